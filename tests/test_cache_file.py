@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from command import refused, screener
 
 from screener import HashCache, Policy, Screener, rescan, scan
+from screener.cache import file as cache_file
 from screener.cli import cli
 from screener.errors import OutputError, PolicyError
 from screener.media.source import Name
@@ -60,10 +61,26 @@ def refused_here(*call):
     return " ".join(done.stderr.split())
 
 
-def test_a_cache_that_does_more_than_hold_data_is_refused(filled):
-    """A trigger, say, which is run when an input is forgotten."""
+@pytest.mark.parametrize(
+    ("made", "row"),
+    [
+        ("TRIGGER x AFTER DELETE ON inputs BEGIN DELETE FROM codes; END", "type = 'trigger'"),
+        ("TRIGGER x AFTER DELETE ON inputs BEGIN DELETE FROM codes; END", "type = 'Trigger'"),
+        ("VIEW x AS SELECT 1", "type = 'VIEW'"),
+        ("VIEW x AS SELECT 1", "type = CAST('view' AS BLOB)"),
+        ("VIRTUAL TABLE x USING fts5(y)", "rootpage = CAST('0' AS BLOB)"),
+        ("VIRTUAL TABLE x USING fts5(y)", "type = 'TABLE'"),
+    ],
+)
+def test_a_cache_that_does_more_than_hold_data_is_refused(filled, made, row):
+    """A trigger, say, which is run when an input is forgotten; SQLite reads the rows of a schema
+    whatever the case of their type, and also where a text is bytes.
+    """
     with contextlib.closing(sqlite3.connect(filled)) as connection:
-        connection.execute("CREATE TRIGGER t AFTER DELETE ON inputs BEGIN DELETE FROM codes; END")
+        connection.execute(f"CREATE {made}")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"UPDATE sqlite_master SET {row} WHERE name = 'x'")
+        connection.commit()
     with pytest.raises(OutputError, match="a view, a trigger or a virtual table"):
         HashCache.open(filled, keep=0)
 
@@ -154,6 +171,25 @@ def test_what_is_kept_outlives_the_process_though_another_has_closed_the_cache(f
             pass
         subprocess.run([sys.executable, "-c", close_it], check=True)
         assert {path.name for path in tmp_path.glob("c-*")} == {"c-shm", "c-wal"}
+
+
+def test_a_cache_that_is_being_closed_is_open_still(filled):
+    """For SQLite has locks on it until it has taken the log beside the file away: another thread
+    that opened it meanwhile, and closed a descriptor of its own, would take them.
+    """
+    told = []
+
+    class Closing:
+        def close(self):
+            told.append(cache_file._is_open_here(filled))
+
+    with HashCache.open(filled) as cache:
+        connection, cache._file._connection = cache._file._connection, Closing()
+        cache._file.close()
+        connection.close()
+
+    assert told == [True]
+    assert not cache_file._is_open_here(filled)
 
 
 def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):

@@ -354,12 +354,21 @@ def test_what_was_matched_by_hashes_alone_was_there(known, tmp_path, size, mtime
     assert finished.verdicts["match"] == left
 
 
-def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path):
-    """Whatever they say besides: it need not mean what it means here."""
+@pytest.mark.parametrize(
+    ("said", "other"),
+    [
+        ('{"schema":1,', '{"schema":2,'),
+        ('{"schema":1,', '{"schema":1,"same":[1e999],'),
+        ('{"schema":1,', '{"schema":1,"archives":[0.5],'),
+        ('"mtime_ns":null', '"mtime_ns":"\\ud800","archives":[1]'),
+    ],
+)
+def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path, said, other):
+    """Whatever they say besides: it need not mean what it means here. Nor are damaged ones."""
     engine, path = Screener(known), tmp_path / "r"
     with output.open_jsonl(path) as out:
         out.write(engine.screen("missing"))
-    path.write_text(path.read_text().replace('{"schema":1,', '{"schema":2,'))
+    path.write_text(path.read_text().replace(said, other))
     content = path.read_bytes()
 
     with pytest.raises(OutputError, match="line 1: no result of this version"):

@@ -34,6 +34,7 @@ from screener import (
 )
 from screener.errors import OutputError
 from screener.index import comparison
+from screener.lists import match_counts
 
 NAMES = [f"e{n}" for n in range(8)]
 LISTED = [raw(name, kind) for name in NAMES for kind in SIZES]
@@ -323,12 +324,16 @@ def test_a_list_from_elsewhere_commands_no_terminal(known, run):
     """Whatever its database has in the place of what is written there: no sign that is not printed
     goes out, and nothing is taken for markup.
     """
+    match_counts.count(known.path, {("mine", "e1", "pdq"): match_counts.MANY})
     columns = ("generations what", "imports format", "records state", "records said",
-               "hashes kind", "hashes quality", "quarantine line")  # fmt: skip
+               "hashes kind", "hashes quality", "quarantine line", "quarantine released",
+               "matches kind", "matches day")  # fmt: skip
     for column in columns:
         table, name = column.split()
         added = "\x1b[31m\u202e[link=x]\x07"
-        spoilt(known.path / "records.sqlite", f"UPDATE {table} SET {name} = {name} || '{added}'")
+        changed = f"UPDATE {table} SET {name} = coalesce({name}, '') || '{added}'"
+        file = match_counts.COUNTS if table == "matches" else "records.sqlite"
+        spoilt(known.path / file, changed)
     told = ""
     for call in (("log",), ("show", "e1"), ("show", "e2"), ("quarantine",)):
         code, said = run(call[0], known.path, *call[1:])

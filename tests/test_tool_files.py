@@ -383,6 +383,12 @@ def test_nsrl_database(tmp_path):
         "CREATE VIEW FILE AS SELECT hex(zeroblob(400000000)) AS md5",
         "CREATE VIRTUAL TABLE METADATA USING fts5(md5)",
         "CREATE TABLE FILE(id, md5 AS (hex(zeroblob(4)))); INSERT INTO FILE VALUES (1)",
+        # Views and tables that are not what the rows of the schema say.
+        "{view} UPDATE sqlite_master SET type = 'VIEW' WHERE name = 'METADATA'; {beside}",
+        "{view} UPDATE sqlite_master SET name = name || char(0) WHERE type = 'view'; {beside}",
+        "{view} UPDATE sqlite_master SET name = CAST(name AS BLOB) WHERE type = 'view'; {beside}",
+        "{rows} CREATE VIRTUAL TABLE METADATA USING fts5(md5);"
+        " UPDATE sqlite_master SET rootpage = CAST('0' AS BLOB) WHERE name = 'METADATA'",
     ],
 )
 def test_nothing_in_an_nsrl_database_is_run(tmp_path, schema):
@@ -390,8 +396,14 @@ def test_nothing_in_an_nsrl_database_is_run(tmp_path, schema):
     column that is computed is none of NSRL's.
     """
     endless = "WITH RECURSIVE a(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM a)"
+    rows = "PRAGMA writable_schema = ON;"
+    view = f"{rows} CREATE TABLE b(md5); CREATE VIEW METADATA AS {endless} SELECT x AS md5 FROM a;"
+    beside = (
+        "INSERT INTO sqlite_master"
+        " VALUES ('table', 'METADATA', 'METADATA', 2, 'CREATE TABLE IF NOT EXISTS METADATA(md5)')"
+    )
     with closing(sqlite3.connect(tmp_path / "rds.db")) as made:
-        made.executescript(schema.format(endless=endless))
+        made.executescript(schema.format(endless=endless, rows=rows, view=view, beside=beside))
         made.commit()
     with pytest.raises(ListError, match="not one of NSRL's"):
         HashList.create(tmp_path / "known.list").import_file(tmp_path / "rds.db")

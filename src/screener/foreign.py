@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
+# Of a row of a schema: whether it is a table whose rows are in the file. Strictly: SQLite takes it
+# by its text, whatever the case of the type, and text that is bytes as well.
+STORED = "(type IS 'table' AND typeof(rootpage) IS 'integer' AND rootpage > 0)"
+
 # What is computed may have no end, and keep both Ctrl-C and SIGTERM waiting; what is done at a
 # change may undo it.
-_MORE = (
-    "SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')"
-    " OR (type = 'table' AND rootpage = 0) LIMIT 1"
-)
+_MORE = f"SELECT 1 FROM sqlite_master WHERE NOT ({STORED} OR type IS 'index') LIMIT 1"
 
 
 def check_data_alone(connection: sqlite3.Connection) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.result import Result, Verdict
+from screener.whole import whole
 
 # Of a line: its input, and its state, whose lowest bit says that nothing was there.
 SEEN = np.dtype([("input", "<u8"), ("state", "<u8")])
@@ -51,12 +52,12 @@ class Seen:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Seen:
         """That of a line; KeyError, TypeError or ValueError where it is no result."""
-        archives = tuple(map(int, facts.get("archives", ())))
-        size, mtime_ns = facts["bytes"], facts["mtime_ns"]
+        archives = tuple(map(whole, facts.get("archives", ())))
+        size, mtime_ns = _number(facts["bytes"]), _number(facts["mtime_ns"])
         return cls(
             name_in(facts),
             archives,
-            tuple(map(int, facts.get("same", [0] * len(archives)))),
+            tuple(map(whole, facts.get("same", [0] * len(archives)))),
             size,
             mtime_ns,
             decided_by(
@@ -114,6 +115,10 @@ def name_in(facts: Mapping[str, Any]) -> bytes:
     raw = facts.get("input_base64")
     name = (facts["input"] or "").encode("utf-8", "replace")
     return name if raw is None else base64.b64decode(raw)
+
+
+def _number(said: object) -> int | None:
+    return None if said is None else whole(said)
 
 
 def _gone(verdict: str, size: int | None, mtime_ns: int | None) -> bool:

@@ -134,8 +134,10 @@ class CacheFile:
         """
         if self._is_own:
             with self._turn:
-                self.closed = True
-                self._connection.close()
+                try:
+                    self._connection.close()
+                finally:
+                    self.closed = True  # only now: until then it has locks, see `open`
 
     @property
     def _is_own(self) -> bool:

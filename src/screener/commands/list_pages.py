@@ -151,8 +151,8 @@ def print_entry(console: Console, shown: Shown) -> None:
             f" {_safe(one_.file)} ({_safe(one_.format)}), imported {times.shown(one_.time)}{by}"
         )
     for kind, days in shown.matched.items():
-        last = max(days)
-        console.print(f"  matched by {kind}: {sum(days.values())}, last on {last}: {days[last]}")
+        last, total = max(days), sum(days.values())
+        console.print(f"  matched by {_safe(kind)}: {total}, last on {_safe(last)}: {days[last]}")
     if shown.flood:
         console.print("  [yellow]it matches far more often than others of its kind[/]")
 
@@ -171,7 +171,7 @@ def print_quarantine(
     shown = _few(sorted(rows, key=lambda row: row.released is not None))
     for row in shown:
         can = "possible" if row.releasable else "-"
-        done = can if row.released is None else f"generation {row.released}"
+        done = can if row.released is None else f"generation {_safe(row.released)}"
         why = _safe(_trouble(row))
         table.add_row(str(row.id), _safe(row.file), _safe(row.line), _safe(row.source), why, done)
     console.print(table if rows else "no rows were set aside")
@@ -259,6 +259,6 @@ def print_floods(console: Console, name: str, floods: Sequence[Flood]) -> None:
     for one in floods:
         console.print(
             f"[yellow]{_safe(name)}: {_safe(one.entry)} of {_safe(one.source)} matched {one.count}"
-            f" times on {one.day} by {one.kind}; {one.usual:g} is usual: its hash may be that of"
-            " something harmless[/]"
+            f" times on {_safe(one.day)} by {_safe(one.kind)}; {one.usual:g} is usual: its hash may"
+            " be that of something harmless[/]"
         )

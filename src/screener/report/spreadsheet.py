@@ -22,9 +22,11 @@ _MATCH = (
 )  # fmt: skip
 # What tells inputs apart whose names look the same.
 _NAME = ("input_base64", "same")
-# Where a cell of a sign that begins a formula begins, also in a spreadsheet that parts columns by
-# semicolons or tabs, as in French, and takes commas and quotes within for text.
-_FORMULA = re.compile('(^|[;\t\r\n])(?=[\\s"]*[-=+@\uff0d\uff1d\uff0b\uff20])')
+# Where a cell begins, also in a spreadsheet that parts columns by semicolons or tabs, as in French,
+# and takes commas and quotes within for text; with the sign by which it is a formula. Met without
+# one too, so that of a name of nothing but tabs no sign is looked for behind each of them.
+_BEGINNING = re.compile('(?:^|[;\t\r\n])[\\s"]*([-=+@\uff0d\uff1d\uff0b\uff20])?')
+_SEPARATOR = re.compile("[;\t\r\n]")
 
 
 def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
@@ -81,5 +83,13 @@ def _cell(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
     text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
-    guarded = _FORMULA.sub(r"\1'", text)
+    guarded = _BEGINNING.sub(_guarded, text)
     return f"'{guarded}" if guarded.startswith(("\t", "\r", "\n")) else guarded
+
+
+def _guarded(beginning: re.Match[str]) -> str:
+    """The beginning of a cell, with an apostrophe in front of all that may be one of a formula."""
+    if beginning[1] is None:
+        return beginning[0]
+    guarded = _SEPARATOR.sub(r"\g<0>'", beginning[0])
+    return guarded if beginning.start() else f"'{guarded}"

@@ -203,7 +203,7 @@ class Summary:
         versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
         kind, extra = str(media.get("type") or "unknown"), facts.get("extra")
         changed = moment(facts["mtime_ns"]) if matches else None
-        if size >= _LARGEST:
+        if not 0 <= size < _LARGEST:
             raise ValueError
         self.total += 1
         self.bytes += size

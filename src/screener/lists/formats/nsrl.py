@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from screener.errors import ListError, cause
+from screener.foreign import STORED
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines
@@ -29,7 +30,7 @@ _NEEDED = {"sha-1", "md5", "filename", "specialcode"}
 # The second is a view of the first; in minimal sets it is a table, and there is no first. Of what
 # is no table, rows are computed: they may have no end.
 _TABLES = ("METADATA", "FILE")
-_IS_STORED = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND upper(name) = ?"
+_IS_STORED = f"SELECT min({STORED}) FROM sqlite_master WHERE CAST(name AS TEXT) LIKE ?"
 _ORDINARY = ("", "0")  # special codes that say nothing
 _LONGEST_VALUE = 1_024  # of a database's texts
 
@@ -107,7 +108,7 @@ class NsrlDatabase:
 
     def _question(self, database: sqlite3.Connection) -> str:
         for table in _TABLES:
-            if database.execute(_IS_STORED, (table,)).fetchone() is None:
+            if database.execute(_IS_STORED, (table,)).fetchone() != (1,):
                 continue
             columns = {row[1].lower() for row in database.execute(f"PRAGMA table_info({table})")}
             kinds = [kind for kind in ("sha256", "sha1", "md5") if kind in columns]
