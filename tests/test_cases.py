@@ -18,7 +18,7 @@ from screener.hotline import casebook, own_list, same_item, statuses
 from screener.hotline.desk import Desk
 from screener.hotline.report import Item, Withdrawal
 from screener.hotline.secret import Secret
-from screener.lists.imports import placeholders
+from screener.lists import placeholders
 from screener.located import Located
 
 PICTURE = IMAGES / "alley.jpg"

@@ -12,8 +12,7 @@ from kept import putting, value
 from screener import HashList, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import match_counts, past
-from screener.lists.imports import placeholders
+from screener.lists import match_counts, past, placeholders
 
 ROWS = 60
 FEW, MANY = 3, 12  # deliveries

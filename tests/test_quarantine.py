@@ -9,8 +9,8 @@ from kept import met, value
 from screener import Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists import past
-from screener.lists.imports import placeholders, quarantine
+from screener.lists import past, placeholders
+from screener.lists.imports import quarantine
 from screener.lists.records import Row
 from screener.lists.states import State
 

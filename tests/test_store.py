@@ -19,7 +19,7 @@ from screener.hotline.desk import Desk
 from screener.hotline.report import Item
 from screener.index.held import one_at_a_time
 from screener.lists import database as lists
-from screener.lists.imports import placeholders
+from screener.lists import placeholders
 from screener.lists.terms import Terms
 
 PAGE = "https://x.example/1"

@@ -28,7 +28,7 @@ from screener.lists import terms as lists_terms
 from screener.lists.formats.writers import neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
-from screener.lists.imports.placeholders import REPEATED
+from screener.lists.placeholders import REPEATED
 from screener.lists.states import State
 from screener.lists.terms import LABELS, Terms
 

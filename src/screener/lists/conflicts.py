@@ -10,7 +10,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from screener.lists.imports import placeholders
+from screener.lists import placeholders
 from screener.lists.past import by_current_value, past
 from screener.lists.records import LOW_INFORMATION
 from screener.lists.states import State

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.lists import generations
-from screener.lists.imports.placeholders import renewed
 from screener.lists.line import is_line
+from screener.lists.placeholders import renewed
 from screener.lists.records import of_entry, opinions_of
 from screener.lists.states import State, effective
 

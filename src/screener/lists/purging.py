@@ -17,8 +17,8 @@ from screener.hashing.hash import KINDS
 from screener.lists import erasing, generations, segments
 from screener.lists.history import states_at
 from screener.lists.imports import binding
-from screener.lists.imports.placeholders import judge_all
 from screener.lists.line import check_asked
+from screener.lists.placeholders import judge_all
 from screener.lists.telling import may_hold_hash
 
 _NO_COUNTS = ("unknown_columns", binding.SIGNED)

@@ -21,9 +21,9 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import frames, generations, segments, terms
 from screener.lists.database import not_ended, of_generation
 from screener.lists.history import ROLLBACK, states_at
-from screener.lists.imports.placeholders import copied, judge_all, unrelease
 from screener.lists.imports.report import FULL
 from screener.lists.line import check_asked
+from screener.lists.placeholders import copied, judge_all, unrelease
 from screener.lists.records import (
     Row,
     opinions_at,

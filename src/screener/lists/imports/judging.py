@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from screener.hashing.hash import Hash
-from screener.lists.imports import placeholders
+from screener.lists import placeholders
 from screener.lists.records import Version
 from screener.lists.segments import Changes
 

@@ -17,11 +17,11 @@ from screener.hashing.hash import Hash, kind_named
 from screener.lists import generations, history, segments
 from screener.lists.imports import quarantine
 from screener.lists.imports.late import LateVersions
-from screener.lists.imports.placeholders import release
 from screener.lists.imports.quarantine import Kept
 from screener.lists.imports.report import ABSENT, FULL
 from screener.lists.imports.rounds import rounds
 from screener.lists.line import is_line
+from screener.lists.placeholders import release
 from screener.lists.records import Row, derived_entry
 from screener.lists.states import State
 from screener.lists.times import order
