@@ -1,1 +1,1 @@
-"""The commands of the command line, by what they are about; one short function a command."""
+"""The commands of the command line, one short function each, and what they alone read and tell."""
