@@ -16,8 +16,12 @@ _MORE = f"SELECT 1 FROM sqlite_master WHERE NOT ({STORED} OR type IS 'index') LI
 def check_data_alone(connection: sqlite3.Connection) -> None:
     """sqlite3.DatabaseError where a database has views, triggers or virtual tables, which no
     version of this library makes; what else its schema says may call no function that does more
-    than compute.
+    than compute. The connection is closed where this raises.
     """
-    connection.execute("PRAGMA trusted_schema = OFF")
-    if connection.execute(_MORE).fetchone() is not None:
-        raise sqlite3.DatabaseError("somebody added a view, a trigger or a virtual table to it")
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        if connection.execute(_MORE).fetchone() is not None:
+            raise sqlite3.DatabaseError("somebody added a view, a trigger or a virtual table to it")
+    except BaseException:
+        connection.close()
+        raise

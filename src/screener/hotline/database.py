@@ -147,11 +147,7 @@ def _connect(folder: Path) -> sqlite3.Connection:
     # Also for reading: whoever comes first after a crash takes back what was not committed.
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
-    try:
-        check_data_alone(connection)
-    except BaseException:
-        connection.close()
-        raise
+    check_data_alone(connection)
     return connection
 
 

@@ -177,11 +177,7 @@ def connect(folder: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         address, uri=True, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False
     )
-    try:
-        check_data_alone(connection)
-    except BaseException:
-        connection.close()
-        raise
+    check_data_alone(connection)
     return connection
 
 
