@@ -24,15 +24,9 @@ from screener.lists.history import ROLLBACK, states_at
 from screener.lists.imports.report import FULL
 from screener.lists.line import check_asked
 from screener.lists.placeholders import copied, judge_all, unrelease
-from screener.lists.records import (
-    Row,
-    opinions_at,
-    relabel,
-    stored_labels,
-    united_labels,
-    version_of,
-)
+from screener.lists.records import Row, opinions_at, united_labels
 from screener.lists.states import State, effective
+from screener.lists.stored_rows import relabel, stored_labels, version_of
 from screener.lists.times import order
 
 
