@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from screener.errors import ListError
 from screener.index import disk
-from screener.lists import database, generations, manifest, terms
+from screener.lists import changing, database, manifest, terms
 from screener.lists.database import of_generation
 from screener.lists.entries import Entries
 from screener.lists.formats.writers import WRITERS, neutral_csv
@@ -73,7 +73,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else private_key(order.sign)
     _check_place(path, folder)
-    known_as = {"list": name_of(folder), "list_id": generations.identity(folder)}
+    known_as = {"list": name_of(folder), "list_id": changing.identity(folder)}
     signature = manifest.signature_of(path)
     names = (manifest.manifest_of(path), signature, path)
     fresh = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}

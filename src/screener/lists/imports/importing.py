@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from screener.errors import ListError
-from screener.lists import generations, manifest, merging, segments
+from screener.lists import changing, generations, manifest, merging, segments
 from screener.lists.formats import Reader, open_reader, paging, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
@@ -40,7 +40,7 @@ def import_file(
     name = os.fsencode(path.name).decode("utf-8", "replace")
     with (
         _opened(path) as stream,
-        generations.writing(folder) as connection,
+        changing.writing(folder) as connection,
         ExitStack() as leaving,
     ):
         content = Content(stream, name)
