@@ -216,7 +216,7 @@ def apart(index: HammingIndex) -> HammingIndex:
     def own(array: Array) -> Array:
         return array.copy()
 
-    def own_set(one: tables.TableSet | None) -> tables.TableSet | None:
+    def own_tables(one: tables.Tables | None) -> tables.Tables | None:
         if one is None:
             return None
         room = np.empty(one.sketches.nbytes + 64, np.uint8)  # lines must begin with one of memory
@@ -224,13 +224,13 @@ def apart(index: HammingIndex) -> HammingIndex:
         sketches = room[start : start + one.sketches.nbytes].view(np.uint16)
         sketches[:] = one.sketches
         others = (own(one.directory), own(one.links), own(one.rows), own(one.weights))
-        return tables.TableSet(others[0], sketches, *others[1:])
+        return tables.Tables(others[0], sketches, *others[1:])
 
     held = index._tables
     moved = replace(
         held,
-        main=own_set(held.main),
-        rest=own_set(held.rest),
+        main=own_tables(held.main),
+        rest=own_tables(held.rest),
         few_rows=own(held.few_rows),
         few_codes=own(held.few_codes),
         heads=own(held.heads),

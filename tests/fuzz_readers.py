@@ -23,7 +23,8 @@ from screener.hashing.hash import Hash
 from screener.lists.formats import FORMATS, open_reader, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row, version_of
+from screener.lists.records import BadRow, Row
+from screener.lists.stored_rows import version_of
 
 BROKEN = Path(__file__).resolve().parent / "broken"
 MOST_SECONDS = 5.0

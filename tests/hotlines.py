@@ -8,7 +8,8 @@ from screener import HashList
 from screener.hasher import Target
 from screener.hotline import own_media, sealed
 from screener.hotline.desk import Desk
-from screener.hotline.report import Report, encode
+from screener.hotline.report import Report
+from screener.hotline.report_json import encode
 from screener.hotline.secret import Secret, proof
 from screener.policy import Policy
 

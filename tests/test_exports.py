@@ -16,10 +16,10 @@ PACKAGE = Path(screener.__file__).parent
 LAYERS = [
     "version", "standard_streams", "errors", "printable", "whole", "foreign", "toml_file", "extras",
     "signatures", "lock", "claim", "threads", "cores", "hashing", "media", "index", "lists",
-    "policy", "provenance", "video_matching", "result", "plain", "located", "regions", "hashed",
-    "ahead", "hasher", "matching", "screen", "stopping", "inputs", "workers", "newest",
-    "result_lines", "finished", "cache", "backlog", "scan", "rescan", "output", "ray", "vpdq",
-    "report", "audit", "calibrate", "hotline", "commands", "cli",
+    "policy", "provenance", "video_matching", "result", "plain", "located", "regions",
+    "frame_hashes", "hashed", "ahead", "hasher", "matching", "screen", "stopping", "inputs",
+    "workers", "newest", "result_lines", "finished", "cache", "backlog", "scan", "rescan", "output",
+    "ray", "vpdq", "report", "audit", "calibrate", "hotline", "commands", "cli",
 ]  # fmt: skip
 
 

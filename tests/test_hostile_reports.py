@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from screener.hashing.hash import KINDS
 from screener.hotline import own_list, sealed
 from screener.hotline.desk import Desk
-from screener.hotline.report import MOST_HASHES, Report, decode, encode
+from screener.hotline.report import MOST_HASHES, Report
+from screener.hotline.report_json import decode, encode
 from screener.hotline.sealed import Unsealable
 
 ITEM = item_of(IMAGES / "alley.jpg")

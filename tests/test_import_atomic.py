@@ -17,7 +17,7 @@ from screener.commands import opening
 from screener.errors import ListError
 from screener.index import held, tiers
 from screener.index.hamming import HammingIndex
-from screener.lists import database, generations
+from screener.lists import changing, database, generations
 from screener.lists.formats import open_reader
 from screener.lists.hashlist import HashList
 from screener.lists.imports import importing
@@ -210,7 +210,7 @@ def test_a_second_writer_waits_and_then_says_so(known, monkeypatch):
     monkeypatch.setattr(database, "WAIT_SECONDS", 0.2)
 
     with (
-        generations.writing(known.path),
+        changing.writing(known.path),
         pytest.raises(ListError, match=r"another import into .* is running"),
     ):
         put(known, rows([60]))
@@ -455,7 +455,7 @@ def test_a_pending_log_is_read(known):
 
 def small_write(one):
     """A change of records alone, as an operator's note would be: a generation of its own."""
-    with generations.transaction(one.path) as connection:
+    with changing.transaction(one.path) as connection:
         now = generations.at(connection, one.path)
         generations.publish(connection, now.number + 1, what="note", states=now.states)
 
@@ -516,7 +516,7 @@ def test_a_compaction_yields_to_other_files_of_the_kind(known, monkeypatch):
     several = put(known, rows([60]))
 
     def replaced(_):
-        with generations.transaction(known.path) as connection:
+        with changing.transaction(known.path) as connection:
             now = generations.at(connection, known.path)
             connection.execute("UPDATE segments SET until = ? WHERE kind = 'pdq'", (3,))
             generations.publish(connection, now.number + 1, what="note", states=now.states)

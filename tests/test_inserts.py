@@ -14,12 +14,12 @@ from screener import HashList
 from screener.errors import ListError
 from screener.lists.imports import (
     batches,
-    importing,
     inserts,
     newcomers,
     pending,
     quarantine,
     rounds,
+    run,
 )
 from screener.lists.imports.inserts import Inserts
 
@@ -244,7 +244,7 @@ def test_rows_that_are_put_aside_are_written_once(tmp_path, monkeypatch):
     file = tmp_path / "s.csv"
     file.write_text(f"id,pdq,updated\na,{PDQ},2024-01-01\n")
     known.import_file(file)
-    monkeypatch.setattr(importing, "OPINIONS", {"csv"})
+    monkeypatch.setattr(run, "OPINIONS", {"csv"})
     packed = []
     pack = quarantine.pack
     monkeypatch.setattr(quarantine, "pack", lambda row: packed.append(len(row.hashes)) or pack(row))
@@ -261,11 +261,9 @@ def test_what_is_held_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch):
     """Rows with large values come in smaller batches, as those of one entry do that never end."""
     monkeypatch.setattr(batches, "_HELD", 9_000)
     sizes = []
-    take = importing._Import._take
+    take = run.Run._take
     monkeypatch.setattr(
-        importing._Import,
-        "_take",
-        lambda self, batch, where: (sizes.append(len(batch)), take(self, batch, where)),
+        run.Run, "_take", lambda self, batch: (sizes.append(len(batch)), take(self, batch))
     )
     known = HashList.create(tmp_path / "known.list")
 

@@ -145,7 +145,7 @@ def test_the_colours_are_told_as_the_usual_way_tells_them(scene, transform, jfif
 
 
 def test_damaged_headers_are_left_to_the_usual_way(scene):
-    """Tables cut short, lengths that cannot be, marks that stand nowhere, padding."""
+    """Tables, frames and scans cut short, lengths that cannot be, marks of nothing, padding."""
     data = jpeg(scene(6, (40, 30)))
     for mark in (
         0x00,
@@ -171,7 +171,14 @@ def test_damaged_headers_are_left_to_the_usual_way(scene):
         both(data[:2] + middle + data[2:])
     for content in (b"JFIF", b"Adobe"):
         both(with_segment(without_jfif(data), 0xE0 if content == b"JFIF" else 0xEE, content))
-    for cut in range(data.index(b"\xff\xda") + 14):
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    for size in range(6):
+        other = data[:frame] + segment(0xC0, data[frame + 4 :][:size]) + data[frame + 19 :]
+        assert plain_jpeg.shape_of(other) is None
+        both(other)
+    assert plain_jpeg.shape_of(data[:scan] + segment(0xDA, b"")) is None
+    both(data[:scan] + segment(0xDA, b""))
+    for cut in range(scan + 14):
         assert plain_jpeg.shape_of(data[:cut]) is None
 
 

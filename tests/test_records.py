@@ -16,9 +16,9 @@ from screener.lists.records import (
     derived_entry,
     of_empty_input,
     united,
-    version_of,
     why_not_searchable,
 )
+from screener.lists.stored_rows import version_of
 
 A = Hash.parse("md5", "a1" * 16)
 B = Hash.parse("pdq", "b2" * 32)

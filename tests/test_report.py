@@ -451,7 +451,9 @@ def test_a_damaged_line_counts_for_nothing(results, tmp_path):
     ):  # fmt: skip
         odd.append(line | {"matches": [match, match | wrong]})
     odd.append(line | {"matches": [match, {}]})
-    lines = [json.dumps(one | {"input": f"odd {n}"}) + "\n" for n, one in enumerate(odd)]
+    odd = [one | {"input": f"odd {n}"} for n, one in enumerate(odd)]
+    odd.append({name: line[name] for name in line if name != "input"} | {"matches": []})
+    lines = [json.dumps(one) + "\n" for one in odd]
     results.write_bytes(whole + "".join(lines).encode())
 
     assert report.write_html(results, tmp_path / "r.html") == len(odd)

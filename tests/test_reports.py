@@ -28,7 +28,8 @@ from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline import own_media, reporting, sealed, statuses, telltales
 from screener.hotline.addresses import checked, normalised
 from screener.hotline.case import State
-from screener.hotline.report import MOST_TIMES, Item, Report, Withdrawal, decode, encode
+from screener.hotline.report import MOST_TIMES, Item, Report, Withdrawal
+from screener.hotline.report_json import decode, encode
 from screener.hotline.sealed import Unsealable
 from screener.hotline.secret import Secret, proof
 from screener.hotline.statuses import Status

@@ -19,7 +19,7 @@ from kept import putting, value
 
 from screener.index import tiers
 from screener.lists.hashlist import HashList
-from screener.lists.imports import batches, importing
+from screener.lists.imports import batches, run
 
 SOON = (datetime.now(UTC) + timedelta(hours=2)).isoformat()  # after every import here
 DATED = ["2020-01-01", "2020-01-02", "2020-01-03", SOON]
@@ -171,7 +171,7 @@ def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
     held = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "_BATCH", size)
-        patch.setattr(importing, "OPINIONS", {"csv"} if opinions else set())
+        patch.setattr(run, "OPINIONS", {"csv"} if opinions else set())
         patch.setattr(tiers, "SMALLEST", 1)  # several index files, with removed rows
         patch.setattr(tiers, "FACTOR", 1)
         for rows in files:

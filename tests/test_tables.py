@@ -23,7 +23,7 @@ from screener.index import tables
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.index.layout import open_sections, write_sections
 from screener.index.snapshot import Snapshot
-from screener.index.tables import Tables
+from screener.index.tables import IndexTables
 
 Codes = npt.NDArray[np.uint8]
 WAYS = ("lookup", "join", "flat", "")
@@ -190,7 +190,7 @@ def test_links_are_as_wide_as_the_longest_bucket_is_long(count: int, link: int) 
     bits = _core.chunk_bits(8).reshape(4, 16)
     # Last in its bucket also where large tables order it by the weight of the next chunk.
     codes[-1] = filled(codes[-1], bits[2])
-    built = Tables.build(codes, threads=1)
+    built = IndexTables.build(codes, threads=1)
     assert built.main is not None
     assert built.main.links.dtype.itemsize == link
     # Of all starts of the ring that of table 0 alone has a chunk within its threshold.
@@ -325,10 +325,12 @@ def test_what_is_near_is_found_however_many_others_are_met() -> None:
 def test_built_alike_by_any_number_of_threads() -> None:
     """The arrays do not depend on how many threads built them."""
     codes = np.random.default_rng(5).integers(0, 4, (5000, 16), np.uint8)
-    assert_same_tables(Tables.build(codes, threads=1), Tables.build(codes, threads=5), 128)
+    assert_same_tables(
+        IndexTables.build(codes, threads=1), IndexTables.build(codes, threads=5), 128
+    )
 
 
-def assert_same_tables(one: Tables, other: Tables, bits: int) -> None:
+def assert_same_tables(one: IndexTables, other: IndexTables, bits: int) -> None:
     """All of their arrays are equal."""
     arrays, others = one.sections(bits), other.sections(bits)
     assert arrays.keys() == others.keys()
@@ -378,10 +380,10 @@ def test_most_codes_must_be_balanced_to_stand_apart() -> None:
     rng = np.random.default_rng(7)
     one = of_weights(rng, np.full(99, 128), 32)
     other = of_weights(rng, np.full(100, 120), 32)
-    tables_of = Tables.build(np.concatenate([one, other]), threads=1)
+    tables_of = IndexTables.build(np.concatenate([one, other]), threads=1)
     assert not tables_of.balanced
     assert tables_of.rest is None
-    assert Tables.build(np.concatenate([one, other[:99]]), threads=1).balanced
+    assert IndexTables.build(np.concatenate([one, other[:99]]), threads=1).balanced
 
 
 @pytest.mark.parametrize("hugepages", [False, True])

@@ -30,7 +30,7 @@ from screener.media import opening, video
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 from screener.media.timing import Clock, Grid, Losses
-from screener.media.video import containers, following, pyav, walk
+from screener.media.video import av_track, containers, following, walk
 from screener.media.video.bars import Bars
 from screener.media.video.pyav import AvStream
 from screener.media.video.stream import Still
@@ -267,7 +267,7 @@ def test_how_often_a_video_is_looked_at_is_bounded_by_its_frames_or_its_length()
 def test_reading_a_file_for_its_length_takes_of_its_time(monkeypatch, scene):
     """As much as it has, and what it takes is missing behind."""
     clock = itertools.count()
-    for module in (video, pyav, walk):
+    for module in (video, av_track, walk):
         monkeypatch.setattr(module, "monotonic", lambda: next(clock))
     data = clip([scene(5, (160, 120))] * 50, codec="mpeg2video", container="mpeg2video")
 

@@ -19,7 +19,8 @@ from screener.hashing import pdq
 from screener.media import video
 from screener.media.sampling import Sampling
 from screener.media.timing import Losses
-from screener.media.video import crew, following, pyav
+from screener.media.video import av_track, crew, following
+from screener.media.video.av_track import AvTrack
 from screener.media.video.order import Order
 from screener.media.video.pyav import AvStream
 from screener.media.video.stream import Still
@@ -294,7 +295,7 @@ def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
     """By a thread for each core where they can be relied on."""
     monkeypatch.setattr(crew, "cores", lambda: 4)
     stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
-    monkeypatch.setattr(stream, "_begin", lambda: pytest.fail("it is begun again"))
+    monkeypatch.setattr(stream, "_open_again", lambda: pytest.fail("it is begun again"))
 
     numbers = [step.number for step in stream.steps() if isinstance(step, Still)]
 
@@ -480,11 +481,17 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
         def __getattr__(self, name):
             return getattr(self._container, name)
 
-    stream = AvStream(io.BytesIO(clip([scene(5)] * 20, container="mpegts")), "video/mp2t")
-    whole = pyav._opened
-    stream._container, stream.duration = Broken(stream._container), None
+    whole, facts = av_track._opened, AvTrack._read_facts
+
+    def of_no_length(self, lasts):
+        facts(self, lasts)
+        self.duration = None
+
     with monkeypatch.context() as patched:
-        patched.setattr(pyav, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
+        patched.setattr(AvTrack, "_read_facts", of_no_length)
+        stream = AvStream(io.BytesIO(clip([scene(5)] * 20, container="mpegts")), "video/mp2t")
+        stream._track.container = Broken(stream._track.container)
+        patched.setattr(av_track, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
         assert 0 < sum(isinstance(step, Still) for step in stream.steps()) <= 20
     assert stream.ends == math.inf
 
@@ -492,8 +499,8 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
     monkeypatch.setattr(video, "_decoder", lambda *given, **told: breaking(opened(*given, **told)))
 
     def breaking(stream):
-        stream._container = Broken(stream._container)
-        monkeypatch.setattr(pyav, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
+        stream._track.container = Broken(stream._track.container)
+        monkeypatch.setattr(av_track, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
         return stream
 
     with pytest.raises(MediaError, match="undecodable"):

@@ -243,16 +243,16 @@ def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scen
     steps = AvStream.steps
 
     def with_another(self):
-        demux = self._container.demux
+        demux = self._track.container.demux
         wrapped = type("Container", (), {})()
-        wrapped.close = self._container.close
+        wrapped.close = self._track.container.close
 
         def packets(track):
             yield from demux(track)
             raise IndexError
 
         wrapped.demux = packets
-        self._container = wrapped
+        self._track.container = wrapped
         return steps(self)
 
     monkeypatch.setattr(AvStream, "steps", with_another)

@@ -29,9 +29,10 @@ from screener.inputs.names import Awaited
 from screener.media.archive import Budget
 from screener.media.source import Name
 from screener.workers import starting, visiting
+from screener.workers.errand import Errand
 from screener.workers.orders import Answer, Order, framed
 from screener.workers.visiting import Mark
-from screener.workers.worker import Errand, Worker
+from screener.workers.worker import Worker
 from screener.workers.workers import Workers, each
 
 

@@ -9,8 +9,9 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.writers import WRITERS
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
-from screener.lists.records import Row, derived_entry, united, version_of
+from screener.lists.records import Row, derived_entry, united
 from screener.lists.states import State
+from screener.lists.stored_rows import version_of
 
 VIDEO = {"vpdq", "tmk_pdqf"}
 TABLE = Wants({("uk-sentencing-council", "A"): 1, ("uk-sentencing-council", "C"): 0})

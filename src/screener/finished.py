@@ -71,9 +71,13 @@ class Finished:
                 if not line.endswith(b"\n"):
                     found._end_torn(path, line)
                     break
-                one = found._add(path, number, line, seen, told).holders()
-                if not holders.endswith(one):  # members mostly stand in a row
-                    holders += one
+                one, said = found._said(path, number, line)
+                found.end += len(line)
+                seen += one.hashes()
+                told.append(said)
+                held = one.holders()
+                if not holders.endswith(held):  # members mostly stand in a row
+                    holders += held
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -131,7 +135,8 @@ class Finished:
         end = int(np.searchsorted(self._inputs, one["input"], "right"))
         return slice(first, end), one["state"]
 
-    def _add(self, path: Path, number: int, line: bytes, seen: bytearray, told: bytearray) -> Seen:
+    def _said(self, path: Path, number: int, line: bytes) -> tuple[Seen, int]:
+        """What a line is of, and what it says of that: a number of `_SAID`, or `_OTHERS`."""
         try:
             facts = json.loads(line)
             one = Seen.of(facts)
@@ -142,10 +147,7 @@ class Finished:
             raise OutputError(
                 f"{path}, line {number}: no result of this version; nothing was written to the file"
             ) from None
-        self.end += len(line)
-        seen += one.hashes()
-        told.append(said if one.decided_by == self._decided_by else _OTHERS)
-        return one
+        return one, said if one.decided_by == self._decided_by else _OTHERS
 
     def _keep(self, seen: np.ndarray[Any, Any], told: np.ndarray[Any, Any]) -> None:
         """Keep the lines that count, and count them."""

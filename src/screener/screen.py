@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from os import PathLike
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +18,11 @@ from screener.lists.hashlist import HashList
 from screener.matching import video_search
 from screener.matching.coverage import Coverage
 from screener.matching.found import Found, Told
+from screener.matching.given import hashes_of, lists_of, names_of
 from screener.matching.lookup import look_up, queries_of
 from screener.matching.reach import Reach
 from screener.media import pixels, source
-from screener.media.source import Item, Name, called
+from screener.media.source import Item, Name
 from screener.policy import Policy, check_policy
 from screener.provenance import warn_of_other_pixels
 from screener.result import ListState, Reason, Result
@@ -49,7 +48,7 @@ class Screener:
     def __init__(
         self, lists: HashList | Sequence[HashList], *, policy: Policy | None = None
     ) -> None:
-        self._lists = _lists(lists)
+        self._lists = lists_of(lists)
         self._policy = Policy() if policy is None else policy
         check_policy(self.policy)
         if not self.lists:
@@ -158,15 +157,11 @@ class Screener:
                 f" {type(items).__name__}"
             )
         located = [
-            tuple(part for one in _hashes(item) for part in video_search.located(one))
+            tuple(part for one in hashes_of(item) for part in video_search.located(one))
             for item in items
         ]
-        names = [None] * len(located) if inputs is None else _names(inputs)
-        if len(names) != len(located):
-            raise HashError(f"{len(names)} inputs name {len(located)} items")
-        return self.decide(
-            [Hashed(_named(name), hashes) for name, hashes in zip(names, located, strict=True)]
-        )
+        names = names_of(inputs, len(located))
+        return self.decide(list(map(Hashed, names, located)))
 
     @property
     def hasher(self) -> Hasher:
@@ -287,48 +282,6 @@ def check_engine(engine: object, what: str) -> None:
             f"{what} is by a Screener, Screener(HashList.open(path)) say, and not by"
             f" {type(engine).__name__}"
         )
-
-
-def _lists(given: Any) -> tuple[HashList, ...]:
-    """The one list or several; ListError where they are something else, such as a path."""
-    several = isinstance(given, Iterable) and not isinstance(given, str)
-    lists = tuple(given) if several else (given,)
-    for one in lists:
-        if not isinstance(one, HashList):
-            raise ListError(
-                f"a Screener is of HashLists, not of {type(one).__name__}: HashList.open opens one"
-            )
-    return lists
-
-
-def _hashes(item: Any) -> tuple[Hash, ...]:
-    """The hashes of an item; HashError where they are something else, or one that stands alone."""
-    several = isinstance(item, Iterable) and not isinstance(item, str | bytes)
-    hashes = tuple(item) if several else (item,)
-    wrong = [one for one in hashes if not isinstance(one, Hash)]
-    if wrong or not several:
-        found = type((wrong or hashes)[0]).__name__
-        raise HashError(
-            f"an item is a list of Hash objects, [Hash.parse('pdq', text)] say, and not {found}"
-        )
-    return hashes
-
-
-def _names(given: Any) -> list[Any]:
-    """The names of several items; HashError for one alone, whose letters would be names, for a set,
-    which has no order, and for what says more than names.
-    """
-    alone = isinstance(given, str | bytes) or not isinstance(given, Iterable)
-    if alone or isinstance(given, set | frozenset | Mapping):
-        raise HashError(f"inputs are a list of names, one an item, and not {type(given).__name__}")
-    return list(given)
-
-
-def _named(given: Any) -> Name:
-    """The name of an item; HashError for a number, which no Result could carry."""
-    if given is not None and not isinstance(given, str | bytes | PathLike):
-        raise HashError(f"an item is named by a text, not by {type(given).__name__}")
-    return called(given)
 
 
 def _check_age(one: HashList, policy: Policy) -> None:

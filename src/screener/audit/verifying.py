@@ -56,57 +56,65 @@ def verify(
     kept = None if head is None else _kept_head(head)
     path = Path(path)
     beside = read_head(head_path(path))
-    trouble: list[str] = []
-    counts = dict.fromkeys(EVENTS, 0)
-    chain, runs = Chain(), _Runs()
-    passed, passed_head = False, beside is not None and beside.of_no_line
+    found = _Found(kept, beside)
     try:
         with path.open("rb") as stream:
-            for step in walk(stream, chain):
-                if step.trouble is not None:
-                    trouble.append(f"line {step.number}: {step.trouble}")
-                elif step.event is not None:
-                    counts[step.event] += 1
-                runs.add(step)
-                chain = step.chain
-                passed = passed or chain.prev == kept
-                passed_head = passed_head or (beside is not None and chain == beside.chain)
+            for step in walk(stream, found.chain):
+                found.add(step)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
-    if kept is not None and not passed:
-        trouble.append("the log never had the head that was kept: it was cut or written anew")
-    if beside is not None and not (passed_head and beside.allows(chain)):
-        trouble.append("the log is not the one that its head is of: it was cut or changed")
-    found = Verification(
-        lines=chain.lines,
-        runs=counts["open"],
-        decisions=counts["decision"],
-        unclosed=tuple(runs.unclosed),
-        head=chain.prev,
-        closed=bool(chain.lines)
-        and beside is not None
-        and chain == beside.chain
-        and not runs.running,
-        signature="none" if beside is None or beside.signature is None else "unchecked",
-        trouble=tuple(trouble[:_TOLD]),
-    )
-    return found if key is None else _with_signature(found, beside, key)
+    verification = found.verification()
+    return verification if key is None else _with_signature(verification, beside, key)
 
 
-class _Runs:
-    """The runs of a log: the first lines of those that did not close, and whether one is open."""
+class _Found:
+    """What a log turns out to be, line by line; `chain` is that of its last line so far."""
 
-    def __init__(self) -> None:
-        self.unclosed: list[int] = []
-        self.running = False
+    def __init__(self, kept: str | None, beside: Head | None) -> None:
+        """Held against a head that was `kept` elsewhere, and the one `beside` the log."""
+        self.chain = Chain()
+        self._kept, self._beside = kept, beside
+        self._passed_kept = kept is None
+        self._passed_beside = beside is None or beside.of_no_line
+        self._counts = dict.fromkeys(EVENTS, 0)
+        self._unclosed: list[int] = []  # the first lines of runs
+        self._running = False
+        self._trouble: list[str] = []
 
     def add(self, step: Step) -> None:
         """Note a line."""
+        if step.trouble is not None:
+            self._trouble.append(f"line {step.number}: {step.trouble}")
+        elif step.event is not None:
+            self._counts[step.event] += 1
         if step.begins:
-            self.unclosed.append(step.number)
-        elif step.event == "close" and self.running:
-            self.unclosed.pop()
-        self.running = step.begins or (self.running and step.event not in ("open", "close"))
+            self._unclosed.append(step.number)
+        elif step.event == "close" and self._running:
+            self._unclosed.pop()
+        self._running = step.begins or (self._running and step.event not in ("open", "close"))
+        self.chain = step.chain
+        self._passed_kept = self._passed_kept or self.chain.prev == self._kept
+        if self._beside is not None:
+            self._passed_beside = self._passed_beside or self.chain == self._beside.chain
+
+    def verification(self) -> Verification:
+        """What was found, now that there are no more lines."""
+        beside, chain, trouble = self._beside, self.chain, [*self._trouble]
+        if not self._passed_kept:
+            trouble.append("the log never had the head that was kept: it was cut or written anew")
+        if beside is not None and not (self._passed_beside and beside.allows(chain)):
+            trouble.append("the log is not the one that its head is of: it was cut or changed")
+        at_head = beside is not None and chain == beside.chain
+        return Verification(
+            lines=chain.lines,
+            runs=self._counts["open"],
+            decisions=self._counts["decision"],
+            unclosed=tuple(self._unclosed),
+            head=chain.prev,
+            closed=bool(chain.lines) and at_head and not self._running,
+            signature="none" if beside is None or beside.signature is None else "unchecked",
+            trouble=tuple(trouble[:_TOLD]),
+        )
 
 
 def _kept_head(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from screener.commands import console, list_pages
 from screener.errors import ListError
-from screener.lists import generations, naming
+from screener.lists import changing, naming
 from screener.lists.hashlist import HashList
 
 
@@ -42,5 +42,5 @@ def open_or_create(path: Path) -> Iterator[HashList]:
         if made:
             # Where an interrupt came between two steps, what has the list's lock waits in a frame.
             traceback.clear_frames(error.__traceback__)
-            generations.remove_unused(path)
+            changing.remove_unused(path)
         raise

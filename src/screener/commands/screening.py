@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -91,24 +92,16 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     if not math.isfinite(every):
         raise click.UsageError(f"--every is a number of seconds, or 0 for every frame, not {every}")
     wanted = _computed(kinds)
-    alone = all(kind.video for kind in wanted)
-    if alone and not lines:
+    if all(kind.video for kind in wanted) and not lines:
         return _print_vpdq(files, every)
     failed = False
     for path in find(files):
-        hashed = hash_item(path, policy=Policy(), kinds=[one for one in wanted if not one.video])
-        found = [
-            one.hash
-            for one in hashed.hashes
-            if (orientations or one.orientation == "upright") and _is_told(one)
-        ]
-        if any(kind.video for kind in wanted):
-            made, trouble = _vpdq(path, every)
-            found += [] if made is None else [made]
-            if alone or (trouble is not None and trouble.reason != "no_video"):
-                hashed = replace(hashed, trouble=hashed.trouble or trouble)
-        for one in found:
-            click.echo(hash_lines.write(one, path))
+        hashed, made = _hashed(path, wanted, every)
+        for one in hashed.hashes:
+            if (orientations or one.orientation == "upright") and _is_told(one):
+                click.echo(hash_lines.write(one.hash, path))
+        if made is not None:
+            click.echo(hash_lines.write(made, path))
         if hashed.trouble is not None:
             failed = True
             click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
@@ -116,6 +109,21 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
         elif _shows_too_little(hashed):
             click.echo(hash_lines.write_trouble(Reason.TOO_LITTLE_DETAIL, path))
     return 3 if failed else 0
+
+
+def _hashed(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hashed, Hash | None]:
+    """What there is of a file's kinds, and its vPDQ apart, if that is one of them and it has one.
+    What kept it from being made is the trouble of the file, unless that is no video and other kinds
+    were asked for.
+    """
+    hashed = hash_item(path, policy=Policy(), kinds=[one for one in kinds if not one.video])
+    if not any(kind.video for kind in kinds):
+        return hashed, None
+    made, trouble = _vpdq(path, every)
+    alone = all(kind.video for kind in kinds)
+    if alone or (trouble is not None and trouble.reason != "no_video"):
+        hashed = replace(hashed, trouble=hashed.trouble or trouble)
+    return hashed, made
 
 
 def _is_told(one: Located | Turned) -> bool:

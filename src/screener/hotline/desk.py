@@ -33,7 +33,8 @@ from screener.hotline.intake import Taken
 from screener.hotline.lists import open_list
 from screener.hotline.notifying import Answers
 from screener.hotline.partners import Partners
-from screener.hotline.report import Withdrawal, decode
+from screener.hotline.report import Withdrawal
+from screener.hotline.report_json import decode
 from screener.hotline.sealed import Unsealable, read_file, secret_key, unseal
 from screener.hotline.sentence import Sentence, marked
 from screener.hotline.settings import Settings

@@ -13,7 +13,8 @@ from screener.hashed import Hashed
 from screener.hotline import casebook
 from screener.hotline.addresses import normalised
 from screener.hotline.case import OPEN, KnownMatch
-from screener.hotline.report import Item, Report, Withdrawal, encode
+from screener.hotline.report import Item, Report, Withdrawal
+from screener.hotline.report_json import encode
 from screener.hotline.secret import proof
 from screener.hotline.sentence import marked
 from screener.lists.records import of_empty_input

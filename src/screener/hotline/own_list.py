@@ -22,8 +22,8 @@ from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
 from screener.hotline.sentence import marked
 from screener.index.held import one_at_a_time
+from screener.lists import changing
 from screener.lists import database as lists
-from screener.lists import generations
 from screener.lists import terms as lists_terms
 from screener.lists.formats.writers import neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
@@ -79,7 +79,7 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
     path = folder / FOLDER
     try:
         if lists.ask(path, lists_terms.stored).get(HELD, Terms()).tlp != own.tlp:
-            with generations.transaction(path) as connection:
+            with changing.transaction(path) as connection:
                 kept = lists_terms.stored(connection).get(HELD, Terms())
                 lists_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
     except ScreenerError as error:
@@ -114,7 +114,7 @@ def _why(error: ScreenerError | ValueError) -> str:
 def _in_use(path: Path) -> bool:
     """Whether somebody writes into a list now."""
     try:
-        with one_at_a_time(path / generations.LOCK, seconds=0):
+        with one_at_a_time(path / changing.LOCK, seconds=0):
             return False
     except IndexFileError:
         return True

@@ -20,15 +20,9 @@ from screener.hotline import asked, own_media, telltales
 from screener.hotline.addresses import checked
 from screener.hotline.case import LANGUAGES, Language
 from screener.hotline.own_media import Trouble
-from screener.hotline.report import (
-    LONGEST_NOTE,
-    MOST_ADDRESSES,
-    MOST_ITEMS,
-    Report,
-    Withdrawal,
-    decode,
-)
-from screener.hotline.report import encode as encoded
+from screener.hotline.report import LONGEST_NOTE, MOST_ADDRESSES, MOST_ITEMS, Report, Withdrawal
+from screener.hotline.report_json import decode
+from screener.hotline.report_json import encode as encoded
 from screener.hotline.sealed import Unsealable, public_key, seal, write_new
 from screener.hotline.secret import Secret, proof
 from screener.hotline.sentence import marked

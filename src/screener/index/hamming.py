@@ -23,7 +23,7 @@ from screener.index.layout import (
     open_sections,
     write_sections,
 )
-from screener.index.tables import Tables
+from screener.index.tables import IndexTables
 from screener.threads import checked as checked_threads
 from screener.whole import whole
 
@@ -93,11 +93,11 @@ class HammingIndex:
     __slots__ = ("_codes", "_index", "_sections", "_tables")
 
     def __init__(
-        self, codes: Codes, tables: Tables | None = None, sections: Sections | None = None
+        self, codes: Codes, tables: IndexTables | None = None, sections: Sections | None = None
     ) -> None:
         """Take over arrays that nobody else may change; `build` and `open` see to that."""
         self._codes = codes
-        self._tables = Tables.none(codes.shape[1]) if tables is None else tables
+        self._tables = IndexTables.none(codes.shape[1]) if tables is None else tables
         self._sections = sections
         self._index = self._tables.bind(codes)
 
@@ -113,7 +113,7 @@ class HammingIndex:
         """
         count = checked_threads(threads)
         own = _copy(codes) if isinstance(codes, np.ndarray) else _gathered(codes)
-        return cls(own, Tables.build(own, threads=count))
+        return cls(own, IndexTables.build(own, threads=count))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, hugepages: bool = False) -> HammingIndex:
@@ -132,7 +132,7 @@ class HammingIndex:
         if codes.shape[1] not in WIDTHS:
             raise IndexFileError(f"{path}: codes of {codes.shape[1]} bytes")
         try:
-            return cls(codes, Tables.read(sections, codes.shape[1] * 8), sections)
+            return cls(codes, IndexTables.read(sections, codes.shape[1] * 8), sections)
         except ValueError as error:
             raise IndexFileError(f"{path}: {error}") from None
 

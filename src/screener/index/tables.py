@@ -31,7 +31,7 @@ Codes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class TableSet:
+class Tables:
     """The tables of some of the codes: what `docs/format.md` says of each section."""
 
     directory: npt.NDArray[np.uint32]
@@ -103,7 +103,7 @@ class TableSet:
 
 
 @dataclass(frozen=True)
-class Tables:
+class IndexTables:
     """How the codes of an index are found, other than by comparing with each.
 
     `main` are the tables of all codes or, if the index is `balanced`, of those with exactly half
@@ -111,9 +111,9 @@ class Tables:
     `few_codes` in order of how many bits are set. All is empty where there are no tables.
     """
 
-    main: TableSet | None
+    main: Tables | None
     balanced: bool
-    rest: TableSet | None
+    rest: Tables | None
     few_rows: npt.NDArray[np.uint32]
     few_codes: Codes
     heads: npt.NDArray[np.uint32]
@@ -136,9 +136,9 @@ class Tables:
             _core.build_tables(codes, min(FEW_CODES, LEAST_CODES), LARGE_CODES, threads)
         )
         tables = cls(
-            TableSet.built(*main),
+            Tables.built(*main),
             balanced,
-            None if rest is None else TableSet.built(*rest),
+            None if rest is None else Tables.built(*rest),
             few_rows,
             few_codes.reshape(-1, codes.shape[1]),
             heads,
@@ -152,7 +152,7 @@ class Tables:
     @classmethod
     def read(cls, sections: Sections, bits: int) -> Self:
         """The tables in a file; IndexFileError where they are not for codes of this width."""
-        main = TableSet.read(sections)
+        main = Tables.read(sections)
         for name in sections.directory:
             if name not in _SECTIONS or (main is None and name != "codes"):
                 raise IndexFileError(f"{sections.path}: section {name!r} is not known here")
@@ -161,7 +161,7 @@ class Tables:
         permutation = sections.array("chunks", dtype="u2", dimensions=2)
         if not np.array_equal(permutation.reshape(-1), _core.chunk_bits(bits // 8)):
             raise IndexFileError(f"{sections.path}: its bits are in an order unknown here")
-        rest = TableSet.read(sections, _REST)
+        rest = Tables.read(sections, _REST)
         few = "rest" in sections.directory
         if rest is not None and few:
             raise IndexFileError(f"{sections.path}: codes are both in tables and in none")

@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import secrets
 import sqlite3
 import stat
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from screener.errors import ListError
-from screener.hashing.hash import KINDS, Hash
 from screener.index import disk
-from screener.lists import database, generations, manifest, terms
-from screener.lists.database import in_order, of_generation
+from screener.lists import changing, database, manifest, terms
+from screener.lists.database import of_generation
+from screener.lists.entries import Entries
 from screener.lists.formats.writers import WRITERS, neutral_csv
-from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
+from screener.lists.formats.writers.entry import Tally, Wants
 from screener.lists.generations import Generation
 from screener.lists.naming import name_of
-from screener.lists.records import categories_of
-from screener.lists.states import State
 from screener.lists.terms import AUDIENCES, Terms
 from screener.signatures import private_key, sign
 from screener.version import __version__
@@ -71,100 +65,6 @@ class Order:
     fill: Callable[[BinaryIO, Entries, Tally], None] | None = None
 
 
-_NO_MORE: tuple[int, Iterator[Any]] = (0, iter(()))  # no record has that number
-
-
-class Entries:
-    """The records of a generation that may go to an audience, to be gone through any number of
-    times.
-
-    In a file of several sources an entry is named `source/entry`, since its id is the source's own.
-    The source is what stands before the first slash: one in its name is written `%2F`.
-    `withheld` are the records of the last pass that their own terms keep back, by source and
-    reason; `passed` how many it gave, `matching` how many of these are confirmed or disputed, and
-    `narrowest` the terms that obey all that it gave, by source.
-    """
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        generation: int,
-        sources: Mapping[str, Terms],
-        audience: str,
-    ) -> None:
-        """Of these sources, with their terms. Nothing is read yet."""
-        self._connection = connection
-        self._generation = generation
-        self._sources = sources
-        self._audience = audience
-        self._begin()
-        times = connection.execute("SELECT number, time FROM generations")
-        self._times: dict[int, float] = dict(times.fetchall())
-
-    def __iter__(self) -> Iterator[Entry]:
-        """In the order in which the list came to know them; one at a time in memory."""
-        self._begin()
-        hashes = groupby(
-            self._ask("h.record, h.kind, h.value, h.quality, h.why_not", "CROSS JOIN hashes h"
-                      " ON h.record = r.id"), key=itemgetter(0)
-        )  # fmt: skip
-        whose, held = next(hashes, _NO_MORE)
-        for record, source, entry, state, categories, text, updated, since in self._ask(
-            "r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since"
-        ):
-            listed: tuple[Listed, ...] = ()
-            if whose == record:
-                listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in held)
-                whose, held = next(hashes, _NO_MORE)
-            labels = json.loads(text)
-            if not self._passes(source, labels):
-                continue
-            made = Entry(
-                source,
-                entry if len(self._sources) == 1 else f"{_plain(source)}/{entry}",
-                State(state),
-                listed,
-                categories_of(categories),
-                labels,
-                updated,
-                self._times[since],
-            )
-            self.matching += made.matching
-            yield made
-
-    def _ask(self, columns: str, joined: str = "") -> sqlite3.Cursor:
-        """Of the records in order, or of what is joined to them. Hashes are asked for apart, or the
-        labels of a record would come with each of them.
-        """
-        return self._connection.execute(
-            f"SELECT {columns} FROM records r {joined} WHERE {in_order(self._generation)}"
-            f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
-            tuple(self._sources),
-        )
-
-    def _begin(self) -> None:
-        self.withheld: Counter[tuple[str, str]] = Counter()
-        self.passed = self.matching = 0
-        self.narrowest = dict(self._sources)
-
-    def _passes(self, source: str, labels: Mapping[str, str]) -> bool:
-        """Whether a record may go on by what it says itself; whether or not, it is counted."""
-        said = terms.of_labels(labels)
-        if said is not None:
-            why_not = terms.narrowed(self._sources[source], said).why_not(self._audience)
-            if why_not is not None:
-                self.withheld[source, why_not] += 1
-                return False
-            self.narrowest[source] = terms.narrowed(self.narrowest[source], said)
-        self.passed += 1
-        return True
-
-
-def _plain(source: str) -> str:
-    """The name of a source without a slash, and no other source's."""
-    return source.replace("%", "%25").replace("/", "%2F")
-
-
 def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:
     """Write the records of a generation into a file, and its manifest beside; ListError."""
     if order.audience not in AUDIENCES:
@@ -172,15 +72,8 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else private_key(order.sign)
-    if not path.name:
-        raise ListError("an export is written to a file, and none is named")
-    if path.resolve().is_relative_to(folder.resolve()):
-        raise ListError(
-            f"{path} would lie in the list's own folder, in the way of its files, and outlive a"
-            " purge: name a file elsewhere"
-        )
-    _check_replaceable(path)
-    known_as = {"list": name_of(folder), "list_id": generations.identity(folder)}
+    _check_place(path, folder)
+    known_as = {"list": name_of(folder), "list_id": changing.identity(folder)}
     signature = manifest.signature_of(path)
     names = (manifest.manifest_of(path), signature, path)
     fresh = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
@@ -210,10 +103,18 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     return report
 
 
-def _check_replaceable(path: Path) -> None:
-    """ListError where a path is of something that no export wrote, which would be lost: the list
-    as it came from its source, say, of which ours leaves out what its terms withhold.
+def _check_place(path: Path, folder: Path) -> None:
+    """ListError where a path is no place for an export of the list in a folder: it names no file,
+    lies within the list, or has something there that no export wrote and that would be lost: the
+    list as it came from its source, say, of which ours leaves out what its terms withhold.
     """
+    if not path.name:
+        raise ListError("an export is written to a file, and none is named")
+    if path.resolve().is_relative_to(folder.resolve()):
+        raise ListError(
+            f"{path} would lie in the list's own folder, in the way of its files, and outlive a"
+            " purge: name a file elsewhere"
+        )
     try:
         status = path.stat()
         exported = manifest.manifest_of(path).exists()

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from screener.errors import ListError
 from screener.lists import (
+    changing,
     database,
     edge,
     exporting,
@@ -203,7 +204,7 @@ class KeptList:
         check_texts(source=source)
         storing.check_terms(terms)
         check_asked(by)
-        with generations.transaction(self._path) as connection:
+        with changing.transaction(self._path) as connection:
             storing.check_known(connection, source)
             before = generations.at(connection, self._path)
             generations.publish(

@@ -21,7 +21,7 @@ from screener.signatures import is_signed, public_key
 
 SCHEMA = "screener-manifest/1"
 _LARGEST = 1 << 20  # bytes of a manifest
-_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `generations.identity`; the log tells it
+_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `changing.identity`; the log tells it
 
 
 @dataclass(frozen=True)

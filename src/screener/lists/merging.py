@@ -11,7 +11,7 @@ from screener.errors import ScreenerError
 from screener.index import tiers
 from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
-from screener.lists import generations, segments
+from screener.lists import changing, generations, segments
 from screener.lists.database import ask
 
 _log = logging.getLogger(__name__)
@@ -42,12 +42,12 @@ def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | N
     to the database meanwhile. If one of them made other files of a kind, those stand. Nothing
     is new, so the generation is as old as the one before.
     """
-    with generations.one_writer(folder):
+    with changing.one_writer(folder):
         before = ask(folder, partial(generations.at, folder=folder))
         written = segments.merge(folder, before, stepping)
         if not written:
             return None
-        with generations.transaction(folder) as connection:
+        with changing.transaction(folder) as connection:
             now = generations.at(connection, folder)
             valid = [one for one in written if now.segments.get(one.kind.name) == one.before]
             for one in valid:

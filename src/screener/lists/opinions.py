@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from screener.errors import ListError
-from screener.lists import generations
+from screener.lists import changing, generations
 from screener.lists.line import is_line
 from screener.lists.placeholders import renewed
 from screener.lists.records import of_entry, opinions_of
@@ -25,7 +25,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
     for what, text in (("by", by), ("reason", reason)):
         if not is_line(text):
             raise ListError(f"an opinion needs {what}: one line of printable text")
-    with generations.transaction(folder) as connection:
+    with changing.transaction(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
         source, record, said, have = _find(connection, entry, source, before.number)

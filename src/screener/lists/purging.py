@@ -14,7 +14,7 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists import erasing, generations, segments
+from screener.lists import changing, erasing, generations, segments
 from screener.lists.history import states_at
 from screener.lists.imports import binding
 from screener.lists.line import check_asked
@@ -40,7 +40,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
     the way of erasing the log, in which case the next writer completes it.
     """
     check_asked(by, reason)
-    with generations.writing(folder) as connection:
+    with changing.writing(folder) as connection:
         # Deleted bytes are overwritten at once; what earlier deletions left, erasing finds.
         connection.execute("PRAGMA secure_delete = ON")
         before = generations.at(connection, folder)
@@ -61,7 +61,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
             connection, number, what="purge", states=states_at(connection, number),
             confirmed=before.time, by=by, note=note,
         )  # fmt: skip
-    with generations.one_writer(folder):
+    with changing.one_writer(folder):
         pass  # who begins to write first erases what is due
     return PurgeReport(source, number, records, versions, hashes)
 

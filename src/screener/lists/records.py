@@ -1,4 +1,4 @@
-"""Records: what one source said of one item, and how rows become them."""
+"""Records: what one source said of one item; and rows, by which a file says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import field as field_of  # where a class has a `field` of its own
-from functools import lru_cache, reduce
+from functools import reduce
 from itertools import chain
 from operator import lt
 from types import MappingProxyType
@@ -22,7 +22,6 @@ from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
 # What `record_of` makes a record of, of a version that is named `r`.
 COLUMNS = "r.source, r.entry, r.state, r.said, r.categories, r.labels, r.updated, r.since"
@@ -100,7 +99,7 @@ def derived_entry(hashes: Iterable[Hash]) -> str:
     It does not depend on the order of the columns, so that a file may be imported again.
     """
     digest = hashlib.sha256()
-    for item in _distinct(tuple(hashes)):
+    for item in distinct(tuple(hashes)):
         digest.update(item.kind.name.encode() + b"\0" + item.value)
     return "row-" + digest.hexdigest()[:16]
 
@@ -181,47 +180,11 @@ def _each_once(several: Iterable[tuple[_Said, ...]]) -> tuple[_Said, ...]:
 _WEIGHT = (State.KNOWN_GOOD, State.SEED, State.CONFIRMED, State.DISPUTED, State.WITHDRAWN)
 
 
-class Version(NamedTuple):
-    """A row in the form that is stored; equal fingerprints mean that nothing changed.
-
-    `why_not` says, hash by hash, why it is not compared; None where it is. `carried` are the
-    fields, as `terms.fields_said` has them, of labels that are those of the version before.
-    """
-
-    state: State
-    categories: str
-    labels: str
-    updated: str | None
-    hashes: tuple[Hash, ...]
-    why_not: tuple[str | None, ...]
-    fingerprint: bytes
-    carried: int = 0
-
-    @property
-    def hittable(self) -> list[Hash]:
-        """The hashes that can be hit through this version."""
-        if self.state is State.WITHDRAWN:
-            return []
-        return [item for item, why in zip(self.hashes, self.why_not, strict=True) if why is None]
-
-
-def version_of(row: Row) -> Version:
-    """The stored form: hashes and categories in a fixed order and each once, the rest as JSON."""
-    hashes = row.hashes if len(row.hashes) < 2 else _distinct(row.hashes)
-    categories = _categories_text(row.categories)
-    labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
-    said = [f"{row.state}\0{categories}\0{labels}\0{row.updated}"]
-    said += [f"{item.kind.name}\0{item.quality}\0{item.value.hex()}" for item in hashes]
-    fingerprint = hashlib.blake2b("\0".join(said).encode(), digest_size=16).digest()
-    why_not = tuple(map(why_not_searchable, hashes))
-    return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
-
-
 def _usability(item: Hash) -> int:
     return 101 if item.quality is None else item.quality
 
 
-def _distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
+def distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
     """Each hash once, by kind and value: without a quality, which is always compared, if one of
     them is, or else with the best quality.
     """
@@ -235,42 +198,6 @@ def _distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
         if have is None or _usability(item) > _usability(have):
             distinct[key] = item
     return tuple(distinct[key] for key in sorted(distinct))
-
-
-@lru_cache(maxsize=1024)
-def _categories_text(categories: tuple[Category, ...]) -> str:
-    return _ENCODE(sorted({(category.scheme, category.code) for category in categories}))
-
-
-def stored_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
-    """The labels of a stored version."""
-    (labels,) = connection.execute("SELECT labels FROM records WHERE id = ?", (record,)).fetchone()
-    return {} if labels == "{}" else json.loads(labels)
-
-
-def stored_row(connection: sqlite3.Connection, record: int) -> Row:
-    """A stored version as a row again, for uniting it with another row on the same entry."""
-    entry, state, categories, labels, updated = connection.execute(
-        "SELECT entry, said, categories, labels, updated FROM records WHERE id = ?", (record,)
-    ).fetchone()
-    hashes = tuple(
-        Hash(KINDS[kind], value, quality)
-        for kind, value, quality in connection.execute(
-            "SELECT kind, value, quality FROM hashes WHERE record = ?", (record,)
-        )
-    )
-    return Row(
-        0, entry, State(state), hashes, categories_of(categories), json.loads(labels), updated
-    )
-
-
-def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, str]) -> None:
-    """Have a stored version say other labels than it does."""
-    version = version_of(stored_row(connection, record)._replace(labels=labels))
-    connection.execute(
-        "UPDATE records SET labels = ?, fingerprint = ? WHERE id = ?",
-        (version.labels, version.fingerprint, record),
-    )
 
 
 def has_records(connection: sqlite3.Connection, source: str) -> bool:

@@ -18,21 +18,15 @@ from typing import NamedTuple
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import frames, generations, segments, terms
+from screener.lists import changing, frames, generations, segments, terms
 from screener.lists.database import not_ended, of_generation
 from screener.lists.history import ROLLBACK, states_at
 from screener.lists.imports.report import FULL
 from screener.lists.line import check_asked
 from screener.lists.placeholders import copied, judge_all, unrelease
-from screener.lists.records import (
-    Row,
-    opinions_at,
-    relabel,
-    stored_labels,
-    united_labels,
-    version_of,
-)
+from screener.lists.records import Row, opinions_at, united_labels
 from screener.lists.states import State, effective
+from screener.lists.stored_rows import relabel, stored_labels, version_of
 from screener.lists.times import order
 
 
@@ -41,7 +35,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
     since; its number. Our opinions stay as they are. It is as old as the earlier one.
     """
     check_asked(by, reason)
-    with generations.writing(folder) as connection:
+    with changing.writing(folder) as connection:
         before = generations.at(connection, folder)
         earlier = generations.at(connection, folder, to)
         if earlier.number >= before.number:

@@ -13,7 +13,7 @@ from pathlib import Path
 from screener.errors import IndexFileError, ListError, cause
 from screener.hashing.hash import KINDS, Hash
 from screener.index.held import one_at_a_time
-from screener.lists import database, frames, generations, segments
+from screener.lists import changing, database, frames, generations, segments
 from screener.lists.records import why_not_searchable
 
 
@@ -27,7 +27,7 @@ def upgrade(folder: Path) -> bool:
         if not database.is_old(folder):
             return False
         with (
-            one_at_a_time(folder / generations.LOCK, seconds=database.WAIT_SECONDS),
+            one_at_a_time(folder / changing.LOCK, seconds=database.WAIT_SECONDS),
             contextlib.closing(database.connect(folder, "rw")) as connection,
         ):
             _upgrade(connection, folder)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from screener.errors import MediaError, ShortOfMemory
 from screener.media import decoder, headers, sequence
 from screener.media.embedded import Embedded
+from screener.media.frame_budget import FrameBudget
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Picture
 
@@ -34,7 +35,7 @@ def frames(
     a limit is, and what is of a kind that cannot be decoded: there is a picture, and nobody has
     looked at it.
     """
-    budget = sequence.Budget(limits) if alone else sequence.Budget(limits, factor=1)
+    budget = FrameBudget(limits) if alone else FrameBudget(limits, factor=1)
     most, over, part, track = limits.frames if alone else _HIDDEN, None, 0, 0
     for number, one in enumerate(found):
         if number >= most:
@@ -68,7 +69,7 @@ def _of_clip(one: Embedded, clips: Clips | None) -> Iterator[Frame]:
         del frame
 
 
-def _of_picture(one: Embedded, limits: Limits, budget: sequence.Budget) -> Iterator[Frame]:
+def _of_picture(one: Embedded, limits: Limits, budget: FrameBudget) -> Iterator[Frame]:
     """The frames of a picture; those of an animation are a track."""
     check_pixels(*headers.largest(one.data), limits)
     image = decoder.open_image(one.data)

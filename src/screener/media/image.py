@@ -19,6 +19,7 @@ from screener.media import decoder, headers, hidden, pixels, sequence
 from screener.media.decoded import decoded
 from screener.media.embedded import Embedded, embedded, within
 from screener.media.formats import plain_jpeg, tiff
+from screener.media.frame_budget import FrameBudget
 from screener.media.hidden import Clips
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
@@ -156,7 +157,7 @@ def _decode_all(
     trouble: MediaError | None = None
     part = count
     try:
-        for frame in sequence.frames(image, data, count, sequence.Budget(limits)):
+        for frame in sequence.frames(image, data, count, FrameBudget(limits)):
             part = max(part, frame.part + 1)
             yield frame
             del frame

@@ -15,11 +15,9 @@ from screener.media import headers, pixels
 from screener.media.decoded import at, decoded
 from screener.media.failure import failure
 from screener.media.formats import items, jpeg2000, photoshop, png, tiff
-from screener.media.limits import Limits, check_pixels
+from screener.media.frame_budget import FrameBudget
+from screener.media.limits import Limits
 from screener.media.picture import Frame
-
-_FRAMES_FACTOR = 4
-"""All frames of one file together may have this many times the pixels of one picture."""
 
 _APART = ("MPO", "TIFF")
 """Formats of which a frame is decoded without the one before."""
@@ -33,31 +31,6 @@ _ITEMIZED = ("AVIF", "HEIF")
 _USUAL_S = 0.1  # for which browsers show a frame that tells no time
 
 _FEW = 4 << 20  # bytes of a frame that is kept to compare the next with
-
-
-class Budget:
-    """What frames may still cost together: so many of them, of so many pixels."""
-
-    def __init__(self, limits: Limits, *, factor: int = _FRAMES_FACTOR) -> None:
-        """As many as a file may have, and all together `factor` times the pixels of a picture."""
-        self._limits, self._factor = limits, factor
-        self._frames, self._pixels = limits.frames, limits.pixels * factor
-
-    @property
-    def most(self) -> int:
-        """As many frames as a file may have."""
-        return self._limits.frames
-
-    def take(self, image: Image.Image) -> None:
-        """One frame more. Raises MediaError, `too_large`, and takes nothing."""
-        if not self._frames:
-            raise MediaError("too_large", f"more than {self._limits.frames} frames")
-        check_pixels(image.width, image.height, self._limits)
-        pixels = image.width * image.height
-        if pixels > self._pixels:
-            most = f"{self._limits.pixels} x {self._factor} pixels"
-            raise MediaError("too_large", f"all frames together: over {most}")
-        self._frames, self._pixels = self._frames - 1, self._pixels - pixels
 
 
 def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
@@ -74,7 +47,9 @@ def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
         raise failure(error, data, "frames cannot be counted") from None
 
 
-def frames(image: ImageFile.ImageFile, data: bytes, count: int, budget: Budget) -> Iterator[Frame]:
+def frames(
+    image: ImageFile.ImageFile, data: bytes, count: int, budget: FrameBudget
+) -> Iterator[Frame]:
     """The frames of a file that declares so many, one that shows the same as the last left out.
 
     Raises MediaError after the last that could be decoded. One that is broken ends the walk only

@@ -27,7 +27,8 @@ from screener.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
 from screener.result import Reason, Result
 from screener.scan import check_memory, told_by
 from screener.screen import Screener
-from screener.workers.worker import Done, Worker
+from screener.workers.errand import Done
+from screener.workers.worker import Worker
 from screener.workers.workers import Workers
 
 List = HashList | str | PathLike[str]

@@ -139,6 +139,53 @@ class Named:
         )
 
 
+@dataclass(frozen=True)
+class _Line:
+    """What is counted of a line; `changed`, of an input that matches, is when it was last changed,
+    as far as that is told.
+    """
+
+    input: str
+    verdict: str
+    reason: str | None
+    extra: str | None
+    bytes: int
+    seconds: float
+    type: str
+    policy: str
+    versions: str
+    lists: list[tuple[str, int, str]]
+    matches: list[Named]
+    changed: datetime | None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> _Line:
+        """That of a line; KeyError, TypeError, ValueError, AttributeError or OverflowError where it
+        is damaged in any place.
+        """
+        matches = [Named.of(facts, match) for match in facts["matches"]]
+        media, extra, size = facts["media"] or {}, facts.get("extra"), int(facts["bytes"] or 0)
+        if not 0 <= size < _LARGEST:
+            raise ValueError
+        return cls(
+            input=str(facts["input"]),
+            verdict=facts["verdict"],
+            reason=None if facts["reason"] is None else _text(facts, "reason"),
+            extra=extra if extra in EXTRAS else None,
+            bytes=size,
+            seconds=float(facts.get("seconds") or 0),
+            type=str(media.get("type") or "unknown"),
+            policy=_text(facts, "policy"),
+            versions=", ".join(f"{k} {v}" for k, v in facts["versions"].items()),
+            lists=[
+                (str(one["name"]), int(one["generation"]), str(one.get("stamp") or ""))
+                for one in facts["lists"]
+            ],
+            matches=matches,
+            changed=moment(facts["mtime_ns"]) if matches else None,
+        )
+
+
 @dataclass
 class Summary:
     """Counts of results, of each input by its newest line: `older` are the places of the others.
@@ -177,7 +224,7 @@ class Summary:
             try:
                 if facts is None:
                     raise TypeError
-                found._add(facts)
+                found._add(_Line.of(facts))
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 found.unread += 1
         if found.unread and not found.total:
@@ -189,43 +236,28 @@ class Summary:
         """Seconds, input and verdict of the files that took longest, the slowest first."""
         return [(s, name, verdict) for s, _, name, verdict in sorted(self.slow, reverse=True)]
 
-    def _add(self, facts: dict[str, Any]) -> None:
-        """Count a line. All of it is read before any of it is counted."""
-        matches = [Named.of(facts, match) for match in facts["matches"]]
-        media, seconds = facts["media"] or {}, float(facts.get("seconds") or 0)
-        size = int(facts["bytes"] or 0)
-        lists = [
-            (str(one["name"]), int(one["generation"]), str(one.get("stamp") or ""))
-            for one in facts["lists"]
-        ]
-        policy = _text(facts, "policy")
-        reason = None if facts["reason"] is None else _text(facts, "reason")
-        versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
-        kind, extra = str(media.get("type") or "unknown"), facts.get("extra")
-        changed = moment(facts["mtime_ns"]) if matches else None
-        if not 0 <= size < _LARGEST:
-            raise ValueError
+    def _add(self, line: _Line) -> None:
         self.total += 1
-        self.bytes += size
-        self.seconds += seconds
-        self.verdicts[facts["verdict"]] += 1
-        self.types[kind] += 1
-        self.policies[policy] += 1
-        self.versions[versions] += 1
-        self.lists.update(lists)
-        if reason is not None:
-            self.reasons[reason] += 1
-        if extra in EXTRAS:
-            self.extras[extra] += 1
-        if changed is not None:
-            self.days[changed.date().isoformat()] += 1
-        elif matches:
+        self.bytes += line.bytes
+        self.seconds += line.seconds
+        self.verdicts[line.verdict] += 1
+        self.types[line.type] += 1
+        self.policies[line.policy] += 1
+        self.versions[line.versions] += 1
+        self.lists.update(line.lists)
+        if line.reason is not None:
+            self.reasons[line.reason] += 1
+        if line.extra is not None:
+            self.extras[line.extra] += 1
+        if line.changed is not None:
+            self.days[line.changed.date().isoformat()] += 1
+        elif line.matches:
             self.undated += 1
-        for one in matches:
+        for one in line.matches:
             self.distances.setdefault((one.kind, one.radius), Counter())[one.distance] += 1
             self.states[one.state] += 1
-        self.matches += matches[: max(0, _MATCHES - len(self.matches))]
-        heapq.heappush(self.slow, (seconds, -self.total, str(facts["input"]), facts["verdict"]))
+        self.matches += line.matches[: max(0, _MATCHES - len(self.matches))]
+        heapq.heappush(self.slow, (line.seconds, -self.total, line.input, line.verdict))
         if len(self.slow) > _SLOWEST:
             heapq.heappop(self.slow)
 

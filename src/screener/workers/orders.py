@@ -20,6 +20,7 @@ from screener.plain import typed
 
 _LENGTH = struct.Struct("<Q")  # in bytes, before each message
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
+_PIPE = 4096  # bytes that a pipe holds on any system
 _LONGEST_NAME = 100  # of an exception, which is logged and written down
 
 
@@ -49,6 +50,18 @@ def write_all(descriptor: int, data: bytes) -> None:
     with _without_sigpipe():
         while rest:
             rest = rest[os.write(descriptor, rest) :]
+
+
+def room_of(pipe: int) -> int:
+    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
+    process is doing.
+    """
+    try:
+        import fcntl
+
+        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
+    except (ImportError, AttributeError, OSError):  # other systems
+        return _PIPE
 
 
 @contextmanager

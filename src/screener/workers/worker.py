@@ -11,9 +11,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeVar
 
 from screener import standard_streams
@@ -23,8 +22,9 @@ from screener.hasher import Target, Way
 from screener.media.archive import Budget
 from screener.media.source import name_of
 from screener.result import Reason
-from screener.workers import guard, starting
-from screener.workers.orders import Answer, Order, framed, take_whole, write_all
+from screener.workers import ending, guard, starting
+from screener.workers.errand import Done, Errand
+from screener.workers.orders import Answer, Order, framed, room_of, take_whole, write_all
 from screener.workers.visiting import Job, Mark, serve
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ _AHEAD_S = 0.18
 _LEAST, _MOST = 2, 256
 _SHORT = 4  # the queue runs short when one part in so many of it is left
 
-_PIPE = 4096  # bytes that a pipe holds on any system
 _CHUNK = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
@@ -52,37 +51,6 @@ _AWAY_S = 1.0
 _END_S = 5.0
 
 T = TypeVar("T")
-
-
-@dataclass(eq=False)
-class Errand(Generic[T]):
-    """A target that was handed to a worker; `budget` where it may turn out to be an archive.
-
-    `harm` is what it did to a worker before: then only its digests are made.
-    """
-
-    target: Target
-    budget: Budget | None
-    worker: Worker[T]
-    way: Way = Way.USUAL
-    number: int = 0
-    sent: int = 0  # bytes of the order; 0 while it is not sent
-    deaths: int = 0
-    spent: float = 0.0  # seconds that processes were at it so far
-    harm: MediaError | None = None
-    renewed: bool = False  # a fresh process was started for it
-
-
-@dataclass(frozen=True)
-class Done(Generic[T]):
-    """What became of an errand, and the seconds that its worker took.
-
-    `outcome` is Hashed, with the trouble, where the target did harm.
-    """
-
-    errand: Errand[T]
-    outcome: T | Hashed
-    seconds: float
 
 
 class Worker(Generic[T]):
@@ -130,7 +98,7 @@ class Worker(Generic[T]):
         orders, self._orders = os.pipe()
         self.answers, answers = os.pipe()
         os.set_blocking(self.answers, False)
-        self._room = _room(self._orders)
+        self._room = room_of(self._orders)
         self._came = bytearray()
         self._mark = Mark(context)
         ends = Connection(orders, writable=False), Connection(answers, readable=False)
@@ -138,7 +106,7 @@ class Worker(Generic[T]):
         self._process = context.Process(target=serve, args=arguments, daemon=True, name=guard.NAME)
         # Also where nobody comes to close it, as an interrupt may come between any two steps.
         pipes = self._orders, self.answers
-        self._end = weakref.finalize(self, _end, self._process, self._starter, *pipes)
+        self._end = weakref.finalize(self, ending.end, self._process, self._starter, *pipes)
         try:
             self._process.start()
         finally:
@@ -215,8 +183,7 @@ class Worker(Generic[T]):
         """What has become of errands meanwhile. A process that has died, or has been at one errand
         for too long, is replaced.
         """
-        done: list[Done[T]] = []
-        there = self._read(done)
+        done, there = self._read()
         at = self._mark.number
         if not there:
             self._process.join(_END_S)
@@ -233,7 +200,7 @@ class Worker(Generic[T]):
             self._check_ready(None)
             self.kill()
             self._process.join(_END_S)
-            self._read(done)
+            done += self._read()[0]
             _log.warning("a worker process took too long and was replaced")
             detail = f"not finished within {self._seconds:g} s"
             done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail))
@@ -252,8 +219,8 @@ class Worker(Generic[T]):
         if self._never_ready == _TRIES or (by_itself and not self._was_ready):
             raise guard.not_ready(code)
 
-    def _read(self, done: list[Done[T]]) -> bool:
-        """Add what was told since; whether the process is still there to tell more."""
+    def _read(self) -> tuple[list[Done[T]], bool]:
+        """What was told since, and whether the process is still there to tell more."""
         there = True
         with suppress(BlockingIOError):
             while True:
@@ -262,9 +229,8 @@ class Worker(Generic[T]):
                 if len(chunk) < _CHUNK:
                     there = bool(chunk)
                     break
-        for answer in take_whole(self._came):
-            done += self._told(answer)
-        return there
+        done = [one for answer in take_whole(self._came) for one in self._told(answer)]
+        return done, there
 
     def _told(self, answer: bytes) -> list[Done[T]]:
         """What an answer says of the first errand: a process answers them in order."""
@@ -332,7 +298,7 @@ class Worker(Generic[T]):
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
-        _kill(self._process, self._starter)
+        ending.kill(self._process, self._starter)
 
     def close(self) -> None:
         """End the process, for good."""
@@ -341,45 +307,3 @@ class Worker(Generic[T]):
             with suppress(ValueError):
                 self._process.join(_END_S)
         self._end()
-
-
-def _end(process: SpawnProcess, starter: int, *pipes: int) -> None:
-    _kill(process, starter)
-    for pipe in pipes:
-        os.close(pipe)
-    with suppress(ValueError):  # it waits for a disk: the system will end it
-        process.close()
-
-
-def _kill(process: SpawnProcess, starter: int) -> None:
-    """Not in a process that was forked from the one that started it, and is at work with it."""
-    if starter == os.getpid():
-        with suppress(ValueError, AttributeError):  # it is closed already, or was not started
-            _note_its_end(process)
-            process.kill()
-
-
-def _note_its_end(process: SpawnProcess) -> None:
-    """Have Python know that a process has ended if the system has no word of it, since the program
-    ignores SIGCHLD or asks for every child itself. Else Python keeps it, and its pipes, for ever,
-    and would end by its number what has that number by then.
-    """
-    if process.pid is None or not hasattr(os, "waitid"):
-        return
-    try:
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        if process.exitcode is None:
-            process._popen.returncode = 0  # type: ignore[attr-defined]
-
-
-def _room(pipe: int) -> int:
-    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
-    process is doing.
-    """
-    try:
-        import fcntl
-
-        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
-    except (ImportError, AttributeError, OSError):  # other systems
-        return _PIPE

@@ -11,8 +11,9 @@ from typing import Generic, TypeVar
 from screener.hashed import Hashed
 from screener.hasher import Target
 from screener.inputs.names import Awaited
+from screener.workers.errand import Done, Errand
 from screener.workers.visiting import Job
-from screener.workers.worker import Done, Errand, Worker
+from screener.workers.worker import Worker
 
 # Answers that are looked up one by one cost twice what they cost together. So they are gathered for
 # so long, and meanwhile the pipes are read so often that no process waits for room in one.

@@ -115,9 +115,12 @@ def _planned(
     if not hashes:
         return None
     # The quality of a kind that the file does not have says nothing: a label like any other.
-    for role, column in list(roles.items()):
-        if role.endswith("_quality") and role.removesuffix("_quality") not in roles:
-            labels[names[column]] = roles.pop(role)
+    stray = [
+        column
+        for role, column in roles.items()
+        if role.endswith("_quality") and role.removesuffix("_quality") not in roles
+    ]
+    labels = labels | {names[column]: column for column in stray}
     category = roles.get("category")
     return Header(
         delimiter if len(names) > 1 else None,
@@ -128,7 +131,7 @@ def _planned(
         roles.get("state"),
         roles.get("updated"),
         () if category is None else ((category, None, roles.get("category_scheme")),),
-        known=len(roles),
+        known=len(roles) - len(stray),
         names=tuple(map(folded, names)),
     )
 

@@ -73,7 +73,7 @@ _BY_REGION = {"us": "vics-us-2.0", "uk": "vics-uk"}
 
 def recognises(head: JsonHead) -> bool:
     """Whether a JSON text is one of VICS: by its context, or by its media."""
-    if any(_ADDRESS.fullmatch(text_of(head.root.get(name))) for name in _CONTEXTS):
+    if _address_of(head.root) is not None:
         return True
     first = head.first_under("value")
     return isinstance(first, dict) and {"mediaid", "md5"} <= set(fields_of(first))
@@ -104,31 +104,49 @@ def _scheme_of(
     """The scheme of a set's categories, and what they mean, by what the file `name` says of itself
     and the operator of it; ListError where that is not known, or it is no hash set.
     """
-    found = [_ADDRESS.fullmatch(text_of(said.get(context))) for context in _CONTEXTS]
-    address = next((match for match in found if match is not None), None)
-    version = "" if address is None else address["version"]
-    if address is not None and address["what"].casefold() == "cases":
-        raise ListError(
-            f"{name} is the export of a case, not a hash set; it holds what was found on someone's"
-            " disk, innocent files too"
-        )
-    if version.startswith("1.2") and options.state is None:
-        raise ListError(
-            f"{name} is VICS {version}, in which sets of known innocent files go round too; say"
-            " which it is with --state confirmed or --state known_good"
-        )
-    region = (address["region"] or "").casefold() if address and version == "2.0" else ""
-    scheme = options.scheme or (options.mapping and options.mapping.scheme)
-    scheme = scheme or _BY_REGION.get(region)
-    if options.state is State.KNOWN_GOOD:
-        scheme = scheme or f"operator:{options.source}"
-    states = SCHEMES.get(scheme or "") or (options.mapping and options.mapping.states)
+    address = _address_of(said)
+    if address is not None:
+        _check_address(name, address, options)
+    mapping = options.mapping
+    scheme = options.scheme or (mapping and mapping.scheme) or _of_region(address)
+    if not scheme and options.state is State.KNOWN_GOOD:
+        scheme = f"operator:{options.source}"
+    states = SCHEMES.get(scheme or "") or (mapping and mapping.states)
     if scheme is None or (not states and options.state is None):
         raise ListError(
             f"{name} does not say what its categories mean; name their scheme with --scheme, one of"
             f" {', '.join(SCHEMES)}, or your own with a [states] table in a mapping file"
         )
     return scheme, states or {}
+
+
+def _address_of(said: Mapping[str, Any]) -> re.Match[str] | None:
+    """What a text says that it is by an address of the model it follows, if it does."""
+    found = (_ADDRESS.fullmatch(text_of(said.get(context))) for context in _CONTEXTS)
+    return next((match for match in found if match is not None), None)
+
+
+def _check_address(name: str, address: re.Match[str], options: Options) -> None:
+    """ListError for a case, and for a version whose sets may be of known innocent files, unless the
+    operator says what this one is.
+    """
+    if address["what"].casefold() == "cases":
+        raise ListError(
+            f"{name} is the export of a case, not a hash set; it holds what was found on someone's"
+            " disk, innocent files too"
+        )
+    if address["version"].startswith("1.2") and options.state is None:
+        raise ListError(
+            f"{name} is VICS {address['version']}, in which sets of known innocent files go round"
+            " too; say which it is with --state confirmed or --state known_good"
+        )
+
+
+def _of_region(address: re.Match[str] | None) -> str | None:
+    """The scheme that a file of version 2.0 names by its region."""
+    if address is None or address["version"] != "2.0":
+        return None
+    return _BY_REGION.get((address["region"] or "").casefold())
 
 
 class _Media:

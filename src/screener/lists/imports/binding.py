@@ -49,8 +49,10 @@ def bind(
         terms.store(connection, source, held, by=by)
 
 
-def remembered(signed: Manifest) -> dict[str, Any]:
-    """What is kept of a signed import beside its counts, so that no older one follows it."""
+def remembered(signed: Manifest | None) -> dict[str, Any]:
+    """What is kept of an import beside its counts if it is signed, so that no older one follows."""
+    if signed is None:
+        return {}
     return {SIGNED: {"id": signed.list_id, "list": _told(signed), "generation": signed.generation}}
 
 

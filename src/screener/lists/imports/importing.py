@@ -8,41 +8,24 @@ little waits for it.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import time
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from screener.errors import ListError
-from screener.lists import database, generations, manifest, merging, pipelines, segments
-from screener.lists.formats import OPINIONS, Reader, open_reader, paging, sniff
-from screener.lists.formats.content import UNDECODABLE, Content
+from screener.lists import changing, generations, manifest, merging, segments
+from screener.lists.formats import Reader, open_reader, paging, sniff
+from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
-from screener.lists.imports import binding, quarantine
-from screener.lists.imports.batches import batches
-from screener.lists.imports.report import ABSENT, COUNTS, FULL, TERMS, ImportReport
-from screener.lists.imports.rounds import rounds
-from screener.lists.imports.versions import Versions
+from screener.lists.imports import binding
+from screener.lists.imports.report import ImportReport
+from screener.lists.imports.run import Run
 from screener.lists.imports.wishes import Wishes
 from screener.lists.line import check_line
-from screener.lists.records import BadRow, Row, of_empty_input
-from screener.lists.states import State
-from screener.lists.telling import may_hold_hash
-from screener.lists.terms import told
-from screener.lists.times import timeless
-
-_SHOWN = 20  # bad rows that a report lists
-_SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
-_OTHER_ENCODING = (
-    "some of its text cannot be decoded: save the file as UTF-8, if it is not, and import it again"
-)
-_NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
 
 
 def import_file(
@@ -54,58 +37,52 @@ def import_file(
     source = options.source
     check_line("a source's name", source)
     signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise ListError(f"cannot read {path}: {error.strerror}") from error
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    with stream, generations.writing(folder) as connection, ExitStack() as leaving:
+    with (
+        _opened(path) as stream,
+        changing.writing(folder) as connection,
+        ExitStack() as leaving,
+    ):
         content = Content(stream, name)
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)
         if signed is not None:
             binding.check_not_older(connection, source, signed, path)
         binding.bind(
-            connection,
-            source,
-            signed=signed,
-            given=wishes.terms,
-            by=wishes.by,
-            full=wishes.full,
+            connection, source, signed=signed, given=wishes.terms, by=wishes.by, full=wishes.full
         )
-        run = _Import(connection, folder, source, wishes, all_count=format in OPINIONS)
+        run = Run(
+            connection, folder, reader, file=name, format=format, source=source, wishes=wishes
+        )
         leaving.callback(run.settle)
-        run.take(reader, file=name)
+        run.take()
         content.check_still()
         _check_whole(name, reader, wishes)
-        report = ImportReport(
-            name,
-            format,
-            source,
-            0,
-            unit=reader.unit,
-            unknown_columns=tuple(
-                name for name in reader.unknown_columns if not may_hold_hash(name)
-            ),
-            notes=(
-                *reader.notes,
-                *_guessed_notes(connection, options),
-                *binding.unsigned_notes(connection, source, signed),
-            ),
+        # Before the run is finished, which makes its source one of the list's.
+        notes = (
+            *_guessed_notes(connection, options),
+            *binding.unsigned_notes(connection, source, signed),
         )
-        run.check_any_good(report)
+        run.check_any_good()
         if wishes.full:
-            run.end_absent(name)
+            run.end_absent()
         if signed is not None:
             signed.check_digest(content.sha256, path)
-        remembered = {} if signed is None else binding.remembered(signed)
-        report = run.finish(report, content.sha256, remembered)
+        report = run.finish(notes, content.sha256, binding.remembered(signed))
         current = generations.at(connection, folder)
         due = any(map(segments.is_due, current.segments.values()))
     if not due:
         return report
     number = merging.tidied(folder)
     return report if number is None else replace(report, generation=number)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file; ListError where it cannot be read."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ListError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _check_whole(file: str, reader: Reader, wishes: Wishes) -> None:
@@ -133,197 +110,4 @@ def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator
         yield (
             "no --source was given, so that this is the first file of a source called as the file"
             " is: it changes and withdraws nothing of the list's other sources"
-        )
-
-
-class _Import:
-    """One run of an import inside its transaction."""
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        folder: Path,
-        source: str,
-        wishes: Wishes,
-        *,
-        all_count: bool,
-    ) -> None:
-        self._source = source
-        self._wishes = wishes
-        self._connection = connection
-        self._folder = folder
-        self._before = generations.at(connection, folder)
-        newest = connection.execute("SELECT max(id) FROM imports").fetchone()[0]
-        self._id = (newest or 0) + 1
-        self._versions = Versions(
-            connection,
-            source,
-            number=self._before.number + 1,
-            import_id=self._id,
-            states=self._before.states,
-            full=wishes.full,
-            all_count=all_count,
-        )
-        self._keeping = quarantine.Keeping(connection, self._id, source, full=wishes.full)
-        # The index of a list's first hashes is built at once, when they are known: adding to it
-        # value by value would read and write all of it again and again.
-        self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
-        if self._first:
-            connection.execute("DROP INDEX hashes_by_value")
-        self._counts: Counter[str] = Counter()
-        self._pixels: Counter[int] = Counter()
-        self._quarantined: Counter[str] = Counter()
-        self._first_bad: list[tuple[int, str]] = []
-
-    def take(self, reader: Reader, *, file: str) -> None:
-        """Store all rows, a batch at a time; one is written while the next is read."""
-        for batch in batches(reader):
-            self._take(batch, f"{file}, {reader.unit}")
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until nothing is on its way into the database: an interrupt can come at any moment,
-        and the connection must not be closed under a thread that writes.
-        """
-        self._versions.settle()
-
-    def _take(self, batch: list[Row | BadRow], where: str) -> None:
-        rows: list[Row] = []
-        bad = []
-        withdrawn = low = untimed = 0
-        for found in batch:
-            row = found if isinstance(found, BadRow) else self._checked(found)
-            if isinstance(row, BadRow):
-                if self._wishes.strict:
-                    raise ListError(f"{where} {row.line}: {row}; nothing was imported")
-                bad.append(row)
-                continue
-            for item in row.hashes:
-                low += item.quality is not None and item.quality < item.kind.floor
-            if row.labels and (version := pipelines.version_said(row.labels)) is not None:
-                self._pixels[version] += 1
-            withdrawn += row.state is State.WITHDRAWN
-            untimed += row.updated is not None and timeless(row.updated)
-            rows.append(row)
-        in_turn = deque(rounds(rows))
-        repeated = len(rows) - sum(map(len, in_turn))
-        self._counts.update(
-            rows=len(batch),
-            low_quality=low,
-            repeated=repeated,
-            withdrawn=withdrawn,
-            untimed=untimed,
-        )
-        while in_turn:
-            self._versions.take(in_turn.popleft(), in_turn)
-        if bad:
-            self._versions.settle()
-            self._set_aside(bad)
-
-    def _checked(self, row: Row) -> Row | BadRow:
-        """A row without digests of empty input; or why it is of no use."""
-        hashes = row.hashes
-        if hashes and row.entry is not None and not hashes[0].kind.digest and len(hashes) == 1:
-            return row  # the usual row, on the shortest way
-        if any(map(of_empty_input, hashes)):
-            hashes = tuple([item for item in hashes if not of_empty_input(item)])
-            self._counts["dropped"] += len(row.hashes) - len(hashes)
-            row = row._replace(hashes=hashes)
-        if not hashes and (row.state is not State.WITHDRAWN or row.entry is None):
-            return BadRow(row.line, None, "no usable hash")
-        return row
-
-    def _set_aside(self, bad: list[BadRow]) -> None:
-        self._quarantined.update(row.reason for row in bad)
-        self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
-        self._keeping.keep(bad)
-
-    def check_any_good(self, report: ImportReport) -> None:
-        """Refuse a file of which no row can be read: it is of another format than it seemed."""
-        rows, bad = self._counts["rows"], self._quarantined.total()
-        if rows and rows == bad:
-            line, why = self._first_bad[0]
-            raise ListError(
-                f"{report.file}: none of its {rows} rows can be read ({report.unit} {line}: {why});"
-                " nothing was imported"
-            )
-
-    def end_absent(self, file: str) -> None:
-        """Withdraw what a full list no longer names; refuse one by which much would go or match no
-        more, or anything go while a row could not be read: that row may be what names it.
-        """
-        before, gone = self._versions.withdraw_absent()
-        if self._wishes.accept_shrink:
-            return
-        bad, absent = self._quarantined.total(), self._versions.counts["absent"]
-        if bad and absent:
-            raise ListError(
-                f"{file}: {bad} of {self._counts['rows']} rows could not be read, and {absent} of"
-                f" the source's {before} entries, which no other row names, would be withdrawn; if"
-                " they are to go, import it with --accept-shrink; nothing was imported"
-            )
-        if gone > before * _SHRINK:
-            raise ListError(
-                f"{file} would withdraw {gone} of the source's {before} entries, or give them a"
-                " state that matches nothing; if it is whole, import it with --accept-shrink;"
-                " nothing was imported"
-            )
-
-    def finish(
-        self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]
-    ) -> ImportReport:
-        """Write the segments and name the generation, or confirm the one there is, if the file has
-        any rows; `remembered` is kept of the import beside its counts.
-        """
-        if self._first:
-            database.index_hashes(self._connection)
-        number = self._before.number
-        if self._versions.finish():
-            number += 1
-            segments.write_changed(
-                self._connection,
-                self._folder,
-                self._before,
-                self._versions.changes,
-                number,
-            )
-            generations.publish(
-                self._connection,
-                number,
-                what="import",
-                states=self._versions.states,
-                by=self._wishes.by,
-            )
-        elif self._counts["rows"]:
-            generations.confirm(self._connection, number)
-        counts = self._counts + self._versions.counts
-        report = replace(
-            replace(report, **{name: counts[name] for name in COUNTS}),  # type: ignore[arg-type]
-            generation=number,
-            quarantined=dict(self._quarantined),
-            first_bad=tuple(self._first_bad),
-            notes=(*report.notes, *self._notes()),
-        )
-        self._note(report, sha256, remembered)
-        return report
-
-    def _notes(self) -> Iterator[str]:
-        if not self._counts["rows"]:
-            yield _NO_ROWS
-        if self._quarantined[UNDECODABLE]:
-            yield _OTHER_ENCODING
-
-    def _note(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
-        kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
-        kept |= pipelines.remembered(self._pixels)
-        kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
-        if self._wishes.terms is not None:
-            kept[TERMS] = told(self._wishes.terms)
-        if self._wishes.full:
-            kept[FULL] = True
-            kept[ABSENT] = self._versions.absent_from
-        origin = (report.file, report.format, report.source, sha256)
-        self._connection.execute(
-            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._id, report.generation, time.time(), *origin, json.dumps(kept), self._wishes.by),
         )

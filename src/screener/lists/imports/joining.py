@@ -14,8 +14,9 @@ from screener.hashing.hash import Hash
 from screener.lists import terms
 from screener.lists.imports.judging import Judging
 from screener.lists.imports.stored import Met, Stored
-from screener.lists.records import Row, Version, stored_labels, stored_row, united, version_of
+from screener.lists.records import Row, united
 from screener.lists.states import State
+from screener.lists.stored_rows import Version, stored_labels, stored_row, version_of
 
 
 class Joining:

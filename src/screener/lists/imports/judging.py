@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from screener.hashing.hash import Hash
 from screener.lists import placeholders
-from screener.lists.records import Version
 from screener.lists.segments import Changes
+from screener.lists.stored_rows import Version
 
 
 class Judging:

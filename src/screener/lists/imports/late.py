@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from screener.lists.imports.stored import COLUMNS, Stored
 from screener.lists.imports.versions import Versions
-from screener.lists.records import Row, Version, stored_row, version_of
+from screener.lists.records import Row
 from screener.lists.states import State
+from screener.lists.stored_rows import Version, stored_row, version_of
 from screener.lists.times import order
 
 

@@ -12,8 +12,8 @@ from screener.lists import frames
 from screener.lists.database import some_at_once
 from screener.lists.imports.inserts import Inserts
 from screener.lists.imports.stored import Met
-from screener.lists.records import Version
 from screener.lists.states import MATCHING, State
+from screener.lists.stored_rows import Version
 
 _WINDOW = 5_000  # versions that are removed at once
 # Words that withdraw an entry and are no version of any generation: see `Pending.word`.

@@ -14,7 +14,7 @@ from typing import Any
 
 from screener.errors import ListError
 from screener.hashing.hash import Hash, kind_named
-from screener.lists import generations, history, segments
+from screener.lists import changing, generations, history, segments
 from screener.lists.imports import quarantine
 from screener.lists.imports.late import LateVersions
 from screener.lists.imports.quarantine import Kept
@@ -51,7 +51,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         raise ListError("rows are named by a list of their numbers, [1] say") from None
     if not ids:
         raise ListError("no row to release is named")
-    with generations.writing(folder) as connection, ExitStack() as leaving:
+    with changing.writing(folder) as connection, ExitStack() as leaving:
         before = generations.at(connection, folder)
         number = before.number + 1
         wanted = _wanted(connection, ids)
@@ -180,7 +180,7 @@ def release_value(
     found = kind_named(kind)
     if not found.searched:
         raise ListError(f"{kind} values are carried and never compared here")
-    with generations.writing(folder) as connection:
+    with changing.writing(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
         values = connection.execute(

@@ -39,51 +39,70 @@ class Shape(NamedTuple):
     in_scans: bool
 
 
+class _Head(NamedTuple):
+    """What stands before the pixels of a JPEG, of which all segments may be a plain one's: its
+    frame header, what tells its colours, and where the head of its first scan starts and ends.
+    """
+
+    frame: bytes
+    progressive: bool
+    jfif: bool
+    coded: int | None  # the colours, by Adobe's mark
+    scan: int
+    end: int
+
+
 def shape_of(data: bytes) -> Shape | None:
     """The shape of a JPEG of the plain kind; None for everything else."""
+    head = _head_of(data)
+    if head is None or head.scan == head.end or not _is_luma_first(head):
+        return None
+    if len(data) - headers.after_end_mark(data, head.end) >= _TAIL:
+        return None
+    _, height, width, count = FRAME.unpack_from(head.frame)
+    in_scans = head.progressive or data[head.scan] != count
+    return Shape(width, height, in_scans) if width and height else None
+
+
+def _head_of(data: bytes) -> _Head | None:
+    """What stands before the pixels; None where it is not of the plain kind, or is damaged."""
     if data[:2] != b"\xff\xd8":
         return None
-    at, jfif, coded, frame, in_scans = 2, False, None, None, False
-    try:
-        while True:
-            lead, mark, length = SEGMENT.unpack_from(data, at)
-            start, at = at + 4, at + 2 + length
-            if lead != 0xFF or length < 2 or at > len(data):
+    at, jfif, coded, frame, progressive = 2, False, None, None, False
+    while at + SEGMENT.size <= len(data):
+        lead, mark, length = SEGMENT.unpack_from(data, at)
+        start, at = at + 4, at + 2 + length
+        if lead != 0xFF or length < 2 or at > len(data):
+            return None
+        if mark == _SCAN:
+            return None if frame is None else _Head(frame, progressive, jfif, coded, start, at)
+        if mark in _PASSED:
+            continue
+        if not _is_plain(data, mark, start, at):
+            return None
+        if mark in _FRAMES:
+            if frame is not None:
                 return None
-            if mark == _SCAN:
-                break
-            if mark == _QUANTA:
-                if not _are_quanta(data, start, at):
-                    return None
-            elif mark in _FRAMES:
-                if frame is not None:
-                    return None
-                frame, in_scans = data[start:at], mark == _PROGRESSIVE
-            elif mark == _JFIF:
-                if data.startswith(b"JFIF", start):
-                    if length < 9:
-                        return None
-                    jfif = True
-            elif mark == _PROFILE:
-                if length < 16 or not data.startswith(b"ICC_PROFILE\0", start):
-                    return None
-            elif mark == _ADOBE:
-                if data.startswith(b"Adobe", start):
-                    if length < 14:
-                        return None
-                    coded = data[start + 11]
-            elif mark not in _PASSED:
-                return None
-    except Exception:  # the data end where a segment should begin
-        return None
-    if frame is None or not _is_luma_first(frame, jfif, coded):
-        return None
-    end = headers.after_end_mark(data, at)
-    if len(data) - end >= _TAIL:
-        return None
-    _, height, width, count = FRAME.unpack_from(frame)
-    in_scans = in_scans or data[start] != count
-    return Shape(width, height, in_scans) if width and height else None
+            frame, progressive = data[start:at], mark == _PROGRESSIVE
+        elif mark == _JFIF:
+            jfif = jfif or data.startswith(b"JFIF", start)
+        elif mark == _ADOBE and data.startswith(b"Adobe", start):
+            coded = data[start + 11]
+    return None
+
+
+def _is_plain(data: bytes, mark: int, start: int, end: int) -> bool:
+    """Whether a segment is of a kind that plain JPEGs have, and has all that is read of it."""
+    size = end - start
+    if mark in _FRAMES:
+        return size >= FRAME.size
+    if mark == _QUANTA:
+        return _are_quanta(data, start, end)
+    if mark == _JFIF:
+        return size >= 7 or not data.startswith(b"JFIF", start)
+    if mark == _PROFILE:
+        return size >= 14 and data.startswith(b"ICC_PROFILE\0", start)
+    return mark == _ADOBE and (size >= 12 or not data.startswith(b"Adobe", start))
 
 
 def luma(data: bytes, shape: Shape) -> Pixels | None:
@@ -127,16 +146,17 @@ def _are_quanta(data: bytes, start: int, end: int) -> bool:
     return at == end
 
 
-def _is_luma_first(frame: bytes, jfif: bool, coded: int | None) -> bool:
+def _is_luma_first(head: _Head) -> bool:
     """Whether the first component is luma at full size, by the rules of `decoder.luma_only`; or
     the only one.
     """
+    frame = head.frame
     bits, _, _, count = FRAME.unpack_from(frame)
-    if bits != 8 or len(frame) != 6 + 3 * count:
+    if bits != 8 or len(frame) != FRAME.size + 3 * count:
         return False
     if count == 1:
         return True
-    if count != 3 or (not jfif and (coded == 0 or frame[6::3] == b"RGB")):
+    if count != 3 or (not head.jfif and (head.coded == 0 or frame[6::3] == b"RGB")):
         return False
     across, down = frame[7] >> 4, frame[7] & 15
     return all(across >= each >> 4 and down >= each & 15 for each in (frame[10], frame[13]))

@@ -12,7 +12,7 @@ import importlib.util
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import BinaryIO
 
@@ -27,6 +27,16 @@ from screener.media.timing import Grid
 from screener.media.video import carried, containers, editlist, following, tail, transport
 from screener.media.video.stream import Stream
 from screener.media.video.walk import Walk
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of a video, of the type that its content has, and how it is to be looked at."""
+
+    stream: BinaryIO
+    mime: str
+    limits: Limits
+    sampling: Sampling
 
 
 def open(
@@ -53,10 +63,11 @@ def open(
         raise MediaError("unsupported", f"{mime or 'content of no known type'} is no video")
     if containers.encrypted(stream):
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
+    file = _File(stream, mime, limits, sampling)
     left = editlist.left_out(stream)
     seconds, began = math.inf if seconds is None else seconds, monotonic()
     try:
-        opened = _decoder(stream, mime, sampling, left, ends=began + seconds)
+        opened = _decoder(file, left, ends=began + seconds)
     except MediaError as error:
         if error.reason != "no_video" or not carried.places(stream):
             raise
@@ -65,23 +76,17 @@ def open(
     check_pixels(opened.width, opened.height, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
     seconds -= monotonic() - began
-    return Picture(media, lambda: _walk(opened, stream, mime, limits, sampling, left, seconds))
+    return Picture(media, lambda: _walk(file, opened, left, seconds))
 
 
 def _decoder(
-    stream: BinaryIO,
-    mime: str,
-    sampling: Sampling,
-    left: float,
-    track: int = 0,
-    *,
-    whole: bool = False,
-    ends: float,
+    file: _File, left: float, track: int = 0, *, whole: bool = False, ends: float
 ) -> Stream:
     """A track of the file opened by PyAV, or by OpenCV where that is not installed. Edit lists
     leave `left` seconds out of the file; a `whole` track has them as well. It is not read for its
     length after `ends`, by the monotonic clock.
     """
+    sampling = file.sampling
     try:
         if _has_pyav():
             from screener.media.video.pyav import AvStream
@@ -89,8 +94,8 @@ def _decoder(
             every_one = sampling.scenes or sampling.against_videos
             some = sampling.mode == "seconds" and not every_one
             return AvStream(
-                stream,
-                mime,
+                file.stream,
+                file.mime,
                 track=track,
                 keyframes=sampling.mode == "keyframes",
                 grid=sampling.grid if some else None,
@@ -105,10 +110,10 @@ def _decoder(
             raise MediaError("unsupported", f"what edit lists leave out needs {needed('video')}")
         from screener.media.video.opencv import CvStream
 
-        return CvStream(stream, trimmed=left)
+        return CvStream(file.stream, trimmed=left)
     except MediaError as error:
-        if error.reason == "undecodable" and containers.ended_early(stream):
-            raise MediaError("truncated", f"{mime}: the data ends too early") from None
+        if error.reason == "undecodable" and containers.ended_early(file.stream):
+            raise MediaError("truncated", f"{file.mime}: the data ends too early") from None
         raise
 
 
@@ -116,20 +121,13 @@ def _has_pyav() -> bool:
     return importlib.util.find_spec("av") is not None and load("video")
 
 
-def _walk(
-    opened: Stream,
-    stream: BinaryIO,
-    mime: str,
-    limits: Limits,
-    sampling: Sampling,
-    left: float,
-    seconds: float,
-) -> Iterator[Frame]:
+def _walk(file: _File, opened: Stream, left: float, seconds: float) -> Iterator[Frame]:
     """The sampled frames, track after track; covers come last of these, as thumbnails. Tracks that
     edit lists trim are walked over once more, whole, since what those leave out is hidden in the
     file. Then come pictures that it carries beside its tracks, and at the end MediaError if a part
     of anything was not looked at.
     """
+    stream, limits, sampling = file.stream, file.limits, file.sampling
     ends = monotonic() + seconds
     trouble: MediaError | None = None
     before = taken = 0  # frames of the tracks before, and those of them that were looked at
@@ -145,7 +143,7 @@ def _walk(
             if track:
                 stream.seek(0)
                 number = track % shown
-                opened = _decoder(stream, mime, sampling, left, number, whole=whole, ends=ends)
+                opened = _decoder(file, left, number, whole=whole, ends=ends)
                 check_pixels(opened.width, opened.height, limits)
             left = max(left, opened.left)
             if opened.cover and (whole or (track and known)):
@@ -163,7 +161,7 @@ def _walk(
             yield replace(frame, part=before + frame.part)
     except MediaError as error:
         trouble = trouble or error.alone()
-    trouble = trouble or _unseen(opened, stream, mime)
+    trouble = trouble or _unseen(file, opened)
     if trouble is not None:
         raise trouble
 
@@ -193,13 +191,14 @@ def _is_trimmed(grid: Grid, sampling: Sampling, left: float) -> bool:
     return sampling.mode != "seconds" or sampling.scenes or left >= grid.part
 
 
-def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
+def _unseen(file: _File, opened: Stream) -> MediaError | None:
     """What the decoder passed over in silence, now that all tracks of a file were walked over; None
     where it saw everything.
     """
+    stream = file.stream
     if opened.tracks < containers.picture_tracks(stream):
         return MediaError("unsupported", _further_track())
-    met = _tracks_met(stream, mime)
+    met = _tracks_met(stream, file.mime)
     if opened.ids is None and len(met.ids) > opened.tracks:
         return MediaError("unsupported", _further_track())
     if opened.ids is not None and not met.ids <= opened.ids:
@@ -213,7 +212,7 @@ def _unseen(opened: Stream, stream: BinaryIO, mime: str) -> MediaError | None:
     if reason is None:
         hidden = tail.hides_file(stream)
         return MediaError("unsupported", "another file stands behind it") if hidden else None
-    return MediaError(reason, f"{mime}: its parts do not follow one another to its end")
+    return MediaError(reason, f"{file.mime}: its parts do not follow one another to its end")
 
 
 def _tracks_met(stream: BinaryIO, mime: str) -> transport.Tracks:

@@ -65,10 +65,14 @@ class Stream(Protocol):
     frames: int
     duration: float | None
     length: Length
-    ends: float | None
     frame_seconds: float
     left: float
     ids: frozenset[int] | None
+
+    @property
+    def ends(self) -> float | None:
+        """When its pictures end, as far as is known by now."""
+        ...
 
     def steps(self) -> Iterator[Still | Lost | None]:
         """Each frame in the order shown; None now and then, so that the clock can be looked at."""

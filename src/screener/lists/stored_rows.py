@@ -1,0 +1,88 @@
+"""Rows in the form that is stored: as versions of records, and read again as rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from screener.hashing.hash import KINDS, Hash
+from screener.lists.records import Category, Row, categories_of, distinct, why_not_searchable
+from screener.lists.states import State
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Version(NamedTuple):
+    """A row in the form that is stored; equal fingerprints mean that nothing changed.
+
+    `why_not` says, hash by hash, why it is not compared; None where it is. `carried` are the
+    fields, as `terms.fields_said` has them, of labels that are those of the version before.
+    """
+
+    state: State
+    categories: str
+    labels: str
+    updated: str | None
+    hashes: tuple[Hash, ...]
+    why_not: tuple[str | None, ...]
+    fingerprint: bytes
+    carried: int = 0
+
+    @property
+    def hittable(self) -> list[Hash]:
+        """The hashes that can be hit through this version."""
+        if self.state is State.WITHDRAWN:
+            return []
+        return [item for item, why in zip(self.hashes, self.why_not, strict=True) if why is None]
+
+
+def version_of(row: Row) -> Version:
+    """The stored form: hashes and categories in a fixed order and each once, the rest as JSON."""
+    hashes = row.hashes if len(row.hashes) < 2 else distinct(row.hashes)
+    categories = _categories_text(row.categories)
+    labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
+    said = [f"{row.state}\0{categories}\0{labels}\0{row.updated}"]
+    said += [f"{item.kind.name}\0{item.quality}\0{item.value.hex()}" for item in hashes]
+    fingerprint = hashlib.blake2b("\0".join(said).encode(), digest_size=16).digest()
+    why_not = tuple(map(why_not_searchable, hashes))
+    return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
+
+
+def stored_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
+    """The labels of a stored version."""
+    (labels,) = connection.execute("SELECT labels FROM records WHERE id = ?", (record,)).fetchone()
+    return {} if labels == "{}" else json.loads(labels)
+
+
+def stored_row(connection: sqlite3.Connection, record: int) -> Row:
+    """A stored version as a row again, for uniting it with another row on the same entry."""
+    entry, state, categories, labels, updated = connection.execute(
+        "SELECT entry, said, categories, labels, updated FROM records WHERE id = ?", (record,)
+    ).fetchone()
+    hashes = tuple(
+        Hash(KINDS[kind], value, quality)
+        for kind, value, quality in connection.execute(
+            "SELECT kind, value, quality FROM hashes WHERE record = ?", (record,)
+        )
+    )
+    return Row(
+        0, entry, State(state), hashes, categories_of(categories), json.loads(labels), updated
+    )
+
+
+def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, str]) -> None:
+    """Have a stored version say other labels than it does."""
+    version = version_of(stored_row(connection, record)._replace(labels=labels))
+    connection.execute(
+        "UPDATE records SET labels = ?, fingerprint = ? WHERE id = ?",
+        (version.labels, version.fingerprint, record),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _categories_text(categories: tuple[Category, ...]) -> str:
+    return _ENCODE(sorted({(category.scheme, category.code) for category in categories}))
