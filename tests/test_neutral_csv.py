@@ -139,6 +139,8 @@ def test_columns_without_a_name_are_told_apart():
         f"  {MD5}\t",
         f'"{MD5}"',
         f"'{MD5}'",
+        f'="{MD5}"',
+        f'"=""{MD5}"""',
         f"0x{MD5}",
         f"0X{MD5.upper()}",
         f"\u00a0{MD5}\u200b",
@@ -150,10 +152,19 @@ def test_columns_without_a_name_are_told_apart():
     ],
 )
 def test_what_surrounds_a_value_is_forgiven(cell):
-    """Quotes, spaces, invisible characters, `0x`, spaces between the digits."""
+    """Quotes, spaces, invisible characters, `0x`, spaces between the digits, and the `="…"` by
+    which a spreadsheet is told that digits are text.
+    """
     (row,) = good(f"id,md5\nx,{cell}\n")
 
     assert texts([row]) == [[("md5", MD5)]]
+
+
+def test_an_id_that_a_spreadsheet_was_told_is_text_is_that_id():
+    """A later delivery may have it without, and withdraw it."""
+    (row,) = good(f'id;md5\n="0012";{MD5}\n')
+
+    assert row.entry == "0012"
 
 
 def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
