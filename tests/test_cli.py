@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import shutil
 import signal
 import stat
 import subprocess
@@ -505,15 +506,24 @@ def test_an_interrupt_while_the_library_is_loaded_ends_with_130(tmp_path, ignore
 
 @pytest.mark.parametrize("call", [["-c", "import screener_command as one; one.main()"],
                                   ["-m", "screener"]])  # fmt: skip
-@pytest.mark.parametrize("trouble", ["a kernel", "a library"])
-def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(known, tmp_path, trouble, call):
-    """Where the machine has no such kernel, or lacks what the core or a dependency was linked to:
-    a sentence, and not Python's 1.
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [("a kernel", "mmx"), ("a library", "libgcc_s.so.1"), ("the core", "pip install .")],
+)
+def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(
+    known, tmp_path, trouble, told, call
+):
+    """Where the machine has no such kernel, or lacks what the core or a dependency was linked to,
+    and where the core was built for another Python, or not at all, as in a checkout: a sentence,
+    and not Python's 1.
     """
     path = filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     if trouble == "a kernel":
         environment["SCREENER_KERNEL"] = "mmx"
+    elif trouble == "the core":
+        built = shutil.ignore_patterns("_core.*.so", "__pycache__")
+        shutil.copytree(Path(screening.__file__).parents[1], tmp_path / "screener", ignore=built)
     else:
         (tmp_path / "numpy.py").write_text("raise ImportError('libgcc_s.so.1: no such file')\n")
     call = [sys.executable, *call, "scan", IMAGES / "alley.jpg", "--list", known]
@@ -523,7 +533,7 @@ def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(known, tmp_path
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith("screener: cannot be loaded: ImportError: ")
-    assert ("mmx" if trouble == "a kernel" else "libgcc_s.so.1") in line
+    assert told in line
 
 
 @pytest.mark.parametrize("to", [">&-", pytest.param(">/dev/full", marks=FULL)])

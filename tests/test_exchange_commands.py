@@ -1,14 +1,18 @@
 """The commands by which files come in and go out, as processes: codes, manifests, errors."""
 
 import hashlib
+import io
 import json
 import shutil
 import stat
 
 import pytest
 from command import generation, make_list, refused, screener, value
+from kept import putting
+from rich.console import Console
 
 from screener import EdgeFilter, HashList
+from screener.commands.list_pages import print_import
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +147,18 @@ def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
     told = " ".join(screener("log", tmp_path / "k.list").stdout.split())
     assert "(s, a full list): " in told
     assert ", 1 missed" in told
+
+
+def test_an_import_names_no_more_columns_than_somebody_reads(tmp_path):
+    """Of thousands of labels the first, and how many more there are: what else it tells is read."""
+    put = putting(HashList.create(tmp_path / "k.list"), tmp_path)
+    page = Console(file=io.StringIO(), width=200)
+
+    print_import(page, "file.csv", put(f"id,md5{',c{}' * 5000}\n".format(*range(5000))))
+
+    told = " ".join(page.file.getvalue().split())
+    assert "columns kept as labels: c0, c1, " in told
+    assert ", c19 and 4980 more" in told
 
 
 def test_a_later_delivery_without_a_source_is_told_from_the_one_before(tmp_path):

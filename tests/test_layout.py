@@ -285,6 +285,13 @@ def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monkey
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_write_that_cannot_begin_names_the_file(tmp_path: Path) -> None:
+    """And not the one of a passing name that it would be at first, which nobody asked for."""
+    with pytest.raises(FileNotFoundError) as told:
+        write_sections(tmp_path / "gone" / "a", "test", SECTIONS)
+    assert told.value.filename == str(tmp_path / "gone" / "a")
+
+
 def test_written_in_the_order_that_survives_a_power_cut(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,8 @@ def test_columns_without_a_name_are_told_apart():
         f"  {MD5}\t",
         f'"{MD5}"',
         f"'{MD5}'",
+        f'="{MD5}"',
+        f'"=""{MD5}"""',
         f"0x{MD5}",
         f"0X{MD5.upper()}",
         f"\u00a0{MD5}\u200b",
@@ -150,10 +152,19 @@ def test_columns_without_a_name_are_told_apart():
     ],
 )
 def test_what_surrounds_a_value_is_forgiven(cell):
-    """Quotes, spaces, invisible characters, `0x`, spaces between the digits."""
+    """Quotes, spaces, invisible characters, `0x`, spaces between the digits, and the `="…"` by
+    which a spreadsheet is told that digits are text.
+    """
     (row,) = good(f"id,md5\nx,{cell}\n")
 
     assert texts([row]) == [[("md5", MD5)]]
+
+
+def test_an_id_that_a_spreadsheet_was_told_is_text_is_that_id():
+    """A later delivery may have it without, and withdraw it."""
+    (row,) = good(f'id;md5\n="0012";{MD5}\n')
+
+    assert row.entry == "0012"
 
 
 def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
@@ -358,6 +369,10 @@ def test_labels_that_look_like_hashes_are_told():
     told = reader.notes[0]
     assert told.startswith("3 columns kept as labels look like hashes, and nothing is compared")
     assert "with them: perceptual, Parent;" in told
+    many = reader_of(f"id,md5{''.join(f',n{n}' for n in range(99))}\n" + f"x{f',{MD5}' * 100}\n")
+    assert (len(list(many)), len(many.unknown_columns)) == (1, 99)
+    assert "with them: n0, n1, " in many.notes[0]
+    assert ", n19 and 79 more; name" in many.notes[0]
     few = reader_of("id,md5,note\n" + f"x,{MD5},{MD5}\n" + f"y,{MD5},a word\n" * 2)
     assert (len(list(few)), few.notes) == (3, ())
 

@@ -207,6 +207,15 @@ def test_a_pillow_image_that_cannot_be_loaded_says_how_it_is_to_be_given(engine,
     assert "while it is open" in result.detail
 
 
+@pytest.mark.parametrize("size", [(5, 0), (0, 5), (0, 0)])
+def test_an_image_without_pixels_is_its_own_trouble(engine, size):
+    """As of a crop beside the picture: others that are screened with it have their results."""
+    one, other = engine.screen_many([Image.new("RGB", size), Image.new("RGB", (64, 64))])
+
+    assert (one.reason, one.detail) == ("undecodable", f"an image without pixels: {size}")
+    assert other.reason == "too_little_detail"
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "PSD", "ICNS", None])
 def test_an_input_that_cannot_be_screened_is_let_go(engine, scene, form):
     """At once, and not when Python looks for circles of references: it may be a large one."""

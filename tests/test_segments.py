@@ -66,6 +66,13 @@ def small_tiers(monkeypatch):
         monkeypatch.setattr(tiers, name, number)
 
 
+def test_an_index_in_a_folder_that_is_not_there_is_named(tmp_path):
+    """And not the passing name of the one that would be made."""
+    with pytest.raises(FileNotFoundError) as told:
+        SegmentedIndex.create(tmp_path / "gone" / "index", bits=64)
+    assert told.value.filename == str(tmp_path / "gone" / "index")
+
+
 def test_an_empty_index(tmp_path):
     """It has a width and finds nothing; changes that change nothing make no generation."""
     index = SegmentedIndex.create(tmp_path / "i", bits=np.int64(256))

@@ -680,6 +680,43 @@ def test_a_program_that_workers_cannot_load_is_told_so(known, tmp_path, script, 
     assert len(done.stderr.splitlines()) < 80
 
 
+FROZEN = """
+import multiprocessing, os, sys
+sys.frozen = True
+multiprocessing.set_executable(os.environ["PROGRAM"])
+with open(os.environ["BEGUN"], "a+") as begun:
+    begun.write(f"{sys.argv[1:2]}\\n")
+    begun.seek(0)
+    if len(begun.readlines()) > 20:
+        sys.exit("begun again and again")
+from screener import HashList, Screener, scan
+list(scan(Screener(HashList.open(os.environ["KNOWN"])), os.environ["UPLOADS"], jobs=1))
+"""
+
+
+def test_a_frozen_program_that_serves_as_no_worker_begins_no_more_than_once_as_each(
+    known, tmp_path
+):
+    """Such a program is its own interpreter, and begins anew where Python starts one. It would
+    start workers without end; so each ends there, and the first is told what to do.
+    """
+    script, program, begun = (tmp_path / name for name in ("script.py", "program", "begun"))
+    script.write_text(FROZEN)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
+    program.chmod(0o700)
+    places = {"PROGRAM": program, "BEGUN": begun, "KNOWN": known.path, "UPLOADS": tmp_path}
+    env = os.environ | {name: str(path) for name, path in places.items()}
+
+    done = subprocess.run([program], env=env, capture_output=True, text=True, timeout=60)
+
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("screener.errors.WorkerError: ")
+    assert "multiprocessing.freeze_support()" in last
+    # Itself, a worker, and the process of Python's that keeps account of the former's semaphores.
+    assert len(begun.read_text().splitlines()) <= 3
+    assert done.stderr.count("Traceback") == 1, done.stderr
+
+
 BROKEN = """
 import multiprocessing
 from screener.cli import main

@@ -3,6 +3,15 @@
 import logging
 
 import screener_command as _command  # noqa: F401 - before what may not load: it tells so
+
+try:
+    import screener._core as _core  # noqa: F401
+except ModuleNotFoundError as _error:  # what imports it from here would speak of a circle
+    raise ImportError(
+        "the core of screener was not built for this Python; in a checkout `pip install .` does so",
+        name=_error.name,
+    ) from None
+
 from screener import audit, output
 from screener.cache import HashCache
 from screener.errors import ScreenerError

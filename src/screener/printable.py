@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+SOME = 20
+"""How many of a kind somebody reads, where there may be thousands."""
+
 
 def printable(text: object) -> str:
     """A value as text: characters that cannot be printed become U+FFFD."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def some(names: Sequence[object]) -> str:
+    """As many of them as somebody reads, and how many more there are."""
+    first = ", ".join(map(printable, names[:SOME]))
+    return f"{first} and {len(names) - SOME} more" if len(names) > SOME else first

@@ -12,9 +12,8 @@ from rich.markup import escape
 from screener import audit as audit_log
 from screener.audit import Verification
 from screener.commands import console
-from screener.commands.console import SOME
 from screener.commands.options import FILE, JSON
-from screener.printable import printable
+from screener.printable import printable, some
 
 
 @click.group()
@@ -71,11 +70,9 @@ def _print(out: Console, name: str, found: Verification) -> None:
     }
     out.print(f"  {signature[found.signature]}")
     if found.unclosed:
-        begun = ", ".join(map(str, found.unclosed[:SOME]))
-        more = f" and {len(found.unclosed) - SOME} more" if len(found.unclosed) > SOME else ""
         out.print(
             f"  [yellow]runs that did not end by themselves, so that lines of them may be missing:"
-            f" those that begin at line {begun}{more}[/]"
+            f" those that begin at line {some(found.unclosed)}[/]"
         )
     if not found.closed:
         out.print("  [yellow]not closed by its last run: its end may be missing[/]")

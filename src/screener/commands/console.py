@@ -14,8 +14,7 @@ from screener import standard_streams
 from screener.printable import printable
 
 ALL = 40
-"""Rows of a table that are all shown to a person; of more, as many as somebody reads."""
-SOME = 20
+"""Rows of a table that are all shown to a person; of more, SOME."""
 
 
 class _Console(Console):

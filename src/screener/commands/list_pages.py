@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.commands.console import ALL, SOME
+from screener.commands.console import ALL
 from screener.lists import times
 from screener.lists.exporting import ExportReport
 from screener.lists.history import LogEntry
@@ -24,7 +24,7 @@ from screener.lists.info import ListInfo
 from screener.lists.match_counts import Flood
 from screener.lists.showing import Shown, ShownHash
 from screener.lists.verifying import Verification
-from screener.printable import printable
+from screener.printable import SOME, printable, some
 
 _Told = TypeVar("_Told")
 
@@ -66,8 +66,7 @@ def print_import(console: Console, name: str, report: ImportReport) -> None:
         if number:
             console.print(f"  {number} {what}")
     if report.unknown_columns:
-        columns = ", ".join(report.unknown_columns)
-        console.print(f"  columns kept as labels: {_safe(columns)}")
+        console.print(f"  columns kept as labels: {escape(some(report.unknown_columns))}")
     if report.quarantined:
         console.print(f"  [yellow]{sum(report.quarantined.values())} rows quarantined[/]:")
         for line, reason in report.first_bad:

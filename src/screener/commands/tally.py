@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.commands.console import ALL, SOME
+from screener.commands.console import ALL
 from screener.extras import install
 from screener.finished import Finished
-from screener.printable import printable
+from screener.printable import SOME, printable
 from screener.result import Match, Result, Verdict
 
 

@@ -139,8 +139,8 @@ def write_sections(
     arrays = {name: _storable(name, array) for name, array in sections.items()}
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     to = disk.current
-    handle = to.create(temporary)
     try:
+        handle = to.create(temporary)
         try:
             _write(handle, content, arrays)
             to.sync(handle)
@@ -150,9 +150,9 @@ def write_sections(
     except BaseException as error:
         with contextlib.suppress(OSError):
             to.remove(temporary)
-        # The system's of a descriptor, as of a full disk, has no name.
+        # The system's names what is not there yet, or nothing, as of a full disk.
         if isinstance(error, OSError) and error.errno:
-            error.filename = error.filename or os.fspath(path)
+            error.filename = os.fspath(path)
         raise
     to.sync_folder(path.parent)
 

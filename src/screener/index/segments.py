@@ -96,14 +96,16 @@ class SegmentedIndex:
         if os.path.lexists(folder):
             raise FileExistsError(f"{folder} exists already")
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
-        disk.current.make_folder(fresh)
         try:
+            disk.current.make_folder(fresh)
             manifests.publish(fresh, Manifest(0, wide))
             disk.current.rename(fresh, folder)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
             if os.path.lexists(folder):  # somebody else was first
                 raise FileExistsError(f"{folder} exists already") from error
+            if isinstance(error, OSError) and error.errno:
+                error.filename = os.fspath(folder)
             raise
         disk.current.sync_folder(folder.parent)
         return cls.open(folder)

@@ -58,6 +58,8 @@ def _open_array(array: NDArray[Any], limits: Limits) -> Picture:
 
 def _open_image(image: Image.Image, limits: Limits) -> Picture:
     check_pixels(image.width, image.height, limits)
+    if 0 in image.size:
+        raise MediaError("undecodable", f"an image without pixels: {image.size}")
 
     def decode() -> Iterator[Frame]:
         found, trouble = decoded(image, b"")

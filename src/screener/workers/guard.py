@@ -1,7 +1,8 @@
 """Guard: that worker processes can load the program that starts them, and what is told if not.
 
 A worker is a fresh interpreter, and Python has it load the program's main module first: what scans
-has to stand under `if __name__ == "__main__":` there.
+has to stand under `if __name__ == "__main__":` there. A program that was frozen into an executable
+of its own is started as its workers, and has to call `multiprocessing.freeze_support()`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from multiprocessing import process
+from multiprocessing import process, spawn
 
 from screener.errors import WorkerError, cause
 
@@ -22,6 +23,10 @@ _UNGUARDED = 86  # an exit code that nothing else has
 _ADVICE = (
     "a worker process loads the main module of the program first, so that a script has to start a"
     ' scan under `if __name__ == "__main__":`'
+)
+_FROZEN_ADVICE = (
+    "a frozen program is started as its worker processes too, so that it has to call"
+    " `multiprocessing.freeze_support()` before anything else"
 )
 
 
@@ -64,9 +69,12 @@ def _check_process() -> None:
 
 
 def leave() -> None:
-    """End this process, in silence, where it is a worker that still loads the program: the scan
-    that started it says what is wrong. WorkerError in one that something else started.
+    """End this process, in silence, where it is a worker that still loads the program, or a frozen
+    program that was started as one: the scan that started it says what is wrong. WorkerError in one
+    that something else started.
     """
+    if _is_begun_anew():
+        os._exit(_UNGUARDED)
     this = multiprocessing.current_process()
     if not getattr(this, "_inheriting", False):
         return
@@ -75,8 +83,23 @@ def leave() -> None:
     raise WorkerError(f"a scan was started by a process that still loads the program: {_ADVICE}")
 
 
+def _is_begun_anew() -> bool:
+    """Whether this is a frozen program that Python has started as one of its processes, and that
+    has not become it: it would start workers without end.
+    """
+    if not hasattr(sys, "frozen"):
+        return False
+    return spawn.is_forking(sys.argv) or any(
+        each.startswith("from multiprocessing.") for each in sys.argv[1:]
+    )
+
+
 def not_ready(code: int | None) -> WorkerError:
     """What to raise where a worker has ended, with an exit code, before it was ready."""
+    if hasattr(sys, "frozen"):
+        return WorkerError(
+            f"a worker process ended before it was ready ({_told(code)}): {_FROZEN_ADVICE}"
+        )
     if code == _UNGUARDED:
         return WorkerError(
             f"the program opens results or starts a scan wherever it is loaded: {_ADVICE}"

@@ -36,14 +36,17 @@ class BadCell(Exception):
 
 
 def cleaned(cell: str) -> str:
-    """The cell without quotes, spaces and invisible characters round it."""
-    return cell.strip(SURROUNDINGS)
+    """The cell without quotes, spaces and invisible characters round it, and without the `="…"`
+    that has a spreadsheet take it for text.
+    """
+    text = cell.strip(SURROUNDINGS)
+    return text[2:] if text.startswith('="') else text
 
 
 def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
     """The hash in a cell that is not empty; raises BadCell. The quality is one.
 
-    Surroundings, a `0x` and spaces between hex digits are forgiven; nothing else is.
+    What `cleaned` takes away, a `0x` and spaces between hex digits are forgiven; nothing else is.
     """
     if kind.name in _OF_VIDEOS:
         return _read_video(kind, cell, quality)

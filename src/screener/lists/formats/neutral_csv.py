@@ -40,6 +40,7 @@ from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
+from screener.printable import some
 
 NAME = "csv"
 # What a cell that says nothing may begin with; asked first, since most begin with a digit.
@@ -204,7 +205,7 @@ class NeutralCsv:
             if 0 < self._filled[name] <= 2 * self._hashlike[name]
         ]
         if hashes:
-            named = ", ".join(name for name in hashes if not may_hold_hash(name))
+            named = some([name for name in hashes if not may_hold_hash(name)])
             yield (
                 f"{len(hashes)} columns kept as labels look like hashes, and nothing is compared"
                 f" with them{named and f': {named}'}; name their kind in the header, as in `pdq`,"
@@ -214,7 +215,7 @@ class NeutralCsv:
         if states:
             yield (
                 "columns kept as labels may take rows back, which they do not:"
-                f" {', '.join(states)}; call such a column `status`, or tell its words by a"
+                f" {some(states)}; call such a column `status`, or tell its words by a"
                 " mapping file"
             )
 
