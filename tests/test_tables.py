@@ -577,3 +577,16 @@ def test_tables_that_do_not_fit_are_refused_at_once(name: str) -> None:
     UNFIT[name](arrays)
     with pytest.raises(ValueError, match="do not fit together"):
         searchable()
+
+
+@pytest.mark.parametrize("width", [0, 1, 12, 128])
+def test_tables_are_for_codes_of_the_widths_that_there_are(width: int) -> None:
+    """Another width is refused before anything is made of it."""
+    codes = np.zeros((3, width), np.uint8)
+    for refused in (
+        lambda: _core.build_tables(codes, 1, 1, 1),
+        lambda: _core.can_build_tables(3, width),
+        lambda: _core.chunk_bits(width),
+    ):
+        with pytest.raises(ValueError, match="8, 16, 32 or 64 bytes"):
+            refused()
