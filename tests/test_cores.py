@@ -10,7 +10,7 @@ from screener.cores import cores, quota
 
 def told(folder, groups, limits):
     """The quota where those files tell it."""
-    (folder / "cgroup").write_text(groups)
+    (folder / "cgroup").write_bytes(os.fsencode(groups))
     for name, text in limits.items():
         (folder / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "fs" / name).write_text(text)
@@ -34,6 +34,8 @@ def told(folder, groups, limits):
             0.5,
         ),
         ("0::/docker/0123\n", {"cpu.max": "400000 100000\n"}, 4.0),
+        # A name that is no text.
+        ("0::/\udcff\n", {"cpu.max": "200000 100000\n"}, 2.0),
         # Version 1, alone and beside version 2.
         (
             "4:memory:/m\n3:cpu,cpuacct:/pod\n2:cpuset:/\n0::/\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -579,3 +580,30 @@ def test_tables_that_do_not_fit_are_refused_at_once(name: str) -> None:
     UNFIT[name](arrays)
     with pytest.raises(ValueError, match="do not fit together"):
         searchable()
+
+
+def test_tables_are_of_no_more_codes_than_32_bits_number() -> None:
+    """A row beyond would be told as another one: such an index is refused at once."""
+    few = np.zeros((1, 8), np.uint8)
+    main, balanced, _, few_rows, few_codes, *repeats = _core.build_tables(few, 0, 1 << 30, 1)
+    kind = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # which is only read, and so takes no memory
+    zeros = mmap.mmap(-1, (1 << 32) * 8, flags=kind, prot=mmap.PROT_READ)
+    codes = np.frombuffer(zeros, np.uint8).reshape(-1, 8)
+    rest = few_rows, few_codes.reshape(-1, 8), *repeats
+    assert _core.Index(codes[:-1], [_core.Tables(*main)], balanced, *rest)
+    with pytest.raises(ValueError, match="do not fit together"):
+        _core.Index(codes, [_core.Tables(*main)], balanced, *rest)
+    assert HammingIndex(codes).explain(radius=0).way == "flat"  # without tables it may have them
+
+
+@pytest.mark.parametrize("width", [0, 1, 12, 128])
+def test_tables_are_for_codes_of_the_widths_that_there_are(width: int) -> None:
+    """Another width is refused before anything is made of it."""
+    codes = np.zeros((3, width), np.uint8)
+    for refused in (
+        lambda: _core.build_tables(codes, 1, 1, 1),
+        lambda: _core.can_build_tables(3, width),
+        lambda: _core.chunk_bits(width),
+    ):
+        with pytest.raises(ValueError, match="8, 16, 32 or 64 bytes"):
+            refused()

@@ -107,6 +107,17 @@ def test_pdq_lines_of_every_tool(line, quality, file):
     assert row.labels.get("file") == file
 
 
+def test_pdq_lines_with_a_quality_of_any_length():
+    """Whether a file is of such lines is told without taking that for a number, which Python
+    refuses beyond some thousands of digits; its row is set aside.
+    """
+    lines = [f"hash={PDQ},norm=1,delta=2,quality={quality}" for quality in ("88", "1" * 5_000)]
+
+    row, bad = read("\n".join(lines))
+
+    assert (row.hashes[0].quality, bad.reason) == (88, "bad quality")
+
+
 @pytest.mark.parametrize(("cell", "file"), [('"a,b.jpg"', "a,b.jpg"), ("#1.jpg", "#1.jpg")])
 def test_pdq_lines_of_the_web_page(cell, file):
     """A header, and the hash last; a file's name may begin as a comment does."""

@@ -40,7 +40,11 @@ def test_a_vpdq_is_read_back(made):
     "text",
     ["", "[]", "{}", "3", '["a"]', '["a,b,c"]', '{"0": 1}', '[["x"]]', "[" * 10_000, '["é,1,2"]',
      f'["{"ab" * 31},1,2"]', f'["{"ab" * 33},1,2"]', f'["{"ab" * 32},1"]',
-     '{"0": {"quality": 1, "timestamp": 2}}'],
+     '{"0": {"quality": 1, "timestamp": 2}}',
+     # Numbers that JSON can have, and a frame or Python cannot.
+     *(f'{{"0": {{"hash": "{"ab" * 32}", {numbers}}}}}'
+       for numbers in ('"quality": 1e999, "timestamp": 2',
+                       f'"quality": 1, "timestamp": 1{"0" * 400}'))],
 )  # fmt: skip
 def test_what_is_no_vpdq_is_refused(text):
     """In words that do not repeat it."""

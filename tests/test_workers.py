@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 import zipfile
+from itertools import cycle
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -20,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from taken_over import Engine
 
+import screener.workers.worker
 import screener.workers.workers
 from screener import Policy, Reason, Screener, scan
 from screener.errors import MediaError, ShortOfMemory, WorkerError
@@ -616,19 +619,28 @@ def test_a_working_folder_that_has_gone_is_named(tmp_path, monkeypatch):
         list(each(Counting(), [__file__], jobs=1))
 
 
-def test_a_system_that_starts_no_process_is_named(monkeypatch):
+@pytest.mark.parametrize("step", ["memory to share", "a second pipe", "the process"])
+def test_a_system_that_starts_no_process_is_named(monkeypatch, step):
     """What it says is in the exception, with the place where it says one, as of a system where no
-    temporary file can be made; and nothing stays open.
+    temporary file can be made; and nothing stays open, whatever it is that it refuses.
     """
 
     def refuses(*_):
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), "/dev/shm/pym")
 
-    monkeypatch.setattr(multiprocessing.get_context("spawn").Process, "start", refuses)
+    resource_tracker.ensure_running()  # which has a pipe of its own
+    pipes = cycle([os.pipe, refuses])
+    steps = {
+        "memory to share": (screener.workers.worker, "Mark", refuses),
+        "a second pipe": (os, "pipe", lambda: next(pipes)()),
+        "the process": (multiprocessing.get_context("spawn").Process, "start", refuses),
+    }
     for _ in range(2):  # at first what a program has once is opened too
         before = os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else []
-        with pytest.raises(WorkerError, match="temporarily unavailable: /dev/shm/pym"):
-            list(each(Counting(), ["one"], jobs=2))
+        with monkeypatch.context() as patched:
+            patched.setattr(*steps[step])
+            with pytest.raises(WorkerError, match="temporarily unavailable: /dev/shm/pym"):
+                list(each(Counting(), ["one"], jobs=2))
 
     assert len(before) == len(os.listdir("/proc/self/fd") if before else [])
 

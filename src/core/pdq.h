@@ -4,8 +4,8 @@
 // rounding could have turned a bit or the quality (pdq_certificate.h), the picture is filtered
 // again in the reference's order (pdq_filter.h), sixteen rows at a time, until no doubt is left.
 // The loops are those of a PdqKernel (pdq_kernel.h). Beside the pixels this needs, in bytes, about
-//     4 · width · (min(height, height / 128 + 17) + 2) + 2 · width + 100,000
-// which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 6 at the very worst, in a picture of
+//     4 · width · (height / 128 + 20) + 2 · width + 14 · height + 100,000
+// which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 16 at the very worst, in a picture of
 // five very long rows.
 #pragma once
 #include <array>

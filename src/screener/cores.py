@@ -26,11 +26,11 @@ def quota(groups: Path, limits: Path) -> float:
     that its group, or one that holds it, is given; infinity where there is no such limit.
     """
     try:
-        lines = groups.read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = groups.read_bytes().splitlines()
+    except OSError:
         return math.inf
     given = math.inf
-    for line in lines:
+    for line in map(os.fsdecode, lines):
         if line.count(":") < 2:
             continue  # not the kernel's
         _, controllers, path = line.split(":", 2)
@@ -58,7 +58,7 @@ def _given_by_1(group: Path) -> float:
     return _cores([*_read(group / "cpu.cfs_quota_us"), *_read(group / "cpu.cfs_period_us")])
 
 
-def _cores(numbers: list[str]) -> float:
+def _cores(numbers: list[bytes]) -> float:
     """Microseconds of time in every so many; `max` and -1 are no limit."""
     if len(numbers) != 2 or not all(number.isdigit() for number in numbers):
         return math.inf
@@ -66,8 +66,8 @@ def _cores(numbers: list[str]) -> float:
     return time / every if time and every else math.inf
 
 
-def _read(path: Path) -> list[str]:
+def _read(path: Path) -> list[bytes]:
     try:
-        return path.read_text().split()
-    except (OSError, UnicodeDecodeError):
+        return path.read_bytes().split()
+    except OSError:
         return []

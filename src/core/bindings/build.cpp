@@ -22,6 +22,7 @@ std::optional<TableArrays> to_tuple(BuiltTables&& built) {
 }
 
 IndexArrays build_tables(Codes codes, std::uint64_t few, std::uint64_t large, std::size_t threads) {
+  check_width(codes.shape(1));
   BuiltIndex built = without_gil([&] {
     return build_index(codes.data(), codes.shape(0), codes.shape(1), {few, large}, threads);
   });
@@ -40,11 +41,18 @@ void bind_build(nb::module_& m) {
         "arguments of Tables for the others or None, and the other arguments of Index.");
   m.def(
       "can_build_tables",
-      [](std::uint64_t count, std::size_t bytes) { return can_build(count, bytes); }, "count"_a,
-      "bytes"_a, "Whether so many codes fit into one index.");
+      [](std::uint64_t count, std::size_t bytes) {
+        check_width(bytes);
+        return can_build(count, bytes);
+      },
+      "count"_a, "bytes"_a, "Whether so many codes fit into one index.");
   m.def(
-      "chunk_bits", [](std::size_t bytes) { return to_array(chunk_bits(bytes)); }, "bytes"_a,
-      "Which bit of a code is bit b of chunk c, at [16 * c + b].");
+      "chunk_bits",
+      [](std::size_t bytes) {
+        check_width(bytes);
+        return to_array(chunk_bits(bytes));
+      },
+      "bytes"_a, "Which bit of a code is bit b of chunk c, at [16 * c + b].");
   m.def(
       "pages", [](std::size_t bytes) { return to_array<std::uint8_t>(Pages(bytes)); }, "bytes"_a,
       "Zeroed memory, in huge pages where the system gives them.");

@@ -80,7 +80,8 @@ class SearchableCodes {
                 {few_codes.data(), few_rows.data(), few_rows.size()}}) {
     check_width(codes.shape(1));
     if (few_codes.shape(0) != few_rows.size() || few_codes.shape(1) != codes.shape(1) ||
-        repeat_starts.size() != heads.size() + !tables_.empty())
+        repeat_starts.size() != heads.size() + !tables_.empty() ||
+        (!tables_.empty() && codes.shape(0) > UINT32_MAX))  // tables number rows by 32 bits
       throw nb::value_error("the tables do not fit together");
     for (const Tables& each : tables_)
       index_.add(each.over(codes), balanced && &each == &tables_[0]);

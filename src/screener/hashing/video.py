@@ -100,7 +100,7 @@ def read_vpdq(text: str) -> bytes:
                 vpdq_frame(number, one["hash"], one["quality"], one["timestamp"])
                 for number, one in said.items()
             ]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError):
         raise HashError("not a vpdq value: bad characters") from None
     return pack_vpdq(frames)
 
@@ -108,7 +108,7 @@ def read_vpdq(text: str) -> bytes:
 def vpdq_frame(number: int | str, pdq: str, quality: int | str, time: float | str) -> VideoFrame:
     """A frame from its texts, whatever way a time is written (`1.23e+03` too).
 
-    Raises ValueError, or HashError where a number is out of range.
+    Raises ValueError, OverflowError, or HashError where a number is out of range.
     """
     if isinstance(quality, bool) or isinstance(time, bool):
         raise ValueError

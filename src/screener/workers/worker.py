@@ -94,13 +94,12 @@ class Worker(Generic[T]):
         # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
         # hold, and the mapped lists.
         context = multiprocessing.get_context("spawn")
+        self._mark = Mark(context)  # before there is anything to close, since it may need a file
         # Numbers, not Connections: the garbage collector may close one of those twice.
-        orders, self._orders = os.pipe()
-        self.answers, answers = os.pipe()
+        orders, self._orders, self.answers, answers = _two_pipes()
         os.set_blocking(self.answers, False)
         self._room = room_of(self._orders)
         self._came = bytearray()
-        self._mark = Mark(context)
         ends = Connection(orders, writable=False), Connection(answers, readable=False)
         arguments = (*ends, self._mark, self._pickled)
         self._process = context.Process(target=serve, args=arguments, daemon=True, name=guard.NAME)
@@ -307,3 +306,14 @@ class Worker(Generic[T]):
             with suppress(ValueError):
                 self._process.join(_END_S)
         self._end()
+
+
+def _two_pipes() -> tuple[int, int, int, int]:
+    """The ends of two, to read from and to write to; of none where the system has but one left."""
+    one = os.pipe()
+    try:
+        return *one, *os.pipe()
+    except OSError:
+        for end in one:
+            os.close(end)
+        raise

@@ -35,7 +35,8 @@ def recognises(lines: list[str]) -> bool:
 
 def _is_known(line: str) -> bool:
     found = _PLAIN.fullmatch(line) or _NAMED.fullmatch(line)
-    return found is not None and found["quality"].isdecimal() and int(found["quality"]) <= 100
+    quality = "" if found is None else found["quality"]
+    return len(quality) <= 3 and quality.isdecimal() and int(quality) <= 100
 
 
 class PdqLines:
