@@ -38,10 +38,12 @@ class LateVersions(Versions):
         own = absent_from is not None and have.import_id == self._import
         if not own or have.said != State.WITHDRAWN or have.record < (absent_from or 0):
             return have
+        # Not what ended when `have` came, which a rollback may have taken up again since.
+        _, withdrew = self._ages.imported(self._import)
         before = self._connection.execute(
             f"SELECT {COLUMNS} FROM records"
             " WHERE source = ? AND entry = ? AND until = ? AND since < until",
-            (self._source, entry, have.since),
+            (self._source, entry, withdrew),
         ).fetchone()
         return have if before is None or have.updated is not None else Stored(*before[1:])
 
