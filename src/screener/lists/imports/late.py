@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from screener.lists import terms
 from screener.lists.imports.stored import COLUMNS, Stored
 from screener.lists.imports.versions import Versions
-from screener.lists.records import Row, Version, stored_row, version_of
+from screener.lists.records import (
+    Row,
+    Version,
+    stored_labels,
+    stored_row,
+    united_labels,
+    version_of,
+)
 from screener.lists.states import State
 from screener.lists.times import order
 
@@ -23,7 +31,7 @@ class LateVersions(Versions):
         stored = self._lookup(list(entries))
         for entry, have in stored.items():
             before = self._before_absence(entry, have, absent_from)
-            version = self._late(before, entries[entry])
+            version = self._late(before, self._held_to(have, before, entries[entry]))
             if version.fingerprint != have.fingerprint:
                 self.counts["changed"] += 1
                 self._replace(entry, have, version)
@@ -46,6 +54,16 @@ class LateVersions(Versions):
             (self._source, entry, withdrew),
         ).fetchone()
         return have if before is None or have.updated is not None else Stored(*before[1:])
+
+    def _held_to(self, have: Stored, before: Stored, row: Row) -> Row:
+        """A row, held to what its entry is held to by now, where a rollback made that less than it
+        was `before`.
+        """
+        bound, was = (
+            terms.of_fields(stored_labels(self._connection, one.record), terms.ALL)
+            for one in (have, before)
+        )
+        return row if bound == was else row._replace(labels=united_labels([row.labels, bound]))
 
     def _late(self, have: Stored, row: Row) -> Version:
         """What becomes of an entry by a row that comes in late: that it is of a later time, or of a
