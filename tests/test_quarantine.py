@@ -368,6 +368,22 @@ def test_trap_a_released_row_lists_what_its_own_full_list_withdrew_for_want_of_i
     assert not known.refresh().verify().damage
 
 
+def test_trap_a_released_row_takes_up_nothing_that_was_rolled_back(known, put):
+    """Its full list withdrew the entry for want of it, a later file listed it anew, and that was
+    taken back: the value that the row could not say is the one before the full list. What that file
+    held the entry to binds it on, as after any rollback.
+    """
+    put(f"id,md5,pdq\na,{value(1)},{value(7, 32)}\nb,{value(2)},\n")
+    put(f"id,md5,pdq\na,{value(1)},xyz\nb,{value(2)},\n", full=True, accept_shrink=True)
+    put(f"id,md5,pdq,tlp\na,{value(3)},{value(9, 32)},RED\n")
+    known.rollback(2, by="ann", reason="a bad file")
+
+    _release_all(known)
+
+    assert [met(known, "pdq", n, 32)[0] for n in (7, 9)] == ["match", "no_match"]
+    assert known.refresh().show("a")[0].terms["tlp"] == "RED"
+
+
 def test_trap_a_row_released_after_another_of_its_entry_goes_beside_it(known, put):
     """Of one file, one decided on after the other: the second takes nothing back, though a full
     list withdrew the entry for want of both.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from screener.lists import terms
 from screener.lists.imports.stored import COLUMNS, Stored
 from screener.lists.imports.versions import Versions
-from screener.lists.records import Row
+from screener.lists.records import Row, united_labels
 from screener.lists.states import State
-from screener.lists.stored_rows import Version, stored_row, version_of
+from screener.lists.stored_rows import Version, stored_labels, stored_row, version_of
 from screener.lists.times import order
 
 
@@ -24,7 +25,7 @@ class LateVersions(Versions):
         stored = self._lookup(list(entries))
         for entry, have in stored.items():
             before = self._before_absence(entry, have, absent_from)
-            version = self._late(before, entries[entry])
+            version = self._late(before, self._held_to(have, before, entries[entry]))
             if version.fingerprint != have.fingerprint:
                 self.counts["changed"] += 1
                 self._replace(entry, have, version)
@@ -39,12 +40,24 @@ class LateVersions(Versions):
         own = absent_from is not None and have.import_id == self._import
         if not own or have.said != State.WITHDRAWN or have.record < (absent_from or 0):
             return have
+        # Not what ended when `have` came, which a rollback may have taken up again since.
+        _, withdrew = self._ages.imported(self._import)
         before = self._connection.execute(
             f"SELECT {COLUMNS} FROM records"
             " WHERE source = ? AND entry = ? AND until = ? AND since < until",
-            (self._source, entry, have.since),
+            (self._source, entry, withdrew),
         ).fetchone()
         return have if before is None or have.updated is not None else Stored(*before[1:])
+
+    def _held_to(self, have: Stored, before: Stored, row: Row) -> Row:
+        """A row, held to what its entry is held to by now, where a rollback made that less than it
+        was `before`.
+        """
+        bound, was = (
+            terms.of_fields(stored_labels(self._connection, one.record), terms.ALL)
+            for one in (have, before)
+        )
+        return row if bound == was else row._replace(labels=united_labels([row.labels, bound]))
 
     def _late(self, have: Stored, row: Row) -> Version:
         """What becomes of an entry by a row that comes in late: that it is of a later time, or of a

@@ -90,17 +90,17 @@ class Ages:
         if held is None:
             if not stands or self._full:
                 return False
-            held, _ = self._imported(have.import_id)
+            held, _ = self.imported(have.import_id)
         return said < held or (said == held and stands)
 
     def taken_up(self, have: Stored) -> bool:
         """Whether a version of a generation before was not made by the import that it came from,
         but taken up again later, as by a rollback.
         """
-        _, generation = self._imported(have.import_id)
+        _, generation = self.imported(have.import_id)
         return generation < have.since
 
-    def _imported(self, import_id: int) -> tuple[float, int]:
+    def imported(self, import_id: int) -> tuple[float, int]:
         """When an import was, and the generation after it."""
         if not self._imports:
             rows = self._connection.execute("SELECT id, time, generation FROM imports")
