@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from screener import rows
 from screener.errors import ListError, cause
 from screener.foreign import check_data_alone
 from screener.lists import schema
+from screener.lists.forms import FORMS
 from screener.lists.schema import FORMAT
 from screener.version import __version__
 
@@ -119,7 +121,7 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
         before = _stamp(folder)
         try:
             connection, immutable = _open_for_reading(folder)
-            with contextlib.closing(connection):
+            with contextlib.closing(connection), damage_told(connection, folder):
                 answer = question(connection)
         except sqlite3.DatabaseError as error:
             if _stamp(folder) != before:
@@ -128,6 +130,34 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
         if not immutable or _stamp(folder) == before:
             return answer
     raise ListError(f"the list {folder} changes faster than it can be read from here")
+
+
+@contextlib.contextmanager
+def damage_told(connection: sqlite3.Connection, folder: Path) -> Iterator[None]:
+    """What a row that no version writes makes the body stumble over, as a ListError that says which
+    row; what comes of anything else passes through. Looking for it takes seconds of a long list.
+    """
+    try:
+        yield
+    except (*rows.OF_DAMAGE, sqlite3.OperationalError) as error:
+        if getattr(error, "sqlite_errorcode", None) is not None:
+            raise  # SQLite's own; a text that it could not read has none
+        if (found := next(wrong_rows(connection), None)) is None:
+            raise
+        raise damaged(folder, found) from None
+
+
+def wrong_rows(connection: sqlite3.Connection) -> Iterator[str]:
+    """Which rows hold what no version writes, a table at a time: see `rows.wrong`."""
+    return (f"in {DATABASE}, {found}" for found in rows.wrong(connection, FORMS))
+
+
+def damaged(folder: Path, what: str) -> ListError:
+    """What to raise where a list holds what no version writes."""
+    return ListError(
+        f"the list {folder} is damaged: {what}; `screener verify {folder}` tells all of it. Put a"
+        " sound copy of the folder in its place, or import the files of its sources into a new list"
+    )
 
 
 def some_at_once(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:

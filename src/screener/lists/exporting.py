@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import secrets
 import sqlite3
@@ -30,6 +29,7 @@ from screener.lists import database, generations, manifest, terms
 from screener.lists.database import in_order, of_generation
 from screener.lists.formats.writers import WRITERS, neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
+from screener.lists.forms import texts_of
 from screener.lists.generations import Generation
 from screener.lists.naming import name_of
 from screener.lists.records import categories_of
@@ -116,7 +116,7 @@ class Entries:
             if whose == record:
                 listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in held)
                 whose, held = next(hashes, _NO_MORE)
-            labels = json.loads(text)
+            labels = texts_of(text)
             if not self._passes(source, labels):
                 continue
             made = Entry(

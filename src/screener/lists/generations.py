@@ -26,6 +26,7 @@ from screener.hashing.hash import KINDS
 from screener.index.held import one_at_a_time, remove_unheld
 from screener.lists import database, erasing, schema
 from screener.lists.database import SEGMENTS, check_folder, check_format, connect
+from screener.lists.forms import SEGMENT_NAME, counts_of
 from screener.version import __version__
 from screener.whole import whole
 
@@ -33,8 +34,7 @@ LOCK = "lock"
 _STAMP = 8  # bytes
 _LARGEST = 2**63 - 1  # of a number in SQLite, and more than a list can have of generations
 KEPT = 3  # generations whose segment files stay, the newest included
-_SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-_OURS = re.compile(rf"{_SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
+_OURS = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,10 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
     found, made, confirmed, states = row
-    segments = _files(connection, folder, found)
-    try:
-        if type(made) is not float or type(confirmed) is not float:  # no text has an age
-            raise TypeError
-        counts = {name: whole(count) for name, count in json.loads(states).items()}
-    except (TypeError, ValueError, AttributeError, RecursionError):
-        raise ListError(
-            f"{folder} is damaged: it says of generation {found} what no version writes"
-        ) from None
+    if type(made) is not float or type(confirmed) is not float:  # no text has an age
+        raise TypeError("no time")
+    counts = counts_of(states)
+    segments = _files(connection, found)
     return Generation(
         database.known_id(connection), found, made, confirmed,
         MappingProxyType(counts), MappingProxyType(segments),
@@ -161,7 +156,7 @@ def purged_since(connection: sqlite3.Connection, number: int) -> bool:
     return connection.execute(purged, (number,)).fetchone() is not None
 
 
-def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[str, Files]:
+def _files(connection: sqlite3.Connection, number: int) -> dict[str, Files]:
     """The files of a generation by kind. Each import adds at most one index file of a kind."""
     found: dict[str, Files] = {}
     for kind, file, rows in connection.execute(
@@ -170,8 +165,8 @@ def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[st
         {"number": number},
     ):
         segment = Segment(kind, str(file), rows)
-        if kind not in KINDS or not _SEGMENT_NAME.fullmatch(segment.file) or type(rows) is not int:
-            raise ListError(f"{folder} is damaged: it names a segment that no version writes")
+        if kind not in KINDS or not SEGMENT_NAME.fullmatch(segment.file) or type(rows) is not int:
+            raise ValueError("no segment")
         have = found.get(segment.kind, NO_FILES)
         if segment.file.endswith(".idx"):
             found[segment.kind] = Files((*have.parts, segment), have.removed)
@@ -215,7 +210,11 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     Waits some seconds for another one, then raises ListError.
     """
     check_folder(folder)
-    with _list_errors(folder), contextlib.closing(connect(folder, "rw")) as connection:
+    with (
+        _list_errors(folder),
+        contextlib.closing(connect(folder, "rw")) as connection,
+        database.damage_told(connection, folder),
+    ):
         check_format(connection, folder)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -262144")

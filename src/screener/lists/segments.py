@@ -36,7 +36,7 @@ from screener.index.snapshot import (
     values_of,
 )
 from screener.index.tiers import Step
-from screener.lists.database import AT_ONCE, SEGMENTS, ask
+from screener.lists.database import AT_ONCE, SEGMENTS, ask, wrong_rows
 from screener.lists.frames import all_held, held
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 from screener.lists.past import past
@@ -213,9 +213,11 @@ def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
 
 
 def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number: int) -> None:
-    """Write a kind from the records alone, and name nothing older any more, in any generation."""
+    """Write a kind from the records alone, which are known to be sound, and name nothing older any
+    more, in any generation.
+    """
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
-    step = _from_records(connection, kind)
+    step = Step(0, _all_held(connection, kind), NONE_REMOVED)
     name(connection, _write(folder, kind, NO_FILES, step, number), number)
 
 
@@ -256,7 +258,11 @@ def _held_among(
 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
-    """Every searchable value of a kind that a visible record holds, in one file to be."""
+    """Every searchable value of a kind that a visible record holds, in one file to be; ValueError
+    where the database is damaged: it may not say any more what the file that is lost did.
+    """
+    if any(wrong_rows(connection)):
+        raise ValueError("damaged rows")
     return Step(0, _all_held(connection, kind), NONE_REMOVED)
 
 
@@ -264,6 +270,8 @@ def _all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
     """Every searchable value of a kind that a visible record holds, sorted."""
     packed = bytearray()
     for (value,) in connection.execute(all_held(kind, "r.until IS NULL")):
+        if len(value) != kind.code_size:  # all behind it would be other values
+            raise ValueError("no value")
         packed += value
     return _distinct(packed, kind)
 
