@@ -17,13 +17,12 @@ from weakref import WeakSet
 from screener.claim import make_private
 from screener.errors import OutputError, cause
 from screener.foreign import check_data_alone
+from screener.private import open_private
 
 _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
-
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 # Where SQLite has them in the first bytes of its files.
 _MAGIC = b"SQLite format 3\0"
@@ -85,7 +84,7 @@ class CacheFile:
             # on it: another would take the log beside it from under what is open.
             if not _is_open_here(path):
                 if create:
-                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o600))
+                    os.close(open_private(path, os.O_RDWR | os.O_CREAT))
                 _check_header(path, create=create)
             make_private(path)  # before SQLite makes files beside it, which get the same rights
             opened = cls(path)

@@ -16,6 +16,7 @@ from screener.errors import HotlineError, cause
 from screener.foreign import check_data_alone
 from screener.hotline.sentence import marked
 from screener.index import disk
+from screener.private import open_private
 
 DATABASE = "cases.sqlite"
 FORMAT = 2
@@ -105,7 +106,7 @@ def create(folder: Path) -> None:
     """
     for name in (DATABASE, f"{DATABASE}-journal"):
         (folder / name).unlink(missing_ok=True)
-    os.close(os.open(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    os.close(open_private(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
     with _errors(folder), contextlib.closing(_connect(folder)) as connection:
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from screener.errors import IndexFileError
 from screener.index import disk
 from screener.lock import Lock
+from screener.private import open_private
 
 WAIT_SECONDS = 5.0
 
@@ -81,7 +82,7 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
     OSError that names the file where there are no locks. The lock goes with its process, and, once
     the body is done, from a process that was forked meanwhile too.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    descriptor = open_private(path, os.O_CREAT | os.O_RDWR)
     try:
         deadline = time.monotonic() + (WAIT_SECONDS if seconds is None else seconds)
         while True:

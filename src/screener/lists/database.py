@@ -23,6 +23,7 @@ from screener.foreign import check_data_alone
 from screener.lists import schema
 from screener.lists.forms import FORMS
 from screener.lists.schema import FORMAT
+from screener.private import make_folder, open_private
 from screener.version import __version__
 
 DATABASE = "records.sqlite"
@@ -41,9 +42,9 @@ def create(folder: Path) -> None:
         raise ListError(f"{folder} exists already; choose another path, or open it")
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
     try:
-        fresh.mkdir(mode=0o700)
-        (fresh / SEGMENTS).mkdir(mode=0o700)
-        os.close(os.open(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        make_folder(fresh)
+        make_folder(fresh / SEGMENTS)
+        os.close(open_private(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
         with contextlib.closing(connect(fresh, "rw")) as connection:
             _fill(connection)
         sync_folder(fresh)

@@ -22,6 +22,7 @@ from screener.errors import ListError, cause
 from screener.foreign import check_data_alone
 from screener.lists import database
 from screener.lists.database import WAIT_SECONDS
+from screener.private import open_private
 
 COUNTS = "matches.sqlite"
 MANY = 50  # matches in a day below which no entry is remarkable
@@ -219,7 +220,7 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
             # One that is there is left alone: to close it would take away SQLite's locks on it,
             # which are the process's.
             with contextlib.suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
         address = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'ro' else 'rw'}"
         with contextlib.closing(
             sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)
