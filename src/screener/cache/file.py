@@ -17,6 +17,7 @@ from weakref import WeakSet
 from screener.claim import make_private
 from screener.errors import OutputError, cause
 from screener.foreign import check_data_alone
+from screener.hindrance import told
 from screener.private import open_private
 
 _APPLICATION = 0x53435248
@@ -173,7 +174,9 @@ class CacheFile:
                 ) from None
             if code in _DAMAGED:
                 raise self.damaged(cause(error)) from None
-            raise OutputError(f"{self.path}: cannot keep hashes: {cause(error)}") from None
+            raise OutputError(
+                f"{self.path}: cannot keep hashes: {told(error, self.path)}"
+            ) from None
 
     def _prepare(self) -> None:
         with self.writing() as connection:

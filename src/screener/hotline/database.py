@@ -12,8 +12,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from screener.errors import HotlineError, cause
+from screener.errors import HotlineError
 from screener.foreign import check_data_alone
+from screener.hindrance import told
 from screener.hotline.sentence import marked
 from screener.index import disk
 from screener.private import open_private
@@ -141,7 +142,7 @@ def _errors(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         message = marked("the hotline {folder} cannot be used: {why}")
-        raise HotlineError(message, folder=folder, why=cause(error)) from None
+        raise HotlineError(message, folder=folder, why=told(error, folder / DATABASE)) from None
 
 
 def _connect(folder: Path) -> sqlite3.Connection:

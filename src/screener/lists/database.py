@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from screener import rows
-from screener.errors import ListError, cause
+from screener.errors import ListError
 from screener.foreign import check_data_alone
+from screener.hindrance import told
 from screener.lists import schema
 from screener.lists.forms import FORMS
 from screener.lists.schema import FORMAT
@@ -51,9 +52,11 @@ def create(folder: Path) -> None:
         os.rename(fresh, folder)
         sync_folder(folder.parent)
     except BaseException as error:
+        known = isinstance(error, OSError | sqlite3.Error)
+        why = told(error, fresh / DATABASE if fresh.exists() else fresh) if known else ""
         _remove_fresh(fresh)
-        if isinstance(error, OSError | sqlite3.Error):
-            raise ListError(f"cannot create the list {folder}: {cause(error)}") from None
+        if known:
+            raise ListError(f"cannot create the list {folder}: {why}") from None
         raise
 
 
@@ -127,7 +130,9 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
         except sqlite3.DatabaseError as error:
             if _stamp(folder) != before:
                 continue
-            raise ListError(f"cannot read the list {folder}: {cause(error)}") from None
+            raise ListError(
+                f"cannot read the list {folder}: {told(error, folder / DATABASE)}"
+            ) from None
         if not immutable or _stamp(folder) == before:
             return answer
     raise ListError(f"the list {folder} changes faster than it can be read from here")

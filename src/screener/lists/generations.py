@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from screener.errors import IndexFileError, ListError, cause
+from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
+from screener.hindrance import told
 from screener.index.held import one_at_a_time, remove_unheld
 from screener.lists import database, erasing, schema
-from screener.lists.database import SEGMENTS, check_folder, check_format, connect
+from screener.lists.database import DATABASE, SEGMENTS, check_folder, check_format, connect
 from screener.lists.forms import SEGMENT_NAME, counts_of
 from screener.version import __version__
 from screener.whole import whole
@@ -261,7 +262,9 @@ def _list_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        message = f"cannot write to the list {folder}, nothing changed: {cause(error)}"
+        message = (
+            f"cannot write to the list {folder}, nothing changed: {told(error, folder / DATABASE)}"
+        )
         raise ListError(message) from None
 
 

@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from screener.errors import ListError, cause
+from screener.errors import ListError
 from screener.foreign import check_data_alone
+from screener.hindrance import told
 from screener.lists import database
 from screener.lists.database import WAIT_SECONDS
 from screener.private import open_private
@@ -235,4 +236,4 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
                 )
             yield connection
     except (OSError, sqlite3.Error) as error:
-        raise ListError(f"cannot count matches in {folder}: {cause(error)}") from None
+        raise ListError(f"cannot count matches in {folder}: {told(error, path)}") from None
