@@ -7,6 +7,7 @@ stumbles over a value asks here which one it was, and who verifies asks for all 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ TIME = "typeof({c}) = 'real'"
 TEXT = "typeof({c}) = 'text' AND is_utf8(CAST({c} AS BLOB))"
 BLOB = "typeof({c}) = 'blob'"
 
+_REFERENCE = re.compile("C-[A-Z2-7]{8}")  # of a hotline's case: random, and so nothing of a value
+
 
 def or_null(condition: str) -> str:
     """The condition of a column that may say nothing."""
@@ -39,12 +42,13 @@ def one_of(names: Iterable[object]) -> str:
 
 def fits(name: str) -> str:
     """The condition of a column whose text a function of that name can read: see `Forms`."""
-    return f"typeof({{c}}) = 'text' AND {name}({{c}})"
+    # No function is given a text that is no UTF-8: to Python it is an error of the question.
+    return f"CASE WHEN {TEXT} THEN {name}({{c}}) END"
 
 
 class Table(NamedTuple):
     """What the rows of a table hold: a condition for each column, with `{c}` for its name. `row` is
-    the column that tells them apart by a number, None where none does.
+    a column by which they may be told, of numbers or references of cases; None where none is.
     """
 
     name: str
@@ -82,7 +86,8 @@ def _wrong(connection: sqlite3.Connection, table: Table) -> Iterator[str]:
     if first is not None:
         number, *sound = first
         columns = [name for name, one in zip(table.columns, sound, strict=True) if not one]
-        row = f", {table.row} {number}" if type(number) is int else ""
+        told = type(number) is int or (type(number) is str and _REFERENCE.fullmatch(number))
+        row = f", {table.row} {number}" if told else ""
         more = sum(1 for _ in found)
         yield (
             f"the table {table.name}{row}: no version of screener writes such a value of"

@@ -12,9 +12,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from screener import rows
 from screener.errors import HotlineError
 from screener.foreign import check_data_alone
 from screener.hindrance import told
+from screener.hotline.forms import FORMS
 from screener.hotline.sentence import marked
 from screener.index import disk
 from screener.private import open_private
@@ -154,7 +156,9 @@ def _connect(folder: Path) -> sqlite3.Connection:
 
 
 def check(folder: Path) -> None:
-    """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
+    """HotlineError, saying what to do, where a folder is no hotline, one of a newer version, or
+    holds what no version writes.
+    """
     if is_half_made(folder):
         message = marked(
             "the making of the hotline {folder} was interrupted: `screener hotline create {folder}`"
@@ -171,6 +175,12 @@ def check(folder: Path) -> None:
             row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
             row = None
-    if row is None or row[0] != str(FORMAT):
-        message = marked("{folder} was written by another version of screener")
-        raise HotlineError(message, folder=folder)
+        if row is None or row[0] != str(FORMAT):
+            message = marked("{folder} was written by another version of screener")
+            raise HotlineError(message, folder=folder)
+        # All of it, at each opening and step: a case whose state is none would be late without a
+        # word.
+        if (found := next(rows.wrong(connection, FORMS), None)) is not None:
+            message = marked("the hotline {folder} cannot be used: {why}")
+            why = f"{DATABASE} is damaged: {found}; put a sound copy of the folder in its place"
+            raise HotlineError(message, folder=folder, why=why)

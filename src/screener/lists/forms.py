@@ -14,13 +14,15 @@ from screener.rows import BLOB, TEXT, TIME, WHOLE, Forms, Table, fits, one_of, o
 from screener.whole import whole
 
 SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-_STATE = one_of(State)
-_KIND = one_of(KINDS)
+# Of a hash, whose kind is in the column `kind`; `Forms` of it need the function `reads_vpdq`.
+STATE = one_of(State)
+KIND = one_of(KINDS)
 _SIZES = " ".join(f"WHEN '{one.name}' THEN {one.size}" for one in KINDS.values() if one.bits)
-_VALUE = (
+VALUE = (
     f"{BLOB} AND CASE WHEN t.kind = 'vpdq' THEN reads_vpdq({{c}})"
     f" ELSE length({{c}}) = CASE t.kind {_SIZES} END END"
 )
+QUALITY = or_null("typeof({c}) = 'integer' AND {c} BETWEEN 0 AND 100")
 _GENERATIONS = {"since": WHOLE, "until": or_null(WHOLE)}
 
 
@@ -71,14 +73,14 @@ FORMS = Forms(
         ),
         Table(
             "records",
-            {"source": TEXT, "entry": TEXT, "state": _STATE, "said": _STATE,
+            {"source": TEXT, "entry": TEXT, "state": STATE, "said": STATE,
              "categories": fits("reads_categories"), "labels": fits("reads_labels"),
              "updated": or_null(TEXT), "fingerprint": BLOB, "import": WHOLE, **_GENERATIONS},
         ),
         Table(
             "hashes",
-            {"record": WHOLE, "kind": _KIND, "value": _VALUE,
-             "quality": or_null("typeof({c}) = 'integer' AND {c} BETWEEN 0 AND 100"),
+            {"record": WHOLE, "kind": KIND, "value": VALUE,
+             "quality": QUALITY,
              "why_not": or_null(TEXT)},
             row="record",
         ),
@@ -90,7 +92,7 @@ FORMS = Forms(
         ),
         Table(
             "segments",
-            {"file": fits("reads_name"), "kind": _KIND, "rows": WHOLE, **_GENERATIONS},
+            {"file": fits("reads_name"), "kind": KIND, "rows": WHOLE, **_GENERATIONS},
             row=None,
         ),
         Table(
@@ -100,10 +102,10 @@ FORMS = Forms(
         ),
         Table(
             "opinions",
-            {"source": TEXT, "entry": TEXT, "who": TEXT, "state": _STATE, "reason": TEXT,
+            {"source": TEXT, "entry": TEXT, "who": TEXT, "state": STATE, "reason": TEXT,
              "time": TIME, **_GENERATIONS},
         ),
-        Table("judged", {"kind": _KIND, "value": _VALUE, "why_not": or_null(TEXT)}, row=None),
+        Table("judged", {"kind": KIND, "value": VALUE, "why_not": or_null(TEXT)}, row=None),
         Table(
             "terms",
             {"source": TEXT, "tlp": or_null(one_of(TLP)),
