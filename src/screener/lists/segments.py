@@ -23,7 +23,6 @@ from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.index import tiers
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.held import Held
 from screener.index.snapshot import (
     NONE_REMOVED,
     Codes,
@@ -43,7 +42,7 @@ from screener.lists.past import past
 
 _NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
 
-Open = Mapping[str, Held[Index]]  # by file name
+Open = Mapping[str, Index]  # by file name
 
 
 class Changes:
@@ -100,18 +99,16 @@ def _distinct(packed: bytearray, kind: HashKind) -> Values:
 
 def open_all(
     folder: Path, generation: Generation, have: Open, *, hugepages: bool = False
-) -> dict[str, Held[Index]]:
+) -> dict[str, Index]:
     """The index files of a generation, by name, held; those among `have` are not opened again.
 
     With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
     Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
     """
     return {
-        segment.file: have.get(segment.file)
-        or Held(
-            folder / SEGMENTS / segment.file,
-            partial(_open_index, segment=segment, hugepages=hugepages),
-        )
+        segment.file: have[segment.file]
+        if segment.file in have
+        else _open_index(folder / SEGMENTS / segment.file, segment=segment, hugepages=hugepages)
         for files in generation.segments.values()
         for segment in files.parts
     }
@@ -225,7 +222,6 @@ def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
     """The values of a kind as they stand; an error where a file is lost or damaged."""
     if not files.parts:
         return Snapshot([_build(kind, np.empty((0, kind.code_size), np.uint8))])
-    # The one writer sweeps, and it is this one: nothing needs to be held.
     opened = {
         segment.file: _open_index(folder / SEGMENTS / segment.file, segment=segment)
         for segment in files.parts
