@@ -9,6 +9,7 @@ from kept import putting, value
 
 from screener import Hash, HashList, Policy, Screener, Terms
 from screener.errors import ListError
+from screener.lists import match_counts
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,15 @@ def test_what_stumbles_over_a_damaged_value_says_where_it_stands(known, damage, 
     assert not any(
         value(number, size)[:8] in str(told.value) for number in (1, 2) for size in (16, 32)
     )
+
+
+def test_a_count_of_matches_that_is_none_is_told(known):
+    """By the file that may be deleted, which is no part of the list."""
+    match_counts.count(known.path, {("demo", "1", "md5"): 99})
+    with closing(sqlite3.connect(known.path / "matches.sqlite")) as connection, connection:
+        connection.execute("UPDATE matches SET count = 'many'")
+    with pytest.raises(ListError, match=r"matches.sqlite is damaged: .* of count; delete it"):
+        known.show("1")
 
 
 def test_no_index_is_made_anew_of_damaged_records(known, tmp_path):
