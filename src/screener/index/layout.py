@@ -24,8 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import IndexFileError
-from screener.index import disk
-from screener.index.held import hold
+from screener.index import disk, held
 from screener.version import __version__
 
 Array = npt.NDArray[Any]
@@ -183,7 +182,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
     something else or was written by a newer version; OSError where it cannot be opened.
     """
     path = Path(path)
-    with open(path, "rb", opener=hold) as file:
+    with open(path, "rb", opener=held.hold) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise IndexFileError(f"{path}: is not a file")
