@@ -48,10 +48,10 @@ def filled(known, picture, tmp_path):
     return tmp_path / "c"
 
 
-def use(path, known):
-    """Read all that a cache has."""
+def use(path, known, *, every=True):
+    """Read all that a cache has, or what may have a match or be unscreened."""
     with HashCache.open(path) as cache:
-        list(rescan(Screener(known), cache, every=True))
+        list(rescan(Screener(known), cache, every=every))
 
 
 def refused_here(*call):
@@ -259,6 +259,28 @@ def test_a_damaged_cache_is_named_with_what_to_do(known, filled, first):
         "UPDATE makings SET made_by = replace(hex(zeroblob(50000)), '00', '[')",
         "DELETE FROM settings",
         "UPDATE settings SET keep = 9e99",
+        "UPDATE settings SET keep = 'long'",
+        "UPDATE inputs SET clear = 'x'",
+        "UPDATE inputs SET clear = -2",
+        "UPDATE inputs SET hashed = 'x'",
+        "UPDATE inputs SET size = 'x'",
+        "UPDATE inputs SET mtime_ns = x'00'",
+        "UPDATE inputs SET archive = 'x'",
+        "UPDATE inputs SET name = CAST(name AS TEXT)",
+        "UPDATE inputs SET place = 'x:y'",
+        "UPDATE inputs SET place = x'00'",
+        "UPDATE inputs SET making = 99",
+        "UPDATE inputs SET making = 'x'",
+        "UPDATE inputs SET text = x'00'",
+        "UPDATE inputs SET text = CAST(x'ff' AS TEXT)",
+        "UPDATE inputs SET extra = x'00'",
+        "UPDATE inputs SET media = CAST(x'ff' AS TEXT)",
+        "UPDATE codes SET kind = 'pdk' WHERE kind = 'pdq'",
+        "UPDATE codes SET bytes = 'x'",
+        "UPDATE codes SET bytes = NULL",
+        "UPDATE codes SET input = 'x' WHERE kind = 'pdq' AND input = 1",
+        "UPDATE codes SET input = 99 WHERE kind = 'pdq' AND input = 1",
+        "UPDATE makings SET made_by = x'00'",
     ],
 )
 def test_a_cache_of_other_contents_is_damaged(known, filled, change):
@@ -270,6 +292,9 @@ def test_a_cache_of_other_contents_is_damaged(known, filled, change):
 
     with pytest.raises(OutputError, match=r"c is a damaged cache of hashes .*delete it"):
         use(filled, known)
+    if "clear" in change:  # by which inputs are passed over
+        with pytest.raises(OutputError, match=r"damaged cache of hashes .input number"):
+            use(filled, known, every=False)
 
 
 def test_another_version_and_an_empty_file(known, filled, tmp_path):

@@ -366,12 +366,12 @@ def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypa
     path, real = fifty(tmp_path).path, held.hold
     calls = []
 
-    def hold(file):
+    def hold(file, flags):
         if not calls:
-            calls.append(file)
+            calls.append(Path(file))
             for number in range(6):
                 put(HashList.open(path), rows([60 + number]))
-        return real(file)
+        return real(file, flags)
 
     monkeypatch.setattr(held, "hold", hold)
 

@@ -17,7 +17,7 @@ import pytest
 from promptly import soonest
 
 from screener.errors import IndexFileError
-from screener.index.held import Held
+from screener.index.held import remove_unheld
 from screener.index.layout import Sections, open_sections, write_sections
 
 SECTIONS: dict[str, npt.NDArray[np.generic]] = {
@@ -206,20 +206,40 @@ def test_absent_files_and_folders(tmp_path: Path) -> None:
         open_sections("/dev/null", "test")
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path, held: bool) -> None:
-    """Nobody writes into it, and whoever opens it as a file is held until somebody does; that holds
-    of an index file in a list's folder as of one alone.
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_file_is_held_by_one_descriptor_as_long_as_it_is_open(path: Path, copied: bool) -> None:
+    """However many there are of a list: it stays for others to open, whether it is read where it is
+    mapped or in a copy, and an array of it is enough.
     """
+
+    def open_here() -> int:
+        links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+        return sum(link.exists() and link.samefile(path) for link in links)
+
+    opened = open_sections(path, "test")
+    if copied:
+        opened = opened.copied_to(np.empty(opened.size, np.uint8))
+    read = opened.array("bytes", dtype="u1", dimensions=2)
+    assert read.tolist() == SECTIONS["bytes"].tolist()
+    assert open_here() == 1
+    kept: list[object] = [read] if not copied else [opened]
+    del opened, read
+    remove_unheld(path)
+    assert path.exists()
+    kept.clear()
+    assert open_here() == 0
+    remove_unheld(path)
+    assert not path.exists()
+
+
+def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path) -> None:
+    """Nobody writes into it, and whoever opens it as a file is held until somebody does."""
     os.mkfifo(tmp_path / "pipe")
     told: list[str] = []
 
-    def opening(path: Path) -> object:
-        return open_sections(path, "test")
-
     def ask() -> None:
         with pytest.raises(IndexFileError) as refused:
-            Held(tmp_path / "pipe", opening) if held else opening(tmp_path / "pipe")
+            open_sections(tmp_path / "pipe", "test")
         told.append(str(refused.value))
 
     asking = threading.Thread(target=ask, daemon=True)

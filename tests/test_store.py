@@ -4,6 +4,8 @@ lies ready for partners.
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -71,6 +73,42 @@ def test_a_hotline_for_which_the_disk_has_no_room_is_refused_with_the_reason(tmp
             Desk.create(tmp_path / "hotline")
 
     assert Desk.create(tmp_path / "hotline").cases() == []
+
+
+DAMAGE = {
+    "UPDATE cases SET state = 'lost'": "cases, reference {case}: .* of state",
+    "UPDATE cases SET received = 'noon'": "cases, reference {case}: .* of received",
+    "UPDATE cases SET basis = '{', seen = 7": "cases, reference {case}: .* of basis, seen",
+    "UPDATE reports SET number = 'a', language = 'x'": "reports, in_case {case}: .*number, lang",
+    "UPDATE reported SET quality = 300": "reported: .* of quality; [0-9]+ more rows",
+    "UPDATE held SET value = x'00'": "held, in_case {case}: .* of value",
+    'UPDATE held SET terms = \'{"tlp": "PINK"}\'': "held, in_case {case}: .* of terms",
+    "UPDATE entries SET state = 5": "entries, in_case {case}: .* of state",
+    'UPDATE events SET reason = \'{"message": "x"}\' WHERE id = 2': "events, id 2: .* of reason",
+    "UPDATE sent SET at = CAST(x'ff' AS TEXT)": "sent, in_case {case}: .* of at",
+    "UPDATE log SET facts = '[]' WHERE seq = 3": "log, seq 3: .* of facts",
+}
+
+
+def test_a_damaged_casebook_is_named_with_the_row_before_anything_is_done(desk, item, monkeypatch):
+    """A case whose state is none would be among none that are late, and all else would be a fault
+    of ours. No value is told. One that is sound has been opened at each step of this.
+    """
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,), note="seen", country="MA")
+    desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    path = desk.folder / database.DATABASE
+    sound = path.read_bytes()
+    for change, where in DAMAGE.items():
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(change)
+        for doing in (lambda: Desk.open(desk.folder), lambda: desk.acknowledge(by="amina")):
+            with pytest.raises(HotlineError, match=where.replace("{case}", case)) as told:
+                doing()
+            assert "cases.sqlite is damaged" in str(told.value)
+            assert "put a sound copy" in str(told.value)
+            assert not any(one.text[:8] in str(told.value) for one in item.upright)
+        path.write_bytes(sound)
+    assert Desk.open(desk.folder).case(case).state == "notified"
 
 
 @pytest.mark.parametrize("calls", range(1, 9))

@@ -69,7 +69,7 @@ def test_a_sound_list_passes_and_says_how_many_pairs(known: HashList) -> None:
     found = known.verify(seed=5)
 
     assert found.damage == ()
-    assert found.database == ("integrity", "references", "states", "frames")
+    assert found.database == ("values", "integrity", "references", "states", "frames")
     assert [kind.kind for kind in found.kinds] == ["pdq", "phash", "md5"]
     for kind in found.kinds:
         assert kind.checks == ("files", "records", "search")
@@ -169,14 +169,24 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (lost_link, "phash: the index files lack 1 values .* and have 1 that none holds"),
     (sql("DELETE FROM hashes WHERE kind = 'md5' AND record = 300"), "md5: .* have 1 that none"),
     (sql("UPDATE records SET state = 'confirmed' WHERE entry = '3'"), "md5: .* lack 1 values .* 0"),
-    (sql("UPDATE hashes SET value = x'00' WHERE kind = 'md5' AND record = 9"), "md5: .* size than"),
-    (sql(f"UPDATE hashes SET value = '{'a' * 16}' WHERE kind = 'md5' AND record = 9"), "size than"),
-    (sql("UPDATE hashes SET value = 5 WHERE kind = 'phash' AND record = 9"), "phash: .* size than"),
+    (
+        sql("UPDATE hashes SET value = x'00' WHERE kind = 'md5' AND record = 9"),
+        "hashes, record 9.* value",
+    ),
+    (
+        sql(f"UPDATE hashes SET value = '{'a' * 16}' WHERE kind = 'md5' AND record = 9"),
+        "hashes, record 9.* value",
+    ),
+    (sql("UPDATE hashes SET value = 5 WHERE kind = 'phash' AND record = 9"), "record 9.* of value"),
+    (sql("UPDATE hashes SET quality = 300 WHERE record = 9"), "9: .* quality; 2 more rows are"),
     (sql("UPDATE hashes SET why_not = NULL, kind = 'dhash' WHERE kind = 'phash'"), "dhash: .*lack"),
     (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes belong to nothing"),
     (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records belong to nothing"),
     (sql("INSERT INTO frames VALUES (9999, zeroblob(32), 1)"), "1 rows of the table frames belong"),
     (sql("INSERT INTO quarantine VALUES (1, 99, 1, NULL, '', NULL, NULL)"), "1 .* quarantine"),
+    (sql("UPDATE records SET state = 'gone', labels = '{' WHERE id = 9"), "id 9: .* state, labels"),
+    (sql("UPDATE records SET entry = CAST(x'ff' AS TEXT) WHERE id = 9"), "id 9: .* of entry"),
+    (sql("UPDATE imports SET counts = '5'"), "imports, id 1: .* counts; 2 more rows"),
     (sql("INSERT INTO frames VALUES (9, zeroblob(32), 1)"), "1 records have other frames than"),
     (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "not as many of each state"),
 ]

@@ -18,8 +18,8 @@ from typing import NamedTuple, TextIO
 
 from screener.errors import OutputError, cause
 from screener.lock import Lock
+from screener.private import open_private
 
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _PRIVATE = 0o600
 
 
@@ -66,7 +66,7 @@ def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) ->
     another program has claimed it, where it holds anything that is not of the `sort`, or where it
     cannot be made private. A device is nobody's.
     """
-    flags |= os.O_CREAT | _CLOEXEC
+    flags |= os.O_CREAT
     try:
         file, made = _opened(path, flags | os.O_EXCL), True
     except FileExistsError:
@@ -144,9 +144,9 @@ def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
     fresh = os.path.join(os.path.dirname(real), f".{secrets.token_hex(8)}.new")
     if os.path.exists(path) and not os.path.isfile(path):  # a device, which is nobody's to replace
         fresh = path
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     try:
-        descriptor = os.open(fresh, flags, 0o600)
+        descriptor = open_private(fresh, flags)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
             yield stream
         if fresh != path:
@@ -163,7 +163,7 @@ def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
 
 
 def _opened(path: str | PathLike[str], flags: int) -> FileIO:
-    return FileIO(os.fspath(path), "r+b", opener=lambda path, _: os.open(path, flags, 0o600))
+    return FileIO(os.fspath(path), "r+b", opener=lambda path, _: open_private(path, flags))
 
 
 def _set_mode(

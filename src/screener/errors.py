@@ -16,7 +16,7 @@ ScreenerError
 """
 
 
-def cause(error: Exception) -> str:
+def cause(error: BaseException) -> str:
     """What went wrong by the word of the system, without its number and a file that may be one of
     ours, or of whatever else raised it; without a text that SQLite could not read, and which may be
     a listed value that damage has made one. What is raised of that is to be raised from None.

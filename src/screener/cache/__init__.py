@@ -34,6 +34,8 @@ MOST_DAYS = 36_525
 _DAY_S = 86_400
 # Nobody else can write while so many inputs are forgotten.
 _FORGOTTEN = 2_000
+# More than any time in seconds, and less than what SQLite takes a text for.
+_NO_TIME = 1 << 53
 # Settings of a policy that say how hashes are compared, and not how they are made.
 _COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_only")
 
@@ -161,6 +163,9 @@ class HashCache:
     def forget(self) -> int:
         """Remove what is older than `keep` for good; how many inputs."""
         before = int(time.time() - _DAY_S * self.keep)
+        late = "SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed > ? OR hashed IS NULL)"
+        if self._one(late, _NO_TIME):
+            raise self._file.damaged("a time that is none, which nothing would be forgotten by")
         gone = 0
         which = f"id IN (SELECT id FROM inputs WHERE hashed < ? LIMIT {_FORGOTTEN})"
         while self._one("SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed < ?)", before):
@@ -192,8 +197,10 @@ class HashCache:
             rows = connection.execute(
                 "SELECT made_by, extra, count(*) FROM"
                 " (SELECT making, extra FROM inputs INDEXED BY inputs_by_making)"
-                " JOIN makings ON makings.id = making GROUP BY making, extra"
+                " LEFT JOIN makings ON makings.id = making GROUP BY making, extra"
             ).fetchall()
+        if any(made is None or type(extra) not in (str, type(None)) for made, extra, _ in rows):
+            raise self._file.damaged("settings of inputs")
         return {(made, extra): number for made, extra, number in rows}
 
     def last(self) -> int:
@@ -224,7 +231,9 @@ class HashCache:
         """The inputs of those numbers that may be `unscreened` under a floor, and all videos and
         animations.
         """
-        return self._numbers("id >= ? AND id < ? AND clear < ?", first, end, floor)
+        # What no floor is like is to be loaded, and found to be damage.
+        unclear = "(clear < ? OR clear > ? OR clear IS NULL)"
+        return self._numbers(f"id >= ? AND id < ? AND {unclear}", first, end, floor, cached.EVERY)
 
     def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[Hashed]:
         """What was kept of some inputs, as far as it was made by any of some settings."""
@@ -232,10 +241,14 @@ class HashCache:
             with self._file.reading() as connection:
                 row = connection.execute(
                     f"SELECT made_by, name, place, {', '.join(cached.COLUMNS)} FROM inputs"
-                    " JOIN makings ON makings.id = making WHERE inputs.id = ?",
+                    " LEFT JOIN makings ON makings.id = making WHERE inputs.id = ?",
                     (number,),
                 ).fetchone()
-                if row is None or row[0] not in settings:
+                if row is None:
+                    continue
+                if row[0] is None:
+                    raise self._file.damaged(f"input number {number}")
+                if row[0] not in settings:
                     continue
                 values = connection.execute(
                     f"SELECT kind, bytes FROM codes WHERE kind IN ({_KINDS}) AND input = ?",

@@ -14,6 +14,7 @@ from screener.located import Located, Turned, groups_of, packed, unpacked
 from screener.media.source import Name
 from screener.plain import trouble_of
 from screener.result import MediaFacts
+from screener.whole import whole, within
 
 # In the order of `columns`; `loaded` takes them with the values of the hashes.
 COLUMNS = (
@@ -46,6 +47,10 @@ def state(name: Name) -> tuple[int | bytes | None, ...]:
         one if one is None or -_WHOLE <= one < _WHOLE else str(one).encode()
         for one in (name.size, name.mtime_ns)
     )
+
+
+def _whole_of(kept: int | bytes) -> int:
+    return int(kept) if isinstance(kept, bytes) else whole(kept)
 
 
 def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
@@ -94,8 +99,12 @@ def values(hashed: Hashed) -> dict[str, bytes]:
 def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
     """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
     name, place = key
-    text, *kept, archive, _clear, _extra, media, reason, detail, located = row
-    size, mtime_ns = (int(one) if isinstance(one, bytes) else one for one in kept)
+    text, *kept, archive, clear, extra, media, reason, detail, located = row
+    if within(archive, 0, 1) is None or within(clear, _NEVER, _ARCHIVE) is None:
+        raise ValueError("neither an archive nor none")
+    if not (type(name) is bytes and type(text) is str and type(extra) in (str, type(None))):
+        raise TypeError("no name")
+    size, mtime_ns = (one if one is None else _whole_of(one) for one in kept)
     at = dict.fromkeys(values, 0)
     groups: list[Located | Turned] = []
     for told in json.loads(located):

@@ -17,13 +17,13 @@ from weakref import WeakSet
 from screener.claim import make_private
 from screener.errors import OutputError, cause
 from screener.foreign import check_data_alone
+from screener.hindrance import told
+from screener.private import open_private
 
 _APPLICATION = 0x53435248
 _FORMAT = 6  # one more, too, where more of a file is looked at than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
-
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 # Where SQLite has them in the first bytes of its files.
 _MAGIC = b"SQLite format 3\0"
@@ -85,7 +85,7 @@ class CacheFile:
             # on it: another would take the log beside it from under what is open.
             if not _is_open_here(path):
                 if create:
-                    os.close(os.open(path, os.O_RDWR | os.O_CREAT | _CLOEXEC, 0o600))
+                    os.close(open_private(path, os.O_RDWR | os.O_CREAT))
                 _check_header(path, create=create)
             make_private(path)  # before SQLite makes files beside it, which get the same rights
             opened = cls(path)
@@ -174,7 +174,9 @@ class CacheFile:
                 ) from None
             if code in _DAMAGED:
                 raise self.damaged(cause(error)) from None
-            raise OutputError(f"{self.path}: cannot keep hashes: {cause(error)}") from None
+            raise OutputError(
+                f"{self.path}: cannot keep hashes: {told(error, self.path)}"
+            ) from None
 
     def _prepare(self) -> None:
         with self.writing() as connection:

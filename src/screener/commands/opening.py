@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     if path.is_dir():
         return HashList.open(path, hugepages=hugepages)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
+    os.chmod(folder, 0o700)  # whatever the umask made of it
     known = HashList.create(Path(folder) / f"{path.name}{naming.ENDING}")
     report = known.import_file(path)
     list_pages.print_import(console.to_stderr(), str(path), report)

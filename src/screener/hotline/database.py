@@ -12,10 +12,14 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from screener.errors import HotlineError, cause
+from screener import rows
+from screener.errors import HotlineError
 from screener.foreign import check_data_alone
+from screener.hindrance import told
+from screener.hotline.forms import FORMS
 from screener.hotline.sentence import marked
 from screener.index import disk
+from screener.private import open_private
 
 DATABASE = "cases.sqlite"
 FORMAT = 2
@@ -105,7 +109,7 @@ def create(folder: Path) -> None:
     """
     for name in (DATABASE, f"{DATABASE}-journal"):
         (folder / name).unlink(missing_ok=True)
-    os.close(os.open(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    os.close(open_private(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
     with _errors(folder), contextlib.closing(_connect(folder)) as connection:
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
@@ -140,7 +144,7 @@ def _errors(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         message = marked("the hotline {folder} cannot be used: {why}")
-        raise HotlineError(message, folder=folder, why=cause(error)) from None
+        raise HotlineError(message, folder=folder, why=told(error, folder / DATABASE)) from None
 
 
 def _connect(folder: Path) -> sqlite3.Connection:
@@ -152,7 +156,9 @@ def _connect(folder: Path) -> sqlite3.Connection:
 
 
 def check(folder: Path) -> None:
-    """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
+    """HotlineError, saying what to do, where a folder is no hotline, one of a newer version, or
+    holds what no version writes.
+    """
     if is_half_made(folder):
         message = marked(
             "the making of the hotline {folder} was interrupted: `screener hotline create {folder}`"
@@ -169,6 +175,12 @@ def check(folder: Path) -> None:
             row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
             row = None
-    if row is None or row[0] != str(FORMAT):
-        message = marked("{folder} was written by another version of screener")
-        raise HotlineError(message, folder=folder)
+        if row is None or row[0] != str(FORMAT):
+            message = marked("{folder} was written by another version of screener")
+            raise HotlineError(message, folder=folder)
+        # All of it, at each opening and step: a case whose state is none would be late without a
+        # word.
+        if (found := next(rows.wrong(connection, FORMS), None)) is not None:
+            message = marked("the hotline {folder} cannot be used: {why}")
+            why = f"{DATABASE} is damaged: {found}; put a sound copy of the folder in its place"
+            raise HotlineError(message, folder=folder, why=why)

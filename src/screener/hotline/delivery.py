@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from screener.errors import HotlineError
 from screener.hotline.sentence import marked, why
 from screener.index import disk
 from screener.lock import Lock
+from screener.private import make_folder
 
 ACKNOWLEDGEMENTS = "acknowledgements"
 
@@ -33,14 +35,15 @@ def stage(
             # One by one: Python makes those above a folder as the umask has it.
             for one in (*reversed(folder.parents), folder, folder / ACKNOWLEDGEMENTS):
                 if not one.exists():
-                    one.mkdir(mode=0o700, exist_ok=True)
+                    with contextlib.suppress(FileExistsError):
+                        make_folder(one)
         _check_there(folder)
         with _alone(folder):
             if final.exists():
                 _check_same(final, notice, case)
                 return
             shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(mode=0o700)
+            make_folder(fresh)
             for name, text in files.items():
                 disk.current.write_new(fresh / name, text.encode())
             disk.current.sync_folder(fresh)

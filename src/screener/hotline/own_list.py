@@ -31,6 +31,7 @@ from screener.lists.hashlist import HashList
 from screener.lists.placeholders import REPEATED
 from screener.lists.states import State
 from screener.lists.terms import LABELS, Terms
+from screener.private import open_private
 
 FOLDER = "hotline.list"
 _LONGEST_VIDEO = 500_000  # characters of a value; a cell of the list's format takes some more
@@ -150,7 +151,7 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
     neutral_csv.write(out, [_row(source, one) for one in due], tally, Wants())
     fresh = folder / f"{_FRESH}{secrets.token_hex(8)}.csv"
     try:
-        descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        descriptor = open_private(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(out.getvalue())
         done = HashList.open(folder / FOLDER).import_file(

@@ -11,6 +11,7 @@ from pathlib import Path
 from screener.claim import Sort, check_sort
 from screener.errors import HotlineError, OutputError
 from screener.hotline.sentence import marked, why
+from screener.private import open_private
 
 
 def replace(path: Path, data: bytes, *, sort: Sort, mode: int) -> None:
@@ -22,7 +23,7 @@ def replace(path: Path, data: bytes, *, sort: Sort, mode: int) -> None:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         _check(path, sort)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        descriptor = open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
         os.replace(fresh, path)

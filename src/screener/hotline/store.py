@@ -36,6 +36,7 @@ from screener.hotline.settings import Settings
 from screener.index.held import one_at_a_time
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
+from screener.private import make_folder
 
 _LOCK = "lock"
 _WAIT_SECONDS = 30.0
@@ -76,7 +77,7 @@ class Store:
         """
         check_library()
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
+            make_folder(folder)
         _check_free(folder)
         os.chmod(folder, 0o700)
         store = cls(folder)

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from screener.private import make_folder, open_private
+
 
 class Disk:
     """The calls themselves. OSError passes through; a handle is that of `os.open`."""
 
     def create(self, path: Path) -> int:
         """A handle to a new file, readable by its owner only; FileExistsError where it exists."""
-        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _CLOEXEC, 0o600)
+        return open_private(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
 
     def write(self, handle: int, data: bytes | memoryview) -> None:
         """Write all of the data behind what was written before."""
@@ -45,7 +47,7 @@ class Disk:
 
     def make_folder(self, path: Path) -> None:
         """A new folder, open to its owner only."""
-        path.mkdir(mode=0o700)
+        make_folder(path)
 
     def rename(self, old: Path, new: Path) -> None:
         """Have the new name mean what the old one did; a file of the new name is replaced."""
@@ -63,7 +65,5 @@ class Disk:
         finally:
             os.close(handle)
 
-
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 current = Disk()

@@ -1,4 +1,4 @@
-"""Index files that readers hold: the sweeper leaves a file alone while anybody has it open.
+"""Index files that readers hold: the sweeper leaves a file alone while anybody has it mapped.
 
 A mapped file may be unlinked without harm to whoever has it mapped; holding it keeps it there for
 others who want to open the same generation.
@@ -9,55 +9,31 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from screener.errors import IndexFileError
 from screener.index import disk
 from screener.lock import Lock
+from screener.private import open_private
 
 WAIT_SECONDS = 5.0
 
-T = TypeVar("T")
 
-
-class Held(Generic[T]):
-    """What was opened from a file, and a hold on the file for as long as this object lives."""
-
-    __slots__ = ("__weakref__", "opened")
-
-    def __init__(self, path: Path, opening: Callable[[Path], T]) -> None:
-        """Hold the file, then open it; FileNotFoundError where it is gone."""
-        descriptor = hold(path)
-        try:
-            self.opened = opening(path)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        weakref.finalize(self, _close, descriptor)
-
-
-def _close(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
-
-
-def hold(path: Path) -> int:
-    """A descriptor that keeps a file from the sweeper until it is closed.
+def hold(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+    """A descriptor, as of `os.open`, that keeps a file from the sweeper until it is closed, and so
+    is each copy of it: that of a mapping lasts as long as what is mapped.
 
     Raises FileNotFoundError where the file is gone, also when it went meanwhile.
     """
     # A pipe by that name is not waited for: who maps it refuses it.
-    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(path, os.O_RDONLY | flags)
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     # Some network file systems have no locks; there the mapping alone has to do.
     with contextlib.suppress(OSError):
         Lock(descriptor, wait=True, shared=True)
     if os.fstat(descriptor).st_nlink == 0:
         os.close(descriptor)
-        raise FileNotFoundError(str(path))
+        raise FileNotFoundError(os.fspath(path))
     return descriptor
 
 
@@ -81,7 +57,7 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
     OSError that names the file where there are no locks. The lock goes with its process, and, once
     the body is done, from a process that was forked meanwhile too.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    descriptor = open_private(path, os.O_CREAT | os.O_RDWR)
     try:
         deadline = time.monotonic() + (WAIT_SECONDS if seconds is None else seconds)
         while True:

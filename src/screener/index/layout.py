@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import IndexFileError
-from screener.index import disk
+from screener.index import disk, held
 from screener.version import __version__
 
 Array = npt.NDArray[Any]
@@ -60,13 +60,15 @@ class Section:
 class Sections:
     """An open index file: read-only arrays by name, backed by the mapped file.
 
-    `path` is what the caller called it, `whole` the same from the root on.
+    `path` is what the caller called it, `whole` the same from the root on. As long as the file is
+    mapped it is held: see `held`.
     """
 
     path: Path
     whole: str
     directory: Mapping[str, Section]
     _bytes: mmap.mmap | npt.NDArray[np.uint8]
+    _mapped: mmap.mmap
 
     def array(self, name: str, *, dtype: str, dimensions: int) -> Array:
         """The section of that name; IndexFileError where it is absent or has another form."""
@@ -94,8 +96,12 @@ class Sections:
         return len(self._bytes)
 
     def copied_to(self, memory: npt.NDArray[np.uint8]) -> Sections:
-        """The same sections in `memory` of that size, which is filled and made read-only."""
+        """The same sections in `memory` of that size, which is filled and made read-only; the file
+        stays held.
+        """
         memory[:] = np.frombuffer(self._bytes, np.uint8)
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)  # it is read no more
         memory.flags.writeable = False
         return replace(self, _bytes=memory)
 
@@ -171,11 +177,12 @@ def _write(handle: int, content: str, arrays: Mapping[str, Array]) -> None:
 def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
     """Map an index file that holds `content`, checking all but the sections themselves.
 
-    Raises IndexFileError for a file that is not ours, is damaged, cut short or too long, holds
+    It is held as long as it is mapped, by the one descriptor that a mapping has. Raises
+    IndexFileError for a file that is not ours, is damaged, cut short or too long, holds
     something else or was written by a newer version; OSError where it cannot be opened.
     """
     path = Path(path)
-    with open(path, "rb", opener=_opened) as file:
+    with open(path, "rb", opener=held.hold) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise IndexFileError(f"{path}: is not a file")
@@ -189,12 +196,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
             raise IndexFileError(f"{path}: the directory is damaged")
         directory = _read_directory(path, raw, status.st_size)
         mapped = mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ)
-    return Sections(path, os.path.abspath(path), directory, mapped)
-
-
-def _opened(path: str, flags: int) -> int:
-    """A pipe by that name is opened without waiting for somebody who writes into it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return Sections(path, os.path.abspath(path), directory, mapped, mapped)
 
 
 def _storable(name: str, array: Array) -> Array:

@@ -26,7 +26,7 @@ from screener.errors import HashError, IndexFileError
 from screener.hashing import given
 from screener.index import disk, manifests, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
-from screener.index.held import Held, one_at_a_time
+from screener.index.held import one_at_a_time
 from screener.index.manifests import Manifest
 from screener.index.snapshot import (
     NONE_REMOVED,
@@ -56,13 +56,13 @@ class SegmentedIndex:
     its folder and the names of its files, which are mapped where it is read.
     """
 
-    __slots__ = ("_folder", "_held", "_hugepages", "_manifest", "_removed", "_snapshot")
+    __slots__ = ("_folder", "_held", "_hugepages", "_manifest", "_snapshot")
 
     def __init__(
         self,
         folder: Path,
         manifest: Manifest,
-        have: Mapping[str, Held[HammingIndex]],
+        have: Mapping[str, HammingIndex],
         hugepages: bool,
     ) -> None:
         """Not for callers: use `create` or `open`. Files among `have` are open already."""
@@ -71,14 +71,13 @@ class SegmentedIndex:
         self._hugepages = hugepages
         opening = partial(_open_part, bits=manifest.bits, hugepages=hugepages)
         self._held = {
-            name: have.get(name) or Held(folder / name, partial(opening, rows=rows))
+            name: have[name] if name in have else opening(folder / name, rows=rows)
             for name, rows in manifest.parts
         }
-        self._removed = None
+        removed = NONE_REMOVED
         if manifest.removed is not None:
-            self._removed = Held(folder / manifest.removed[0], open_removed)
-        removed = NONE_REMOVED if self._removed is None else self._removed.opened
-        parts = [self._held[name].opened for name, _ in manifest.parts]
+            removed = open_removed(folder / manifest.removed[0])
+        parts = [self._held[name] for name, _ in manifest.parts]
         if not parts:
             parts = [HammingIndex.build(np.empty((0, manifest.bits // 8), np.uint8))]
         self._snapshot = Snapshot(parts, removed)
@@ -121,7 +120,7 @@ class SegmentedIndex:
 
     @classmethod
     def _open(
-        cls, folder: Path, have: Mapping[str, Held[HammingIndex]], hugepages: bool
+        cls, folder: Path, have: Mapping[str, HammingIndex], hugepages: bool
     ) -> SegmentedIndex:
         for _ in range(_ATTEMPTS):
             number = manifests.newest(folder)

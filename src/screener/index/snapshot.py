@@ -255,4 +255,4 @@ def open_removed(path: str | os.PathLike[str]) -> Rows:
     rows = sections.array("rows", dtype="u8", dimensions=1)
     if rows.size and rows.max() >= 1 << 62:
         raise IndexFileError(f"{path}: a row beyond any index")
-    return rows.astype(np.int64)
+    return rows.view(np.int64)

@@ -10,11 +10,13 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from screener.errors import IndexFileError, ListError, cause
+from screener.errors import IndexFileError, ListError
+from screener.hindrance import told
 from screener.index.held import one_at_a_time, remove_unheld
 from screener.lists import database, erasing, schema
-from screener.lists.database import SEGMENTS, check_folder, check_format, connect
-from screener.lists.generations import KEPT, SEGMENT_NAME
+from screener.lists.database import DATABASE, SEGMENTS, check_folder, check_format, connect
+from screener.lists.forms import SEGMENT_NAME
+from screener.lists.generations import KEPT
 
 LOCK = "lock"
 _OURS = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
@@ -55,7 +57,11 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     Waits some seconds for another one, then raises ListError.
     """
     check_folder(folder)
-    with _list_errors(folder), contextlib.closing(connect(folder, "rw")) as connection:
+    with (
+        _list_errors(folder),
+        contextlib.closing(connect(folder, "rw")) as connection,
+        database.damage_told(connection, folder),
+    ):
         check_format(connection, folder)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -262144")
@@ -102,7 +108,9 @@ def _list_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        message = f"cannot write to the list {folder}, nothing changed: {cause(error)}"
+        message = (
+            f"cannot write to the list {folder}, nothing changed: {told(error, folder / DATABASE)}"
+        )
         raise ListError(message) from None
 
 

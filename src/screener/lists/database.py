@@ -17,10 +17,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from screener.errors import ListError, cause
+from screener import rows
+from screener.errors import ListError
 from screener.foreign import check_data_alone
+from screener.hindrance import told
 from screener.lists import schema
+from screener.lists.forms import FORMS
 from screener.lists.schema import FORMAT
+from screener.private import make_folder, open_private
 from screener.version import __version__
 
 DATABASE = "records.sqlite"
@@ -39,18 +43,20 @@ def create(folder: Path) -> None:
         raise ListError(f"{folder} exists already; choose another path, or open it")
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
     try:
-        fresh.mkdir(mode=0o700)
-        (fresh / SEGMENTS).mkdir(mode=0o700)
-        os.close(os.open(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        make_folder(fresh)
+        make_folder(fresh / SEGMENTS)
+        os.close(open_private(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
         with contextlib.closing(connect(fresh, "rw")) as connection:
             _fill(connection)
         sync_folder(fresh)
         os.rename(fresh, folder)
         sync_folder(folder.parent)
     except BaseException as error:
+        known = isinstance(error, OSError | sqlite3.Error)
+        why = told(error, fresh / DATABASE if fresh.exists() else fresh) if known else ""
         _remove_fresh(fresh)
-        if isinstance(error, OSError | sqlite3.Error):
-            raise ListError(f"cannot create the list {folder}: {cause(error)}") from None
+        if known:
+            raise ListError(f"cannot create the list {folder}: {why}") from None
         raise
 
 
@@ -119,15 +125,45 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
         before = _stamp(folder)
         try:
             connection, immutable = _open_for_reading(folder)
-            with contextlib.closing(connection):
+            with contextlib.closing(connection), damage_told(connection, folder):
                 answer = question(connection)
         except sqlite3.DatabaseError as error:
             if _stamp(folder) != before:
                 continue
-            raise ListError(f"cannot read the list {folder}: {cause(error)}") from None
+            raise ListError(
+                f"cannot read the list {folder}: {told(error, folder / DATABASE)}"
+            ) from None
         if not immutable or _stamp(folder) == before:
             return answer
     raise ListError(f"the list {folder} changes faster than it can be read from here")
+
+
+@contextlib.contextmanager
+def damage_told(connection: sqlite3.Connection, folder: Path) -> Iterator[None]:
+    """What a row that no version writes makes the body stumble over, as a ListError that says which
+    row; what comes of anything else passes through. Looking for it takes seconds of a long list.
+    """
+    try:
+        yield
+    except (*rows.OF_DAMAGE, sqlite3.OperationalError) as error:
+        if getattr(error, "sqlite_errorcode", None) is not None:
+            raise  # SQLite's own; a text that it could not read has none
+        if (found := next(wrong_rows(connection), None)) is None:
+            raise
+        raise damaged(folder, found) from None
+
+
+def wrong_rows(connection: sqlite3.Connection) -> Iterator[str]:
+    """Which rows hold what no version writes, a table at a time: see `rows.wrong`."""
+    return (f"in {DATABASE}, {found}" for found in rows.wrong(connection, FORMS))
+
+
+def damaged(folder: Path, what: str) -> ListError:
+    """What to raise where a list holds what no version writes."""
+    return ListError(
+        f"the list {folder} is damaged: {what}; `screener verify {folder}` tells all of it. Put a"
+        " sound copy of the folder in its place, or import the files of its sources into a new list"
+    )
 
 
 def some_at_once(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:

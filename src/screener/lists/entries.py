@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.database import in_order
 from screener.lists.formats.writers.entry import Entry, Listed
+from screener.lists.forms import texts_of
 from screener.lists.records import categories_of
 from screener.lists.states import State
 from screener.lists.terms import Terms
@@ -63,7 +63,7 @@ class Entries:
             if whose == record:
                 listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in held)
                 whose, held = next(hashes, _NO_MORE)
-            labels = json.loads(text)
+            labels = texts_of(text)
             if not self._passes(source, labels):
                 continue
             made = Entry(

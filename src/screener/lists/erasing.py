@@ -16,7 +16,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-from screener.errors import ListError, cause
+from screener.errors import ListError
+from screener.hindrance import told
 from screener.index import disk
 from screener.lists import match_counts
 from screener.lists.database import DATABASE, SEGMENTS, WAIT_SECONDS
@@ -44,7 +45,7 @@ def finish(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         _erase(connection, folder, row[0])
     except (OSError, sqlite3.Error) as error:
-        raise _still_due(folder, cause(error)) from None
+        raise _still_due(folder, told(error, folder / DATABASE)) from None
 
 
 def _erase(connection: sqlite3.Connection, folder: Path, source: str) -> None:

@@ -29,6 +29,7 @@ from screener.lists.formats.writers.entry import Tally, Wants
 from screener.lists.generations import Generation
 from screener.lists.naming import name_of
 from screener.lists.terms import AUDIENCES, Terms
+from screener.private import open_private
 from screener.signatures import private_key, sign
 from screener.version import __version__
 
@@ -136,7 +137,7 @@ def _fill(
     connection.execute("BEGIN")  # all passes see one state of the database
     allowed, withheld = _sorted_by_terms(connection, generation.number, order)
     entries, tally = Entries(connection, generation.number, allowed, order.audience), Tally()
-    with open(fresh, "wb", opener=_private) as stream:
+    with open(fresh, "wb", opener=open_private) as stream:
         if order.fill is not None:
             order.fill(stream, entries, tally)
         else:
@@ -227,7 +228,3 @@ def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

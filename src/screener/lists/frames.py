@@ -128,6 +128,8 @@ def holders(
             )
         )
     columns = np.array(found, np.int64).reshape(-1, 3).T
+    if (columns[2] < 1).any():  # a video would seem to share fewer frames than it does
+        raise ValueError("no count")
     totals = {video: _total(connection, video) for video in np.unique(columns[1]).tolist()}
     return FrameHolders(columns[0], columns[1], columns[2], totals)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 import sqlite3
 import time
@@ -22,13 +21,13 @@ from types import MappingProxyType
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.lists import database
+from screener.lists.forms import SEGMENT_NAME, counts_of
 from screener.version import __version__
 from screener.whole import whole
 
 _STAMP = 8  # bytes
 _LARGEST = 2**63 - 1  # of a number in SQLite, and more than a list can have of generations
 KEPT = 3  # generations whose segment files stay, the newest included
-SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -100,15 +99,10 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
     found, made, confirmed, states = row
-    segments = _files(connection, folder, found)
-    try:
-        if type(made) is not float or type(confirmed) is not float:  # no text has an age
-            raise TypeError
-        counts = {name: whole(count) for name, count in json.loads(states).items()}
-    except (TypeError, ValueError, AttributeError, RecursionError):
-        raise ListError(
-            f"{folder} is damaged: it says of generation {found} what no version writes"
-        ) from None
+    if type(made) is not float or type(confirmed) is not float:  # no text has an age
+        raise TypeError("no time")
+    counts = counts_of(states)
+    segments = _files(connection, found)
     return Generation(
         database.known_id(connection), found, made, confirmed,
         MappingProxyType(counts), MappingProxyType(segments),
@@ -155,7 +149,7 @@ def purged_since(connection: sqlite3.Connection, number: int) -> bool:
     return connection.execute(purged, (number,)).fetchone() is not None
 
 
-def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[str, Files]:
+def _files(connection: sqlite3.Connection, number: int) -> dict[str, Files]:
     """The files of a generation by kind. Each import adds at most one index file of a kind."""
     found: dict[str, Files] = {}
     for kind, file, rows in connection.execute(
@@ -165,7 +159,7 @@ def _files(connection: sqlite3.Connection, folder: Path, number: int) -> dict[st
     ):
         segment = Segment(kind, str(file), rows)
         if kind not in KINDS or not SEGMENT_NAME.fullmatch(segment.file) or type(rows) is not int:
-            raise ListError(f"{folder} is damaged: it names a segment that no version writes")
+            raise ValueError("no segment")
         have = found.get(segment.kind, NO_FILES)
         if segment.file.endswith(".idx"):
             found[segment.kind] = Files((*have.parts, segment), have.removed)

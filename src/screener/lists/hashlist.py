@@ -60,9 +60,8 @@ class HashList(KeptList):
         super().__init__(path, generation)
         self._hugepages = hugepages
         self._held = segments.open_all(path, generation, have, hugepages=hugepages)
-        opened = {name: held.opened for name, held in self._held.items()}
         self._snapshots = {
-            kind: segments.snapshot_of(path, files, opened)
+            kind: segments.snapshot_of(path, files, self._held)
             for kind, files in generation.segments.items()
         }
 
@@ -265,7 +264,7 @@ class HashList(KeptList):
         """Read the index files once, so that the first searches find them in memory."""
         for held in self._held.values():
             # One byte of each page is enough to bring it in.
-            values_of(held.opened).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
+            values_of(held).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
 
     def verify(self, *, seed: int | None = None) -> Verification:
         """Check the records, the index files against them, and a sample of searches by brute force.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from screener.lists.database import of_generation
+from screener.lists.forms import counts_of
 
 ROLLBACK = "rollback to "  # and a generation: how one is named in the log
 
@@ -44,7 +45,7 @@ def log(connection: sqlite3.Connection) -> list[LogEntry]:
         "SELECT number, time, what, who, note, states FROM generations ORDER BY number"
     )
     by_number = {
-        number: LogEntry(number, time, what, by, note, json.loads(states))
+        number: LogEntry(number, time, what, by, note, counts_of(states))
         for number, time, what, by, note, states in rows
     }
     imports = [

@@ -18,15 +18,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from screener.errors import ListError, cause
+from screener import rows
+from screener.errors import ListError
 from screener.foreign import check_data_alone
+from screener.hindrance import told
 from screener.lists import database
 from screener.lists.database import WAIT_SECONDS
+from screener.private import open_private
+from screener.rows import TEXT, WHOLE, Forms, Table
+from screener.whole import whole
 
 COUNTS = "matches.sqlite"
 MANY = 50  # matches in a day below which no entry is remarkable
 TIMES = 20  # as often as is usual, for an entry to be remarkable
 
+_FORMS = Forms(
+    (Table("matches", dict.fromkeys(("day", "source", "entry", "kind"), TEXT) | {"count": WHOLE},
+           row=None),),
+    {},
+)  # fmt: skip
 Key = tuple[str, str, str]  # source, entry, kind
 
 
@@ -151,7 +161,7 @@ def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]
             " ORDER BY kind, day",
             (source, entry),
         ):
-            found[kind][day] = number
+            found[kind][day] = whole(number)
     return dict(found)
 
 
@@ -219,7 +229,7 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
             # One that is there is left alone: to close it would take away SQLite's locks on it,
             # which are the process's.
             with contextlib.suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
         address = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'ro' else 'rw'}"
         with contextlib.closing(
             sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)
@@ -232,6 +242,12 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
                     " kind TEXT, count INTEGER NOT NULL, PRIMARY KEY(source, entry, kind, day))"
                     " WITHOUT ROWID"
                 )
-            yield connection
+            try:
+                yield connection
+            except rows.OF_DAMAGE:
+                if (found := next(rows.wrong(connection, _FORMS), None)) is None:
+                    raise
+                message = f"{path} is damaged: {found}; delete it, and counting begins anew"
+                raise ListError(message) from None
     except (OSError, sqlite3.Error) as error:
-        raise ListError(f"cannot count matches in {folder}: {cause(error)}") from None
+        raise ListError(f"cannot count matches in {folder}: {told(error, path)}") from None

@@ -15,6 +15,7 @@ from pathlib import Path
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import changing, erasing, generations, segments
+from screener.lists.database import wrong_rows
 from screener.lists.history import states_at
 from screener.lists.imports import binding
 from screener.lists.line import check_asked
@@ -50,6 +51,8 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
             raise ListError(f"the list has nothing of the source {source!r}")
         _forget_words(connection, source)
         _delete(connection, source)
+        if any(wrong_rows(connection)):  # of others: their values would go from the new index files
+            raise ValueError("damaged rows")
         judge_all(connection, number, segments.Changes())
         for kind in KINDS.values():
             if kind.searched:  # others have no index files

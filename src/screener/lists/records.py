@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import field as field_of  # where a class has a `field` of its own
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import chain
 from operator import lt
 from types import MappingProxyType
@@ -17,8 +16,10 @@ from typing import Any, NamedTuple, TypeVar
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.database import ended_since, of_generation
+from screener.lists.forms import pairs_of, texts_of
 from screener.lists.states import Opinion, State
 from screener.lists.times import later, timeless
+from screener.whole import within
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
@@ -265,9 +266,10 @@ def _opinion(who: str, state: str, reason: str, time: float) -> Opinion:
     return Opinion(who, State(state), reason, time)
 
 
+@lru_cache(maxsize=1024)
 def categories_of(text: str) -> tuple[Category, ...]:
     """The categories in the form that is stored."""
-    return tuple(Category(scheme, code) for scheme, code in json.loads(text))
+    return tuple(Category(scheme, code) for scheme, code in pairs_of(text))
 
 
 def record_of(
@@ -281,8 +283,13 @@ def record_of(
     generation.
     """
     source, entry, state, said, categories, labels, updated, since = facts
+    # A quality below all floors, say, would have it pass unseen.
+    if quality is not None and within(quality, 0, 100) is None:
+        raise ValueError("no quality")
+    if not (type(source) is type(entry) is str and type(updated) in (str, type(None))):
+        raise TypeError("no text")
     opinions = opinions_of(connection, generation, source, entry)
     return Record(
-        source, entry, State(state), categories_of(categories), json.loads(labels), updated,
+        source, entry, State(state), categories_of(categories), texts_of(labels), updated,
         quality, since, State(said) if opinions else None, opinions,
     )  # fmt: skip

@@ -23,7 +23,6 @@ from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.index import tiers
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.held import Held
 from screener.index.snapshot import (
     NONE_REMOVED,
     Codes,
@@ -36,14 +35,14 @@ from screener.index.snapshot import (
     values_of,
 )
 from screener.index.tiers import Step
-from screener.lists.database import AT_ONCE, SEGMENTS, ask
+from screener.lists.database import AT_ONCE, SEGMENTS, ask, wrong_rows
 from screener.lists.frames import all_held, held
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 from screener.lists.past import past
 
 _NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
 
-Open = Mapping[str, Held[Index]]  # by file name
+Open = Mapping[str, Index]  # by file name
 
 
 class Changes:
@@ -100,18 +99,16 @@ def _distinct(packed: bytearray, kind: HashKind) -> Values:
 
 def open_all(
     folder: Path, generation: Generation, have: Open, *, hugepages: bool = False
-) -> dict[str, Held[Index]]:
+) -> dict[str, Index]:
     """The index files of a generation, by name, held; those among `have` are not opened again.
 
     With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
     Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
     """
     return {
-        segment.file: have.get(segment.file)
-        or Held(
-            folder / SEGMENTS / segment.file,
-            partial(_open_index, segment=segment, hugepages=hugepages),
-        )
+        segment.file: have[segment.file]
+        if segment.file in have
+        else _open_index(folder / SEGMENTS / segment.file, segment=segment, hugepages=hugepages)
         for files in generation.segments.values()
         for segment in files.parts
     }
@@ -213,9 +210,11 @@ def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
 
 
 def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number: int) -> None:
-    """Write a kind from the records alone, and name nothing older any more, in any generation."""
+    """Write a kind from the records alone, which are known to be sound, and name nothing older any
+    more, in any generation.
+    """
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
-    step = _from_records(connection, kind)
+    step = Step(0, _all_held(connection, kind), NONE_REMOVED)
     name(connection, _write(folder, kind, NO_FILES, step, number), number)
 
 
@@ -223,7 +222,6 @@ def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
     """The values of a kind as they stand; an error where a file is lost or damaged."""
     if not files.parts:
         return Snapshot([_build(kind, np.empty((0, kind.code_size), np.uint8))])
-    # The one writer sweeps, and it is this one: nothing needs to be held.
     opened = {
         segment.file: _open_index(folder / SEGMENTS / segment.file, segment=segment)
         for segment in files.parts
@@ -256,7 +254,11 @@ def _held_among(
 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
-    """Every searchable value of a kind that a visible record holds, in one file to be."""
+    """Every searchable value of a kind that a visible record holds, in one file to be; ValueError
+    where the database is damaged: it may not say any more what the file that is lost did.
+    """
+    if any(wrong_rows(connection)):
+        raise ValueError("damaged rows")
     return Step(0, _all_held(connection, kind), NONE_REMOVED)
 
 
@@ -264,6 +266,8 @@ def _all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
     """Every searchable value of a kind that a visible record holds, sorted."""
     packed = bytearray()
     for (value,) in connection.execute(all_held(kind, "r.until IS NULL")):
+        if len(value) != kind.code_size:  # all behind it would be other values
+            raise ValueError("no value")
         packed += value
     return _distinct(packed, kind)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import match_counts, terms
 from screener.lists.database import of_generation
+from screener.lists.forms import texts_of
 from screener.lists.records import Category, categories_of, of_entry, opinions_of
 from screener.lists.states import Opinion
 from screener.lists.telling import HIDDEN, may_hold_hash
@@ -94,7 +94,7 @@ def show(
             "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
             (record,),
         ).fetchone()
-        labels, matched = json.loads(text), match_counts.of_entry(folder, whose, entry)
+        labels, matched = texts_of(text), match_counts.of_entry(folder, whose, entry)
         bound = terms.narrowed(
             kept.get(whose, terms.Terms()), terms.of_labels(labels) or terms.Terms()
         )

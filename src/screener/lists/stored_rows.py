@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
+from screener.lists.forms import texts_of
 from screener.lists.records import Category, Row, categories_of, distinct, why_not_searchable
 from screener.lists.states import State
 
@@ -55,7 +56,7 @@ def version_of(row: Row) -> Version:
 def stored_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
     """The labels of a stored version."""
     (labels,) = connection.execute("SELECT labels FROM records WHERE id = ?", (record,)).fetchone()
-    return {} if labels == "{}" else json.loads(labels)
+    return texts_of(labels)
 
 
 def stored_row(connection: sqlite3.Connection, record: int) -> Row:
@@ -69,9 +70,7 @@ def stored_row(connection: sqlite3.Connection, record: int) -> Row:
             "SELECT kind, value, quality FROM hashes WHERE record = ?", (record,)
         )
     )
-    return Row(
-        0, entry, State(state), hashes, categories_of(categories), json.loads(labels), updated
-    )
+    return Row(0, entry, State(state), hashes, categories_of(categories), texts_of(labels), updated)
 
 
 def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, str]) -> None:

@@ -242,13 +242,19 @@ def narrowed(source: Terms, record: Terms) -> Terms:
     )
 
 
+_SPREAD = {None: None, 0: False, 1: True}  # as it is stored: nothing else is a yes
+
+
 def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
     """The terms that a list keeps, by source."""
     rows = connection.execute("SELECT source, tlp, redistribution, expires, note FROM terms")
-    return {
-        source: Terms(tlp, None if spread is None else bool(spread), expires, note)
-        for source, tlp, spread, expires, note in rows
-    }
+    try:
+        return {
+            source: Terms(tlp, _SPREAD[spread], expires, note)
+            for source, tlp, spread, expires, note in rows
+        }
+    except ListError as error:
+        raise ValueError from error  # damage: nobody gave these
 
 
 def check_terms(given: object) -> None:

@@ -10,8 +10,9 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from screener.errors import IndexFileError, ListError, cause
+from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS, Hash
+from screener.hindrance import told
 from screener.index.held import one_at_a_time
 from screener.lists import changing, database, frames, generations, segments
 from screener.lists.records import why_not_searchable
@@ -29,13 +30,14 @@ def upgrade(folder: Path) -> bool:
         with (
             one_at_a_time(folder / changing.LOCK, seconds=database.WAIT_SECONDS),
             contextlib.closing(database.connect(folder, "rw")) as connection,
+            database.damage_told(connection, folder),
         ):
             _upgrade(connection, folder)
     except IndexFileError as error:
         raise ListError(f"cannot upgrade the list {folder} now: {error}") from error
     except (sqlite3.Error, OSError) as error:
-        message = f"cannot upgrade the list {folder}, nothing changed: {cause(error)}"
-        raise ListError(message) from None
+        why = told(error, folder / database.DATABASE)
+        raise ListError(f"cannot upgrade the list {folder}, nothing changed: {why}") from None
     return True
 
 

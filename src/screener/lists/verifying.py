@@ -106,6 +106,7 @@ def verify(
     passed, damage = _run(
         folder.name,
         {
+            "values": lambda: _check_stored(folder),
             "integrity": lambda: _check_integrity(folder),
             "references": lambda: _check_references(folder),
             "states": lambda: _check_states(folder, generation),
@@ -143,6 +144,12 @@ def _check_integrity(folder: Path) -> None:
     faults = database.ask(folder, lambda c: c.execute("PRAGMA integrity_check").fetchall())
     if faults != [("ok",)]:
         raise _Damaged(f"the database of records is damaged: SQLite names {len(faults)} faults")
+
+
+def _check_stored(folder: Path) -> None:
+    wrong = database.ask(folder, lambda c: list(database.wrong_rows(c)))
+    if wrong:
+        raise _Damaged("; ".join(wrong))
 
 
 def _check_references(folder: Path) -> None:
