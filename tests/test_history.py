@@ -11,7 +11,7 @@ import pytest
 from kept import met, value
 
 from screener import Policy, Screener
-from screener.errors import ListError
+from screener.errors import ListError, PolicyError
 from screener.hashing.hash import Hash
 from screener.lists import match_counts
 from screener.lists.hashlist import HashList
@@ -179,7 +179,7 @@ def test_a_rolled_back_list_is_as_old_as_what_it_goes_back_to(known, put):
     known.rollback(1)
 
     assert known.refresh().age_s() > 900
-    with pytest.raises(Exception, match="old and the policy allows"):
+    with pytest.raises(PolicyError, match="old and the policy allows"):
         Screener(known.refresh(), policy=Policy(max_list_age=500))
 
 
