@@ -108,15 +108,16 @@ def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, 
     # A shell has its background jobs ignore it, and so would this test among them.
     before = signal.signal(signal.SIGINT, hear)
     try:
-        threading.Thread(target=interrupt).start()
+        threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
             going.settle()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert len(at_work) == interrupts - 1
+    left = len(at_work)
     over.set()
     going.settle()
 
+    assert left == interrupts - 1
     assert not at_work
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
