@@ -24,7 +24,6 @@ def screener(*arguments, input=None, cwd=None):
     part of most calls.
     """
     words = [*map(str, arguments)]
-    settings = {name: text for name, text in os.environ.items() if name.startswith(_AT_START)}
     with ExitStack() as stack:
         call, given, out, err = (
             stack.enter_context(TemporaryFile("w+", encoding="utf-8", errors="replace"))
@@ -36,12 +35,40 @@ def screener(*arguments, input=None, cwd=None):
             stream.seek(0)
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(120)
-            asked.connect(_loaded(*sorted(settings.items())))
+            asked.connect(_calls())
             socket.send_fds(asked, [b"!"], [stream.fileno() for stream in (call, given, out, err)])
             code = int(asked.recv(16))
         for stream in (out, err):
             stream.seek(0)
         return subprocess.CompletedProcess([*CALL, *words], code, out.read(), err.read())
+
+
+def put_in_path(monkeypatch, folder):
+    """Put the command in reach of shells: a program in the folder, which must not exist yet, that
+    has a process like those of `screener` do what it is told, with its own streams.
+    """
+    folder.mkdir()
+    program = folder / "screener"
+    program.write_text(_PROGRAM.format(python=sys.executable, calls=_calls()))
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+_PROGRAM = """#!{python} -IS
+import json, os, socket, sys, tempfile
+with socket.socket(socket.AF_UNIX) as asked, tempfile.TemporaryFile("w+") as call:
+    json.dump([sys.argv[1:], os.getcwd(), dict(os.environ)], call)
+    call.seek(0)
+    asked.connect("{calls}")
+    socket.send_fds(asked, [b"!"], [call.fileno(), 0, 1, 2])
+    sys.exit(int(asked.recv(16)))
+"""
+
+
+def _calls():
+    """The socket of a process that has loaded the command, with the settings of this one."""
+    settings = {name: text for name, text in os.environ.items() if name.startswith(_AT_START)}
+    return _loaded(*sorted(settings.items()))
 
 
 _AT_START = ("PYTHON", "LC_", "LANG", "SCREENER_")
@@ -56,11 +83,13 @@ def _loaded(*settings):
     start = "import loaded, sys; loaded.serve(sys.argv.pop()); loaded.main()"
     process = subprocess.Popen(
         [sys.executable, "-c", start, path], cwd=Path(__file__).parent,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        # Pipes, which nobody seeks in: so a stream of a call may be one, or a file.
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     atexit.register(folder.cleanup)
     atexit.register(process.communicate)  # which ends it, before its folder goes
-    assert process.stdout.read(1), "the command was not loaded"
+    said = process.stdout.read(1)
+    assert said == b"\n", said + process.stdout.read()
     return path
 
 

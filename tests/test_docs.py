@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CALL
+from command import put_in_path
 from exchange import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
 
 from screener import HashList, Policy, Verdict
@@ -187,11 +185,7 @@ def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monke
         Path(name).write_text(sample, encoding="utf-8")
     page = (ROOT / "docs/lists.md").read_text(encoding="utf-8").split("## In commands")[1]
     shell = re.search(r"```\n(.*?)```", page, re.DOTALL).group(1)
-    bin_ = tmp_path / "bin"
-    bin_.mkdir()
-    (bin_ / "screener").write_text(f'#!/bin/sh\nexec {shlex.join(CALL)} "$@"\n')
-    (bin_ / "screener").chmod(0o700)
-    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    put_in_path(monkeypatch, tmp_path / "bin")
     lines = [line for line in shell.splitlines() if line.strip()]
 
     for line in lines:

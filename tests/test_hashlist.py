@@ -837,14 +837,14 @@ def test_a_list_on_read_only_media_can_be_searched(known, put):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_rows_import_in_seconds(known, tmp_path):
+def test_tens_of_thousands_of_rows_import_in_seconds(known, tmp_path):
     """The speed is sane: a bound far above what it takes, for a machine that is busy."""
     file = tmp_path / "many.csv"
     with file.open("w") as out:
         out.write("id,pdq\n")
-        out.writelines(f"e{n},{value(n, 32)}\n" for n in range(100_000))
+        out.writelines(f"e{n},{value(n, 32)}\n" for n in range(30_000))
     start = time.process_time()
 
-    assert known.import_file(file).added == 100_000
+    assert known.import_file(file).added == 30_000
 
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 5

@@ -1,16 +1,14 @@
 """The day that docs/hotline.md walks through, as printed."""
 
 import json
-import os
 import re
-import shlex
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
 import pytest
-from command import CALL
+from command import put_in_path
 
 from screener import HashList
 from screener.hotline import helplines, partners
@@ -44,11 +42,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("LANG", "C.UTF-8")
     for name in ("LC_ALL", "LC_MESSAGES", "SCREENER_HOTLINE"):
         monkeypatch.delenv(name, raising=False)
-    bin_ = tmp_path / "bin"
-    bin_.mkdir()
-    (bin_ / "screener").write_text(f'#!/bin/sh\nexec {shlex.join(CALL)} "$@"\n')
-    (bin_ / "screener").chmod(0o700)
-    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    put_in_path(monkeypatch, tmp_path / "bin")
 
     def go(line, *, input=None, code=0):
         done = subprocess.run(

@@ -118,9 +118,9 @@ def test_a_pattern_is_walked_as_a_folder_is(tree, monkeypatch):
 
 def test_results_come_while_a_pattern_is_looked_through(make_list, tmp_path, monkeypatch):
     """The first long before the last folder, in which nothing fits."""
-    for number in range(100):
-        (tmp_path / "tree" / f"{number:02}").mkdir(parents=True)
-    (tmp_path / "tree" / "00" / "a.jpg").touch()
+    for number in range(1000):  # a minute in all, of which the scan needs what a worker takes
+        (tmp_path / "tree" / f"{number:03}").mkdir(parents=True)
+    (tmp_path / "tree" / "000" / "a.jpg").touch()
     engine = Screener(make_list([{"id": "one", "pdq": "ab" * 32}]))
     looked = []
     scandir = os.scandir
@@ -132,8 +132,8 @@ def test_results_come_while_a_pattern_is_looked_through(make_list, tmp_path, mon
 
     monkeypatch.setattr(os, "scandir", slow)
     with closing(scan(engine, arguments([f"{tmp_path}/tree/**/*.jpg"], None), jobs=1)) as results:
-        assert next(results).input == f"{tmp_path}/tree/00/a.jpg"
-        assert len(looked) < 90
+        assert next(results).input == f"{tmp_path}/tree/000/a.jpg"
+        assert len(looked) < 990
         monkeypatch.setattr(os, "scandir", scandir)
         assert list(results) == []
 

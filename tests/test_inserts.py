@@ -83,12 +83,22 @@ def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, 
     """Whoever closes it next would crash the process; and what was broken off is no error. Where a
     second one comes while the first waits, who leaves the transaction waits once more.
     """
-    at_work = []
+    at_work, heard, over = [], threading.Semaphore(0), threading.Event()
 
     def wait():
         at_work.append(None)
-        time.sleep(0.4)
+        over.wait(0.4 if interrupts == 1 else 60)
         at_work.pop()
+
+    def hear(*_):
+        heard.release()
+        raise KeyboardInterrupt
+
+    def interrupt():
+        for _ in range(interrupts):
+            time.sleep(0.1)  # by when it waits
+            os.kill(os.getpid(), signal.SIGINT)
+            heard.acquire()  # two that come at once are one
 
     connection.create_function("wait", 0, wait)
     connection.execute("CREATE TRIGGER slow BEFORE INSERT ON t BEGIN SELECT wait(); END")
@@ -96,18 +106,18 @@ def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, 
     going.begin([("t", [(number, "x") for number in range(100)])])
 
     # A shell has its background jobs ignore it, and so would this test among them.
-    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, hear)
     try:
-        for number in range(interrupts):
-            after = 0.1 * (number + 1)
-            threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
             going.settle()
     finally:
-        signal.signal(signal.SIGINT, heard)
-    assert len(at_work) == interrupts - 1
+        signal.signal(signal.SIGINT, before)
+    left = len(at_work)
+    over.set()
     going.settle()
 
+    assert left == interrupts - 1
     assert not at_work
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 

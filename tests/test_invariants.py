@@ -53,7 +53,7 @@ def rewritten(path: Path, content: str, change: Change) -> Path:
     return path
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     width=st.sampled_from((8, 16, 32, 64)),

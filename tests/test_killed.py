@@ -14,7 +14,7 @@ from kept import value
 
 from screener import HashList
 
-KILLS = int(os.environ.get("SCREENER_KILLS", "3"))
+KILLS = int(os.environ.get("SCREENER_KILLS", "2"))
 
 
 @pytest.mark.parametrize("change", ["import", "opinion", "rollback", "purge", "release"])

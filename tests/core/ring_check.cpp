@@ -1,6 +1,8 @@
-// Compares the tests of an index of the best kernel with the scalar ones on random sketches, at
-// every limit, and a whole search with both.
+// Compares the tests of an index of every kernel that this machine has with the scalar ones on
+// random sketches, at every limit, and a whole search with brute force.
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <random>
 #include <vector>
 
@@ -16,7 +18,7 @@ namespace {
 
 std::mt19937_64 random_bits(7);
 
-bool same_tests(const RingKernel& best) {
+bool same_tests(const RingKernel& kernel) {
   constexpr std::size_t kLines = 8;
   constexpr std::size_t kTests = 300;
   const Pages pages(kLines * kLine * sizeof(std::uint16_t));
@@ -35,7 +37,7 @@ bool same_tests(const RingKernel& best) {
                                          std::vector<std::uint32_t>(room)};
   std::vector<std::uint32_t> passed[2] = {std::vector<std::uint32_t>(room),
                                           std::vector<std::uint32_t>(room)};
-  const RingKernel* kernels[2] = {&kRingScalar, &best};
+  const RingKernel* kernels[2] = {&kRingScalar, &kernel};
   std::size_t listed[2];
   for (int i = 0; i < 2; ++i)
     listed[i] = kernels[i]->sieve_lines(sketches, lines.data(), tests.data(), kTests,
@@ -49,7 +51,7 @@ bool same_tests(const RingKernel& best) {
 
 // Buckets of every number of lines, of whole lines and of parts, with runs of every length up to
 // some, at every limit, and the postings that pass followed on.
-bool same_joins(const RingKernel& best) {
+bool same_joins(const RingKernel& kernel) {
   constexpr std::size_t kQueries = 150;
   constexpr std::size_t kSlack = 128;
   const Pages pages(kPlaces * sizeof(std::uint16_t));
@@ -63,7 +65,7 @@ bool same_joins(const RingKernel& best) {
                                           std::vector<std::uint32_t>(kQueries * kPlaces + 16)};
   std::vector<std::uint32_t> hits[2] = {std::vector<std::uint32_t>(kQueries * kPlaces),
                                         std::vector<std::uint32_t>(kQueries * kPlaces)};
-  const RingKernel* kernels[2] = {&kRingScalar, &best};
+  const RingKernel* kernels[2] = {&kRingScalar, &kernel};
   for (std::uint32_t count = 1; count <= kQueries; ++count) {
     const std::uint32_t levels = 1 + count % 5;
     std::uint32_t ends[5];
@@ -112,7 +114,8 @@ Ring ring_of(const BuiltTables& built, const std::vector<std::uint8_t>& codes, s
   return ring;
 }
 
-bool same_search(const Kernels& kernels, std::size_t bytes, std::uint64_t large) {
+// At every radius, or at some that are so far apart.
+bool same_search(std::size_t bytes, std::uint64_t large, std::uint32_t apart) {
   std::vector<std::uint8_t> codes(3000 * bytes);
   for (std::uint8_t& byte : codes) byte = random_bits() % 3 == 0;
   const BuiltIndex built = build_index(codes.data(), 3000, bytes, {100, large}, 2);
@@ -133,24 +136,36 @@ bool same_search(const Kernels& kernels, std::size_t bytes, std::uint64_t large)
       return false;
     index.add(ring, built.balanced && tables == &built.tables);
   }
-  for (std::uint32_t radius = 0; radius < bytes; ++radius) {
+  const std::vector<Kernels> supported = supported_kernels();
+  for (auto radius = static_cast<std::uint32_t>(random_bits() % apart); radius < bytes;
+       radius += apart) {
     const ScanResult right = scan(kScanScalar, codes.data(), 3000, codes.data(), 50, bytes, radius);
-    for (const Way way : {Way::lookup, Way::join}) {
-      const ScanResult found = search(index, radius, way, kernels, codes.data(), 50, 2);
-      if (found.offsets != right.offsets || found.rows != right.rows ||
-          found.distances != right.distances)
+    for (const Kernels& kernels : supported)
+      for (const Way way : {Way::lookup, Way::join}) {
+        const ScanResult found = search(index, radius, way, kernels, codes.data(), 50, 2);
+        if (found.offsets == right.offsets && found.rows == right.rows &&
+            found.distances == right.distances)
+          continue;
+        std::fprintf(stderr, "ring: %s differs: %zu bits, radius %u\n", kernels.name, 8 * bytes,
+                     radius);
         return false;
-    }
+      }
   }
   return true;
 }
 
 }  // namespace
 
-bool check_ring() {
-  const Kernels best = supported_kernels().front();
-  bool same = same_tests(best.ring) && same_joins(best.ring);
+bool check_ring(unsigned every) {
+  bool same = true;
+  for (const Kernels& kernels : supported_kernels()) {
+    if (&kernels.ring == &kRingScalar || (same_tests(kernels.ring) && same_joins(kernels.ring)))
+      continue;
+    std::fprintf(stderr, "ring: %s sieves otherwise than scalar\n", kernels.name);
+    same = false;
+  }
   for (const std::size_t bytes : {8, 16, 32, 64})
-    for (const std::uint64_t large : {1000, 10'000}) same = same && same_search(best, bytes, large);
+    for (const std::uint64_t large : {1000, 10'000})
+      same = same_search(bytes, large, std::min(every, 8u)) && same;
   return same;
 }
