@@ -92,7 +92,7 @@ DAMAGE = {
 
 def test_a_damaged_casebook_is_named_with_the_row_before_anything_is_done(desk, item, monkeypatch):
     """A case whose state is none would be among none that are late, and all else would be a fault
-    of ours. No value is told. One that is sound has been opened at each step of this.
+    of ours. No value is told.
     """
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,), note="seen", country="MA")
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
@@ -101,14 +101,33 @@ def test_a_damaged_casebook_is_named_with_the_row_before_anything_is_done(desk, 
     for change, where in DAMAGE.items():
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(change)
-        for doing in (lambda: Desk.open(desk.folder), lambda: desk.acknowledge(by="amina")):
-            with pytest.raises(HotlineError, match=where.replace("{case}", case)) as told:
-                doing()
-            assert "cases.sqlite is damaged" in str(told.value)
-            assert "put a sound copy" in str(told.value)
-            assert not any(one.text[:8] in str(told.value) for one in item.upright)
+        with pytest.raises(HotlineError, match=where.replace("{case}", case)) as told:
+            Desk.open(desk.folder)
+        assert "cases.sqlite is damaged" in str(told.value)
+        assert "put a sound copy" in str(told.value)
+        assert not any(one.text[:8] in str(told.value) for one in item.upright)
         path.write_bytes(sound)
     assert Desk.open(desk.folder).case(case).state == "notified"
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ("UPDATE cases SET received = 'noon'", "cases, reference {case}: .* of received"),
+        ("UPDATE sent SET at = CAST(x'ff' AS TEXT)", "sent, in_case {case}: .* of at"),
+    ],
+)
+def test_a_step_that_stumbles_over_a_damaged_casebook_names_the_row(
+    desk, item, monkeypatch, change, where
+):
+    """Of a desk that was opened while it was sound; nothing is done."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    with closing(sqlite3.connect(desk.folder / database.DATABASE)) as connection, connection:
+        connection.execute(change)
+    for doing in (lambda: desk.case(case), lambda: desk.reverse(case, by="amina", reason="x")):
+        with pytest.raises(HotlineError, match=where.replace("{case}", case)):
+            doing()
 
 
 @pytest.mark.parametrize("calls", range(1, 9))

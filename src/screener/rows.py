@@ -7,6 +7,7 @@ stumbles over a value asks here which one it was, and who verifies asks for all 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,6 +64,23 @@ class Forms(NamedTuple):
 
     tables: Sequence[Table]
     functions: Mapping[str, Callable[[Any], object]]
+
+
+@contextlib.contextmanager
+def damage_told(
+    connection: sqlite3.Connection, forms: Forms, damaged: Callable[[str], Exception]
+) -> Iterator[None]:
+    """What a row that no version writes makes the body stumble over, as what `damaged` makes of the
+    words for that row; what comes of anything else passes through. Looking for it reads all rows.
+    """
+    try:
+        yield
+    except (*OF_DAMAGE, sqlite3.OperationalError) as error:
+        if getattr(error, "sqlite_errorcode", None) is not None:
+            raise  # SQLite's own; a text that it could not read has none
+        if (found := next(wrong(connection, forms), None)) is None:
+            raise
+        raise damaged(found) from None
 
 
 def wrong(connection: sqlite3.Connection, forms: Forms) -> Iterator[str]:

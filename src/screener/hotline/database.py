@@ -118,7 +118,11 @@ def create(folder: Path) -> None:
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[sqlite3.Connection]:
     """A transaction that writes: committed and synced at the end, rolled back on any error."""
-    with _errors(folder), contextlib.closing(_connect(folder)) as connection:
+    with (
+        _errors(folder),
+        contextlib.closing(_connect(folder)) as connection,
+        rows.damage_told(connection, FORMS, lambda found: _damaged(folder, found)),
+    ):
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("BEGIN IMMEDIATE")
@@ -133,7 +137,11 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
 @contextlib.contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """A transaction that sees one state of the database."""
-    with _errors(folder), contextlib.closing(_connect(folder)) as connection:
+    with (
+        _errors(folder),
+        contextlib.closing(_connect(folder)) as connection,
+        rows.damage_told(connection, FORMS, lambda found: _damaged(folder, found)),
+    ):
         connection.execute("BEGIN")
         yield connection
 
@@ -156,9 +164,7 @@ def _connect(folder: Path) -> sqlite3.Connection:
 
 
 def check(folder: Path) -> None:
-    """HotlineError, saying what to do, where a folder is no hotline, one of a newer version, or
-    holds what no version writes.
-    """
+    """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
     if is_half_made(folder):
         message = marked(
             "the making of the hotline {folder} was interrupted: `screener hotline create {folder}`"
@@ -175,12 +181,21 @@ def check(folder: Path) -> None:
             row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
             row = None
-        if row is None or row[0] != str(FORMAT):
-            message = marked("{folder} was written by another version of screener")
-            raise HotlineError(message, folder=folder)
-        # All of it, at each opening and step: a case whose state is none would be late without a
-        # word.
+    if row is None or row[0] != str(FORMAT):
+        message = marked("{folder} was written by another version of screener")
+        raise HotlineError(message, folder=folder)
+
+
+def check_rows(folder: Path) -> None:
+    """HotlineError where a casebook holds what no version writes: reads all of it. A case whose
+    state is none would be late without a word.
+    """
+    with reading(folder) as connection:
         if (found := next(rows.wrong(connection, FORMS), None)) is not None:
-            message = marked("the hotline {folder} cannot be used: {why}")
-            why = f"{DATABASE} is damaged: {found}; put a sound copy of the folder in its place"
-            raise HotlineError(message, folder=folder, why=why)
+            raise _damaged(folder, found)
+
+
+def _damaged(folder: Path, found: str) -> HotlineError:
+    message = marked("the hotline {folder} cannot be used: {why}")
+    why = f"{DATABASE} is damaged: {found}; put a sound copy of the folder in its place"
+    return HotlineError(message, folder=folder, why=why)

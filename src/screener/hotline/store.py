@@ -96,6 +96,7 @@ class Store:
         `behind`, and prevents no reading.
         """
         database.check(folder)
+        database.check_rows(folder)
         store = cls(folder)
         with store._alone():
             trouble = case_log.write(folder, store.settings.log_key)

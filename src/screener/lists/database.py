@@ -138,19 +138,13 @@ def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
     raise ListError(f"the list {folder} changes faster than it can be read from here")
 
 
-@contextlib.contextmanager
-def damage_told(connection: sqlite3.Connection, folder: Path) -> Iterator[None]:
+def damage_told(
+    connection: sqlite3.Connection, folder: Path
+) -> contextlib.AbstractContextManager[None]:
     """What a row that no version writes makes the body stumble over, as a ListError that says which
-    row; what comes of anything else passes through. Looking for it takes seconds of a long list.
+    row; see `rows.damage_told`.
     """
-    try:
-        yield
-    except (*rows.OF_DAMAGE, sqlite3.OperationalError) as error:
-        if getattr(error, "sqlite_errorcode", None) is not None:
-            raise  # SQLite's own; a text that it could not read has none
-        if (found := next(wrong_rows(connection), None)) is None:
-            raise
-        raise damaged(folder, found) from None
+    return rows.damage_told(connection, FORMS, lambda found: _damaged(folder, found))
 
 
 def wrong_rows(connection: sqlite3.Connection) -> Iterator[str]:
@@ -158,11 +152,11 @@ def wrong_rows(connection: sqlite3.Connection) -> Iterator[str]:
     return (f"in {DATABASE}, {found}" for found in rows.wrong(connection, FORMS))
 
 
-def damaged(folder: Path, what: str) -> ListError:
-    """What to raise where a list holds what no version writes."""
+def _damaged(folder: Path, what: str) -> ListError:
     return ListError(
-        f"the list {folder} is damaged: {what}; `screener verify {folder}` tells all of it. Put a"
-        " sound copy of the folder in its place, or import the files of its sources into a new list"
+        f"the list {folder} is damaged: in {DATABASE}, {what}; `screener verify {folder}` tells all"
+        " of it. Put a sound copy of the folder in its place, or import the files of its sources"
+        " into a new list"
     )
 
 
