@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -818,7 +819,7 @@ def test_a_list_on_read_only_media_can_be_searched(known, put):
     """Where the folder cannot be written to, the list opens and answers, and imports refuse."""
     put(f"id,md5\nx,{value(1)}\n")
     place = Path(os.path.realpath("/tmp")) / f"screener-test-{os.getpid()}.list"
-    known.path.rename(place)
+    shutil.copytree(known.path, place)
     extra = place.with_suffix(".csv")
     extra.write_text(f"id,md5\ny,{value(2)}\n")
     extra.chmod(0o644)
@@ -831,7 +832,8 @@ def test_a_list_on_read_only_media_can_be_searched(known, put):
     finally:
         extra.unlink()
         place.chmod(0o700)
-        place.rename(known.path)
+        (place / "segments").chmod(0o700)
+        shutil.rmtree(place)
     assert done.stdout.splitlines() == ["x 1 True", "ListError True"], done.stderr
     assert names == {"lock", "records.sqlite", "segments"}
 
