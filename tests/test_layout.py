@@ -232,6 +232,14 @@ def test_a_file_is_held_by_one_descriptor_as_long_as_it_is_open(path: Path, copi
     assert not path.exists()
 
 
+def test_a_file_without_a_name_is_opened_by_its_descriptor(path: Path) -> None:
+    """It is not gone, as one is that was swept while it was opened."""
+    with path.open("rb") as file:
+        path.unlink()
+        opened = open_sections(f"/proc/self/fd/{file.fileno()}", "test")
+    assert opened.array("bytes", dtype="u1", dimensions=2).tolist() == SECTIONS["bytes"].tolist()
+
+
 def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path) -> None:
     """Nobody writes into it, and whoever opens it as a file is held until somebody does."""
     os.mkfifo(tmp_path / "pipe")

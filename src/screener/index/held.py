@@ -31,7 +31,9 @@ def hold(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
     # Some network file systems have no locks; there the mapping alone has to do.
     with contextlib.suppress(OSError):
         Lock(descriptor, wait=True, shared=True)
-    if os.fstat(descriptor).st_nlink == 0:
+    # One that was replaced meanwhile, is open without a name, or lies on a disk that counts none is
+    # not gone.
+    if os.fstat(descriptor).st_nlink == 0 and not os.path.exists(path):
         os.close(descriptor)
         raise FileNotFoundError(os.fspath(path))
     return descriptor
