@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 import stat
 import struct
@@ -9,7 +11,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -238,6 +242,18 @@ def test_a_file_without_a_name_is_opened_by_its_descriptor(path: Path) -> None:
         path.unlink()
         opened = open_sections(f"/proc/self/fd/{file.fileno()}", "test")
     assert opened.array("bytes", dtype="u1", dimensions=2).tolist() == SECTIONS["bytes"].tolist()
+
+
+def test_a_file_is_copied_also_where_its_pages_are_locked_in_memory(path: Path) -> None:
+    """By a program that has all of its memory so: the system lets go of none then."""
+
+    class Locked:
+        def madvise(self, _: int) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    opened = replace(open_sections(path, "test"), _mapped=cast(mmap.mmap, Locked()))
+    copied = opened.copied_to(np.empty(opened.size, np.uint8))
+    assert copied.array("bytes", dtype="u1", dimensions=2).tolist() == SECTIONS["bytes"].tolist()
 
 
 def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path) -> None:

@@ -100,8 +100,9 @@ class Sections:
         stays held.
         """
         memory[:] = np.frombuffer(self._bytes, np.uint8)
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._mapped.madvise(mmap.MADV_DONTNEED)  # it is read no more
+        # It is read no more; what a program has locked in memory stays there.
+        with contextlib.suppress(AttributeError, OSError):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
         memory.flags.writeable = False
         return replace(self, _bytes=memory)
 
