@@ -185,6 +185,8 @@ class SegmentedIndex:
     def verify(self) -> None:
         """Read all files; IndexFileError where a byte has changed."""
         self._snapshot.verify()
+        if self._manifest.removed is not None:
+            open_removed(self._folder / self._manifest.removed[0])
 
     def refresh(self) -> SegmentedIndex:
         """The newest state, this very object if it is that. Opens only files that are new.
