@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import mmap
 import os
 import stat
@@ -234,6 +235,16 @@ def test_a_file_is_held_by_one_descriptor_as_long_as_it_is_open(path: Path, copi
     assert open_here() == 0
     remove_unheld(path)
     assert not path.exists()
+
+
+def test_a_file_that_somebody_has_locked_is_opened_at_once(path: Path) -> None:
+    """A program may be run under `flock codes.idx`, and opens that very file."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        asking = threading.Thread(target=open_sections, args=(path, "test"), daemon=True)
+        asking.start()
+        asking.join(10)
+        assert not asking.is_alive()
 
 
 def test_a_file_without_a_name_is_opened_by_its_descriptor(path: Path) -> None:
