@@ -323,19 +323,22 @@ def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
 
 
-def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_failed_write_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     """A write that fails before its end leaves the file of that name, and nothing beside it; the
-    error has the name.
+    error has the name, once.
     """
     before = path.read_bytes()
 
-    def no_space(handle: int) -> None:
-        raise OSError(28, "No space left on device")
+    def fails(what: object, to: object = None) -> None:
+        raise OSError(28, "No space left on device", *([] if to is None else [what, None, to]))
 
-    monkeypatch.setattr(os, "fsync", no_space)
+    monkeypatch.setattr(os, step, fails)
     with pytest.raises(OSError, match="No space left") as told:
         write_sections(path, "test", {"x": np.zeros(5, np.uint8)})
-    assert told.value.filename == str(path)
+    assert str(told.value) == f"[Errno 28] No space left on device: {str(path)!r}"
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

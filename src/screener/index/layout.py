@@ -157,9 +157,10 @@ def write_sections(
     except BaseException as error:
         with contextlib.suppress(OSError):
             to.remove(temporary)
-        # The system's names what is not there yet, or nothing, as of a full disk.
+        # The system's names what is not there yet, or both, or nothing, as of a full disk.
         if isinstance(error, OSError) and error.errno:
             error.filename = os.fspath(path)
+            del error.filename2
         raise
     to.sync_folder(path.parent)
 

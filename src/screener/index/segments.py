@@ -105,6 +105,7 @@ class SegmentedIndex:
                 raise FileExistsError(f"{folder} exists already") from error
             if isinstance(error, OSError) and error.errno:
                 error.filename = os.fspath(folder)
+                del error.filename2  # of the renaming
             raise
         disk.current.sync_folder(folder.parent)
         return cls.open(folder)
