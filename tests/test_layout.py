@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import mmap
 import os
 import stat
 import struct
@@ -9,7 +12,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -232,6 +237,36 @@ def test_a_file_is_held_by_one_descriptor_as_long_as_it_is_open(path: Path, copi
     assert not path.exists()
 
 
+def test_a_file_that_somebody_has_locked_is_opened_at_once(path: Path) -> None:
+    """A program may be run under `flock codes.idx`, and opens that very file."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        asking = threading.Thread(target=open_sections, args=(path, "test"), daemon=True)
+        asking.start()
+        asking.join(10)
+        assert not asking.is_alive()
+
+
+def test_a_file_without_a_name_is_opened_by_its_descriptor(path: Path) -> None:
+    """It is not gone, as one is that was swept while it was opened."""
+    with path.open("rb") as file:
+        path.unlink()
+        opened = open_sections(f"/proc/self/fd/{file.fileno()}", "test")
+    assert opened.array("bytes", dtype="u1", dimensions=2).tolist() == SECTIONS["bytes"].tolist()
+
+
+def test_a_file_is_copied_also_where_its_pages_are_locked_in_memory(path: Path) -> None:
+    """By a program that has all of its memory so: the system lets go of none then."""
+
+    class Locked:
+        def madvise(self, _: int) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    opened = replace(open_sections(path, "test"), _mapped=cast(mmap.mmap, Locked()))
+    copied = opened.copied_to(np.empty(opened.size, np.uint8))
+    assert copied.array("bytes", dtype="u1", dimensions=2).tolist() == SECTIONS["bytes"].tolist()
+
+
 def test_a_pipe_is_refused_without_waiting_on_it(tmp_path: Path) -> None:
     """Nobody writes into it, and whoever opens it as a file is held until somebody does."""
     os.mkfifo(tmp_path / "pipe")
@@ -288,19 +323,22 @@ def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
 
 
-def test_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_failed_write_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     """A write that fails before its end leaves the file of that name, and nothing beside it; the
-    error has the name.
+    error has the name, once.
     """
     before = path.read_bytes()
 
-    def no_space(handle: int) -> None:
-        raise OSError(28, "No space left on device")
+    def fails(what: object, to: object = None) -> None:
+        raise OSError(28, "No space left on device", *([] if to is None else [what, None, to]))
 
-    monkeypatch.setattr(os, "fsync", no_space)
+    monkeypatch.setattr(os, step, fails)
     with pytest.raises(OSError, match="No space left") as told:
         write_sections(path, "test", {"x": np.zeros(5, np.uint8)})
-    assert told.value.filename == str(path)
+    assert str(told.value) == f"[Errno 28] No space left on device: {str(path)!r}"
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 

@@ -167,6 +167,17 @@ def test_an_id_that_a_spreadsheet_was_told_is_text_is_that_id():
     assert row.entry == "0012"
 
 
+def test_a_cell_of_nothing_that_a_spreadsheet_was_told_is_text_is_empty():
+    """A row with such cells says as much as one without: it is not set aside, and has no id that
+    all others without one would have too.
+    """
+    head = "id;md5;pdq;pdq_quality;status;category;updated\n"
+    (row,) = good(f'{head}="";="{MD5}";="";="";="";="";=""\n')
+
+    assert [row] == good(f"{head};{MD5};;;;;\n")
+    assert row.entry is None
+
+
 def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
     """A column of a kind, which stays empty; without one it is no list, and nothing is taken back
     until somebody knows that.

@@ -193,7 +193,9 @@ def test_files_go_when_nobody_needs_them(tmp_path):
 
 
 def test_any_damaged_byte_of_what_is_read_at_once_is_refused(tmp_path):
-    """Manifest and removed rows are checked whole on opening: no silent miss."""
+    """Manifest and removed rows are checked whole on opening: no silent miss. An index that is open
+    finds damage of the rows, which hide codes that it has, when it is verified.
+    """
     path = tmp_path / "i"
     index = SegmentedIndex.create(path, bits=64).add(POOL).remove(POOL[:2])
     assert index._manifest.removed is not None
@@ -210,6 +212,11 @@ def test_any_damaged_byte_of_what_is_read_at_once_is_refused(tmp_path):
             SegmentedIndex.open(path)
         (path / name).write_bytes(whole)
     index.verify()
+    with (path / index._manifest.removed[0]).open("r+b") as file:  # which it has mapped
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    with pytest.raises(IndexFileError):
+        index.verify()
     (path / index._manifest.parts[0][0]).unlink()
     with pytest.raises(IndexFileError, match="lost a file"):
         SegmentedIndex.open(path)

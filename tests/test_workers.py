@@ -31,7 +31,7 @@ from screener.hasher import Target, Way
 from screener.inputs.names import Awaited
 from screener.media.archive import Budget
 from screener.media.source import Name
-from screener.workers import starting, visiting
+from screener.workers import guard, starting, visiting
 from screener.workers.errand import Errand
 from screener.workers.orders import Answer, Order, framed
 from screener.workers.visiting import Mark
@@ -690,6 +690,26 @@ def test_a_program_that_workers_cannot_load_is_told_so(known, tmp_path, script, 
     # Of a worker that ends by something else, the reason is in its own.
     assert done.stderr.count("Traceback") <= (3 if "exit code" in told else 1), done.stderr
     assert len(done.stderr.splitlines()) < 80
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [
+        (["--multiprocessing-fork", "parent_pid=1"], True),
+        (["-S", "-c", "from multiprocessing.forkserver import main; main()"], True),
+        (["find", "from multiprocessing.pool import Pool", "--all"], False),
+        (["find", "from multiprocessing.pool import Pool"], False),
+        ([], False),
+    ],
+)
+def test_a_frozen_program_ends_only_where_python_has_started_it(monkeypatch, words, ends):
+    """And not by what a user asks of it: it would end in silence."""
+    ended = []
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "argv", ["program", *words])
+    monkeypatch.setattr(os, "_exit", ended.append)
+    guard.leave()
+    assert bool(ended) is ends
 
 
 FROZEN = """

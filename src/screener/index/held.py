@@ -28,10 +28,13 @@ def hold(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
     """
     # A pipe by that name is not waited for: who maps it refuses it.
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    # Some network file systems have no locks; there the mapping alone has to do.
+    # Some network file systems have no locks; there the mapping alone has to do. So it does where
+    # another has the lock: the sweeper, which is just removing the file, or a stranger.
     with contextlib.suppress(OSError):
-        Lock(descriptor, wait=True, shared=True)
-    if os.fstat(descriptor).st_nlink == 0:
+        Lock(descriptor, wait=False, shared=True)
+    # One that was replaced meanwhile, is open without a name, or lies on a disk that counts none is
+    # not gone.
+    if os.fstat(descriptor).st_nlink == 0 and not os.path.exists(path):
         os.close(descriptor)
         raise FileNotFoundError(os.fspath(path))
     return descriptor

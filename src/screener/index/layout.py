@@ -100,8 +100,9 @@ class Sections:
         stays held.
         """
         memory[:] = np.frombuffer(self._bytes, np.uint8)
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._mapped.madvise(mmap.MADV_DONTNEED)  # it is read no more
+        # It is read no more; what a program has locked in memory stays there.
+        with contextlib.suppress(AttributeError, OSError):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
         memory.flags.writeable = False
         return replace(self, _bytes=memory)
 
@@ -156,9 +157,10 @@ def write_sections(
     except BaseException as error:
         with contextlib.suppress(OSError):
             to.remove(temporary)
-        # The system's names what is not there yet, or nothing, as of a full disk.
+        # The system's names what is not there yet, or both, or nothing, as of a full disk.
         if isinstance(error, OSError) and error.errno:
             error.filename = os.fspath(path)
+            del error.filename2
         raise
     to.sync_folder(path.parent)
 

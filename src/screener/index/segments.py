@@ -105,6 +105,7 @@ class SegmentedIndex:
                 raise FileExistsError(f"{folder} exists already") from error
             if isinstance(error, OSError) and error.errno:
                 error.filename = os.fspath(folder)
+                del error.filename2  # of the renaming
             raise
         disk.current.sync_folder(folder.parent)
         return cls.open(folder)
@@ -185,6 +186,8 @@ class SegmentedIndex:
     def verify(self) -> None:
         """Read all files; IndexFileError where a byte has changed."""
         self._snapshot.verify()
+        if self._manifest.removed is not None:
+            open_removed(self._folder / self._manifest.removed[0])
 
     def refresh(self) -> SegmentedIndex:
         """The newest state, this very object if it is that. Opens only files that are new.

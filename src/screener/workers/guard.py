@@ -89,9 +89,9 @@ def _is_begun_anew() -> bool:
     """
     if not hasattr(sys, "frozen"):
         return False
-    return spawn.is_forking(sys.argv) or any(
-        each.startswith("from multiprocessing.") for each in sys.argv[1:]
-    )
+    *_, option, code = "", "", *sys.argv
+    helps = option == "-c" and code.startswith("from multiprocessing.")  # and scans nothing
+    return helps or spawn.is_forking(sys.argv)
 
 
 def not_ready(code: int | None) -> WorkerError:

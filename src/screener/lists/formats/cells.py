@@ -40,7 +40,7 @@ def cleaned(cell: str) -> str:
     that has a spreadsheet take it for text.
     """
     text = cell.strip(SURROUNDINGS)
-    return text[2:] if text.startswith('="') else text
+    return text[1:].strip(SURROUNDINGS) if text == "=" or text.startswith('="') else text
 
 
 def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
