@@ -89,7 +89,7 @@ def _loaded(*settings):
     atexit.register(folder.cleanup)
     atexit.register(process.communicate)  # which ends it, before its folder goes
     said = process.stdout.read(1)
-    assert said == b"\n", said + process.stdout.read()
+    assert said == b"\n", said + process.communicate()[0]  # which ends it, whatever else it says
     return path
 
 

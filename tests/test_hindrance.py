@@ -54,10 +54,10 @@ def test_what_sqlite_does_not_say_is_looked_for(tmp_path, monkeypatch):
 
 def test_a_path_that_is_too_long_for_sqlite_is_told(tmp_path):
     """It takes 504 bytes, which is longer than most paths and shorter than the system's limit."""
-    deep = tmp_path.joinpath(*["d" * 100] * 4, "e" * (450 - 404 - len(str(tmp_path))))
+    deep = tmp_path.joinpath(*["d" * 49] * ((450 - len(str(tmp_path))) // 50))
     deep.mkdir(parents=True)
     with pytest.raises(ListError, match=r"unable to open .* longer than the 504 bytes .* shorter"):
-        HashList.create(deep / ("a" * 100))
+        HashList.create(deep / ("a" * 150))
     assert list(deep.iterdir()) == []
     path = deep / ("x" * (503 - len(str(deep))))
     with closing(sqlite3.connect(path)) as connection:

@@ -83,10 +83,12 @@ def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, 
     """Whoever closes it next would crash the process; and what was broken off is no error. Where a
     second one comes while the first waits, who leaves the transaction waits once more.
     """
-    at_work, heard, over = [], threading.Semaphore(0), threading.Event()
+    at_work, heard = [], threading.Semaphore(0)
+    begun, over = threading.Event(), threading.Event()
 
     def wait():
         at_work.append(None)
+        begun.set()
         over.wait(0.4 if interrupts == 1 else 60)
         at_work.pop()
 
@@ -95,8 +97,9 @@ def test_an_interrupt_of_waiting_leaves_no_thread_at_the_connection(connection, 
         raise KeyboardInterrupt
 
     def interrupt():
+        begun.wait()
         for _ in range(interrupts):
-            time.sleep(0.1)  # by when it waits
+            time.sleep(0.1)  # by when who settles waits
             os.kill(os.getpid(), signal.SIGINT)
             heard.acquire()  # two that come at once are one
 

@@ -53,8 +53,8 @@ def test_a_refreshed_list_keeps_to_large_pages(folder: Path, tmp_path: Path) -> 
     known.import_file(more)
     newer = known.refresh()
     assert newer.generation == known.generation + 1
-    assert not mapped(folder)
     assert len(newer.search("pdq", codes(1, seed=2), radius=0)[1]) == 1
+    assert not mapped(folder)
 
 
 def test_threads_change_no_answer(folder: Path) -> None:
