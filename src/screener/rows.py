@@ -96,16 +96,19 @@ def wrong(connection: sqlite3.Connection, forms: Forms) -> Iterator[str]:
 
 def _wrong(connection: sqlite3.Connection, table: Table) -> Iterator[str]:
     holds = [f"({it.format(c=f't.{name}')}) IS TRUE" for name, it in table.columns.items()]
+    # No value of another type, which Python may not be able to read.
+    told = f"CASE WHEN typeof({{c}}) = 'integer' OR {TEXT} THEN {{c}} END"
+    number_of = "NULL" if table.row is None else told.format(c=f"t.{table.row}")
     found = connection.execute(
-        f"SELECT {table.row or 'NULL'}, {', '.join(holds)} FROM {table.name} t"
+        f"SELECT {number_of}, {', '.join(holds)} FROM {table.name} t"
         f" WHERE NOT ({' AND '.join(holds)})"
     )
     first = found.fetchone()
     if first is not None:
         number, *sound = first
         columns = [name for name, one in zip(table.columns, sound, strict=True) if not one]
-        told = type(number) is int or (type(number) is str and _REFERENCE.fullmatch(number))
-        row = f", {table.row} {number}" if told else ""
+        known = type(number) is int or (type(number) is str and _REFERENCE.fullmatch(number))
+        row = f", {table.row} {number}" if known else ""
         more = sum(1 for _ in found)
         yield (
             f"the table {table.name}{row}: no version of screener writes such a value of"
