@@ -79,6 +79,11 @@ DAMAGE = {
         HashList.refresh,
         "segments: .*of file",
     ),
+    "when a segment came": (
+        "UPDATE segments SET since = 'x' WHERE kind = 'pdq'",  # its values would be as if never listed
+        HashList.refresh,
+        "segments: .*of since",
+    ),
     "terms of no level": ("UPDATE terms SET tlp = 'PINK'", HashList.terms, "terms: .*of tlp"),
     "terms that say maybe": ("UPDATE terms SET redistribution = 'x'", export, "redistribution"),
     "a row set aside": (
