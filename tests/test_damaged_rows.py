@@ -9,7 +9,7 @@ from kept import putting, value
 
 from screener import Hash, HashList, Policy, Screener, Terms
 from screener.errors import ListError
-from screener.lists import match_counts
+from screener.lists import changing, database, match_counts
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,8 @@ DAMAGE = {
         "segments: .*of file",
     ),
     "when a segment came": (
-        "UPDATE segments SET since = 'x' WHERE kind = 'pdq'",  # its values would be as if never listed
+        # What it holds would match no more, as if it had never been listed.
+        "UPDATE segments SET since = 'x' WHERE kind = 'pdq'",
         HashList.refresh,
         "segments: .*of since",
     ),
@@ -132,3 +133,19 @@ def test_no_index_is_made_anew_of_damaged_records(known, tmp_path):
         known.purge("other")
     known.purge("demo")
     assert HashList.open(known.path).verify().damage == ()
+
+
+def test_what_is_no_damage_is_told_as_it_is(known):
+    """Though damage was looked for before, over the same connection, and a question still goes on
+    there.
+    """
+
+    def faulty():
+        with changing.transaction(known.path) as connection:
+            assert list(database.wrong_rows(connection)) == []
+            going = connection.execute("SELECT id FROM records")
+            going.fetchone()
+            raise ValueError("a fault of ours")
+
+    with pytest.raises(ValueError, match="a fault of ours"):
+        faulty()
