@@ -167,6 +167,13 @@ def test_an_id_that_a_spreadsheet_was_told_is_text_is_that_id():
     assert row.entry == "0012"
 
 
+def test_what_a_spreadsheet_was_told_is_an_empty_text_says_nothing():
+    """Neither a damaged hash, nor an id that many rows would share."""
+    (row,) = good(f'id;md5;sha256;status\n="";="{MD5}";="";=""\n')
+
+    assert (texts([row]), row.entry, row.state) == ([[("md5", MD5)]], None, "confirmed")
+
+
 def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
     """A column of a kind, which stays empty; without one it is no list, and nothing is taken back
     until somebody knows that.

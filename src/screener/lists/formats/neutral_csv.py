@@ -44,7 +44,7 @@ from screener.printable import some
 
 NAME = "csv"
 # What a cell that says nothing may begin with; asked first, since most begin with a digit.
-_EMPTY_STARTS = frozenset(SURROUNDINGS)
+_EMPTY_STARTS = frozenset(f"={SURROUNDINGS}")
 _MOST_CACHED = 10_000  # categories that are made once
 
 _ROLES = {
