@@ -74,6 +74,11 @@ DAMAGE = {
         HashList.info,
         "imports, id 1: .*counts",
     ),
+    "an import that counts nothing": (
+        "UPDATE imports SET counts = '{}'",
+        HashList.info,
+        "imports, id 1: .*counts",
+    ),
     "a segment's name": (
         "UPDATE segments SET file = 'X' || file",
         HashList.refresh,
