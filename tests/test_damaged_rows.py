@@ -9,7 +9,7 @@ from kept import putting, value
 
 from screener import Hash, HashList, Policy, Screener, Terms
 from screener.errors import ListError
-from screener.lists import match_counts
+from screener.lists import changing, database, match_counts
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +74,21 @@ DAMAGE = {
         HashList.info,
         "imports, id 1: .*counts",
     ),
+    "an import that counts nothing": (
+        "UPDATE imports SET counts = '{}'",
+        HashList.info,
+        "imports, id 1: .*counts",
+    ),
     "a segment's name": (
         "UPDATE segments SET file = 'X' || file",
         HashList.refresh,
         "segments: .*of file",
+    ),
+    "when a segment came": (
+        # What it holds would match no more, as if it had never been listed.
+        "UPDATE segments SET since = 'x' WHERE kind = 'pdq'",
+        HashList.refresh,
+        "segments: .*of since",
     ),
     "terms of no level": ("UPDATE terms SET tlp = 'PINK'", HashList.terms, "terms: .*of tlp"),
     "terms that say maybe": ("UPDATE terms SET redistribution = 'x'", export, "redistribution"),
@@ -127,3 +138,19 @@ def test_no_index_is_made_anew_of_damaged_records(known, tmp_path):
         known.purge("other")
     known.purge("demo")
     assert HashList.open(known.path).verify().damage == ()
+
+
+def test_what_is_no_damage_is_told_as_it_is(known):
+    """Though damage was looked for before, over the same connection, and a question still goes on
+    there.
+    """
+
+    def faulty():
+        with changing.transaction(known.path) as connection:
+            assert list(database.wrong_rows(connection)) == []
+            going = connection.execute("SELECT id FROM records")
+            going.fetchone()
+            raise ValueError("a fault of ours")
+
+    with pytest.raises(ValueError, match="a fault of ours"):
+        faulty()

@@ -6,6 +6,7 @@ import re
 import resource
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -43,13 +44,36 @@ def test_what_sqlite_does_not_say_is_looked_for(tmp_path, monkeypatch):
     assert "try again when it has ended" in of_sqlite(sqlite3.SQLITE_BUSY_RECOVERY, path)
     assert f"{path} is damaged; put" in of_sqlite(sqlite3.SQLITE_CORRUPT, path)
     assert of_sqlite(sqlite3.SQLITE_ERROR, path) == "words of SQLite"
-    for refused, what in ((os.R_OK, "read"), (os.X_OK, "write in"), (os.W_OK, "write")):
+    for refused, what in ((os.R_OK, "read"), (os.X_OK, "enter"), (os.W_OK, "write")):
         monkeypatch.setattr(os, "access", lambda _, rights, no=refused: not rights & no)
         assert f"you may not {what}" in of_sqlite(sqlite3.SQLITE_CANTOPEN, path)
         assert f"you may not {what}" in hindrance.told(OSError(errno.EACCES, "no"), path)
     disk(monkeypatch, flag=os.ST_RDONLY)
     assert "mounted to be read only" in of_sqlite(sqlite3.SQLITE_READONLY_DBMOVED, path)
     assert "mounted to be read only" in hindrance.told(OSError(errno.EROFS, "no"), path)
+
+
+def test_a_folder_that_may_not_be_entered_is_told(tmp_path, monkeypatch):
+    """Nothing in it can be asked for, and asking for the cause is no error of another kind."""
+    closed = tmp_path / "closed"
+
+    def refusing(called):
+        def call(path, *args, **kwargs):
+            if not isinstance(path, int) and closed in Path(path).parents:
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return called(path, *args, **kwargs)
+
+        return call
+
+    for name in ("stat", "lstat", "mkdir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, rights: path != closed and access(path, rights))
+    closed.mkdir()
+    for path in (closed / "x", closed / "known.list" / "x"):
+        assert f"you may not enter {closed};" in of_sqlite(sqlite3.SQLITE_CANTOPEN, path)
+    with pytest.raises(ListError, match=f"you may not enter {closed};"):
+        HashList.create(closed / "known.list")
 
 
 def test_a_path_that_is_too_long_for_sqlite_is_told(tmp_path):

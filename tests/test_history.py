@@ -13,6 +13,7 @@ from kept import met, value
 from screener import Policy, Screener
 from screener.errors import ListError, PolicyError
 from screener.hashing.hash import Hash
+from screener.hashing.video import PACKED
 from screener.lists import match_counts
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
@@ -348,10 +349,9 @@ def test_a_purge_that_a_reader_delays_is_completed_by_the_next_writer(known, put
 # --- older lists
 
 
-def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_path):
-    """Nothing is lost: records, states and quarantine are there after `upgrade`."""
+def of_format_1(tmp_path, file):
+    """A list that holds a file's rows, as the first version made it."""
     known = HashList.create(tmp_path / "old.list")
-    file = tmp_path / "file.csv"
     file.write_text(f"id,md5,status\na,{value(1)},\nb,{value(2)},disputed\nc,zz,\n")
     known.import_file(file, source="demo")
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
@@ -364,6 +364,13 @@ def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_
             "DROP TABLE quarantine; ALTER TABLE q RENAME TO quarantine;"
             "UPDATE meta SET value = '1' WHERE name = 'format';"
         )
+    return known
+
+
+def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_path):
+    """Nothing is lost: records, states and quarantine are there after `upgrade`."""
+    file = tmp_path / "file.csv"
+    known = of_format_1(tmp_path, file)
 
     for use in (lambda: HashList.open(known.path), lambda: known.import_file(file, source="demo")):
         with pytest.raises(ListError, match=r"older version.*screener upgrade"):
@@ -376,6 +383,29 @@ def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_
     assert one.show("b")[0].said == "disputed"
     assert [row.line for row in one.quarantined()[0]] == [4]
     one.give_opinion("a", state="disputed", by="ann", reason="x")
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [
+        ("UPDATE generations SET time = 'x'", "generations, number 0: .* of time"),
+        ("INSERT INTO hashes VALUES (1, 'vpdq', x'00', NULL, 'opaque')", "hashes, record 1: .*val"),
+        # The second may have been a video as well, and would not be compared, without a word.
+        (
+            f"INSERT INTO hashes VALUES (1, 'vpdq', zeroblob({PACKED.itemsize}), NULL, 'opaque'),"
+            f" (2, 'vpd', zeroblob({PACKED.itemsize}), NULL, 'opaque')",
+            "hashes, record 2: .* of kind",
+        ),
+    ],
+)
+def test_a_damaged_list_of_the_older_format_is_not_upgraded(tmp_path, damage, where):
+    """What is damaged is named by the tables that it was about to have, and it stays as it was."""
+    known = of_format_1(tmp_path, tmp_path / "file.csv")
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
+        connection.execute(damage)
+    for _ in range(2):
+        with pytest.raises(ListError, match=rf"old.list is damaged: .*{where}"):
+            upgrade(known.path)
 
 
 def test_show_tells_where_an_entry_came_from_and_no_value_unasked(known, put):

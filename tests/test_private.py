@@ -1,5 +1,6 @@
 """Files and folders of ours are for their owner alone, and for the owner whatever the umask is."""
 
+import errno
 import os
 import stat
 
@@ -55,3 +56,14 @@ def test_a_file_that_holds_something_keeps_its_mode(tmp_path):
     path.chmod(0o400)
     os.close(open_private(path, os.O_CREAT | os.O_RDONLY))
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
+
+
+def test_a_list_is_made_on_a_disk_that_keeps_no_modes(tmp_path, monkeypatch):
+    """Some refuse to change one; where the owner has the rights as it is, none needs changing."""
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, refuse)
+    assert HashList.create(tmp_path / "known.list").kinds == {}

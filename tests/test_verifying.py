@@ -179,6 +179,10 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     ),
     (sql("UPDATE hashes SET value = 5 WHERE kind = 'phash' AND record = 9"), "record 9.* of value"),
     (sql("UPDATE hashes SET quality = 300 WHERE record = 9"), "9: .* quality; 2 more rows are"),
+    (
+        sql("UPDATE hashes SET record = CAST(x'ff' AS TEXT) WHERE record = 9"),
+        "table hashes: .* of record; 2",
+    ),
     (sql("UPDATE hashes SET why_not = NULL, kind = 'dhash' WHERE kind = 'phash'"), "dhash: .*lack"),
     (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes belong to nothing"),
     (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records belong to nothing"),

@@ -80,13 +80,15 @@ def _refused(path: Path) -> str | None:
         if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
             return f"{path.parent} lies on a disk that is mounted to be read only"
     for place, rights, what in (
+        *((folder, os.X_OK, "enter") for folder in reversed(path.parents)),
         (path, os.R_OK, "read"),
-        (path.parent, os.W_OK | os.X_OK, "write in"),
+        (path.parent, os.W_OK, "write in"),
         (path, os.W_OK, "write to"),
     ):
-        if place.exists() and not os.access(place, rights):
+        # Not by the path's own questions, which raise an error of a folder that may not be entered.
+        if os.path.exists(place) and not os.access(place, rights):
             return f"you may not {what} {place}; have its owner let you, or run this as that user"
-    return None if path.parent.is_dir() else f"there is no folder {path.parent}"
+    return None if os.path.isdir(path.parent) else f"there is no folder {path.parent}"
 
 
 def _none_left() -> bool:

@@ -28,4 +28,5 @@ def open_private(path: str | os.PathLike[str], flags: int, mode: int = 0o600) ->
 def make_folder(path: Path) -> None:
     """A new folder; FileExistsError where it exists."""
     path.mkdir(mode=0o700)
-    path.chmod(0o700)
+    if path.stat().st_mode & 0o700 != 0o700:
+        path.chmod(0o700)

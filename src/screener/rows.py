@@ -87,25 +87,28 @@ def wrong(connection: sqlite3.Connection, forms: Forms) -> Iterator[str]:
     """Which rows hold what was never written: a table at a time, in words, and nothing of what they
     hold. Reads all rows.
     """
-    connection.create_function("is_utf8", 1, _reads(bytes.decode), deterministic=True)
-    for name, reading in forms.functions.items():
-        connection.create_function(name, 1, _reads(reading), deterministic=True)
+    with contextlib.suppress(sqlite3.OperationalError):  # it has them, and a question uses one
+        for name, reading in {"is_utf8": bytes.decode, **forms.functions}.items():
+            connection.create_function(name, 1, _reads(reading), deterministic=True)
     for table in forms.tables:
         yield from _wrong(connection, table)
 
 
 def _wrong(connection: sqlite3.Connection, table: Table) -> Iterator[str]:
     holds = [f"({it.format(c=f't.{name}')}) IS TRUE" for name, it in table.columns.items()]
+    # No value of another type, which Python may not be able to read.
+    told = f"CASE WHEN typeof({{c}}) = 'integer' OR {TEXT} THEN {{c}} END"
+    number_of = "NULL" if table.row is None else told.format(c=f"t.{table.row}")
     found = connection.execute(
-        f"SELECT {table.row or 'NULL'}, {', '.join(holds)} FROM {table.name} t"
+        f"SELECT {number_of}, {', '.join(holds)} FROM {table.name} t"
         f" WHERE NOT ({' AND '.join(holds)})"
     )
     first = found.fetchone()
     if first is not None:
         number, *sound = first
         columns = [name for name, one in zip(table.columns, sound, strict=True) if not one]
-        told = type(number) is int or (type(number) is str and _REFERENCE.fullmatch(number))
-        row = f", {table.row} {number}" if told else ""
+        known = type(number) is int or (type(number) is str and _REFERENCE.fullmatch(number))
+        row = f", {table.row} {number}" if known else ""
         more = sum(1 for _ in found)
         yield (
             f"the table {table.name}{row}: no version of screener writes such a value of"

@@ -121,7 +121,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
             groups.append(Turned(kind.name, value, qualities, details, doubts, leasts, **where))
     if any(at[kind] != len(value) for kind, value in values.items()):
         raise ValueError("hashes without their places")
-    raw = None if text is not None and text.encode("utf-8") == name else name
+    raw = None if text.encode("utf-8") == name else name
     levels = [tuple(map(int, level.split(":"))) for level in place.split("/") if level]
     archives, same = zip(*levels, strict=True) if levels else ((), ())
     return Hashed(

@@ -53,7 +53,7 @@ def create(folder: Path) -> None:
         sync_folder(folder.parent)
     except BaseException as error:
         known = isinstance(error, OSError | sqlite3.Error)
-        why = told(error, fresh / DATABASE if fresh.exists() else fresh) if known else ""
+        why = told(error, fresh / DATABASE if os.path.isdir(fresh) else fresh) if known else ""
         _remove_fresh(fresh)
         if known:
             raise ListError(f"cannot create the list {folder}: {why}") from None

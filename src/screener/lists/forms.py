@@ -69,7 +69,7 @@ FORMS = Forms(
         Table(
             "imports",
             {"generation": WHOLE, "time": TIME, "file": TEXT, "format": TEXT, "source": TEXT,
-             "sha256": TEXT, "counts": fits("reads_object"), "who": or_null(TEXT)},
+             "sha256": TEXT, "counts": fits("reads_import"), "who": or_null(TEXT)},
         ),
         Table(
             "records",
@@ -119,7 +119,7 @@ FORMS = Forms(
         "reads_labels": texts_of,
         "reads_categories": pairs_of,
         "reads_counts": counts_of,
-        "reads_object": lambda text: json.loads(text).items(),
+        "reads_import": lambda text: json.loads(text)["quarantined"].items(),
         "reads_row": _row_of,
         "reads_name": lambda text: SEGMENT_NAME.fullmatch(text)[0],  # type: ignore[index]
         "reads_day": date.fromisoformat,

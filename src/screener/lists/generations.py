@@ -152,14 +152,18 @@ def purged_since(connection: sqlite3.Connection, number: int) -> bool:
 def _files(connection: sqlite3.Connection, number: int) -> dict[str, Files]:
     """The files of a generation by kind. Each import adds at most one index file of a kind."""
     found: dict[str, Files] = {}
-    for kind, file, rows in connection.execute(
-        "SELECT kind, file, rows FROM segments WHERE since <= :number"
-        " AND (until IS NULL OR until > :number) ORDER BY since",
-        {"number": number},
+    for kind, file, rows, since in connection.execute(
+        "SELECT kind, file, rows, since FROM segments WHERE until IS NULL OR until > ?"
+        " ORDER BY since",
+        (number,),
     ):
         segment = Segment(kind, str(file), rows)
-        if kind not in KINDS or not SEGMENT_NAME.fullmatch(segment.file) or type(rows) is not int:
+        if kind not in KINDS or not SEGMENT_NAME.fullmatch(segment.file):
             raise ValueError("no segment")
+        if type(rows) is not int or type(since) is not int:
+            raise ValueError("no number")
+        if since > number:  # not asked of SQLite, by which a damaged one would be passed over
+            continue
         have = found.get(segment.kind, NO_FILES)
         if segment.file.endswith(".idx"):
             found[segment.kind] = Files((*have.parts, segment), have.removed)

@@ -30,7 +30,6 @@ def upgrade(folder: Path) -> bool:
         with (
             one_at_a_time(folder / changing.LOCK, seconds=database.WAIT_SECONDS),
             contextlib.closing(database.connect(folder, "rw")) as connection,
-            database.damage_told(connection, folder),
         ):
             _upgrade(connection, folder)
     except IndexFileError as error:
@@ -44,17 +43,25 @@ def upgrade(folder: Path) -> bool:
 def _upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         database.begin_upgrade(connection, folder)
-        before = generations.at(connection, folder)
-        if _compare_videos(connection):
-            number = before.number + 1
-            segments.rewrite(connection, folder, KINDS["vpdq"], number)
-            generations.publish(
-                connection, number, what="upgrade", states=before.states, confirmed=before.time
-            )
+        with database.damage_told(connection, folder):  # while the tables are those of this format
+            _renew(connection, folder)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _renew(connection: sqlite3.Connection, folder: Path) -> None:
+    """Make the generation from which on videos are compared, if there are any."""
+    before = generations.at(connection, folder)
+    if _compare_videos(connection):
+        if any(database.wrong_rows(connection)):  # any of which may have been a video
+            raise ValueError("damaged rows")
+        number = before.number + 1
+        segments.rewrite(connection, folder, KINDS["vpdq"], number)
+        generations.publish(
+            connection, number, what="upgrade", states=before.states, confirmed=before.time
+        )
 
 
 def _compare_videos(connection: sqlite3.Connection) -> bool:

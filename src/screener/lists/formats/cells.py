@@ -39,8 +39,7 @@ def cleaned(cell: str) -> str:
     """The cell without quotes, spaces and invisible characters round it, and without the `="…"`
     that has a spreadsheet take it for text.
     """
-    text = cell.strip(SURROUNDINGS)
-    return text[1:].strip(SURROUNDINGS) if text == "=" or text.startswith('="') else text
+    return cell.lstrip(SURROUNDINGS).removeprefix('="').strip(SURROUNDINGS)
 
 
 def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
