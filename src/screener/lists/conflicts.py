@@ -5,12 +5,12 @@ All of it is kept, and shown on a match; an import only counts them.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from screener.lists import placeholders
+from screener.lists.forms import pairs_of
 from screener.lists.past import by_current_value, past
 from screener.lists.records import LOW_INFORMATION
 from screener.lists.states import State
@@ -97,6 +97,6 @@ def _contradicted(holders: Sequence[Holder]) -> Iterator[int]:
 
 def _by_scheme(categories: str) -> dict[str, frozenset[str]]:
     found = defaultdict(set)
-    for scheme, code in json.loads(categories):
+    for scheme, code in pairs_of(categories):
         found[scheme].add(code)
     return {scheme: frozenset(codes) for scheme, codes in found.items()}

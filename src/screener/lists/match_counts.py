@@ -242,12 +242,11 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
                     " kind TEXT, count INTEGER NOT NULL, PRIMARY KEY(source, entry, kind, day))"
                     " WITHOUT ROWID"
                 )
-            try:
+            with rows.damage_told(connection, _FORMS, lambda found: _damaged(path, found)):
                 yield connection
-            except rows.OF_DAMAGE:
-                if (found := next(rows.wrong(connection, _FORMS), None)) is None:
-                    raise
-                message = f"{path} is damaged: {found}; delete it, and counting begins anew"
-                raise ListError(message) from None
     except (OSError, sqlite3.Error) as error:
         raise ListError(f"cannot count matches in {folder}: {told(error, path)}") from None
+
+
+def _damaged(path: Path, found: str) -> ListError:
+    return ListError(f"{path} is damaged: {found}; delete it, and counting begins anew")

@@ -25,7 +25,10 @@ class LateVersions(Versions):
         stored = self._lookup(list(entries))
         for entry, have in stored.items():
             before = self._before_absence(entry, have, absent_from)
-            version = self._late(before, self._held_to(have, before, entries[entry]))
+            row = entries[entry]
+            if before is not have:
+                row = self._held_to(have, before, row)
+            version = self._late(before, row)
             if version.fingerprint != have.fingerprint:
                 self.counts["changed"] += 1
                 self._replace(entry, have, version)
