@@ -72,6 +72,7 @@ def test_mapping_names_the_kind_of_one_unnamed_column():
         ({"columns": {"b": {"field": "md5", "seed": ["x"]}}}, "list of words"),
         ({"columns": {"a": "entry", "b": "id"}}, "two columns"),
         ({"columns": {"a": "md5"}, "header": False}, "number"),
+        ({"columns": {"1" * 5000: "md5"}, "header": False}, "number"),
         ({"column": {}}, "unknown key"),
         ({"delimiter": "|", "columns": {}}, "delimiter"),
         ({"states": {"1": "good"}}, "unknown state"),
