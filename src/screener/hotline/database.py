@@ -118,11 +118,7 @@ def create(folder: Path) -> None:
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[sqlite3.Connection]:
     """A transaction that writes: committed and synced at the end, rolled back on any error."""
-    with (
-        _errors(folder),
-        contextlib.closing(_connect(folder)) as connection,
-        rows.damage_told(connection, FORMS, lambda found: _damaged(folder, found)),
-    ):
+    with _connected(folder) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("BEGIN IMMEDIATE")
@@ -137,12 +133,19 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
 @contextlib.contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """A transaction that sees one state of the database."""
+    with _connected(folder) as connection:
+        connection.execute("BEGIN")
+        yield connection
+
+
+@contextlib.contextmanager
+def _connected(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A connection; what SQLite refuses, and rows that no version writes, as a HotlineError."""
     with (
         _errors(folder),
         contextlib.closing(_connect(folder)) as connection,
         rows.damage_told(connection, FORMS, lambda found: _damaged(folder, found)),
     ):
-        connection.execute("BEGIN")
         yield connection
 
 
