@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
+from typing import Any
 
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import PDQ_BYTES, check_vpdq
@@ -47,14 +48,17 @@ def counts_of(text: str) -> dict[str, int]:
     return {state: whole(count) for state, count in json.loads(text).items()}
 
 
-def _row_of(text: str) -> None:
-    _line, _entry, state, hashes, categories, labels, _updated, *_ = json.loads(text)
-    State(state)
-    for kind, value, quality in hashes:
-        Hash(KINDS[kind], bytes.fromhex(value), quality)
-    for _scheme, _code in categories:
-        pass
-    labels.items()
+def row_of(text: str) -> tuple[Any, ...]:
+    """A row that was set aside, in the form that is stored: line, entry, state, hashes, categories
+    as pairs, labels, time, and a list that newer versions put the damaged kinds in; ValueError and
+    others.
+    """
+    line, entry, state, hashes, categories, labels, updated, *more = json.loads(text)
+    kept = tuple(
+        Hash(KINDS[kind], bytes.fromhex(value), quality) for kind, value, quality in hashes
+    )
+    pairs = [(scheme, code) for scheme, code in categories]
+    return line, entry, State(state), kept, pairs, dict(labels.items()), updated, more
 
 
 FORMS = Forms(
@@ -120,7 +124,7 @@ FORMS = Forms(
         "reads_categories": pairs_of,
         "reads_counts": counts_of,
         "reads_import": lambda text: json.loads(text)["quarantined"].items(),
-        "reads_row": _row_of,
+        "reads_row": row_of,
         "reads_name": lambda text: SEGMENT_NAME.fullmatch(text)[0],  # type: ignore[index]
         "reads_day": date.fromisoformat,
     },

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from screener.hashing.hash import KINDS, Hash
+from screener.hashing.hash import KINDS
 from screener.lists.database import in_order
+from screener.lists.forms import row_of
 from screener.lists.imports.report import FULL
 from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
@@ -166,16 +167,8 @@ def unpack(text: str, field: str | None) -> Row:
     """The row of a JSON text that `pack` made; `field` is the first one of it that was bad, which
     is what older versions say of the kinds that are damaged.
     """
-    line, entry, state, hashes, categories, labels, updated, *more = json.loads(text)
+    line, entry, state, hashes, pairs, labels, updated, more = row_of(text)
     kind = (field or "").removesuffix("_quality")
     damaged = more[0] if more else [kind] * (kind in KINDS)
-    return Row(
-        line,
-        entry,
-        State(state),
-        tuple(Hash(KINDS[kind], bytes.fromhex(value), quality) for kind, value, quality in hashes),
-        tuple(Category(scheme, code) for scheme, code in categories),
-        labels,
-        updated,
-        tuple(damaged),
-    )
+    categories = tuple(Category(scheme, code) for scheme, code in pairs)
+    return Row(line, entry, state, hashes, categories, labels, updated, tuple(damaged))
