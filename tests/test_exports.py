@@ -8,6 +8,8 @@ import sys
 from itertools import accumulate
 from pathlib import Path
 
+import pytest
+
 import screener
 
 PACKAGE = Path(screener.__file__).parent
@@ -134,3 +136,26 @@ def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
     unwanted = {"cv2", "scipy", "requests", "urllib3", "httpx", "http", "ssl", "imagehash", "click"}
     unwanted |= {"av", "cryptography", "pybloom_live", "ray", "pyarrow", "nacl", "babel"}
     assert loaded & unwanted == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "unwanted"),
+    [
+        (
+            "screener",
+            "numpy.ma screener.lists.formats screener.lists.imports screener.lists.showing",
+        ),
+        ("screener", "screener.workers.workers screener.report screener.ray screener.commands"),
+        ("screener.cli", "screener.calibrate screener.lists.showing screener.hotline.partners"),
+    ],
+)
+def test_what_few_programs_need_is_loaded_by_those_that_do(name, unwanted):
+    """`import screener`, which each worker and each command starts with, leaves alone what keeps a
+    list, starts processes or tells of a day's work: loading takes time for each module.
+    """
+    code = f"import sys, {name}; print('\\n'.join(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(shown.stdout.split())
+
+    assert name in loaded
+    assert loaded & set(unwanted.split()) == set()

@@ -24,6 +24,7 @@ from screener.media.archive import Member
 from screener.media.limits import Limits
 from screener.media.source import Name
 from screener.scan import results_of, told_by
+from screener.workers import workers
 
 ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")
 
@@ -256,7 +257,7 @@ def test_there_is_a_process_for_each_core_that_may_be_used(known, monkeypatch, j
         asked.append(jobs)
         raise WorkerError("none today")
 
-    monkeypatch.setattr(sys.modules["screener.scan"], "Workers", start)
+    monkeypatch.setattr(workers, "Workers", start)
 
     with pytest.raises(WorkerError):
         list(scan(Screener(known), ".", jobs=jobs))

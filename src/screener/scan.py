@@ -27,7 +27,6 @@ from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener, check_engine
 from screener.whole import within
-from screener.workers.workers import Workers
 from screener.workers.working import AnyWorkers, Start
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
@@ -71,6 +70,8 @@ def scan(
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
     another ScreenerError where a list breaks under the scan.
     """
+    from screener.workers.workers import Workers  # not with this module: few programs scan
+
     count = checked_jobs(jobs)
     return results_of(
         told_by(

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.calibrate import Calibration, page
-from screener.calibrate import calibrate as calibrate_list
-from screener.calibrate.page import in_a_million
 from screener.commands import console
 from screener.commands.deciding import check_apart
 from screener.commands.mistakes import Named
@@ -22,6 +20,10 @@ from screener.commands.options import JOBS, JSON, LIST, POLICY
 from screener.cores import cores
 from screener.policy import Policy
 from screener.printable import printable
+
+# All commands load this, and what edits and plots is much: it is loaded by who calibrates.
+if TYPE_CHECKING:
+    from screener.calibrate import Calibration
 
 
 @click.command()
@@ -59,6 +61,9 @@ def calibrate(
       screener calibrate known.list --benign holiday-photos/
       screener calibrate known.list --benign holiday-photos/ --edits -o report.html
     """
+    from screener.calibrate import calibrate as calibrate_list
+    from screener.calibrate import page
+
     policy = Policy() if policy_file is None else Policy.load(policy_file)
     check_apart(output=output, lists=[path], policy_file=policy_file, audit_key=None)
     with ExitStack() as stack:
@@ -77,6 +82,8 @@ def calibrate(
 
 def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
     """What each kind would match of ordinary pictures, at the policy's radius and around it."""
+    from screener.calibrate.page import in_a_million
+
     out.print(
         f"{escape(printable(told.list))}: generation {told.generation};"
         f" {told.pictures:,} pictures compared, {told.listed:,} named by a digest,"

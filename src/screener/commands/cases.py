@@ -13,7 +13,7 @@ from screener.commands.mistakes import FILE, OneOf
 from screener.commands.options import WHO, WHY
 from screener.commands.speaking import SPOKEN, SpeakingGroup
 from screener.errors import HotlineError, ScreenerError
-from screener.hotline import case_text, concerns
+from screener.hotline import case_text
 from screener.hotline.language import Translator, visible
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
@@ -231,6 +231,8 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
 
     A case is removed when every partner that was sent a notice of it says so.
     """
+    from screener.hotline import concerns
+
     desk = _desk(store, say)
     answers = desk.acknowledge(by=by)
     for partner, reference, answer in answers.taken:

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,15 +16,17 @@ from rich.table import Table
 
 from screener.commands.console import ALL
 from screener.lists import times
-from screener.lists.exporting import ExportReport
-from screener.lists.history import LogEntry
-from screener.lists.imports.quarantine import NotCompared, SetAside
 from screener.lists.imports.report import COUNTS, FULL, TERMS, ImportReport
-from screener.lists.info import ListInfo
-from screener.lists.match_counts import Flood
-from screener.lists.showing import Shown, ShownHash
-from screener.lists.verifying import Verification
 from screener.printable import SOME, printable, some
+
+if TYPE_CHECKING:  # a command loads what it tells of
+    from screener.lists.exporting import ExportReport
+    from screener.lists.history import LogEntry
+    from screener.lists.imports.quarantine import NotCompared, SetAside
+    from screener.lists.info import ListInfo
+    from screener.lists.match_counts import Flood
+    from screener.lists.showing import Shown, ShownHash
+    from screener.lists.verifying import Verification
 
 _Told = TypeVar("_Told")
 

@@ -4,10 +4,10 @@ whether it is a picture.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, TypeGuard
 
 import numpy as np
-from numpy.ma import MaskedArray
 from numpy.typing import NDArray
 
 from screener.errors import HashError
@@ -35,7 +35,8 @@ def is_masked(given: object) -> bool:
     """Whether it is an array with a mask. What that covers is neither to be hashed nor found, and
     what stands there instead is for the caller to say.
     """
-    return isinstance(given, MaskedArray)
+    masks = sys.modules.get("numpy.ma")  # which takes time to load, and whoever has one has loaded
+    return masks is not None and isinstance(given, masks.MaskedArray)
 
 
 def named(given: object) -> str:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from screener.hotline.acknowledgement import Event
 from screener.hotline.case import Outcome, State
 from screener.hotline.language import Translator, unreviewed
 from screener.hotline.sentence import marked
+
+if TYPE_CHECKING:
+    from screener.hotline.acknowledgement import Event
 
 STATES: Mapping[State, str] = MappingProxyType(
     {

@@ -19,12 +19,14 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from screener.errors import HashError, ListError
 from screener.extras import install, needed
 from screener.hashing.hash import Hash, HashKind, kind_named
-from screener.lists.formats.writers.entry import Entry, Tally
+
+if TYPE_CHECKING:
+    from screener.lists.formats.writers.entry import Entry, Tally
 
 NAME = "bloom"
 SCHEMA = "screener-bloom/1"

@@ -13,6 +13,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +30,16 @@ from screener.lists import (
     holders,
     pipelines,
     segments,
-    verifying,
 )
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.generations import Generation, Identity
 from screener.lists.hubs import hubs
 from screener.lists.kept_list import KeptList
 from screener.lists.records import Record
-from screener.lists.verifying import Verification
 from screener.whole import whole, within
+
+if TYPE_CHECKING:
+    from screener.lists.verifying import Verification
 
 _ATTEMPTS = 5
 
@@ -273,6 +275,8 @@ class HashList(KeptList):
         queries: a random one unless given. Raises DamagedList, a ListError whose `found` is the
         Verification, where anything is wrong, and ListError where nothing can be read.
         """
+        from screener.lists import verifying  # as what a KeptList does
+
         chosen = secrets.randbits(32) if seed is None else within(seed, 0)
         if chosen is None:
             raise ListError(f"a seed is a whole number from 0, not {seed!r}")

@@ -8,43 +8,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from screener.errors import ListError
-from screener.lists import (
-    changing,
-    database,
-    edge,
-    exporting,
-    generations,
-    history,
-    info,
-    match_counts,
-    merging,
-    opinions,
-    purging,
-    rollback,
-    showing,
-)
-from screener.lists import terms as storing
-from screener.lists.exporting import ExportReport, Order
-from screener.lists.formats.options import options_of
-from screener.lists.formats.writers.entry import Wants
+from screener.lists import database, generations
 from screener.lists.generations import Generation
-from screener.lists.history import LogEntry
-from screener.lists.imports import importing, quarantine, releasing
-from screener.lists.imports.quarantine import NotCompared, SetAside
-from screener.lists.imports.releasing import Release
-from screener.lists.imports.report import ImportReport
-from screener.lists.imports.wishes import Wishes
-from screener.lists.info import ListInfo
 from screener.lists.line import check_asked, check_flags, check_texts
-from screener.lists.match_counts import CountedResult, Flood
 from screener.lists.naming import name_of
-from screener.lists.purging import PurgeReport
-from screener.lists.showing import Shown
 from screener.lists.states import MATCHING
 from screener.lists.terms import Terms
+
+# What a list is kept by is loaded by who asks for it: a program that only screens never does, and
+# it takes as long to load as all that screening needs.
+if TYPE_CHECKING:
+    from screener.lists.exporting import ExportReport
+    from screener.lists.history import LogEntry
+    from screener.lists.imports.quarantine import NotCompared, SetAside
+    from screener.lists.imports.report import ImportReport
+    from screener.lists.info import ListInfo
+    from screener.lists.match_counts import CountedResult, Flood
+    from screener.lists.purging import PurgeReport
+    from screener.lists.showing import Shown
 
 T = TypeVar("T")
 
@@ -122,6 +106,8 @@ class KeptList:
 
     def info(self) -> ListInfo:
         """Counts by state, source and kind, and what the list can reach; reads all records."""
+        from screener.lists import info
+
         return self._ask(lambda connection: info.gather(connection, self._path, self._generation))
 
     def import_file(
@@ -156,6 +142,10 @@ class KeptList:
         the log; `terms` what the source allows. With a `key`, an Ed25519 public key in a PEM file,
         the file must have a manifest that is signed with it.
         """
+        from screener.lists.formats.options import options_of
+        from screener.lists.imports import importing
+        from screener.lists.imports.wishes import Wishes
+
         check_texts(format=format, state=state)
         options = options_of(Path(path), source, scheme, state, mapping)
         wishes = Wishes(strict, full, accept_shrink, by, terms, None if key is None else Path(key))
@@ -183,6 +173,9 @@ class KeptList:
         `key`, an Ed25519 private key in a PEM file, the manifest is signed. ListError, and nothing
         is written; where `sources` is empty, too.
         """
+        from screener.lists import edge, exporting
+        from screener.lists.formats.writers.entry import Wants
+
         check_texts(format=format, audience=audience, kind=kind)
         fill = None
         if format == edge.NAME:
@@ -193,7 +186,7 @@ class KeptList:
             # Who asked for one kind is not to hand out all of them.
             raise ListError(f"kind and error_rate are of the format {edge.NAME}, not of {format}")
         signer = None if key is None else Path(key)
-        order = Order(format, audience, _named(sources), Wants(categories), signer, fill)
+        order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
@@ -201,6 +194,9 @@ class KeptList:
         generation, of the same age, for the log. ListError for a source of which nothing was ever
         imported: its name is a slip, and nobody would be bound.
         """
+        from screener.lists import changing
+        from screener.lists import terms as storing
+
         check_texts(source=source)
         storing.check_terms(terms)
         check_asked(by)
@@ -215,7 +211,9 @@ class KeptList:
 
     def terms(self) -> dict[str, Terms]:
         """What each source allows, as far as it is known."""
-        return database.ask(self._path, storing.stored)
+        from screener.lists.terms import stored
+
+        return database.ask(self._path, stored)
 
     def show(
         self, entry: str, *, source: str | None = None, values: bool = False, alone: bool = False
@@ -226,6 +224,8 @@ class KeptList:
         `alone` leaves out its `versions`, for which all that the list ever said is gone through,
         and who else holds its hashes, which may be very many.
         """
+        from screener.lists import showing
+
         check_texts(entry=entry, source=source)
         check_flags(values=values, alone=alone)
 
@@ -248,19 +248,27 @@ class KeptList:
         """Record what `by` holds of an entry: confirmed, disputed or known_good; withdrawn takes
         it back. Returns the new generation's number.
         """
+        from screener.lists import opinions
+
         check_texts(entry=entry, source=source, state=state)
         return opinions.give(self._path, entry, source=source, state=state, by=by, reason=reason)
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
         """Count which entries of this list the results met; those that matched far too often."""
+        from screener.lists import match_counts
+
         return match_counts.count(self._path, match_counts.hits(results, self.name))
 
     def check_counting(self) -> None:
         """ListError where `count_matches` could not write; before a long scan, say."""
+        from screener.lists import match_counts
+
         match_counts.check(self._path)
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """The rows that imports set aside, and the hashes that are kept and not compared."""
+        from screener.lists.imports import quarantine
+
         return self._ask(
             lambda connection: (
                 list(quarantine.rows(connection)),
@@ -272,30 +280,40 @@ class KeptList:
         """Take in what can be read of rows set aside, by the numbers that `quarantined` gives; the
         new generation's number. ListError where one cannot be, or none is named.
         """
-        return releasing.release_rows(self._path, ids, Release(by, reason))
+        from screener.lists.imports import releasing
+
+        return releasing.release_rows(self._path, ids, releasing.Release(by, reason))
 
     def release_value(
         self, entry: str, kind: str, *, by: str, reason: str, source: str | None = None
     ) -> int:
         """Have an entry's hashes of a kind compared after all; the new generation's number."""
+        from screener.lists.imports import releasing
+
         check_texts(entry=entry, kind=kind, source=source)
-        asked = Release(by, reason)
+        asked = releasing.Release(by, reason)
         return releasing.release_value(self._path, entry, kind, asked, source=source)
 
     def log(self) -> list[LogEntry]:
         """What was done to the list, oldest first, and by whom."""
+        from screener.lists import history
+
         return database.ask(self._path, history.log)
 
     def rollback(self, generation: int, *, by: str | None = None, reason: str | None = None) -> int:
         """Write a new generation with the records of an earlier one, less what was withdrawn or
         purged since; its number. It counts as old as the earlier one.
         """
+        from screener.lists import rollback
+
         return rollback.rollback(self._path, generation, by=by, reason=reason)
 
     def purge(
         self, source: str, *, by: str | None = None, reason: str | None = None
     ) -> PurgeReport:
         """Erase all that a source gave, in every generation, for good; only counts stay."""
+        from screener.lists import purging
+
         check_texts(source=source)
         return purging.purge(self._path, source, by=by, reason=reason)
 
@@ -306,6 +324,8 @@ class KeptList:
         takes as long as building all of the index. It raises the generation and leaves the age.
         The files of the generations before stay for a while: see `open`.
         """
+        from screener.lists import merging
+
         return merging.compact(self._path)
 
 

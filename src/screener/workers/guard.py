@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from multiprocessing import process, spawn
+from multiprocessing import process
 
 from screener.errors import WorkerError, cause
 
@@ -89,6 +89,8 @@ def _is_begun_anew() -> bool:
     """
     if not hasattr(sys, "frozen"):
         return False
+    from multiprocessing import spawn  # not with this module, which all programs load: it has much
+
     *_, option, code = "", "", *sys.argv
     helps = option == "-c" and code.startswith("from multiprocessing.")  # and scans nothing
     return helps or spawn.is_forking(sys.argv)
