@@ -583,16 +583,18 @@ def test_what_ends_a_scan_waits_until_ray_is_joined(monkeypatch, number, late):
     monkeypatch.setattr(scanning.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(scanning, "Head", lambda cpus: nullcontext(SimpleNamespace(address="x:1")))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: what a script starts in the background ignores it, and so do these tests.
+    hear = signal.default_int_handler
+    before = {one: signal.signal(one, hear) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         with pytest.raises(KeyboardInterrupt), scanning.joined(None):
             pytest.fail("it was to end before")
-        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        assert {signal.getsignal(one) for one in before} == {hear}
         # Of all that Ray does once it has taken SIGTERM, Python can only be asked to leave.
         assert went_on or (late and number is signal.SIGTERM)
     finally:
-        signal.signal(signal.SIGTERM, before)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def test_why_no_ray_starts_is_told(monkeypatch):
