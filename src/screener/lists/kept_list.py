@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from screener.errors import ListError
 from screener.lists import database, generations
+from screener.lists.asked import check_asked, check_flags, check_texts
 from screener.lists.generations import Generation
-from screener.lists.line import check_asked, check_flags, check_texts
 from screener.lists.naming import name_of
 from screener.lists.states import MATCHING
 from screener.lists.terms import Terms
