@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from screener.hashing.hash import KINDS, Hash, HashKind
-from screener.index.snapshot import Values
+from screener.index.values import Values
 from screener.lists.database import AT_ONCE
 from screener.lists.generations import Generation
 from screener.lists.past import past

@@ -21,18 +21,10 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.index import tiers
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.snapshot import (
-    NONE_REMOVED,
-    Codes,
-    Index,
-    Snapshot,
-    Values,
-    contains,
-    open_removed,
-    save_removed,
-    values_of,
-)
+from screener.index.removed import NONE_REMOVED, open_removed, save_removed
+from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
+from screener.index.values import Codes, Index, Values, contains, values_of
 from screener.lists.database import SEGMENTS, ask, wrong_rows
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 from screener.lists.searchable import Changes, all_held, held_among

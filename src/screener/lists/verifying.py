@@ -16,7 +16,8 @@ import numpy as np
 from screener.errors import ListError, ScreenerError
 from screener.hashing.hash import KINDS, HashKind
 from screener.index.comparison import Comparison, compare_distances, compare_equality
-from screener.index.snapshot import Snapshot, Values
+from screener.index.snapshot import Snapshot
+from screener.index.values import Values
 from screener.lists import database, frames, searchable
 from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
