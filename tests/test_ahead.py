@@ -23,7 +23,8 @@ from screener.hasher import Hasher, Target, Way
 from screener.hashing.hash import KINDS
 from screener.media.archive import Budget
 from screener.workers import visiting
-from screener.workers.orders import Order, framed
+from screener.workers.orders import Order
+from screener.workers.pipe import framed
 from screener.workers.visiting import Mark
 from screener.workers.workers import Workers
 

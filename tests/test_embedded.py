@@ -18,7 +18,7 @@ from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashed import hash_item
 from screener.hashing import pdq
-from screener.media import decoder, failure, headers
+from screener.media import decoder, ends, failure
 from screener.media.embedded import appended, embedded
 from screener.media.formats import tiff
 from screener.media.image import open as open_picture
@@ -233,7 +233,7 @@ def test_a_few_bytes_between_two_files_hide_nothing(drawn_file, host, tail):
     for filled in (b"\0", b"\n", b"\xff"):
         for length in (*range(1, 12), 100):
             data = drawn_file(30, host) + filled * length + hidden
-            found = [data[start:end] for start, end in appended(data, headers.behind(data, 0))]
+            found = [data[start:end] for start, end in appended(data, ends.behind(data, 0))]
             assert found == [hidden], (filled, length)
 
 
@@ -598,7 +598,7 @@ def test_a_hidden_picture_clears_nothing(shown, hidden, make_list):
 def test_ends_are_inside_the_file(head, rest, start):
     """Whatever follows a signature, its end lies behind it and not behind the file."""
     data = bytes(start) + head + rest
-    end = headers.end(data, start)
+    end = ends.end(data, start)
     assert end is None or start < end <= len(data)
 
 
@@ -610,8 +610,8 @@ def test_a_jpegs_end_wherever_it_falls():
             filler = b"\xff\0" * (chunks * (1 << 16)) + b"x" * (4 + shift)
             filler = filler[: len(filler) - len(head)]
             data = head + filler + b"\xff\xd9" + b"more"
-            assert headers.end(data, 0) == data.index(b"\xff\xd9") + 2
-            assert headers.end(data[: len(head) + len(filler) + 1], 0) == len(head + filler) + 1
+            assert ends.end(data, 0) == data.index(b"\xff\xd9") + 2
+            assert ends.end(data[: len(head) + len(filler) + 1], 0) == len(head + filler) + 1
 
 
 @settings(max_examples=200, deadline=None)

@@ -12,7 +12,7 @@ from kept import putting
 from rich.console import Console
 
 from screener import EdgeFilter, HashList
-from screener.commands.list_pages import print_import
+from screener.commands.list_text import print_import
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from kept import value
 from rich.console import Console
 
-from screener.commands import list_pages
+from screener.commands import list_text
 from screener.errors import ListError
 from screener.lists import exporting
 from screener.lists.edge import EdgeFilter
@@ -108,7 +108,7 @@ def test_what_has_a_place_for_none_of_the_hashes_is_refused(make_list, tmp_path,
     (tmp_path / "gone.csv").write_text("id,phash,status\na,,removed\n")
     one.import_file(tmp_path / "gone.csv", source="test")
     report, told = one.refresh().export(out, **wanted), Console(file=io.StringIO(), width=200)
-    list_pages.print_export(told, report)
+    list_text.print_export(told, report)
     assert "no hash is in it" in told.file.getvalue()
     assert out.exists()
 

@@ -75,7 +75,7 @@ def test_imports_run_one_way():
                     ("hashing", "pdq"),
                     ("hashing", "shrink"),
                     ("media", "backdrop"),
-                    ("media", "headers"),
+                    ("media", "ends"),
                     ("media", "trim"),
                     ("screen",),
                 }:

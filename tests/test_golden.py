@@ -23,7 +23,7 @@ from screener.errors import IndexFileError
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.layout import open_sections
-from screener.index.snapshot import open_removed
+from screener.index.removed import open_removed
 
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in (HERE / "golden").glob("*.xz"))

@@ -798,6 +798,7 @@ import urllib.parse  # pathlib's, but from Python 3.13 on not before it is used:
 from pathlib import Path
 from screener.index.digests import DigestIndex
 from screener.lists.hashlist import HashList
+from screener.lists.imports import importing  # the other user may not be let into Python's folder
 import numpy as np
 folder = Path(sys.argv[1])
 if os.getuid() == 0:

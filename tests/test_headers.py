@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from saved import jpeg, saved, several
 
-from screener.media import headers
+from screener.media import ends, headers
 from screener.media.formats import tiff
 
 
@@ -172,9 +172,9 @@ def test_a_jpeg_cut_in_a_header_segment() -> None:
     data = jpeg(Image.new("RGB", (60, 44)), progressive=True)
     segment = data.rindex(b"\xff\xc4")
     for length in (segment + 2, segment + 3, segment + 4, segment + 9):
-        assert headers.ended_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
-    assert headers.ended_jpeg(data[:-2]) == data
-    assert headers.ended_jpeg(data[:-1])[-2:] == b"\xff\xd9"
+        assert ends.ended_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
+    assert ends.ended_jpeg(data[:-2]) == data
+    assert ends.ended_jpeg(data[:-1])[-2:] == b"\xff\xd9"
 
 
 def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
@@ -185,7 +185,7 @@ def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
     last = max(data.rindex(bytes((0xFF, 0xD0 + number))) for number in range(8))
 
     for length in range(last + 2, len(data) - 1):
-        assert headers.ended_jpeg(data[:length]) == data[:length] + b"\xff\xd9"
+        assert ends.ended_jpeg(data[:length]) == data[:length] + b"\xff\xd9"
 
 
 @pytest.mark.parametrize("padding", [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\x01\xff"])
@@ -197,7 +197,7 @@ def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding
     padded = jpeg(Image.new("RGB", (60, 44)), comment=b"\xff\xd9" * 99)
     padded = padded[:2] + padding + padded[2:]
 
-    assert headers.end(padded + data, 0) == len(padded)
+    assert ends.end(padded + data, 0) == len(padded)
 
 
 def test_boxes_with_long_lengths_and_without_any() -> None:
@@ -249,14 +249,14 @@ def test_noise_is_read_without_a_stumble(start: bytes, noise: bytes) -> None:
     assert height >= 0
     assert 1 <= headers.gif_frames(data, stop=9) <= 9
     assert headers.cut_short(data) in (True, False)
-    assert headers.ended_jpeg(data).endswith(b"\xff\xd9")
+    assert ends.ended_jpeg(data).endswith(b"\xff\xd9")
 
 
 def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():
     """Or the end of the data, where there is none."""
-    assert headers.after_end_mark(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
-    assert headers.after_end_mark(b"\xff\xd9..", 1) == 4
-    assert headers.after_end_mark(b"", 0) == 0
+    assert ends.after_end_mark(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
+    assert ends.after_end_mark(b"\xff\xd9..", 1) == 4
+    assert ends.after_end_mark(b"", 0) == 0
 
 
 def test_a_gif_ends_with_its_trailer():
@@ -270,14 +270,14 @@ def test_a_gif_ends_with_its_trailer():
 def test_a_jpeg_ends_where_the_next_begins():
     """The mark of the next is not its own; within a header segment one may stand."""
     data = jpeg(Image.effect_noise((60, 44), 50), comment=b"\xff\xd8\xff\xe0..")
-    assert headers.end(data + data, 0) == len(data)
-    assert headers.end(data[:-9] + data, 0) == len(data) - 9
+    assert ends.end(data + data, 0) == len(data)
+    assert ends.end(data[:-9] + data, 0) == len(data) - 9
 
 
 def test_where_a_file_may_stand_behind_a_png():
     """Behind its end; behind the beginning of its last chunk, where it is cut."""
     data = small("PNG")
-    assert headers.behind(data + b"more", 0) == headers.end(data, 0) == len(data)
+    assert ends.behind(data + b"more", 0) == ends.end(data, 0) == len(data)
     last = data.rindex(b"IDAT") - 4
-    assert headers.behind(data[:-30] + data, 0) == last
-    assert headers.end(data[:-30], 0) == len(data) - 30
+    assert ends.behind(data[:-30] + data, 0) == last
+    assert ends.end(data[:-30], 0) == len(data) - 30

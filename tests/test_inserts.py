@@ -13,11 +13,11 @@ import pytest
 from screener import HashList
 from screener.errors import ListError
 from screener.lists.imports import (
+    aside,
     batches,
     inserts,
     newcomers,
     pending,
-    quarantine,
     rounds,
     run,
 )
@@ -258,16 +258,16 @@ def test_rows_that_are_put_aside_are_written_once(tmp_path, monkeypatch):
     file.write_text(f"id,pdq,updated\na,{PDQ},2024-01-01\n")
     known.import_file(file)
     monkeypatch.setattr(run, "OPINIONS", {"csv"})
-    packed = []
-    pack = quarantine.pack
-    monkeypatch.setattr(quarantine, "pack", lambda row: packed.append(len(row.hashes)) or pack(row))
+    written = []
+    packed = aside.packed
+    monkeypatch.setattr(aside, "packed", lambda row: written.append(len(row.hashes)) or packed(row))
     days = [f"2023-01-{day:02}" for day in range(1, 29)] + ["2025-01-01"]
     lines = (f"a,{n:064x},{day}\n" for n, day in enumerate(days))
     file.write_text("id,pdq,updated\n" + "".join(lines))
 
     assert known.import_file(file).changed == 1
     assert len(known.refresh().show("a")[0].hashes) == 29
-    assert packed == [1] * 28
+    assert written == [1] * 28
 
 
 def test_what_is_held_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from saved import saved, several
 from test_heif import heic
 
-from screener.media import headers
+from screener.media import ends
 from screener.media.formats import items
 
 
@@ -107,7 +107,7 @@ def test_nothing_raises_on_what_is_broken(rest, at, cut):
     data = (_SOUND[:at] + rest + _SOUND[at + len(rest) :])[:cut]
     for format in ("HEIF", "AVIF"):
         assert items.has_more(data, format, 1) in (True, False)
-    assert headers.end(_SOUND, 0) == len(_SOUND)
+    assert ends.end(_SOUND, 0) == len(_SOUND)
 
 
 _SOUND = bytes.fromhex(

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from screener import HashList, Screener
 from screener.cli import cli
-from screener.commands import list_pages
+from screener.commands import list_text
 from screener.commands.deciding import recorded
 from screener.errors import ListError
 from screener.hashing.hash import Hash
@@ -204,7 +204,7 @@ def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(coun
     values = [NotCompared("a", f"e{n}", "pdq", "low information") for n in range(count)]
     out = io.StringIO()
 
-    list_pages.print_quarantine(Console(file=out, width=200), rows, values)
+    list_text.print_quarantine(Console(file=out, width=200), rows, values)
 
     told = out.getvalue().splitlines()
     assert [line.split()[-1] for line in told[1:4]] == ["possible", "-", "possible"]
@@ -227,7 +227,7 @@ def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
     rows = [SetAside(n, "a", n, None, f"bad {n // 2}", "a", False, None) for n in range(100)]
     out = io.StringIO()
 
-    list_pages.print_quarantine(Console(file=out, width=200), rows, [])
+    list_text.print_quarantine(Console(file=out, width=200), rows, [])
 
     assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 sorts more"]
 
@@ -246,7 +246,7 @@ def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
     )  # fmt: skip
     out = io.StringIO()
 
-    list_pages.print_entry(Console(file=out, width=200), shown)
+    list_text.print_entry(Console(file=out, width=200), shown)
 
     told = out.getvalue().splitlines()
     assert told[1:3] == ["  pdq, quality 50", "    the same as b: o0 (confirmed)"]

@@ -10,9 +10,9 @@ from screener import Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists import past, placeholders
-from screener.lists.imports import quarantine
 from screener.lists.records import Row
 from screener.lists.states import State
+from screener.lists.stored_rows import packed
 
 
 def _placeholder_rows(count, first=0, more=""):
@@ -493,7 +493,7 @@ def test_trap_half_of_a_withdrawal_does_not_withdraw_another_entry(known, put):
     half = Row(2, None, State.WITHDRAWN, (Hash.parse("md5", value(1)),))
     # As an older version did.
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.execute("UPDATE quarantine SET row = ?", (quarantine.pack(half),))
+        connection.execute("UPDATE quarantine SET row = ?", (packed(half),))
     with pytest.raises(ListError, match="ask the source for the id"):
         _release_all(known)
 

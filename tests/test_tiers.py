@@ -9,8 +9,10 @@ from screener.errors import HashError, IndexFileError
 from screener.index import snapshot
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.snapshot import Snapshot, as_values, open_removed, save_removed
+from screener.index.removed import open_removed, save_removed
+from screener.index.snapshot import Snapshot
 from screener.index.tiers import AT_ONCE, FACTOR, MOST, SMALLEST, kept_parts
+from screener.index.values import as_values
 
 SORTED = np.sort(np.arange(100, dtype=">u8")).view(np.uint8).reshape(100, 8)
 

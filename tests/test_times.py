@@ -8,7 +8,7 @@ import pytest
 from kept import met, putting, value
 from rich.console import Console
 
-from screener.commands.list_pages import print_import
+from screener.commands.list_text import print_import
 from screener.lists.hashlist import HashList
 from screener.lists.times import later, moment, order, same
 

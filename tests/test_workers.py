@@ -33,7 +33,8 @@ from screener.media.archive import Budget
 from screener.media.source import Name
 from screener.workers import guard, starting, visiting
 from screener.workers.errand import Errand
-from screener.workers.orders import Answer, Order, framed
+from screener.workers.orders import Answer, Order
+from screener.workers.pipe import framed
 from screener.workers.visiting import Mark
 from screener.workers.worker import Worker
 from screener.workers.workers import Workers, each

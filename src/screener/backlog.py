@@ -17,7 +17,7 @@ from screener.media.archive import Budget, Member
 from screener.media.limits import Limits
 from screener.media.source import Name, name_of
 from screener.result import Result
-from screener.workers.working import AnyWorker
+from screener.workers.any_workers import AnyWorker
 
 # Files of folders are taken so many at a time, and each lot is opened in the order in which it lies
 # on the disk. So many results may wait behind a slow file: to keep the order of the input costs

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from screener.cache import HashCache, check_open, made_by, serves
+from screener.cache import HashCache, check_open
 from screener.cache.cached import EVERY
+from screener.cache.making import made_by, serves
 from screener.extras import is_here
 from screener.hashed import Hashed
 from screener.hashing.hash import KINDS

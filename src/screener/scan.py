@@ -27,7 +27,7 @@ from screener.policy import Policy
 from screener.result import Result, Verdict
 from screener.screen import Screener, check_engine
 from screener.whole import within
-from screener.workers.working import AnyWorkers, Start
+from screener.workers.any_workers import AnyWorkers, Start
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]

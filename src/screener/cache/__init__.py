@@ -7,11 +7,9 @@ to them: it is to be kept like a list.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,12 @@ from numpy.typing import NDArray
 
 from screener.cache import cached
 from screener.cache.file import CacheFile
+from screener.cache.making import made_by, serves
 from screener.errors import OutputError, PolicyError
 from screener.extras import is_here
 from screener.hashed import Hashed
 from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, HashKind
-from screener.media import pixels
 from screener.media.source import Name
 from screener.whole import real
 
@@ -36,8 +34,6 @@ _DAY_S = 86_400
 _FORGOTTEN = 2_000
 # More than any time in seconds, and less than what SQLite takes a text for.
 _NO_TIME = 1 << 53
-# Settings of a policy that say how hashes are compared, and not how they are made.
-_COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_only")
 
 # All that there are: the key of the codes begins with the kind, and a question that names none
 # would read the whole table.
@@ -297,24 +293,6 @@ def checked_keep(days: float) -> float:
     if not 0 <= found <= MOST_DAYS:  # which NaN is not, either
         raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
     return found
-
-
-def made_by(hasher: Hasher) -> str:
-    """What decides how hashes come out: the kinds, the settings of a policy that make them, and the
-    version of the pixel pipeline.
-    """
-    settings = {k: v for k, v in hasher.policy.to_dict().items() if k not in _COMPARING}
-    kinds = sorted(kind.name for kind in hasher.kinds)
-    facts = {"kinds": kinds, "pixels": pixels.VERSION, "policy": settings}
-    return json.dumps(facts, sort_keys=True)
-
-
-@lru_cache(maxsize=64)  # asked of each input of a scan that goes on
-def serves(kept: str, wanted: str) -> bool:
-    """Whether hashes made by some settings have all that others would make."""
-    one, other = json.loads(kept), json.loads(wanted)
-    has_all = set(one.pop("kinds")) >= set(other.pop("kinds"))
-    return has_all and bool(one == other)
 
 
 def _is_gone(hashed: Hashed) -> bool:

@@ -10,8 +10,8 @@ from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
 from screener.claim import Sort, claim, close, give_up, make_private
-from screener.report.charts import Line, Scale, chart
 from screener.report.html_page import head, opening, text
+from screener.report.line_chart import Line, Scale, line_chart
 
 _OPENING = opening("calibrate")
 _POWERS = Scale(
@@ -147,7 +147,7 @@ def _edited(told: Calibration) -> str:
 
 def _section(curve: Curve) -> str:
     across = "radius in bits (dashed: the policy's)"
-    wrong = chart(
+    wrong = line_chart(
         "False matches in a million pictures",
         _line(curve.false_matches, curve.radius, MILLION),
         _POWERS,
@@ -156,7 +156,7 @@ def _section(curve: Curve) -> str:
     charts = [wrong]
     if curve.recall:
         again = _line(curve.recall, curve.radius, 1)
-        charts.append(chart("Found again after everyday edits", again, _SHARES, across))
+        charts.append(line_chart("Found again after everyday edits", again, _SHARES, across))
     return (
         f"<h2>{curve.kind}: {curve.bits} bits, {curve.values:,} values in the list</h2>"
         f'<div class="charts">{"".join(charts)}</div>{_radii(curve)}{_edits(curve)}'

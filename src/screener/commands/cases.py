@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.hotline import STORE, listed, opened, said, tell
+from screener.commands.desk import STORE, listed, opened
 from screener.commands.mistakes import FILE, OneOf
 from screener.commands.options import WHO, WHY
-from screener.commands.speaking import SPOKEN, SpeakingGroup
+from screener.commands.speaking import SPOKEN, SpeakingGroup, said, tell
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline import case_text
 from screener.hotline.language import Translator, visible

@@ -16,7 +16,7 @@ import click
 
 from screener import audit
 from screener.audit.chain import head_path
-from screener.commands import console, list_pages
+from screener.commands import console, list_text
 from screener.commands.opening import open_list
 from screener.commands.options import FILE, OUTPUT, OUTPUT_OR_DASH, POLICY
 from screener.lists import match_counts
@@ -230,7 +230,7 @@ def _to_be_counted(stack: ExitStack, engine: Screener) -> dict[str, Counter[matc
     def tell() -> None:
         for one in engine.lists:
             floods = match_counts.count(one.path, met[one.name])
-            list_pages.print_floods(console.to_stderr(), one.name, floods)
+            list_text.print_floods(console.to_stderr(), one.name, floods)
 
     stack.callback(tell)
     return met

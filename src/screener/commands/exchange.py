@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from screener import toml_file
-from screener.commands import console, list_pages
+from screener.commands import console, list_text
 from screener.commands.opening import open_or_create
 from screener.commands.options import BY, FILE, LIST, OUTPUT, terms_of, terms_options, text
 from screener.errors import ListError
@@ -93,10 +93,10 @@ def import_(
                 # Withdrawals may stand in them.
                 after = f"files named after it, not imported either: {rest}"
                 raise ListError(f"{error}; {after}") from None
-            list_pages.print_import(told, str(file), report)
+            list_text.print_import(told, str(file), report)
             known = known.refresh()
         warn_of_other_pixels(known)
-    list_pages.print_hubs(told, known.hubs())
+    list_text.print_hubs(told, known.hubs())
     return 0
 
 
@@ -158,7 +158,7 @@ def export(
         categories=None if categories is None else _table(categories),
         kind=kind, error_rate=error_rate, key=sign,
     )  # fmt: skip
-    list_pages.print_export(console.to_stderr(), report)
+    list_text.print_export(console.to_stderr(), report)
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from screener.commands import console, list_pages
+from screener.commands import console, list_text
 from screener.commands.options import BY, JSON, LIST, REASON, SOURCE, WHO, WHY, text
 from screener.lists.hashlist import HashList
 
@@ -30,7 +30,7 @@ def show(path: Path, entry: str, source: str | None, values: bool, as_json: bool
         if as_json:
             click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
         else:
-            list_pages.print_entry(console.to_stdout(), found)
+            list_text.print_entry(console.to_stdout(), found)
     return 0
 
 
@@ -102,9 +102,9 @@ def quarantine(
     else:
         rows, values = known.quarantined()
         if as_json:
-            click.echo(list_pages.quarantine_json(rows, values))
+            click.echo(list_text.quarantine_json(rows, values))
         else:
-            list_pages.print_quarantine(console.to_stdout(), rows, values)
+            list_text.print_quarantine(console.to_stdout(), rows, values)
         return 0
     click.echo(f"released; generation {number}", err=True)
     return 0
@@ -120,7 +120,7 @@ def log(path: Path, as_json: bool) -> int:
         for one in entries:
             click.echo(json.dumps(one.to_dict(), ensure_ascii=False))
     else:
-        list_pages.print_log(console.to_stdout(), entries)
+        list_text.print_log(console.to_stdout(), entries)
     return 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from screener.commands import console, list_pages
+from screener.commands import console, list_text
 from screener.errors import ListError
 from screener.lists import changing, naming
 from screener.lists.hashlist import HashList
@@ -23,7 +23,7 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     os.chmod(folder, 0o700)  # whatever the umask made of it
     known = HashList.create(Path(folder) / f"{path.name}{naming.ENDING}")
     report = known.import_file(path)
-    list_pages.print_import(console.to_stderr(), str(path), report)
+    list_text.print_import(console.to_stderr(), str(path), report)
     return HashList.open(known.path, hugepages=hugepages)
 
 

@@ -1,6 +1,6 @@
-"""Speaking: commands whose help and mistakes are told in Arabic, French or English, by `--language`
-or by the environment. Their texts stand in English where they are written, and are translated when
-they are shown; names of options, commands and values are the same in all languages.
+"""Speaking: commands whose help, mistakes and errors are told in Arabic, French or English, by
+`--language` or by the environment. Their texts stand in English where they are written, and are
+translated when they are shown; names of options, commands and values are the same in all languages.
 """
 
 from __future__ import annotations
@@ -9,14 +9,23 @@ import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.commands.mistakes import META, Mistake, OneOf, sentence_of, speaker
+from screener.commands.mistakes import (
+    META,
+    Mistake,
+    OneOf,
+    language_of,
+    sentence_of,
+    speaker,
+)
+from screener.errors import HotlineError, ScreenerError
 from screener.hotline.case import LANGUAGES, Language
-from screener.hotline.language import Translator
-from screener.hotline.sentence import marked
+from screener.hotline.language import Translator, translator
+from screener.hotline.sentence import marked, why
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -152,6 +161,40 @@ class SpeakingGroup(_Speaking, click.Group):
             if one.value in self.commands:
                 one.help = _short(self.commands[one.value], speaker(ctx))
         return found
+
+
+def said(command: Callable[..., int]) -> Callable[..., int]:
+    """A command that is given `say`, the translator of the language asked for, in which is told
+    also what is not allowed or goes wrong.
+    """
+
+    @SPOKEN
+    @wraps(command)
+    def in_language(*given: Any, **options: Any) -> int:
+        say = translator(language_of())
+        try:
+            return command(*given, say=say, **options)
+        except (ScreenerError, OSError) as error:
+            tell(error, say)
+            return 2
+        except click.Abort:
+            click.echo(say("interrupted"), err=True)
+            return 130
+
+    return in_language
+
+
+def tell(error: ScreenerError | OSError, say: Translator) -> None:
+    """Tell what was wrong, in a language; what the layers below say stands in it in English."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    if isinstance(error, OSError):
+        told = say("{file}: {why}", file=error.filename or "–", why=why(error))
+    elif isinstance(error, HotlineError):
+        told = say.told(error)
+    else:
+        told = say("something else than the hotline's own is not in order: {why}", why=error)
+    click.echo(say.line(f"screener: {told}"), err=True)
 
 
 def mapped(text: str, say: Callable[[str], str]) -> str:

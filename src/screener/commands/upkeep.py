@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.commands import console, list_pages
+from screener.commands import console, list_text
 from screener.commands.measure import Report, measure
 from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
@@ -37,7 +37,7 @@ def info(path: Path, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
-        list_pages.print_info(console.to_stdout(), found)
+        list_text.print_info(console.to_stdout(), found)
     return 0
 
 
@@ -127,7 +127,7 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
-        list_pages.print_verification(console.to_stdout(), found)
+        list_text.print_verification(console.to_stdout(), found)
     for sentence in found.damage:
         click.echo(f"screener: {printable(sentence)}", err=True)
     return 2 if found.damage else 0

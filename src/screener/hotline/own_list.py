@@ -22,9 +22,8 @@ from screener.hotline import casebook, database
 from screener.hotline.intake import HELD, REPORTED
 from screener.hotline.sentence import marked
 from screener.index.held import one_at_a_time
-from screener.lists import changing
+from screener.lists import changing, kept_terms
 from screener.lists import database as lists
-from screener.lists import terms as lists_terms
 from screener.lists.formats.writers import neutral_csv
 from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
@@ -79,10 +78,10 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
     """
     path = folder / FOLDER
     try:
-        if lists.ask(path, lists_terms.stored).get(HELD, Terms()).tlp != own.tlp:
+        if lists.ask(path, kept_terms.stored).get(HELD, Terms()).tlp != own.tlp:
             with changing.transaction(path) as connection:
-                kept = lists_terms.stored(connection).get(HELD, Terms())
-                lists_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
+                kept = kept_terms.stored(connection).get(HELD, Terms())
+                kept_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
     except ScreenerError as error:
         return error
     return None

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from screener.index.snapshot import Codes, Rows, Snapshot, contains, values_of
+from screener.index.snapshot import Snapshot
+from screener.index.values import Codes, Rows, contains, values_of
 
 _PAIRS: Final = 1 << 31  # of a query and a value, as many as take some seconds
 _FEWEST: Final = 320  # queries, so that every distance has some however long the list

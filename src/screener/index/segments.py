@@ -28,19 +28,10 @@ from screener.index import disk, manifests, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.index.held import one_at_a_time
 from screener.index.manifests import Manifest
-from screener.index.snapshot import (
-    NONE_REMOVED,
-    Codes,
-    Distances,
-    Rows,
-    Snapshot,
-    Values,
-    as_codes,
-    as_values,
-    open_removed,
-    save_removed,
-)
+from screener.index.removed import NONE_REMOVED, open_removed, save_removed
+from screener.index.snapshot import Distances, Snapshot
 from screener.index.tiers import Step
+from screener.index.values import Codes, Rows, Values, as_codes, as_values
 from screener.whole import within
 
 _ATTEMPTS: Final = 5

@@ -2,15 +2,13 @@
 
 The parts stand one behind the other, oldest first: a row of the snapshot is a row of a part plus
 the lengths of the parts before. Parts that segments are made of hold distinct values in ascending
-order, so that `find` tells in a few steps where a value is. Nothing here changes or writes a file,
-but for `save_removed`.
+order, so that `find` tells in a few steps where a value is. Nothing here changes or writes a file.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,20 +17,22 @@ from screener.errors import HashError, IndexFileError
 from screener.hashing import given
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex, Plan
-from screener.index.layout import open_sections, write_sections
+from screener.index.removed import NONE_REMOVED
+from screener.index.values import (
+    Codes,
+    Index,
+    Rows,
+    Values,
+    as_values,
+    merged,
+    places_in,
+    values_of,
+)
 
-REMOVED: Final = "removed"
-
-Index: TypeAlias = HammingIndex | DigestIndex
-Codes = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.uint16]
-Values = npt.NDArray[np.bytes_]  # of dtype S<size>: compared as bytes, all of one length
 _Answer = tuple[npt.NDArray[Any], ...]  # offsets, rows, and perhaps distances
 
 _BLOCK: Final = 1 << 18  # values looked for at once
-
-NONE_REMOVED: Final[Rows] = np.empty(0, np.int64)
 
 
 class Snapshot:
@@ -135,7 +135,7 @@ class Snapshot:
         """The row of each value, removed ones included; -1 where there is none."""
         rows = np.full(values.size, -1, np.int64)
         for part, base in zip(self._parts, self._bases, strict=False):
-            places, there = _places(as_values(values_of(part)), values)
+            places, there = places_in(as_values(values_of(part)), values)
             rows[there] = places[there] + base
         return rows
 
@@ -178,22 +178,9 @@ def _interleaved(answers: list[_Answer], bases: Rows) -> _Answer:
 def _without(answer: _Answer, removed: Rows) -> _Answer:
     """An answer less the hits on removed rows."""
     offsets, rows, *others = answer
-    keep = ~_places(removed, rows)[1]
+    keep = ~places_in(removed, rows)[1]
     kept_before = np.concatenate(([0], np.cumsum(keep)))
     return (kept_before[offsets], rows[keep], *(column[keep] for column in others))
-
-
-def _places(where: npt.NDArray[Any], what: npt.NDArray[Any]) -> tuple[Rows, npt.NDArray[np.bool_]]:
-    """Where each of `what` stands, or would stand, in the sorted `where`, and whether it does."""
-    if not where.size:
-        return np.zeros(what.size, np.int64), np.zeros(what.size, dtype=bool)
-    places = np.minimum(np.searchsorted(where, what), where.size - 1)
-    return places, np.asarray(where[places] == what)
-
-
-def contains(where: npt.NDArray[Any], what: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Which of `what` are in the sorted `where`."""
-    return _places(where, what)[1]
 
 
 def _in_order(index: Index) -> Values:
@@ -217,42 +204,3 @@ def as_rows(rows: Sequence[int] | Rows) -> Rows:
     if found.ndim > 1:
         raise HashError(f"rows are one after another, not in the shape {found.shape}")
     return found.astype(np.int64)
-
-
-def values_of(index: Index) -> Codes:
-    """The values of an index, by row, (n, size)."""
-    return index.codes if isinstance(index, HammingIndex) else index.values
-
-
-def as_values(codes: Codes) -> Values:
-    """Codes (n, size) as byte strings that compare as a whole; not copied where contiguous."""
-    values: Values = np.ascontiguousarray(codes).reshape(-1).view(f"S{codes.shape[1]}")
-    return values
-
-
-def as_codes(values: Values) -> Codes:
-    """The other way round: (n, size), read-only."""
-    return np.frombuffer(values.tobytes(), np.uint8).reshape(-1, values.dtype.itemsize)
-
-
-def merged(pieces: Sequence[Values], size: int) -> Values:
-    """Sorted values as one sorted array, each once."""
-    one: Values = np.concatenate([np.empty(0, f"S{size}"), *pieces])
-    # A stable sort finds the sorted runs and merges them.
-    one.sort(kind="stable")
-    return one[np.concatenate(([True], one[1:] != one[:-1]))] if one.size else one
-
-
-def save_removed(path: str | os.PathLike[str], removed: Rows) -> None:
-    """Write removed rows to a file that appears whole or not at all."""
-    write_sections(path, REMOVED, {"rows": removed.astype(np.uint64)})
-
-
-def open_removed(path: str | os.PathLike[str]) -> Rows:
-    """Read removed rows, checking every byte: a wrong one would hide a listed value."""
-    sections = open_sections(path, REMOVED)
-    sections.verify()
-    rows = sections.array("rows", dtype="u8", dimensions=1)
-    if rows.size and rows.max() >= 1 << 62:
-        raise IndexFileError(f"{path}: a row beyond any index")
-    return rows.view(np.int64)

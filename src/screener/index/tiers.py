@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from screener.index.snapshot import Rows, Snapshot, Values, contains, merged
+from screener.index.snapshot import Snapshot
+from screener.index.values import Rows, Values, contains, merged
 
 FACTOR = 8
 SMALLEST = 4_096  # values; a part below this is merged into whatever follows it

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from screener.errors import ListError
 from screener.index import disk
-from screener.lists import changing, database, manifest, terms
+from screener.lists import changing, database, kept_terms, manifest
 from screener.lists.database import of_generation
 from screener.lists.entries import Entries
 from screener.lists.formats.writers import WRITERS, neutral_csv
@@ -184,7 +184,7 @@ def _sorted_by_terms(
     connection: sqlite3.Connection, number: int, order: Order
 ) -> tuple[dict[str, Terms], dict[str, dict[str, int]]]:
     """The sources whose records may go on, with their terms; and the records of the others."""
-    kept = terms.stored(connection)
+    kept = kept_terms.stored(connection)
     counts = dict(
         connection.execute(
             "SELECT source, count(*) FROM records r"

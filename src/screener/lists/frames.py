@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.hashing.frames import Frames
-from screener.hashing.hash import HashKind
 from screener.hashing.video import PDQ_BYTES
 from screener.lists.database import of_generation, some_at_once
 from screener.lists.records import COLUMNS, Record, record_of
@@ -42,27 +41,6 @@ class FrameHolders(NamedTuple):
     videos: Ints
     counts: Ints
     totals: dict[int, int]
-
-
-def held(kind: HashKind) -> str:
-    """The tables and conditions of a question for the values, `h.value`, that an index of a kind
-    holds of records `r`; the kind's name is its first parameter.
-    """
-    if kind.video:
-        return "FROM frames h JOIN records r ON r.id = h.record WHERE ? = 'vpdq'"
-    return "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ? AND h.why_not IS NULL"
-
-
-def all_held(kind: HashKind, which: str) -> str:
-    """A question for all such values of the records `r` under a condition. It goes from record to
-    record, whose hashes lie together, and passes over those of other versions.
-    """
-    of_kind = "frames h" if kind.video else "hashes h"
-    compared = "" if kind.video else f"AND h.kind = '{kind.name}' AND h.why_not IS NULL"
-    return (
-        f"SELECT h.value FROM records r CROSS JOIN {of_kind} ON h.record = r.id"
-        f" WHERE r.state <> 'withdrawn' AND {which} {compared}"
-    )
 
 
 def rows_of(record: int, values: Iterable[bytes]) -> list[FrameRow]:

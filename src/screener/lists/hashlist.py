@@ -22,7 +22,8 @@ from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.snapshot import Snapshot, as_rows, values_of
+from screener.index.snapshot import Snapshot, as_rows
+from screener.index.values import values_of
 from screener.lists import (
     database,
     frames,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from screener.errors import ListError
 from screener.lists import database, generations
+from screener.lists.asked import check_flags, check_texts
 from screener.lists.generations import Generation
-from screener.lists.line import check_asked, check_flags, check_texts
 from screener.lists.naming import name_of
 from screener.lists.states import MATCHING
 from screener.lists.terms import Terms
@@ -194,24 +194,14 @@ class KeptList:
         generation, of the same age, for the log. ListError for a source of which nothing was ever
         imported: its name is a slip, and nobody would be bound.
         """
-        from screener.lists import changing
-        from screener.lists import terms as storing
+        from screener.lists import kept_terms
 
         check_texts(source=source)
-        storing.check_terms(terms)
-        check_asked(by)
-        with changing.transaction(self._path) as connection:
-            storing.check_known(connection, source)
-            before = generations.at(connection, self._path)
-            generations.publish(
-                connection, before.number + 1, what="terms", states=before.states,
-                confirmed=before.time, by=by, note=f"{source}: {storing.told(terms)}",
-            )  # fmt: skip
-            return storing.store(connection, source, terms, by=by)
+        return kept_terms.set_terms(self._path, source, terms, by=by)
 
     def terms(self) -> dict[str, Terms]:
         """What each source allows, as far as it is known."""
-        from screener.lists.terms import stored
+        from screener.lists.kept_terms import stored
 
         return database.ask(self._path, stored)
 

@@ -17,7 +17,7 @@ from screener.lists import frames
 from screener.lists.database import of_generation
 from screener.lists.past import by_current_value, past
 from screener.lists.records import why_not_searchable
-from screener.lists.segments import Changes
+from screener.lists.searchable import Changes
 from screener.lists.states import State
 
 FILES = 100  # different files of one source, in as many entries, that one value may be of

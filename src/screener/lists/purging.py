@@ -15,11 +15,12 @@ from pathlib import Path
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import changing, erasing, generations, segments
+from screener.lists.asked import check_asked
 from screener.lists.database import wrong_rows
 from screener.lists.history import states_at
 from screener.lists.imports import binding
-from screener.lists.line import check_asked
 from screener.lists.placeholders import judge_all
+from screener.lists.searchable import Changes
 from screener.lists.telling import may_hold_hash
 
 _NO_COUNTS = ("unknown_columns", binding.SIGNED)
@@ -53,7 +54,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
         _delete(connection, source)
         if any(wrong_rows(connection)):  # of others: their values would go from the new index files
             raise ValueError("damaged rows")
-        judge_all(connection, number, segments.Changes())
+        judge_all(connection, number, Changes())
         for kind in KINDS.values():
             if kind.searched:  # others have no index files
                 segments.rewrite(connection, folder, kind, number)

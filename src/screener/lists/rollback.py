@@ -19,12 +19,13 @@ from typing import NamedTuple
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import changing, frames, generations, segments, terms
+from screener.lists.asked import check_asked
 from screener.lists.database import not_ended, of_generation
 from screener.lists.history import ROLLBACK, states_at
 from screener.lists.imports.report import FULL
-from screener.lists.line import check_asked
 from screener.lists.placeholders import copied, judge_all, unrelease
 from screener.lists.records import Row, opinions_at, united_labels
+from screener.lists.searchable import Changes
 from screener.lists.states import State, effective
 from screener.lists.stored_rows import relabel, stored_labels, version_of
 from screener.lists.times import order
@@ -42,7 +43,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
             raise ListError(f"generation {to} is the newest: there is nothing to go back from")
         to = earlier.number  # given as one, of whatever type
         number = before.number + 1
-        changes = segments.Changes()
+        changes = Changes()
         bound: dict[tuple[str, str], dict[str, str]] = {}
         for record in _ended_by_rollback(connection, to):
             if labels := terms.of_fields(stored_labels(connection, record), terms.ALL):
@@ -162,7 +163,7 @@ def _bring_back(
     back: Iterable[_Back],
     unnamed: Mapping[tuple[str, str], int],
     bound: Mapping[tuple[str, str], Mapping[str, str]],
-    changes: segments.Changes,
+    changes: Changes,
 ) -> None:
     """Write versions of generation `number` that say what earlier ones said, but withdraw what is
     `unnamed`; held to what the ones that they take the place of were held to.

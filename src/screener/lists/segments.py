@@ -1,17 +1,15 @@
-"""Which values of a kind can be hit in a generation, and the files that hold them.
+"""Segments: the index files that hold the values of each kind that can be hit in a generation.
 
-The distinct searchable values of one kind (of videos, the PDQs of their frames), over the records
-that are not withdrawn, stand in one or several index files, each in ascending order and none in
-two; one more file may name rows that no longer count. An import writes what changed, and now and
-then merges: see `screener.index.tiers`. Where a file of a kind cannot be read, the values come from
-the database anew.
+The values of one kind, which `searchable` tells, stand in one or several files, each in ascending
+order and none in two; one more file may name rows that no longer count. An import writes what
+changed, and now and then merges: see `screener.index.tiers`. Where a file of a kind cannot be read,
+the values come from the database anew.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,82 +17,19 @@ from pathlib import Path
 import numpy as np
 
 from screener.errors import IndexFileError, ScreenerError
-from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
+from screener.hashing.hash import HashKind, kind_named
 from screener.index import tiers
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.snapshot import (
-    NONE_REMOVED,
-    Codes,
-    Index,
-    Snapshot,
-    Values,
-    contains,
-    open_removed,
-    save_removed,
-    values_of,
-)
+from screener.index.removed import NONE_REMOVED, open_removed, save_removed
+from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
-from screener.lists.database import AT_ONCE, SEGMENTS, ask, wrong_rows
-from screener.lists.frames import all_held, held
+from screener.index.values import Codes, Index, Values, contains, values_of
+from screener.lists.database import SEGMENTS, ask, wrong_rows
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
-from screener.lists.past import past
-
-_NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
+from screener.lists.searchable import Changes, all_held, held_among
 
 Open = Mapping[str, Index]  # by file name
-
-
-class Changes:
-    """What an import did to the searchable values, kind by kind: packed, 32 bytes for a PDQ."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._gained: dict[str, bytearray] = defaultdict(bytearray)
-        self._doubtful: dict[str, bytearray] = defaultdict(bytearray)
-
-    def gain(self, hashes: Iterable[Hash]) -> None:
-        """Note searchable hashes that a visible record now holds."""
-        for item in hashes:
-            self._gained[item.kind.name] += item.codes
-
-    def doubt(self, hashes: Iterable[Hash]) -> None:
-        """Note searchable hashes that a record no longer holds, though others may."""
-        for item in hashes:
-            self._doubtful[item.kind.name] += item.codes
-
-    def kinds(self) -> list[HashKind]:
-        """The kinds with a change."""
-        changed = self._gained.keys() | self._doubtful.keys()
-        return [kind for name, kind in KINDS.items() if name in changed]
-
-    def gained(self, kind: HashKind) -> Values:
-        """The gained values, sorted, each once; handed over, and forgotten here."""
-        return _distinct(self._gained.pop(kind.name, bytearray()), kind)
-
-    def doubtful(self, kind: HashKind) -> Values:
-        """The doubtful values, sorted, each once; handed over, and forgotten here."""
-        return _distinct(self._doubtful.pop(kind.name, bytearray()), kind)
-
-
-def _distinct(packed: bytearray, kind: HashKind) -> Values:
-    """Packed values sorted, each once.
-
-    By their first eight bytes as numbers, which sorts many times faster than texts, and the few
-    that agree in these by the rest.
-    """
-    values: Values = np.frombuffer(packed, dtype=f"S{kind.code_size}")
-    heads = values.view(np.uint8).reshape(-1, kind.code_size)[:, :8].copy().view(">u8").ravel()
-    heads = heads.astype(np.uint64)
-    order = np.argsort(heads)
-    heads = heads[order]
-    values = values[order]
-    again = np.zeros(len(values) + 1, bool)  # whether a value begins as the one before does
-    again[1:-1] = heads[1:] == heads[:-1]
-    alike = np.flatnonzero(again[:-1] | again[1:])
-    values[alike] = np.sort(values[alike])
-    again[1:-1] &= values[1:] == values[:-1]
-    return values[~again[:-1]] if again.any() else values
 
 
 def open_all(
@@ -158,7 +93,7 @@ def write_changed(
         try:
             snapshot = _stored(folder, files, kind)
             doubtful = changes.doubtful(kind)
-            gone = doubtful[~contains(_held_among(connection, kind, doubtful, current), doubtful)]
+            gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
             if files.parts or gone.size:
                 step = tiers.step(snapshot, changes.gained(kind), gone, at_once=True)
             else:  # the first of their kind, perhaps very many: without the copies of a step
@@ -214,7 +149,7 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
     more, in any generation.
     """
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
-    step = Step(0, _all_held(connection, kind), NONE_REMOVED)
+    step = Step(0, all_held(connection, kind), NONE_REMOVED)
     name(connection, _write(folder, kind, NO_FILES, step, number), number)
 
 
@@ -229,47 +164,13 @@ def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
     return snapshot_of(folder, files, opened)
 
 
-def _held_among(
-    connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
-) -> Values:
-    """Those of the values that a visible record holds still, sorted; or where they are many, all
-    values of the kind that one holds.
-    """
-    if not past(connection, current.states).few(values.size):
-        return _all_held(connection, kind)
-    found: list[bytes] = []
-    raw, size = values.tobytes(), kind.code_size
-    for start in range(0, len(raw), AT_ONCE * size):
-        piece = raw[start : start + AT_ONCE * size]
-        some = [piece[at : at + size] for at in range(0, len(piece), size)]
-        marks = ",".join("?" * len(some))
-        found += (
-            value
-            for (value,) in connection.execute(
-                f"SELECT DISTINCT h.value {held(kind)} {_NOW} AND h.value IN ({marks})",
-                (kind.name, *some),
-            )
-        )
-    return _distinct(bytearray().join(found), kind)
-
-
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
     """Every searchable value of a kind that a visible record holds, in one file to be; ValueError
     where the database is damaged: it may not say any more what the file that is lost did.
     """
     if any(wrong_rows(connection)):
         raise ValueError("damaged rows")
-    return Step(0, _all_held(connection, kind), NONE_REMOVED)
-
-
-def _all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
-    """Every searchable value of a kind that a visible record holds, sorted."""
-    packed = bytearray()
-    for (value,) in connection.execute(all_held(kind, "r.until IS NULL")):
-        if len(value) != kind.code_size:  # all behind it would be other values
-            raise ValueError("no value")
-        packed += value
-    return _distinct(packed, kind)
+    return Step(0, all_held(connection, kind), NONE_REMOVED)
 
 
 def _all_new(values: Values) -> Step | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import match_counts, terms
+from screener.lists import kept_terms, match_counts, terms
 from screener.lists.database import of_generation
 from screener.lists.forms import texts_of
 from screener.lists.records import Category, categories_of, of_entry, opinions_of
@@ -87,7 +87,7 @@ def show(
     """What generation `number` says of an entry, one for each source that has it, asked in one
     transaction; `alone` without its past, and without the others that hold its hashes. ListError.
     """
-    kept = terms.stored(connection)
+    kept = kept_terms.stored(connection)
     shown = []
     for record in of_entry(connection, entry, source, number):
         whose, state, said, categories, text, updated = connection.execute(

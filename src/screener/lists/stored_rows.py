@@ -1,4 +1,4 @@
-"""Rows in the form that is stored: as versions of records, and read again as rows."""
+"""Rows in the form that is stored: as versions of records or as they are, and read again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.forms import texts_of
+from screener.lists.forms import row_of, texts_of
 from screener.lists.records import Category, Row, categories_of, distinct, why_not_searchable
 from screener.lists.states import State
 
@@ -80,6 +80,25 @@ def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, st
         "UPDATE records SET labels = ?, fingerprint = ? WHERE id = ?",
         (version.labels, version.fingerprint, record),
     )
+
+
+def packed(row: Row) -> str:
+    """A row of a file as JSON: one that was set aside, or that a further row may need again."""
+    hashes = [[item.kind.name, item.value.hex(), item.quality] for item in row.hashes]
+    categories = [[one.scheme, one.code] for one in row.categories]
+    said = (row.line, row.entry, row.state, hashes, categories, dict(row.labels), row.updated)
+    return json.dumps((*said, row.damaged), ensure_ascii=False, separators=(",", ":"))
+
+
+def unpacked(text: str, field: str | None = None) -> Row:
+    """The row of a JSON text that `packed` made; `field` is the first one of it that was bad, which
+    is what older versions say of the kinds that are damaged.
+    """
+    line, entry, state, hashes, pairs, labels, updated, more = row_of(text)
+    kind = (field or "").removesuffix("_quality")
+    damaged = more[0] if more else [kind] * (kind in KINDS)
+    categories = tuple(Category(scheme, code) for scheme, code in pairs)
+    return Row(line, entry, state, hashes, categories, labels, updated, tuple(damaged))
 
 
 @lru_cache(maxsize=1024)

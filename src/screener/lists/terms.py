@@ -8,10 +8,8 @@ is held to that as well.
 from __future__ import annotations
 
 import re
-import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from os import PathLike
@@ -242,21 +240,6 @@ def narrowed(source: Terms, record: Terms) -> Terms:
     )
 
 
-_SPREAD = {None: None, 0: False, 1: True}  # as it is stored: nothing else is a yes
-
-
-def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
-    """The terms that a list keeps, by source."""
-    rows = connection.execute("SELECT source, tlp, redistribution, expires, note FROM terms")
-    try:
-        return {
-            source: Terms(tlp, _SPREAD[spread], expires, note)
-            for source, tlp, spread, expires, note in rows
-        }
-    except ListError as error:
-        raise ValueError from error  # damage: nobody gave these
-
-
 def check_terms(given: object) -> None:
     """ListError for what are no terms."""
     if not isinstance(given, Terms):
@@ -268,25 +251,3 @@ def told(terms: Terms) -> str:
     said = {name: value for name, value in terms.to_dict().items() if name != "note"}
     words = {True: "yes", False: "no"}
     return ", ".join(f"{name} {words.get(value, value)}" for name, value in said.items())
-
-
-def check_known(connection: sqlite3.Connection, source: str) -> None:
-    """ListError where nothing was ever imported of a source."""
-    row = connection.execute("SELECT 1 FROM imports WHERE source = ? LIMIT 1", (source,)).fetchone()
-    if row is None:
-        raise ListError(f"the list has nothing of the source {source!r}")
-
-
-def store(connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None) -> Terms:
-    """Keep the terms of a source: what they say replaces, what they do not say stays."""
-    held = replace(stored(connection).get(source, Terms()), **terms.to_dict())
-    keep(connection, source, held, by=by)
-    return held
-
-
-def keep(connection: sqlite3.Connection, source: str, held: Terms, *, by: str | None) -> None:
-    """Keep just these terms of a source."""
-    connection.execute(
-        "INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (source, held.tlp, held.redistribution, held.expires, held.note, by, time.time()),
-    )

@@ -16,8 +16,9 @@ import numpy as np
 from screener.errors import ListError, ScreenerError
 from screener.hashing.hash import KINDS, HashKind
 from screener.index.comparison import Comparison, compare_distances, compare_equality
-from screener.index.snapshot import Snapshot, Values
-from screener.lists import database, frames
+from screener.index.snapshot import Snapshot
+from screener.index.values import Values
+from screener.lists import database, frames, searchable
 from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
 from screener.lists.history import states_at
@@ -244,7 +245,7 @@ def _called_for(connection: sqlite3.Connection, number: int, kind: HashKind) -> 
     """The searchable values of the records of a generation, some at a time and in order, since
     those are found so much faster.
     """
-    rows = connection.execute(frames.all_held(kind, of_generation(number)))
+    rows = connection.execute(searchable.question(kind, of_generation(number)))
     packed = bytearray()
     while some := rows.fetchmany(_AT_ONCE):
         if any(not isinstance(one, bytes) or len(one) != kind.code_size for (one,) in some):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media import decoder, headers, missing, pixels
+from screener.media import decoder, ends, missing, pixels
 from screener.media.canvas import Canvas
 from screener.media.failure import failure
 from screener.media.formats import jpeg2000, png
@@ -69,7 +69,7 @@ def _rest(
         # A marker for the end makes libjpeg finish with what it has: the last rows of a
         # baseline file, all rows of a progressive one, only coarser.
         with _but_memory():
-            ended = headers.ended_jpeg(data)
+            ended = ends.ended_jpeg(data)
             again = at(decoder.open_image(ended), ended, part)
             _prepare(again, canvas)
             decoder.load(again)

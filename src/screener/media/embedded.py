@@ -14,7 +14,7 @@ from itertools import chain
 
 from PIL import Image
 
-from screener.media import headers
+from screener.media import ends, headers
 from screener.media.formats import icons, tiff
 from screener.media.sniff import CONTAINERS, decodable, sniff
 
@@ -65,7 +65,7 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
         yield Embedded("appended", tracks, clip=True)
     for start, end in _in_boxes(data):
         yield Embedded("appended", data[start:end], clip=True)
-    behind = headers.behind(data, 0)
+    behind = ends.behind(data, 0)
     for start, end in appended(data, behind):
         if start not in known:
             yield _appended(data, start, end)
@@ -130,7 +130,7 @@ def _tracks(data: bytes, image: Image.Image) -> bytes | None:
         return None
     if image.format == "AVIF" and getattr(image, "n_frames", 1) > 1:
         return None
-    video = bytearray(data[: headers.end(data, 0)])
+    video = bytearray(data[: ends.end(data, 0)])
     for name, body, after in boxes:
         if name == b"ftyp":
             video[body:after] = b"isom".ljust(after - body, b"\0")
@@ -154,7 +154,7 @@ def appended(
     picture; none where that is not known. One that begins within another is left out, unless they
     may be `overlapping`; what has no end that can be found goes to that of the data.
     """
-    places = dict.fromkeys(headers.SIGNATURES, -1)  # where each is found next
+    places = dict.fromkeys(ends.SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
         for (sign, before), place in places.items():
             if place < at:
@@ -166,8 +166,8 @@ def appended(
         if not _is_begin(data[start : start + _HEAD]):
             at = start + 1
             continue
-        yield start, headers.end(data, start) or len(data)
-        at = start + 1 if overlapping else headers.behind(data, start) or len(data)
+        yield start, ends.end(data, start) or len(data)
+        at = start + 1 if overlapping else ends.behind(data, start) or len(data)
 
 
 def archive_in(data: bytes, at: int) -> int | None:

@@ -8,30 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from screener import _core
 from screener.media.formats import tiff
-from screener.media.sniff import MATROSKA
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-SIGNATURES = (
-    (b"\xff\xd8\xff", 0),
-    (_PNG, 0),
-    (b"GIF8", 0),
-    (b"ftyp", 4),
-    (MATROSKA, 0),
-    (b"RIFF", 0),
-    (b"FLV\x01", 0),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
-    (b"OggS", 0),
-)
-"""What a picture's or a video's file that may be appended begins with, and how many bytes stand
-before that.
-"""
+PNG = b"\x89PNG\r\n\x1a\n"
+"""What a PNG begins with."""
+
 _WEBP_FRAME = 16  # bytes before the picture of a frame of an animation
 _WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ALPH")
 _MOST_CHUNKS = 1 << 20
-
-_BOX = 8  # bytes in which a box tells its length and its name
 
 
 def largest(data: bytes) -> tuple[int, int]:
@@ -78,7 +62,7 @@ def _icons(data: bytes) -> Iterator[tuple[int, int]]:
     """The pictures of an ICO or CUR: PNG files, or bitmaps of twice the height."""
     for entry in range(min(little(data, 4, 2), (len(data) - 6) // 16)):
         start = little(data, 6 + 16 * entry + 12)
-        if data.startswith(_PNG, start):
+        if data.startswith(PNG, start):
             yield big(data, start + 16), big(data, start + 20)
         else:
             height = little(data, start + 8)
@@ -90,7 +74,7 @@ def _icns(data: bytes) -> Iterator[tuple[int, int]]:
     at = 8
     while at + 8 <= len(data):
         start, length = at + 8, big(data, at + 4)
-        if data.startswith(_PNG, start):
+        if data.startswith(PNG, start):
             yield big(data, start + 16), big(data, start + 20)
         elif data.startswith(b"\xff\x4f\xff\x51", start):
             yield big(data, start + 8), big(data, start + 12)
@@ -118,19 +102,6 @@ def cut_short(data: bytes) -> bool:
     return at > len(data)
 
 
-def ended_jpeg(data: bytes) -> bytes:
-    """A cut JPEG made to end: without the header segment it was cut in, if it was, and closed."""
-    at = len(data)
-    while (at := data.rfind(b"\xff", 0, at)) > 0:
-        mark = data[at + 1] if at + 1 < len(data) else 0
-        if mark in (0x00, 0xFF) or 0xD0 <= mark <= 0xD7:
-            continue  # stuffing, padding and restarts stand within the pixels' data
-        if at + 4 > len(data) or at + 2 + big(data, at + 2, 2) > len(data):
-            data = data[:at]
-        break
-    return data + b"\xff\xd9"
-
-
 def webp_frames(data: bytes) -> int:
     """How many chunks of a WebP are frames of an animation, by their names or by a picture within
     them: libwebp knows of those that have both.
@@ -148,15 +119,15 @@ def webp_frames(data: bytes) -> int:
 
 def gif_frames(data: bytes, *, stop: int) -> int:
     """How many frames a GIF has, counted no further than `stop`; at least 1."""
-    return max(_gif_walked(data, 0, stop)[0], 1)
+    return max(gif_walked(data, 0, stop)[0], 1)
 
 
 def ended_gif(data: bytes) -> bool:
     """Whether a GIF has its trailer, without which nobody knows that its last frame is the last."""
-    return _gif_walked(data, 0, len(data))[1] is not None
+    return gif_walked(data, 0, len(data))[1] is not None
 
 
-def _gif_walked(data: bytes, start: int, stop: int) -> tuple[int, int | None]:
+def gif_walked(data: bytes, start: int, stop: int) -> tuple[int, int | None]:
     """How many frames a GIF has that begins at `start`, counted no further than `stop`, and where
     it ends: None without a trailer.
     """
@@ -186,96 +157,6 @@ def _after_blocks(data: bytes, at: int) -> int:
     while at < len(data) and data[at]:
         at += data[at] + 1
     return at + 1
-
-
-def end(data: bytes, start: int) -> int | None:
-    """Where the file that begins at `start` ends: the length of `data` where its end is not there,
-    None where its format tells of none. JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF, MP4 and AVI do.
-    """
-    head = data[start : start + 12]
-    if head[:3] == b"\xff\xd8\xff":
-        return _jpeg_end(data, start)
-    if head[:8] == _PNG:
-        return _png_walked(data, start)[1] or len(data)
-    if head[:4] == b"GIF8":
-        return _gif_walked(data, start, len(data))[1] or len(data)
-    if head[:4] == b"RIFF":
-        return min(start + 8 + little(data, start + 4), len(data))
-    if head[:2] == b"BM":
-        return min(start + max(little(data, start + 2), 14), len(data))
-    if head[4:8] == b"ftyp":
-        return _boxes_end(data, start)
-    return None
-
-
-def _jpeg_end(data: bytes, start: int) -> int:
-    at = start + 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        mark = data[at + 1]
-        if mark == 0xFF:  # padding
-            at += 1
-            continue
-        if mark == 0xD9:
-            return at + 2
-        bare = mark == 0x01 or 0xD0 <= mark <= 0xD8
-        at += 2 if bare else 2 + max(big(data, at + 2, 2), 2)
-        if mark == 0xDA:  # the pixels' data, within which no marker for the end can stand
-            break
-    end = after_end_mark(data, at)
-    # Nor can the beginning of a JPEG: this one was cut, and the mark is that of the next.
-    while 0 <= (at := _core.find_pair(data, 0xFF, 0xD8, at)) < end:
-        if data[at + 2 : at + 3] == b"\xff":
-            return at
-        at += 1
-    return end
-
-
-def after_end_mark(data: bytes, at: int) -> int:
-    """Behind a JPEG's mark for its end, looked for from a place on, or the end of the data.
-
-    `bytes.find` would take many times as long, since half of the mark stands in the pixels' data
-    all the time.
-    """
-    found = _core.find_pair(data, 0xFF, 0xD9, at)
-    return len(data) if found < 0 else found + 2
-
-
-def behind(data: bytes, start: int) -> int | None:
-    """From where on a file may stand behind the one that begins at `start`: from its end, or, of a
-    PNG that is cut, from its last chunk, whose length may reach over such a file. None where its
-    format tells of no end.
-    """
-    if not data.startswith(_PNG, start):
-        return end(data, start)
-    last, after = _png_walked(data, start)
-    return last if after is None else after
-
-
-def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:
-    """Where the last chunk of a PNG begins, and where the PNG ends: None if that is not there."""
-    last = at = start + len(_PNG)
-    while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
-        last, at = at, at + 12 + big(data, at)
-        if name == b"IEND":
-            return last, min(at, len(data))
-    return min(last, len(data)), None
-
-
-def _boxes_end(data: bytes, start: int) -> int:
-    at = start
-    for _, _, after in boxes(data, start):
-        if at > start and begins_in_box(data[at : at + 2 * _BOX]):
-            return at
-        at = after
-    return min(at, len(data))
-
-
-def begins_in_box(head: bytes) -> bool:
-    """Whether what may be taken for a box, by its first 16 bytes, is none: a file begins where the
-    box would tell its length and its name, perhaps behind a few bytes that belong to nothing.
-    """
-    places = (head.find(sign, before) - before for sign, before in SIGNATURES)
-    return any(0 <= place < _BOX for place in places)
 
 
 def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:

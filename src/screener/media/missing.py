@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFile
 
-from screener.media import headers
+from screener.media import ends
 from screener.media.formats import png
 from screener.media.pixels import Pixels
 
@@ -142,7 +142,7 @@ def _lacks_last_row(data: bytes, start: int, at: int, jpeg: _Jpeg) -> bool:
     They are decoded without the mark for their end, at which a decoder would make up what is
     missing; without, it leaves the row as it was.
     """
-    end = headers.after_end_mark(data, at)
+    end = ends.after_end_mark(data, at)
     if data[end - 2 : end] != _END_MARK:
         return False  # its decoder tells
     mode, channels = ("CMYK", 4) if len(jpeg.components) == 4 else ("L", 1)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from screener.claim import Sort, private_text
 from screener.extras import install
+from screener.report.bar_chart import bar_chart
 from screener.report.html_page import head, opening, text
 from screener.report.summary import Named, Summary
 from screener.result import Verdict
 from screener.version import __version__
 
-_WIDTH, _HEIGHT = 720, 150  # of a chart, in units of its own
 _BINS = 60
 _OPENING = opening("report")
 
@@ -115,35 +115,6 @@ def _bars(counts: Counter[str], total: int) -> str:
     return f"<table>{rows}</table>" if rows else ""
 
 
-def _chart(bars: Iterable[tuple[float, float, int, str]], labels: Iterable[tuple[float, str]],
-           title: str) -> str:  # fmt: skip
-    """Bars (left and width from 0 to 1, height as a count, what it says) over a labelled axis."""
-    drawn = list(bars)
-    top = max((count for _, _, count, _ in drawn), default=1)
-    rects = "".join(
-        f'<rect x="{left * _WIDTH:.1f}" y="{_HEIGHT - _HEIGHT * count / top:.1f}" '
-        f'width="{max(1.0, width * _WIDTH - 1):.1f}" height="{_HEIGHT * count / top:.1f}">'
-        f"<title>{text(said)}</title></rect>"
-        for left, width, count, said in drawn
-        if count
-    )
-    texts = "".join(
-        f'<text x="{x * _WIDTH:.1f}" y="{_HEIGHT + 16}" text-anchor="{_anchor(x)}">'
-        f"{text(label)}</text>"
-        for x, label in labels
-    )
-    return (
-        f'<svg viewBox="0 -16 {_WIDTH} {_HEIGHT + 40}" class="chart" role="img" '
-        f'aria-label="{text(title)}"><text x="0" y="-4">{top:,}</text>'
-        f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>{rects}{texts}</svg>'
-    )
-
-
-def _anchor(x: float) -> str:
-    """To which side of its place a label stands, so that it is not cut off."""
-    return "start" if x < 0.05 else "end" if x > 0.95 else "middle"
-
-
 def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     if not radius:
         said = _counted(counts.total(), "match", "matches")
@@ -152,7 +123,7 @@ def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     bars = [(d * width, width, counts[d], f"{counts[d]} at {d} bits") for d in range(radius + 1)]
     step = max(1, round(radius / 8))
     labels = [((d + 0.5) * width, str(d)) for d in range(0, radius + 1, step)]
-    return _chart(bars, labels, f"matches by distance in bits, radius {radius}") + (
+    return bar_chart(bars, labels, f"matches by distance in bits, radius {radius}") + (
         f"<p>Bits from the listed value; the policy's radius is {radius}.</p>"
     )
 
@@ -174,7 +145,7 @@ def _days(found: Summary) -> str:
     ]
     labels = [(0.0, _day(first)), (1.0, _day(last))] if first < last else [(0.0, _day(first))]
     undated = f" {found.undated:,} are without a time." if found.undated else ""
-    return _chart(bars, labels, "matched files by day") + (
+    return bar_chart(bars, labels, "matched files by day") + (
         f"<p>Files with a match, by the time of their last change (UTC), {days} day"
         f"{'s' if days > 1 else ''} a bar.{undated}</p>"
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from screener.claim import Sort, private_text
-from screener.report.summary import Summary, archive_of, counting, moment
+from screener.report.lines import archive_of, counting, moment
+from screener.report.summary import Summary
 
 _RESULT = (
     "input", "archive", "verdict", "reason", "extra", "bytes", "mtime", "type", "width", "height",

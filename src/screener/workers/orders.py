@@ -1,16 +1,10 @@
-"""Orders and answers: what a scan tells a worker process, and what that tells of each; as messages
-in a pipe, each behind its own length.
-"""
+"""Orders and answers: what a scan tells a worker process, and what that tells of each."""
 
 from __future__ import annotations
 
 import io
-import os
 import pickle
-import signal
-import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from screener.hashed import Hashed, arrived
@@ -18,65 +12,8 @@ from screener.hasher import Opened, Target, Way, opened
 from screener.media.archive import Budget
 from screener.plain import typed
 
-_LENGTH = struct.Struct("<Q")  # in bytes, before each message
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
-_PIPE = 4096  # bytes that a pipe holds on any system
 _LONGEST_NAME = 100  # of an exception, which is logged and written down
-
-
-def framed(message: bytes) -> bytes:
-    """A message as it goes into a pipe."""
-    return _LENGTH.pack(len(message)) + message
-
-
-def take_whole(came: bytearray) -> list[bytes]:
-    """Take the messages that have come whole from what came of a pipe; the rest stays."""
-    found, at = [], 0
-    while len(came) >= (begin := at + _LENGTH.size):
-        end = begin + _LENGTH.unpack_from(came, at)[0]
-        if len(came) < end:
-            break
-        found.append(bytes(came[begin:end]))
-        at = end
-    del came[:at]
-    return found
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it. Raises OSError, also where the program has SIGPIPE end it: who is to read it
-    may have died of a file.
-    """
-    rest = memoryview(data)
-    with _without_sigpipe():
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-
-
-def room_of(pipe: int) -> int:
-    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
-    process is doing.
-    """
-    try:
-        import fcntl
-
-        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _PIPE)
-    except (ImportError, AttributeError, OSError):  # other systems
-        return _PIPE
-
-
-@contextmanager
-def _without_sigpipe() -> Iterator[None]:
-    """Keep SIGPIPE, which goes to the thread that writes, from it, unless it is ignored anyway."""
-    if not hasattr(signal, "SIGPIPE") or signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN:
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
-    try:
-        yield
-    finally:
-        if signal.SIGPIPE in signal.sigpending() and signal.SIGPIPE not in before:
-            signal.sigwait({signal.SIGPIPE})
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Order(NamedTuple):

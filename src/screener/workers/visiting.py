@@ -25,7 +25,8 @@ from screener.media.archive import Budget
 from screener.media.source import name_of
 from screener.policy import Policy
 from screener.workers.confined import confine
-from screener.workers.orders import Answer, Order, framed, take_whole, write_all
+from screener.workers.orders import Answer, Order
+from screener.workers.pipe import framed, take_whole, write_all
 
 _PIECE = 1 << 16
 

@@ -24,7 +24,8 @@ from screener.media.source import name_of
 from screener.result import Reason
 from screener.workers import ending, guard, starting
 from screener.workers.errand import Done, Errand
-from screener.workers.orders import Answer, Order, framed, room_of, take_whole, write_all
+from screener.workers.orders import Answer, Order
+from screener.workers.pipe import framed, room_of, take_whole, write_all
 from screener.workers.visiting import Job, Mark, serve
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from screener.lists.imports import quarantine
 from screener.lists.records import Row, united
+from screener.lists.stored_rows import packed, unpacked
 
 
 class Aside:
@@ -31,7 +31,7 @@ class Aside:
         self._connection.execute(
             f"INSERT INTO {self._table} SELECT :entry, coalesce(max(number), 0) + 1, :row"
             f" FROM {self._table} WHERE entry = :entry",
-            {"entry": entry, "row": quarantine.pack(row)},
+            {"entry": entry, "row": packed(row)},
         )
 
     def beside(self, entry: str, row: Row) -> Row:
@@ -41,7 +41,7 @@ class Aside:
         found = self._connection.execute(
             f"SELECT row FROM {self._table} WHERE entry = ? ORDER BY number", (entry,)
         ).fetchall()
-        return united(*(quarantine.unpack(text, None) for (text,) in found), row)
+        return united(*(unpacked(text) for (text,) in found), row)
 
     def drop(self) -> None:
         """Forget all of it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from screener.errors import ListError
-from screener.lists import terms
+from screener.lists import kept_terms, terms
 from screener.lists.manifest import Manifest
 from screener.lists.records import has_records
 from screener.lists.telling import HIDDEN, may_hold_hash
@@ -41,12 +41,12 @@ def bind(
     if signed is not None:
         held = terms.tightened(signed.terms, held)
         if not full and has_records(connection, source):
-            before = terms.stored(connection).get(source, Terms())
+            before = kept_terms.stored(connection).get(source, Terms())
             both = terms.strictest([before, held])
-            terms.keep(connection, source, replace(both, note=held.note or before.note), by=by)
+            kept_terms.keep(connection, source, replace(both, note=held.note or before.note), by=by)
             return
     if held != Terms():
-        terms.store(connection, source, held, by=by)
+        kept_terms.store(connection, source, held, by=by)
 
 
 def remembered(signed: Manifest | None) -> dict[str, Any]:

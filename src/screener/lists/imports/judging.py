@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from screener.hashing.hash import Hash
 from screener.lists import placeholders
-from screener.lists.segments import Changes
+from screener.lists.searchable import Changes
 from screener.lists.stored_rows import Version
 
 

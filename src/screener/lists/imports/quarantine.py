@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from screener.hashing.hash import KINDS
 from screener.lists.database import in_order
-from screener.lists.forms import row_of
 from screener.lists.imports.report import FULL
-from screener.lists.records import BadRow, Category, Row
+from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.stored_rows import packed, unpacked
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Keeping:
             self._held = self._before()
         again, new = [], []
         for one in bad:
-            text = None if one.row is None else pack(one.row)
+            text = None if one.row is None else packed(one.row)
             same = self._held.get(_key(one.line, one.field, one.reason, text))
             if same:
                 again.append((self._import, one.line, text, same.pop()))
@@ -151,24 +150,5 @@ def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, 
         ).fetchone()
         if held is not None:
             import_id, source, field, text = held
-            found[one] = Kept(import_id, source, unpack(text, field))
+            found[one] = Kept(import_id, source, unpacked(text, field))
     return found
-
-
-def pack(row: Row) -> str:
-    """A row as JSON."""
-    hashes = [[item.kind.name, item.value.hex(), item.quality] for item in row.hashes]
-    categories = [[one.scheme, one.code] for one in row.categories]
-    said = (row.line, row.entry, row.state, hashes, categories, dict(row.labels), row.updated)
-    return json.dumps((*said, row.damaged), ensure_ascii=False, separators=(",", ":"))
-
-
-def unpack(text: str, field: str | None) -> Row:
-    """The row of a JSON text that `pack` made; `field` is the first one of it that was bad, which
-    is what older versions say of the kinds that are damaged.
-    """
-    line, entry, state, hashes, pairs, labels, updated, more = row_of(text)
-    kind = (field or "").removesuffix("_quality")
-    damaged = more[0] if more else [kind] * (kind in KINDS)
-    categories = tuple(Category(scheme, code) for scheme, code in pairs)
-    return Row(line, entry, state, hashes, categories, labels, updated, tuple(damaged))

@@ -23,6 +23,7 @@ from screener.lists.imports.rounds import rounds
 from screener.lists.line import is_line
 from screener.lists.placeholders import release
 from screener.lists.records import Row, derived_entry
+from screener.lists.searchable import Changes
 from screener.lists.states import State
 from screener.lists.times import order
 from screener.whole import whole
@@ -55,7 +56,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         before = generations.at(connection, folder)
         number = before.number + 1
         wanted = _wanted(connection, ids)
-        changes = segments.Changes()
+        changes = Changes()
         states = before.states
         for (import_id, source), rows in groupby(wanted.values(), key=itemgetter(0, 1)):
             said = _said_of_import(connection, import_id)
@@ -193,7 +194,7 @@ def release_value(
             values = [(value,) for (value,) in values if Hash(found, value).codes]
         if not values:
             raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
-        changes = segments.Changes()
+        changes = Changes()
         release(connection, number, changes, [(kind, value) for (value,) in values])
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(

@@ -25,7 +25,7 @@ from screener.lists.imports.newcomers import Newcomers
 from screener.lists.imports.pending import Pending
 from screener.lists.imports.stored import COLUMNS, Ages, Stored
 from screener.lists.records import LOW_INFORMATION, Row, has_records, opinions_at, united
-from screener.lists.segments import Changes
+from screener.lists.searchable import Changes
 from screener.lists.states import State, effective
 from screener.lists.stored_rows import Version, version_of
 from screener.lists.times import order, timeless

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from screener.lists.line import check_asked, check_flags
+from screener.lists.asked import check_asked, check_flags
 from screener.lists.terms import Terms, check_terms
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pillow_heif
 from PIL import ImageFile
 
-from screener.media import headers, pixels
+from screener.media import ends, pixels
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
@@ -47,4 +47,4 @@ def decoded(data: bytes, number: int) -> pixels.Pixels | None:
 
 def _alone(data: bytes) -> BytesIO:
     """The file without one that stands behind it, whose boxes libheif would take for its own."""
-    return BytesIO(data[: headers.end(data, 0)])  # no copy where nothing does
+    return BytesIO(data[: ends.end(data, 0)])  # no copy where nothing does

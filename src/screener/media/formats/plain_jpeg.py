@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from screener.media import headers, missing
+from screener.media import ends, missing
 from screener.media.missing import FRAME, SEGMENT
 from screener.media.pixels import Pixels
 
@@ -57,7 +57,7 @@ def shape_of(data: bytes) -> Shape | None:
     head = _head_of(data)
     if head is None or head.scan == head.end or not _is_luma_first(head):
         return None
-    if len(data) - headers.after_end_mark(data, head.end) >= _TAIL:
+    if len(data) - ends.after_end_mark(data, head.end) >= _TAIL:
         return None
     _, height, width, count = FRAME.unpack_from(head.frame)
     in_scans = head.progressive or data[head.scan] != count

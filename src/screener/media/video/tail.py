@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from screener.media.embedded import appended, archive_in
-from screener.media.headers import begins_in_box
+from screener.media.ends import begins_in_box
 from screener.media.sniff import MATROSKA
 from screener.media.video.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
 from screener.media.video.following import ASF_DATA, ASF_HEADER, asf_objects

@@ -1,5 +1,5 @@
-"""What a person sees of a list: imports, what it holds, whether it is whole, entries, quarantine,
-exports, the log. A value is shown only where it was asked for.
+"""List text: what a person sees of a list in a terminal: imports, what it holds, whether it is
+whole, entries, quarantine, exports, the log. A value is shown only where it was asked for.
 """
 
 from __future__ import annotations

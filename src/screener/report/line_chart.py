@@ -1,4 +1,4 @@
-"""Charts as SVG: a line with a band around it, drawn without a library, shown without a script."""
+"""A chart of a line in a band as SVG, drawn without a library, shown without a script."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 460, 260
+_WIDTH, _HEIGHT = 460, 260  # in units of its own
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 28, 40
 
 
@@ -41,41 +41,41 @@ class Scale:
             share = math.log(inside / self.least) / math.log(self.most / self.least)
         else:
             share = (inside - self.least) / (self.most - self.least)
-        return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
+        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def chart(title: str, line: Line, scale: Scale, across: str) -> str:
+def line_chart(title: str, line: Line, scale: Scale, across: str) -> str:
     """An `svg` element, to stand in a page."""
     last = max(1, len(line.values) - 1)
 
     def x(place: float) -> float:
-        return _LEFT + place / last * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + place / last * (_WIDTH - _LEFT - _RIGHT)
 
     def points(values: Sequence[float]) -> list[str]:
         return [f"{x(n):.1f},{scale.y(value):.1f}" for n, value in enumerate(values)]
 
     drawn = [
-        f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">',
+        f'<svg role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">',
         f"<title>{escape(title)}</title>",
         f'<text class="title" x="{_LEFT}" y="16">{escape(title)}</text>',
     ]
     for value, said in scale.ticks:
         y = scale.y(value)
-        drawn.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
+        drawn.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
         drawn.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}">{escape(said)}</text>')
     step = max(1, last // 8)
     for place in range(0, last + 1, step):
         drawn.append(
-            f'<text class="foot" x="{x(place):.1f}" y="{HEIGHT - _BOTTOM + 16}">{place}</text>'
+            f'<text class="foot" x="{x(place):.1f}" y="{_HEIGHT - _BOTTOM + 16}">{place}</text>'
         )
-    middle = (_LEFT + WIDTH - _RIGHT) / 2
-    drawn.append(f'<text class="foot" x="{middle}" y="{HEIGHT - 6}">{escape(across)}</text>')
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    drawn.append(f'<text class="foot" x="{middle}" y="{_HEIGHT - 6}">{escape(across)}</text>')
     band = " ".join([*points(line.high), *reversed(points(line.low))])
     drawn.append(f'<polygon class="band" points="{band}"/>')
     for run in _runs(points(line.values), [scale.shows(value) for value in line.values]):
         drawn.append(f'<polyline class="line" points="{" ".join(run)}"/>')
     if line.mark is not None and line.mark <= last:
-        down = f"M{x(line.mark):.1f} {_TOP}V{HEIGHT - _BOTTOM}"
+        down = f"M{x(line.mark):.1f} {_TOP}V{_HEIGHT - _BOTTOM}"
         drawn.append(f'<path class="mark" d="{down}"/>')
     return "".join([*drawn, "</svg>"])
 

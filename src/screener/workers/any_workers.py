@@ -1,4 +1,4 @@
-"""Working: what a scan asks of those that do its work, here or elsewhere."""
+"""Any workers: what a scan asks of those that do its work, here or elsewhere."""
 
 from __future__ import annotations
 
