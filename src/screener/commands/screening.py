@@ -35,9 +35,9 @@ def match(asked: Asked) -> int:
 
     `-` stands for an unknown quality. Lines in a row with one input are one item, so that the
     output of `screener hash` can be piped in. A hash is compared as it is: copies that were
-    mirrored or turned are found by the hashes of all orientations. Where no line comes the exit
-    code is 3: what was to write them may have failed. Of one that ended halfway only
-    `set -o pipefail` tells.
+    mirrored, turned or made small are found by the hashes that `hash --orientations` prints. Where
+    no line comes the exit code is 3: what was to write them may have failed. Of one that ended
+    halfway only `set -o pipefail` tells.
 
     \b
     Example:
