@@ -284,6 +284,27 @@ def test_hashes_of_all_orientations_find_what_was_mirrored(known):
     assert sorted(kinds) == ["md5", *["pdq"] * len(eight)]
 
 
+def test_hashes_for_match_find_a_small_copy_as_a_scan_does(scene, tmp_path):
+    """Half of a grainy picture, which is known at twice its size only: `--orientations` has lines
+    of that, by which it matches. Without the option, as for a list, there are none.
+    """
+    flat = (np.asarray(scene(2, (320, 180)), np.float32) - 128) * 0.35 + 128
+    grain = np.sign(np.random.default_rng(1).normal(size=(180, 320, 1))) * 60
+    picture = Image.fromarray(np.clip(flat + grain, 0, 255).astype(np.uint8))
+    known, small = tmp_path / "known.txt", tmp_path / "small.png"
+    known.write_text(f"pdq {pdq.compute(np.asarray(picture)).text}\n")
+    picture.resize((160, 90), Image.Resampling.BICUBIC).save(small)
+
+    call = ("hash", "--kinds", "pdq", small)
+    lines = [screener(*call).stdout, screener(*call, "--orientations").stdout]
+    matched = [screener("match", "--list", known, input=line) for line in lines]
+    (scanned,) = screener("scan", small, "--list", known).stdout.splitlines()
+
+    assert json.loads(scanned)["verdict"] == "match"
+    assert [json.loads(done.stdout)["verdict"] for done in matched] == ["no_match", "match"]
+    assert [len(line.splitlines()) for line in lines] == [1, 16]
+
+
 def test_a_picture_that_shows_too_little_is_not_cleared_by_its_hash_line(known, tmp_path):
     """Half black and half white, of quality 70: unscreened by `match` as by `scan`, and matched if
     it is listed. With --digests-only it is the same what it shows.

@@ -103,7 +103,8 @@ class Screener:
         A file object is read from where it stands to its end. A Pillow image is the one frame that
         it stands at: of what else its file holds (digests, other frames and pages, thumbnails,
         hidden pictures) the Result says nothing, so give the file or its bytes where there are any.
-        An array likewise, and OpenCV's are BGR: `bgr[:, :, ::-1]` is RGB.
+        An array likewise, and OpenCV's are BGR: `bgr[:, :, ::-1]` is RGB. An archive is not opened,
+        and `unsupported` unless its own digest is listed: `scan` has a Result for each member.
 
         One Result whatever the input holds; TypeError for what is none of these, HashError for an
         array of another shape, or of other numbers than uint8, uint16, bool or floats. A crash of a

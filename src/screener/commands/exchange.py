@@ -60,7 +60,7 @@ def import_(
     \b
     Formats:
       csv  a header names the columns: id, pdq, md5, sha1, sha256, photodna, phash …,
-           quality, category, category_scheme, status; others are kept as labels
+           quality, category, category_scheme, status, updated; others are kept as labels
       tx, tx-csv          lines of `type value`, and the CSV of `tx dataset`
       ncmec               NCMEC Hash Sharing v2, XML
       vics, icse          Project VIC, JSON; INTERPOL ICSE, CSV

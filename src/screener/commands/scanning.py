@@ -86,14 +86,15 @@ def scan(
 ) -> int:  # fmt: skip
     """Screen files, folders, archives; one JSON line a file.
 
-    Every file is opened in a worker process of its own: one that crashes, hangs or eats memory
-    costs exactly itself, and is reported as unscreened with the reason. Members of zip and tar
-    archives have lines of their own, named `archive.zip!member`. A path may be a pattern with
-    `*`, `?` or `**`; `-` reads names from standard input, separated by NULs or line ends.
+    Every file is opened in a worker process: one that crashes, hangs or eats memory costs exactly
+    itself, and is reported as unscreened with the reason. Members of zip and tar archives have
+    lines of their own, named `archive.zip!member`. A path may be a pattern with `*`, `?` or `**`;
+    `-` reads names from standard input, separated by NULs or line ends.
 
     With --resume, an input that has a line in the file is left out if its size and time are the
-    same, and generations of the lists and policy too. The exit code is that of the whole file, and
-    3 where no input was found: a folder that is not mounted, or a `find` that failed, clears none.
+    same, and generations of the lists and policy too. The exit code is that of all lines of the
+    file that those decided, old and new, and 3 where no input was found: a folder that is not
+    mounted, or a `find` that failed, clears none.
     With --cache, such an input is hashed all the same if the cache does not hold it.
 
     With --engine ray, files are opened on the nodes of a Ray cluster, which all need them at the

@@ -35,9 +35,9 @@ def match(asked: Asked) -> int:
 
     `-` stands for an unknown quality. Lines in a row with one input are one item, so that the
     output of `screener hash` can be piped in. A hash is compared as it is: copies that were
-    mirrored or turned are found by the hashes of all orientations. Where no line comes the exit
-    code is 3: what was to write them may have failed. Of one that ended halfway only
-    `set -o pipefail` tells.
+    mirrored, turned or made small are found by the hashes that `hash --orientations` prints. Where
+    no line comes the exit code is 3: what was to write them may have failed. Of one that ended
+    halfway only `set -o pipefail` tells.
 
     \b
     Example:
@@ -73,7 +73,8 @@ def match(asked: Asked) -> int:
 @click.option(
     "--orientations",
     is_flag=True,
-    help="Print the hashes of a picture as mirrored and turned too, eight in all, for `match`.",
+    help="Print for `match` the hashes of a picture as mirrored and turned too, eight in all, and"
+    " of a small one at twice its size.",
 )
 def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orientations: bool) -> int:
     """Print the hashes of files and folders: lines of `kind value quality input`.
@@ -82,7 +83,7 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     for each frame, which `import --format vpdq` reads.
 
     Of pictures that have a frame round them there is a second line, made without it; pictures
-    hidden in a file have none: `scan` looks into those.
+    hidden in a file, and members of archives, have none: `scan` looks into those.
 
     A file that cannot be hashed to its end gets a line `unscreened reason - input`, by which
     `match` knows it, and a sentence on standard error; the exit code is then 3. So does, without
@@ -98,7 +99,7 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     for path in find(files):
         hashed, made = _hashed(path, wanted, every)
         for one in hashed.hashes:
-            if (orientations or one.orientation == "upright") and _is_told(one):
+            if _is_told(one) and (orientations or _is_as_it_stands(one)):
                 click.echo(hash_lines.write(one.hash, path))
         if made is not None:
             click.echo(hash_lines.write(made, path))
@@ -128,7 +129,12 @@ def _hashed(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hashed,
 
 def _is_told(one: Located | Turned) -> bool:
     """Whether it has lines: what is hidden in a file has none."""
-    return one.part_kind == "frame" and one.region != "enlarged"
+    return one.part_kind == "frame"
+
+
+def _is_as_it_stands(one: Located) -> bool:
+    """Whether a list is to have it: of the ways to look at a picture a list needs one."""
+    return one.orientation == "upright" and one.region != "enlarged"
 
 
 def _shows_too_little(item: Hashed) -> bool:
@@ -139,7 +145,7 @@ def _shows_too_little(item: Hashed) -> bool:
     reach = Reach(Policy())
     seen: dict[str, set[tuple[int, float]]] = {}
     for one in groups_of(item.hashes):
-        if isinstance(one, Turned) and _is_told(one):
+        if isinstance(one, Turned) and _is_told(one) and one.region != "enlarged":
             seen.setdefault(one.kind, set()).update(one.moments if reach.surely_usable(one) else ())
     least = reach.least_moments(item)
     return any(len(moments) < least for moments in seen.values())
