@@ -110,3 +110,17 @@ def test_the_nearest_of_a_record_is_told_of_a_still_by_part_and_the_first_of_equ
     assert [(one.part_kind, one.distance) for one in moving.told().timeline] == [
         ("frame", 7), ("appended", 2), ("appended", 1)
     ]  # fmt: skip
+
+
+def test_of_equally_near_matches_the_kind_that_says_most_is_told_first():
+    """Whoever tells the first alone, as the summary of a scan does, must not tell of an aHash
+    where a digest or PDQ matched too.
+    """
+    kinds = ["md5", "pdq", "phash256", "phash", "ahash"]
+    hashes = [Located(Hash(KINDS[kind], bytes(KINDS[kind].size))) for kind in reversed(kinds)]
+    found = Found(hashes)
+    for located in hashes:
+        found.add([hit(located, 0, entry="b"), hit(located, 0, entry="a")], located)
+
+    told = [(match.kind, match.entry) for match in found.told().matches]
+    assert told == [(kind, entry) for kind in kinds for entry in "ab"]

@@ -7,12 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import NamedTuple
 
+from screener.hashing.hash import KINDS
 from screener.located import Located
 from screener.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
 _Moment = tuple[int, float]  # a track, and a time in it
 _Place = tuple[str, int]  # of a still a "part" by its number, of what moves a "clip"
+
+# At one distance those kinds come first that say most, since some tell the first match only: the
+# digests, then the longest, of which PDQ is the first.
+_RANKS = {
+    kind.name: rank
+    for rank, kind in enumerate(
+        sorted(KINDS.values(), key=lambda kind: (not kind.digest, -kind.code_size))
+    )
+}
 
 
 class Told(NamedTuple):
@@ -152,5 +162,6 @@ def _has_time(located: Located) -> bool:
     return located.hash.kind.perceptual and of_frame
 
 
-def _nearness(match: Match) -> tuple[int, str, str, str, str, int]:
-    return (match.distance, match.list, match.source, match.entry, match.kind, match.part)
+def _nearness(match: Match) -> tuple[int, int, str, str, str, int]:
+    rank = _RANKS[match.kind]
+    return (match.distance, rank, match.list, match.source, match.entry, match.part)
