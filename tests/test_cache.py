@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from clips import clip, scenes, value_of
 from command import screener
+from drawn_videos import sound
 from PIL import Image
 
 from screener import HashCache, HashList, Policy, Screener, rescan, scan
@@ -165,6 +166,31 @@ def test_what_a_scan_leaves_unscreened_a_rescan_counts(
         found = [one.total() for one in found]
     assert found[1:] == found[:1] * 2
     assert anew.total() > 1
+
+
+def test_digests_alone_are_compared_in_whatever_was_cached(make_list, folder, tmp_path):
+    """A cache that was filled to compare pictures and videos has all digests: what a file or a
+    member could not be decoded for keeps neither from being compared by them, as in a scan.
+    """
+    with zipfile.ZipFile(folder / "y.zip", "w") as archive:
+        for name in ("1.png", "words.txt", "empty"):
+            archive.write(folder / name, name)
+        archive.writestr("sound.mp4", sound())
+    film = Hash(KINDS["vpdq"], value_of(clip(scenes(30, seed=1)))).text
+    md5 = hashlib.md5((folder / "1.png").read_bytes()).hexdigest()
+    known = make_list([{"id": "one", "vpdq": film, "md5": md5}])
+    engine = Screener(known, policy=Policy(digests_only=True))
+    fill(tmp_path / "c", known, folder)
+
+    with HashCache.open(tmp_path / "c") as cache:
+        assert outdated(engine, cache) == 0
+        every = {one.input: (one.verdict, one.reason) for one in rescan(engine, cache, every=True)}
+
+    anew = {one.input: (one.verdict, one.reason) for one in scan(engine, folder, jobs=1)}
+    assert every == anew
+    assert sorted(name for name, (_, reason) in anew.items() if reason) == [
+        str(folder / "empty"), f"{folder}/y.zip!empty",
+    ]  # fmt: skip
 
 
 def test_what_cannot_be_decided_from_the_cache_is_counted(known, folder, tmp_path, make_list):

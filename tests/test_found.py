@@ -70,6 +70,21 @@ def test_a_record_is_seen_in_runs_of_frames_that_follow_each_other(hashes, seen,
         assert runs == told
 
 
+def test_what_is_seen_by_several_kinds_is_told_in_one_order():
+    """Whichever kind was looked up first, which hangs on what else was in the batch."""
+    frames = [
+        Located(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=int(time), time=time)
+        for time in (0.0, 1.0)
+        for kind in ("phash", "dhash", "pdq")
+    ]
+    for seed in range(6):
+        found = Found(frames)
+        for frame in random.Random(seed).sample(frames, len(frames)):
+            found.add([hit(frame)], frame)
+
+        assert [one.kind for one in found.told().timeline] == ["dhash", "pdq", "phash"]
+
+
 def test_many_frames_cost_no_more_for_each_of_many_records():
     """A video that shows for minutes what a thousand records hold: a set of moments for each of
     them would take gigabytes of a longer one.

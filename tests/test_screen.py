@@ -158,13 +158,17 @@ def test_a_digest_matches_a_file_that_cannot_be_decoded(make_list):
 
 
 def test_a_file_over_the_byte_limit_is_too_large_but_its_digest_is_looked_up(make_list, tmp_path):
-    """A large file is not held in memory; its digests are made as it streams by."""
+    """A large file is not held in memory; its digests are made as it streams by, those of a file
+    object too.
+    """
     file = tmp_path / "large.bin"
     file.write_bytes(b"x" * 3_000_000)
     listed = {"id": "large", "sha1": hashlib.sha1(file.read_bytes()).hexdigest(), "pdq": "0f" * 32}
     policy = Policy(limits=Limits(bytes=1_000_000))
 
-    assert Screener(make_list([listed]), policy=policy).screen(file).verdict == Verdict.MATCH
+    engine = Screener(make_list([listed]), policy=policy)
+    for item in (file, file.read_bytes(), io.BytesIO(file.read_bytes())):
+        assert engine.screen(item).verdict == Verdict.MATCH
     other = make_list([{"id": "x", "pdq": "0f" * 32}], name="other")
     result = Screener(other, policy=policy).screen(file)
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.TOO_LARGE)

@@ -52,6 +52,21 @@ def test_a_stream_without_end_is_cut_off_at_the_limit():
         source.read(Endless(), limit=3_000_000)
 
 
+def test_a_file_object_beyond_the_limit_is_handed_over_from_where_it_stood():
+    """As a file is, for its digests, if it says of an end; it is its caller's, and stays open."""
+    lent = io.BytesIO(b"-123456")
+    lent.seek(1)
+
+    with source.read(lent, limit=5) as found:
+        assert (found.content, found.file.read()) == (None, b"123456")
+
+    assert not lent.closed
+    with open("/dev/zero", "rb") as endless, pytest.raises(MediaError, match="too_large"):
+        source.read(endless, limit=5)
+    with pytest.raises(MediaError, match="too_large"):
+        source.read(Giving(b"123", b"456"), limit=5)
+
+
 def test_a_text_stream_is_named_as_the_mistake():
     """A file opened in text mode cannot be hashed."""
     with pytest.raises(MediaError, match="binary"):

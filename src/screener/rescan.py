@@ -24,8 +24,11 @@ from screener.threads import checked as checked_threads
 _CHUNK = 1 << 17
 _DECIDED = 256
 
-# What only decoding a whole file can say, whose digests are those of all of it.
-_DECODING = frozenset(("undecodable", "truncated", "unsupported", "encrypted", "no_video"))
+# What decoding says, and what reading a member that is cut short never does.
+_OF_MEMBERS = frozenset(("unsupported", "encrypted", "no_video"))
+# What only decoding can say of a file. Whatever ended a worker may have ended the listing of an
+# archive, and too large may be what a worker lacked memory for.
+_OF_FILES = _OF_MEMBERS | {"undecodable", "truncated"}
 
 
 def rescan(
@@ -103,12 +106,13 @@ def _decided(engine: Screener, items: list[Hashed]) -> Iterator[Result]:
 
 
 def _is_whole(item: Hashed) -> bool:
-    """Whether the digests of an input are those of all of it, though it could not be decoded: not
-    those of a member that was cut short, or of an archive of which not all could be listed.
+    """Whether the digests of an input are surely of all of it, though it could not be decoded: not
+    those of a member that may be cut short, or of an archive of which not all could be listed.
     """
-    inside = item.archive or item.name.archives
     trouble = item.trouble
-    return not inside and bool(item.hashes) and trouble is not None and trouble.reason in _DECODING
+    if item.archive or not item.hashes or trouble is None:
+        return False
+    return trouble.reason in (_OF_MEMBERS if item.name.archives else _OF_FILES)
 
 
 def _is_spoken_for(item: Hashed) -> bool:

@@ -131,7 +131,8 @@ class Found:
             for (key, (what, clip)), match in nearest.items()
             if what == "clip"
         ]
-        order = sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry))
+        # By the kind as well: which was looked up first hangs on what else was, in one batch.
+        order = sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry, one.kind))
         return tuple(sorted(order, key=lambda one: one.part_kind != "frame"))
 
     def _bits(self, located: Located) -> int:

@@ -69,7 +69,7 @@ class Source:
     its `file`, which is open and to be closed.
 
     A regular file beyond the limit has no content but is an open `file`, so that its digests can
-    still be made without holding it.
+    still be made without holding it; so has a file object that can be read again.
     """
 
     content: Content | BinaryIO | None
@@ -148,8 +148,8 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
     A video's file may have `video_limit` bytes, where that is more, and is not held.
 
     Raises MediaError: `unreadable` (missing, forbidden, not a regular file, a file object at its
-    end), `too_large` for a stream beyond the limit. An array or Pillow image is passed on as it is;
-    TypeError for what is none of all these.
+    end), `too_large` for a stream beyond the limit that cannot be read again. An array or Pillow
+    image is passed on as it is; TypeError for what is none of all these.
     """
     if isinstance(item, OpenFile):
         with item:
@@ -163,7 +163,11 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
     if hasattr(item, "read"):
         stream = cast("BinaryIO", item)
         lent, begun = _lent(stream, max(limit, video_limit))
-        return Source(_read_stream(stream, limit, begun)) if lent is None else Source(lent, lent)
+        if lent is not None:
+            return Source(lent, lent)
+        start = None if begun else _stands_at(stream)
+        whole = _read_stream(stream, limit, begun)
+        return Source(None, _again(stream, start, limit)) if whole is None else Source(whole)
     if isinstance(item, Image.Image | np.ndarray):
         return Source(item)
     raise TypeError(
@@ -243,25 +247,42 @@ def _lent(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
     return io.BufferedReader(file) if is_video else None, b""
 
 
-def _read_stream(stream: BinaryIO, limit: int, begun: bytes) -> bytes:
-    """All of a file object, read in pieces since its length is unknown, behind what has been."""
+def _read_stream(stream: BinaryIO, limit: int, begun: bytes) -> bytes | None:
+    """All of a file object, read in pieces since its length is unknown, behind what has been; None
+    where that is more than the limit.
+    """
     pieces, total = [begun], len(begun)
     while piece := _piece(stream, 1 << 20):
         total += len(piece)
         if total > limit:
-            raise MediaError("too_large", f"more than {limit} bytes")
+            return None
         pieces.append(piece)
-    if not total and _stands_behind(stream):
+    if not total and _stands_at(stream):
         raise MediaError("unreadable", "a file object at its end; seek(0) goes back to its start")
     return b"".join(pieces)
 
 
-def _stands_behind(stream: BinaryIO) -> bool:
-    """Whether a file object says that there is something before where it stands."""
+def _again(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
+    """A file object of more bytes than the limit, as a file that begins where it stood and may be
+    closed. Raises MediaError, `too_large`, where it cannot go back or says of no end: it may have
+    none.
+    """
+    file = _Lent(stream)
     try:
-        return stream.tell() > 0
+        if start is not None and file.seek(0, io.SEEK_END) - start > limit:
+            file.seek(start)
+            return io.BufferedReader(file)
+    except Exception:  # whatever it raises
+        pass
+    raise MediaError("too_large", f"more than {limit} bytes")
+
+
+def _stands_at(stream: BinaryIO) -> int | None:
+    """Where a file object says that it stands."""
+    try:
+        return stream.tell()
     except Exception:  # whatever it raises: it may have no place, or not say
-        return False
+        return None
 
 
 def _piece(stream: BinaryIO, size: int) -> bytes:
