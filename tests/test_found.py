@@ -82,7 +82,7 @@ def test_what_is_seen_by_several_kinds_is_told_in_one_order():
         for frame in random.Random(seed).sample(frames, len(frames)):
             found.add([hit(frame)], frame)
 
-        assert [one.kind for one in found.told().timeline] == ["dhash", "pdq", "phash"]
+        assert [one.kind for one in found.told().timeline] == ["pdq", "phash", "dhash"]
 
 
 def test_many_frames_cost_no_more_for_each_of_many_records():

@@ -15,8 +15,8 @@ _Key = tuple[str, str, str, str]
 _Moment = tuple[int, float]  # a track, and a time in it
 _Place = tuple[str, int]  # of a still a "part" by its number, of what moves a "clip"
 
-# At one distance those kinds come first that say most, since some tell the first match only: the
-# digests, then the longest, of which PDQ is the first.
+# Of what is equal else those kinds come first that say most, since some tell the first match only:
+# the digests, then the longest, of which PDQ is the first.
 _RANKS = {
     kind.name: rank
     for rank, kind in enumerate(
@@ -132,7 +132,9 @@ class Found:
             if what == "clip"
         ]
         # By the kind as well: which was looked up first hangs on what else was, in one batch.
-        order = sorted(told, key=lambda one: (one.spans, one.list, one.source, one.entry, one.kind))
+        order = sorted(
+            told, key=lambda one: (one.spans, one.list, one.source, one.entry, _RANKS[one.kind])
+        )
         return tuple(sorted(order, key=lambda one: one.part_kind != "frame"))
 
     def _bits(self, located: Located) -> int:
