@@ -546,6 +546,16 @@ def test_a_second_name_costs_no_member(name, second):
     assert [archive.read(number, 9)[0] for number in range(3)] == [b"a", b"b", b"c"]
 
 
+def test_a_member_without_a_name_is_screened(engine, pictures, tmp_path):
+    """A name that is empty, as one is that begins with a zero byte, costs no member."""
+    data = zipped({"a.png": pictures[0], "!.png": pictures[0], "c.png": pictures[0]})
+    (tmp_path / "a.zip").write_bytes(data.replace(b"!.png", b"\0.png"))
+
+    found = told(scan(engine, tmp_path / "a.zip", jobs=1), tmp_path)
+
+    assert found == [(f"a.zip!{name}", "match", None) for name in ("a.png", "", "c.png")]
+
+
 class Counted(io.BufferedIOBase):
     """A file object that counts the bytes that are read of it and others of its kind."""
 
