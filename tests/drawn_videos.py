@@ -26,7 +26,8 @@ def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop
         if codec == "libx264":
             track.options = {"preset": "ultrafast", "crf": "18"} | options
         if codec.startswith("libvpx"):
-            track.options = {"deadline": "realtime", "cpu-used": "8"}
+            # Negative: else VP8 takes more or less trouble by how fast the machine is just then.
+            track.options = {"deadline": "realtime", "cpu-used": "-8"}
         if gop:
             track.codec_context.gop_size = gop
         for number, picture in enumerate(pictures):

@@ -1,25 +1,26 @@
-"""Scans a folder and tells what its workers took; run by test_robustness.py.
+"""Scans a file or a folder and tells what its workers took; run by test_robustness.py.
 
-    python scan_and_measure.py LIST FOLDER SECONDS JOBS
+    python scan_and_measure.py LIST PATH JOBS
 
-Result lines go to standard output, the largest worker's peak memory in bytes to standard error.
+Result lines go to standard output; to standard error the largest worker's peak memory, in bytes,
+and the seconds for which processors were at work for all of them.
 """
 
 import resource
 import sys
 
-from screener import HashList, Policy, Screener, output, scan
+from screener import HashList, Screener, output, scan
 
 
 def main():
-    """Scan, then ask the system for the peak of all children."""
-    known, folder, seconds, jobs = sys.argv[1:]
-    engine = Screener(HashList.open(known), policy=Policy(seconds=float(seconds)))
+    """Scan, then ask the system what all children took."""
+    known, path, jobs = sys.argv[1:]
+    engine = Screener(HashList.open(known))
     with output.open_jsonl() as out:
-        for result in scan(engine, folder, jobs=int(jobs)):
+        for result in scan(engine, path, jobs=int(jobs)):
             out.write(result)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(peak, file=sys.stderr)
+    took = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(took.ru_maxrss * 1024, took.ru_utime + took.ru_stime, file=sys.stderr)
 
 
 if __name__ == "__main__":

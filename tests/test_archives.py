@@ -520,6 +520,42 @@ def test_an_odd_name_costs_no_member(engine, pictures, tmp_path, zeros):
     assert results[0].input_bytes == os.fsencode(folder / "a.zip") + b"!\xff\x80.png"
 
 
+@pytest.mark.parametrize("name", [b"bb.png", b"\xff\xff.png"])
+@pytest.mark.parametrize(
+    "second", ["\u65e5.png".encode(), b"", b"\xff", b"folder/", b"\0", None], ids=repr
+)
+def test_a_second_name_costs_no_member(name, second):
+    """A member's name in Unicode, which packers write beside the other, whole or damaged: all
+    members are read, each by the name that stands first, on every Python and without a warning.
+    """
+    body = b"\1" if second is None else struct.pack("<BL", 1, zlib.crc32(name)) + second
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.png", b"a")
+        info = zipfile.ZipInfo("bb.png" if name.isascii() else "\u00e9.png")
+        info.extra = struct.pack("<2H2s", 0x9999, 2, b"up") + struct.pack("<2sH", b"up", len(body))
+        info.extra += body
+        archive.writestr(info, b"b")
+        archive.writestr("c.png", b"c")
+
+    archive = Archive(io.BytesIO(stream.getvalue().replace("\u00e9.png".encode(), name)))
+
+    listing = archive.list(Limits(), FREE)
+    assert [one.name for one in listing.members] == [b"a.png", name, b"c.png"]
+    assert listing.trouble is None
+    assert [archive.read(number, 9)[0] for number in range(3)] == [b"a", b"b", b"c"]
+
+
+def test_a_member_without_a_name_is_screened(engine, pictures, tmp_path):
+    """A name that is empty, as one is that begins with a zero byte, costs no member."""
+    data = zipped({"a.png": pictures[0], "!.png": pictures[0], "c.png": pictures[0]})
+    (tmp_path / "a.zip").write_bytes(data.replace(b"!.png", b"\0.png"))
+
+    found = told(scan(engine, tmp_path / "a.zip", jobs=1), tmp_path)
+
+    assert found == [(f"a.zip!{name}", "match", None) for name in ("a.png", "", "c.png")]
+
+
 class Counted(io.BufferedIOBase):
     """A file object that counts the bytes that are read of it and others of its kind."""
 

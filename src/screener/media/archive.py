@@ -216,8 +216,10 @@ def _bomb(limits: Limits) -> str:
 class _Zip:
     def __init__(self, stream: BinaryIO) -> None:
         self._archive = ZipFile(stream)
-        # A folder with content is one in name only.
-        self._infos = [i for i in self._archive.infos if not i.is_dir() or i.file_size]
+        # A folder with content is one in name only. Older Pythons cannot say of an empty name
+        # whether it is a folder's.
+        infos = self._archive.infos
+        self._infos = [i for i in infos if not i.filename.endswith("/") or i.file_size]
 
     def members(self) -> Iterator[tuple[Member, int | None]]:
         for info in self._infos:

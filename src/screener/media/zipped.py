@@ -28,6 +28,10 @@ _SPARE = 512
 # a name that is not, though it says so.
 _UTF8, _RAW = 0x08, 0x80
 
+# What marks, in a member's extra bytes, its name again, in Unicode. Newer Pythons take that name,
+# and open no archive where one of them is damaged: it is given a mark that nothing has.
+_SECOND_NAME, _NOTHING = b"up", b"\xff\xff"
+
 
 class ZipFile:
     """An open zip file; raises what `zipfile` raises. `infos` are its members, folders too."""
@@ -40,7 +44,7 @@ class ZipFile:
             # One such name would cost all members.
             self._amended.names = True
             self._archive = self._opened()
-        self._amended.names = False
+        self._amended.opening = False
         self.infos = self._archive.infolist()
         raw = (info for info in self.infos if info.flag_bits >> 8 & _RAW)
         self._amended.headers = frozenset(info.header_offset for info in raw)
@@ -128,14 +132,16 @@ class _Summed(io.RawIOBase):
 
 
 class _Amended(io.RawIOBase):
-    """A zip file without the zeros behind its end. Where `names` is set, its directory has names as
-    UTF-8 that are; `headers` is where the headers of members with others begin.
+    """A zip file without the zeros behind its end. While it is `opening`, its directory has each
+    name once and, where `names` is set, names as UTF-8 that are; `headers` is where the headers of
+    members with others begin.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
         self._stream = stream
         self.end = _end(stream)
+        self.opening = True
         self.names = False
         self.headers: frozenset[int] = frozenset()
 
@@ -159,8 +165,8 @@ class _Amended(io.RawIOBase):
         at = self._stream.tell()
         left = max(self.end - at, 0)
         data = self._stream.read(left if size < 0 else min(size, left))
-        if self.names and data.startswith(b"PK\1\2"):
-            return _with_raw_names(data)
+        if self.opening and data.startswith(b"PK\1\2") and (self.names or _SECOND_NAME in data):
+            return _directory(data, self.names)
         if at in self.headers and len(data) == _HEADER:
             return data[:7] + bytes([data[7] & ~_UTF8]) + data[8:]
         return data
@@ -180,18 +186,31 @@ def _end(stream: BinaryIO) -> int:
     return size
 
 
-def _with_raw_names(directory: bytes) -> bytes:
-    """A directory in which names that are not UTF-8 do not say so any more, and are marked."""
+def _directory(directory: bytes, names: bool) -> bytes:
+    """A directory with each name once; in which, if `names`, those that are not UTF-8 do not say so
+    any more, and are marked.
+    """
     amended = bytearray(directory)
     at = 0
     while directory.startswith(b"PK\1\2", at) and at + _ENTRY <= len(directory):
-        sizes = struct.unpack_from("<3H", directory, at + 28)
-        if directory[at + 9] & _UTF8 and not _is_utf8(
-            directory[at + _ENTRY : at + _ENTRY + sizes[0]]
-        ):
+        name, extra, comment = struct.unpack_from("<3H", directory, at + 28)
+        begin = at + _ENTRY
+        end = begin + name
+        if names and directory[at + 9] & _UTF8 and not _is_utf8(directory[begin:end]):
             amended[at + 9] = directory[at + 9] & ~_UTF8 | _RAW
-        at += _ENTRY + sum(sizes)
+        for field in _fields(directory[end : end + extra]):
+            if directory.startswith(_SECOND_NAME, end + field):
+                amended[end + field : end + field + 2] = _NOTHING
+        at = end + extra + comment
     return bytes(amended)
+
+
+def _fields(extra: bytes) -> Iterator[int]:
+    """Where the fields of a member's extra bytes begin."""
+    at = 0
+    while at + 4 <= len(extra):
+        yield at
+        at += 4 + int.from_bytes(extra[at + 2 : at + 4], "little")
 
 
 def _is_utf8(name: bytes) -> bool:
