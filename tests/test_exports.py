@@ -146,6 +146,7 @@ def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
             "numpy.ma screener.lists.formats screener.lists.imports screener.lists.showing",
         ),
         ("screener", "screener.workers.workers screener.report screener.ray screener.commands"),
+        ("screener", "multiprocessing socket screener.media.video"),
         ("screener.cli", "screener.calibrate screener.lists.showing screener.hotline.partners"),
     ],
 )

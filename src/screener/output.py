@@ -15,7 +15,6 @@ from screener.errors import OutputError
 from screener.finished import Finished
 from screener.result import SCHEMA, Result, check_result
 from screener.screen import Screener, check_engine
-from screener.workers import guard
 
 # With its number, as a head of an audit log and an edge filter have a schema too.
 _RESULTS = Sort(f'{{"schema":{SCHEMA},', "results")
@@ -131,9 +130,16 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output")
-    guard.leave()
+    _leave_workers()
     claimed = claim(path, os.O_WRONLY, sort=_RESULTS)
     return JsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed)
+
+
+def _leave_workers() -> None:
+    """End a worker process that only loads the program, and would write where that does."""
+    from screener.workers import guard  # not with this module: it loads what starts processes
+
+    guard.leave()
 
 
 def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
@@ -149,7 +155,7 @@ def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLine
 def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
     """As `resume_jsonl`, but half a last line stays until `begin` is called."""
     check_engine(engine, "what is gone on with")
-    guard.leave()
+    _leave_workers()
     claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:
         if not claimed.regular:

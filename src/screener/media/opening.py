@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from screener.errors import MediaError
-from screener.media import image, video
+from screener.media import image
 from screener.media.limits import Limits
 from screener.media.picture import Picture
 from screener.media.sampling import Sampling
@@ -32,11 +32,23 @@ def open(
     if not isinstance(content, bytes):
         if isinstance(content, Image.Image | np.ndarray):
             return image.open(content, limits=limits)
-        return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
+        return _open_video(content, limits=limits, sampling=sampling, seconds=seconds)
     mime = sniff(content[:4096])
     if mime in CONTAINERS:
-        return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
+        return _open_video(content, limits=limits, sampling=sampling, seconds=seconds)
     if mime is not None and mime.startswith("audio/"):
         raise MediaError("no_video", f"{mime} is sound; a cover that it may have is not looked at")
-    clips = partial(video.open, limits=limits, sampling=sampling, seconds=seconds)
+    clips = partial(_open_video, limits=limits, sampling=sampling, seconds=seconds)
     return image.open(content, limits=limits, clips=clips)
+
+
+def _open_video(
+    content: bytes | BinaryIO,
+    *,
+    limits: Limits | None,
+    sampling: Sampling | None,
+    seconds: float | None,
+) -> Picture:
+    from screener.media import video  # not with this module: much, and most programs open none
+
+    return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
