@@ -127,11 +127,16 @@ def test_no_statement_numbers_its_places():
     assert [name for name, text in sources.items() if re.search(r"[ (=]\?\d", text)] == []
 
 
+def _loaded_by(name):
+    """The modules that a fresh interpreter has once it has imported one."""
+    code = f"import sys, {name}; print('\\n'.join(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(shown.stdout.split())
+
+
 def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
     """`import screener` in a fresh interpreter leaves heavy and networked modules alone."""
-    code = "import sys, screener; print('\\n'.join(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name.split(".")[0] for name in shown.stdout.split()}
+    loaded = {name.split(".")[0] for name in _loaded_by("screener")}
 
     unwanted = {"cv2", "scipy", "requests", "urllib3", "httpx", "http", "ssl", "imagehash", "click"}
     unwanted |= {"av", "cryptography", "pybloom_live", "ray", "pyarrow", "nacl", "babel"}
@@ -154,9 +159,7 @@ def test_what_few_programs_need_is_loaded_by_those_that_do(name, unwanted):
     """`import screener`, which each worker and each command starts with, leaves alone what keeps a
     list, starts processes or tells of a day's work: loading takes time for each module.
     """
-    code = f"import sys, {name}; print('\\n'.join(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(shown.stdout.split())
+    loaded = _loaded_by(name)
 
     assert name in loaded
     assert loaded & set(unwanted.split()) == set()
