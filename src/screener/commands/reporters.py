@@ -42,8 +42,8 @@ class _ForReporters(Speaking):
             return super().parse_args(ctx, args)
         except click.UsageError:
             # What was read before the slip is known.
-            said = ctx.params
-            tell_helplines(said.get("country"), said.get("helplines"), speaker(ctx))
+            given = ctx.params
+            tell_helplines(given.get("country"), given.get("helplines"), speaker(ctx))
             raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
