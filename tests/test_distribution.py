@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -86,6 +86,15 @@ def test_a_ray_that_is_too_old_is_refused(monkeypatch, version):
     monkeypatch.delitem(sys.modules, "screener.ray", raising=False)
 
     with pytest.raises(ImportError, match=rf"2\.60 or newer, not {version}: pip install"):
+        importlib.import_module("screener.ray")
+
+
+def test_a_folder_called_ray_is_not_ray(monkeypatch):
+    """Such as Ray leaves in /tmp, where Python is started there: the extra is named."""
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    monkeypatch.delitem(sys.modules, "screener.ray", raising=False)
+
+    with pytest.raises(ModuleNotFoundError, match=r"screener\.ray needs the extra `ray`"):
         importlib.import_module("screener.ray")
 
 

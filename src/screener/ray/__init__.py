@@ -10,6 +10,8 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f"screener.ray needs {needed('ray')}", name=error.name) from error
 
+if not hasattr(_ray, "__version__"):  # a folder of that name, as Ray leaves one in /tmp
+    raise ModuleNotFoundError(f"screener.ray needs {needed('ray')}", name="ray")
 # One that is older, and is started here, would let whoever reaches its ports run programs.
 if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
     raise ImportError(
