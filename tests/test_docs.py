@@ -3,16 +3,20 @@
 import asyncio
 import json
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from command import put_in_path
 from exchange import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
 
 from screener import HashList, Policy, Verdict
+from screener.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -301,3 +305,53 @@ def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page):
         target = path.parent / link if link else path
         assert target.exists(), link
         assert not heading or heading in headings(target), (link, heading)
+
+
+def helps(command: click.Command) -> Iterator[str]:
+    """The help of a command and of all below it, as it is written."""
+    yield command.help or ""
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from helps(one)
+
+
+def calls(text: str) -> Iterator[list[str]]:
+    """The words behind `screener` of each call that a text shows whole: in a line of its own, or
+    behind a pipe or another command, or within backticks.
+    """
+    text = text.replace("\\\n", " ")
+    shown = re.findall(r"`(screener [^`…]*)`", text)
+    for line in re.findall(r"^(?: *|[^`]* [|;&]+ )(?=screener [a-z])(.*)$", text, re.M):
+        shown += re.split(r" [|;&]+ ", line)
+    for one in shown:
+        words = shlex.split(one, comments=True)
+        if words[0] == "screener" and "…" not in one:
+            yield words[1:]
+
+
+def named(words: list[str]) -> Iterator[str]:
+    """What these words name and there is not: a command, or an option of one."""
+    found: click.Command = cli
+    for word in words:
+        if word.startswith("-") and word != "-":
+            options = found.get_params(click.Context(found))  # with that for help
+            if not any(word in (*one.opts, *one.secondary_opts) for one in options):
+                yield word
+        elif isinstance(found, click.Group):
+            below = found.commands.get(word, found.commands.get("page"))  # `report RESULTS`
+            if below is None:
+                yield word
+                return
+            found = below
+
+
+def test_every_command_that_is_shown_is_one():
+    """In the README, the pages of docs and the helps: its name, and each option given to it; and
+    none is left out.
+    """
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+    texts = [page.read_text(encoding="utf-8") for page in pages] + list(helps(cli))
+
+    shown = [words for text in texts for words in calls(text)]
+
+    assert {words[0] for words in shown} >= set(cli.commands)
+    assert [words for words in shown if list(named(words))] == []

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from screener import Screener
 from screener.errors import MediaError
 from screener.media import source
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
 def test_a_file_is_read_whole_and_closed(tmp_path):
@@ -238,3 +241,36 @@ def test_every_name_is_told_in_utf_8():
     odd.name = 3  # what an object made of a descriptor is called
     assert source.name_of(odd) == source.Name()
     assert source.name_of("\ud800").text.encode().startswith(b"\xef\xbf\xbd")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_input_is_read_once(kind, tmp_path, make_list):
+    """For its digests and for its pixels; once more only where it must be hashed again, since bits
+    of its PDQ are in doubt and it may be near a record, of which this picture has nothing.
+    """
+    engine = Screener(make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}]))
+    path = tmp_path / "bridge"
+    with Image.open(FIXTURES / "images" / "bridge.jpg") as drawn:
+        drawn.convert("RGB").resize((640, 480)).save(path, kind)
+    content = path.read_bytes()
+
+    class Counted(io.BytesIO):
+        bytes = 0
+
+        def read(self, size=-1):
+            found = super().read(size)
+            self.bytes += len(found)
+            return found
+
+    lent = Counted(content)
+    assert engine.screen(lent).verdict == "no_match"
+    assert len(content) <= lent.bytes <= len(content) + 4096  # by which it is told what it is
+
+    def given():
+        return int(Path("/proc/self/io").read_text().split()[1])  # to this process, by any read
+
+    if os.access("/proc/self/io", os.R_OK):
+        engine.screen(path)  # loads what there is to load
+        before = given()
+        assert engine.screen(path).verdict == "no_match"
+        assert given() - before <= len(content) + 16384

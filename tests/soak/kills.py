@@ -12,7 +12,8 @@ from pathlib import Path
 from schedule import Schedule
 from subjects import SUBJECTS, Wrong, shrink_tiers
 
-LONGEST_S = 0.4  # from the first step of a writer to its death
+LONGEST_S = 0.4  # from the first step of a writer to its death, where steps are quick
+STEPS = 5  # that a writer has time for at most, where they are not
 
 
 def write(subject, folder: Path, schedule: Schedule, pipe: int) -> None:
@@ -55,9 +56,12 @@ def soak(subject_name: str, folder: Path, *, kills: int, seed: int) -> dict[str,
     subject, rng = SUBJECTS[subject_name], random.Random(seed)
     schedule = Schedule(first=300)
     subject.create(folder, schedule)
+    change, since = schedule.advance(), time.monotonic()
+    subject.apply(subject.open(folder), change)
+    longest = max(LONGEST_S, STEPS * (time.monotonic() - since))
     amid = kept = steps = 0
     for number in range(kills):
-        began, done = killed(subject, folder, schedule.copy(), rng.uniform(0, LONGEST_S))
+        began, done = killed(subject, folder, schedule.copy(), rng.uniform(0, longest))
         schedule.to(schedule.step + done)
         steps += done
         one = subject.open(folder)
@@ -73,4 +77,6 @@ def soak(subject_name: str, folder: Path, *, kills: int, seed: int) -> dict[str,
     change = schedule.advance()
     if not subject.holds(subject.apply(subject.open(folder), change), schedule.items):
         raise Wrong("writing does not go on")
+    if not steps + kept:
+        raise Wrong("no writer lived to the end of a step: nothing of what it wrote was looked for")
     return {"kills": kills, "amid_a_step": amid, "of_these_committed": kept, "steps": steps}
