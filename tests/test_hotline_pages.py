@@ -154,6 +154,20 @@ def test_a_month_that_begins_with_an_assessment_is_told_in_each_language(languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_thousands_are_told_as_the_language_writes_them(language):
+    """Between them French has a space that does not break, which is no foreign text: hours that a
+    case is late by, and counts.
+    """
+    say = translator(language)
+    one = case(reported=(RECEIVED,) * 1234)
+    then = RECEIVED + 1500 * HOUR
+    text = status_page.page_of([one], now=then, language=language, hotline=HOTLINE)
+
+    assert f"<bdi>{say.duration(1476 * HOUR)}</bdi>" in text
+    assert f"<td>{say.number(1234)}</td>" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_status_page_names_no_content_and_no_person(language):
     """It can hang in front of everyone: no address, no hash, no basis, reason or name."""
     text = status(language)
