@@ -143,6 +143,31 @@ def test_the_status_page_tells_the_time_of_each_case_and_the_figures(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("outcome", "held"), [("illegal", "1"), ("not_illegal", "0")])
+def test_a_month_that_begins_with_an_assessment_is_told_in_each_language(language, outcome, held):
+    """Of what came in the month before, while nothing has come in yet: its numbers are numbers."""
+    then = RECEIVED + timedelta(days=10)
+    one = case(outcome=outcome, events=(Event("assessed", then, "ann", "x"),))
+    page = Page(status_page.page_of([one], now=then, language=language, hotline=HOTLINE))
+
+    assert f"2026-12001{held}00––" in page.shown  # its cells, one after the other
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_thousands_are_told_as_the_language_writes_them(language):
+    """Between them French has a space that does not break, which is no foreign text: hours that a
+    case is late by, and counts.
+    """
+    say = translator(language)
+    one = case(reported=(RECEIVED,) * 1234)
+    then = RECEIVED + 1500 * HOUR
+    text = status_page.page_of([one], now=then, language=language, hotline=HOTLINE)
+
+    assert f"<bdi>{say.duration(1476 * HOUR)}</bdi>" in text
+    assert f"<td>{say.number(1234)}</td>" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_status_page_names_no_content_and_no_person(language):
     """It can hang in front of everyone: no address, no hash, no basis, reason or name."""
     text = status(language)

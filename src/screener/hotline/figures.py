@@ -103,7 +103,7 @@ def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
             counts[of(at)]["reports"] += 1
         for event in case.events:
             if event.state == "assessed":  # once a case: later steps may leave it there
-                counts[of(event.at)].update(assessed=1, illegal=case.outcome == "illegal")
+                counts[of(event.at)].update(assessed=1, illegal=int(case.outcome == "illegal"))
                 break
         for sent in case.sent:
             counts[of(sent.at)]["sent"] += 1

@@ -17,6 +17,11 @@ def said(message: str) -> str:
     return escape(message, quote=True)
 
 
+def apart(message: str) -> str:
+    """The same by itself, in the direction that its own letters have."""
+    return f"<bdi>{said(message)}</bdi>"
+
+
 def isolated(value: object) -> str:
     """A foreign value by itself, in the direction that its own letters have."""
     return f"<bdi>{text(value)}</bdi>"

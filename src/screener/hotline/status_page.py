@@ -22,7 +22,7 @@ from screener.hotline.partners import Hotline, Partner
 from screener.hotline.published import replace
 from screener.hotline.sentence import marked
 from screener.hotline.wording import STATES, unreviewed_notice
-from screener.report.html_page import opening, text
+from screener.report.html_page import opening
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),
@@ -62,7 +62,7 @@ def page_of(
     found = figures(held, now=now)
     names = {one: partner.name for one, partner in (partners or {}).items()}
     body = (
-        f"<p>{page.said(say('As of'))} {page.isolated(say.moment(now, hotline.zone))}</p>\n"
+        f"<p>{page.said(say('As of'))} {page.apart(say.moment(now, hotline.zone))}</p>\n"
         + _numbers(found, say)
         + _section(say("Cases whose clock runs"), _running(running, now, hotline, say), say)
         + _section(say("Removal by partner"), _partners(found, names, say), say)
@@ -121,13 +121,13 @@ def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator
 
 def _when(now: datetime, hotline: Hotline, say: Translator) -> Callable[[datetime], str]:
     """How a time stands in a table: its zone is told above, unless clocks were changed since."""
-    return lambda at: page.isolated(say.moment(at, hotline.zone, beside=now))
+    return lambda at: page.apart(say.moment(at, hotline.zone, beside=now))
 
 
 def _time(case: Case, now: datetime, say: Translator) -> str:
     """What is left, or by how much it is late; its colour never says it alone."""
     how = clock.standing(case, now)
-    length = page.isolated(say.duration(clock.remaining(case, now)))
+    length = page.apart(say.duration(clock.remaining(case, now)))
     message = say("overdue by {time}") if how == "overdue" else say("{time} left")
     return f'<span class="tag {how}">{page.filled(message, time=length)}</span>'
 
@@ -158,7 +158,7 @@ def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
     if some.share is not None:
         share += f" ({page.said(_part(some.in_time, some.counted, say))})"
     numbers = (some.sent, some.acknowledged, some.removed, some.refused)
-    return (*(text(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
+    return (*(page.said(say.number(n)) for n in numbers), share, page.said(_median(some, say)))
 
 
 def _part(part: int, whole: int, say: Translator) -> str:
@@ -178,7 +178,7 @@ def _months(months: Iterable[Month], say: Translator) -> str:
         rows.append(
             (
                 page.isolated(one.month),
-                *(text(say.number(n)) for n in numbers),
+                *(page.said(say.number(n)) for n in numbers),
                 page.said(in_time),
                 page.said(_median(one, say)),
             )
