@@ -313,6 +313,19 @@ def test_the_policy_sets_radius_and_floor_of_frames(put):
         Policy(floor={"vpdq": 49})
 
 
+def test_videos_without_a_frame_of_a_raised_floor_clear_nothing(put):
+    """Nothing could be compared with them, so that finding nothing says nothing."""
+    one = put(("film", clip(FILM.codes, quality=60)))
+    for floor, told in ((60, (Verdict.NO_MATCH, None)),
+                        (61, (Verdict.UNSCREENED, Reason.NOT_COMPARABLE))):  # fmt: skip
+        result = Screener(one, policy=Policy(floor={"vpdq": floor})).match([vpdq(OTHER)])
+        assert (result.verdict, result.reason) == told
+
+    two = put(("other", clip(FILM.codes[:2], quality=np.array([60, 61]))))
+    assert two.can_match("vpdq", floor=61)
+    assert not two.can_match("vpdq", floor=62)
+
+
 def test_frames_below_a_raised_floor_are_not_of_the_share_that_is_to_be_found(put):
     """Two frames of four have the quality, and both are found: the whole of the video, though of
     all that the index holds they are half. So it is for what stands beside.
