@@ -390,6 +390,36 @@ def test_a_still_listed_video_is_found_again_if_its_picture_is_a_detailed_one():
     assert rule(still(photo, 1), still(photo, 20)) is Rule.ALIKE
 
 
+@pytest.mark.parametrize("bits", [0, 3, 6, 8, 12])
+@pytest.mark.parametrize("last", [False, True])
+def test_a_noisy_title_is_none_the_more_for_what_stands_beside_it(bits, last):
+    """It is four fifths of the listed video, and of another one a part; what else they show differs
+    from the title in each of them, and does not agree.
+    """
+    _, text = photographed()
+    parts = []
+    for seed, others in ((1, scenes(1, seed=9)), (2, scenes(7, seed=8))):
+        title = near(np.repeat(text, 4, axis=0), bits, seed=seed)
+        parts.append(clip(np.concatenate((others, title) if last else (title, others))))
+    listed, query = parts
+
+    told = compare(query, listed)
+
+    assert (told.rule, told.found, told.listed) == (Rule.ALIKE, 4, 5)
+
+
+@pytest.mark.parametrize("shown", [[0, 1], [1, 0, 1], [0, 0]])
+def test_photographs_that_are_most_of_a_listed_video_are_the_whole(shown):
+    """Also where a scene of three is lost, or one of two."""
+    photos = scenes(12, seed=5)
+    listed = clip(photos[[0, max(shown), 0, max(shown), 2]])
+    query = joined(clip(near(photos[shown], 4, seed=6)), clip(photos[3:], start=9.0))
+
+    told = compare(query, listed)
+
+    assert (told.rule, told.found, told.listed) == (Rule.WHOLE, 4, 5)
+
+
 def test_noise_makes_no_scenes_of_one_picture():
     """Frames of one picture that noise has taken further than the radius from each other are as
     near to each other's copies as to their own; of two pictures as near they are not.

@@ -313,6 +313,39 @@ def test_the_policy_sets_radius_and_floor_of_frames(put):
         Policy(floor={"vpdq": 49})
 
 
+def test_videos_without_a_frame_of_a_raised_floor_clear_nothing(put):
+    """Nothing could be compared with them, so that finding nothing says nothing."""
+    one = put(("film", clip(FILM.codes, quality=60)))
+    for floor, told in ((60, (Verdict.NO_MATCH, None)),
+                        (61, (Verdict.UNSCREENED, Reason.NOT_COMPARABLE))):  # fmt: skip
+        result = Screener(one, policy=Policy(floor={"vpdq": floor})).match([vpdq(OTHER)])
+        assert (result.verdict, result.reason) == told
+
+    two = put(("other", clip(FILM.codes[:2], quality=np.array([60, 61]))))
+    assert two.can_match("vpdq", floor=61)
+    assert not two.can_match("vpdq", floor=62)
+
+
+def test_frames_below_a_raised_floor_are_not_of_the_share_that_is_to_be_found(put):
+    """Two frames of four have the quality, and both are found: the whole of the video, though of
+    all that the index holds they are half. So it is for what stands beside.
+    """
+    codes, quality = FILM.codes[:4], np.array([100, 100, 60, 60])
+    one = put(("film", clip(codes, quality=quality)))
+    around = OTHER.codes[:20]
+    both, single = (vpdq(clip(np.concatenate((around, codes[:count])))) for count in (2, 1))
+
+    assert found(one, clip(np.concatenate((around, codes[:2])))) == []
+    strict = Screener(one, policy=Policy(floor={"vpdq": 61}))
+    assert [str(match.video.rule) for match in strict.match([both]).matches] == ["whole"]
+    assert strict.match([single]).verdict is Verdict.NO_MATCH
+
+    lone = put(("lone", clip(FILM.codes[9:11], quality=np.array([100, 60]))))
+    strict = Screener(lone, policy=Policy(floor={"vpdq": 61}))
+    (told,) = strict.match([vpdq(clip(np.concatenate((around, FILM.codes[9:10]))))]).beside
+    assert (told.entry, str(told.video.rule)) == ("lone", "alike")
+
+
 def test_a_picture_of_a_listed_video_stands_beside_and_clears_nothing(put):
     """A still is not compared with videos: `not_comparable`, and what was seen is told."""
     engine = Screener(put(("film", FILM)))

@@ -152,7 +152,8 @@ class HashList(KeptList):
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
         """Whether a hash of that kind can make a match at all: whether a confirmed or disputed
-        record holds one that is searched, with a quality of at least `floor` or none recorded.
+        record holds one that is searched, with a quality of at least `floor` or none recorded; of
+        the kind `vpdq`, one with a frame of that quality.
         """
         found, least = kind_named(kind), within(floor, 0, 100)
         if least is None:

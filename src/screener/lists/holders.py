@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from screener.hashing.frames import FLOOR, Frames
 from screener.hashing.hash import HashKind
 from screener.lists.database import of_generation, some_at_once
 from screener.lists.records import COLUMNS, Record, record_of
@@ -13,16 +14,20 @@ from screener.lists.states import MATCHING
 
 def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
     """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
-    compared at that floor. Ends at the first one found: of a value the newest versions go first.
+    compared at that floor; of a video, one with a frame that is. Ends at the first one found: of a
+    value the newest versions go first.
     """
+    # What is compared of a video has a frame of the least floor.
+    by_frames = kind.video and floor > FLOOR
     found = connection.execute(
-        "SELECT 1 FROM hashes h JOIN records r ON r.id = h.record"
+        "SELECT h.value FROM hashes h JOIN records r ON r.id = h.record"
         " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
         f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
-        f" AND {of_generation(generation)} ORDER BY h.value DESC, h.record DESC LIMIT 1",
-        (kind.name, floor, *map(str, MATCHING)),
+        f" AND {of_generation(generation)} ORDER BY h.value DESC, h.record DESC"
+        f" LIMIT {-1 if by_frames else 1}",
+        (kind.name, 0 if kind.video else floor, *map(str, MATCHING)),
     )
-    return found.fetchone() is not None
+    return any(not by_frames or len(Frames.of_value(value).usable(floor)) for (value,) in found)
 
 
 def of(

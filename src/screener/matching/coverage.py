@@ -126,8 +126,5 @@ def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:
     """The kinds by which a list can make a match under the policy's floors."""
     return frozenset(
-        kind
-        for kind in one.kinds
-        # A video has no quality of its own: its frames have.
-        if one.can_match(kind, floor=0 if KINDS[kind].video else policy.floor.get(kind, 0))
+        kind for kind in one.kinds if one.can_match(kind, floor=policy.floor.get(kind, 0))
     )

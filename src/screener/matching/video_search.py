@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.hashed import Hashed
-from screener.hashing.frames import Frames
+from screener.hashing.frames import FLOOR, Frames
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video import vpdq_frames
 from screener.lists.frames import FrameHolders, ListedVideo
@@ -130,7 +130,7 @@ def search(one: HashList, items: Sequence[Hashed], policy: Policy) -> Iterator[t
     radii = {state: reach.radius(state, KINDS[KIND]) for state in one.states}
     hits = _hits(one, clips, radius=max(radii.values(), default=0), floor=policy.floor[KIND])
     best: dict[tuple[int, str, str], tuple[Clip, ListedVideo, Agreement]] = {}
-    wanted = _candidates(one, hits)
+    wanted = _candidates(one, hits, policy.floor[KIND])
     numbers = sorted(wanted)
     for start in range(0, len(numbers), _VIDEOS):
         for number, video in one.videos(numbers[start : start + _VIDEOS]):
@@ -215,7 +215,7 @@ class _Tally:
         return distinct, np.bincount(places, often, minlength=len(distinct)).astype(np.int64)
 
 
-def _candidates(one: HashList, hits: _Hits) -> dict[int, list[int]]:
+def _candidates(one: HashList, hits: _Hits, floor: int) -> dict[int, list[int]]:
     """The videos that each may match, and the clips, by what the rule needs at the least."""
     wanted: dict[int, list[int]] = defaultdict(list)
     if not hits.rows.size:
@@ -226,14 +226,18 @@ def _candidates(one: HashList, hits: _Hits) -> dict[int, list[int]]:
         mine = hits.clips == clip
         often = np.zeros(len(rows), np.int64)
         often[np.searchsorted(rows, hits.rows[mine])] = hits.counts[mine]
-        for video in _possible(holders, often[holders.places], int(hits.usable[clip])):
+        usable = int(hits.usable[clip])
+        for video in _possible(holders, often[holders.places], usable, floor):
             wanted[video].append(clip)
     return wanted
 
 
-def _possible(holders: FrameHolders, often: Ints, usable: int) -> list[int]:
+def _possible(holders: FrameHolders, often: Ints, usable: int, floor: int) -> list[int]:
     """The videos that a clip of so many usable frames may agree with, where `often` says how many
     of these are near each frame that is held.
+
+    What is held are frames of a quality of `FLOOR` or more. By a higher floor a video may have any
+    number fewer, and one that is found can be all that it has.
     """
     near = often > 0
     videos, places = np.unique(holders.videos[near], return_inverse=True)
@@ -241,7 +245,10 @@ def _possible(holders: FrameHolders, often: Ints, usable: int) -> list[int]:
     agreeing = np.bincount(places, often[near])  # of the clip's, or more
     totals = np.array([holders.totals[video] for video in videos.tolist()], np.int64)
     possible = (
-        (5 * found >= 4 * totals) | (5 * agreeing >= 4 * usable) | (np.bincount(places) >= SCENES)
+        (floor > FLOOR)
+        | (5 * found >= 4 * totals)
+        | (5 * agreeing >= 4 * usable)
+        | (np.bincount(places) >= SCENES)
     )
     chosen: list[int] = videos[possible].tolist()
     return chosen

@@ -109,9 +109,8 @@ def _most(some: int, of: int) -> bool:
 def _tells_enough(pairs: Pairs, listed: Frames) -> bool:
     """Whether frames that agree tell of this video, and not of something that many have.
 
-    Where it has three scenes or more, three must be found, where it has two, both. Where what is
-    found agrees with itself, each frame must be nearest to its own, or all be one picture, and one
-    that no title card has.
+    Where it has three scenes or more, three must be found, where it has two, both. Where fewer are,
+    each frame must be nearest to its own, or all be detailed photographs, as no title card is.
     """
     agreeing = pairs.query.only(pairs.query_near <= pairs.radius)
     found = pairs.listed.only(pairs.listed_near <= pairs.radius)
@@ -123,7 +122,8 @@ def _tells_enough(pairs: Pairs, listed: Frames) -> bool:
 
 
 def _same_picture(pairs: Pairs, agreeing: Frames, listed: Frames) -> bool:
-    """Whether a video shows, at two times or more, the detailed picture that a listed one is of.
+    """Whether a video shows, at two times or more, the detailed pictures that a listed one is of,
+    one as a rule.
 
     All frames of the listed one count here, also those without detail: a title between dark frames
     is not what the video is of.

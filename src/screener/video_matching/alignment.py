@@ -88,8 +88,13 @@ def best_run(pairs: Pairs) -> Run | None:
 
 
 def moves(pairs: Pairs) -> bool:
-    """Whether frames, hardly different as they are, agree each with its own at some offset."""
-    return any(aligned.moves(np.arange(len(aligned.near)), 2) for aligned in _alignments(pairs))
+    """Whether frames, hardly different as they are, agree each with its own at some offset. What
+    lies beside those that agree is of two videos, and says nothing of either.
+    """
+    return any(
+        aligned.moves(np.flatnonzero(aligned.near <= aligned.radius), 2)
+        for aligned in _alignments(pairs)
+    )
 
 
 def _alignments(pairs: Pairs) -> Iterator[_Aligned]:
