@@ -378,6 +378,30 @@ def test_where_nothing_is_compared_but_digests_each_is_sure():
         assert columns(item, [KINDS["md5"]])[COLUMNS.index("clear")] == clear
 
 
+@pytest.mark.parametrize("first", ["pictures", "others"])
+def test_what_one_of_several_lists_leaves_unscreened_is_counted(make_list, tmp_path, first):
+    """Each has a floor of its own kinds, of which the highest says what is to be looked at."""
+    lists = [
+        make_list([{"id": "one", "pdq": "0f" * 32}], name="pictures"),
+        make_list([{"id": "one", "phash": "0f" * 8}], name="others"),
+    ]
+    lists.sort(key=lambda one: one.name != first)
+    engine = Screener(lists, policy=Policy(floor={"pdq": 50, "phash": 80}))
+    clear, unclear = (
+        hashed(name, hashes=(scored("pdq", score, 99), scored("phash", score, 99)))
+        for name, score in (("clear", 80), ("unclear", 79))
+    )
+
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([clear, unclear], engine.hasher)
+        untold = Counter()
+        assert list(rescan(engine, cache, untold=untold)) == []
+        reasons = {one.input: one.reason for one in rescan(engine, cache, every=True)}
+
+    assert reasons == {"clear": None, "unclear": "too_little_detail"}
+    assert untold == {"too_little_detail": 1}
+
+
 @pytest.mark.parametrize(("chunk", "decided"), [(1, 1), (3, 2), (10, 4), (11, 256)])
 def test_a_rescan_tells_of_each_input_once_and_in_order(
     make_list, tmp_path, monkeypatch, chunk, decided
@@ -429,6 +453,21 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
                 for one in found
             ]
             assert told == [("0", ["a"], []), ("1", ["b"], []), ("2", [], ["c"])]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_what_wants_an_extra_is_counted_once(known, tmp_path, monkeypatch, here):
+    """As to be scanned again where the extra is here now, and else as unscreened."""
+    monkeypatch.setattr(sys.modules["screener.rescan"], "is_here", lambda _: here)
+    engine = Screener(known)
+    trouble = MediaError("unsupported", f"image/heic: needs {needed('heif')}")
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([hashed("a.heic", trouble=trouble)], engine.hasher)
+        untold = Counter()
+        assert list(rescan(engine, cache, untold=untold)) == []
+        counts = (outdated(engine, cache), untold["unsupported"])
+
+    assert counts == ((1, 0) if here else (0, 1))
 
 
 def test_what_is_forgotten_is_counted_and_what_is_not_older_stays(known, tmp_path, monkeypatch):
