@@ -16,6 +16,7 @@ from doubting import Doubtful
 
 from screener import Policy, Reason, Screener, Verdict, backlog, rescan, scan
 from screener.errors import MediaError, PolicyError, WorkerError
+from screener.hashed import Hashed
 from screener.hasher import Way
 from screener.hashing import pdq
 from screener.inputs import find, places
@@ -480,3 +481,18 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
     opened = ("zip", False, True)
     assert done_again(None) == [opened]
     assert done_again(lambda name: name.text != "lacked") == [("lacked", True, False), opened]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens):
+    """As where it takes too long this time: what is in it is not known then, and that is told."""
+    told = SimpleNamespace(take=lambda _: True, is_archive=lambda _: True)
+    found = iter([Place("zip", 1)])
+    waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
+    item, result = waiting.next(), SimpleNamespace(matches=(), beside=())
+    if opens:
+        item.own = Hashed(Name("zip"), archive=True)
+
+    waiting.settle(item, result)
+
+    assert [one.result for one in waiting.told()] == [None if opens else result]
