@@ -118,8 +118,8 @@ def tallied(results):
     ("rows", "settings"),
     [
         ("pdq,md5", {}), ("pdq,md5", {"digests_only": True}), ("pdq,md5", {"floor": {"pdq": 99}}),
-        ("pdq", {"floor": {"pdq": 0}}), ("md5", {}), ("md5", {"digests_only": True}), ("vpdq", {}),
-        ("pdq good,md5", {}),
+        ("pdq", {"floor": {"pdq": 0}}), ("pdq", {"digests_only": True}), ("md5", {}),
+        ("md5", {"digests_only": True}), ("vpdq", {}), ("pdq good,md5", {}),
     ],
 )  # fmt: skip
 def test_what_a_scan_leaves_unscreened_a_rescan_counts(
