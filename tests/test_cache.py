@@ -170,12 +170,15 @@ def test_what_a_scan_leaves_unscreened_a_rescan_counts(
 
 def test_digests_alone_are_compared_in_whatever_was_cached(make_list, folder, tmp_path):
     """A cache that was filled to compare pictures and videos has all digests: what a file or a
-    member could not be decoded for keeps neither from being compared by them, as in a scan.
+    member could not be decoded for keeps neither from being compared by them, as in a scan. One
+    under a password has none, and that is told.
     """
     with zipfile.ZipFile(folder / "y.zip", "w") as archive:
         for name in ("1.png", "words.txt", "empty"):
             archive.write(folder / name, name)
         archive.writestr("sound.mp4", sound())
+        archive.writestr("locked", b"words")
+        archive.filelist[-1].flag_bits |= 1  # encrypted, as far as a reader looks
     film = Hash(KINDS["vpdq"], value_of(clip(scenes(30, seed=1)))).text
     md5 = hashlib.md5((folder / "1.png").read_bytes()).hexdigest()
     known = make_list([{"id": "one", "vpdq": film, "md5": md5}])
@@ -189,7 +192,7 @@ def test_digests_alone_are_compared_in_whatever_was_cached(make_list, folder, tm
     anew = {one.input: (one.verdict, one.reason) for one in scan(engine, folder, jobs=1)}
     assert every == anew
     assert sorted(name for name, (_, reason) in anew.items() if reason) == [
-        str(folder / "empty"), f"{folder}/y.zip!empty",
+        str(folder / "empty"), f"{folder}/y.zip!empty", f"{folder}/y.zip!locked",
     ]  # fmt: skip
 
 
