@@ -512,6 +512,20 @@ def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_p
         assert not any(value in file.read_bytes() for file in tmp_path.glob("c*"))
 
 
+def test_what_grows_old_while_a_cache_is_open_is_forgotten_with_its_end(
+    known, tmp_path, monkeypatch
+):
+    """A scan may last for days, and nobody may open the cache after it."""
+    path, value = tmp_path / "c", bytes(range(32))
+    with HashCache.open(path) as cache:
+        cache.add([hashed()], Screener(known).hasher)
+        later = time.time() + 40 * 86_400
+        monkeypatch.setattr(time, "time", lambda: later)
+
+    assert cache.forgotten == 1
+    assert value not in path.read_bytes()
+
+
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(100)])
 def test_a_file_that_is_no_cache_is_left_alone(known, tmp_path, content):
     """Also a list's database."""
