@@ -12,6 +12,8 @@ from screener.hashed import Hashed, hash_item
 from screener.hashing import detail, pdq
 from screener.hashing.hash import KINDS
 from screener.located import Located
+from screener.media import opening
+from screener.media.picture import Frame, Media, Picture
 from screener.media.source import Name
 
 
@@ -191,6 +193,19 @@ def test_what_moves_is_hashed_surely(doubtful, tmp_path):
     assert any(doubts[still])
     assert len(doubts[moving]) >= 16
     assert not any(doubts[moving])
+
+
+def test_a_video_of_one_frame_is_hashed_surely(doubtful, monkeypatch):
+    """It is compared with the videos of a list, by its hash as it is."""
+    shown = np.asarray(doubtful)
+
+    def doubted(kind):
+        picture = Picture(Media(kind, *doubtful.size, 1), lambda: iter([Frame(shown, 0.0, 0)]))
+        monkeypatch.setattr(opening, "open", lambda *_, **__: picture)
+        return any(one.doubt for one in sketched(b"some"))
+
+    assert doubted("image/png")
+    assert not doubted("video/mp4")
 
 
 def test_what_has_a_frame_is_hashed_surely(doubtful):
