@@ -78,6 +78,17 @@ def test_bits_in_doubt_change_no_result(make_list, pictures):
     assert {line["verdict"] for line in expected} == {"match", "no_match", "unscreened"}
 
 
+def test_a_stream_is_hashed_surely_since_it_is_read_once(make_list, pictures):
+    """Beside inputs that can be read again."""
+    listed = pdq.compute(np.asarray(Image.open(pictures[0]))).text
+    engine = Doubtful(make_list([{"id": "one", "pdq": listed}]))
+
+    with open(pictures[0], "rb") as stream:
+        results = engine.screen_many([stream, pictures[0]])
+
+    assert [[one.distance for one in result.matches] for result in results] == [[0], [0]]
+
+
 def test_only_what_is_near_is_hashed_again(make_list, pictures):
     """A list far from everything settles all sketches of which the detail is told; one that a
     sketch is near settles none.
