@@ -89,6 +89,14 @@ def test_a_stream_is_hashed_surely_since_it_is_read_once(make_list, pictures):
     assert [[one.distance for one in result.matches] for result in results] == [[0], [0]]
 
 
+def test_no_radius_is_too_wide_for_bits_in_doubt(make_list, pictures):
+    """They are searched further than the radius, which may be all bits that there are."""
+    known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    engine = Doubtful(known, policy=Policy(radius={"pdq": 256}))
+
+    assert engine.screen(pictures[0]).verdict is Verdict.MATCH
+
+
 def test_only_what_is_near_is_hashed_again(make_list, pictures):
     """A list far from everything settles all sketches of which the detail is told; one that a
     sketch is near settles none.
