@@ -151,6 +151,20 @@ def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list, beside)
         assert verdicts(*far, *near[:2]) == [clear, clear, clear, None, None]
 
 
+def test_a_sketch_is_not_settled_for_the_list_that_hangs_on_it(make_list):
+    """Though another list was surely compared by a kind of its own."""
+    pictures = make_list([{"id": "one", "pdq": "01" * 32}], name="pictures")
+    others = make_list([{"id": "one", "phash": "01" * 8}], name="others")
+    made = [Hash(KINDS[kind], b"\x73" * KINDS[kind].size, 100) for kind in ("pdq", "phash")]
+    sketch = Located(made[0], detail=100, doubt=1, least=0)
+    item = Hashed(Name(), (sketch, Located(made[1], detail=100)))
+
+    for lists in ([pictures, others], [others, pictures], [pictures]):
+        assert list(Screener(lists).settle([item])) == [None]
+    (settled,) = Screener([others]).settle([item])
+    assert settled.verdict is Verdict.NO_MATCH
+
+
 def test_the_score_of_a_sketch_is_bounded():
     """Whether there is detail enough to compare a hash hangs on its bits too: whichever are wrong,
     its score lies within the bounds.
