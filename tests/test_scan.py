@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -324,6 +325,25 @@ def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path)
     assert heard["lookup_inputs"] == [(3,), (2,)]
     assert heard["bytes"] == [(path.stat().st_size,) for path in names]
     assert heard["results"] == [(1, "match", "")] * 2 + [(1, "unscreened", "empty")]
+
+
+@pytest.mark.parametrize("wrong", [{"raw": b"other"}, {"archives": (1,), "same": (0,)}])
+def test_a_worker_tells_no_name_but_that_of_its_file(known, scene, tmp_path, wrong):
+    """A file that has taken it over could have its line stand for another's, by any part of it."""
+
+    class Lying(Timed):
+        def collect(self, awaited=None):
+            done = super().collect(awaited)
+            for one in done:
+                one.outcome = replace(one.outcome, name=replace(one.outcome.name, **wrong))
+            return done
+
+    path = tmp_path / "a.png"
+    scene(1, (160, 120)).save(path)
+
+    (told,) = results_of(told_by(Lying, Screener(known), places([path])))
+
+    assert (told.input, told.input_bytes, told.archives, told.same) == (str(path), None, (), ())
 
 
 def test_a_newer_import_does_not_move_a_scan(known, scene, tmp_path):
