@@ -86,6 +86,35 @@ def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
         assert [view.swapaxes(0, 1).shape for view in turned][-1:] == shapes[-1:]
 
 
+@pytest.mark.parametrize(("edge", "light"), [(8, 1.0), (16, 0.6), (24, 0.8)])
+def test_a_picture_is_found_before_a_backdrop_that_begins_as_a_bar_does(scene, edge, light):
+    """As where the picture is dark along an edge: whatever is taken for bars, however often."""
+    dark = np.asarray(scene(0, (400, 300)).convert("RGB")).copy()
+    dark[:edge] = 12
+    picture = Image.fromarray(dark)
+    made, box = before(blurred(picture, (360, 640), light=light), picture)
+    pixels = np.asarray(made)
+
+    found = [box_of(view, pixels) for view in trimmed(pixels)]
+
+    assert found[0][2:] == (360, 640)  # a bar, as it seems
+    assert any(np.abs(np.subtract(one, box)).max() <= 1 for one in found)
+
+
+def test_a_picture_within_bars_is_found_before_its_backdrop(scene):
+    """With its bars and without them."""
+    picture = scene(8)
+    framed = ImageOps.expand(picture, 20, (10, 10, 10))
+    made, (left, top, right, below) = before(blurred(picture, (360, 640)), framed)
+    assert right - left == framed.width  # it is as large as it was
+    pixels = np.asarray(made)
+
+    found = [box_of(view, pixels) for view in trimmed(pixels)]
+
+    assert (left, top, right, below) in found
+    assert (left + 20, top + 20, right - 20, below - 20) in found
+
+
 def test_a_picture_that_has_no_backdrop_has_none():
     """Nor noise, nor what has a straight edge on one side, or at another distance on the other."""
     rng = np.random.default_rng(5)

@@ -118,8 +118,8 @@ def tallied(results):
     ("rows", "settings"),
     [
         ("pdq,md5", {}), ("pdq,md5", {"digests_only": True}), ("pdq,md5", {"floor": {"pdq": 99}}),
-        ("pdq", {"floor": {"pdq": 0}}), ("md5", {}), ("md5", {"digests_only": True}), ("vpdq", {}),
-        ("pdq good,md5", {}),
+        ("pdq", {"floor": {"pdq": 0}}), ("pdq", {"digests_only": True}), ("md5", {}),
+        ("md5", {"digests_only": True}), ("vpdq", {}), ("pdq good,md5", {}),
     ],
 )  # fmt: skip
 def test_what_a_scan_leaves_unscreened_a_rescan_counts(
@@ -170,12 +170,15 @@ def test_what_a_scan_leaves_unscreened_a_rescan_counts(
 
 def test_digests_alone_are_compared_in_whatever_was_cached(make_list, folder, tmp_path):
     """A cache that was filled to compare pictures and videos has all digests: what a file or a
-    member could not be decoded for keeps neither from being compared by them, as in a scan.
+    member could not be decoded for keeps neither from being compared by them, as in a scan. One
+    under a password has none, and that is told.
     """
     with zipfile.ZipFile(folder / "y.zip", "w") as archive:
         for name in ("1.png", "words.txt", "empty"):
             archive.write(folder / name, name)
         archive.writestr("sound.mp4", sound())
+        archive.writestr("locked", b"words")
+        archive.filelist[-1].flag_bits |= 1  # encrypted, as far as a reader looks
     film = Hash(KINDS["vpdq"], value_of(clip(scenes(30, seed=1)))).text
     md5 = hashlib.md5((folder / "1.png").read_bytes()).hexdigest()
     known = make_list([{"id": "one", "vpdq": film, "md5": md5}])
@@ -189,7 +192,7 @@ def test_digests_alone_are_compared_in_whatever_was_cached(make_list, folder, tm
     anew = {one.input: (one.verdict, one.reason) for one in scan(engine, folder, jobs=1)}
     assert every == anew
     assert sorted(name for name, (_, reason) in anew.items() if reason) == [
-        str(folder / "empty"), f"{folder}/y.zip!empty",
+        str(folder / "empty"), f"{folder}/y.zip!empty", f"{folder}/y.zip!locked",
     ]  # fmt: skip
 
 
@@ -378,6 +381,30 @@ def test_where_nothing_is_compared_but_digests_each_is_sure():
         assert columns(item, [KINDS["md5"]])[COLUMNS.index("clear")] == clear
 
 
+@pytest.mark.parametrize("first", ["pictures", "others"])
+def test_what_one_of_several_lists_leaves_unscreened_is_counted(make_list, tmp_path, first):
+    """Each has a floor of its own kinds, of which the highest says what is to be looked at."""
+    lists = [
+        make_list([{"id": "one", "pdq": "0f" * 32}], name="pictures"),
+        make_list([{"id": "one", "phash": "0f" * 8}], name="others"),
+    ]
+    lists.sort(key=lambda one: one.name != first)
+    engine = Screener(lists, policy=Policy(floor={"pdq": 50, "phash": 80}))
+    clear, unclear = (
+        hashed(name, hashes=(scored("pdq", score, 99), scored("phash", score, 99)))
+        for name, score in (("clear", 80), ("unclear", 79))
+    )
+
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([clear, unclear], engine.hasher)
+        untold = Counter()
+        assert list(rescan(engine, cache, untold=untold)) == []
+        reasons = {one.input: one.reason for one in rescan(engine, cache, every=True)}
+
+    assert reasons == {"clear": None, "unclear": "too_little_detail"}
+    assert untold == {"too_little_detail": 1}
+
+
 @pytest.mark.parametrize(("chunk", "decided"), [(1, 1), (3, 2), (10, 4), (11, 256)])
 def test_a_rescan_tells_of_each_input_once_and_in_order(
     make_list, tmp_path, monkeypatch, chunk, decided
@@ -431,6 +458,21 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
             assert told == [("0", ["a"], []), ("1", ["b"], []), ("2", [], ["c"])]
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_what_wants_an_extra_is_counted_once(known, tmp_path, monkeypatch, here):
+    """As to be scanned again where the extra is here now, and else as unscreened."""
+    monkeypatch.setattr(sys.modules["screener.rescan"], "is_here", lambda _: here)
+    engine = Screener(known)
+    trouble = MediaError("unsupported", f"image/heic: needs {needed('heif')}")
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([hashed("a.heic", trouble=trouble)], engine.hasher)
+        untold = Counter()
+        assert list(rescan(engine, cache, untold=untold)) == []
+        counts = (outdated(engine, cache), untold["unsupported"])
+
+    assert counts == ((1, 0) if here else (0, 1))
+
+
 def test_what_is_forgotten_is_counted_and_what_is_not_older_stays(known, tmp_path, monkeypatch):
     """To the second; over all the times that something was."""
     engine, now = Screener(known), 1_000_000_000
@@ -468,6 +510,20 @@ def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_p
         monkeypatch.setattr(time, "time", lambda: later)
         assert cache.forget() == 1
         assert not any(value in file.read_bytes() for file in tmp_path.glob("c*"))
+
+
+def test_what_grows_old_while_a_cache_is_open_is_forgotten_with_its_end(
+    known, tmp_path, monkeypatch
+):
+    """A scan may last for days, and nobody may open the cache after it."""
+    path, value = tmp_path / "c", bytes(range(32))
+    with HashCache.open(path) as cache:
+        cache.add([hashed()], Screener(known).hasher)
+        later = time.time() + 40 * 86_400
+        monkeypatch.setattr(time, "time", lambda: later)
+
+    assert cache.forgotten == 1
+    assert value not in path.read_bytes()
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(100)])

@@ -445,15 +445,19 @@ def test_of_several_pictures_near_a_record_the_nearest_is_told(tmp_path, items, 
     assert [(one.entry, one.kind, one.distance) for one in taken.known] == [("l1", "pdq", 0)]
 
 
-def test_what_the_trusted_list_withdraws_meanwhile_is_no_basis(tmp_path, items):
-    """Between the first person and the second."""
+@pytest.mark.parametrize("how", ["withdrawn", "doubted"])
+def test_what_the_trusted_list_takes_back_meanwhile_is_no_basis(tmp_path, items, how):
+    """Between the first person and the second: its source, or one of us who doubts it."""
     trusted = make_list(tmp_path / "trusted.list", [row(items["picture"], "t1")], "iwf")
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     (taken,) = take(desk, report_of(items["picture"]))
     desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
-    file = tmp_path / "gone.csv"
-    file.write_text("id,pdq,status\nt1,,withdrawn\n")
-    HashList.open(trusted).import_file(file, source="iwf")
+    if how == "withdrawn":
+        file = tmp_path / "gone.csv"
+        file.write_text("id,pdq,status\nt1,,withdrawn\n")
+        HashList.open(trusted).import_file(file, source="iwf")
+    else:
+        HashList.open(trusted).give_opinion("t1", state="disputed", by="badr", reason="x")
 
     with pytest.raises(HotlineError, match="trusts"):
         desk.assess(taken.case, by="badr", outcome="illegal", reason="x", at=NOON)

@@ -123,6 +123,19 @@ def test_one_equal_hash_makes_no_repeat():
     assert looked_up(several([dotted], "TIFF")) <= together
 
 
+def test_equal_hashes_of_one_kind_make_no_repeat(scene):
+    """A frame that PDQ does not tell from the one before is looked up for the kinds that do."""
+    one = scene(40, (320, 240))
+    other = one.copy()
+    ImageDraw.Draw(other).point((60, 120), fill=(255, 255, 255))
+    frames = [several([shown], "TIFF") for shown in (one, other)]
+    by_pdq, by_all = ([looked_up(each, kinds) for each in frames] for kinds in ([pdq.PDQ], ALL))
+    assert by_pdq[0] == by_pdq[1]
+    assert by_all[0] != by_all[1]
+
+    assert looked_up(several([one, other], "TIFF")) == by_all[0] | by_all[1]
+
+
 def test_frames_of_a_video_lose_nothing_to_their_neighbours(scene):
     """A still with a moving mark, encoded: every frame that is sampled finds what it finds when no
     neighbour stands for another, in every kind; and at as many times.
@@ -196,6 +209,11 @@ def test_frames_in_between_are_hashed_if_they_differ_from_the_last_that_was(fram
     assert found((first, False), (near, True), (further, True)) == ([0.0, 2.0], 2)
     assert found((first, False), (near, False), (further, True)) == ([0.0, 1.0], 2)
     assert found((first, True), (first, True), (near, True)) == ([0.0], 1)
+    # It is the one before that counts, whatever others were compared with.
+    other = np.asarray(scene(3, (320, 240)).convert("L"))
+    times = [0.0, 2.0, 3.0]
+    assert found((first, False), (near, True), (other, False), (near, True)) == (times, 3)
+    assert found((first, False), (near, True), (other, True), (near, True)) == (times, 3)
 
 
 def test_all_times_at_which_a_frame_is_shown_are_told(frames_of, scene):

@@ -273,6 +273,27 @@ def test_a_later_row_adds_to_an_entry_met_unchanged(known, put, monkeypatch):
         assert hits(known.refresh(), "md5", value(number)) == [("demo", "x", "confirmed")]
 
 
+def test_codes_that_begin_alike_are_told_apart(known, put):
+    """As of pictures that are alike in one part: each is found as long as one entry has it."""
+    rng = np.random.default_rng(4)
+    alike = [f"{'5a' * 8}{rng.bytes(24).hex()}" for _ in range(40)]
+    text = "id,pdq,status\n"
+    rows = [f"{each}{n},{alike[n]},\n" for n in rng.permutation(len(alike)) for each in "ab"]
+    put(text + "".join(rows))
+
+    def entries():
+        newest = known.refresh()
+        return [{entry for _, entry, _ in hits(newest, "pdq", code)} for code in alike]
+
+    assert entries() == [{f"a{n}", f"b{n}"} for n in range(len(alike))]
+    put(text + "".join(f"a{n},,withdrawn\n" for n in rng.permutation(len(alike))))
+    assert entries() == [{f"b{n}"} for n in range(len(alike))]
+    assert known.refresh().kinds["pdq"] == len(alike)
+    put(text + "".join(f"b{n},,withdrawn\n" for n in range(0, len(alike), 2)))
+    assert entries() == [{f"b{n}"} if n % 2 else set() for n in range(len(alike))]
+    assert known.refresh().verify().damage == ()
+
+
 def test_blank_codes_are_kept_and_never_found(known, put):
     """A hash of a blank picture is stored and counted, and no search meets it."""
     put(f"id,pdq\nx,{'00' * 32}\ny,{value(1, 32)}\n")

@@ -184,6 +184,17 @@ def test_a_rolled_back_list_is_as_old_as_what_it_goes_back_to(known, put):
         Screener(known.refresh(), policy=Policy(max_list_age=500))
 
 
+def test_an_opinion_makes_no_list_younger(known, put):
+    """It tells nothing of what else its sources hold by now."""
+    put(f"id,md5\na,{value(1)}\n")
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
+        connection.execute("UPDATE generations SET confirmed = confirmed - 1000")
+
+    known.give_opinion("a", state="disputed", by="ann", reason="x")
+
+    assert known.refresh().age_s() > 900
+
+
 def test_a_rollback_keeps_our_opinions(known, put):
     """What we know since is not undone with what a file said."""
     put(f"id,md5\na,{value(1)}\n")

@@ -93,6 +93,18 @@ def test_opinions_stay_when_their_entry_is_imported_anew(known, put):
     assert put(f"id,md5,note\na,{value(1)},y\n").unchanged == 1
 
 
+def test_a_generation_has_the_opinion_that_stood_in_it(known, put):
+    """Of one person the one: neither that before it nor that behind it."""
+    put(f"id,md5\na,{value(1)}\n")
+    held = []
+    for reason in ("first", "second", "third"):
+        known.give_opinion("a", state="disputed", by="ann", reason=reason)
+        held.append(known.refresh())
+
+    told = [[one.reason for one in each.show("a")[0].opinions] for each in held]
+    assert told == [["first"], ["second"], ["third"]]
+
+
 def test_a_seed_matches_once_we_confirm_it(known, put):
     """And a generation from before our opinion still has it as a seed."""
     put(f"id,md5,status\na,{value(1)},seed\nb,{value(2)},\n")

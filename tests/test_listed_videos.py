@@ -37,6 +37,7 @@ from screener.hashing.hash import KINDS
 from screener.lists.upgrading import upgrade
 from screener.lists.verifying import DamagedList
 from screener.located import Located
+from screener.matching import video_search
 from screener.media.source import Name
 from screener.result import MediaFacts
 
@@ -561,3 +562,34 @@ def test_a_frame_in_thousands_of_videos_is_one_code_and_no_burden(put, monkeypat
     query = clip(np.concatenate([np.repeat(title, 20, axis=0), FILM.codes[:10]]))
     assert found(one, query) == [("film", "run")]
     assert len(read) == 1
+
+
+def test_however_little_is_held_at_once_the_same_is_found(put, monkeypatch):
+    """The hits of many frames are counted in parts, and the videos that may match are read in
+    parts: what is found, and in how many frames, does not hang on how large these are.
+    """
+    pair = clip(np.repeat(scenes(2, seed=51), 6, axis=0))
+    # By its frames alone, which are few of the listed ones, it is told: each of them has to count.
+    holder = clip(np.concatenate([scenes(2, seed=51), scenes(30, seed=52)]))
+    one = put(
+        ("film", FILM),
+        ("holder", holder),
+        ("more", OTHER),
+        ("anew", clip(near(FILM.codes, 4, seed=6))),
+    )
+    items = [[vpdq(each)] for each in (pair, FILM, OTHER, clip(scenes(9, seed=53)), pair)]
+
+    def told():
+        results = Screener(one).match_many(items)
+        return [(m, m.video) for each in results for m in (*each.matches, *each.beside)]
+
+    at_once = told()
+    entries = [match.entry for match, _ in at_once]
+    assert entries == ["holder", "film", "anew", "more", "holder"]
+    search, calls = HashList.search, iter(range(1000))
+    monkeypatch.setattr(
+        HashList, "search", lambda *given, **settings: (next(calls), search(*given, **settings))[1]
+    )
+    for name, few in (("_FIRST", 1), ("_HITS", 1), ("_VIDEOS", 1)):
+        monkeypatch.setattr(video_search, name, few)
+    assert told() == at_once

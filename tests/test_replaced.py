@@ -87,6 +87,24 @@ def test_a_copy_of_a_list_in_its_place_is_the_same_list(tmp_path):
     assert engine.match([WANTED]).verdict == "match"
 
 
+def test_a_copy_that_went_on_apart_is_another_list(tmp_path):
+    """Though it has the same id and as many generations: what they hold may differ."""
+    path, copy = tmp_path / "known.list", tmp_path / "copy.list"
+    made(path, ONE)
+    shutil.copytree(path, copy)
+    made(path.with_name("source.list"), TWO)
+    for one in (path, copy):
+        HashList.open(one).import_file(tmp_path / "file.csv", source="theirs")
+    engine = Screener(HashList.open(path))
+    assert engine.match([WANTED]).verdict == "match"
+
+    shutil.rmtree(path)
+    copy.rename(path)
+
+    with pytest.raises(IndexFileError, match=REPLACED):
+        engine.match([WANTED])
+
+
 @pytest.mark.parametrize("kind", ["pdq", "vpdq"])
 def test_a_value_without_holder_is_damage_unless_something_was_purged_since(tmp_path, kind):
     """What a purge took is held by nobody, for those too who have the list open; what nothing took

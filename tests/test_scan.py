@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from doubting import Doubtful
 
 from screener import Policy, Reason, Screener, Verdict, backlog, rescan, scan
 from screener.errors import MediaError, PolicyError, WorkerError
+from screener.hashed import Hashed
 from screener.hasher import Way
 from screener.hashing import pdq
 from screener.inputs import find, places
@@ -325,6 +327,25 @@ def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path)
     assert heard["results"] == [(1, "match", "")] * 2 + [(1, "unscreened", "empty")]
 
 
+@pytest.mark.parametrize("wrong", [{"raw": b"other"}, {"archives": (1,), "same": (0,)}])
+def test_a_worker_tells_no_name_but_that_of_its_file(known, scene, tmp_path, wrong):
+    """A file that has taken it over could have its line stand for another's, by any part of it."""
+
+    class Lying(Timed):
+        def collect(self, awaited=None):
+            done = super().collect(awaited)
+            for one in done:
+                one.outcome = replace(one.outcome, name=replace(one.outcome.name, **wrong))
+            return done
+
+    path = tmp_path / "a.png"
+    scene(1, (160, 120)).save(path)
+
+    (told,) = results_of(told_by(Lying, Screener(known), places([path])))
+
+    assert (told.input, told.input_bytes, told.archives, told.same) == (str(path), None, (), ())
+
+
 def test_a_newer_import_does_not_move_a_scan(known, scene, tmp_path):
     """All results of a scan are of the generation that its Screener holds."""
     folder = tmp_path / "uploads"
@@ -480,3 +501,18 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
     opened = ("zip", False, True)
     assert done_again(None) == [opened]
     assert done_again(lambda name: name.text != "lacked") == [("lacked", True, False), opened]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens):
+    """As where it takes too long this time: what is in it is not known then, and that is told."""
+    told = SimpleNamespace(take=lambda _: True, is_archive=lambda _: True)
+    found = iter([Place("zip", 1)])
+    waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
+    item, result = waiting.next(), SimpleNamespace(matches=(), beside=())
+    if opens:
+        item.own = Hashed(Name("zip"), archive=True)
+
+    waiting.settle(item, result)
+
+    assert [one.result for one in waiting.told()] == [None if opens else result]

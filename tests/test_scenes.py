@@ -63,6 +63,7 @@ def test_what_is_like_lines_of_text_has_to_be_twice_as_far_apart():
         (({*A, 90}, {91}, {92}), ({93}, A, {*A, 94}), 2),
         (((), A, B), (B, A, ()), 3),
         (((), A, B, C), (C, B, A, ()), 3),
+        (({90}, (), A, B), ((), A, B), 3),
         # The pictures of one side alone are none that both show.
         (((), A), ((),), 1),
         (((),), ((), A), 1),

@@ -12,6 +12,8 @@ from screener.hashed import Hashed, hash_item
 from screener.hashing import detail, pdq
 from screener.hashing.hash import KINDS
 from screener.located import Located
+from screener.media import opening
+from screener.media.picture import Frame, Media, Picture
 from screener.media.source import Name
 
 
@@ -76,6 +78,25 @@ def test_bits_in_doubt_change_no_result(make_list, pictures):
     assert {line["verdict"] for line in expected} == {"match", "no_match", "unscreened"}
 
 
+def test_a_stream_is_hashed_surely_since_it_is_read_once(make_list, pictures):
+    """Beside inputs that can be read again."""
+    listed = pdq.compute(np.asarray(Image.open(pictures[0]))).text
+    engine = Doubtful(make_list([{"id": "one", "pdq": listed}]))
+
+    with open(pictures[0], "rb") as stream:
+        results = engine.screen_many([stream, pictures[0]])
+
+    assert [[one.distance for one in result.matches] for result in results] == [[0], [0]]
+
+
+def test_no_radius_is_too_wide_for_bits_in_doubt(make_list, pictures):
+    """They are searched further than the radius, which may be all bits that there are."""
+    known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    engine = Doubtful(known, policy=Policy(radius={"pdq": 256}))
+
+    assert engine.screen(pictures[0]).verdict is Verdict.MATCH
+
+
 def test_only_what_is_near_is_hashed_again(make_list, pictures):
     """A list far from everything settles all sketches of which the detail is told; one that a
     sketch is near settles none.
@@ -128,6 +149,20 @@ def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list, beside)
         assert verdicts(*far, *near) == [clear, clear, clear, *wanted]
         assert verdicts(*near, *far) == [*wanted, clear, clear, clear]
         assert verdicts(*far, *near[:2]) == [clear, clear, clear, None, None]
+
+
+def test_a_sketch_is_not_settled_for_the_list_that_hangs_on_it(make_list):
+    """Though another list was surely compared by a kind of its own."""
+    pictures = make_list([{"id": "one", "pdq": "01" * 32}], name="pictures")
+    others = make_list([{"id": "one", "phash": "01" * 8}], name="others")
+    made = [Hash(KINDS[kind], b"\x73" * KINDS[kind].size, 100) for kind in ("pdq", "phash")]
+    sketch = Located(made[0], detail=100, doubt=1, least=0)
+    item = Hashed(Name(), (sketch, Located(made[1], detail=100)))
+
+    for lists in ([pictures, others], [others, pictures], [pictures]):
+        assert list(Screener(lists).settle([item])) == [None]
+    (settled,) = Screener([others]).settle([item])
+    assert settled.verdict is Verdict.NO_MATCH
 
 
 def test_the_score_of_a_sketch_is_bounded():
@@ -191,6 +226,19 @@ def test_what_moves_is_hashed_surely(doubtful, tmp_path):
     assert any(doubts[still])
     assert len(doubts[moving]) >= 16
     assert not any(doubts[moving])
+
+
+def test_a_video_of_one_frame_is_hashed_surely(doubtful, monkeypatch):
+    """It is compared with the videos of a list, by its hash as it is."""
+    shown = np.asarray(doubtful)
+
+    def doubted(kind):
+        picture = Picture(Media(kind, *doubtful.size, 1), lambda: iter([Frame(shown, 0.0, 0)]))
+        monkeypatch.setattr(opening, "open", lambda *_, **__: picture)
+        return any(one.doubt for one in sketched(b"some"))
+
+    assert doubted("image/png")
+    assert not doubted("video/mp4")
 
 
 def test_what_has_a_frame_is_hashed_surely(doubtful):

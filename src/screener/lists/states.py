@@ -40,7 +40,7 @@ def effective(said: State, own: Iterable[State]) -> State:
     held = set(own)
     if said is State.WITHDRAWN or not held:
         return said
-    if said is not State.DISPUTED and State.CONFIRMED not in held | {said}:
+    if State.CONFIRMED not in held | {said}:
         return said
     doubts = {State.DISPUTED, State.KNOWN_GOOD} & (held | {said})
     return State.DISPUTED if doubts else State.CONFIRMED
