@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "rounding.h"
+
 namespace screener {
 
 constexpr int kTile = 16;  // lines side by side, and steps at a time

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "rounding.h"
+
 namespace screener {
 
 // Strides are in bytes, of any size and sign.
