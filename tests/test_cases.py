@@ -676,6 +676,64 @@ def test_a_reporter_cannot_take_back_what_two_persons_confirmed(desk, pictures, 
     assert verdict(desk, pictures["picture"]) == "match"
 
 
+def test_a_reporter_cannot_end_what_a_first_analyst_has_seen_to_be_illegal(
+    desk, pictures, items, monkeypatch
+):
+    """It may be the one who did it: the case waits for a second person, with its addresses. What
+    was reported of a person, and the seeds, go.
+    """
+    mine = Secret.make()
+    pages = ("https://x.example",)
+    first = report_of(items["picture"], secret=mine, note="a secret note", addresses=pages)
+    (taken,) = take(desk, first)
+    made = ((items["picture"],), ())
+    monkeypatch.setattr("screener.hotline.own_media.make_whole", lambda files: made)
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+
+    take(desk, Withdrawal(mine.withdrawal))
+
+    case = desk.case(taken.case)
+    assert (case.state, case.proposed, case.notes, case.addresses) == (
+        "received", "amina", (), pages,
+    )  # fmt: skip
+    assert set(listed(desk).values()) == {"withdrawn"}
+    assert statuses.read(desk.statuses(), mine).state == "withdrawn"
+    desk.assess(taken.case, by="badr", outcome="illegal", reason="y", at=NOON)
+    assert verdict(desk, pictures["picture"]) == "match"
+    assert desk.case(taken.case).addresses == pages
+
+
+@pytest.mark.parametrize("seen_by", [1, 2])
+def test_what_was_taken_back_is_forgotten_where_it_is_found_not_illegal(
+    desk, items, monkeypatch, seen_by
+):
+    """Its addresses stayed while somebody held it to be illegal: one person, who was set aside, or
+    two, whose word was reversed.
+    """
+    mine = Secret.make()
+    (taken,) = take(
+        desk,
+        report_of(items["picture"], secret=mine, addresses=("https://x.example",)),
+        report_of(items["picture"], addresses=("https://y.example",)),
+    )[:1]
+    if seen_by == 2:
+        illegal(desk, taken.case, monkeypatch, items["picture"])
+    else:
+        desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    take(desk, Withdrawal(mine.withdrawal))
+    assert len(desk.case(taken.case).addresses) == 2
+
+    if seen_by == 2:
+        desk.reverse(taken.case, by="badr", reason="a film still", at=NOON)
+    else:
+        desk.assess(taken.case, by="badr", outcome="not_illegal", reason="y", at=NOON)
+        assert len(desk.case(taken.case).addresses) == 2  # two persons hold different things
+        desk.assess(taken.case, by="badr", outcome="not_illegal", reason="y", at=NOON)
+
+    assert desk.case(taken.case).addresses == ("https://y.example",)
+    assert b"x.example" not in (desk.folder / "cases.sqlite").read_bytes()
+
+
 def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypatch):
     """As are persons and reasons that are none; whatever is recorded is in the log, in which any
     change is found.

@@ -93,9 +93,15 @@ def _give_not_illegal(
     if proposed:
         _note(connection, case, said, marked("held not illegal, against an opinion before"))
         return
-    casebook.set_outcome(connection, case.reference, "not_illegal")
-    casebook.end_entries(connection, case.reference, said.by)
+    _set_not_illegal(connection, case, said.by)
     _note(connection, case, said, marked("not illegal"), assessed=True)
+
+
+def _set_not_illegal(connection: sqlite3.Connection, case: Case, by: str) -> None:
+    casebook.set_outcome(connection, case.reference, "not_illegal")
+    casebook.end_entries(connection, case.reference, by)
+    # Nothing is to be removed there, and whoever reported it has taken that back.
+    casebook.forget_withdrawn(connection, case.reference)
 
 
 def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
@@ -222,8 +228,7 @@ def reverse(
         raise HotlineError(
             marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
         )
-    casebook.set_outcome(connection, case.reference, "not_illegal")
-    casebook.end_entries(connection, case.reference, by)
+    _set_not_illegal(connection, case, by)
     casebook.note(
         connection, case.reference, "reversed", at=at, by=by, reason=reason, state="refused"
     )

@@ -213,6 +213,21 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
             )
 
 
+def is_proposed(connection: sqlite3.Connection, reference: str) -> bool:
+    """Whether a first person holds a case to be illegal, and no second one has said so yet."""
+    row = connection.execute("SELECT 1 FROM proposals WHERE in_case = ?", (reference,)).fetchone()
+    return row is not None
+
+
+def forget_withdrawn(connection: sqlite3.Connection, reference: str) -> None:
+    """Erase the addresses of those reports of a case that were taken back, and what they reached in
+    lists.
+    """
+    withdrawn = "SELECT reference FROM reports WHERE in_case = ? AND withdrawn IS NOT NULL"
+    for table in ("addresses", "known"):
+        connection.execute(f"DELETE FROM {table} WHERE report IN ({withdrawn})", (reference,))
+
+
 def drop_proposal(connection: sqlite3.Connection, reference: str) -> None:
     """Have nobody hold a case to be illegal, with what was hashed for it."""
     for table in ("proposals", "held"):

@@ -243,9 +243,9 @@ def withdraw(
 ) -> Taken:
     """Erase what a report said, and withdraw its hashes from the hotline's list.
 
-    A case that nobody has assessed and that has no other report is withdrawn with it. What two
-    persons have confirmed stays, with the addresses that partners were told: a reporter may be the
-    one who did it, and only an analyst reverses it.
+    A case that no analyst holds to be illegal and that has no other report is withdrawn with it.
+    What one has said is illegal goes on to a second one, and what two have confirmed stays, with
+    its addresses: a reporter may be the one who did it, and only analysts take that back.
     """
     row = connection.execute(
         "SELECT reference, in_case, withdrawn FROM reports WHERE proof = ?", (known_by,)
@@ -263,18 +263,16 @@ def withdraw(
         (casebook.stamp(at), report),
     )
     connection.execute("DELETE FROM reported WHERE report = ?", (report,))
-    if state == "received" or outcome != "illegal":  # else it is what was assessed, and told
-        for table in ("addresses", "known"):
-            connection.execute(f"DELETE FROM {table} WHERE report = ?", (report,))
+    proposed = casebook.is_proposed(connection, case)
+    if not proposed and outcome != "illegal":  # else it is what was looked at, and told
+        casebook.forget_withdrawn(connection, case)
     connection.execute(
         "UPDATE entries SET state = 'withdrawn', by = ?, written = 0 WHERE report = ?", (by, report)
     )
     left = connection.execute(
         "SELECT 1 FROM reports WHERE in_case = ? AND withdrawn IS NULL LIMIT 1", (case,)
     ).fetchone()
-    ends = state == "received" and left is None
-    if ends:
-        casebook.drop_proposal(connection, case)
+    ends = state == "received" and left is None and not proposed
     casebook.note(
         connection, case, "withdrawn", at=at, by=by, report=report,
         reason=marked("its reporter took a report back"), state="withdrawn" if ends else None,
