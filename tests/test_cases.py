@@ -703,6 +703,27 @@ def test_a_reporter_cannot_end_what_a_first_analyst_has_seen_to_be_illegal(
     assert desk.case(taken.case).addresses == pages
 
 
+@pytest.mark.parametrize("by", ["amina", "badr"])
+def test_a_reporter_cannot_end_what_an_analyst_has_held_illegal_and_one_has_not(desk, items, by):
+    """A case that is open because what was said of it differs waits for who decides, with its
+    addresses; a report that comes in and is taken back later ends it neither.
+    """
+    mine, another = Secret.make(), Secret.make()
+    pages = ("https://x.example",)
+    (taken,) = take(desk, report_of(items["picture"], secret=mine, addresses=pages))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+    desk.assess(taken.case, by=by, outcome="not_illegal", reason="y", at=NOON)
+
+    take(desk, Withdrawal(mine.withdrawal))
+    take(desk, report_of(secret=another, addresses=pages), Withdrawal(another.withdrawal))
+
+    case = desk.case(taken.case)
+    assert (case.state, case.addresses, len(case.reports)) == ("received", pages, 2)
+    assert [one.reference for one in desk.overdue(at=case.due)] == [taken.case]
+    desk.assess(taken.case, by="chloé", outcome="not_illegal", reason="z", at=NOON)
+    assert (desk.case(taken.case).state, desk.case(taken.case).addresses) == ("assessed", ())
+
+
 @pytest.mark.parametrize("seen_by", [1, 2])
 def test_what_was_taken_back_is_forgotten_where_it_is_found_not_illegal(
     desk, items, monkeypatch, seen_by

@@ -117,10 +117,7 @@ def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, sai
     for number, item in enumerate(said.items):
         own = [Held(one, _OWN) for one in item.upright]
         casebook.hold(connection, case.reference, own, item=number)
-    what = marked(
-        "held illegal by a first person: {basis}; {hashed}",
-        basis=_told(said.basis), hashed=_hashed(said),
-    )  # fmt: skip
+    what = marked(casebook.FIRST_OPINION.message, basis=_told(said.basis), hashed=_hashed(said))
     _note(connection, case, said, what)
 
 

@@ -13,16 +13,19 @@ import sqlite3
 from base64 import b32encode
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline.asked import check
 from screener.hotline.case import Case, Event, Held, KnownMatch, Outcome, Sent, State, latest_run
-from screener.hotline.sentence import marked, packed, unpacked
+from screener.hotline.sentence import Sentence, marked, packed, unpacked
 from screener.hotline.statuses import Status
 from screener.lists.records import of_empty_input
 from screener.lists.terms import Terms
+
+# What the event of a first opinion says, by which it is known again: so it stays as it is recorded.
+FIRST_OPINION: Final = marked("held illegal by a first person: {basis}; {hashed}")
 
 
 def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
@@ -213,10 +216,14 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
             )
 
 
-def is_proposed(connection: sqlite3.Connection, reference: str) -> bool:
-    """Whether a first person holds a case to be illegal, and no second one has said so yet."""
-    row = connection.execute("SELECT 1 FROM proposals WHERE in_case = ?", (reference,)).fetchone()
-    return row is not None
+def was_held_illegal(connection: sqlite3.Connection, reference: str) -> bool:
+    """Whether an analyst has held a case to be illegal, also where another one set that aside."""
+    return any(
+        isinstance(event.reason, Sentence)
+        and isinstance(what := event.reason.values.get("what"), Sentence)
+        and what.message == FIRST_OPINION.message
+        for event in _events(connection, reference)
+    )
 
 
 def forget_withdrawn(connection: sqlite3.Connection, reference: str) -> None:

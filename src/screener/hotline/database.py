@@ -41,7 +41,7 @@ CREATE TABLE reports(
   content BLOB NOT NULL,           -- SHA-256 of what it said
   language TEXT NOT NULL, country TEXT, note TEXT NOT NULL,
   status_key BLOB NOT NULL, proof BLOB NOT NULL UNIQUE,
-  withdrawn TEXT) WITHOUT ROWID;   -- when; its note, addresses and hashes are gone then
+  withdrawn TEXT) WITHOUT ROWID;   -- when; its note and hashes are gone then
 CREATE INDEX reports_by_case ON reports(in_case, number);
 CREATE TABLE withdrawals(proof BLOB PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE addresses(

@@ -243,7 +243,7 @@ def withdraw(
 ) -> Taken:
     """Erase what a report said, and withdraw its hashes from the hotline's list.
 
-    A case that no analyst holds to be illegal and that has no other report is withdrawn with it.
+    A case that no analyst has held illegal and that has no other report is withdrawn with it.
     What one has said is illegal goes on to a second one, and what two have confirmed stays, with
     its addresses: a reporter may be the one who did it, and only analysts take that back.
     """
@@ -263,8 +263,9 @@ def withdraw(
         (casebook.stamp(at), report),
     )
     connection.execute("DELETE FROM reported WHERE report = ?", (report,))
-    proposed = casebook.is_proposed(connection, case)
-    if not proposed and outcome != "illegal":  # else it is what was looked at, and told
+    # Until it is found not illegal: what two analysts say otherwise of is for a third to decide.
+    seen = state == "received" and casebook.was_held_illegal(connection, case)
+    if not seen and outcome != "illegal":  # else it is what was looked at, and told
         casebook.forget_withdrawn(connection, case)
     connection.execute(
         "UPDATE entries SET state = 'withdrawn', by = ?, written = 0 WHERE report = ?", (by, report)
@@ -272,7 +273,7 @@ def withdraw(
     left = connection.execute(
         "SELECT 1 FROM reports WHERE in_case = ? AND withdrawn IS NULL LIMIT 1", (case,)
     ).fetchone()
-    ends = state == "received" and left is None and not proposed
+    ends = state == "received" and left is None and not seen
     casebook.note(
         connection, case, "withdrawn", at=at, by=by, report=report,
         reason=marked("its reporter took a report back"), state="withdrawn" if ends else None,
