@@ -408,6 +408,22 @@ def test_a_noisy_title_is_none_the_more_for_what_stands_beside_it(bits, last):
     assert (told.rule, told.found, told.listed) == (Rule.ALIKE, 4, 5)
 
 
+@pytest.mark.parametrize(("bits", "rule"), [(36, Rule.WHOLE), (62, Rule.WHOLE), (64, Rule.ALIKE)])
+def test_a_frame_that_compression_took_a_little_too_far_tells_of_the_video_still(bits, rule):
+    """Six of seven frames agree, and hardly move; the last shows something else, and is nearly as
+    near to its own. One that may not be of the same picture says nothing.
+    """
+    still, other = scenes(2, seed=5)
+    still_frames = near(np.repeat(still[None], 6, axis=0), 6, seed=6)
+    listed = clip(np.concatenate((still_frames, other[None])))
+    again = near(still_frames, 22, seed=7), near(other[None], bits, seed=8)
+    query = clip(np.concatenate(again))
+
+    told = compare(query, listed)
+
+    assert (told.rule, told.found, told.listed) == (rule, 6, 7)
+
+
 @pytest.mark.parametrize("shown", [[0, 1], [1, 0, 1], [0, 0]])
 def test_photographs_that_are_most_of_a_listed_video_are_the_whole(shown):
     """Also where a scene of three is lost, or one of two."""

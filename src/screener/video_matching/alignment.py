@@ -19,6 +19,10 @@ SAME_PICTURE: Final = 10  # bits: within them, two PDQs of one picture are said 
 # bits, and within the radius.
 _MUCH_NEARER: Final = 2.0
 
+# Times the radius: frames that are no further apart may be of one picture, as scenes are told
+# apart, and one that is so near to its own is one that compression took too far.
+_NEARLY: Final = 2
+
 _ASKED: Final = 64  # frames of which that is found out
 
 _BLOCK: Final = 1 << 19  # pairs of frames at once
@@ -88,11 +92,11 @@ def best_run(pairs: Pairs) -> Run | None:
 
 
 def moves(pairs: Pairs) -> bool:
-    """Whether frames, hardly different as they are, agree each with its own at some offset. What
-    lies beside those that agree is of two videos, and says nothing of either.
+    """Whether frames, hardly different as they are, agree each with its own at some offset, or are
+    nearly so near. What else lies beside those that agree is of two videos, and says nothing.
     """
     return any(
-        aligned.moves(np.flatnonzero(aligned.near <= aligned.radius), 2)
+        aligned.moves(np.flatnonzero(aligned.near <= _NEARLY * aligned.radius), 2)
         for aligned in _alignments(pairs)
     )
 
