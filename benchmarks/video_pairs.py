@@ -35,6 +35,8 @@ from screener.media import image
 from screener.media.sampling import Sampling
 from screener.video_matching.agreement import compare
 
+# OpenCV too: it draws the cards, and each version in a type of its own.
+VERSIONS = ("numpy", "av", "opencv-python-headless")
 QUESTION = "Which videos agree with which, and what do title cards have in common?"
 # Of the reference material: what was cut from one footage, and so does agree.
 SAME = (
@@ -224,7 +226,7 @@ def main() -> None:
     for row in rows:
         print(row)
     if asked.receipt:
-        receipt.write(asked.receipt, receipt.receipt(QUESTION, rows, ("numpy", "av")))
+        receipt.write(asked.receipt, receipt.receipt(QUESTION, rows, VERSIONS))
 
 
 if __name__ == "__main__":
