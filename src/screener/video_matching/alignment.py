@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.hashing.frames import Codes, Flags, Frames
-from screener.video_matching.scenes import FAR, NEARER, SCENES, apart, distances, seen_of, words
+from screener.video_matching.scenes import (
+    FAR,
+    NEARER,
+    ONE_PICTURE,
+    SCENES,
+    apart,
+    distances,
+    seen_of,
+    words,
+)
 
 SECONDS: Final = 5.0  # how long an aligned run lasts at least
 SAME_PICTURE: Final = 10  # bits: within them, two PDQs of one picture are said to be the same
@@ -18,10 +27,6 @@ SAME_PICTURE: Final = 10  # bits: within them, two PDQs of one picture are said 
 # How many times nearer a frame is to its own than to others, where they are not scenes: within few
 # bits, and within the radius.
 _MUCH_NEARER: Final = 2.0
-
-# Times the radius: frames that are no further apart may be of one picture, as scenes are told
-# apart, and one that is so near to its own is one that compression took too far.
-_NEARLY: Final = 2
 
 _ASKED: Final = 64  # frames of which that is found out
 
@@ -92,11 +97,12 @@ def best_run(pairs: Pairs) -> Run | None:
 
 
 def moves(pairs: Pairs) -> bool:
-    """Whether frames, hardly different as they are, agree each with its own at some offset, or are
-    nearly so near. What else lies beside those that agree is of two videos, and says nothing.
+    """Whether frames, hardly different as they are, agree each with its own at some offset, or may
+    be of one picture with it, as where compression took one too far. What else lies beside those
+    that agree is of two videos, and says nothing.
     """
     return any(
-        aligned.moves(np.flatnonzero(aligned.near <= _NEARLY * aligned.radius), 2)
+        aligned.moves(np.flatnonzero(aligned.near <= ONE_PICTURE * aligned.radius), 2)
         for aligned in _alignments(pairs)
     )
 

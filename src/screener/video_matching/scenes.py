@@ -15,6 +15,9 @@ SCENES: Final = 3
 NEARER: Final = 1.3
 """So many times nearer a frame is to its own than to others, if these are told apart."""
 
+ONE_PICTURE: Final = 2
+"""Times the radius: frames that are further apart cannot both agree with one picture."""
+
 FAR: Final = 999
 """Bits, where there is nothing to be near."""
 
@@ -24,10 +27,10 @@ _SAMENESS: Final = 0.36  # of frames of much detail; most title cards have more
 def scenes_of(frames: Frames, radius: int) -> int:
     """How many scenes frames are, up to `SCENES`.
 
-    Two are of two scenes where they cannot both agree with one picture, which is beyond twice the
-    radius; where both have much detail and are no lines of text, beyond the radius.
+    Two are of two scenes where they cannot both agree with one picture; where both have much detail
+    and are no lines of text, beyond the radius.
     """
-    plain = apart(frames.codes, 2 * radius)
+    plain = apart(frames.codes, ONE_PICTURE * radius)
     return max(plain, apart(frames.detailed(_SAMENESS).codes, radius))
 
 
@@ -35,7 +38,7 @@ def seen_of(ours: Frames, theirs: Frames, radius: int) -> int:
     """How many scenes frames that agree are, on the side that has fewer. Where less than twice the
     radius is between them they are told apart as well: each is nearer to its own than to the other.
     """
-    plain = min(apart(one.codes, 2 * radius) for one in (ours, theirs))
+    plain = min(apart(one.codes, ONE_PICTURE * radius) for one in (ours, theirs))
     detailed = [one.detailed(_SAMENESS).codes for one in (ours, theirs)]
     return max(plain, _told_apart(detailed[0], detailed[1], radius))
 
