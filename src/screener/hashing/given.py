@@ -4,7 +4,6 @@ whether it is a picture.
 
 from __future__ import annotations
 
-import sys
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -32,11 +31,15 @@ def is_bytes(given: Any) -> TypeGuard[NDArray[np.uint8]]:
 
 
 def is_masked(given: object) -> bool:
-    """Whether it is an array with a mask. What that covers is neither to be hashed nor found, and
-    what stands there instead is for the caller to say.
+    """Return whether `given` is an array with a mask. Only the caller knows what stands in place of
+    the values that the mask covers, so they are neither hashed nor found.
     """
-    masks = sys.modules.get("numpy.ma")  # which takes time to load, and whoever has one has loaded
-    return masks is not None and isinstance(given, masks.MaskedArray)
+    if type(given) is np.ndarray or not isinstance(given, np.ndarray):
+        return False
+    # Here, as it takes time to load. The import waits for a thread that is loading it already.
+    from numpy.ma import MaskedArray
+
+    return isinstance(given, MaskedArray)
 
 
 def named(given: object) -> str:

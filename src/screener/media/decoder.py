@@ -44,6 +44,11 @@ _OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
 }
 """What opens a format in place of Pillow's own."""
 
+# Loaded with this module, so that they are whole in every thread: Pillow lists a plugin while its
+# import still runs.
+Image.preinit()
+_LOADED = tuple(Image.OPEN)
+
 # How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
 # give it 64 KiB, and a scan with arithmetic coding cannot be interrupted where they end.
 _AT_ONCE = 1 << 40
@@ -225,12 +230,10 @@ def luma_only(image: ImageFile.ImageFile) -> bool:
 
 
 def _formats() -> Iterator[str]:
-    """Pillow's formats in Pillow's order; the rarer plugins are imported only if needed."""
-    Image.preinit()
-    known = list(Image.ID)
-    yield from known
-    Image.init()
-    yield from [name for name in Image.ID if name not in known]
+    """Yield Pillow's formats in Pillow's order; import the rarer plugins only if needed."""
+    yield from _LOADED
+    Image.init()  # which waits for plugins that another thread is importing
+    yield from [name for name in tuple(Image.OPEN) if name not in _LOADED]
 
 
 def _is_refused(name: str, factory: Callable[..., Any]) -> bool:
