@@ -124,7 +124,16 @@ OTHERS_OF = {
     (1, 1, 2, 3): NUMBERS,
     (1, 1, 2, 4): (True, "1", NAN, INF, -INF, 1 << 63, 2.0**96),
     (1, 1, 2): ((), [], ("image/png", 1, 1, 1, None), ("image/png", 1, 1, 1, None, 1, 1)),
-    (1, 1, 3): ((), ("crashed",), ("no reason", ""), ("crashed", None), (None, ""), "crashed"),
+    (1, 1, 3): (
+        (),
+        ("crashed",),
+        ("no reason", ""),
+        ("crashed", None),
+        (None, ""),
+        "crashed",
+        ("crashed", "a\nb"),
+        ("crashed", "a" * 1001),
+    ),
     (1, 1, 4): (True, 1, "1", NAN, INF),
     (1, 1, 5): (None, 0, 1, "1"),
     # Columns.
@@ -159,7 +168,7 @@ def test_each_value_of_an_answer_is_checked(hashed, outcomes):
     listed = pickle.loads(Answer(1, outcomes[3], 0.5).packed())
     of_archive = {
         (1, 1, 1): (None, 1, [()], [("a", 1, None)], [(b"a", -1, None)], [(b"a", True, None)]),
-        (1, 1, 2): (("no reason", ""), ("crashed",)),
+        (1, 1, 2): (("no reason", ""), ("crashed",), ("crashed", "\x1b[2J")),
         (1, 1, 3): (*NUMBERS, -1),
         (1, 1, 4): (None, 1, "1"),
     }

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import sqlite3
 import threading
 import time
@@ -428,6 +429,73 @@ def test_a_batch_gives_what_single_calls_give(engine, scene):
     assert engine.screen_many([]) == []
 
 
+class _Unread:
+    def read(self):
+        """Takes no number of bytes."""
+
+
+@pytest.mark.parametrize(
+    ("cell", "named"),
+    [
+        (None, "NoneType"),
+        (float("nan"), "float"),
+        (["a.jpg"], "list"),
+        (Policy(), "Policy"),
+        (np.zeros((9, 9, 7), np.uint8), r"\(9, 9, 7\)"),
+        (np.zeros((0, 9), np.uint8), "without pixels"),
+        (np.zeros((9, 9), np.complex64), "complex64"),
+        (np.array("a.jpg"), r"not \(\)"),
+        (np.ma.zeros((9, 9)), "masked array"),
+        (_Unread(), "TypeError"),
+    ],
+)
+def test_one_bad_cell_loses_no_batch(engine, scene, cell, named):
+    """Each item of `screen_many` has a Result, also one that `screen` refuses; the line says which
+    type it is of, and the items round it are screened.
+    """
+    results = engine.screen_many([png(scene(1)), cell, png(scene(2))], inputs=["a", "b", None])
+
+    assert [(one.input, one.verdict, one.reason) for one in results] == [
+        ("a", "match", None), ("b", "unscreened", "unreadable"), (None, "no_match", None)
+    ]  # fmt: skip
+    assert re.search(named, results[1].to_dict()["detail"])
+    assert results[1].detail == json.loads(results[1].to_json())["detail"]
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((9, 9, 7), np.uint8), np.zeros((9, 9), complex), np.ma.zeros((9, 9))]
+)
+def test_an_array_that_holds_no_pixels_is_the_callers_mistake(make_list, pixels):
+    """`screen` raises, whatever kinds its lists hold."""
+    for kind in ({"pdq": "0f" * 32}, {"md5": "ab" * 16}):
+        engine = Screener(make_list([{"id": "one"} | kind], name=next(iter(kind))))
+        with pytest.raises(HashError):
+            engine.screen(pixels)
+
+
+def test_results_carry_the_names_that_are_given(engine, scene, tmp_path):
+    """Bytes and pixels have no name of their own. That of a file stays if none is given for it, and
+    so do its size and time whatever it is called.
+    """
+    path = tmp_path / "a.png"
+    path.write_bytes(png(scene(1)))
+    named = engine.screen_many(
+        [path, path, scene(1), b"", np.asarray(scene(1))],
+        inputs=["one", None, b"caf\xe9", Path("up/b.jpg"), "pixels"],
+    )
+
+    assert [one.input for one in named] == ["one", str(path), "caf\ufffd", "up/b.jpg", "pixels"]
+    assert [one.input_bytes for one in named] == [None, None, b"caf\xe9", None, None]
+    size = path.stat().st_size
+    assert [one.bytes for one in named] == [size, size, None, 0, None]
+    assert (named[0].mtime_ns, named[0].verdict) == (path.stat().st_mtime_ns, "match")
+    assert engine.screen(b"", input="c.jpg").input == "c.jpg"
+    assert engine.screen(path).input == str(path)
+    for wrong in ("ab", ["a"], {"a", "b"}, [1, 2]):
+        with pytest.raises(HashError, match=r"inputs|named by a text"):
+            engine.screen_many([b"", b""], inputs=wrong)
+
+
 def test_frames_in_an_array_are_several_items(engine, scene):
     """Each is screened; in grey they have three dimensions, as one picture in colour has."""
     pictures = [scene(number).resize((160, 120)) for number in (1, 2)]
@@ -644,6 +712,8 @@ def test_every_result_fits_the_schema_and_shows_no_listed_hash(engine, scene, tm
 
     for line in lines:
         validator.validate(line)
+    assert lines[2]["detail"] == engine.screen(b"").detail == "no bytes at all"
+    assert lines[1]["detail"] is None
     text = json.dumps(lines)
     assert pdq_text(scene(1)) not in text
     assert "input_base64" in lines[1]

@@ -89,6 +89,16 @@ def test_a_stream_is_hashed_surely_since_it_is_read_once(make_list, pictures):
     assert [[one.distance for one in result.matches] for result in results] == [[0], [0]]
 
 
+def test_a_picture_that_is_hashed_again_keeps_its_name(make_list, pictures):
+    """It is hashed surely if the bits in doubt of its first hashes could say either."""
+    listed = pdq.compute(np.asarray(Image.open(pictures[0]))).text
+    engine = Doubtful(make_list([{"id": "one", "pdq": listed}]))
+
+    (result,) = engine.screen_many([pictures[0]], inputs=["a"])
+
+    assert (result.input, result.verdict, result.matches[0].distance) == ("a", "match", 0)
+
+
 def test_no_radius_is_too_wide_for_bits_in_doubt(make_list, pictures):
     """They are searched further than the radius, which may be all bits that there are."""
     known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])

@@ -1,5 +1,6 @@
 """Reading an input once: names, limits, and what is not a regular file."""
 
+import errno
 import io
 import os
 import types
@@ -195,6 +196,32 @@ def test_a_video_s_file_object_fails_as_a_file_does():
 
     with pytest.raises(OSError, match="error"):
         file.read(100)
+
+
+def test_what_a_file_object_says_of_its_failure_is_not_repeated():
+    """It may be an address with a key. Of the system's errors their usual words are told."""
+    head, secret = b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "https://key@bucket.example"
+
+    class Elsewhere(io.BytesIO):
+        failing: Exception | None = None
+
+        def seek(self, offset, whence=0):
+            """Go there, or fail."""
+            if self.failing is not None:
+                raise self.failing
+            return super().seek(offset, whence)
+
+    given = Elsewhere(head)
+    file = source.read(given, limit=100, video_limit=100).file
+    for error, said in (
+        (OSError(errno.EIO, secret), os.strerror(errno.EIO)),
+        (OSError(secret), "OSError"),
+        (KeyError(secret), "KeyError"),
+    ):
+        given.failing = error
+        with pytest.raises(OSError, match=said) as caught:
+            file.seek(9)
+        assert (caught.value.errno, caught.value.strerror) == (errno.EIO, said)
 
 
 def test_pixels_pass_through():

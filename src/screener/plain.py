@@ -10,6 +10,8 @@ from screener.result import Reason
 
 NONE = type(None)
 
+_LONGEST = 1000  # characters of a detail
+
 _COUNTS = 1 << 63
 FAR = 1 << 96
 """Beyond what any time comes to: systems count seconds, and videos count ticks, in 64 bits."""
@@ -21,10 +23,14 @@ def plain_trouble(trouble: MediaError | None) -> tuple[str, str] | None:
 
 
 def trouble_of(plain: tuple[str, str] | None) -> MediaError | None:
-    """What went wrong, by plain values. TypeError or ValueError where that is no such thing."""
+    """Return what went wrong, by plain values. Raises TypeError or ValueError if these are none of
+    ours: the detail of a process that a file has taken over would stand in lines of results.
+    """
     if plain is None:
         return None
     reason, detail = typed((str, str), plain)
+    if len(detail) > _LONGEST or not detail.isprintable():
+        raise ValueError("no sentence")
     return MediaError(Reason(reason), detail)
 
 

@@ -195,8 +195,9 @@ class Result:
     `matches` are records that make the verdict `match`; `beside` are hits on `seed` and
     `known_good` records, and listed videos of which only single pictures were seen (`alike`): they
     never make or cancel one. `timeline` says when each record of both was seen, of an input that
-    has times; a listed video says so itself. `detail` is a sentence for people; it is not part of
-    the line. `seconds` is what a worker of a scan took for it, None elsewhere.
+    has times; a listed video says so itself. `detail` says more of the reason, for people. Its
+    wording may change; it holds nothing of the input's content and no listed hash. `seconds` is
+    what a worker of a scan took for it, None elsewhere.
     """
 
     input: str | None
@@ -258,6 +259,7 @@ class Result:
             "mtime_ns": self.mtime_ns,
             "verdict": str(self.verdict),
             "reason": None if self.reason is None else str(self.reason),
+            "detail": self.detail,
             "media": media and media.to_dict(),
         }
 

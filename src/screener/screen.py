@@ -97,8 +97,11 @@ class Screener:
         """The kinds that are made of an input: those that a list holds and the policy wants."""
         return self._wanted
 
-    def screen(self, item: Item) -> Result:
+    def screen(self, item: Item, *, input: str | None = None) -> Result:
         """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
+
+        `input` names it in the Result; without it a file has its own name, and bytes and pixels
+        have none.
 
         A file object is read from where it stands to its end. A Pillow image is the one frame that
         it stands at: of what else its file holds (digests, other frames and pages, thumbnails,
@@ -106,27 +109,38 @@ class Screener:
         An array likewise, and OpenCV's are BGR: `bgr[:, :, ::-1]` is RGB. An archive is not opened,
         and `unsupported` unless its own digest is listed: `scan` has a Result for each member.
 
-        One Result whatever the input holds; TypeError for what is none of these, HashError for an
-        array of another shape, or of other numbers than uint8, uint16, bool or floats. A crash of a
-        decoder's C code takes the process with it: `scan` runs each file in a worker process that
-        may die.
+        One Result whatever the input holds. Raises TypeError for what is none of these, and
+        HashError for an array of another shape, or of other numbers than uint8, uint16, bool or
+        floats: `screen_many` has a Result for those too. A crash of a decoder's C code takes the
+        process with it: `scan` runs each file in a worker process that may die.
         """
-        return self.screen_many([item])[0]
+        source.check(item)
+        return self.screen_many([item], inputs=[input])[0]
 
-    def screen_many(self, items: Iterable[Item]) -> list[Result]:
+    def screen_many(
+        self, items: Iterable[Item], *, inputs: Sequence[str | None] | None = None
+    ) -> list[Result]:
         """Screen several items with one search for all of them; results in the same order.
 
-        An array of frames is several: (n, H, W), or (n, H, W, 3). TypeError where there is one item
-        instead, and what `screen` raises.
+        `inputs` names them in their Results; one that is None keeps the name that `screen` gives.
+        An array of frames is several items: (n, H, W), or (n, H, W, 3).
+
+        Each item has a Result, whatever it is: one that `screen` would refuse, such as None in a
+        column of paths, is `unreadable`, and its detail names the type. Raises TypeError if
+        `items` is one item, or none; HashError if `inputs` are not names, or not as many.
         """
         surely = self.hasher
         sketching = replace(surely, sketches=True)
         given = source.several(items)
+        names = names_of(inputs, len(given))
         # What can be read once only is hashed surely at once.
-        hashed = [(surely if hasattr(one, "read") else sketching).hash(one) for one in given]
+        hashed = [
+            _hashed(surely if hasattr(item, "read") else sketching, item, name)
+            for item, name in zip(given, names, strict=True)
+        ]
         return [
-            next(self.decide([surely.hash(item)])) if result is None else result
-            for item, result in zip(given, self.settle(hashed), strict=True)
+            next(self.decide([_hashed(surely, item, name)])) if result is None else result
+            for item, name, result in zip(given, names, self.settle(hashed), strict=True)
         ]
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
@@ -274,6 +288,21 @@ class Screener:
             archives=item.name.archives,
             same=item.name.same,
         )
+
+
+def _hashed(hasher: Hasher, item: Item, name: Name) -> Hashed:
+    """Return what the hasher makes of an item, under a name if that has a text. What is nothing to
+    screen is `unreadable`.
+    """
+    try:
+        source.check(item)
+    except (TypeError, HashError) as error:
+        made = Hashed(source.name_of(item), trouble=MediaError("unreadable", str(error)))
+    else:
+        made = hasher.hash(item)
+    if name.text is None:
+        return made
+    return replace(made, name=replace(made.name, text=name.text, raw=name.raw))
 
 
 def check_engine(engine: object, what: str) -> None:

@@ -132,6 +132,20 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
+def check_array(array: NDArray[Any]) -> None:
+    """Raise HashError if an array holds no pixels: see `from_array`."""
+    if isinstance(array, np.ma.MaskedArray):
+        # Whoever masks pixels has to say what is seen instead.
+        raise HashError("pixels are all that an array has, not a masked array: fill it, or crop it")
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)):
+        raise HashError(f"pixels are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}")
+    if 0 in array.shape:
+        raise HashError(f"an array without pixels: {array.shape}")
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if not (kind in "bf" or (kind == "u" and size <= 2)):
+        raise HashError(f"pixels are uint8, uint16, bool or float, not {array.dtype}")
+
+
 def from_array(array: NDArray[Any]) -> Pixels:
     """An array of pixels, as 8-bit grey or RGB; uint8 grey and RGB are not copied.
 
@@ -139,22 +153,14 @@ def from_array(array: NDArray[Any]) -> Pixels:
     composited on white unless all of it is 0. dtype uint8, bool, uint16 or a float, scaled as deep
     grey files are (one scale for all channels). Anything else, and a masked array, is a HashError.
     """
-    if isinstance(array, np.ma.MaskedArray):
-        # Whoever masks pixels has to say what is seen instead.
-        raise HashError("pixels are all that an array has, not a masked array: fill it, or crop it")
+    check_array(array)
     array = np.asarray(array)  # a row of a matrix, say, would be another matrix
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)):
-        raise HashError(f"pixels are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}")
-    if 0 in array.shape:
-        raise HashError(f"an array without pixels: {array.shape}")
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
-    elif array.dtype.kind == "f" or (array.dtype.kind == "u" and array.dtype.itemsize == 2):
-        array = _scaled(lambda: array_bands(array), array.shape, None)
     elif array.dtype != np.uint8:
-        raise HashError(f"pixels are uint8, uint16, bool or float, not {array.dtype}")
+        array = _scaled(lambda: array_bands(array), array.shape, None)
     if array.ndim == 2 or array.shape[2] == 3:
         return array
     if not any(band[..., 3].any() for _, band in array_bands(array)):

@@ -98,6 +98,23 @@ def several(items: Iterable[Item]) -> list[Item]:
     return list(items)
 
 
+def check(item: object) -> None:
+    """Raise TypeError if an item is nothing to screen, HashError if it is an array without pixels.
+    Nothing of it is read.
+    """
+    if isinstance(item, np.ndarray):
+        pixels.check_array(item)
+    elif not (
+        isinstance(item, str | PathLike | bytes | bytearray | memoryview | OpenFile | Image.Image)
+        or hasattr(item, "read")
+    ):
+        raise TypeError(
+            f"not something to screen: {type(item).__name__}; give a path, bytes, a binary file"
+            " object, a Pillow image, or an array of NumPy, which numpy.asarray makes of those of"
+            " others"
+        )
+
+
 def name_of(item: Item) -> Name:
     """The name of an input, without touching it; for a file also its size and time, if any."""
     if isinstance(item, OpenFile):
@@ -149,8 +166,9 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
 
     Raises MediaError: `unreadable` (missing, forbidden, not a regular file, a file object at its
     end), `too_large` for a stream beyond the limit that cannot be read again. An array or Pillow
-    image is passed on as it is; TypeError for what is none of all these.
+    image is passed on as it is. Raises what `check` raises.
     """
+    check(item)
     if isinstance(item, OpenFile):
         with item:
             return _read_file(item, limit, video_limit)
@@ -168,12 +186,7 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         start = None if begun else _stands_at(stream)
         whole = _read_stream(stream, limit, begun)
         return Source(None, _again(stream, start, limit)) if whole is None else Source(whole)
-    if isinstance(item, Image.Image | np.ndarray):
-        return Source(item)
-    raise TypeError(
-        f"not something to screen: {type(item).__name__}; give a path, bytes, a binary file object,"
-        " a Pillow image, or an array of NumPy, which numpy.asarray makes of those of others"
-    )
+    return Source(cast("Image.Image | NDArray[Any]", item))
 
 
 def _is_video(head: bytes) -> bool:
@@ -206,14 +219,18 @@ class _Lent(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a place, and say which it is. Raises OSError, whatever the object raises."""
+        """Go to a place, and say which it is. Raises OSError, whatever the object raises. Its text
+        is the system's: that of the object may hold an address with a key.
+        """
         try:
             self._stream.seek(offset, whence)
             return self._stream.tell()
-        except (OSError, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:
-            raise OSError(errno.EIO, type(error).__name__) from None
+            number = error.errno if isinstance(error, OSError) else None
+            told = os.strerror(number) if number else type(error).__name__
+            raise OSError(number or errno.EIO, told) from None
 
     def readinto(self, buffer: Any, /) -> int:
         """Read what fits, and say how much it was. Raises OSError, whatever the object raises."""
@@ -287,12 +304,11 @@ def _stands_at(stream: BinaryIO) -> int | None:
 
 def _piece(stream: BinaryIO, size: int) -> bytes:
     """So many bytes of a file object, fewer if it pleases, none at its end. Raises MediaError,
-    `unreadable`, whatever the object raises: it may unpack, or ask another machine. TypeError is
-    the caller's: `read` is no such method.
+    `unreadable`, whatever the object raises: it may unpack, or ask another machine.
     """
     try:
         piece: Any = stream.read(size)
-    except (TypeError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
         told = type(error).__name__
