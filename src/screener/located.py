@@ -16,7 +16,7 @@ from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS
 from screener.media import pixels
 from screener.plain import NONE, typed
 
-_REGIONS = ("full", "trimmed", "enlarged")
+_REGIONS = ("full", "trimmed", "enlarged", "uncropped")
 _PART_KINDS = ("frame", "thumbnail", "appended")
 
 _MOST_SCORE = 100

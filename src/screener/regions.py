@@ -41,24 +41,32 @@ class Region(NamedTuple):
 
 def find(frame: Frame) -> list[Region]:
     """The parts of a frame that are hashed."""
-    whole = frame.pixels
+    found = _parts(frame.pixels, frame.inner, "full", "trimmed")
+    if frame.outer is not None:
+        found += _parts(frame.outer, (), "uncropped", "uncropped")
+    return found + [
+        Region("enlarged", _enlarged(one.shown), one.shown, one.framed)
+        for one in found
+        if min(one.shown.shape[:2]) <= _SMALL and math.prod(one.shown.shape[:2]) <= _MOST
+    ]
+
+
+def _parts(
+    whole: NDArray[np.uint8], inner: tuple[NDArray[np.uint8], ...], name: str, trimmed: str
+) -> list[Region]:
+    """A picture, and what is inside bars or borders of it."""
     shown = [whole]
-    for view in (*trim.trimmed(whole), *frame.inner):
+    for view in (*trim.trimmed(whole), *inner):
         if not any(trim.is_same(view, other) for other in shown):
             shown.append(view)
-    found = [
+    return [
         Region(
-            "trimmed" if number else "full",
+            trimmed if number else name,
             one,
             one,
             tuple([view for view in shown[1:] if _frames(one, view)]),
         )
         for number, one in enumerate(shown)
-    ]
-    return found + [
-        Region("enlarged", _enlarged(one.shown), one.shown, one.framed)
-        for one in found
-        if min(one.shown.shape[:2]) <= _SMALL and math.prod(one.shown.shape[:2]) <= _MOST
     ]
 
 

@@ -49,7 +49,8 @@ class Match:
 
     `distance` and `radius` are bits (0 and 0 for a digest); `orientation` is how the input was
     turned to match; `region` is `full`, or `trimmed` where it was the picture without the frame
-    round it, or `enlarged` where it was a small picture at twice its size. `part` counts pages and
+    round it, or `enlarged` where it was a small picture at twice its size, or `uncropped` if it was
+    all that is coded of a picture of which the file shows a part. `part` counts pages and
     frames from 0, shown at `time` seconds; pictures hidden in the file follow, and `part_kind`
     tells them: `frame`, `thumbnail` or `appended`. `state` is the record's in effect.
     Where we hold opinions of our own of the entry, they are `opinions`, and `said` is its state by

@@ -21,7 +21,7 @@ from screener.hindrance import told
 from screener.private import open_private
 
 _APPLICATION = 0x53435248
-_FORMAT = 6  # one more, too, where more of a file is looked at than before
+_FORMAT = 7  # one more, too, where more of a file is looked at than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
 

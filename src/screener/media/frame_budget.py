@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from PIL import Image
-
 from screener.errors import MediaError
 from screener.media.limits import Limits, check_pixels
 
@@ -24,12 +22,12 @@ class FrameBudget:
         """As many frames as a file may have."""
         return self._limits.frames
 
-    def take(self, image: Image.Image) -> None:
+    def take(self, width: int, height: int) -> None:
         """One frame more. Raises MediaError, `too_large`, and takes nothing."""
         if not self._frames:
             raise MediaError("too_large", f"more than {self._limits.frames} frames")
-        check_pixels(image.width, image.height, self._limits)
-        pixels = image.width * image.height
+        check_pixels(width, height, self._limits)
+        pixels = width * height
         if pixels > self._pixels:
             most = f"{self._limits.pixels} x {self._factor} pixels"
             raise MediaError("too_large", f"all frames together: over {most}")

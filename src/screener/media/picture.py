@@ -36,7 +36,8 @@ class Frame:
     `part_kind` is `frame`, or `thumbnail` or `appended` for that; frames of a hidden clip or
     animation have their `time` in it. `pixels` may have any strides. `again` are the times of the
     frames looked at next that show the same, and are not given themselves. `inner` are views of
-    `pixels` without the bars that a video has throughout. `track` counts a video's tracks of
+    `pixels` without the bars that a video has throughout. `outer` is all that is coded, if the
+    container shows `pixels` as a part of it. `track` counts a video's tracks of
     pictures from 0, and those of clips and animations hidden in a picture's file from 1. `between`
     is said of a frame that is worth hashing only if it differs from the last one: its time is not
     one at which to look.
@@ -48,6 +49,7 @@ class Frame:
     part_kind: str = "frame"
     again: tuple[float, ...] = ()
     inner: tuple[NDArray[np.uint8], ...] = ()
+    outer: NDArray[np.uint8] | None = None
     track: int = 0
     between: bool = False
 

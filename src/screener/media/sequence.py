@@ -18,6 +18,7 @@ from screener.media.formats import items, jpeg2000, photoshop, png, tiff
 from screener.media.frame_budget import FrameBudget
 from screener.media.limits import Limits
 from screener.media.picture import Frame
+from screener.media.uncropped import Uncropped
 
 _APART = ("MPO", "TIFF")
 """Formats of which a frame is decoded without the one before."""
@@ -57,17 +58,19 @@ def frames(
     """
     apart = image.format in _APART
     places = tiff.directories(data, stop=count) if image.format == "TIFF" and count > 1 else []
-    time, previous = 0.0, None
+    time, previous, uncropped = 0.0, None, Uncropped(image, data)
     trouble: MediaError | None = None
     for part in itertools.count():
-        found, wrong = None, None
+        found, coded, wrong = None, None, None
         try:
             following = _frame_at(image, data, part, count, places)
             if following is None:
                 break
             image = following
-            budget.take(image)
+            budget.take(*uncropped.size(image, part))
             found, wrong = decoded(image, data, part=part, alone=count == 1 or apart)
+            if found is not None:
+                found, coded = uncropped.parted(image, part, found)
         except MediaError as error:
             wrong = error.alone()
         if count == 1:
@@ -75,10 +78,10 @@ def frames(
         elif apart:
             image._im = None  # it stands on the memory of the frame, which is not to outlive it
         if found is not None:
-            shown = _told(found) if count > 1 else None
+            shown = _told(found if coded is None else coded) if count > 1 else None
             if shown is None or previous is None or not np.array_equal(shown, previous):
-                yield Frame(found, time, part)
-            previous, found = shown, None  # not held while the next are decoded
+                yield Frame(found, time, part, outer=coded)
+            previous, found, coded = shown, None, None  # not held while the next are decoded
         if trouble is None or isinstance(wrong, ShortOfMemory):
             trouble = wrong
         if count == 1 or (wrong is not None and (not apart or part >= budget.most)):

@@ -186,7 +186,7 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         start = None if begun else _stands_at(stream)
         whole = _read_stream(stream, limit, begun)
         return Source(None, _again(stream, start, limit)) if whole is None else Source(whole)
-    return Source(cast("Image.Image | NDArray[Any]", item))
+    return Source(item)
 
 
 def _is_video(head: bytes) -> bool:

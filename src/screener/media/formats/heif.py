@@ -45,6 +45,12 @@ def decoded(data: bytes, number: int) -> pixels.Pixels | None:
     return pixels.from_array(stored)
 
 
+def size(data: bytes, number: int) -> tuple[int, int]:
+    """Return the width and height of a picture, which is not decoded."""
+    width, height = pillow_heif.open_heif(_alone(data))[number].size
+    return int(width), int(height)
+
+
 def _alone(data: bytes) -> BytesIO:
     """The file without one that stands behind it, whose boxes libheif would take for its own."""
     return BytesIO(data[: ends.end(data, 0)])  # no copy where nothing does
