@@ -9,9 +9,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from drawn_videos import clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
+from png_chunks import chunk
 from saved import saved
 
 from screener import Policy, Reason, Screener, Verdict
@@ -565,7 +567,7 @@ def test_what_is_hidden_in_a_broken_picture_is_searched(shown, hidden):
 def listed(make_list, picture):
     """A Screener whose list holds the picture."""
     row = {"id": "known", "pdq": pdq.compute(np.asarray(picture)).text, "status": "confirmed"}
-    return Screener(make_list([row]))
+    return Screener(make_list([row], name=row["pdq"][:16]))
 
 
 def test_a_hidden_picture_matches_and_says_where_it_was(shown, hidden, make_list):
@@ -577,6 +579,115 @@ def test_a_hidden_picture_matches_and_says_where_it_was(shown, hidden, make_list
     (match,) = engine.screen(saved(shown, "JPEG", exif=exif)).matches
     assert (match.part, match.part_kind, match.to_dict()["part_kind"]) == (1, *["thumbnail"] * 2)
     assert engine.screen(saved(shown, "JPEG")).verdict is Verdict.NO_MATCH
+
+
+STARTS = {
+    "JPEG": b"\xff\xd8\xff\xe0", "PNG": b"\x89PNG\r\n\x1a\n", "GIF": b"GIF89a", "FLV": b"FLV\1\5",
+    "WebP": b"RIFF\xff\xff\0\0WEBPVP8 ", "AVI": b"RIFF\xff\xff\0\0AVI LIST", "Ogg": b"OggS\0\2",
+    "Matroska": b"\x1a\x45\xdf\xa3", "MP4": b"\0\0\0\x18ftypisom", "AVIF": b"\0\0\0\x18ftypavif",
+    "ASF": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "box": b"\0\0\0\x08ftyp\x7f\xff\xff\xffmdat",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+@pytest.mark.parametrize("host", ["JPEG", "PNG", "GIF", "AVIF", "PDF", "MP4"])
+def test_a_start_that_does_not_open_hides_no_picture_behind_it(
+    shown, hidden, make_list, host, start
+):
+    """The search goes on behind the start, whatever length the start declares. A video with such
+    a tail is unscreened.
+    """
+    if host == "MP4":
+        data = clip([shown] * 3)
+    else:
+        data = b"%PDF-1.7\n" if host == "PDF" else saved(shown, host)
+    engine = listed(make_list, hidden)
+
+    result = engine.screen(data + start + saved(hidden, "JPEG", quality=90))
+
+    if host == "MP4":
+        assert result.verdict is Verdict.UNSCREENED
+    else:
+        assert [match.part_kind for match in result.matches] == ["appended"]
+    if host not in ("MP4", "PDF"):
+        assert engine.screen(data + start + bytes(100)).verdict is Verdict.NO_MATCH
+
+
+@pytest.mark.parametrize("count", [15, 16, 5000])
+def test_more_starts_than_are_tried_clear_nothing(shown, hidden, make_list, count):
+    """Sixteen places are tried, so that the work is bounded. With more, the file is unscreened."""
+    data = saved(shown, "JPEG") + b"GIF89a" * count + saved(hidden, "JPEG", quality=90)
+
+    result = listed(make_list, hidden).screen(data)
+
+    if count < 16:
+        assert result.verdict is Verdict.MATCH
+    else:
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.TOO_LARGE)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_gif_without_a_trailer_hides_no_picture_behind_it(shown, hidden, make_list, first):
+    """A GIF's blocks end where no other block begins; the rest may hold a byte like a trailer."""
+    small = saved(Image.new("L", (8, 8)), "GIF")
+    assert small[-1:] == b"\x3b"
+    before = saved(shown, "GIF")[:-1] if first else saved(shown, "JPEG") + small[:-1]
+
+    found = listed(make_list, hidden).screen(before + saved(hidden, "JPEG", quality=90) + b"\x3b")
+
+    assert [match.part_kind for match in found.matches] == ["appended"]
+
+
+@pytest.mark.parametrize("container", ["flv", "ogg"])
+def test_a_clip_whose_end_nobody_knows_hides_no_picture_behind_it(
+    shown, hidden, make_list, container
+):
+    """FLV and Ogg have no length: a picture is found behind a clip that plays to its end too."""
+    moving = clip(
+        [shown] * 8, container=container, codec={"flv": "flv", "ogg": "libvpx"}[container]
+    )
+    data = saved(shown, "JPEG") + moving + saved(hidden, "JPEG", quality=90)
+
+    assert listed(make_list, shown).screen(saved(hidden, "JPEG") + moving).matches
+    assert listed(make_list, hidden).screen(data).matches
+
+
+def segment(exif):
+    """A segment of a JPEG that holds an EXIF block."""
+    return b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+
+
+def with_exif(format, picture, blocks):
+    """A file of a picture that has several EXIF blocks."""
+    data = saved(picture, format)
+    if format == "JPEG":
+        return data[:2] + b"".join(map(segment, blocks)) + data[2:]
+    bodies = [block.removeprefix(b"Exif\0\0") for block in blocks]
+    if format == "PNG":
+        return data[:33] + b"".join(chunk(b"eXIf", body) for body in bodies) + data[33:]
+    size = struct.pack("<I", 8) + b"".join(
+        (side - 1).to_bytes(3, "little") for side in picture.size
+    )
+    made = [(b"VP8X", size), *((b"EXIF", body) for body in bodies)]
+    chunks = [
+        name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2) for name, body in made
+    ]
+    whole = b"WEBP" + chunks[0] + data[12:] + b"".join(chunks[1:])
+    return b"RIFF" + struct.pack("<I", len(whole)) + whole
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_the_thumbnail_of_every_exif_block(scene, shown, make_list, format, number):
+    """Readers take the first or the last of several; a listed picture is found in each."""
+    small = [scene(seed, (160, 120)) for seed in (31, 32, 33)]
+    blocks = [exif_block(jpeg=saved(one, "JPEG", quality=90)) for one in small]
+    data = with_exif(format, shown, blocks)
+
+    found = listed(make_list, small[number]).screen(data)
+
+    assert [match.part_kind for match in found.matches] == ["thumbnail"]
+    assert listed(make_list, scene(34)).screen(data).verdict is Verdict.NO_MATCH
 
 
 def test_a_hidden_picture_clears_nothing(shown, hidden, make_list):

@@ -8,7 +8,7 @@ nothing here raises: what cannot be read is not there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -37,15 +37,18 @@ _MOST_MEMBERS = 1000
 _DIRECTORIES = 1 << 10  # of a TIFF, in which JPEGs are looked for
 
 
-@dataclass(frozen=True)
+@dataclass
 class Embedded:
-    """A hidden picture or clip: `kind` is `thumbnail` or `appended`, `data` its file, and `clip`
-    says that it begins as a video does.
+    """A hidden picture or clip.
+
+    `kind` is `thumbnail` or `appended`, `data` its file. `clip`: whether it begins as a video does.
+    Set `whole` to False if it does not decode to its end: another file may begin within it.
     """
 
     kind: str
     data: bytes
     clip: bool = False
+    whole: bool = True
 
 
 def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
@@ -66,9 +69,13 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
     for start, end in _in_boxes(data):
         yield Embedded("appended", data[start:end], clip=True)
     behind = ends.behind(data, 0)
-    for start, end in appended(data, behind):
+    broken: set[int] = set()
+    for start, end in appended(data, behind, broken.__contains__):
         if start not in known:
-            yield _appended(data, start, end)
+            one = _appended(data, start, end)
+            yield one
+            if not one.whole:
+                broken.add(start)
     archive = None if behind is None else archive_in(data, behind)
     if archive is not None:
         yield Embedded("appended", data[archive:])
@@ -83,7 +90,7 @@ def within(data: bytes) -> Iterator[Embedded]:
         return
     left = _TIMES * len(data)
     # What is packed may have the letters of a beginning, and the end of the next picture.
-    for start, end in appended(data, 1, overlapping=True):
+    for start, end in appended(data, 1, lambda _: True):
         left -= end - start
         if left < 0:
             return
@@ -99,8 +106,10 @@ def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
     if image.format == "TIFF":
         yield from tiff.jpegs(data, stop=_DIRECTORIES)
     block = image.info.get("exif")
-    if isinstance(block, bytes):
-        yield from _in_exif(block.removeprefix(b"Exif\0\0"))
+    # Of several blocks Pillow gives the last, or all of them as one.
+    for one in chain((block,), headers.exif_blocks(data)):
+        if isinstance(one, bytes):
+            yield from _in_exif(one.removeprefix(b"Exif\0\0"))
     resources = image.info.get("photoshop")
     if not isinstance(resources, dict):
         return
@@ -148,11 +157,14 @@ def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def appended(
-    data: bytes, at: int | None, *, overlapping: bool = False
+    data: bytes, at: int | None, into: Callable[[int], bool] = lambda _: False
 ) -> Iterator[tuple[int, int]]:
-    """Where the files of pictures and videos begin and end from a place on, as behind the end of a
-    picture; none where that is not known. One that begins within another is left out, unless they
-    may be `overlapping`; what has no end that can be found goes to that of the data.
+    """Yield where the files of pictures and videos begin and end, from a place on.
+
+    Yields nothing if the place is not known, as that of the end of some pictures. A file without an
+    end that can be found goes to that of the data. The search continues behind the end of a file.
+    It continues right behind the start if there is no such end, or if `into(start)` is true when
+    the next file is asked for.
     """
     places = dict.fromkeys(ends.SIGNATURES, -1)  # where each is found next
     while at is not None and len(data) - at >= _LEAST:
@@ -163,11 +175,16 @@ def appended(
         start = min(places.values())
         if start >= len(data):
             return
-        if not _is_begin(data[start : start + _HEAD]):
-            at = start + 1
-            continue
-        yield start, ends.end(data, start) or len(data)
-        at = start + 1 if overlapping else ends.behind(data, start) or len(data)
+        at = start + 1
+        if _is_begin(data[start : start + _HEAD]):
+            yield start, ends.end(data, start) or len(data)
+            behind = None if into(start) else ends.behind(data, start)
+            at = behind or at
+
+
+def hides_file(data: bytes) -> bool:
+    """Return whether a picture's or a video's file, or an archive, begins in what shows none."""
+    return next(appended(data, 0), None) is not None or archive_in(data, 0) is not None
 
 
 def archive_in(data: bytes, at: int) -> int | None:

@@ -6,7 +6,7 @@ As in `headers`, nothing raises on broken input.
 from __future__ import annotations
 
 from screener import _core
-from screener.media.headers import PNG, big, boxes, gif_walked, little
+from screener.media.headers import PNG, big, boxes, gif_walked, jpeg_segments, little
 from screener.media.sniff import MATROSKA
 
 SIGNATURES = (
@@ -37,7 +37,7 @@ def end(data: bytes, start: int) -> int | None:
     if head[:8] == PNG:
         return _png_walked(data, start)[1] or len(data)
     if head[:4] == b"GIF8":
-        return gif_walked(data, start, len(data))[1] or len(data)
+        return gif_walked(data, start, len(data)).end or len(data)
     if head[:4] == b"RIFF":
         return min(start + 8 + little(data, start + 4), len(data))
     if head[:2] == b"BM":
@@ -49,17 +49,10 @@ def end(data: bytes, start: int) -> int | None:
 
 def _jpeg_end(data: bytes, start: int) -> int:
     at = start + 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        mark = data[at + 1]
-        if mark == 0xFF:  # padding
-            at += 1
-            continue
+    for mark, _, at in jpeg_segments(data, start):
         if mark == 0xD9:
-            return at + 2
-        bare = mark == 0x01 or 0xD0 <= mark <= 0xD8
-        at += 2 if bare else 2 + max(big(data, at + 2, 2), 2)
-        if mark == 0xDA:  # the pixels' data, within which no marker for the end can stand
-            break
+            return at
+    # Now come the pixels' data, within which no marker for the end can stand.
     end = after_end_mark(data, at)
     # Nor can the beginning of a JPEG: this one was cut, and the mark is that of the next.
     while 0 <= (at := _core.find_pair(data, 0xFF, 0xD8, at)) < end:
@@ -80,14 +73,18 @@ def after_end_mark(data: bytes, at: int) -> int:
 
 
 def behind(data: bytes, start: int) -> int | None:
-    """From where on a file may stand behind the one that begins at `start`: from its end, or, of a
-    PNG that is cut, from its last chunk, whose length may reach over such a file. None where its
-    format tells of no end.
+    """Return from where on a file may stand behind the one that begins at `start`.
+
+    That is its end. Of a PNG that is cut it is its last chunk, whose length may reach over such a
+    file, and of a GIF the first byte that belongs to no block, which its trailer may stand far
+    behind. None if the format has no end.
     """
-    if not data.startswith(PNG, start):
-        return end(data, start)
-    last, after = _png_walked(data, start)
-    return last if after is None else after
+    if data.startswith(PNG, start):
+        last, after = _png_walked(data, start)
+        return last if after is None else after
+    if data.startswith(b"GIF8", start) and (stray := gif_walked(data, start, len(data)).stray):
+        return stray
+    return end(data, start)
 
 
 def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:

@@ -7,8 +7,9 @@ before that. Nothing here raises on broken input: what cannot be read is not dec
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from screener.media.formats import tiff
+from screener.media.formats import png, tiff
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """What a PNG begins with."""
@@ -106,32 +107,78 @@ def webp_frames(data: bytes) -> int:
     """How many chunks of a WebP are frames of an animation, by their names or by a picture within
     them: libwebp knows of those that have both.
     """
-    at, end, count = 12, min(len(data), 8 + little(data, 4)), 0
+    count = 0
+    for name, at, end in _riff_chunks(data):
+        holds = end - at > _WEBP_FRAME and data[at + 16 : at + 20] in _WEBP_PICTURES
+        count += holds or name == b"ANMF"
+    return count
+
+
+def exif_blocks(data: bytes) -> Iterator[bytes]:
+    """Yield every EXIF block of a JPEG, PNG or WebP, perhaps behind the mark `Exif`."""
+    if data[:4] == b"RIFF":
+        yield from (data[at:end] for name, at, end in _riff_chunks(data) if name == b"EXIF")
+    elif data[:8] == PNG:
+        for name, at, end in png.chunks(data):
+            if name == b"eXIf":
+                yield data[at + 8 : end - 4]
+    elif data[:2] == b"\xff\xd8":
+        for mark, at, end in jpeg_segments(data, 0):
+            if mark == 0xE1 and data.startswith(b"Exif\0\0", at + 4):
+                yield data[at + 4 : end]
+
+
+def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name of each chunk of a RIFF file, and where its body begins and ends."""
+    at, end = 12, min(len(data), 8 + little(data, 4))
     for _ in range(_MOST_CHUNKS):
         if at + 8 > end:
-            break
+            return
         length = little(data, at + 4)
-        holds = length > _WEBP_FRAME and data[at + 24 : at + 28] in _WEBP_PICTURES
-        count += holds or data[at : at + 4] == b"ANMF"
+        yield data[at : at + 4], at + 8, at + 8 + length
         at += 8 + length + length % 2
-    return count
+
+
+def jpeg_segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the mark of each segment of a JPEG up to the pixels, and where it begins and ends."""
+    at = start + 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        mark = data[at + 1]
+        if mark == 0xFF:  # padding
+            at += 1
+            continue
+        bare = mark == 0x01 or 0xD0 <= mark <= 0xD9
+        end = at + 2 if bare else at + 2 + max(big(data, at + 2, 2), 2)
+        yield mark, at, end
+        if mark in (0xD9, 0xDA):
+            return
+        at = end
 
 
 def gif_frames(data: bytes, *, stop: int) -> int:
     """How many frames a GIF has, counted no further than `stop`; at least 1."""
-    return max(gif_walked(data, 0, stop)[0], 1)
+    return max(gif_walked(data, 0, stop).frames, 1)
 
 
 def ended_gif(data: bytes) -> bool:
     """Whether a GIF has its trailer, without which nobody knows that its last frame is the last."""
-    return gif_walked(data, 0, len(data))[1] is not None
+    return gif_walked(data, 0, len(data)).end is not None
 
 
-def gif_walked(data: bytes, start: int, stop: int) -> tuple[int, int | None]:
-    """How many frames a GIF has that begins at `start`, counted no further than `stop`, and where
-    it ends: None without a trailer.
+class GifWalk(NamedTuple):
+    """What a GIF is made of: its frames, where it ends and where no block of it begins.
+
+    `end` is None without a trailer, `stray` if every block is followed by a block or by zeros.
     """
-    at, found = start + 13, 0
+
+    frames: int
+    end: int | None
+    stray: int | None
+
+
+def gif_walked(data: bytes, start: int, stop: int) -> GifWalk:
+    """Walk the GIF that begins at `start`, no further than to its frame number `stop`."""
+    at, found, stray = start + 13, 0, None
     if len(data) > start + 10 and data[start + 10] & 128:
         at += 3 << (data[start + 10] & 7) + 1
     while at < len(data) and found < stop:
@@ -146,10 +193,12 @@ def gif_walked(data: bytes, start: int, stop: int) -> tuple[int, int | None]:
         elif mark == 0x21:
             at = _after_blocks(data, at + 2)
         elif mark == 0x3B:
-            return found, at + 1
+            return GifWalk(found, at + 1, stray)
         else:
+            if mark and stray is None:
+                stray = at
             at += 1
-    return found, None
+    return GifWalk(found, None, stray)
 
 
 def _after_blocks(data: bytes, at: int) -> int:

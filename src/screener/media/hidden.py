@@ -48,6 +48,7 @@ def frames(
                 yield replace(frame, part=part - 1, part_kind=one.kind, track=told)
                 del frame
         except MediaError as error:
+            one.whole = False
             unseen = error.reason in _UNSEEN and (one.clip or _is_picture(one.data))
             if unseen and (over is None or isinstance(error, ShortOfMemory)):
                 over = _hidden(error)

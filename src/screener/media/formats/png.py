@@ -51,7 +51,7 @@ def bare(data: bytes) -> bytes | None:
         return None
     whole = len(_SIGNATURE)
     runs = [(0, whole)]  # of chunks that are kept, which are many where each is short
-    for name, start, end in _chunks(data):
+    for name, start, end in chunks(data):
         whole = end
         if not _counts(data, name, start, end):
             continue
@@ -70,7 +70,7 @@ def is_animated(data: bytes) -> bool:
     """Whether a PNG says before its pixels that it is an animation."""
     if not data.startswith(_SIGNATURE):
         return False
-    names = (name for name, _, _ in _chunks(data))
+    names = (name for name, _, _ in chunks(data))
     return _ANIMATION in takewhile(lambda name: name != b"IDAT", names)
 
 
@@ -90,7 +90,7 @@ def mend(image: Image.Image) -> None:
 def has_more_frames(data: bytes) -> bool:
     """Whether a PNG has more frames of an animation than it says before its pixels."""
     told, found, pixels = 0, 0, False
-    for name, start, _ in _chunks(data):
+    for name, start, _ in chunks(data):
         pixels = pixels or name == b"IDAT"
         if name == _ANIMATION and not pixels:
             told = int.from_bytes(data[start + 8 : start + 12], "big")
@@ -103,7 +103,7 @@ def ends_early(data: bytes, *, dark: bool) -> bool:
     of that row is all zeros, as what is missing is; rows of an interlaced one do not come in order.
     """
     head, pieces = b"", []
-    for name, start, end in _chunks(data):
+    for name, start, end in chunks(data):
         if name == b"IHDR":
             head = data[start + 8 : end - 4]
         elif name == b"IDAT":
@@ -152,7 +152,7 @@ def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
 def is_damaged(data: bytes) -> bool:
     """Whether the data of a PNG's pixels are not those that its checksums are of."""
     return data.startswith(_SIGNATURE) and any(
-        name in _PIXELS and not _is_sound(data, start, end) for name, start, end in _chunks(data)
+        name in _PIXELS and not _is_sound(data, start, end) for name, start, end in chunks(data)
     )
 
 
@@ -170,8 +170,8 @@ def _counts(data: bytes, name: bytes, start: int, end: int) -> bool:
     return told and _is_sound(data, start, end)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The name of each chunk that is there to its end, and where it begins and ends."""
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name of each chunk that is there to its end, and where it begins and ends."""
     at = len(_SIGNATURE)
     while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.embedded import appended, archive_in
+from screener.media import embedded
 from screener.media.ends import begins_in_box
 from screener.media.sniff import MATROSKA
 from screener.media.video.containers import MOST, SEGMENT, boxes, elements, is_iso, kept, read
@@ -34,8 +34,7 @@ def hides_file(stream: BinaryIO) -> bool:
     """
     with kept(stream) as size:
         at = max((after for after in _parts(stream, size) if after <= size), default=size)
-        rest = read(stream, at, _MOST_BYTES)
-        return next(appended(rest, 0), None) is not None or archive_in(rest, 0) is not None
+        return embedded.hides_file(read(stream, at, _MOST_BYTES))
 
 
 def _parts(stream: BinaryIO, size: int) -> Iterator[int]:
