@@ -19,9 +19,9 @@ from screener.media.limits import Limits
 from screener.media.open_file import OpenFile
 from screener.media.packed import PACKED
 from screener.media.sniff import sniff
+from screener.media.tarred import BLOCK, HIDES, Headers
 from screener.media.zipped import ZipFile
 
-_BLOCK = 512  # of a tar file; its magic is in the first
 _HEAD = 4096
 # A tar file without members is its end alone, zeros, two blocks of them or a record of the usual
 # lengths: tar writes 10,240 bytes. What is longer is a file that was lost to zeros.
@@ -92,7 +92,7 @@ def type_of(stream: BinaryIO) -> str | None:
     if found in PACKED:
         try:
             with PACKED[found](stream) as unpacked:
-                begin = unpacked.read(_BLOCK)
+                begin = unpacked.read(BLOCK)
                 found = "application/x-tar" if _is_empty_tar(begin, unpacked) else sniff(begin)
         except Exception:  # whatever a damaged file makes a decompressor raise
             found = None
@@ -107,7 +107,7 @@ def _is_empty_tar(begin: bytes, stream: BinaryIO) -> bool:
     if any(begin):
         return False
     whole = begin + stream.read(_EMPTY + 1)
-    return 2 * _BLOCK <= len(whole) <= _EMPTY and len(whole) % _BLOCK == 0 and not any(whole)
+    return 2 * BLOCK <= len(whole) <= _EMPTY and len(whole) % BLOCK == 0 and not any(whole)
 
 
 def open_archive(file: OpenFile) -> BinaryIO | None:
@@ -115,7 +115,7 @@ def open_archive(file: OpenFile) -> BinaryIO | None:
     for anything else, which nearly all files are.
     """
     found = file.mime
-    empty = not any(file.head) and 2 * _BLOCK <= file.size <= _EMPTY
+    empty = not any(file.head) and 2 * BLOCK <= file.size <= _EMPTY
     if found in PACKED or found in ("application/zip", "application/x-tar") or empty:
         return file.stream()
     return None
@@ -216,10 +216,7 @@ def _bomb(limits: Limits) -> str:
 class _Zip:
     def __init__(self, stream: BinaryIO) -> None:
         self._archive = ZipFile(stream)
-        # A folder with content is one in name only. Older Pythons cannot say of an empty name
-        # whether it is a folder's.
-        infos = self._archive.infos
-        self._infos = [i for i in infos if not i.filename.endswith("/") or i.file_size]
+        self._infos = self._archive.infos
 
     def members(self) -> Iterator[tuple[Member, int | None]]:
         for info in self._infos:
@@ -229,6 +226,8 @@ class _Zip:
             yield Member(name, info.file_size, trouble), info.compress_size
         if self._archive.has_more():
             raise MediaError("undecodable", "a zip file with bytes that are in no member")
+        if self._archive.hides_file():
+            raise MediaError("unsupported", HIDES)
 
     def open(self, number: int) -> BinaryIO | None:
         return self._archive.open(self._infos[number]) if number < len(self._infos) else None
@@ -236,9 +235,11 @@ class _Zip:
 
 class _Tar:
     def __init__(self, stream: BinaryIO) -> None:
+        self._headers = Headers(stream)
         self._archive = tarfile.open(  # noqa: SIM115 - open as long as the archive is
-            fileobj=stream, mode="r:", errors="surrogateescape"
+            fileobj=cast("BinaryIO", self._headers), mode="r:", errors="surrogateescape"
         )
+        self._headers.listing = False
         self._infos: list[tarfile.TarInfo] = []
         self._ended = False
         if self._archive.firstmember is None:  # type: ignore[attr-defined]
@@ -251,11 +252,17 @@ class _Tar:
             name = info.name.encode("utf-8", "surrogateescape")
             yield Member(name, info.size if info.isreg() else 0, trouble), None
             number += 1
+        if self._headers.trouble is not None:
+            raise self._headers.trouble.alone()
 
     def _info(self, number: int) -> tarfile.TarInfo | None:
         while len(self._infos) <= number and not self._ended:
             begin = self._archive.offset
-            info = self._archive.next()
+            self._headers.listing = True
+            try:
+                info = self._archive.next()
+            finally:
+                self._headers.listing = False
             cast("Any", self._archive).members.clear()  # a list that it keeps beside ours
             if info is None:
                 self._ended = True
@@ -263,8 +270,10 @@ class _Tar:
             elif info.size < 0:  # behind which the library goes back, and lists what it has listed
                 self._ended = True
                 raise MediaError("undecodable", "a damaged archive (a header)")
-            elif not info.isdir():
-                self._infos.append(info)
+            else:
+                self._headers.check(info)
+                if not info.isdir():
+                    self._infos.append(info)
         return self._infos[number] if number < len(self._infos) else None
 
     def _check_end(self, begin: int) -> None:
@@ -274,10 +283,10 @@ class _Tar:
         is read, a piece at a time, however long it is: whoever wants the archive listed has a limit
         of time.
         """
-        stream = cast("BinaryIO", self._archive.fileobj)
+        stream = self._headers
         stream.seek(begin)
-        block = stream.read(_BLOCK)
-        if len(block) < _BLOCK:
+        block = stream.read(BLOCK)
+        if len(block) < BLOCK:
             raise MediaError("truncated", "an archive that is cut short")
         if any(block):
             raise MediaError("undecodable", "a damaged archive (a header)")

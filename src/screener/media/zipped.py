@@ -10,9 +10,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from copy import copy
-from itertools import starmap
+from itertools import chain
 from operator import attrgetter
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
+
+from screener.media import embedded
 
 _PIECE = 1 << 20
 _HEADER = 30  # bytes of a member's header, before its name
@@ -20,13 +22,13 @@ _ENTRY = 46  # of its entry in the directory
 _END = 22  # of the record at the end, before the comment
 _COMMENT = (1 << 16) - 1  # the longest
 _DESCRIPTOR = 24  # bytes behind a member that say what its header did not, at most
-# Bytes between two members, of a name and what else belongs to them, of which the header has not to
-# be asked: no picture has so few.
-_SPARE = 512
+# Bytes between two members, beside a name, in which no picture has room: their header is not read.
+_SPARE = 64 + _DESCRIPTOR
 
 # In the upper byte of a member's flags: its name is UTF-8; and one that is reserved, and marks here
 # a name that is not, though it says so.
 _UTF8, _RAW = 0x08, 0x80
+_SIZES_BEHIND = 0x08  # in the lower byte: the sizes stand behind the data
 
 # What marks, in a member's extra bytes, its name again, in Unicode. Newer Pythons take that name,
 # and open no archive where one of them is damaged: it is given a mark that nothing has.
@@ -34,7 +36,7 @@ _SECOND_NAME, _NOTHING = b"up", b"\xff\xff"
 
 
 class ZipFile:
-    """An open zip file; raises what `zipfile` raises. `infos` are its members, folders too."""
+    """An open zip file; raises what `zipfile` raises. `infos` are its members but for folders."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._amended = _Amended(stream)
@@ -45,9 +47,11 @@ class ZipFile:
             self._amended.names = True
             self._archive = self._opened()
         self._amended.opening = False
-        self.infos = self._archive.infolist()
-        raw = (info for info in self.infos if info.flag_bits >> 8 & _RAW)
+        self._entries = self._archive.infolist()
+        raw = (info for info in self._entries if info.flag_bits >> 8 & _RAW)
         self._amended.headers = frozenset(info.header_offset for info in raw)
+        self._disguised = False
+        self.infos = list(self._members())
 
     def _opened(self) -> zipfile.ZipFile:
         return zipfile.ZipFile(cast("BinaryIO", self._amended))
@@ -58,36 +62,109 @@ class ZipFile:
             return info.filename.encode("cp437")
         return info.filename.encode("utf-8", "surrogateescape")
 
+    def _members(self) -> Iterator[zipfile.ZipInfo]:
+        """Yield the entries but for folders. A folder with content is one in name only."""
+        for info in self._entries:
+            if info.file_size or not info.filename.endswith("/"):
+                yield info
+            elif not self._is_folder(info):
+                self._disguised = True
+                yield self._as_headed(info)
+
+    def _is_folder(self, info: zipfile.ZipInfo) -> bool:
+        """Return whether an entry that is named as a folder has no data, and a header that agrees.
+
+        Java packs the empty content of a folder, which takes two bytes.
+        """
+        try:
+            with self.open(info) as stream:
+                return not stream.read()
+        except Exception:  # whatever `zipfile` raises over damage
+            return False
+
+    def _as_headed(self, info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+        """Return a member as the header before it says, by which a file is unpacked from its front.
+
+        Return it as it is if that header has no sizes.
+        """
+        header, name = self._header(info)
+        flags, method, crc, packed, size = header
+        if not name or flags & _SIZES_BEHIND or not packed:
+            return info
+        told = copy(info)
+        told.filename = told.orig_filename = name
+        told.compress_type, told.CRC, told.compress_size, told.file_size = method, crc, packed, size
+        return told
+
+    def _header(self, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], str]:
+        """Return flags, method, checksum and sizes of the header before a member, and its name."""
+        self._amended.seek(info.header_offset)
+        header = self._amended.read(_HEADER).ljust(_HEADER, b"\0")
+        *numbers, length = struct.unpack("<6x2H4x3IH2x", header)
+        name = self._amended.read(length)
+        encoding = "utf-8" if info.flag_bits >> 8 & _UTF8 else "cp437"
+        return tuple(numbers), name.decode(encoding, "replace")
+
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
-        """A member's bytes, unpacked; behind the last, BadZipFile where the checksum is another."""
-        info = copy(info)
-        crc = info.CRC
+        """Return a member's bytes, unpacked.
+
+        Behind the last byte it raises BadZipFile if the checksum is another, if the data do not
+        take up just the bytes that the directory counts to them, or if the header before them
+        names another way of packing. Other unpackers see more there, or something else.
+        """
+        told = copy(info)
         # Else `zipfile` checks it, and gives none of the bytes that it reads with the last one.
-        del info.CRC
-        return cast("BinaryIO", _Summed(self._archive.open(info), crc))
+        del told.CRC
+        told.file_size += 1  # so that it reads on if there is more
+        stream = self._archive.open(told)
+        (_, method, *_), _ = self._header(info)
+        return cast("BinaryIO", _Checked(stream, info, method == info.compress_type))
 
     def has_more(self) -> bool:
-        """Whether there are bytes before its first member, or bytes other than zeros between its
-        members or behind its end: only what the last directory names is read, and who unpacks a
-        file from its front sees more.
+        """Return whether the directory does not name all that the file holds.
+
+        That is so if there are bytes before its first member, or bytes other than zeros between its
+        members or behind its end, if members overlap, or if what it calls a folder is a file. Only
+        what the last directory names is read, and who unpacks a file from its front sees more.
         """
-        first = min((info.header_offset for info in self.infos), default=self._archive.start_dir)
+        first = min((info.header_offset for info in self._entries), default=self._archive.start_dir)
         record = self._record()
         behind = record[_END + int.from_bytes(record[_END - 2 : _END], "little") :]
-        return first > 0 or any(behind) or any(starmap(self._is_filled, self._gaps()))
+        return (
+            self._disguised
+            or first > 0
+            or any(behind)
+            or any(begin > end or self._is_filled(begin, end) for _, begin, end in self._gaps())
+        )
 
-    def _gaps(self) -> Iterator[tuple[int, int]]:
-        """Where something may be between its members: from which byte on, and up to which."""
-        infos = sorted(self.infos, key=attrgetter("header_offset"))
+    def hides_file(self) -> bool:
+        """Return whether a picture, a video or an archive stands in its comments or extra bytes."""
+        record = self._record()
+        texts = chain(
+            (record[_END:],),
+            *((info.comment, info.extra) for info in self._entries),
+            (extra for extra, _, _ in self._gaps()),
+        )
+        return any(map(embedded.hides_file, filter(None, texts)))
+
+    def _gaps(self) -> Iterator[tuple[bytes, int, int]]:
+        """Yield the extra bytes in the header of a member, and where a gap behind it may be.
+
+        Members are left out if there is no room for a picture up to the next one. Of members that
+        overlap the gap begins behind its end.
+        """
+        infos = sorted(self._entries, key=attrgetter("header_offset"))
         ends = [*(info.header_offset for info in infos[1:]), self._archive.start_dir]
         for info, end in zip(infos, ends, strict=False):
             begin = info.header_offset + _HEADER + info.compress_size
-            if end - begin <= _SPARE:
+            if 0 <= end - begin <= len(info.orig_filename) + _SPARE:
                 continue
             self._amended.seek(info.header_offset)
-            begin += sum(struct.unpack("<26x2H", self._amended.read(_HEADER)))
-            if end - begin > _DESCRIPTOR:
-                yield begin + _DESCRIPTOR, end
+            name, extra = struct.unpack("<26x2H", self._amended.read(_HEADER).ljust(_HEADER, b"\0"))
+            begin += name + extra
+            self._amended.seek(name, io.SEEK_CUR)
+            found = self._amended.read(extra)
+            yield found, begin if begin > end else min(begin + _DESCRIPTOR, end), end
 
     def _is_filled(self, begin: int, end: int) -> bool:
         """Whether there is anything but zeros in a part of the file."""
@@ -108,22 +185,36 @@ class ZipFile:
         return tail[max(0, at) :]
 
 
-class _Summed(io.RawIOBase):
-    """A member's bytes, of which the checksum is checked when all have been given."""
+class _Checked(io.RawIOBase):
+    """A member's bytes. When all have been given, it is checked that they are what was declared."""
 
-    def __init__(self, stream: IO[bytes], crc: int) -> None:
+    def __init__(self, stream: IO[bytes], info: zipfile.ZipInfo, sound: bool) -> None:
         super().__init__()
         self._stream = stream
-        self._crc = crc
+        self._crc, self._left = info.CRC, info.file_size
+        self._sound = sound
         self._sum = 0
 
     def read(self, size: int = -1) -> bytes:
         """So many bytes, or all; none at the end."""
         data = self._stream.read(size)
+        if len(data) > self._left:
+            self._sound, data = False, data[: self._left]
+        self._left -= len(data)
         self._sum = zlib.crc32(data, self._sum)
-        if not data and size and self._sum != self._crc:
-            raise zipfile.BadZipFile("another checksum")
+        if not data and size:
+            if self._sum != self._crc:
+                raise zipfile.BadZipFile("another checksum")
+            if not self._sound or self._left or self._has_more():
+                raise zipfile.BadZipFile("not the data that are declared")
         return data
+
+    def _has_more(self) -> bool:
+        """Return whether bytes are left that the directory counts to the data."""
+        stream = cast("Any", self._stream)
+        unpacker = stream._decompressor
+        unpacker = getattr(unpacker, "_decomp", unpacker)  # that of LZMA is in one of `zipfile`
+        return stream._compress_left > 0 or bool(getattr(unpacker, "unused_data", b""))
 
     def close(self) -> None:
         """Close it."""
