@@ -137,6 +137,22 @@ def test_bytes_that_are_counted_to_a_member_beyond_its_data_are_told(
     assert verdicts(shown) == [("a!b.jpg", "match", None)]
 
 
+def test_bytes_beyond_the_data_are_told_wherever_the_data_end(verdicts, decoy, listed):
+    """Also if the data end just where a piece of them does that is unpacked at once."""
+    size = (1 << 16) - 2 * 5
+    data = decoy + bytes(size - len(decoy))
+    blocks = [(0, data[:60_000]), (1, data[60_000:])]
+    body = b"".join(
+        struct.pack("<B2H", last, len(one), len(one) ^ 0xFFFF) + one for last, one in blocks
+    )
+    assert len(body) == 1 << 16
+    one = Entry(b"a.png", data, DEFLATED)
+    for more, expected in ((b"", ("no_match", None)), (listed, ("unscreened", "undecodable"))):
+        one.body = body + more
+        one.entry["packed"] = one.header["packed"] = len(one.body)
+        assert verdicts(zip_of(one)) == [("a!a.png", *expected)]
+
+
 @pytest.mark.parametrize("way", [DEFLATED, BZIP2, LZMA])
 def test_data_that_unpack_to_more_than_is_declared_are_told(verdicts, decoy, listed, way):
     """Unpackers that go by the data find a listed picture behind the one that is declared."""
@@ -422,7 +438,7 @@ def test_a_file_that_is_named_as_a_folder_is_told(verdicts, tmp_path, decoy, lis
 
 
 @pytest.mark.parametrize(
-    "body", [b"12  size=100\n", b"012 size=10\n", b"\0 11 size=10\n", b"99 size=10\n", b"5 a=b\n"]
+    "body", [b"13  size=100\n", b"012 size=10\n", b"\0 11 size=10\n", b"99 size=10\n", b"5 a=b\n"]
 )
 def test_an_extended_header_that_is_no_list_of_records_is_told(verdicts, decoy, body):
     """Readers make different things of it."""
