@@ -76,6 +76,11 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"memory": 100 << 20}, "from 134217728"),
         ({"max_list_age": 0}, "max_list_age"),
         ({"digests_only": 1}, "digests_only"),
+        ({"alone": ["pdq"]}, "alone: 'pdq' is none of dhash, ahash, whash, whash256"),
+        ({"alone": "dhash"}, "alone is a list of kinds"),
+        ({"alone": {"dhash": False}}, "alone is a list of kinds"),
+        ({"alone": True}, "alone is a list of kinds"),
+        ({"alone": [["dhash"]]}, "alone: "),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(settings, said):
@@ -161,6 +166,8 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
     assert Policy(sampling=whole).fingerprint == Policy(sampling=parts).fingerprint
     few, floats = Limits(frames=10), Limits(frames=10.0)
     assert Policy(limits=few).fingerprint == Policy(limits=floats).fingerprint
+    twice = Policy(alone=("whash", "dhash", "whash"))
+    assert (twice, twice.alone) == (Policy(alone={"dhash", "whash"}), ("dhash", "whash"))
     others = [
         Policy(radius={"pdq": 30}),
         Policy(floor={"pdq": 51}),
@@ -171,6 +178,7 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
         Policy(max_list_age=1),
         Policy(known_good_radius={"pdq": 30}),
         Policy(sampling=Sampling(every=2)),
+        Policy(alone=["whash"]),
     ]
     assert len({one.fingerprint for one in [Policy(), *others]}) == len(others) + 1
 
@@ -186,6 +194,7 @@ def test_a_policy_travels_to_other_processes():
         memory=1 << 29,
         digests_only=True,
         max_list_age=5,
+        alone=["ahash"],
     )
 
     assert pickle.loads(pickle.dumps(policy)) == policy

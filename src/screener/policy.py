@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
 from numbers import Integral
@@ -29,6 +29,7 @@ _MOST_SECONDS = 1_000_000  # that a system can be told to wait
 _COMPARED = {name: kind for name, kind in KINDS.items() if kind.perceptual or kind.video}
 _DEFAULT_RADIUS = {name: kind.radius for name, kind in _COMPARED.items()}
 _DEFAULT_FLOOR = {name: kind.floor for name, kind in _COMPARED.items()}
+_WEAK = [name for name, kind in KINDS.items() if kind.weak]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Policy:
     `floor`: quality 0–100, per perceptual kind; a hash below it, or of a picture whose detail score
     is, is not compared. That of `vpdq` is of a frame, and at least 50: no list has an index of
     others.
+    `alone`: weak kinds whose hits make a match by themselves; none by default. A hit of any other
+    weak kind (`HashKind.weak`) makes one only beside a hit of another kind on the same entry:
+    docs/radius.md says how often weak kinds are wrong.
     `limits`: what one input may cost, a `screener.media.limits.Limits`; beyond it is `too_large`.
     `sampling`: which frames of a video are looked at, a `screener.media.sampling.Sampling`.
     `seconds` (at most a million) and `memory` (bytes): what a scan's worker may spend on one file.
@@ -56,6 +60,7 @@ class Policy:
     radius: Mapping[str, int] = field(default_factory=dict)
     known_good_radius: Mapping[str, int] = field(default_factory=dict)
     floor: Mapping[str, int] = field(default_factory=dict)
+    alone: Collection[str] = ()
     limits: Limits = field(default_factory=Limits)
     sampling: Sampling = field(default_factory=Sampling)
     seconds: float = 60.0
@@ -74,6 +79,7 @@ class Policy:
         object.__setattr__(self, "radius", MappingProxyType(radius))
         object.__setattr__(self, "known_good_radius", MappingProxyType(allowed))
         object.__setattr__(self, "floor", MappingProxyType(floor))
+        object.__setattr__(self, "alone", _alone(self.alone))
         object.__setattr__(self, "seconds", float(_positive("seconds", self.seconds)))
         if self.seconds > _MOST_SECONDS:
             raise PolicyError(f"seconds are {_MOST_SECONDS} at most, not {self.seconds}")
@@ -123,6 +129,7 @@ class Policy:
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("radius", "known_good_radius", "floor"):
             settings[name] = dict(settings[name])
+        settings["alone"] = list(settings["alone"])
         return settings
 
     @property
@@ -172,6 +179,18 @@ def _merged(
         if within(value, 0, top) is None:
             raise PolicyError(f"{setting}: {name} takes a whole number from 0 to {top}")
     return default | {name: int(value) for name, value in given.items()}
+
+
+def _alone(given: Collection[str]) -> tuple[str, ...]:
+    """Return weak kinds in the order of KINDS, so that equal policies have equal fingerprints."""
+    if isinstance(given, str | Mapping) or not isinstance(given, Collection):
+        raise PolicyError("alone is a list of kinds, as in ['dhash']")
+    for name in given:
+        if name not in _WEAK:
+            raise PolicyError(
+                f"alone: {name!r} is none of {', '.join(_WEAK)}; no other kind needs to be named"
+            )
+    return tuple(name for name in _WEAK if name in given)
 
 
 def _positive(name: str, value: object) -> int | float:

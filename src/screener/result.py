@@ -56,6 +56,9 @@ class Match:
     Where we hold opinions of our own of the entry, they are `opinions`, and `said` is its state by
     its source alone.
 
+    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry of which no other kind hit
+    the same picture, so that it makes no match.
+
     Of the kind `vpdq` it is a listed video that frames of the input agree with: `video` says how
     many and where, `distance` is their median, `radius` that of a frame, `time` where it begins.
     """
@@ -76,21 +79,29 @@ class Match:
     said: str | None = None
     opinions: tuple[Opinion, ...] = ()
     video: Agreement | None = None
+    uncorroborated: bool = False
+
+    @property
+    def identifies(self) -> bool:
+        """Whether the hit is evidence enough that the input shows the entry, whatever its state."""
+        alike = self.video is not None and self.video.rule is Rule.ALIKE
+        return not (alike or self.uncorroborated)
 
     @property
     def makes_match(self) -> bool:
         """Whether the verdict is `match` for it; otherwise it stands beside."""
-        told_only = self.video is not None and self.video.rule is Rule.ALIKE
-        return self.state in MATCHING and not told_only
+        return self.state in MATCHING and self.identifies
 
     def to_dict(self) -> dict[str, Any]:
-        """The match as it stands in a result line; `said`, `opinions` and `video` where there are
-        any.
+        """Return the match as it stands in a result line: `said`, `opinions` and `video` only if
+        there are any, `uncorroborated` only if it is true.
         """
         line = dict(vars(self))
         line["time"] = _seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
-        del line["said"], line["opinions"], line["video"]
+        del line["said"], line["opinions"], line["video"], line["uncorroborated"]
+        if self.uncorroborated:
+            line["uncorroborated"] = True
         if self.video is not None:
             line["video"] = _video(self.video)
         if self.opinions:
@@ -194,11 +205,11 @@ class Result:
     members of one name, as a Name does; `bytes` is the size of a file, or of bytes that were given,
     and `mtime_ns` a file's: None where there is none.
     `matches` are records that make the verdict `match`; `beside` are hits on `seed` and
-    `known_good` records, and listed videos of which only single pictures were seen (`alike`): they
-    never make or cancel one. `timeline` says when each record of both was seen, of an input that
-    has times; a listed video says so itself. `detail` says more of the reason, for people. Its
-    wording may change; it holds nothing of the input's content and no listed hash. `seconds` is
-    what a worker of a scan took for it, None elsewhere.
+    `known_good` records, `uncorroborated` hits, and listed videos of which only single pictures
+    were seen (`alike`): they never make or cancel one. `timeline` says when each record of both was
+    seen, of an input that has times; a listed video says so itself. `detail` says more of the
+    reason, for people. Its wording may change; it holds nothing of the input's content and no
+    listed hash. `seconds` is what a worker of a scan took for it, None elsewhere.
     """
 
     input: str | None

@@ -10,7 +10,7 @@ from screener.hashing.hash import KINDS
 from screener.media import pixels
 
 # Settings of a policy that say how hashes are compared, and not how they are made.
-_COMPARING = ("radius", "known_good_radius", "floor", "max_list_age", "digests_only")
+_COMPARING = ("radius", "known_good_radius", "floor", "alone", "max_list_age", "digests_only")
 
 
 def made_by(hasher: Hasher) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from screener.hashing.hash import KINDS, HashKind
 from screener.inputs import FilePath, find
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
+from screener.matching.reach import Reach
 from screener.media.sniff import CONTAINERS
 from screener.policy import Policy
 from screener.result import Reason, Result, Verdict
@@ -80,6 +81,8 @@ class Curve:
     false_matches: tuple[Count, ...]
     recall: tuple[Count, ...] = ()
     by_edit: Mapping[str, Count] = field(default_factory=dict)
+    weak: bool = False
+    """Whether what it finds makes no match alone; it is counted as if it did."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,11 @@ def calibrate(
     check_memory(settled, kinds)
     # Gone through twice, and by its own names: a link to a folder is followed where it is named.
     named = list(benign) if isinstance(benign, Iterator) else benign
-    seen = _Seen(kinds)
-    for result in scan(Screener(known, policy=settled), named, jobs=jobs):
+    reach = Reach(settled)
+    seen = _Seen(kinds, {kind.name for kind in kinds if reach.weak(kind)})
+    # Each kind is counted as if its hits made a match alone.
+    counted = replace(settled, alone=[kind.name for kind in KINDS.values() if kind.weak])
+    for result in scan(Screener(known, policy=counted), named, jobs=jobs):
         seen.add(result)
     if not seen.pictures:
         raise ListError("there is no picture among the files that could be screened")
@@ -187,10 +193,11 @@ def _kinds(known: HashList, policy: Policy) -> list[HashKind]:
 class _Seen:
     """How near the pictures came to the list, of which only counts go on."""
 
-    def __init__(self, kinds: Iterable[HashKind]) -> None:
+    def __init__(self, kinds: Iterable[HashKind], weak: set[str]) -> None:
         self.pictures = self.bare = self.listed = 0
         self.copies = Copies()
         self.left_out: Counter[str] = Counter()
+        self.weak = weak
         self.matching: list[str] = []
         self.distances: dict[str, list[int]] = {kind.name: [] for kind in kinds}
 
@@ -216,7 +223,7 @@ class _Seen:
         for kind, distances in self.distances.items():
             near = [match.distance for match in result.matches if match.kind == kind]
             distances += [min(near)] if near else []
-        if result.matches:
+        if any(match.kind not in self.weak for match in result.matches):
             self.matching.append(result.input or "")
 
 
@@ -243,6 +250,7 @@ def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: 
         ),
         recall=recall,
         by_edit=by_edit,
+        weak=kind.name in seen.weak,
     )
 
 

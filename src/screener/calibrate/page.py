@@ -157,8 +157,13 @@ def _section(curve: Curve) -> str:
     if curve.recall:
         again = _line(curve.recall, curve.radius, 1)
         charts.append(line_chart("Found again after everyday edits", again, _SHARES, across))
+    weak = (
+        '<p class="note">Hits of this kind make no match unless another kind of the same entry'
+        " agrees; they are counted here as if they did, and not in the figure for any kind.</p>"
+    )
     return (
         f"<h2>{curve.kind}: {curve.bits} bits, {curve.values:,} values in the list</h2>"
+        f"{weak * curve.weak}"
         f'<div class="charts">{"".join(charts)}</div>{_radii(curve)}{_edits(curve)}'
     )
 

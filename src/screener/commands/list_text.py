@@ -99,6 +99,8 @@ def print_info(console: Console, info: ListInfo) -> None:
         if number or kind in info.values:
             table.add_row(f"reached by {kind}", str(number))
     table.add_row("reached by none that is computed here", str(info.by_none))
+    if info.by_weak:
+        table.add_row("reached by weak kinds alone, no match", str(info.by_weak))
     console.print(table)
 
 

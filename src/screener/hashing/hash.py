@@ -25,6 +25,9 @@ class HashKind:
     kinds are those that this library makes from an input itself. A vPDQ is the hashes of a video's
     frames, and compared frame by frame; its radius and floor are those of a frame. All other kinds
     are carried and never compared. `bits` is 0 where values vary in length.
+
+    A `weak` kind has too many false hits in a list of a million entries: a hit makes a match only
+    if it is corroborated by another kind of the same entry, or if the policy's `alone` names it.
     """
 
     name: str
@@ -33,6 +36,7 @@ class HashKind:
     floor: int = 0
     perceptual: bool = False
     computed: bool = False
+    weak: bool = False
 
     def __reduce__(self) -> tuple[Callable[[str], HashKind], tuple[str]]:
         # There is one of each, and a process is told its name.
@@ -64,26 +68,26 @@ class HashKind:
         return self.name in ("md5", "sha1", "sha256")
 
 
-def _perceptual(name: str, bits: int, radius: int) -> HashKind:
-    return HashKind(name, bits, radius=radius, floor=50, perceptual=True, computed=True)
+def _perceptual(name: str, bits: int, radius: int, *, weak: bool = False) -> HashKind:
+    return HashKind(name, bits, radius=radius, floor=50, perceptual=True, computed=True, weak=weak)
 
 
 # PDQ's radius and floor are its authors' recommendation. The other radii are chosen by the false
-# matches that pairs of unrelated photos give, eight ways round: docs/radius.md. They are small, and
-# for the averages nothing beyond equality is safe, since a list has a million entries.
+# matches that pairs of unrelated photos give, eight ways round: docs/radius.md, which also says why
+# four kinds are weak: at any radius, 0 included, they have false hits in a list of a million.
 KINDS: Mapping[str, HashKind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
             _perceptual("pdq", 256, 31),
             _perceptual("phash", 64, 4),
-            _perceptual("dhash", 64, 2),
-            _perceptual("ahash", 64, 0),
-            _perceptual("whash", 64, 0),
+            _perceptual("dhash", 64, 2, weak=True),
+            _perceptual("ahash", 64, 0, weak=True),
+            _perceptual("whash", 64, 0, weak=True),
             _perceptual("phash256", 256, 32),
             _perceptual("dhash256", 256, 24),
             _perceptual("ahash256", 256, 4),
-            _perceptual("whash256", 256, 4),
+            _perceptual("whash256", 256, 4, weak=True),
             HashKind("md5", 128, computed=True),
             HashKind("sha1", 160, computed=True),
             HashKind("sha256", 256, computed=True),

@@ -20,9 +20,7 @@ from screener.hotline.sentence import marked
 from screener.lists.records import of_empty_input
 from screener.located import Located
 from screener.media.source import Name
-from screener.result import Match
 from screener.screen import Screener
-from screener.video_matching.agreement import Rule
 
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
 HELD: Final = "hotline"  # the source of what two persons confirmed
@@ -55,13 +53,13 @@ class Reached:
 
 def reach(engine: Screener, report: Report) -> Reached:
     """Look a report's hashes up in the hotline's own list, the first of the engine's, and in all
-    others. A listed video of which only single pictures agree says nothing of a report's clip.
+    others. Hits that do not identify an entry, `alike` and `uncorroborated` ones, do not count.
     """
     own = engine.lists[0].name
     entries: Counter[str] = Counter()
     nearest: dict[tuple[str, str, str, str], KnownMatch] = {}
     for result in engine.decide([Hashed(Name(), _queries(item)) for item in report.items]):
-        found = [one for one in (*result.matches, *result.beside) if not _alike(one)]
+        found = [one for one in (*result.matches, *result.beside) if one.identifies]
         entries.update({one.entry for one in found if one.list == own})
         for one in found:
             if one.list == own and one.source == REPORTED:
@@ -80,10 +78,6 @@ def _queries(item: Item) -> tuple[Located, ...]:
     if not any(one.hash.kind.name == "pdq" for one in item.hashes):
         return item.hashes
     return tuple(one for one in item.hashes if not one.hash.kind.video)
-
-
-def _alike(match: Match) -> bool:
-    return match.video is not None and match.video.rule is Rule.ALIKE
 
 
 def take(

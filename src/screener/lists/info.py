@@ -19,6 +19,8 @@ from screener.lists.states import MATCHING
 
 _CAN_MATCH = f"r.state IN ({', '.join(repr(str(s)) for s in MATCHING)})"
 _COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
+_WEAK = [name for name in _COMPUTED if KINDS[name].weak]
+_STRONG = [name for name in _COMPUTED if not KINDS[name].weak]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class ListInfo:
     seconds since that or since an import confirmed it. `states` and `sources` count records.
     `values` are the distinct values that can be searched, by kind, `not_searched` those that
     are kept only. `reached`: for each kind that this library computes, how many confirmed or
-    disputed records a search by it can reach; `by_none`: how many none can. `quarantined` are
+    disputed records a search by it can reach; `by_none`: how many none can; `by_weak`: how many
+    only weak kinds can, which make no match alone unless a policy says so. `quarantined` are
     rows set aside by the last import, by reason. `files` are index files and their bytes.
     """
 
@@ -46,6 +49,7 @@ class ListInfo:
     not_searched: Mapping[str, int]
     reached: Mapping[str, int]
     by_none: int
+    by_weak: int
     quarantined: Mapping[str, int]
     files: Mapping[str, int]
 
@@ -63,7 +67,7 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
         " FROM generations WHERE number = ?",
         (number,),
     ).fetchone()
-    reached, by_none = _reached(connection, number)
+    reached, by_none, by_weak = _reached(connection, number)
     return ListInfo(
         name=name_of(folder),
         generation=generation.number,
@@ -78,6 +82,7 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
         not_searched=_not_searched(connection, number),
         reached=reached,
         by_none=by_none,
+        by_weak=by_weak,
         quarantined=_quarantined(connection, number),
         files={
             name: (folder / SEGMENTS / name).stat().st_size
@@ -105,18 +110,22 @@ def _not_searched(connection: sqlite3.Connection, number: int) -> dict[str, int]
     return dict(found.fetchall())
 
 
-def _reached(connection: sqlite3.Connection, number: int) -> tuple[dict[str, int], int]:
-    """Records that can match, by each computed kind; and those that none of these reaches."""
+def _reached(connection: sqlite3.Connection, number: int) -> tuple[dict[str, int], int, int]:
+    """Count the records that can match, by each computed kind; those that none of these reaches;
+    and those that only weak kinds reach.
+    """
     # One pass: each record's hashes lie together.
     columns = ", ".join(f"max(h.kind = '{kind}') AS {kind}" for kind in _COMPUTED)
     sums = ", ".join(f"sum({kind})" for kind in _COMPUTED)
+    weak = f"({' OR '.join(_WEAK)}) AND NOT ({' OR '.join(_STRONG)})"
     counts = connection.execute(
-        f"SELECT {sums}, sum(NOT coalesce({' OR '.join(_COMPUTED)}, 0)) FROM (SELECT {columns}"
+        f"SELECT {sums}, sum(NOT coalesce({' OR '.join(_COMPUTED)}, 0)), sum({weak})"
+        f" FROM (SELECT {columns}"
         " FROM records r LEFT JOIN hashes h ON h.record = r.id AND h.why_not IS NULL"
         f" WHERE {in_order(number)} AND {_CAN_MATCH} GROUP BY r.id)"
     ).fetchone()
-    *reached, by_none = (count or 0 for count in counts)
-    return dict(zip(_COMPUTED, reached, strict=True)), by_none
+    *reached, by_none, by_weak = (count or 0 for count in counts)
+    return dict(zip(_COMPUTED, reached, strict=True)), by_none, by_weak
 
 
 def _quarantined(connection: sqlite3.Connection, number: int) -> dict[str, int]:

@@ -24,7 +24,12 @@ class Coverage:
         self._lists = lists
         self._policy = policy
         self._reach = Reach(policy)
-        self._can_match = {one.name: _matching_kinds(one, policy) for one in lists}
+        self._can_match: dict[str, frozenset[str]] = {}
+        self._weak: dict[str, frozenset[str]] = {}
+        for one in lists:
+            kinds = _matching_kinds(one, policy)
+            weak = frozenset(kind for kind in kinds if self._reach.weak(KINDS[kind]))
+            self._can_match[one.name], self._weak[one.name] = kinds - weak, weak
         # A list that can make no match (known files, say) need not have been compared, unless there
         # is no other.
         self._clearing = tuple(one for one in lists if one.matchable) or lists
@@ -67,7 +72,8 @@ class Coverage:
 
     def _compared(self, one: HashList, item: Hashed) -> bool:
         """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
-        kind by which the list can make a match, not merely one of its seeds or known files. For a
+        kind by which the list can make a match, not merely one of its seeds or known files, and not
+        a weak kind, which makes none alone. For a
         video that is a share of the frames looked at, for all else one picture. A picture hidden in
         a file says nothing of the one that is shown.
         """
@@ -115,6 +121,9 @@ class Coverage:
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
         by = "a digest" if self._policy.digests_only else "a perceptual kind"
         why = f"nothing on the list {one.name} can match this input by {by}"
+        held = {located.hash.kind.name for located in item.hashes}
+        if weak := sorted(held & self._weak[one.name]):
+            why += f"; {', '.join(weak)} alone makes no match, unless the policy's `alone` names it"
         return Reason.NOT_COMPARABLE, why
 
 
@@ -124,7 +133,7 @@ def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:
 
 
 def _matching_kinds(one: HashList, policy: Policy) -> frozenset[str]:
-    """The kinds by which a list can make a match under the policy's floors."""
+    """Return the kinds of which a confirmed or disputed record has a value above the floor."""
     return frozenset(
         kind for kind in one.kinds if one.can_match(kind, floor=policy.floor.get(kind, 0))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from screener.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
 _Moment = tuple[int, float]  # a track, and a time in it
+_Record = tuple[str, str, str]
 _Place = tuple[str, int]  # of a still a "part" by its number, of what moves a "clip"
 
 # Of what is equal else those kinds come first that say most, since some tell the first match only:
@@ -103,6 +105,7 @@ class Found:
                     nearest[place] = match
                 if moving:
                     seen[key, clip] |= moments
+        _corroborate(nearest, seen)
         order = sorted(nearest.values(), key=_nearness)
         return Told(
             tuple(one for one in order if one.makes_match),
@@ -155,6 +158,32 @@ class Found:
             runs[-1][1] = moment
             before = moment[0]
         return tuple(sorted({(first[1], end[1]) for first, end in runs}))
+
+
+def _corroborate(
+    nearest: dict[tuple[_Key, _Place], Match], seen: Mapping[tuple[_Key, int], int]
+) -> None:
+    """Replace each uncorroborated hit by a corroborated one if another kind, not a weak one,
+    identifies the same record: in the same picture, in a frame in common, or as a whole file.
+    """
+    unsure = [place for place, match in nearest.items() if match.uncorroborated]
+    if not unsure:
+        return
+
+    def moments(key: _Key, place: _Place) -> int:
+        what, clip = place
+        return seen.get((key, clip), 0) if what == "clip" else 1
+
+    files: set[_Record] = set()
+    pictures: dict[tuple[_Record, _Place], int] = defaultdict(int)
+    for (key, place), match in nearest.items():
+        if match.identifies and (match.video is not None or KINDS[match.kind].digest):
+            files.add(key[:3])
+        elif match.identifies:
+            pictures[key[:3], place] |= moments(key, place)
+    for key, place in unsure:
+        if key[:3] in files or pictures.get((key[:3], place), 0) & moments(key, place):
+            nearest[key, place] = replace(nearest[key, place], uncorroborated=False)
 
 
 def _has_time(located: Located) -> bool:

@@ -118,4 +118,6 @@ class Hits:
             category=record.categories,
             said=None if record.said is None else str(record.said),
             opinions=record.opinions,
+            # Found clears it, once the hits of all kinds are known.
+            uncorroborated=self.reach.weak(self.kind),
         )

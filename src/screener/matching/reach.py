@@ -27,6 +27,10 @@ class Reach:
         """The largest radius that a hit of that kind in a list may have."""
         return max(self.radius(state, kind) for state in one.states or ("",))
 
+    def weak(self, kind: HashKind) -> bool:
+        """Return whether a hit of that kind makes a match only if another kind corroborates it."""
+        return kind.weak and kind.name not in self._policy.alone
+
     def usable(self, located: Located) -> bool:
         """Whether a query is compared: digests always, perceptual kinds by their floor.
 
