@@ -189,11 +189,14 @@ def screenshot(picture: Picture) -> Picture:
     return through_jpeg(scaled(shown, 1.2), 60)
 
 
-def on_screen(picture: Picture, ground: tuple[int, int, int], ink: tuple[int, int, int]) -> bytes:
-    """A JPEG of a phone's screen that shows the picture: a clock and a battery above, a line of
-    text, and buttons below.
+SCREEN = (540, 1170)
+
+
+def on_screen(picture: Picture, ground: Picture, ink: tuple[int, int, int]) -> bytes:
+    """A JPEG of a phone's screen that shows the picture before a ground: a clock and a battery
+    above, a line of text, and buttons below.
     """
-    made = Image.new("RGB", (540, 1170), ground)
+    made = ground.copy()
     draw = ImageDraw.Draw(made)
     draw.text((30, 14), "21:47", ink, font_size=20)
     draw.rectangle((470, 16, 505, 32), outline=ink, width=2)
@@ -205,6 +208,26 @@ def on_screen(picture: Picture, ground: tuple[int, int, int], ink: tuple[int, in
     shown = scaled(picture, min(540 / picture.width, 900 / picture.height))
     made.paste(shown, ((540 - shown.width) // 2, (1170 - shown.height) // 2))
     return coded(made, "JPEG", quality=85)
+
+
+def barred() -> Picture:
+    """A white screen with a bar of one colour above and one of another below."""
+    made = Image.new("RGB", SCREEN, WHITE)
+    made.paste((7, 94, 84), (0, 0, SCREEN[0], 110))
+    made.paste((240, 240, 240), (0, 1070, *SCREEN))
+    return made
+
+
+def run_of_greys() -> Picture:
+    """A pale screen that grows a little lighter from top to bottom."""
+    column = np.linspace((200, 210, 220), (230, 240, 250), SCREEN[1]).astype(np.uint8)
+    return Image.fromarray(np.repeat(column[:, None], SCREEN[0], axis=1))
+
+
+def wallpaper(size: tuple[int, int], filter: Image.Resampling) -> Picture:
+    """A screen of so many patches of many colours, soft or with sharp edges."""
+    patches = np.random.default_rng(SEED).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    return Image.fromarray(patches).resize(SCREEN, filter)
 
 
 def exif_turned(picture: Picture, orientation: int) -> bytes:
@@ -297,8 +320,14 @@ MORE: dict[str, Edit] = {
     "corners8_black": partial(rounded, colour=BLACK, share=0.08),
     "caption": captioned,
     "subtitle in letterbox": subtitled,
-    "on a screen, black": partial(on_screen, ground=BLACK, ink=WHITE),
-    "on a screen, white": partial(on_screen, ground=WHITE, ink=BLACK),
+    "on a screen, black": partial(on_screen, ground=Image.new("RGB", SCREEN, BLACK), ink=WHITE),
+    "on a screen, white": partial(on_screen, ground=Image.new("RGB", SCREEN, WHITE), ink=BLACK),
+    "on a screen, two bars": partial(on_screen, ground=barred(), ink=BLACK),
+    "on a screen, gradient": partial(on_screen, ground=run_of_greys(), ink=BLACK),
+    "on a screen, soft wallpaper": partial(on_screen, ground=wallpaper((4, 9), BICUBIC), ink=BLACK),
+    "on a screen, sharp wallpaper": partial(
+        on_screen, ground=wallpaper((12, 26), Image.Resampling.NEAREST), ink=BLACK
+    ),
     "backdrop, blurred": lambda p: before_itself(p, tall(p)),
     "backdrop, blurred, on all sides": lambda p: before_itself(p, tall(p), 0.9),
     "backdrop, colours": lambda p: before_colours(p, tall(p)),

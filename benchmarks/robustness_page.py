@@ -80,7 +80,8 @@ def tables(figures: Sequence[Row]) -> list[str]:
         "",
         *recall_table(claims(rows)),
         "",
-        f"Edits at which plain PDQ finds more than screener: {', '.join(worse) or 'none'}.",
+        f"Edits at which plain PDQ finds more than screener, of these photos:"
+        f" {', '.join(worse) or 'none'} ([other photos](#plain-pdq-and-our-floor)).",
         "",
         "### Each of the 41 edits",
         "",
