@@ -91,13 +91,16 @@ def test_an_entry_of_weak_kinds_in_a_list_of_pdqs_is_like_one_of_photodna(make_l
     """What was compared by PDQ is cleared, and `info` counts the entries that nothing matches."""
     rows = [
         {"id": "weak", **texts(scene(1), "ahash", "whash")},
+        {"id": "more", **texts(scene(5), "dhash")},
         {"id": "both", **texts(scene(2), "ahash", "pdq")},
         {"id": "seed", **texts(scene(3), "ahash"), "status": "seed"},
     ]
     known = make_list(rows)
 
     assert Screener(known).screen(png(scene(4))).verdict == Verdict.NO_MATCH
-    assert (known.info().by_weak, known.info().by_none) == (1, 0)
+    assert (known.info().by_weak, known.info().by_none) == (2, 0)
+    told = [line.split() for line in screener("info", known.path).stdout.splitlines()]
+    assert ["reached", "by", "weak", "kinds", "alone,", "no", "match", "2"] in told
 
 
 @pytest.mark.parametrize("strong", ["pdq", "phash", "md5"])
@@ -227,6 +230,8 @@ def test_calibration_counts_what_a_weak_kind_would_match(make_list, scene, tmp_p
         assert ([one.hits for one in curve.false_matches], curve.weak) == ([1], weak)
         assert (made.pictures, made.together.hits) == (2, 0 if weak else 1)
         assert ("make no match unless another kind" in page(made)) is weak
+    said = screener("calibrate", known.path, "--benign", tmp_path / "album").stdout
+    assert "no match alone, and counted here as if it were: whash" in said
 
 
 def test_a_hotline_takes_no_weak_hit_for_a_known_picture(make_list, scene, tmp_path):

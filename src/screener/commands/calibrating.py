@@ -102,6 +102,8 @@ def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
             )
     out.print(table)
     out.print("* the policy's radius")
+    if weak := ", ".join(curve.kind for curve in told.curves if curve.weak):
+        out.print(f"no match alone, and counted here as if it were: {weak}")
     if told.edited or told.not_edited:
         failed = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
         out.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
