@@ -6,7 +6,8 @@ Hashes the photos with every perceptual kind, eight ways round. By kind and radi
 pairs of unrelated photos match, the one turned eight ways, with the 95 % bounds of Clopper and
 Pearson; and how many photos are found again after edits. Pairs left out as related: files of one
 name but for `left` and `right`, and files of equal content. Photos that the detail score refuses
-are left out by the kind that refuses them, as a screening does.
+are left out by the kind that refuses them, as a screening does. Of the weak kinds also: how many of
+the nearest pairs of one are among those of another, so that they cannot corroborate each other.
 
 What this does not show: pairs share photos, so that they depend on one another and the true
 bounds are wider; a few hundred photos of clothes, goods and places are not the world's. Whatever
@@ -37,6 +38,8 @@ from screener.media import image
 ROOT = Path(__file__).resolve().parents[1]
 QUESTION = "At which radius do unrelated photos match, and which edits are found again?"
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
+WEAK = [kind.name for kind in PERCEPTUAL if kind.weak]
+NEAREST = 100  # pairs of a weak kind, and those that are as near as the last of them
 BEGIN, END = "<!-- figures: made by benchmarks/radius.py -->\n", "<!-- end of figures -->\n"
 COLOURS = [f"tab:{name}" for name in (
     "blue", "orange", "green", "red", "purple", "brown", "pink", "gray", "cyan"
@@ -95,6 +98,25 @@ def false_matches(codes: list[Codes], scenes: list[str], kind: HashKind) -> dict
     return {"photos": len(places), "pairs": int(distances.size), "within": counts}
 
 
+def near_pairs(codes: list[Codes], scenes: list[str], kind: str) -> tuple[int, set[Any]]:
+    """The radius within which a kind has its nearest pairs of unrelated photos, and those pairs."""
+    places, least = nearest(codes, kind)
+    names = np.array([scenes[number] for number in places])
+    least = np.where(names[:, None] != names[None, :], least, least.max() + 1)
+    radius = int(np.sort(least, axis=None)[NEAREST - 1])
+    return radius, {(places[one], places[other]) for one, other in np.argwhere(least <= radius)}
+
+
+def shared(codes: list[Codes], scenes: list[str]) -> dict[str, dict[str, Any]]:
+    """By weak kind: how many pairs are its nearest, and how many of them are another's too."""
+    pairs = {kind: near_pairs(codes, scenes, kind) for kind in WEAK}
+    return {
+        kind: {"within": radius, "pairs": len(mine)}
+        | {"also": {other: len(mine & theirs) for other, (_, theirs) in pairs.items()}}
+        for kind, (radius, mine) in pairs.items()
+    }
+
+
 def found_again(paths: list[Path], codes: list[Codes]) -> dict[str, dict[str, list[int]]]:
     """By kind and edit: the distance of each photo's edited form, eight ways round, from it."""
     found: dict[str, dict[str, list[int]]] = {kind.name: {} for kind in PERCEPTUAL}
@@ -114,6 +136,7 @@ def rows_of(paths: list[Path], every: int) -> list[dict[str, Any]]:
     codes = [codes_of(path) for path in paths]
     scenes = [scene_of(path) for path in paths]
     again = found_again(paths[::every], codes[::every])
+    both = shared(codes, scenes)
     rows = []
     for kind in PERCEPTUAL:
         edits = {
@@ -122,6 +145,7 @@ def rows_of(paths: list[Path], every: int) -> list[dict[str, Any]]:
         }
         tried = len(next(iter(again[kind.name].values()), []))
         more = {"edited": tried, "found": edits}
+        more |= {"nearest": both[kind.name]} if kind.weak else {}
         rows.append({"kind": kind.name, "bits": kind.bits, "radius": kind.radius}
                     | false_matches(codes, scenes, kind) | more)  # fmt: skip
     return rows
@@ -181,6 +205,25 @@ def by_edit(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def also_by(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| nearest pairs by | " + " | ".join(f"by `{kind}` too" for kind in WEAK)
+        + " | if independent, at most |",
+        "|---|" + "---|" * (len(WEAK) + 1),
+    ]  # fmt: skip
+    weak = [row for row in rows if "nearest" in row]
+    most = max(row["nearest"]["pairs"] for row in weak)
+    for row in weak:
+        mine = row["nearest"]
+        cells = ["" if kind == row["kind"] else str(mine["also"][kind]) for kind in WEAK]
+        chance = mine["pairs"] * most / row["pairs"]
+        lines.append(
+            f"| `{row['kind']}`: {mine['pairs']} within {mine['within']} bits | "
+            + " | ".join(cells) + f" | {chance:.1f} |"
+        )  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """False matches and recall by radius, as a share of the bits, drawn by Matplotlib."""
     import matplotlib as mpl
@@ -215,7 +258,8 @@ def write_page(page: Path, rows: list[dict[str, Any]]) -> None:
     _, after = rest.split(END)
     figures = (
         f"{rows[0]['photos']} photos by PDQ; the default is in bold.\n\n{table(rows)}\n"
-        f"By edit, at the default radius, over {rows[0]['edited']} photos:\n\n{by_edit(rows)}"
+        f"By edit, at the default radius, over {rows[0]['edited']} photos:\n\n{by_edit(rows)}\n"
+        f"The {NEAREST} nearest pairs of each weak kind, ties included:\n\n{also_by(rows)}"
     )
     page.write_text(f"{before}{BEGIN}\n{figures}\n{END}{after}", encoding="utf-8")
 
@@ -237,7 +281,7 @@ def main() -> None:
         print("no photos: name folders of them with --photos")
         return
     rows = rows_of(paths, 5 if given.small else given.every)
-    print(table(rows), by_edit(rows), sep="\n")
+    print(table(rows), by_edit(rows), also_by(rows), sep="\n")
     if given.small:
         return
     receipt.write(given.receipt, receipt.receipt(QUESTION, rows, ["numpy", "pillow", "imagehash"]))
