@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from screener.hotline.report import Item
 from screener.located import Located
 from screener.matching.found import Found
 from screener.rescan import outdated
+from screener.video_matching.agreement import Agreement, Rule
 
 WEAK = ["dhash", "ahash", "whash", "whash256"]
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs/result.schema.json").read_text("utf-8"))
@@ -162,6 +164,20 @@ def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, o
 
     assert ("ahash" in {hit.kind for hit in found.told().matches}) is corroborated
     assert [hit.kind for hit in found.told().beside] == ["ahash"] * (not corroborated)
+
+
+@pytest.mark.parametrize(("rule", "corroborated"), [(Rule.WHOLE, True), (Rule.ALIKE, False)])
+def test_a_listed_video_corroborates_only_if_it_matches(rule, corroborated):
+    """Pictures of it that are merely alike are no evidence for a weak kind."""
+    frame = Located(Hash(KINDS["ahash"], bytes(8)))
+    hit = Match("known", "demo", "one", "confirmed", "ahash", 0, 0, "upright", "full", 0, "frame",
+                0.0, (), uncorroborated=True)  # fmt: skip
+    agreement = Agreement(rule, 0, 5, 5, 5, 5, (0.0, 4.0), (0.0, 4.0))
+    found = Found([frame], video=True)
+    found.add([hit], frame)
+    found.add_video(replace(hit, kind="vpdq", video=agreement, uncorroborated=False))
+
+    assert ("ahash" in {one.kind for one in found.told().matches}) is corroborated
 
 
 def test_the_policy_names_weak_kinds_that_match_alone(make_list, scene):
