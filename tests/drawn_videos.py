@@ -43,6 +43,20 @@ def clip(pictures, *, rate=10, times=None, codec="libx264", container="mp4", gop
     return out.getvalue()
 
 
+def held(data, seconds, *, container):
+    """The same clip with a last frame that is on screen for so many seconds."""
+    out = io.BytesIO()
+    with av.open(io.BytesIO(data)) as source, av.open(out, "w", format=container) as file:
+        track = file.add_stream_from_template(source.streams.video[0])
+        packets = [one for one in source.demux(video=0) if one.size]
+        last = max(packets, key=lambda one: one.pts)
+        last.duration = round(seconds / last.time_base)
+        for packet in packets:
+            packet.stream = track
+            file.mux(packet)
+    return out.getvalue()
+
+
 def sound(seconds=1):
     """A file with the brand of a video that holds nothing but silence."""
     out = io.BytesIO()

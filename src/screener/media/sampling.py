@@ -20,10 +20,12 @@ _AS_VPDQ: Final = 0.5  # seconds: where we look less often, frames that vPDQ tak
 class Sampling:
     """Which frames of a video are looked at; `docs/video.md` says what each finds and costs.
 
-    `mode`: `seconds` takes the first frame and then one every `every` seconds, and of a video of
-    less than four times that so many in between that they are four at least; `keyframes` decodes
+    `mode`: `seconds` takes the first frame and then one every `every` seconds, with the one that is
+    on screen then, and of a video of less than four times that so many in between that they are
+    four at least; `keyframes` decodes
     and takes only the frames that stand by themselves; `all` takes every frame; `frames` counts
-    them, as vPDQ does: it takes one of as many as make `every` seconds at the file's average rate.
+    them, as vPDQ does: it takes one of as many as make `every` seconds at the file's average rate,
+    and goes by time if longer than that passes between two of them.
 
     `videos`: the seconds in place of `every` where a list holds videos (`against_videos`, which a
     Screener sets), since the frames of those lie anywhere between ours, and what moves agrees with

@@ -23,7 +23,7 @@ SHORT = 4
 one frame of a clip, which may be black or a title, nothing would follow.
 """
 
-_LATE = 64  # steps, of which the first frame is remembered
+_LATE = 64  # steps, of which the frames met are remembered
 
 
 class Clock:
@@ -71,7 +71,8 @@ class Clock:
 
 
 class Grid:
-    """When frames are sampled: the first one at or after each multiple of a step.
+    """When frames are sampled: the first one at or after each multiple of a step, its due time, and
+    the one that was on screen at it, if there is a pause between the two.
 
     In the first `SHORT` steps it is each multiple of one of so many `parts` of a step: a clip that
     says that it is short may yet go on.
@@ -83,36 +84,55 @@ class Grid:
         """Seconds: the least there is between two samples."""
         self._fine = SHORT * every
         self._due = 0.0
-        self._first: dict[float, float] = {}  # the earliest time met in each step, of late ones
+        # Of the frames met in each step, of late ones: the first time and the last.
+        self._met: dict[float, tuple[float, float]] = {}
         self._latest = 0.0
         self._orderly = True
 
     def takes(self, time: float) -> bool:
-        """Whether the next frame, in the order shown, is one to sample."""
+        """Return whether the next frame, in the order shown, is one to sample."""
         if time < self._due - EARLY:
             return False
         number, step = self._step(time)
         self._due = (number + 1) * step
         return True
 
-    def needs(self, time: float, *, key: bool = False) -> bool:
-        """Whether a frame may be one to sample, met in the order of decoding: unless an earlier
-        one of the same step has been met. Where time runs back nobody knows; that of a key frame,
-        which is shown behind all that came before it, never does.
+    def passed(self, time: float) -> float | None:
+        """Return the due time at which the last frame is on screen if the next comes at that time.
+
+        None if that one comes before or at the due time, and stands for it.
         """
-        back = 0.0 if key else BACK
-        self._orderly = self._orderly and time >= self._latest - back
+        return self._due if self._due < time - EARLY else None
+
+    def restart(self, time: float) -> None:
+        """Make the next due time a step after a frame that was taken for another reason."""
+        self._due = time + self._every
+
+    def meet(self, time: float, *, key: bool = False) -> None:
+        """Note the time of a frame, in the order of decoding.
+
+        Times may run back by less than `BACK`, but not at a key frame, which is shown behind all
+        that came before it. If they run back further, nothing is known of any frame from then on.
+        """
+        self._orderly = self._orderly and time >= self._latest - (0.0 if key else BACK)
         self._latest = max(self._latest, time)
         number, step = self._step(time)
         start = number * step
-        first = self._first.setdefault(start, time)
-        self._first[start] = min(first, time)
-        for old in [one for one in self._first if one < start - _LATE * step]:
-            del self._first[old]
-        return not self._orderly or time <= first
+        first, last = self._met.get(start, (time, time))
+        self._met[start] = min(first, time), max(last, time)
+        for old in [one for one in self._met if one < start - _LATE * step]:
+            del self._met[old]
+
+    def needs(self, time: float) -> bool:
+        """Return whether a frame that was met may be looked at: unless it is neither the first nor
+        the last of its step that was met.
+        """
+        number, step = self._step(time)
+        first, last = self._met.get(number * step, (time, time))
+        return not self._orderly or time <= first or time >= last
 
     def _step(self, time: float) -> tuple[float, float]:
-        """The number of the step that a time is in, and how long it is."""
+        """Return the number of the step that a time is in, and how long it is."""
         step = self.part if time + EARLY < self._fine else self._every
         return (time + EARLY) // step, step
 

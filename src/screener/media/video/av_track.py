@@ -52,9 +52,11 @@ class AvTrack:
     `tracks` says how many of pictures the file has, `covers` how many of them are no more than a
     cover, `cover`, that this one is, and `ids` are the numbers of all tracks. `frames` are as
     declared, 0 where they are not; `frame_seconds` is how long one lasts as a rule, and `duration`
-    how long the track does. `indexed`: whether the file tells of all frames at once; AVI does, and
-    counts what is left out. `tick` is how many seconds a unit of its timestamps is. `ends` is when
-    its pictures end, if nobody can tell what follows what was read, or they are declared apart.
+    how long the track does; `shown_until` is when its last frame goes, by the longest duration that
+    is declared of the track or of the file. `indexed`: whether the file tells of all frames at
+    once; AVI does, and counts what is left out. `tick` is how many seconds a unit of its timestamps
+    is. `ends` is when its pictures end, if nobody can tell what follows what was read, or they are
+    declared apart.
     """
 
     def __init__(
@@ -106,6 +108,8 @@ class AvTrack:
             self.duration = all_told / av.time_base
         if self.frames > 1 and self.duration and self.frame_seconds > self.duration:
             self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
+        declared = max(told * (self.tick or 0), all_told / av.time_base)
+        self.shown_until = declared if declared > 0 else None
         self.duration = self.duration or lasts
 
     def left_out(self) -> float:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import BinaryIO
+from functools import partial
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -47,6 +48,7 @@ class CvStream:
         self.frames = int(max(self._get(cv2.CAP_PROP_FRAME_COUNT), 0))
         self.frame_seconds = 1 / (rate or _RATE)
         self.duration = self.frames / rate if rate and self.frames else None
+        self.shown_until = self.duration
         # It counts the frames that are left out as well.
         self.ends = None if self.duration is None else self.duration - trimmed
         self.length = Length(self.duration)
@@ -62,7 +64,10 @@ class CvStream:
             while self._capture.grab():
                 stamp = self._get(cv2.CAP_PROP_POS_MSEC)
                 time = stamp / 1000 if stamp > 0 or number == 0 else None
-                yield Still(number, time, self._grey, self._grey)
+                # It has the last frame alone, which may turn out to be looked at once it has the
+                # next.
+                grey = partial(_grey, *self._capture.retrieve())
+                yield Still(number, time, grey, grey)
                 number += 1
             # Its wheels have no decoder for AV1, and open such a file all the same.
             if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
@@ -70,10 +75,10 @@ class CvStream:
         finally:
             self._capture.release()
 
-    def _grey(self) -> Pixels:
-        found, picture = self._capture.retrieve()
-        if not found:
-            raise MediaError("undecodable", "a frame cannot be converted")
-        if picture.ndim == 3:
-            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        return np.asarray(picture, np.uint8)
+
+def _grey(found: bool, picture: Any) -> Pixels:
+    if not found:
+        raise MediaError("undecodable", "a frame cannot be converted")
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return np.asarray(picture, np.uint8)

@@ -21,6 +21,8 @@ class Order:
         self._shown, self._at = 0, 0  # the same of those shown
         self._passed = 0
         self._missed: list[int] = []
+        self.first: int | None = None
+        """The timestamp of the first frame behind the one shown last, be it decoded or passed."""
         self._begun = False  # what a recording has before its first whole picture is not missed
 
     def read(self, stamp: int | None, *, decoded: int | None = None, wanted: bool) -> None:
@@ -44,6 +46,8 @@ class Order:
             if stamp < self._shown and not any(one[:2] == (self._at, stamp) for one in self._read):
                 self._at = min(self._at + 1, self._piece)
             self._shown = stamp
+        skips = stamp is not None and self._read and self._read[0][:2] < (self._at, stamp)
+        self.first = self._read[0][1] if skips else stamp
         while stamp is not None and self._read and self._read[0][:2] < (self._at, stamp):
             _, passed, wanted = heapq.heappop(self._read)
             self._passed += 1

@@ -69,7 +69,7 @@ class AvStream:
             read = self._track
         self.tracks, self.covers, self.cover = read.tracks, read.covers, read.cover
         self.width, self.height, self.frames = read.width, read.height, read.frames
-        self.frame_seconds = read.frame_seconds
+        self.frame_seconds, self.shown_until = read.frame_seconds, read.shown_until
         self.ids: frozenset[int] | None = read.ids
         # AVI numbers frames as they are decoded, whenever they are shown.
         self._as_decoded = read.format == "avi"
@@ -125,7 +125,7 @@ class AvStream:
         sound, before = True, frozenset[int]()
         behind: float | None = None  # when what follows all that was read would be shown
         try:
-            for packet in self._track.packets(self._declared):
+            for packet in self._looked_ahead(self._track.packets(self._declared)):
                 frames = None if packet is None else self._decoded(packet, order)
                 if packet is None or frames is None:
                     sound, before = False, order.waiting()
@@ -137,13 +137,14 @@ class AvStream:
                     begins = bool(frame.key_frame) and frame.pts not in before
                     sound = (sound or begins) and not frame.is_corrupt
                     yield from self._lost(order.missed())
-                    time = self._track.seconds(frame.pts)
+                    time, first = map(self._track.seconds, (frame.pts, order.first))
                     yield Still(
                         number,
                         time,
                         partial(luma.upright, frame),
                         partial(luma.stored, frame),
                         sound,
+                        max((time or 0.0) - (first or 0.0), 0.0),
                     )
                 if self.cover and frames:
                     return
@@ -158,6 +159,20 @@ class AvStream:
             # the decoder under them waits for them with it.
             self._track.coded.flush_buffers()
             self._track.container.close()
+
+    def _looked_ahead(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Yield the packets, each once the next is read: that one may be shown at the due time in
+        its place.
+        """
+        held: list[Any] = []
+        for packet in packets:
+            if self._grid is not None and packet is not None and packet.size:
+                time = self._track.seconds(packet.pts)
+                if time is not None:
+                    self._grid.meet(time, key=packet.is_keyframe)
+            yield from held
+            held = [packet]
+        yield from held
 
     def _behind(self, packet: Any, before: float | None) -> float | None:
         """When the frame would be shown that follows all that have been read, which may be still in
@@ -254,7 +269,7 @@ class AvStream:
         if self._grid is None or not packet.size:
             return True
         time = self._track.seconds(packet.pts)
-        needed = time is None or self._grid.needs(time, key=packet.is_keyframe)
+        needed = time is None or self._grid.needs(time)
         self._track.coded.skip_frame = "DEFAULT" if needed else "NONREF"
         return needed
 

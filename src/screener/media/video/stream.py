@@ -19,7 +19,8 @@ class Still:
     `number` counts the frames of the file from 0; `time` is in seconds from the first one, None
     where the file does not say. `grey()` makes the upright grey pixels, (H, W) uint8; `raw()` the
     same to be looked at only: perhaps not upright, perhaps with another black and white. `sound`
-    is false where it was decoded from damaged data, so that much of it may be made up.
+    is false where it was decoded from damaged data, so that much of it may be made up. `behind` is
+    how many seconds it comes behind the first frame that was passed over to reach it, undecoded.
     """
 
     number: int
@@ -27,6 +28,7 @@ class Still:
     grey: Callable[[], Pixels]
     raw: Callable[[], Pixels]
     sound: bool = True
+    behind: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ class Stream(Protocol):
     as declared, 0 where the file does not say; `duration` and `ends` (when its pictures end, if
     they are declared apart) are seconds, and `length` is by what it is sampled; `frame_seconds` is
     how long a frame lasts as a rule, and `left` how long those that are left out by edit lists last
-    by it. `ids` are the file's numbers of all tracks that were known when it was opened, None where
-    the decoder does not tell.
+    by it. `shown_until` is when the last frame goes, by the longest duration that the file
+    declares; None if it declares none. `ids` are the file's numbers of all tracks that were known
+    when it was opened, None where the decoder does not tell.
     """
 
     tracks: int
@@ -67,6 +70,7 @@ class Stream(Protocol):
     length: Length
     frame_seconds: float
     left: float
+    shown_until: float | None
     ids: frozenset[int] | None
 
     @property

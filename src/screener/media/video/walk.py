@@ -15,7 +15,7 @@ from screener.errors import MediaError, ShortOfMemory
 from screener.media.limits import Limits
 from screener.media.picture import Frame
 from screener.media.sampling import Sampling
-from screener.media.timing import Clock, Grid, Losses
+from screener.media.timing import EARLY, Clock, Grid, Losses
 from screener.media.video import containers, means
 from screener.media.video.bars import Bars
 from screener.media.video.stream import Lost, Still, Stream
@@ -49,6 +49,8 @@ class Walk:
         self._every = sampling.step(*length) if sampling.mode == "seconds" else sampling.every
         # What is damaged, and looked at, stands for nothing sound behind it.
         self._grids = {sound: sampling.grid(*length) for sound in (True, False)}
+        if sampling.mode == "frames":
+            self._grids = dict.fromkeys((True, False), Grid(self._every))
         allowed = {"seconds": self._grids[True].part, "frames": self._every}.get(sampling.mode, 0.0)
         self.stopped: MediaError | None = None
         self.losses = Losses(allowed, step)
@@ -61,12 +63,18 @@ class Walk:
         self._clock = Clock(step)
         # Cut short, as vPDQ does.
         self._stride = max(1, int(min(self._every / step, _MOST_FRAMES) + 1e-9))
-        by_time = sampling.mode == "seconds"
+        by_seconds = sampling.mode == "seconds"
+        self._by_time = by_seconds or sampling.mode == "frames"
         self._second = max(1, int(1 / step + 1e-9))
-        self._as_vpdq = by_time and sampling.as_vpdq(*length)
-        finer = sampling.between(*length) if by_time else None
+        self._as_vpdq = by_seconds and sampling.as_vpdq(*length)
+        finer = sampling.between(*length) if by_seconds else None
         self._between = None if finer is None else Grid(finer)
-        self._last: means.Means | None = None  # of the last frame taken, to see a change
+        self._waiting: Still | None = None  # the last frame, if it was not looked at
+        # Seconds from the last frame looked at to the one that followed.
+        self._pause: float | None = None
+        # To see a change: the means of the last frame looked at, and of the last one.
+        self._last: means.Means | None = None
+        self._seen: means.Means | None = None
 
     def frames(self) -> Iterator[Frame]:
         """The frames to be hashed, each with what lies between the track's bars."""
@@ -90,6 +98,16 @@ class Walk:
 
     def taken(self) -> Iterator[_Taken]:
         """Each frame taken and its time, up to the end or a limit."""
+        for one in self._chosen():
+            self.count += not one.between
+            if self.count > self._limits.samples:
+                over = f"more than {self._limits.samples} frames to look at"
+                self.stopped = MediaError("too_large", over)
+                return
+            yield one
+
+    def _chosen(self) -> Iterator[_Taken]:
+        """The same, up to the end or a limit other than that of their number."""
         for step in self._opened.steps():
             if monotonic() > self._ends:
                 self.stopped = MediaError("timeout", "not finished within its time")
@@ -97,21 +115,44 @@ class Walk:
             if isinstance(step, Lost):
                 self.losses.lose(self._clock.lost(step.time))
             elif step is not None:
+                before = self._clock.now
                 time = self._tell(step)
+                yield from self._on_screen(before, time)
                 if time > self._limits.duration:
                     self.stopped = MediaError("too_large", f"over {self._limits.duration} s long")
                     return
                 between = self._between is not None and self._between.takes(time)
                 due = self._is_due(time, step)
-                if not due and not between:
-                    continue
-                self.count += due
-                if self.count > self._limits.samples:
-                    over = f"more than {self._limits.samples} frames to look at"
-                    self.stopped = MediaError("too_large", over)
-                    return
-                yield _Taken(time, step, between=not due)
+                if due or between:
+                    yield _Taken(time, step, between=not due)
+                if due:
+                    self._pause, self._waiting = None, None
+                else:
+                    self._pause = self._pause or max(time - step.behind - before, 0.0)
+                    self._waiting = step
+        yield from self._on_screen(self._clock.now, self._shown_until())
         self.losses.end(self._opened.ends if self.decoded else None)
+
+    def _on_screen(self, time: float, until: float) -> Iterator[_Taken]:
+        """Yield the last frame, shown from one time to the other, if it was on screen at a due time
+        and not looked at when it came.
+
+        What follows a due time is looked at as well. If it comes no later than the frame that
+        followed the last one looked at, nothing was shown for a step in between: so frames that
+        come regularly are looked at once a step.
+        """
+        still = self._waiting
+        if still is None or self._pause is None or until - time <= self._pause + EARLY:
+            return
+        due = self._grids[still.sound].passed(until) if self._by_time else None
+        if due is not None:
+            self._last = self._seen
+            yield _Taken(max(due, time), still, between=False)
+
+    def _shown_until(self) -> float:
+        """Return when the last frame goes. If nobody knows, it is shown at the next due time."""
+        until = self._opened.shown_until or 0.0
+        return until if until > self._clock.now else self._clock.now + 2 * self._every
 
     def _tell(self, still: Still) -> float:
         """The time of a frame that was decoded."""
@@ -128,15 +169,19 @@ class Walk:
         """Whether a frame is one to take: by the mode, or because the scene has changed."""
         if self._sampling.mode == "frames":
             due = still.number % self._stride == 0
+            if due:
+                self._grids[True].restart(time)
+            else:
+                due = self._grids[True].takes(time)
         else:
             due = self._sampling.mode != "seconds" or self._grids[still.sound].takes(time)
             due = due or (self._as_vpdq and still.number % self._second == 0)
         if not self._sampling.scenes:
             return due
-        shown = means.of(still.raw())
-        due = due or self._last is None or means.another_scene(shown, self._last)
+        self._seen = means.of(still.raw())
+        due = due or self._last is None or means.another_scene(self._seen, self._last)
         if due:
-            self._last = shown
+            self._last = self._seen
         return due
 
 
@@ -173,6 +218,9 @@ def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
     trouble: Exception | None = None
     try:
         for time, still, between in taken:
+            if held is not None and not between and held.part == still.number:
+                held = replace(held, between=False)  # given already, as one in between
+                continue
             pixels = still.grey()
             if held is not None:
                 if between:
