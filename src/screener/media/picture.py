@@ -53,6 +53,11 @@ class Frame:
     track: int = 0
     between: bool = False
 
+    @property
+    def stored(self) -> NDArray[np.uint8]:
+        """All that is coded of it, shown or not."""
+        return self.pixels if self.outer is None else self.outer
+
 
 class Picture:
     """An opened input: `media` says what it is, `frames()` decodes it.

@@ -167,7 +167,7 @@ def from_array(array: NDArray[Any]) -> Pixels:
         return array[..., :3]
     pixels = np.empty((*array.shape[:2], 3), np.uint8)
     for rows, band in array_bands(array):
-        pixels[rows] = _on_white(band)
+        pixels[rows] = on_white(band)
     return pixels
 
 
@@ -213,7 +213,7 @@ def _eight_bit(band: Image.Image) -> Pixels:
     if band.has_transparency_data:
         try:
             grey = band.mode in ("1", "L", "LA", "La")
-            return _on_white(np.asarray(band.convert("LA" if grey else "RGBA")))
+            return on_white(np.asarray(band.convert("LA" if grey else "RGBA")))
         except (ValueError, TypeError, OverflowError):
             # A transparent colour that the picture cannot have hides nothing.
             band = band.copy()
@@ -223,13 +223,13 @@ def _eight_bit(band: Image.Image) -> Pixels:
     return np.asarray(band.convert("L" if band.mode == "1" else "RGB"))
 
 
-def _on_white(band: Pixels) -> Pixels:
+def on_white(band: Pixels, white: int = 255) -> Pixels:
     """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white, rounded."""
     colour, alpha = band[..., :-1], band[..., -1:]
     if alpha.min() < 255:
         wide = colour.astype(np.uint16)
         wide *= alpha
-        wide += 255 * (255 - alpha.astype(np.uint16)) + 127
+        wide += white * (255 - alpha.astype(np.uint16)) + 127
         wide //= 255
         colour = wide.astype(np.uint8)
     return colour[..., 0] if colour.shape[2] == 1 else colour

@@ -24,7 +24,7 @@ from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
 from screener.media.sniff import CONTAINERS, sniff
 from screener.media.timing import Grid
-from screener.media.video import carried, containers, editlist, following, tail, transport
+from screener.media.video import carried, containers, declared, editlist, following, tail, transport
 from screener.media.video.stream import Stream
 from screener.media.video.walk import Walk
 
@@ -154,6 +154,9 @@ def _walk(file: _File, opened: Stream, left: float, seconds: float) -> Iterator[
                 yield replace(frame, part=before + frame.part, part_kind=kind, track=track)
             before, taken = before + walk.passed, walk.count
             walk.check(stream)
+            if opened.alpha_lost:
+                what = "is not decoded here" if _has_pyav() else f"needs {needed('video')}"
+                raise MediaError("unsupported", f"the alpha channel of its pictures {what}")
         except MediaError as error:
             trouble = trouble or error
     try:
@@ -196,7 +199,7 @@ def _unseen(file: _File, opened: Stream) -> MediaError | None:
     where it saw everything.
     """
     stream = file.stream
-    if opened.tracks < containers.picture_tracks(stream):
+    if opened.tracks < declared.picture_tracks(stream):
         return MediaError("unsupported", _further_track())
     met = _tracks_met(stream, file.mime)
     if opened.ids is None and len(met.ids) > opened.tracks:
@@ -209,10 +212,14 @@ def _unseen(file: _File, opened: Stream) -> MediaError | None:
         what = f"fragments of a time that has passed need {needed('video')}"
         return MediaError("unsupported", what)
     reason = following.broken(stream)
-    if reason is None:
-        hidden = tail.hides_file(stream)
-        return MediaError("unsupported", "another file stands behind it") if hidden else None
-    return MediaError(reason, f"{file.mime}: its parts do not follow one another to its end")
+    if reason is not None:
+        return MediaError(reason, f"{file.mime}: its parts do not follow one another to its end")
+    if tail.hides_file(stream):
+        return MediaError("unsupported", "another file stands behind it")
+    subtitles = opened.subtitles
+    if subtitles is None:
+        subtitles = declared.picture_subtitles(stream, file.mime)
+    return MediaError("unsupported", "subtitles that are pictures") if subtitles else None
 
 
 def _tracks_met(stream: BinaryIO, mime: str) -> transport.Tracks:

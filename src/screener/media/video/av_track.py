@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
-from screener.media.video import crew
+from screener.media.video import crew, declared, luma
 from screener.media.video.stream import Length
 
 # What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
@@ -40,6 +40,10 @@ _NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.starts
 
 _BUFFER = 1 << 17
 
+# FFmpeg's own decoders of these pass over an alpha channel, which is coded apart; these do not.
+_OF_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_SUBTITLES = {"pgssub", "dvdsub", "dvbsub", "xsub"}  # those that are pictures, by their decoders
+
 # FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
 _ATTACHED, _TIMED = 0x400, 0x800
 _RATE = 25.0  # where a file tells none
@@ -56,7 +60,9 @@ class AvTrack:
     is declared of the track or of the file. `indexed`: whether the file tells of all frames at
     once; AVI does, and counts what is left out. `tick` is how many seconds a unit of its timestamps
     is. `ends` is when its pictures end, if nobody can tell what follows what was read, or they are
-    declared apart.
+    declared apart. `crop` is what players cut off its pictures; `alpha_lost`: whether no decoder
+    here gives the alpha channel that is declared of them; `subtitles`: whether the file has some
+    that are pictures.
     """
 
     def __init__(
@@ -81,11 +87,19 @@ class AvTrack:
         self.coded = self.stream.codec_context
         if self.coded is None:
             raise MediaError("unsupported", "its pictures are coded in a way not known here")
+        alpha, self.crop = declared.hidden_by(file, track, self.stream.width, self.stream.height)
+        with_alpha = _decoder_of_alpha(self.stream) if alpha else None
+        self.coded = with_alpha or self.coded
+        # That of other codecs is in the frames.
+        layout = self.coded.pix_fmt
+        self.alpha_lost = alpha and not with_alpha and not (layout and luma.has_alpha(layout))
         crew.alone(self.coded)
         self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
         self.cover = _is_cover(self.stream)
         self.number = int(self.stream.id)
         self.ids = frozenset(int(one.id) for one in self.container.streams)
+        codecs = (one.codec_context for one in self.container.streams.subtitles)
+        self.subtitles = any(one is not None and one.name in _SUBTITLES for one in codecs)
         self.format = self.container.format.name
         self.indexed = self.format.startswith("mov")
         self._read_facts(lasts)
@@ -220,6 +234,16 @@ def unreadable(error: OSError) -> MediaError:
     if error.errno == errno.EINVAL:  # of places that no file has, to which only a broken one leads
         return MediaError("undecodable", "it leads to a place that no file has")
     return MediaError("unreadable", error.strerror or "cannot be read")
+
+
+def _decoder_of_alpha(stream: Any) -> Any:
+    """A decoder that gives the alpha channel which Matroska has beside the pictures, or None."""
+    name = _OF_ALPHA.get(stream.codec_context.name)
+    if name is None or name not in av.codecs_available:
+        return None
+    coded = av.CodecContext.create(name, "r")
+    coded.extradata = stream.codec_context.extradata
+    return coded
 
 
 def _is_cover(track: Any) -> bool:

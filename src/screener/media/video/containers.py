@@ -1,5 +1,5 @@
 """What a video's file says of itself, read from its boxes without decoding: cut short, encrypted,
-how many tracks of pictures.
+in fragments.
 
 Covers ISO files (MP4, QuickTime, 3GP), Matroska with WebM, RIFF (AVI) and FLV. Nothing here raises
 on broken input: what cannot be read is not declared. Streams are left where they were.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from itertools import takewhile
 from typing import BinaryIO
 
 from screener.media.sniff import MATROSKA, sniff
@@ -19,7 +18,7 @@ _NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _PROTECTED = (b"encv", b"drmi")
 
 SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
-TRACKS, _TRACK, _TRACK_KIND, _PICTURES = 0x1654AE6B, 0xAE, 0x83, 1
+TRACKS, _TRACK = 0x1654AE6B, 0xAE
 # Tracks, TrackEntry, ContentEncodings, ContentEncoding: the way to a ContentEncryption.
 _WAY = (TRACKS, _TRACK, 0x6D80, 0x6240)
 _ENCRYPTION = 0x5035
@@ -97,17 +96,6 @@ def _fragments(stream: BinaryIO, at: int, end: int, depth: int) -> Iterator[tupl
             yield track, int.from_bytes(told[4:] if told[:1] == b"\1" else told[4:8], "big")
 
 
-def picture_tracks(stream: BinaryIO) -> int:
-    """How many tracks of pictures an ISO or Matroska file declares; 0 for all others."""
-    with kept(stream) as size:
-        if read(stream, 0, 4) == MATROSKA:
-            return sum(kind == _PICTURES for kind in _track_kinds(stream, size))
-        if not is_iso(read(stream, 0, 12)):
-            return 0
-        handlers = _inside(stream, 0, size, 0, b"hdlr")
-        return sum(read(stream, body + 8, 4) == b"vide" for body, _ in handlers)
-
-
 class kept:
     """Gives the size of a stream, and puts it back where it stood."""
 
@@ -150,20 +138,20 @@ def boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int
         at += length
 
 
-def _inside(
+def inside(
     stream: BinaryIO, at: int, end: int, depth: int, wanted: bytes
 ) -> Iterator[tuple[int, int]]:
     """The boxes of a type within a track: where the body starts, where the box ends."""
     for kind, body, after in boxes(stream, at, end):
         if kind in _NESTED and depth < len(_NESTED):
-            yield from _inside(stream, body, min(after, end), depth + 1, wanted)
+            yield from inside(stream, body, min(after, end), depth + 1, wanted)
         elif kind == wanted and depth:
             yield body, min(after, end)
 
 
 def _sample_entries(stream: BinaryIO, size: int) -> Iterator[bytes]:
     """How the samples of each track are coded, by four letters."""
-    for start, end in _inside(stream, 0, size, 0, b"stsd"):
+    for start, end in inside(stream, 0, size, 0, b"stsd"):
         for entry, _, _ in boxes(stream, start + 8, end):
             yield entry
 
@@ -180,7 +168,7 @@ def coded_in_several_ways(stream: BinaryIO) -> bool:
             return False
         return any(
             len({entry for entry, _, _ in boxes(stream, start + 8, end)}) > 1
-            for start, end in _inside(stream, 0, size, 0, b"stsd")
+            for start, end in inside(stream, 0, size, 0, b"stsd")
         )
 
 
@@ -267,21 +255,3 @@ def _leads_to_encryption(stream: BinaryIO, at: int, end: int, depth: int) -> boo
         elif name == _WAY[depth] and _leads_to_encryption(stream, body, min(after, end), depth + 1):
             return True
     return False
-
-
-def _track_kinds(stream: BinaryIO, size: int) -> Iterator[int]:
-    """What each track of a Matroska file holds, by number."""
-    within = [(0, size)]
-    for wanted in (SEGMENT, TRACKS, _TRACK, _TRACK_KIND):
-        within = [
-            (body, min(after, end))
-            for start, end in within
-            for name, body, after in _up_to_cluster(stream, start, end)
-            if name == wanted
-        ]
-    for start, end in within:
-        yield int.from_bytes(read(stream, start, min(end - start, 8)), "big")
-
-
-def _up_to_cluster(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    return takewhile(lambda one: one[0] != CLUSTER, elements(stream, at, end))

@@ -7,7 +7,7 @@ stops. Its own FFmpeg writes to standard error what it pleases; a scan's workers
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -16,9 +16,15 @@ import numpy as np
 
 from screener.errors import MediaError
 from screener.extras import needed
+from screener.media.video import declared
+from screener.media.video.declared import Sides
 from screener.media.video.stream import Length, Pixels, Still
 
 _RATE = 25.0  # where a file tells none
+# How FFmpeg calls layouts of pixels with an alpha channel: of planes (grey, YUV, RGB), packed.
+_WITH_ALPHA = (
+    b"Y2", b"Y4", b"G4", b"RGBA", b"BGRA", b"ARGB", b"ABGR", b"RBA@", b"BRA@", b"VUYA", b"AYUV",
+)  # fmt: skip
 _AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
 
 
@@ -31,6 +37,7 @@ class CvStream:
     ids: frozenset[int] | None = None
     covers, cover = 0, False
     left = 0.0  # it does not tell
+    subtitles: bool | None = None
 
     def __init__(self, file: BinaryIO, *, trimmed: float = 0.0) -> None:
         try:
@@ -52,6 +59,13 @@ class CvStream:
         # It counts the frames that are left out as well.
         self.ends = None if self.duration is None else self.duration - trimmed
         self.length = Length(self.duration)
+        # It tells the size as shown.
+        turns = int(self._get(cv2.CAP_PROP_ORIENTATION_META)) // 90
+        size = (self.height, self.width) if turns % 2 else (self.width, self.height)
+        alpha, crop = declared.hidden_by(file, 0, *size)
+        layout = int(self._get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) & 0xFFFFFFFF
+        self.alpha_lost = alpha or layout.to_bytes(4, "little").startswith(_WITH_ALPHA)
+        self._shown = None if crop is None else partial(_cropped, crop, turns)
 
     def _get(self, property: int) -> float:
         value = float(self._capture.get(property))
@@ -67,13 +81,28 @@ class CvStream:
                 # It has the last frame alone, which may turn out to be looked at once it has the
                 # next.
                 grey = partial(_grey, *self._capture.retrieve())
-                yield Still(number, time, grey, grey)
+                if self._shown is None:
+                    yield Still(number, time, grey, grey)
+                else:
+                    raw = partial(_shown, self._shown, grey)
+                    yield Still(number, time, grey, raw, shown=self._shown)
                 number += 1
             # Its wheels have no decoder for AV1, and open such a file all the same.
             if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
                 raise MediaError("unsupported", f"AV1 needs {needed('video')}")
         finally:
             self._capture.release()
+
+
+def _cropped(crop: Sides, turns: int, whole: Pixels) -> Pixels:
+    """Less what is cut off at the sides, which are those before it was turned clockwise."""
+    turned = crop[-turns % 4 :] + crop[: -turns % 4]
+    above, right, below, left = turned
+    return whole[above : whole.shape[0] - below, left : whole.shape[1] - right]
+
+
+def _shown(shown: Callable[[Pixels], Pixels], grey: Callable[[], Pixels]) -> Pixels:
+    return shown(grey())
 
 
 def _grey(found: bool, picture: Any) -> Pixels:

@@ -71,6 +71,8 @@ class AvStream:
         self.width, self.height, self.frames = read.width, read.height, read.frames
         self.frame_seconds, self.shown_until = read.frame_seconds, read.shown_until
         self.ids: frozenset[int] | None = read.ids
+        self.alpha_lost = read.alpha_lost
+        self.subtitles: bool | None = read.subtitles
         # AVI numbers frames as they are decoded, whenever they are shown.
         self._as_decoded = read.format == "avi"
         if self._as_decoded and not keyframes:
@@ -123,6 +125,7 @@ class AvStream:
         # Until the next key frame all depend on the last one, and on what failed: on the next that
         # is read. One that was read before may still have been in the decoder.
         sound, before = True, frozenset[int]()
+        crop = self._track.crop
         behind: float | None = None  # when what follows all that was read would be shown
         try:
             for packet in self._looked_ahead(self._track.packets(self._declared)):
@@ -142,9 +145,10 @@ class AvStream:
                         number,
                         time,
                         partial(luma.upright, frame),
-                        partial(luma.stored, frame),
+                        partial(luma.raw, frame, crop),
                         sound,
                         max((time or 0.0) - (first or 0.0), 0.0),
+                        *(() if crop is None else (partial(luma.cropped, frame, crop),)),
                     )
                 if self.cover and frames:
                     return
@@ -204,7 +208,7 @@ class AvStream:
             return None
         if self.cover and packet.size:
             # It is alone, and comes first: the rest of the file need not be read for it.
-            frames += packet.stream.codec_context.decode(None)
+            frames += self._track.coded.decode(None)
         return frames
 
     def _given(self, packet: Any) -> list[Any]:
@@ -214,12 +218,12 @@ class AvStream:
         coded = self._track.coded
         try:
             ended = [] if packet.size else crew.finished(coded, self._crew)
-            frames: list[Any] = ended + self._to_decode(packet).decode()
+            frames: list[Any] = ended + coded.decode(self._to_decode(packet))
         except InvalidDataError:
             if coded.name != "libdav1d" or not packet.is_keyframe or self._crew:
                 raise
             coded.flush_buffers()
-            frames = self._to_decode(packet).decode()
+            frames = coded.decode(self._to_decode(packet))
         return frames
 
     def _is_left_out(self, packet: Any) -> bool:
@@ -254,7 +258,7 @@ class AvStream:
         coded = self._track.coded
         if self._as_decoded and coded.has_b_frames:
             return False
-        if coded.name == "vp8":
+        if coded.name in ("vp8", "libvpx"):
             tag = int.from_bytes(bytes(packet)[:3], "little")
             if tag >> _VP8_SIZE and not tag & _VP8_SHOWN:
                 return False  # it is there for others to refer to

@@ -12,15 +12,20 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 
+def _all(pixels: Pixels) -> Pixels:
+    return pixels
+
+
 @dataclass(frozen=True, slots=True)
 class Still:
     """A frame that was decoded, and not yet converted.
 
     `number` counts the frames of the file from 0; `time` is in seconds from the first one, None
     where the file does not say. `grey()` makes the upright grey pixels, (H, W) uint8; `raw()` the
-    same to be looked at only: perhaps not upright, perhaps with another black and white. `sound`
-    is false where it was decoded from damaged data, so that much of it may be made up. `behind` is
-    how many seconds it comes behind the first frame that was passed over to reach it, undecoded.
+    same of what is shown, to be looked at only: perhaps not upright, perhaps with another black and
+    white. `sound` is false where it was decoded from damaged data, so that much of it may be made
+    up. `behind` is how many seconds it comes behind the first frame that was passed over to reach
+    it, undecoded. `shown` takes the upright pixels and returns what players show of them.
     """
 
     number: int
@@ -29,6 +34,7 @@ class Still:
     raw: Callable[[], Pixels]
     sound: bool = True
     behind: float = 0.0
+    shown: Callable[[Pixels], Pixels] = _all
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,9 @@ class Stream(Protocol):
     how long a frame lasts as a rule, and `left` how long those that are left out by edit lists last
     by it. `shown_until` is when the last frame goes, by the longest duration that the file
     declares; None if it declares none. `ids` are the file's numbers of all tracks that were known
-    when it was opened, None where the decoder does not tell.
+    when it was opened, None where the decoder does not tell. `alpha_lost`: whether the track has an
+    alpha channel that the decoder passes over. `subtitles`: whether the file has subtitles that are
+    pictures, None if the decoder does not tell.
     """
 
     tracks: int
@@ -72,6 +80,8 @@ class Stream(Protocol):
     left: float
     shown_until: float | None
     ids: frozenset[int] | None
+    alpha_lost: bool
+    subtitles: bool | None
 
     @property
     def ends(self) -> float | None:

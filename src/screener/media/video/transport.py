@@ -28,6 +28,11 @@ _OVER = _SIZES[-1] + 1  # and behind them, for packets that begin within
 _HEAD = 6  # bytes of a program stream's packet: its code, and how many follow
 _FARTHEST = _HEAD + 0xFFFF + 4  # to the code of the next
 _CODES = 0x100  # what FFmpeg adds to the number of a program stream's track
+_PRIVATE = 0xBD  # a code of packets whose data begin with a byte that says what they are:
+_SUBTITLES = 0x20  # its upper three bits, of subtitles
+_LONGEST_HEAD = 6 + 0xFF  # from the code to that byte
+
+_PGS, _DVB = 0x90, 0x59  # how a track is coded, and a descriptor of one: subtitles as pictures
 
 
 class Tracks(NamedTuple):
@@ -48,17 +53,35 @@ def program_tracks(stream: BinaryIO) -> Tracks:
 
 
 def _of_program(data: NDArray[np.uint8]) -> set[int]:
-    """The tracks of a chunk's packets of pictures behind which another code stands: the bytes of
+    """The tracks of a chunk's packets of pictures."""
+    at = _packets(data)
+    return {_CODES + number for number in np.unique(data[at]).tolist() if number & 0xF0 == 0xE0}
+
+
+def _subtitles_of_program(data: NDArray[np.uint8]) -> bool:
+    """Return whether a chunk has a packet of subtitles that are pictures, as those of a DVD."""
+    at = _packets(data)
+    at = at[(data[at] == _PRIVATE) & (at + _LONGEST_HEAD < len(data))]
+    head = data[at + 3]
+    # Of MPEG-2 the head says how long it is; of MPEG-1 it is one time, two, or none.
+    kinds = (head & 0xC0 == 0x80, head & 0xF0 == 0x20, head & 0xF0 == 0x30)
+    begins = np.select(kinds, (6 + data[at + 5].astype(np.int64), 8, 13), 4)
+    return bool((data[at + begins] & 0xE0 == _SUBTITLES).any())
+
+
+def _packets(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Where the codes are of the packets of a chunk behind which another code stands: the bytes of
     sound may spell one code by chance.
     """
     at = np.flatnonzero(data[: max(len(data) - _HEAD, 0)] == 1)
     at = at[at >= 2]
-    at = at[(data[at - 1] == 0) & (data[at - 2] == 0) & (data[at + 1] & 0xF0 == 0xE0)]
+    at = at[(data[at - 1] == 0) & (data[at - 2] == 0) & (data[at + 1] >= _PRIVATE)]
     after = at + 4 + (data[at + 2].astype(np.int64) << 8 | data[at + 3])
     at, after = at[after + 4 <= len(data)], after[after + 4 <= len(data)]
     next_code = data[after[:, np.newaxis] + np.arange(4)]
-    at = at[(next_code[:, :3] == (0, 0, 1)).all(axis=1) & (next_code[:, 3] >= 0xB9)]
-    return {_CODES + number for number in np.unique(data[at + 1]).tolist()}
+    follows = (next_code[:, :3] == (0, 0, 1)).all(axis=1) & (next_code[:, 3] >= 0xB9)
+    codes: NDArray[np.int64] = at[follows] + 1
+    return codes
 
 
 def picture_tracks(stream: BinaryIO) -> Tracks:
@@ -73,6 +96,28 @@ def picture_tracks(stream: BinaryIO) -> Tracks:
             told |= _told(data, at, starts)
     pids = [pid for pid, _ in told if pid in met]
     return Tracks(met, changes=len(pids) > len(set(pids)))
+
+
+def picture_subtitles(stream: BinaryIO, *, program: bool) -> bool:
+    """Return whether a transport or `program` stream has subtitles that are pictures.
+
+    All of it is read, once, unless some are found. It stays where it was.
+    """
+    with kept(stream):
+        if program:
+            return any(map(_subtitles_of_program, _chunks(stream, _FARTHEST)))
+        return any(
+            coded == _PGS or _is_described(described, _DVB)
+            for data in _chunks(stream, _OVER)
+            for _, coded, described in _tracks_told(data, *_begun(data))
+        )
+
+
+def _is_described(descriptors: bytes, wanted: int) -> bool:
+    at = 0
+    while at + 2 <= len(descriptors) and descriptors[at] != wanted:
+        at += 2 + descriptors[at + 1]
+    return at + 2 <= len(descriptors)
 
 
 def _chunks(stream: BinaryIO, over: int) -> Iterator[NDArray[np.uint8]]:
@@ -112,17 +157,23 @@ def _beginning(
 def _told(
     data: NDArray[np.uint8], at: NDArray[np.int64], starts: NDArray[np.int64]
 ) -> set[tuple[int, int]]:
-    """What those packets of a chunk that are tables of programs tell of tracks: the PID, and how it
-    is coded.
+    """The PID of each track that those packets of a chunk tell of, and how it is coded."""
+    return {(pid, coded) for pid, coded, _ in _tracks_told(data, at, starts)}
+
+
+def _tracks_told(
+    data: NDArray[np.uint8], at: NDArray[np.int64], starts: NDArray[np.int64]
+) -> Iterator[tuple[int, int, bytes]]:
+    """What those packets of a chunk that are tables of programs tell of tracks: the PID, how it is
+    coded, and what describes it.
     """
     tables = (data[at + starts] == 0) & (data[at + starts + 1] == _PROGRAM)
-    found = set()
     for packet, start in zip(at[tables].tolist(), (at + starts)[tables].tolist(), strict=True):
         table = data[start + 1 : packet + _SIZES[0]].tobytes()
         end = 3 + (int.from_bytes(table[1:3], "big") & 0xFFF) - _CHECKSUM
         place = _TABLE_HEAD + (int.from_bytes(table[10:12], "big") & 0xFFF)
         while place + _TRACK <= min(end, len(table)):
             pid, more = (int.from_bytes(table[place + n : place + n + 2], "big") for n in (1, 3))
-            found.add((pid & 0x1FFF, table[place]))
-            place += _TRACK + (more & 0xFFF)
-    return found
+            after = place + _TRACK + (more & 0xFFF)
+            yield pid & 0x1FFF, table[place], table[place + _TRACK : after]
+            place = after

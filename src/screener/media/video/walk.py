@@ -195,10 +195,10 @@ def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
             bars.see(frame.pixels)
             held.append(frame)
-            size += frame.pixels.size
+            size += frame.stored.size
             while len(held) > _AHEAD or size > _HELD:
                 first = held.popleft()
-                size -= first.pixels.size
+                size -= first.stored.size
                 yield replace(first, inner=bars.views(first.pixels))
     except (MediaError, MemoryError) as error:
         trouble = error
@@ -221,19 +221,21 @@ def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
             if held is not None and not between and held.part == still.number:
                 held = replace(held, between=False)  # given already, as one in between
                 continue
-            pixels = still.grey()
+            stored = still.grey()
             if held is not None:
                 if between:
-                    shown = means.of(held.pixels) if shown is None else shown
-                    if means.alike(means.of(pixels), shown):
+                    shown = means.of(held.stored) if shown is None else shown
+                    if means.alike(means.of(stored), shown):
                         continue
-                if sampling.distinct and np.array_equal(pixels, held.pixels):
+                if sampling.distinct and np.array_equal(stored, held.stored):
                     held = replace(held, between=False)
                     again.append(time)
                     continue
                 yield replace(held, again=tuple(again))
-            held, shown = Frame(pixels, time, still.number, between=between), None
-            again = []
+            pixels = still.shown(stored)
+            outer = None if pixels is stored else stored
+            held = Frame(pixels, time, still.number, between=between, outer=outer)
+            shown, again = None, []
     except (MediaError, MemoryError) as error:
         trouble = error
     if held is not None:
