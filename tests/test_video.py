@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tomllib
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -1635,6 +1636,33 @@ def test_frames_that_no_other_needs_are_left_out_and_nothing_else_changes(scene)
     with io.BytesIO(data) as file:
         steps = AvStream(file, "video/mp4", grid=lambda *_: Grid(1.0)).steps()
         assert sum(isinstance(step, Still) for step in steps) < 50
+
+
+def test_frames_that_no_other_needs_are_left_out_where_all_are_shown_as_they_are_decoded(scene):
+    """Every second one of a clip in two layers of time, as conferences are recorded: the next one
+    is read before one is decoded, since the last of each step may be looked at.
+    """
+    layers = (
+        "ts_number_layers=2:ts_target_bitrate=240,400:ts_rate_decimator=2,1:ts_periodicity=2"
+        ":ts_layer_id=0,1:ts_layering_mode=2"
+    )
+    out = io.BytesIO()
+    with av.open(out, "w", format="webm") as file:
+        track = file.add_stream("libvpx", rate=25)
+        track.width, track.height, track.pix_fmt = 160, 120, "yuv420p"
+        track.bit_rate = 400_000
+        track.options = {"deadline": "realtime", "cpu-used": "-8", "ts-parameters": layers}
+        track.options |= {"lag-in-frames": "0", "error-resilient": "1"}
+        for number, picture in enumerate(panned(scene, 3, 200, size=(160, 120))):
+            frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(track.encode(frame))
+        file.mux(track.encode(None))
+
+    out.seek(0)
+    steps = AvStream(out, "video/webm", grid=Sampling().grid).steps()
+
+    assert sum(isinstance(step, Still) for step in steps) < 120
 
 
 def test_a_long_video_takes_little_memory(tmp_path, scene):
