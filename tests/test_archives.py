@@ -29,7 +29,7 @@ from screener.inputs import places
 from screener.media.archive import Archive, Budget, type_of
 from screener.media.limits import Limits
 from screener.media.source import Name
-from screener.scan import results_of, told_by
+from screener.scanning.scan import results_of, told_by
 from screener.workers.orders import Answer
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}

@@ -4,7 +4,6 @@ import hashlib
 import json
 import sqlite3
 import stat
-import sys
 import time
 import zipfile
 from collections import Counter
@@ -29,8 +28,8 @@ from screener.located import Located
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 from screener.media.source import Name
-from screener.rescan import outdated
 from screener.result import MediaFacts
+from screener.scanning.rescan import outdated
 
 
 @pytest.fixture
@@ -410,8 +409,8 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
     make_list, tmp_path, monkeypatch, chunk, decided
 ):
     """However many are read and decided at a time; matches, and hits beside them."""
-    monkeypatch.setattr(sys.modules["screener.rescan"], "_CHUNK", chunk)
-    monkeypatch.setattr(sys.modules["screener.rescan"], "_DECIDED", decided)
+    monkeypatch.setattr("screener.scanning.rescan._CHUNK", chunk)
+    monkeypatch.setattr("screener.scanning.rescan._DECIDED", decided)
     states = ["confirmed", "seed", "known_good"]
     values = [bytes([number, 255 - number] * 16) for number in range(10)]
     rows = [
@@ -461,7 +460,7 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
 @pytest.mark.parametrize("here", [True, False])
 def test_what_wants_an_extra_is_counted_once(known, tmp_path, monkeypatch, here):
     """As to be scanned again where the extra is here now, and else as unscreened."""
-    monkeypatch.setattr(sys.modules["screener.rescan"], "is_here", lambda _: here)
+    monkeypatch.setattr("screener.scanning.rescan.is_here", lambda _: here)
     engine = Screener(known)
     trouble = MediaError("unsupported", f"image/heic: needs {needed('heif')}")
     with HashCache.open(tmp_path / "c") as cache:

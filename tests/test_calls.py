@@ -21,7 +21,7 @@ from screener import (
 from screener.errors import HashError, ListError, OutputError, PolicyError
 from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
-from screener.rescan import outdated
+from screener.scanning.rescan import outdated
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ LAYERS = [
     "media", "index", "lists", "policy", "provenance", "video_matching", "result", "plain",
     "located", "regions", "frame_hashes", "hashed", "ahead", "hasher", "matching", "screen",
     "stopping", "inputs", "workers", "newest", "result_lines", "finished", "cache", "backlog",
-    "scan", "rescan", "output", "ray", "vpdq", "report", "audit", "calibrate", "hotline",
+    "scanning", "output", "ray", "vpdq", "report", "audit", "calibrate", "hotline",
     "commands", "cli",
 ]  # fmt: skip
 
@@ -55,6 +55,34 @@ def test_the_public_names_are_those_exported_and_sorted():
     assert screener.__all__ == sorted(screener.__all__)
     assert reachable - set(screener.__all__) == set()
     assert all(hasattr(screener, name) for name in screener.__all__)
+
+
+def test_no_function_hides_a_module():
+    """`from package import name` and `package.name` are one thing for every module and every public
+    name: a function that is called as its module is would be found in the module's place.
+    """
+    code = """
+import importlib, pkgutil, sys
+import screener
+for found in pkgutil.walk_packages(screener.__path__, "screener."):
+    if not found.name.startswith("screener.ray"):  # an extra, which may not be installed
+        importlib.import_module(found.name)
+for name in screener.__all__:
+    public = {}
+    exec(f"from screener import {name}", public)
+    assert public[name] is getattr(screener, name), name
+own = [name for name in sys.modules if name.startswith("screener.")]
+for name in own:
+    package, _, module = name.rpartition(".")
+    if getattr(sys.modules[package], module) is not sys.modules[name]:
+        print("hidden", name)
+print(len(own))
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    *hidden, number = shown.stdout.split("\n")[:-1]
+    assert hidden == []
+    assert int(number) > 250
 
 
 def test_imports_run_one_way():

@@ -25,7 +25,7 @@ from screener.inputs.folder import Place
 from screener.media.archive import Member
 from screener.media.limits import Limits
 from screener.media.source import Name
-from screener.scan import results_of, told_by
+from screener.scanning.scan import results_of, told_by
 from screener.workers import workers
 
 ACCIDENTS = Path(__file__).with_name("scan_with_accidents.py")

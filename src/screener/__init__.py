@@ -22,9 +22,9 @@ from screener.lists.edge import EdgeFilter
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
 from screener.policy import Policy
-from screener.rescan import rescan
 from screener.result import Match, Reason, Result, Verdict
-from screener.scan import scan
+from screener.scanning.rescan import rescan
+from screener.scanning.scan import scan
 from screener.screen import Screener
 from screener.version import __version__
 

@@ -27,7 +27,7 @@ from screener.matching.reach import Reach
 from screener.media.sniff import CONTAINERS
 from screener.policy import Policy
 from screener.result import Reason, Result, Verdict
-from screener.scan import check_memory, scan
+from screener.scanning.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
 from screener.workers.workers import each
 

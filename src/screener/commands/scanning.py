@@ -23,11 +23,11 @@ from screener.inputs import arguments
 from screener.inputs import count as count_files
 from screener.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
 from screener.printable import printable
-from screener.rescan import outdated
-from screener.rescan import rescan as match_cache
 from screener.result import Result
-from screener.scan import check_memory
-from screener.scan import scan as scan_files
+from screener.scanning.rescan import outdated
+from screener.scanning.rescan import rescan as match_cache
+from screener.scanning.scan import check_memory
+from screener.scanning.scan import scan as scan_files
 from screener.screen import Screener
 
 _AGAIN = "hashed_again"  # of the metrics of a scan

@@ -25,7 +25,7 @@ from screener.ray import nodes
 from screener.ray.nodes import Listed
 from screener.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
 from screener.result import Reason, Result
-from screener.scan import check_memory, told_by
+from screener.scanning.scan import check_memory, told_by
 from screener.screen import Screener
 from screener.workers.errand import Done
 from screener.workers.worker import Worker

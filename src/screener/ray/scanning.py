@@ -21,7 +21,7 @@ from screener.ray import nodes
 from screener.ray.crew import Crew
 from screener.ray.head import Head
 from screener.result import Result
-from screener.scan import Metrics, checked_jobs, results_of, told_by
+from screener.scanning.scan import Metrics, checked_jobs, results_of, told_by
 from screener.screen import Screener
 from screener.workers import starting
 

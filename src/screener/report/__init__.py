@@ -15,7 +15,7 @@ from pathlib import Path
 
 from screener.claim import Sort, private_text
 from screener.extras import install
-from screener.report.bar_chart import bar_chart
+from screener.report.bar_chart import draw_bars
 from screener.report.html_page import head, opening, text
 from screener.report.summary import Named, Summary
 from screener.result import Verdict
@@ -123,7 +123,7 @@ def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     bars = [(d * width, width, counts[d], f"{counts[d]} at {d} bits") for d in range(radius + 1)]
     step = max(1, round(radius / 8))
     labels = [((d + 0.5) * width, str(d)) for d in range(0, radius + 1, step)]
-    return bar_chart(bars, labels, f"matches by distance in bits, radius {radius}") + (
+    return draw_bars(bars, labels, f"matches by distance in bits, radius {radius}") + (
         f"<p>Bits from the listed value; the policy's radius is {radius}.</p>"
     )
 
@@ -145,7 +145,7 @@ def _days(found: Summary) -> str:
     ]
     labels = [(0.0, _day(first)), (1.0, _day(last))] if first < last else [(0.0, _day(first))]
     undated = f" {found.undated:,} are without a time." if found.undated else ""
-    return bar_chart(bars, labels, "matched files by day") + (
+    return draw_bars(bars, labels, "matched files by day") + (
         f"<p>Files with a match, by the time of their last change (UTC), {days} day"
         f"{'s' if days > 1 else ''} a bar.{undated}</p>"
     )

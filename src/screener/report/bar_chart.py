@@ -9,7 +9,7 @@ from screener.report.html_page import text
 _WIDTH, _HEIGHT = 720, 150  # in units of its own
 
 
-def bar_chart(
+def draw_bars(
     bars: Iterable[tuple[float, float, int, str]], labels: Iterable[tuple[float, str]], title: str
 ) -> str:
     """An `svg` element, to stand in a page: bars (left and width from 0 to 1, height as a count,

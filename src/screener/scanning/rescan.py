@@ -44,8 +44,8 @@ def rescan(
     They are what a scan of the same files would give now. `every` gives those without a hit too,
     more slowly; without, `untold` counts those that are `unscreened`, by their reasons. Inputs that
     were hashed by other settings than the Screener's policy has, or without a kind that its lists
-    hold, are left out: `outdated`, imported from `screener.rescan`, counts them. An input that is
-    scanned meanwhile may have two Results. The cache is not held between two Results.
+    hold, are left out: `screener.scanning.rescan.outdated` counts them. An input that is scanned
+    meanwhile may have two Results. The cache is not held between two Results.
     """
     check_engine(engine, "a rescan")
     check_open(cache)

@@ -1,0 +1,1 @@
+"""Many inputs: scan, and rescan of what a cache keeps."""
