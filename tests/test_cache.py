@@ -496,7 +496,7 @@ def test_a_scan_tells_what_it_forgets(known, tmp_path, more):
     with closing(sqlite3.connect(tmp_path / "c")) as kept, kept:
         kept.execute("UPDATE inputs SET hashed = hashed - 200000")
     second = screener("scan", tmp_path / "new.txt", *before, *more)
-    assert "1 inputs were older than the cache keeps them and are forgotten now" in second.stderr
+    assert "forgotten, being older than the cache keeps: 1 input." in second.stderr
 
 
 def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_path, monkeypatch):
@@ -556,7 +556,7 @@ def test_the_commands_scan_import_and_rescan(folder, scene, tmp_path):
     other = ("--list", known, "--policy", tmp_path / "p.toml")
     again = screener("rescan", "--cache", cache, *other)
     assert again.returncode == 3
-    assert "10 inputs were hashed by other settings" in again.stderr
+    assert "10 inputs hashed by other settings" in again.stderr
     assert "scan them again with --cache" in again.stderr
 
 

@@ -114,7 +114,7 @@ def test_a_scan_that_goes_on_takes_into_its_cache_what_it_lacks(known, folder, t
 
     done = screener(*call, "--cache", cache)
 
-    assert f"{len(lines)} inputs that have a line were hashed again" in done.stderr
+    assert f"{len(lines)} inputs with a line already: hashed again" in done.stderr
     assert inputs(results) == lines
     assert cached(cache, known) == sorted(lines)
     assert go_on(known, kept, results, cache) == []
@@ -233,9 +233,9 @@ def test_what_could_not_be_hashed_as_a_whole_is_counted(known, folder, tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     assert "nothing that was compared reaches a record" in done.stderr
     assert "nothing to screen was found" not in done.stderr  # there was, and it was compared
-    assert "3 inputs reach no record and are unscreened" in done.stderr
+    assert "3 inputs unscreened, without a hit" in done.stderr
     assert all(f"1 {reason}" in done.stderr for reason in ("empty", "unreadable", "truncated"))
-    assert "2 inputs reach no record" in screener(*call, "--digests-only").stderr
+    assert "2 inputs unscreened, without a hit" in screener(*call, "--digests-only").stderr
     with HashCache.open(tmp_path / "d") as cache:
         list(scan(Screener(known), [given[0], given[3]], jobs=1, cache=cache))
     only = ("rescan", "--cache", tmp_path / "d", "--list", known.path)

@@ -156,7 +156,7 @@ def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
     again.add({})
     assert (again.pictures, again.left_out) == (1, {"crashed": 1})
     told = replace(calibrate(known, tmp_path), edited=1, not_edited={"crashed": 1})
-    assert "1 pictures were edited and compared with what they were" in page(told)
+    assert "Edited and compared with the original: 1 picture." in page(told)
     assert "it failed: 1 crashed" in page(told)
 
 

@@ -49,7 +49,7 @@ def test_import_says_what_it_did_and_where_the_bad_row_is(tmp_path):
 
     assert done.returncode == 0
     assert "9 rows read, 8 added" in done.stderr
-    assert "1 rows quarantined" in done.stderr
+    assert "1 row quarantined" in done.stderr
     assert "line 10: pdq" in done.stderr
     assert "0123" not in done.stderr
 

@@ -80,7 +80,7 @@ def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
     ("media", "is_video", "why"),
     [
         (("image/png", 4, 3, 1), False, "too little detail"),
-        ((VIDEO, 4, 3, 9, 9.0, 1), True, "0 of 1 frames looked at show enough"),
+        ((VIDEO, 4, 3, 9, 9.0, 1), True, "0 of 1 sampled frame with enough"),
     ],
 )
 @pytest.mark.parametrize("scores", ["qualities", "details"])
@@ -115,7 +115,7 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
     assert [(one.detail or why).startswith(why) for one in (result, *again)] == [True] * 2
     assert untold == ({reason: 1} if reason else {})
     if reason and is_video:
-        assert result.detail == "0 of 1 frames looked at show enough detail to be compared"
+        assert result.detail == "0 of 1 sampled frame with enough detail to be compared"
 
 
 def test_of_hashes_made_elsewhere_one_is_enough(make_list):

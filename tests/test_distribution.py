@@ -3,7 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
-import shlex
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,8 +11,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 import screener
 from screener import extras
@@ -98,15 +96,18 @@ def test_a_folder_called_ray_is_not_ray(monkeypatch):
         importlib.import_module("screener.ray")
 
 
-@pytest.mark.parametrize("extra", ["heif", "video", "sign", "edge", "ray", "hotline"])
-def test_what_a_message_says_to_install_are_the_packages_of_the_extra(extra):
-    """And never `screener` by name: on PyPI that is another project."""
-    pip, install, *packages = shlex.split(extras.install(extra))
-    wanted = map(Requirement, importlib.metadata.requires("screener"))
-    wanted = [one for one in wanted if one.marker and one.marker.evaluate({"extra": extra})]
+def test_messages_name_extras_by_how_a_checkout_installs_them():
+    """`pip install '.[name]'` for an extra that there is, wherever a message asks for one; never
+    `screener` by name, which is another project on PyPI, nor the packages that an extra stands for.
+    """
+    package = Path(screener.__file__).parent
+    named = re.compile(r"\b(?:install|needed)\([\"'](\w+)[\"']\)")
+    sources = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    asked = {name for text in sources.values() for name in named.findall(text)} | {*extras.EXTRAS}
 
-    def told(some):
-        return {(canonicalize_name(one.name), *one.extras, one.specifier) for one in some}
-
-    assert (pip, install) == ("pip", "install")
-    assert told(map(Requirement, packages)) == told(wanted)
+    there = set(importlib.metadata.metadata("screener").get_all("Provides-Extra"))
+    assert asked == there & asked == {"heif", "video", "sign", "edge", "ray", "hotline"}
+    assert extras.install("hotline") == "pip install '.[hotline]'"
+    assert "(pip install '.[heif]' in a checkout)" in extras.needed("heif")
+    by_hand = [path for path, text in sources.items() if re.search(r"pip install [^.'{`]", text)]
+    assert by_hand == []

@@ -42,7 +42,7 @@ def test_each_format_is_exported_with_its_manifest_for_the_owner_only(made, tmp_
 
     facts = json.loads((tmp_path / "out.file.manifest.json").read_text())
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert "withheld: 1 records of b: not for redistribution" in done.stderr
+    assert "withheld: 1 record of b: not for redistribution" in done.stderr
     assert "generation 2; not signed" in done.stderr
     assert (facts["format"], facts["generation"]) == (form, 2)
     assert "b" not in {*facts["terms"], *facts.get("withheld", ())}
@@ -143,7 +143,7 @@ def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
 
     done = screener("import", rows, "--into", tmp_path / "k.list", "--source", "s", "--full")
 
-    assert "1 entries withdrawn that the source had not listed here" in done.stderr
+    assert "1 withdrawal ignored: never listed by this source" in done.stderr
     told = " ".join(screener("log", tmp_path / "k.list").stdout.split())
     assert "(s, a full list): " in told
     assert ", 1 missed" in told
@@ -173,7 +173,7 @@ def test_a_later_delivery_without_a_source_is_told_from_the_one_before(tmp_path)
     told = [screener("import", *call, *into).stderr for call in ((first,), (first,), (second,))]
 
     assert ["no --source was given" in said for said in told] == [False, False, True]
-    assert "1 entries withdrawn that the source had not listed here" in told[-1]
+    assert "1 withdrawal ignored: never listed by this source" in told[-1]
     named = screener("import", second, *into, "--source", first.stem).stderr
     assert ("no --source" in named, "had not listed here" in named) == (False, False)
     assert "1 changed" in named
@@ -250,7 +250,7 @@ def test_a_sharp_shrink_of_a_full_list_needs_to_be_accepted(tmp_path):
     assert generation(tmp_path / "new.list") == 1
     taken = screener(*call, "--accept-shrink")
     assert taken.returncode == 0
-    assert "5 entries that the file no longer names, withdrawn" in taken.stderr
+    assert "5 entries no longer named by the file, withdrawn" in taken.stderr
 
 
 def test_an_import_that_fails_names_file_line_and_field(tmp_path):

@@ -210,7 +210,7 @@ def test_no_hotline_is_begun_without_the_extra(run, monkeypatch, tmp_path):
     """A call that is refused leaves all as it was: no folder that is half made."""
     monkeypatch.setitem(sys.modules, "nacl.public", None)
     code, told = run("hotline", "create", tmp_path / "new")
-    assert (code, "pip install 'pynacl>=" in told) == (2, True)
+    assert (code, "pip install '.[hotline]'" in told) == (2, True)
     assert not (tmp_path / "new").exists()
 
 

@@ -229,7 +229,7 @@ def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
 
     list_text.print_quarantine(Console(file=out, width=200), rows, [])
 
-    assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 sorts more"]
+    assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 more sorts"]
 
 
 def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():

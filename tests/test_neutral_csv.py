@@ -378,7 +378,7 @@ def test_labels_that_look_like_hashes_are_told():
     assert (len(list(reader)), len(reader.notes)) == (2, 1)
 
     told = reader.notes[0]
-    assert told.startswith("3 columns kept as labels look like hashes, and nothing is compared")
+    assert told.startswith("3 columns kept as labels may hold hashes, which are not compared")
     assert "with them: perceptual, Parent;" in told
     many = reader_of(f"id,md5{''.join(f',n{n}' for n in range(99))}\n" + f"x{f',{MD5}' * 100}\n")
     assert (len(list(many)), len(many.unknown_columns)) == (1, 99)
@@ -419,7 +419,7 @@ def test_hashes_in_a_column_that_is_filled_late_are_told():
     list(reader)
 
     (told,) = reader.notes
-    assert told.startswith("1 columns kept as labels look like hashes, and nothing is compared")
+    assert told.startswith("1 column kept as labels may hold hashes, which are not compared")
 
 
 def test_quoted_cells_run_over_lines():

@@ -332,7 +332,7 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
     lacking = replace(
         engine.screen(b"text, and nothing else"),
-        detail="image/heic needs the extra `heif` (pip install 'pillow-heif>=1.8')",
+        detail="image/heic needs the extra `heif` (pip install '.[heif]' in a checkout)",
     )
     plain = replace(engine.screen(b"text, and nothing else"), input="plain")
     truncated = replace(lacking, reason=Reason.TRUNCATED)
@@ -353,12 +353,15 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     tally.add(replace(lacking, input="more.heic"))
     tally.print(shown)
 
-    assert "51 need an extra: <code>pip install &#x27;pillow-heif&gt;=1.8&#x27;</code>" in (
+    assert "51 inputs need an extra: <code>pip install &#x27;.[heif]&#x27;</code>" in (
         (tmp_path / "r.html").read_text()
     )
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
     assert [row["extra"] for row in rows] == ["heif"] * 51 + [""]
-    assert "52 of them need an extra: pip install 'pillow-heif>=1.8'" in shown.file.getvalue()
+    assert (
+        "52 inputs not screened for want of an extra: pip install '.[heif]'"
+        in shown.file.getvalue()
+    )
 
 
 def test_inputs_whose_names_look_the_same_are_told_apart(make_list, tmp_path):

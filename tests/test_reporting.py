@@ -210,7 +210,7 @@ def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
         lambda: sealed.public_key(keys.public),
         lambda: sealed.secret_key(keys.secret),
     ):
-        with pytest.raises(HotlineError, match=r"pip install 'pynacl>="):
+        with pytest.raises(HotlineError, match=r"pip install '\.\[hotline\]'"):
             call()
     assert os.listdir(tmp_path) == []
 

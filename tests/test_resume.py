@@ -40,6 +40,7 @@ from screener.newest import SEEN, Seen, superseded
 from screener.report import page_of
 from screener.report.spreadsheet import write_csv
 from screener.report.summary import Summary
+from screener.result import line_counts
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
 
@@ -79,10 +80,10 @@ def resume(known, folder, path, **settings):
     return written
 
 
-ALL = ["0.png", "1.png", "1.zip!in/0.png", "1.zip!in/1.png", "2.png"]
+ALL = ["0.png", "1.png", "1.zip!in/0.png", "1.zip!in/1.png", "1.zip", "2.png"]
 
 
-@pytest.mark.parametrize("kept", range(6))
+@pytest.mark.parametrize("kept", range(7))
 def test_a_scan_goes_on_where_its_file_ends(known, folder, tmp_path, kept):
     """Whatever number of lines are there, with half a line behind them: the rest is written, and
     the whole is what one scan gives. A name that was given twice has two lines.
@@ -90,14 +91,14 @@ def test_a_scan_goes_on_where_its_file_ends(known, folder, tmp_path, kept):
     path, whole = tmp_path / "results.jsonl", tmp_path / "whole.jsonl"
     assert resume(known, folder, whole) == ALL
     written = whole.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(written[:kept]) + (written[kept][:40] if kept < 5 else b""))
+    path.write_bytes(b"".join(written[:kept]) + (written[kept][:40] if kept < 6 else b""))
 
     assert resume(known, folder, path) == ALL[kept:]
 
     assert [line["input"] for line in lines(path)] == [line["input"] for line in lines(whole)]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     twice = [folder / "0.png", folder / "0.png"]
-    if kept == 5:
+    if kept == 6:
         assert resume(known, twice, path) == [str(folder / "0.png")]
 
 
@@ -134,7 +135,7 @@ def test_members_of_another_size_are_screened_again(known, folder, tmp_path):
             made.write(folder / "0.png", "in/0.png")
             made.write(folder / f"{number}.png", "in/1.png")
         os.utime(archive, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-        assert resume(known, folder, path) == ["1.zip!in/1.png"]
+        assert resume(known, folder, path) == ["1.zip!in/1.png", "1.zip"]
 
     assert resume(known, folder, path) == []
 
@@ -390,7 +391,7 @@ def test_the_command_ends_with_the_code_of_the_whole_file(tmp_path):
     done = screener("scan", images / "harbour.jpg", images / "alley.jpg", *call)
 
     assert done.returncode == 1
-    assert "1 results count; half a line of 16 bytes" in done.stderr
+    assert "1 existing result still valid; removed half a line of 16 bytes" in done.stderr
     assert "2 screened: 1 match, 1 no_match" in done.stderr
     assert len(lines(path)) == 2
     refused = screener("scan", images, *call, "-o", tmp_path / "o")
@@ -429,7 +430,7 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
 
     second = screener(*call, "--resume", path)
 
-    assert "5 results count" in second.stderr
+    assert "5 existing results still valid" in second.stderr
     # Of the archive that is gone there is no newer line.
     assert "6 screened: 1 match, 4 no_match, 1 unscreened" in second.stderr
     (uploads / "3.jpg").write_bytes(b"")
@@ -536,14 +537,16 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
 
     written = resume(known, uploads, path)
 
-    assert sorted(written) == ["a.zip!b.zip!c"] * 4 + ["a.zip!c"] * 2
+    archives = ["a.zip", "a.zip!b.zip", "a.zip!b.zip"]
+    assert sorted(written) == [*archives, *["a.zip!b.zip!c"] * 4, *["a.zip!c"] * 2]
     root = Path(__file__).resolve().parents[1]
     schema = json.loads((root / "docs" / "result.schema.json").read_text(encoding="utf-8"))
     for line in lines(path):
         jsonschema.validate(line, schema)
     where = len(os.fsencode(uploads)) + 1
-    places = [[place - where for place in one.get("archives", [])] for one in lines(path)]
-    named = [one["verdict"] for one in lines(path)]
+    counted = [one for one in lines(path) if line_counts(one)]
+    places = [[place - where for place in one.get("archives", [])] for one in counted]
+    named = [one["verdict"] for one in counted]
     assert sorted(zip(places, named, strict=True)) == [
         ([], "unscreened"), ([], "unscreened"), ([5], "match"), ([5], "unscreened"),
         ([5, 11], "match"), ([11], "unscreened"),
@@ -559,7 +562,8 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
         f"{uploads}/a.zip!b.zip"
     ]
     with HashCache.open(tmp_path / "c") as cache:
-        anew = [one.to_dict() for one in scan(Screener(known), uploads, jobs=1, cache=cache)]
+        anew = scan(Screener(known), uploads, jobs=1, cache=cache)
+        anew = [one.to_dict() for one in anew if one.counts]
         again = [one.to_dict() for one in rescan(Screener(known), cache, every=True)]
     told = [
         {key: one[key] for key in ("input", "verdict", "bytes", "mtime_ns")}
@@ -595,11 +599,13 @@ def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, tm
             archive.addfile(facts, io.BytesIO(bytes(size)))
     resume(known, tar, path)
     written = path.read_text().splitlines(keepends=True)
-    assert [line.get("same") for line in lines(path)] == [None, [1], [2]]
+    assert [line.get("same") for line in lines(path)] == [None, [1], [2], None]
     for kept in ((0, 2), (2, 1), (1,), (2, 1, 0)):
         path.write_text("".join(written[number] for number in kept))
         resume(known, tar, path)
-        assert sorted(line.get("same", [0]) for line in lines(path)) == [[0], [1], [2]]
+        *members, archive = lines(path)
+        assert sorted(line.get("same", [0]) for line in members) == [[0], [1], [2]]
+        assert (archive["input"], archive["members"]["unscreened"]) == (str(tar), 3)
         assert Summary.of(path).total == 3
 
 
@@ -671,7 +677,7 @@ def test_a_line_that_others_decided_later_is_not_finished(known, folder, tmp_pat
 
     assert resume(known, folder, path) == ALL
     assert resume(known, folder, path) == []
-    assert len(Finished.read(path, Screener(known))) == len(ALL)
+    assert len(Finished.read(path, Screener(known))) == len(ALL) - 1  # without the archive's own
 
 
 def test_killed_at_random_moments_the_union_is_complete(known, folder, tmp_path):
@@ -701,6 +707,7 @@ def test_killed_at_random_moments_the_union_is_complete(known, folder, tmp_path)
     expected = [str(path) for path in folder.iterdir() if path.suffix == ".png"]
     expected += [f"{folder}/1.zip!in/{n}.png" for n in range(2)]
     expected += [f"{folder}/middle.zip!{n}.png" for n in range(20)]
+    expected += [f"{folder}/1.zip", f"{folder}/middle.zip"]
     for number in range(len(told["codes"])):
         found = sorted(line["input"] for line in lines(out / f"{number}.jsonl"))
         assert found == sorted(expected)

@@ -449,7 +449,8 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         item = under_way.pop(rng.randrange(len(under_way)))
         item.worker.targets -= 1
         held[item] = rng.randrange(4)
-        waiting.settle(item, SimpleNamespace(matches=held[item] * (None,), beside=()))
+        hits = held[item] * (None,)
+        waiting.settle(item, SimpleNamespace(matches=hits, beside=(), counts=True, verdict="match"))
         node = node_of(item.target)
         if node is not None:
             item.name = None if item.target.inner else Name(item.target.path)
@@ -471,7 +472,10 @@ def test_what_is_done_already_holds_up_nothing_that_is_new(monkeypatch):
     and while that takes its time, there is time for what is under way.
     """
     monkeypatch.setattr(backlog, "A_WHILE_S", -1.0)
-    told = SimpleNamespace(take=lambda name: name.text != "new", is_archive=lambda _: False)
+    told = SimpleNamespace(
+        take=lambda name: None if name.text == "new" else Verdict.NO_MATCH,
+        is_archive=lambda _: False,
+    )
     found, steps = iter([Place(one, 1) for one in ("old", "new", "old", "old")]), []
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
 
@@ -490,7 +494,9 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
     """Not again what the cache holds, nor anything where there is none; but an archive is, for what
     of its members may not be told.
     """
-    told = SimpleNamespace(take=lambda _: True, is_archive=lambda name: name.text == "zip")
+    told = SimpleNamespace(
+        take=lambda _: Verdict.NO_MATCH, is_archive=lambda name: name.text == "zip"
+    )
 
     def done_again(holds):
         found = iter([Place(one, 1) for one in ("held", "lacked", "zip")])
@@ -506,10 +512,11 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
 @pytest.mark.parametrize("opens", [True, False])
 def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens):
     """As where it takes too long this time: what is in it is not known then, and that is told."""
-    told = SimpleNamespace(take=lambda _: True, is_archive=lambda _: True)
+    told = SimpleNamespace(take=lambda _: Verdict.NO_MATCH, is_archive=lambda _: True)
     found = iter([Place("zip", 1)])
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
-    item, result = waiting.next(), SimpleNamespace(matches=(), beside=())
+    item, result = waiting.next(), SimpleNamespace(matches=(), beside=(), counts=True)
+    result.of_archive = lambda members, in_trouble: result
     if opens:
         item.own = Hashed(Name("zip"), archive=True)
 

@@ -166,7 +166,7 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (a_byte("md5"), r"md5: .*section 'order' is damaged"),
     (well_sealed("pdq", "hamming", "sketches"), "pdq: .*section 'sketches' is wrong: one of table"),
     (well_sealed("md5", "digests", "order"), "md5: .*section '(order|prefixes)' is wrong"),
-    (lost_link, "phash: the index files lack 1 values .* and have 1 that none holds"),
+    (lost_link, "phash: the index files lack 1 value of .* and have 1 value of none"),
     (sql("DELETE FROM hashes WHERE kind = 'md5' AND record = 300"), "md5: .* have 1 that none"),
     (sql("UPDATE records SET state = 'confirmed' WHERE entry = '3'"), "md5: .* lack 1 values .* 0"),
     (
@@ -178,20 +178,20 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
         "hashes, record 9.* value",
     ),
     (sql("UPDATE hashes SET value = 5 WHERE kind = 'phash' AND record = 9"), "record 9.* of value"),
-    (sql("UPDATE hashes SET quality = 300 WHERE record = 9"), "9: .* quality; 2 more rows are"),
+    (sql("UPDATE hashes SET quality = 300 WHERE record = 9"), "9: .* quality; 2 more rows like"),
     (
         sql("UPDATE hashes SET record = CAST(x'ff' AS TEXT) WHERE record = 9"),
         "table hashes: .* of record; 2",
     ),
     (sql("UPDATE hashes SET why_not = NULL, kind = 'dhash' WHERE kind = 'phash'"), "dhash: .*lack"),
-    (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes belong to nothing"),
-    (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records belong to nothing"),
+    (sql("DELETE FROM records WHERE id = 300"), "3 rows of the table hashes without"),
+    (sql("DELETE FROM imports WHERE id = 2"), "30 rows of the table records without"),
     (sql("INSERT INTO frames VALUES (9999, zeroblob(32), 1)"), "1 rows of the table frames belong"),
     (sql("INSERT INTO quarantine VALUES (1, 99, 1, NULL, '', NULL, NULL)"), "1 .* quarantine"),
     (sql("UPDATE records SET state = 'gone', labels = '{' WHERE id = 9"), "id 9: .* state, labels"),
     (sql("UPDATE records SET entry = CAST(x'ff' AS TEXT) WHERE id = 9"), "id 9: .* of entry"),
     (sql("UPDATE imports SET counts = '5'"), "imports, id 1: .* counts; 2 more rows"),
-    (sql("INSERT INTO frames VALUES (9, zeroblob(32), 1)"), "1 records have other frames than"),
+    (sql("INSERT INTO frames VALUES (9, zeroblob(32), 1)"), "1 record with other frames than"),
     (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "not as many of each state"),
 ]
 

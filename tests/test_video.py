@@ -154,7 +154,7 @@ def test_a_pyav_of_another_version_is_as_none(moving, monkeypatch, version):
         extras.is_here.cache_clear()
 
     assert len(frames_of(moving)) == 4
-    with pytest.raises(MediaError, match=r"needs the extra `video` \(pip install 'av>="):
+    with pytest.raises(MediaError, match=r"needs the extra `video` \(pip install '\.\[video\]' in"):
         frames_of(moving, mode="keyframes")
 
 

@@ -16,7 +16,7 @@ from screener.inputs.names import A_WHILE_S, Awaited
 from screener.media.archive import Budget, Member
 from screener.media.limits import Limits
 from screener.media.source import Name, name_of
-from screener.result import Result
+from screener.result import Members, Result
 from screener.workers.any_workers import AnyWorker
 
 # Files of folders are taken so many at a time, and each lot is opened in the order in which it lies
@@ -70,13 +70,16 @@ class Item:
     seconds: float = 0.0
     result: Result | None = None
     records: int = 0  # that its result names
-    # Of an archive: its name, its own hashes, members not handed out yet, members not told yet, and
-    # whether only the worker that opened it reads them.
+    # Of an archive: its name, its own hashes, members not handed out yet, members not told yet,
+    # whether only the worker that opened it reads them, how many results below it have each
+    # verdict, and whether any of these is new in this scan.
     name: Name | None = None
     own: Hashed | None = None
     members: deque[_Member] = field(default_factory=deque)
     untold: int = 0
     bound: bool = False
+    below: Counter[str] = field(default_factory=Counter)
+    renewed: bool = False
 
     @property
     def ready(self) -> bool:
@@ -225,19 +228,44 @@ class Backlog:
 
     def _released(self, item: Item) -> Item:
         self._records -= item.records
+        if item.own is not None:
+            self._sum_up(item, item.own)
+        holder, result = item.holder, item.result
         if item.opened_again and item.own is not None:
             item.result = None  # it has that line
-        if item.holder is not None:
-            item.holder.untold -= 1
+        if holder is not None:
+            holder.untold -= 1
+            holder.below += item.below
+            if result is not None and result.counts:
+                holder.below[result.verdict] += 1
+            holder.renewed |= item.renewed or (item.result is not None and not item.has_line)
         return item
+
+    def _sum_up(self, archive: Item, own: Hashed) -> None:
+        """Add to the result of an archive what its members came to.
+
+        An archive that has a line gets a second one if members were screened anew, unless summaries
+        count it: they would count it twice.
+        """
+        if archive.result is None:
+            raise RuntimeError("an archive is released before it was settled")
+        members, in_trouble = Members(**archive.below), own.trouble is not None
+        archive.result = archive.result.of_archive(members, in_trouble=in_trouble)
+        if archive.renewed and not archive.result.counts:
+            archive.has_line = archive.opened_again = False
 
     def _is_wanted(self, item: Item, name: Name | None) -> bool:
         """Whether anything is to be done with an item of that name. Where an earlier scan gave it
         a line, the item says what for: `has_line` or `opened_again`.
         """
         finished = self._finished
-        if finished is None or name is None or not finished.take(name):
+        verdict = None if finished is None or name is None else finished.take(name)
+        if finished is None or name is None or verdict is None:
             return True
         item.has_line = self._holds is not None and not self._holds(name)
         item.opened_again = not item.has_line and finished.is_archive(name)
-        return item.has_line or item.opened_again
+        if item.has_line or item.opened_again:
+            return True
+        if item.holder is not None:
+            item.holder.below[verdict] += 1
+        return False

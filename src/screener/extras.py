@@ -7,15 +7,6 @@ from functools import cache
 from importlib import import_module
 
 _MODULES = {"heif": "pillow_heif", "video": "av"}
-# As in pyproject.toml. They are installed by their own names: on PyPI `screener` is another one.
-_PACKAGES = {
-    "heif": "'pillow-heif>=1.8'",
-    "video": "'av>=18,<20'",
-    "sign": "'cryptography>=43'",
-    "edge": "'pybloom_live>=4.0'",
-    "ray": "'ray[data]>=2.60' 'typing_extensions>=4.4'",
-    "hotline": "'pynacl>=1.5' 'babel>=2.14'",
-}
 _SERVING = {"video": range(18, 20)}  # versions, as in pyproject.toml: others have other calls
 
 EXTRAS = tuple(_MODULES)
@@ -25,13 +16,13 @@ _NAMED = re.compile(rf"the extra `({'|'.join(EXTRAS)})`")
 
 
 def install(extra: str) -> str:
-    """What to type to have it."""
-    return f"pip install {_PACKAGES[extra]}"
+    """Return what to type in a checkout to have it. On PyPI `screener` is another project."""
+    return f"pip install '.[{extra}]'"
 
 
 def needed(extra: str) -> str:
-    """An extra as a sentence names it, with what to type to have it."""
-    return f"the extra `{extra}` ({install(extra)})"
+    """Return an extra as a sentence names it, with what to type to have it."""
+    return f"the extra `{extra}` ({install(extra)} in a checkout)"
 
 
 def load(extra: str) -> bool:

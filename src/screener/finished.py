@@ -15,15 +15,16 @@ from screener.errors import OutputError
 from screener.extras import EXTRAS, is_here
 from screener.media.source import Name
 from screener.newest import SEEN, Seen, decided_by, hash_of_archive, is_gone, superseded
-from screener.result import SCHEMA, Reason, Result, Verdict
+from screener.result import SCHEMA, Reason, Result, Verdict, line_counts
 from screener.screen import VERSIONS, Screener
 
 _BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
 # What is kept of a line besides its input: verdict, reason and extra as one byte, or that others
-# decided.
+# decided. Lines that summaries do not count have one number.
 _TOLD = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
 _SAID = {told: number for number, told in enumerate(_TOLD)}
-_OTHERS = len(_TOLD)
+_UNCOUNTED = len(_TOLD)
+_OTHERS = _UNCOUNTED + 1
 
 
 class Finished:
@@ -90,10 +91,14 @@ class Finished:
         """How many lines count."""
         return self.verdicts.total()
 
-    def take(self, name: Name) -> bool:
-        """Whether an input is done; each line answers for it once, as it may be given twice."""
+    def take(self, name: Name) -> Verdict | None:
+        """Return the verdict of an input that is done, or None.
+
+        Each line answers once, since an input may be given twice. The line of an archive that
+        summaries do not count answers `unscreened`: its members decide.
+        """
         if not len(self._inputs):
-            return False
+            return None
         for extra in (None, *self._lacking):
             lines, state = self._lines(
                 Seen(
@@ -103,12 +108,14 @@ class Finished:
             )  # fmt: skip
             free = (self._states[lines] == state) & ~self._taken[lines]
             if free.any():
-                self._taken[lines.start + int(free.argmax())] = True
-                return True
-        return False
+                line = lines.start + int(free.argmax())
+                self._taken[line] = True
+                told = int(self._told[line])
+                return Verdict.UNSCREENED if told == _UNCOUNTED else _TOLD[told][0]
+        return None
 
     def is_archive(self, name: Name) -> bool:
-        """Whether there is a line of a member of an input, as it is now by its time."""
+        """Whether lines show that an input is an archive with members, as it is now by its time."""
         one = np.frombuffer(
             hash_of_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
         )[0]
@@ -136,11 +143,13 @@ class Finished:
         return slice(first, end), one["state"]
 
     def _said(self, path: Path, number: int, line: bytes) -> tuple[Seen, int]:
-        """What a line is of, and what it says of that: a number of `_SAID`, or `_OTHERS`."""
+        """What a line is of, and what it says: a number of `_SAID`, `_UNCOUNTED` or `_OTHERS`."""
         try:
             facts = json.loads(line)
             one = Seen.of(facts)
             said = _SAID[facts["verdict"], facts["reason"], facts.get("extra")]
+            if not line_counts(facts):
+                said = _UNCOUNTED
             if facts["schema"] != SCHEMA:
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -158,12 +167,14 @@ class Finished:
         self._inputs, self._told = seen["input"][order], told[order]
         self._states = seen["state"][order]
         self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
-        for said, number in enumerate(np.bincount(told, minlength=_OTHERS)):
+        for said, number in enumerate(np.bincount(told)):
             if number:
                 self._count(said, int(number))
         self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
 
     def _count(self, told: int, number: int) -> None:
+        if told == _UNCOUNTED:
+            return
         verdict, reason, extra = _TOLD[told]
         self.verdicts[verdict] += number
         if reason is not None:

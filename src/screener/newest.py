@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.result import Result, Verdict
+from screener.result import Result, Verdict, line_counts
 from screener.whole import whole
 
 # Of a line: its input, and its state, whose lowest bit says that nothing was there.
@@ -36,8 +36,8 @@ _KEY = os.urandom(16)
 @dataclass(frozen=True)
 class Seen:
     """What a line says of its input: the raw name and the place in archives, as Name has them; size
-    and time, what decided, the extra that it names, and whether it says only that nothing was there
-    to be screened.
+    and time, what decided, the extra that it names, whether it says only that nothing was there
+    to be screened, and whether it only sums up the members of an archive.
     """
 
     name: bytes
@@ -48,6 +48,7 @@ class Seen:
     decided_by: str
     extra: str | None = None
     gone: bool = False
+    sums_up: bool = False
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Seen:
@@ -67,6 +68,7 @@ class Seen:
             ),
             facts.get("extra"),
             _gone(facts["verdict"], size, mtime_ns),
+            not line_counts(facts),
         )
 
     @classmethod
@@ -88,12 +90,15 @@ class Seen:
         return one + bytes(((state[0] & ~_GONE) | self.gone,)) + state[1:]
 
     def holders(self) -> bytes:
-        """The archives that a member is in, the outermost first, as `hash_of_archive` has each."""
+        """The archives that a member is in, the outermost first, as `hash_of_archive` has each; and
+        the input, if its line sums up its own members.
+        """
+        lengths = (*self.archives, len(self.name)) if self.sums_up else self.archives
         return b"".join(
             hash_of_archive(
                 self.name[:length], self.archives[:level], self.same[:level], self.mtime_ns
             )
-            for level, length in enumerate(self.archives)
+            for level, length in enumerate(lengths)
         )
 
 

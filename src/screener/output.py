@@ -37,6 +37,16 @@ class JsonLines:
         self._kept = kept
         self._begun = claimed is None
 
+    @property
+    def begun(self) -> bool:
+        """Whether what it held before is gone, or a line was written."""
+        return self._begun
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether lines go to a terminal."""
+        return self._stream.isatty()
+
     def begin(self) -> None:
         """Take away what is not to stay of a file that was only claimed, before the first line."""
         if self._begun or self._claimed is None:

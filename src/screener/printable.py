@@ -13,6 +13,11 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: "1 row", "1,234 rows"; `many` if it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def some(names: Sequence[object]) -> str:
     """As many of them as somebody reads, and how many more there are."""
     first = ", ".join(map(printable, names[:SOME]))

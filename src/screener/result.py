@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -41,6 +41,7 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     UNREADABLE = "unreadable"
+    MEMBERS = "members"
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,19 @@ class Appearance:
 
 
 @dataclass(frozen=True)
+class Members:
+    """How many results of an archive's members have each verdict.
+
+    Members of archives inside it count, too. Such an inner archive itself counts only if its own
+    Result does: see `Result.counts`.
+    """
+
+    match: int = 0
+    no_match: int = 0
+    unscreened: int = 0
+
+
+@dataclass(frozen=True)
 class ListState:
     """Which generation of which list decided, and how many seconds old it was. `stamp` tells that
     generation from any other, also of a list of the same name.
@@ -210,6 +224,7 @@ class Result:
     seen, of an input that has times; a listed video says so itself. `detail` says more of the
     reason, for people. Its wording may change; it holds nothing of the input's content and no
     listed hash. `seconds` is what a worker of a scan took for it, None elsewhere.
+    `members` is set for an archive that a scan opened: its Result follows those of its members.
     """
 
     input: str | None
@@ -229,6 +244,31 @@ class Result:
     seconds: float | None = None
     archives: tuple[int, ...] = ()
     same: tuple[int, ...] = ()
+    members: Members | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether summaries count it.
+
+        An archive's Result counts only if its own digest matched or the archive itself could not be
+        read to its end. Otherwise it repeats what the Results of its members say.
+        """
+        return _counts(self.members, self.matches, self.reason)
+
+    def of_archive(self, members: Members, *, in_trouble: bool) -> Result:
+        """Return the Result of an archive with what its members came to.
+
+        If the archive is not listed by its own digest and is not `in_trouble` itself, its members
+        decide: `no_match` if that is the verdict of all of them, `unscreened` otherwise.
+        """
+        result = replace(self, members=members)
+        if self.matches or in_trouble:
+            return result
+        if not members.match and not members.unscreened:
+            return replace(result, verdict=Verdict.NO_MATCH, reason=None, detail=None)
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in vars(members).items() if n)
+        detail = f"see its members: {counts}"
+        return replace(result, verdict=Verdict.UNSCREENED, reason=Reason.MEMBERS, detail=detail)
 
     @property
     def extra(self) -> str | None:
@@ -265,6 +305,8 @@ class Result:
             line["archives"] = list(self.archives)
         if any(self.same):
             line["same"] = list(self.same)
+        if self.members is not None:
+            line["members"] = vars(self.members)
         media = self.media
         return line | {
             "bytes": self.bytes,
@@ -278,6 +320,18 @@ class Result:
     def _told(self) -> tuple[tuple[str, tuple[Match | Appearance, ...]], ...]:
         """What the line says of records, by name and in order."""
         return (("matches", self.matches), ("beside", self.beside), ("timeline", self.timeline))
+
+
+def line_counts(facts: Mapping[str, Any]) -> bool:
+    """Return whether summaries count a result line, as `Result.counts` says of its Result.
+
+    Raises KeyError if it is no result line.
+    """
+    return _counts(facts.get("members"), facts["matches"], facts["reason"])
+
+
+def _counts(members: object, matches: object, reason: object) -> bool:
+    return members is None or bool(matches) or reason not in (None, Reason.MEMBERS)
 
 
 def check_result(given: object) -> None:

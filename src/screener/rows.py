@@ -13,6 +13,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from screener.printable import counted
+
 # What is raised of a value that is none of ours, by whatever makes something of it.
 OF_DAMAGE = (
     ValueError,
@@ -112,7 +114,7 @@ def _wrong(connection: sqlite3.Connection, table: Table) -> Iterator[str]:
         more = sum(1 for _ in found)
         yield (
             f"the table {table.name}{row}: no version of screener writes such a value of"
-            f" {', '.join(columns)}" + (f"; {more} more rows are like that" if more else "")
+            f" {', '.join(columns)}" + (f"; {counted(more, 'more row')} like that" if more else "")
         )
 
 

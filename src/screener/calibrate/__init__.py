@@ -207,6 +207,8 @@ class _Seen:
         if any(KINDS[one.kind].digest for one in hits):
             self.listed += 1
             return
+        if not result.counts:
+            return
         bare = result.reason is Reason.TOO_LITTLE_DETAIL
         if result.verdict is Verdict.UNSCREENED and not bare:
             self.left_out[str(result.reason)] += 1

@@ -10,6 +10,7 @@ from os import PathLike
 
 from screener.calibrate import MILLION, Calibration, Count, Curve
 from screener.claim import Sort, claim, close, give_up, make_private
+from screener.printable import counted
 from screener.report.html_page import head, opening, text
 from screener.report.line_chart import Line, Scale, line_chart
 
@@ -119,10 +120,10 @@ def _exact(number: float) -> Decimal:
 def _summary(told: Calibration) -> str:
     left = ", ".join(f"{count} {reason}" for reason, count in told.left_out.items()) or "none"
     return (
-        f"<p>{told.pictures:,} ordinary pictures were compared with the list, {told.listed:,} more"
-        f" are named by it by a digest, {told.copies:,} are copies of a file before them, and"
-        f" others were left out: {text(left)}."
-        f" Of those compared, {told.too_little_detail:,} show too little to match at all.</p>"
+        f"<p>Compared with the list: {counted(told.pictures, 'ordinary picture')}. Left out:"
+        f" {told.listed:,} listed by a digest, {counted(told.copies, 'copy', 'copies')} of a file"
+        f" before, and others: {text(left)}."
+        f" Too little detail to match at all: {told.too_little_detail:,} of those compared.</p>"
         f"{_edited(told)}"
         "<p>Under the policy as it is, false matches by any kind in a million pictures like these:"
         f" <strong>{in_a_million(told.together)}</strong>.</p>"
@@ -142,7 +143,9 @@ def _edited(told: Calibration) -> str:
         return ""
     left = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
     others = f"; of others that could be hashed it failed: {text(left)}" if left else ""
-    return f"<p>{told.edited:,} pictures were edited and compared with what they were{others}.</p>"
+    return (
+        f"<p>Edited and compared with the original: {counted(told.edited, 'picture')}{others}.</p>"
+    )
 
 
 def _section(curve: Curve) -> str:
@@ -162,7 +165,7 @@ def _section(curve: Curve) -> str:
         " agrees; they are counted here as if they did, and not in the figure for any kind.</p>"
     )
     return (
-        f"<h2>{curve.kind}: {curve.bits} bits, {curve.values:,} values in the list</h2>"
+        f"<h2>{curve.kind}: {curve.bits} bits, {counted(curve.values, 'value')} in the list</h2>"
         f"{weak * curve.weak}"
         f'<div class="charts">{"".join(charts)}</div>{_radii(curve)}{_edits(curve)}'
     )
@@ -196,7 +199,7 @@ def _edits(curve: Curve) -> str:
         return ""
     rows = [([name, in_percent(count)], False) for name, count in curve.by_edit.items()]
     cases = next(iter(curve.by_edit.values())).cases
-    return _table(f"By edit, {cases:,} pictures at radius {curve.radius}",
+    return _table(f"By edit, {counted(cases, 'picture')} at radius {curve.radius}",
                   ["edit", "found again, with bounds"], rows)  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from screener import audit as audit_log
 from screener.audit import Verification
 from screener.commands import console
 from screener.commands.options import FILE, JSON
-from screener.printable import printable, some
+from screener.printable import counted, printable, some
 
 
 @click.group()
@@ -59,8 +59,9 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
 def _print(out: Console, name: str, found: Verification) -> None:
     """What an audit log holds, and how far it is proved."""
     out.print(
-        f"{escape(printable(name))}: {found.lines} lines, {found.decisions} decisions of "
-        f"{found.runs} runs; head {found.head}"
+        f"{escape(printable(name))}: {counted(found.lines, 'line')},"
+        f" {counted(found.decisions, 'decision')} of {counted(found.runs, 'run')};"
+        f" head {found.head}"
     )
     signature = {
         "none": "nobody signed it, and whoever can write to it can write it anew",

@@ -19,7 +19,7 @@ from screener.commands.opening import open_list
 from screener.commands.options import JOBS, JSON, LIST, POLICY
 from screener.cores import cores
 from screener.policy import Policy
-from screener.printable import printable
+from screener.printable import counted, printable
 
 # All commands load this, and what edits and plots is much: it is loaded by who calibrates.
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
 
     out.print(
         f"{escape(printable(told.list))}: generation {told.generation};"
-        f" {told.pictures:,} pictures compared, {told.listed:,} named by a digest,"
-        f" {told.copies:,} copies, {sum(told.left_out.values()):,} left out"
+        f" {counted(told.pictures, 'picture')} compared, {told.listed:,} named by a digest,"
+        f" {counted(told.copies, 'copy', 'copies')}, {sum(told.left_out.values()):,} left out"
     )
     out.print(f"by any kind, in a million pictures: {in_a_million(told.together)}")
     columns = ("kind", "radius", "match", "in a million, with 95 % bounds", "found again")
@@ -106,7 +106,7 @@ def _print(out: Console, told: Calibration, *, names: bool = False) -> None:
         out.print(f"no match alone, and counted here as if it were: {weak}")
     if told.edited or told.not_edited:
         failed = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
-        out.print(f"{told.edited:,} pictures were edited" + (f"; not: {failed}" * bool(failed)))
+        out.print(f"{counted(told.edited, 'picture')} edited" + (f"; not: {failed}" * bool(failed)))
     for name in told.matching if names else ():
         out.print(f"matches: {escape(printable(name))}", soft_wrap=True)
 

@@ -11,6 +11,7 @@ import click
 from screener.commands import console, list_text
 from screener.commands.options import BY, JSON, LIST, REASON, SOURCE, WHO, WHY, text
 from screener.lists.hashlist import HashList
+from screener.printable import counted
 
 
 @click.command()
@@ -167,7 +168,8 @@ def purge(path: Path, source: str, by: str, reason: str | None, yes: bool) -> in
             raise click.ClickException("not confirmed: nothing was erased")
     report = HashList.open(path).purge(source, by=by, reason=reason)
     click.echo(
-        f"purged {report.records} records ({report.versions} versions, {report.hashes} hashes)"
+        f"purged {counted(report.records, 'record')} ({counted(report.versions, 'version')},"
+        f" {counted(report.hashes, 'hash', 'hashes')})"
         f" of {source}; generation {report.generation}",
         err=True,
     )

@@ -17,7 +17,7 @@ from rich.table import Table
 from screener.commands.console import ALL
 from screener.lists import times
 from screener.lists.imports.report import COUNTS, FULL, TERMS, ImportReport
-from screener.printable import SOME, printable, some
+from screener.printable import SOME, counted, printable, some
 
 if TYPE_CHECKING:  # a command loads what it tells of
     from screener.lists.exporting import ExportReport
@@ -42,35 +42,35 @@ def _counts(counts: Iterable[tuple[str, int]]) -> str:
 def print_import(console: Console, name: str, report: ImportReport) -> None:
     """What an import did, and where the bad rows are; never a value."""
     console.print(
-        f"{_safe(name)}: {report.rows} rows read, {report.added} added, {report.changed} changed, "
-        f"{report.unchanged} unchanged, {report.withdrawn} withdrawn; "
+        f"{_safe(name)}: {counted(report.rows, 'row')} read, {report.added} added,"
+        f" {report.changed} changed, {report.unchanged} unchanged, {report.withdrawn} withdrawn; "
         f"generation {report.generation}"
     )
-    for what, number in (
-        ("further rows of an entry, joined or put in order", report.repeated),
-        ("entries of which the file has older rows than are held, left", report.outdated),
-        ("rows whose time is none that can be compared: the later import counts", report.untimed),
-        ("entries that matched and match no more, withdrawn or of another state", report.stopped),
+    entry, row = ("entry", "entries"), ("row", "rows")
+    for number, noun, what in (
+        (report.repeated, ("further row", "further rows"), "of an entry, joined or put in order"),
+        (report.outdated, entry, "left as is: the file's rows are older than what is stored"),
+        (report.untimed, row, "without a time to compare: the later import counts"),
+        (report.stopped, entry, "no longer matching: withdrawn or of another state"),
+        (report.missed, ("withdrawal", "withdrawals"), "ignored: never listed by this source"),
+        (report.absent, entry, "no longer named by the file, withdrawn"),
+        (report.dropped, ("digest", "digests"), "of an empty file, dropped"),
+        (report.low_information, ("value", "values"), "with too little information, not searched"),
         (
-            "entries withdrawn that the source had not listed here: nothing goes by that",
-            report.missed,
-        ),
-        ("entries that the file no longer names, withdrawn", report.absent),
-        ("digests of an empty file, dropped", report.dropped),
-        ("values with too little information, never searched", report.low_information),
-        (
-            "placeholders that stand for many files, not searched for this source",
             report.placeholders,
+            ("placeholder", "placeholders"),
+            "for many files, not searched for this source",
         ),
-        ("hashes of a quality below the usual floor", report.low_quality),
-        ("entries of which others say otherwise by the same hash: see `show`", report.conflicting),
+        (report.low_quality, ("hash", "hashes"), "of a quality below the usual floor"),
+        (report.conflicting, entry, "contradicted by others with the same hash: see `show`"),
     ):
         if number:
-            console.print(f"  {number} {what}")
+            console.print(f"  {counted(number, *noun)} {what}")
     if report.unknown_columns:
         console.print(f"  columns kept as labels: {escape(some(report.unknown_columns))}")
     if report.quarantined:
-        console.print(f"  [yellow]{sum(report.quarantined.values())} rows quarantined[/]:")
+        bad = counted(sum(report.quarantined.values()), "row")
+        console.print(f"  [yellow]{bad} quarantined[/]:")
         for line, reason in report.first_bad:
             console.print(f"    {report.unit} {line}: {_safe(reason)}")
     for note in report.notes:
@@ -81,8 +81,8 @@ def print_hubs(console: Console, hubs: Mapping[str, int]) -> None:
     """Which kinds of a list have codes that are near very many others."""
     for kind, count in hubs.items():
         console.print(
-            f"  [yellow]{count} {kind} codes of the list are near one in fifty of its others[/], as"
-            " those of blank pictures are"
+            f"  [yellow]{counted(count, f'{kind} code')} near one in fifty of the list's others[/],"
+            " as those of blank pictures are"
         )
 
 
@@ -115,7 +115,10 @@ def print_verification(console: Console, found: Verification) -> None:
         compared = (kind.pairs, kind.differences)
         table.add_row(kind.kind, *map(str, numbers), " ".join(kind.checks), *map(str, compared))
     console.print(table)
-    console.print(f"{found.pairs} pairs compared with brute force, {found.differences} differences")
+    console.print(
+        f"{counted(found.pairs, 'pair')} compared with brute force,"
+        f" {counted(found.differences, 'difference')}"
+    )
 
 
 def print_entry(console: Console, shown: Shown) -> None:
@@ -194,11 +197,11 @@ def _print_rest(console: Console, sorts: Iterable[str], hidden: int, *, indent: 
     if hidden:
         space = " " * indent
         console.print(f"{space}… and {hidden} more: --json has all. Of each there are:")
-        counted = Counter(sorts)
-        for sort, number in counted.most_common(SOME):
+        by_sort = Counter(sorts)
+        for sort, number in by_sort.most_common(SOME):
             console.print(f"{space}  {number} {_safe(sort)}")
-        if len(counted) > SOME:
-            console.print(f"{space}  … and {len(counted) - SOME} sorts more")
+        if len(by_sort) > SOME:
+            console.print(f"{space}  … and {len(by_sort) - SOME} more sorts")
 
 
 def _trouble(row: SetAside) -> str:
@@ -224,7 +227,8 @@ def print_export(console: Console, report: ExportReport) -> None:
     )
     for source, reasons in report.withheld.items():
         for reason, number in reasons.items():
-            console.print(f"  withheld: {number} records of {_safe(source)}: {_safe(reason)}")
+            records = counted(number, "record")
+            console.print(f"  withheld: {records} of {_safe(source)}: {_safe(reason)}")
     for reason, number in report.left_out.items():
         console.print(f"  left out: {number} {_safe(reason)}")
     if not report.hashes:
@@ -261,7 +265,7 @@ def print_floods(console: Console, name: str, floods: Sequence[Flood]) -> None:
     """Entries that matched far too often."""
     for one in floods:
         console.print(
-            f"[yellow]{_safe(name)}: {_safe(one.entry)} of {_safe(one.source)} matched {one.count}"
-            f" times on {_safe(one.day)} by {_safe(one.kind)}; {one.usual:g} is usual: its hash may"
-            " be that of something harmless[/]"
+            f"[yellow]{_safe(name)}: {_safe(one.entry)} of {_safe(one.source)} matched"
+            f" {counted(one.count, 'time')} on {_safe(one.day)} by {_safe(one.kind)};"
+            f" {one.usual:g} is usual: its hash may be that of something harmless[/]"
         )

@@ -49,7 +49,9 @@ class Pace:
         return len(self._finished)
 
     def add(self, result: Result) -> None:
-        """Count one result."""
+        """Count one result, unless summaries do not."""
+        if not result.counts:
+            return
         self.files += 1
         self.bytes += result.bytes or 0
         self.matches += result.verdict is Verdict.MATCH
@@ -137,8 +139,9 @@ def shown(
     finished: Finished | None,
     *,
     as_json: bool,
+    with_bar: bool = True,
 ) -> Iterator[Shown]:
-    """Tells progress on a terminal, or as JSON lines where asked to; else nothing.
+    """Show progress on a terminal if `with_bar`, or as JSON lines if asked to; else nothing.
 
     `files` gives numbers that add up to how many there are, in a thread; None where nobody can.
     """
@@ -147,7 +150,7 @@ def shown(
         with _counting(files, pace):
             yield Shown(pace, lambda done: _write(pace, done))
         _write(pace, True)
-    elif console.is_terminal:
+    elif with_bar and console.is_terminal:
         columns = (TextColumn("{task.description}", markup=False), BarColumn())
         with (
             Progress(*reversed(columns), console=console, transient=True) as bar,

@@ -56,17 +56,22 @@ _WRITERS = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
 def page(results: Path, output: Path) -> int:
     """Make a page or a table of results; `report RESULTS -o …` does the same.
 
-    The page stands alone: counts, reasons, matches by day and distance, the slowest files, by which
-    generations and policies. It holds no picture, no script and no listed hash. The table has a
-    row a match, and one for each result without.
+    The page stands alone: matches, hits beside them, what was not screened and why, then counts.
+    It holds no picture, no script and no listed hash. The table has a row for each hit, and one
+    for each result without a hit.
     """
     if output.exists() and output.samefile(results):
         raise Mistake(
             marked("{file} is the file of results itself", file=output), click.get_current_context()
         )
-    unread = _WRITERS[output.suffix.lower()](results, output)
+    ending = output.suffix.lower()
+    unread = _WRITERS[ending](results, output)
+    say = speaker()
+    if ending == ".html":
+        click.echo(say("The page is {file}.", file=output), err=True)
+    else:
+        click.echo(say("The table is {file}.", file=output), err=True)
     if unread:
-        say = speaker()
         click.echo(say.plural("{n} line could not be read, and is not in it",
                               "{n} lines could not be read, and are not in it", unread),
                    err=True)  # fmt: skip

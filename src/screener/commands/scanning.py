@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from screener.cache import HashCache, checked_keep
 from screener.commands import console, progress
@@ -22,7 +24,7 @@ from screener.errors import PolicyError
 from screener.inputs import arguments
 from screener.inputs import count as count_files
 from screener.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
-from screener.printable import printable
+from screener.printable import counted, printable
 from screener.result import Result
 from screener.scanning.rescan import outdated
 from screener.scanning.rescan import rescan as match_cache
@@ -127,7 +129,11 @@ def scan(
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = Tally(finished)
         total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
-        show = stack.enter_context(progress.shown(told, total, finished, as_json=json_progress))
+        stack.push(partial(_tell_how_to_go_on, out, asked, resume))
+        show = stack.enter_context(progress.shown(
+            # A bar would be drawn into the lines.
+            told, total, finished, as_json=json_progress, with_bar=not out.on_terminal,
+        ))  # fmt: skip
         stdin = sys.stdin.buffer if "-" in paths else None
         if where == "ray":
             # Ray prints there what it thinks of lost workers, among the results.
@@ -142,14 +148,65 @@ def scan(
     if not json_progress:
         tally.print(told)
         if again[_AGAIN]:
-            told.print(f"{again[_AGAIN]} inputs that have a line were hashed again for the cache")
+            told.print(
+                f"{counted(again[_AGAIN], 'input')} with a line already: hashed again for the cache"
+            )
     if kept is not None and kept.forgotten:  # of which no later call could tell
         told.print(
-            f"[yellow]{kept.forgotten} inputs were older than the cache keeps them and are"
-            " forgotten now[/]: rescan tells nothing of them until they are scanned again with"
-            " --cache"
+            f"[yellow]forgotten, being older than the cache keeps: "
+            f"{counted(kept.forgotten, 'input')}[/]. rescan tells nothing of them until they are"
+            " scanned again with --cache"
         )
     return tally.exit_code
+
+
+def _tell_how_to_go_on(
+    out: JsonLines,
+    asked: Asked,
+    resume: Path | None,
+    raised: type[BaseException] | None,
+    *_: object,
+) -> None:
+    """Say by which command an interrupted scan goes on, if it has written anything."""
+    if raised is None or not issubclass(raised, KeyboardInterrupt) or not out.begun:
+        return
+    path = resume or asked.output
+    if path is None:
+        told = (
+            "to go on later, keep the lines written so far in a file and give the command"
+            " --resume FILE instead of -o"
+        )
+    elif list_files := [one for one in asked.lists if not one.is_dir()]:
+        told = (
+            f"--resume cannot go on with {path}: {list_files[0]} is a list file; import it first"
+            f" (screener import {shlex.quote(str(list_files[0]))} --into known.list)"
+        )
+    elif not path.is_file():
+        told = f"--resume cannot go on with {path}: it is no regular file"
+    else:
+        names = ", with the same names on standard input"
+        paths = click.get_current_context().params["paths"]
+        told = f"to go on: {_command(path)}{names if '-' in paths else ''}"
+    click.echo(printable(told), err=True)
+
+
+def _command(results: Path) -> str:
+    """The command that goes on with a file of results: as this one was given, but for the file."""
+    context = click.get_current_context()
+    paths: list[str] = []
+    options: list[str] = []
+    for one in context.command.params:
+        value = context.params.get(one.name or "")
+        given = context.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE
+        if isinstance(one, click.Argument):
+            paths = [str(path) for path in value or ()]
+        elif isinstance(one, click.Option) and given and one.name not in ("output", "resume"):
+            for each in (value or ()) if one.multiple else (value,):
+                options += [one.opts[0]] if one.is_flag else [one.opts[0], str(each)]
+    if any(path.startswith("-") and path != "-" for path in paths):
+        paths.insert(0, "--")
+    words = [*options, "--resume", str(results), *paths]
+    return f"{context.command_path} {shlex.join(words)}"
 
 
 def _count_again(again: Counter[str], name: str, number: float, _: Mapping[str, str]) -> None:
@@ -206,18 +263,20 @@ def _contents(kept: HashCache, engine: Screener, untold: Counter[str]) -> tuple[
     there is such.
     """
     held, old = len(kept), outdated(engine, kept)
-    notes = [f"{held} inputs in the cache, which forgets them after {kept.keep:g} days"]
+    days = f"{kept.keep:g} {'day' if kept.keep == 1 else 'days'}"
+    notes = [f"{counted(held, 'input')} in the cache, which forgets them after {days}"]
     for number, what in (
-        (kept.forgotten, "inputs were older than that and are forgotten now"),
-        (old, "inputs were hashed by other settings, or without a kind that the lists hold, or"
+        (kept.forgotten, "older than that and forgotten now"),
+        (old, "hashed by other settings, or without a kind that the lists hold, or"
          " without an extra that is here now"),
     ):  # fmt: skip
         if number:
-            notes.append(f"[yellow]{number} {what}[/]: scan them again with --cache")
+            again = f"{counted(number, 'input')} {what}"
+            notes.append(f"[yellow]{again}[/]: scan again with --cache")
     if untold:
         reasons = ", ".join(f"{number} {reason}" for reason, number in untold.most_common())
         notes.append(
-            f"[yellow]{untold.total()} inputs reach no record and are unscreened[/] ({reasons}):"
+            f"[yellow]{counted(untold.total(), 'input')} unscreened, without a hit[/] ({reasons}):"
             " --all tells each"
         )
     if not held:
@@ -242,8 +301,9 @@ def _claimed(asked: Asked, resume: Path | None, engine: Screener) -> JsonLines:
     asked.check_folders("--resume needs generations")
     out = claim_resumed(resume, engine)
     finished = out.finished
-    torn = f"; half a line of {finished.torn} bytes is taken away" if finished.torn else ""
-    click.echo(f"{printable(str(resume))}: {len(finished)} results count{torn}", err=True)
+    torn = f"; removed half a line of {counted(finished.torn, 'byte')}" if finished.torn else ""
+    valid = f"{counted(len(finished), 'existing result')} still valid"
+    click.echo(f"{printable(str(resume))}: {valid}{torn}", err=True)
     return out
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from screener.commands.console import ALL
 from screener.extras import install
 from screener.finished import Finished
-from screener.printable import SOME, printable
+from screener.printable import SOME, counted, printable
 from screener.result import Match, Result, Verdict
 
 
@@ -40,6 +40,8 @@ class Tally:
         """Count one result, in the place of what an earlier run said of its input."""
         if self._before is not None:
             self._before.replace(result)
+        if not result.counts:
+            return
         self._verdicts[result.verdict] += 1
         if result.reason is not None:
             self._reasons[result.reason] += 1
@@ -95,7 +97,8 @@ class Tally:
         reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
         console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
         for extra, number in self.extras.most_common():
-            console.print(escape(f"{number} of them need an extra: {install(extra)}"))
+            wanting = f"{counted(number, 'input')} not screened for want of an extra"
+            console.print(escape(f"{wanting}: {install(extra)}"))
 
 
 def _result_table(lines: Iterable[_Line]) -> Table:

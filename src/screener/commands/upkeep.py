@@ -19,7 +19,7 @@ from screener.commands.options import JSON, LIST
 from screener.lists import upgrading
 from screener.lists.hashlist import HashList
 from screener.lists.verifying import DamagedList
-from screener.printable import printable
+from screener.printable import counted, printable
 from screener.provenance import warn_of_other_pixels
 
 
@@ -145,7 +145,8 @@ def _print_speeds(out: Console, report: Report) -> None:
     """How fast a list answers: a line for each kind, radius and number of threads."""
     out.print(
         f"{escape(printable(report.list))}: generation {report.generation},"
-        f" {report.cores} cores, kernel {report.versions['kernel']}; microseconds a query"
+        f" {counted(report.cores, 'core')}, kernel {report.versions['kernel']};"
+        " microseconds a query"
     )
     if not report.figures:
         out.print("the list holds nothing to search for")

@@ -22,6 +22,7 @@ from screener.lists.imports import binding
 from screener.lists.placeholders import judge_all
 from screener.lists.searchable import Changes
 from screener.lists.telling import may_hold_hash
+from screener.printable import counted
 
 _NO_COUNTS = ("unknown_columns", binding.SIGNED)
 
@@ -60,7 +61,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
                 segments.rewrite(connection, folder, kind, number)
         erasing.note(connection, source)
         records, versions, hashes = counts
-        note = f"{source}: {records} records" + (f": {reason}" if reason else "")
+        note = f"{source}: {counted(records, 'record')}" + (f": {reason}" if reason else "")
         generations.publish(
             connection, number, what="purge", states=states_at(connection, number),
             confirmed=before.time, by=by, note=note,

@@ -23,6 +23,7 @@ from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
 from screener.lists.history import states_at
 from screener.lists.naming import name_of
+from screener.printable import counted
 
 # What the rows of one table say of another; the schema leaves this to the code.
 _ORPHANS = {
@@ -144,7 +145,9 @@ def _run(
 def _check_integrity(folder: Path) -> None:
     faults = database.ask(folder, lambda c: c.execute("PRAGMA integrity_check").fetchall())
     if faults != [("ok",)]:
-        raise _Damaged(f"the database of records is damaged: SQLite names {len(faults)} faults")
+        raise _Damaged(
+            f"the database of records is damaged: SQLite names {counted(len(faults), 'fault')}"
+        )
 
 
 def _check_stored(folder: Path) -> None:
@@ -159,7 +162,7 @@ def _check_references(folder: Path) -> None:
 
     for name, count in database.ask(folder, orphans).items():
         if count:
-            raise _Damaged(f"{count} rows of the table {name} belong to nothing")
+            raise _Damaged(f"{counted(count, 'row')} of the table {name} without an owner")
 
 
 def _check_states(folder: Path, generation: Generation) -> None:
@@ -171,7 +174,7 @@ def _check_states(folder: Path, generation: Generation) -> None:
 def _check_frames(folder: Path, generation: Generation) -> None:
     wrong = database.ask(folder, lambda c: frames.wrong(c, generation.number))
     if wrong:
-        raise _Damaged(f"{wrong} records have other frames than their videos")
+        raise _Damaged(f"{counted(wrong, 'record')} with other frames than the video")
 
 
 def _check_kind(
@@ -217,8 +220,8 @@ def _check_values(
     missing, more = database.ask(folder, lambda c: _differing(c, generation.number, kind, snapshot))
     if missing or more:
         raise _Damaged(
-            f"the index files lack {missing} values that records hold,"
-            f" and have {more} that none holds"
+            f"the index files lack {counted(missing, 'value')} of the records,"
+            f" and have {counted(more, 'value')} of none"
         )
 
 

@@ -12,6 +12,7 @@ from screener.located import Located, Turned, groups_of
 from screener.matching import video_search
 from screener.matching.reach import Reach
 from screener.policy import Policy
+from screener.printable import counted
 from screener.result import Match, Reason, Verdict
 
 _PERCEPTUAL = frozenset(kind.name for kind in KINDS.values() if kind.perceptual)
@@ -116,7 +117,7 @@ class Coverage:
             if not item.video or item.media is None:
                 return Reason.TOO_LITTLE_DETAIL, "too little detail to compare"
             usable = len(_moments(self._carrying(item, kinds)))
-            looked_at = f"{item.media.samples} frames looked at show enough detail"
+            looked_at = f"{counted(item.media.samples, 'sampled frame')} with enough detail"
             more = ", and with listed videos it takes two" if as_video and usable == 1 else ""
             return Reason.TOO_LITTLE_DETAIL, f"{usable} of {looked_at} to be compared{more}"
         by = "a digest" if self._policy.digests_only else "a perceptual kind"

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
 from screener.claim import Sort, private_text
 from screener.extras import install
+from screener.printable import counted
 from screener.report.bar_chart import draw_bars
 from screener.report.html_page import head, opening, text
-from screener.report.summary import Named, Summary
+from screener.report.lines import moment
+from screener.report.summary import Hit, Input, Summary
 from screener.result import Verdict
 from screener.version import __version__
 
 _BINS = 60
+_LONGEST_NAME = 1000  # characters that are shown; a member of an archive may have 65,535
 _OPENING = opening("report")
+_HEADS = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
 
 
 def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
@@ -31,34 +35,41 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     OutputError where it is no such file, or the page would be written over something else.
     """
     found = Summary.of(Path(results))
-    page = page_of(found, Path(results).name)
+    page = page_of(found, Path(results).name, written=moment(Path(results).stat().st_mtime_ns))
     with private_text(path, Sort(_OPENING, "a report")) as stream:
         stream.write(page)
     return found.unread
 
 
-def page_of(found: Summary, name: str) -> str:
-    """The page: a string of HTML."""
+def page_of(found: Summary, name: str, *, written: datetime | None = None) -> str:
+    """Return the page, as HTML; `written` is when the results were last written to."""
     style = files("screener.report").joinpath("report.css").read_text(encoding="utf-8")
     sections = [
         _numbers(found),
-        _section("Why inputs were not screened", _reasons(found)),
+        _section("Matches", _matches(found)),
+        _section("Hits beside", _beside(found)),
+        _section("Not screened", _unscreened(found)),
         _section("Matches by the day of the file", _days(found)),
         *(
             _section(f"Distances: {kind}", _distances(counts, kind, radius))
             for (kind, radius), counts in sorted(found.distances.items())
         ),
-        _section("Matches", _matches(found)),
         _section("What the inputs were", _bars(found.types, found.total)),
         _section("Slowest", _slowest(found)),
         _section("Decided by", _decided(found)),
     ]
     return (
         f'{_OPENING}\n<html lang="en">{head(text(name), style)}<body><main>'
-        f"<h1>{text(name)}</h1>\n{''.join(sections)}"
+        f"<h1>{text(name)}</h1>\n{_dates(written)}{''.join(sections)}"
         f"<footer>screener {text(__version__)}. No picture and no listed hash is in this page; it"
         " names inputs and entries: keep it as you keep them.</footer></main></body></html>\n"
     )
+
+
+def _dates(written: datetime | None) -> str:
+    made = f"Page made on {datetime.now(UTC):%Y-%m-%d}"
+    last = "" if written is None else f"; results last written {written:%Y-%m-%d %H:%M} UTC"
+    return f"<p>{made}{last}.</p>\n"
 
 
 def _section(title: str, body: str) -> str:
@@ -79,28 +90,43 @@ def _numbers(found: Summary) -> str:
         f'<div class="figure {text(kind)}"><b>{text(number)}</b><span>{text(label)}</span></div>'
         for label, number, kind in figures
     )
-    unread = f"<p>{found.unread:,} lines could not be read.</p>" if found.unread else ""
+    unread = f"<p>{counted(found.unread, 'line')} could not be read.</p>" if found.unread else ""
     older = _older(len(found.older), found.matched_before)
     return f'<div class="figures">{cells}</div>{older}{unread}\n'
 
 
 def _older(number: int, matched: int) -> str:
-    said = f"{number:,} older lines, of inputs that were screened again, do not count."
+    said = f"Not counted: {counted(number, 'older line')}, of inputs that were screened again."
     if matched:
         said += (
-            f" <strong>{matched:,} inputs match by such a line</strong>, not by their newest one:"
-            " the file, the list or the policy was another then; the file of results names them."
+            f" <strong>Matches by such a line only: {counted(matched, 'input')}</strong>. The file,"
+            " the list or the policy was another then; the file of results names them."
         )
     return f"<p>{said}</p>" if number else ""
 
 
-def _reasons(found: Summary) -> str:
-    """A bar a reason, and what to install where that would mend some."""
+def _unscreened(found: Summary) -> str:
+    """A bar a reason, what to install if that would mend some, and inputs of each reason."""
     extras = "".join(
-        f"<p>{n:,} need an extra: <code>{text(install(extra))}</code></p>"
+        f"<p>{counted(n, 'input')} {'needs' if n == 1 else 'need'} an extra:"
+        f" <code>{text(install(extra))}</code></p>"
         for extra, n in found.extras.most_common()
     )
-    return _bars(found.reasons, found.total) + extras
+    named = "".join(
+        f"<h3>{text(reason)}: {n:,}</h3>{_table(('input', 'why'), _rows(found.unscreened[reason]))}"
+        f"{_more(n - len(found.unscreened[reason]))}"
+        for reason, n in found.reasons.most_common()
+        if reason in found.unscreened
+    )
+    return _bars(found.reasons, found.total) + extras + named
+
+
+def _rows(inputs: Iterable[Input]) -> str:
+    return "".join(f"<tr><td>{_name(one)}</td><td>{text(one.detail)}</td></tr>" for one in inputs)
+
+
+def _more(rest: int) -> str:
+    return f"<p>… and {rest:,} more: the table (-o NAME.csv) has all.</p>" if rest else ""
 
 
 def _bars(counts: Counter[str], total: int) -> str:
@@ -117,7 +143,7 @@ def _bars(counts: Counter[str], total: int) -> str:
 
 def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     if not radius:
-        said = _counted(counts.total(), "match", "matches")
+        said = counted(counts.total(), "match", "matches")
         return f"<p>{said} by {text(kind)}. A digest is equal, or it is no match.</p>"
     width = 1 / (radius + 1)
     bars = [(d * width, width, counts[d], f"{counts[d]} at {d} bits") for d in range(radius + 1)]
@@ -130,7 +156,7 @@ def _distances(counts: Counter[int], kind: str, radius: int) -> str:
 
 def _days(found: Summary) -> str:
     if not found.days:
-        said = _counted(found.undated, "file", "files")
+        said = counted(found.undated, "file")
         return f"<p>{said} with a match, without a time.</p>" if found.undated else ""
     numbers = Counter({date.fromisoformat(day).toordinal(): n for day, n in found.days.items()})
     first, last = min(numbers), max(numbers)
@@ -144,10 +170,10 @@ def _days(found: Summary) -> str:
         for b in range(bins)
     ]
     labels = [(0.0, _day(first)), (1.0, _day(last))] if first < last else [(0.0, _day(first))]
-    undated = f" {found.undated:,} are without a time." if found.undated else ""
+    undated = f" Without a time: {found.undated:,}." if found.undated else ""
     return draw_bars(bars, labels, "matched files by day") + (
-        f"<p>Files with a match, by the time of their last change (UTC), {days} day"
-        f"{'s' if days > 1 else ''} a bar.{undated}</p>"
+        "<p>Files with a match, by the time of their last change (UTC),"
+        f" {counted(days, 'day')} a bar.{undated}</p>"
     )
 
 
@@ -158,44 +184,62 @@ def _day(ordinal: int) -> str:
 def _matches(found: Summary) -> str:
     if not found.matches:
         return ""
-    heads = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
-    rows = "".join(
-        "<tr>"
-        f"<td><bdi>{text(m.input)}</bdi>{_name(m)}</td><td><bdi>{text(m.entry)}</bdi></td>"
-        f"<td>{text(m.source)}</td><td>{text(m.list)}</td><td>{text(m.state)}</td>"
-        f'<td>{text(m.kind)}</td><td class="n">{m.distance}</td>'
-        f"<td>{text(m.orientation)}, {text(m.region)}</td><td>{text(_where(m))}</td></tr>"
-        for m in found.matches
-    )
-    total = found.states.total()
-    rest = total - len(found.matches)
-    more = f"<p>… and {rest:,} more.</p>" if rest else ""
-    states = ", ".join(f"{n:,} {text(state)}" for state, n in found.states.most_common())
     said = (
-        f"{_counted(found.verdicts['match'], 'input', 'inputs')} with a match. A row for each entry"
-        f" and kind of hash by which one matches: {states}."
+        f"{counted(found.verdicts['match'], 'input')} with a match. A row for each entry and kind"
+        f" of hash by which one matches: {_states(found.states)}."
     )
-    return f"<p>{said}</p>" + _table(heads, rows) + more
+    table = _table(_HEADS, "".join(f"<tr>{_hit(one)}</tr>" for one in found.matches), kind="hits")
+    return f"<p>{said}</p>{table}{_more(found.states.total() - len(found.matches))}"
 
 
-def _counted(n: int, one: str, many: str) -> str:
-    return f"{n:,} {one if n == 1 else many}"
+def _beside(found: Summary) -> str:
+    if not found.beside:
+        return ""
+    said = (
+        "Hits that neither make nor cancel a match: on seeds and known-good records, and on listed"
+        f" videos of which only single pictures were seen: {_states(found.states_beside)}."
+    )
+    rows = "".join(f"<tr>{_hit(one)}<td>{text(one.of.verdict)}</td></tr>" for one in found.beside)
+    table = _table((*_HEADS, "verdict"), rows, kind="hits")
+    return f"<p>{said}</p>{table}{_more(found.states_beside.total() - len(found.beside))}"
 
 
-def _name(match: Named) -> str:
-    """What else tells an input from others: the bytes of a name that is not UTF-8; in which archive
-    a member is, whose name a file may have too, and behind how many of its name.
+def _states(states: Counter[str]) -> str:
+    return ", ".join(f"{n:,} {text(state)}" for state, n in states.most_common())
+
+
+def _hit(hit: Hit) -> str:
+    """The cells of a hit."""
+    return (
+        f"<td>{_name(hit.of)}</td><td><bdi>{text(hit.entry)}</bdi></td>"
+        f"<td>{text(hit.source)}</td><td>{text(hit.list)}</td><td>{text(hit.state)}</td>"
+        f'<td>{text(hit.kind)}</td><td class="n">{hit.distance}</td>'
+        f"<td>{text(hit.orientation)}, {text(hit.region)}</td><td>{text(_where(hit))}</td>"
+    )
+
+
+def _name(one: Input) -> str:
+    """The name of an input, and what else tells it from others: the bytes of a name that is not
+    UTF-8; in which archive a member is, whose name a file may have too, and behind how many of its
+    name.
     """
-    raw, archive = match.input_base64, match.archive
-    told = "" if raw is None else f"<br>in base64 {text(raw)}"
+    raw, archive = one.input_base64, one.archive
+    told = f"<bdi>{_cut(one.input)}</bdi>"
+    told += "" if raw is None else f"<br>in base64 {_cut(raw)}"
     if archive is not None:
-        told += f"<br>in the archive <bdi>{text(archive)}</bdi>"
-    if match.same:
-        told += f", behind members of its name: {', '.join(map(str, match.same))}"
+        told += f"<br>in the archive <bdi>{_cut(archive)}</bdi>"
+    if one.same:
+        told += f", behind members of its name: {', '.join(map(str, one.same))}"
     return told
 
 
-def _where(match: Named) -> str:
+def _cut(name: str) -> str:
+    rest = len(name) - _LONGEST_NAME
+    more = f" … and {counted(rest, 'character')} more" if rest > 0 else ""
+    return text(name[:_LONGEST_NAME]) + more
+
+
+def _where(match: Hit) -> str:
     """The part and time of a match, and what kind of part it is where no viewer shows it; of a
     listed video the seconds of both.
     """
@@ -209,7 +253,7 @@ def _where(match: Named) -> str:
 def _slowest(found: Summary) -> str:
     rows = "".join(
         f'<tr><td class="n">{seconds:.3f} s</td><td>{text(verdict)}</td>'
-        f"<td><bdi>{text(name)}</bdi></td></tr>"
+        f"<td><bdi>{_cut(name)}</bdi></td></tr>"
         for seconds, name, verdict in found.slowest
         if seconds
     )
@@ -234,9 +278,10 @@ def _list(name: str, generation: int, stamp: str) -> str:
     return f"{name}, generation {generation}" + (f" ({stamp})" if stamp else "")
 
 
-def _table(heads: Iterable[str], rows: str) -> str:
+def _table(heads: Iterable[str], rows: str, *, kind: str = "few") -> str:
     cells = "".join(f"<th>{text(head)}</th>" for head in heads)
-    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead>{rows}</table></div>'
+    head = f"<thead><tr>{cells}</tr></thead>"
+    return f'<div class="wide"><table class="{kind}">{head}{rows}</table></div>'
 
 
 def _size(number: float) -> str:

@@ -17,31 +17,33 @@ from screener.newest import SEEN, Seen, name_in, superseded
 from screener.result import SCHEMA, Verdict
 
 
-def _lines_of(path: Path) -> Iterator[dict[str, Any] | None]:
-    """The result lines of a file, all of them; None for one that cannot be read, as a crash may
-    leave it. OutputError as `result_lines.read`.
-    """
+def facts_of(line: bytes) -> dict[str, Any] | None:
+    """Return what a result line says, or None if it cannot be read, as a crash may leave it."""
     try:
-        for line in result_lines.read(path):
-            try:
-                facts = json.loads(line)
-                known = facts["schema"] == SCHEMA and isinstance(facts["verdict"], str)
-            except (ValueError, KeyError, TypeError, RecursionError):
-                known = False
-            yield facts if known else None
+        facts = json.loads(line)
+        known = facts["schema"] == SCHEMA and isinstance(facts["verdict"], str)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return facts if known else None
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    """Yield all result lines of a file. Raises OutputError as `result_lines.read`."""
+    try:
+        yield from result_lines.read(path)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def counting(path: Path, older: NDArray[np.int64]) -> Iterator[dict[str, Any] | None]:
-    """The lines of a file but those at `older` places, which `older_lines` gives."""
+def counting(path: Path, older: NDArray[np.int64]) -> Iterator[bytes]:
+    """Yield the lines of a file but those at `older` places, which `older_lines` gives."""
     places = iter(older.tolist())
     skipped = next(places, None)
-    for number, facts in enumerate(_lines_of(path)):
+    for number, line in enumerate(_lines_of(path)):
         if number == skipped:
             skipped = next(places, None)
         else:
-            yield facts
+            yield line
 
 
 def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
@@ -50,7 +52,7 @@ def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
     meanwhile, and gives these places alone.
     """
     seen, matched = bytearray(), bytearray()
-    for number, facts in enumerate(_lines_of(path)):
+    for number, facts in enumerate(map(facts_of, _lines_of(path))):
         matched.append(facts is not None and facts["verdict"] == Verdict.MATCH)
         try:
             if facts is None or facts["input"] is None:

@@ -16,23 +16,52 @@ from numpy.typing import NDArray
 from screener.errors import OutputError
 from screener.extras import EXTRAS
 from screener.hashing.hash import KINDS
-from screener.report.lines import archive_of, counting, moment, older_lines
+from screener.report.lines import archive_of, counting, facts_of, moment, older_lines
+from screener.result import line_counts
 
 _SLOWEST = 20
-_MATCHES = 500  # that are named one by one
+_HITS = 500  # matches, and as many hits beside, that are named one by one
+_UNSCREENED = 100  # inputs of each reason that are named
+_REASONS = 40  # of which inputs are named: more than there are
+_LONGEST_DETAIL = 300  # characters of it that are shown
 _LARGEST = 1 << 63  # bytes, which no file has
 
 
 @dataclass(frozen=True)
-class Named:
-    """A match that the page names, with what tells its input from others. `spans` are, of a listed
-    video, the seconds of the input and those of the video.
-    """
+class Input:
+    """An input that the page names, with what tells it from others, and what came of it."""
 
     input: str
     input_base64: str | None
     archive: str | None
     same: tuple[int, ...]
+    verdict: str
+    reason: str | None
+    detail: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Input:
+        """Return that of a line. Raises KeyError, TypeError, ValueError or AttributeError if it is
+        damaged.
+        """
+        return cls(
+            input=str(facts["input"]),
+            input_base64=facts.get("input_base64"),
+            archive=archive_of(facts),
+            same=tuple(map(int, facts.get("same") or ())),
+            verdict=facts["verdict"],
+            reason=None if facts["reason"] is None else _text(facts, "reason"),
+            detail=str(facts.get("detail") or "")[:_LONGEST_DETAIL],
+        )
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A match, or a hit beside, that the page names. `spans` are, of a listed video, the seconds of
+    the input and those of the video.
+    """
+
+    of: Input
     list: str
     source: str
     entry: str
@@ -48,9 +77,9 @@ class Named:
     spans: tuple[tuple[float, ...], tuple[float, ...]] | None
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], match: Mapping[str, Any]) -> Named:
-        """That of a match in a line; KeyError, TypeError, ValueError or AttributeError where one of
-        the two is damaged.
+    def made(cls, input: Input, match: Mapping[str, Any]) -> Hit:
+        """Return a hit of an input by what its line says of it. Raises KeyError, TypeError,
+        ValueError or AttributeError if that is damaged.
         """
         kind, radius, distance = KINDS[match["kind"]], int(match["radius"]), int(match["distance"])
         if not 0 <= distance <= radius <= 8 * kind.code_size:
@@ -58,10 +87,7 @@ class Named:
         video = match.get("video")
         spans = video and (tuple(video["input_span"]), tuple(video["listed_span"]))
         return cls(
-            input=str(facts["input"]),
-            input_base64=facts.get("input_base64"),
-            archive=archive_of(facts),
-            same=tuple(map(int, facts.get("same") or ())),
+            of=input,
             list=_text(match, "list"),
             source=_text(match, "source"),
             entry=_text(match, "entry"),
@@ -84,9 +110,8 @@ class _Line:
     as far as that is told.
     """
 
-    input: str
-    verdict: str
-    reason: str | None
+    input: Input
+    counts: bool
     extra: str | None
     bytes: int
     seconds: float
@@ -94,7 +119,8 @@ class _Line:
     policy: str
     versions: str
     lists: list[tuple[str, int, str]]
-    matches: list[Named]
+    matches: list[Hit]
+    beside: list[Hit]
     changed: datetime | None
 
     @classmethod
@@ -102,14 +128,16 @@ class _Line:
         """That of a line; KeyError, TypeError, ValueError, AttributeError or OverflowError where it
         is damaged in any place.
         """
-        matches = [Named.of(facts, match) for match in facts["matches"]]
+        input = Input.of(facts)
+        matches, beside = (
+            [Hit.made(input, hit) for hit in facts[name]] for name in ("matches", "beside")
+        )
         media, extra, size = facts["media"] or {}, facts.get("extra"), int(facts["bytes"] or 0)
         if not 0 <= size < _LARGEST:
             raise ValueError
         return cls(
-            input=str(facts["input"]),
-            verdict=facts["verdict"],
-            reason=None if facts["reason"] is None else _text(facts, "reason"),
+            input=input,
+            counts=line_counts(facts),
             extra=extra if extra in EXTRAS else None,
             bytes=size,
             seconds=float(facts.get("seconds") or 0),
@@ -121,6 +149,7 @@ class _Line:
                 for one in facts["lists"]
             ],
             matches=matches,
+            beside=beside,
             changed=moment(facts["mtime_ns"]) if matches else None,
         )
 
@@ -143,6 +172,7 @@ class Summary:
     extras: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
+    states_beside: Counter[str] = field(default_factory=Counter)
     # (kind, radius) → distance → matches
     distances: dict[tuple[str, int], Counter[int]] = field(default_factory=dict)
     days: Counter[str] = field(default_factory=Counter)
@@ -151,7 +181,9 @@ class Summary:
     lists: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
-    matches: list[Named] = field(default_factory=list)
+    matches: list[Hit] = field(default_factory=list)
+    beside: list[Hit] = field(default_factory=list)
+    unscreened: dict[str, list[Input]] = field(default_factory=dict)  # by the reason
     slow: list[tuple[float, int, str, str]] = field(default_factory=list)
 
     @classmethod
@@ -159,7 +191,7 @@ class Summary:
         """That of a file; OutputError where it cannot be read, or none of its lines is a result."""
         older, matched_before = older_lines(path)
         found = cls(older=older, matched_before=matched_before)
-        for facts in counting(path, found.older):
+        for facts in map(facts_of, counting(path, found.older)):
             try:
                 if facts is None:
                     raise TypeError
@@ -176,16 +208,20 @@ class Summary:
         return [(s, name, verdict) for s, _, name, verdict in sorted(self.slow, reverse=True)]
 
     def _add(self, line: _Line) -> None:
+        self.states_beside.update(one.state for one in line.beside)
+        self.beside += line.beside[: max(0, _HITS - len(self.beside))]
+        if not line.counts:
+            return
         self.total += 1
         self.bytes += line.bytes
         self.seconds += line.seconds
-        self.verdicts[line.verdict] += 1
+        self.verdicts[line.input.verdict] += 1
         self.types[line.type] += 1
         self.policies[line.policy] += 1
         self.versions[line.versions] += 1
         self.lists.update(line.lists)
-        if line.reason is not None:
-            self.reasons[line.reason] += 1
+        if line.input.reason is not None:
+            self._add_unscreened(line.input, line.input.reason)
         if line.extra is not None:
             self.extras[line.extra] += 1
         if line.changed is not None:
@@ -195,10 +231,18 @@ class Summary:
         for one in line.matches:
             self.distances.setdefault((one.kind, one.radius), Counter())[one.distance] += 1
             self.states[one.state] += 1
-        self.matches += line.matches[: max(0, _MATCHES - len(self.matches))]
-        heapq.heappush(self.slow, (line.seconds, -self.total, line.input, line.verdict))
+        self.matches += line.matches[: max(0, _HITS - len(self.matches))]
+        of = line.input
+        heapq.heappush(self.slow, (line.seconds, -self.total, of.input, of.verdict))
         if len(self.slow) > _SLOWEST:
             heapq.heappop(self.slow)
+
+    def _add_unscreened(self, input: Input, reason: str) -> None:
+        self.reasons[reason] += 1
+        if reason in self.unscreened or len(self.unscreened) < _REASONS:
+            named = self.unscreened.setdefault(reason, [])
+            if len(named) < _UNSCREENED:
+                named.append(input)
 
 
 def _text(facts: Mapping[str, Any], name: str) -> str:

@@ -24,7 +24,7 @@ from screener.inputs.folder import Place
 from screener.inputs.names import Awaited
 from screener.media.source import Name, called
 from screener.policy import Policy
-from screener.result import Result, Verdict
+from screener.result import Result
 from screener.screen import Screener, check_engine
 from screener.whole import within
 from screener.workers.any_workers import AnyWorkers, Start
@@ -53,8 +53,9 @@ def scan(
     looks up what they send, in batches, so that no decoder has a list in its memory. A file that
     crashes its process, takes longer than `policy.seconds` or needs more than `policy.memory` bytes
     costs exactly itself: `crashed`, `timeout`, `too_large`. Zip and tar archives are opened: each
-    member has a Result, named `archive!member`; the archive has one where it is listed itself, is
-    damaged, is empty, or goes beyond a limit.
+    member has a Result, named `archive!member`, and the Result of the archive follows the last of
+    them. It is `no_match` only if that is the verdict of all members; `Result.counts` says whether
+    to count it beside them.
 
     `ordered=False` yields Results as they come, and walks each folder in the order of the disk.
     `finished` says what is done already and left out: see `output.resume_jsonl`. `metrics` hears of
@@ -167,13 +168,13 @@ class _Scan:
                 awaited = self._hand_out(workers)
                 told = False
                 for item in self._backlog.told():
+                    told = True  # also if it has no line: an archive may have waited for it
                     if item.own is not None:
                         # Behind its members: who finds it in the cache may rely on theirs.
                         self._keep([item.own])
                     if item.has_line:
                         self._tell("hashed_again", 1)
                     elif item.result is not None:
-                        told = True
                         self._count(item.result)
                         yield item.target.path, item.result
                         if os.getpid() != process:
@@ -193,7 +194,7 @@ class _Scan:
             self._metrics(name, value, labels)
 
     def _count(self, result: Result) -> None:
-        if self._metrics is not None:
+        if self._metrics is not None and result.counts:
             self._tell("results", 1, verdict=str(result.verdict), reason=str(result.reason or ""))
             self._tell("bytes", result.bytes or 0)
 
@@ -269,10 +270,6 @@ class _Scan:
         own = replace(opened.hashed, trouble=trouble, archive=True)
         item.own = _named(own, item, seconds)
         self._decide([(item, own, seconds)])
-        result = item.result
-        listed = result is not None and (result.verdict is Verdict.MATCH or result.beside)
-        if not listed and trouble is None:
-            item.result = None  # its members speak for it
         item.name = None if item.target.inner else item.own.name
         item.bound = not opened.direct
         self._backlog.open(item, members)

@@ -19,6 +19,7 @@ from screener.lists.formats.options import Options
 from screener.lists.formats.threatexchange import SIGNALS
 from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.printable import counted
 
 NAME = "hma"
 _ENABLED = 1
@@ -56,8 +57,8 @@ class _Contents:
         if not self._off_for_now:
             return ()
         return (
-            f"{self._off_for_now} records are disabled until a time to come: they stay withdrawn"
-            " after it, until they are imported again",
+            f"{counted(self._off_for_now, 'record')} disabled until a time to come: withdrawn after"
+            " it, too, until imported again",
         )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:

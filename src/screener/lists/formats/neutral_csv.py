@@ -40,7 +40,7 @@ from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
-from screener.printable import some
+from screener.printable import counted, some
 
 NAME = "csv"
 # What a cell that says nothing may begin with; asked first, since most begin with a digit.
@@ -207,8 +207,8 @@ class NeutralCsv:
         if hashes:
             named = some([name for name in hashes if not may_hold_hash(name)])
             yield (
-                f"{len(hashes)} columns kept as labels look like hashes, and nothing is compared"
-                f" with them{named and f': {named}'}; name their kind in the header, as in `pdq`,"
+                f"{counted(len(hashes), 'column')} kept as labels may hold hashes, which are not"
+                f" compared{named and f': {named}'}; name their kind in the header, as in `pdq`,"
                 " or use a mapping file"
             )
         states = [name for name in self.unknown_columns if folded(name) in _LIKE_A_STATE]

@@ -27,6 +27,7 @@ from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
 from screener.lists.records import BadRow, Category, Row, derived_entry
 from screener.lists.states import State
+from screener.printable import counted
 
 NAME = "vics"
 _CONTEXTS = ("@odata.context", "odata.metadata")
@@ -161,13 +162,13 @@ class _Media:
 
     def notes(self) -> tuple[str, ...]:
         """How many records so far are no match since they have no category of the scheme."""
-        counted = (
+        without = (
             (self._unnamed, f"a category that {self._scheme} does not name"),
             (self._without, "no category"),
         )
         return tuple(
-            f"{count} records have {what}: they are seeds, and match nothing"
-            for count, what in counted
+            f"{counted(count, 'record')} with {what}: taken as seeds, which match nothing"
+            for count, what in without
             if count
         )
 

@@ -26,6 +26,7 @@ from screener.lists.records import Row, derived_entry
 from screener.lists.searchable import Changes
 from screener.lists.states import State
 from screener.lists.times import order
+from screener.printable import counted
 from screener.whole import whole
 
 
@@ -82,7 +83,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
             connection, number, what="release", states=states, confirmed=before.time,
-            by=asked.by, note=f"{len(ids)} rows: {asked.reason}",
+            by=asked.by, note=f"{counted(len(ids), 'row')}: {asked.reason}",
         )  # fmt: skip
         return number
 

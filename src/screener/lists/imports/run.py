@@ -25,6 +25,7 @@ from screener.lists.states import State
 from screener.lists.telling import may_hold_hash
 from screener.lists.terms import told
 from screener.lists.times import timeless
+from screener.printable import counted
 
 _SHOWN = 20  # bad rows that a report lists
 _SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
@@ -148,7 +149,7 @@ class Run:
         if rows and rows == bad:
             line, why = self._first_bad[0]
             raise ListError(
-                f"{self._file}: none of its {rows} rows can be read ({self._reader.unit} {line}:"
+                f"{self._file}: none of its rows can be read ({self._reader.unit} {line}:"
                 f" {why}); nothing was imported"
             )
 
@@ -162,16 +163,16 @@ class Run:
         bad, absent = self._quarantined.total(), self._versions.counts["absent"]
         if bad and absent:
             raise ListError(
-                f"{self._file}: {bad} of {self._counts['rows']} rows could not be read, and"
-                f" {absent} of the source's {before} entries, which no other row names, would be"
-                " withdrawn; if they are to go, import it with --accept-shrink; nothing was"
-                " imported"
+                f"{self._file}: could not read {bad} of {counted(self._counts['rows'], 'row')}, and"
+                f" {absent} of the source's {counted(before, 'entry', 'entries')}, which no other"
+                " row names, would be withdrawn; if they are to go, import it with"
+                " --accept-shrink; nothing was imported"
             )
         if gone > before * _SHRINK:
             raise ListError(
-                f"{self._file} would withdraw {gone} of the source's {before} entries, or give them"
-                " a state that matches nothing; if it is whole, import it with --accept-shrink;"
-                " nothing was imported"
+                f"{self._file} would withdraw {gone} of the source's"
+                f" {counted(before, 'entry', 'entries')}, or give them a state that matches"
+                " nothing; if it is whole, import it with --accept-shrink; nothing was imported"
             )
 
     def finish(
