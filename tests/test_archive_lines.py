@@ -167,7 +167,7 @@ def test_summaries_count_members_and_not_the_archives_that_they_speak_for(known,
     assert (found.total, found.verdicts) == (len(counted), verdicts)
 
     clean = screener("scan", uploads / "clean.zip", uploads / "nested.zip", *call)
-    assert (clean.returncode, len(clean.stdout.splitlines())) == (0, 8)
+    assert (clean.returncode, len(clean.stdout.splitlines())) == (0, 9)
     assert "5 screened: 0 match, 5 no_match, 0 unscreened" in clean.stderr
 
 
@@ -211,8 +211,7 @@ def go_on(engine, folder, path, **settings):
     return written
 
 
-@pytest.mark.parametrize("ordered", [True, False])
-@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize(("ordered", "cached"), [(True, False), (False, True)])
 def test_a_resumed_scan_closes_an_archive_once(engine, uploads, tmp_path, ordered, cached):
     """Wherever the file of results ends, what is missing of an archive is written with its line,
     which then counts members of both scans; what is done is written no second time.
@@ -225,7 +224,8 @@ def test_a_resumed_scan_closes_an_archive_once(engine, uploads, tmp_path, ordere
         (one["input"], one["verdict"], str(one.get("members"))) for one in lines(whole)
     )
     with HashCache.open(tmp_path / "cache") as cache:
-        for kept in (0, 2, *(n for n, name in enumerate(names) if name.startswith("nested"))):
+        ends = ("matching.tar", "nested.zip!in.zip!deep.tar", "nested.zip!in.zip", "nested.zip")
+        for kept in (1, *map(names.index, ends)):
             path.write_bytes(b"".join(written[:kept]))
             new = go_on(engine, uploads, path, ordered=ordered, cache=cache if cached else None)
 
