@@ -193,9 +193,9 @@ def test_a_page_holds_what_the_results_say_and_nothing_that_acts(results, tmp_pa
         assert said in shown, said
     assert "known, generation 1" in shown
     assert {tag for tag, _ in page.elements} <= {
-        "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "section", "div",
-        "b", "span", "p", "table", "thead", "tr", "th", "td", "svg", "rect", "line", "text", "bdi",
-        "footer",
+        "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "section",
+        "div", "b", "span", "p", "table", "thead", "tr", "th", "td", "svg", "rect", "line", "text",
+        "bdi", "footer",
     }  # fmt: skip
     names = {name for _, attributes in page.elements for name in attributes}
     assert not names & {"src", "href", "style", "onload", "data", "action", "xlink:href"}

@@ -230,7 +230,7 @@ def print_export(console: Console, report: ExportReport) -> None:
             records = counted(number, "record")
             console.print(f"  withheld: {records} of {_safe(source)}: {_safe(reason)}")
     for reason, number in report.left_out.items():
-        console.print(f"  left out: {number} {_safe(reason)}")
+        console.print(f"  left out: {_safe(reason)}: {number}")
     if not report.hashes:
         console.print(
             "  [yellow]no hash is in it: no confirmed or disputed record may go to this audience[/]"

@@ -218,7 +218,7 @@ def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListErr
 
 def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
     """Who looks up in such a file would find nothing, and take all for cleared."""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in tally.left_out.items())
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.left_out.items())
     return ListError(
         f"of {matching} confirmed and disputed records that may go on, none has a hash for this"
         f" {order.format} file ({reasons}); choose another format or, for bloom, another kind"
