@@ -141,6 +141,14 @@ def on_terminal(call, *, with_results):
     return shown.decode()
 
 
+def test_the_help_says_that_a_slow_file_delays_others_and_what_helps():
+    """Where names from standard input are shown, beside the order of the lines."""
+    told = " ".join(screener("scan", "--help").stdout.split())
+    assert "one slow file delays the lines behind it. With --unordered, each comes" in told
+    assert "screener scan - --list known.list --unordered" in told
+    assert "the archive's own line follows them, and says that it is done" in told
+
+
 def test_numbers_agree_with_their_nouns(known, tmp_path):
     """One row, one entry, one input, one result."""
     assert [counted(n, "row") for n in (0, 1, 2, 1234)] == [

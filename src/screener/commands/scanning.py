@@ -90,8 +90,12 @@ def scan(
 
     Every file is opened in a worker process: one that crashes, hangs or eats memory costs exactly
     itself, and is reported as unscreened with the reason. Members of zip and tar archives have
-    lines of their own, named `archive.zip!member`. A path may be a pattern with `*`, `?` or `**`;
-    `-` reads names from standard input, separated by NULs or line ends.
+    lines of their own, named `archive.zip!member`; the archive's own line follows them, and says
+    that it is done. A path may be a pattern with `*`, `?` or `**`; `-` reads names from standard
+    input, separated by NULs or line ends.
+
+    Lines come in the order of the inputs, so that one slow file delays the lines behind it. With
+    --unordered, each comes when its input is done.
 
     With --resume, an input that has a line in the file is left out if its size and time are the
     same, and generations of the lists and policy too. The exit code is that of all lines of the
@@ -108,6 +112,7 @@ def scan(
       screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
       screener scan uploads/ --list known.list --resume results.jsonl
       find uploads -not -type d -newer last -print0 | screener scan - --list known.list
+      screener scan - --list known.list --unordered < names.pipe
     """
     if keep is not None and cache is None:
         raise click.UsageError("--keep is how long a cache keeps hashes: name one by --cache")
