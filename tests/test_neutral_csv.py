@@ -379,10 +379,10 @@ def test_labels_that_look_like_hashes_are_told():
 
     told = reader.notes[0]
     assert told.startswith("3 columns kept as labels may hold hashes, which are not compared")
-    assert "with them: perceptual, Parent;" in told
+    assert "not compared: perceptual, Parent;" in told
     many = reader_of(f"id,md5{''.join(f',n{n}' for n in range(99))}\n" + f"x{f',{MD5}' * 100}\n")
     assert (len(list(many)), len(many.unknown_columns)) == (1, 99)
-    assert "with them: n0, n1, " in many.notes[0]
+    assert "not compared: n0, n1, " in many.notes[0]
     assert ", n19 and 79 more; name" in many.notes[0]
     few = reader_of("id,md5,note\n" + f"x,{MD5},{MD5}\n" + f"y,{MD5},a word\n" * 2)
     assert (len(list(few)), few.notes) == (3, ())
