@@ -56,6 +56,36 @@ def test_search_equals_a_dictionary(
     assert as_lists(*index.search(queries)) == oracle(values, queries)
 
 
+CLUSTERS = {
+    "random": lambda rng: rng.integers(0, 256, (20_000, 16), np.uint8),
+    "at the ends": lambda rng: rng.choice(np.array([0, 255], np.uint8), (20_000, 16)),
+    "in one corner": lambda rng: np.pad(
+        rng.integers(0, 256, (20_000, 10), np.uint8), ((0, 0), (6, 0))
+    ),
+    "with one prefix": lambda rng: np.pad(
+        rng.integers(0, 256, (2_000, 2), np.uint8), ((0, 0), (14, 0))
+    ),
+    "short": lambda rng: rng.integers(0, 256, (20_000, 3), np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_search_equals_a_dictionary_however_the_values_lie(name: str) -> None:
+    """Places are guessed as those of random values; others are found as well, alone and in batches,
+    listed or one off a listed one.
+    """
+    rng = np.random.default_rng(5)
+    values: Values = CLUSTERS[name](rng)
+    index = DigestIndex.build(values)
+    queries = values[rng.integers(0, len(values), 1_500)]
+    queries[500:1_000, -1] += 1
+    queries[1_000:, rng.integers(0, values.shape[1])] -= 1
+    queries[0], queries[1] = 0, 255
+    expected = oracle(values, queries)
+    assert as_lists(*index.search(queries)) == expected
+    assert [as_lists(*index.search(query))[0] for query in queries] == expected
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_saved_and_opened(tmp_path: Path, count: int) -> None:
     """An opened index has the values, in their order, and the answers of the one saved; nobody can

@@ -86,7 +86,7 @@ print(len(own))
 
 
 def test_imports_run_one_way():
-    """No module imports from a layer above its own; the core is imported by ten modules only."""
+    """No module imports from a layer above its own; the core is imported by eleven modules only."""
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).with_suffix("").parts
@@ -96,6 +96,7 @@ def test_imports_run_one_way():
             layer = layer_of(module)
             if layer == "_core":
                 if own not in {
+                    ("index", "digests"),
                     ("index", "hamming"),
                     ("index", "tables"),
                     ("hashing", "detail"),

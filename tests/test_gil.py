@@ -10,12 +10,14 @@ import pytest
 from screener import HammingIndex
 from screener.hashing import digest, pdq
 from screener.hashing.hash import KINDS
+from screener.index.digests import DigestIndex
 
 _MOST_S = 20.0
 _RNG = np.random.default_rng(20260131)
 _CODES = _RNG.integers(0, 256, (20_000, 32), np.uint8)
 _QUERIES = _RNG.integers(0, 256, (200, 32), np.uint8)
 _INDEX = HammingIndex.build(_CODES)
+_DIGESTS = DigestIndex.build(_CODES)
 _RGB = _RNG.integers(0, 256, (480, 640, 3), np.uint8)
 
 WORK = {
@@ -23,6 +25,7 @@ WORK = {
     "pdq of all orientations": lambda: pdq.compute_orientations(_RGB),
     "pdq of a batch": lambda: pdq.compute_batch([_RGB, _RGB]),
     "md5 of a batch": lambda: digest.compute_batch([_RGB.tobytes()] * 4, [KINDS["md5"]]),
+    "a look-up of digests": lambda: _DIGESTS.search(_QUERIES),
     "a search by tables": lambda: _INDEX.search(_QUERIES[:1], radius=31),
     "a flat search": lambda: _INDEX.search(_QUERIES, radius=90),
 }

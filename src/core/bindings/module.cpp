@@ -32,6 +32,7 @@ NB_MODULE(_core, m) {
   m.attr("KERNEL") = active().name;
   bind_index(m);
   bind_build(m);
+  bind_digests(m);
   bind_scan(m);
   bind_floor(m);
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");

@@ -21,6 +21,7 @@ auto without_gil(Work work) {
 
 void bind_index(nb::module_& m);
 void bind_build(nb::module_& m);
+void bind_digests(nb::module_& m);
 void bind_scan(nb::module_& m);
 void bind_floor(nb::module_& m);
 void bind_pdq(nb::module_& m);

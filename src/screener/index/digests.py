@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from screener import _core
 from screener.errors import HashError, IndexFileError
 from screener.hashing import given
 from screener.index.invariants import check_digests
@@ -20,6 +21,17 @@ _MOST_VALUES: Final = 2**32 - 1
 Values = npt.NDArray[np.uint8]
 Prefixes = npt.NDArray[np.uint64]
 Order = npt.NDArray[np.uint32]
+Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def _no_hits() -> Found:
+    nothing = np.zeros(2, np.int64), np.empty(0, np.int64)
+    for array in nothing:
+        array.flags.writeable = False
+    return nothing
+
+
+_NOTHING: Final = _no_hits()  # what most lone queries find, made once
 
 
 class DigestIndex:
@@ -29,7 +41,7 @@ class DigestIndex:
     open the same file share its memory.
     """
 
-    __slots__ = ("_order", "_prefixes", "_sections", "_values")
+    __slots__ = ("_order", "_prefixes", "_sections", "_table", "_values")
 
     def __init__(
         self, values: Values, prefixes: Prefixes, order: Order, sections: Sections | None = None
@@ -39,6 +51,7 @@ class DigestIndex:
         self._prefixes = prefixes
         self._order = order
         self._sections = sections
+        self._table = _core.Digests(values, prefixes, order)
 
     @classmethod
     def build(cls, values: Values) -> DigestIndex:
@@ -106,57 +119,42 @@ class DigestIndex:
         """The values in the order given to `build`, (n, size), read-only."""
         return self._values
 
-    def search(self, queries: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The rows that equal each query.
+    def search(self, queries: Values) -> Found:
+        """Return the rows that equal each query.
 
         `queries` is uint8 of shape (q, size), or (size,) for one. Returns `(offsets, rows)`,
-        int64: query i equals `values[rows[offsets[i]:offsets[i + 1]]]`, rows ascending. Raises
-        HashError for another type or size, IndexFileError where a damaged file leads astray.
+        int64: query i equals `values[rows[offsets[i]:offsets[i + 1]]]`, rows ascending. Arrays
+        without a hit may be read-only. Raises HashError for another type or size, IndexFileError
+        if a damaged file leads astray. The interpreter lock is released meanwhile.
         """
-        batch = self._check_queries(queries)
-        wanted = _prefixes(batch)
-        first, counts = self._ranges(wanted)
-        # Every candidate of every query in one run: whose it is, and where it stands.
-        owners = np.repeat(np.arange(len(batch)), counts)
-        starts = np.cumsum(counts) - counts
-        places = np.arange(len(owners)) - np.repeat(starts - first, counts)
-        rows = self._order[places].astype(np.int64)
-        if len(rows) and rows.max() >= len(self):
-            raise IndexFileError("the index is damaged: a row beyond its values")
-        equal = (self._values[rows] == batch[owners]).all(axis=1)
-        offsets = np.zeros(len(batch) + 1, np.int64)
-        np.cumsum(np.bincount(owners[equal], minlength=len(batch)), out=offsets[1:])
-        return offsets, rows[equal]
+        # The core refuses wrong queries; checking a lone one first would double its time.
+        if type(queries) is not np.ndarray:  # whatever has a buffer would do for the core
+            queries = _check_queries(queries, self._values.shape[1])
+        try:
+            found = self._table.search(queries)
+        except (TypeError, ValueError):
+            found = self._search_checked(_check_queries(queries, self._values.shape[1]))
+        if found is not None:
+            return cast("Found", found)
+        if queries.ndim == 1:
+            return _NOTHING
+        return np.zeros(len(queries) + 1, np.int64), _NOTHING[1]
 
-    def _ranges(self, wanted: Prefixes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Where the values of each prefix begin in order, and how many there are.
+    def _search_checked(self, queries: Values) -> Any:
+        try:
+            return self._table.search(queries)
+        except ValueError as error:
+            raise IndexFileError(str(error)) from None
 
-        In ascending order each search begins where the one before ended, in memory just read.
-        Most prefixes have no value, so only for the others is the end searched for.
-        """
-        ascending = np.argsort(wanted)
-        ordered = wanted[ascending]
-        first = np.empty(len(wanted), np.int64)
-        counts = np.zeros(len(wanted), np.int64)
-        begin = np.searchsorted(self._prefixes, ordered, side="left")
-        met = begin < len(self)
-        met[met] = self._prefixes[begin[met]] == ordered[met]
-        end = np.searchsorted(self._prefixes, ordered[met], side="right")
-        if (end <= begin[met]).any():
-            raise IndexFileError("the index is damaged: its prefixes are not in order")
-        first[ascending] = begin
-        counts[ascending[met]] = end - begin[met]
-        return first, counts
 
-    def _check_queries(self, queries: Any) -> Values:
-        if isinstance(queries, np.ndarray) and queries.ndim == 1:
-            queries = queries[np.newaxis, :]
-        _check_values(queries, "queries")
-        if queries.shape[1] != self._values.shape[1]:
-            raise HashError(
-                f"queries of {queries.shape[1]} bytes, values of {self._values.shape[1]}"
-            )
-        return np.ascontiguousarray(queries)
+def _check_queries(queries: Any, size: int) -> Values:
+    """Return the queries as a contiguous batch; raise HashError if they do not fit the values."""
+    if isinstance(queries, np.ndarray) and queries.ndim == 1:
+        queries = queries[np.newaxis, :]
+    _check_values(queries, "queries")
+    if queries.shape[1] != size:
+        raise HashError(f"queries of {queries.shape[1]} bytes, values of {size}")
+    return np.ascontiguousarray(queries)
 
 
 def _check_values(values: Any, what: str) -> None:
