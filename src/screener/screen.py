@@ -16,6 +16,7 @@ from screener.hasher import Hasher
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.matching import video_search
+from screener.matching.bare import BareHashes
 from screener.matching.coverage import Coverage
 from screener.matching.found import Found, Told
 from screener.matching.given import hashes_of, lists_of, names_of
@@ -25,7 +26,7 @@ from screener.media import pixels, source
 from screener.media.source import Item, Name
 from screener.policy import Policy, check_policy
 from screener.provenance import warn_of_other_pixels
-from screener.result import ListState, Reason, Result
+from screener.result import ListState, Reason, Result, Verdict
 from screener.version import __version__
 
 _AHEAD_S = 300.0  # by which the clock of whoever imports a list may be ahead of ours
@@ -64,6 +65,8 @@ class Screener:
             warn_of_other_pixels(one)
         held = {kind for one in self.lists for kind in one.kinds}
         self._coverage = Coverage(self.lists, self.policy)
+        self._known: Result | None = None
+        self._bare = BareHashes(self.lists, self.policy, self._coverage.floors())
         self._hashing = self.policy
         if any(self._coverage.by_videos(one) for one in self.lists):
             sampling = replace(self.policy.sampling, against_videos=True)
@@ -171,12 +174,21 @@ class Screener:
                 "several items are a list, of which each is a list of Hash objects, and not"
                 f" {type(items).__name__}"
             )
-        located = [
-            tuple(part for one in hashes_of(item) for part in video_search.located(one))
-            for item in items
-        ]
-        names = names_of(inputs, len(located))
-        return self.decide(list(map(Hashed, names, located)))
+        hashes = list(map(hashes_of, items))
+        return self._each(hashes, names_of(inputs, len(hashes)))
+
+    def _each(self, items: list[tuple[Hash, ...]], names: list[Name]) -> Iterator[Result]:
+        told = self._bare.look_up(items)
+        usual = [number for number, one in enumerate(told) if one is False]
+        decided = self.decide([_located(names[n], items[n]) for n in usual]) if usual else iter(())
+        no_match = self._no_match()
+        for name, hashes, found in zip(names, items, told, strict=True):
+            if found is True:
+                yield _of(name, no_match)
+            elif found is False:
+                yield next(decided)
+            else:
+                yield self._result(_located(name, hashes), found.told(), no_match.lists)
 
     @property
     def hasher(self) -> Hasher:
@@ -189,10 +201,7 @@ class Screener:
 
         RuntimeError where one was made by sketches that do not do.
         """
-        for result in self.settle(items):
-            if result is None:
-                raise RuntimeError("a sketch does not do: hash the item surely")
-            yield result
+        return map(_surely, self.settle(items))
 
     def reached(
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
@@ -263,9 +272,36 @@ class Screener:
         )
 
     def _states(self) -> tuple[ListState, ...]:
-        return tuple(
-            ListState(one.name, one.generation, one.stamp(), int(one.age_s())) for one in self.lists
+        return self._no_match().lists
+
+    def _no_match(self) -> Result:
+        """Return the Result of an item without a name that was compared and reached nothing.
+
+        It is the same one until the age of a list changes.
+        """
+        ages = [int(one.age_s()) for one in self.lists]
+        known = self._known
+        if known is not None and [one.age_s for one in known.lists] == ages:
+            return known
+        self._known = known = Result(
+            input=None,
+            input_bytes=None,
+            bytes=None,
+            mtime_ns=None,
+            verdict=Verdict.NO_MATCH,
+            reason=None,
+            detail=None,
+            media=None,
+            matches=(),
+            beside=(),
+            lists=tuple(
+                ListState(one.name, one.generation, one.stamp(), age)
+                for one, age in zip(self.lists, ages, strict=True)
+            ),
+            policy=self.policy.fingerprint,
+            versions=VERSIONS,
         )
+        return known
 
     def _result(self, item: Hashed, told: Told, states: tuple[ListState, ...]) -> Result:
         verdict, reason, detail = self._coverage.verdict(item, told.matches)
@@ -303,6 +339,27 @@ def _hashed(hasher: Hasher, item: Item, name: Name) -> Hashed:
     if name.text is None:
         return made
     return replace(made, name=replace(made.name, text=name.text, raw=name.raw))
+
+
+def _located(name: Name, hashes: tuple[Hash, ...]) -> Hashed:
+    """Return hashes that were made elsewhere as those of an input."""
+    return Hashed(name, tuple(part for one in hashes for part in video_search.located(one)))
+
+
+def _of(name: Name, result: Result) -> Result:
+    """Return the same Result of an input of another name."""
+    # Most Results of a match are made so, in a tenth of the time of `dataclasses.replace`.
+    made = object.__new__(Result)
+    facts = made.__dict__
+    facts.update(result.__dict__)
+    facts["input"], facts["input_bytes"] = name.text, name.raw
+    return made
+
+
+def _surely(result: Result | None) -> Result:
+    if result is None:
+        raise RuntimeError("a sketch does not do: hash the item surely")
+    return result
 
 
 def check_engine(engine: object, what: str) -> None:

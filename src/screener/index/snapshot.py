@@ -7,6 +7,7 @@ order, so that `find` tells in a few steps where a value is. Nothing here change
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -42,13 +43,15 @@ class Snapshot:
     are not to be found any more.
     """
 
-    __slots__ = ("_bases", "_parts", "_removed")
+    __slots__ = ("_alone", "_bases", "_parts", "_removed", "_starts")
 
     def __init__(self, parts: Sequence[Index], removed: Rows = NONE_REMOVED) -> None:
         """Take over both; IndexFileError where a removed row is out of order or beyond."""
         self._parts = tuple(parts)
         self._bases = np.cumsum([0, *map(len, self._parts)], dtype=np.int64)
+        self._starts = self._bases.tolist()
         self._removed = removed
+        self._alone = self._parts[0] if len(self._parts) == 1 and not removed.size else None
         if removed.size and not (
             removed[0] >= 0 and removed[-1] < self._bases[-1] and (removed[1:] > removed[:-1]).all()
         ):
@@ -81,6 +84,8 @@ class Snapshot:
         self, queries: Codes, *, radius: int, threads: int = 1
     ) -> tuple[Rows, Rows, Distances]:
         """As `HammingIndex.search`, over all parts; rows are those of the snapshot, ascending."""
+        if type(self._alone) is HammingIndex:
+            return self._alone.search(queries, radius=radius, threads=threads)
         offsets, rows, distances = self._joined(
             [
                 part.search(queries, radius=radius, threads=threads)
@@ -97,6 +102,8 @@ class Snapshot:
 
     def lookup(self, queries: Codes) -> tuple[Rows, Rows]:
         """As `DigestIndex.search`, over all parts; rows are those of the snapshot, ascending."""
+        if type(self._alone) is DigestIndex:
+            return self._alone.search(queries)
         offsets, rows = self._joined([part.search(queries) for part in self._all(DigestIndex)])
         return offsets, rows
 
@@ -111,8 +118,10 @@ class Snapshot:
         if not hit:
             return answers[0]
         if len(hit) == 1:
-            offsets, rows, *others = answers[hit[0]]
-            joined: _Answer = (offsets, rows + self._bases[hit[0]], *others)
+            joined = answers[hit[0]]
+            if hit[0]:  # the rows of the oldest part are those of the snapshot
+                offsets, rows, *others = joined
+                joined = (offsets, rows + self._bases[hit[0]], *others)
         else:
             joined = _interleaved([answers[part] for part in hit], self._bases[hit])
         return joined if not self._removed.size else _without(joined, self._removed)
@@ -129,6 +138,16 @@ class Snapshot:
         for part in np.unique(owners):
             mine = owners == part
             found[mine] = values_of(self._parts[part])[wanted[mine] - self._bases[part]]
+        return found
+
+    def values(self, rows: Iterable[int]) -> list[bytes]:
+        """Return the same as byte strings: of a few rows sooner, of many later."""
+        found = []
+        for row in rows:
+            if not 0 <= row < self._starts[-1]:
+                raise HashError("a row beyond the index")
+            part = bisect_right(self._starts, row) - 1
+            found.append(values_of(self._parts[part])[row - self._starts[part]].tobytes())
         return found
 
     def find(self, values: Values) -> Rows:

@@ -76,9 +76,21 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
             connection.execute(schema.BY_END)
             yield connection
             connection.execute("COMMIT")
+            _empty_log(connection)
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Bring the log into the database and cut it to nothing, unless a reader is at work.
+
+    Closing does so only if nobody has the database open, and a program that has the list open keeps
+    a connection. The change is committed: whatever goes wrong here is left to the next writer.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def remove_unused(folder: Path) -> None:

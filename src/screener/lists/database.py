@@ -14,6 +14,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,18 +116,27 @@ def index_hashes(connection: sqlite3.Connection) -> None:
     connection.execute(schema.INDEX)
 
 
-def ask(folder: Path, question: Callable[[sqlite3.Connection], T]) -> T:
+def ask(
+    folder: Path,
+    question: Callable[[sqlite3.Connection], T],
+    keep: Callable[[sqlite3.Connection], bool] | None = None,
+) -> T:
     """The answer of a question put to the database over a connection that cannot write.
 
-    Raises ListError where the folder is no list, is damaged, or was written by a newer version.
+    Then `keep` may take the connection over, and returns whether it did. Raises ListError where the
+    folder is no list, is damaged, or was written by a newer version.
     """
     check_folder(folder)
     for _ in range(_ATTEMPTS):
         before = _stamp(folder)
         try:
             connection, immutable = _open_for_reading(folder)
-            with contextlib.closing(connection), damage_told(connection, folder):
-                answer = question(connection)
+            with contextlib.ExitStack() as stack:
+                stack.callback(connection.close)
+                with damage_told(connection, folder):
+                    answer = question(connection)
+                if keep is not None and not immutable and keep(connection):
+                    stack.pop_all()
         except sqlite3.DatabaseError as error:
             if _stamp(folder) != before:
                 continue
@@ -249,6 +259,7 @@ def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
     return int(row[0])
 
 
+@lru_cache(maxsize=64)
 def of_generation(number: int, rows: str = "r") -> str:
     """The SQL condition under which rows, of a table or a name for one, are of a generation."""
     return f"({rows}.since <= {number:d} AND {not_ended(number, rows)})"

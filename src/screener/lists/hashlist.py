@@ -67,6 +67,8 @@ class HashList(KeptList):
             kind: segments.snapshot_of(path, files, self._held)
             for kind, files in generation.segments.items()
         }
+        sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
+        self._kinds = MappingProxyType({kind: size for kind, size in sizes.items() if size})
 
     @classmethod
     def create(cls, path: str | PathLike[str]) -> HashList:
@@ -141,8 +143,7 @@ class HashList(KeptList):
     @property
     def kinds(self) -> Mapping[str, int]:
         """How many distinct values can be searched, by kind; kinds without any are left out."""
-        sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
-        return MappingProxyType({kind: size for kind, size in sizes.items() if size})
+        return self._kinds
 
     def pixels(self) -> frozenset[int]:
         """The versions of the pixel pipeline that its perceptual hashes were made by, as far as the
@@ -212,15 +213,15 @@ class HashList(KeptList):
         was purged since is held by none. IndexFileError where nobody holds anything else, or where
         another list lies at the path by now.
         """
-        found, wanted = kind_named(kind), as_rows(rows)
+        found, wanted = kind_named(kind), as_rows(rows).tolist()
         if found.video:
             raise HashError("frames of videos are held by videos; use frame_holders")
-        if not wanted.size:
+        if not wanted:
             return []
         snapshot = self._snapshots.get(kind)
         if snapshot is None:
             raise HashError(f"the list holds no {kind} to have rows")
-        values = [code.tobytes() for code in snapshot.codes(wanted)]
+        values = snapshot.values(wanted)
 
         def asked(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
             by_value = holders.of(connection, found, values, self.generation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from screener.errors import ListError
 from screener.lists import database, generations
 from screener.lists.asked import check_flags, check_texts
+from screener.lists.connections import Connections
 from screener.lists.generations import Generation
 from screener.lists.naming import name_of
 from screener.lists.states import MATCHING
@@ -47,18 +48,14 @@ class KeptList:
         """Not for callers: see `HashList`."""
         self._path = path
         self._generation = generation
+        there = partial(generations.check_there, folder=path, opened=generation.identity)
+        self._connections = Connections(path, there)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of a question about this generation, which sees one state of the database;
         IndexFileError where that is of another list by now.
         """
-
-        def asked(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN")
-            generations.check_there(connection, self._path, self._generation.identity)
-            return question(connection)
-
-        return database.ask(self._path, asked)
+        return self._connections.ask(question)
 
     @property
     def path(self) -> Path:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from screener.errors import ListError
-from screener.hashing.hash import KINDS, Hash
+from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.database import ended_since, of_generation
 from screener.lists.forms import pairs_of, texts_of
 from screener.lists.states import Opinion, State
@@ -25,7 +25,10 @@ _ORDER = {name: place for place, name in enumerate(KINDS)}
 _EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
 # What `record_of` makes a record of, of a version that is named `r`.
-COLUMNS = "r.source, r.entry, r.state, r.said, r.categories, r.labels, r.updated, r.since"
+COLUMNS = (
+    "r.source, r.entry, r.state, r.said, r.categories, r.labels, r.updated, r.since,"
+    " EXISTS (SELECT 1 FROM opinions o WHERE o.source = r.source AND o.entry = r.entry)"
+)
 
 _Said = TypeVar("_Said")
 
@@ -123,8 +126,13 @@ def why_not_searchable(item: Hash) -> str | None:
     if not kind.perceptual:
         return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()
-    least = kind.bits // 16
+    least = fewest_bits(kind)
     return None if least <= weight <= kind.bits - least else LOW_INFORMATION
+
+
+def fewest_bits(kind: HashKind) -> int:
+    """Return how many bits of a hash must be set, and as many unset, for it to be compared."""
+    return kind.bits // 16 if kind.perceptual else 0
 
 
 def united(*rows: Row) -> Row:
@@ -282,13 +290,13 @@ def record_of(
     """The record that a row of the database with `COLUMNS` is of, with our opinions of it in a
     generation.
     """
-    source, entry, state, said, categories, labels, updated, since = facts
+    source, entry, state, said, categories, labels, updated, since, judged = facts
     # A quality below all floors, say, would have it pass unseen.
     if quality is not None and within(quality, 0, 100) is None:
         raise ValueError("no quality")
     if not (type(source) is type(entry) is str and type(updated) in (str, type(None))):
         raise TypeError("no text")
-    opinions = opinions_of(connection, generation, source, entry)
+    opinions = opinions_of(connection, generation, source, entry) if judged else ()
     return Record(
         source, entry, State(state), categories_of(categories), texts_of(labels), updated,
         quality, since, State(said) if opinions else None, opinions,

@@ -118,6 +118,8 @@ class Found:
         nearest: Mapping[tuple[_Key, _Place], Match],
         seen: Mapping[tuple[_Key, int], int],
     ) -> tuple[Appearance, ...]:
+        if not seen:
+            return ()
         spans = cache(self._spans)  # records that are seen together have the same ones
         told = [
             Appearance(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from screener.matching.queries import Queries
 from screener.matching.reach import Reach
 from screener.policy import Policy
 from screener.result import Match
+
+Answer = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
 
 
 def queries_of(items: Sequence[Hashed], policy: Policy) -> list[Queries]:
@@ -45,24 +49,48 @@ def look_up(one: HashList, queries: Queries, found: list[Found], policy: Policy)
     """
     kind, reach = queries.kind, Reach(policy)
     for doubt, codes, numbers in queries.batches:
-        if kind.digest:
-            offsets, rows = one.lookup(kind.name, codes)
-            distances = np.zeros(len(rows), np.uint16)
-        else:
-            radius = min(reach.widest(one, kind) + doubt, kind.bits)
-            offsets, rows, distances = one.search(kind.name, codes, radius=radius)
-        if not len(rows):
-            continue
-        distinct, places = np.unique(rows, return_inverse=True)
-        holders = one.holders(kind.name, distinct)
-        for query in np.flatnonzero(np.diff(offsets)).tolist():
-            number, located = queries.of(int(numbers[query]))
-            span = range(int(offsets[query]), int(offsets[query + 1]))
-            hits = Hits(one.name, kind, reach, located, holders, places, distances, span)
+        answer = search(one, kind, codes, min(reach.widest(one, kind) + doubt, kind.bits))
+        owners = partial(_owner, queries, numbers)
+        for number, hits in hits_of(one, kind, reach, answer, owners):
             if not doubt:
-                found[number].add(hits, located)
+                found[number].add(hits, hits.located)
             elif hits.any_within(doubt):
                 found[number].unsure = True
+
+
+def _owner(queries: Queries, numbers: NDArray[np.int64], query: int) -> tuple[int, Located]:
+    return queries.of(int(numbers[query]))
+
+
+def search(one: HashList, kind: HashKind, codes: NDArray[np.uint8], radius: int) -> Answer:
+    """Search a list for codes of a kind; return offsets, rows and distances, 0 for digests."""
+    if not kind.digest:
+        return one.search(kind.name, codes, radius=radius)
+    offsets, rows = one.lookup(kind.name, codes)
+    return offsets, rows, np.zeros(len(rows), np.uint16)
+
+
+def hits_of(
+    one: HashList,
+    kind: HashKind,
+    reach: Reach,
+    answer: Answer,
+    owner: Callable[[int], tuple[int, Located]],
+) -> Iterator[tuple[int, Hits]]:
+    """Yield what each query reached that reached anything, with the number of its item.
+
+    `owner` returns that number and the hash of a query. Each value is asked for its holders once.
+    """
+    offsets, rows, distances = answer
+    if not len(rows):
+        return
+    distinct = sorted(set(rows.tolist()))
+    holders = dict(zip(distinct, one.holders(kind.name, distinct), strict=True))
+    for query, (start, end) in enumerate(pairwise(offsets.tolist())):
+        if start < end:
+            number, located = owner(query)
+            span = range(start, end)
+            yield number, Hits(one.name, kind, reach, located, holders, rows, distances, span)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,16 +98,16 @@ class Hits:
     """What one hash of an input reached in a list. Its matches are made whenever they are gone
     through: a hash that a hundred thousand records hold has as many.
 
-    `places` (in `holders`, which are the records of each value) and `distances` are those of all
-    hits of a batch, and `span` says which are of this hash.
+    `rows` (of which `holders` has the records) and `distances` are those of all hits of a batch,
+    and `span` says which are of this hash.
     """
 
     list: str
     kind: HashKind
     reach: Reach
     located: Located
-    holders: Sequence[tuple[Record, ...]]
-    places: NDArray[np.int64]
+    holders: Mapping[int, tuple[Record, ...]]
+    rows: NDArray[np.int64]
     distances: NDArray[np.uint16]
     span: range
 
@@ -88,14 +116,14 @@ class Hits:
         return any(
             int(self.distances[hit]) <= self.reach.radius(record.state, self.kind) + doubt
             for hit in self.span
-            for record in self.holders[self.places[hit]]
+            for record in self.holders[int(self.rows[hit])]
         )
 
     def __iter__(self) -> Iterator[Match]:
         """A Match for each record within its radius whose hash counts."""
         for hit in self.span:
             distance = int(self.distances[hit])
-            for record in self.holders[self.places[hit]]:
+            for record in self.holders[int(self.rows[hit])]:
                 allowed = self.reach.radius(record.state, self.kind)
                 if distance <= allowed and self.reach.counts(record, self.kind):
                     yield self._match(record, distance, allowed)
