@@ -152,7 +152,7 @@ class Screener:
         Each is compared as it is: a mirrored or turned picture is found by the hashes of all its
         orientations, `hashing.pdq.compute_orientations`, or if it is screened itself.
         """
-        return self.match_many([hashes], inputs=[input])[0]
+        return self.match_many([hashes], inputs=None if input is None else [input])[0]
 
     def match_many(
         self, items: Iterable[Iterable[Hash]], *, inputs: Sequence[str | None] | None = None
@@ -182,13 +182,13 @@ class Screener:
         usual = [number for number, one in enumerate(told) if one is False]
         decided = self.decide([_located(names[n], items[n]) for n in usual]) if usual else iter(())
         no_match = self._no_match()
-        for name, hashes, found in zip(names, items, told, strict=True):
+        for name, found in zip(names, told, strict=True):
             if found is True:
                 yield _of(name, no_match)
             elif found is False:
                 yield next(decided)
             else:
-                yield self._result(_located(name, hashes), found.told(), no_match.lists)
+                yield self._result(Hashed(name, found.hashes), found.told(), no_match.lists)
 
     @property
     def hasher(self) -> Hasher:

@@ -47,7 +47,7 @@ class Found:
     """
 
     def __init__(self, hashes: Sequence[Located], *, video: bool = False) -> None:
-        self._hashes = hashes
+        self.hashes = hashes
         self._video = video
         self.unsure = False
         self._hits: list[tuple[Iterable[Match], Located | None]] = []
@@ -56,7 +56,7 @@ class Found:
     def _moments(self) -> dict[int, list[_Moment]]:
         """When something is shown, by the clip: the input itself, 0, and those hidden in it."""
         shown: dict[int, set[_Moment]] = defaultdict(set)
-        for one in self._hashes:
+        for one in self.hashes:
             if _has_time(one):
                 shown[one.hidden_clip].update(one.moments)
         return {clip: sorted(moments) for clip, moments in shown.items()}
