@@ -53,7 +53,7 @@ class HashList(KeptList):
     locks, as those of other libraries, stay as they are in the child, for ever. A pickle of it is
     its path and what tells its generation from others, whose files are mapped where it is read.
     While it lives, its index files stay. Searching touches the index files only, `holders` the
-    database.
+    database, to which it keeps connections open until this object goes or the process forks.
     """
 
     def __init__(
