@@ -3,7 +3,8 @@
 Usage: kill_an_import.py LIST FILE [tiers]. Each write is a statement of SQLite's that changes
 something, a sync, a rename or a removal. A child process imports and kills itself before its n-th
 write, n = 1, 2, …, until one lives to the end. After each death the list must open unchanged with
-the values that it had, and a plain import into a copy must succeed. Prints the number of deaths.
+the values that it had, and a plain import into a copy must succeed; or, behind the commit, whose
+log is then emptied, with all that was imported. Prints the number of deaths.
 With `tiers` these are small enough that the import writes removed rows and merges some files.
 """
 
@@ -85,7 +86,7 @@ def main():
     folder, file = map(Path, sys.argv[1:3])
     if sys.argv[3:] == ["tiers"]:
         tiers.SMALLEST = tiers.FACTOR = 1
-    before, deaths = state(HashList.open(folder)), 0
+    before, deaths, committed = state(HashList.open(folder)), 0, 0
     trial, copy = folder.with_name("trial.list"), folder.with_name("copy.list")
     while True:
         shutil.copytree(folder, trial)
@@ -93,6 +94,12 @@ def main():
             assert HashList.open(trial).generation == before[0]["generation"] + 1
             break
         deaths += 1
+        if HashList.open(trial).generation > before[0]["generation"]:
+            committed += 1
+            assert HashList.open(trial).verify(seed=1).damage == (), f"torn at write {deaths}"
+            shutil.rmtree(trial)
+            continue
+        assert committed == 0, f"undone at write {deaths}"
         assert state(HashList.open(trial)) == before, f"torn at write {deaths}"
         shutil.copytree(trial, copy)
         report = HashList.open(copy).import_file(file)
@@ -102,6 +109,7 @@ def main():
         assert left <= named, f"orphans stay at write {deaths}"
         shutil.rmtree(trial)
         shutil.rmtree(copy)
+    assert committed <= 1, "more than the log is written behind the commit"
     print(deaths)
 
 

@@ -446,7 +446,8 @@ def test_an_interrupt_between_two_steps_leaves_no_list_that_was_made_for_the_imp
 def test_a_pending_log_is_read(known):
     """Records that are only in the write-ahead log, as after a crash, are seen by readers."""
     source = sqlite3.connect(known.path / "records.sqlite")
-    source.execute("SELECT count(*) FROM meta").fetchone()  # an open reader keeps the log
+    source.execute("BEGIN")
+    source.execute("SELECT count(*) FROM meta").fetchone()  # a reader at work keeps the log
     after = put(known, rows([60]))
 
     assert (known.path / "records.sqlite-wal").stat().st_size > 0
