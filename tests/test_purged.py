@@ -25,8 +25,9 @@ def test_after_a_purge_nothing_of_a_value_is_left_wherever_it_stood(tmp_path):
     and releases, in a file's name; in old generations, index, log; what others gave stays.
     """
     one = HashList.create(tmp_path / "known.list")
-    waiting = sqlite3.connect(one.path / "records.sqlite")  # keeps the log from going by itself
-    waiting.execute("SELECT 1 FROM meta").fetchall()
+    waiting = sqlite3.connect(one.path / "records.sqlite")
+    waiting.execute("BEGIN")
+    waiting.execute("SELECT 1 FROM meta").fetchall()  # keeps the log from going by itself
     names, column = [f"e{n}" for n in range(6)], ["md5", "pdq"]
     for turn in range(3):
         lines = [
@@ -53,6 +54,7 @@ def test_after_a_purge_nothing_of_a_value_is_left_wherever_it_stood(tmp_path):
     reader = one.refresh()  # keeps index files open
     with closing(waiting):
         assert "records.sqlite-wal" in traces(one.path, values)
+        waiting.rollback()
 
         one.purge("mine", by="ann", reason="the contract ended")
 
