@@ -19,7 +19,7 @@ from test_archives import Backwards
 from screener import Policy, Screener
 from screener.hashing import pdq
 from screener.inputs import places
-from screener.scan import results_of, told_by
+from screener.scanning.scan import results_of, told_by
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED

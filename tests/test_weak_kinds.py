@@ -20,7 +20,7 @@ from screener.hashing.hash import KINDS
 from screener.hotline.report import Item
 from screener.located import Located
 from screener.matching.found import Found
-from screener.rescan import outdated
+from screener.scanning.rescan import outdated
 from screener.video_matching.agreement import Agreement, Rule
 
 WEAK = ["dhash", "ahash", "whash", "whash256"]
