@@ -20,8 +20,11 @@ _SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECA
 # reads ids as floating-point numbers.
 _SPREADSHEET_ID = re.compile(r"\d(?:[.,]\d*)?[Ee]\+\d{1,3}", re.ASCII)
 _ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
-# A value that damage has joined to other text.
-_WITHIN = re.compile(r"[0-9a-f]{24,}|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I)
+# A value that damage has joined to other text. Base64 is looked for at the start of a run only:
+# at each of its letters the lookahead would take quadratic time.
+_WITHIN = re.compile(
+    r"[0-9a-f]{24,}|(?<![A-Za-z0-9+/])(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I
+)
 # A value of a kind that is searched, by its lengths in hex, and in base64 as some write 32 bytes.
 _HASHLIKE = re.compile(
     r"(?:0x)?(?:[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})|[0-9a-z+/]{43}=", re.A | re.I

@@ -28,7 +28,10 @@ _HALF_SET = 1 / 3  # of the values, above which they are PDQ: by chance one in t
 _GNU = re.compile(r"\\?(?:\d+ +)?(?P<hash>[0-9a-f]{32,64}) [ *](?P<name>.+)", re.I | re.A | re.S)
 # A size in front is shorter than any digest, which may be of digits only.
 _SIZED = re.compile(r"(?:\d{1,20}\s+)?(?P<hash>\S+)(?:\s+\*?(?P<name>.*))?", re.A | re.S)
-_BSD = re.compile(r"\\?(?P<kind>MD5|SHA-?1|SHA2?-?256) ?\((?P<name>.*)\) ?= ?(?P<hash>\S+)", re.I)
+# No digest has a parenthesis: a name full of `)=` would take quadratic time.
+_BSD = re.compile(
+    r"\\?(?P<kind>MD5|SHA-?1|SHA2?-?256) ?\((?P<name>.*)\) ?= ?(?P<hash>[^\s)]+)", re.I
+)
 _BSD_KINDS = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha2256": "sha256"}
 
 

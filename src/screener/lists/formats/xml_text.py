@@ -56,11 +56,13 @@ class XmlText:
         self._of = of
         self._names: list[str] = []  # of the elements that are open, from the root on
         self._open: list[Element] = []
+        self._texts: list[list[str]] = []  # the pieces of the text of each open element
         self._done: list[Element] = []
         self._kept = 0
         self._elements = 0
         # Expat joins namespace and local name with this.
         self._parser = parser = expat.ParserCreate(namespace_separator="\n")
+        parser.buffer_text = True  # Expat would call for each line
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
@@ -107,18 +109,20 @@ class XmlText:
         if self._open:
             self._open[-1].children.append(element)
         self._open.append(element)
+        self._texts.append([])
 
     def _end(self, _: str) -> None:
         self._names.pop()
         if self._open:
             element = self._open.pop()
+            element.text = "".join(self._texts.pop())
             if not self._open:
                 self._done.append(element)
 
     def _characters(self, text: str) -> None:
         if self._open:
             self._count(len(text))
-            self._open[-1].text += text
+            self._texts[-1].append(text)
 
     def _count(self, characters: int) -> None:
         self._kept += characters
