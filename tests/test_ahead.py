@@ -167,10 +167,17 @@ def test_memory_that_is_lacking_is_nobodys_harm(scene, tmp_path, monkeypatch):
         assert [told(visit, path) for path in paths] == expected
 
 
+def busy(seconds):
+    """Take so much of the processor's time."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
 class Foreseeing:
     """A job whose preparing harms its process, or takes its time, for files named so."""
 
-    policy = Policy(seconds=2)  # so long that no pause of the machine takes as much
+    policy = Policy(seconds=2)
     kinds = ()
     tells = (str,)
 
@@ -184,14 +191,14 @@ class Foreseeing:
             if "crash" in target.path:
                 os._exit(3)
             while "loop" in target.path:
-                time.sleep(0.01)
+                pass
             if "slow" in target.path:
-                time.sleep(1)
+                busy(1)
 
     def do(self, target, budget, way):
         """What was asked for."""
         if "slower" in target.path:
-            time.sleep(1.7)
+            busy(1.7)
         return target.path
 
 

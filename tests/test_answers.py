@@ -62,11 +62,11 @@ def test_an_answer_is_what_was_sent(outcomes):
     """Of each kind of outcome; also of jobs that tell plain values of their own."""
     plain = [None, "a", {"a": [1, (2.5, b"x")], "b": {3}}]
     for number, outcome in enumerate([*outcomes, *plain]):
-        found = Answer.unpacked(Answer(number, outcome, 0.5).packed())
+        found = Answer.unpacked(Answer(number, outcome, 0.5, 0.6).packed())
 
         assert type(found.outcome) is type(outcome)
-        assert seen(found) == seen(Answer(number, outcome, 0.5))
-    assert Answer.unpacked(Answer(1, None, 0.5, "KeyError").packed()).error == "KeyError"
+        assert seen(found) == seen(Answer(number, outcome, 0.5, 0.6))
+    assert Answer.unpacked(Answer(1, None, 0.5, 0.6, "KeyError").packed()).error == "KeyError"
 
 
 @pytest.mark.parametrize("error", ["two words", "a\nb", "", 5, b"KeyError", "E" * 101])
@@ -112,6 +112,7 @@ NUMBERS = (True, None, "1", 1.5, 1 << 63, -1 << 64)  # none of a count
 OTHERS_OF = {
     (0,): NUMBERS,
     (2,): (True, None, "1", NAN, INF, -INF, 1 << 63, 2.0**96),
+    (3,): (True, None, "1", NAN, INF, -INF, 1 << 63, 2.0**96),
     (1, 0): ("", "opened", "MediaFacts", None, 1, []),
     # The name and the facts of a file.
     (1, 1, 0, 0): (1, b"a"),
@@ -164,8 +165,8 @@ OTHERS_OF = {
 
 def test_each_value_of_an_answer_is_checked(hashed, outcomes):
     """One that never stands where it does, or a number that is told of no file, is refused."""
-    told = pickle.loads(Answer(1, replace(hashed, trouble=outcomes[1].trouble), 0.5).packed())
-    listed = pickle.loads(Answer(1, outcomes[3], 0.5).packed())
+    told = pickle.loads(Answer(1, replace(hashed, trouble=outcomes[1].trouble), 0.5, 0.6).packed())
+    listed = pickle.loads(Answer(1, outcomes[3], 0.5, 0.6).packed())
     of_archive = {
         (1, 1, 1): (None, 1, [()], [("a", 1, None)], [(b"a", -1, None)], [(b"a", True, None)]),
         (1, 1, 2): (("no reason", ""), ("crashed",), ("crashed", "\x1b[2J")),
@@ -212,7 +213,7 @@ def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_lis
     rng, taken, refused = random.Random(1), 0, 0
     for _ in range(6_000):
         outcome = rng.choice(outcomes)
-        told = pickle.loads(Answer(1, outcome, 0.5).packed())
+        told = pickle.loads(Answer(1, outcome, 0.5, 0.6).packed())
         try:
             answer = Answer.unpacked(pickle.dumps(altered(told, rng, others)))
         except Exception:

@@ -817,7 +817,7 @@ def test_a_size_that_no_file_has_costs_its_member_alone(size):
     for data in huge(size):
         told = Archive(io.BytesIO(data)).list(Limits(), FREE)
         sent = Opened(Hashed(Name("x")), told, direct=True)
-        listing = Answer.unpacked(Answer(1, sent, 0.5).packed()).outcome.listing
+        listing = Answer.unpacked(Answer(1, sent, 0.5, 0.6).packed()).outcome.listing
 
         assert [one.name for one in listing.members] == [b"a", b"b"]
         first, second = listing.members

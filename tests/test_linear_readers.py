@@ -48,7 +48,8 @@ def check(name, made, lengths):
     short = made(SHORT)
     due = sum(seconds(name, short) for _ in range(8)) / 8 / SHORT
     for length in lengths:
-        assert seconds(name, made(length)) < MOST_TIMES * due * length, short[:100]
+        took = seconds(name, made(length))
+        assert took < MOST_TIMES * due * length, (length, short[:100])
 
 
 @pytest.mark.parametrize("filling", FILLINGS)

@@ -11,10 +11,13 @@ import re
 import struct
 import subprocess
 import sys
+import threading
 import tomllib
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from time import process_time, thread_time
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -29,11 +32,11 @@ from PIL import Image
 from screener import Policy, Screener, Verdict, extras
 from screener.errors import MediaError
 from screener.hashing import pdq
-from screener.media import opening, video
+from screener.media import allowance, opening, video
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 from screener.media.timing import Clock, Grid, Losses
-from screener.media.video import av_track, containers, following, walk
+from screener.media.video import containers, following
 from screener.media.video.bars import Bars
 from screener.media.video.pyav import AvStream
 from screener.media.video.stream import Still
@@ -273,9 +276,7 @@ def test_how_often_a_video_is_looked_at_is_bounded_by_its_frames_or_its_length()
 
 def test_reading_a_file_for_its_length_takes_of_its_time(monkeypatch, scene):
     """As much as it has, and what it takes is missing behind."""
-    clock = itertools.count()
-    for module in (video, av_track, walk):
-        monkeypatch.setattr(module, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(allowance, "_processor", itertools.count().__next__)
     data = clip([scene(5, (160, 120))] * 50, codec="mpeg2video", container="mpeg2video")
 
     opened = video.open(data, seconds=30)
@@ -862,6 +863,43 @@ def test_decoding_stops_at_a_limit(decoder, moving, limits, reason, frames):
 def test_decoding_stops_when_its_time_is_over(decoder, moving):
     """With `timeout`."""
     assert reason_of(moving, seconds=1e-9)[0] == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("processor", "wall", "reason"),
+    [(0, 59, None), (5.9, 59, None), (6.1, 0, "timeout"), (0, 61, "timeout")],
+)
+def test_decoding_is_limited_by_processor_time_and_ten_times_as_much_wall_time(
+    monkeypatch, decoder, moving, processor, wall, reason
+):
+    """So that neighbours decide nothing, and what waits for ever still ends."""
+    clock = SimpleNamespace(processor=100.0, wall=100.0)
+    monkeypatch.setattr(allowance, "_processor", lambda: clock.processor)
+    monkeypatch.setattr(allowance, "time", SimpleNamespace(monotonic=lambda: clock.wall))
+    opened = video.open(moving, seconds=6)
+    clock.processor += processor
+    clock.wall += wall
+
+    if reason is None:
+        assert list(opened.frames())
+        return
+    with pytest.raises(MediaError) as caught:
+        list(opened.frames())
+    assert caught.value.reason == reason
+
+
+def test_a_process_that_does_one_file_at_a_time_counts_all_of_its_threads(monkeypatch):
+    """The threads of a decoder are the file's there; elsewhere others may decode other files."""
+    for count, over in ((lambda: None, False), (allowance.count_all_threads, True)):
+        clock = SimpleNamespace(process_time=process_time, monotonic=lambda: 0.0)
+        monkeypatch.setattr(allowance, "time", clock)
+        monkeypatch.setattr(allowance, "_processor", thread_time)
+        count()
+        allowed = allowance.Allowance(0.05)
+        other = threading.Thread(target=lambda: hashlib.sha256(bytes(200 << 20)))
+        other.start()
+        other.join()
+        assert allowed.over is over
 
 
 def test_decoding_ends_in_the_time_of_the_policy(moving, engine_of, scene):

@@ -1,6 +1,7 @@
 """Workers: what may come out of them, and what goes into them."""
 
 import errno
+import hashlib
 import multiprocessing
 import os
 import random
@@ -247,11 +248,16 @@ def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):
     assert len(told) == 50
 
 
-def first_done(worker):
-    """What a worker tells next."""
+def until_told(worker):
+    """What a worker has done next."""
     while not (done := worker.collect()):
         select.select([worker.answers], [], [], worker.seconds_left())
-    return done[0].outcome
+    return done
+
+
+def first_done(worker):
+    """What a worker tells next."""
+    return until_told(worker)[0].outcome
 
 
 @pytest.fixture
@@ -299,6 +305,70 @@ def test_a_process_that_dies_while_it_tells_of_a_file_is_not_that_files_fault(at
     assert first_done(worker) == "much" * 2_000_000
 
 
+class Burning(Counting):
+    """A job that takes the processor for ever, or lets another thread do so."""
+
+    policy = Policy(seconds=0.5)
+
+    def do(self, target, budget, way):
+        """As for a file that a decoder never finishes; hashing keeps no other thread waiting."""
+        data = bytes(1 << 20)
+
+        def burn():
+            while True:
+                hashlib.sha256(data)
+
+        if "thread" in target.path:
+            threading.Thread(target=burn, daemon=True).start()
+            time.sleep(1_000)
+        burn()
+
+
+class Resting(Counting):
+    """A job that waits longer than its limit, as on a machine that others keep busy."""
+
+    policy = Policy(seconds=0.5)
+
+    def do(self, target, budget, way):
+        """Nothing of the processor."""
+        time.sleep(3 * self.policy.seconds)
+        return "done"
+
+
+def test_time_that_a_file_only_waits_does_not_count(at_work, tmp_path):
+    """Neighbours that keep the processor or the disk busy turn no file into a `timeout`."""
+    worker = at_work(Resting(), tmp_path / "a")
+    (done,) = until_told(worker)
+
+    assert done.outcome == "done"
+    assert done.seconds < Resting.policy.seconds < done.wall
+
+
+@pytest.mark.parametrize("name", ["main", "thread"])
+def test_the_processor_time_of_all_threads_is_limited(at_work, clock, name):
+    """A file ends by it alone: here the scan's clock of wall time stands still."""
+    worker = at_work(Burning(), name)
+    clock.value = until_begun(worker)
+    (done,) = until_told(worker)
+
+    assert done.outcome.trouble.reason == Reason.TIMEOUT
+    assert done.outcome.trouble.detail == "not finished within 0.5 s of processor time"
+    assert done.seconds == Burning.policy.seconds
+
+
+def test_wall_time_is_the_limit_if_the_system_counts_no_other(at_work, clock, monkeypatch):
+    """`seconds` of it, and not the multiple that stands behind processor time."""
+    monkeypatch.setattr("screener.workers.worker.clock_of", lambda process: None)
+    worker = at_work(Waiting(), "never")
+    clock.value = until_begun(worker) + Waiting.policy.seconds - 0.1
+    assert worker.collect() == []
+    clock.value += 0.1
+    (done,) = worker.collect()
+
+    assert done.outcome.trouble.reason == Reason.TIMEOUT
+    assert done.seconds == Waiting.policy.seconds
+
+
 class Waiting(Counting):
     """A job that is at a file until there is one."""
 
@@ -326,7 +396,7 @@ def test_a_file_under_way_while_the_scan_is_stopped_has_its_time_once_more(
     clock.value = until_begun(worker) + 9_999
 
     assert worker.collect() == []
-    assert worker.seconds_left() == Waiting.policy.seconds
+    assert worker._wall_left() == Waiting.policy.wall_seconds
     (tmp_path / "a").touch()
     assert first_done(worker) == "done"
 
@@ -335,15 +405,19 @@ def test_a_file_under_way_while_the_scan_is_stopped_has_its_time_once_more(
 def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
     at_work, clock, tmp_path, late
 ):
-    """At its time, if somebody looks then; else at the second time that somebody looks too late."""
+    """By its wall time, though it takes nothing of the processor: at its end, if somebody looks
+    then; else at the second time that somebody looks too late.
+    """
     worker = at_work(Waiting(), tmp_path / "never")
     begun, told = until_begun(worker), []
     for one in late:
         assert not told
-        clock.value = begun + Waiting.policy.seconds + one
+        clock.value = begun + Waiting.policy.wall_seconds + one
         told = worker.collect()
 
     assert told[0].outcome.trouble.reason == Reason.TIMEOUT
+    assert told[0].outcome.trouble.detail == "not finished within 600 s"
+    assert told[0].seconds < Waiting.policy.seconds
 
 
 def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever(monkeypatch):
@@ -355,9 +429,10 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         worker._mark = Mark(multiprocessing.get_context("spawn"))
         worker._mark.arrive()
         worker._mark._cells[:2] = said, said
+        worker._mark._cells[3] = said
         worker.errands.append(Errand(Target("a"), None, worker, number=1, sent=1))
         harm = MediaError("crashed", "")
-        told = [worker._bury(worker._mark.number, harm) for _ in range(3)]
+        told = [worker._bury(worker._mark.number, harm, worker._spent()) for _ in range(3)]
 
         assert worker.seconds_left() <= Counting.policy.seconds  # no selector waits for ever
         assert told[:2] == [[], []]
@@ -382,10 +457,10 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
         worker._mark._cells[:2] = 1, 100.0
         clock.value = 104.0
         if how == "died":
-            told += worker._bury(1, MediaError("crashed", ""))
+            told += worker._bury(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
-            told += worker._told(Answer(1, Hashed(Name("a")), 4.0, error).packed())
+            told += worker._told(Answer(1, Hashed(Name("a")), 4.0, 5.0, error).packed())
 
     assert [one.seconds for one in told] == [8.0]
 

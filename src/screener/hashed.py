@@ -32,8 +32,8 @@ _MOVED = 10
 class Hashed:
     """An input as far as it could be hashed: what there is to look up, and what went wrong.
 
-    `seconds` is what a scan's worker took for it. An `archive` that was opened has digests alone:
-    its members say what is in it.
+    `seconds` is the processor time that a scan's workers took for it. An `archive` that was opened
+    has digests alone: its members say what is in it.
     """
 
     name: Name

@@ -17,6 +17,7 @@ from screener import toml_file
 from screener.errors import PolicyError, cause
 from screener.hashing.frames import FLOOR
 from screener.hashing.hash import KINDS, HashKind
+from screener.media.allowance import WALL
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 from screener.whole import real, within
@@ -48,8 +49,9 @@ class Policy:
     `limits`: what one input may cost, a `screener.media.limits.Limits`; beyond it is `too_large`.
     `sampling`: which frames of a video are looked at, a `screener.media.sampling.Sampling`.
     `seconds` (at most a million) and `memory` (bytes): what a scan's worker may spend on one file.
-    A video's decoding ends at four fifths of `seconds`, so that what was decoded is still looked
-    up.
+    `seconds` count the processor time of all threads of the worker; a file that takes ten times as
+    much wall time ends as well. A video's decoding ends at four fifths of both, so that what was
+    decoded is still looked up; it alone is also limited outside of a scan.
     `digests_only`: compare nothing but MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
     `max_list_age`: seconds; a Screener refuses to be made from, or refreshed to, an older list.
 
@@ -133,8 +135,13 @@ class Policy:
         return settings
 
     @property
+    def wall_seconds(self) -> float:
+        """Wall time after which a scan's worker is ended, whatever processor time it took."""
+        return self.seconds * WALL
+
+    @property
     def decoding_seconds(self) -> float:
-        """Wall time after which a video's decoding ends with `timeout`."""
+        """Processor time after which a video's decoding ends with `timeout`."""
         return self.seconds * 4 / 5
 
     @classmethod

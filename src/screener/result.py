@@ -223,7 +223,8 @@ class Result:
     were seen (`alike`): they never make or cancel one. `timeline` says when each record of both was
     seen, of an input that has times; a listed video says so itself. `detail` says more of the
     reason, for people. Its wording may change; it holds nothing of the input's content and no
-    listed hash. `seconds` is what a worker of a scan took for it, None elsewhere.
+    listed hash. `seconds` is the processor time that workers of a scan took for
+    it, None elsewhere.
     `members` is set for an archive that a scan opened: its Result follows those of its members.
     """
 

@@ -39,7 +39,7 @@ _CRASH = MediaError(str(Reason.CRASHED), "the worker's actor died of it")
 
 @dataclass(frozen=True)
 class Done:
-    """What became of an errand, and the seconds that its worker took."""
+    """What became of an errand, and the processor time that its worker took."""
 
     errand: Errand
     outcome: Hashed | Opened
@@ -141,7 +141,7 @@ class RemoteWorker:
         self._crew = crew
         self._number = number
         self.errands = 0  # that it has; counted, since all workers are asked for each file
-        self._pace = _TOGETHER_S  # seconds that an errand takes, of late
+        self._pace = _TOGETHER_S  # seconds of wall time that an errand takes, of late
         self._waiting: deque[Errand] = deque()
         self.calls: list[Call] = []
 
@@ -203,8 +203,8 @@ class RemoteWorker:
             return [_crashed(one) for one in call.errands if one.tries >= _TRIES]
         call.post.sent.remove(call)
         done = []
-        for errand, (outcome, seconds) in zip(call.errands, told, strict=True):
-            self._pace += (seconds - self._pace) / 8
+        for errand, (outcome, seconds, wall) in zip(call.errands, told, strict=True):
+            self._pace += (wall - self._pace) / 8
             if _is_missed(outcome, errand.target):
                 self._miss(errand, call.post)
             else:

@@ -17,8 +17,10 @@ from screener.workers.worker import Worker
 Order = tuple[Target, Budget | None, Way]
 """What an actor is to do."""
 
-Told = tuple[Hashed | Opened, float]
-"""What an actor tells of a target, and the seconds that its worker process took."""
+Told = tuple[Hashed | Opened, float, float]
+"""What an actor tells of a target, and what its worker process took for it: processor time and, at
+last, wall time.
+"""
 
 
 class Keeper:
@@ -41,5 +43,6 @@ class Keeper:
         told: dict[Any, Told] = {}
         while len(told) < len(errands):
             wait([self._worker.answers], max(0.0, self._worker.seconds_left()))
-            told |= {done.errand: (done.outcome, done.seconds) for done in self._worker.collect()}
+            for done in self._worker.collect():
+                told[done.errand] = done.outcome, done.seconds, done.wall
         return [told[errand] for errand in errands]

@@ -51,11 +51,11 @@ def scan(
 
     `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
     looks up what they send, in batches, so that no decoder has a list in its memory. A file that
-    crashes its process, takes longer than `policy.seconds` or needs more than `policy.memory` bytes
-    costs exactly itself: `crashed`, `timeout`, `too_large`. Zip and tar archives are opened: each
-    member has a Result, named `archive!member`, and the Result of the archive follows the last of
-    them. It is `no_match` only if that is the verdict of all members; `Result.counts` says whether
-    to count it beside them.
+    crashes its process, takes more processor time than `policy.seconds` (or ten times as much wall
+    time) or needs more than `policy.memory` bytes costs exactly itself: `crashed`, `timeout`,
+    `too_large`. Zip and tar archives are opened: each member has a Result, named `archive!member`,
+    and the Result of the archive follows the last of them. It is `no_match` only if that is the
+    verdict of all members; `Result.counts` says whether to count it beside them.
 
     `ordered=False` yields Results as they come, and walks each folder in the order of the disk.
     `finished` says what is done already and left out: see `output.resume_jsonl`. `metrics` hears of

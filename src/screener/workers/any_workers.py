@@ -13,7 +13,7 @@ from screener.media.archive import Budget
 
 
 class AnyDone(Protocol):
-    """What became of an errand, and the seconds that it took."""
+    """What became of an errand, and the processor time that it took."""
 
     @property
     def errand(self) -> Any:
@@ -25,7 +25,7 @@ class AnyDone(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long a worker was at it."""
+        """Seconds of the processor that workers took for it."""
 
 
 class AnyWorker(Protocol):

@@ -16,6 +16,8 @@ import threading
 import warnings
 from multiprocessing.connection import wait
 
+from screener.media import allowance
+
 # From linux/prctl.h.
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -36,6 +38,7 @@ def confine(memory: int) -> None:
     _keep_freed_memory()
     _limit_resources(memory)
     _drop_privileges()
+    allowance.count_all_threads()
 
 
 def _end_with_parent() -> None:

@@ -30,18 +30,20 @@ class Errand(Generic[T]):
     number: int = 0
     sent: int = 0  # bytes of the order; 0 while it is not sent
     deaths: int = 0
-    spent: float = 0.0  # seconds that processes were at it so far
+    spent: float = 0.0  # seconds of the processor that processes took for it so far
     harm: MediaError | None = None
     renewed: bool = False  # a fresh process was started for it
 
 
 @dataclass(frozen=True)
 class Done(Generic[T]):
-    """What became of an errand, and the seconds that its worker took.
+    """What became of an errand. Its worker took `seconds` of the processor for it in all, and last
+    `wall` seconds of time.
 
-    `outcome` is Hashed, with the trouble, where the target did harm.
+    `outcome` is Hashed, with the trouble, if the target did harm.
     """
 
     errand: Errand[T]
     outcome: T | Hashed
     seconds: float
+    wall: float

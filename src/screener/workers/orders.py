@@ -40,13 +40,14 @@ class Order(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a process tells of an errand, and the seconds that it took; `error` is the type of an
-    exception that nobody expected, and then there is no outcome.
+    """What a process tells of an errand. It took `seconds` of the processor and `wall` seconds of
+    time. `error` is the type of an exception that nobody expected, and then there is no outcome.
     """
 
     number: int
     outcome: Any
     seconds: float
+    wall: float
     error: str | None = None
 
     def packed(self) -> bytes:
@@ -56,7 +57,7 @@ class Answer(NamedTuple):
             outcome = type(outcome).__name__, outcome.plain()
         else:
             outcome = "", (outcome,)
-        return pickle.dumps((self.number, outcome, self.seconds, self.error), _PROTOCOL)
+        return pickle.dumps((self.number, outcome, self.seconds, self.wall, self.error), _PROTOCOL)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Answer:
@@ -64,11 +65,11 @@ class Answer(NamedTuple):
         a process in which a decoder was made to run code of a file's, which is to run none here,
         and to make nothing but what is checked.
         """
-        number, (name, plain), seconds, error = _Plain(io.BytesIO(data)).load()
-        number, seconds = typed((int, float), (number, seconds))
+        number, (name, plain), *times, error = _Plain(io.BytesIO(data)).load()
+        number, seconds, wall = typed((int, float, float), (number, *times))
         if error is not None and not (error.isidentifier() and len(error) <= _LONGEST_NAME):
             raise ValueError("no name of an exception")
-        return cls(number, _MADE[name](*plain), max(seconds, 0.0), error)
+        return cls(number, _MADE[name](*plain), max(seconds, 0.0), max(wall, 0.0), error)
 
 
 class _Plain(pickle.Unpickler):

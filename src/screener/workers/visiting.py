@@ -10,7 +10,6 @@ import gc
 import math
 import os
 import pickle
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -24,6 +23,7 @@ from screener.hashing.hash import HashKind
 from screener.media.archive import Budget
 from screener.media.source import name_of
 from screener.policy import Policy
+from screener.workers.clocks import Times
 from screener.workers.confined import confine
 from screener.workers.orders import Answer, Order
 from screener.workers.pipe import framed, take_whole, write_all
@@ -80,7 +80,7 @@ class Mark:
 
     def __init__(self, context: SpawnContext) -> None:
         """To be handed to the process when it is started."""
-        self._cells = context.RawArray("d", 3)
+        self._cells = context.RawArray("d", 4)
 
     def arrive(self) -> None:
         """In the process: it is ready for errands."""
@@ -93,10 +93,12 @@ class Mark:
         """
         self._cells[2] = 2.0
 
-    def begin(self, number: int, before: float = 0.0) -> None:
-        """In the process: an errand begins, on which so many seconds were spent already."""
+    def begin(self, number: int, before: Times | None = None) -> None:
+        """In the process: an errand begins, on which time was spent `before`."""
+        began = Times.now() - (before or Times())
         self._cells[1] = 0.0  # so that the time of the one before is not taken for this one's
-        self._cells[0], self._cells[1] = number, time.monotonic() - before
+        self._cells[3] = began.processor
+        self._cells[0], self._cells[1] = number, began.wall
 
     def rest(self) -> None:
         """In the process: the errand is over, though its answer may still wait for room."""
@@ -128,6 +130,11 @@ class Mark:
         since = float(self._cells[1])
         return since if math.isfinite(since) else 0.0
 
+    @property
+    def processor(self) -> float:
+        """The processor time that the process had taken when the errand was begun."""
+        return float(self._cells[3])
+
 
 def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -> None:
     """The life of a worker process: do the job that was pickled until there are no more orders."""
@@ -141,7 +148,7 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
         # A fresh process is to have all memory for its first file.
         spent = {} if fresh else _foreseen(visit, group, mark)
         for order in group:
-            before = spent.get(order.number, 0.0)
+            before = spent.get(order.number, Times())
             mark.begin(order.number, before)
             answer = _answered(visit, order, job.policy.memory, before, fresh=fresh)
             if answer is None:
@@ -153,9 +160,9 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
             write_all(answers.fileno(), framed(answer))
 
 
-def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[int, float]:
-    """Have a group of targets prepared for; the seconds that each of them took, by its number."""
-    spent: dict[int, float] = {}
+def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[int, Times]:
+    """Have a group of targets prepared for; return the time that each took, by its number."""
+    spent: dict[int, Times] = {}
     usual = [order for order in group if order.way is not Way.DIGESTS]
     if len(usual) < 2 or not isinstance(visit, Foreseeing):
         return spent
@@ -163,23 +170,23 @@ def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[
     def next_ones() -> Iterator[Target]:
         for order in usual:
             mark.begin(order.number)
-            begin = time.monotonic()
+            begin = Times.now()
             yield order.target
-            spent[order.number] = time.monotonic() - begin
+            spent[order.number] = Times.now() - begin
 
-    begin = time.monotonic()
+    begin = Times.now()
     visit.foresee(next_ones())
-    together = (time.monotonic() - begin - sum(spent.values())) / len(usual)
+    together = (Times.now() - begin - sum(spent.values(), Times())) / len(usual)
     return {number: own + together for number, own in spent.items()}
 
 
 def _answered(
-    visit: Visiting[Any], order: Order, memory: int, before: float, *, fresh: bool
+    visit: Visiting[Any], order: Order, memory: int, before: Times, *, fresh: bool
 ) -> bytes | None:
-    """The packed answer to an order, on which `before` seconds were spent already. That it needs
-    more memory than the limit allows is its own trouble in a `fresh` process, and None in another.
+    """Return the packed answer to an order, on which time was spent `before`. That it needs more
+    memory than the limit allows is its own trouble in a `fresh` process, and None in another.
     """
-    begin = time.monotonic() - before
+    begin = Times.now() - before
     error = None
     try:
         outcome = visit.do(order.target, order.budget, order.way)
@@ -191,7 +198,8 @@ def _answered(
         outcome, error = None, type(unexpected).__name__
     if not fresh and isinstance(outcome, Hashed) and isinstance(outcome.trouble, ShortOfMemory):
         return None
-    return Answer(order.number, outcome, time.monotonic() - begin, error).packed()
+    spent = Times.now() - begin
+    return Answer(order.number, outcome, spent.processor, spent.wall, error).packed()
 
 
 def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import pickle
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 from screener import standard_streams
+from screener.cores import cores
 from screener.errors import MediaError, WorkerError, cause
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
@@ -23,6 +25,7 @@ from screener.media.archive import Budget
 from screener.media.source import name_of
 from screener.result import Reason
 from screener.workers import ending, guard, starting
+from screener.workers.clocks import clock_of, processor_time
 from screener.workers.errand import Done, Errand
 from screener.workers.orders import Answer, Order
 from screener.workers.pipe import framed, room_of, take_whole, write_all
@@ -45,8 +48,12 @@ _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 # have ended before they were ready, the scan is given up.
 _TRIES = 3
 
-# A scan that looks so many seconds after an errand's time was over had itself been stopped.
+# A scan that looks so many seconds after an errand's wall time was over had itself been stopped.
 _AWAY_S = 1.0
+
+# The least time between two looks at the processor time of a process. What it has left lasts at
+# least as long as all cores together need for it, and may last longer.
+_LOOK_S = 0.1
 
 # A killed process ends at once, unless it waits for a disk that does not answer.
 _END_S = 5.0
@@ -60,12 +67,14 @@ class Worker(Generic[T]):
     """
 
     def __init__(self, job: Job[T]) -> None:
-        self._seconds = job.policy.seconds
+        self._seconds, self._wall = job.policy.seconds, job.policy.wall_seconds
+        self._cores = cores()
+        self._clock: int | None = None  # of the processor time of the process
         self._tells = (Hashed, *job.tells)
         self._makes_digests = any(kind.digest for kind in job.kinds)
         self._pickled = pickle.dumps(job)
         self._number = 0
-        self._pace = _AHEAD_S  # seconds that an errand takes, of late
+        self._pace = _AHEAD_S  # seconds of wall time that an errand takes, of late
         self._was_ready = False
         self._never_ready = 0  # of the processes that were started last
         self._again = (0, 0.0)  # the errand that has its time once more, and since when
@@ -109,6 +118,7 @@ class Worker(Generic[T]):
         self._end = weakref.finalize(self, ending.end, self._process, self._starter, *pipes)
         try:
             self._process.start()
+            self._clock = clock_of(self._process.pid)
         finally:
             for end in ends:
                 end.close()
@@ -157,24 +167,48 @@ class Worker(Generic[T]):
                 write_all(self._orders, b"".join(orders))
 
     def seconds_left(self) -> float:
-        """How long the errand under way may still take; all that one may, where none is."""
-        since = self._mark.since
-        if since == 0.0:
+        """Return how long to wait, at most, before the next look at the errand under way; 0.0 if
+        its time is over.
+        """
+        if self._mark.since == 0.0:
             return self._seconds
+        processor, wall = self._processor_left(), self._wall_left()
+        if min(processor, wall) <= 0:
+            return 0.0
+        return min(wall, max(processor / self._cores, _LOOK_S))
+
+    def _processor_left(self) -> float:
+        """Return the processor time that the errand under way has left."""
+        return self._seconds - self._spent()
+
+    def _wall_left(self) -> float:
+        """Return the wall time that the errand under way has left."""
         number, again = self._again
-        begun = again if number == self._mark.number else since
+        begun = again if number == self._mark.number else self._mark.since
         now = time.monotonic()
         # None begins in a time to come: a file that has taken over its process says so.
-        return begun + self._seconds - now if begun <= now else 0.0
+        return begun + self._wall - now if begun <= now else 0.0
+
+    def _spent(self) -> float:
+        """Return the processor time that the errand under way took so far; its wall time if the
+        system counts no other.
+        """
+        since, before = self._mark.since, self._mark.processor
+        if since == 0.0:
+            return 0.0
+        now = None if self._clock is None else processor_time(self._clock)
+        spent = time.monotonic() - since if now is None else now - before
+        # A file that has taken over its process can say anything of when it began.
+        return spent if 0 <= spent < math.inf else math.inf
 
     def _is_late(self, number: int) -> bool:
-        """Whether the errand of that number is under way and has had its time. Where the scan had
-        been stopped meanwhile, and its processes perhaps with it, it has its time once more.
+        """Whether the errand of that number is under way and has had its time. If its wall time
+        ended while the scan, and perhaps its processes, were stopped, it has that once more.
         """
-        left = self.seconds_left()
-        if left > 0 or self._mark.number != number:
+        processor, wall = self._processor_left(), self._wall_left()
+        if min(processor, wall) > 0 or self._mark.number != number or not self._mark.since:
             return False
-        if left > -_AWAY_S or self._again[0] == number:
+        if processor <= 0 or wall > -_AWAY_S or self._again[0] == number:
             return True
         self._again = number, time.monotonic()
         return False
@@ -184,7 +218,7 @@ class Worker(Generic[T]):
         for too long, is replaced.
         """
         done, there = self._read()
-        at = self._mark.number
+        at, spent = self._mark.number, self._spent()
         if not there:
             self._process.join(_END_S)
             if self._mark.worn and self.errands and not self.errands[0].renewed:
@@ -195,15 +229,17 @@ class Worker(Generic[T]):
             code = self._process.exitcode
             self._check_ready(code)
             _log.warning("a worker process died (exit code %s) and was replaced", code)
-            done += self._bury(self._mark.number if self._mark.since else 0, _CRASH)
+            done += self._bury(self._mark.number if self._mark.since else 0, _CRASH, spent)
         elif self._is_late(at):
             self._check_ready(None)
             self.kill()
             self._process.join(_END_S)
             done += self._read()[0]
             _log.warning("a worker process took too long and was replaced")
-            detail = f"not finished within {self._seconds:g} s"
-            done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail))
+            detail = f"not finished within {self._seconds:g} s of processor time"
+            if spent < self._seconds:
+                detail = f"not finished within {self._wall:g} s"
+            done += self._bury(at, MediaError(str(Reason.TIMEOUT), detail), spent)
         self.send()
         return done
 
@@ -241,31 +277,31 @@ class Worker(Generic[T]):
             told = Answer.unpacked(answer)
             if told.error is None and not isinstance(told.outcome, self._tells):
                 raise TypeError("nothing that this job tells")
-            self._keep_pace(told.seconds)
+            self._keep_pace(told.wall)
         except Exception as error:
             # Nothing of ours tells such a thing: whoever does has taken over the process.
-            told = Answer(errand.number, None, 0.0, type(error).__name__)
+            told = Answer(errand.number, None, 0.0, 0.0, type(error).__name__)
         if told.number != errand.number:
             told = told._replace(error="another's answer")
         errand.spent += told.seconds
         if told.error is not None:
             _log.warning("a worker could not do an errand: %s", told.error)
             detail = f"the decoder failed ({told.error})"
-            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail))
+            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail), told.wall)
         outcome = told.outcome
         if errand.harm is not None and isinstance(outcome, Hashed):
             outcome = replace(outcome, trouble=errand.harm)
-        return [Done(errand, outcome, errand.spent)]
+        return [Done(errand, outcome, errand.spent, told.wall)]
 
-    def _keep_pace(self, seconds: float) -> None:
+    def _keep_pace(self, wall: float) -> None:
         """Note how long an errand took, one that harmed the process as well: behind one that runs
         out of its time others may, and so only few are to wait there.
         """
-        self._pace += (seconds - self._pace) / 8
+        self._pace += (wall - self._pace) / 8
 
-    def _bury(self, number: int, harm: MediaError) -> list[Done[T]]:
+    def _bury(self, number: int, harm: MediaError, spent: float) -> list[Done[T]]:
         """Replace the process, which has ended. The errand of that number, the one under way, did
-        it that harm; where none was, after `_TRIES` deaths, the one that is next.
+        it that harm and `spent` processor time; if none was, after `_TRIES` deaths, the next one.
         """
         done: list[Done[T]] = []
         # Not always the first: files are read before their turn, and may do harm by that.
@@ -275,17 +311,16 @@ class Worker(Generic[T]):
             first.deaths += 1
             cause = first if first.deaths >= _TRIES else None
         if cause is not None:
-            # A file that has taken over its process can say anything of when it began.
-            spent = min(max(self._seconds - self.seconds_left(), 0.0), self._seconds)
-            cause.spent += spent
-            self._keep_pace(spent)
+            cause.spent += min(spent, self._seconds)
+            wall = min(max(time.monotonic() - self._mark.since, 0.0), self._wall)
+            self._keep_pace(wall)
             self.errands.remove(cause)
-            done = self._harmed(cause, harm)
+            done = self._harmed(cause, harm, wall)
         self._end()
         self._start()
         return done
 
-    def _harmed(self, errand: Errand[T], harm: MediaError) -> list[Done[T]]:
+    def _harmed(self, errand: Errand[T], harm: MediaError, wall: float) -> list[Done[T]]:
         """A file whose decoding harmed its worker is tried once more for its digests alone: it may
         be a listed one.
         """
@@ -294,7 +329,8 @@ class Worker(Generic[T]):
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm
-        return [Done(errand, Hashed(name_of(errand.target.path), trouble=trouble), errand.spent)]
+        hashed = Hashed(name_of(errand.target.path), trouble=trouble)
+        return [Done(errand, hashed, errand.spent, wall)]
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""

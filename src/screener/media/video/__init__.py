@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from time import monotonic
 from typing import BinaryIO
 
 from screener.errors import MediaError
 from screener.extras import load, needed
 from screener.media import hidden
+from screener.media.allowance import Allowance
 from screener.media.limits import Limits, check_pixels
 from screener.media.picture import Frame, Media, Picture
 from screener.media.sampling import Sampling
@@ -50,9 +49,9 @@ def open(
 
     Its frames are grey (H, W), or RGB those of pictures that it carries, upright, and sampled as
     `sampling` says: `time` counts from the first frame, `part` is the frame's number in the file,
-    and `again` are the times of the samples that followed and are equal. After `seconds` of wall
-    time the walk ends with `timeout`. Raises MediaError: `encrypted`, `no_video`, `undecodable`,
-    `truncated`, `unsupported`, `too_large`.
+    and `again` are the times of the samples that followed and are equal. After `seconds` of
+    processor time, or ten times as much wall time, the walk ends with `timeout`. Raises MediaError:
+    `encrypted`, `no_video`, `undecodable`, `truncated`, `unsupported`, `too_large`.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     limits, sampling = limits or Limits(), sampling or Sampling()
@@ -65,9 +64,9 @@ def open(
         raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
     file = _File(stream, mime, limits, sampling)
     left = editlist.left_out(stream)
-    seconds, began = math.inf if seconds is None else seconds, monotonic()
+    allowance = Allowance() if seconds is None else Allowance(seconds)
     try:
-        opened = _decoder(file, left, ends=began + seconds)
+        opened = _decoder(file, left, allowance)
     except MediaError as error:
         if error.reason != "no_video" or not carried.places(stream):
             raise
@@ -75,16 +74,15 @@ def open(
         return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_sound(stream, limits))
     check_pixels(opened.width, opened.height, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
-    seconds -= monotonic() - began
-    return Picture(media, lambda: _walk(file, opened, left, seconds))
+    return Picture(media, lambda: _walk(file, opened, left, allowance))
 
 
 def _decoder(
-    file: _File, left: float, track: int = 0, *, whole: bool = False, ends: float
+    file: _File, left: float, allowance: Allowance, track: int = 0, *, whole: bool = False
 ) -> Stream:
     """A track of the file opened by PyAV, or by OpenCV where that is not installed. Edit lists
     leave `left` seconds out of the file; a `whole` track has them as well. It is not read for its
-    length after `ends`, by the monotonic clock.
+    length once the allowance is over.
     """
     sampling = file.sampling
     try:
@@ -102,7 +100,7 @@ def _decoder(
                 trimmed=left,
                 whole=whole,
                 once=sampling.mode == "frames",
-                until=ends,
+                allowance=allowance,
             )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", f"keyframes needs {needed('video')}")
@@ -121,14 +119,13 @@ def _has_pyav() -> bool:
     return importlib.util.find_spec("av") is not None and load("video")
 
 
-def _walk(file: _File, opened: Stream, left: float, seconds: float) -> Iterator[Frame]:
+def _walk(file: _File, opened: Stream, left: float, allowance: Allowance) -> Iterator[Frame]:
     """The sampled frames, track after track; covers come last of these, as thumbnails. Tracks that
     edit lists trim are walked over once more, whole, since what those leave out is hidden in the
     file. Then come pictures that it carries beside its tracks, and at the end MediaError if a part
     of anything was not looked at.
     """
     stream, limits, sampling = file.stream, file.limits, file.sampling
-    ends = monotonic() + seconds
     trouble: MediaError | None = None
     before = taken = 0  # frames of the tracks before, and those of them that were looked at
     shown = opened.tracks
@@ -143,12 +140,12 @@ def _walk(file: _File, opened: Stream, left: float, seconds: float) -> Iterator[
             if track:
                 stream.seek(0)
                 number = track % shown
-                opened = _decoder(file, left, number, whole=whole, ends=ends)
+                opened = _decoder(file, left, allowance, number, whole=whole)
                 check_pixels(opened.width, opened.height, limits)
             left = max(left, opened.left)
             if opened.cover and (whole or (track and known)):
                 continue
-            walk = Walk(opened, limits, sampling, ends, taken)
+            walk = Walk(opened, limits, sampling, allowance, taken)
             kind = "appended" if whole else "thumbnail" if track and opened.cover else "frame"
             for frame in walk.frames():
                 yield replace(frame, part=before + frame.part, part_kind=kind, track=track)

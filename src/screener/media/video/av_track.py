@@ -6,7 +6,6 @@ import contextlib
 import errno
 import math
 from collections.abc import Iterator
-from time import monotonic
 from typing import Any, BinaryIO
 
 import av
@@ -14,6 +13,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
+from screener.media.allowance import Allowance
 from screener.media.video import crew, declared, luma
 from screener.media.video.stream import Length
 
@@ -143,16 +143,15 @@ class AvTrack:
         empty = sum(not one.size for one in self.stream.index_entries)  # they show nothing new
         return max(self.frames - math.ceil(trimmed / self.frame_seconds) - empty, 0)
 
-    def gone_through(self, declared: int, until: float, most: int) -> Length:
+    def gone_through(self, declared: int, allowance: Allowance, most: int) -> Length:
         """What the track has, read without decoding: what a file says of it may be false, and what
-        recorders write while they record says nothing. Where that takes longer than `until`, by the
-        monotonic clock, or has more frames than `most`, nobody knows how many they are. It is
-        closed then.
+        recorders write while they record says nothing. If the allowance is over before, or the
+        track has more frames than `most`, nobody knows how many they are. It is closed then.
         """
         last, count = 0.0, 0
         with contextlib.suppress(FFmpegError, OSError), self.container:
             for packet in self.packets(declared):
-                if count >= most or monotonic() > until:
+                if count >= most or allowance.over:
                     break
                 if packet is not None and packet.size:
                     time = self.seconds(packet.pts)

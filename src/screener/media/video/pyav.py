@@ -12,6 +12,7 @@ import av
 from av.error import DecoderNotFoundError, FFmpegError, InvalidDataError
 
 from screener.errors import MediaError, ShortOfMemory
+from screener.media.allowance import Allowance
 from screener.media.timing import BACK, Grid
 from screener.media.video import containers, crew, following, fragments, luma
 from screener.media.video.av_track import AvTrack, unreadable
@@ -40,14 +41,14 @@ class AvStream:
         trimmed: float = 0.0,
         whole: bool = False,
         once: bool = False,
-        until: float = math.inf,
+        allowance: Allowance | None = None,
     ) -> None:
         """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
         alone. With `grid`, which makes of the length what tells when frames are sampled, those are
         left out that are not, and that no other one needs. Edit lists of the file leave out
         `trimmed` seconds; with `whole` these are given too, and all are at their times in the file.
         Nobody looks for them if a file is walked over but `once`: all else left out is lost then.
-        `until` that time, by the monotonic clock, it is read for its length.
+        It is read for its length until the allowance is over.
         """
         self._keyframes, self._file = keyframes, file
         self._asked = mime, track, whole
@@ -62,7 +63,8 @@ class AvStream:
         known = read.frames if read.indexed and not in_fragments else 0
         self.length, self.duration = Length(read.duration, known), read.duration
         if not (known or read.cover or (keyframes and read.duration)):
-            found = read.gone_through(self._declared, until, _FEW if read.duration else _LONG)
+            allowed, most = allowance or Allowance(), _FEW if read.duration else _LONG
+            found = read.gone_through(self._declared, allowed, most)
             self.duration = read.duration or found.seconds
             self.length = found if found.frames else Length(self.duration)
             self._open_again()

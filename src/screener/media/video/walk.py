@@ -6,12 +6,12 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from time import monotonic
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from screener.errors import MediaError, ShortOfMemory
+from screener.media.allowance import Allowance
 from screener.media.limits import Limits
 from screener.media.picture import Frame
 from screener.media.sampling import Sampling
@@ -38,11 +38,16 @@ class _Taken(NamedTuple):
 class Walk:
     """One walk over a track: which frames are taken, what was lost, and what ended it early.
 
-    It ends at `ends`, by the monotonic clock. `count` frames of other tracks were taken before.
+    It ends once the allowance is over. `count` frames of other tracks were taken before.
     """
 
     def __init__(
-        self, opened: Stream, limits: Limits, sampling: Sampling, ends: float, count: int
+        self,
+        opened: Stream,
+        limits: Limits,
+        sampling: Sampling,
+        allowance: Allowance,
+        count: int,
     ) -> None:
         step = opened.frame_seconds
         length = opened.length
@@ -59,7 +64,7 @@ class Walk:
         self._opened = opened
         self._limits = limits
         self._sampling = sampling
-        self._ends = ends
+        self._allowance = allowance
         self._clock = Clock(step)
         # Cut short, as vPDQ does.
         self._stride = max(1, int(min(self._every / step, _MOST_FRAMES) + 1e-9))
@@ -109,7 +114,7 @@ class Walk:
     def _chosen(self) -> Iterator[_Taken]:
         """The same, up to the end or a limit other than that of their number."""
         for step in self._opened.steps():
-            if monotonic() > self._ends:
+            if self._allowance.over:
                 self.stopped = MediaError("timeout", "not finished within its time")
                 return
             if isinstance(step, Lost):

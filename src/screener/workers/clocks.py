@@ -1,0 +1,51 @@
+"""Clocks: the processor time and the wall time of a worker, read by itself or by the scan."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of the processor, by all threads of a process, and of wall time."""
+
+    processor: float = 0.0
+    wall: float = 0.0
+
+    @classmethod
+    def now(cls) -> Times:
+        """Return what the clocks of this process show."""
+        return cls(time.process_time(), time.monotonic())
+
+    def __add__(self, other: Times) -> Times:
+        return Times(self.processor + other.processor, self.wall + other.wall)
+
+    def __sub__(self, other: Times) -> Times:
+        return Times(self.processor - other.processor, self.wall - other.wall)
+
+    def __truediv__(self, count: int) -> Times:
+        return Times(self.processor / count, self.wall / count)
+
+
+def clock_of(process: int | None) -> int | None:
+    """Return the clock of a process's processor time, for `processor_time`; None if the system has
+    none that this process can read.
+    """
+    if process is None:
+        return None
+    clock = ctypes.c_int()
+    try:
+        failed = ctypes.CDLL(None).clock_getcpuclockid(process, ctypes.byref(clock))
+    except (AttributeError, TypeError):  # no POSIX system, or one without such clocks
+        return None
+    return None if failed or processor_time(clock.value) is None else clock.value
+
+
+def processor_time(clock: int) -> float | None:
+    """Return the seconds that a clock of `clock_of` shows; None if its process is gone."""
+    try:
+        return time.clock_gettime(clock)
+    except OSError:
+        return None
