@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from frames_of import told
+from frames_of import told, walked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -268,3 +268,72 @@ def test_a_head_of_a_scan_that_is_cut_tells_nothing():
     for length in range(2, 12):
         head = b"\xff\xda" + length.to_bytes(2, "big") + b"\x03" * (length - 2)
         assert missing.jpeg_ends_early(whole[:first] + head + b"\xff\xd9")
+
+
+def claimed(format, side, data):
+    """The file of a picture that claims to be a square, and has so many bytes of data."""
+    size = struct.pack("<2I", side, side)
+    dds = b"DDS " + struct.pack("<2I", 124, 0x1007) + size + bytes(56) + struct.pack("<I", 32)
+    if format == "DXT1":
+        return dds + struct.pack("<I4s", 4, b"DXT1") + bytes(40) + data
+    if format == "BC7":
+        head = struct.pack("<I4s", 4, b"DX10") + bytes(40) + struct.pack("<5I", 98, 3, 0, 0, 1)
+        return dds + head + data
+    if format == "DDS":
+        masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0)
+        return dds + struct.pack("<III", 0x40, 0, 24) + masks + bytes(20) + data
+    if format == "BLP":
+        place = struct.pack("<I60xI60x", 1172, len(data))
+        return b"BLP2" + struct.pack("<i4B", 1, 2, 0, 0, 0) + size + place + bytes(1024) + data
+    if format == "FTEX":
+        return b"FTEX" + struct.pack("<i", 0) + size + struct.pack("<5i", 1, 1, 0, 32, 99) + data
+    if format == "BMP":
+        head = struct.pack("<2sI4xI", b"BM", 54 + len(data), 54) + struct.pack("<I", 40) + size
+        return head + struct.pack("<HHI20x", 1, 24, 0) + data
+    if format in ("P2", "P4", "P5"):
+        most = b"" if format == "P4" else b" 200"
+        return f"{format} {side} {side}".encode() + most + b"\n" + data
+    if format.startswith("TGA"):
+        kind = 10 if format == "TGA RLE" else 2
+        return struct.pack("<2xB9x2HBB", kind, side, side, 24, 0x20) + data
+    if format == "SGI":
+        return (
+            struct.pack(">HBBHHHHII", 474, 0, 1, 2, side, side, 1, 0, 255).ljust(512, b"\0") + data
+        )
+    if format == "PCX":
+        head = struct.pack("<4B4H", 10, 5, 1, 8, 0, 0, side - 1, side - 1).ljust(65, b"\0")
+        return head + struct.pack("<BH", 1, side).ljust(63, b"\0") + data
+    assert format == "QOI"
+    return b"qoif" + struct.pack(">2I", side, side) + b"\3\0" + data
+
+
+CLAIMED = (
+    "DXT1", "BC7", "DDS", "BLP", "FTEX", "BMP", "P2", "P4", "P5", "TGA", "TGA RLE", "SGI", "PCX",
+    "QOI",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("format", CLAIMED)
+def test_a_few_bytes_that_claim_a_large_picture_are_not_decoded(format):
+    """It would take seconds, for a file of a kilobyte."""
+    data = claimed(format, 8_000, b"7 " * 800)
+    frames, reason = told(data)
+
+    assert (frames, reason) == ([], "truncated")
+
+
+@pytest.mark.parametrize("format", ["DXT1", "DDS", "BMP", "P5", "TGA", "SGI"])
+@pytest.mark.parametrize(("side", "length"), [(2_000, 40_000), (2_100, 600_000)])
+def test_what_is_there_of_a_picture_is_decoded_if_that_is_cheap(format, side, length):
+    """A small one whatever it has, and a large one of which a part is there."""
+    frames, reason = told(claimed(format, side, b"\x7f" * length))
+
+    assert (len(frames), reason) == (1, "truncated")
+
+
+def test_a_picture_behind_a_few_bytes_that_claim_a_large_one_is_found():
+    """It may be a listed one."""
+    frames, reason = walked(claimed("BMP", 8_000, b"") + jpeg(drawn()))
+
+    assert [frame.part_kind for frame in frames] == ["appended"]
+    assert reason == "truncated"

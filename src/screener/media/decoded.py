@@ -32,6 +32,10 @@ def decoded(
             direct = decoder.direct_pixels(image, data, part)
             if direct is not None:
                 return direct, None
+            if missing.lacks_most(image, data):
+                name = image.get_format_mimetype() or image.format
+                what = f"{name}: nearly all of its data are missing"
+                return None, MediaError("truncated", what)
             turn = _prepare(image, canvas)
             decoder.load(image)
             if missing.has_missing_data(image, data, part):

@@ -34,7 +34,36 @@ _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _PADDING = b"\xff\x00" * 16
 
 _COEFFICIENTS = 64  # of a block
+# Pixels that a byte holds at most, by the codec of Pillow's: of data that are not compressed, or at
+# one rate, and of runs, which have a longest length. The others have no such limit.
+_IN_A_BYTE = {"raw": 8, "bcn": 2, "BLP2": 2}
+_IN_A_BYTE |= dict.fromkeys(("BLP1", "SGI16", "dds_rgb", "ppm", "ppm_plain", "xpm"), 1)
+_IN_A_BYTE |= {"qoi": 64, "tga_rle": 64, "sgi_rle": 64, "pcx": 256, "packbits": 512, "sun_rle": 700}
+_BLP_JPEG = 0  # the first argument of a BLP that holds a JPEG
+
+_CHEAP = 4_000_000  # pixels that are decoded and hashed in a moment, however few of them there are
+_MOST_TIMES = 16  # as many pixels as its data can hold, of a picture that is still decoded
+
 _SMALLEST = 8  # a JPEG can be decoded at this part of its size, with little to do but to unpack
+
+
+def lacks_most(image: ImageFile.ImageFile, data: bytes) -> bool:
+    """Return whether the data of a frame can hold next to nothing of it, although it is large.
+
+    Its decoder would make a picture of one colour, and hashing that takes seconds for a file of a
+    hundred bytes. The frame is not loaded yet.
+    """
+    pixels = image.width * image.height
+    if pixels <= _CHEAP or not image.tile:
+        return False
+    held = 0
+    for codec, extents, offset, arguments in image.tile:
+        most = _IN_A_BYTE.get(codec)
+        if most is None or (codec == "BLP1" and arguments and arguments[0] == _BLP_JPEG):
+            return False
+        left, top, right, bottom = extents or (0, 0, *image.size)
+        held += min((right - left) * (bottom - top), most * max(len(data) - offset, 0))
+    return held * _MOST_TIMES < pixels
 
 
 def has_missing_data(image: ImageFile.ImageFile, data: bytes, part: int) -> bool:
