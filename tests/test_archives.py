@@ -272,6 +272,30 @@ def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("nesting", [1, 2, 3, 4])
+@pytest.mark.parametrize("make", [zipped, tarred, lambda members: gzip.compress(tarred(members))])
+def test_archives_are_opened_to_the_limit_of_nesting_and_not_cleared_beyond(
+    engine, pictures, tmp_path, make, nesting
+):
+    """The listed picture in the last archive that is opened is found; in one more it is not looked
+    at, and that archive says so.
+    """
+    limits = Limits(nesting=nesting)
+    bounded = Screener(engine.lists, policy=Policy(limits=limits))
+    content = make({"a.png": pictures[0]})
+    for _ in range(nesting - 1):
+        content = make({"in": content})
+    (tmp_path / "at").write_bytes(content)
+    (tmp_path / "beyond").write_bytes(make({"in": content}))
+
+    found = told(scan(bounded, [tmp_path / "at", tmp_path / "beyond"], jobs=1), tmp_path)
+
+    assert found == [
+        ("!".join(["at", *["in"] * (nesting - 1), "a.png"]), "match", None),
+        ("!".join(["beyond", *["in"] * nesting]), "unscreened", "too_large"),
+    ]
+
+
 @pytest.mark.parametrize("make", [zipped, tarred, lambda members: gzip.compress(tarred(members))])
 def test_what_is_exactly_at_a_limit_is_within_it(make):
     """Bytes of a member, members, and bytes of all of them with their names: one more is too much,

@@ -69,6 +69,35 @@ def test_an_archive_behind_a_video_is_known(clips, container):
             assert tail.hides_file(io.BytesIO(clips[container] + between + archive + bytes(100)))
 
 
+@pytest.mark.parametrize("container", CODECS)
+def test_a_tail_is_looked_through_to_its_limit_and_not_cleared_beyond(scene, clips, container):
+    """A file in the last bytes of 16 MiB is found. Of one byte more, whatever it is, nobody knows
+    what it hides; but zeros, which a disk or a recorder leaves, hide nothing.
+    """
+    data, hidden = clips[container], picture(scene, "JPEG")
+    most = 16 << 20
+
+    def hides(tail_of):
+        return tail.hides_file(io.BytesIO(data + tail_of))
+
+    assert hides(bytes(most - len(hidden)) + hidden)
+    for filled in (b"\0", b"\xff"):
+        assert not hides(filled * most)
+    assert hides(b"\xff" * (most + 1))
+    assert hides(bytes(most) + b"\1")
+    assert hides(bytes(most) + hidden)
+    assert not hides(bytes(3 * most + 1))
+
+
+def test_a_video_before_more_than_is_looked_through_is_not_cleared(make_list, scene, clips):
+    """It is `unsupported`, and `no_match` with one byte less."""
+    listed = pdq.compute(np.asarray(scene(8))).text
+    engine = Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
+    for length, reason in ((16 << 20, None), ((16 << 20) + 1, "unsupported")):
+        result = engine.screen(clips["matroska"] + b"\xff" * length)
+        assert result.reason == reason
+
+
 def test_a_film_whose_last_box_is_open_hides_nothing(scene, clips):
     """Its pictures may be files of their own, and are its data all the same."""
     data = clips["mp4"]

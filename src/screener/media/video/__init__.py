@@ -212,7 +212,7 @@ def _unseen(file: _File, opened: Stream) -> MediaError | None:
     if reason is not None:
         return MediaError(reason, f"{file.mime}: its parts do not follow one another to its end")
     if tail.hides_file(stream):
-        return MediaError("unsupported", "another file stands behind it")
+        return MediaError("unsupported", "another file stands, or may stand, behind it")
     subtitles = opened.subtitles
     if subtitles is None:
         subtitles = declared.picture_subtitles(stream, file.mime)

@@ -15,6 +15,7 @@ from screener.media.video.containers import MOST, SEGMENT, boxes, elements, is_i
 from screener.media.video.following import ASF_DATA, ASF_HEADER, asf_objects
 
 _MOST_BYTES = 16 << 20  # of a tail that are looked through
+_PIECE = 1 << 20
 _OF_MATROSKA = {0x1A45DFA3, SEGMENT, 0xEC, 0xBF}  # its head, its body, free space, a checksum
 _FORMS = (b"AVI ", b"AVIX")
 _OPEN_ENDED = {b"mdat", b"moov", b"meta", b"free", b"skip", b"uuid"}  # with no length of their own
@@ -29,12 +30,18 @@ _ASF_BEHIND = {
 
 
 def hides_file(stream: BinaryIO) -> bool:
-    """Whether a picture's or a video's file, or an archive, begins behind the end of a Matroska,
-    AVI, ASF, MP4 or QuickTime file. The stream is left where it was.
+    """Return whether a picture's or a video's file, or an archive, begins behind the end of a
+    Matroska, AVI, ASF, MP4 or QuickTime file, or may do so. Behind the bytes that are looked
+    through only zeros hide nothing. The stream is left where it was.
     """
     with kept(stream) as size:
         at = max((after for after in _parts(stream, size) if after <= size), default=size)
-        return embedded.hides_file(read(stream, at, _MOST_BYTES))
+        if embedded.hides_file(read(stream, at, _MOST_BYTES)):
+            return True
+        while piece := stream.read(_PIECE):
+            if piece.strip(b"\0"):
+                return True
+        return False
 
 
 def _parts(stream: BinaryIO, size: int) -> Iterator[int]:
