@@ -6,7 +6,6 @@ import hashlib
 import io
 import itertools
 import json
-import math
 import re
 import struct
 import subprocess
@@ -36,7 +35,7 @@ from screener.media import allowance, opening, video
 from screener.media.limits import Limits
 from screener.media.sampling import Sampling
 from screener.media.timing import Clock, Grid, Losses
-from screener.media.video import containers, following
+from screener.media.video import containers, following, walk
 from screener.media.video.bars import Bars
 from screener.media.video.pyav import AvStream
 from screener.media.video.stream import Still
@@ -400,7 +399,7 @@ class Shown:
 def looked_at(shown, **sampling):
     """Which frames of it are looked at, by number."""
     settings = Sampling(distinct=False, **sampling)
-    one = walk.Walk(shown, Limits(), settings, math.inf, 0)
+    one = walk.Walk(shown, Limits(), settings, allowance.Allowance(), 0)
     return [frame.part for frame in one.frames()]
 
 
