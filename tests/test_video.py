@@ -1311,7 +1311,7 @@ def test_a_dark_video_is_not_screened(decoder, scene, engine_of):
     result = engine_of({"not": scene(9)}).screen(clip([blank()] * 50))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "too_little_detail")
-    assert "0 of 5 frames" in result.detail
+    assert "0 of 5 sampled frames" in result.detail
     any_share = engine_of({"not": scene(9)}, sampling=Sampling(usable=0.0))
     assert any_share.screen(clip([blank()] * 50)).reason == "too_little_detail"
 
