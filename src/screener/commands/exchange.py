@@ -45,17 +45,22 @@ from screener.provenance import warn_of_other_pixels
     type=FILE,
     help="An Ed25519 public key in a PEM file: take only what its holder signed.",
 )
+@click.option(
+    "--group",
+    help="Let the users of this group read the list, and all that is written to it later.",
+)
 @terms_options
 def import_(
     files: tuple[Path, ...], into: Path, format_: str | None, source: str | None,
     scheme: str | None, state: str | None, mapping: Path | None, strict: bool, full: bool,
-    accept_shrink: bool, by: str | None, key: Path | None, tlp: str | None,
+    accept_shrink: bool, by: str | None, key: Path | None, group: str | None, tlp: str | None,
     redistribution: str | None, expires: str | None, terms_file: Path | None,
 ) -> int:  # fmt: skip
     """Import list files into a hash list, which is made where there is none.
 
     A row that cannot be read is quarantined, counted and named by its line; the rest is
-    imported. Each file becomes one generation of the list, whole or not at all.
+    imported. Each file becomes one generation of the list, whole or not at all. Only you can read
+    the list, unless you give it a --group, which it keeps.
 
     \b
     Formats:
@@ -78,13 +83,13 @@ def import_(
         _check_each_is_whole([file.stem if source is None else source for file in files])
     terms = terms_of(tlp, redistribution, expires, terms_file)
     told = console.to_stderr()
-    with open_or_create(into) as known:
+    with open_or_create(into, group=group) as known:
         for place, file in enumerate(files, 1):
             try:
                 report = known.import_file(
                     file, source=source, format=format_, scheme=scheme, state=state, strict=strict,
                     mapping=mapping, full=full, accept_shrink=accept_shrink, by=by, terms=terms,
-                    key=key,
+                    key=key, group=group,
                 )  # fmt: skip
             except ListError as error:
                 rest = len(files) - place

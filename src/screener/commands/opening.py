@@ -28,13 +28,15 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
 
 
 @contextmanager
-def open_or_create(path: Path) -> Iterator[HashList]:
-    """A list folder, made where there is none; it goes again if nothing comes into it."""
+def open_or_create(path: Path, *, group: str | None = None) -> Iterator[HashList]:
+    """A list folder, made where there is none; it goes again if nothing comes into it.
+    A new one is made with the `group`.
+    """
     made = not path.exists()
     try:
         if made:
             try:
-                HashList.create(path)
+                HashList.create(path, group=group)
             except ListError:
                 if not path.exists():  # made meanwhile by another import
                     raise

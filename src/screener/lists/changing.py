@@ -13,7 +13,7 @@ from pathlib import Path
 from screener.errors import IndexFileError, ListError
 from screener.hindrance import told
 from screener.index.held import one_at_a_time, remove_unheld
-from screener.lists import database, erasing, schema
+from screener.lists import database, erasing, schema, sharing
 from screener.lists.database import DATABASE, SEGMENTS, check_folder, check_format, connect
 from screener.lists.forms import SEGMENT_NAME
 from screener.lists.generations import KEPT
@@ -43,6 +43,7 @@ def one_writer(folder: Path) -> Iterator[None]:
             stack.enter_context(lock)
         except IndexFileError as error:
             raise _another(folder) from error
+        sharing.keep(folder, folder / LOCK)
         if database.ask(folder, erasing.is_due):
             with contextlib.closing(connect(folder, "rw")) as connection:
                 erasing.finish(connection, folder)

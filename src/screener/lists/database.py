@@ -22,7 +22,7 @@ from screener import rows
 from screener.errors import ListError
 from screener.foreign import check_data_alone
 from screener.hindrance import told
-from screener.lists import schema
+from screener.lists import schema, sharing
 from screener.lists.forms import FORMS
 from screener.lists.schema import FORMAT
 from screener.private import make_folder, open_private
@@ -38,8 +38,11 @@ _MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
 T = TypeVar("T")
 
 
-def create(folder: Path) -> None:
-    """Make an empty list at generation 0; it appears under its name complete or not at all."""
+def create(folder: Path, *, group: int | None = None) -> None:
+    """Make an empty list at generation 0; it appears under its name complete or not at all.
+
+    `group` is the number of a group of users that may read it.
+    """
     if os.path.lexists(folder):
         raise ListError(f"{folder} exists already; choose another path, or open it")
     fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
@@ -47,6 +50,8 @@ def create(folder: Path) -> None:
         make_folder(fresh)
         make_folder(fresh / SEGMENTS)
         os.close(open_private(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+        if group is not None:
+            sharing.share(fresh, group)
         with contextlib.closing(connect(fresh, "rw")) as connection:
             _fill(connection)
         sync_folder(fresh)
@@ -123,10 +128,22 @@ def ask(
 ) -> T:
     """The answer of a question put to the database over a connection that cannot write.
 
-    Then `keep` may take the connection over, and returns whether it did. Raises ListError where the
-    folder is no list, is damaged, or was written by a newer version.
+    Then `keep` may take the connection over, and returns whether it did. Raises ListError if the
+    folder is no list, is damaged, or was written by a newer version, and if this user may not read
+    it.
     """
     check_folder(folder)
+    try:
+        return _answer(folder, question, keep)
+    except PermissionError as error:
+        raise sharing.refused(folder, error.filename) from None
+
+
+def _answer(
+    folder: Path,
+    question: Callable[[sqlite3.Connection], T],
+    keep: Callable[[sqlite3.Connection], bool] | None,
+) -> T:
     for _ in range(_ATTEMPTS):
         before = _stamp(folder)
         try:
@@ -140,6 +157,10 @@ def ask(
         except sqlite3.DatabaseError as error:
             if _stamp(folder) != before:
                 continue
+            for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
+                path = folder / name
+                if path.exists() and not os.access(path, os.R_OK):
+                    raise sharing.refused(folder, path) from None
             raise ListError(
                 f"cannot read the list {folder}: {told(error, folder / DATABASE)}"
             ) from None
@@ -223,14 +244,18 @@ def connect(folder: Path, mode: str) -> sqlite3.Connection:
 
 def check_folder(folder: Path) -> None:
     """ListError, saying what to do, where a path cannot be a list."""
-    if not os.path.lexists(folder):
+    try:
+        os.lstat(folder)
+        if not folder.is_dir():
+            raise ListError(f"{folder} is not a list: a list is a folder; import the file into one")
+        if not (folder / DATABASE).is_file():
+            raise ListError(f"{folder} is not a list: it has no {DATABASE}")
+    except PermissionError as error:
+        raise sharing.refused(folder, error.filename) from None
+    except OSError:
         raise ListError(
             f"there is no list at {folder}; `screener import FILE --into {folder}` makes one"
-        )
-    if not folder.is_dir():
-        raise ListError(f"{folder} is not a list: a list is a folder; import the file into one")
-    if not (folder / DATABASE).is_file():
-        raise ListError(f"{folder} is not a list: it has no {DATABASE}")
+        ) from None
 
 
 def check_format(connection: sqlite3.Connection, folder: Path) -> None:

@@ -31,6 +31,7 @@ from screener.lists import (
     holders,
     pipelines,
     segments,
+    sharing,
 )
 from screener.lists.frames import FrameHolders, ListedVideo
 from screener.lists.generations import Generation, Identity
@@ -71,9 +72,13 @@ class HashList(KeptList):
         self._kinds = MappingProxyType({kind: size for kind, size in sizes.items() if size})
 
     @classmethod
-    def create(cls, path: str | PathLike[str]) -> HashList:
-        """Make an empty list, generation 0; ListError where the path exists already."""
-        database.create(_absolute(path))
+    def create(cls, path: str | PathLike[str], *, group: str | None = None) -> HashList:
+        """Make an empty list, generation 0; ListError where the path exists already.
+
+        Its owner alone may read it, and the users of `group` if one is named: see `import_file`.
+        """
+        number = None if group is None else sharing.group_named(group)
+        database.create(_absolute(path), group=number)
         return cls.open(path)
 
     @classmethod
@@ -89,9 +94,9 @@ class HashList(KeptList):
         The index files are mapped: ready at once, and shared by all processes that open the list.
         With `hugepages` those of perceptual kinds are copied into memory of this process instead,
         100 to 130 bytes a code, in large pages that make searches faster; so does `refresh` of
-        what it gives. Raises ListError where there is no list, IndexFileError where an index is
-        damaged, OSError where the system refuses a file, as where too many are open; so does
-        `refresh`.
+        what it gives. Raises ListError where there is no list, and if this user may not read it,
+        IndexFileError where an index is damaged, OSError where the system refuses a file for
+        another cause, as where too many are open; so does `refresh`.
         """
         return cls._open(_absolute(path), generation, {}, hugepages=hugepages)
 
@@ -103,7 +108,10 @@ class HashList(KeptList):
             found = database.ask(folder, partial(_at, folder, number))
             # An import may make it old and sweep it after we have read its name: look again.
             with contextlib.suppress(FileNotFoundError):
-                return cls(folder, found, have, hugepages=hugepages)
+                try:
+                    return cls(folder, found, have, hugepages=hugepages)
+                except PermissionError as error:
+                    raise sharing.refused(folder, error.filename) from None
             if database.ask(folder, partial(_at, folder, None)).number == found.number:
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
             if number is not None:

@@ -122,6 +122,7 @@ class KeptList:
         by: str | None = None,
         terms: Terms | None = None,
         key: str | PathLike[str] | None = None,
+        group: str | None = None,
     ) -> ImportReport:
         """Import a file into the list on disk: all of it or, with ListError, nothing.
 
@@ -138,6 +139,10 @@ class KeptList:
         row could not be read, it is refused unless `accept_shrink` is given. `by` is who asked, for
         the log; `terms` what the source allows. With a `key`, an Ed25519 public key in a PEM file,
         the file must have a manifest that is signed with it.
+
+        `group` names a group of users, of this system, that may read the list from now on, with all
+        that is written to it later; it is given before the file is read. ListError if there is no
+        such group, or this user may not give files to it.
         """
         from screener.lists.formats.options import options_of
         from screener.lists.imports import importing
@@ -145,7 +150,8 @@ class KeptList:
 
         check_texts(format=format, state=state)
         options = options_of(Path(path), source, scheme, state, mapping)
-        wishes = Wishes(strict, full, accept_shrink, by, terms, None if key is None else Path(key))
+        signed = None if key is None else Path(key)
+        wishes = Wishes(strict, full, accept_shrink, by, terms, signed, group)
         return importing.import_file(self._path, Path(path), options, format=format, wishes=wishes)
 
     def export(

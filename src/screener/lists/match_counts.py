@@ -22,7 +22,7 @@ from screener import rows
 from screener.errors import ListError
 from screener.foreign import check_data_alone
 from screener.hindrance import told
-from screener.lists import database
+from screener.lists import database, sharing
 from screener.lists.database import WAIT_SECONDS
 from screener.private import open_private
 from screener.rows import TEXT, WHOLE, Forms, Table
@@ -230,6 +230,7 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
             # which are the process's.
             with contextlib.suppress(FileExistsError):
                 os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+                sharing.keep(folder, path)
         address = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'ro' else 'rw'}"
         with contextlib.closing(
             sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)

@@ -25,6 +25,7 @@ from screener.index.removed import NONE_REMOVED, open_removed, save_removed
 from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
 from screener.index.values import Codes, Index, Values, contains, values_of
+from screener.lists import sharing
 from screener.lists.database import SEGMENTS, ask, wrong_rows
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 from screener.lists.searchable import Changes, all_held, held_among
@@ -188,9 +189,11 @@ def _write(folder: Path, kind: HashKind, files: Files, step: Step, number: int) 
         path = folder / SEGMENTS / new_segment_name(kind.name, number)
         codes = step.fresh.view(np.uint8).reshape(-1, kind.code_size)
         _build(kind, codes).save(path)
+        sharing.keep(folder, path)
         new.append(Segment(kind.name, path.name, step.fresh.size))
     if step.removed.size:
         path = folder / SEGMENTS / new_segment_name(kind.name, number, ending="gone")
         save_removed(path, step.removed)
+        sharing.keep(folder, path)
         new.append(Segment(kind.name, path.name, step.removed.size))
     return Written(kind, files, step.kept, tuple(new))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from screener.errors import ListError
-from screener.lists import changing, generations, manifest, merging, segments
+from screener.lists import changing, generations, manifest, merging, segments, sharing
 from screener.lists.formats import Reader, open_reader, paging, sniff
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
@@ -36,6 +36,7 @@ def import_file(
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
     check_line("a source's name", source)
+    group = None if wishes.group is None else sharing.group_named(wishes.group)
     signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
     name = os.fsencode(path.name).decode("utf-8", "replace")
     with (
@@ -43,6 +44,8 @@ def import_file(
         changing.writing(folder) as connection,
         ExitStack() as leaving,
     ):
+        if group is not None:
+            sharing.share(folder, group)
         content = Content(stream, name)
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)

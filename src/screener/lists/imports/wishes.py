@@ -19,6 +19,7 @@ class Wishes:
     by: str | None = None
     terms: Terms | None = None
     key: Path | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         """ListError for a yes or no, who asks, or terms, that are none."""
