@@ -23,7 +23,7 @@ from screener.errors import ListError
 from screener.foreign import check_data_alone
 from screener.hindrance import told
 from screener.lists import schema, sharing
-from screener.lists.forms import FORMS
+from screener.lists.forms import CENSUS, FORMS
 from screener.lists.schema import FORMAT
 from screener.private import make_folder, open_private
 from screener.version import __version__
@@ -76,6 +76,7 @@ def _fill(connection: sqlite3.Connection) -> None:
         (now, now, __version__),
     )
     identified(connection)
+    connection.execute("INSERT INTO meta VALUES (?, '[0,0,[]]')", (CENSUS,))
     # Last, and by itself: a database without it is one whose making was interrupted.
     connection.execute(
         "INSERT INTO meta VALUES ('format', ?), ('library', ?)", (str(FORMAT), __version__)

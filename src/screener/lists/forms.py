@@ -15,6 +15,7 @@ from screener.rows import BLOB, TEXT, TIME, WHOLE, Forms, Table, fits, one_of, o
 from screener.whole import whole
 
 SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
+CENSUS = "census"  # in the table `meta`
 # Of a hash, whose kind is in the column `kind`; `Forms` of it need the function `reads_vpdq`.
 STATE = one_of(State)
 KIND = one_of(KINDS)
@@ -48,6 +49,20 @@ def counts_of(text: str) -> dict[str, int]:
     return {state: whole(count) for state, count in json.loads(text).items()}
 
 
+def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
+    """A census in the form that is stored: its generation, the newest version of a record then, and
+    source, state, kinds, whether hashes are not compared, and count of each group; likewise.
+    """
+    number, newest, groups = json.loads(text)
+    found = []
+    for source, state, kinds, aside, count in groups:
+        if type(source) is not str or type(aside) is not bool or whole(count) < 1:
+            raise ValueError("no census")
+        names = tuple(KINDS[kind].name for kind in kinds)
+        found.append((source, str(State(state)), names, aside, count))
+    return whole(number), whole(newest), found
+
+
 def row_of(text: str) -> tuple[Any, ...]:
     """A row that was set aside, in the form that is stored: line, entry, state, hashes, categories
     as pairs, labels, time, and a list that newer versions put the damaged kinds in; ValueError and
@@ -63,7 +78,11 @@ def row_of(text: str) -> tuple[Any, ...]:
 
 FORMS = Forms(
     (
-        Table("meta", {"name": TEXT, "value": TEXT}, row=None),
+        Table(
+            "meta",
+            {"name": TEXT, "value": f"{TEXT} AND (t.name <> '{CENSUS}' OR reads_census({{c}}))"},
+            row=None,
+        ),
         Table(
             "generations",
             {"number": WHOLE, "time": TIME, "confirmed": TIME, "what": TEXT, "library": TEXT,
@@ -123,6 +142,7 @@ FORMS = Forms(
         "reads_labels": texts_of,
         "reads_categories": pairs_of,
         "reads_counts": counts_of,
+        "reads_census": census_of,
         "reads_import": lambda text: json.loads(text)["quarantined"].items(),
         "reads_row": row_of,
         "reads_name": lambda text: SEGMENT_NAME.fullmatch(text)[0],  # type: ignore[index]

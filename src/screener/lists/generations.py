@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
-from screener.lists import database
+from screener.lists import census, database
 from screener.lists.forms import SEGMENT_NAME, counts_of
 from screener.version import __version__
 from screener.whole import whole
@@ -193,6 +193,7 @@ def publish(
         "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (number, now, now if confirmed is None else confirmed, what, counts, __version__, by, note),
     )
+    census.follow(connection, number)
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from screener.hashing.hash import KINDS
-from screener.lists import times
-from screener.lists.database import SEGMENTS, in_order, of_generation
+from screener.lists import census, times
+from screener.lists.census import Census
+from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import Generation
 from screener.lists.naming import name_of
-from screener.lists.states import MATCHING
+from screener.lists.states import MATCHING, State
 
-_CAN_MATCH = f"r.state IN ({', '.join(repr(str(s)) for s in MATCHING)})"
 _COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
-_WEAK = [name for name in _COMPUTED if KINDS[name].weak]
-_STRONG = [name for name in _COMPUTED if not KINDS[name].weak]
+_WEAK = {name for name in _COMPUTED if KINDS[name].weak}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
         " FROM generations WHERE number = ?",
         (number,),
     ).fetchone()
-    reached, by_none, by_weak = _reached(connection, number)
+    known = census.kept(connection, number)
+    alike = census.counted(connection, number) if known is None else known
+    reached, by_none, by_weak = _reached(alike)
     return ListInfo(
         name=name_of(folder),
         generation=generation.number,
@@ -77,9 +79,9 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
         format=int(form),
         library=library,
         states=dict(generation.states),
-        sources=_sources(connection, number),
+        sources=_sources(alike),
         values={kind: n.rows for kind, n in sorted(generation.segments.items()) if n.rows},
-        not_searched=_not_searched(connection, number),
+        not_searched=_not_searched(connection, number, alike),
         reached=reached,
         by_none=by_none,
         by_weak=by_weak,
@@ -92,16 +94,17 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
     )
 
 
-def _sources(connection: sqlite3.Connection, number: int) -> dict[str, dict[str, int]]:
-    sources: dict[str, dict[str, int]] = {}
-    for source, state, count in connection.execute(
-        f"SELECT source, state, count(*) FROM records r WHERE {of_generation(number)} GROUP BY 1, 2"
-    ):
-        sources.setdefault(source, {})[state] = count
-    return sources
+def _sources(census: Census) -> dict[str, dict[str, int]]:
+    sources: dict[str, Counter[str]] = {}
+    for alike, count in sorted(census.items()):
+        sources.setdefault(alike.source, Counter())[alike.state] += count
+    return {source: dict(states) for source, states in sources.items()}
 
 
-def _not_searched(connection: sqlite3.Connection, number: int) -> dict[str, int]:
+def _not_searched(connection: sqlite3.Connection, number: int, census: Census) -> dict[str, int]:
+    """The distinct values, by kind: which are read only if there are any."""
+    if not any(alike.aside and alike.state != State.WITHDRAWN for alike in census):
+        return {}
     found = connection.execute(
         "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
         f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {of_generation(number)}"
@@ -110,22 +113,19 @@ def _not_searched(connection: sqlite3.Connection, number: int) -> dict[str, int]
     return dict(found.fetchall())
 
 
-def _reached(connection: sqlite3.Connection, number: int) -> tuple[dict[str, int], int, int]:
+def _reached(census: Census) -> tuple[dict[str, int], int, int]:
     """Count the records that can match, by each computed kind; those that none of these reaches;
     and those that only weak kinds reach.
     """
-    # One pass: each record's hashes lie together.
-    columns = ", ".join(f"max(h.kind = '{kind}') AS {kind}" for kind in _COMPUTED)
-    sums = ", ".join(f"sum({kind})" for kind in _COMPUTED)
-    weak = f"({' OR '.join(_WEAK)}) AND NOT ({' OR '.join(_STRONG)})"
-    counts = connection.execute(
-        f"SELECT {sums}, sum(NOT coalesce({' OR '.join(_COMPUTED)}, 0)), sum({weak})"
-        f" FROM (SELECT {columns}"
-        " FROM records r LEFT JOIN hashes h ON h.record = r.id AND h.why_not IS NULL"
-        f" WHERE {in_order(number)} AND {_CAN_MATCH} GROUP BY r.id)"
-    ).fetchone()
-    *reached, by_none, by_weak = (count or 0 for count in counts)
-    return dict(zip(_COMPUTED, reached, strict=True)), by_none, by_weak
+    reached, by_none, by_weak = dict.fromkeys(_COMPUTED, 0), 0, 0
+    for alike, count in census.items():
+        if alike.state in MATCHING:
+            kinds = reached.keys() & alike.kinds
+            for kind in kinds:
+                reached[kind] += count
+            by_none += 0 if kinds else count
+            by_weak += count if kinds and kinds <= _WEAK else 0
+    return reached, by_none, by_weak
 
 
 def _quarantined(connection: sqlite3.Connection, number: int) -> dict[str, int]:

@@ -102,7 +102,11 @@ class KeptList:
         return any(self._generation.states.get(state, 0) for state in MATCHING)
 
     def info(self) -> ListInfo:
-        """Counts by state, source and kind, and what the list can reach; reads all records."""
+        """Return counts by state, source and kind, and what the list can reach.
+
+        They are kept with the newest generation. Of an earlier one, and of a list that an older
+        version wrote to last, all records are read.
+        """
         from screener.lists import info
 
         return self._ask(lambda connection: info.gather(connection, self._path, self._generation))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists import changing, erasing, generations, segments
+from screener.lists import census, changing, erasing, generations, segments
 from screener.lists.asked import check_asked
 from screener.lists.database import wrong_rows
 from screener.lists.history import states_at
@@ -60,6 +60,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
             if kind.searched:  # others have no index files
                 segments.rewrite(connection, folder, kind, number)
         erasing.note(connection, source)
+        census.renew(connection, number)
         records, versions, hashes = counts
         note = f"{source}: {counted(records, 'record')}" + (f": {reason}" if reason else "")
         generations.publish(

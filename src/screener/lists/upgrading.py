@@ -14,7 +14,7 @@ from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.hindrance import told
 from screener.index.held import one_at_a_time
-from screener.lists import changing, database, frames, generations, segments
+from screener.lists import census, changing, database, frames, generations, segments
 from screener.lists.records import why_not_searchable
 
 
@@ -54,14 +54,16 @@ def _upgrade(connection: sqlite3.Connection, folder: Path) -> None:
 def _renew(connection: sqlite3.Connection, folder: Path) -> None:
     """Make the generation from which on videos are compared, if there are any."""
     before = generations.at(connection, folder)
+    number = before.number
     if _compare_videos(connection):
         if any(database.wrong_rows(connection)):  # any of which may have been a video
             raise ValueError("damaged rows")
-        number = before.number + 1
+        number += 1
         segments.rewrite(connection, folder, KINDS["vpdq"], number)
         generations.publish(
             connection, number, what="upgrade", states=before.states, confirmed=before.time
         )
+    census.renew(connection, number)
 
 
 def _compare_videos(connection: sqlite3.Connection) -> bool:

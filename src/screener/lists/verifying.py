@@ -6,6 +6,7 @@ What is damaged is told in sentences that hold no value. Nothing is changed.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +19,10 @@ from screener.hashing.hash import KINDS, HashKind
 from screener.index.comparison import Comparison, compare_distances, compare_equality
 from screener.index.snapshot import Snapshot
 from screener.index.values import Values
-from screener.lists import database, frames, searchable
+from screener.lists import census, database, frames, searchable
+from screener.lists.census import Alike, Census
 from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
-from screener.lists.history import states_at
 from screener.lists.naming import name_of
 from screener.printable import counted
 
@@ -166,9 +167,18 @@ def _check_references(folder: Path) -> None:
 
 
 def _check_states(folder: Path, generation: Generation) -> None:
-    counted = database.ask(folder, lambda c: states_at(c, generation.number))
-    if counted != {state: n for state, n in generation.states.items() if n}:
+    def both(connection: sqlite3.Connection) -> tuple[Counter[Alike], Census | None]:
+        number = generation.number
+        return census.counted(connection, number), census.kept(connection, number)
+
+    counted, kept = database.ask(folder, both)
+    states: Counter[str] = Counter()
+    for alike, count in counted.items():
+        states[alike.state] += count
+    if states != Counter(generation.states):
         raise _Damaged("the records are not as many of each state as their generation says")
+    if kept not in (None, counted):
+        raise _Damaged("the records are not as many of each kind as the list's census says")
 
 
 def _check_frames(folder: Path, generation: Generation) -> None:
