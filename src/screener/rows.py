@@ -11,6 +11,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from screener.printable import counted
@@ -30,6 +31,7 @@ TIME = "typeof({c}) = 'real'"
 TEXT = "typeof({c}) = 'text' AND is_utf8(CAST({c} AS BLOB))"
 BLOB = "typeof({c}) = 'blob'"
 
+_REMEMBERED = 32  # values of which it is known whether they can be read; one may be a megabyte
 _REFERENCE = re.compile("C-[A-Z2-7]{8}")  # of a hotline's case: random, and so nothing of a value
 
 
@@ -91,7 +93,9 @@ def wrong(connection: sqlite3.Connection, forms: Forms) -> Iterator[str]:
     """
     with contextlib.suppress(sqlite3.OperationalError):  # it has them, and a question uses one
         for name, reading in {"is_utf8": bytes.decode, **forms.functions}.items():
-            connection.create_function(name, 1, _reads(reading), deterministic=True)
+            # Most rows say the same in some columns, and to ask Python each time takes long.
+            reads = lru_cache(_REMEMBERED)(_reads(reading))
+            connection.create_function(name, 1, reads, deterministic=True)
     for table in forms.tables:
         yield from _wrong(connection, table)
 

@@ -2,8 +2,9 @@
 
 Queries are drawn from what is listed, changed in 0 bits, in 1, and so on to the radius, so that
 each has a neighbour at that distance; some are removed values, some are random. Each is searched
-alone and with all others, and compared with every value there is, in NumPy and in blocks. Of values
-that lie near each other each query hits very many, and fewer are drawn.
+alone and with all others, and compared with every value there is: all queries of a short list and
+some of a long one in NumPy, in blocks, the others by the core's flat scan. Of values that lie near
+each other each query hits very many, and fewer are drawn.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from screener import _core
 from screener.index.snapshot import Snapshot
 from screener.index.values import Codes, Rows, contains, values_of
 
@@ -23,6 +25,7 @@ _FEWEST: Final = 320  # queries, so that every distance has some however long th
 _MOST: Final = 4_096
 _FIRST: Final = 16  # queries, before it is known how much they hit
 _HITS: Final = 1 << 21  # some 60 bytes each; twice as many at most, or those of the first queries
+_WITHOUT_CORE: Final = 1 << 26  # pairs, after which the core compares the others, much faster
 _BLOCK: Final = 1 << 14  # values at once, so that what is made of them stays in the cache
 
 Words = npt.NDArray[np.uint64]
@@ -95,9 +98,12 @@ def _flip(query: Codes, bits: npt.NDArray[np.integer[Any]]) -> None:
 def _expected(snapshot: Snapshot, queries: Codes, radius: int) -> tuple[Codes, Rows]:
     """As many of the queries as do not hit too much, and their hits by brute force."""
     found, done, hits = [], 0, 0
+    values = sum(map(len, snapshot.parts))
     while done < len(queries) and hits < _HITS:
         some = queries[done : done + max(done, _FIRST)]
-        found.append(_brute_force(snapshot, some, radius, first=done))
+        # The kernels may be what is wrong: the first queries, in no order, are compared without.
+        find = _scanned if radius and done and done * values > _WITHOUT_CORE else _brute_force
+        found.append(find(snapshot, some, radius, first=done))
         done += len(some)
         hits += found[-1].size
     return queries[:done], np.concatenate(found)
@@ -115,10 +121,7 @@ def _brute_force(snapshot: Snapshot, queries: Codes, radius: int, *, first: int)
         for start in range(0, len(values), _BLOCK):
             words = np.ascontiguousarray(_words(values[start : start + _BLOCK]).T)
             for number, query in enumerate(wanted, first):
-                bits = np.bitwise_count(words[0] ^ query[0])
-                for word, other in zip(words[1:half], query[1:half], strict=True):
-                    bits += np.bitwise_count(word ^ other)
-                near = np.flatnonzero(bits <= radius)
+                near = _near(words[:half], query[:half], radius)
                 if near.size:
                     differ = np.bitwise_count(words[:, near] ^ query[:, np.newaxis])
                     distances = differ.sum(axis=0, dtype=np.int64)
@@ -128,6 +131,28 @@ def _brute_force(snapshot: Snapshot, queries: Codes, radius: int, *, first: int)
         base += len(values)
     keys = np.sort(np.concatenate(found))
     return keys[~contains(snapshot.removed, keys // 1024 % max(1, base))]
+
+
+def _near(words: Words, query: Words, radius: int) -> Rows:
+    """Which values, word by word, differ from a query in no more bits of these words."""
+    if not radius:
+        return np.flatnonzero(words[0] == query[0])
+    bits = np.bitwise_count(words[0] ^ query[0])
+    for word, other in zip(words[1:], query[1:], strict=True):
+        bits += np.bitwise_count(word ^ other)
+    return np.flatnonzero(bits <= radius)
+
+
+def _scanned(snapshot: Snapshot, queries: Codes, radius: int, *, first: int) -> Rows:
+    """The same hits, found by the core, which compares with each value too and reads no tables."""
+    keys, base = [np.empty(0, np.int64)], 0
+    for part in snapshot.parts:
+        offsets, rows, distances = _core.scan(values_of(part), queries, radius)
+        owners = np.repeat(np.arange(first, first + len(queries)), np.diff(offsets))
+        keys.append(_keys(snapshot, owners, rows + base, distances.astype(np.int64)))
+        base += len(part)
+    found = np.sort(np.concatenate(keys))
+    return found[~contains(snapshot.removed, found // 1024 % max(1, base))]
 
 
 def _words(values: Codes) -> Words:

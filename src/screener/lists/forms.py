@@ -97,7 +97,8 @@ FORMS = Forms(
         Table(
             "records",
             {"source": TEXT, "entry": TEXT, "state": STATE, "said": STATE,
-             "categories": fits("reads_categories"), "labels": fits("reads_labels"),
+             "categories": f"({{c}} = '[]' OR {fits('reads_categories')})",
+             "labels": f"({{c}} = '{{{{}}}}' OR {fits('reads_labels')})",
              "updated": or_null(TEXT), "fingerprint": BLOB, "import": WHOLE, **_GENERATIONS},
         ),
         Table(

@@ -71,9 +71,8 @@ def wrong(connection: sqlite3.Connection, number: int) -> int:
     """How many versions of a generation have other rows than their values call for."""
     found = 0
     for (record,) in connection.execute(
-        f"SELECT r.id FROM records r WHERE {of_generation(number)} AND (EXISTS (SELECT 1"
-        " FROM hashes h WHERE h.record = r.id AND h.kind = 'vpdq')"
-        " OR EXISTS (SELECT 1 FROM frames f WHERE f.record = r.id))"
+        "SELECT r.id FROM records r WHERE r.id IN (SELECT record FROM frames UNION"
+        f" SELECT record FROM hashes WHERE kind = 'vpdq') AND {of_generation(number)}"
     ).fetchall():
         rows = connection.execute(
             "SELECT record, value, count FROM frames WHERE record = ?", (record,)

@@ -5,11 +5,15 @@ What is damaged is told in sentences that hold no value. Nothing is changed.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,6 @@ from screener.index.comparison import Comparison, compare_distances, compare_equ
 from screener.index.snapshot import Snapshot
 from screener.index.values import Values
 from screener.lists import census, database, frames, searchable
-from screener.lists.census import Alike, Census
 from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
 from screener.lists.naming import name_of
@@ -35,7 +38,9 @@ _ORPHANS = {
     "records": "SELECT count(*) FROM records WHERE import NOT IN (SELECT id FROM imports)",
     "quarantine": "SELECT count(*) FROM quarantine WHERE import NOT IN (SELECT id FROM imports)",
 }
-_AT_ONCE = 10_000  # rows of the database
+_AT_ONCE = 1_000  # rows of the database
+_STEPS = 1_000_000  # of SQLite, after which it is asked whether to go on
+_Check = Callable[[sqlite3.Connection], None]
 _TOGETHER = 1 << 18  # values that are looked for together
 
 
@@ -106,22 +111,27 @@ def verify(
 
     ListError where the database cannot be read at all.
     """
-    passed, damage = _run(
-        folder.name,
-        {
-            "values": lambda: _check_stored(folder),
-            "integrity": lambda: _check_integrity(folder),
-            "references": lambda: _check_references(folder),
-            "states": lambda: _check_states(folder, generation),
-            "frames": lambda: _check_frames(folder, generation),
-        },
-    )
     kinds: list[KindCheck] = []
-    for kind in KINDS.values():
-        if kind.searched:
-            one, found = _check_kind(folder, generation, kind, snapshots.get(kind.name), seed)
-            kinds += [] if one is None else [one]
-            damage += found
+    of_kinds: tuple[str, ...] = ()
+    with _beside(folder) as beside:
+        # What SQLite does alone goes on beside the rest, and takes about as long.
+        integrity, references = beside(_check_integrity), beside(_check_references)
+        for kind in KINDS.values():
+            if kind.searched:
+                one, found = _check_kind(folder, generation, kind, snapshots.get(kind.name), seed)
+                kinds += [] if one is None else [one]
+                of_kinds += found
+        passed, damage = _run(
+            folder.name,
+            {
+                "values": partial(database.ask, folder, _check_stored),
+                "integrity": integrity,
+                "references": references,
+                "states": partial(database.ask, folder, partial(_check_states, generation)),
+                "frames": partial(database.ask, folder, partial(_check_frames, generation)),
+            },
+        )
+    damage += of_kinds
     return Verification(name_of(folder), generation.number, passed, tuple(kinds), seed, damage)
 
 
@@ -143,46 +153,61 @@ def _run(
     return tuple(passed), ()
 
 
-def _check_integrity(folder: Path) -> None:
-    faults = database.ask(folder, lambda c: c.execute("PRAGMA integrity_check").fetchall())
+@contextlib.contextmanager
+def _beside(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
+    """Have checks run one after another in a thread; each is waited for by what it gives.
+
+    Those that are not done when the body ends are broken off. They should be SQLite's work alone:
+    for each row that Python sees, a thread may have to wait for the others.
+    """
+    ended = Event()
+
+    def run(check: _Check, connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(ended.is_set, _STEPS)
+        check(connection)
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield lambda check: pool.submit(database.ask, folder, partial(run, check)).result
+        finally:
+            ended.set()
+
+
+def _check_integrity(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA cache_size = -65536")  # it looks up each value in its index
+    faults = connection.execute("PRAGMA integrity_check").fetchall()
     if faults != [("ok",)]:
         raise _Damaged(
             f"the database of records is damaged: SQLite names {counted(len(faults), 'fault')}"
         )
 
 
-def _check_stored(folder: Path) -> None:
-    wrong = database.ask(folder, lambda c: list(database.wrong_rows(c)))
-    if wrong:
-        raise _Damaged("; ".join(wrong))
-
-
-def _check_references(folder: Path) -> None:
-    def orphans(connection: sqlite3.Connection) -> dict[str, int]:
-        return {name: connection.execute(sql).fetchone()[0] for name, sql in _ORPHANS.items()}
-
-    for name, count in database.ask(folder, orphans).items():
+def _check_references(connection: sqlite3.Connection) -> None:
+    for name, orphans in _ORPHANS.items():
+        count = connection.execute(orphans).fetchone()[0]
         if count:
             raise _Damaged(f"{counted(count, 'row')} of the table {name} without an owner")
 
 
-def _check_states(folder: Path, generation: Generation) -> None:
-    def both(connection: sqlite3.Connection) -> tuple[Counter[Alike], Census | None]:
-        number = generation.number
-        return census.counted(connection, number), census.kept(connection, number)
+def _check_stored(connection: sqlite3.Connection) -> None:
+    wrong = list(database.wrong_rows(connection))
+    if wrong:
+        raise _Damaged("; ".join(wrong))
 
-    counted, kept = database.ask(folder, both)
+
+def _check_states(generation: Generation, connection: sqlite3.Connection) -> None:
+    counted = census.counted(connection, generation.number)
     states: Counter[str] = Counter()
     for alike, count in counted.items():
         states[alike.state] += count
     if states != Counter(generation.states):
         raise _Damaged("the records are not as many of each state as their generation says")
-    if kept not in (None, counted):
+    if census.kept(connection, generation.number) not in (None, counted):
         raise _Damaged("the records are not as many of each kind as the list's census says")
 
 
-def _check_frames(folder: Path, generation: Generation) -> None:
-    wrong = database.ask(folder, lambda c: frames.wrong(c, generation.number))
+def _check_frames(generation: Generation, connection: sqlite3.Connection) -> None:
+    wrong = frames.wrong(connection, generation.number)
     if wrong:
         raise _Damaged(f"{counted(wrong, 'record')} with other frames than the video")
 
@@ -245,7 +270,7 @@ def _differing(
     if snapshot is not None:
         live[snapshot.removed] = False
     unmet, missing = live.copy(), [np.empty(0, f"S{kind.code_size}")]
-    for values in _called_for(connection, number, kind):
+    for values in _called_for(connection, number, kind, few=snapshot is None):
         rows = np.full(values.size, -1) if snapshot is None else snapshot.find(values)
         there = rows >= 0
         there[there] = live[rows[there]]
@@ -254,16 +279,21 @@ def _differing(
     return np.unique(np.concatenate(missing)).size, int(unmet.sum())
 
 
-def _called_for(connection: sqlite3.Connection, number: int, kind: HashKind) -> Iterator[Values]:
+def _called_for(
+    connection: sqlite3.Connection, number: int, kind: HashKind, *, few: bool
+) -> Iterator[Values]:
     """The searchable values of the records of a generation, some at a time and in order, since
     those are found so much faster.
     """
-    rows = connection.execute(searchable.question(kind, of_generation(number)))
+    rows = connection.execute(searchable.question(kind, of_generation(number), few=few))
     packed = bytearray()
     while some := rows.fetchmany(_AT_ONCE):
-        if any(not isinstance(one, bytes) or len(one) != kind.code_size for (one,) in some):
-            raise _Damaged("a value of the records has another size than its kind, or is no value")
-        packed += b"".join(value for (value,) in some)
+        try:
+            packed += searchable.joined(some)
+        except ValueError:
+            raise _Damaged(
+                "a value of the records has another size than its kind, or is no value"
+            ) from None
         if len(packed) >= _TOGETHER * kind.code_size:
             yield np.sort(np.frombuffer(packed, f"S{kind.code_size}"))
             packed = bytearray()
