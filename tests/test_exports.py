@@ -17,11 +17,11 @@ PACKAGE = Path(screener.__file__).parent
 # From the bottom up: a module may import those named before it.
 LAYERS = [
     "version", "standard_streams", "errors", "hindrance", "printable", "whole", "foreign", "rows",
-    "private", "toml_file", "extras", "signatures", "lock", "claim", "threads", "cores", "hashing",
-    "media", "index", "lists", "policy", "provenance", "video_matching", "result", "plain",
-    "located", "regions", "frame_hashes", "hashed", "ahead", "hasher", "matching", "screen",
-    "stopping", "inputs", "workers", "newest", "result_lines", "finished", "cache", "backlog",
-    "scanning", "output", "ray", "vpdq", "report", "audit", "calibrate", "hotline",
+    "private", "steps", "toml_file", "extras", "signatures", "lock", "claim", "threads", "cores",
+    "hashing", "media", "index", "lists", "policy", "provenance", "video_matching", "result",
+    "plain", "located", "regions", "frame_hashes", "hashed", "ahead", "hasher", "matching",
+    "screen", "stopping", "inputs", "workers", "newest", "result_lines", "finished", "cache",
+    "backlog", "scanning", "output", "ray", "vpdq", "report", "audit", "calibrate", "hotline",
     "commands", "cli",
 ]  # fmt: skip
 

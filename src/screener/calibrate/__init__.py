@@ -29,6 +29,7 @@ from screener.policy import Policy
 from screener.result import Reason, Result, Verdict
 from screener.scanning.scan import check_memory, scan
 from screener.screen import VERSIONS, Screener
+from screener.steps import Progress, Steps
 from screener.workers.workers import each
 
 MILLION = 1_000_000
@@ -127,14 +128,16 @@ def calibrate(
     policy: Policy | None = None,
     edits: bool = False,
     jobs: int = 1,
+    progress: Progress | None = None,
 ) -> Calibration:
     """Count what a list would find among ordinary pictures, by kind and radius.
 
     `benign` are files and folders of pictures that show nothing that is listed. With `edits`
     they are edited too, each in fourteen everyday ways, to see at which radius they are found
     again. A file counts once, however many copies of it there are, and a video not at all. Uses
-    worker processes: call it under `if __name__ == "__main__":`. Raises ListError where no kind
-    that is computed here can make a match with the list, or there is no picture.
+    worker processes: call it under `if __name__ == "__main__":`. `progress` is called with files,
+    twice as many with `edits`. Raises ListError where no kind that is computed here can make a
+    match with the list, or there is no picture.
     """
     settled = Policy() if policy is None else policy
     if settled.digests_only:
@@ -145,10 +148,12 @@ def calibrate(
     named = list(benign) if isinstance(benign, Iterator) else benign
     reach = Reach(settled)
     seen = _Seen(kinds, {kind.name for kind in kinds if reach.weak(kind)})
+    steps = Steps(progress, None if progress is None else sum(1 for _ in find(named)) * (1 + edits))
     # Each kind is counted as if its hits made a match alone.
     counted = replace(settled, alone=[kind.name for kind in KINDS.values() if kind.weak])
     for result in scan(Screener(known, policy=counted), named, jobs=jobs):
         seen.add(result)
+        steps.add()
     if not seen.pictures:
         raise ListError("there is no picture among the files that could be screened")
     again = Again(kinds)
@@ -156,6 +161,7 @@ def calibrate(
         paths = seen.copies.others(find(named))
         for found in each(Editing(settled, tuple(kinds)), paths, jobs=jobs):
             again.add(found)
+            steps.add()
     return Calibration(
         list=known.name,
         generation=known.generation,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.commands import console
+from screener.commands import console, progress
 from screener.commands.deciding import check_apart
 from screener.commands.mistakes import Named
 from screener.commands.opening import open_list
@@ -69,7 +69,10 @@ def calibrate(
     with ExitStack() as stack:
         put = None if output is None else stack.enter_context(page.claimed(output))
         known = open_list(stack, path)
-        told = calibrate_list(known, benign, policy=policy, edits=edits, jobs=jobs or cores())
+        with progress.bar("calibrating") as shown:
+            told = calibrate_list(
+                known, benign, policy=policy, edits=edits, jobs=jobs or cores(), progress=shown
+            )
         if put is not None:
             put(page.page(told, names=names))
     if as_json:

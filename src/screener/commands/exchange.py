@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from screener import toml_file
-from screener.commands import console, list_text
+from screener.commands import console, list_text, progress
 from screener.commands.opening import open_or_create
 from screener.commands.options import BY, FILE, LIST, OUTPUT, terms_of, terms_options, text
 from screener.errors import ListError
@@ -86,11 +86,12 @@ def import_(
     with open_or_create(into, group=group) as known:
         for place, file in enumerate(files, 1):
             try:
-                report = known.import_file(
-                    file, source=source, format=format_, scheme=scheme, state=state, strict=strict,
-                    mapping=mapping, full=full, accept_shrink=accept_shrink, by=by, terms=terms,
-                    key=key, group=group,
-                )  # fmt: skip
+                with progress.bar(f"importing {file.name}") as shown:
+                    report = known.import_file(
+                        file, source=source, format=format_, scheme=scheme, state=state,
+                        strict=strict, mapping=mapping, full=full, accept_shrink=accept_shrink,
+                        by=by, terms=terms, key=key, group=group, progress=shown,
+                    )  # fmt: skip
             except ListError as error:
                 rest = len(files) - place
                 if not rest:

@@ -21,6 +21,7 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
 from screener.lists.hashlist import HashList
 from screener.screen import VERSIONS
+from screener.steps import Progress, Steps
 from screener.whole import within
 
 _SEED: Final = 20260103
@@ -84,14 +85,16 @@ def measure(
     seconds: float = 20.0,
     radius: Sequence[int] = (),
     threads: Sequence[int] = (),
+    progress: Progress | None = None,
 ) -> Report:
     """Time searches and look-ups of every kind that a list holds; of `vpdq`, of videos' frames.
 
     It takes about `seconds`, after the index files were read once; a large list searched at a
     large radius may take longer, since every figure needs some queries. Without `radius` each kind
     but digests is searched at 0, half of its default and its default, without `threads` by one and
-    by as many as there are cores for this process. Raises HashError for a radius that no kind has,
-    and for a number of threads or a time that makes no sense.
+    by as many as there are cores for this process. `progress` is called with figures. Raises
+    HashError for a radius that no kind has, and for a number of threads or a time that makes no
+    sense.
     """
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds are above 0, not {seconds!r}")
@@ -109,10 +112,14 @@ def measure(
     widest = max((8 * kind.code_size for kind in kinds if not kind.digest), default=0)
     if max(radius, default=0) > widest:
         raise HashError(f"no kind of the list has a radius of {max(radius)} bits")
+    steps = Steps(progress, len(cells))
     known.warm()
     share = seconds / max(1, len(cells))
-    figures = tuple(_figures(known, kind, bits, counts, share) for kind, bits in cells)
-    return Report(known.name, known.generation, own, dict(VERSIONS), figures)
+    figures = []
+    for kind, at in cells:
+        figures.append(_figures(known, kind, at, counts, share))
+        steps.add()
+    return Report(known.name, known.generation, own, dict(VERSIONS), tuple(figures))
 
 
 def _radii(kind: HashKind, asked: Sequence[int]) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from screener.commands import console, list_text
+from screener.commands import console, list_text, progress
 from screener.errors import ListError
 from screener.lists import changing, naming
 from screener.lists.hashlist import HashList
@@ -22,7 +22,8 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
     os.chmod(folder, 0o700)  # whatever the umask made of it
     known = HashList.create(Path(folder) / f"{path.name}{naming.ENDING}")
-    report = known.import_file(path)
+    with progress.bar(f"importing {path.name}") as shown:
+        report = known.import_file(path, progress=shown)
     list_text.print_import(console.to_stderr(), str(path), report)
     return HashList.open(known.path, hugepages=hugepages)
 

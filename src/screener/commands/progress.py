@@ -1,4 +1,6 @@
-"""Progress of a scan: how many files and bytes, how fast, what was found, how long yet."""
+"""Progress: of a scan, how many files and bytes, how fast, what was found, how long yet; of other
+long commands, a bar.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,12 @@ from threading import Event, Thread
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from screener import steps
+from screener.commands.console import to_stderr
 from screener.finished import Finished
+from screener.printable import printable
 from screener.result import Result, Verdict
 
 _EVERY_S = 1.0
@@ -23,6 +28,26 @@ _SPAN = 30
 # After so many seconds of results it is told how long it takes yet.
 _SURE = 2.0
 _STOP_S = 0.2
+
+
+@contextmanager
+def bar(what: str) -> Iterator[steps.Progress | None]:
+    """Show on a terminal how far the body has come, by the function that this gives it.
+
+    Without a terminal on standard error nothing is shown, and None is given.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(show_speed=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=to_stderr(), transient=True) as shown:
+        task = shown.add_task(printable(what), total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 class Pace:

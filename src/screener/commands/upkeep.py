@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.commands import console, list_text
+from screener.commands import console, list_text, progress
 from screener.commands.measure import Report, measure
 from screener.commands.opening import open_list
 from screener.commands.options import JSON, LIST
@@ -33,7 +33,8 @@ def info(path: Path, as_json: bool) -> int:
     with ExitStack() as stack:
         known = open_list(stack, path)
         warn_of_other_pixels(known)
-        found = known.info()
+        with progress.bar(f"counting {known.name}") as shown:
+            found = known.info(progress=shown)
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
@@ -53,7 +54,9 @@ def compact(path: Path) -> int:
     Example:
       screener compact known.list
     """
-    changed = HashList.open(path).compact()
+    known = HashList.open(path)
+    with progress.bar(f"compacting {known.name}") as shown:
+        changed = known.compact(progress=shown)
     click.echo("compacted" if changed else "all in one file already", err=True)
     return 0
 
@@ -91,7 +94,8 @@ def bench(
     """
     with ExitStack() as stack:
         known = open_list(stack, path, hugepages=hugepages)
-        report = measure(known, seconds=seconds, radius=radius)
+        with progress.bar(f"measuring {known.name}") as shown:
+            report = measure(known, seconds=seconds, radius=radius, progress=shown)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
@@ -121,7 +125,9 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
       screener verify known.list
     """
     try:
-        found = HashList.open(path).verify(seed=seed)
+        known = HashList.open(path)
+        with progress.bar(f"verifying {known.name}") as shown:
+            found = known.verify(seed=seed, progress=shown)
     except DamagedList as damaged:
         found = damaged.found
     if as_json:

@@ -38,6 +38,7 @@ from screener.lists.generations import Generation, Identity
 from screener.lists.hubs import hubs
 from screener.lists.kept_list import KeptList
 from screener.lists.records import Record
+from screener.steps import Progress
 from screener.whole import whole, within
 
 if TYPE_CHECKING:
@@ -279,19 +280,22 @@ class HashList(KeptList):
             # One byte of each page is enough to bring it in.
             values_of(held).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
 
-    def verify(self, *, seed: int | None = None) -> Verification:
+    def verify(self, *, seed: int | None = None, progress: Progress | None = None) -> Verification:
         """Check the records, the index files against them, and a sample of searches by brute force.
 
         A million codes take some twenty seconds and 100 MB of memory. `seed`, 0 or more, draws the
-        queries: a random one unless given. Raises DamagedList, a ListError whose `found` is the
-        Verification, where anything is wrong, and ListError where nothing can be read.
+        queries: a random one unless given. `progress` is called with checks. Raises DamagedList,
+        a ListError whose `found` is the Verification, where anything is wrong, and ListError where
+        nothing can be read.
         """
         from screener.lists import verifying  # as what a KeptList does
 
         chosen = secrets.randbits(32) if seed is None else within(seed, 0)
         if chosen is None:
             raise ListError(f"a seed is a whole number from 0, not {seed!r}")
-        found = verifying.verify(self._path, self._generation, self._snapshots, seed=chosen)
+        found = verifying.verify(
+            self._path, self._generation, self._snapshots, seed=chosen, progress=progress
+        )
         if found.damage:
             raise verifying.DamagedList(found)
         return found

@@ -18,6 +18,7 @@ from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import Generation
 from screener.lists.naming import name_of
 from screener.lists.states import MATCHING, State
+from screener.steps import Progress, Steps
 
 _COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
 _WEAK = {name for name in _COMPUTED if KINDS[name].weak}
@@ -58,8 +59,14 @@ class ListInfo:
         return asdict(self)
 
 
-def gather(connection: sqlite3.Connection, folder: Path, generation: Generation) -> ListInfo:
+def gather(
+    connection: sqlite3.Connection,
+    folder: Path,
+    generation: Generation,
+    progress: Progress | None = None,
+) -> ListInfo:
     """Count a generation, in one transaction."""
+    steps = Steps(progress, 2)
     number = generation.number
     created, made, library, form = connection.execute(
         "SELECT (SELECT min(time) FROM generations), time, library,"
@@ -70,6 +77,9 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
     known = census.kept(connection, number)
     alike = census.counted(connection, number) if known is None else known
     reached, by_none, by_weak = _reached(alike)
+    steps.add()
+    not_searched = _not_searched(connection, number, alike)
+    steps.add()
     return ListInfo(
         name=name_of(folder),
         generation=generation.number,
@@ -81,7 +91,7 @@ def gather(connection: sqlite3.Connection, folder: Path, generation: Generation)
         states=dict(generation.states),
         sources=_sources(alike),
         values={kind: n.rows for kind, n in sorted(generation.segments.items()) if n.rows},
-        not_searched=_not_searched(connection, number, alike),
+        not_searched=not_searched,
         reached=reached,
         by_none=by_none,
         by_weak=by_weak,

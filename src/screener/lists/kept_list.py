@@ -18,6 +18,7 @@ from screener.lists.generations import Generation
 from screener.lists.naming import name_of
 from screener.lists.states import MATCHING
 from screener.lists.terms import Terms
+from screener.steps import Progress
 
 # What a list is kept by is loaded by who asks for it: a program that only screens never does, and
 # it takes as long to load as all that screening needs.
@@ -101,15 +102,17 @@ class KeptList:
         """Whether any record is confirmed or disputed, so that a match is possible at all."""
         return any(self._generation.states.get(state, 0) for state in MATCHING)
 
-    def info(self) -> ListInfo:
+    def info(self, *, progress: Progress | None = None) -> ListInfo:
         """Return counts by state, source and kind, and what the list can reach.
 
         They are kept with the newest generation. Of an earlier one, and of a list that an older
-        version wrote to last, all records are read.
+        version wrote to last, all records are read. `progress` is called with steps.
         """
         from screener.lists import info
 
-        return self._ask(lambda connection: info.gather(connection, self._path, self._generation))
+        return self._ask(
+            lambda connection: info.gather(connection, self._path, self._generation, progress)
+        )
 
     def import_file(
         self,
@@ -127,6 +130,7 @@ class KeptList:
         terms: Terms | None = None,
         key: str | PathLike[str] | None = None,
         group: str | None = None,
+        progress: Progress | None = None,
     ) -> ImportReport:
         """Import a file into the list on disk: all of it or, with ListError, nothing.
 
@@ -147,6 +151,8 @@ class KeptList:
         `group` names a group of users, of this system, that may read the list from now on, with all
         that is written to it later; it is given before the file is read. ListError if there is no
         such group, or this user may not give files to it.
+
+        `progress` is called with the bytes of the file that were read, and its size.
         """
         from screener.lists.formats.options import options_of
         from screener.lists.imports import importing
@@ -156,7 +162,9 @@ class KeptList:
         options = options_of(Path(path), source, scheme, state, mapping)
         signed = None if key is None else Path(key)
         wishes = Wishes(strict, full, accept_shrink, by, terms, signed, group)
-        return importing.import_file(self._path, Path(path), options, format=format, wishes=wishes)
+        return importing.import_file(
+            self._path, Path(path), options, format=format, wishes=wishes, progress=progress
+        )
 
     def export(
         self,
@@ -314,16 +322,17 @@ class KeptList:
         check_texts(source=source)
         return purging.purge(self._path, source, by=by, reason=reason)
 
-    def compact(self) -> bool:
+    def compact(self, *, progress: Progress | None = None) -> bool:
         """Merge the index files on disk into one a kind; whether there was anything to merge.
 
         Imports keep the files few by themselves; this makes searches a little faster yet, and
         takes as long as building all of the index. It raises the generation and leaves the age.
-        The files of the generations before stay for a while: see `open`.
+        The files of the generations before stay for a while: see `open`. `progress` is called with
+        the values that were written, kind by kind.
         """
         from screener.lists import merging
 
-        return merging.compact(self._path)
+        return merging.compact(self._path, progress)
 
 
 def _named(sources: str | Sequence[str] | None) -> tuple[str, ...]:

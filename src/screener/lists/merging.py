@@ -13,6 +13,7 @@ from screener.index.snapshot import Snapshot
 from screener.index.tiers import Step
 from screener.lists import changing, generations, segments
 from screener.lists.database import ask
+from screener.steps import Progress
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +31,16 @@ def tidied(folder: Path) -> int | None:
         return None
 
 
-def compact(folder: Path) -> bool:
+def compact(folder: Path, progress: Progress | None = None) -> bool:
     """Merge the segments of a list into one a kind. False where all is in one."""
-    return _merge(folder, tiers.compacted) is not None
+    return _merge(folder, tiers.compacted, progress) is not None
 
 
-def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | None:
+def _merge(
+    folder: Path,
+    stepping: Callable[[Snapshot], Step | None],
+    progress: Progress | None = None,
+) -> int | None:
     """Merge segments, as a generation of the same records; its number, None where there is none.
 
     The files are written before the transaction begins, which only names them: others may write
@@ -44,7 +49,7 @@ def _merge(folder: Path, stepping: Callable[[Snapshot], Step | None]) -> int | N
     """
     with changing.one_writer(folder):
         before = ask(folder, partial(generations.at, folder=folder))
-        written = segments.merge(folder, before, stepping)
+        written = segments.merge(folder, before, stepping, progress)
         if not written:
             return None
         with changing.transaction(folder) as connection:

@@ -29,6 +29,7 @@ from screener.lists import sharing
 from screener.lists.database import SEGMENTS, ask, wrong_rows
 from screener.lists.generations import NO_FILES, Files, Generation, Segment, new_segment_name
 from screener.lists.searchable import Changes, all_held, held_among
+from screener.steps import Progress, Steps
 
 Open = Mapping[str, Index]  # by file name
 
@@ -113,13 +114,17 @@ def is_due(files: Files) -> bool:
 
 
 def merge(
-    folder: Path, current: Generation, stepping: Callable[[Snapshot], Step | None]
+    folder: Path,
+    current: Generation,
+    stepping: Callable[[Snapshot], Step | None],
+    progress: Progress | None = None,
 ) -> list[Written]:
     """Write the files that a step makes of each kind, for the one writer, in no transaction.
 
     Nothing is named yet: until then they are what the next sweep removes.
     """
     written = []
+    steps = Steps(progress, sum(files.rows for files in current.segments.values()))
     for kind_name, files in current.segments.items():
         kind = kind_named(kind_name)
         try:
@@ -128,6 +133,7 @@ def merge(
             step = ask(folder, partial(_from_records, kind=kind))
         if step is not None:
             written.append(_write(folder, kind, files, step, current.number + 1))
+        steps.add(files.rows)
     return written
 
 

@@ -28,6 +28,7 @@ from screener.lists.database import SEGMENTS, of_generation
 from screener.lists.generations import NO_FILES, Generation
 from screener.lists.naming import name_of
 from screener.printable import counted
+from screener.steps import Progress, Steps
 
 # What the rows of one table say of another; the schema leaves this to the code.
 _ORPHANS = {
@@ -39,6 +40,7 @@ _ORPHANS = {
     "quarantine": "SELECT count(*) FROM quarantine WHERE import NOT IN (SELECT id FROM imports)",
 }
 _AT_ONCE = 1_000  # rows of the database
+_OF_DATABASE, _OF_KIND = 5, 3  # checks
 _STEPS = 1_000_000  # of SQLite, after which it is asked whether to go on
 _Check = Callable[[sqlite3.Connection], None]
 _TOGETHER = 1 << 18  # values that are looked for together
@@ -105,12 +107,18 @@ class DamagedList(ListError):
 
 
 def verify(
-    folder: Path, generation: Generation, snapshots: Mapping[str, Snapshot], *, seed: int
+    folder: Path,
+    generation: Generation,
+    snapshots: Mapping[str, Snapshot],
+    *,
+    seed: int,
+    progress: Progress | None = None,
 ) -> Verification:
     """Check the records, the index files and a sample of searches of an open generation.
 
     ListError where the database cannot be read at all.
     """
+    steps = Steps(progress, _OF_DATABASE + _OF_KIND * len(snapshots))
     kinds: list[KindCheck] = []
     of_kinds: tuple[str, ...] = ()
     with _beside(folder) as beside:
@@ -118,7 +126,9 @@ def verify(
         integrity, references = beside(_check_integrity), beside(_check_references)
         for kind in KINDS.values():
             if kind.searched:
-                one, found = _check_kind(folder, generation, kind, snapshots.get(kind.name), seed)
+                one, found = _check_kind(
+                    folder, generation, kind, snapshots.get(kind.name), seed, steps
+                )
                 kinds += [] if one is None else [one]
                 of_kinds += found
         passed, damage = _run(
@@ -130,6 +140,7 @@ def verify(
                 "states": partial(database.ask, folder, partial(_check_states, generation)),
                 "frames": partial(database.ask, folder, partial(_check_frames, generation)),
             },
+            steps,
         )
     damage += of_kinds
     return Verification(name_of(folder), generation.number, passed, tuple(kinds), seed, damage)
@@ -140,7 +151,7 @@ class _Damaged(ScreenerError):
 
 
 def _run(
-    where: str, checks: Mapping[str, Callable[[], None]]
+    where: str, checks: Mapping[str, Callable[[], None]], steps: Steps
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the checks that held, and what the first one that did not says."""
     passed: list[str] = []
@@ -148,8 +159,10 @@ def _run(
         try:
             check()
         except (ScreenerError, OSError) as error:
+            steps.add(len(checks) - len(passed))
             return tuple(passed), (f"{where}: {error}",)
         passed.append(name)
+        steps.add()
     return tuple(passed), ()
 
 
@@ -213,7 +226,12 @@ def _check_frames(generation: Generation, connection: sqlite3.Connection) -> Non
 
 
 def _check_kind(
-    folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None, seed: int
+    folder: Path,
+    generation: Generation,
+    kind: HashKind,
+    snapshot: Snapshot | None,
+    seed: int,
+    steps: Steps,
 ) -> tuple[KindCheck | None, tuple[str, ...]]:
     """What was checked of a kind, if the list has it, and what is damaged."""
 
@@ -221,7 +239,7 @@ def _check_kind(
         _check_values(folder, generation, kind, snapshot)
 
     if snapshot is None:
-        return None, _run(kind.name, {"records": check_records})[1]
+        return None, _run(kind.name, {"records": check_records}, Steps(None, None))[1]
     names = generation.segments.get(kind.name, NO_FILES).names
     done, size = Comparison(0, 0, 0), 0
 
@@ -237,7 +255,7 @@ def _check_kind(
             raise _Damaged(f"search and brute force differ in {done.differences} hits, seed {seed}")
 
     checks = {"files": check_files, "records": check_records, "search": compare}
-    passed, damage = _run(kind.name, checks)
+    passed, damage = _run(kind.name, checks, steps)
     counts = (done.queries, done.pairs, done.differences)
     return KindCheck(kind.name, len(names), len(snapshot), size, passed, *counts), damage
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from screener.errors import ListError
+from screener.steps import Progress, Steps
 
 HEAD = 1 << 16  # bytes that sniffing may look at
 LONGEST_LINE = 1 << 20  # characters
@@ -35,14 +36,15 @@ _ERRORS = {"utf-8": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be"
 class Content:
     """A file's bytes: a head for sniffing, then all of them once, digested as they pass."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        """`name` is what error texts call the file."""
+    def __init__(self, stream: BinaryIO, name: str, progress: Progress | None = None) -> None:
+        """`name` is what error texts call the file; `progress` is called with bytes."""
         self.name = name
         named = getattr(stream, "name", None)
         self.path = Path(named) if isinstance(named, str | PathLike) else None
         self._stream = stream
         self._digest = hashlib.sha256()
         self._begun = _written(stream)
+        self._steps = Steps(progress, None if self._begun is None else self._begun[0])
         self.head = self._take(HEAD)
         self._ahead = self.head
 
@@ -82,6 +84,7 @@ class Content:
         except OSError as error:
             raise ListError(f"cannot read {self.name}: {error.strerror}") from error
         self._digest.update(piece)
+        self._steps.add(len(piece))
         return piece
 
 

@@ -26,10 +26,17 @@ from screener.lists.imports.report import ImportReport
 from screener.lists.imports.run import Run
 from screener.lists.imports.wishes import Wishes
 from screener.lists.line import check_line
+from screener.steps import Progress
 
 
 def import_file(
-    folder: Path, path: Path, options: Options, *, format: str | None, wishes: Wishes
+    folder: Path,
+    path: Path,
+    options: Options,
+    *,
+    format: str | None,
+    wishes: Wishes,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Import a file into the list in a folder; all of it or, with ListError, nothing."""
     if path.is_dir():
@@ -46,7 +53,7 @@ def import_file(
     ):
         if group is not None:
             sharing.share(folder, group)
-        content = Content(stream, name)
+        content = Content(stream, name, progress)
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)
         if signed is not None:
