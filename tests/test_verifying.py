@@ -306,6 +306,104 @@ def test_an_index_in_the_database_that_misses_a_row_is_found(known: HashList) ->
     assert "SQLite names" in done.stderr or "cannot read the list" in done.stderr
 
 
+def leaf_with(known: HashList, name: str, needle: bytes) -> tuple[int, bytearray]:
+    """The offset in the database and the bytes of the one page, of a table or index, that holds
+    something.
+    """
+    path = known.path / "records.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        others = {
+            other: connection.execute(
+                "SELECT rootpage FROM sqlite_master WHERE name = ?", (other,)
+            ).fetchone()[0]
+            for other in ("hashes", "hashes_by_value")
+        }
+    raw = path.read_bytes()
+    pages = {at // size + 1: raw[at : at + size] for at in range(0, len(raw), size)}
+    todo = [others[name]]
+    while todo:  # the pages of the tree
+        number = todo.pop()
+        page, head = pages[number], 100 * (number == 1)
+        if page[head] == 2:  # an inner page of an index: its children
+            count = int.from_bytes(page[head + 3 : head + 5])
+            cells = [
+                int.from_bytes(page[head + 12 + 2 * n : head + 14 + 2 * n]) for n in range(count)
+            ]
+            todo += [int.from_bytes(page[cell : cell + 4]) for cell in cells]
+            todo.append(int.from_bytes(page[head + 8 : head + 12]))
+        if page[head] == 10 and needle in page:
+            return (number - 1) * size, bytearray(page)
+    raise AssertionError("no page")
+
+
+def write_at(known: HashList, at: int, page: bytearray) -> None:
+    """Put a page back."""
+    with (known.path / "records.sqlite").open("r+b") as file:
+        file.seek(at)
+        file.write(page)
+
+
+def changed_entry(name: str) -> Callable[[HashList], None]:
+    """Changes the last bit of a value in the table of hashes, or in its index, alone."""
+
+    def damage(known: HashList) -> None:
+        needle = bytes.fromhex(value(7, 32))
+        at, page = leaf_with(known, name, needle)
+        page[page.index(needle) + 31] ^= 1
+        write_at(known, at, page)
+
+    return damage
+
+
+def swapped_entries(name: str) -> Callable[[HashList], None]:
+    """Has two neighbours of the table of hashes, or of its index, change their places."""
+
+    def damage(known: HashList) -> None:
+        at, page = leaf_with(known, name, bytes.fromhex(value(7, 32)))
+        page[8:10], page[10:12] = page[10:12], page[8:10]
+        write_at(known, at, page)
+
+    return damage
+
+
+def unindexed(known: HashList) -> None:
+    """Has the table of hashes one row more than its index."""
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        kept = connection.execute("SELECT * FROM sqlite_master WHERE name = 'hashes_by_value'")
+        row = kept.fetchone()
+        connection.execute("DELETE FROM sqlite_master WHERE name = 'hashes_by_value'")
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
+        connection.execute(
+            "INSERT INTO hashes VALUES (9, 'photodna', zeroblob(144), NULL, 'opaque')"
+        )
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        changed_entry("hashes"),
+        changed_entry("hashes_by_value"),
+        swapped_entries("hashes"),
+        swapped_entries("hashes_by_value"),
+        unindexed,
+    ],
+)
+def test_hashes_that_do_not_fit_their_index_are_damage(
+    known: HashList, damage: Callable[[HashList], None]
+) -> None:
+    """An entry that differs, or is out of order, or missing: of the table or of its index."""
+    damage(known)
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
+    with pytest.raises(DamagedList, match="the database of records is damaged"):
+        HashList.open(known.path).verify()
+
+
 class Forgetful:
     """An index that leaves out every hit at one distance, as a wrong search might."""
 

@@ -14,13 +14,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from screener.lists import schema
-from screener.lists.database import in_order
+from screener.lists.database import of_generation
 from screener.lists.forms import CENSUS, census_of
 
+_AT_ONCE = 10_000  # versions, so that what SQLite sorts has a bound
 _ALIKE = (
-    "SELECT r.source, r.state, group_concat(CASE WHEN h.why_not IS NULL THEN h.kind END),"
-    " count(h.why_not) > 0 FROM records r LEFT JOIN hashes h ON h.record = r.id"
-    " WHERE {which} GROUP BY r.id"
+    "SELECT source, state, kinds, aside, count(*) FROM (SELECT r.source, r.state,"
+    " group_concat(CASE WHEN h.why_not IS NULL THEN h.kind END) AS kinds,"
+    " count(h.why_not) > 0 AS aside FROM records r LEFT JOIN hashes h ON h.record = r.id"
+    " WHERE {which} GROUP BY r.id) GROUP BY 1, 2, 3, 4"
 )
 
 
@@ -42,7 +44,12 @@ Census = Mapping[Alike, int]
 
 def counted(connection: sqlite3.Connection, number: int) -> Counter[Alike]:
     """Count the records of a generation, one by one."""
-    return _count(connection, in_order(number))
+    found: Counter[Alike] = Counter()
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()
+    for first in range(0, last + 1, _AT_ONCE):
+        some = f"r.id BETWEEN {first:d} AND {first + _AT_ONCE - 1:d} AND {of_generation(number)}"
+        found.update(_count(connection, some))
+    return found
 
 
 def kept(connection: sqlite3.Connection, number: int) -> Census | None:
@@ -83,8 +90,7 @@ def _stored(connection: sqlite3.Connection) -> tuple[int | None, int, Counter[Al
 
 def _count(connection: sqlite3.Connection, which: str) -> Counter[Alike]:
     found: Counter[Alike] = Counter()
-    for row, count in Counter(connection.execute(_ALIKE.format(which=which))).items():
-        source, state, kinds, aside = row
+    for source, state, kinds, aside, count in connection.execute(_ALIKE.format(which=which)):
         distinct = () if kinds is None else tuple(sorted(set(kinds.split(","))))
         found[Alike(source, state, distinct, bool(aside))] += count
     return found

@@ -19,7 +19,6 @@ from screener.lists.database import AT_ONCE
 from screener.lists.generations import Generation
 from screener.lists.past import past
 
-_AT_ONCE = 1_000  # rows of the database
 _NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
 
 
@@ -84,9 +83,10 @@ def held_among(
 def all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
     """Every searchable value of a kind that a visible record holds, sorted."""
     packed = bytearray()
-    rows = connection.execute(question(kind, "r.until IS NULL"))
-    while some := rows.fetchmany(_AT_ONCE):
-        packed += joined(some)
+    for (value,) in connection.execute(question(kind, "r.until IS NULL")):
+        if len(value) != kind.code_size:  # all behind it would be other values
+            raise ValueError("no value")
+        packed += value
     return _distinct(packed, kind)
 
 
@@ -99,32 +99,21 @@ def _held(kind: HashKind) -> str:
     return "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ? AND h.why_not IS NULL"
 
 
-def question(kind: HashKind, which: str, *, few: bool = False) -> str:
+def question(
+    kind: HashKind, which: str, *, columns: str = "h.value", by_record: bool = True
+) -> str:
     """Return the SQL for all searchable values of a kind that records `r` under a condition hold.
 
-    A value that is none of its kind is NULL. It goes from record to record, whose hashes lie
-    together, and passes over other versions; with `few`, from value to value, for a kind of which
-    there is next to nothing.
+    It goes from record to record, whose hashes lie together, and passes over other versions; not
+    `by_record`, from hash to hash, for a kind of which there is next to nothing.
     """
     of_kind = "frames h" if kind.video else "hashes h"
     compared = "" if kind.video else f"AND h.kind = '{kind.name}' AND h.why_not IS NULL"
-    tables = (of_kind, "records r") if few else ("records r", of_kind)
+    tables = ("records r", of_kind) if by_record else (of_kind, "records r")
     return (
-        f"SELECT CASE WHEN typeof(h.value) = 'blob' AND length(h.value) = {kind.code_size}"
-        f" THEN h.value END FROM {' CROSS JOIN '.join(tables)} ON h.record = r.id"
+        f"SELECT {columns} FROM {' CROSS JOIN '.join(tables)} ON h.record = r.id"
         f" WHERE r.state <> 'withdrawn' AND {which} {compared}"
     )
-
-
-def joined(rows: Iterable[tuple[bytes | None]]) -> bytes:
-    """Return the values of such rows packed; ValueError if one is NULL.
-
-    Every value behind one of another size would be taken for another.
-    """
-    try:
-        return b"".join([value for (value,) in rows])  # type: ignore[misc]
-    except TypeError:
-        raise ValueError("no value") from None
 
 
 def _distinct(packed: bytearray, kind: HashKind) -> Values:
