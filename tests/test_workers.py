@@ -30,6 +30,7 @@ from screener.errors import MediaError, ShortOfMemory, WorkerError
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.inputs.names import Awaited
+from screener.media.allowance import Allowance
 from screener.media.archive import Budget
 from screener.media.source import Name
 from screener.workers import guard, starting, visiting
@@ -323,6 +324,29 @@ class Burning(Counting):
             threading.Thread(target=burn, daemon=True).start()
             time.sleep(1_000)
         burn()
+
+
+class Decoding(Counting):
+    """A job that has another thread do the work, as decoders of videos do."""
+
+    def do(self, target, budget, way):
+        """Whether what a video may take is over then."""
+        allowed = Allowance(0.2)
+
+        def burn():
+            end = time.process_time() + 0.3
+            while time.process_time() < end:
+                pass
+
+        thread = threading.Thread(target=burn)
+        thread.start()
+        thread.join()
+        return {"over": allowed.over}
+
+
+def test_the_threads_of_a_decoder_take_of_what_a_video_may():
+    """So that a video's decoding ends before its worker is ended, and what was seen counts."""
+    assert list(each(Decoding(), ["a"], jobs=1)) == [{"over": True}]
 
 
 class Resting(Counting):
