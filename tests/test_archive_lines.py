@@ -11,14 +11,18 @@ import subprocess
 import time
 import zipfile
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import jsonschema
 import pytest
 from command import CALL, screener
+from piped import piped
+from saved import png
 from test_archives import locked, tarred, zipped
 
 from screener import HashCache, Policy, Screener, output, rescan, scan
+from screener.calibrate import calibrate
 from screener.finished import Finished
 from screener.media.limits import Limits
 from screener.report.summary import Summary
@@ -201,6 +205,30 @@ def test_a_reader_of_a_pipe_knows_when_each_name_is_done(known, uploads, jobs, e
     assert scanner.returncode == 1
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_archive_is_closed_while_names_are_awaited_whatever_was_done_before(
+    engine, uploads, tmp_path, ordered
+):
+    """All of its members have lines, and are hashed again for a cache that lacks them: its own line
+    comes all the same before the next name does.
+    """
+    path, file = tmp_path / "r.jsonl", uploads / "clean.zip"
+    go_on(engine, file, path)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with (
+        HashCache.open(tmp_path / "cache") as cache,
+        output.resume_jsonl(path, engine) as out,
+        piped(uploads) as pipe,
+        closing(
+            scan(engine, [pipe.names], jobs=1, ordered=ordered, finished=out.finished, cache=cache)
+        ) as results,
+    ):
+        pipe.add(file.name)
+        closed = next(results)
+
+    assert (closed.input, vars(closed.members)["no_match"]) == (str(file), 2)
+
+
 def go_on(engine, folder, path, **settings):
     """One scan that goes on with a file; the names that it wrote."""
     with output.resume_jsonl(path, engine) as out:
@@ -305,3 +333,25 @@ def test_a_zip_of_many_members_is_closed_by_one_line(engine, tmp_path):
     assert len(results) == 1501
     assert vars(results[-1].members) == {"match": 0, "no_match": 1500, "unscreened": 0}
     assert str(results[-1].verdict) == "no_match"
+
+
+def test_measurements_count_no_archive_that_its_members_speak_for(make_list, scene, tmp_path):
+    """The metrics of a scan, which are summed up elsewhere, and calibration, whose pictures are the
+    members.
+    """
+    folder = tmp_path / "ordinary"
+    folder.mkdir()
+    picture = png(scene(5, (160, 120)))
+    (folder / "a.zip").write_bytes(zipped({"in.png": picture, "words": GOOD}))
+    known = make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}])
+    heard = Counter()
+
+    def metrics(name, number, _labels):
+        heard[name] += number
+
+    results = list(scan(Screener(known), folder, jobs=1, metrics=metrics))
+
+    assert [one.counts for one in results] == [True, True, False]
+    assert (heard["results"], heard["bytes"]) == (2, len(picture) + len(GOOD))
+    told = calibrate(known, folder, jobs=1)
+    assert (told.pictures, told.left_out) == (1, {"unsupported": 1})

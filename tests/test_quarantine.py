@@ -232,7 +232,7 @@ def test_a_row_set_aside_can_be_taken_in_without_what_is_damaged(known, put):
     known.release_rows([first.id, first.id], by="ann", reason="the MD5 is sound")
 
     assert met(known, "md5", 2, 16)[0] == "match"
-    assert known.log()[-1].note == "1 rows: the MD5 is sound"
+    assert known.log()[-1].note == "1 row: the MD5 is sound"
     assert known.refresh().quarantined()[0][0].released == 2
     for wrong in (first.id, second.id, 99, -1, 1 << 63):
         with pytest.raises(ListError, match="cannot be released"):

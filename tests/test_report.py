@@ -638,6 +638,7 @@ def test_a_page_fits_a_phone(told_beside, tmp_path):
     heads = re.findall(
         "<th>([a-z]+)</th>", html.partition("<h2>Hits beside")[2].split("</thead>")[0]
     )
+    assert len(heads) == 10
     assert labels == [(str(n), head) for n, head in enumerate(heads, 1)]
 
 
