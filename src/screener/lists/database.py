@@ -26,6 +26,7 @@ from screener.lists import schema, sharing
 from screener.lists.forms import CENSUS, FORMS
 from screener.lists.schema import FORMAT
 from screener.private import make_folder, open_private
+from screener.rows import Table
 from screener.version import __version__
 
 DATABASE = "records.sqlite"
@@ -179,9 +180,12 @@ def damage_told(
     return rows.damage_told(connection, FORMS, lambda found: _damaged(folder, found))
 
 
-def wrong_rows(connection: sqlite3.Connection) -> Iterator[str]:
+def wrong_rows(
+    connection: sqlite3.Connection, tables: Sequence[Table] = FORMS.tables
+) -> Iterator[str]:
     """Which rows hold what no version writes, a table at a time: see `rows.wrong`."""
-    return (f"in {DATABASE}, {found}" for found in rows.wrong(connection, FORMS))
+    forms = FORMS._replace(tables=tables)
+    return (f"in {DATABASE}, {found}" for found in rows.wrong(connection, forms))
 
 
 def _damaged(folder: Path, what: str) -> ListError:

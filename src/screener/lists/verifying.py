@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,11 @@ from screener.index.snapshot import Snapshot
 from screener.index.values import Values
 from screener.lists import census, database, frames, searchable
 from screener.lists.database import SEGMENTS, of_generation
+from screener.lists.forms import FORMS
 from screener.lists.generations import NO_FILES, Generation
 from screener.lists.naming import name_of
 from screener.printable import counted
+from screener.rows import Table
 from screener.steps import Progress, Steps
 
 # What the rows of one table say of another; the schema leaves this to the code.
@@ -126,6 +128,9 @@ def verify(
     with _beside(folder) as beside:
         # What SQLite does alone goes on beside the rest, and takes about as long.
         integrity, references = beside(_check_integrity), beside(_check_references)
+        of_hashes = [table for table in FORMS.tables if table.name == "hashes"]
+        others = [table for table in FORMS.tables if table.name != "hashes"]
+        hashes = beside(partial(_check_stored, of_hashes))
         for kind in KINDS.values():
             if kind.searched:
                 one, found = _check_kind(
@@ -133,14 +138,18 @@ def verify(
                 )
                 kinds += [] if one is None else [one]
                 of_kinds += found
+        stored = _now(folder, partial(_check_stored, others))
+        states = _now(folder, partial(_check_states, generation))
+        framed = _now(folder, partial(_check_frames, generation))
+        # What is wrong is told in this order, whichever was found first.
         passed, damage = _run(
             folder.name,
             {
-                "values": partial(database.ask, folder, _check_stored),
+                "values": lambda: (stored(), hashes()),
                 "integrity": integrity,
                 "references": references,
-                "states": partial(database.ask, folder, partial(_check_states, generation)),
-                "frames": partial(database.ask, folder, partial(_check_frames, generation)),
+                "states": states,
+                "frames": framed,
             },
             steps,
         )
@@ -153,7 +162,7 @@ class _Damaged(ScreenerError):
 
 
 def _run(
-    where: str, checks: Mapping[str, Callable[[], None]], steps: Steps
+    where: str, checks: Mapping[str, Callable[[], object]], steps: Steps
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the checks that held, and what the first one that did not says."""
     passed: list[str] = []
@@ -188,8 +197,17 @@ def _beside(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
             ended.set()
 
 
+def _now(folder: Path, check: _Check) -> Callable[[], None]:
+    """Have a check run here and now; what it gives raises what the check did."""
+    done: Future[None] = Future()
+    try:
+        done.set_result(database.ask(folder, check))
+    except (ScreenerError, OSError) as error:
+        done.set_exception(error)
+    return done.result
+
+
 def _check_integrity(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA cache_size = -65536")  # it looks up each hash in its index
     faults = connection.execute("PRAGMA integrity_check").fetchall()
     if faults != [("ok",)]:
         raise _Damaged(
@@ -204,9 +222,8 @@ def _check_references(connection: sqlite3.Connection) -> None:
             raise _Damaged(f"{counted(count, 'row')} of the table {name} without an owner")
 
 
-def _check_stored(connection: sqlite3.Connection) -> None:
-    wrong = list(database.wrong_rows(connection))
-    if wrong:
+def _check_stored(tables: Sequence[Table], connection: sqlite3.Connection) -> None:
+    if wrong := list(database.wrong_rows(connection, tables)):
         raise _Damaged("; ".join(wrong))
 
 
