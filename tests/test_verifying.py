@@ -434,6 +434,39 @@ def test_a_search_that_misses_one_distance_is_caught(
     assert found.differences >= 2 * 4096 * 7 // 8 // 32
 
 
+@pytest.mark.parametrize("bits", [64, 256])
+@pytest.mark.parametrize("distance", [0, 8])
+def test_of_a_long_list_the_core_compares_as_numpy_does(
+    monkeypatch: pytest.MonkeyPatch, bits: int, distance: int
+) -> None:
+    """The hits of the flat scan are those of brute force, in parts and without removed values, and
+    a search that leaves some out is caught.
+    """
+    codes = np.random.default_rng(0).integers(0, 256, (300, bits // 8), np.uint8)
+    codes[150:200] = codes[100:150] ^ np.uint8(1)
+    parts = [HammingIndex.build(codes[:120]), HammingIndex.build(codes[120:])]
+    snapshot = Snapshot(parts, np.arange(5, 300, 50))
+    queries = np.concatenate([codes[::3], codes[::7] ^ np.uint8(4)])
+    for radius in (1, 8, 20):
+        expected = comparison._brute_force(snapshot, queries, radius, first=16)
+        found = comparison._scanned(snapshot, queries, radius, first=16)
+        assert np.array_equal(found, expected)
+        assert expected.size > 50
+
+    monkeypatch.setattr(comparison, "_WITHOUT_CORE", -1)
+    assert compare_distances(snapshot, radius=8, seed=1).differences == 0
+    search = Snapshot.search
+
+    def forgetful(self: Snapshot, queries: Any, *, radius: int) -> Any:
+        offsets, rows, distances = search(self, queries, radius=radius)
+        kept = distances != distance
+        before = np.concatenate(([0], np.cumsum(kept)))
+        return before[offsets], rows[kept], distances[kept]
+
+    monkeypatch.setattr(Snapshot, "search", forgetful)
+    assert compare_distances(snapshot, radius=8, seed=1).differences > 100
+
+
 @pytest.mark.parametrize(("near", "queries"), [(True, 32), (False, 4096)])
 def test_of_values_near_each_other_fewer_queries_are_drawn(
     monkeypatch: pytest.MonkeyPatch, near: bool, queries: int

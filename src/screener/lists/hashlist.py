@@ -283,10 +283,10 @@ class HashList(KeptList):
     def verify(self, *, seed: int | None = None, progress: Progress | None = None) -> Verification:
         """Check the records, the index files against them, and a sample of searches by brute force.
 
-        A million codes take some twenty seconds and 100 MB of memory. `seed`, 0 or more, draws the
-        queries: a random one unless given. `progress` is called with checks. Raises DamagedList,
-        a ListError whose `found` is the Verification, where anything is wrong, and ListError where
-        nothing can be read.
+        A million entries of two hashes take some ten seconds on two cores, and 100 MB of memory.
+        `seed`, 0 or more, draws the queries: a random one unless given. `progress` is called with
+        checks. Raises DamagedList, a ListError whose `found` is the Verification, where anything is
+        wrong, and ListError where nothing can be read.
         """
         from screener.lists import verifying  # as what a KeptList does
 
