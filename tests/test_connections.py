@@ -63,13 +63,16 @@ def test_a_further_hit_opens_no_connection(engine, monkeypatch):
 
 
 def test_a_hit_sees_what_was_purged_since(engine, put):
-    """Nobody holds it any more, no byte of it is left, and the purge waits for no idle reader."""
+    """Nobody holds it any more, no byte of it is left, and the purge waits for no idle reader; it
+    leaves an empty log.
+    """
     put(f"id,pdq\nz,{written('z', 'pdq')}\n", source="other")
     newer = engine.refresh()
     assert entries(newer, written("z", "pdq")) == ["z"]
 
     newer.lists[0].purge("other")
 
+    assert (engine.lists[0].path / "records.sqlite-wal").stat().st_size == 0
     assert entries(newer, written("z", "pdq")) == []
     assert entries(newer) == ["x"]
     left = [path for path in engine.lists[0].path.rglob("*") if path.is_file()]
@@ -134,28 +137,44 @@ def test_connections_are_closed_with_the_list(engine):
     assert connections(path) == 1
 
 
-@linux
-def test_threads_at_work_at_once_leave_few_connections(engine, monkeypatch):
-    """Each has its own while it asks; threads that end leave those to others."""
-    together, of = threading.Barrier(12), holders.of
+def hit_together(engine, count):
+    """What so many threads get that hit at the same moment, so that each has a connection."""
+    together, of, told = threading.Barrier(count), holders.of, []
 
     def slow(*said):
         together.wait()
         return of(*said)
 
-    monkeypatch.setattr(holders, "of", slow)
-    told = []
-    threads = [threading.Thread(target=lambda: told.append(entries(engine))) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads = [threading.Thread(target=lambda: told.append(entries(engine))) for _ in range(count)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(holders, "of", slow)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return told
 
-    assert told == [["x"]] * 12
+
+@linux
+def test_threads_at_work_at_once_leave_few_connections(engine, monkeypatch):
+    """Each has its own while it asks; threads that end leave those to others."""
+    assert hit_together(engine, 12) == [["x"]] * 12
+
     assert 1 <= connections(engine.lists[0].path) <= 8
     monkeypatch.setattr(database, "connect", None)
-    monkeypatch.setattr(holders, "of", of)
     assert entries(engine) == ["x"]
+
+
+@linux
+def test_a_change_closes_all_connections_that_were_idle(engine, put):
+    """Not only the one that notices it: the others hold files that may be replaced by now."""
+    hit_together(engine, 4)
+    assert connections(engine.lists[0].path) == 4
+
+    put(f"id,pdq\nz,{value(3, 32)}\n", source="other")
+
+    assert entries(engine) == ["x"]
+    assert connections(engine.lists[0].path) == 1
 
 
 def test_an_interrupted_question_costs_its_connection_alone(engine, monkeypatch):
@@ -165,6 +184,21 @@ def test_an_interrupted_question_costs_its_connection_alone(engine, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             entries(engine)
 
+    assert entries(engine) == ["x"]
+
+
+def test_what_a_progress_function_raises_ends_the_call(engine):
+    """At once: what is raised on a kept connection is the caller's, and nothing is asked again."""
+    calls = []
+
+    def stop(*done):
+        calls.append(done)
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        engine.lists[0].info(progress=stop)
+
+    assert calls == [(0, 2)]
     assert entries(engine) == ["x"]
 
 

@@ -47,6 +47,7 @@ def one_writer(folder: Path) -> Iterator[None]:
         if database.ask(folder, erasing.is_due):
             with contextlib.closing(connect(folder, "rw")) as connection:
                 erasing.finish(connection, folder)
+                _empty_log(connection)
         database.ask(folder, lambda connection: _sweep(connection, folder))
         yield
 

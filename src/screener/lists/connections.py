@@ -60,22 +60,37 @@ class Connections:
     def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Return the answer to a question, which sees one state of the database.
 
-        The question may be put twice. Raises what `check` and `database.ask` raise.
+        The question is put again if SQLite fails. Raises what the question, `check` and
+        `database.ask` raise.
         """
         file = _file_at(self._path)
-        # Whatever goes wrong here, a new connection answers or says what is wrong.
-        with contextlib.suppress(Exception):
-            return self._ask_again(question, file)
+        if (kept := self._checked(file)) is not None:
+            # If SQLite fails here, a new connection answers or says what is wrong.
+            with contextlib.suppress(sqlite3.Error):
+                return self._ask_kept(question, kept)
         return self._ask_anew(question, file)
 
-    def _ask_again(self, question: Callable[[sqlite3.Connection], T], file: _File | None) -> T:
-        kept = self._idle.pop()
+    def _checked(self, file: _File | None) -> _Kept | None:
+        """Begin a transaction of an idle connection, and return it if its checks still hold."""
+        try:
+            kept = self._idle.pop()
+        except IndexError:
+            return None
+        with contextlib.suppress(sqlite3.Error):
+            kept.connection.execute("BEGIN")
+            if kept.file == file and kept.version == _version_of(kept.connection):
+                return kept
+        kept.connection.close()
+        # The others are as old. They would keep a file that was replaced on the disk, and share
+        # SQLite's index of its log with the next connection, even if that was deleted.
+        self.close()
+        return None
+
+    def _ask_kept(self, question: Callable[[sqlite3.Connection], T], kept: _Kept) -> T:
         again = False
         try:
-            kept.connection.execute("BEGIN")
-            if kept.file != file or kept.version != _version_of(kept.connection):
-                raise LookupError("the checks are not known to pass any more")
-            answer = question(kept.connection)
+            with database.damage_told(kept.connection, self._folder):
+                answer = question(kept.connection)
             again = self._keep(kept)
         finally:
             if not again:
