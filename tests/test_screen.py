@@ -434,6 +434,18 @@ class _Unread:
         """Takes no number of bytes."""
 
 
+class _Path(os.PathLike):
+    def __fspath__(self):
+        """Gives no path."""
+
+
+def _released():
+    """Memory that nobody can read any more."""
+    memory = memoryview(b"bytes")
+    memory.release()
+    return memory
+
+
 @pytest.mark.parametrize(
     ("cell", "named"),
     [
@@ -447,6 +459,8 @@ class _Unread:
         (np.array("a.jpg"), r"not \(\)"),
         (np.ma.zeros((9, 9)), "masked array"),
         (_Unread(), "TypeError"),
+        (_Path(), "_Path, which raises TypeError"),
+        (_released(), "memoryview, which raises ValueError"),
     ],
 )
 def test_one_bad_cell_loses_no_batch(engine, scene, cell, named):

@@ -327,13 +327,13 @@ class Screener:
 
 
 def _hashed(hasher: Hasher, item: Item, name: Name) -> Hashed:
-    """Return what the hasher makes of an item, under a name if that has a text. What is nothing to
-    screen is `unreadable`.
+    """Return what the hasher makes of an item, under a name if that has a text. If it is nothing to
+    screen, it is `unreadable`.
     """
     try:
         source.check(item)
     except (TypeError, HashError) as error:
-        made = Hashed(source.name_of(item), trouble=MediaError("unreadable", str(error)))
+        made = Hashed(Name(), trouble=MediaError("unreadable", str(error)))
     else:
         made = hasher.hash(item)
     if name.text is None:

@@ -104,7 +104,17 @@ def check(item: object) -> None:
     """
     if isinstance(item, np.ndarray):
         pixels.check_array(item)
-    elif not (
+        return
+    try:
+        if isinstance(item, PathLike):
+            os.fspath(item)
+        elif isinstance(item, memoryview):
+            memoryview(item)
+    except Exception as error:  # a path of another library's, say, or a released memoryview
+        raise TypeError(
+            f"not something to screen: {type(item).__name__}, which raises {type(error).__name__}"
+        ) from None
+    if not (
         isinstance(item, str | PathLike | bytes | bytearray | memoryview | OpenFile | Image.Image)
         or hasattr(item, "read")
     ):
