@@ -44,8 +44,8 @@ class Policy:
     is, is not compared. That of `vpdq` is of a frame, and at least 50: no list has an index of
     others.
     `alone`: weak kinds whose hits make a match by themselves; none by default. A hit of any other
-    weak kind (`HashKind.weak`) makes one only beside a hit of another kind on the same entry:
-    docs/radius.md says how often weak kinds are wrong.
+    weak kind (`HashKind.weak`) makes one only beside a hit on the same entry by a kind that is not
+    weak, or is named here: docs/radius.md says how often weak kinds are wrong.
     `limits`: what one input may cost, a `screener.media.limits.Limits`; beyond it is `too_large`.
     `sampling`: which frames of a video are looked at, a `screener.media.sampling.Sampling`.
     `seconds` (at most a million) and `memory` (bytes): what a scan's worker may spend on one file.

@@ -57,8 +57,8 @@ class Match:
     Where we hold opinions of our own of the entry, they are `opinions`, and `said` is its state by
     its source alone.
 
-    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry of which no other kind hit
-    the same picture, so that it makes no match.
+    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry of which no kind that makes
+    a match by itself hit the same picture.
 
     Of the kind `vpdq` it is a listed video that frames of the input agree with: `video` says how
     many and where, `distance` is their median, `radius` that of a frame, `time` where it begins.

@@ -27,7 +27,7 @@ class HashKind:
     are carried and never compared. `bits` is 0 where values vary in length.
 
     A `weak` kind has too many false hits in a list of a million entries: a hit makes a match only
-    if it is corroborated by another kind of the same entry, or if the policy's `alone` names it.
+    if a kind that is not weak hits the same entry, or if the policy's `alone` names the kind.
     """
 
     name: str
