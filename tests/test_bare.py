@@ -18,7 +18,10 @@ LISTED = {
     "md5": [KINDS["md5"], 8],
     "phash": [KINDS["phash"], 6],
     "sha256": [KINDS["sha256"], 4],
+    "dhash": [KINDS["dhash"], 10],
+    "whash": [KINDS["whash"], 7],
 }
+WEAK = ("dhash", "whash")
 FILM = Hash(KINDS["vpdq"], value_of(clip(scenes(20, seed=1))))
 
 
@@ -37,7 +40,9 @@ def flipped(rng, value, bits):
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory):
-    """Three lists, of pictures, known good ones and a video; and the values on them, by kind."""
+    """Lists of pictures, known good ones, a video, and weak kinds alone; and the values on them, by
+    kind.
+    """
     folder, rng = tmp_path_factory.mktemp("bare"), np.random.default_rng(1)
     values = {name: [drawn(rng, kind) for _ in range(n)] for name, (kind, n) in LISTED.items()}
     rows = [
@@ -52,6 +57,7 @@ def listed(tmp_path_factory):
         ("pictures", rows),
         ("good", [row | {"status": "known_good"} for row in rows[3:6]]),
         ("videos", [{"id": "film", "vpdq": FILM.text}, {"id": "e0", "pdq": rows[0]["pdq"]}]),
+        ("weak", [{kind: row.get(kind) for kind in ("id", *WEAK)} for row in rows]),
     ):
         file = folder / f"{name}.csv"
         with file.open("w", newline="") as stream:
@@ -65,16 +71,18 @@ def listed(tmp_path_factory):
 
 
 def item(rng, values):
-    """Up to four hashes: listed, near, too far, random, blank or of too little quality; of kinds
-    that are listed, that no list holds, that are never compared, or a video's or a frame of it.
+    """Up to four hashes: listed, of one entry or several, near, too far, random, blank or of too
+    little quality; of kinds that are listed, that no list holds, that are never compared, or a
+    video's or a frame of it.
     """
-    hashes = []
+    hashes, entry = [], int(rng.integers(0, 4))
     for _ in range(int(rng.choice([0, 1, 1, 1, 2, 3, 4]))):
-        name = str(rng.choice(["pdq", "pdq", "pdq", "md5", "phash", "sha256", "sha1", "dhash"]))
+        name = str(rng.choice(["pdq", "pdq", "pdq", "md5", "phash", "sha256", "sha1", *WEAK]))
         kind = KINDS[name]
         value = drawn(rng, kind)
-        if name in values and rng.random() < 0.5:
-            value = values[name][rng.integers(0, len(values[name]))]
+        if name in values and rng.random() < 0.6:
+            number = entry if rng.random() < 0.8 else rng.integers(0, len(values[name]))
+            value = values[name][number]
             if kind.perceptual:
                 value = flipped(rng, value, int(rng.integers(0, kind.radius + 3)))
         if rng.random() < 0.1:
@@ -94,12 +102,13 @@ POLICIES = {
     "default": Policy(),
     "digests": Policy(digests_only=True),
     "strict": Policy(radius={"pdq": 8, "vpdq": 31}, floor={"pdq": 80}),
+    "a weak kind alone": Policy(alone=["dhash"], radius={"whash": 2}),
     "wide for good ones": Policy(known_good_radius={"pdq": 40}, floor={"pdq": 0, "phash": 100}),
 }
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@pytest.mark.parametrize("which", [(0,), (1,), (2,), (0, 1), (0, 1, 2)])
+@pytest.mark.parametrize("which", [(0,), (1,), (2,), (3,), (0, 1), (0, 1, 2, 3)])
 def test_bare_hashes_get_the_results_of_screening(listed, name, which):
     """The same Result as the way that hashes of files go, alone and in a batch, with a name or not;
     and all verdicts occur.
@@ -107,7 +116,7 @@ def test_bare_hashes_get_the_results_of_screening(listed, name, which):
     lists, values = listed
     engine = Screener([lists[number] for number in which], policy=POLICIES[name])
     rng = np.random.default_rng(2)
-    items = [item(rng, values) for _ in range(250)]
+    items = [item(rng, values) for _ in range(400)]
     names = [None if number % 3 else f"n{number}" for number in range(len(items))]
     expected = list(
         engine.decide(
@@ -125,6 +134,11 @@ def test_bare_hashes_get_the_results_of_screening(listed, name, which):
     assert without_age(alone) == without_age(expected)
     if which == (0,):
         assert {str(one.verdict) for one in expected} == {"match", "no_match", "unscreened"}
+        weak = [m.uncorroborated for r in expected for m in r.beside + r.matches if m.kind in WEAK]
+        assert set(weak) == (set() if name == "digests" else {True, False})
+    if which == (3,):
+        cleared = {one.verdict for one in expected if one.verdict != "unscreened"}
+        assert cleared == ({"match", "no_match"} if name == "a weak kind alone" else set())
 
 
 def without_age(results):
