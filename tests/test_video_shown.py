@@ -5,6 +5,7 @@ channel hides them, and with subtitles that are pictures.
 import contextlib
 import io
 import itertools
+import re
 from fractions import Fraction
 
 import av
@@ -239,13 +240,28 @@ def test_an_alpha_channel_of_another_codec_clears_nothing(decoder, scene, engine
     """No decoder gives the one that is declared beside H.264, or AV1; nor is it asked what pixels
     are like of which nothing is known.
     """
+    beside = element(0xA0, element(0x75A1, b""))  # a BlockGroup with BlockAdditions
     data = with_elements(clip([scene(2)] * 10, container="matroska"), {0x53C0: 1})
+    data = rebuilt(data, [0x18538067, 0x1F43B675], lambda body: body + beside)
     unknown = rebuilt(data, [0x18538067, 0x1654AE6B, 0xAE, 0x86], lambda _: b"V_AV1")
 
     result = engine_of(other=scene(9)).screen(data)
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
     assert engine_of(other=scene(9)).screen(unknown).verdict is Verdict.UNSCREENED
+
+
+@pytest.mark.parametrize("sizes", ["known", "unknown"])
+def test_an_alpha_channel_that_is_declared_and_not_there_is_none(decoder, scene, engine_of, sizes):
+    """Chromium declares one of whatever it records, in segments and clusters of unknown size."""
+    data = with_elements(clip([scene(2)] * 10, container="matroska"), {0x53C0: 1})
+    if sizes == "unknown":
+        head = rb"(\x18\x53\x80\x67|\x1f\x43\xb6\x75)\x01.{7}"
+        data, count = re.subn(head, lambda one: one[1] + b"\1" + b"\xff" * 7, data, flags=re.S)
+        assert count >= 2
+
+    assert engine_of(other=scene(9)).screen(data).verdict is Verdict.NO_MATCH
+    assert engine_of(listed=scene(2)).screen(data).verdict is Verdict.MATCH
 
 
 @pytest.mark.parametrize("level", [0, 255])

@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 from screener.media.sniff import MATROSKA
 from screener.media.video import transport
 from screener.media.video.containers import (
+    CLUSTER,
     MOST,
     SEGMENT,
     TRACKS,
@@ -20,6 +21,7 @@ from screener.media.video.containers import (
     inside,
     is_iso,
     kept,
+    matroska_number,
     read,
 )
 
@@ -29,6 +31,7 @@ Sides = tuple[int, int, int, int]
 _TRACK, _KIND, _CODEC, _VIDEO = 0xAE, 0x83, 0x86, 0xE0
 _PICTURES = 1  # a kind of track
 _ALPHA = 0x53C0
+_GROUP, _ADDITIONS = 0xA0, 0x75A1  # of a block and what stands beside it, such as alpha
 _CROP = (0x54BB, 0x54DD, 0x54AA, 0x54CC)  # above, at the right, below, at the left
 _LONGEST = 64  # bytes of a value that are read
 
@@ -70,15 +73,19 @@ def matroska_pictures(stream: BinaryIO) -> list[MatroskaTrack]:
 
 
 def hidden_by(stream: BinaryIO, track: int, width: int, height: int) -> tuple[bool, Sides | None]:
-    """Return whether a Matroska file declares an alpha channel of a track of pictures, and what it
-    has players cut off their stored size; None if that is nothing, or leaves nothing.
+    """Return whether a track of pictures of a Matroska file has an alpha channel, and what players
+    cut off their stored size; None if that is nothing, or leaves nothing.
+
+    The channel is declared, and there are blocks that may hold it: Chromium declares one of all
+    that it records in VP8, VP9 and AV1.
     """
     pictures = matroska_pictures(stream)
     if track >= len(pictures):
         return False, None
     above, right, below, left = crop = pictures[track].crop
     leaves = above + below < height and left + right < width
-    return pictures[track].alpha, crop if any(crop) and leaves else None
+    alpha = pictures[track].alpha and _has_additions(stream)
+    return alpha, crop if any(crop) and leaves else None
 
 
 def picture_tracks(stream: BinaryIO) -> int:
@@ -116,6 +123,25 @@ def _matroska_track(stream: BinaryIO, at: int, end: int) -> MatroskaTrack:
         any(shown.get(_ALPHA, b"")),
         (above, right, below, left),
     )
+
+
+def _has_additions(stream: BinaryIO) -> bool:
+    """Return whether anything stands beside a block of a Matroska file, or nobody can tell."""
+    at = 0
+    with kept(stream) as size:
+        for _ in range(MOST):
+            if at >= size:
+                return False
+            head = read(stream, at, 12)
+            name, long = matroska_number(head, marked=True)
+            length, wide = matroska_number(head[long:], marked=False)
+            if name == _ADDITIONS or not long or not wide:
+                return True
+            at += long + wide
+            # Clusters of unknown size end where the next begins, so that nothing is nested here.
+            if name not in (SEGMENT, CLUSTER, _GROUP):
+                at += length
+    return True
 
 
 def _bodies(stream: BinaryIO, at: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
