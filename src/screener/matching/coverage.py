@@ -123,8 +123,8 @@ class Coverage:
         by = "a digest" if self._policy.digests_only else "a perceptual kind"
         why = f"nothing on the list {one.name} can match this input by {by}"
         held = {located.hash.kind.name for located in item.hashes}
-        if weak := sorted(held & self._weak[one.name]):
-            why += f"; {', '.join(weak)} alone makes no match, unless the policy's `alone` names it"
+        if weak := ", ".join(sorted(held & self._weak[one.name])):
+            why += f"; a hit by {weak} makes no match, unless the policy's `alone` names the kind"
         return Reason.NOT_COMPARABLE, why
 
 
