@@ -98,6 +98,33 @@ def test_what_matroska_crops_is_cut_off_and_the_whole_is_looked_at_too(decoder, 
     assert engine_of(other=scene(9)).screen(cropped).verdict is Verdict.NO_MATCH
 
 
+def test_a_frame_too_small_for_its_tracks_crop_is_shown_whole(scene, engine_of):
+    """Frames of VP8 may become smaller within a track, so that a crop would leave nothing."""
+    pictures = [scene(2, SIZE), scene(3, (64, 48))]
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as file:
+        track = file.add_stream("libvpx", rate=10)
+        track.width, track.height = SIZE
+        track.pix_fmt = "yuv420p"
+        for number, picture in enumerate(pictures):
+            coded = track.codec_context if number == 0 else av.CodecContext.create("libvpx", "w")
+            if number:
+                coded.width, coded.height = picture.size
+                coded.pix_fmt, coded.framerate = "yuv420p", 10
+                coded.time_base = Fraction(1, 10)
+            for time in range(20):
+                frame = av.VideoFrame.from_image(picture)
+                frame.pts, frame.time_base = 20 * number + time, Fraction(1, 10)
+                for packet in coded.encode(frame) + (coded.encode(None) if time == 19 else []):
+                    packet.stream = track
+                    file.mux(packet)
+    data = with_elements(out.getvalue(), {0x54BB: 60, 0x54AA: 60})
+
+    (match,) = engine_of(small=pictures[1]).screen(data).matches
+
+    assert match.region in ("full", "enlarged")
+
+
 def test_a_change_outside_of_what_is_shown_is_a_change(decoder, scene, engine_of):
     """Frames that differ there alone are looked at each."""
     first = shown_and_hidden(scene)

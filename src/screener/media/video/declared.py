@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from screener.media.sniff import MATROSKA
 from screener.media.video import transport
 from screener.media.video.containers import (
@@ -86,6 +89,17 @@ def hidden_by(stream: BinaryIO, track: int, width: int, height: int) -> tuple[bo
     leaves = above + below < height and left + right < width
     alpha = pictures[track].alpha and _has_additions(stream)
     return alpha, crop if any(crop) and leaves else None
+
+
+def cut(whole: NDArray[np.uint8], crop: Sides) -> NDArray[np.uint8]:
+    """Return pixels (H, W) without what is cut off; all if that leaves nothing, as it may of a
+    frame that is smaller than the track's first.
+    """
+    above, right, below, left = crop
+    height, width = whole.shape
+    if above + below >= height or left + right >= width:
+        return whole
+    return whole[above : height - below, left : width - right]
 
 
 def picture_tracks(stream: BinaryIO) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 
 from screener.media import pixels
+from screener.media.video import declared
 from screener.media.video.declared import Sides
 from screener.media.video.stream import Pixels
 
@@ -60,19 +61,13 @@ def stored(frame: Any) -> Pixels:
 
 def raw(frame: Any, crop: Sides | None) -> Pixels:
     """What players show of it, as the file has it."""
-    return stored(frame) if crop is None else _cut(stored(frame), crop)
+    return stored(frame) if crop is None else declared.cut(stored(frame), crop)
 
 
 def cropped(frame: Any, crop: Sides, whole: Pixels) -> Pixels:
     """What players show of the upright pixels of a frame: less what is cut off its stored sides."""
     turn = _orientation(frame)
-    return pixels.turned(_cut(pixels.turned(whole, _BACK.get(turn, turn)), crop), turn)
-
-
-def _cut(stored: Pixels, crop: Sides) -> Pixels:
-    above, right, below, left = crop
-    height, width = stored.shape
-    return stored[above : height - below, left : width - right]
+    return pixels.turned(declared.cut(pixels.turned(whole, _BACK.get(turn, turn)), crop), turn)
 
 
 @cache

@@ -96,9 +96,8 @@ class CvStream:
 
 def _cropped(crop: Sides, turns: int, whole: Pixels) -> Pixels:
     """Less what is cut off at the sides, which are those before it was turned clockwise."""
-    turned = crop[-turns % 4 :] + crop[: -turns % 4]
-    above, right, below, left = turned
-    return whole[above : whole.shape[0] - below, left : whole.shape[1] - right]
+    above, right, below, left = crop[-turns % 4 :] + crop[: -turns % 4]
+    return declared.cut(whole, (above, right, below, left))
 
 
 def _shown(shown: Callable[[Pixels], Pixels], grey: Callable[[], Pixels]) -> Pixels:

@@ -238,7 +238,7 @@ def _distinct(taken: Iterator[_Taken], sampling: Sampling) -> Iterator[Frame]:
                     continue
                 yield replace(held, again=tuple(again))
             pixels = still.shown(stored)
-            outer = None if pixels is stored else stored
+            outer = None if pixels.shape == stored.shape else stored
             held = Frame(pixels, time, still.number, between=between, outer=outer)
             shown, again = None, []
     except (MediaError, MemoryError) as error:
