@@ -27,9 +27,10 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     """The vPDQ of a video as far as it decodes, and what went wrong; None of what there is not.
 
     Frames are chosen by vPDQ's rule: each so many as make `every` seconds at the file's average
-    rate, all of them where that is 0. They are upright, and of any quality; times are rounded to
-    milliseconds, as the text layouts have them, so that these give the value back. A still has
-    no vPDQ: `no_video`. Raises ValueError for an `every` that is no such number.
+    rate, all of them where that is 0. If longer than that passes between two of them, what is on
+    screen in between is added, which vPDQ leaves out. They are upright, and of any quality; times
+    are rounded to milliseconds, as the text layouts have them, so that these give the value back. A
+    still has no vPDQ: `no_video`. Raises ValueError for an `every` that is no such number.
     """
     if not 0 <= real(every) < math.inf:
         raise ValueError(f"every is a number of seconds, or 0, not {every!r}")
