@@ -280,6 +280,21 @@ def test_a_search_that_misses_is_damage(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.damage == (told,)
 
 
+@pytest.mark.parametrize("number", [2**62, 2**63 - 1])
+def test_a_record_with_an_id_far_from_the_others_is_verified_at_once(
+    known: HashList, number: int
+) -> None:
+    """Damage may make such an id: what lies between is not counted through, and nobody is lost."""
+    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
+        (last,) = connection.execute("SELECT max(id) FROM records WHERE until IS NULL").fetchone()
+        connection.execute("UPDATE hashes SET record = ? WHERE record = ?", (number, last))
+        connection.execute("UPDATE records SET id = ? WHERE id = ?", (number, last))
+        connection.execute("DELETE FROM meta WHERE name = 'census'")
+    known = known.refresh()
+    assert known.verify(seed=1).damage == ()
+    assert sum(known.info().sources["demo"].values()) == sum(known.info().states.values())
+
+
 def test_the_command_ends_with_2_where_something_is_damaged(known: HashList) -> None:
     """The sentence is on standard error, and what was checked is shown still."""
     a_byte("pdq")(known)

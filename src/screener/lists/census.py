@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from screener.lists import schema
-from screener.lists.database import of_generation
+from screener.lists.database import of_generation, spans
 from screener.lists.forms import CENSUS, census_of
 
 _AT_ONCE = 10_000  # versions, so that what SQLite sorts has a bound
@@ -45,9 +45,8 @@ Census = Mapping[Alike, int]
 def counted(connection: sqlite3.Connection, number: int) -> Counter[Alike]:
     """Count the records of a generation, one by one."""
     found: Counter[Alike] = Counter()
-    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()
-    for first in range(0, last + 1, _AT_ONCE):
-        some = f"r.id BETWEEN {first:d} AND {first + _AT_ONCE - 1:d} AND {of_generation(number)}"
+    for first, last in spans(connection, _AT_ONCE):
+        some = f"r.id BETWEEN {first:d} AND {last:d} AND {of_generation(number)}"
         found.update(_count(connection, some))
     return found
 

@@ -36,6 +36,7 @@ _ATTEMPTS = 5
 AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 _MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
 
+_LARGEST_ID = 2**63 - 1
 T = TypeVar("T")
 
 
@@ -106,6 +107,22 @@ def _remove_fresh(fresh: Path) -> None:
     for folder in (fresh / SEGMENTS, fresh):
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def spans(connection: sqlite3.Connection, at_once: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last id of spans that hold all records, at most `at_once` each.
+
+    Ids that nobody has are passed over in one step, since damage may make one of 4 quintillion.
+    """
+    first = -_LARGEST_ID - 1
+    while first <= _LARGEST_ID:
+        found = connection.execute("SELECT min(id) FROM records WHERE id >= ?", (first,))
+        (here,) = found.fetchone()
+        if here is None:
+            return
+        last = min(here + at_once - 1, _LARGEST_ID)
+        yield here, last
+        first = last + 1
 
 
 def index_hashes(connection: sqlite3.Connection) -> None:

@@ -45,6 +45,7 @@ _OF_DATABASE, _OF_KIND = 5, 3  # checks
 _STEPS = 1_000_000  # of SQLite, after which it is asked whether to go on
 # A text of many values comes out of SQLite sooner than a row for each, and keeps no thread waiting.
 _IN_HEX = "count(*), group_concat(CASE WHEN typeof(h.value) = 'blob' THEN hex(h.value) END, '')"
+_ALL = 2**64  # records: one span
 _AT_ONCE = 256  # records; one may be of a video, with thousands of frames
 _Check = Callable[[sqlite3.Connection], None]
 _TOGETHER = 1 << 18  # values that are looked for together
@@ -328,11 +329,9 @@ def _called_for(
         columns=_IN_HEX,
         by_record=not few,
     )
-    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()
-    at_once = last + 1 if few else _AT_ONCE
     packed = bytearray()
-    for first in range(0, last + 1, at_once):
-        count, text = connection.execute(question, (first, first + at_once - 1)).fetchone()
+    for span in database.spans(connection, _ALL if few else _AT_ONCE):
+        count, text = connection.execute(question, span).fetchone()
         found = bytes.fromhex(text or "")
         if len(found) != count * kind.code_size:
             raise _Damaged("a value of the records has another size than its kind, or is no value")
