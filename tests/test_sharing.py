@@ -33,7 +33,10 @@ import os, sys, traceback
 import urllib.parse
 from pathlib import Path
 import numpy as np
+from click.testing import CliRunner
 from screener import HashList, Hash, Policy, Screener
+from screener.cli import cli
+from screener.commands import deciding, exchange, scanning, upkeep
 from screener.lists import changing, frames, info, merging, verifying
 from screener.lists.imports import importing
 user, groups = int(sys.argv[1]), [int(one) for one in sys.argv[2].split(",")]
@@ -343,6 +346,25 @@ def test_who_may_not_read_a_list_hears_of_the_group(place, users):
     place.chmod(0o700)
     answer = stranger.ask(REFRESH)
     assert answer.startswith(f"ListError: you may not enter {place}, in which the list")
+
+
+@as_root
+@pytest.mark.parametrize(
+    "words", ["info LIST", "scan x.jpg --list LIST", "import FILE --into LIST"]
+)
+def test_a_command_of_who_may_not_read_a_list_says_what_to_do(place, users, words):
+    """As `HashList.open` does, instead of naming the argument alone."""
+    file = file_of(place, "a.csv", 1)
+    owner, stranger = users.owner(), users.stranger()
+    owner.ask("HashList.create(folder).generation")
+    names = {"LIST": str(place / "known.list"), "FILE": str(file)}
+    words = [names.get(word, word) for word in words.split()]
+
+    done = stranger.ask(f"repr(CliRunner().invoke(cli, {words!r}).exception)")
+
+    assert done.startswith("ListError(")
+    assert "you may not read" in done
+    assert "--group NAME" in done
 
 
 @as_root

@@ -18,7 +18,7 @@ from screener import audit
 from screener.audit.chain import head_path
 from screener.commands import console, list_text
 from screener.commands.opening import open_list
-from screener.commands.options import FILE, OUTPUT, OUTPUT_OR_DASH, POLICY
+from screener.commands.options import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH, POLICY
 from screener.lists import match_counts
 from screener.output import JsonLines
 from screener.policy import Policy
@@ -43,7 +43,7 @@ _OPTIONS = (
         "lists",
         multiple=True,
         required=True,
-        type=click.Path(exists=True, path_type=Path),
+        type=LIST_PATH,
         help="A hash list made by `screener import`, or a list file for a quick try. Repeatable.",
     ),
     click.option(

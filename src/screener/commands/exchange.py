@@ -20,7 +20,12 @@ from screener.provenance import warn_of_other_pixels
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--into", required=True, type=click.Path(path_type=Path), help="The list's folder.")
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="The list's folder.",
+)
 @click.option(
     "--format",
     "format_",

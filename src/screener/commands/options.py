@@ -33,7 +33,9 @@ class _Output(click.Path):
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = _Output(dir_okay=False, path_type=Path)
 OUTPUT_OR_DASH = _Output(dir_okay=False, path_type=Path, allow_dash=True)
-LIST = click.argument("path", metavar="LIST", type=click.Path(exists=True, path_type=Path))
+# Not by click: a list that may not be read is refused with what to do, as from Python.
+LIST_PATH = click.Path(exists=True, readable=False, path_type=Path)
+LIST = click.argument("path", metavar="LIST", type=LIST_PATH)
 SOURCE = click.option(
     "--source", callback=text, help="Whose entry is meant, where several sources have one."
 )
