@@ -314,3 +314,11 @@ def test_an_import_that_is_refused_leaves_no_list_where_there_was_none(tmp_path)
     empty = HashList.create(tmp_path / "empty.list").path
     assert "no format known here" in refused("import", wrong, "--into", empty)
     assert generation(empty) == 0
+
+
+def test_all_numbers_of_an_import_are_written_alike(tmp_path):
+    """With a comma between thousands, those of rows and of what became of them."""
+    file = tmp_path / "many.csv"
+    file.write_text("\n".join(["id,md5", *(f"e{n},{n + 1:032x}" for n in range(1200))]))
+    told = screener("import", file, "--into", tmp_path / "known.list").stderr
+    assert "1,200 rows read, 1,200 added" in told

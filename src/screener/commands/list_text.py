@@ -42,8 +42,9 @@ def _counts(counts: Iterable[tuple[str, int]]) -> str:
 def print_import(console: Console, name: str, report: ImportReport) -> None:
     """What an import did, and where the bad rows are; never a value."""
     console.print(
-        f"{_safe(name)}: {counted(report.rows, 'row')} read, {report.added} added,"
-        f" {report.changed} changed, {report.unchanged} unchanged, {report.withdrawn} withdrawn; "
+        f"{_safe(name)}: {counted(report.rows, 'row')} read, {report.added:,} added,"
+        f" {report.changed:,} changed, {report.unchanged:,} unchanged,"
+        f" {report.withdrawn:,} withdrawn; "
         f"generation {report.generation}"
     )
     entry, row = ("entry", "entries"), ("row", "rows")

@@ -30,7 +30,7 @@ def draw_bars(
         for x, label in labels
     )
     return (
-        f'<svg viewBox="0 -16 {_WIDTH} {_HEIGHT + 40}" class="chart" role="img" '
+        f'<svg viewBox="0 -24 {_WIDTH} {_HEIGHT + 48}" class="chart" role="img" '
         f'aria-label="{text(title)}"><text x="0" y="-4">{top:,}</text>'
         f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>{rects}{texts}</svg>'
     )
