@@ -190,10 +190,12 @@ class Actor:
         self.died_of = []
 
     def tell(self, seconds):
-        """End the first call, each of whose errands took so long; the targets that it was of."""
+        """End the first call, each of whose errands took so long by the clock on the wall, and no
+        time of the processor; the targets that it was of.
+        """
         call = self.sent[0]
         names = [errand.target.path for errand in call.errands]
-        call.future.set_result([(Hashed(Name(name)), seconds) for name in names])
+        call.future.set_result([(Hashed(Name(name)), 0.0, seconds) for name in names])
         return names
 
     def die(self):
