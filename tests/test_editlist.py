@@ -61,14 +61,16 @@ def six_seconds(scene):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("before", [0, 3])
 def test_what_was_cut_off_is_found_as_hidden(engine, six_seconds, wide, before):
-    """At its time in the file; what players show has their times, as if nothing was cut off."""
+    """At its time in the file; what players show has their times, as if nothing was cut off. If the
+    track declares more than is shown, the last frame shown is looked at as well.
+    """
     result = engine.screen(trimmed(six_seconds, 0, 1.5, wide=wide, before=before))
 
     (match,) = result.matches
     assert (match.part_kind, match.time) == ("appended", 2.0)
     (seen,) = result.timeline
     assert (seen.part_kind, seen.spans) == ("appended", ((2.0, 5.0),))
-    assert result.media.samples == (2 if before else 5)
+    assert result.media.samples == (3 if before else 5)
 
 
 def test_what_is_shown_is_found_where_players_show_it(engine, six_seconds):
@@ -95,12 +97,14 @@ def test_opencv_clears_no_trimmed_clip(monkeypatch, engine, six_seconds, start):
 
 @pytest.mark.parametrize("opencv", [False, True])
 def test_a_vpdq_is_of_what_is_shown(monkeypatch, six_seconds, opencv):
-    """As that of vPDQ's own tool is; OpenCV lacks nothing for it."""
+    """As that of vPDQ's own tool is. OpenCV does not know where the cut ends: the last frame shown
+    is one more, since it stands for the rest of the track.
+    """
     if opencv:
         monkeypatch.setattr(video, "_has_pyav", lambda: False)
     made, trouble = vpdq.compute(trimmed(six_seconds, 0, 1.5))
     assert trouble is None
-    assert [frame.number for frame in vpdq_frames(made.value)] == [0, 10]
+    assert [frame.number for frame in vpdq_frames(made.value)] == [0, 10] + [14] * opencv
 
 
 @pytest.mark.parametrize(
