@@ -35,6 +35,14 @@ def _drawing(name: str):
     return module
 
 
+@pytest.fixture(params=["pyav", "opencv"])
+def decoder(request, monkeypatch):
+    """Return the name of each decoder of videos, in turn."""
+    if request.param == "opencv":
+        monkeypatch.setattr("screener.media.video._has_pyav", lambda: False)
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def draw():
     """The module that drew the fixtures."""

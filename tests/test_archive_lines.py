@@ -20,6 +20,7 @@ from command import CALL, screener
 from piped import piped
 from saved import png
 from test_archives import locked, tarred, zipped
+from test_resume import go_on
 
 from screener import HashCache, Policy, Screener, output, rescan, scan
 from screener.calibrate import calibrate
@@ -227,16 +228,6 @@ def test_an_archive_is_closed_while_names_are_awaited_whatever_was_done_before(
         closed = next(results)
 
     assert (closed.input, vars(closed.members)["no_match"]) == (str(file), 2)
-
-
-def go_on(engine, folder, path, **settings):
-    """One scan that goes on with a file; the names that it wrote."""
-    with output.resume_jsonl(path, engine) as out:
-        written = []
-        for result in scan(engine, folder, jobs=1, finished=out.finished, **settings):
-            out.write(result)
-            written.append(result.input.removeprefix(f"{folder}/"))
-    return written
 
 
 @pytest.mark.parametrize(("ordered", "cached"), [(True, False), (False, True)])

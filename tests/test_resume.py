@@ -70,15 +70,19 @@ def lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def resume(known, folder, path, **settings):
+def go_on(engine, folder, path, **settings):
     """One scan that goes on with a file; the names that it wrote."""
-    engine = Screener(known, policy=settings.pop("policy", None))
     with output.resume_jsonl(path, engine) as out:
         written = []
         for result in scan(engine, folder, jobs=1, finished=out.finished, **settings):
             out.write(result)
             written.append(result.input.removeprefix(f"{folder}/"))
     return written
+
+
+def resume(known, folder, path, **settings):
+    """Go on with a file by a Screener of the list; return the names that were written."""
+    return go_on(Screener(known, policy=settings.pop("policy", None)), folder, path, **settings)
 
 
 ALL = ["0.png", "1.png", "1.zip!in/0.png", "1.zip!in/1.png", "1.zip", "2.png"]

@@ -43,14 +43,6 @@ from screener.media.video.stream import Still
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "result.schema.json"
 
 
-@pytest.fixture(params=["pyav", "opencv"])
-def decoder(request, monkeypatch):
-    """Each of the two that decode, in turn."""
-    if request.param == "opencv":
-        monkeypatch.setattr(video, "_has_pyav", lambda: False)
-    return request.param
-
-
 @pytest.fixture
 def with_opencv(monkeypatch):
     """As where PyAV is not installed."""

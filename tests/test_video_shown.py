@@ -27,14 +27,6 @@ CROP = {0x54BB: 20, 0x54DD: 60, 0x54AA: 40, 0x54CC: 100}  # above, right, below,
 SHOWN = (100, 20, 260, 200)
 
 
-@pytest.fixture(params=["pyav", "opencv"])
-def decoder(request, monkeypatch):
-    """Each of the two that decode, in turn."""
-    if request.param == "opencv":
-        monkeypatch.setattr(video, "_has_pyav", lambda: False)
-    return request.param
-
-
 @pytest.fixture
 def engine_of(make_list):
     """Makes a Screener whose list holds pictures by name."""
