@@ -1,27 +1,28 @@
-"""Steps: telling a caller how far something long has come."""
+"""Steps: the progress of a long call, reported to its caller."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int | None], object]
-"""Called with how much is done, and of how much; None if nobody knows. What it counts is for the
-function that calls it to say: bytes, values, pictures, steps. It is called in that function's
-thread, and what it raises ends the function."""
+"""A function that is called with the work done and the total, or None if the total is not known.
+
+The function that takes one says what is counted: bytes, values, pictures or steps. It calls it in
+its own thread, and ends with whatever it raises."""
 
 
 class Steps:
-    """Counts what is done, for a `Progress` that there may or may not be."""
+    """A count of the work done, reported to a `Progress` if there is one."""
 
     def __init__(self, progress: Progress | None, total: int | None) -> None:
-        """Begin with nothing done of `total`."""
+        """Report that nothing of `total` is done yet."""
         self.total = total
         self._progress = progress
         self._done = 0
         self.add(0)
 
     def add(self, count: int = 1) -> None:
-        """Have so many more done; what turns out to be more than the total raises it."""
+        """Add to the work done, and report it. If it exceeds the total, the total grows with it."""
         self._done += count
         if self.total is not None:
             self.total = max(self.total, self._done)
