@@ -60,44 +60,39 @@ class Connections:
     def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Return the answer to a question, which sees one state of the database.
 
-        The question is put again if SQLite fails. Raises what the question, `check` and
-        `database.ask` raise.
+        The question is put again if the first answer cannot be trusted. Raises what the question,
+        `check` and `database.ask` raise.
         """
-        file = _file_at(self._path)
-        if (kept := self._checked(file)) is not None:
-            # If SQLite fails here, a new connection answers or says what is wrong.
-            with contextlib.suppress(sqlite3.Error):
-                return self._ask_kept(question, kept)
-        return self._ask_anew(question, file)
-
-    def _checked(self, file: _File | None) -> _Kept | None:
-        """Begin a transaction of an idle connection, and return it if its checks still hold."""
         try:
             kept = self._idle.pop()
         except IndexError:
-            return None
-        with contextlib.suppress(sqlite3.Error):
-            kept.connection.execute("BEGIN")
-            if kept.file == file and kept.version == _version_of(kept.connection):
-                return kept
-        kept.connection.close()
+            return self._ask_anew(question)
+        holds = False
+        try:
+            # If SQLite fails, a new connection answers or says what is wrong.
+            with contextlib.suppress(sqlite3.Error):
+                try:
+                    answer = question(kept.connection)
+                except sqlite3.Error:
+                    raise
+                except Exception:
+                    if self._as_checked(kept):
+                        with database.damage_told(kept.connection, self._folder):
+                            raise
+                else:
+                    holds = self._as_checked(kept)
+        finally:
+            if not (holds and self._keep(kept)):
+                kept.connection.close()
+        if holds:
+            return answer
         # The others are as old. They would keep a file that was replaced on the disk, and share
         # SQLite's index of its log with the next connection, even if that was deleted.
         self.close()
-        return None
+        return self._ask_anew(question)
 
-    def _ask_kept(self, question: Callable[[sqlite3.Connection], T], kept: _Kept) -> T:
-        again = False
-        try:
-            with database.damage_told(kept.connection, self._folder):
-                answer = question(kept.connection)
-            again = self._keep(kept)
-        finally:
-            if not again:
-                kept.connection.close()
-        return answer
-
-    def _ask_anew(self, question: Callable[[sqlite3.Connection], T], file: _File | None) -> T:
+    def _ask_anew(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        file = _file_at(self._path)
         version = 0
 
         def asked(connection: sqlite3.Connection) -> T:
@@ -111,12 +106,18 @@ class Connections:
             # The file may have been replaced while it was opened.
             same = file is not None and file == _file_at(self._path)
             connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+            connection.execute("ROLLBACK")  # an idle one keeps no writer waiting
             return same and self._keep(_Kept(connection, file or (), version))
 
         return database.ask(self._folder, asked, keep)
 
+    def _as_checked(self, kept: _Kept) -> bool:
+        """Return whether the file is the one that was checked, and nothing was committed since: all
+        questions until now saw what was checked.
+        """
+        return kept.version == _version_of(kept.connection) and kept.file == _file_at(self._path)
+
     def _keep(self, kept: _Kept) -> bool:
-        kept.connection.execute("ROLLBACK")  # an idle one keeps no writer waiting
         if len(self._idle) >= _MOST_IDLE:
             return False
         self._idle.append(kept)

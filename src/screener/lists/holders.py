@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import attrgetter
 
 from screener.hashing.frames import FLOOR, Frames
@@ -40,12 +41,17 @@ def of(
     wanted = list(dict.fromkeys(values))
     found: dict[bytes, list[Record]] = {value: [] for value in wanted}
     for some, marks in some_at_once(wanted):
-        for value, quality, *facts in connection.execute(
-            f"SELECT h.value, h.quality, {COLUMNS} FROM hashes h JOIN records r ON r.id = h.record"
-            f" WHERE h.kind = ? AND h.value IN ({marks})"
-            f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}",
-            (kind.name, *some),
-        ):
+        rows = connection.execute(_question(marks, generation), (kind.name, *some))
+        for value, quality, *facts in rows:
             found[value].append(record_of(connection, facts, generation, quality=quality))
     # For the few records that most values have, sooner than by SQLite.
     return {value: tuple(sorted(records, key=_ORDER)) for value, records in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _question(marks: str, generation: int) -> str:
+    return (
+        f"SELECT h.value, h.quality, {COLUMNS} FROM hashes h JOIN records r ON r.id = h.record"
+        f" WHERE h.kind = ? AND h.value IN ({marks})"
+        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}"
+    )

@@ -73,7 +73,10 @@ class Found:
         """Whether it is of something that has times: a video, an animation or a hidden clip."""
         if not _has_time(located):
             return False
-        return self._video or located.hidden_clip > 0 or len(self._moments.get(0, ())) > 1
+        if self._video or located.hidden_clip > 0:
+            return True
+        alone = len(self.hashes) == 1 and not located.again  # is shown once: sooner known so
+        return not alone and len(self._moments.get(0, ())) > 1
 
     def add(self, hits: Iterable[Match], located: Located) -> None:
         """Keep the records that a hash of the input reached."""
@@ -106,12 +109,11 @@ class Found:
                 if moving:
                     seen[key, clip] |= moments
         _corroborate(nearest, seen)
-        order = sorted(nearest.values(), key=_nearness)
-        return Told(
-            tuple(one for one in order if one.makes_match),
-            tuple(one for one in order if not one.makes_match),
-            self._timeline(nearest, seen),
-        )
+        matches: list[Match] = []
+        beside: list[Match] = []
+        for match in sorted(nearest.values(), key=_nearness):
+            (matches if match.makes_match else beside).append(match)
+        return Told(tuple(matches), tuple(beside), self._timeline(nearest, seen))
 
     def _timeline(
         self,

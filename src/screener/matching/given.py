@@ -11,6 +11,8 @@ from screener.hashing.hash import Hash
 from screener.lists.hashlist import HashList
 from screener.media.source import Name, called
 
+_NO_NAME = Name()
+
 
 def lists_of(given: Any) -> tuple[HashList, ...]:
     """The one list or several; ListError where they are something else, such as a path."""
@@ -42,7 +44,7 @@ def names_of(inputs: Any, count: int) -> list[Name]:
     would be names, for a set, which has no order, and for what says more than names.
     """
     if inputs is None:
-        return [called(None)] * count
+        return [_NO_NAME] * count
     alone = isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable)
     if alone or isinstance(inputs, set | frozenset | Mapping):
         raise HashError(f"inputs are a list of names, one an item, and not {type(inputs).__name__}")

@@ -84,8 +84,8 @@ def hits_of(
     offsets, rows, distances = answer
     if not len(rows):
         return
-    distinct = sorted(set(rows.tolist()))
-    holders = dict(zip(distinct, one.holders(kind.name, distinct), strict=True))
+    distinct = rows if len(rows) == 1 else np.unique(rows)
+    holders = dict(zip(distinct.tolist(), one.holders(kind.name, distinct), strict=True))
     for query, (start, end) in enumerate(pairwise(offsets.tolist())):
         if start < end:
             number, located = owner(query)
@@ -93,7 +93,7 @@ def hits_of(
             yield number, Hits(one.name, kind, reach, located, holders, rows, distances, span)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Hits:
     """What one hash of an input reached in a list. Its matches are made whenever they are gone
     through: a hash that a hundred thousand records hold has as many.
