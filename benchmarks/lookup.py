@@ -36,7 +36,7 @@ import receipt
 from lookup_bed import Bed
 from lookup_sections import Effort, Row
 
-from screener import _core
+import screener._core as _core
 
 QUESTION = "How long does an exact search within a radius take?"
 RECEIPT = Path(__file__).parent / "receipts" / "lookup.json"

@@ -15,7 +15,7 @@ from lookup_codes import Codes
 from lookup_rivals import Rival
 from lookup_timing import Lone, batches_in_turn, seconds, take_turns
 
-from screener import _core
+import screener._core as _core
 from screener.index.hamming import HammingIndex
 
 Row = dict[str, Any]

@@ -39,7 +39,7 @@ import pdqhash
 import receipt
 from PIL import Image
 
-from screener import _core
+import screener._core as _core
 from screener.hashing import pdq
 
 QUESTION = "How long does PDQ of decoded pixels take?"

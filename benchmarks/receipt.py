@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from screener import _core
+import screener._core as _core
 
 
 def cpu_name() -> str:

@@ -32,7 +32,7 @@ import hard_codes
 import numpy as np
 import numpy.typing as npt
 
-from screener import _core
+import screener._core as _core
 from screener.errors import IndexFileError
 from screener.index import tables
 from screener.index.hamming import HammingIndex

@@ -38,7 +38,7 @@ import numpy.typing as npt
 from drawn_codes import Codes
 from hard_codes import Maker
 
-from screener import _core
+import screener._core as _core
 from screener.index import tables
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.version import __version__

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from screener import _core
+import screener._core as _core
 
 Codes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.integer[Any]]

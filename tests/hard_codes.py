@@ -25,7 +25,7 @@ from drawn_codes import (
     tilted,
 )
 
-from screener import _core
+import screener._core as _core
 
 Made = tuple[Codes, Codes]
 Maker = Callable[[np.random.Generator, int, int, int], Made]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from screener import _core
+import screener._core as _core
 
 POINTS, SIDE, PARTS, FAINT, STEP, SAME, FREQUENCIES = 128, 32, 8, 2.0, 6.0, 8, 16
 

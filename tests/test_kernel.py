@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from screener import _core
+import screener._core as _core
 
 NAMES = ("avx512", "avx2", "neon", "scalar")
 
 SEARCH = """
 import numpy as np
-from screener import _core
+import screener._core as _core
 from screener.index.hamming import HammingIndex
 rng = np.random.default_rng(11)
 print(_core.KERNEL)

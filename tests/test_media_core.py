@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screener import _core
+import screener._core as _core
 
 
 def is_even(line):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from thorough import besides
 
-from screener import _core
+import screener._core as _core
 from screener.errors import HashError
 from screener.hashing import pdq
 

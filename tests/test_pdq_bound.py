@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from screener import _core
+import screener._core as _core
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from thorough import besides
 
-from screener import _core
+import screener._core as _core
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]

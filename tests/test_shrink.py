@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from thorough import besides
 
-from screener import _core
+import screener._core as _core
 from screener.hashing import classic, shrink
 
 SIDES = (8, 9, 16, 17, 32, 64)

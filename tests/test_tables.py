@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thorough import besides
 
-from screener import _core
+import screener._core as _core
 from screener.errors import HashError, IndexFileError
 from screener.index import tables
 from screener.index.hamming import WIDTHS, HammingIndex

@@ -455,7 +455,7 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         worker._mark.arrive()
         worker._mark._cells[:2] = said, said
         worker._mark._cells[3] = said
-        worker.errands.append(Errand(Target("a"), None, worker, number=1, sent=1))
+        worker.errands.append(Errand(Target("a"), None, number=1, sent=1))
         harm = MediaError("crashed", "")
         told = [worker._bury(worker._mark.number, harm, worker._spent()) for _ in range(3)]
 
@@ -474,7 +474,7 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
     worker = Worker(Counting())
     worker._makes_digests = True
     worker._mark = Mark(multiprocessing.get_context("spawn"))
-    worker.errands.append(Errand(Target("a"), None, worker, number=1))
+    worker.errands.append(Errand(Target("a"), None, number=1))
     told = []
     for how in (first, second):
         (errand,) = worker.errands

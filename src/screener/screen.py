@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener import _core
+import screener._core as _core
 from screener.errors import HashError, ListError, MediaError, PolicyError
 from screener.hashed import Hashed
 from screener.hasher import Hasher

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener import _core
+import screener._core as _core
 from screener.hashing.hash import HashKind
 from screener.hashing.shrink import shrunk
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from screener import _core
+import screener._core as _core
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 

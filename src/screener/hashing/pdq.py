@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from screener import _core
+import screener._core as _core
 from screener.errors import HashError
 from screener.hashing import given
 from screener.hashing.hash import KINDS, Hash

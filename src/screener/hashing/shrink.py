@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from screener import _core
+import screener._core as _core
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]  # width and height

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from screener import _core
+import screener._core as _core
 from screener.index.snapshot import Snapshot
 from screener.index.values import Codes, Rows, contains, values_of
 

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from screener import _core
+import screener._core as _core
 from screener.errors import HashError, IndexFileError
 from screener.hashing import given
 from screener.index.invariants import check_digests

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from screener import _core
+import screener._core as _core
 from screener.errors import IndexFileError
 from screener.index.layout import Array, Sections
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from screener import _core
+import screener._core as _core
 
 Pixels = NDArray[np.uint8]
 

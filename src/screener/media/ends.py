@@ -5,7 +5,7 @@ As in `headers`, nothing raises on broken input.
 
 from __future__ import annotations
 
-from screener import _core
+import screener._core as _core
 from screener.media.headers import PNG, big, boxes, gif_walked, jpeg_segments, little
 from screener.media.sniff import MATROSKA
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screener import _core
+import screener._core as _core
 from screener.media import backdrop
 
 Pixels = NDArray[np.uint8]

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from screener.errors import MediaError
 from screener.hashed import Hashed
 from screener.hasher import Target, Way
 from screener.media.archive import Budget
 
-if TYPE_CHECKING:
-    from screener.workers.worker import Worker
-
 T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Errand(Generic[T]):
+class Errand:
     """A target that was handed to a worker; `budget` where it may turn out to be an archive.
 
     `harm` is what it did to a worker before: then only its digests are made.
@@ -25,7 +22,6 @@ class Errand(Generic[T]):
 
     target: Target
     budget: Budget | None
-    worker: Worker[T]
     way: Way = Way.USUAL
     number: int = 0
     sent: int = 0  # bytes of the order; 0 while it is not sent
@@ -43,7 +39,7 @@ class Done(Generic[T]):
     `outcome` is Hashed, with the trouble, if the target did harm.
     """
 
-    errand: Errand[T]
+    errand: Errand
     outcome: T | Hashed
     seconds: float
     wall: float

@@ -78,7 +78,7 @@ class Worker(Generic[T]):
         self._was_ready = False
         self._never_ready = 0  # of the processes that were started last
         self._again = (0, 0.0)  # the errand that has its time once more, and since when
-        self.errands: deque[Errand[T]] = deque()
+        self.errands: deque[Errand] = deque()
         self._starter = os.getpid()
         self._end: Callable[[], object] = lambda: None  # there is nothing to end yet
         self._start()
@@ -137,11 +137,11 @@ class Worker(Generic[T]):
     def _capacity(self) -> float:
         return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
-    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand[T]:
+    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand:
         """Queue a target. A process that is idle is told at once, one at work by the next `send`,
         so that several orders go out in one piece.
         """
-        errand = Errand(target, budget, self, way)
+        errand = Errand(target, budget, way)
         self.errands.append(errand)
         if len(self.errands) == 1:
             self.send()
@@ -320,7 +320,7 @@ class Worker(Generic[T]):
         self._start()
         return done
 
-    def _harmed(self, errand: Errand[T], harm: MediaError, wall: float) -> list[Done[T]]:
+    def _harmed(self, errand: Errand, harm: MediaError, wall: float) -> list[Done[T]]:
         """A file whose decoding harmed its worker is tried once more for its digests alone: it may
         be a listed one.
         """

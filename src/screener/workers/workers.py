@@ -81,8 +81,8 @@ def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | Hashed
     """What a job tells of each file, in order, made in `jobs` processes; Hashed, with the trouble,
     of one that did harm.
     """
-    order: deque[Errand[T]] = deque()
-    over: dict[Errand[T], Done[T]] = {}
+    order: deque[Errand] = deque()
+    over: dict[Errand, Done[T]] = {}
     waiting = iter(paths)
     with Workers(job, jobs) as workers:
         while True:
