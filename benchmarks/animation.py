@@ -18,10 +18,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from screener import Policy
-from screener.hashed import hash_item
 from screener.hashing import classic, pdq
 from screener.hashing.hash import KINDS
-from screener.media import image
+from screener.media.image import open_image
+from screener.screening.input.hash_item import hash_item
 
 SHORT = tuple(KINDS[name] for name in ("phash", "dhash", "ahash", "whash"))
 WANTED = {
@@ -61,7 +61,7 @@ def main() -> None:
     for size in ((320, 240), (800, 600)):
         data = drawn(size, frames)
         began = time.process_time()
-        count = sum(1 for _ in image.open(data).frames())
+        count = sum(1 for _ in open_image.open(data).frames())
         print(f"{size[0]} x {size[1]}, {count} frames: decoded in {_since(began)}")
         for name, kinds in WANTED.items():
             began = time.process_time()

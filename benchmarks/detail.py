@@ -26,10 +26,10 @@ from PIL import Image
 
 from screener import Policy
 from screener.errors import MediaError
-from screener.hashed import Located, hash_item
 from screener.hashing import detail
 from screener.hashing.hash import KINDS, HashKind
-from screener.lists.records import why_not_searchable
+from screener.lists.store.records import why_not_searchable
+from screener.screening.input.hash_item import Located, hash_item
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "fixtures"))

@@ -26,7 +26,7 @@ import receipt
 from screener.errors import MediaError
 from screener.hashing import classic
 from screener.hashing.hash import KINDS
-from screener.media import decoder, image, pixels
+from screener.media.image import open_image, pillow, pixels
 
 QUESTION = "How far does decoding a JPEG straight to grey move its PDQ?"
 Row = tuple[str, int, int, int, dict[str, int]]
@@ -42,11 +42,11 @@ def pdq(picture: pixels.Pixels) -> tuple[np.ndarray, int]:
 
 def both_ways(data: bytes) -> tuple[pixels.Pixels, pixels.Pixels] | None:
     """The picture by our route and in full RGB; None where ours is not the grey one."""
-    limits = image.Limits(pixels=PIXELS, frames=1)
+    limits = open_image.Limits(pixels=PIXELS, frames=1)
     try:
-        frames = list(image.open(data, limits=limits).frames())
-        full = decoder.open_image(data)
-        if not frames or not decoder.luma_only(full):
+        frames = list(open_image.open(data, limits=limits).frames())
+        full = pillow.open_image(data)
+        if not frames or not pillow.luma_only(full):
             return None
         return frames[0].pixels, pixels.upright(full)
     except (MediaError, OSError):

@@ -38,7 +38,7 @@ from threatexchange.signal_type.pdq.signal import PdqSignal
 from screener.hashing import classic, digest, pdq
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.shrink import shrunk
-from screener.media import image
+from screener.media.image import open_image
 
 QUESTION = (
     "How long does each hash take, from pixels and from a JPEG file, and what takes the time?"
@@ -92,7 +92,7 @@ def as_jpeg(photo: Image.Image, width: int) -> bytes:
 
 def frame(content: bytes) -> Pixels:
     """The pixels of a file as screening decodes it, first picture first."""
-    return next(image.open(content).frames()).pixels
+    return next(open_image.open(content).frames()).pixels
 
 
 def theirs(kind: str, picture: Image.Image) -> bytes:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from screener.hashing import pdq
-from screener.media import pixels
+from screener.media.image import pixels
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 20260102

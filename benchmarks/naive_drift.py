@@ -18,7 +18,7 @@ import pdqhash
 import receipt
 from PIL import Image
 
-from screener.media import image, pixels
+from screener.media.image import open_image, pixels
 
 QUESTION = 'How far does the pixel pipeline lie from Image.convert("RGB") in bits of PDQ?'
 
@@ -32,7 +32,7 @@ def pdq(picture: pixels.Pixels) -> tuple[np.ndarray, int]:
 
 def compared(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    frame = next(image.open(data).frames())
+    frame = next(open_image.open(data).frames())
     with Image.open(io.BytesIO(data)) as opened:
         mode = opened.mode
         naive, naive_quality = pdq(np.asarray(opened.convert("RGB")))

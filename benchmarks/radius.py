@@ -27,13 +27,13 @@ import receipt
 from PIL import Image
 
 from screener import Policy
-from screener.calibrate import MILLION, Count
-from screener.calibrate.bounds import share
-from screener.calibrate.edits import EDITS
-from screener.calibrate.page import in_a_million
-from screener.hashed import Located, hash_item
 from screener.hashing.hash import KINDS, HashKind
-from screener.media import image
+from screener.media.image import open_image
+from screener.reporting.calibration.calibrate import MILLION, Count
+from screener.reporting.calibration.edits import EDITS
+from screener.reporting.calibration.page import in_a_million
+from screener.reporting.calibration.recall import share
+from screener.screening.input.hash_item import Located, hash_item
 
 ROOT = Path(__file__).resolve().parents[1]
 QUESTION = "At which radius do unrelated photos match, and which edits are found again?"
@@ -69,7 +69,7 @@ def codes_of(item: Any) -> Codes:
 
 
 def decoded(path: Path) -> Image.Image:
-    (frame, *_) = image.open(path.read_bytes(), limits=image.Limits()).frames()
+    (frame, *_) = open_image.open(path.read_bytes(), limits=open_image.Limits()).frames()
     return Image.fromarray(np.ascontiguousarray(frame.pixels)).convert("RGB")
 
 

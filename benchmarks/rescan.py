@@ -21,11 +21,11 @@ import numpy as np
 import receipt
 
 from screener import Hash, HashCache, HashList, Screener, rescan
-from screener.hashed import Hashed
 from screener.hashing.hash import KINDS
-from screener.located import Hashes, Located, Turned
 from screener.media.source import Name
-from screener.result import MediaFacts
+from screener.screening.input.hash_item import Hashed
+from screener.screening.input.located_hash import Hashes, Located, Turned
+from screener.screening.result import MediaFacts
 
 QUESTION = "How long does a newer list take over the hashes that a scan has kept?"
 BATCH = 8  # as a scan of small files adds them

@@ -37,8 +37,8 @@ from PIL import Image
 from robustness_edits import EDITS, MORE
 
 from screener import Policy
-from screener.hashed import hash_item
 from screener.hashing import pdq
+from screener.screening.input.hash_item import hash_item
 
 QUESTION = "Which everyday edits does a picture survive, and what does it cost?"
 ROOT = Path(__file__).resolve().parents[1]

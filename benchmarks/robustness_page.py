@@ -8,8 +8,8 @@ from typing import Any
 
 from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS
 
-from screener.calibrate import Count
-from screener.calibrate.page import in_a_million
+from screener.reporting.calibration.calibrate import Count
+from screener.reporting.calibration.page import in_a_million
 
 Row = dict[str, Any]
 BEGIN, END = "<!-- figures: made by benchmarks/robustness.py -->\n", "<!-- end of figures -->\n"

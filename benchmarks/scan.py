@@ -44,8 +44,8 @@ import receipt
 from PIL import Image
 
 from screener import Hash, HashList, Policy, Result, Screener, scan
-from screener.hashed import hash_item
 from screener.hashing.hash import KINDS
+from screener.screening.input.hash_item import hash_item
 
 QUESTION = "How many files a second does a scan screen?"
 SIZES = {f"{w}×{h}": (w, h) for w, h in ((320, 240), (640, 480), (1600, 1004), (4000, 3000))}
@@ -156,7 +156,7 @@ def ways_of_scanning(*, ray: bool) -> Scans:
     """Ours, on this machine and on a Ray that begins and ends with each scan."""
     if not ray:
         return {"scan": scan}
-    from screener import ray as on_ray
+    from screener.scanning import ray as on_ray
 
     return {"scan": scan, "scan on Ray": on_ray.scan}
 

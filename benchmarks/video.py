@@ -37,8 +37,8 @@ from screener import HashList, Policy, Screener
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing.hash import Hash
-from screener.media import video
-from screener.media.sampling import Sampling
+from screener.media.video import frames as video
+from screener.media.video.sampling.rules import Sampling
 
 QUESTION = "How long does it take to hash a video, and to screen it?"
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,16 +24,17 @@ import cv2
 import numpy as np
 import receipt
 
-from screener import Policy, vpdq
+from screener import Policy
 from screener.errors import MediaError
-from screener.hashed import hash_item
 from screener.hashing import pdq
-from screener.hashing.frames import Frames, sameness
 from screener.hashing.hash import KINDS
-from screener.matching.video_search import clips_of
-from screener.media import image
-from screener.media.sampling import Sampling
-from screener.video_matching.agreement import compare
+from screener.hashing.video_frames import Frames, sameness
+from screener.media.image import open_image
+from screener.media.video.sampling.rules import Sampling
+from screener.screening.input import vpdq
+from screener.screening.input.hash_item import hash_item
+from screener.screening.matching.video_search import clips_of
+from screener.screening.video_rule.agreement import compare
 
 # OpenCV too: it draws the cards, and each version in a type of its own.
 VERSIONS = ("numpy", "av", "opencv-python-headless")
@@ -130,7 +131,7 @@ def cards(photos: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(path for path in photos.rglob("*") if path.is_file()):
         try:
-            frame = next(iter(image.open(path.read_bytes()).frames()))
+            frame = next(iter(open_image.open(path.read_bytes()).frames()))
         except (MediaError, StopIteration):
             continue
         made = pdq.compute(frame.pixels)

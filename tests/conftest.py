@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from kept import putting
+from list_values import putting
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ def _drawing(name: str):
 def decoder(request, monkeypatch):
     """Return the name of each decoder of videos, in turn."""
     if request.param == "opencv":
-        monkeypatch.setattr("screener.media.video._has_pyav", lambda: False)
+        monkeypatch.setattr("screener.media.video.frames._has_pyav", lambda: False)
     return request.param
 
 
@@ -122,7 +122,7 @@ def made_cluster():
     """The Ray cluster of all tests that use one."""
     from ray_cluster import Cluster
 
-    path = [str(ROOT / "tests"), os.environ.get("PYTHONPATH")]
+    path = [str(ROOT / "tests/support"), str(ROOT / "tests/programs"), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     made = Cluster()
     yield made

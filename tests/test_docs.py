@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 import pytest
-from command import put_in_path
-from exchange import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
+from command_process import put_in_path
+from exchange_samples import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
 
 from screener import HashList, Policy, Verdict
-from screener.cli import cli
+from screener.cli.app import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 

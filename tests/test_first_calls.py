@@ -7,22 +7,22 @@ import json
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import first_calls
 import numpy as np
 import PIL
 import pytest
 from drawn_videos import clip, panned
+from heic_files import heic
+from paths import PROGRAMS, REPOSITORY
+from picture_bytes import png, saved
 from PIL import Image
-from saved import png, saved
-from test_heif import heic
 
-from screener import HashList, Screener, audit, output, vpdq
+from screener import HashList, Screener, audit, output
 from screener.hashing import classic, digest, pdq
-from screener.media import decoder
+from screener.media.image import pillow
+from screener.screening.input import vpdq
 
-TESTS = Path(__file__).parent
 CALLS = [
     "screen", "screen_many", "screen pixels", "screen pictures", "screen every kind",
     "screen video", first_calls.BY_OPENCV, "match", "match_many", "HashList.open",
@@ -47,7 +47,7 @@ def folder(tmp_path_factory, scene):
     (made / "mp4").write_bytes(clip(panned(scene, 1, 20)))
     pixels = np.asarray(picture)
     (made / "pixels").write_bytes(pixels.tobytes())
-    (made / "asyncio.md").write_bytes((TESTS.parent / "docs" / "asyncio.md").read_bytes())
+    (made / "asyncio.md").write_bytes((REPOSITORY / "docs" / "asyncio.md").read_bytes())
     values = {
         "pdq": pdq.compute(pixels).text,
         "md5": digest.compute((made / "png").read_bytes())[0].text,
@@ -76,7 +76,7 @@ def test_first_calls_of_eight_threads_are_as_one_threads(folder, tmp_path, first
     following = [one for one in (CALLS * 2)[at + 1 : at + 1 + FOLLOWING] if one not in SLOW]
 
     done = subprocess.run(
-        [sys.executable, TESTS / "first_calls.py", folder, tmp_path, first, *following],
+        [sys.executable, PROGRAMS / "first_calls.py", folder, tmp_path, first, *following],
         capture_output=True, timeout=300, check=False, text=True,
     )  # fmt: skip
 
@@ -114,7 +114,7 @@ def whole(file, name):
     sizes = []
 
     def load():
-        sizes.append(decoder.open_image(data).size)
+        sizes.append(pillow.open_image(data).size)
 
     other = threading.Thread(target=load)
 

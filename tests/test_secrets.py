@@ -18,23 +18,15 @@ import traceback
 from contextlib import contextmanager
 
 import pytest
-from command import screener
-from listed import SIZES, found, raw, written
-from test_every_format import SAMPLES
+from command_process import screener
+from format_samples import SAMPLES
+from listed_values import SIZES, found, raw, written
 
-from screener import (
-    EdgeFilter,
-    Hash,
-    HashCache,
-    HashList,
-    Policy,
-    Screener,
-    ScreenerError,
-    cli,
-)
+from screener import EdgeFilter, Hash, HashCache, HashList, Policy, Screener, ScreenerError
+from screener.cli import app
 from screener.errors import OutputError
-from screener.index import comparison
-from screener.lists import match_counts
+from screener.index import brute_force
+from screener.lists.store import match_counts
 
 NAMES = [f"e{n}" for n in range(8)]
 LISTED = [raw(name, kind) for name in NAMES for kind in SIZES]
@@ -78,7 +70,7 @@ def run(capfd, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["screener", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input.encode())))
         with pytest.raises(SystemExit) as ended, everybody_may_read():
-            cli.main()
+            app.main()
         told = capfd.readouterr()
         return ended.value.code, "\n".join((told.out, told.err, logs.getvalue()))
 
@@ -267,7 +259,7 @@ def terms_of_everybody():
 
 def test_a_damaged_list_is_told_without_its_values(known, run, tmp_path, monkeypatch):
     """Bytes changed all over the database and the index files: every command's words are clean."""
-    monkeypatch.setattr(comparison, "_MOST", 64)  # queries that `verify` compares, one by one
+    monkeypatch.setattr(brute_force, "_MOST", 64)  # queries that `verify` compares, one by one
     rng = random.Random(2)
     for turn in range(24):
         copy = shutil.copytree(known.path, tmp_path / f"copy{turn}.list")

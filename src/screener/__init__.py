@@ -1,32 +1,27 @@
-"""Match images against lists of hashes of known abuse material: exact, indexed, never silent."""
+"""Match images against lists of hashes of known abuse material: exact, indexed, never silent.
 
-import logging
+Each public name is loaded when it is first used.
+"""
 
-import screener_command as _command  # noqa: F401 - before what may not load: it tells so
+from importlib import import_module as _import
 
-try:
-    import screener._core as _core  # noqa: F401
-except ModuleNotFoundError as _error:  # what imports it from here would speak of a circle
-    raise ImportError(
-        "the core of screener was not built for this Python; in a checkout `pip install .` does so",
-        name=_error.name,
-    ) from None
-
-from screener import audit, output
-from screener.cache import HashCache
-from screener.errors import ScreenerError
-from screener.hashing.hash import Hash, HashKind
-from screener.index.hamming import HammingIndex
-from screener.index.segments import SegmentedIndex
-from screener.lists.edge import EdgeFilter
-from screener.lists.hashlist import HashList
-from screener.lists.terms import Terms
-from screener.policy import Policy
-from screener.result import Match, Reason, Result, Verdict
-from screener.scanning.rescan import rescan
-from screener.scanning.scan import scan
-from screener.screen import Screener
-from screener.version import __version__
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from screener.errors import ScreenerError
+    from screener.hashing.hash import Hash, HashKind
+    from screener.index.hamming import HammingIndex
+    from screener.index.segments import SegmentedIndex
+    from screener.lists.exporting.bloom_filter import EdgeFilter
+    from screener.lists.hashlist import HashList
+    from screener.lists.terms import Terms
+    from screener.reporting import audit, output
+    from screener.scanning.cache.hash_cache import HashCache
+    from screener.scanning.rescan import rescan
+    from screener.scanning.scan import scan
+    from screener.screening.policy import Policy
+    from screener.screening.result import Match, Reason, Result, Verdict
+    from screener.screening.screener import Screener
+    from screener.system.installation import __version__
 
 __all__ = [
     "EdgeFilter",
@@ -51,4 +46,46 @@ __all__ = [
     "scan",
 ]
 
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+_MODULES = {
+    "EdgeFilter": "lists.exporting.bloom_filter",
+    "HammingIndex": "index.hamming",
+    "Hash": "hashing.hash",
+    "HashCache": "scanning.cache.hash_cache",
+    "HashKind": "hashing.hash",
+    "HashList": "lists.hashlist",
+    "Match": "screening.result",
+    "Policy": "screening.policy",
+    "Reason": "screening.result",
+    "Result": "screening.result",
+    "Screener": "screening.screener",
+    "ScreenerError": "errors",
+    "SegmentedIndex": "index.segments",
+    "Terms": "lists.terms",
+    "Verdict": "screening.result",
+    "__version__": "system.installation",
+    "audit": "reporting.audit",
+    "output": "reporting.output",
+    "rescan": "scanning.rescan",
+    "scan": "scanning.scan",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'screener' has no attribute '{name}'")
+    try:
+        module = _import(f"screener.{_MODULES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != "screener._core":
+            raise
+        raise ImportError(
+            "the core of screener was not built for this Python; run `pip install .` in a checkout",
+            name=error.name,
+        ) from None
+    value = module if name in ("audit", "output") else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,6 @@
-"""`python -m screener`: the command, where `screener` is not on the path."""
+"""`python -m screener`: the command, if `screener` is not on the path."""
 
-from screener_command import main
+from screener.cli.launch import main
 
 if __name__ == "__main__":
     main()

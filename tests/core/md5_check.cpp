@@ -7,7 +7,7 @@
 
 #include "checks.h"
 #include "kernels.h"
-#include "md5.h"
+#include "md5/md5.h"
 
 namespace {
 

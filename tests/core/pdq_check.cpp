@@ -8,8 +8,8 @@
 
 #include "checks.h"
 #include "kernels.h"
-#include "pdq.h"
-#include "pdq_filter.h"
+#include "pdq/pdq.h"
+#include "pdq/pdq_filter.h"
 
 namespace {
 

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "checks.h"
-#include "pages.h"
-#include "ring.h"
-#include "ring_build.h"
-#include "search.h"
+#include "index/pages.h"
+#include "index/ring.h"
+#include "index/ring_build.h"
+#include "index/search.h"
 
 using namespace screener;
 

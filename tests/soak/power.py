@@ -1,11 +1,11 @@
 """Power cuts and failing disks: what a folder may look like afterwards, and what must be in it.
 
-Every call by which an index writes is noted (`screener.index.disk`). For each point between two of
-them the folder is laid out as a power cut then may leave it. What a sync has promised is there. Of
-the rest anything may be missing: any subset of the names made, changed and removed since their
-folder was last synced, and of a file's unsynced writes none, all, or some pages in any order, with
-zeros or the end of the file where others should be. Names are changed in the order of the calls;
-two that concern different names may come in either order, which a subset covers.
+Every call by which an index writes is noted (`screener.system.files`). For each point between two
+of them the folder is laid out as a power cut then may leave it. What a sync has promised is
+there. Of the rest anything may be missing: any subset of the names made, changed and removed since
+their folder was last synced, and of a file's unsynced writes none, all, or some pages in any order,
+with zeros or the end of the file where others should be. Names are changed in the order of the
+calls; two that concern different names may come in either order, which a subset covers.
 
 SQLite's own file is taken at its word: `synchronous = FULL` makes a commit last, and a cut before
 it leaves what was there. So the database is copied as it stands at each commit, before and after;
@@ -29,7 +29,7 @@ from schedule import Schedule
 from subjects import SUBJECTS, Wrong, shrink_tiers
 
 from screener.errors import ScreenerError
-from screener.index import disk
+from screener.system import files as disk
 
 PAGE = 4096
 _EXHAUSTIVE = 5  # pending changes of names of which every subset is tried

@@ -18,7 +18,7 @@ from subjects import ListSubject, Wrong, shrink_tiers
 
 from screener import HashList
 from screener.errors import ScreenerError
-from screener.index import disk
+from screener.system import files as disk
 
 KEPT, GONE = 60, 40  # items of the source that stays, and of the one that is purged
 PURGE = Change(removed=tuple(range(KEPT, KEPT + GONE)))

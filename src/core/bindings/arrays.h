@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "module.h"
-#include "pages.h"
+#include "index/pages.h"
 
 namespace screener {
 

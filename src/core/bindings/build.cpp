@@ -1,6 +1,6 @@
 // Building the tables of codes.
 #include "arrays.h"
-#include "ring_build.h"
+#include "index/ring_build.h"
 
 namespace screener {
 namespace {

@@ -1,5 +1,5 @@
 // How much a picture shows.
-#include "detail.h"
+#include "image/detail.h"
 
 #include "pixel_array.h"
 

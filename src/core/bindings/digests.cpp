@@ -1,5 +1,5 @@
 // Finding values by equality.
-#include "digests.h"
+#include "index/digests.h"
 
 #include "arrays.h"
 

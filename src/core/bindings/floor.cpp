@@ -1,5 +1,5 @@
 // Reading memory as a search reads it; for benchmarks.
-#include "floor.h"
+#include "bench/floor.h"
 
 #include <algorithm>
 

@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "arrays.h"
-#include "lookup.h"
-#include "search.h"
+#include "index/lookup.h"
+#include "index/search.h"
 #include "threads.h"
 
 namespace screener {

@@ -1,5 +1,5 @@
 // Digests of many messages at once.
-#include "md5.h"
+#include "md5/md5.h"
 
 #include "arrays.h"
 

@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "arrays.h"
-#include "edges.h"
-#include "seams.h"
+#include "image/edges.h"
+#include "image/seams.h"
 
 namespace screener {
 namespace {

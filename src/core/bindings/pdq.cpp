@@ -1,5 +1,5 @@
 // PDQ of pixels.
-#include "pdq.h"
+#include "pdq/pdq.h"
 
 #include "pixel_array.h"
 #include "threads.h"

@@ -1,9 +1,9 @@
 // How far PDQ's samples and coefficients can lie from the reference's; for tests.
-#include "pdq_bound.h"
+#include "pdq/pdq_bound.h"
 
 #include <algorithm>
 
-#include "pdq_sample.h"
+#include "pdq/pdq_sample.h"
 #include "pixel_array.h"
 
 namespace screener {

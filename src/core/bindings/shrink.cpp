@@ -1,5 +1,5 @@
 // Pictures shrunk as Pillow shrinks them.
-#include "shrink.h"
+#include "image/shrink.h"
 
 #include <nanobind/stl/pair.h>
 

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from screener import arguments
 from screener.errors import HashError
-from screener.hashing import detail, given
+from screener.hashing import detail
 from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hashing.shrink import Pixels, Size, shrunk
@@ -93,7 +94,7 @@ def _compute(
         if kind not in CLASSIC:
             known = ", ".join(one.name for one in CLASSIC)
             raise HashError(f"{kind.name} is not made here, only {known}")
-    given.pixels(pixels)
+    arguments.pixels(pixels)
     if not pixels.size:
         raise HashError(f"pixels must be one or more, not {pixels.shape}")
     height, width = pixels.shape[:2]

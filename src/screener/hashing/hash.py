@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from screener.arguments import whole
 from screener.errors import HashError
-from screener.hashing import video
-from screener.hashing.frames import Frames
-from screener.whole import whole
+from screener.hashing import vpdq_value
+from screener.hashing.video_frames import Frames
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class HashKind:
     @property
     def code_size(self) -> int:
         """Bytes of what an index holds: of a value, or of one frame of a video."""
-        return video.PDQ_BYTES if self.video else self.size
+        return vpdq_value.PDQ_BYTES if self.video else self.size
 
     @property
     def video(self) -> bool:
@@ -93,7 +93,7 @@ KINDS: Mapping[str, HashKind] = MappingProxyType(
             HashKind("sha256", 256, computed=True),
             HashKind("photodna", 1152),
             HashKind("vpdq", 0, radius=31, floor=50, computed=True),
-            HashKind("tmk_pdqf", 8 * video.TMK_BYTES),
+            HashKind("tmk_pdqf", 8 * vpdq_value.TMK_BYTES),
         )
     }
 )
@@ -156,7 +156,7 @@ class Hash:
             (kind,) = checked_kinds([self.kind])
             object.__setattr__(self, "kind", kind)
         if self.kind.bits == 0:
-            video.check_vpdq(self.value)
+            vpdq_value.check_vpdq(self.value)
         elif len(self.value) != self.kind.size:
             raise HashError(
                 f"a {self.kind.name} value has {self.kind.size} bytes, not {len(self.value)}"
@@ -181,7 +181,7 @@ class Hash:
         vPDQ a JSON array of `hex,quality,time`, one text a frame.
         """
         if self.kind.name == "vpdq":
-            return video.vpdq_text(self.value)
+            return vpdq_value.vpdq_text(self.value)
         if self.kind.name in ("photodna", "tmk_pdqf"):
             return base64.b64encode(self.value).decode("ascii")
         return self.value.hex()
@@ -207,8 +207,8 @@ class Hash:
         """Read the text form of a value of the kind named.
 
         Hex in either case; base64 too for PDQ, SHA-256 and PhotoDNA; base32 for SHA-1; 144
-        decimals with commas for PhotoDNA; for vPDQ and TMK see `screener.hashing.video`. Raises
-        HashError, which never repeats the text.
+        decimals with commas for PhotoDNA; for vPDQ and TMK see `screener.hashing.vpdq_value`.
+        Raises HashError, which never repeats the text.
         """
         found = kind_named(kind)
         if not isinstance(text, str):
@@ -236,9 +236,9 @@ def _whole(name: str, number: object) -> int:
 def _decode(kind: HashKind, text: str) -> bytes:
     """The bytes of a value's text; the length alone picks the encoding, never the kind."""
     if kind.name == "vpdq":
-        return video.read_vpdq(text)
+        return vpdq_value.read_vpdq(text)
     if kind.name == "tmk_pdqf":
-        return video.read_tmk(text)
+        return vpdq_value.read_tmk(text)
     try:
         if kind.name == "photodna" and "," in text:
             return bytes(_decimal(number.strip()) for number in text.split(","))

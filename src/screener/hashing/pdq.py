@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import screener._core as _core
+from screener import arguments
+from screener.arguments import checked as checked_threads
 from screener.errors import HashError
-from screener.hashing import given
 from screener.hashing.hash import KINDS, Hash
-from screener.threads import checked as checked_threads
 
 PDQ = KINDS["pdq"]
 
@@ -45,7 +45,7 @@ def compute(pixels: NDArray[np.uint8]) -> Hash:
     view is read in place. A picture with a side under 5 pixels has the zero hash and quality 0.
     Releases the GIL. Raises HashError for any other type or shape.
     """
-    value, quality = _core.pdq(given.pixels(pixels))
+    value, quality = _core.pdq(arguments.pixels(pixels))
     return Hash.of_checked(PDQ, value, quality)
 
 
@@ -57,7 +57,7 @@ def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
     """
     return tuple(
         Hash.of_checked(PDQ, value, quality)
-        for value, quality in _core.pdq_orientations(given.pixels(pixels))
+        for value, quality in _core.pdq_orientations(arguments.pixels(pixels))
     )
 
 
@@ -68,7 +68,9 @@ def sketches(
     many of their bits are in doubt, at most so many. Those may be others in the hash; its quality
     is sure. A byte stands for each number.
     """
-    values, qualities, doubts = zip(*_core.pdq_sketches(given.pixels(pixels), most), strict=True)
+    values, qualities, doubts = zip(
+        *_core.pdq_sketches(arguments.pixels(pixels), most), strict=True
+    )
     return values, bytes(qualities), bytes(doubts)
 
 
@@ -85,12 +87,12 @@ def compute_batch(
     """
     count = checked_threads(threads)
     if isinstance(pictures, np.ndarray):
-        each = list(given.pixels(pictures, "frames", before=("n",)))
+        each = list(arguments.pixels(pictures, "frames", before=("n",)))
     elif not isinstance(pictures, Sequence):
         # What yields them one by one may yield one buffer, filled again and again.
         raise HashError(f"pictures are a list of arrays, not {type(pictures).__name__}")
     else:
-        each = [given.pixels(one, f"picture {number}") for number, one in enumerate(pictures)]
+        each = [arguments.pixels(one, f"picture {number}") for number, one in enumerate(pictures)]
     return tuple(
         Hash.of_checked(PDQ, value, quality) for value, quality in _core.pdq_batch(each, count)
     )

@@ -14,33 +14,25 @@ from pathlib import Path
 from typing import get_args
 
 from screener.errors import HotlineError
-from screener.hotline import (
-    asked,
-    assessing,
-    casebook,
-    clock,
-    concerns,
-    database,
-    intake,
-    notifying,
-    own_media,
-    settings,
-    statuses,
-)
-from screener.hotline.assessing import Basis, Opinion
-from screener.hotline.case import OPEN, Case, Outcome, State
-from screener.hotline.intake import Taken
-from screener.hotline.lists import open_list
-from screener.hotline.notifying import Answers
+from screener.hotline import arguments, settings
+from screener.hotline.casebook import assessing, casebook, concerns, database, intake, statuses
+from screener.hotline.casebook.assessing import Basis, Opinion
+from screener.hotline.casebook.intake import Taken
+from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.model import case as clock
+from screener.hotline.model.case import OPEN, Case, Outcome, State
+from screener.hotline.model.report import Withdrawal
+from screener.hotline.notices import notifying
+from screener.hotline.notices.notifying import Answers
+from screener.hotline.open_list import open_list
 from screener.hotline.partners import Partners
-from screener.hotline.report import Withdrawal
-from screener.hotline.report_json import decode
-from screener.hotline.sealed import Unsealable, read_file, secret_key, unseal
-from screener.hotline.sentence import Sentence, marked
+from screener.hotline.reports import own_media
+from screener.hotline.reports.report_json import decode
+from screener.hotline.reports.sealed import Unsealable, read_file, secret_key, unseal
 from screener.hotline.settings import Settings
 from screener.hotline.store import Behind, Store
 from screener.lists.hashlist import HashList
-from screener.screen import Screener
+from screener.screening.screener import Screener
 
 FilePath = str | PathLike[str]
 
@@ -107,7 +99,7 @@ class Desk:
         state that is none, in which no case ever is.
         """
         for state in states:
-            asked.check_one_of("a state", state, get_args(State))
+            arguments.check_one_of("a state", state, get_args(State))
         with database.reading(self.folder) as connection:
             wanted = casebook.references(connection, states)
             return [casebook.find(connection, one) for one in wanted]
@@ -124,7 +116,7 @@ class Desk:
         by a clock that was ahead, that partners refuse to remove it, or that a trusted list does
         not confirm it any more.
         """
-        asked.check("a case", case, Case)
+        arguments.check("a case", case, Case)
         with database.reading(self.folder) as connection:
             held = casebook.held(connection, case.reference)
         return concerns.of(case, held, self.settings, now=_now(at))
@@ -133,7 +125,7 @@ class Desk:
         """Of how many files that were hashed for a case nothing matches but the very bytes, since
         they show too little to be compared; 0 where nobody holds it to be illegal.
         """
-        asked.check("a case", case, Case)
+        arguments.check("a case", case, Case)
         with database.reading(self.folder) as connection:
             return assessing.too_little_detail(connection, case)
 
@@ -151,7 +143,7 @@ class Desk:
         the hotline's secret key, where it is not kept in its folder.
         """
         by, now = settings.person(by), _now(at)
-        given = asked.several("sealed files", files)
+        given = arguments.several("sealed files", files)
         mine = secret_key(self.folder / "hotline.key" if key is None else key)
         taken: list[Taken] = []
         late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
@@ -197,10 +189,10 @@ class Desk:
         another outcome or basis.
         """
         # Another outcome would be taken for the graver one.
-        asked.check_one_of("an outcome", outcome, get_args(Outcome))
+        arguments.check_one_of("an outcome", outcome, get_args(Outcome))
         if basis is not None:
-            asked.check_one_of("a basis", basis, get_args(Basis))
-        given = asked.several("files", files)
+            arguments.check_one_of("a basis", basis, get_args(Basis))
+        given = arguments.several("files", files)
         by, reason, _ = self._decision(by, reason, at)
         items, troubles = own_media.make_whole(given)
         if troubles:

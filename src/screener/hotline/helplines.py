@@ -12,10 +12,10 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-from screener.hotline.case import Language
-from screener.hotline.language import Translator
-from screener.hotline.sentence import marked
-from screener.hotline.table import Table
+from screener.hotline.language.sentence import marked
+from screener.hotline.language.translator import Translator
+from screener.hotline.model.case import Language
+from screener.hotline.toml_table import Table
 
 _FIELDS = ("name", "country", "languages", "purpose", "phone", "url", "checked", "remove")
 

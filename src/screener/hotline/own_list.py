@@ -17,20 +17,20 @@ from pathlib import Path
 
 from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
-from screener.hashing.video import pack_vpdq, vpdq_frames
-from screener.hotline import casebook, database
-from screener.hotline.intake import HELD, REPORTED
-from screener.hotline.sentence import marked
-from screener.index.held import one_at_a_time
-from screener.lists import changing, kept_terms
-from screener.lists import database as lists
-from screener.lists.formats.writers import neutral_csv
-from screener.lists.formats.writers.entry import Entry, Listed, Tally, Wants
+from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
+from screener.hotline.casebook import casebook, database
+from screener.hotline.casebook.intake import HELD, REPORTED
+from screener.hotline.language.sentence import marked
+from screener.lists.exporting.writers import neutral_csv
+from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
-from screener.lists.placeholders import REPEATED
 from screener.lists.states import State
+from screener.lists.store import database as lists
+from screener.lists.store import source_terms, transaction
+from screener.lists.store.repeated_values import REPEATED
 from screener.lists.terms import LABELS, Terms
-from screener.private import open_private
+from screener.system.files import open_private
+from screener.system.locks import one_at_a_time
 
 FOLDER = "hotline.list"
 _LONGEST_VIDEO = 500_000  # characters of a value; a cell of the list's format takes some more
@@ -78,10 +78,10 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
     """
     path = folder / FOLDER
     try:
-        if lists.ask(path, kept_terms.stored).get(HELD, Terms()).tlp != own.tlp:
-            with changing.transaction(path) as connection:
-                kept = kept_terms.stored(connection).get(HELD, Terms())
-                kept_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
+        if lists.ask(path, source_terms.stored).get(HELD, Terms()).tlp != own.tlp:
+            with transaction.transaction(path) as connection:
+                kept = source_terms.stored(connection).get(HELD, Terms())
+                source_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
     except ScreenerError as error:
         return error
     return None
@@ -114,7 +114,7 @@ def _why(error: ScreenerError | ValueError) -> str:
 def _in_use(path: Path) -> bool:
     """Whether somebody writes into a list now."""
     try:
-        with one_at_a_time(path / changing.LOCK, seconds=0):
+        with one_at_a_time(path / transaction.LOCK, seconds=0):
             return False
     except IndexFileError:
         return True

@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS
 from screener.hotline import own_list
-from screener.hotline.case import LANGUAGES, Language
-from screener.hotline.sentence import marked
-from screener.hotline.table import Table
+from screener.hotline.language.sentence import marked
+from screener.hotline.model.case import LANGUAGES, Language
+from screener.hotline.toml_table import Table
 from screener.lists.terms import AUDIENCES, TLP, Terms
 
 # A name that is also the name of a folder and stands in file names: no separator, no dot first.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.asked import check
-from screener.hotline.language import one_line
-from screener.hotline.sentence import Sentence, marked
-from screener.hotline.table import Table
+from screener.hotline.arguments import check
+from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.translator import one_line
+from screener.hotline.toml_table import Table
 
 _LONGEST = 200  # characters of a name
 

@@ -13,30 +13,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from screener.audit.chain import head_path
 from screener.errors import HotlineError, IndexFileError, ScreenerError
-from screener.hotline import (
-    case_log,
-    casebook,
-    database,
-    granted,
-    notifying,
-    own_list,
-    partners,
-    settings,
-)
-from screener.hotline.case import Case
-from screener.hotline.lists import list_errors, open_list
-from screener.hotline.notifying import Unwritten
+from screener.hotline import own_list, partners, settings, trusted_terms
+from screener.hotline.casebook import case_log, casebook, database
+from screener.hotline.language.sentence import marked
+from screener.hotline.model.case import Case
+from screener.hotline.notices import notifying
+from screener.hotline.notices.notifying import Unwritten
+from screener.hotline.open_list import list_errors, open_list
 from screener.hotline.own_list import Unlisted
 from screener.hotline.partners import Partners
-from screener.hotline.sealed import check_library, make_keys, write_new
-from screener.hotline.sentence import marked
+from screener.hotline.reports.sealed import check_library, make_keys, write_new
 from screener.hotline.settings import Settings
-from screener.index.held import one_at_a_time
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
-from screener.private import make_folder
+from screener.reporting.audit.chain import head_path
+from screener.system.files import make_folder
+from screener.system.locks import one_at_a_time
 
 _LOCK = "lock"
 _WAIT_SECONDS = 30.0
@@ -167,7 +160,7 @@ class Store:
         known = self.partners if (self.folder / partners.FILE).exists() else None
         path = self.folder / own_list.FOLDER
         own = Terms() if known is None else known.hotline.terms
-        granted.follow(self.folder, self.settings)
+        trusted_terms.follow(self.folder, self.settings)
         with list_errors(path):
             unlisted = own_list.write(self.folder, own)
         unbound = own_list.write_terms(self.folder, own)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 import screener._core as _core
+from screener import arguments
 from screener.errors import HashError, IndexFileError
-from screener.hashing import given
 from screener.index.invariants import check_digests
 from screener.index.layout import Array, Sections, check_index, open_sections, write_sections
 
@@ -159,8 +159,8 @@ def _check_queries(queries: Any, size: int) -> Values:
 
 def _check_values(values: Any, what: str) -> None:
     """HashError unless it is a two-dimensional uint8 array of values with at least one byte."""
-    if not given.is_bytes(values):
-        raise HashError(f"{what} are a uint8 array, not {given.named(values)}")
+    if not arguments.is_bytes(values):
+        raise HashError(f"{what} are a uint8 array, not {arguments.named(values)}")
     if values.ndim != 2 or values.shape[1] == 0:
         raise HashError(f"{what} have the shape (n, size), not {values.shape}")
 

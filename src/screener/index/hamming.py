@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 import screener._core as _core
+from screener import arguments
+from screener.arguments import checked as checked_threads
+from screener.arguments import whole
 from screener.errors import HashError, IndexFileError
-from screener.hashing import given
 from screener.index.invariants import check_codes
 from screener.index.layout import (
     Identity,
@@ -24,8 +26,6 @@ from screener.index.layout import (
     write_sections,
 )
 from screener.index.tables import IndexTables
-from screener.threads import checked as checked_threads
-from screener.whole import whole
 
 WIDTHS: Final = (8, 16, 32, 64)
 CONTENT: Final = "hamming"
@@ -306,8 +306,8 @@ def _gathered(arrays: Iterable[Codes]) -> Codes:
 
 def _check_codes(codes: Any, what: str) -> None:
     """HashError unless it is a two-dimensional uint8 array of a width that there is."""
-    if not given.is_bytes(codes):
-        raise HashError(f"{what} are a uint8 array, not {given.named(codes)}")
+    if not arguments.is_bytes(codes):
+        raise HashError(f"{what} are a uint8 array, not {arguments.named(codes)}")
     if codes.ndim != 2 or codes.shape[1] not in WIDTHS:
         raise HashError(
             f"{what} have the shape (n, 8), (n, 16), (n, 32) or (n, 64), not {codes.shape}"

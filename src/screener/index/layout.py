@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.errors import IndexFileError
-from screener.index import disk, held
-from screener.version import __version__
+from screener.system import files, locks
+from screener.system.installation import __version__
 
 Array = npt.NDArray[Any]
 Identity = tuple[tuple[str, int, int], ...]
@@ -145,7 +145,7 @@ def write_sections(
         raise IndexFileError(f"{path}: is no file, and an index is saved to one")
     arrays = {name: _storable(name, array) for name, array in sections.items()}
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    to = disk.current
+    to = files.current
     try:
         handle = to.create(temporary)
         try:
@@ -167,7 +167,7 @@ def write_sections(
 
 def _write(handle: int, content: str, arrays: Mapping[str, Array]) -> None:
     """The preamble, and each array where the preamble says that it lies."""
-    to, piece = disk.current, _preamble(content, arrays)
+    to, piece = files.current, _preamble(content, arrays)
     to.write(handle, piece)
     end = len(piece)
     for array in arrays.values():
@@ -184,7 +184,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
     something else or was written by a newer version; OSError where it cannot be opened.
     """
     path = Path(path)
-    with open(path, "rb", opener=held.hold) as file:
+    with open(path, "rb", opener=locks.hold) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise IndexFileError(f"{path}: is not a file")

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from screener.errors import IndexFileError
-from screener.index.held import remove_unheld
 from screener.index.layout import open_sections, write_sections
+from screener.system.locks import remove_unheld
 
 logger = logging.getLogger(__name__)
 

@@ -22,17 +22,17 @@ from typing import Any, Final
 
 import numpy as np
 
+from screener import arguments
+from screener.arguments import within
 from screener.errors import HashError, IndexFileError
-from screener.hashing import given
-from screener.index import disk, manifests, tiers
+from screener.index import manifests, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
-from screener.index.held import one_at_a_time
 from screener.index.manifests import Manifest
-from screener.index.removed import NONE_REMOVED, open_removed, save_removed
-from screener.index.snapshot import Distances, Snapshot
+from screener.index.snapshot import NONE_REMOVED, Distances, Snapshot, open_removed, save_removed
 from screener.index.tiers import Step
 from screener.index.values import Codes, Rows, Values, as_codes, as_values
-from screener.whole import within
+from screener.system import files
+from screener.system.locks import one_at_a_time
 
 _ATTEMPTS: Final = 5
 
@@ -87,9 +87,9 @@ class SegmentedIndex:
             raise FileExistsError(f"{folder} exists already")
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
         try:
-            disk.current.make_folder(fresh)
+            files.current.make_folder(fresh)
             manifests.publish(fresh, Manifest(0, wide))
-            disk.current.rename(fresh, folder)
+            files.current.rename(fresh, folder)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
             if os.path.lexists(folder):  # somebody else was first
@@ -98,7 +98,7 @@ class SegmentedIndex:
                 error.filename = os.fspath(folder)
                 del error.filename2  # of the renaming
             raise
-        disk.current.sync_folder(folder.parent)
+        files.current.sync_folder(folder.parent)
         return cls.open(folder)
 
     @classmethod
@@ -217,8 +217,8 @@ class SegmentedIndex:
 
     def _values(self, codes: Any) -> Values:
         size = self.bits // 8
-        if not given.is_bytes(codes):
-            raise HashError(f"codes are a uint8 array, not {given.named(codes)}")
+        if not arguments.is_bytes(codes):
+            raise HashError(f"codes are a uint8 array, not {arguments.named(codes)}")
         if codes.ndim != 2 or codes.shape[1] != size:
             raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
         return np.unique(as_values(codes))

@@ -7,6 +7,7 @@ order, so that `find` tells in a few steps where a value is. Nothing here change
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -14,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from screener import arguments
 from screener.errors import HashError, IndexFileError
-from screener.hashing import given
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex, Plan
-from screener.index.removed import NONE_REMOVED
+from screener.index.layout import open_sections, write_sections
 from screener.index.values import (
     Codes,
     Index,
@@ -29,6 +30,25 @@ from screener.index.values import (
     places_in,
     values_of,
 )
+
+_CONTENT: Final = "removed"
+NONE_REMOVED: Final[Rows] = np.empty(0, np.int64)
+
+
+def save_removed(path: str | os.PathLike[str], removed: Rows) -> None:
+    """Write removed rows to a file that appears whole or not at all."""
+    write_sections(path, _CONTENT, {"rows": removed.astype(np.uint64)})
+
+
+def open_removed(path: str | os.PathLike[str]) -> Rows:
+    """Read removed rows, checking every byte: a wrong one would hide a listed value."""
+    sections = open_sections(path, _CONTENT)
+    sections.verify()
+    rows = sections.array("rows", dtype="u8", dimensions=1)
+    if rows.size and rows.max() >= 1 << 62:
+        raise IndexFileError(f"{path}: a row beyond any index")
+    return rows.view(np.int64)
+
 
 Distances = npt.NDArray[np.uint16]
 _Answer = tuple[npt.NDArray[Any], ...]  # offsets, rows, and perhaps distances
@@ -216,7 +236,7 @@ def as_rows(rows: Sequence[int] | Rows) -> Rows:
         found = np.asarray(rows)
     except ValueError:
         raise HashError("rows are one after another, not several to each") from None
-    if given.is_masked(rows):
+    if arguments.is_masked(rows):
         raise HashError("rows are all that an array has, not a masked array")
     if found.size and found.dtype.kind not in "iu":
         raise HashError(f"rows are whole numbers, not {found.dtype}")

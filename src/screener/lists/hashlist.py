@@ -18,31 +18,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.arguments import whole, within
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, as_rows
 from screener.index.values import values_of
-from screener.lists import (
+from screener.lists.inspecting.info import hubs
+from screener.lists.kept_list import KeptList
+from screener.lists.store import (
     database,
-    frames,
     generations,
-    holders,
-    pipelines,
+    pixel_versions,
+    searchable_values,
     segments,
     sharing,
+    video_frames,
 )
-from screener.lists.frames import FrameHolders, ListedVideo
-from screener.lists.generations import Generation, Identity
-from screener.lists.hubs import hubs
-from screener.lists.kept_list import KeptList
-from screener.lists.records import Record
-from screener.steps import Progress
-from screener.whole import whole, within
+from screener.lists.store.generations import Generation, Identity
+from screener.lists.store.records import Record
+from screener.lists.store.video_frames import FrameHolders, ListedVideo
+from screener.system.progress import Progress
 
 if TYPE_CHECKING:
-    from screener.lists.verifying import Verification
+    from screener.lists.inspecting.verify import Verification
 
 _ATTEMPTS = 5
 
@@ -158,7 +158,7 @@ class HashList(KeptList):
         """The versions of the pixel pipeline that its perceptual hashes were made by, as far as the
         imported files said so.
         """
-        return self._ask(lambda connection: pipelines.told(connection, self.generation))
+        return self._ask(lambda connection: pixel_versions.told(connection, self.generation))
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
         """Whether a hash of that kind can make a match at all: whether a confirmed or disputed
@@ -171,7 +171,9 @@ class HashList(KeptList):
         if kind not in self.kinds or not self.matchable:
             return False
         return self._ask(
-            lambda connection: holders.can_match(connection, found, least, self.generation)
+            lambda connection: searchable_values.can_match(
+                connection, found, least, self.generation
+            )
         )
 
     def search(
@@ -233,7 +235,7 @@ class HashList(KeptList):
         values = snapshot.values(wanted)
 
         def asked(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
-            by_value = holders.of(connection, found, values, self.generation)
+            by_value = searchable_values.of(connection, found, values, self.generation)
             if not all(by_value.values()):
                 generations.check_purged_since(connection, self._path, self.generation)
             return by_value
@@ -249,7 +251,7 @@ class HashList(KeptList):
         values = [code.tobytes() for code in snapshot.codes(rows)]
 
         def asked(connection: sqlite3.Connection) -> FrameHolders:
-            found = frames.holders(connection, values, self.generation)
+            found = video_frames.holders(connection, values, self.generation)
             if len(np.unique(found.places)) < len(set(values)):
                 generations.check_purged_since(connection, self._path, self.generation)
             return found
@@ -267,7 +269,7 @@ class HashList(KeptList):
             raise HashError("videos are named by the numbers that frame_holders gives") from None
 
         def asked(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
-            found = list(frames.videos(connection, wanted, self.generation))
+            found = list(video_frames.videos(connection, wanted, self.generation))
             if {number for number, _ in found} != set(wanted):
                 generations.check_purged_since(connection, self._path, self.generation)
             return found
@@ -288,7 +290,7 @@ class HashList(KeptList):
         checks. Raises DamagedList, a ListError whose `found` is the Verification, where anything is
         wrong, and ListError where nothing can be read.
         """
-        from screener.lists import verifying  # as what a KeptList does
+        from screener.lists.inspecting import verify as verifying  # as what a KeptList does
 
         chosen = secrets.randbits(32) if seed is None else within(seed, 0)
         if chosen is None:

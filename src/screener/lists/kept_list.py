@@ -10,27 +10,27 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from screener.arguments import check_flags, check_texts
 from screener.errors import ListError
-from screener.lists import database, generations
-from screener.lists.asked import check_flags, check_texts
-from screener.lists.connections import Connections
-from screener.lists.generations import Generation
-from screener.lists.naming import name_of
 from screener.lists.states import MATCHING
+from screener.lists.store import database, generations
+from screener.lists.store.connections import Connections
+from screener.lists.store.database import name_of
+from screener.lists.store.generations import Generation
 from screener.lists.terms import Terms
-from screener.steps import Progress
+from screener.system.progress import Progress
 
 # What a list is kept by is loaded by who asks for it: a program that only screens never does, and
 # it takes as long to load as all that screening needs.
 if TYPE_CHECKING:
-    from screener.lists.exporting import ExportReport
-    from screener.lists.history import LogEntry
-    from screener.lists.imports.quarantine import NotCompared, SetAside
-    from screener.lists.imports.report import ImportReport
-    from screener.lists.info import ListInfo
-    from screener.lists.match_counts import CountedResult, Flood
-    from screener.lists.purging import PurgeReport
-    from screener.lists.showing import Shown
+    from screener.lists.changes.purge import PurgeReport
+    from screener.lists.exporting.export import ExportReport
+    from screener.lists.importing.quarantine import NotCompared, SetAside
+    from screener.lists.importing.report import ImportReport
+    from screener.lists.inspecting.entry import Shown
+    from screener.lists.inspecting.info import ListInfo
+    from screener.lists.store.change_log import LogEntry
+    from screener.lists.store.match_counts import CountedResult, Flood
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class KeptList:
         They are kept with the newest generation. Of an earlier one, and of a list that an older
         version wrote to last, all records are read. `progress` is called with steps.
         """
-        from screener.lists import info
+        from screener.lists.inspecting import info
 
         return self._ask(
             lambda connection: info.gather(connection, self._path, self._generation, progress)
@@ -155,8 +155,8 @@ class KeptList:
         `progress` is called with the bytes of the file that were read, and its size.
         """
         from screener.lists.formats.options import options_of
-        from screener.lists.imports import importing
-        from screener.lists.imports.wishes import Wishes
+        from screener.lists.importing import import_file as importing
+        from screener.lists.importing.options import Wishes
 
         check_texts(format=format, state=state)
         options = options_of(Path(path), source, scheme, state, mapping)
@@ -188,18 +188,21 @@ class KeptList:
         `key`, an Ed25519 private key in a PEM file, the manifest is signed. ListError, and nothing
         is written; where `sources` is empty, too.
         """
-        from screener.lists import edge, exporting
-        from screener.lists.formats.writers.entry import Wants
+        from screener.lists.exporting import bloom_filter
+        from screener.lists.exporting import export as exporting
+        from screener.lists.exporting.writers.entry import Wants
 
         check_texts(format=format, audience=audience, kind=kind)
         fill = None
-        if format == edge.NAME:
+        if format == bloom_filter.NAME:
             name = "sha256" if kind is None else kind
             rate = 0.001 if error_rate is None else error_rate
-            fill = edge.filling(name, rate, self.generation)
+            fill = bloom_filter.filling(name, rate, self.generation)
         elif kind is not None or error_rate is not None:
             # Who asked for one kind is not to hand out all of them.
-            raise ListError(f"kind and error_rate are of the format {edge.NAME}, not of {format}")
+            raise ListError(
+                f"kind and error_rate are of the format {bloom_filter.NAME}, not of {format}"
+            )
         signer = None if key is None else Path(key)
         order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)
         return exporting.export(self._path, self._generation, Path(path), order)
@@ -209,14 +212,14 @@ class KeptList:
         generation, of the same age, for the log. ListError for a source of which nothing was ever
         imported: its name is a slip, and nobody would be bound.
         """
-        from screener.lists import kept_terms
+        from screener.lists.store import source_terms
 
         check_texts(source=source)
-        return kept_terms.set_terms(self._path, source, terms, by=by)
+        return source_terms.set_terms(self._path, source, terms, by=by)
 
     def terms(self) -> dict[str, Terms]:
         """What each source allows, as far as it is known."""
-        from screener.lists.kept_terms import stored
+        from screener.lists.store.source_terms import stored
 
         return database.ask(self._path, stored)
 
@@ -229,7 +232,7 @@ class KeptList:
         `alone` leaves out its `versions`, for which all that the list ever said is gone through,
         and who else holds its hashes, which may be very many.
         """
-        from screener.lists import showing
+        from screener.lists.inspecting import entry as showing
 
         check_texts(entry=entry, source=source)
         check_flags(values=values, alone=alone)
@@ -253,26 +256,26 @@ class KeptList:
         """Record what `by` holds of an entry: confirmed, disputed or known_good; withdrawn takes
         it back. Returns the new generation's number.
         """
-        from screener.lists import opinions
+        from screener.lists.changes import opinions
 
         check_texts(entry=entry, source=source, state=state)
         return opinions.give(self._path, entry, source=source, state=state, by=by, reason=reason)
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
         """Count which entries of this list the results met; those that matched far too often."""
-        from screener.lists import match_counts
+        from screener.lists.store import match_counts
 
         return match_counts.count(self._path, match_counts.hits(results, self.name))
 
     def check_counting(self) -> None:
         """ListError where `count_matches` could not write; before a long scan, say."""
-        from screener.lists import match_counts
+        from screener.lists.store import match_counts
 
         match_counts.check(self._path)
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """The rows that imports set aside, and the hashes that are kept and not compared."""
-        from screener.lists.imports import quarantine
+        from screener.lists.importing import quarantine
 
         return self._ask(
             lambda connection: (
@@ -285,7 +288,7 @@ class KeptList:
         """Take in what can be read of rows set aside, by the numbers that `quarantined` gives; the
         new generation's number. ListError where one cannot be, or none is named.
         """
-        from screener.lists.imports import releasing
+        from screener.lists.importing import releasing
 
         return releasing.release_rows(self._path, ids, releasing.Release(by, reason))
 
@@ -293,7 +296,7 @@ class KeptList:
         self, entry: str, kind: str, *, by: str, reason: str, source: str | None = None
     ) -> int:
         """Have an entry's hashes of a kind compared after all; the new generation's number."""
-        from screener.lists.imports import releasing
+        from screener.lists.importing import releasing
 
         check_texts(entry=entry, kind=kind, source=source)
         asked = releasing.Release(by, reason)
@@ -301,15 +304,15 @@ class KeptList:
 
     def log(self) -> list[LogEntry]:
         """What was done to the list, oldest first, and by whom."""
-        from screener.lists import history
+        from screener.lists.store import change_log
 
-        return database.ask(self._path, history.log)
+        return database.ask(self._path, change_log.log)
 
     def rollback(self, generation: int, *, by: str | None = None, reason: str | None = None) -> int:
         """Write a new generation with the records of an earlier one, less what was withdrawn or
         purged since; its number. It counts as old as the earlier one.
         """
-        from screener.lists import rollback
+        from screener.lists.changes import rollback
 
         return rollback.rollback(self._path, generation, by=by, reason=reason)
 
@@ -317,7 +320,7 @@ class KeptList:
         self, source: str, *, by: str | None = None, reason: str | None = None
     ) -> PurgeReport:
         """Erase all that a source gave, in every generation, for good; only counts stay."""
-        from screener.lists import purging
+        from screener.lists.changes import purge as purging
 
         check_texts(source=source)
         return purging.purge(self._path, source, by=by, reason=reason)
@@ -330,7 +333,7 @@ class KeptList:
         The files of the generations before stay for a while: see `open`. `progress` is called with
         the values that were written, kind by kind.
         """
-        from screener.lists import merging
+        from screener.lists.store import compact as merging
 
         return merging.compact(self._path, progress)
 

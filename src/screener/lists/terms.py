@@ -15,10 +15,10 @@ from functools import lru_cache
 from os import PathLike
 from typing import Any
 
-from screener import toml_file
 from screener.errors import ListError
-from screener.lists.telling import may_hold_hash
+from screener.lists.redaction import may_hold_hash
 from screener.lists.times import last_day
+from screener.system import files
 
 # The Traffic Light Protocol 2.0, narrowest first; WHITE is an older name of CLEAR.
 TLP = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")
@@ -69,7 +69,7 @@ class Terms:
     def load(cls, path: str | PathLike[str]) -> Terms:
         """Read a TOML file with the fields above as keys; ListError names file and trouble."""
         try:
-            found = toml_file.read(path)
+            found = files.read(path)
         except OSError as error:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
         except ValueError as error:

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from screener.errors import MediaError
-from screener.media import image
-from screener.media.limits import Limits
-from screener.media.picture import Picture
-from screener.media.sampling import Sampling
-from screener.media.sniff import CONTAINERS, sniff
+from screener.media.files.limits import Limits
+from screener.media.files.picture import Picture
+from screener.media.files.sniff import CONTAINERS, sniff
+from screener.media.image import open_image
 from screener.media.source import Content
+from screener.media.video.sampling.rules import Sampling
 
 
 def open(
@@ -31,7 +31,7 @@ def open(
     """
     if not isinstance(content, bytes):
         if isinstance(content, Image.Image | np.ndarray):
-            return image.open(content, limits=limits)
+            return open_image.open(content, limits=limits)
         return _open_video(content, limits=limits, sampling=sampling, seconds=seconds)
     mime = sniff(content[:4096])
     if mime in CONTAINERS:
@@ -39,7 +39,7 @@ def open(
     if mime is not None and mime.startswith("audio/"):
         raise MediaError("no_video", f"{mime} is sound; a cover that it may have is not looked at")
     clips = partial(_open_video, limits=limits, sampling=sampling, seconds=seconds)
-    return image.open(content, limits=limits, clips=clips)
+    return open_image.open(content, limits=limits, clips=clips)
 
 
 def _open_video(
@@ -49,6 +49,8 @@ def _open_video(
     sampling: Sampling | None,
     seconds: float | None,
 ) -> Picture:
-    from screener.media import video  # not with this module: much, and most programs open none
+    from screener.media.video import (
+        frames,  # not with this module: much, and most programs open none
+    )
 
-    return video.open(content, limits=limits, sampling=sampling, seconds=seconds)
+    return frames.open(content, limits=limits, sampling=sampling, seconds=seconds)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import MediaError
-from screener.media import pixels
-from screener.media.open_file import HEAD, OpenFile, unreadable
-from screener.media.sniff import CONTAINERS, sniff
+from screener.media.files.open_file import HEAD, OpenFile, unreadable
+from screener.media.files.sniff import CONTAINERS, sniff
+from screener.media.image import pixels
 
 
 class Readable(Protocol):

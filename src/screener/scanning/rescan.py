@@ -8,17 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from screener.cache import HashCache, check_open
-from screener.cache.cached import EVERY
-from screener.cache.making import made_by, serves
-from screener.extras import is_here
-from screener.hashed import Hashed
+from screener.arguments import checked as checked_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
-from screener.matching import video_search
-from screener.result import Result, Verdict
-from screener.screen import Screener, check_engine
-from screener.threads import checked as checked_threads
+from screener.scanning.cache.hash_cache import HashCache, check_open
+from screener.scanning.cache.rows import EVERY, made_by, serves
+from screener.screening.input.hash_item import Hashed
+from screener.screening.matching import video_search
+from screener.screening.result import Result, Verdict
+from screener.screening.screener import Screener, check_engine
+from screener.system.installation import is_here
 
 # Inputs at a time: eight PDQs each make a batch that is large enough for the fastest search.
 _CHUNK = 1 << 17

@@ -10,24 +10,24 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from screener.backlog import Backlog, Item
-from screener.cache import HashCache, check_open
-from screener.cores import cores
+from screener.arguments import within
 from screener.errors import MediaError, PolicyError, WorkerError
-from screener.finished import Finished
-from screener.hashed import Hashed
-from screener.hasher import Opened, Way
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
-from screener.inputs import FilePath, places
-from screener.inputs.folder import Place
-from screener.inputs.names import Awaited
 from screener.media.source import Name, called
-from screener.policy import Policy
-from screener.result import Result
-from screener.screen import Screener, check_engine
-from screener.whole import within
-from screener.workers.any_workers import AnyWorkers, Start
+from screener.scanning.backlog import Backlog, Item
+from screener.scanning.cache.hash_cache import HashCache, check_open
+from screener.scanning.inputs.expand import FilePath, places
+from screener.scanning.inputs.folder import Place
+from screener.scanning.inputs.listed_names import Awaited
+from screener.scanning.resume import Finished
+from screener.scanning.workers.protocol import AnyWorkers, Start
+from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hasher import Opened, Way
+from screener.screening.policy import Policy
+from screener.screening.result import Result
+from screener.screening.screener import Screener, check_engine
+from screener.system.process import cores
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
@@ -71,7 +71,7 @@ def scan(
     use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
     another ScreenerError where a list breaks under the scan.
     """
-    from screener.workers.workers import Workers  # not with this module: few programs scan
+    from screener.scanning.workers.pool import Workers  # not with this module: few programs scan
 
     count = checked_jobs(jobs)
     return results_of(

@@ -18,8 +18,8 @@ from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.filled_lines import filled_lines, first_filled
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Row
 
 NAMES = {"md5sum": "md5", "sha1sum": "sha1", "sha256sum": "sha256"}
 BSD = "bsd-sums"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from screener.errors import ListError
-from screener.steps import Progress, Steps
+from screener.system.progress import Progress, Steps
 
 HEAD = 1 << 16  # bytes that sniffing may look at
 LONGEST_LINE = 1 << 20  # characters

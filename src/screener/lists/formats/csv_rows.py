@@ -8,7 +8,7 @@ from typing import Literal
 
 from screener.lists.formats.cells import SURROUNDINGS, looks_like_a_value
 from screener.lists.formats.content import Lines, broken
-from screener.lists.records import BadRow
+from screener.lists.store.records import BadRow
 
 LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
 MOST_LINES = 100  # that one row may span in quotes

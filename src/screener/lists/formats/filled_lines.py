@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from screener.lists.formats.content import Lines, broken
-from screener.lists.records import BadRow
+from screener.lists.store.records import BadRow
 
 _JUDGED = 100  # lines by which a format is recognised
 

@@ -13,8 +13,8 @@ from screener.lists.formats.cells import BadCell, cleaned, looks_like_a_value, r
 from screener.lists.formats.content import Content, Lines, broken
 from screener.lists.formats.filled_lines import filled_lines
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Row
 
 NAME = "hashdeep"
 _MAGIC = "%%%% HASHDEEP-1."

@@ -11,15 +11,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from screener.errors import counted
 from screener.hashing.hash import KINDS
 from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import Gathered, JsonRows, text_of
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
 from screener.lists.formats.threatexchange import SIGNALS
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
-from screener.printable import counted
+from screener.lists.store.records import BadRow, Row
 
 NAME = "hma"
 _ENABLED = 1

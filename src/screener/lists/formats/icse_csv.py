@@ -17,8 +17,8 @@ from screener.lists.formats.header import names_of
 from screener.lists.formats.json_rows import Gathered, truth_of
 from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "icse"
 SCHEME = "interpol-baseline"

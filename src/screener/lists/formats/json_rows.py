@@ -20,8 +20,8 @@ from screener.lists.formats.cells import (
 )
 from screener.lists.formats.content import Content
 from screener.lists.formats.json_text import JsonText
-from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Category, Row
 
 _LONGEST_LABEL = 65_536  # characters
 _MOST_NAMES = 1_000  # of labels that a report names

@@ -27,7 +27,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
-from screener import toml_file
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import terms
@@ -36,8 +35,9 @@ from screener.lists.formats.content import Lines
 from screener.lists.formats.csv_rows import Delimiter, first_row
 from screener.lists.formats.header import STATES, Header, check_text, names_of
 from screener.lists.formats.kind_names import folded
+from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
-from screener.lists.telling import may_hold_hash
+from screener.system import files
 
 _KEYS = {"delimiter", "header", "scheme", "columns", "states"}
 _FIELDS = {"entry", "category", "category_scheme", "state", "updated", "label", "drop", *KINDS}
@@ -73,7 +73,7 @@ class ColumnMapping:
     def load(cls, path: Path) -> ColumnMapping:
         """Read a mapping file; ListError says what is wrong in it."""
         try:
-            said = toml_file.read(path)
+            said = files.read(path)
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:

@@ -17,8 +17,8 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import Gathered
 from screener.lists.formats.options import Options
 from screener.lists.formats.xml_text import Element, XmlText, root_of
-from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "ncmec"
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"

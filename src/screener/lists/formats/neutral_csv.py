@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from screener.errors import ListError
+from screener.errors import ListError, counted, some
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import (
     SURROUNDINGS,
@@ -37,10 +37,9 @@ from screener.lists.formats.csv_rows import CsvRows, Delimiter, first_row, skipp
 from screener.lists.formats.header import Header, check_text, names_of
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row
+from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
-from screener.lists.telling import may_hold_hash
-from screener.printable import counted, some
+from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "csv"
 # What a cell that says nothing may begin with; asked first, since most begin with a digit.

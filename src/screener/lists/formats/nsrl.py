@@ -13,15 +13,15 @@ import sqlite3
 from collections.abc import Iterator
 
 from screener.errors import ListError, cause
-from screener.foreign import STORED
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows
 from screener.lists.formats.header import names_of
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Row
+from screener.system.sqlite_errors import STORED
 
 NAME = "nsrl"
 MAGIC = b"SQLite format 3\0"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from screener.arguments import check_line
 from screener.errors import ListError
 from screener.lists.formats.mapping import ColumnMapping
-from screener.lists.line import check_line
 from screener.lists.states import State
 
 _STATES = (State.CONFIRMED, State.DISPUTED, State.SEED, State.KNOWN_GOOD)

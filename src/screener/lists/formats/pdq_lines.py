@@ -15,8 +15,8 @@ from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import split_line
 from screener.lists.formats.filled_lines import filled_lines, half_are
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Row
 
 NAME = "pdq-lines"
 _VALUE = r"(?P<hash>[0-9a-f]{64})"

@@ -20,8 +20,8 @@ from screener.lists.formats.json_rows import (
 )
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, derived_entry
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Category, Row, derived_entry
 
 NAME = "stopncii"
 _TYPES = {

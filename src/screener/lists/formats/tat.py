@@ -13,8 +13,8 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import Gathered, JsonRows, text_of, truth_of
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "tat"
 _KINDS = {**{name: name for name in KINDS}, "tmk": "tmk_pdqf"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screener.errors import HashError, ListError
-from screener.hashing import video
+from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Row
 
 NAME = "tmk"
-MAGIC = video.TMK_MAGIC
+MAGIC = vpdq_value.TMK_MAGIC
 
 
 class TmkFile:
@@ -30,10 +30,10 @@ class TmkFile:
     def __iter__(self) -> Iterator[Row | BadRow]:
         """The record; ListError where the file is damaged. No more is held than one can have."""
         value = b""
-        while len(value) <= video.TMK_BYTES and (piece := self._content.read(1 << 16)):
+        while len(value) <= vpdq_value.TMK_BYTES and (piece := self._content.read(1 << 16)):
             value += piece
         try:
-            video.check_tmk(value)
+            vpdq_value.check_tmk(value)
         except HashError as error:
             raise ListError(f"{self._content.name}: {error}") from None
         item = Hash(KINDS["tmk_pdqf"], value)

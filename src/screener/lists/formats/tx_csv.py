@@ -12,8 +12,8 @@ from screener.lists.formats.csv_rows import CsvRows, first_row
 from screener.lists.formats.header import names_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.threatexchange import SIGNALS
-from screener.lists.records import BadRow, Category, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "tx-csv"
 _HEADER = ["signal_type", "signal_str", "collab", "category", "tags"]

@@ -14,8 +14,8 @@ from screener.lists.formats.cells import BadCell, cleaned, read_hash
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.filled_lines import filled_lines, half_are
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Row
 
 NAME = "tx"
 _FURTHER = "more than a type and a value"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from screener.errors import ListError
+from screener.errors import ListError, counted
 from screener.hashing.hash import KINDS
 from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import (
@@ -25,9 +25,8 @@ from screener.lists.formats.json_rows import (
 from screener.lists.formats.json_text import JsonHead, head_of
 from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Category, Row, derived_entry
 from screener.lists.states import State
-from screener.printable import counted
+from screener.lists.store.records import BadRow, Category, Row, derived_entry
 
 NAME = "vics"
 _CONTEXTS = ("@odata.context", "odata.metadata")

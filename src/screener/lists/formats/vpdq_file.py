@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator
 
 from screener.errors import HashError, ListError
-from screener.hashing import video
+from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash
-from screener.hashing.video import VideoFrame
+from screener.hashing.vpdq_value import VideoFrame
 from screener.lists.formats.content import Content, Lines, broken
 from screener.lists.formats.filled_lines import half_are
 from screener.lists.formats.json_text import JsonHead, JsonText
 from screener.lists.formats.options import Options
-from screener.lists.records import BadRow, Row
 from screener.lists.states import State
+from screener.lists.store.records import BadRow, Row
 
 NAME = "vpdq"
 _JUDGED = 100  # frames of JSON
@@ -68,12 +68,12 @@ class VpdqFile:
                 yield found
             else:
                 frames.append(found)
-            if len(frames) > video.MOST_FRAMES:
+            if len(frames) > vpdq_value.MOST_FRAMES:
                 raise ListError(f"{self._content.name} has too many frames for one video")
         if not frames:
             yield BadRow(1, "vpdq", "no usable hash")
             return
-        item = Hash(KINDS["vpdq"], video.pack_vpdq(frames))
+        item = Hash(KINDS["vpdq"], vpdq_value.pack_vpdq(frames))
         yield Row(1, None, State.CONFIRMED, (item,), labels={"media": "video"})
 
     def _from_lines(self) -> Iterator[VideoFrame | BadRow]:
@@ -105,6 +105,6 @@ def _frame(
     line: int, number: int | str, pdq: object, quality: object, time: object
 ) -> VideoFrame | BadRow:
     try:
-        return video.vpdq_frame(number, str(pdq), str(quality), str(time))
+        return vpdq_value.vpdq_frame(number, str(pdq), str(quality), str(time))
     except (ValueError, HashError):
         return BadRow(line, "vpdq", "not a frame")

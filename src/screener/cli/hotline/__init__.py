@@ -1,0 +1,1 @@
+"""Commands of the hotline, in Arabic, French or English."""

@@ -1,0 +1,351 @@
+"""The commands of a hotline's analysts: case import, list, show, assess, notify, …"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from screener.cli.hotline.desk import STORE, listed, opened
+from screener.cli.hotline.mistakes import FILE, OneOf
+from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup, said, tell
+from screener.cli.options import WHO, WHY
+from screener.errors import HotlineError, ScreenerError, printable
+from screener.hotline.language.sentence import marked
+from screener.hotline.language.translator import Translator, visible
+from screener.hotline.notices.wording import STATES, unreviewed_notice
+from screener.hotline.pages import case_text
+
+if TYPE_CHECKING:
+    from screener.hotline.desk import Desk
+    from screener.hotline.model.case import Case
+
+_BECAME = {
+    "new": marked("{file}: a new case, {case}"),
+    "joined": marked("{file}: belongs to {case}"),
+    "repeated": marked("{file}: was there already, in {case}"),
+    "withdrawn": marked("{file}: takes back a report of {case}"),
+}
+
+
+def _bare(text: str) -> str:
+    """A reference or an id without what isolates it in an Arabic text, from which it was copied,
+    and with nothing that is no text.
+    """
+    return printable(visible(text).strip())
+
+
+_REFERENCE = click.argument("reference", metavar="CASE", type=_bare)
+
+
+def _desk(store: Path, say: Translator) -> Desk:
+    """The hotline, opened; what is due still, and unreviewed, is told."""
+    desk = opened(store, say)
+    unreviewed = unreviewed_notice(say)
+    if unreviewed is not None and say.language != "en":
+        click.echo(unreviewed, err=True)
+    return desk
+
+
+def _tell(case: Case, say: Translator) -> None:
+    """How a case stands after a step, in a line."""
+    click.echo(case_text.line_of(case, say, now=datetime.now(UTC)))
+
+
+@click.group(cls=SpeakingGroup)
+@SPOKEN
+def case() -> None:
+    """Work on a hotline's cases: from a report to the removal of what it is of."""
+
+
+@case.command("import")
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@STORE
+@WHO
+@click.option("--key", type=FILE, help="The hotline's secret key, if it is kept elsewhere.")
+@said
+def import_(
+    files: tuple[Path, ...], store: Path, by: str, key: Path | None, say: Translator
+) -> int:
+    """Take sealed files in: reports, and withdrawals of reports.
+
+    Reports of one item gather in one case, by any kind of hash or by address. What a report reaches
+    in the lists of the settings is told. A file that is no report is told, and changes nothing.
+
+    \b
+    Example:
+      screener case import inbox/*.sealed --store hotline --by amina
+    """
+    desk = _desk(store, say)
+    refused, cases = 0, []
+    for taken in desk.take(files, by=by, key=key):
+        if taken.became == "refused":
+            refused += 1
+            why = taken.reason or ""
+            click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
+            continue
+        if taken.case is None:
+            click.echo(say("{file}: takes back a report that has not come in yet, as soon as it"
+                           " does", file=taken.file))  # fmt: skip
+            continue
+        cases.append(taken.case)
+        click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
+        for line in case_text.known_lines(taken.known, say):
+            click.echo(f"  {line}")
+    if refused and refused == len(files):
+        raise HotlineError(marked("none of the files is a report to this hotline"))
+    code = listed(desk, say, *cases)
+    return 2 if refused else code
+
+
+@case.command("list")
+@STORE
+@click.option("--state", "states", multiple=True, type=OneOf(list(STATES)),
+              help="Only those in this state. Repeatable.")  # fmt: skip
+@said
+def list_(store: Path, states: tuple[Any, ...], say: Translator) -> int:
+    """List cases, or those in a state, oldest first."""
+    now = datetime.now(UTC)
+    for one in _desk(store, say).cases(*states):
+        click.echo(case_text.line_of(one, say, now=now))
+    return 0
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@said
+def show(reference: str, store: Path, say: Translator) -> int:
+    """Show all that is known of a case. Addresses are written so that none can be opened; times are
+    in the hotline's zone, as in its notices.
+    """
+    desk = _desk(store, say)
+    found = desk.case(reference)
+    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=desk.zone):
+        click.echo(line)
+    _tell_too_little(desk, found, say)
+    for concern in desk.concerns(found):
+        click.echo(say.told(concern))
+    return 0
+
+
+def _tell_too_little(desk: Desk, case: Case, say: Translator, *, err: bool = False) -> None:
+    """That some of what was hashed for a case shows too little, if some does."""
+    if n := desk.too_little_detail(case):
+        text = say.plural(
+            "{n} file shows too little to be compared: only exact copies of it match.",
+            "{n} files show too little to be compared: only exact copies of them match.", n,
+        )  # fmt: skip
+        click.echo(text, err=err)
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@click.option("--outcome", required=True, type=OneOf(["illegal", "not_illegal"]),
+              help="What you hold it to be.")  # fmt: skip
+@click.option(
+    "--basis", type=OneOf(["seen", "known"]),
+    help="Of the first who says illegal: seen by you, or confirmed in a trusted list.",
+)  # fmt: skip
+@click.option(
+    "--file", "files", multiple=True, type=FILE,
+    help="Hash this file of the item, which is not kept; both analysts do. Repeatable.",
+)  # fmt: skip
+@WHO
+@WHY
+@said
+def assess(
+    reference: str, store: Path, outcome: Any, basis: Any, files: tuple[Path, ...], by: str,
+    reason: str, say: Translator,
+) -> int:  # fmt: skip
+    """Say what you hold of a case; what is illegal a second analyst has to confirm.
+
+    Nothing matches by what was reported. Once two have said that it is illegal, what matches is
+    the hashes of the first one's --file, which the second one's has to show too, or those that a
+    trusted list has.
+
+    \b
+    Examples:
+      screener case assess C-K7QF3ZAB --outcome illegal --basis seen --file item.jpg --by amina …
+      screener case assess C-K7QF3ZAB --outcome illegal --file copy.jpg --by badr …
+    """
+    desk = _desk(store, say)
+    found = desk.assess(reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason)
+    if found.state == "received" and outcome == "illegal":
+        click.echo(say("A second analyst has to confirm it."))
+        if basis == "seen" and not files:
+            click.echo(say("Without --file nothing of it will match: say it again with the file."),
+                       err=True)  # fmt: skip
+        if basis == "known" and found.addresses:
+            click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
+                           " told, look at them and say it again as seen."), err=True)  # fmt: skip
+    _tell_too_little(desk, found, say, err=True)
+    _tell(found, say)
+    return listed(desk, say, reference)
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@click.option("--partner", "partners", required=True, multiple=True, type=_bare,
+              metavar="TEXT", help="Whom. Repeatable.")  # fmt: skip
+@WHO
+@WHY
+@said
+def notify(
+    reference: str, store: Path, partners: tuple[str, ...], by: str, reason: str, say: Translator
+) -> int:
+    """Write a notice of an illegal item into the folder of each partner, once."""
+    desk, code = _desk(store, say), 0
+    for partner in partners:
+        try:
+            desk.notify(reference, partner, by=by, reason=reason)
+        except ScreenerError as error:  # it keeps no other partner from being asked
+            tell(_waiting(desk, reference, partner) or error, say)
+            code = 2
+            continue
+        click.echo(say("A notice of {case} lies ready for {partner}.", case=reference,
+                       partner=partner))  # fmt: skip
+    return code
+
+
+def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
+    """That a notice is recorded all the same, if it is."""
+    for case_of, whom, wrong in desk.behind.pending:
+        if (case_of, whom) == (reference, partner):
+            message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
+            return HotlineError(message, case=reference, partner=partner, why=wrong)
+    return None
+
+
+@case.command()
+@STORE
+@WHO
+@said
+def acknowledge(store: Path, by: str, say: Translator) -> int:
+    """Read what partners have put into their folders, and record it.
+
+    A case is removed when every partner that was sent a notice of it says so.
+    """
+    from screener.hotline.casebook import concerns
+
+    desk = _desk(store, say)
+    answers = desk.acknowledge(by=by)
+    for partner, reference, answer in answers.taken:
+        click.echo(say(_ANSWERS[answer.event], partner=partner, case=reference))
+        if answer.note:
+            click.echo("  " + say("{by} says: {note}", by=answer.by, note=answer.note))
+    for reference in dict.fromkeys(reference for _, reference, _ in answers.taken):
+        refusal = concerns.refusal(desk.case(reference))
+        if refusal is not None:
+            click.echo(say.told(refusal))
+    for partner, unread in answers.unread:
+        click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
+                       why=unread.error), err=True)  # fmt: skip
+    return 2 if answers.unread else 0
+
+
+_ANSWERS = {
+    "acknowledged": marked("{partner} has read the notice of {case}."),
+    "removed": marked("{partner} has removed what {case} is of."),
+    "refused": marked("{partner} has refused to remove what {case} is of."),
+}
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@click.option("--state", required=True, type=OneOf(["removed", "refused"]),
+              help="How it ended.")  # fmt: skip
+@WHO
+@WHY
+@said
+def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Translator) -> int:
+    """End a case. What two analysts confirmed goes on matching: see `reverse`.
+
+    Of one that is closed as removed, partners that have not answered count as having removed it
+    now: close it when you are told so.
+    """
+    found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
+    _tell(found, say)
+    return 0
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@WHO
+@WHY
+@said
+def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
+    """Take back that an item is illegal: it stops matching at once. One analyst suffices.
+
+    Where the hotline's list cannot be written, it says so, with exit code 2: the item matches until
+    a later command of the hotline can write it.
+    """
+    desk = _desk(store, say)
+    found = desk.reverse(reference, by=by, reason=reason)
+    _tell(found, say)
+    _tell_whom_to_tell(found, say)
+    return listed(desk, say, reference)
+
+
+@case.command()
+@_REFERENCE
+@STORE
+@WHO
+@WHY
+@said
+def restart(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
+    """Have the 24 hours of a case begin now, which came in by a clock that was ahead.
+
+    Only of one that came in at a time that is still to come.
+    """
+    found = _desk(store, say).restart(reference, by=by, reason=reason)
+    _tell(found, say)
+    _tell_whom_to_tell(found, say)  # they were told a time to act that was wrong
+    return 0
+
+
+def _tell_whom_to_tell(case: Case, say: Translator) -> None:
+    """Name the partners that were sent a notice, which does not hold any more."""
+    for sent in case.sent:
+        click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
+                       notice=sent.notice), err=True)  # fmt: skip
+
+
+@case.command()
+@STORE
+@said
+def overdue(store: Path, say: Translator) -> int:
+    """List the cases whose 24 hours have passed, and those with less than a quarter left.
+
+    After them come those of which somebody has to decide: every partner that was asked has answered
+    and some refuse, or a trusted list does not confirm any more what was assessed by it; and those
+    that came in by a clock that was ahead.
+
+    \b
+    Exit codes:
+      0  every case has time
+      3  some have little time left, or somebody has to decide
+      1  some are overdue
+    """
+    from screener.hotline.model import case as clock
+
+    now = datetime.now(UTC)
+    desk = _desk(store, say)
+    due = desk.overdue(at=now)
+    for one in due:
+        click.echo(case_text.line_of(one, say, now=now))
+    undecided = [concern for one in desk.cases() for concern in desk.concerns(one)]
+    for concern in undecided:
+        click.echo(say.told(concern))
+    if any(clock.overdue(one, now) for one in due):
+        return 1
+    return 3 if due or undecided else 0
+
+
+COMMANDS = (case,)

@@ -1,0 +1,92 @@
+"""The commands of a hotline's operator: hotline create, status, page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from screener.cli.hotline.desk import STORE, opened
+from screener.cli.hotline.helplines import HELPLINES, known_helplines
+from screener.cli.hotline.mistakes import OUTPUT, Named, Place
+from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup, said
+from screener.hotline.language.translator import Translator
+
+
+@click.group(cls=SpeakingGroup)
+@SPOKEN
+def hotline() -> None:
+    """Set a hotline up, and publish how its cases stand."""
+
+
+@hotline.command()
+@click.argument("folder", type=Place(path_type=Path))
+@said
+def create(folder: Path, say: Translator) -> int:
+    """Make a hotline's folder: its keys, its list, its casebook, and files to fill in.
+
+    Reports are encrypted to `hotline.pub`, which everybody may have. Without `hotline.key` nobody
+    can read them: keep a copy of it in a safe place.
+
+    \b
+    Example:
+      screener hotline create hotline
+    """
+    from screener.hotline.desk import Desk
+
+    desk = Desk.create(folder)
+    click.echo(say("The hotline is in {folder}.", folder=desk.folder))
+    click.echo(say("Give this key to reporters: {file}", file=desk.folder / "hotline.pub"))
+    click.echo(say("Name your analysts in {file}", file=desk.folder / "settings.toml"))
+    click.echo(say("Name your partners in {file}", file=desk.folder / "partners.toml"))
+    return 0
+
+
+@hotline.command()
+@STORE
+@click.option(
+    "-o", "--output", required=True, type=OUTPUT,
+    help="The file to publish, anywhere: each entry is for its reporter only.",
+)  # fmt: skip
+@HELPLINES
+@said
+def status(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
+    """Write the file from which every reporter reads how their report stands.
+
+    What it says ends with helplines, and those that you have not checked are told.
+    """
+    from screener.hotline.casebook import statuses
+    from screener.hotline.pages import status_page
+
+    known_helplines(helplines, say)
+    made = opened(store, say).statuses()
+    status_page.publish(output, made, sort=statuses.SORT, mode=0o666)
+    click.echo(say("Publish {file} where reporters find it.", file=output))
+    return 0
+
+
+@hotline.command()
+@STORE
+@click.option(
+    "-o", "--output", required=True, type=Named(".html"),
+    help="The page to write, readable by you only: NAME.html.",
+)  # fmt: skip
+@HELPLINES
+@said
+def page(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
+    """Write a page of the clock: how much time each case has, and how fast partners remove."""
+    from datetime import UTC, datetime
+
+    from screener.hotline.pages import status_page
+
+    desk = opened(store, say)
+    known = desk.partners
+    status_page.write_html(
+        output, desk.cases(), now=datetime.now(UTC), language=say.language, hotline=known.hotline,
+        partners=known.partners, helplines=known_helplines(helplines, say),
+    )  # fmt: skip
+    click.echo(say("The page is {file}.", file=output))
+    return 0
+
+
+COMMANDS = (hotline,)

@@ -1,0 +1,152 @@
+"""Mistakes: what is mistyped on the command line of a hotline, told in the language asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from screener.errors import HotlineError
+from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.translator import Translator, preferred, translator
+from screener.hotline.model.case import Language
+
+META = "screener.language"  # where a context has the language that was asked for
+
+
+class Unfit(click.BadParameter):
+    """A value of an option or argument that is of no use; `sentence` says why."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(str(sentence))
+        self.sentence = sentence
+
+
+class Place(click.Path):
+    """The path of a file or folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A path of the kind that is wanted; Unfit. One without a name, as of a variable that
+        nobody set, is missing.
+        """
+        if not os.fspath(value):
+            raise click.MissingParameter(ctx=ctx, param=param)
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            raise Unfit(_no_use(os.fsdecode(value), folder=not self.file_okay)) from None
+
+
+def _no_use(path: str, *, folder: bool) -> Sentence:
+    if not os.path.exists(path):  # which, unlike a Path's own, is not stopped by rights or a NUL
+        message = marked("there is no folder {file}") if folder else marked("there is no {file}")
+        return marked(message, file=path)
+    if os.path.isdir(path) and not folder:
+        return marked("{file} is a folder", file=path)
+    if folder and not os.path.isdir(path):
+        return marked("{file} is no folder", file=path)
+    return marked("{file} cannot be opened", file=path)
+
+
+class OneOf(click.Choice[str]):
+    """One of some words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word; Unfit lists those there are."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            known = ", ".join(self.choices)
+            raise Unfit(marked("{value} is none of: {known}", value=value, known=known)) from None
+
+
+class Named(Place):
+    """The path of a file to write, whose name ends with what is written."""
+
+    def __init__(self, *ends: str) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self._ends = ends
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A path that ends with one of the ends; Unfit lists them."""
+        path = super().convert(value, param, ctx)
+        if path.suffix.lower() not in self._ends:
+            known = ", ".join(f"NAME{end}" for end in self._ends)
+            raise Unfit(marked("{value} is none of: {known}", value=path, known=known))
+        return path
+
+
+FILE = Place(exists=True, dir_okay=False, path_type=Path)
+OUTPUT = Place(dir_okay=False, path_type=Path)
+
+
+class Mistake(click.UsageError):
+    """What was typed is no such command; told in the language of its context."""
+
+    def __init__(self, sentence: Sentence, ctx: click.Context) -> None:
+        super().__init__(str(sentence), ctx)
+        self.sentence = sentence
+        self._whose = ctx
+
+    def format_message(self) -> str:
+        """What is wrong."""
+        return speaker(self._whose).told(self.sentence)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Tell what is wrong, on standard error."""
+        say, ctx = speaker(self._whose), self._whose
+        click.echo(ctx.get_usage(), file=file, err=True)
+        click.echo(say("For help: {command}", command=f"{ctx.command_path} --help"),
+                   file=file, err=True)  # fmt: skip
+        click.echo(f"\n{say('Error: {what}', what=self.sentence)}", file=file, err=True)
+
+
+def speaker(ctx: click.Context | None = None) -> Translator:
+    """The translator of a context, or of the current one. English where the catalogues cannot be
+    read: a command that needs them says so when it is run.
+    """
+    try:
+        return translator(language_of(ctx))
+    except HotlineError:
+        return translator("en")
+
+
+def language_of(ctx: click.Context | None = None) -> Language:
+    """The language that was asked for, in a context or the current one; that of the environment
+    where none was.
+    """
+    ctx = ctx or click.get_current_context(silent=True)
+    found: Language | None = None if ctx is None else ctx.meta.get(META)
+    return found or preferred(os.environ)
+
+
+def sentence_of(error: click.UsageError, ctx: click.Context) -> Sentence:
+    """What is wrong with a command line."""
+    if isinstance(error, Unfit):
+        return marked("{name}: {what}", name=_name(error.param), what=error.sentence)
+    if isinstance(error, click.MissingParameter):
+        return marked("{name} is missing", name=_name(error.param))
+    if isinstance(error, click.NoSuchOption):
+        if not error.possibilities:
+            return marked("there is no option {name}", name=error.option_name)
+        return marked(
+            "there is no option {name}; did you mean: {known}?",
+            name=error.option_name, known=", ".join(sorted(error.possibilities)),
+        )  # fmt: skip
+    if isinstance(error, click.BadOptionUsage):
+        option = next((one for one in ctx.command.get_params(ctx)
+                       if error.option_name in one.opts), None)  # fmt: skip
+        if isinstance(option, click.Option) and option.is_flag:
+            return marked("{name} stands alone, without a value", name=error.option_name)
+        return marked("{name} needs a value", name=error.option_name)
+    return marked("this cannot be understood: {what}", what=error.format_message())
+
+
+def _name(param: click.Parameter | None) -> str:
+    if param is None:
+        return "–"
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    return param.human_readable_name.upper()

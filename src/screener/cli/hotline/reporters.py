@@ -1,0 +1,193 @@
+"""The commands of those who report content to a hotline: report create, status, withdraw."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from screener.cli.hotline.helplines import HELPLINES, tell_helplines
+from screener.cli.hotline.mistakes import FILE, OUTPUT, speaker
+from screener.cli.hotline.speaking import Speaking, said, tell
+from screener.errors import HotlineError, ScreenerError
+from screener.hotline.language.sentence import marked
+from screener.hotline.language.translator import Translator
+from screener.hotline.notices.wording import FOR_REPORTERS
+
+if TYPE_CHECKING:
+    from screener.hotline.reports.reporting import Made
+    from screener.hotline.reports.sealed import Secret
+
+_TO = click.option("--to", "key", required=True, type=FILE, help="The hotline's public key.")
+_OUTPUT = click.option(
+    "-o", "--output", required=True, type=OUTPUT,
+    help="The file to write, to be handed to the hotline.",
+)  # fmt: skip
+_COUNTRY = click.option(
+    "--country",
+    help="Two letters, such as MA: for its helplines; a report tells it to the hotline.",
+)
+
+
+class _ForReporters(Speaking):
+    """A command whose help ends with helplines, and which tells them of a mistyped call too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As of any command; of a mistake the helplines come first, and what was wrong last."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            # What was read before the slip is known.
+            given = ctx.params
+            tell_helplines(given.get("country"), given.get("helplines"), speaker(ctx))
+            raise
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whom a reporter can turn to."""
+        from screener.hotline import helplines
+
+        say = speaker(ctx)
+        formatter.write_paragraph()
+        for line in helplines.lines(helplines.for_reporter(None, say.language), say):
+            formatter.write(f"{line}\n")
+
+
+def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
+    """A command that is given `say` and `country`, and after which, whatever it said, the reporter
+    is told whom they can turn to.
+    """
+
+    @_COUNTRY
+    @HELPLINES
+    @said
+    @wraps(command)
+    def told(*given: Any, say: Translator, helplines: Path | None, **options: Any) -> int:
+        try:
+            return command(*given, say=say, **options)
+        except (ScreenerError, OSError) as error:
+            tell(error, say)
+            return 2
+        finally:
+            tell_helplines(options["country"], helplines, say)
+
+    return told
+
+
+_TELLTALES = {
+    "name": marked("This may be a name: {words}"),
+    "phone": marked("This may be a phone number: {words}"),
+    "email": marked("This may be an e-mail address: {words}"),
+}
+
+
+@click.command(cls=_ForReporters)
+@_TO
+@_OUTPUT
+@click.option("--address", "addresses", multiple=True, help="Where you saw it. Repeatable.")
+@click.option(
+    "--my-image", "my_images", multiple=True, type=FILE,
+    help="A picture or clip of yourself, which stays on this computer. Repeatable.",
+)  # fmt: skip
+@click.option("--note", default="", help="What else the hotline should know. No names.")
+@_for_reporters
+def create(
+    key: Path, output: Path, addresses: tuple[str, ...], my_images: tuple[Path, ...], note: str,
+    country: str | None, say: Translator,
+) -> int:  # fmt: skip
+    """Report content to a hotline, without a name; nothing is sent from here.
+
+    The address where you saw it suffices. Do not download anything. If it shows yourself and you
+    have the picture or clip, --my-image makes hashes of it here, by which the hotline can find it;
+    the picture itself does not leave your computer.
+
+    \b
+    Examples:
+      screener report create --to hotline.pub --address https://example.org/1 -o report.sealed
+      screener report create --to hotline.pub --my-image me.jpg -o report.sealed --language ar
+    """
+    from screener.hotline.reports import reporting
+
+    click.echo(say("Do not download anything: the address where you saw it is enough."))
+    made = reporting.create(
+        output, key=key, addresses=addresses, my_images=my_images, note=note,
+        language=say.language, country=country,
+    )  # fmt: skip
+    try:
+        _tell_made(made, output, my_images, say)
+    except BaseException:  # whoever read it has gone, its disk is full, or they have given up
+        output.unlink()  # nobody could follow it, nor take it back
+        raise
+    return 2 if made.troubles else 0
+
+
+def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Translator) -> None:
+    """What is not in a report, what is and may tell too much, and its secret."""
+    for trouble in made.troubles:
+        name = my_images[trouble.place].name
+        click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
+                       reason=trouble.why), err=True)  # fmt: skip
+    if made.telltales:
+        click.echo(say("The report tells more than it needs to. If you do not want that, delete it"
+                       " and make another:"), err=True)  # fmt: skip
+        for found in made.telltales:
+            click.echo("  " + say(_TELLTALES[found.kind], words=found.words), err=True)
+    click.echo(say("The report is {file}. Only the hotline can read it.", file=output))
+    click.echo(say("Your secret: {secret}", secret=made.secret.text))
+    click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
+                   " give it to you again."))  # fmt: skip
+
+
+@click.command(cls=_ForReporters)
+@click.argument("status_file", metavar="STATUS", type=FILE)
+@_for_reporters
+def status(status_file: Path, country: str | None, say: Translator) -> int:
+    """Read how your report stands, from the file that the hotline publishes, by your secret.
+
+    The secret is asked for, or read from standard input.
+    """
+    from screener.hotline.casebook import statuses
+
+    secret = _ask_secret(say)
+    with status_file.open("rb") as stream:
+        data = stream.read(statuses.LARGEST + 1)
+    found = statuses.read(data[: statuses.LARGEST], secret)
+    if found is None:
+        raise HotlineError(marked("the file has no report of this secret: it may be older"))
+    click.echo(say(FOR_REPORTERS[found.state]))
+    click.echo(say("Received on {day}.", day=say.day(found.received)))
+    click.echo(say("So since {day}.", day=say.day(found.since)))
+    return 0
+
+
+@click.command(cls=_ForReporters)
+@_TO
+@_OUTPUT
+@_for_reporters
+def withdraw(key: Path, output: Path, country: str | None, say: Translator) -> int:
+    """Take your report back: writes a file to be handed to the hotline, which looks like a report.
+
+    The secret is asked for, or read from standard input.
+    """
+    from screener.hotline.reports import reporting
+
+    reporting.withdraw(output, key=key, secret=_ask_secret(say))
+    click.echo(say("Hand {file} to the hotline as you did the report.", file=output))
+    return 0
+
+
+def _ask_secret(say: Translator) -> Secret:
+    """The secret, which is not shown as it is typed, nor kept by the shell."""
+    from screener.hotline.reports.sealed import Secret
+
+    if sys.stdin is None:
+        return Secret.parse("")
+    if not sys.stdin.isatty():  # of what an editor of Windows puts between letters, none counts
+        return Secret.parse(sys.stdin.buffer.readline(1000).decode("utf-8", "replace"))
+    return Secret.parse(click.prompt(say("Your secret"), hide_input=True))
+
+
+COMMANDS = (create, status, withdraw)

@@ -1,0 +1,84 @@
+"""The group `report`: a page or a table of results; and, by `reporters`, reports to a hotline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from screener.cli.hotline import reporters
+from screener.cli.hotline.mistakes import FILE, Mistake, Named, speaker
+from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup
+from screener.hotline.language.sentence import marked
+from screener.reporting.pages import report as pages
+from screener.reporting.pages import spreadsheet
+
+
+class _Report(SpeakingGroup):
+    """The group `report`, of which one command needs no name: what is none of another command is a
+    file of results, so that `report RESULTS` is `report page RESULTS`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As of any group, with the name put in where it was left out."""
+        first = args[0] if args else ""
+        named = 2 if first == "--language" else int(first.startswith("--language="))
+        language, rest = args[:named], args[named:]
+        if rest and rest[0] not in self.commands and rest[0] not in ctx.help_option_names:
+            rest = ["page", *rest]
+        return super().parse_args(ctx, [*language, *rest])
+
+
+@click.group(cls=_Report)
+@SPOKEN
+def report() -> None:
+    """Make a page of results, or report content to a hotline.
+
+    \b
+    Of results that `scan` and `match` wrote:
+      screener report results.jsonl -o report.html
+      screener report results.jsonl -o results.csv
+    To a hotline, without a name:
+      screener report create --to hotline.pub --address https://… -o report.sealed
+    """
+
+
+_WRITERS = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
+
+
+@report.command()
+@click.argument("results", type=FILE)
+@SPOKEN
+@click.option(
+    "-o", "--output", required=True, type=Named(*_WRITERS),
+    help="The page or table to write, readable by you only: NAME.html or NAME.csv.",
+)  # fmt: skip
+def page(results: Path, output: Path) -> int:
+    """Make a page or a table of results; `report RESULTS -o …` does the same.
+
+    The page stands alone: matches, hits beside them, what was not screened and why, then counts.
+    It holds no picture, no script and no listed hash. The table has a row for each hit, and one
+    for each result without a hit.
+    """
+    if output.exists() and output.samefile(results):
+        raise Mistake(
+            marked("{file} is the file of results itself", file=output), click.get_current_context()
+        )
+    ending = output.suffix.lower()
+    unread = _WRITERS[ending](results, output)
+    say = speaker()
+    if ending == ".html":
+        click.echo(say("The page is {file}.", file=output), err=True)
+    else:
+        click.echo(say("The table is {file}.", file=output), err=True)
+    if unread:
+        click.echo(say.plural("{n} line could not be read, and is not in it",
+                              "{n} lines could not be read, and are not in it", unread),
+                   err=True)  # fmt: skip
+    return 0
+
+
+for _command in reporters.COMMANDS:
+    report.add_command(_command)
+
+COMMANDS = (report,)

@@ -1,0 +1,1 @@
+"""The cases on disk, and each step that changes one."""

@@ -1,0 +1,202 @@
+"""Database of a hotline: its schema, making one, and the transactions that read and write it.
+
+It keeps a rollback journal, so that what is deleted is not kept in a log beside it; readers wait
+for a writer, and whoever opens it first after a crash takes back what was not committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from screener.errors import HotlineError
+from screener.hotline.casebook.column_checks import FORMS
+from screener.hotline.language.sentence import marked
+from screener.system import files, row_checks
+from screener.system.files import open_private
+from screener.system.sqlite_errors import check_data_alone, told
+
+DATABASE = "cases.sqlite"
+FORMAT = 2
+_MAKING = ".making"
+_WAIT_SECONDS = 10.0
+
+_SCHEMA = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE cases(
+  reference TEXT PRIMARY KEY,
+  number INTEGER NOT NULL UNIQUE,  -- in the order in which they came
+  state TEXT NOT NULL, received TEXT NOT NULL,
+  outcome TEXT, basis TEXT,
+  seen INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE reports(
+  reference TEXT PRIMARY KEY,
+  number INTEGER NOT NULL,         -- in its case, from 1
+  in_case TEXT NOT NULL, received TEXT NOT NULL,
+  content BLOB NOT NULL,           -- SHA-256 of what it said
+  language TEXT NOT NULL, country TEXT, note TEXT NOT NULL,
+  status_key BLOB NOT NULL, proof BLOB NOT NULL UNIQUE,
+  withdrawn TEXT) WITHOUT ROWID;   -- when; its note and hashes are gone then
+CREATE INDEX reports_by_case ON reports(in_case, number);
+CREATE TABLE withdrawals(proof BLOB PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE addresses(
+  report TEXT NOT NULL, address TEXT NOT NULL,
+  page TEXT NOT NULL,              -- what all addresses of that page have in common
+  PRIMARY KEY(report, address)) WITHOUT ROWID;
+CREATE INDEX addresses_by_page ON addresses(page);
+CREATE TABLE reported(             -- hashes as reporters' computers made them, upright
+  report TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL, quality INTEGER,
+  PRIMARY KEY(report, kind, value)) WITHOUT ROWID;
+CREATE TABLE known(                -- what hashes of a report reach in the lists looked into
+  in_case TEXT NOT NULL, report TEXT NOT NULL, list TEXT NOT NULL, source TEXT NOT NULL,
+  entry TEXT NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL, distance INTEGER NOT NULL,
+  PRIMARY KEY(in_case, report, list, source, entry, kind)) WITHOUT ROWID;
+CREATE TABLE related(in_case TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY(in_case, other))
+  WITHOUT ROWID;
+CREATE TABLE proposals(            -- what one person holds to be illegal, until a second does too
+  in_case TEXT PRIMARY KEY, by TEXT NOT NULL, basis TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE held(                 -- hashes that the hotline made itself, or held in a trusted list
+  in_case TEXT NOT NULL,
+  item INTEGER NOT NULL,           -- which of the files it was made of; 0 for those of lists
+  origin TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
+  quality INTEGER, terms TEXT,     -- of a trusted list's source; NULL for the hotline's own
+  PRIMARY KEY(in_case, kind, value)) WITHOUT ROWID;
+CREATE TABLE entries(              -- records in the hotline's list
+  entry TEXT PRIMARY KEY, in_case TEXT NOT NULL,
+  report TEXT,                     -- whose hashes they are; NULL for those that are held
+  state TEXT NOT NULL, by TEXT NOT NULL,
+  written INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX entries_by_case ON entries(in_case);
+CREATE TABLE events(
+  id INTEGER PRIMARY KEY,
+  in_case TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL, by TEXT NOT NULL,
+  reason TEXT NOT NULL);
+CREATE INDEX events_by_case ON events(in_case);
+CREATE TABLE sent(
+  notice TEXT PRIMARY KEY, in_case TEXT NOT NULL, partner TEXT NOT NULL, at TEXT NOT NULL,
+  acknowledged TEXT, removed TEXT, refused TEXT,
+  staged INTEGER NOT NULL,         -- it lies whole beside where the partner finds it, or has done
+  written INTEGER NOT NULL,        -- the partner has been given it
+  UNIQUE(in_case, partner)) WITHOUT ROWID;
+CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
+"""
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """While a hotline is made in a folder, it is marked as half made, also after a crash."""
+    mark = folder / _MAKING
+    mark.touch(mode=0o600)
+    files.current.sync_folder(folder)
+    yield
+    files.current.sync_folder(folder)
+    mark.unlink()
+
+
+def is_half_made(folder: Path) -> bool:
+    """Whether the making of a hotline in a folder was interrupted."""
+    return (folder / _MAKING).exists()
+
+
+def create(folder: Path) -> None:
+    """Make the database in a folder; one that is there is of a making that was interrupted.
+    HotlineError where it cannot be made.
+    """
+    for name in (DATABASE, f"{DATABASE}-journal"):
+        (folder / name).unlink(missing_ok=True)
+    os.close(open_private(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+    with _errors(folder), contextlib.closing(_connect(folder)) as connection:
+        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that writes: committed and synced at the end, rolled back on any error."""
+    with _connected(folder) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that sees one state of the database."""
+    with _connected(folder) as connection:
+        connection.execute("BEGIN")
+        yield connection
+
+
+@contextlib.contextmanager
+def _connected(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A connection; what SQLite refuses, and rows that no version writes, as a HotlineError."""
+    with (
+        _errors(folder),
+        contextlib.closing(_connect(folder)) as connection,
+        row_checks.damage_told(connection, FORMS, lambda found: _damaged(folder, found)),
+    ):
+        yield connection
+
+
+@contextlib.contextmanager
+def _errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        message = marked("the hotline {folder} cannot be used: {why}")
+        raise HotlineError(message, folder=folder, why=told(error, folder / DATABASE)) from None
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    # Also for reading: whoever comes first after a crash takes back what was not committed.
+    address = f"{(folder / DATABASE).absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
+    check_data_alone(connection)
+    return connection
+
+
+def check(folder: Path) -> None:
+    """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
+    if is_half_made(folder):
+        message = marked(
+            "the making of the hotline {folder} was interrupted: `screener hotline create {folder}`"
+            " makes it whole"
+        )
+        raise HotlineError(message, folder=folder)
+    if not (folder / DATABASE).is_file():
+        message = marked(
+            "there is no hotline in {folder}; `screener hotline create {folder}` makes one"
+        )
+        raise HotlineError(message, folder=folder)
+    with reading(folder) as connection:
+        try:
+            row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        except sqlite3.OperationalError:
+            row = None
+    if row is None or row[0] != str(FORMAT):
+        message = marked("{folder} was written by another version of screener")
+        raise HotlineError(message, folder=folder)
+
+
+def check_rows(folder: Path) -> None:
+    """HotlineError where a casebook holds what no version writes: reads all of it. A case whose
+    state is none would be late without a word.
+    """
+    with reading(folder) as connection:
+        if (found := next(row_checks.wrong(connection, FORMS), None)) is not None:
+            raise _damaged(folder, found)
+
+
+def _damaged(folder: Path, found: str) -> HotlineError:
+    message = marked("the hotline {folder} cannot be used: {why}")
+    why = f"{DATABASE} is damaged: {found}; put a sound copy of the folder in its place"
+    return HotlineError(message, folder=folder, why=why)

@@ -1,0 +1,1 @@
+"""Cases, reports and addresses as values."""

@@ -1,0 +1,1 @@
+"""Notices to providers and partners, and what they answer."""

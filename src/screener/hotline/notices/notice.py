@@ -1,0 +1,112 @@
+"""Notice: what one partner is told of one case, and asked to do. A value; no files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from screener.errors import HotlineError
+from screener.hashing.hash import Hash
+from screener.hotline.language.sentence import marked
+from screener.hotline.model.case import Case, Held
+from screener.hotline.partners import NAME, Hotline, Partner
+from screener.lists.terms import Terms, strictest
+
+SCHEMA = "screener-notice/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one partner is told of one case. Times are UTC.
+
+    `hashes` are of kinds that the partner takes and that may go to it, each once; `level` is the
+    sharing level that binds them all, None without hashes. `withheld` counts the others by reason.
+    """
+
+    id: str
+    case: str
+    hotline: Hotline
+    partner: Partner
+    written: datetime
+    received: datetime
+    due: datetime
+    addresses: tuple[str, ...]
+    hashes: tuple[Hash, ...] = field(repr=False)
+    level: str | None
+    withheld: dict[str, int]
+
+    @property
+    def legal_basis(self) -> str:
+        """On what law the request rests: the partner's own text, or the hotline's."""
+        return self.partner.legal_basis or self.hotline.legal_basis
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `notice.json` says, with hashes and exact addresses, but not what was withheld: that
+        is for the hotline to know.
+        """
+        return {
+            "schema": SCHEMA,
+            "notice": self.id,
+            "case": self.case,
+            "hotline": {"name": self.hotline.name, "escalation": self.hotline.contact},
+            "partner": self.partner.id,
+            "written": _text(self.written),
+            "received": _text(self.received),
+            "due": _text(self.due),
+            "request": "remove",
+            "legal_basis": self.legal_basis,
+            "addresses": list(self.addresses),
+            "hashes": [{"kind": one.kind.name, "value": one.text} for one in self.hashes],
+            "tlp": self.level,
+        }
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def make(
+    case: Case, partner: Partner, *, hotline: Hotline, at: datetime, notice: str,
+    hashes: Sequence[Held] = (),
+) -> Notice:  # fmt: skip
+    """The notice with the id `notice` of a case to a partner, as of a time.
+
+    `hashes` are those that the hotline made or already held: what a reporter sent (`case.hashes`)
+    is nobody's to pass on, and never is; nor are addresses that nobody has seen. HotlineError for a
+    case that was not assessed as illegal, or was withdrawn, since nobody is asked to remove what
+    nobody has assessed; for an id that is none; for a case without an address to tell of which no
+    hash may go to the partner.
+    """
+    if case.outcome != "illegal" or case.state not in ("assessed", "notified"):
+        message = marked("{case}: a notice is of what was assessed as illegal and is not closed")
+        raise HotlineError(message, case=case.reference)
+    if not NAME.fullmatch(notice):
+        message = marked("the id of a notice has letters, digits, - and _ only, at most 64")
+        raise HotlineError(message)
+    sent: dict[Hash, Terms] = {}
+    withheld: Counter[str] = Counter()
+    for one in hashes:
+        terms = hotline.terms if one.terms is None else one.terms
+        if one.hash.kind.name not in partner.kinds:
+            withheld["not a kind that the partner takes"] += 1
+        elif why_not := terms.why_not(partner.audience, today=at.astimezone(UTC).date()):
+            withheld[why_not] += 1
+        else:
+            sent[one.hash] = strictest([terms, sent.get(one.hash, terms)])
+    addresses = case.addresses if case.seen else ()
+    if not sent and not addresses:
+        message = marked("{case} has no address, and no hash that may go to {partner}")
+        if case.addresses:
+            message = marked(
+                "nobody has seen the addresses of {case}, and it has no hash that may go to"
+                " {partner}"
+            )
+        raise HotlineError(message, case=case.reference, partner=partner.id)
+    level = strictest(sent.values()).level if sent else None
+    return Notice(
+        notice, case.reference, hotline, partner, at, case.received, case.due, addresses,
+        tuple(sent), level, dict(sorted(withheld.items())),
+    )  # fmt: skip

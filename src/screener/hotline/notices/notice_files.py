@@ -1,0 +1,140 @@
+"""Notice files: a notice for the partner's machines (JSON) and for its people (plain text and HTML,
+in each of its languages). docs/hotline.md describes the JSON.
+
+Addresses are defanged where people read them; hashes stand as they are, since they are what the
+partner is sent to compare.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from screener.hotline.language import html
+from screener.hotline.language.translator import Translator, translator
+from screener.hotline.model.addresses import defanged
+from screener.hotline.notices import acknowledgement
+from screener.hotline.notices.notice import Notice
+from screener.reporting.pages.html import opening, text
+
+# A longer value, of a video, is read by machines only.
+_LONGEST = 400
+
+
+def files_of(notice: Notice) -> dict[str, str]:
+    """The texts of a notice by file name."""
+    # All of it in ASCII: what turns or hides text in an address is seen by whoever opens the file.
+    found = {"notice.json": json.dumps(notice.to_dict(), indent=2) + "\n"}
+    for language in notice.partner.languages:
+        say = translator(language)
+        found[f"notice.{language}.txt"] = text_of(notice, say)
+        found[f"notice.{language}.html"] = html_of(notice, say)
+    return found
+
+
+def _title(notice: Notice, say: Translator) -> str:
+    return say("Request to remove content: {reference}", reference=notice.case)
+
+
+def _facts(notice: Notice, say: Translator) -> Iterator[tuple[str, str]]:
+    """Names and values, as plain text."""
+    zone = notice.hotline.zone
+    yield say("Notice"), notice.id
+    yield say("Case"), notice.case
+    yield say("From"), notice.hotline.name
+    yield say("To"), notice.partner.name
+    yield say("Report received"), say.moment(notice.received, zone)
+    yield say("Please act by"), say.moment(notice.due, zone)
+    yield say("Notice written"), say.moment(notice.written, zone)
+    yield say("Legal basis"), notice.legal_basis or say("not stated")
+    if notice.level is not None:
+        yield say("Hashes may be shared as"), f"TLP:{notice.level}"
+    yield say("If something is wrong, or more time is needed"), notice.hotline.contact
+
+
+def _request(say: Translator) -> str:
+    return say(
+        "{hotline} has assessed this content as illegal. Please remove it, keep it from being"
+        " uploaded again, and confirm that you have. The time to act is 24 hours, counted from when"
+        " the report was received."
+    )
+
+
+def _hashes(notice: Notice, say: Translator) -> list[tuple[str, str]]:
+    return [
+        (one.kind.name, one.text if len(one.text) <= _LONGEST else say("see notice.json"))
+        for one in notice.hashes
+    ]
+
+
+def _addresses_head(notice: Notice, say: Translator) -> str:
+    return say.plural("{n} address", "{n} addresses", len(notice.addresses))
+
+
+def _hashes_head(notice: Notice, say: Translator) -> str:
+    return say.plural("{n} hash", "{n} hashes", len(notice.hashes))
+
+
+def _addresses_hint(say: Translator) -> str:
+    return say(
+        "Addresses are changed here so that nobody opens one by accident. notice.json holds them"
+        " exactly."
+    )
+
+
+def _answer(say: Translator) -> str:
+    return say(
+        "To answer, put a file such as this one, whose name ends in .json, into the folder"
+        " acknowledgements. The event is acknowledged, removed or refused; at is when, by is who"
+        " you are: fill both in."
+    )
+
+
+def text_of(notice: Notice, say: Translator) -> str:
+    """The notice as plain text: UTF-8, a line for each fact, address and hash."""
+    lines = [
+        _title(notice, say), "",
+        _request(say).format(hotline=say.isolated(notice.hotline.name)), "",
+        *(f"{name}{say(': ')}{say.isolated(value)}" for name, value in _facts(notice, say)),
+    ]  # fmt: skip
+    if notice.addresses:
+        lines += ["", _addresses_head(notice, say), _addresses_hint(say)]
+        lines += [f"  {say.exact(defanged(one))}" for one in notice.addresses]
+    if notice.hashes:
+        lines += ["", _hashes_head(notice, say)]
+        lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice, say)]
+    lines += ["", _answer(say)]
+    told = [say.line(line) if line else "" for line in lines]
+    # Without marks: whoever copies it has JSON.
+    return "\n".join([*told, *acknowledgement.example(notice.id), ""])
+
+
+def html_of(notice: Notice, say: Translator) -> str:
+    """The notice as a page of its own."""
+    sure = {notice.id, notice.case}
+    pairs = [
+        (html.said(name), html.code(value) if value in sure else html.isolated(value))
+        for name, value in _facts(notice, say)
+    ]
+    name = html.isolated(notice.hotline.name)
+    body = f"<p>{html.filled(_request(say), hotline=name)}</p>\n{html.facts(pairs)}"
+    if notice.addresses:
+        body += (
+            f"<h2>{html.said(_addresses_head(notice, say))}</h2>\n"
+            f"<p>{html.said(_addresses_hint(say))}</p>\n"
+            + _listed(html.code(defanged(one)) for one in notice.addresses)
+        )
+    if notice.hashes:
+        body += f"<h2>{html.said(_hashes_head(notice, say))}</h2>\n" + _listed(
+            f"{html.code(kind)} {html.code(value)}" for kind, value in _hashes(notice, say)
+        )
+    example = "\n".join(text(one) for one in acknowledgement.example(notice.id))
+    body += (
+        f"<h2>{html.said(say('How to answer'))}</h2>\n<p>{html.said(_answer(say))}</p>\n"
+        f'<pre dir="ltr">{example}</pre>\n'
+    )
+    return html.page(opening("case notify"), say, _title(notice, say), body)
+
+
+def _listed(items: Iterator[str]) -> str:
+    return f"<ul>{''.join(f'<li>{one}</li>' for one in items)}</ul>\n"

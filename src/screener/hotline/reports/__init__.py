@@ -1,0 +1,1 @@
+"""Reports from the public: made, sealed, opened."""

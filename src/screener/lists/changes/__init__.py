@@ -1,0 +1,1 @@
+"""Changes of a list other than imports: opinions, rollback, purge."""

@@ -1,0 +1,81 @@
+"""Our own opinions of the entries of a source: who holds what of an entry, and why.
+
+One person has one opinion of an entry: a newer one takes its place, and `withdrawn` takes it back.
+All of them stay on record, and all that stand are shown on a match.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+
+from screener.arguments import is_line
+from screener.errors import ListError
+from screener.lists.states import State, effective
+from screener.lists.store import generations, transaction
+from screener.lists.store.records import of_entry, opinions_of
+from screener.lists.store.repeated_values import renewed
+
+
+def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str) -> int:
+    """Record an opinion of an entry; the number of the generation that has it. ListError."""
+    held = _state(state)
+    for what, text in (("by", by), ("reason", reason)):
+        if not is_line(text):
+            raise ListError(f"an opinion needs {what}: one line of printable text")
+    with transaction.transaction(folder) as connection:
+        before = generations.at(connection, folder)
+        number = before.number + 1
+        source, record, said, have = _find(connection, entry, source, before.number)
+        connection.execute(
+            "UPDATE opinions SET until = ? WHERE source = ? AND entry = ? AND who = ?"
+            " AND until IS NULL",
+            (number, source, entry, by),
+        )
+        if held is not State.WITHDRAWN:
+            connection.execute(
+                "INSERT INTO opinions(source, entry, who, state, reason, time, since)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (source, entry, by, held, reason, time.time(), number),
+            )
+        states = Counter(before.states)
+        own = opinions_of(connection, number, source, entry)
+        counts = effective(said, (opinion.state for opinion in own))
+        if counts is not have:
+            (fresh,) = renewed(connection, number, [record])
+            connection.execute("UPDATE records SET state = ? WHERE id = ?", (counts, fresh))
+            states.update({counts: 1, have: -1})
+        note = f"{source}/{entry}: {held}: {reason}"
+        generations.publish(
+            connection, number, what="opinion", states=states,
+            confirmed=before.time, by=by, note=note,
+        )  # fmt: skip
+        return number
+
+
+def _state(text: str) -> State:
+    allowed = [State.CONFIRMED, State.DISPUTED, State.KNOWN_GOOD, State.WITHDRAWN]
+    if text not in allowed:
+        raise ListError(f"an opinion is one of {', '.join(allowed)}")
+    return State(text)
+
+
+def _find(
+    connection: sqlite3.Connection, entry: str, source: str | None, generation: int
+) -> tuple[str, int, State, State]:
+    """The source, number and states, said and in effect, of the one record that is meant."""
+    rows = [
+        connection.execute(
+            "SELECT source, id, said, state FROM records WHERE id = ?", (record,)
+        ).fetchone()
+        for record in of_entry(connection, entry, source, generation)
+    ]
+    if len(rows) > 1:
+        names = ", ".join(row[0] for row in rows)
+        raise ListError(f"several sources have an entry {entry!r} ({names}): name one by --source")
+    found, record, said, have = rows[0]
+    if said == State.WITHDRAWN:
+        raise ListError(f"{found} has withdrawn the entry {entry!r}: it matches nothing any more")
+    return found, record, State(said), State(have)

@@ -1,0 +1,132 @@
+"""Purging: what a source gave is erased from the list's folder for good; the counts stay.
+
+The transaction takes away all versions of its records, what was set aside of its files, and our
+opinions of its entries, and names new index files for every kind; `screener.lists.store.erase`
+does the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from screener.arguments import check_asked
+from screener.errors import ListError, counted
+from screener.hashing.hash import KINDS
+from screener.lists.importing import terms
+from screener.lists.redaction import may_hold_hash
+from screener.lists.store import census, erase, generations, segments, transaction
+from screener.lists.store.change_log import states_at
+from screener.lists.store.database import wrong_rows
+from screener.lists.store.repeated_values import judge_all
+from screener.lists.store.searchable_values import Changes
+
+_NO_COUNTS = ("unknown_columns", terms.SIGNED)
+
+
+@dataclass(frozen=True)
+class PurgeReport:
+    """What a purge took: `records` are entries, `versions` all that was ever said of them."""
+
+    source: str
+    generation: int
+    records: int
+    versions: int
+    hashes: int
+
+
+def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> PurgeReport:
+    """Erase what a source gave; ListError where the list has nothing of it, or a reader stands in
+    the way of erasing the log, in which case the next writer completes it.
+    """
+    check_asked(by, reason)
+    with transaction.writing(folder) as connection:
+        # Deleted bytes are overwritten at once; what earlier deletions left, erasing finds.
+        connection.execute("PRAGMA secure_delete = ON")
+        before = generations.at(connection, folder)
+        number = before.number + 1
+        counts = _counts(connection, source)
+        if not any(counts):
+            raise ListError(f"the list has nothing of the source {source!r}")
+        _forget_words(connection, source)
+        _delete(connection, source)
+        if any(wrong_rows(connection)):  # of others: their values would go from the new index files
+            raise ValueError("damaged rows")
+        judge_all(connection, number, Changes())
+        for kind in KINDS.values():
+            if kind.searched:  # others have no index files
+                segments.rewrite(connection, folder, kind, number)
+        erase.note(connection, source)
+        census.renew(connection, number)
+        records, versions, hashes = counts
+        note = f"{source}: {counted(records, 'record')}" + (f": {reason}" if reason else "")
+        generations.publish(
+            connection, number, what="purge", states=states_at(connection, number),
+            confirmed=before.time, by=by, note=note,
+        )  # fmt: skip
+    with transaction.one_writer(folder):
+        pass  # who begins to write first erases what is due
+    return PurgeReport(source, number, records, versions, hashes)
+
+
+def _counts(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]:
+    found = connection.execute(
+        "SELECT count(DISTINCT entry), count(*),"
+        " (SELECT count(*) FROM hashes h JOIN records r ON r.id = h.record"
+        " WHERE r.source = :source) FROM records WHERE source = :source",
+        {"source": source},
+    ).fetchone()
+    return found[0], found[1], found[2]
+
+
+def _forget_words(connection: sqlite3.Connection, source: str) -> None:
+    """Take away the words that name an entry of a source, which may be named by its hash: notes
+    of opinions and releases, and file names that look as if they held one.
+    """
+    connection.execute(
+        "UPDATE generations SET note = :source || ': purged' WHERE what = 'opinion'"
+        " AND substr(note, 1, length(:source) + 1) = :source || '/'",
+        {"source": source},
+    )
+    for number, note in connection.execute(
+        "SELECT number, note FROM generations WHERE what = 'release' AND note LIKE '% of %: %'"
+    ).fetchall():
+        entry = note.split(" of ", 1)[1]
+        # The entry ends at one of the colons; which one, no rule says.
+        ends = [at for at in range(len(entry)) if entry.startswith(": ", at)]
+        heads = [entry[:at] for at in ends]
+        named = (
+            f"SELECT 1 FROM records WHERE source = ? AND entry IN ({', '.join('?' * len(heads))})"
+        )
+        if connection.execute(named, (source, *heads)).fetchone():
+            connection.execute(
+                "UPDATE generations SET note = ? WHERE number = ?", (f"{source}: purged", number)
+            )
+    for number, file, counts in connection.execute(
+        "SELECT id, file, counts FROM imports WHERE source = ?", (source,)
+    ).fetchall():
+        # Names of labels, and which signed export was the last, are no counts.
+        kept = {name: held for name, held in json.loads(counts).items() if name not in _NO_COUNTS}
+        connection.execute(
+            "UPDATE imports SET file = ?, counts = ? WHERE id = ?",
+            ("purged" if may_hold_hash(file) else file, json.dumps(kept), number),
+        )
+
+
+def _delete(connection: sqlite3.Connection, source: str) -> None:
+    """Take away all rows of a source but the notes of its imports, which hold counts only."""
+    for statement in (
+        "DELETE FROM judged WHERE (kind, value) IN (SELECT h.kind, h.value FROM hashes h"
+        " JOIN records r ON r.id = h.record WHERE r.source = :source) AND NOT EXISTS (SELECT 1"
+        " FROM hashes o JOIN records p ON p.id = o.record WHERE o.kind = judged.kind"
+        " AND o.value = judged.value AND p.source <> :source)",
+        "DELETE FROM frames WHERE record IN (SELECT id FROM records WHERE source = :source)",
+        "DELETE FROM hashes WHERE record IN (SELECT id FROM records WHERE source = :source)",
+        "DELETE FROM records WHERE source = :source",
+        "DELETE FROM opinions WHERE source = :source",
+        "DELETE FROM terms WHERE source = :source",
+        "DELETE FROM quarantine WHERE import IN (SELECT id FROM imports WHERE source = :source)",
+    ):
+        connection.execute(statement, {"source": source})

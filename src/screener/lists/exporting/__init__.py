@@ -1,0 +1,1 @@
+"""Exports of a list to other programs and organisations."""

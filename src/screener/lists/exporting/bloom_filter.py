@@ -1,0 +1,203 @@
+"""EdgeFilter: a Bloom filter of digests, to be carried where the list itself must not be.
+
+The file is a line of JSON that says what it holds, then the filter as `pybloom_live` writes it: a
+header of five numbers and the bits. Nothing in it is code, and nothing is run on opening it. One
+bit that is lost would turn a yes into a no, so the line has a checksum of all.
+
+It answers for exact digests only: a picture that was saved anew has another digest, and only the
+list with its perceptual kinds finds it. `may_contain` is never wrong when it says no. When it says
+yes it is wrong at the filter's error rate, so that a yes is a reason to ask the list and no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from os import PathLike
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from screener.errors import HashError, ListError
+from screener.hashing.hash import Hash, HashKind, kind_named
+from screener.system.installation import install, needed
+
+if TYPE_CHECKING:
+    from screener.lists.exporting.writers.entry import Entry, Tally
+
+NAME = "bloom"
+SCHEMA = "screener-bloom/1"
+_LONGEST_LINE = 1024
+# That of pybloom_live: error rate, slices, bits of a slice, capacity, count.
+_HEADER = struct.Struct("<dQQQQ")
+_MOST_SLICES = 64
+# Which bits a text sets by the hash of pybloom_live 4; versions before take MD5 in its place.
+_BITS_OF_PROBE = [22, 101, 159, 253]
+# What reading a file that is no filter, or no longer, can raise.
+_BROKEN = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
+
+
+class EdgeFilter:
+    """A set of digests of one kind that may say yes in error, and never no.
+
+    `kind` is the kind of digest, `count` how many it was made of, `error_rate` the share of other
+    digests that it takes for one of them, `generation` that of the list it was made from.
+    """
+
+    def __init__(self, bloom: Any, kind: HashKind, generation: int) -> None:
+        """Not for callers: use `open`."""
+        self._bloom = bloom
+        self.kind = kind
+        self.generation = generation
+
+    @property
+    def count(self) -> int:
+        """How many digests it was made of."""
+        return int(self._bloom.count)
+
+    def __repr__(self) -> str:
+        """How many of what, and of which generation; never a digest."""
+        return f"<EdgeFilter of {self.count} {self.kind.name}, generation {self.generation}>"
+
+    @property
+    def error_rate(self) -> float:
+        """The share of digests not among them for which it says yes."""
+        return float(self._bloom.error_rate)
+
+    def may_contain(self, digest: bytes | str | Hash) -> bool:
+        """Whether a digest may be one of the list: False is certain, True is not.
+
+        Bytes, hex in either case, or a Hash. Raises HashError for a digest of another size or kind.
+        """
+        if isinstance(digest, Hash):
+            if digest.kind != self.kind:
+                raise HashError(f"a filter of {self.kind.name} knows nothing of {digest.kind.name}")
+            digest = digest.value
+        # What else has bytes in a row, as an array that is masked, says something else by them.
+        if not isinstance(digest, str | bytes | bytearray | memoryview):
+            raise HashError(
+                f"a {self.kind.name} digest is bytes, hex or a Hash, not {type(digest).__name__}"
+            )
+        try:
+            value = bytes.fromhex(digest) if isinstance(digest, str) else bytes(digest)
+        except ValueError:
+            raise HashError(f"not a {self.kind.name} digest: bad characters") from None
+        if len(value) != self.kind.size:
+            raise HashError(f"a {self.kind.name} digest has {self.kind.size} bytes")
+        return value.hex() in self._bloom
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> EdgeFilter:
+        """Read a filter that `screener export --format bloom` wrote; ListError."""
+        bloom = _library()
+        name = os.fspath(path)  # of a number, as of a descriptor, nothing is read or closed
+        try:
+            with open(name, "rb") as stream:
+                facts = _checked_facts(stream.readline(_LONGEST_LINE))
+                size = os.fstat(stream.fileno()).st_size - stream.tell()
+                start = stream.tell()
+                _check_header(stream.read(_HEADER.size), size)
+                stream.seek(start)
+                said = facts.pop("sha256")
+                if said != hashlib.file_digest(stream, partial(_begun, facts)).hexdigest():
+                    raise ValueError
+                stream.seek(start)
+                found = bloom.fromfile(stream)
+        except OSError as error:
+            raise ListError(f"cannot read {path}: {error.strerror}") from error
+        except _BROKEN as error:
+            raise ListError(f"{path} is no filter, or is damaged") from error
+        return cls(found, kind_named(facts["kind"]), facts["generation"])
+
+
+def _checked_facts(line: bytes) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(line)
+    if facts["schema"] != SCHEMA or not kind_named(facts["kind"]).digest:
+        raise ValueError
+    if not isinstance(facts["generation"], int):
+        raise ValueError
+    return facts
+
+
+def _begun(facts: Mapping[str, Any]) -> Any:
+    """The checksum of a filter, so far as the facts go: the bytes behind their line are to come."""
+    return hashlib.sha256(json.dumps(facts).encode() + b"\n")
+
+
+def _check_header(header: bytes, size: int) -> None:
+    """ValueError unless the five numbers are what a filter of that many bytes has."""
+    rate, slices, bits, capacity, count = _HEADER.unpack(header)
+    if not (0 < rate < 1 and 0 < slices <= _MOST_SLICES and bits and count <= capacity):
+        raise ValueError
+    if size != _HEADER.size + (slices * bits + 7) // 8:
+        raise ValueError
+
+
+def filling(
+    name: str, error_rate: float, generation: int
+) -> Callable[[BinaryIO, Iterable[Entry], Tally], None]:
+    """What writes a filter of the digests of a kind that confirmed and disputed entries hold."""
+    kind = kind_named(name)
+    if not kind.digest:
+        raise ListError(
+            f"a filter finds equal values only, and {kind.name} values are not compared by"
+            " equality; choose md5, sha1 or sha256"
+        )
+    if not (isinstance(error_rate, int | float) and 1e-9 <= error_rate <= 0.5):
+        raise ListError("an error rate lies between 0.000000001 and 0.5")
+    return partial(_write, kind=kind, error_rate=error_rate, generation=generation)
+
+
+def _write(
+    out: BinaryIO,
+    entries: Iterable[Entry],
+    tally: Tally,
+    *,
+    kind: HashKind,
+    error_rate: float,
+    generation: int,
+) -> None:
+    tally.lost |= {"everything but whether a digest may be listed"}
+    found = _library()(max(1, sum(len(_digests(e, kind)) for e in entries)), error_rate)
+    for entry in entries:
+        digests = _digests(entry, kind)
+        if not entry.matching:
+            tally.left_out[f"{entry.state} records"] += 1
+        elif not digests:
+            tally.left_out[f"records without {kind.name}"] += 1
+        else:
+            for value in digests:
+                found.add(value.hex())
+            tally.wrote(entry, [Hash(kind, value) for value in digests])
+    bits = io.BytesIO()
+    found.tofile(bits)
+    facts = {"schema": SCHEMA, "kind": kind.name, "generation": generation}
+    checksum = _begun(facts)
+    checksum.update(bits.getbuffer())
+    out.write(json.dumps(facts | {"sha256": checksum.hexdigest()}).encode() + b"\n")
+    out.write(bits.getbuffer())
+
+
+def _digests(entry: Entry, kind: HashKind) -> set[bytes]:
+    if not entry.matching:
+        return set()
+    held = (one for one in entry.hashes if one.hash.kind == kind and one.why_not is None)
+    return {one.hash.value for one in held}
+
+
+def _library() -> Any:
+    try:
+        from pybloom_live import BloomFilter  # type: ignore[import-untyped]
+    except ImportError:
+        raise ListError(f"filters need {needed('edge')}") from None
+    probe = BloomFilter(64, 0.1)
+    probe.add("screener")
+    if [at for at, bit in enumerate(probe.bitarray) if bit] != _BITS_OF_PROBE:
+        raise ListError(
+            "filters need another version of pybloom_live, since this one hashes otherwise and"
+            f" would say no to what is listed: {install('edge')}"
+        )
+    return BloomFilter

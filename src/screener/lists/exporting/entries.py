@@ -1,0 +1,112 @@
+"""Entries: the records of a generation that may go on, as an export gives them to a writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from screener.hashing.hash import KINDS, Hash
+from screener.lists import terms
+from screener.lists.exporting.writers.entry import Entry, Listed
+from screener.lists.states import State
+from screener.lists.store.column_checks import texts_of
+from screener.lists.store.database import in_order
+from screener.lists.store.records import categories_of
+from screener.lists.terms import Terms
+
+_NO_MORE: tuple[int, Iterator[Any]] = (0, iter(()))  # no record has that number
+
+
+class Entries:
+    """The records of a generation that may go to an audience, to be gone through any number of
+    times.
+
+    In a file of several sources an entry is named `source/entry`, since its id is the source's own.
+    The source is what stands before the first slash: one in its name is written `%2F`.
+    `withheld` are the records of the last pass that their own terms keep back, by source and
+    reason; `passed` how many it gave, `matching` how many of these are confirmed or disputed, and
+    `narrowest` the terms that obey all that it gave, by source.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        generation: int,
+        sources: Mapping[str, Terms],
+        audience: str,
+    ) -> None:
+        """Of these sources, with their terms. Nothing is read yet."""
+        self._connection = connection
+        self._generation = generation
+        self._sources = sources
+        self._audience = audience
+        self._begin()
+        times = connection.execute("SELECT number, time FROM generations")
+        self._times: dict[int, float] = dict(times.fetchall())
+
+    def __iter__(self) -> Iterator[Entry]:
+        """In the order in which the list came to know them; one at a time in memory."""
+        self._begin()
+        hashes = groupby(
+            self._ask("h.record, h.kind, h.value, h.quality, h.why_not", "CROSS JOIN hashes h"
+                      " ON h.record = r.id"), key=itemgetter(0)
+        )  # fmt: skip
+        whose, held = next(hashes, _NO_MORE)
+        for record, source, entry, state, categories, text, updated, since in self._ask(
+            "r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since"
+        ):
+            listed: tuple[Listed, ...] = ()
+            if whose == record:
+                listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in held)
+                whose, held = next(hashes, _NO_MORE)
+            labels = texts_of(text)
+            if not self._passes(source, labels):
+                continue
+            made = Entry(
+                source,
+                entry if len(self._sources) == 1 else f"{_plain(source)}/{entry}",
+                State(state),
+                listed,
+                categories_of(categories),
+                labels,
+                updated,
+                self._times[since],
+            )
+            self.matching += made.matching
+            yield made
+
+    def _ask(self, columns: str, joined: str = "") -> sqlite3.Cursor:
+        """Of the records in order, or of what is joined to them. Hashes are asked for apart, or the
+        labels of a record would come with each of them.
+        """
+        return self._connection.execute(
+            f"SELECT {columns} FROM records r {joined} WHERE {in_order(self._generation)}"
+            f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
+            tuple(self._sources),
+        )
+
+    def _begin(self) -> None:
+        self.withheld: Counter[tuple[str, str]] = Counter()
+        self.passed = self.matching = 0
+        self.narrowest = dict(self._sources)
+
+    def _passes(self, source: str, labels: Mapping[str, str]) -> bool:
+        """Whether a record may go on by what it says itself; whether or not, it is counted."""
+        said = terms.of_labels(labels)
+        if said is not None:
+            why_not = terms.narrowed(self._sources[source], said).why_not(self._audience)
+            if why_not is not None:
+                self.withheld[source, why_not] += 1
+                return False
+            self.narrowest[source] = terms.narrowed(self.narrowest[source], said)
+        self.passed += 1
+        return True
+
+
+def _plain(source: str) -> str:
+    """The name of a source without a slash, and no other source's."""
+    return source.replace("%", "%25").replace("/", "%2F")

@@ -1,0 +1,56 @@
+"""Writes bank contents as HMA 2 shows them: a JSON array, one content a line.
+
+A content has one signal of a type, so an entry with two hashes of a kind makes two contents of
+one `content_id`. A record from such a file is named `BANK/id` and goes back under both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from screener.hashing.hash import KINDS
+from screener.lists.exporting.writers.entry import Entry, Tally, Wants
+
+NAME = "hma"
+_NOTE = 255  # characters
+_BANKED = re.compile(r"([A-Z0-9_]+)/([0-9]{1,18})", re.ASCII)
+
+
+def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
+    """Write the confirmed and disputed entries."""
+    tally.lost |= {"category", "quality", "labels", "whether it is disputed"}
+    out.write("[")
+    number = 0
+    for entry in entries:
+        if not tally.matching(entry):
+            continue
+        hashes = tally.of_kinds(entry, KINDS)
+        if not hashes:
+            continue
+        tally.wrote(entry, hashes)
+        named = [("video_md5" if entry.video and h.kind.name == "md5" else h.kind.name, h.text)
+                 for h in hashes]  # fmt: skip
+        by_kind = [list(some) for _, some in itertools.groupby(named, key=lambda one: one[0])]
+        for some in itertools.zip_longest(*by_kind):
+            number += 1
+            content = _content(entry, number, dict(one for one in some if one is not None))
+            out.write((",\n" if number > 1 else "\n") + json.dumps(content, ensure_ascii=False))
+    out.write("\n]\n")
+
+
+def _content(entry: Entry, number: int, signals: dict[str, str]) -> dict[str, Any]:
+    own = _BANKED.fullmatch(entry.name)
+    bank = own[1] if own else re.sub(r"[^A-Z0-9_]", "_", entry.source.upper())
+    return {
+        "id": int(own[2]) if own else number,
+        "disable_until_ts": 1,
+        "original_media_uri": None,
+        "bank": {"name": bank, "matching_enabled_ratio": 1.0},
+        "signals": signals,
+        "metadata": {"content_id": entry.name, "content_uri": None, "json": {}},
+        "note": entry.source[:_NOTE],
+    }

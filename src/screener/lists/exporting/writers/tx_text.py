@@ -1,0 +1,25 @@
+"""Writes `type value` lines, as the `tx` command line reads them: lower-case hex, LF, no mark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TextIO
+
+from screener.hashing.hash import KINDS
+from screener.lists.exporting.writers.entry import Entry, Tally, Wants
+
+NAME = "tx"
+
+
+def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
+    """Write the confirmed and disputed entries, one hash a line; nothing else can be said."""
+    tally.lost |= {"source", "entry", "category", "quality", "labels", "whether it is disputed"}
+    for entry in entries:
+        if not tally.matching(entry):
+            continue
+        hashes = [item for item in tally.of_kinds(entry, KINDS) if tally.fits(item)]
+        for item in hashes:
+            video = item.kind.name == "md5" and entry.video
+            out.write(f"{'video_md5' if video else item.kind.name} {item.text}\n")
+        if hashes:
+            tally.wrote(entry, hashes)

@@ -1,0 +1,76 @@
+"""Writes Project VIC's VICS 2.0 JSON, region CUSTOM, a `#Media` set, one item a line.
+
+An item must have an MD5. What its numbers mean is for the operator to say: a table maps the
+categories of the list's schemes to them. An item has one category: a further one is a further
+item on the same MD5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from screener.errors import ListError
+from screener.hashing.hash import Hash
+from screener.lists.exporting.writers.entry import Entry, Tally, Wants
+
+NAME = "vics"
+CONTEXT = "http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml/CUSTOM/$metadata#Media"
+_KINDS = ("md5", "sha1", "photodna", "pdq", "sha256")
+
+
+def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
+    """Write the confirmed and disputed entries that have an MD5; ListError without a table."""
+    if wants.categories is None:
+        raise ListError("VICS needs a table of categories: see `screener export --help`")
+    tally.lost |= {"entry", "quality", "labels", "whether it is disputed"}
+    out.write(json.dumps({"@odata.context": CONTEXT})[:-1] + ', "value": [')
+    number = 0
+    for entry in entries:
+        for item in _items(entry, tally, wants.categories):
+            number += 1
+            text = json.dumps({"MediaID": number} | item, ensure_ascii=False)
+            out.write((",\n" if number > 1 else "\n") + text)
+    out.write("\n]}\n")
+
+
+def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
+    """An item for each MD5 and category of an entry, its other hashes in the first."""
+    if not tally.matching(entry):
+        return []
+    hashes = tally.of_kinds(entry, _KINDS)
+    by_kind = {kind: [h for h in hashes if h.kind.name == kind] for kind in _KINDS}
+    if not by_kind["md5"]:
+        tally.left_out["records without an MD5"] += 1
+        return []
+    numbers = [table[key] for c in entry.categories if (key := (c.scheme, c.code)) in table]
+    if len(numbers) < len(entry.categories):
+        tally.lost.add("categories that the table does not name")
+    if not numbers:
+        tally.lost.add("that records to which the table gives no category match at all")
+    tally.wrote(entry, hashes)
+    said = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
+    when = {} if entry.updated is None else {"DateUpdated": entry.updated}
+    items = [one | {"MD5": md5.text.upper()} | when for md5 in by_kind["md5"] for one in said]
+    items[0] |= _others(by_kind)
+    return items
+
+
+def _others(by_kind: dict[str, list[Hash]]) -> dict[str, Any]:
+    """The fields of the kinds beside MD5; what there is no field for goes by its name."""
+    item: dict[str, Any] = {}
+    spare: list[Hash] = by_kind["pdq"] + by_kind["sha256"]
+    for kind, field in (("sha1", "SHA1"), ("photodna", "PhotoDNA")):
+        if by_kind[kind]:
+            text = by_kind[kind][0].text
+            item[field] = text.upper() if kind == "sha1" else text
+            spare += by_kind[kind][1:]
+    if spare:
+        item["AlternativeHashes"] = [
+            {"HashName": _NAMES[one.kind.name], "HashValue": one.text} for one in spare
+        ]
+    return item
+
+
+_NAMES = {"pdq": "PDQ", "sha256": "SHA256", "sha1": "SHA1", "photodna": "PhotoDNA"}

@@ -1,0 +1,154 @@
+"""Quarantine: rows that an import set aside, which of them can be released, and values that are not
+compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from screener.lists.importing.report import FULL
+from screener.lists.states import State
+from screener.lists.store.database import in_order
+from screener.lists.store.records import BadRow, Row
+from screener.lists.store.stored_rows import packed, unpacked
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row that an import set aside. `id` is its number in the list, `file` and `line` where it
+    stood; `releasable` whether some of it could be read, so that it can be taken in without the
+    rest; `released` the generation that did.
+    """
+
+    id: int
+    file: str
+    line: int
+    field: str | None
+    reason: str
+    source: str
+    releasable: bool
+    released: int | None
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """A hash that is kept and not compared: whose, its kind and why; never its value."""
+
+    source: str
+    entry: str
+    kind: str
+    reason: str
+
+
+class Keeping:
+    """The rows that one import of a source sets aside.
+
+    What an earlier one set aside as well, which nobody has released, stays under its number, and is
+    of this import from now on: a source delivers the same damage day after day.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, import_id: int, source: str, *, full: bool
+    ) -> None:
+        """Before the first; `full`: the file is all that its source has."""
+        self._connection = connection
+        self._import = import_id
+        self._source = source
+        self._full = full
+        self._held: dict[bytes, list[int]] | None = None  # read for the first
+
+    def keep(self, bad: Iterable[BadRow]) -> None:
+        """Store rows that were set aside."""
+        if self._held is None:
+            self._held = self._before()
+        again, new = [], []
+        for one in bad:
+            text = None if one.row is None else packed(one.row)
+            same = self._held.get(_key(one.line, one.field, one.reason, text))
+            if same:
+                again.append((self._import, one.line, text, same.pop()))
+            else:
+                new.append((self._import, one.line, one.field, one.reason, text))
+        self._connection.executemany(
+            "UPDATE quarantine SET import = ?, line = ?, row = ? WHERE id = ?", again
+        )
+        self._connection.executemany(
+            "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)", new
+        )
+
+    def _before(self) -> dict[bytes, list[int]]:
+        """The numbers of the rows that earlier imports set aside, newest first, by what they say.
+        A row of a full list stays with it unless this is one: it may be why its entry is withdrawn.
+        """
+        imports = {
+            number
+            for number, counts in self._connection.execute(
+                "SELECT id, counts FROM imports WHERE source = ?", (self._source,)
+            )
+            if self._full or not json.loads(counts).get(FULL)
+        }
+        held: dict[bytes, list[int]] = defaultdict(list)
+        for number, import_id, *said in self._connection.execute(
+            "SELECT id, import, line, field, reason, row FROM quarantine WHERE released IS NULL"
+            " ORDER BY id DESC"
+        ):
+            if import_id in imports:
+                held[_key(*said)].append(number)
+        return held
+
+
+def _key(line: int, field: str | None, reason: str, text: str | None) -> bytes:
+    """What a row says, wherever it stands; where it stands, if nothing of it could be read."""
+    said = str(line) if text is None else text.partition(",")[2]
+    return hashlib.blake2b(f"{field}\0{reason}\0{said}".encode(), digest_size=16).digest()
+
+
+def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
+    """All rows that were set aside, in order."""
+    for number, file, line, field, reason, source, kept, released in connection.execute(
+        "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
+        " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
+    ):
+        yield SetAside(number, file, line, field, reason, source, bool(kept), released)
+
+
+def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
+    """The hashes of a generation that could be compared by their kind and are not."""
+    for facts in connection.execute(
+        "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
+        " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
+        f" AND {in_order(number)} AND r.state <> ? ORDER BY r.id, h.kind",
+        (State.WITHDRAWN,),
+    ):
+        yield NotCompared(*facts)
+
+
+class Kept(NamedTuple):
+    """What could be read of a row that was set aside: in which import, of which source."""
+
+    import_id: int
+    source: str
+    row: Row
+
+
+def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
+    """The rows of these numbers that can be taken in and were not yet."""
+    found = {}
+    for one in ids:
+        if one >> 63:  # no row has such a number, and SQLite holds none
+            continue
+        held = connection.execute(
+            "SELECT i.id, i.source, q.field, q.row FROM quarantine q JOIN imports i"
+            " ON i.id = q.import WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",
+            (one,),
+        ).fetchone()
+        if held is not None:
+            import_id, source, field, text = held
+            found[one] = Kept(import_id, source, unpacked(text, field))
+    return found

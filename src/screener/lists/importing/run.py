@@ -1,0 +1,313 @@
+"""One run of an import: the rows of a file, taken into a list inside one transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from screener.errors import ListError, counted
+from screener.lists.formats.content import UNDECODABLE
+from screener.lists.formats.registry import OPINIONS, Reader
+from screener.lists.importing import quarantine
+from screener.lists.importing.options import Wishes
+from screener.lists.importing.report import ABSENT, COUNTS, FULL, TERMS, ImportReport
+from screener.lists.importing.versions import Versions
+from screener.lists.redaction import may_hold_hash
+from screener.lists.states import State
+from screener.lists.store import database, generations, pixel_versions, segments
+from screener.lists.store.records import BadRow, Row, derived_entry, of_empty_input, united
+from screener.lists.terms import told
+from screener.lists.times import same, timeless
+
+
+def rounds(rows: Iterable[Row]) -> list[dict[str, Row]]:
+    """Rows by entry, so that storing one round after the other is to store them one by one.
+
+    Rows of an entry that follow each other, say so at one time and either all withdraw or none
+    does, are united; any other further row of an entry is of a later round.
+    """
+    first: dict[str, Row] = {}
+    found = [first]
+    last: dict[str, int] = {}  # the last round that has an entry, where it is not the first
+    further: dict[tuple[int, str], list[Row]] = {}  # of a round and an entry, united at the end
+    for row in rows:
+        entry = row.entry or derived_entry(row.hashes)
+        if entry not in first:
+            first[entry] = row
+            continue
+        at = last.get(entry, 0)
+        have = found[at][entry]
+        if _beside(have, row):
+            further.setdefault((at, entry), []).append(row)
+            continue
+        last[entry] = at + 1
+        if len(found) == at + 1:
+            found.append({})
+        found[at + 1][entry] = row
+    for (at, entry), others in further.items():
+        found[at][entry] = united(found[at][entry], *others)
+    return found
+
+
+def _beside(first: Row, second: Row) -> bool:
+    """Whether two rows of an entry say what they say at one time, and both of a live one or both
+    of a withdrawn one.
+    """
+    alike = (first.state is State.WITHDRAWN) == (second.state is State.WITHDRAWN)
+    return alike and same(first.updated, second.updated)
+
+
+_BATCH = 5_000  # entries of which rows are held at once
+_HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
+_ROW = 256  # what a row counts for among them, whatever it has
+
+
+def batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
+    """The rows, as many at a time as have so many entries or so many bytes: the further rows of an
+    entry come together, since each batch of them writes all anew that the file said of it before.
+    """
+    batch: list[Row | BadRow] = []
+    entries: set[str | int] = set()  # a row without an id is an entry of its own
+    held = 0
+    for found in reader:
+        batch.append(found)
+        held += _ROW
+        row = found if isinstance(found, Row) else found.row
+        entries.add(len(batch) if row is None or row.entry is None else row.entry)
+        if row is not None:
+            for item in row.hashes:
+                held += len(item.value)
+            if row.labels:
+                held += sum(map(len, row.labels.values()))
+        if len(entries) == _BATCH or held > _HELD:
+            yield batch
+            batch, entries, held = [], set(), 0
+    if batch:
+        yield batch
+
+
+_SHOWN = 20  # bad rows that a report lists
+_SHRINK = 0.2  # of a source's entries that a full list may lose without being asked
+_OTHER_ENCODING = (
+    "some of its text cannot be decoded: save the file as UTF-8, if it is not, and import it again"
+)
+_NO_ROWS = "the file has no rows: it confirms nothing, and the list stays as old as it was"
+
+
+class Run:
+    """The rows of one file, from the first to a new generation; it commits nothing."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        folder: Path,
+        reader: Reader,
+        *,
+        file: str,
+        format: str,
+        source: str,
+        wishes: Wishes,
+    ) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._reader = reader
+        self._file = file
+        self._format = format
+        self._source = source
+        self._wishes = wishes
+        self._before = generations.at(connection, folder)
+        newest = connection.execute("SELECT max(id) FROM imports").fetchone()[0]
+        self._id = (newest or 0) + 1
+        self._versions = Versions(
+            connection,
+            source,
+            number=self._before.number + 1,
+            import_id=self._id,
+            states=self._before.states,
+            full=wishes.full,
+            all_count=format in OPINIONS,
+        )
+        self._keeping = quarantine.Keeping(connection, self._id, source, full=wishes.full)
+        # The index of a list's first hashes is built at once, when they are known: adding to it
+        # value by value would read and write all of it again and again.
+        self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
+        if self._first:
+            connection.execute("DROP INDEX hashes_by_value")
+        self._counts: Counter[str] = Counter()
+        self._pixels: Counter[int] = Counter()
+        self._quarantined: Counter[str] = Counter()
+        self._first_bad: list[tuple[int, str]] = []
+
+    def take(self) -> None:
+        """Store all rows, a batch at a time; one is written while the next is read."""
+        for batch in batches(self._reader):
+            self._take(batch)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way into the database: an interrupt can come at any moment,
+        and the connection must not be closed under a thread that writes.
+        """
+        self._versions.settle()
+
+    def _take(self, batch: list[Row | BadRow]) -> None:
+        rows: list[Row] = []
+        bad = []
+        withdrawn = low = untimed = 0
+        for found in batch:
+            row = found if isinstance(found, BadRow) else self._checked(found)
+            if isinstance(row, BadRow):
+                if self._wishes.strict:
+                    where = f"{self._file}, {self._reader.unit} {row.line}"
+                    raise ListError(f"{where}: {row}; nothing was imported")
+                bad.append(row)
+                continue
+            for item in row.hashes:
+                low += item.quality is not None and item.quality < item.kind.floor
+            if row.labels and (version := pixel_versions.version_said(row.labels)) is not None:
+                self._pixels[version] += 1
+            withdrawn += row.state is State.WITHDRAWN
+            untimed += row.updated is not None and timeless(row.updated)
+            rows.append(row)
+        in_turn = deque(rounds(rows))
+        repeated = len(rows) - sum(map(len, in_turn))
+        self._counts.update(
+            rows=len(batch),
+            low_quality=low,
+            repeated=repeated,
+            withdrawn=withdrawn,
+            untimed=untimed,
+        )
+        while in_turn:
+            self._versions.take(in_turn.popleft(), in_turn)
+        if bad:
+            self._versions.settle()
+            self._set_aside(bad)
+
+    def _checked(self, row: Row) -> Row | BadRow:
+        """A row without digests of empty input; or why it is of no use."""
+        hashes = row.hashes
+        if hashes and row.entry is not None and not hashes[0].kind.digest and len(hashes) == 1:
+            return row  # the usual row, on the shortest way
+        if any(map(of_empty_input, hashes)):
+            hashes = tuple([item for item in hashes if not of_empty_input(item)])
+            self._counts["dropped"] += len(row.hashes) - len(hashes)
+            row = row._replace(hashes=hashes)
+        if not hashes and (row.state is not State.WITHDRAWN or row.entry is None):
+            return BadRow(row.line, None, "no usable hash")
+        return row
+
+    def _set_aside(self, bad: list[BadRow]) -> None:
+        self._quarantined.update(row.reason for row in bad)
+        self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
+        self._keeping.keep(bad)
+
+    def check_any_good(self) -> None:
+        """Refuse a file of which no row can be read: it is of another format than it seemed."""
+        rows, bad = self._counts["rows"], self._quarantined.total()
+        if rows and rows == bad:
+            line, why = self._first_bad[0]
+            raise ListError(
+                f"{self._file}: none of its rows can be read ({self._reader.unit} {line}:"
+                f" {why}); nothing was imported"
+            )
+
+    def end_absent(self) -> None:
+        """Withdraw what a full list no longer names; refuse one by which much would go or match no
+        more, or anything go while a row could not be read: that row may be what names it.
+        """
+        before, gone = self._versions.withdraw_absent()
+        if self._wishes.accept_shrink:
+            return
+        bad, absent = self._quarantined.total(), self._versions.counts["absent"]
+        if bad and absent:
+            raise ListError(
+                f"{self._file}: could not read {bad} of {counted(self._counts['rows'], 'row')}, and"
+                f" {absent} of the source's {counted(before, 'entry', 'entries')}, which no other"
+                " row names, would be withdrawn; if they are to go, import it with"
+                " --accept-shrink; nothing was imported"
+            )
+        if gone > before * _SHRINK:
+            raise ListError(
+                f"{self._file} would withdraw {gone} of the source's"
+                f" {counted(before, 'entry', 'entries')}, or give them a state that matches"
+                " nothing; if it is whole, import it with --accept-shrink; nothing was imported"
+            )
+
+    def finish(
+        self, notes: Sequence[str], sha256: str, remembered: Mapping[str, Any]
+    ) -> ImportReport:
+        """Publish what was taken, keep what the import did, and report it. The `notes` are told
+        beside those of the run itself, and `remembered` is kept of the import beside its counts.
+        """
+        number = self._published()
+        counts = self._counts + self._versions.counts
+        report = ImportReport(
+            self._file,
+            self._format,
+            self._source,
+            number,
+            unit=self._reader.unit,
+            unknown_columns=tuple(
+                name for name in self._reader.unknown_columns if not may_hold_hash(name)
+            ),
+            quarantined=dict(self._quarantined),
+            first_bad=tuple(self._first_bad),
+            notes=(*self._reader.notes, *notes, *self._notes()),
+            **{name: counts[name] for name in COUNTS},
+        )
+        self._keep(report, sha256, remembered)
+        return report
+
+    def _published(self) -> int:
+        """Write the segments and name the generation, or confirm the one there is, if the file has
+        any rows; the number of the list's generation now.
+        """
+        if self._first:
+            database.index_hashes(self._connection)
+        number = self._before.number
+        if self._versions.finish():
+            number += 1
+            segments.write_changed(
+                self._connection,
+                self._folder,
+                self._before,
+                self._versions.changes,
+                number,
+            )
+            generations.publish(
+                self._connection,
+                number,
+                what="import",
+                states=self._versions.states,
+                by=self._wishes.by,
+            )
+        elif self._counts["rows"]:
+            generations.confirm(self._connection, number)
+        return number
+
+    def _notes(self) -> Iterator[str]:
+        if not self._counts["rows"]:
+            yield _NO_ROWS
+        if self._quarantined[UNDECODABLE]:
+            yield _OTHER_ENCODING
+
+    def _keep(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
+        kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
+        kept |= pixel_versions.remembered(self._pixels)
+        kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
+        if self._wishes.terms is not None:
+            kept[TERMS] = told(self._wishes.terms)
+        if self._wishes.full:
+            kept[FULL] = True
+            kept[ABSENT] = self._versions.absent_from
+        origin = (report.file, report.format, report.source, sha256)
+        self._connection.execute(
+            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._id, report.generation, time.time(), *origin, json.dumps(kept), self._wishes.by),
+        )

@@ -1,0 +1,174 @@
+"""What there is to tell of a list: counts only, never a value."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from screener.hashing.hash import KINDS
+from screener.index.snapshot import Snapshot
+from screener.lists import times
+from screener.lists.states import MATCHING, State
+from screener.lists.store import census
+from screener.lists.store.census import Census
+from screener.lists.store.database import SEGMENTS, name_of, of_generation
+from screener.lists.store.generations import Generation
+from screener.system.progress import Progress, Steps
+
+LEAST = 2_000  # codes of which it can be told at all
+SHARE = 0.02  # of the others
+_SAMPLE = 400
+_SEED = 20260102
+
+
+def hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
+    """The rows of codes within the radius of a fiftieth of the others, in order.
+
+    Judged by a sample of the others, the same each time: whoever is near many of all is near many
+    of the sample. The time is that of a search for each of the sample, whatever else is done.
+    """
+    if len(snapshot) < LEAST:
+        return np.empty(0, np.int64)
+    rows_of_all = len(snapshot) + len(snapshot.removed)
+    drawn = np.random.default_rng(_SEED).integers(0, rows_of_all, 4 * _SAMPLE)
+    live = drawn[~np.isin(drawn, snapshot.removed)]
+    sample = np.unique(live[:_SAMPLE])
+    _, rows, _ = snapshot.search(snapshot.codes(sample), radius=radius)
+    near, counts = np.unique(rows, return_counts=True)
+    counts = counts - np.isin(near, sample)  # each is near itself
+    found: npt.NDArray[np.int64] = near[counts >= SHARE * len(sample)].astype(np.int64)
+    return found
+
+
+_COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
+_WEAK = {name for name in _COMPUTED if KINDS[name].weak}
+
+
+@dataclass(frozen=True)
+class ListInfo:
+    """A list in counts.
+
+    `created` is when the list was made, `made` when this generation was, in ISO 8601; `age_s`
+    seconds since that or since an import confirmed it. `states` and `sources` count records.
+    `values` are the distinct values that can be searched, by kind, `not_searched` those that
+    are kept only. `reached`: for each kind that this library computes, how many confirmed or
+    disputed records a search by it can reach; `by_none`: how many none can; `by_weak`: how many
+    only weak kinds can, which make no match alone unless a policy says so. `quarantined` are
+    rows set aside by the last import, by reason. `files` are index files and their bytes.
+    """
+
+    name: str
+    generation: int
+    created: str
+    made: str
+    age_s: float
+    format: int
+    library: str
+    states: Mapping[str, int]
+    sources: Mapping[str, Mapping[str, int]]
+    values: Mapping[str, int]
+    not_searched: Mapping[str, int]
+    reached: Mapping[str, int]
+    by_none: int
+    by_weak: int
+    quarantined: Mapping[str, int]
+    files: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain dicts, strings and numbers."""
+        return asdict(self)
+
+
+def gather(
+    connection: sqlite3.Connection,
+    folder: Path,
+    generation: Generation,
+    progress: Progress | None = None,
+) -> ListInfo:
+    """Count a generation, in one transaction."""
+    steps = Steps(progress, 2)
+    number = generation.number
+    created, made, library, form = connection.execute(
+        "SELECT (SELECT min(time) FROM generations), time, library,"
+        " (SELECT value FROM meta WHERE name = 'format')"
+        " FROM generations WHERE number = ?",
+        (number,),
+    ).fetchone()
+    known = census.kept(connection, number)
+    alike = census.counted(connection, number) if known is None else known
+    reached, by_none, by_weak = _reached(alike)
+    steps.add()
+    not_searched = _not_searched(connection, number, alike)
+    steps.add()
+    return ListInfo(
+        name=name_of(folder),
+        generation=generation.number,
+        created=times.shown(created),
+        made=times.shown(made),
+        age_s=max(0.0, time.time() - generation.time),
+        format=int(form),
+        library=library,
+        states=dict(generation.states),
+        sources=_sources(alike),
+        values={kind: n.rows for kind, n in sorted(generation.segments.items()) if n.rows},
+        not_searched=not_searched,
+        reached=reached,
+        by_none=by_none,
+        by_weak=by_weak,
+        quarantined=_quarantined(connection, number),
+        files={
+            name: (folder / SEGMENTS / name).stat().st_size
+            for one in generation.segments.values()
+            for name in one.names
+        },
+    )
+
+
+def _sources(census: Census) -> dict[str, dict[str, int]]:
+    sources: dict[str, Counter[str]] = {}
+    for alike, count in sorted(census.items()):
+        sources.setdefault(alike.source, Counter())[alike.state] += count
+    return {source: dict(states) for source, states in sources.items()}
+
+
+def _not_searched(connection: sqlite3.Connection, number: int, census: Census) -> dict[str, int]:
+    """The distinct values, by kind: which are read only if there are any."""
+    if not any(alike.aside and alike.state != State.WITHDRAWN for alike in census):
+        return {}
+    found = connection.execute(
+        "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
+        f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {of_generation(number)}"
+        " AND r.state <> 'withdrawn' GROUP BY 1"
+    )
+    return dict(found.fetchall())
+
+
+def _reached(census: Census) -> tuple[dict[str, int], int, int]:
+    """Count the records that can match, by each computed kind; those that none of these reaches;
+    and those that only weak kinds reach.
+    """
+    reached, by_none, by_weak = dict.fromkeys(_COMPUTED, 0), 0, 0
+    for alike, count in census.items():
+        if alike.state in MATCHING:
+            kinds = reached.keys() & alike.kinds
+            for kind in kinds:
+                reached[kind] += count
+            by_none += 0 if kinds else count
+            by_weak += count if kinds and kinds <= _WEAK else 0
+    return reached, by_none, by_weak
+
+
+def _quarantined(connection: sqlite3.Connection, number: int) -> dict[str, int]:
+    last = connection.execute(
+        "SELECT counts FROM imports WHERE generation <= ? ORDER BY id DESC LIMIT 1", (number,)
+    ).fetchone()
+    return {} if last is None else json.loads(last[0])["quarantined"]

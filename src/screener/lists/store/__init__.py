@@ -1,0 +1,1 @@
+"""The list on disk: records in SQLite, index segments beside them."""

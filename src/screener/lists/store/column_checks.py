@@ -1,0 +1,152 @@
+"""Forms: what the columns of a list's database hold; `schema` has the tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from typing import Any
+
+from screener.arguments import whole
+from screener.hashing.hash import KINDS, Hash
+from screener.hashing.vpdq_value import PDQ_BYTES, check_vpdq
+from screener.lists.states import State
+from screener.lists.terms import TLP
+from screener.system.row_checks import BLOB, TEXT, TIME, WHOLE, Forms, Table, fits, one_of, or_null
+
+SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
+CENSUS = "census"  # in the table `meta`
+# Of a hash, whose kind is in the column `kind`; `Forms` of it need the function `reads_vpdq`.
+STATE = one_of(State)
+KIND = one_of(KINDS)
+_SIZES = " ".join(f"WHEN '{one.name}' THEN {one.size}" for one in KINDS.values() if one.bits)
+VALUE = (
+    f"{BLOB} AND CASE WHEN t.kind = 'vpdq' THEN reads_vpdq({{c}})"
+    f" ELSE length({{c}}) = CASE t.kind {_SIZES} END END"
+)
+QUALITY = or_null("typeof({c}) = 'integer' AND {c} BETWEEN 0 AND 100")
+_GENERATIONS = {"since": WHOLE, "until": or_null(WHOLE)}
+
+
+def texts_of(text: str) -> dict[str, str]:
+    """The labels in the form that is stored: a JSON object of texts; ValueError or TypeError."""
+    found = {} if text == "{}" else json.loads(text)
+    if type(text) is not str or type(found) is not dict or set(map(type, found.values())) - {str}:
+        raise ValueError("no labels")
+    return found
+
+
+def pairs_of(text: str) -> list[tuple[str, str]]:
+    """The categories in the form that is stored: a JSON array of pairs of texts; likewise."""
+    found = [(scheme, code) for scheme, code in json.loads(text)]
+    if type(text) is not str or {type(one) for pair in found for one in pair} - {str}:
+        raise ValueError("no categories")
+    return found
+
+
+def counts_of(text: str) -> dict[str, int]:
+    """How many records are in each state, in the form that is stored; ValueError and others."""
+    return {state: whole(count) for state, count in json.loads(text).items()}
+
+
+def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
+    """A census in the form that is stored: its generation, the newest version of a record then, and
+    source, state, kinds, whether hashes are not compared, and count of each group; likewise.
+    """
+    number, newest, groups = json.loads(text)
+    found = []
+    for source, state, kinds, aside, count in groups:
+        if type(source) is not str or type(aside) is not bool or whole(count) < 1:
+            raise ValueError("no census")
+        names = tuple(KINDS[kind].name for kind in kinds)
+        found.append((source, str(State(state)), names, aside, count))
+    return whole(number), whole(newest), found
+
+
+def row_of(text: str) -> tuple[Any, ...]:
+    """A row that was set aside, in the form that is stored: line, entry, state, hashes, categories
+    as pairs, labels, time, and a list that newer versions put the damaged kinds in; ValueError and
+    others.
+    """
+    line, entry, state, hashes, categories, labels, updated, *more = json.loads(text)
+    kept = tuple(
+        Hash(KINDS[kind], bytes.fromhex(value), quality) for kind, value, quality in hashes
+    )
+    pairs = [(scheme, code) for scheme, code in categories]
+    return line, entry, State(state), kept, pairs, dict(labels.items()), updated, more
+
+
+FORMS = Forms(
+    (
+        Table(
+            "meta",
+            {"name": TEXT, "value": f"{TEXT} AND (t.name <> '{CENSUS}' OR reads_census({{c}}))"},
+            row=None,
+        ),
+        Table(
+            "generations",
+            {"number": WHOLE, "time": TIME, "confirmed": TIME, "what": TEXT, "library": TEXT,
+             "states": fits("reads_counts"), "who": or_null(TEXT), "note": or_null(TEXT)},
+            row="number",
+        ),
+        Table(
+            "imports",
+            {"generation": WHOLE, "time": TIME, "file": TEXT, "format": TEXT, "source": TEXT,
+             "sha256": TEXT, "counts": fits("reads_import"), "who": or_null(TEXT)},
+        ),
+        Table(
+            "records",
+            {"source": TEXT, "entry": TEXT, "state": STATE, "said": STATE,
+             "categories": f"({{c}} = '[]' OR {fits('reads_categories')})",
+             "labels": f"({{c}} = '{{{{}}}}' OR {fits('reads_labels')})",
+             "updated": or_null(TEXT), "fingerprint": BLOB, "import": WHOLE, **_GENERATIONS},
+        ),
+        Table(
+            "hashes",
+            {"record": WHOLE, "kind": KIND, "value": VALUE,
+             "quality": QUALITY,
+             "why_not": or_null(TEXT)},
+            row="record",
+        ),
+        Table(
+            "frames",
+            {"record": WHOLE, "value": f"{BLOB} AND length({{c}}) = {PDQ_BYTES}",
+             "count": f"{WHOLE} AND {{c}} > 0"},
+            row="record",
+        ),
+        Table(
+            "segments",
+            {"file": fits("reads_name"), "kind": KIND, "rows": WHOLE, **_GENERATIONS},
+            row=None,
+        ),
+        Table(
+            "quarantine",
+            {"import": WHOLE, "line": WHOLE, "field": or_null(TEXT), "reason": TEXT,
+             "row": or_null(fits("reads_row")), "released": or_null(WHOLE)},
+        ),
+        Table(
+            "opinions",
+            {"source": TEXT, "entry": TEXT, "who": TEXT, "state": STATE, "reason": TEXT,
+             "time": TIME, **_GENERATIONS},
+        ),
+        Table("judged", {"kind": KIND, "value": VALUE, "why_not": or_null(TEXT)}, row=None),
+        Table(
+            "terms",
+            {"source": TEXT, "tlp": or_null(one_of(TLP)),
+             "redistribution": or_null("{c} IN (0, 1)"), "expires": or_null(fits("reads_day")),
+             "note": or_null(TEXT), "who": or_null(TEXT), "time": TIME},
+            row=None,
+        ),
+    ),
+    {
+        "reads_vpdq": check_vpdq,
+        "reads_labels": texts_of,
+        "reads_categories": pairs_of,
+        "reads_counts": counts_of,
+        "reads_census": census_of,
+        "reads_import": lambda text: json.loads(text)["quarantined"].items(),
+        "reads_row": row_of,
+        "reads_name": lambda text: SEGMENT_NAME.fullmatch(text)[0],  # type: ignore[index]
+        "reads_day": date.fromisoformat,
+    },
+)  # fmt: skip

@@ -1,0 +1,185 @@
+"""Searchable: which values of a kind can be hit in a generation, as its records have them; and what
+a change of a list does to them.
+
+They are the distinct values of hashes that are compared, and of videos the PDQs of their frames,
+over the records that are not withdrawn. `segments` has them in files.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+from operator import attrgetter
+
+import numpy as np
+
+from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.video_frames import FLOOR, Frames
+from screener.index.values import Values
+from screener.lists.states import MATCHING
+from screener.lists.store.database import AT_ONCE, of_generation, some_at_once
+from screener.lists.store.generations import Generation
+from screener.lists.store.records import COLUMNS, Record, record_of
+from screener.lists.store.version_counts import past
+
+_ORDER = attrgetter("source", "entry")
+
+
+def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
+    """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
+    compared at that floor; of a video, one with a frame that is. Ends at the first one found: of a
+    value the newest versions go first.
+    """
+    # What is compared of a video has a frame of the least floor.
+    by_frames = kind.video and floor > FLOOR
+    found = connection.execute(
+        "SELECT h.value FROM hashes h JOIN records r ON r.id = h.record"
+        " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
+        f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
+        f" AND {of_generation(generation)} ORDER BY h.value DESC, h.record DESC"
+        f" LIMIT {-1 if by_frames else 1}",
+        (kind.name, 0 if kind.video else floor, *map(str, MATCHING)),
+    )
+    return any(not by_frames or len(Frames.of_value(value).usable(floor)) for (value,) in found)
+
+
+def of(
+    connection: sqlite3.Connection, kind: HashKind, values: Iterable[bytes], generation: int
+) -> dict[bytes, tuple[Record, ...]]:
+    """The records of a generation that hold each value and can be hit, by source and entry."""
+    wanted = list(dict.fromkeys(values))
+    found: dict[bytes, list[Record]] = {value: [] for value in wanted}
+    for some, marks in some_at_once(wanted):
+        rows = connection.execute(_question(marks, generation), (kind.name, *some))
+        for value, quality, *facts in rows:
+            found[value].append(record_of(connection, facts, generation, quality=quality))
+    # For the few records that most values have, sooner than by SQLite.
+    return {value: tuple(sorted(records, key=_ORDER)) for value, records in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _question(marks: str, generation: int) -> str:
+    return (
+        f"SELECT h.value, h.quality, {COLUMNS} FROM hashes h JOIN records r ON r.id = h.record"
+        f" WHERE h.kind = ? AND h.value IN ({marks})"
+        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}"
+    )
+
+
+_NOW = "AND r.until IS NULL AND r.state <> 'withdrawn'"
+
+
+class Changes:
+    """What a change of a list did to the searchable values, kind by kind: packed, 32 bytes for a
+    PDQ.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._gained: dict[str, bytearray] = defaultdict(bytearray)
+        self._doubtful: dict[str, bytearray] = defaultdict(bytearray)
+
+    def gain(self, hashes: Iterable[Hash]) -> None:
+        """Note searchable hashes that a visible record now holds."""
+        for item in hashes:
+            self._gained[item.kind.name] += item.codes
+
+    def doubt(self, hashes: Iterable[Hash]) -> None:
+        """Note searchable hashes that a record no longer holds, though others may."""
+        for item in hashes:
+            self._doubtful[item.kind.name] += item.codes
+
+    def kinds(self) -> list[HashKind]:
+        """The kinds with a change."""
+        changed = self._gained.keys() | self._doubtful.keys()
+        return [kind for name, kind in KINDS.items() if name in changed]
+
+    def gained(self, kind: HashKind) -> Values:
+        """The gained values, sorted, each once; handed over, and forgotten here."""
+        return _distinct(self._gained.pop(kind.name, bytearray()), kind)
+
+    def doubtful(self, kind: HashKind) -> Values:
+        """The doubtful values, sorted, each once; handed over, and forgotten here."""
+        return _distinct(self._doubtful.pop(kind.name, bytearray()), kind)
+
+
+def held_among(
+    connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
+) -> Values:
+    """Those of the values that a visible record holds still, sorted; or where they are many, all
+    values of the kind that one holds.
+    """
+    if not past(connection, current.states).few(values.size):
+        return all_held(connection, kind)
+    found: list[bytes] = []
+    raw, size = values.tobytes(), kind.code_size
+    for start in range(0, len(raw), AT_ONCE * size):
+        piece = raw[start : start + AT_ONCE * size]
+        some = [piece[at : at + size] for at in range(0, len(piece), size)]
+        marks = ",".join("?" * len(some))
+        found += (
+            value
+            for (value,) in connection.execute(
+                f"SELECT DISTINCT h.value {_held(kind)} {_NOW} AND h.value IN ({marks})",
+                (kind.name, *some),
+            )
+        )
+    return _distinct(bytearray().join(found), kind)
+
+
+def all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
+    """Every searchable value of a kind that a visible record holds, sorted."""
+    packed = bytearray()
+    for (value,) in connection.execute(question(kind, "r.until IS NULL")):
+        if len(value) != kind.code_size:  # all behind it would be other values
+            raise ValueError("no value")
+        packed += value
+    return _distinct(packed, kind)
+
+
+def _held(kind: HashKind) -> str:
+    """The tables and conditions of a question for searchable values, `h.value`, of records `r`; the
+    kind's name is its first parameter.
+    """
+    if kind.video:
+        return "FROM frames h JOIN records r ON r.id = h.record WHERE ? = 'vpdq'"
+    return "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ? AND h.why_not IS NULL"
+
+
+def question(
+    kind: HashKind, which: str, *, columns: str = "h.value", by_record: bool = True
+) -> str:
+    """Return the SQL for all searchable values of a kind that records `r` under a condition hold.
+
+    It goes from record to record, whose hashes lie together, and passes over other versions; not
+    `by_record`, from hash to hash, for a kind of which there is next to nothing.
+    """
+    of_kind = "frames h" if kind.video else "hashes h"
+    compared = "" if kind.video else f"AND h.kind = '{kind.name}' AND h.why_not IS NULL"
+    tables = ("records r", of_kind) if by_record else (of_kind, "records r")
+    return (
+        f"SELECT {columns} FROM {' CROSS JOIN '.join(tables)} ON h.record = r.id"
+        f" WHERE r.state <> 'withdrawn' AND {which} {compared}"
+    )
+
+
+def _distinct(packed: bytearray, kind: HashKind) -> Values:
+    """Packed values sorted, each once.
+
+    By their first eight bytes as numbers, which sorts many times faster than texts, and the few
+    that agree in these by the rest.
+    """
+    values: Values = np.frombuffer(packed, dtype=f"S{kind.code_size}")
+    heads = values.view(np.uint8).reshape(-1, kind.code_size)[:, :8].copy().view(">u8").ravel()
+    heads = heads.astype(np.uint64)
+    order = np.argsort(heads)
+    heads = heads[order]
+    values = values[order]
+    again = np.zeros(len(values) + 1, bool)  # whether a value begins as the one before does
+    again[1:-1] = heads[1:] == heads[:-1]
+    alike = np.flatnonzero(again[:-1] | again[1:])
+    values[alike] = np.sort(values[alike])
+    again[1:-1] &= values[1:] == values[:-1]
+    return values[~again[:-1]] if again.any() else values

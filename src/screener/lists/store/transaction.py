@@ -1,0 +1,151 @@
+"""Changing a list: one writer at a time, all that it writes or nothing, and sweeping behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from screener.errors import IndexFileError, ListError
+from screener.lists.store import database, erase, schema, sharing
+from screener.lists.store.column_checks import SEGMENT_NAME
+from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
+from screener.lists.store.generations import KEPT
+from screener.system.locks import one_at_a_time, remove_unheld
+from screener.system.sqlite_errors import told
+
+LOCK = "lock"
+_OURS = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The transaction of the one writer of index files: `one_writer` and `transaction`."""
+    with one_writer(folder), transaction(folder) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of the one who may write and sweep index files; sweeps before anything else.
+
+    Whoever changes records alone needs no more than a `transaction`, and does not wait for this.
+    Waits some seconds for another writer, then raises ListError.
+    """
+    check_folder(folder)
+    with contextlib.ExitStack() as stack, _list_errors(folder):
+        try:
+            lock = one_at_a_time(folder / LOCK, seconds=database.WAIT_SECONDS)
+            stack.enter_context(lock)
+        except IndexFileError as error:
+            raise _another(folder) from error
+        sharing.keep(folder, folder / LOCK)
+        if database.ask(folder, erase.is_due):
+            with contextlib.closing(connect(folder, "rw")) as connection:
+                erase.finish(connection, folder)
+                _empty_log(connection)
+        database.ask(folder, lambda connection: _sweep(connection, folder))
+        yield
+
+
+@contextlib.contextmanager
+def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that writes: committed and synced at the end, rolled back on any error.
+
+    Waits some seconds for another one, then raises ListError.
+    """
+    check_folder(folder)
+    with (
+        _list_errors(folder),
+        contextlib.closing(connect(folder, "rw")) as connection,
+        database.damage_told(connection, folder),
+    ):
+        check_format(connection, folder)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -262144")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise _another(folder) from error
+        try:
+            database.identified(connection)
+            connection.execute(schema.BY_END)
+            yield connection
+            connection.execute("COMMIT")
+            _empty_log(connection)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Bring the log into the database and cut it to nothing, unless a reader is at work.
+
+    Closing does so only if nobody has the database open, and a program that has the list open keeps
+    a connection. The change is committed: whatever goes wrong here is left to the next writer.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove a list into which nothing was ever imported; do nothing if somebody else is at it."""
+    gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.gone")
+    try:
+        with contextlib.suppress(ListError, OSError), one_writer(folder):
+            if not database.ask(folder, lambda c: c.execute("SELECT 1 FROM imports").fetchone()):
+                # Whoever waits for the lock finds no list any more, and says so.
+                folder.rename(gone)
+    finally:
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def identity(folder: Path) -> str:
+    """The id of a list; one that an older version made is given one. ListError."""
+    found = database.ask(folder, database.known_id)
+    if found is None:
+        with transaction(folder) as connection:
+            found = database.identified(connection)
+    return found
+
+
+@contextlib.contextmanager
+def _list_errors(folder: Path) -> Iterator[None]:
+    """What the system or SQLite reports, as a ListError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        message = (
+            f"cannot write to the list {folder}, nothing changed: {told(error, folder / DATABASE)}"
+        )
+        raise ListError(message) from None
+
+
+def _another(folder: Path) -> ListError:
+    return ListError(f"another import into {folder} is running; try again when it has finished")
+
+
+def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
+    """Remove the segment files that no kept generation names and that no reader holds.
+
+    Only files whose names are of our own making: what else somebody put there is left alone.
+    Only the one writer may: a file that another has written but not yet published has no row.
+    The rows stay, so that a generation whose files went can never be taken for an empty one.
+    """
+    newest = connection.execute("SELECT max(number) FROM generations").fetchone()[0]
+    kept = {
+        file
+        for (file,) in connection.execute(
+            "SELECT file FROM segments WHERE until IS NULL OR until > ?", (newest - KEPT + 1,)
+        )
+    }
+    for path in (folder / SEGMENTS).iterdir():
+        if path.name not in kept and _OURS.fullmatch(path.name):
+            remove_unheld(path)

@@ -1,0 +1,1 @@
+"""Zip, tar and compressed files: one input for each member."""

@@ -1,0 +1,34 @@
+"""FrameBudget: what the frames of one file may cost together."""
+
+from __future__ import annotations
+
+from screener.errors import MediaError
+from screener.media.files.limits import Limits, check_pixels
+
+_FRAMES_FACTOR = 4
+"""All frames of one file together may have this many times the pixels of one picture."""
+
+
+class FrameBudget:
+    """What frames may still cost together: so many of them, of so many pixels."""
+
+    def __init__(self, limits: Limits, *, factor: int = _FRAMES_FACTOR) -> None:
+        """As many as a file may have, and all together `factor` times the pixels of a picture."""
+        self._limits, self._factor = limits, factor
+        self._frames, self._pixels = limits.frames, limits.pixels * factor
+
+    @property
+    def most(self) -> int:
+        """As many frames as a file may have."""
+        return self._limits.frames
+
+    def take(self, width: int, height: int) -> None:
+        """One frame more. Raises MediaError, `too_large`, and takes nothing."""
+        if not self._frames:
+            raise MediaError("too_large", f"more than {self._limits.frames} frames")
+        check_pixels(width, height, self._limits)
+        pixels = width * height
+        if pixels > self._pixels:
+            most = f"{self._limits.pixels} x {self._factor} pixels"
+            raise MediaError("too_large", f"all frames together: over {most}")
+        self._frames, self._pixels = self._frames - 1, self._pixels - pixels

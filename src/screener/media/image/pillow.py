@@ -1,0 +1,242 @@
+"""Pillow, held at arm's length: what opens a file and loads its frames.
+
+Plugins are asked directly, through Pillow's registry, instead of through `Image.open`: that
+checks sizes against a limit of the whole process, which belongs to the program that imports
+us, and may warn. Nothing here changes that program's Pillow or its warnings.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+from PIL import IcoImagePlugin, Image, ImageFile
+
+from screener.errors import MediaError, ShortOfMemory
+from screener.media.files.sniff import HEIF, sniff
+from screener.media.image.errors import failure, unidentified
+from screener.media.image.pixels import Pixels, orientation
+from screener.media.image.plugins import direct
+from screener.media.image.plugins.apng import Png
+from screener.media.image.plugins.gif import Gif
+from screener.media.image.plugins.pcx import Dcx, Pcx
+from screener.media.image.plugins.sun import Sun
+from screener.media.image.plugins.tga import Tga
+from screener.media.image.plugins.webp import Webp
+from screener.media.image.plugins.xbm import Xbm
+from screener.media.image.structure import icons, png, tiff
+from screener.media.image.structure.strict import strict
+
+# Formats that run other programs, open further files inside themselves without a limit, or
+# unpack without one. Stubs, which have no decoder at all, are told by their class.
+_REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
+
+_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
+    "DCX": Dcx,
+    "GIF": Gif,
+    "PCX": Pcx,
+    "PNG": Png,
+    "SUN": Sun,
+    "TGA": Tga,
+    "WEBP": Webp,
+    "XBM": Xbm,
+}
+"""What opens a format in place of Pillow's own."""
+
+# Loaded with this module, so that they are whole in every thread: Pillow lists a plugin while its
+# import still runs.
+Image.preinit()
+_LOADED = tuple(Image.OPEN)
+
+# How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
+# give it 64 KiB, and a scan with arithmetic coding cannot be interrupted where they end.
+_AT_ONCE = 1 << 40
+
+
+def open_image(data: bytes) -> ImageFile.ImageFile:
+    """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError.
+
+    Of a PNG that Pillow refuses, and of one that is animated, only the chunks are read that have
+    to do with its pixels.
+    """
+    if png.is_animated(data):
+        return _opened(png.bare(data) or data)
+    try:
+        return _opened(data)
+    except ShortOfMemory:
+        raise
+    except MediaError:
+        bare = png.bare(data)
+        if bare is None:
+            raise
+    return _opened(bare)
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
+    mime = sniff(data)
+    if mime in HEIF and (image := _open_heif(data)) is not None:
+        return image
+    if mime == "image/tiff":
+        return _open_tiff(data)
+    if mime == "image/x-icon" and (image := _open_icon(data)) is not None:
+        return image
+    cause: BaseException | None = None
+    refused: str | None = None
+    try:
+        for name in _formats():
+            factory, accept = Image.OPEN[name]
+            factory = _OURS.get(name, factory)
+            try:
+                verdict = accept is None or accept(data[:16])
+                if not verdict or isinstance(verdict, str):  # a text: built without this format
+                    continue
+                if _is_refused(name, factory):
+                    # Without a signature to accept, anything might be one of these.
+                    refused = name if accept is not None else refused
+                    continue
+                return strict(_of_a_size(factory(BytesIO(data), "")))
+            except (SyntaxError, IndexError, TypeError, struct.error) as error:
+                # Pillow's own way for a plugin to say "not mine after all".
+                if accept is not None and cause is None:
+                    cause = error
+            except Exception as error:
+                raise failure(error, data, "cannot be opened") from None
+        raise unidentified(data, cause, refused)
+    finally:
+        cause = None  # its calls hold what calls them: this, with the file, would stay with it
+
+
+def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """The image, whose width and height are whole numbers. A header of IM may say anything."""
+    width, height = image.size
+    for side in (width, height):
+        if not isinstance(side, int):
+            raise ValueError("no whole number of pixels")
+    return image
+
+
+def _open_tiff(data: bytes) -> ImageFile.ImageFile:
+    """The first page of a TIFF that can be opened: one that cannot hides no other."""
+    try:
+        return tiff.first_opened(data)
+    except MediaError:
+        raise
+    except Exception as error:
+        raise failure(error, data, "cannot be opened") from None
+
+
+def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
+    """The image of an ICO or CUR; None where it cannot be opened, or is none, as of some TGAs."""
+    try:
+        return strict(IcoImagePlugin.IcoImageFile(BytesIO(icons.as_icon(data)), ""))
+    except Exception:
+        return None
+
+
+def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
+    """The image by `pillow-heif`; None where that is not installed."""
+    try:
+        from screener.media.image.plugins import heif
+    except ImportError:
+        return None
+    try:
+        return heif.opened(data)
+    except Exception as error:
+        raise failure(error, data, "cannot be opened") from None
+
+
+def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
+    """The upright pixels of a picture of a HEIF or AVIF, or of a WebP that is a still, without
+    Pillow's copies of them; None where they are to be had of the image only. Raises what the
+    decoder raises.
+    """
+    if image.format == "AVIF":
+        return direct.avif(image, number)
+    if image.format == "WEBP":
+        return direct.webp(image, data)
+    if image.format != "HEIF":
+        return None
+    try:
+        from screener.media.image.plugins import heif
+    except ImportError:  # a plugin of the program's
+        return None
+    return heif.decoded(data, number)
+
+
+def unturned(image: ImageFile.ImageFile) -> int:
+    """The orientation that is still to be applied to the current frame once it is loaded.
+
+    Pillow turns a TIFF itself while it loads, which takes its pixels twice; here it is kept from
+    doing so.
+    """
+    turn = orientation(image)
+    size = getattr(image, "_tile_size", None)
+    if image.format == "TIFF" and turn != 1 and size is not None:
+        image.getexif()[0x0112] = 1
+        image._size = size
+    return turn
+
+
+def load(image: ImageFile.ImageFile) -> None:
+    """Decode the current frame; raises what the plugin raises."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if image.format == "TIFF" and limit is not None and image.width * image.height > limit:
+        # TIFF allocates late and would consult the process's limit; ours has been checked.
+        size = getattr(image, "_tile_size", image.size)
+        if getattr(image, "_im", None) is None:
+            image.im = Image.new(image.mode, size).im
+    if image.format in ("JPEG", "MPO"):
+        image.decodermaxblock = _AT_ONCE
+    if image.format == "PNG":
+        image.decoderconfig = ()  # Pillow adds to it with each frame of an interlaced one
+    image.load()
+
+
+def remains(image: ImageFile.ImageFile) -> Image.Image | None:
+    """What had been decoded of a frame when its decoder gave up, or None if nothing had. Raises
+    MemoryError.
+    """
+    tile, image.tile = image.tile, []
+    try:
+        if image.format in ("GIF", "XBM"):
+            # Puts the part of a later frame onto the one before; has black for what is set.
+            image.load_end()
+        ImageFile.ImageFile.load(image)
+        # A plain image round the same memory: plugins would try to decode once more.
+        return image._new(image.im)
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+    finally:
+        image.tile = tile
+
+
+def luma_only(image: ImageFile.ImageFile) -> bool:
+    """Whether a JPEG's first component is its luma, at full resolution: the ordinary kind.
+
+    Then the decoder may skip the colours. Not for CMYK, YCCK, RGB-coded and grey files, nor
+    where the luma is subsampled.
+    """
+    layers: list[tuple[int, int, int, int]] = getattr(image, "layer", [])
+    if image.mode != "RGB" or len(layers) != 3:
+        return False
+    ids = tuple(layer[0] for layer in layers)
+    coded = image.info.get("adobe_transform")
+    if "jfif" not in image.info and (coded == 0 or ids == (ord("R"), ord("G"), ord("B"))):
+        return False
+    return all(layers[0][axis] >= layer[axis] for axis in (1, 2) for layer in layers)
+
+
+def _formats() -> Iterator[str]:
+    """Yield Pillow's formats in Pillow's order; import the rarer plugins only if needed."""
+    yield from _LOADED
+    Image.init()  # which waits for plugins that another thread is importing
+    yield from [name for name in tuple(Image.OPEN) if name not in _LOADED]
+
+
+def _is_refused(name: str, factory: Callable[..., Any]) -> bool:
+    stub = isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)
+    return stub or name in _REFUSED

@@ -1,0 +1,154 @@
+"""Clean apertures of HEIF and AVIF: the box `clap`, by which a file shows a part of a picture."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from typing import NamedTuple
+
+from screener.media.image.structure import headers
+from screener.media.image.structure.headers import big
+
+_MOST = 100_000  # boxes and associations of a kind
+_SAMPLE = 78  # bytes of a sample entry of pictures before its boxes
+_WAY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+
+
+class Aperture(NamedTuple):
+    """A size, and how far its middle is from that of the picture, in pixels."""
+
+    width: Fraction
+    height: Fraction
+    across: Fraction
+    down: Fraction
+
+
+def of_avif(data: bytes) -> Aperture | None:
+    """Return what an AVIF shows of its primary picture or, if it is animated, of its frames; None
+    if that is all of it.
+    """
+    if b"clap" not in data:
+        return None
+    boxes = {name: (start, end) for name, start, end in islice(headers.boxes(data, 0), _MOST)}
+    if data[8:12] == b"avis" and b"moov" in boxes:
+        return next(_of_tracks(data, 0, len(data), 0), None)
+    if b"meta" not in boxes:
+        return None
+    claps = dict(_properties(data, *boxes[b"meta"]))
+    primary = _primary(data, *boxes[b"meta"])
+    for item, _, named in _associations(data, *boxes[b"meta"]):
+        for place in (claps.get(_number(one)) for one in named if item == primary):
+            if place is not None:
+                return _read(data, place)
+    return None
+
+
+def without(data: bytes) -> bytes | None:
+    """Return a HEIF that shows all of its pictures; None if it shows all of them already."""
+    if b"clap" not in data:
+        return None
+    bare = bytearray(data)
+    for name, start, end in islice(headers.boxes(data, 0), _MOST):
+        if name == b"meta":
+            claps = dict(_properties(data, start, end))
+            for _, at, named in _associations(data, start, end):
+                kept = b"".join(one for one in named if _number(one) not in claps)
+                length = sum(map(len, named))
+                # No property has the number 0. libheif finds none behind one of that number.
+                bare[at : at + length] = kept.ljust(length, b"\0")
+    return None if bare == data else bytes(bare)
+
+
+def box(clap: Aperture, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Return the left, top, right and bottom of what is shown of a picture of that size, to whole
+    pixels as libheif has them; None if that is all of it, or nothing.
+    """
+    left = int(_first(clap.width, clap.across, width))
+    top = _rounded(_first(clap.height, clap.down, height))
+    right = min(_rounded(clap.width - 1 + left) + 1, width)
+    bottom = min(_rounded(clap.height - 1 + top) + 1, height)
+    left, top = max(left, 0), max(top, 0)
+    if left >= right or top >= bottom or (right - left, bottom - top) == (width, height):
+        return None
+    return left, top, right, bottom
+
+
+def _first(size: Fraction, middle: Fraction, whole: int) -> Fraction:
+    """Return where an aperture begins in a picture that is so wide, or so high."""
+    return middle + Fraction(whole - 1, 2) - (size - 1) / 2
+
+
+def _rounded(number: Fraction) -> int:
+    return int(number + Fraction(1, 2))
+
+
+def _read(data: bytes, at: int) -> Aperture | None:
+    """Return the aperture that a box says, None if it says none."""
+    if len(data) < at + 32:
+        return None
+    numbers = struct.unpack_from(">IIIIiIiI", data, at)
+    if not all(numbers[1::2]):
+        return None
+    return Aperture(*map(Fraction, numbers[::2], numbers[1::2]))
+
+
+def _properties(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the number of each clean aperture among the properties of a box `meta`, and where it
+    begins.
+    """
+    for name, start, after in islice(headers.boxes_within(data, at + 4, end), _MOST):
+        if name != b"iprp":
+            continue
+        for inner, first, last in islice(headers.boxes_within(data, start, after), _MOST):
+            if inner == b"ipco":
+                each = islice(headers.boxes_within(data, first, last), _MOST)
+                for number, (kind, body, _) in enumerate(each, start=1):
+                    if kind == b"clap":
+                        yield number, body
+
+
+def _associations(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, list[bytes]]]:
+    """Yield, for each item with properties, its number, where these are named, and the names."""
+    for name, start, after in islice(headers.boxes_within(data, at + 4, end), _MOST):
+        if name != b"iprp":
+            continue
+        for inner, first, last in islice(headers.boxes_within(data, start, after), _MOST):
+            if inner == b"ipma":
+                yield from islice(_of_items(data, first, min(last, len(data))), _MOST)
+
+
+def _of_items(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, list[bytes]]]:
+    wide = 4 if big(data, at, 1) else 2
+    size = 2 if big(data, at + 3, 1) & 1 else 1
+    at += 8
+    while at + wide < end:
+        item, count, at = big(data, at, wide), data[at + wide], at + wide + 1
+        after = min(at + size * count, end)
+        yield item, at, [data[place : place + size] for place in range(at, after, size)]
+        at = after
+
+
+def _number(name: bytes) -> int:
+    """Return the number of a property, without the bit that says whether it has to be known."""
+    return int.from_bytes(name, "big") & (0x7FFF if len(name) == 2 else 0x7F)
+
+
+def _primary(data: bytes, at: int, end: int) -> int:
+    for name, start, _ in islice(headers.boxes_within(data, at + 4, end), _MOST):
+        if name == b"pitm":
+            return big(data, start + 4, 4 if big(data, start, 1) else 2)
+    return 0
+
+
+def _of_tracks(data: bytes, at: int, end: int, depth: int) -> Iterator[Aperture]:
+    """Yield the apertures of the tracks of a movie."""
+    for name, start, after in islice(headers.boxes_within(data, at, end), _MOST):
+        if depth == len(_WAY):  # a sample entry
+            for kind, body, _ in islice(headers.boxes_within(data, start + _SAMPLE, after), _MOST):
+                if kind == b"clap" and (found := _read(data, body)) is not None:
+                    yield found
+        elif name == _WAY[depth]:
+            first = start + 8 if name == b"stsd" else start
+            yield from _of_tracks(data, first, after, depth + 1)

@@ -1,0 +1,1 @@
+"""The structure of video files, read without decoding."""

@@ -1,0 +1,1 @@
+"""What is written about results: result files, pages, audit logs, calibrations."""

@@ -1,0 +1,1 @@
+"""Reports about result files, as HTML and CSV."""

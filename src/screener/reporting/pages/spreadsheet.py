@@ -1,0 +1,126 @@
+"""Spreadsheet: a file of results as CSV."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from screener.reporting.pages.result_file import archive_of, counting, facts_of, moment
+from screener.reporting.pages.summary import Summary
+from screener.screening.result import Verdict, line_counts
+from screener.system.output_file import Sort, private_text
+
+_RESULT = (
+    "input", "archive", "verdict", "reason", "detail", "extra", "bytes", "mtime", "type", "width",
+    "height", "frames", "generations", "stamps", "policy", "seconds",
+)  # fmt: skip
+_HIT = (
+    "hit", "list", "source", "entry", "state", "kind", "distance", "radius", "orientation",
+    "region", "part", "part_kind", "time", "categories",
+)  # fmt: skip
+# What tells inputs apart whose names look the same.
+_NAME = ("input_base64", "same")
+# Where a cell begins, also in a spreadsheet that parts columns by semicolons or tabs, as in French,
+# and takes commas and quotes within for text; with the sign by which it is a formula. Met without
+# one too, so that of a name of nothing but tabs no sign is looked for behind each of them.
+_BEGINNING = re.compile('(?:^|[;\t\r\n])[\\s"]*([-=+@\uff0d\uff1d\uff0b\uff20])?')
+_SEPARATOR = re.compile("[;\t\r\n]")
+
+# The rows of a table stand in this order, as a spreadsheet shows the first million only. Bits, as
+# a line may have rows of several.
+_MATCHES, _BESIDE, _UNSCREENED, _CLEARED = _GROUPS = (1, 2, 4, 8)
+
+
+def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
+    """Write a file of results as CSV; return how many lines could not be read.
+
+    There is a row for each match, then one for each hit beside, then one for each other input:
+    first those that were not screened. Of an input that was screened again the newest line counts.
+    It takes one byte of memory a line besides what finding these takes.
+
+    It is UTF-8 and begins with a byte order mark, without which Excel reads names as of another
+    encoding. What would be taken for a formula has an apostrophe in front. OutputError where it is
+    no such file, or the table would be written over something else.
+    """
+    older = Summary.of(Path(results)).older
+    groups = bytearray()  # of each line
+    unread = 0
+    with private_text(path, Sort(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
+        stream.write("\ufeff")
+        writer = csv.writer(stream)
+        writer.writerow([*_RESULT, *_HIT, *_NAME])
+        for line in counting(Path(results), older):
+            try:
+                rows = _rows(facts_of(line))
+            except (KeyError, TypeError, ValueError, AttributeError):
+                unread += 1
+                rows = {}
+            groups.append(sum(rows))
+            writer.writerows(rows.get(_MATCHES, ()))
+        for group in _GROUPS[1:]:
+            # As many lines as were there before: a scan may be writing more.
+            for line, its in zip(counting(Path(results), older), groups, strict=False):
+                if its & group:
+                    writer.writerows(_rows(facts_of(line))[group])
+    return unread
+
+
+def _rows(facts: Mapping[str, Any] | None) -> dict[int, list[list[Any]]]:
+    """Return the rows of a line by their groups.
+
+    Raises KeyError, TypeError, ValueError or AttributeError if the line is damaged.
+    """
+    if facts is None:
+        raise ValueError("no result")
+    matches, beside = facts["matches"], facts["beside"]
+    made = {
+        _MATCHES: [_row(facts, match | {"hit": "match"}) for match in matches],
+        _BESIDE: [_row(facts, match | {"hit": "beside"}) for match in beside],
+    }
+    if not matches and not beside and line_counts(facts):
+        unscreened = facts["verdict"] == Verdict.UNSCREENED
+        made[_UNSCREENED if unscreened else _CLEARED] = [_row(facts, {})]
+    return {group: rows for group, rows in made.items() if rows}
+
+
+def _row(facts: Mapping[str, Any], hit: Mapping[str, Any]) -> list[Any]:
+    return [_cell(value) for value in _values(facts, hit)]
+
+
+def _values(facts: Mapping[str, Any], hit: Mapping[str, Any]) -> Iterator[Any]:
+    media, changed = facts.get("media") or {}, moment(facts.get("mtime_ns"))
+    made = {
+        "archive": archive_of(facts),
+        "mtime": changed and changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "generations": " ".join(f"{o['name']}:{o['generation']}" for o in facts["lists"]),
+        "stamps": " ".join(str(o.get("stamp")) for o in facts["lists"]),
+        **{name: media.get(name) for name in ("type", "width", "height", "frames")},
+    }
+    yield from (made.get(name, facts.get(name)) for name in _RESULT)
+    for name in _HIT:
+        if name == "categories":
+            yield " ".join(f"{c['scheme']}:{c['code']}" for c in hit.get("category", ()))
+        else:
+            yield hit.get(name)
+    yield facts.get("input_base64")
+    yield " ".join(map(str, facts.get("same", ())))
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    guarded = _BEGINNING.sub(_guarded, text)
+    return f"'{guarded}" if guarded.startswith(("\t", "\r", "\n")) else guarded
+
+
+def _guarded(beginning: re.Match[str]) -> str:
+    """The beginning of a cell, with an apostrophe in front of all that may be one of a formula."""
+    if beginning[1] is None:
+        return beginning[0]
+    guarded = _SEPARATOR.sub(r"\g<0>'", beginning[0])
+    return guarded if beginning.start() else f"'{guarded}"

@@ -1,0 +1,1 @@
+"""Hashes that are kept for later lists."""

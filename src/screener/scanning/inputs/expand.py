@@ -1,0 +1,109 @@
+"""Inputs: which files a call means, in which order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from typing import BinaryIO
+
+from screener.scanning.inputs import folder
+from screener.scanning.inputs.folder import Place
+from screener.scanning.inputs.listed_names import A_WHILE_S, Awaited, Names
+from screener.scanning.inputs.pattern import Pattern
+
+FilePath = str | PathLike[str]
+
+_CONTENT = (bytes, bytearray, memoryview)
+
+
+def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
+    """The files under the paths, folders walked in order of name: see `folder.walk`."""
+    for place in places(paths):
+        if isinstance(place, Awaited):
+            place.wait()
+        else:
+            yield place.path
+
+
+def places(
+    paths: FilePath | Iterable[FilePath], *, by_disk: bool = False
+) -> Iterator[Place | Awaited]:
+    """As `find`, with where they lie; `by_disk` walks each folder in that order, not by name.
+
+    Awaited while a name is still to come, or to be found: then it is to be asked for again.
+    TypeError for what is neither a path nor several, bytes among it: those are content.
+    """
+    return _each(_several(paths), by_disk)
+
+
+def _each(paths: Iterable[FilePath], by_disk: bool) -> Iterator[Place | Awaited]:
+    for path in paths:
+        if isinstance(path, Names):
+            for name in path:
+                yield from [name] if isinstance(name, Awaited) else _places(name, by_disk)
+        elif isinstance(path, Pattern):
+            yield from _fitting(path, by_disk)
+        else:
+            yield from _places(_text(path), by_disk)
+
+
+def count(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
+    """Numbers that add up to how many files `find` gives, as `folder.count`. Names on a stream are
+    not read.
+    """
+    for path in _several(paths):
+        if isinstance(path, Pattern):
+            yield from (int(place is not None) for place in path.steps())
+        else:
+            yield from folder.count(_text(path))
+
+
+def arguments(given: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
+    """What the arguments of a command mean: a path as it is; `-`, the names on standard input; and
+    a pattern with `*`, `?`, `[…]` or `**` where there is no file of that name.
+    """
+    for one in given:
+        if one == "-" and stdin is not None:
+            yield Names(stdin)
+        else:
+            yield Pattern(one) if Pattern.is_one(one) else one
+
+
+def _fitting(pattern: Pattern, by_disk: bool) -> Iterator[Place | Awaited]:
+    """What a pattern means, of which there may be little among very many files."""
+    since = time.monotonic()
+    for place in pattern.steps(by_disk=by_disk):
+        if place is not None:
+            yield place
+        elif time.monotonic() - since > A_WHILE_S:
+            yield Awaited()
+            since = time.monotonic()
+
+
+def _several(paths: FilePath | Iterable[FilePath]) -> Iterable[FilePath]:
+    if isinstance(paths, str | PathLike):
+        return [paths]
+    if not isinstance(paths, Iterable) or isinstance(paths, _CONTENT):
+        raise _no_path(paths)
+    return paths
+
+
+def _text(path: FilePath) -> str:
+    found = os.fspath(path) if isinstance(path, PathLike) else path
+    if not isinstance(found, str):
+        raise _no_path(found)
+    return found
+
+
+def _no_path(given: object) -> TypeError:
+    """What to raise of it. Taken for names, bytes would be gone through number by number."""
+    what = f"a path is text or an os.PathLike of text, not {type(given).__name__}"
+    if isinstance(given, _CONTENT):
+        what += "; os.fsdecode makes text of a name, Screener.screen takes content"
+    return TypeError(what)
+
+
+def _places(name: str, by_disk: bool) -> Iterator[Place]:
+    return folder.walk(name, by_disk=by_disk) if os.path.isdir(name) else iter([Place(name)])

@@ -1,0 +1,26 @@
+"""On a Ray cluster: `scan` as the local one does it, and `screen` for datasets of Ray Data.
+
+Needs the extra `ray`. Nothing else of this package imports it: docs/ray.md.
+"""
+
+from screener.system.installation import install, needed
+
+try:
+    import ray as _ray
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"screener.scanning.ray needs {needed('ray')}", name=error.name
+    ) from error
+
+if not hasattr(_ray, "__version__"):  # a folder of that name, as Ray leaves one in /tmp
+    raise ModuleNotFoundError(f"screener.scanning.ray needs {needed('ray')}", name="ray")
+# One that is older, and is started here, would let whoever reaches its ports run programs.
+if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
+    raise ImportError(
+        f"screener.scanning.ray needs Ray 2.60 or newer, not {_ray.__version__}: {install('ray')}"
+    )
+
+from screener.scanning.ray.dataset import screen
+from screener.scanning.ray.scan import scan
+
+__all__ = ["scan", "screen"]

@@ -1,0 +1,221 @@
+"""screen: a dataset of Ray Data in, a dataset of results out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from operator import itemgetter
+from os import PathLike
+from typing import Any
+
+import pyarrow as pa
+import ray.data
+
+from screener.errors import ClusterError
+from screener.lists.hashlist import HashList
+from screener.media.source import Name
+from screener.scanning.inputs.folder import Place
+from screener.scanning.inputs.listed_names import Awaited
+from screener.scanning.ray import nodes
+from screener.scanning.ray.nodes import Listed
+from screener.scanning.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
+from screener.scanning.scan import check_memory, told_by
+from screener.scanning.workers.pool import Workers
+from screener.scanning.workers.protocol import Done
+from screener.scanning.workers.worker import Worker
+from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hasher import Hasher, Opened
+from screener.screening.policy import Policy
+from screener.screening.result import Reason, Result
+from screener.screening.screener import Screener
+
+List = HashList | str | PathLike[str]
+
+
+def screen(
+    dataset: Any,
+    *,
+    lists: List | Sequence[List],
+    policy: Policy | None = None,
+    path: str = "path",
+    contents: str = "bytes",
+    keep: Iterable[str] = (),
+    concurrency: int | tuple[int, int] | None = None,
+    batch_size: int = 32,
+) -> Any:
+    """Screen a `ray.data.Dataset`; a Dataset with one row a Result, as `scan` has them.
+
+    A row is an input: its bytes in the column `contents` where it has any, else the file that its
+    column `path` names; with both, the path is the bytes' name, as in
+    `ray.data.read_binary_files(…, include_paths=True)`. Archives have a row for each member. The
+    columns are those of `rows.COLUMNS`, and those of the dataset that `keep` names:
+
+    - `input`, `verdict`, `reason`, `bytes`, `media_type`, `seconds`, as in a result line
+    - `list`, `source`, `entry`, `kind`, `distance` of the nearest match, null where there is none
+    - `matches` and `beside`: how many of each
+    - `result`: the line itself, JSON
+
+    Each worker is an actor that maps the lists, which every node needs at the same path, in the
+    same generation; the page cache holds them once a node, however many actors map them. It opens
+    inputs in a process that may die of them, as a scan does. `concurrency` is how many actors there
+    are, or (least, most): from 1 to one for each CPU of the cluster by default.
+
+    Lazy, but for the lists: ClusterError where a node has not those generations or other versions,
+    ListError, IndexFileError and PolicyError as where they are opened here.
+    """
+    given = [lists] if isinstance(lists, HashList | str | PathLike) else list(lists)
+    opened = [one if isinstance(one, HashList) else HashList.open(one) for one in given]
+    engine = Screener(opened, policy=policy)
+    check_memory(engine.policy, engine.kinds)
+    if isinstance(keep, str):
+        raise ClusterError(f"keep is a list of columns: keep=[{keep!r}]")
+    kept = tuple(dict.fromkeys(keep))
+    if taken := set(kept) & {*COLUMNS.names, contents}:
+        raise ClusterError(f"the column {sorted(taken)[0]} cannot be kept: results have one")
+    listed = [Listed.of(one) for one in opened]
+    nodes.check(listed)
+    return dataset.map_batches(
+        Screening,
+        fn_constructor_args=(
+            listed,
+            nodes.facts(),
+            engine.policy,
+            os.getcwd(),
+            path,
+            contents,
+            kept,
+        ),
+        batch_format="pyarrow",
+        batch_size=batch_size,
+        num_cpus=1,
+        compute=_pool(concurrency),
+    )
+
+
+def _pool(concurrency: int | tuple[int, int] | None) -> ray.data.ActorPoolStrategy:
+    if isinstance(concurrency, int):
+        return ray.data.ActorPoolStrategy(size=concurrency)
+    least, most = concurrency or (1, nodes.cpus())
+    return ray.data.ActorPoolStrategy(min_size=least, max_size=most)
+
+
+class Screening:
+    """The actor: maps the lists, and keeps one worker process."""
+
+    def __init__(
+        self,
+        lists: Sequence[Listed],
+        facts: nodes.Facts,
+        policy: Policy,
+        folder: str,
+        path: str,
+        contents: str,
+        keep: Sequence[str],
+    ) -> None:
+        nodes.forget_main()
+        nodes.check_facts(facts, nodes.address())
+        self._engine = Screener([one.open() for one in lists], policy=policy)
+        self._folder = folder
+        self._path = path
+        self._contents = contents
+        self._keep = keep
+        self._workers = _KeptWorkers()
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """The results of a batch, in the order of its rows."""
+        if not len(batch):
+            return COLUMNS.empty_table()
+        told = sorted(self._told(batch), key=itemgetter(0))
+        found = pa.Table.from_pylist([columns_of(result) for _, result in told], schema=COLUMNS)
+        for name in self._keep:
+            column = batch.column(name).take(pa.array([row for row, _ in told], pa.int64()))
+            found = found.append_column(name, column)
+        return found
+
+    def _told(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
+        """Each Result with the row that it is of; those of one row in their order.
+
+        What a row is, its own values say: Ray gives null to one that lacks a column which others of
+        the batch have.
+        """
+        names = set(batch.column_names)
+        if missing := set(self._keep) - names:
+            raise ClusterError(f"the dataset has no column {sorted(missing)[0]} to keep")
+        if names.isdisjoint({self._contents, self._path}):
+            raise ClusterError(
+                f"the dataset has neither a column {self._contents} nor {self._path}:"
+                " name what it has by contents= or path="
+            )
+        values = batch.column(self._contents) if self._contents in names else ()
+        paths = batch.column(self._path) if self._path in names else ()
+        named = {row: path_of(value) for row, value in enumerate(paths) if value.is_valid}
+        held = [row for row, value in enumerate(values) if value.is_valid]
+        yield from self._of_contents(values, held, named)
+        without = sorted(set(range(len(batch))) - set(held))
+        yield from self._of_paths({row: named[row] for row in without if row in named})
+        for row in without:
+            if row not in named:
+                yield row, self._nothing()
+
+    def _of_contents(
+        self, values: Sequence[Any], rows: Sequence[int], named: Mapping[int, str]
+    ) -> Iterator[tuple[int, Result]]:
+        held = Contents(values, rows)
+        with closing(held):
+            for path, result in self._scanned(held.paths()):
+                row = held.row(path)
+                # As of a file that was made just now, which it is: they have no time.
+                yield row, replace(renamed(result, path, named.get(row)), mtime_ns=None)
+
+    def _of_paths(self, named: Mapping[int, str]) -> Iterator[tuple[int, Result]]:
+        """A path that several rows have is screened once, and told for each."""
+        rows: dict[str, list[int]] = {}
+        for row, name in named.items():
+            # Actors do not run in the caller's folder; an empty name is nowhere.
+            path = os.path.join(self._folder, name) if name else name
+            rows.setdefault(path, []).append(row)
+        for path, result in self._scanned(iter(rows)):
+            for row in rows[path]:
+                yield row, renamed(result, path, named[row])
+
+    def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
+        found = (Place(path) for path in paths)
+        told = told_by(self._workers.start, self._engine, found)
+        with closing(told):
+            yield from told
+
+    def _nothing(self) -> Result:
+        detail = "neither bytes nor a path in this row"
+        return self._engine.unscreened(Name(), Reason.UNREADABLE, detail)
+
+
+class _KeptWorkers:
+    """A worker process that outlives the scan of a batch."""
+
+    def __init__(self) -> None:
+        self._workers: Workers[Hashed | Opened] | None = None
+
+    def start(self, hasher: Hasher) -> _KeptWorkers:
+        """As workers of a scan are started: the first time only."""
+        if self._workers is None:
+            self._workers = Workers(hasher, 1)
+        return self
+
+    def free(self) -> Worker[Hashed | Opened] | None:
+        """The worker, where it can be handed another target."""
+        return None if self._workers is None else self._workers.free()
+
+    def collect(self, awaited: Awaited | None = None) -> Sequence[Done[Hashed | Opened]]:
+        """Wait until an errand is over, and give all that are."""
+        return [] if self._workers is None else self._workers.collect(awaited)
+
+    def __enter__(self) -> _KeptWorkers:
+        return self
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        """Stay, unless the batch was broken off and something is under way still."""
+        if kind is not None and self._workers is not None:
+            self._workers.__exit__(kind, *rest)
+            self._workers = None

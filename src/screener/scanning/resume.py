@@ -1,0 +1,197 @@
+"""Finished: what a file of results says is done, by what it was done, so that a scan goes on."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from screener.errors import OutputError
+from screener.media.source import Name
+from screener.scanning import superseded as result_lines
+from screener.scanning.superseded import (
+    SEEN,
+    Seen,
+    decided_by,
+    hash_of_archive,
+    is_gone,
+    superseded,
+)
+from screener.screening.result import SCHEMA, Reason, Result, Verdict, line_counts
+from screener.screening.screener import VERSIONS, Screener
+from screener.system.installation import EXTRAS, is_here
+
+_BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
+# What is kept of a line besides its input: verdict, reason and extra as one byte, or that others
+# decided. Lines that summaries do not count have one number.
+_TOLD = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
+_SAID = {told: number for number, told in enumerate(_TOLD)}
+_UNCOUNTED = len(_TOLD)
+_OTHERS = _UNCOUNTED + 1
+
+
+class Finished:
+    """The inputs that are done: whose newest line is of their name, size and time, and was decided
+    by the same generations of the same lists, told by their stamps, policy and pixel pipeline; and
+    which did not want an extra that is here now.
+
+    Holds about 20 bytes a line, 8 an archive, and none of what a scan adds. `verdicts`, `reasons`
+    and `extras` count those lines, without the ones that `replace` took out; `end` is where the
+    last whole line ends, in bytes, and `torn` how many bytes of half a line follow it.
+    """
+
+    def __init__(self, engine: Screener) -> None:
+        self._decided_by = decided_by(
+            [(one.name, one.generation, one.stamp()) for one in engine.lists],
+            engine.policy.fingerprint,
+            dict(VERSIONS)["pixels"],
+        )
+        # A column each, which is searched where it lies; ascending by input.
+        self._inputs = np.empty(0, np.uint64)
+        self._states = np.empty(0, np.uint64)
+        self._told = np.empty(0, np.uint8)
+        self._taken = np.empty(0, np.bool_)
+        self._replaced = np.empty(0, np.bool_)
+        self._archives = np.empty(0, np.uint64)  # those of whose members there are lines; ascending
+        # The extras that lines name and that are not here: those are done, as far as can be.
+        self._lacking: tuple[str, ...] = ()
+        self.verdicts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.extras: Counter[str] = Counter()
+        self.end = 0
+        self.torn = 0
+
+    @classmethod
+    def read(cls, path: Path, engine: Screener) -> Finished:
+        """What a file says; nothing where there is none.
+
+        OutputError where a whole line is no result, and where the file is none of results: it is
+        not to be written to.
+        """
+        found = cls(engine)
+        seen, told, holders = bytearray(), bytearray(), bytearray()
+        try:
+            for number, line in enumerate(result_lines.read(path), start=1):
+                if not line.endswith(b"\n"):
+                    found._end_torn(path, line)
+                    break
+                one, said = found._said(path, number, line)
+                found.end += len(line)
+                seen += one.hashes()
+                told.append(said)
+                held = one.holders()
+                if not holders.endswith(held):  # members mostly stand in a row
+                    holders += held
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise OutputError(f"cannot read {path}: {error.strerror}") from error
+        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(told, np.uint8))
+        found._archives = np.unique(np.frombuffer(holders, "<u8"))
+        return found
+
+    def __len__(self) -> int:
+        """How many lines count."""
+        return self.verdicts.total()
+
+    def take(self, name: Name) -> Verdict | None:
+        """Return the verdict of an input that is done, or None.
+
+        Each line answers once, since an input may be given twice. The line of an archive that
+        summaries do not count answers `unscreened`: its members decide.
+        """
+        if not len(self._inputs):
+            return None
+        for extra in (None, *self._lacking):
+            lines, state = self._lines(
+                Seen(
+                    name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
+                    self._decided_by, extra, name.of_no_state,
+                )
+            )  # fmt: skip
+            free = (self._states[lines] == state) & ~self._taken[lines]
+            if free.any():
+                line = lines.start + int(free.argmax())
+                self._taken[line] = True
+                told = int(self._told[line])
+                return Verdict.UNSCREENED if told == _UNCOUNTED else _TOLD[told][0]
+        return None
+
+    def is_archive(self, name: Name) -> bool:
+        """Whether lines show that an input is an archive with members, as it is now by its time."""
+        one = np.frombuffer(
+            hash_of_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
+        )[0]
+        place = int(np.searchsorted(self._archives, one))
+        return place < len(self._archives) and bool(self._archives[place] == one)
+
+    def replace(self, result: Result) -> None:
+        """Take lines out of the counts that count no more, since there is this newer one."""
+        if not len(self._inputs):
+            return
+        seen = Seen.of_result(result, self._decided_by)
+        lines, state = self._lines(seen)
+        older = (self._states[lines] != state) & ~self._replaced[lines]
+        if seen.gone:
+            older &= is_gone(self._states[lines])
+        self._replaced[lines] |= older
+        for told in self._told[lines][older]:
+            self._count(int(told), -1)
+
+    def _lines(self, seen: Seen) -> tuple[slice, np.uint64]:
+        """Where the lines of its input are, and what the state of one would be."""
+        one = np.frombuffer(seen.hashes(), SEEN)[0]
+        first = int(np.searchsorted(self._inputs, one["input"]))
+        end = int(np.searchsorted(self._inputs, one["input"], "right"))
+        return slice(first, end), one["state"]
+
+    def _said(self, path: Path, number: int, line: bytes) -> tuple[Seen, int]:
+        """What a line is of, and what it says: a number of `_SAID`, `_UNCOUNTED` or `_OTHERS`."""
+        try:
+            facts = json.loads(line)
+            one = Seen.of(facts)
+            said = _SAID[facts["verdict"], facts["reason"], facts.get("extra")]
+            if not line_counts(facts):
+                said = _UNCOUNTED
+            if facts["schema"] != SCHEMA:
+                raise ValueError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise OutputError(
+                f"{path}, line {number}: no result of this version; nothing was written to the file"
+            ) from None
+        return one, said if one.decided_by == self._decided_by else _OTHERS
+
+    def _keep(self, seen: np.ndarray[Any, Any], told: np.ndarray[Any, Any]) -> None:
+        """Keep the lines that count, and count them."""
+        counts = told != _OTHERS
+        counts[superseded(seen)] = False
+        seen, told = seen[counts], told[counts]
+        order = np.argsort(seen["input"], kind="stable")
+        self._inputs, self._told = seen["input"][order], told[order]
+        self._states = seen["state"][order]
+        self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
+        for said, number in enumerate(np.bincount(told)):
+            if number:
+                self._count(said, int(number))
+        self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
+
+    def _count(self, told: int, number: int) -> None:
+        if told == _UNCOUNTED:
+            return
+        verdict, reason, extra = _TOLD[told]
+        self.verdicts[verdict] += number
+        if reason is not None:
+            self.reasons[reason] += number
+        if extra is not None:
+            self.extras[extra] += number
+
+    def _end_torn(self, path: Path, rest: bytes) -> None:
+        """Half a line, or the zeros that a power cut leaves; anything else is another file."""
+        ours = rest.startswith(_BEGINS) or _BEGINS.startswith(rest)
+        if not ours and rest.strip(b"\0"):
+            raise OutputError(f"{path} is no file of results; nothing was written to it")
+        self.torn = len(rest)

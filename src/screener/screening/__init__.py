@@ -1,0 +1,1 @@
+"""One input against the lists: Screener, Policy, Result."""

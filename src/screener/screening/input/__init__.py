@@ -1,0 +1,1 @@
+"""One input as its hashes: every frame, region and orientation."""

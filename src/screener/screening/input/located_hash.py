@@ -1,0 +1,240 @@
+"""Located and Turned: a hash of an input and where in the input it was made; and the hashes of one
+picture turned in all ways, as columns.
+
+A scan is sent at least eight hashes of each picture, and nearly none of them is near a listed one:
+most are sent and looked up as columns, and made into objects when somebody asks for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, overload
+
+from screener.hashing.hash import Hash, kind_named
+from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS
+from screener.media.image import pixels
+from screener.screening.input.wire import NONE, typed
+
+_REGIONS = ("full", "trimmed", "enlarged", "uncropped")
+_PART_KINDS = ("frame", "thumbnail", "appended")
+
+_MOST_SCORE = 100
+
+# What a hash, its scores and its place are made of, in their order.
+_HASH = (str, bytes, (int, NONE), (int, NONE))
+_SCORES = ((int, NONE), int, (int, NONE))
+_COLUMNS = (str, bytes, bytes, bytes, bytes, bytes)
+_PLACE = (str, int, (int, float), str, tuple, int)
+
+
+class Located(NamedTuple):
+    """A hash of an input, and where in the input it was made.
+
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
+    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    """
+
+    hash: Hash
+    orientation: str = "upright"
+    region: str = "full"
+    part: int = 0
+    time: float = 0.0
+    part_kind: str = "frame"
+    detail: int | None = None
+    again: tuple[float, ...] = ()
+    """The times of further frames that show the same."""
+    track: int = 0
+    """Of a video, the track of pictures; of a clip hidden in a picture's file, from 1."""
+    doubt: int = 0
+    """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
+    least: int | None = None
+    """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
+
+    @property
+    def moments(self) -> list[tuple[int, float]]:
+        """Its track, with each time at which what it is of is shown."""
+        return [(self.track, time) for time in (self.time, *self.again)]
+
+    @property
+    def hidden_clip(self) -> int:
+        """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
+        return self.track if self.part_kind == "appended" else 0
+
+    @property
+    def score(self) -> int | None:
+        """Its quality or its detail, whichever is less, as far as they are known."""
+        scores = (one for one in (self.hash.quality, self.detail) if one is not None)
+        return min(scores, default=None)
+
+    def usable(self, floor: int) -> bool:
+        """Whether it reaches a floor by its quality and its detail, as far as they are known."""
+        score = self.score
+        return score is None or score >= floor
+
+
+_OF_A_FILE = tuple(Located._field_defaults.values())
+
+
+class Turned(NamedTuple):
+    """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
+
+    `values` are all of them, joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts`
+    and `leasts` have a byte for each, as Located says; where nothing is in doubt, the least is the
+    detail.
+    """
+
+    kind: str
+    values: bytes
+    qualities: bytes
+    details: bytes
+    doubts: bytes
+    leasts: bytes
+    region: str = "full"
+    part: int = 0
+    time: float = 0.0
+    part_kind: str = "frame"
+    again: tuple[float, ...] = ()
+    track: int = 0
+
+    def each(self) -> Iterator[Located]:
+        """The hashes one by one."""
+        kind = kind_named(self.kind)
+        for number, orientation in enumerate(ORIENTATIONS):
+            value = self.values[number * kind.size : (number + 1) * kind.size]
+            made = Hash(kind, value, self.qualities[number], pixels.VERSION)
+            doubt = self.doubts[number]
+            least = self.leasts[number] if doubt else None
+            yield Located(
+                made, orientation, self.region, self.part, self.time, self.part_kind,
+                self.details[number], self.again, self.track, doubt, least,
+            )  # fmt: skip
+
+    def usable(self, floor: int) -> bytes | None:
+        """Whether each reaches a floor by its quality and its detail, 1 or 0; None if all do."""
+        if min(self.qualities) >= floor and min(self.details) >= floor:
+            return None
+        pairs = zip(self.qualities, self.details, strict=True)
+        return bytes(quality >= floor and detail >= floor for quality, detail in pairs)
+
+    @property
+    def moments(self) -> list[tuple[int, float]]:
+        """Their track, with each time at which what they are of is shown."""
+        return [(self.track, time) for time in (self.time, *self.again)]
+
+    @property
+    def score(self) -> int:
+        """The least quality or detail of any, whatever their bits in doubt are."""
+        return min(self.qualities + self.leasts)
+
+    def may_be_usable(self, floor: int) -> bool:
+        """Whether it is the bits in doubt that say if all of them reach a floor."""
+        return self.score < floor <= min(self.qualities + self.details)
+
+
+class Hashes(Sequence[Located]):
+    """The hashes of an input: a sequence of Located, in `groups` as far as they are columns."""
+
+    def __init__(self, groups: Sequence[Located | Turned] = ()) -> None:
+        self.groups = tuple(groups)
+
+    @cached_property
+    def _each(self) -> tuple[Located, ...]:
+        found: list[Located] = []
+        for group in self.groups:
+            if isinstance(group, Turned):
+                found.extend(group.each())
+            else:
+                found.append(group)
+        return tuple(found)
+
+    @overload
+    def __getitem__(self, index: int) -> Located: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Located]: ...
+    def __getitem__(self, index: Any) -> Any:
+        return self._each[index]
+
+    def __len__(self) -> int:
+        return sum(len(ORIENTATIONS) if isinstance(one, Turned) else 1 for one in self.groups)
+
+    def __iter__(self) -> Iterator[Located]:
+        return iter(self._each)
+
+    def __eq__(self, other: object) -> bool:
+        return self._each == (other._each if isinstance(other, Hashes) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._each)
+
+    def __repr__(self) -> str:
+        return repr(self._each)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return unpacked, (packed(self.groups),)
+
+
+def packed(groups: Sequence[Located | Turned]) -> tuple[tuple[Any, ...], ...]:
+    """As plain values, which a process is sent in a fifth of the time of their classes."""
+    return tuple([tuple(group) if isinstance(group, Turned) else _plain(group) for group in groups])
+
+
+def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
+    """What `packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
+    may come of a process that a file has taken over.
+    """
+    return Hashes([_checked(Turned(*one)) if type(one[0]) is str else _alone(one) for one in plain])
+
+
+def _plain(one: Located) -> tuple[Any, ...]:
+    """Its hash's values, then those that say where it was made: of a whole file, which has a digest
+    or two, none.
+    """
+    hash = one.hash
+    facts = hash.kind.name, hash.value, hash.quality, hash.pixels
+    return (facts,) if one[1:] == _OF_A_FILE else (facts, *one[1:])
+
+
+def _alone(plain: tuple[Any, ...]) -> Located:
+    facts, *rest = plain
+    kind, *others = typed(_HASH, facts)
+    hash = Hash(kind_named(kind), *others)
+    if not rest:
+        return Located(hash)
+    one = Located(hash, *rest)
+    typed(_SCORES, (one.detail, one.doubt, one.least))
+    if one.orientation not in ORIENTATIONS or not 0 <= one.doubt <= MOST_DOUBT:
+        raise ValueError("no hash of a picture")
+    _check_place(one)
+    return one
+
+
+def _check_place(one: Located | Turned) -> None:
+    """TypeError or ValueError where it is not told where it was made: times are sorted, and all of
+    it is written down.
+    """
+    typed(_PLACE, (one.region, one.part, one.time, one.part_kind, one.again, one.track))
+    if one.again:
+        typed(((int, float),) * len(one.again), one.again)
+    if one.region not in _REGIONS or one.part_kind not in _PART_KINDS:
+        raise ValueError("no place of a hash")
+
+
+def _checked(group: Turned) -> Turned:
+    """It, or ValueError or TypeError where its columns do not fit one another, or their kind."""
+    name, values, *others = typed(_COLUMNS, group[:6])
+    qualities, details, doubts, leasts = others
+    kind, count = kind_named(name), len(ORIENTATIONS)
+    if not kind.perceptual:
+        raise ValueError("no columns of hashes")
+    if len(values) != kind.size * count or {*map(len, others)} != {count}:
+        raise ValueError("columns of another length")
+    if max(qualities + details + leasts) > _MOST_SCORE or max(doubts) > MOST_DOUBT:
+        raise ValueError("no columns of scores")
+    _check_place(group)
+    return group
+
+
+def groups_of(hashes: Sequence[Located]) -> Sequence[Located | Turned]:
+    """The hashes of an input as far as they are columns, and the others."""
+    return hashes.groups if isinstance(hashes, Hashes) else hashes

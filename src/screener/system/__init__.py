@@ -1,0 +1,1 @@
+"""What the machine allows: files, locks, processes, SQLite, signatures, extras."""

@@ -1,0 +1,49 @@
+"""Extras: what is installed only where asked for, and how one that is missing is named."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+
+_MODULES = {"heif": "pillow_heif", "video": "av"}
+_SERVING = {"video": range(18, 20)}  # versions, as in pyproject.toml: others have other calls
+
+EXTRAS = tuple(_MODULES)
+"""Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
+
+_NAMED = re.compile(rf"the extra `({'|'.join(EXTRAS)})`")
+
+
+def install(extra: str) -> str:
+    """Return what to type in a checkout to have it. On PyPI `screener` is another project."""
+    return f"pip install '.[{extra}]'"
+
+
+def needed(extra: str) -> str:
+    """Return an extra as a sentence names it, with what to type to have it."""
+    return f"the extra `{extra}` ({install(extra)} in a checkout)"
+
+
+def load(extra: str) -> bool:
+    """Load an extra, and say whether its version serves; raises what a broken one raises."""
+    module = import_module(_MODULES[extra])
+    return extra not in _SERVING or int(module.__version__.partition(".")[0]) in _SERVING[extra]
+
+
+@cache
+def is_here(extra: str) -> bool:
+    """Whether an extra can be used now. It is loaded, since one that is there may be broken."""
+    try:
+        return load(extra)
+    except Exception:  # whatever a broken one raises
+        return False
+
+
+def named_in(detail: str | None) -> str | None:
+    """The extra of which a sentence of ours says, by `needed`, that it is needed."""
+    found = _NAMED.search(detail or "")
+    return found and found[1]

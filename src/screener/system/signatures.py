@@ -1,0 +1,79 @@
+"""Signatures: Ed25519, by keys in PEM files. `cryptography`, the extra `sign`, is loaded only where
+something is signed or checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib.util
+from collections.abc import Callable
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screener.errors import ListError
+from screener.system.installation import needed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
+
+
+def sign(text: bytes, *, key: Ed25519PrivateKey) -> bytes:
+    """The signature of a text, as it is written: a line in base64."""
+    return base64.b64encode(key.sign(text)) + b"\n"
+
+
+def is_signed(text: bytes, signature: bytes, *, key: Ed25519PublicKey) -> bool:
+    """Whether a signature, as `sign` gives it, is that of a text by the private half of a key."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(base64.b64decode(signature.strip(), validate=True), text)
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True
+
+
+def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
+    """The key of a PEM file that signs; ListError where there is none, or of another type."""
+    _check_library()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    found = _loaded(path, "private", partial(load_pem_private_key, password=None))
+    if not isinstance(found, Ed25519PrivateKey):
+        raise ListError(f"the private key {path} is not an Ed25519 one")
+    return found
+
+
+def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
+    """The key of a PEM file that checks signatures; ListError as `private_key`."""
+    _check_library()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    found = _loaded(path, "public", load_pem_public_key)
+    if not isinstance(found, Ed25519PublicKey):
+        raise ListError(f"the public key {path} is not an Ed25519 one")
+    return found
+
+
+def _loaded(path: str | PathLike[str], which: str, load: Callable[[bytes], object]) -> object:
+    """What is read of a PEM file; ListError where it cannot be."""
+    try:
+        return load(Path(path).read_bytes())
+    except OSError as error:
+        raise ListError(f"cannot read the {which} key {path}: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise ListError(f"cannot read the {which} key {path}: not an Ed25519 PEM file") from None
+
+
+def _check_library() -> None:
+    """ListError without `cryptography`."""
+    if importlib.util.find_spec("cryptography") is None:
+        raise ListError(f"signatures need {needed('sign')}")

@@ -1,0 +1,196 @@
+"""What a scan tells people: how to go on, on a terminal too, and in numbers that agree."""
+
+import json
+import os
+import pty
+import re
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_process import CALL, screener
+from paths import REPOSITORY
+
+from screener import HashList
+from screener.errors import counted
+
+IMAGES = REPOSITORY / "fixtures" / "images"
+
+
+@pytest.fixture
+def known(tmp_path):
+    """A list in a folder of its own."""
+    HashList.create(tmp_path / "known.list").import_file(IMAGES.parent / "known.csv")
+    return tmp_path / "known.list"
+
+
+@pytest.fixture
+def uploads(tmp_path):
+    """More files than a scan has done when it is interrupted."""
+    folder = tmp_path / "my uploads"
+    folder.mkdir()
+    for number in range(2000):
+        shutil.copy(IMAGES / "alley.jpg", folder / f"{number:04}.jpg")
+    return folder
+
+
+def interrupted(*arguments, out, cwd, stdin=None):
+    """What a scan says that is interrupted when it has written something."""
+    with (
+        out.open("ab") as stdout,
+        subprocess.Popen(
+            [*CALL, "scan", *map(str, arguments)],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+            # A shell that runs the tests in the background ignores it, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process,
+    ):
+        while not out.stat().st_size:
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    return told
+
+
+def test_an_interrupted_scan_says_by_which_command_it_goes_on(known, uploads, tmp_path):
+    """The command as it was given, with --resume for -o; typed into a shell it does go on."""
+    out = tmp_path / "my results.jsonl"
+    given = (uploads.name, "--list", known.name, "-o", out.name, "--jobs", 2, "--digests-only")
+    out.touch()
+
+    told = interrupted(*given, out=out, cwd=tmp_path)
+
+    (command,) = re.findall("^to go on: .*?(scan .*)$", told, re.MULTILINE)
+    words = shlex.split(command)
+    assert words == [
+        "scan", "--list", known.name, "--digests-only", "--jobs", "2", "--resume", out.name,
+        uploads.name,
+    ]  # fmt: skip
+    before = out.read_text().splitlines()
+    assert 0 < len(before) < 2000
+    for number in range(len(before) + 2, 2000):  # so that the rest takes little time
+        (uploads / f"{number:04}.jpg").unlink()
+    done = screener(*words, cwd=tmp_path)
+    assert f"{counted(len(before), 'existing result')} still valid" in done.stderr
+    assert out.read_text().splitlines()[: len(before)] == before
+    assert len(out.read_text().splitlines()) == len(before) + 2
+
+
+def test_an_interrupted_scan_says_what_cannot_be_gone_on_with(known, uploads, tmp_path):
+    """Results that went to standard output, and those of a list that has no generations."""
+    out = tmp_path / "r.jsonl"
+    out.touch()
+    told = interrupted(uploads, "--list", known, out=out, cwd=tmp_path)
+    assert "give the command --resume FILE instead of -o" in told
+
+    csv = IMAGES.parent / "known.csv"
+    out.write_bytes(b"")
+    told = interrupted(uploads, "--list", csv, "-o", out, out=out, cwd=tmp_path)
+    assert f"--resume cannot go on with {out}: {csv} is a list file; import it first" in told
+    assert "to go on:" not in told
+
+
+def test_progress_and_results_never_share_a_line_of_a_terminal(known, uploads):
+    """A terminal that shows both has whole lines of JSON, and then the summary: no bar is drawn in
+    between. One that shows people's messages alone has a bar.
+    """
+    for number in range(30, 2000):
+        (uploads / f"{number:04}.jpg").unlink()
+    call = [*CALL, "scan", str(uploads), "--list", str(known), "--jobs", "2"]
+
+    shown = on_terminal(call, with_results=True)
+    lines = shown.replace("\r\n", "\n").split("\n")
+    told = [json.loads(line) for line in lines if '"schema"' in line]
+    assert len(told) == 30
+    assert "files/s" not in shown
+    assert "30 screened: 0 match, 30 no_match" in shown
+
+    alone = on_terminal(call, with_results=False)
+    assert "files/s" in alone
+
+
+def on_terminal(call, *, with_results):
+    """What a terminal is sent by a command: its messages, and its results if asked for."""
+    own, its = pty.openpty()
+    out = its if with_results else subprocess.DEVNULL
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "4000"}
+    with subprocess.Popen(call, stdin=its, stdout=out, stderr=its, env=environment) as process:
+        os.close(its)
+        shown, end = b"", time.monotonic() + 120
+        while select.select([own], [], [], max(0, end - time.monotonic()))[0]:
+            try:
+                piece = os.read(own, 1 << 16)
+            except OSError:  # Linux says so when nobody has the other side open any more
+                break
+            if not piece:
+                break
+            shown += piece
+    os.close(own)
+    assert process.returncode == 0, shown
+    return shown.decode()
+
+
+def test_the_help_says_that_a_slow_file_delays_others_and_what_helps():
+    """Where names from standard input are shown, beside the order of the lines."""
+    told = " ".join(screener("scan", "--help").stdout.split())
+    assert "one slow file delays the lines behind it. With --unordered, each comes" in told
+    assert "screener scan - --list known.list --unordered" in told
+    assert "the archive's own line follows them, and says that it is done" in told
+
+
+def test_numbers_agree_with_their_nouns(known, tmp_path):
+    """One row, one entry, one input, one result."""
+    assert [counted(n, "row") for n in (0, 1, 2, 1234)] == [
+        "0 rows",
+        "1 row",
+        "2 rows",
+        "1,234 rows",
+    ]
+    assert [counted(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
+    one = tmp_path / "one.csv"
+    one.write_text("id,md5\na," + "ab" * 16 + "\n")
+    told = screener("import", one, "--into", tmp_path / "one.list").stderr
+    assert "1 row read, 1 added" in told
+    one.write_text("id,md5\nb," + "cd" * 16 + "\n")
+    call = ("import", one, "--into", tmp_path / "one.list", "--full", "--accept-shrink")
+    told += screener(*call).stderr
+    assert "1 entry no longer named by the file, withdrawn" in told
+    cache, out = tmp_path / "c", tmp_path / "r.jsonl"
+    scan = ("scan", IMAGES / "alley.jpg", "--list", known, "--cache", cache, "--resume", out)
+    told += screener(*scan).stderr
+    told += screener(*scan).stderr
+    assert "1 existing result still valid" in told
+    rescanned = screener("rescan", "--cache", cache, "--list", known).stderr
+    assert "1 input in the cache, which forgets them after 30 days" in rescanned
+    wrong = re.compile(
+        r"(?<![\d,.])1 (?:\w+ )?(?:rows|entries|inputs|results|records|values|lines)\b"
+    )
+    assert wrong.findall(told + rescanned) == []
+
+
+def test_the_sources_name_no_number_beside_a_fixed_plural():
+    """A count in a message of a command or report goes through `counted`, or the message is worded
+    so that any number fits.
+    """
+    package = Path(sys.modules["screener"].__file__).parent
+    nouns = "rows|entries|records|inputs|results|lines|values|matches|files|pictures|pairs"
+    fixed = re.compile(rf"\{{(?!kind|entry\.state)[^{{}}]*\}} (?:{nouns})\b(?!/)")
+    found = []
+    for folder in ("commands", "report", "calibrate", "lists/imports", "lists/formats"):
+        for path in (package / folder).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            for line in re.findall(r'f"[^"\n]*"', text):
+                found += [(path.name, line) for _ in fixed.findall(line)]
+    assert found == []

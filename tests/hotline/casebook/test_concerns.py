@@ -1,0 +1,332 @@
+"""What somebody has to decide of a case, and what is known of an item by its hashes only."""
+
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from hotline_case import IMAGES, NOON, item_of, make_desk, report_of, take
+
+from screener import HashList
+from screener.errors import HotlineError, ListError
+from screener.hotline import trusted_terms
+from screener.hotline.casebook import assessing
+from screener.hotline.desk import Desk
+from screener.hotline.model.case import KnownMatch
+from screener.hotline.model.report import Withdrawal
+from screener.hotline.pages.figures import figures
+from screener.hotline.reports import own_media
+from screener.hotline.reports.sealed import Secret
+from screener.lists.terms import Terms
+
+PAGE = "https://x.example/1"
+
+
+@pytest.fixture(scope="module")
+def item():
+    """The item of a picture."""
+    return item_of(IMAGES / "alley.jpg")
+
+
+@pytest.fixture
+def trusted(tmp_path, item):
+    """A list that has the picture as confirmed, and may be passed on."""
+    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    file = tmp_path / "trusted.csv"
+    file.write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
+    folder = tmp_path / "trusted.list"
+    HashList.create(folder).import_file(file, source="iwf", terms=Terms(tlp="CLEAR"))
+    return folder
+
+
+def assessed(desk, reference, **said):
+    """Have two persons hold a case to be illegal."""
+    desk.assess(reference, by="amina", outcome="illegal", reason="x", at=NOON, **said)
+    return desk.assess(reference, by="badr", outcome="illegal", reason="x", at=NOON)
+
+
+def answer(desk, sent, event, hour, *, ahead=0):
+    """A partner's answer, by a clock that is so many hours ahead."""
+    facts = {"schema": "screener-acknowledgement/1", "notice": sent.notice, "event": event}
+    facts |= {"at": (NOON + timedelta(hours=hour + ahead)).isoformat(), "by": "duty"}
+    folder = desk.folder / "to" / sent.partner / "acknowledgements"
+    (folder / f"{event}-{hour}.json").write_text(json.dumps(facts))
+    desk.acknowledge(by="amina", at=NOON + timedelta(hours=hour))
+
+
+def test_a_trusted_list_is_opened_once_however_many_of_its_records_a_case_reaches(
+    tmp_path, trusted, monkeypatch
+):
+    """Very many may hold one hash; and no list is opened that a case does not reach."""
+    file = tmp_path / "more.csv"
+    lines = [f"t{n},{n:032x},{'seed' if n % 2 else 'confirmed'}" for n in range(2, 22)]
+    file.write_text("\n".join(["id,md5,status", *lines]))
+    HashList.open(trusted).import_file(file, source="iwf")
+    known = [KnownMatch("trusted", "iwf", f"t{n}", "confirmed", "md5", 0) for n in range(1, 30)]
+    opened, open_list = [], assessing.open_list
+    monkeypatch.setattr(
+        assessing, "open_list", lambda path: (opened.append(path), open_list(path))[1]
+    )
+    settings = SimpleNamespace(trusted=(trusted, tmp_path / "other.list"))
+
+    found = assessing.confirmed_by(SimpleNamespace(known=known), settings)
+
+    origins = [one.origin for one in found]
+    assert origins == [f"trusted: iwf/t{n}" for n in (1, *range(2, 22, 2))]
+    assert opened == [trusted]
+
+
+def test_what_every_partner_refuses_is_for_somebody_to_decide_and_its_clock_goes_on(tmp_path):
+    """The content is still there: the case stays open, is told at once and not only when it is
+    late, and another partner can be asked; one that removes it after all ends it.
+    """
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    found = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    assert desk.concerns(found) == []
+
+    answer(desk, found.sent[0], "refused", 1)
+
+    found = desk.case(taken.case)
+    assert found.state == "notified"
+    assert [one.reference for one in desk.overdue(at=NOON + timedelta(hours=25))] == [taken.case]
+    (told,) = desk.concerns(found)
+    assert "have refused: meta" in told
+    found = desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
+    assert desk.concerns(found) == []
+    answer(desk, next(one for one in found.sent if one.partner == "tiktok"), "removed", 2)
+    (told,) = desk.concerns(desk.case(taken.case))  # one has removed it, and one does not
+    assert "have refused: meta" in told
+    answer(desk, found.sent[0], "removed", 3)
+    assert desk.case(taken.case).state == "removed"
+    assert desk.concerns(desk.case(taken.case)) == []
+
+
+def test_the_last_word_of_a_partner_counts(tmp_path):
+    """One that puts back what it had removed has the case open again, its clock running and
+    somebody told; and what it removes after all is removed then. However often its files are read.
+    """
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    sent = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON).sent[0]
+
+    def stands():
+        found = desk.case(taken.case)
+        (one,) = found.sent
+        late = bool(desk.overdue(at=NOON + timedelta(hours=25)))
+        return found.state, one.removed, one.refused, late, bool(desk.concerns(found))
+
+    def at(hour):
+        return NOON + timedelta(hours=hour)
+
+    answer(desk, sent, "removed", 1)
+    answer(desk, sent, "removed", 2)
+    assert stands() == ("removed", at(1), None, False, False)
+    answer(desk, sent, "refused", 3)
+    assert stands() == ("notified", None, at(3), True, True)
+    (figure,) = figures(desk.cases(), now=at(25)).partners.values()
+    assert (figure.removed, figure.refused, figure.share) == (0, 1, 0.0)
+    answer(desk, sent, "removed", 4)
+    assert stands() == ("removed", at(4), None, False, False)
+    assert desk.acknowledge(by="amina", at=at(5)).taken == ()
+    assert stands() == ("removed", at(4), None, False, False)
+    answer(desk, sent, "refused", 6, ahead=0.05)
+    answer(desk, sent, "removed", 6.01, ahead=0.05)
+    answer(desk, sent, "refused", 6.02, ahead=0.05)
+    assert stands() == ("notified", None, at(6.07), True, True)
+    assert desk.acknowledge(by="amina", at=at(7)).taken == ()
+
+
+def test_the_last_word_of_a_partner_counts_whose_clock_is_behind(tmp_path):
+    """Minutes before the notice by it, it has removed something, and put it back; no figure is
+    below zero for it.
+    """
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    sent = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON).sent[0]
+
+    answer(desk, sent, "removed", 0.01, ahead=-0.05)
+    removed = figures(desk.cases(), now=NOON).all
+    answer(desk, sent, "refused", 0.02, ahead=-0.05)
+
+    assert (removed.in_time, removed.median) == (1, timedelta(0))
+    found = desk.case(taken.case)
+    assert (found.state, found.sent[0].removed) == ("notified", None)
+
+
+@pytest.mark.parametrize("late", [[], ["tiktok"]])
+def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path, late):
+    """Somebody has decided; also where other partners have said afterwards that they removed it."""
+    desk = make_desk(tmp_path / "hotline")
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    assessed(desk, taken.case, basis="seen")
+    desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
+    sent = desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON).sent
+    meta = next(one for one in sent if one.partner == "meta")
+    answer(desk, meta, "removed", 1)
+    desk.close(taken.case, state="removed", by="amina", reason="x", at=NOON + timedelta(hours=2))
+
+    for one in sent:
+        if one.partner in late:
+            answer(desk, one, "removed", 2.5)
+    answer(desk, meta, "refused", 3)
+
+    found = desk.case(taken.case)
+    assert found.state == "removed"
+    assert [one.partner for one in found.sent if one.refused] == ["meta"]
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "not trusted", "gone"])
+def test_what_a_trusted_list_confirms_no_more_is_told_and_goes_to_nobody(
+    tmp_path, trusted, item, how
+):
+    """After two persons went by it: until somebody reverses it, it is told; no partner is asked to
+    remove it any more.
+    """
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    (taken,) = take(desk, report_of(item))
+    found = assessed(desk, taken.case, basis="known")
+    assert desk.concerns(found) == []
+    desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    if how == "withdrawn":
+        gone = tmp_path / "gone.csv"
+        gone.write_text("id,pdq,status\nt1,,withdrawn\n")
+        HashList.open(trusted).import_file(gone, source="iwf")
+    elif how == "not trusted":
+        path = desk.folder / "settings.toml"
+        path.write_text('analysts = ["amina", "badr", "chloé"]\n')
+    else:
+        trusted.rename(tmp_path / "elsewhere.list")
+
+    (told,) = desk.concerns(desk.case(taken.case))
+
+    assert taken.case in told
+    assert ("cannot be checked" if how == "gone" else "trusted: iwf/t1") in told
+    with pytest.raises(HotlineError, match=taken.case):
+        desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
+    assert desk.own_list.matchable
+    if how == "withdrawn":
+        desk.reverse(taken.case, by="amina", reason="taken off the list", at=NOON)
+        assert desk.concerns(desk.case(taken.case)) == []
+        assert not desk.own_list.matchable
+
+
+@pytest.mark.parametrize("how", ["source", "record"])
+def test_terms_that_a_trusted_list_narrows_bind_what_was_confirmed_by_it(
+    tmp_path, trusted, item, how
+):
+    """From the next opening on: partners are given no hash, and no export has it. Where the list
+    allows it again, so it may.
+    """
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    path = desk.folder / "partners.toml"
+    path.write_text(path.read_text("utf-8").replace('"GREEN"', '"CLEAR"'), "utf-8")
+    (taken,) = take(desk, report_of(item))
+    assessed(desk, taken.case, basis="known")
+    text = (tmp_path / "trusted.csv").read_text()
+
+    def said(level):
+        file = tmp_path / f"{level}.csv"
+        if how == "record":
+            labelled = text.replace("status\n", "status,tlp\n").rstrip() + f",{level}\n"
+            file.write_text(labelled)
+            HashList.open(trusted).import_file(file, source="iwf")
+        else:
+            HashList.open(trusted).set_terms("iwf", Terms(tlp=level))
+        return Desk.open(desk.folder)
+
+    def exported(again):
+        try:
+            done = again.own_list.export(tmp_path / "out.csv", format="csv", audience="clients",
+                                         sources=["hotline"])  # fmt: skip
+        except ListError:
+            return False
+        return bool(done.records)
+
+    assert exported(desk)
+    again = said("RED")
+    assert again.own_list.matchable
+    assert not exported(again)
+    with pytest.raises(HotlineError, match="no hash that may go"):
+        again.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    again = said("AMBER")
+    assert exported(again)
+    again.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    (notice,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert json.loads(notice.read_text())["tlp"] == "AMBER"
+
+
+def test_lists_that_are_as_they_were_are_not_gone_through_again(
+    tmp_path, trusted, item, monkeypatch
+):
+    """An opening looks at what a list says of its sources, not at each record of each case."""
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    (taken,) = take(desk, report_of(item))
+    assessed(desk, taken.case, basis="known")
+    Desk.open(desk.folder)
+    asked = []
+    monkeypatch.setattr(trusted_terms.assessing, "confirmed_by", lambda *_: asked.append(1) or [])
+    Desk.open(desk.folder)
+    assert asked == []
+    HashList.open(trusted).set_terms("iwf", Terms(tlp="RED"))
+    Desk.open(desk.folder)
+    assert asked == [1]
+
+
+def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):
+    """Nobody has seen the page, which anybody may have put beside a known picture; two who have
+    looked at it say so.
+    """
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    text = (desk.folder / "partners.toml").read_text(encoding="utf-8")
+    (taken,) = take(desk, report_of(item, addresses=("https://innocent.example",)))
+    found = assessed(desk, taken.case, basis="known")
+    assert (found.seen, found.addresses) == (False, ("https://innocent.example",))
+
+    desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+
+    (notice,) = (desk.folder / "to/meta").glob("N-*")
+    said = json.loads((notice / "notice.json").read_text())
+    assert said["addresses"] == []
+    assert [one["kind"] for one in said["hashes"]] == ["pdq"]
+    assert "innocent" not in "".join(path.read_text("utf-8") for path in notice.iterdir())
+    with pytest.raises(HotlineError, match="nobody has seen the addresses"):
+        desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)  # takes MD5 alone
+    assert text == (desk.folder / "partners.toml").read_text(encoding="utf-8")
+    # Reported anew, the page has a case of its own, which somebody looks at.
+    same, bare = take(desk, report_of(item, addresses=("https://innocent.example",)),
+                      report_of(item))  # fmt: skip
+    assert (same.became, desk.case(same.case).related) == ("new", (taken.case,))
+    assert bare.became == "joined"
+    assert assessed(desk, same.case, basis="seen").seen
+
+
+def test_who_goes_by_a_list_first_may_have_seen_it_after_all(tmp_path, trusted, item, monkeypatch):
+    """While the case is open; the second person then confirms that."""
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    (taken,) = take(desk, report_of(item, addresses=(PAGE,)))
+    desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
+    monkeypatch.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+    assert assessed(desk, taken.case, basis="seen").seen
+    desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
+    (said,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert json.loads(said.read_text())["addresses"] == [PAGE]
+
+
+def test_what_a_report_that_was_taken_back_reached_is_no_basis(tmp_path, trusted, item):
+    """What others of its case reached is one still."""
+    desk = make_desk(tmp_path / "hotline", trusted=[trusted])
+    mine, theirs = Secret.make(), Secret.make()
+    (taken, *_) = take(
+        desk, report_of(addresses=(PAGE,)), report_of(item, addresses=(PAGE,), secret=mine),
+        report_of(item, addresses=(PAGE,), secret=theirs),
+    )  # fmt: skip
+    take(desk, Withdrawal(mine.withdrawal))
+    assert {one.entry for one in desk.case(taken.case).known} == {"t1"}
+    take(desk, Withdrawal(theirs.withdrawal))
+    assert desk.case(taken.case).known == ()
+    with pytest.raises(HotlineError, match="trusts"):
+        desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)

@@ -1,0 +1,334 @@
+"""The hotline's languages: nothing unsaid or half said, and numbers as they are read there."""
+
+import ast
+import hashlib
+import re
+import string
+import sys
+import unicodedata
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import message_catalogues
+import pytest
+from babel.numbers import format_decimal
+from hypothesis import given
+from hypothesis import strategies as st
+
+import screener
+from screener.errors import HotlineError, printable
+from screener.hotline.language import translator as language
+from screener.hotline.language.sentence import marked, packed, unpacked, why
+from screener.hotline.language.translator import preferred, translator
+from screener.hotline.model.addresses import defanged
+from screener.hotline.model.case import LANGUAGES, Case
+from screener.hotline.pages import case_text
+
+PACKAGE = Path(screener.__file__).parent
+FORMS = {"ar": 6, "fr": 2}
+RABAT = timezone(timedelta(hours=1))
+
+
+def placeholders(text):
+    """What is filled into a text."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.fixture(scope="module")
+def said():
+    """All that the sources and the help of the commands say: messages, and pairs of a singular and
+    a plural.
+    """
+    both = (*message_catalogues.extracted(PACKAGE), *message_catalogues.helps())
+    found = [message.id for message in both if message.id]
+    assert len(found) >= 300
+    return found
+
+
+@pytest.mark.parametrize("code", FORMS)
+def test_every_message_has_a_translation_in_every_form(said, code):
+    """Each message of the hotline and of its commands stands in the catalogue, whole: six forms of
+    a plural in Arabic, two in French.
+    """
+    found = language.catalogue(code)
+    assert found.num_plurals == FORMS[code]
+    known = {message.id: message for message in found if message.id}
+
+    assert [one for one in said if one not in known] == []
+    for key, message in known.items():
+        texts = message.string if isinstance(key, tuple) else (message.string,)
+        assert len(texts) == (FORMS[code] if isinstance(key, tuple) else 1), key
+        assert all(text.strip() or text == key for text in texts), key
+        assert not message.fuzzy, key
+
+
+@pytest.mark.parametrize("code", FORMS)
+def test_translations_fill_in_what_the_message_fills_in(code):
+    """The same placeholders; the number alone may be a word, in the forms of 0, 1 and 2."""
+    for message in language.catalogue(code):
+        if isinstance(message.id, tuple):
+            wanted = placeholders(message.id[1])
+            for form, text in enumerate(message.string):
+                spared = {"n"} if form < FORMS[code] // 2 else set()
+                assert placeholders(text) | spared == wanted | spared, (message.id, form)
+        elif message.id:
+            assert placeholders(message.string) == placeholders(message.id), message.id
+
+
+def test_french_signs_stand_apart_and_stay_on_their_line():
+    """Before a colon, semicolon, question or exclamation mark, and inside guillemets, a space that
+    does not break.
+    """
+    for message in language.catalogue("fr"):
+        for text in (message.string,) if isinstance(message.string, str) else message.string:
+            assert message.id == "" or not re.search(r" [:;?!»]|« |\w[:;?!](\s|$)", text), text
+
+
+def test_a_message_that_is_not_translated_is_found(tmp_path):
+    """The search sees calls, marks and plurals in a module, wherever they stand."""
+    for name in ("hotline", "cli"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "hotline" / "a.py").write_text('def f(say):\n    return say("one" " two")\n')
+    (tmp_path / "cli" / "b.py").write_text(
+        "import screener.hotline\nX = marked('three')\nY = self.say.plural('{n} a', '{n} b', 4)\n"
+        "Z = f'<p>{say(\"four\")}</p>' + say(X) + say(NAMES['five'])\n"
+    )
+    (tmp_path / "cli" / "other.py").write_text('say("of no concern")\n')
+
+    found = {message.id for message in message_catalogues.extracted(tmp_path) if message.id}
+    assert found == {"one two", "three", "four", ("{n} a", "{n} b")}
+
+
+def is_marked(node):
+    """Whether an argument of an error is no English text that the search would not see: it is a
+    call that marks it, or a name of what was marked.
+    """
+    return not isinstance(node, ast.JoinedStr | ast.BinOp) and not (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def unmarked(source):
+    """The lines of a module on which an error is raised with a text that is not marked."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
+            continue
+        name = getattr(node.exc.func, "id", getattr(node.exc.func, "attr", ""))
+        arguments = node.exc.args
+        if name in ("TypeError", "ValueError"):  # what a caller of the library does wrong
+            continue
+        if name == "UnreadError":  # the first is the code of a reason
+            arguments = arguments[1:]
+        if name == "wrong":  # the second is the name of a field
+            arguments = arguments[:1]
+        found += [node.lineno for one in arguments if not is_marked(one)]
+    return found
+
+
+def test_whatever_is_raised_is_marked_for_translation():
+    """No sentence that can reach a terminal from these commands is in English alone."""
+    hidden = {
+        str(path): unmarked(path.read_text("utf-8")) for path in message_catalogues.sources(PACKAGE)
+    }
+    assert {name: lines for name, lines in hidden.items() if lines} == {}
+    assert unmarked('raise HotlineError("x")\nraise A(f"{x}")\nraise UnreadError("a", "b")') == [
+        1, 2, 3,
+    ]  # fmt: skip
+    assert unmarked('raise HotlineError(marked("x"))\nraise E(message)\nraise') == []
+
+
+def texts(depth=2):
+    """What somebody writes, and sentences made of it, of numbers and of sentences."""
+    values = st.text() | st.integers(-9, 10**6)
+    if depth:
+        values |= texts(depth - 1)
+    return st.text(max_size=9) | st.builds(
+        lambda one, other: marked("{one} of {other}", one=one, other=other), values, values
+    )
+
+
+@given(texts())
+def test_what_is_recorded_is_said_in_any_language_later(text):
+    """As it was: the same words, made of the same; what somebody wrote is never translated."""
+    again = unpacked(packed(text))
+    assert again == text
+    assert type(again) is type(text)
+    for code in LANGUAGES:
+        assert translator(code).told(again) == translator(code).told(text)
+    assert unpacked(packed("none")) == translator("ar").told("none").strip("\u2068\u2069")
+
+
+def test_a_sentence_is_said_with_the_sentences_in_it():
+    """Each in the language asked for, an error likewise; numbers and foreign words as they are."""
+    inner = marked("{file} cannot be read: {why}", file="a", why=marked("it is empty"))
+    say = translator("fr")
+    assert say.told(inner) == "a est illisible\u00a0: il est vide"
+    assert say.told(HotlineError(inner.message, **inner.values)) == say.told(inner)
+    assert (
+        say("{file}: {why}", file="b", why=inner) == "b\u00a0: a est illisible\u00a0: il est vide"
+    )
+    assert say.told("it is empty") == "it is empty"
+    assert str(inner) == "a cannot be read: it is empty"
+
+
+def test_what_the_system_says_of_a_file_is_a_sentence():
+    """What is usual in our words; what is seldom in its own."""
+    assert why(FileNotFoundError(2, "No such file or directory")) == "it is not there"
+    assert translator("fr").told(why(OSError(28, "x"))) == "le disque est plein"
+    assert why(OSError(125, "Operation canceled")) == "Operation canceled"
+    assert why(OSError("odd")) == "OSError"
+
+
+def test_without_babel_it_says_what_to_do_in_all_languages(monkeypatch):
+    """Since no catalogue can be read."""
+    monkeypatch.setitem(sys.modules, "babel.messages.pofile", None)
+    with pytest.raises(HotlineError, match=r"extra.*supplément.*إضافية.*pip install"):
+        language.catalogue("ar")
+
+
+@pytest.mark.parametrize("n", [0, 1, 999, 1000, -1234, 12_345_678])
+def test_english_counts_without_babel_as_with_it(monkeypatch, n):
+    """As `screener report` does of lines that it could not read, which needs no extra."""
+    say = translator("en")
+    expected = format_decimal(n, "#,##0.#", locale="en")
+    monkeypatch.setitem(sys.modules, "babel.numbers", None)
+
+    assert say.plural("{n} line", "{n} lines", n) == f"{expected} line{'' if n == 1 else 's'}"
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(1, "ساعة واحدة"), (2, "ساعتان"), (3, "3 ساعات"), (10, "10 ساعات"), (11, "11 ساعة"),
+     (24, "24 ساعة"), (100, "100 ساعة"), (103, "103 ساعات")],
+)  # fmt: skip
+def test_arabic_counts_as_its_grammar_does(n, text):
+    """One, two, three to ten, eleven to ninety-nine, and hundreds each have their form."""
+    assert translator("ar").duration(timedelta(hours=n)) == text
+
+
+def test_no_arabic_word_is_counted_by_a_number_that_it_does_not_follow():
+    """What is counted is written by the number before it: where that can be any, the message has
+    forms, or the word stands elsewhere ("at most {most} of characters").
+    """
+    for message in language.catalogue("ar"):
+        if isinstance(message.id, str):
+            assert not re.search(r"{(n|most|more)} \w+ًا", message.string), message.id
+
+
+def test_durations_are_told_in_hours_and_minutes():
+    """Whole minutes, never rounded up: a clock must not say that there is time where none is."""
+    say = {code: translator(code) for code in LANGUAGES}
+    length = timedelta(hours=5, minutes=59, seconds=59)
+
+    assert say["en"].duration(length) == "5 hours and 59 minutes"
+    assert say["fr"].duration(length) == "5 heures et 59 minutes"
+    assert say["ar"].duration(length) == "5 ساعات و59 دقيقة"
+    assert say["en"].duration(timedelta(seconds=59)) == "0 minutes"
+    assert say["fr"].duration(timedelta(0)) == "0 minute"
+    assert say["en"].duration(-timedelta(hours=1)) == "1 hour"
+
+
+def test_dates_are_those_of_the_country():
+    """Moroccan month names and digits; the time in the operator's zone, which is named."""
+    at = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
+
+    assert translator("ar").day(date(2026, 8, 1)) == "1 غشت 2026"
+    assert translator("ar").moment(at, RABAT) == "26 نونبر 2026، 00:30 (UTC+01:00)"
+    assert translator("fr").moment(at) == "25 novembre 2026, 23:30 (UTC)"
+    assert translator("en").moment(at) == "25 November 2026, 23:30 (UTC)"
+    assert translator("fr").day(date(2026, 12, 1)) == "1er décembre 2026"
+    assert (
+        translator("fr")
+        .moment(datetime(2026, 11, 30, 23, 30, tzinfo=UTC), RABAT)
+        .startswith("1er décembre 2026, 00:30")
+    )
+    assert translator("en").day(date(2026, 12, 1)) == "1 December 2026"
+    with pytest.raises(ValueError, match="zone"):
+        translator("en").moment(datetime(2026, 11, 25))
+
+
+def test_a_share_is_whole_only_where_all_were():
+    """One of a thousand that is late must not vanish in rounding."""
+    assert translator("en").share(1) == "100%"
+    assert translator("en").share(0.9999) == "99.9%"
+    assert translator("en").share(0.00001) == "0.1%"
+    assert translator("en").share(0) == "0%"
+    assert translator("fr").share(2 / 3) == "66,7\u00a0%"
+
+
+@given(st.text(max_size=40))
+def test_a_foreign_value_neither_turns_nor_breaks_a_line(text):
+    """Whatever it holds, the line stays one line, and the value stays by itself wherever letters
+    of it could turn what stands around it.
+    """
+    for code in LANGUAGES:
+        for said, isolate in (
+            (translator(code).isolated(text), "\u2068"),
+            (translator(code).exact(text), "\u2066"),
+        ):
+            apart = said.startswith(isolate)
+            inner = said[1:-1] if apart else said
+            assert inner == printable(text)
+            assert inner.isprintable()
+            assert len(inner) == len(text)
+            assert not apart or said.endswith("\u2069")
+            strong = {unicodedata.bidirectional(c) for c in inner} & {"R", "AL", "AN"}
+            assert apart == (code == "ar" or bool(strong))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_an_address_goes_from_left_to_right_in_what_a_case_shows(code):
+    """Also one that begins with a host in Arabic, whose parts would else change places."""
+    address = "مثال.إختبار/صفحة/12"
+    case = Case("C-A", "received", datetime(2026, 3, 1, tzinfo=UTC), ("1",), addresses=(address,))
+    lines = case_text.lines_of(case, translator(code), now=case.received)
+    assert sum(f"\u2066{defanged(address)}\u2069" in line for line in lines) == 1
+
+
+def test_braces_in_a_value_are_only_text():
+    """A value is never taken for a placeholder, nor can it reach into an object."""
+    said = translator("fr")(
+        "No native speaker has reviewed these texts yet: {languages}. They sign in"
+        " locale/REVIEWED.toml.",
+        languages="{languages.__class__} {0}",
+    )
+    assert "{languages.__class__} {0}" in said
+
+
+def test_a_slip_in_a_correction_costs_one_text_and_no_notice(monkeypatch):
+    """A placeholder that is mistyped, unclosed or reaches into an object: the English text is said;
+    a file that is no catalogue is named.
+    """
+    message = "{time} left"
+    for slip in ("reste {tmie}", "reste {time", "reste {}", "reste {time.__class__}", "reste }"):
+        text = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        text += f'msgid "{message}"\nmsgstr "{slip}"\n\nmsgid "State"\nmsgstr "Etat"\n'
+        monkeypatch.setattr(language, "_text_of", lambda _, text=text: text.encode())
+        say = language.Translator("fr", language._compiled(language.catalogue("fr")))
+        assert say(message, time="1 h") == "1 h left"
+        assert say("State") == "Etat"
+    monkeypatch.setattr(language, "_text_of", lambda _: b'msgid "a\nmsgstr b\n\xff')
+    with pytest.raises(HotlineError, match=r"fr/LC_MESSAGES/screener\.po"):
+        language.catalogue("fr")
+
+
+def test_a_signature_is_of_the_texts_as_they_stand():
+    """Unsigned texts are unreviewed; a signature counts for one state of the file only."""
+    text = language._text_of("ar")
+    whole = {"by": "a reader", "on": "2026-11-25", "sha256": hashlib.sha256(text).hexdigest()}
+
+    assert language._is_signed(whole, text)
+    assert not language._is_signed(whole, text + b"\n")
+    assert not language._is_signed(whole | {"by": " "}, text)
+    assert not language._is_signed({}, text)
+    assert set(language.unreviewed()) <= {"ar", "fr"}
+
+
+def test_what_is_no_language_is_refused_and_a_shell_has_one():
+    """A typed error; a locale that is not ours is English."""
+    with pytest.raises(HotlineError, match="ar, fr, en"):
+        translator("de")
+    assert preferred({"LANG": "ar_MA.UTF-8"}) == "ar"
+    assert preferred({"LANG": "ar_MA.UTF-8", "LC_ALL": "fr_FR"}) == "fr"
+    assert preferred({"LANG": "de_DE"}) == preferred({}) == "en"

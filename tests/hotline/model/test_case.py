@@ -1,0 +1,247 @@
+"""The 24 hours of a case, and the figures made of them; time is given, never slept."""
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.hotline.model import case as clock
+from screener.hotline.model.case import Case, Event, Sent
+from screener.hotline.pages.figures import Month, by_month, figures
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+MOMENT = timedelta(microseconds=1)
+
+
+def case(state="notified", *, outcome="illegal", received=NOON, sent=(), steps=()):
+    """A case of which only what the clock looks at is told; steps are states, each with its hour
+    after noon.
+    """
+    events = tuple(Event(one, NOON + hour * HOUR, "ann", "x") for one, hour in steps)
+    return Case("C-1", state, received, ("r",), outcome=outcome, sent=tuple(sent), events=events)
+
+
+def sent(partner="meta", *, removed=None, acknowledged=None, refused=None):
+    """A notice written an hour after noon, removed so many hours after noon."""
+    at = None if removed is None else NOON + removed * HOUR
+    return Sent("N-1", partner, NOON + HOUR, acknowledged, at, refused)
+
+
+@pytest.mark.parametrize(
+    ("passed", "standing"),
+    [
+        (0 * HOUR, "in_time"),
+        (18 * HOUR - MOMENT, "in_time"),
+        (18 * HOUR, "warned"),
+        (24 * HOUR - MOMENT, "warned"),
+        (24 * HOUR, "overdue"),
+        (400 * HOUR, "overdue"),
+    ],
+)
+def test_a_case_is_warned_of_at_three_quarters_and_overdue_at_the_whole(passed, standing):
+    """Exactly at 18 hours and at 24; the three never overlap."""
+    now = NOON + passed
+
+    for state in ("received", "assessed", "notified"):
+        one = case(state)
+        assert clock.standing(one, now) == standing
+        assert clock.warned(one, now) == (standing == "warned")
+        assert clock.overdue(one, now) == (standing == "overdue")
+        assert clock.remaining(one, now) == 24 * HOUR - passed
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [("removed", "illegal"), ("refused", "illegal"), ("withdrawn", None),
+     ("assessed", "not_illegal")],
+)  # fmt: skip
+def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
+    """Removed, refused, withdrawn, or found not illegal: never warned of, never overdue."""
+    one = case(state, outcome=outcome)
+    for hours in (0, 20, 30):
+        assert clock.standing(one, NOON + hours * HOUR) == "ended"
+        assert not clock.overdue(one, NOON + hours * HOUR)
+        assert not clock.warned(one, NOON + hours * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [
+        (-HOUR, False),
+        (-MOMENT, False),
+        (5 * MINUTE, False),
+        (5 * MINUTE + MOMENT, True),
+        (400 * HOUR, True),
+    ],
+)
+def test_a_case_is_to_come_where_it_came_in_by_more_than_clocks_differ(ahead, told):
+    """Beyond five minutes, and only while its clock runs: else its 24 hours would have no end."""
+    assert clock.to_come(case(received=NOON + ahead), NOON) is told
+    assert not clock.to_come(case("removed", received=NOON + ahead), NOON)
+
+
+def test_the_clock_is_the_same_in_every_time_zone():
+    """A now in the operator's zone is the same moment."""
+    now = (NOON + 24 * HOUR).astimezone(ZoneInfo("Africa/Casablanca"))
+    assert clock.overdue(case(), now)
+    assert not clock.overdue(case(), now - MOMENT)
+
+
+def test_a_removal_in_time_counts_up_to_the_last_moment():
+    """24 hours after the report is in time, a moment later is not; both count as removed."""
+    found = figures(
+        [case("removed", sent=[sent(removed=24)]),
+         case("removed", sent=[sent(removed=25)]),
+         case("removed", sent=[sent(removed=2)])],
+        now=NOON + 100 * HOUR,
+    ).partners["meta"]  # fmt: skip
+
+    assert (found.sent, found.removed, found.counted, found.in_time) == (3, 3, 3, 2)
+    assert found.share == pytest.approx(2 / 3)
+    assert found.median == 24 * HOUR
+
+
+def test_what_an_analyst_closed_as_removed_was_removed_by_then():
+    """In time or late, by when the case was closed, whatever happens in it afterwards; the
+    partner's own word counts instead, and one that has refused has not removed it.
+    """
+
+    def counted(closed, notice):
+        steps = [("notified", 1), ("removed", closed), ("removed", closed + 40)]
+        found = figures([case("removed", sent=[notice], steps=steps)], now=NOON + 99 * HOUR).all
+        return found.removed, found.counted, found.in_time, found.median
+
+    assert counted(3, sent()) == (1, 1, 1, 3 * HOUR)
+    assert counted(30, sent()) == (1, 1, 0, 30 * HOUR)
+    assert counted(30, sent(removed=5)) == (1, 1, 1, 5 * HOUR)
+    assert counted(3, sent(refused=NOON + HOUR)) == (0, 1, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "hour"),
+    [
+        ((), 0),
+        ((("received", 1), ("received", 2)), 1),
+        ((("notified", 1), ("removed", 2), ("removed", 9)), 2),
+        ((("removed", 2), ("refused", 5), ("refused", 6)), 5),
+        ((("refused", 1), ("notified", 2), ("refused", 3), ("refused", 4)), 3),
+    ],
+)
+def test_a_case_is_in_its_state_since_it_took_it(steps, hour):
+    """What happens later in that state, such as a late answer, does not move it."""
+    assert case("removed", steps=steps).since == NOON + hour * HOUR
+
+
+def test_nobody_is_late_before_the_time_is_over_nor_with_what_was_withdrawn():
+    """What is still within its time counts for nothing yet; what was withdrawn, or found not
+    illegal afterwards, is nobody's failure; what was refused is.
+    """
+
+    def share(one, hours):
+        found = figures([one], now=NOON + hours * HOUR).all
+        return found.counted, found.share
+
+    assert share(case(sent=[sent()]), 23) == (0, None)
+    assert share(case(sent=[sent()]), 24) == (1, 0.0)
+    assert share(case("withdrawn", sent=[sent()]), 48) == (0, None)
+    assert share(case("assessed", outcome="not_illegal", sent=[sent()]), 48) == (0, None)
+    assert share(case("refused", sent=[sent()]), 48) == (1, 0.0)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["meta", "tiktok", "x"]),
+            st.one_of(st.none(), st.integers(1, 60)),
+            st.booleans(),
+            st.booleans(),
+            st.sampled_from(["notified", "removed", "refused", "withdrawn"]),
+            st.integers(1, 60),
+        ),
+        max_size=30,
+    ),
+    st.integers(60, 90),
+)
+def test_figures_are_what_a_count_by_hand_gives(rows, hours):
+    """Against a plain count: numbers, shares and medians, of each partner and of all."""
+    now = NOON + hours * HOUR
+    found = figures(
+        [
+            case(
+                state,
+                steps=[(state, ended)],
+                sent=[
+                    sent(
+                        who,
+                        removed=removed,
+                        acknowledged=now if heard else None,
+                        refused=now if refused else None,
+                    )
+                ],
+            )
+            for who, removed, heard, refused, state, ended in rows
+        ],
+        now=now,
+    )
+    # Of what was closed as removed, who has not answered has removed it by then.
+    rows = [
+        (who, ended if state == "removed" and not removed and not refused else removed, *rest)
+        for who, removed, *rest in rows
+        for _, refused, state, ended in [rest]
+    ]
+
+    assert found.cases == len(rows)
+    assert sum(found.standings.values()) == len(rows)
+    assert list(found.partners) == sorted({who for who, *_ in rows})
+    for partner, said in [*found.partners.items(), (None, found.all)]:
+        some = [row for row in rows if partner in (None, row[0])]
+        times = sorted(removed for _, removed, *_ in some if removed is not None)
+        failed = sum(r is None and state != "withdrawn" for _, r, _, _, state, _ in some)
+        good = sum(time <= 24 for time in times)
+        assert (said.sent, said.removed, said.in_time) == (len(some), len(times), good)
+        assert said.acknowledged == sum(heard for _, _, heard, *_ in some)
+        assert said.refused == sum(no and removed is None for _, removed, _, no, *_ in some)
+        whole = len(times) + failed
+        assert said.share == (float(Fraction(good, whole)) if whole else None)
+        middle = None
+        if times:
+            middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2 * HOUR
+        assert said.median == middle
+
+
+def test_each_step_counts_in_the_month_in_which_it_was_taken():
+    """By the clocks of the hotline's zone; a case is assessed once, however often it is looked at
+    afterwards, and what is held not illegal since is not told as illegal. Counted by hand.
+    """
+    zone = ZoneInfo("Africa/Casablanca")
+    night = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)  # half past midnight there, in November
+
+    def one(*, sent=(), outcome="illegal", steps=(), reported=()):
+        events = tuple(Event(state, night + hour * HOUR, "ann", "x") for state, hour in steps)
+        return Case("C-1", "notified", night, ("r",), reported, outcome=outcome, sent=sent,
+                    events=events)  # fmt: skip
+
+    def notice(partner, removed=None):
+        return Sent("N-1", partner, night + HOUR, None, removed and night + removed * HOUR)
+
+    later = datetime(2026, 12, 9, tzinfo=UTC)
+    assessed = [("received", 0), ("assessed", 1), ("assessed", 800)]
+    cases = [
+        one(reported=(night, later), sent=(notice("a", 4), notice("b", 800), notice("c")),
+            steps=assessed),
+        one(reported=(night - HOUR,), steps=[("received", 0), ("assessed", 740)],
+            outcome="not_illegal"),
+        one(steps=[("received", 0)], outcome=None),
+    ]  # fmt: skip
+
+    assert by_month(cases, zone=zone) == (
+        Month("2026-12", 1, 0, 1, 0, 0, 1, 0, 800 * HOUR),
+        Month("2026-11", 1, 3, 1, 1, 3, 1, 1, 4 * HOUR),
+        Month("2026-10", 1, 0, 0, 0, 0, 0, 0, None),
+    )
+    assert by_month([], zone=zone) == ()

@@ -1,0 +1,506 @@
+"""A hotline's folder: made whole or made anew, read without what only writing needs, and what
+lies ready for partners.
+"""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hotline_case import IMAGES, NOON, item_of, make_desk, report_of, take
+
+from screener import audit
+from screener.errors import HotlineError, ListError
+from screener.hashing.hash import Hash
+from screener.hotline import own_list, store
+from screener.hotline.casebook import database
+from screener.hotline.desk import Desk
+from screener.hotline.model.report import Item
+from screener.hotline.reports import own_media
+from screener.lists.store import database as lists
+from screener.lists.store import repeated_values
+from screener.lists.terms import Terms
+from screener.system.locks import one_at_a_time
+
+PAGE = "https://x.example/1"
+
+
+@pytest.fixture(scope="module")
+def item():
+    """The item of a picture."""
+    return item_of(IMAGES / "alley.jpg")
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A hotline."""
+    return make_desk(tmp_path / "hotline")
+
+
+def confirmed(desk, item, monkeypatch, **said):
+    """A case that two persons hold to be illegal, with hashes of an item as if of a file."""
+    (taken,) = take(desk, report_of(item, **said))
+    with monkeypatch.context() as patched:
+        patched.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+        for by, basis in (("amina", "seen"), ("badr", None)):
+            desk.assess(taken.case, by=by, outcome="illegal", basis=basis, reason="x", at=NOON)
+    return taken.case
+
+
+class Cut(Exception):
+    """The process ends here."""
+
+
+def end_here(*_, **__):
+    """End the process."""
+    raise Cut
+
+
+def test_a_hotline_for_which_the_disk_has_no_room_is_refused_with_the_reason(tmp_path, monkeypatch):
+    """Where the casebook itself finds no room, too: that is no fault of the program."""
+    connect = database._connect
+
+    def full(folder):
+        connection = connect(folder)
+        connection.execute("PRAGMA max_page_count = 8")
+        return connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_connect", full)
+        with pytest.raises(HotlineError, match=r"cannot be used: database or disk is full"):
+            Desk.create(tmp_path / "hotline")
+
+    assert Desk.create(tmp_path / "hotline").cases() == []
+
+
+DAMAGE = {
+    "UPDATE cases SET state = 'lost'": "cases, reference {case}: .* of state",
+    "UPDATE cases SET received = 'noon'": "cases, reference {case}: .* of received",
+    "UPDATE cases SET basis = '{', seen = 7": "cases, reference {case}: .* of basis, seen",
+    "UPDATE reports SET number = 'a', language = 'x'": "reports, in_case {case}: .*number, lang",
+    "UPDATE reported SET quality = 300": "reported: .* of quality; [0-9]+ more rows",
+    "UPDATE held SET value = x'00'": "held, in_case {case}: .* of value",
+    'UPDATE held SET terms = \'{"tlp": "PINK"}\'': "held, in_case {case}: .* of terms",
+    "UPDATE entries SET state = 5": "entries, in_case {case}: .* of state",
+    'UPDATE events SET reason = \'{"message": "x"}\' WHERE id = 2': "events, id 2: .* of reason",
+    "UPDATE sent SET at = CAST(x'ff' AS TEXT)": "sent, in_case {case}: .* of at",
+    "UPDATE log SET facts = '[]' WHERE seq = 3": "log, seq 3: .* of facts",
+}
+
+
+def test_a_damaged_casebook_is_named_with_the_row_before_anything_is_done(desk, item, monkeypatch):
+    """A case whose state is none would be among none that are late, and all else would be a fault
+    of ours. No value is told.
+    """
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,), note="seen", country="MA")
+    desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    path = desk.folder / database.DATABASE
+    sound = path.read_bytes()
+    for change, where in DAMAGE.items():
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(change)
+        with pytest.raises(HotlineError, match=where.replace("{case}", case)) as told:
+            Desk.open(desk.folder)
+        assert "cases.sqlite is damaged" in str(told.value)
+        assert "put a sound copy" in str(told.value)
+        assert not any(one.text[:8] in str(told.value) for one in item.upright)
+        path.write_bytes(sound)
+    assert Desk.open(desk.folder).case(case).state == "notified"
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ("UPDATE cases SET received = 'noon'", "cases, reference {case}: .* of received"),
+        ("UPDATE sent SET at = CAST(x'ff' AS TEXT)", "sent, in_case {case}: .* of at"),
+    ],
+)
+def test_a_step_that_stumbles_over_a_damaged_casebook_names_the_row(
+    desk, item, monkeypatch, change, where
+):
+    """Of a desk that was opened while it was sound; nothing is done."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    with closing(sqlite3.connect(desk.folder / database.DATABASE)) as connection, connection:
+        connection.execute(change)
+    for doing in (lambda: desk.case(case), lambda: desk.reverse(case, by="amina", reason="x")):
+        with pytest.raises(HotlineError, match=where.replace("{case}", case)):
+            doing()
+
+
+@pytest.mark.parametrize("calls", range(1, 9))
+def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
+    tmp_path, monkeypatch, calls
+):
+    """Wherever the making was cut short, it says so and what to do, and made again it is a hotline
+    like any other; what was written into the files to fill in meanwhile stays.
+    """
+    folder, left = tmp_path / "hotline", [calls]
+
+    def cut(function):
+        def go(*given, **options):
+            left[0] -= 1
+            if not left[0]:
+                raise Cut
+            return function(*given, **options)
+
+        return go
+
+    with monkeypatch.context() as patched:
+        for whose, name in (
+            (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
+            (store.database, "create"), (store.case_log, "write"),
+            (store.own_list, "write"), (store.notifying, "hand_out"),
+        ):  # fmt: skip
+            patched.setattr(whose, name, cut(getattr(whose, name)))
+        with pytest.raises(Cut):
+            Desk.create(folder)
+    with pytest.raises(HotlineError, match="makes it whole"):
+        Desk.open(folder)
+    if (folder / "settings.toml").exists():
+        (folder / "settings.toml").write_text('analysts = ["amina", "badr"]\n')
+
+    desk = Desk.create(folder)
+
+    assert take(desk, report_of(addresses=(PAGE,)))[0].became == "new"
+    assert len(desk.settings.analysts) == (2 if calls > 2 else 0)
+    assert audit.verify(folder / "cases.audit").closed
+    assert Desk.open(folder).cases()
+    with pytest.raises(HotlineError, match="not empty"):
+        Desk.create(folder)
+
+
+def test_what_is_somebody_elses_is_not_made_a_hotline(tmp_path):
+    """A folder with anything in it, and a file: nothing in it is touched."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "hotline.key").write_text("dear")
+    (tmp_path / "file").write_text("dear")
+    for name, why in (("mine", "not empty"), ("file", "no folder")):
+        with pytest.raises(HotlineError, match=why):
+            Desk.create(tmp_path / name)
+    assert [one.name for one in (tmp_path / "mine").iterdir()] == ["hotline.key"]
+    assert (tmp_path / "mine" / "hotline.key").read_text() == "dear"
+
+
+def sign(desk, folder, name="audit"):
+    """Have the settings of a hotline name a new key, which signs its log; where it lies."""
+    key = folder / f"{name}.pem"
+    new = Ed25519PrivateKey.generate()
+    key.write_bytes(
+        new.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    )
+    public = new.public_key().public_bytes(
+        form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo
+    )
+    (folder / f"{name}.pub").write_bytes(public)
+    settings = desk.folder / "settings.toml"
+    kept = [one for one in settings.read_text().splitlines() if not one.startswith("log_key")]
+    settings.write_text("\n".join([*kept, f"log_key = {json.dumps(str(key))}"]) + "\n")
+    return key
+
+
+@pytest.mark.parametrize("how", ["unsigned", "another key", "no key"])
+def test_no_step_has_the_log_signed_that_somebody_changed(desk, tmp_path, how):
+    """Nor does a log that is signed lose that: cases are read, and no step is taken, until it lies
+    elsewhere as evidence; then all steps are written anew.
+    """
+    sign(desk, tmp_path)
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    log, head = desk.folder / "cases.audit", desk.folder / "cases.audit.head"
+    assert audit.verify(log, key=tmp_path / "audit.pub").signature == "good"
+    if how == "unsigned":
+        head.write_bytes(head.read_bytes().splitlines(keepends=True)[0])
+    elif how == "another key":
+        sign(desk, tmp_path, "other")
+    else:
+        settings = desk.folder / "settings.toml"
+        settings.write_text('analysts = ["amina", "badr"]\n')
+    before = log.read_bytes(), head.read_bytes()
+
+    again = Desk.open(desk.folder)
+    assert again.case(taken.case).addresses == (PAGE,)
+    with pytest.raises(HotlineError, match="evidence"):
+        again.assess(taken.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert (log.read_bytes(), head.read_bytes()) == before
+
+    for one in (log, head):
+        one.rename(tmp_path / one.name)
+    again.assess(taken.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert audit.verify(log).closed
+    steps = [json.loads(line).get("step") for line in log.read_text().splitlines()]
+    assert steps == [None, "received", "assessed"]
+    if how != "no key":
+        name = "other" if how == "another key" else "audit"
+        assert audit.verify(log, key=tmp_path / f"{name}.pub").signature == "good"
+
+
+def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_else(desk, tmp_path):
+    """Reading works; a step is refused before anything of it is recorded, with what to do. What a
+    killed writer left to be logged is told, and logged once the key is there again.
+    """
+    key = sign(desk, tmp_path)
+    made = key.read_bytes()
+    (taken,) = take(desk, report_of(addresses=(PAGE,)))
+    key.unlink()
+
+    again = Desk.open(desk.folder)
+    assert again.behind.unlogged is None
+    assert again.case(taken.case).addresses == (PAGE,)
+    assert again.overdue(at=NOON + timedelta(hours=25))
+    with pytest.raises(HotlineError, match=r"audit\.pem.*log_key"):
+        again.assess(taken.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
+    assert again.case(taken.case).state == "received"
+
+    with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
+        store.casebook.log(connection, "left", at="x", by="x")
+    assert "audit.pem" in str(Desk.open(desk.folder).behind.unlogged)
+    key.write_bytes(made)
+    assert Desk.open(desk.folder).behind.unlogged is None
+    lines = (desk.folder / "cases.audit").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == "left"
+    assert audit.verify(desk.folder / "cases.audit").closed
+
+
+def fetched(desk, monkeypatch, *, before):
+    """Kill the handing out of a notice before a mark is made, with a partner that moves away what
+    it finds; how often it finds something, all in all.
+    """
+    to, away = desk.folder / "to/meta", desk.folder.parent / "away"
+    away.mkdir(exist_ok=True)
+    mark = store.notifying._mark
+
+    def stop(folder, notice, column):
+        if column == before:
+            raise Cut
+        mark(folder, notice, column)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.notifying, "_mark", stop)
+        with pytest.raises(Cut):
+            desk.notify(desk.cases()[0].reference, "meta", by="amina", reason="x", at=NOON)
+    for _ in range(2):
+        for number, one in enumerate(to.glob("N-*")):
+            one.rename(away / f"{len(list(away.iterdir()))}-{number}")
+        Desk.open(desk.folder)
+    return sorted(away.iterdir())
+
+
+@pytest.mark.parametrize("before", ["staged", "written"])
+def test_a_notice_that_is_fetched_at_once_is_not_given_again(desk, item, monkeypatch, before):
+    """Whoever is killed between giving it and noting so: the partner has it once."""
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    (one,) = fetched(desk, monkeypatch, before=before)
+    assert (one / "notice.json").exists()
+    assert [path.name for path in (desk.folder / "to/meta").iterdir()] == ["acknowledgements"]
+
+
+def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_from(
+    desk, item, monkeypatch
+):
+    """A notice lies ready in it, and it looks empty, as one that is not mounted does: the notice is
+    due still, and given when the folder is back.
+    """
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    to = desk.folder / "to/meta"
+    give = store.notifying.delivery.give
+    with monkeypatch.context() as patched:
+        patched.setattr(store.notifying.delivery, "give", end_here)
+        with pytest.raises(Cut):
+            desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    assert store.notifying.delivery.give is give
+    shutil.move(to, desk.folder / "elsewhere")
+    to.mkdir()
+
+    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(case, "meta")]
+
+    to.rmdir()
+    shutil.move(desk.folder / "elsewhere", to)
+    assert Desk.open(desk.folder).behind.pending == []
+    assert len(list(to.glob("N-*"))) == 1
+
+
+def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatch):
+    """A later notice is not written into what stands in the place of a share that is not mounted,
+    where the partner would never see it: it is told as due, and given when the share is back.
+    """
+    first, second = (
+        confirmed(desk, one, monkeypatch, addresses=(f"{PAGE}/{number}",))
+        for number, one in enumerate((item, item_of(IMAGES / "bridge.jpg")))
+    )
+    assert first != second
+    desk.notify(first, "meta", by="amina", reason="x", at=NOON)
+    to, away = desk.folder / "to", desk.folder / "elsewhere"
+    to.rename(away)
+    to.mkdir()
+
+    with pytest.raises(HotlineError, match="mount"):
+        desk.notify(second, "meta", by="amina", reason="x", at=NOON)
+
+    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(second, "meta")]
+    assert list(to.iterdir()) == []
+    to.rmdir()
+    away.rename(to)
+    assert Desk.open(desk.folder).behind.pending == []
+    assert len(list((to / "meta").glob("N-*"))) == 2
+
+
+def test_one_partner_keeps_no_other_from_being_heard(desk, item, monkeypatch):
+    """Whatever it makes of the folder of its answers: it is told beside what the others say."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    for partner in ("meta", "tiktok"):
+        desk.notify(case, partner, by="amina", reason="x", at=NOON)
+    shutil.rmtree(desk.folder / "to/meta/acknowledgements")
+    (desk.folder / "to/meta/acknowledgements").write_text("")
+    (notice,) = (desk.folder / "to/tiktok").glob("N-*")
+    facts = {"schema": "screener-acknowledgement/1", "notice": notice.name, "event": "removed"}
+    facts |= {"at": NOON.isoformat(), "by": "duty"}
+    (desk.folder / "to/tiktok/acknowledgements/a.json").write_text(json.dumps(facts))
+
+    answers = desk.acknowledge(by="amina", at=NOON + timedelta(hours=1))
+
+    assert [(partner, one.event) for partner, _, one in answers.taken] == [("tiktok", "removed")]
+    assert [(partner, one.file) for partner, one in answers.unread] == [
+        ("meta", "acknowledgements")
+    ]
+    assert [one.partner for one in desk.case(case).sent if one.removed] == ["tiktok"]
+
+
+def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item, monkeypatch):
+    """A notice to them is due still, and given once they are known again."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    with monkeypatch.context() as patched:
+        patched.setattr(store.notifying.delivery, "stage", end_here)
+        with pytest.raises(Cut):
+            desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+    partners = desk.folder / "partners.toml"
+    text = partners.read_text("utf-8")
+    for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
+        partners.unlink() if known is None else partners.write_text(known)
+        again = Desk.open(desk.folder)
+        assert [one[:2] for one in again.behind.pending] == [(case, "meta")]
+        assert again.case(case).state == "notified"
+    partners.write_text(text, "utf-8")
+    assert Desk.open(desk.folder).behind.pending == []
+    assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
+
+
+def test_a_notice_that_lies_ready_is_taken_away_when_the_case_is_reversed(desk, item, monkeypatch):
+    """Nobody is asked any more, and nobody is named as to be told."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            store.notifying.delivery, "give",
+            lambda folder, _: (_ for _ in ()).throw(HotlineError("x")),
+        )  # fmt: skip
+        with pytest.raises(HotlineError):
+            desk.notify(case, "meta", by="amina", reason="x", at=NOON)
+        assert [one.name for one in (desk.folder / "to/meta").glob(".N-*")]
+        assert desk.reverse(case, by="chloé", reason="x", at=NOON).sent == ()
+    assert [one.name for one in (desk.folder / "to/meta").iterdir()] == ["acknowledgements"]
+
+
+LEVEL = 'tlp = "GREEN"'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level"),
+    [(LEVEL, 'tlp = "RED"', "RED"), (LEVEL, "", None), ("", LEVEL, "GREEN"), ("", "", None)],
+)
+def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
+    desk, item, monkeypatch, tmp_path, before, after, level
+):
+    """From the next opening on, as the partners' file says then, also where it says no more."""
+    path = desk.folder / "partners.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(LEVEL, before), "utf-8")
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    path.write_text(text.replace(LEVEL, after), "utf-8")
+
+    again = Desk.open(desk.folder)
+
+    assert again.behind.unbound is None
+    assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
+    assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
+    wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
+    if level == "GREEN":
+        assert again.own_list.export(tmp_path / "out.txt", **wanted).records
+    else:
+        with pytest.raises(ListError, match="nothing may go on"):
+            again.own_list.export(tmp_path / "out.txt", **wanted)
+
+
+def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, monkeypatch):
+    """While a large import runs, a hotline is not held up for as long as it has reports."""
+    monkeypatch.setattr(lists, "WAIT_SECONDS", 0.0)
+    waited, made = [], own_list._import
+    monkeypatch.setattr(
+        own_list, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
+    )
+    pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
+    with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+        take(desk, *map(report_of, pictures))
+        waited.clear()
+        again = Desk.open(desk.folder)
+    assert waited == [2]
+    assert len(again.behind.unlisted) == 2
+    assert Desk.open(desk.folder).behind.unlisted == []
+
+
+def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
+    """A day on which they expire is not taken out by an opening, nor by another level."""
+    confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    desk.own_list.set_terms("hotline", Terms(expires="2030-12-31"))
+    path = desk.folder / "partners.toml"
+    path.write_text(path.read_text("utf-8").replace('tlp = "GREEN"', 'tlp = "AMBER"'), "utf-8")
+
+    assert Desk.open(desk.folder).own_list.terms()["hotline"] == Terms("AMBER", None, "2030-12-31")
+
+
+def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
+    desk, item, monkeypatch
+):
+    """That is told; a later opening brings it to it."""
+    case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
+    path = desk.folder / "hotline.list"
+    path.rename(desk.folder / "elsewhere")
+    again = Desk.open(desk.folder)
+    assert again.behind.unbound is not None
+    assert again.case(case).outcome == "illegal"
+    (desk.folder / "elsewhere").rename(path)
+    assert Desk.open(desk.folder).behind.unbound is None
+
+
+def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):
+    """In as many different files as make a list take a value for one that stands for nothing; so
+    does what two persons confirmed go on matching.
+    """
+    monkeypatch.setattr(repeated_values, "FILES", 4)
+
+    def variant(n):
+        return Item(
+            item.type, item.moving,
+            tuple(
+                one._replace(hash=Hash(one.hash.kind, n.to_bytes(len(one.hash.value), "big")))
+                if one.hash.kind.digest else one
+                for one in item.hashes
+            ),
+        )  # fmt: skip
+
+    took = take(desk, *(report_of(variant(n)) for n in range(1, 10)))
+
+    assert {one.case for one in took} == {took[0].case}
+    assert desk.own_list.quarantined()[1] == []
+    for n in range(20, 26):
+        desk.close(
+            confirmed(desk, variant(n), monkeypatch), state="removed", by="amina", reason="x",
+            at=NOON,
+        )  # fmt: skip
+    (known,) = take(desk, report_of(item))
+    assert {(one.list, one.source, one.state) for one in known.known if one.kind == "pdq"} == {
+        ("hotline", "hotline", "confirmed")
+    }
+    assert desk.own_list.quarantined()[1] == []

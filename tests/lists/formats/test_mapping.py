@@ -1,0 +1,121 @@
+"""Mapping files: what the columns of a contract's own CSV mean."""
+
+import pytest
+from exchange_samples import MD5, PDQ, SHA256, kinds, read, refused
+
+from screener.errors import ListError
+from screener.lists.formats.mapping import ColumnMapping
+from screener.lists.states import State
+from screener.lists.store.records import Category
+
+
+def mapping(**said):
+    """A mapping of these columns."""
+    return ColumnMapping.from_dict(said)
+
+
+def test_mapping_the_documented_profile(tmp_path):
+    """The profile of the neutral CSV as TOML: schemes, states and kinds by the operator."""
+    file = tmp_path / "m.toml"
+    file.write_text(
+        'delimiter = ","\nscheme = "operator:x"\n[columns]\nref = "entry_id"\n'
+        'h1 = {field = "hash", algorithm = "md5", encoding = "hex"}\n'
+        'h2 = "pdq"\nd = "pdq_quality"\n'
+        'grade = {field = "category", scheme = "uk-sentencing-council"}\nother = "category"\n'
+        'status = {field = "state", deleted_values = ["Out"]}\nsecret = "drop"\n'
+    )
+    data = (
+        "Ref,H1,H2,D,Grade,Other,Status,Secret,Age\n"
+        f"1,{MD5},{PDQ},70,A,9,active,s,7-10\n2,{MD5},,,C,,out,s,\n"
+    )
+
+    live, gone = read(data, mapping=ColumnMapping.load(file))
+
+    assert (live.entry, kinds(live)) == ("1", {"md5": MD5, "pdq": PDQ})
+    assert {item.kind.name: item.quality for item in live.hashes} == {"md5": None, "pdq": 70}
+    assert live.categories == (Category("uk-sentencing-council", "A"), Category("operator:x", "9"))
+    assert live.labels == {"Age": "7-10"}
+    assert gone.state is State.WITHDRAWN
+
+
+def test_mapping_a_second_header_in_another_order_is_refused():
+    """Of a file that several were put together to, whatever its columns are called."""
+    said = mapping(columns={"Ref": "entry", "H1": "sha256", "H2": "pdq"})
+    text = f"Ref,H1,H2\n1,{SHA256},{PDQ}\nRef,H2,H1\n2,{PDQ},{SHA256}\n"
+
+    refused(text, "line 3: a header in another order", mapping=said)
+
+
+def test_mapping_columns_without_a_header():
+    """By number from 1; the first line is data."""
+    said = mapping(header=False, delimiter=";", columns={"1": "entry", "3": "sha256"})
+
+    first, second = read(f"a;x;{SHA256}\nb;;{SHA256}\n", mapping=said)
+
+    assert (first.entry, kinds(first), first.labels) == ("a", {"sha256": SHA256}, {"2": "x"})
+    assert second.entry == "b"
+
+
+def test_mapping_names_the_kind_of_one_unnamed_column():
+    """What is refused without one is read with it."""
+    refused(f"{PDQ}\n", "what kind of hash")
+
+    (row,) = read(f"{PDQ}\n", mapping=mapping(header=False, columns={"1": "pdq"}))
+
+    assert kinds(row) == {"pdq": PDQ}
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"columns": {"a": "sha3"}}, "means one of"),
+        ({"columns": {"b": {"field": "md5", "seed": ["x"]}}}, "list of words"),
+        ({"columns": {"a": "entry", "b": "id"}}, "two columns"),
+        ({"columns": {"a": "md5"}, "header": False}, "number"),
+        ({"columns": {"1" * 5000: "md5"}, "header": False}, "number"),
+        ({"column": {}}, "unknown key"),
+        ({"delimiter": "|", "columns": {}}, "delimiter"),
+        ({"states": {"1": "good"}}, "unknown state"),
+        ({"columns": {"Hash": "md5", "hash ": "pdq"}}, "column 'hash ' is named twice"),
+        ({"columns": {"s": {"field": "state", "gone": ["x"]}}}, "unknown state"),
+    ],
+)
+def test_mapping_mistakes_are_told(said, match):
+    """In words that say what may stand there."""
+    with pytest.raises(ListError, match=match):
+        ColumnMapping.from_dict(said)
+
+
+def test_mapping_a_column_that_is_gone_is_told():
+    """A renamed column must not go unread; which one it is, is told, by whatever delimiter."""
+    columns = {"Ref": "entry", "Hash": "md5"}
+    for text in (f"ref,md5\nx,{MD5}\n", f"Ref;md5\nx;{MD5}\n"):
+        refused(
+            text,
+            "every column that the mapping names: no 'hash'$",
+            mapping=mapping(columns=columns),
+        )
+
+
+@pytest.mark.parametrize("columns", [{"Réf": "entry", "MD5": "md5"}, {}])
+def test_a_header_in_another_encoding_is_told_as_that(columns):
+    """As a spreadsheet saves one in French: its names are there, and cannot be read."""
+    text = f"Réf;MD5\nx;{MD5}\n"
+    said = {"mapping": mapping(columns=columns)} if columns else {}
+
+    assert len(read(text, **said)) == 1
+    refused(text.encode("cp1252"), "undecodable text; save the file as UTF-8$", **said)
+
+
+def test_a_column_that_is_gone_and_is_named_by_a_hash_is_not_told():
+    """As little as any other text that may hold one."""
+    columns = {MD5: "md5"}
+    refused(
+        "ref,md5\nx,\n", "every column that the mapping names$", mapping=mapping(columns=columns)
+    )
+
+
+def test_mapping_of_another_format_is_told():
+    """It must not go unread."""
+    with pytest.raises(ListError, match="a mapping tells"):
+        read(f"pdq {MD5}\n", format="tx", mapping=mapping(columns={"hash": "md5"}))

@@ -1,0 +1,282 @@
+"""What headers declare, read without decoding: against files of Pillow and against noise."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from picture_bytes import jpeg, saved, several
+from PIL import Image
+
+from screener.media.image.structure import file_end, headers, tiff
+
+
+def small(format: str, **options: object) -> bytes:
+    """A file of a 60 x 44 picture."""
+    image = Image.fromarray((np.indices((44, 60)).sum(0) * 2).astype(np.uint8)).convert("RGBA")
+    return saved(image, format, **options)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        small("WEBP", lossless=True),
+        small("WEBP", quality=50),
+        small("WEBP", save_all=True, append_images=[Image.new("RGBA", (60, 44))]),
+        small("ICO", sizes=[(16, 16), (60, 44)]),
+        small("ICO", sizes=[(16, 16), (60, 44)], bitmap_format="bmp"),
+    ],
+)
+def test_size_of_what_is_decoded_on_opening(data: bytes) -> None:
+    """The largest picture inside is found in every variant of WebP and ICO."""
+    assert headers.largest(data) == (60, 44)
+
+
+def test_size_inside_icns() -> None:
+    """The largest inner picture of an ICNS is found, whatever its place."""
+    assert headers.largest(small("ICNS")) == (1024, 1024)
+
+
+@pytest.mark.parametrize("length", [256, 512])
+def test_an_iso_file_is_no_icon(length: int) -> None:
+    """A HEIC or AVIF whose first box has 256 or 512 bytes begins as an icon or a cursor does, and
+    declares no picture as one would.
+    """
+    box = struct.pack(">I", length) + b"ftypheic" + bytes(4) + b"mif1" * (length // 4 - 4)
+    assert headers.largest(box + bytes(2048)) == (0, 0)
+
+
+def icon(*pictures: bytes) -> bytes:
+    """An ICO of pictures, each as it stands in one."""
+    at, entries = 6 + 16 * len(pictures), b""
+    for one in pictures:
+        entries += struct.pack("<8xII", len(one), at)
+        at += len(one)
+    return struct.pack("<3H", 0, 1, len(pictures)) + entries + b"".join(pictures)
+
+
+def bitmap(width: int, height: int) -> bytes:
+    """The header of a bitmap in an ICO, whose height counts its mask too."""
+    return struct.pack("<IiiHH", 40, width, 2 * height, 1, 32) + bytes(24)
+
+
+def extended(width: int, height: int) -> bytes:
+    """A WebP that declares a canvas, each side less one in three bytes."""
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in (width, height))
+    chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + sides
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+def lossy(width: int, height: int) -> bytes:
+    """A WebP of one frame, whose sides have 14 bits, and two above them for a scale."""
+    chunk = b"VP8 " + struct.pack("<I", 10) + bytes(3) + b"\x9d\x01\x2a"
+    chunk += struct.pack("<HH", width | 1 << 14, height | 3 << 14)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+def lossless(width: int, height: int) -> bytes:
+    """The same without loss: each side less one in 14 bits, and whether it has alpha above them."""
+    sides = (width - 1) | (height - 1) << 14 | 1 << 28
+    chunk = b"VP8L" + struct.pack("<IBI", 5, 0x2F, sides)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (lossy(16_383, 5), (16_383, 5)),
+        (lossy(5, 16_383), (5, 16_383)),
+        (lossless(1 << 14, 5), (1 << 14, 5)),
+        (lossless(5, 1 << 14), (5, 1 << 14)),
+        (extended(70_000, 5), (70_000, 5)),
+        (extended(5, 1 << 24), (5, 1 << 24)),
+        (icon(bitmap(3, 3), bitmap(900, 700)), (900, 700)),
+        (icon(bitmap(900, -700), bitmap(3, 3)), (900, 700)),
+        (icon(), (0, 0)),
+    ],
+)
+def test_sizes_that_a_file_only_declares(data: bytes, size: tuple[int, int]) -> None:
+    """Of WebPs as large as can be, canvases wider than 65,535, and icons by any entry, whichever
+    row stands first.
+    """
+    assert headers.largest(data) == size
+
+
+@pytest.mark.parametrize("no_jp2", [False, True])
+def test_size_of_a_jpeg_2000_inside_icns(no_jp2: bool) -> None:
+    """In its file format and as a bare stream, behind a smaller picture."""
+    wide = saved(Image.new("RGB", (900, 700)), "JPEG2000", no_jp2=no_jp2)
+    parts = [b"icp4" + struct.pack(">I", 8 + len(one)) + one for one in (small("PNG"), wide)]
+    data = b"icns" + struct.pack(">I", 8 + sum(map(len, parts))) + b"".join(parts)
+
+    assert headers.largest(data) == (900, 700)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "GIF", "BMP"])
+def test_other_formats_declare_nothing(format: str) -> None:
+    """Pillow opens every other format without decoding: nothing to know beforehand."""
+    assert headers.largest(small(format)) == (0, 0)
+
+
+@pytest.mark.parametrize("format", ["WEBP", "AVIF", "JPEG2000"])
+def test_a_container_that_is_cut(format: str) -> None:
+    """Any missing byte at the end is noticed; a whole file, or one with a tail, is not cut."""
+    data = small(format)
+    assert not headers.cut_short(data)
+    for length in (len(data) - 1, len(data) // 2, 40):
+        assert headers.cut_short(data[:length])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_tiff_whose_directory_is_behind_its_end_is_cut(order: str) -> None:
+    """The two bytes with which a directory begins, and four that say where the next one is."""
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    data = start + struct.pack(f"{order}I", 20) + bytes(18)
+
+    cut = {length: headers.cut_short(data[:length]) for length in range(20, 27)}
+    assert cut == dict.fromkeys(range(20, 26), True) | {26: False}
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_box_that_ends_behind_the_file_is_cut(long: bool) -> None:
+    """Whichever way it has its length, and wherever the data end; one without a length is not."""
+    first = struct.pack(">I", 12) + b"ftypisom"
+    body = bytes(20)
+    head = struct.pack(">I4sQ", 1, b"mdat", 36) if long else struct.pack(">I4s", 28, b"mdat")
+    data = first + head + body
+
+    assert not headers.cut_short(data)
+    assert not headers.cut_short(data + first)
+    for length in range(len(first) + len(head), len(data)):
+        assert headers.cut_short(data[:length])
+    assert not headers.cut_short(first + struct.pack(">I4s", 0, b"mdat") + body[:5])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.parametrize("local", [False, True], ids=["one palette", "own palettes"])
+def test_gif_frames(count: int, local: bool) -> None:
+    """Frames are counted as Pillow counts them, and no further than asked."""
+    frames = [
+        Image.fromarray(np.full((20, 30, 3), (40 * k if local else 200, k * 30, 9), np.uint8))
+        for k in range(count)
+    ]
+    data = several(frames, "GIF", comment=b"x" * 600)
+    assert headers.gif_frames(data, stop=100) == count
+    assert headers.gif_frames(data, stop=2) == min(count, 2)
+
+
+def test_a_jpeg_cut_in_a_header_segment() -> None:
+    """A segment that is cut in the middle is dropped, a whole one stays; the end marker follows."""
+    data = jpeg(Image.new("RGB", (60, 44)), progressive=True)
+    segment = data.rindex(b"\xff\xc4")
+    for length in (segment + 2, segment + 3, segment + 4, segment + 9):
+        assert file_end.ended_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
+    assert file_end.ended_jpeg(data[:-2]) == data
+    assert file_end.ended_jpeg(data[:-1])[-2:] == b"\xff\xd9"
+
+
+def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
+    """A restart stands within the pixels' data and has no length: nothing is taken away there."""
+    noise = np.random.default_rng(1).integers(0, 256, (44, 60), np.uint8)
+    data = jpeg(Image.fromarray(noise), restart_marker_blocks=1)
+    assert data.count(b"\xff\xd7") > 2
+    last = max(data.rindex(bytes((0xFF, 0xD0 + number))) for number in range(8))
+
+    for length in range(last + 2, len(data) - 1):
+        assert file_end.ended_jpeg(data[:length]) == data[:length] + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("padding", [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\x01\xff"])
+def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding: bytes) -> None:
+    """Padding, and a mark that has no length: none of them hides the end, or takes one for it that
+    stands within a segment.
+    """
+    data = small("PNG")
+    padded = jpeg(Image.new("RGB", (60, 44)), comment=b"\xff\xd9" * 99)
+    padded = padded[:2] + padding + padded[2:]
+
+    assert file_end.end(padded + data, 0) == len(padded)
+
+
+def test_boxes_with_long_lengths_and_without_any() -> None:
+    """The body begins behind the length; a box without one ends with the file, one too short to be
+    one ends the walk.
+    """
+    first = struct.pack(">I", 12) + b"ftypisom"
+    data = first + struct.pack(">I4sQ", 1, b"mpvd", 19) + b"abc"
+    rest = struct.pack(">I4s", 0, b"mdat") + b"de"
+
+    assert list(headers.boxes(data + rest, 0)) == [
+        (b"ftyp", 8, 12),
+        (b"mpvd", 28, 31),
+        (b"mdat", 39, 41),
+    ]
+    for length in (2, 7):
+        broken = struct.pack(">I4s", length, b"mdat") + b"abcdefgh" + first
+        assert [name for name, *_ in headers.boxes(first + broken, 0)] == [b"ftyp"]
+    assert list(headers.boxes(rest, 0)) == []
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_second_directory_tells_the_first_value_of_its_tags(order: str) -> None:
+    """A short that is alone stands in the first two bytes; what does not fit stands elsewhere."""
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    first = struct.pack(f"{order}HHHIII", 1, 256, 4, 1, 7, 26)
+    entries = [
+        struct.pack(f"{order}HHIHH", 513, 3, 1, 300, 9),
+        struct.pack(f"{order}HHII", 514, 4, 1, 70_000),
+        struct.pack(f"{order}HHII", 273, 3, 5, 99_000),
+    ]
+    block = start + struct.pack(f"{order}I", 8) + first
+    block += struct.pack(f"{order}H", 3) + b"".join(entries) + bytes(4)
+
+    assert tiff.second_directory(block) == (26, {513: 300, 514: 70_000, 273: 99_000})
+
+
+@given(
+    st.sampled_from(
+        [b"", b"RIFF\0\0\0\0WEBPVP8X", b"\0\0\1\0", b"icns", b"GIF89a", b"\0\0\0\x18ftyp"]
+    ),
+    st.binary(max_size=200),
+)
+def test_noise_is_read_without_a_stumble(start: bytes, noise: bytes) -> None:
+    """Nothing raises and nothing runs on for ever, whatever follows a signature."""
+    data = start + noise
+    width, height = headers.largest(data)
+    assert width >= 0
+    assert height >= 0
+    assert 1 <= headers.gif_frames(data, stop=9) <= 9
+    assert headers.cut_short(data) in (True, False)
+    assert file_end.ended_jpeg(data).endswith(b"\xff\xd9")
+
+
+def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():
+    """Or the end of the data, where there is none."""
+    assert file_end.after_end_mark(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
+    assert file_end.after_end_mark(b"\xff\xd9..", 1) == 4
+    assert file_end.after_end_mark(b"", 0) == 0
+
+
+def test_a_gif_ends_with_its_trailer():
+    """Cut anywhere before it, it has not ended; what stands behind it changes nothing."""
+    data = small("GIF", save_all=True, append_images=[Image.new("RGBA", (60, 44), "red")])
+    assert headers.ended_gif(data)
+    assert headers.ended_gif(data + b"more")
+    assert not headers.ended_gif(data[:-1])
+
+
+def test_a_jpeg_ends_where_the_next_begins():
+    """The mark of the next is not its own; within a header segment one may stand."""
+    data = jpeg(Image.effect_noise((60, 44), 50), comment=b"\xff\xd8\xff\xe0..")
+    assert file_end.end(data + data, 0) == len(data)
+    assert file_end.end(data[:-9] + data, 0) == len(data) - 9
+
+
+def test_where_a_file_may_stand_behind_a_png():
+    """Behind its end; behind the beginning of its last chunk, where it is cut."""
+    data = small("PNG")
+    assert file_end.behind(data + b"more", 0) == file_end.end(data, 0) == len(data)
+    last = data.rindex(b"IDAT") - 4
+    assert file_end.behind(data[:-30] + data, 0) == last
+    assert file_end.end(data[:-30], 0) == len(data) - 30

@@ -1,0 +1,458 @@
+"""What of a video's pictures is shown: less what the container crops, over white where an alpha
+channel hides them, and with subtitles that are pictures.
+"""
+
+import contextlib
+import io
+import itertools
+import re
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from drawn_videos import clip, tracks
+from PIL import Image
+
+from screener import HashList, Screener, Verdict
+from screener.errors import MediaError
+from screener.hashing import pdq
+from screener.hashing import vpdq_value as hashes_of_videos
+from screener.media.video import frames as video
+from screener.media.video.containers import boxes, declared
+from screener.media.video.decoders import av_track, luma, opencv
+from screener.media.video.sampling.rules import Sampling
+from screener.screening.input import vpdq
+
+SIZE = (320, 240)
+CROP = {0x54BB: 20, 0x54DD: 60, 0x54AA: 40, 0x54CC: 100}  # above, right, below, left
+SHOWN = (100, 20, 260, 200)
+
+
+@pytest.fixture
+def engine_of(make_list):
+    """Makes a Screener whose list holds pictures by name."""
+    number = itertools.count()
+
+    def make(**pictures):
+        hashes = {name: pdq.compute(np.asarray(one)).text for name, one in pictures.items()}
+        rows = [{"id": one, "pdq": hashes[one]} for one in hashes]
+        return Screener(make_list(rows, name=f"known{next(number)}"))
+
+    return make
+
+
+def element(name, body):
+    """An element of a Matroska file."""
+    head = name.to_bytes((name.bit_length() + 7) // 8, "big")
+    return head + (len(body) | 1 << 56).to_bytes(8, "big") + body
+
+
+def rebuilt(data, way, change):
+    """A Matroska file with another body of each element that a way of names leads to; without its
+    directory and checksums, which would not be right any more.
+    """
+    made = b""
+    for name, body, after in boxes.elements(io.BytesIO(data), 0, len(data)):
+        inner = data[body:after]
+        if name == way[0]:
+            inner = change(inner) if len(way) == 1 else rebuilt(inner, way[1:], change)
+        if name not in (0x114D9B74, 0xBF):
+            made += element(name, inner)
+    return made
+
+
+def with_elements(data, added):
+    """A Matroska file whose tracks of pictures declare these values as well."""
+    extra = b"".join(element(name, value.to_bytes(2, "big")) for name, value in added.items())
+    return rebuilt(data, [0x18538067, 0x1654AE6B, 0xAE, 0xE0], lambda body: body + extra)
+
+
+def shown_and_hidden(scene):
+    """A frame that shows a picture where it is not cropped, and another picture round it."""
+    whole = scene(3, SIZE)
+    whole.paste(scene(2, (160, 180)), SHOWN[:2])
+    return whole
+
+
+def test_what_matroska_crops_is_cut_off_and_the_whole_is_looked_at_too(decoder, scene, engine_of):
+    """A list of the picture as players show it finds the file, and so does one of all its pixels.
+    What is told of its size is what players show.
+    """
+    whole = shown_and_hidden(scene)
+    data = clip([whole] * 20, container="matroska")
+    cropped = with_elements(data, CROP)
+    shown = whole.crop(SHOWN)
+
+    for listed, region in ((shown, "full"), (whole, "uncropped")):
+        result = engine_of(listed=listed).screen(cropped)
+        assert [(one.region, one.distance <= 10) for one in result.matches] == [(region, True)]
+        assert (result.media.width, result.media.height) == shown.size
+    assert engine_of(listed=shown).screen(data).verdict is Verdict.NO_MATCH
+    assert engine_of(other=scene(9)).screen(cropped).verdict is Verdict.NO_MATCH
+
+
+def test_a_frame_too_small_for_its_tracks_crop_is_shown_whole(scene, engine_of):
+    """Frames of VP8 may become smaller within a track, so that a crop would leave nothing."""
+    pictures = [scene(2, SIZE), scene(3, (64, 48))]
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as file:
+        track = file.add_stream("libvpx", rate=10)
+        track.width, track.height = SIZE
+        track.pix_fmt = "yuv420p"
+        for number, picture in enumerate(pictures):
+            coded = track.codec_context if number == 0 else av.CodecContext.create("libvpx", "w")
+            if number:
+                coded.width, coded.height = picture.size
+                coded.pix_fmt, coded.framerate = "yuv420p", 10
+                coded.time_base = Fraction(1, 10)
+            for time in range(20):
+                frame = av.VideoFrame.from_image(picture)
+                frame.pts, frame.time_base = 20 * number + time, Fraction(1, 10)
+                for packet in coded.encode(frame) + (coded.encode(None) if time == 19 else []):
+                    packet.stream = track
+                    file.mux(packet)
+    data = with_elements(out.getvalue(), {0x54BB: 60, 0x54AA: 60})
+
+    (match,) = engine_of(small=pictures[1]).screen(data).matches
+
+    assert match.region in ("full", "enlarged")
+
+
+def test_a_change_outside_of_what_is_shown_is_a_change(decoder, scene, engine_of):
+    """Frames that differ there alone are looked at each."""
+    first = shown_and_hidden(scene)
+    second = scene(4, SIZE)
+    second.paste(first.crop(SHOWN), SHOWN[:2])
+    data = clip([first] * 20 + [second] * 20, container="matroska", crf="0")
+
+    result = engine_of(listed=second).screen(with_elements(data, CROP))
+
+    assert [one.entry for one in result.matches] == ["listed"]
+
+
+def test_a_scene_that_changes_within_what_is_shown_is_seen(decoder, scene):
+    """However little of the whole that is."""
+    pictures = []
+    for number in range(20):
+        pictures.append(Image.new("RGB", SIZE, "white"))
+        pictures[-1].paste(scene(5 if number == 13 else 2, (80, 60)), (120, 90))
+    crop = {0x54BB: 90, 0x54DD: 120, 0x54AA: 90, 0x54CC: 120}
+    data = with_elements(clip(pictures, container="matroska"), crop)
+
+    frames = video.open(data, sampling=Sampling(scenes=True)).frames()
+
+    assert 13 in [frame.part for frame in frames]
+
+
+@pytest.mark.parametrize("crop", [{0x54BB: 240}, {0x54CC: 200, 0x54DD: 120}, {0x54AA: 60_000}])
+def test_a_crop_that_leaves_nothing_clears_nothing(decoder, scene, engine_of, crop):
+    """FFmpeg refuses such a file. If a decoder does not, it is looked at as it is stored."""
+    data = with_elements(clip([scene(2)] * 10, container="matroska"), crop)
+
+    result = engine_of(other=scene(9)).screen(data)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
+    assert declared.hidden_by(io.BytesIO(data), 0, *SIZE) == (False, None)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_what_is_cropped_is_cropped_before_it_is_turned(monkeypatch, turns):
+    """By either decoder: the sides are those of what is stored."""
+    rng = np.random.default_rng(3)
+    stored = rng.integers(0, 256, (40, 60), np.uint8)
+    above, right, below, left = crop = (1, 2, 4, 8)
+    expected = np.rot90(stored[above : 40 - below, left : 60 - right], -turns)
+    whole = np.rot90(stored, -turns)
+    monkeypatch.setattr(luma, "_orientation", lambda _: (1, 6, 3, 8)[turns])
+
+    assert np.array_equal(opencv._cropped(crop, turns, whole), expected)
+    assert np.array_equal(luma.cropped(None, crop, whole), expected)
+
+
+def test_a_cropped_video_that_is_listed_is_found_by_either_list(tmp_path, scene):
+    """By the vPDQ of what is shown, as of what is stored."""
+    pictures = []
+    for at in range(8):
+        pictures += [scene(30 + at, SIZE)] * 10
+        for one in pictures[-10:]:
+            one.paste(scene(50 + at, (160, 180)), SHOWN[:2])
+    data = clip(pictures, container="matroska")
+
+    for name, listed in (("stored", data), ("shown", with_elements(data, CROP))):
+        made, _ = vpdq.compute(listed)
+        path = tmp_path / f"{name}.txt"
+        path.write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))
+        known = HashList.create(tmp_path / f"{name}.list")
+        known.import_file(path, source="ours")
+        (match,) = Screener(known.refresh()).screen(with_elements(data, CROP)).matches
+        assert (match.kind, match.video.rule) == ("vpdq", "whole")
+
+
+def with_alpha(picture, alpha, *, codec, layout, container):
+    """A clip of a picture with an alpha channel, (H, W)."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as file:
+        track = file.add_stream(codec, rate=10)
+        track.width, track.height = picture.size
+        track.pix_fmt = layout
+        if codec.startswith("libvpx"):
+            track.options = {
+                "auto-alt-ref": "0",
+                "deadline": "realtime",
+                "cpu-used": "-8",
+                "crf": "4",
+            }
+        if codec == "qtrle":
+            track.codec_context.gop_size = 1
+        shown = np.dstack((np.asarray(picture), alpha))
+        for number in range(10):
+            frame = av.VideoFrame.from_ndarray(shown, format="rgba").reformat(format=layout)
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            file.mux(track.encode(frame))
+        file.mux(track.encode(None))
+    return out.getvalue()
+
+
+def half_hidden(size=SIZE):
+    """An alpha channel that hides two parts of a picture, and half of a third."""
+    alpha = np.full(size[::-1], 255, np.uint8)
+    alpha[:100, :150] = 0
+    alpha[150:, 200:] = 0
+    alpha[120:, :80] = 128
+    return alpha
+
+
+WITH_ALPHA = [
+    ("libvpx", "yuva420p", "webm"),
+    ("libvpx-vp9", "yuva420p", "webm"),
+    ("libvpx-vp9", "yuva420p", "matroska"),
+    ("qtrle", "argb", "mov"),
+    ("png", "rgba", "mov"),
+    ("png", "ya8", "mov"),
+    ("prores_ks", "yuva444p10le", "mov"),
+    ("ffv1", "yuva420p", "matroska"),
+    ("ffv1", "bgra", "avi"),
+]
+
+
+@pytest.mark.parametrize(("codec", "layout", "container"), WITH_ALPHA)
+def test_an_alpha_channel_is_composited_on_white(scene, engine_of, codec, layout, container):
+    """As of a still: Pillow's composite is found, and what is under it is not."""
+    picture, alpha = scene(2, SIZE), half_hidden()
+    if layout == "ya8":
+        picture = picture.convert("L").convert("RGB")
+    data = with_alpha(picture, alpha, codec=codec, layout=layout, container=container)
+    white = Image.new("RGB", SIZE, "white")
+    shown = Image.composite(picture, white, Image.fromarray(alpha))
+    assert pdq.compute(np.asarray(shown)).distance(pdq.compute(np.asarray(picture))) > 31
+
+    result = engine_of(shown=shown, under=picture).screen(data)
+
+    assert [match.entry for match in result.matches] == ["shown"]
+    assert result.matches[0].distance <= 10
+    (frame,) = (one for one in video.open(data).frames() if one.part == 0)
+    expected = np.asarray(shown.convert("L")).astype(int)
+    for part in (alpha == 0, alpha == 128, alpha == 255):
+        assert np.abs(frame.pixels - expected)[part].mean() < 4
+
+
+def test_an_alpha_channel_of_another_codec_clears_nothing(decoder, scene, engine_of):
+    """No decoder gives the one that is declared beside H.264, or AV1; nor is it asked what pixels
+    are like of which nothing is known.
+    """
+    beside = element(0xA0, element(0x75A1, b""))  # a BlockGroup with BlockAdditions
+    data = with_elements(clip([scene(2)] * 10, container="matroska"), {0x53C0: 1})
+    data = rebuilt(data, [0x18538067, 0x1F43B675], lambda body: body + beside)
+    unknown = rebuilt(data, [0x18538067, 0x1654AE6B, 0xAE, 0x86], lambda _: b"V_AV1")
+
+    result = engine_of(other=scene(9)).screen(data)
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert engine_of(other=scene(9)).screen(unknown).verdict is Verdict.UNSCREENED
+
+
+@pytest.mark.parametrize("sizes", ["known", "unknown"])
+def test_an_alpha_channel_that_is_declared_and_not_there_is_none(decoder, scene, engine_of, sizes):
+    """Chromium declares one of whatever it records, in segments and clusters of unknown size."""
+    data = with_elements(clip([scene(2)] * 10, container="matroska"), {0x53C0: 1})
+    if sizes == "unknown":
+        head = rb"(\x18\x53\x80\x67|\x1f\x43\xb6\x75)\x01.{7}"
+        data, count = re.subn(head, lambda one: one[1] + b"\1" + b"\xff" * 7, data, flags=re.S)
+        assert count >= 2
+
+    assert engine_of(other=scene(9)).screen(data).verdict is Verdict.NO_MATCH
+    assert engine_of(listed=scene(2)).screen(data).verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_an_alpha_channel_that_hides_all_or_nothing_is_none(scene, engine_of, level):
+    """As of a still: a program that knows of none leaves it so."""
+    alpha = np.full(SIZE[::-1], level, np.uint8)
+    data = with_alpha(scene(2, SIZE), alpha, codec="png", layout="rgba", container="mov")
+
+    assert [one.entry for one in engine_of(under=scene(2, SIZE)).screen(data).matches] == ["under"]
+
+
+@pytest.mark.parametrize(("codec", "layout", "container"), WITH_ALPHA)
+def test_an_alpha_channel_that_the_decoder_passes_over_clears_nothing(
+    monkeypatch, scene, engine_of, codec, layout, container
+):
+    """OpenCV gives none: the extra that helps is named, and what is found counts. Without libvpx
+    PyAV gives none of VP8 and VP9.
+    """
+    data = with_alpha(
+        scene(2, SIZE), half_hidden(), codec=codec, layout=layout, container=container
+    )
+    engine = engine_of(other=scene(9))
+    assert engine.screen(data).verdict is Verdict.NO_MATCH
+
+    if codec.startswith("libvpx"):
+        with monkeypatch.context() as patched:
+            patched.setattr(av_track, "_OF_ALPHA", {})
+            result = engine.screen(data)
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+        assert result.extra is None
+    monkeypatch.setattr(video, "_has_pyav", lambda: False)
+    result = engine.screen(data)
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert (result.extra, "alpha" in result.detail) == ("video", True)
+    assert engine_of(under=scene(2, SIZE)).screen(data).verdict is Verdict.MATCH
+
+
+def test_a_stream_with_alpha_is_decoded_to_its_end_whatever_is_lost(scene, engine_of):
+    """Its decoder is another one: damage is told as ever, and frames are numbered as ever."""
+    pictures = [scene(number, (160, 120)) for number in (1, 2)]
+    alpha = np.full((120, 160), 255, np.uint8)
+    alpha[:10] = 200
+    data = with_alpha(pictures[0], alpha, codec="libvpx-vp9", layout="yuva420p", container="webm")
+
+    frames = list(video.open(data, sampling=Sampling(mode="all", distinct=False)).frames())
+
+    assert [frame.part for frame in frames] == list(range(10))
+    with contextlib.suppress(MediaError):
+        list(video.open(data[: len(data) // 2]).frames())
+
+
+def with_subtitles(codec, container, coded="libx264"):
+    """A clip with a track of subtitles."""
+    between = {"mpeg2video": "mpegts"}.get(coded, "mp4")
+    shown = clip([Image.effect_noise((160, 120), 90)] * 25, rate=25, codec=coded, container=between)
+    out = io.BytesIO()
+    with av.open(io.BytesIO(shown)) as source, av.open(out, "w", format=container) as file:
+        track = file.add_stream_from_template(source.streams.video[0])
+        words = file.add_stream(codec)
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = track
+                file.mux(packet)
+        one = av.Packet(bytes(100))
+        one.stream, one.time_base = words, Fraction(1, 1000)
+        one.pts, one.dts, one.duration = 0, 0, 500
+        file.mux(one)
+    return out.getvalue()
+
+
+def xsub():
+    """An AVI whose second track says that it is of XSUB."""
+    shown = [Image.effect_noise((160, 120), 90).convert("RGB")] * 20
+    data = tracks(shown, shown, container="avi")
+    head, second = data.split(b"strl", 2)[:2], data.split(b"strl", 2)[2]
+    return b"strl".join([*head, second.replace(b"H264", b"DXSB", 2).replace(b"h264", b"DXSB", 2)])
+
+
+def a_program(stream):
+    """A transport stream with a table of one program: tracks by how each is coded, described so."""
+    told = b"".join(
+        bytes([coded, 0xE1, number, 0xF0, len(described)]) + described
+        for number, (coded, described) in enumerate(stream)
+    )
+    table = b"\x00\x02" + (0xB000 | len(told) + 13).to_bytes(2, "big")
+    table += b"\0\1\xc1\0\0\xe1\0\xf0\0" + told + bytes(4)
+    return (b"\x47\x50\0\x10" + table).ljust(188, b"\xff") + (b"\x47\x1f\xff\x10" + bytes(184)) * 9
+
+
+PICTURE_SUBTITLES = {
+    "VobSub in Matroska": lambda: with_subtitles("dvdsub", "matroska"),
+    "DVB in Matroska": lambda: with_subtitles("dvbsub", "matroska"),
+    "VobSub in MP4": lambda: with_subtitles("dvdsub", "mp4"),
+    "DVB in a transport stream": lambda: with_subtitles("dvbsub", "mpegts", "mpeg2video"),
+    "VobSub in a program stream": lambda: with_subtitles("dvdsub", "mpeg", "mpeg2video"),
+    "VobSub on a DVD": lambda: with_subtitles("dvdsub", "dvd", "mpeg2video"),
+    "XSUB in AVI": xsub,
+}
+OTHERS = {
+    "SSA in Matroska": lambda: rebuilt(
+        with_subtitles("dvdsub", "matroska"),
+        [0x18538067, 0x1654AE6B, 0xAE],
+        lambda track: track.replace(b"S_VOBSUB", b"S_SSA\0\0\0"),
+    ),
+    "timed text in MP4": lambda: with_subtitles("dvdsub", "mp4")
+    .replace(b"subp", b"sbtl")
+    .replace(b"mp4s", b"tx3g"),
+    "none in a transport stream": lambda: clip([Image.effect_noise((160, 120), 90)] * 20,
+                                               container="mpegts"),
+    "none in a program stream": lambda: clip([Image.effect_noise((160, 120), 90)] * 50, rate=25,
+                                             codec="mpeg2video", container="mpeg"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PICTURE_SUBTITLES)
+def test_subtitles_that_are_pictures_clear_nothing(decoder, scene, engine_of, kind):
+    """They are not looked at, which is told by either decoder."""
+    result = engine_of(other=scene(9)).screen(PICTURE_SUBTITLES[kind]())
+
+    assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
+    assert "subtitles" in result.detail
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_subtitles_that_are_text_hide_nothing(decoder, scene, engine_of, kind):
+    """Nor does a file without any."""
+    assert engine_of(other=scene(9)).screen(OTHERS[kind]()).verdict is Verdict.NO_MATCH
+
+
+def test_a_match_counts_whatever_subtitles_there_are(decoder, engine_of):
+    """What was looked at is found."""
+    data = with_subtitles("dvdsub", "matroska")
+    frame = next(video.open(data).frames())
+
+    assert engine_of(listed=frame.pixels).screen(data).verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize(
+    ("tracks_of_it", "some"),
+    [
+        ([(0x1B, b"")], False),
+        ([(0x1B, b""), (0x90, b"")], True),
+        ([(0x1B, b""), (6, b"\x0a\4eng\0\x59\x08eng\x10\0\1\0\1")], True),
+        ([(0x1B, b""), (6, b"\x56\5eng\x08\x88")], False),
+        ([(6, b"\x59")], False),
+    ],
+)
+def test_a_transport_stream_tells_of_its_subtitles(tracks_of_it, some):
+    """PGS by how the track is coded, DVB's by what describes it; teletext is text."""
+    stream = io.BytesIO(a_program(tracks_of_it))
+    stream.seek(5)
+
+    assert declared.picture_subtitles(stream, "video/mp2t") == some
+    assert stream.tell() == 5
+
+
+@pytest.mark.parametrize("codec", [b"S_HDMV/PGS", b"S_VOBSUB/ZLIB", b"S_DVBSUB\0\0"])
+def test_matroska_tells_of_its_subtitles(codec):
+    """Whatever stands behind the name, and wherever its tracks are told."""
+    track = element(0xAE, element(0x83, b"\x11") + element(0x86, codec))
+    cluster = element(0x1F43B675, bytes(20))
+    data = bytes.fromhex("1a45dfa380") + element(0x18538067, cluster + element(0x1654AE6B, track))
+
+    assert declared.picture_subtitles(io.BytesIO(data), "video/x-matroska")
+    for size in range(len(data)):
+        declared.picture_subtitles(io.BytesIO(data[:size]), "video/x-matroska")
+
+
+def test_heads_that_hold_one_another_without_end_are_left():
+    """An AVI's lists in lists, and a list of no length."""
+    for lists in (b"LIST\xff\xff\xff\x7fhdrl" * 10_000, b"LIST\0\0\0\0" * 10_000):
+        data = b"RIFF\xff\xff\xff\x7fAVI " + lists
+        assert not declared.picture_subtitles(io.BytesIO(data), "video/x-msvideo")

@@ -1,0 +1,104 @@
+"""Finds the hotline's messages in the sources, and brings its catalogues up to date.
+
+`python tests/programs/message_catalogues.py` adds what is missing to each catalogue, without a
+translation, takes out what is no longer said, and prints what is left to translate.
+"""
+
+import ast
+import io
+import sys
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po, write_po
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
+from paths import REPOSITORY
+
+from screener.cli import reporting
+from screener.cli.hotline import cases, hotline, speaking
+
+LANGUAGES = ("ar", "fr")
+# How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
+WORDS = {"say": 1, "marked": 1, "plural": 2}
+
+
+def sources(package: Path) -> list[Path]:
+    """The modules of the hotline and those of its commands."""
+    found = sorted((package / "hotline").rglob("*.py"))
+    for path in sorted((package / "cli").rglob("*.py")):
+        if "screener.hotline" in path.read_text(encoding="utf-8"):
+            found.append(path)
+    return found
+
+
+def extracted(package: Path) -> Catalog:
+    """A catalogue of all that the sources say, untranslated.
+
+    The syntax tree is searched, not the text: what is said inside an f-string counts too.
+    """
+    found = Catalog(charset="utf-8")
+    for path in sources(package):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and (message := message_of(node)):
+                found.add(message)
+    return found
+
+
+def helps() -> Catalog:
+    """A catalogue of all that the help of the hotline's commands says."""
+    found = Catalog(charset="utf-8")
+    for command in (*cases.COMMANDS, *hotline.COMMANDS, *reporting.COMMANDS):
+        for text in speaking.texts_of(command):
+            found.add(text)
+    return found
+
+
+def message_of(call: ast.Call) -> str | tuple[str, ...] | None:
+    """The message that a call says: a text, or a singular and a plural; None of another call, or
+    where the text is not written there but found at run time, and was marked elsewhere.
+    """
+    named = call.func
+    name = named.id if isinstance(named, ast.Name) else getattr(named, "attr", "")
+    texts = [arg.value for arg in call.args[: WORDS.get(name, 0)] if isinstance(arg, ast.Constant)]
+    if not texts or len(texts) != WORDS[name]:
+        return None
+    return texts[0] if len(texts) == 1 else tuple(texts)
+
+
+def path_of(package: Path, language: str) -> Path:
+    """Where the catalogue of a language lies."""
+    return package / "hotline" / "locale" / language / "LC_MESSAGES" / "screener.po"
+
+
+def updated(package: Path, language: str) -> Catalog:
+    """The catalogue of a language with what the sources say now, and nothing else."""
+    text = path_of(package, language).read_bytes()
+    found = read_po(io.BytesIO(text), locale=language)
+    said = extracted(package)
+    for message in helps():
+        if message.id:
+            said.add(message.id)
+    found.update(said, no_fuzzy_matching=True, update_header_comment=False)
+    found.obsolete.clear()
+    return found
+
+
+def main() -> None:
+    """Rewrite the catalogues and tell what is missing."""
+    package = REPOSITORY / "src/screener"
+    for language in LANGUAGES:
+        catalogue = updated(package, language)
+        out = io.BytesIO()
+        write_po(out, catalogue, width=100, omit_header=True)
+        path = path_of(package, language)
+        header = path.read_bytes().partition(b"\n\n")[0]  # written by hand
+        path.write_bytes(header + b"\n\n" + out.getvalue().strip() + b"\n")
+        for message in catalogue:
+            texts = message.string if isinstance(message.string, tuple) else (message.string,)
+            if message.id and not all(texts):
+                print(f"{language}: {message.id!r}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Hashes as columns: the same as one by one, and refused where they are none."""
+
+import pickle
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from clips import clip, scenes, value_of
+
+from screener import Hash, Policy
+from screener.errors import MediaError
+from screener.hashing.hash import KINDS
+from screener.hashing.pdq import ORIENTATIONS
+from screener.media.image import pixels
+from screener.media.source import Name
+from screener.screening.input.hash_item import Hashed
+from screener.screening.input.located_hash import (
+    Hashes,
+    Located,
+    Turned,
+    groups_of,
+    packed,
+    unpacked,
+)
+from screener.screening.matching.lookup import Queries, queries_of
+from screener.screening.result import MediaFacts
+
+PDQ = KINDS["pdq"]
+
+
+def turned(rng, **where):
+    """Columns of any content."""
+    values = rng.randbytes(PDQ.size * 8)
+    qualities, details = (bytes(rng.randrange(101) for _ in range(8)) for _ in range(2))
+    doubts = bytes(rng.choice([0, 0, 0, 3, 7]) for _ in range(8))
+    pairs = zip(details, doubts, strict=True)
+    leasts = bytes(rng.randrange(one + 1) if doubt else one for one, doubt in pairs)
+    return Turned("pdq", values, qualities, details, doubts, leasts, **where)
+
+
+def lifted(group, floor):
+    """The same with scores of a floor at least, but for what bits in doubt leave of them."""
+    qualities, details = (
+        bytes(max(one, floor) for one in column) for column in (group.qualities, group.details)
+    )
+    columns = zip(group.doubts, group.leasts, details, strict=True)
+    leasts = bytes(least if doubt else detail for doubt, least, detail in columns)
+    return group._replace(qualities=qualities, details=details, leasts=leasts)
+
+
+def one_by_one(group):
+    """The same as objects, column by column."""
+    return tuple(
+        Located(
+            Hash(PDQ, group.values[32 * k : 32 * k + 32], group.qualities[k], pixels.VERSION),
+            ORIENTATIONS[k],
+            group.region,
+            group.part,
+            group.time,
+            group.part_kind,
+            group.details[k],
+            group.again,
+            group.track,
+            group.doubts[k],
+            group.leasts[k] if group.doubts[k] else None,
+        )
+        for k in range(8)
+    )
+
+
+def test_columns_are_the_hashes_one_by_one():
+    """In their order, between those that are none; as a sequence, and after a journey."""
+    rng = random.Random(1)
+    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
+    second = second._replace(region="enlarged", part_kind="thumbnail")
+    alone = Located(
+        Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
+        90, (3.5,), 1, 2, 80,
+    )  # fmt: skip
+    hashes = Hashes((digest, first, second, alone))
+    wanted = (digest, *one_by_one(first), *one_by_one(second), alone)
+
+    travelled = pickle.loads(pickle.dumps(hashes))
+
+    for found in (hashes, travelled):
+        assert tuple(found) == wanted == found
+        assert [one.hash.quality for one in found] == [one.hash.quality for one in wanted]
+        assert {one.hash.pixels for one in found[1:]} == {pixels.VERSION}
+        assert (len(found), found[1], found[3:5]) == (18, wanted[1], wanted[3:5])
+        assert groups_of(found) == (digest, first, second, alone)
+    assert hashes != wanted[1:]
+    assert hashes != Hashes((digest, second, first, alone))
+    assert groups_of(wanted) is wanted
+    assert hashes == travelled
+    assert hash(hashes) == hash(travelled)
+
+
+@pytest.mark.parametrize(
+    ("column", "content"),
+    [
+        ("kind", "md5"), ("kind", "sha256"), ("kind", "no such"), ("kind", "phash"),
+        ("values", b"1" * 255), ("qualities", b""), ("details", [50] * 8), ("doubts", bytes(9)),
+        ("leasts", None), ("region", 5), ("part", "x"), ("part", None), ("part_kind", b""),
+        ("time", "x"), ("time", None), ("again", 5), ("again", (1.0, "x")), ("track", None),
+        ("region", "half"), ("part_kind", "page"), ("qualities", bytes(7) + b"\x65"),
+        ("details", b"\x65" * 8), ("leasts", b"\x65" * 8), ("doubts", bytes(7) + b"\xff"),
+    ],
+)  # fmt: skip
+def test_columns_that_do_not_fit_are_refused(column, content):
+    """They may come of a process that is not ours any more, and would break the scan."""
+    wrong = turned(random.Random(2))._replace(**{column: content})
+    with pytest.raises((ValueError, TypeError)):
+        unpacked(packed((wrong,)))
+    alone = Located(Hash(PDQ, bytes(32)))
+    others = [
+        packed((alone._replace(**told),))[0]
+        for told in (
+            {"time": "x"}, {"part": None}, {"orientation": "left"}, {"doubt": -1}, {"doubt": 255},
+            {"region": "half"}, {"part_kind": "page"},
+        )
+    ]  # fmt: skip
+    for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5, *others):
+        with pytest.raises((ValueError, TypeError, LookupError)):
+            unpacked((wrong,))
+
+
+@pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])
+def test_floors_hold_for_each_hash_of_a_column(floor):
+    """By quality and detail, and by what the bits in doubt leave of it."""
+    rng = random.Random(3)
+    for number in range(60):
+        group = turned(rng)
+        if number % 2:  # by chance hardly ever all of eight reach it
+            group = lifted(group, min(floor, 100))
+        each = one_by_one(group)
+        usable = [one.hash.quality >= floor and one.detail >= floor for one in each]
+        sure = [
+            u and (e.least is None or e.least >= floor) for u, e in zip(usable, each, strict=True)
+        ]
+        chosen = group.usable(floor)
+
+        assert [bool(one) for one in chosen or b"\1" * 8] == usable
+        assert (chosen is None) == all(usable)
+        assert (group.score >= floor) == all(sure)
+        assert group.may_be_usable(floor) == (all(usable) and not all(sure))
+
+
+def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
+    """Every usable hash of every item is in the batch of its bits in doubt, once, in order."""
+    rng = random.Random(4)
+    queries = Queries(PDQ)
+    wanted: dict[int, list[tuple[int, Located]]] = {}
+    for item in range(30):
+        group, alone = turned(rng, part=item), Located(Hash(PDQ, rng.randbytes(32)), doubt=item % 3)
+        chosen = group.usable(rng.choice([0, 30, 60]))
+        for k, one in enumerate(one_by_one(group)):
+            if chosen is None or chosen[k]:
+                wanted.setdefault(one.doubt, []).append((item, one))
+        wanted.setdefault(alone.doubt, []).append((item, alone))
+        queries.add(item, group, chosen)
+        queries.add(item, alone)
+
+    found = {batch.doubt: batch for batch in queries.batches}
+
+    assert sorted(found) == sorted(wanted)
+    for doubt, batch in found.items():
+        assert [queries.of(number) for number in batch.numbers.tolist()] == wanted[doubt]
+        values = [one.hash.value for _, one in wanted[doubt]]
+        assert np.array_equal(
+            batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
+        )
+
+
+@pytest.mark.parametrize("digests_only", [False, True])
+@pytest.mark.parametrize("floor", [0, 30, 60, 90])
+def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, digests_only):
+    """Each hash of a picture that reaches the floor, and no other, though but one of eight does;
+    digests always, and nothing else where the policy says so; a video's value among no pictures'.
+    """
+    rng = random.Random(6)
+    policy = Policy(floor={"pdq": floor}, digests_only=digests_only)
+    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    video = Located(Hash(KINDS["vpdq"], value_of(clip(scenes(2, seed=1)))))
+    items = [(digest, turned(rng), turned(rng)), (), (turned(rng), digest), (video,)]
+
+    def asked(of):
+        """The hashes that are searched by kind, with their items."""
+        found = {}
+        for queries in queries_of([Hashed(Name(), Hashes(one)) for one in of], policy):
+            numbers = np.concatenate([batch.numbers for batch in queries.batches])
+            found[queries.kind.name] = [queries.of(number) for number in sorted(numbers.tolist())]
+        return found
+
+    alone = [
+        tuple(x for one in item for x in (one.each() if isinstance(one, Turned) else (one,)))
+        for item in items
+    ]
+    usable = [
+        (number, one)
+        for number, item in enumerate(alone)
+        for one in item
+        if one.hash.kind is PDQ and min(one.hash.quality, one.detail) >= floor
+    ]
+    assert len(usable) == 24 if floor == 0 else len(usable) < 24
+    compared = {"pdq": usable} if usable and not digests_only else {}
+    wanted = {"md5": [(0, digest), (2, digest)]} | compared
+    assert asked(items) == asked(alone) == wanted
+
+
+def test_an_input_travels_as_it_is():
+    """With its name, its hashes, what it is and its trouble; also hashes that are no columns."""
+    rng = random.Random(5)
+    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
+    media = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
+    for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
+        for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
+            sent = Hashed(name, hashes, facts, trouble, 0.25, archive=facts is None)
+            found = pickle.loads(pickle.dumps(sent))
+
+            assert (found.name, found.hashes, found.media) == (name, hashes, facts)
+            assert (found.seconds, found.archive) == (0.25, facts is None)
+            assert str(found.trouble) == str(trouble)
+            assert getattr(found.trouble, "reason", None) == getattr(trouble, "reason", None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": Name(5)}, {"name": Name("a", None, "7")}, {"name": Name("a", archives=5)},
+        {"media": MediaFacts("video/mp4", "4", 3, 2)}, {"media": MediaFacts(5, 4, 3, 2)},
+        {"media": MediaFacts("video/mp4", 4, 3, 2, 1.5, None)},
+        {"trouble": MediaError("no such reason", "the data ends")}, {"trouble": 5},
+    ],
+)  # fmt: skip
+def test_an_input_that_is_none_is_refused(wrong):
+    """As columns are that do not fit: deciding it, or writing its line, would end the scan."""
+    sent = replace(Hashed(Name("a")), **wrong)
+
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        pickle.loads(pickle.dumps(sent))

@@ -1,0 +1,146 @@
+"""What an input is cleared by: a share of the frames of a video, or a hash of anything else."""
+
+from collections import Counter
+
+import pytest
+
+from screener import Hash, HashCache, Policy, Screener, rescan
+from screener.hashing.hash import KINDS
+from screener.media.source import Name
+from screener.media.video.sampling.rules import Sampling
+from screener.screening.input.hash_item import Hashed
+from screener.screening.input.located_hash import Hashes, Located, Turned
+from screener.screening.result import MediaFacts
+
+LISTED, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+USABLE = Policy(sampling=Sampling(usable=0.2))
+VIDEO, ANIMATED = "video/mp4", "image/gif"
+
+
+def frame(time, *, kind="pdq", quality=100, **where):
+    """A hash of a frame at a time, far from what is listed."""
+    value = bytes.fromhex(OTHER)[: KINDS[kind].size]
+    return Located(Hash(KINDS[kind], value, quality), time=time, detail=100, **where)
+
+
+@pytest.mark.parametrize(
+    ("frames", "type", "samples", "reason"),
+    [
+        ([], VIDEO, 1, "not_comparable"),
+        ([frame(0.0)], VIDEO, 1, None),
+        ([frame(0.0)], VIDEO, 5, None),
+        ([frame(0.0)], VIDEO, 6, "too_little_detail"),
+        ([frame(0.0), frame(1.0)], VIDEO, 10, None),
+        ([frame(0.0), frame(1.0)], VIDEO, 11, "too_little_detail"),
+        # A frame counts once, in whatever ways it was turned and cut; again where it comes again.
+        ([frame(0.0), frame(0.0, orientation="rotate90")], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0, again=(1.0,))], VIDEO, 10, None),
+        ([frame(0.0), frame(0.0, track=1)], VIDEO, 10, None),
+        # It shows enough, is of a kind that the list has, and is one that is shown.
+        ([frame(0.0), frame(1.0, quality=49)], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0), frame(1.0, kind="phash")], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0), frame(1.0, part_kind="appended")], VIDEO, 10, "too_little_detail"),
+        ([frame(0.0, kind="phash")], ANIMATED, 1, "not_comparable"),
+        ([frame(0.0, part_kind="thumbnail")], ANIMATED, 1, "too_little_detail"),
+        # Of all else one is enough.
+        ([frame(0.0)], ANIMATED, 99, None),
+        ([frame(0.0, quality=49), frame(1.0, kind="phash"), frame(2.0)], ANIMATED, 99, None),
+        ([frame(0.0, quality=49), frame(1.0, quality=49)], ANIMATED, 1, "too_little_detail"),
+    ],
+)
+def test_a_video_is_cleared_by_a_share_of_its_frames(make_list, frames, type, samples, reason):
+    """A fifth of those that were looked at here, and one at the least."""
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]), policy=USABLE)
+    item = Hashed(Name(), frames, MediaFacts(type, 4, 3, 99, 9.0, samples))
+
+    (result,) = engine.decide([item])
+
+    assert result.verdict == ("no_match" if reason is None else "unscreened")
+    assert result.reason == reason
+
+
+def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
+    """One that is not compared with one of them is not cleared; a list of known files alone asks
+    for nothing beside another.
+    """
+    pictures = make_list([{"id": "one", "pdq": LISTED}], name="pictures")
+    others = make_list([{"id": "one", "phash": LISTED[:16]}], name="others")
+    known = make_list([{"id": "one", "phash": LISTED[:16], "status": "known_good"}], name="known")
+    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+
+    def verdict(*lists):
+        return next(Screener(lists).decide([item])).verdict
+
+    assert verdict(pictures) == verdict(pictures, known) == verdict(known, pictures) == "no_match"
+    assert verdict(pictures, others) == verdict(others, pictures) == "unscreened"
+    assert verdict(known) == verdict(others) == "unscreened"
+
+
+@pytest.mark.parametrize(
+    ("media", "is_video", "why"),
+    [
+        (("image/png", 4, 3, 1), False, "too little detail"),
+        ((VIDEO, 4, 3, 9, 9.0, 1), True, "0 of 1 sampled frame with enough"),
+    ],
+)
+@pytest.mark.parametrize("scores", ["qualities", "details"])
+@pytest.mark.parametrize("low", [None, 0, 5])
+def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
+    make_list, tmp_path, low, scores, media, is_video, why
+):
+    """The scores of a picture near the floor differ from one orientation to the next: the listed
+    picture may be that which is not compared. What a cache keeps of it is told the same way, also
+    beside another picture in its frame that shows too little.
+    """
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
+    columns = {"qualities": enough, "details": enough, scores: some}
+    group = Turned(
+        "pdq", bytes.fromhex(OTHER) * 8, **columns, doubts=bytes(8), leasts=columns["details"],
+        region="trimmed",
+    )  # fmt: skip
+    blank = group._replace(details=bytes(8), leasts=bytes(8))
+    item = Hashed(Name("a"), Hashes([group, blank]), MediaFacts(*media))
+    assert item.video == is_video
+
+    (result,) = engine.decide([item])
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add([item], engine.hasher)
+        again = list(rescan(engine, cache, every=True))
+        untold = Counter()
+        list(rescan(engine, cache, untold=untold))
+
+    verdict, reason = ("no_match", None) if low is None else ("unscreened", "too_little_detail")
+    assert [(one.verdict, one.reason) for one in (result, *again)] == [(verdict, reason)] * 2
+    assert [(one.detail or why).startswith(why) for one in (result, *again)] == [True] * 2
+    assert untold == ({reason: 1} if reason else {})
+    if reason and is_video:
+        assert result.detail == "0 of 1 sampled frame with enough detail to be compared"
+
+
+def test_of_hashes_made_elsewhere_one_is_enough(make_list):
+    """They are not all of one picture: a line of `match` may be of what is within a frame."""
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    made = [Hash(KINDS["pdq"], bytes.fromhex(OTHER), quality) for quality in (49, 50)]
+
+    assert engine.match(made).verdict == "no_match"
+    assert engine.match(made[:1]).reason == "too_little_detail"
+
+
+@pytest.mark.parametrize(
+    ("rows", "policy", "by"),
+    [
+        ([{"id": "one", "pdq": LISTED, "status": "seed"}], Policy(), "a perceptual kind"),
+        ([{"id": "one", "md5": LISTED[:32]}], Policy(), "a perceptual kind"),
+        ([{"id": "one", "pdq": LISTED}], Policy(digests_only=True), "a digest"),
+    ],
+)
+def test_why_a_list_clears_nothing_is_told_as_it_is(make_list, rows, policy, by):
+    """One of seeds alone has the kinds of the input, and can match it by none of them."""
+    engine = Screener(make_list(rows, name="known"), policy=policy)
+    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+
+    (result,) = engine.decide([item])
+
+    assert result.reason == "not_comparable"
+    assert result.detail == f"nothing on the list known can match this input by {by}"

@@ -1,0 +1,268 @@
+"""Policy: defaults, what it refuses, its file and its fingerprint."""
+
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+from screener import Policy, Terms
+from screener.cli import exchange
+from screener.errors import PolicyError
+from screener.hotline.toml_table import Table
+from screener.lists.formats.mapping import ColumnMapping
+from screener.media.files.limits import Limits
+from screener.media.video.sampling.rules import Sampling
+
+
+def test_the_defaults_are_the_authors_of_pdq():
+    """Radius 31 and floor 50 for PDQ; every perceptual kind has a radius."""
+    policy = Policy()
+
+    assert (policy.radius["pdq"], policy.floor["pdq"]) == (31, 50)
+    assert set(policy.radius) == set(policy.floor)
+    assert policy.limits.pixels == 150_000_000
+    assert (policy.seconds, policy.memory, policy.max_list_age) == (60.0, 1 << 30, None)
+    assert policy.digests_only is False
+
+
+def test_a_frame_a_second_is_the_default_of_sampling():
+    """Equal neighbours once, no scenes; and a tenth of the frames must show something."""
+    assert Policy().sampling == Sampling(
+        mode="seconds", every=1.0, videos=0.125, against_videos=False,
+        scenes=False, distinct=True, usable=0.1,
+    )  # fmt: skip
+
+
+def test_a_mapping_changes_only_the_kinds_it_names():
+    """Other kinds keep their defaults."""
+    policy = Policy(radius={"phash": 4})
+
+    assert policy.radius["phash"] == 4
+    assert policy.radius["pdq"] == 31
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"radius": {"pdq": 257}}, "0 to 256"),
+        ({"radius": {"pdq": -1}}, "0 to 256"),
+        ({"radius": {"pdq": True}}, "whole number"),
+        ({"radius": {"pdq": 31.0}}, "whole number"),
+        ({"radius": {"md5": 1}}, "'md5'"),
+        ({"radius": 31}, "maps kinds"),
+        ({"floor": {"pdq": 101}}, "floor: pdq takes .* 0 to 100"),
+        ({"limits": Limits(pixels=0)}, "limits.pixels"),
+        ({"seconds": 0}, "seconds"),
+        ({"seconds": math.inf}, "seconds"),
+        ({"seconds": math.nan}, "seconds"),
+        ({"seconds": True}, "seconds"),
+        ({"seconds": "60"}, "seconds"),
+        ({"seconds": None}, "seconds"),
+        ({"seconds": 1_000_001}, "1000000 at most"),
+        ({"memory": 1 << 63}, "whole number of bytes from"),
+        ({"max_list_age": math.inf}, "max_list_age"),
+        ({"max_list_age": 10**400}, "max_list_age"),
+        ({"limits": Limits(bytes=math.inf)}, "limits.bytes"),
+        ({"limits": Limits(nesting=0.5)}, "limits.nesting is a whole number"),
+        ({"limits": Limits(bytes=1e6 + 0.5)}, "limits.bytes is a whole number"),
+        ({"sampling": Sampling(usable=1.1)}, "sampling: usable"),
+        ({"sampling": Sampling(every=10**400)}, "sampling: every"),
+        ({"sampling": Sampling(videos=True)}, "sampling: videos"),
+        ({"memory": -1}, "memory"),
+        ({"memory": True}, "whole number of bytes"),
+        ({"memory": 1e9}, "whole number of bytes"),
+        ({"memory": 100 << 20}, "from 134217728"),
+        ({"max_list_age": 0}, "max_list_age"),
+        ({"digests_only": 1}, "digests_only"),
+        ({"alone": ["pdq"]}, "alone: 'pdq' is none of dhash, ahash, whash, whash256"),
+        ({"alone": "dhash"}, "alone is a list of kinds"),
+        ({"alone": {"dhash": False}}, "alone is a list of kinds"),
+        ({"alone": True}, "alone is a list of kinds"),
+        ({"alone": [["dhash"]]}, "alone: "),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(settings, said):
+    """The error names the setting and what it takes."""
+    with pytest.raises(PolicyError, match=said):
+        Policy(**settings)
+
+
+def test_the_ends_of_each_range_are_taken():
+    """As each range is told: the smallest and the largest of it, and no further one."""
+    for name, bits in (("pdq", 256), ("phash", 64), ("dhash256", 256), ("vpdq", 256)):
+        for setting in ("radius", "known_good_radius"):
+            for value in (0, bits):
+                assert getattr(Policy(**{setting: {name: value}}), setting)[name] == value
+            with pytest.raises(PolicyError, match=f"0 to {bits}"):
+                Policy(**{setting: {name: bits + 1}})
+    assert [Policy(floor={"pdq": value}).floor["pdq"] for value in (0, 100)] == [0, 100]
+    assert [Policy(floor={"vpdq": value}).floor["vpdq"] for value in (50, 100)] == [50, 100]
+    for memory in (128 << 20, 1 << 62):
+        assert Policy(memory=memory).memory == memory
+    assert Policy(seconds=1_000_000).seconds == 1e6
+    # Of a size that a float would round.
+    assert Policy(limits=Limits(bytes=(1 << 53) + 1)).limits.bytes == (1 << 53) + 1
+    for wrong in ({"floor": {"vpdq": 49}}, {"memory": (128 << 20) - 1}):
+        with pytest.raises(PolicyError):
+            Policy(**wrong)
+
+
+def test_known_files_have_the_radius_of_matches_unless_they_have_their_own():
+    """Also where that is not the default; and a video's decoding ends before its time does."""
+    policy = Policy(radius={"pdq": 20, "phash": 3}, known_good_radius={"pdq": 5}, seconds=10)
+
+    assert (policy.known_good_radius["pdq"], policy.known_good_radius["phash"]) == (5, 3)
+    assert policy.known_good_radius["vpdq"] == policy.radius["vpdq"]
+    assert policy.decoding_seconds == pytest.approx(8)
+
+
+def test_numbers_of_numpy_are_numbers():
+    """They are kept as Python's, which can be written down; what is no setting's type is named."""
+    made = Policy(
+        radius={"pdq": np.int64(30)},
+        seconds=np.float32(2),
+        memory=np.int64(1 << 29),
+        limits=Limits(pixels=np.uint32(5)),
+        sampling=Sampling(every=np.int64(2)),
+    )
+    same = Policy(
+        radius={"pdq": 30},
+        seconds=2,
+        memory=1 << 29,
+        limits=Limits(pixels=5),
+        sampling=Sampling(every=2),
+    )
+
+    assert (made, made.fingerprint) == (same, same.fingerprint)
+    assert json.loads(json.dumps(made.to_dict())) == same.to_dict()
+    for wrong in ({"limits": {"bytes": 1}}, {"sampling": {"every": 1}}):
+        with pytest.raises(PolicyError, match=next(iter(wrong))):
+            Policy(**wrong)
+
+
+def test_a_policy_cannot_be_changed():
+    """Neither its fields nor its mappings."""
+    policy = Policy()
+
+    with pytest.raises(AttributeError):
+        policy.seconds = 1
+    with pytest.raises(TypeError):
+        policy.radius["pdq"] = 0
+
+
+def test_a_policy_is_a_key():
+    """Equal ones are one key of a set, whatever wrote their numbers, and others are others."""
+    assert len({Policy(), Policy(seconds=60), Policy(radius={"pdq": 31}), Policy(seconds=59)}) == 2
+
+
+def test_equal_policies_have_equal_fingerprints_and_others_do_not():
+    """Whatever changes a setting changes the fingerprint; how it was written does not."""
+    same = [Policy(radius={"pdq": 31}), Policy(seconds=60), Policy(seconds=60.0)]
+    assert {one.fingerprint for one in same} == {Policy().fingerprint}
+    assert Policy(max_list_age=1).fingerprint == Policy(max_list_age=1.0).fingerprint
+    whole, parts = Sampling(every=2, usable=1), Sampling(every=2.0, usable=1.0)
+    assert Policy(sampling=whole).fingerprint == Policy(sampling=parts).fingerprint
+    few, floats = Limits(frames=10), Limits(frames=10.0)
+    assert Policy(limits=few).fingerprint == Policy(limits=floats).fingerprint
+    twice = Policy(alone=("whash", "dhash", "whash"))
+    assert (twice, twice.alone) == (Policy(alone={"dhash", "whash"}), ("dhash", "whash"))
+    others = [
+        Policy(radius={"pdq": 30}),
+        Policy(floor={"pdq": 51}),
+        Policy(limits=Limits(bytes=1)),
+        Policy(seconds=59),
+        Policy(memory=1 << 29),
+        Policy(digests_only=True),
+        Policy(max_list_age=1),
+        Policy(known_good_radius={"pdq": 30}),
+        Policy(sampling=Sampling(every=2)),
+        Policy(alone=["whash"]),
+    ]
+    assert len({one.fingerprint for one in [Policy(), *others]}) == len(others) + 1
+
+
+def test_a_policy_travels_to_other_processes():
+    """Pickling gives an equal policy, whatever is set."""
+    settings = {"radius": {"pdq": 12}, "known_good_radius": {"pdq": 0}, "floor": {"pdq": 0}}
+    policy = Policy(
+        **settings,
+        limits=Limits(frames=3),
+        sampling=Sampling(every=2),
+        seconds=3,
+        memory=1 << 29,
+        digests_only=True,
+        max_list_age=5,
+        alone=["ahash"],
+    )
+
+    assert pickle.loads(pickle.dumps(policy)) == policy
+
+
+def test_a_policy_file_says_the_same_as_python(tmp_path):
+    """Tables and keys of TOML are the fields."""
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        "seconds = 5\ndigests_only = true\nmax_list_age = 60\nmemory = 536870912\n"
+        "[radius]\npdq = 20\n[known_good_radius]\npdq = 8\n[floor]\npdq = 60\n"
+        "[limits]\nframes = 3\n[sampling]\nevery = 2\nscenes = true\n"
+    )
+
+    assert Policy.load(file) == Policy(
+        seconds=5,
+        digests_only=True,
+        max_list_age=60,
+        memory=1 << 29,
+        radius={"pdq": 20},
+        known_good_radius={"pdq": 8},
+        floor={"pdq": 60},
+        limits=Limits(frames=3),
+        sampling=Sampling(every=2, scenes=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [
+        (Policy.load, "[radius]\npdq = 20"),
+        (Terms.load, "tlp = 'RED'"),
+        (ColumnMapping.load, "[columns]\nX = 'md5'"),
+        (exchange._table, "[a-scheme]\nA = 1"),
+        (Table.load, "[en]\na = 1"),
+    ],
+    ids=["policy", "terms", "mapping", "categories", "hotline"],
+)
+def test_no_file_of_settings_is_refused_for_a_mark_in_front(tmp_path, load, text):
+    """The byte order mark, which editors on Windows write and nobody sees, changes nothing."""
+    file = tmp_path / "one.toml"
+    file.write_text(text, encoding="utf-8")
+    without = load(file)
+    file.write_text(text, encoding="utf-8-sig")
+
+    assert load(file) == without
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("threshold = 31", "unknown setting 'threshold'"),
+        ("[limits]\npixel = 1", "limits"),
+        ("limits = 3", "limits"),
+        ("[limits]\npixels = 'many'", "limits.pixels"),
+        ("[limits]\npixels = true", "limits.pixels"),
+        ("[limits]\npixels = 1.5", "limits.pixels"),
+        ("[sampling]\nevry = 1", "sampling"),
+        ("[radius]\npdq = 300", "pdq"),
+        ("radius = ", "cannot read"),
+        ("\xff", "cannot read"),
+    ],
+)
+def test_a_wrong_policy_file_is_named(tmp_path, text, said):
+    """The error says the file and the setting."""
+    file = tmp_path / "policy.toml"
+    file.write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(PolicyError, match=said) as caught:
+        Policy.load(file)
+    assert "policy.toml" in str(caught.value)

@@ -1,0 +1,54 @@
+"""Workers of a scan that finish in the opposite order."""
+
+from types import SimpleNamespace
+
+from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hasher import Way
+
+
+class Doing:
+    """One worker, and all of them, in this process; of every third member, the decoder needs more
+    memory than there is.
+    """
+
+    def __init__(self, hasher):
+        self.visit, self.orders = hasher.visit(), []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for archive in self.visit._open.values():
+            archive.close()
+
+    def take(self, target, budget, way=Way.USUAL):
+        """Note it."""
+        errand = object()
+        self.orders.append((errand, target, budget, way))
+        return errand
+
+    def free(self):
+        """As many ahead as a worker may have."""
+        return self if len(self.orders) < 128 else None
+
+    def collect(self, awaited=None):
+        """Do the first half of what is to be done."""
+        done = []
+        for errand, target, budget, way in self.orders[: (len(self.orders) + 1) // 2]:
+            outcome = self.visit.do(target, budget, way)
+            if isinstance(outcome, Hashed) and target.inner[-1] % 3 == 0:
+                # As `visiting` does after a MemoryError.
+                outcome = self.visit.do(target, None, Way.DIGESTS)
+            done.append(SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0))
+        del self.orders[: len(done)]
+        return done
+
+
+class Backwards(Doing):
+    """Does what was handed over last, and one thing at a time."""
+
+    def collect(self, awaited=None):
+        """Do the last thing that is to be done."""
+        errand, target, budget, way = self.orders.pop()
+        outcome = self.visit.do(target, budget, way)
+        return [SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0)]
