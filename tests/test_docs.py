@@ -26,6 +26,13 @@ def python_blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
+def first_shell_block(page: str) -> list[str]:
+    """The commands of a page's first block without a language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    block = re.search(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE).group(1)
+    return [line for line in block.splitlines() if line.strip()]
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with the list and the picture that the pages speak of."""
@@ -59,18 +66,18 @@ def test_the_asyncio_example_screens_uploads_in_order(folder):
 
 
 def test_the_example_of_resuming_writes_each_line_once(folder):
-    """The script of docs/scanning.md, run twice."""
+    """The script of docs/resuming.md, run twice."""
     (folder / "uploads").mkdir()
     (folder / "photo.jpg").rename(folder / "uploads" / "photo.jpg")
-    code = python_blocks("docs/scanning.md")[0]
+    code, newer_list = python_blocks("docs/resuming.md")
     (folder / "again.py").write_text(code)
 
     for _ in range(2):
         subprocess.run([sys.executable, "again.py"], check=True, cwd=folder, timeout=120)
 
     assert len((folder / "results.jsonl").read_text().splitlines()) == 1
-    # And the example of a newer list, of which the cache is empty here.
-    exec(compile(python_blocks("docs/scanning.md")[1], "docs/scanning.md", "exec"), {})
+    # The example of a newer list runs too; its cache is empty here.
+    exec(compile(newer_list, "docs/resuming.md", "exec"), {})
 
 
 def test_the_recipe_for_prometheus_counts_a_scan(folder):
@@ -107,15 +114,16 @@ def test_the_audit_example_keeps_a_whole_log(folder, capsys):
     assert capsys.readouterr().out == "True\n"
 
 
-def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
-    """The third example runs on codes and queries, and finds each query at distance 0; and so does
-    that of docs/segments.md, which removes them.
+def test_the_index_example_finds_what_it_holds(folder):
+    """The block of docs/search.md runs on codes and queries, and finds each query at distance 0;
+    and so does that of docs/segments.md, which removes them.
     """
     import numpy as np
 
     codes = np.random.default_rng(1).integers(0, 256, (100, 32), np.uint8)
     names = {"codes": codes, "queries": codes[:3]}
-    exec(compile(python_blocks("README.md")[2], "README.md", "exec"), names)
+    (searching,) = python_blocks("docs/search.md")
+    exec(compile(searching, "docs/search.md", "exec"), names)
 
     assert names["rows"].tolist() == [0, 1, 2]
     assert len(names["index"]) == 100
@@ -126,14 +134,13 @@ def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
     assert len(names["index"]) == 90
 
 
-def test_the_hashing_example_of_the_readme_gives_the_reference(folder):
-    """The last example, on a picture's pixels."""
+def test_the_hashing_example_gives_the_reference(folder):
+    """The first block of docs/hashing.md gives the PDQ of pdqhash, bit for bit."""
     import numpy as np
     import pdqhash
-    from PIL import Image
 
-    names = {"rgb": np.asarray(Image.open("photo.jpg").convert("RGB"))}
-    exec(compile(python_blocks("README.md")[-1], "README.md", "exec"), names)
+    names: dict = {}
+    exec(compile(python_blocks("docs/hashing.md")[0], "docs/hashing.md", "exec"), names)
 
     vector, quality = pdqhash.compute(names["rgb"])
     assert names["one"].value == np.packbits(vector).tobytes()
@@ -181,16 +188,14 @@ def test_the_examples_of_hashing_give_what_the_page_says(folder, capsys):
 
 
 def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monkeypatch, capsys):
-    """Each line of the block, in a fresh folder with a file of each body, as printed; then the
-    filter that it made answers in the lines below it.
+    """Each line of docs/lists.md and then of docs/exporting.md, as printed, in a fresh folder with
+    a file of each body; then the filter that they made answers in the Python lines.
     """
     monkeypatch.chdir(tmp_path)
     for name, sample in BODIES.items():
         Path(name).write_text(sample, encoding="utf-8")
-    page = (ROOT / "docs/lists.md").read_text(encoding="utf-8").split("## In commands")[1]
-    shell = re.search(r"```\n(.*?)```", page, re.DOTALL).group(1)
     put_in_path(monkeypatch, tmp_path / "bin")
-    lines = [line for line in shell.splitlines() if line.strip()]
+    lines = [*first_shell_block("docs/lists.md"), *first_shell_block("docs/exporting.md")]
 
     for line in lines:
         done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
@@ -199,8 +204,8 @@ def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monke
 
     assert len(lines) == 18
     assert dict(HashList.open("ncii.list").states) == {"confirmed": 1, "withdrawn": 1}
-    code = python_blocks("docs/lists.md")[-1]
-    exec(compile(code, "docs/lists.md", "exec"), {"digest": MD5})
+    (code,) = python_blocks("docs/exporting.md")
+    exec(compile(code, "docs/exporting.md", "exec"), {"digest": MD5})
     assert capsys.readouterr().out == "True\n"
 
 
@@ -230,12 +235,13 @@ BODIES = {
 }
 
 
-def test_the_scan_example_of_the_readme_writes_a_line_a_file(folder):
-    """The second example, as a script of its own since it starts processes."""
+def test_the_scan_example_writes_a_line_a_file(folder):
+    """The block of docs/scanning.md, as a script of its own because it starts processes."""
     (folder / "uploads").mkdir()
     (folder / "photo.jpg").rename(folder / "uploads" / "photo.jpg")
     script = folder / "scan_uploads.py"
-    script.write_text(python_blocks("README.md")[1])
+    (code,) = python_blocks("docs/scanning.md")
+    script.write_text(code)
 
     subprocess.run([sys.executable, script], check=True, cwd=folder, timeout=120)
 
@@ -243,9 +249,10 @@ def test_the_scan_example_of_the_readme_writes_a_line_a_file(folder):
     assert json.loads(line)["verdict"] == "match"
 
 
-def test_the_policy_file_of_the_readme_is_the_default_but_for_the_age(folder):
-    """Every value shown is the default, so that it can be copied and changed."""
-    (shown,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_policy_file_shown_is_the_default_except_for_the_age(folder):
+    """Every value in docs/policy.md is the default, so that it can be copied and changed."""
+    page = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (folder / "policy.toml").write_text(shown)
 
     assert Policy.load(folder / "policy.toml") == Policy(max_list_age=86400)
@@ -294,11 +301,16 @@ def headings(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "SECURITY.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")),
+    ],
 )
 def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page):
-    """Links within the repository, from the README, SECURITY.md and the pages of docs."""
-    path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
+    """Links within the repository, from the pages beside the README and those of docs."""
+    path = ROOT / page
     links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text(encoding="utf-8"))
 
     for link, heading in links:
@@ -348,7 +360,7 @@ def test_every_command_that_is_shown_is_one():
     """In the README, the pages of docs and the helps: its name, and each option given to it; and
     none is left out.
     """
-    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
     texts = [page.read_text(encoding="utf-8") for page in pages] + list(helps(cli))
 
     shown = [words for text in texts for words in calls(text)]

@@ -1,4 +1,4 @@
-"""The day that docs/hotline.md walks through, as printed."""
+"""The day that docs/hotline.md walks through, with the answer of docs/partners.md, as printed."""
 
 import json
 import re
@@ -13,13 +13,15 @@ from paths import REPOSITORY
 from screener import HashList
 from screener.hotline import helplines, partners
 
-PAGE = (REPOSITORY / "docs/hotline.md").read_text(encoding="utf-8")
-PICTURE = (REPOSITORY / "fixtures/images/kiosk-mirrored.jpg").read_bytes()
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs/hotline.md").read_text(encoding="utf-8")
+PARTNERS = (ROOT / "docs/partners.md").read_text(encoding="utf-8")
+PICTURE = (ROOT / "fixtures/images/kiosk-mirrored.jpg").read_bytes()
 
 
-def section(title):
-    """A section of the page."""
-    (found,) = re.findall(rf"^#+ {title}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+def section(title, page=PAGE):
+    """A section of a page."""
+    (found,) = re.findall(rf"^#+ {title}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
     return found
 
 
@@ -56,10 +58,8 @@ def run(tmp_path, monkeypatch):
 
 def answer(folder, event):
     """Put the page's own answer into a partner's folder, for the notice that lies there."""
-    (said,) = blocks(section("What a partner answers"), "json")
-    schema = json.loads(
-        (REPOSITORY / "docs/acknowledgement.schema.json").read_text(encoding="utf-8")
-    )
+    (said,) = blocks(section("What you answer", PARTNERS), "json")
+    schema = json.loads((ROOT / "docs/acknowledgement.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(json.loads(said), schema, cls=jsonschema.Draft202012Validator)
     (notice,) = [one.name for one in folder.iterdir() if one.name.startswith("N-")]
     facts = json.loads(said) | {"notice": notice, "event": event}
