@@ -107,7 +107,7 @@ def write(figures: Sequence[Row], page: Path) -> None:
     after = rest.split(END)[1]
     text = "\n".join(tables(figures))
     page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-    draw(of(figures, "recall"), page.parent / "plots" / "robustness.svg")
+    draw(of(figures, "recall"), page.parent.parent / "plots" / "robustness.svg")
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:

@@ -116,7 +116,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     """
     pixels.mend(image)
     if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
-        image.draft("L", image.size)  # docs/pixels.md states the drift
+        image.draft("L", image.size)  # docs/internals/pixels.md states the drift
     turn = decoder.unturned(image) if image.format == "TIFF" else None
     if canvas is not None:
         canvas.lend(image)
