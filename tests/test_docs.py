@@ -266,7 +266,7 @@ def receipt(name: str) -> list[dict[str, Any]]:
 
 def test_tables_that_are_written_by_hand_have_the_figures_of_their_receipts():
     """Of docs/internals/detail.md what is refused, compared and met by kind; of
-    docs/internals/pixels.md what a picture takes of memory.
+    docs/internals/memory.md what a picture takes.
     """
     by_kind = {f"`{row['kind']}`": row for row in receipt("detail") if "kind" in row}
     told = table("docs/internals/detail.md", "kind | photos refused")
@@ -278,12 +278,14 @@ def test_tables_that_are_written_by_hand_have_the_figures_of_their_receipts():
         assert equal == f"{row['equal_without']:,} · {row['equal_with']:,}"
         assert within == f"{row['matches_without']:,} · {row['matches_with']:,}"
 
-    forms = {
-        row["form"]: [str(row[name]) for name in ("bytes_a_pixel", "peak_mib", "bound_mib")]
-        for row in receipt("memory")
-    }
-    taken = table("docs/internals/pixels.md", "file | decoded, bytes a pixel")
-    assert {form: figures for form, _, *figures in taken} == forms
+    forms = {row["form"]: row for row in receipt("memory")}
+    for form, decoded, taken, *_ in table("docs/internals/memory.md", "file | decoded"):
+        row = forms.pop(form)
+        assert float(taken) == row["bytes_a_pixel"], form
+        bound = 2 * int(decoded) * row["pixels"] + (64 << 20)
+        assert round(bound / 2**20) == row["bound_mib"], form
+    assert all(row["holds"] for row in forms.values())  # no other form exceeds the bound
+    assert {round(row["bytes_a_pixel"]) for row in forms.values()} == {1, 3, 4, 5, 6}
 
 
 def headings(page: Path) -> set[str]:
