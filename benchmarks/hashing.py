@@ -7,8 +7,8 @@ stages of that route, each alone. How a file's hashes compare with decoding alon
 of a file that was read, no array made) is measured with these two in turns and nothing else, since
 whoever comes after a rival finds the processor's caches filled with other things. The answers are
 compared before anything is timed: from pixels every one must be equal; from a file, where we decode
-an ordinary JPEG to its luma only, PDQ may move by a few bits (docs/pixels.md). Medians of rounds in
-which all take turns, in processor time; ratios are of sums over the pictures.
+an ordinary JPEG to its luma only, PDQ may move by a few bits (docs/internals/pixels.md).
+Medians of rounds in which all take turns, in processor time; ratios are of sums over the pictures.
 
 What this does not show: a cold disk; other formats than JPEG; the eight orientations and trimmed
 regions that screening adds; several files at once, which benchmarks/scan.py has. `perception`

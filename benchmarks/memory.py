@@ -4,9 +4,9 @@ A drawn picture is saved in each form, then read, decoded and hashed in a child 
 own; the figure is the most that the process held more than before, the file's bytes not counted.
 The bound is twice the decoded array and 64 MiB. That array is what the file's picture is when it is
 decoded: width x height x channels, of 1 byte each, or 2 where grey is deep. Where the library that
-decodes takes more than that, docs/pixels.md says how many bytes a pixel, and this holds them, with
-64 MiB beside them: it exits with 1 where a picture takes more than is said. By default PDQ is made;
-`--kinds` names others.
+decodes takes more than that, docs/internals/memory.md says how many bytes a pixel, and this holds
+them, with 64 MiB beside them: it exits with 1 where a picture takes more than is said. By default
+PDQ is made; `--kinds` names others.
 
 What this does not show: memory that the system holds for the file; several files at once; and
 pictures whose decoders take memory by what is in them.
@@ -140,7 +140,8 @@ FORMS: dict[str, tuple[int, Save]] = {
     "JPEG 2000, tiles": (3, saver("JPEG2000", tile_size=(1024, 1024))),
 }
 
-# What docs/pixels.md says of those whose decoders take more than the bound, in bytes a pixel.
+# What docs/internals/memory.md says of those whose decoders take more than the bound, in bytes a
+# pixel.
 SAID: dict[str, float] = {
     "JPEG, progressive, 4:4:4": 7.1,
     "JPEG, progressive, grey": 3.1,

@@ -3,7 +3,7 @@
 Both are hashed with `pdqhash`. The naive way keeps the first frame, drops alpha, ignores EXIF
 orientation and clips or truncates deep grey, as code without a pixel pipeline does.
 
-What this does not show: which of the two is right. docs/pixels.md says why they differ.
+What this does not show: which of the two is right. docs/internals/pixels.md says why they differ.
 """
 
 from __future__ import annotations

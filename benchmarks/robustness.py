@@ -5,7 +5,8 @@ at each tool's own default radius. Then every photo, as it is and edited, is loo
 others. PDQ, ours and plain, is compared from quality 50, as its authors recommend, and ours from
 a detail score of 50 too; a photo whose original has less quality is left out.
 
-    python benchmarks/robustness.py [--photos PLACE …] [--receipt FILE] [--page docs/robustness.md]
+    python benchmarks/robustness.py [--photos PLACE …] [--receipt FILE]
+        [--page docs/internals/robustness.md]
 
 What this does not show: edits made to escape detection; photos other than these, which are small
 and few, so that no rate of false matches below the bounds can be told; and pairs of photos that

@@ -32,14 +32,16 @@ def of(figures: Sequence[Row], section: str) -> list[Row]:
 
 
 def recall_table(rows: Sequence[Row]) -> list[str]:
-    lines = [f"| edit | {' | '.join(TOOLS)} |", "|---" * (len(TOOLS) + 1) + "|"]
+    """Return a table of the edits; those with equal figures share a row."""
+    edits: dict[str, list[str]] = {}
     for row in rows:
         shares = []
         for tool in TOOLS:
             text = f"{share(row, tool):.1f}"
             shares.append(f"**{text}**" if tool == "screener" else text)
-        lines.append(f"| {row['edit']} | {' | '.join(shares)} |")
-    return lines
+        edits.setdefault(" | ".join(shares), []).append(row["edit"])
+    head = [f"| edit | {' | '.join(TOOLS)} |", "|---" * (len(TOOLS) + 1) + "|"]
+    return head + [f"| {' · '.join(names)} | {shares} |" for shares, names in edits.items()]
 
 
 def false_table(rows: Sequence[Row]) -> list[str]:
@@ -80,8 +82,8 @@ def tables(figures: Sequence[Row]) -> list[str]:
         "",
         *recall_table(claims(rows)),
         "",
-        f"Edits at which plain PDQ finds more than screener, of these photos:"
-        f" {', '.join(worse) or 'none'} ([other photos](#plain-pdq-and-our-floor)).",
+        f"Edits of these photos at which plain PDQ finds more than screener:"
+        f" {', '.join(worse) or 'none'} ([of other photos](#plain-pdq-and-our-floor)).",
         "",
         "### Each of the 41 edits",
         "",
@@ -107,7 +109,7 @@ def write(figures: Sequence[Row], page: Path) -> None:
     after = rest.split(END)[1]
     text = "\n".join(tables(figures))
     page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-    draw(of(figures, "recall"), page.parent / "plots" / "robustness.svg")
+    draw(of(figures, "recall"), page.parent.parent / "plots" / "robustness.svg")
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:

@@ -19,6 +19,7 @@ from screener import HashList, Policy, Verdict
 from screener.cli.app import cli
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = list((ROOT / "docs").rglob("*.md"))
 
 
 def python_blocks(page: str) -> list[str]:
@@ -114,9 +115,9 @@ def test_the_audit_example_keeps_a_whole_log(folder, capsys):
     assert capsys.readouterr().out == "True\n"
 
 
-def test_the_index_example_finds_what_it_holds(folder):
-    """The block of docs/search.md runs on codes and queries, and finds each query at distance 0;
-    and so does that of docs/segments.md, which removes them.
+def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
+    """The third example runs on codes and queries, and finds each query at distance 0; and so does
+    that of docs/internals/segments.md, which removes them.
     """
     import numpy as np
 
@@ -128,8 +129,8 @@ def test_the_index_example_finds_what_it_holds(folder):
     assert names["rows"].tolist() == [0, 1, 2]
     assert len(names["index"]) == 100
 
-    (growing,) = python_blocks("docs/segments.md")
-    exec(compile(growing, "docs/segments.md", "exec"), names)
+    (growing,) = python_blocks("docs/internals/segments.md")
+    exec(compile(growing, "docs/internals/segments.md", "exec"), names)
     assert names["rows"].tolist() == []  # all three were among the ten that it removes
     assert len(names["index"]) == 90
 
@@ -271,11 +272,11 @@ def receipt(name: str) -> list[dict[str, Any]]:
 
 
 def test_tables_that_are_written_by_hand_have_the_figures_of_their_receipts():
-    """Of docs/detail.md what is refused, compared and met by kind; of docs/pixels.md what a picture
-    takes of memory.
+    """Of docs/internals/detail.md what is refused, compared and met by kind; of
+    docs/internals/memory.md what a picture takes.
     """
     by_kind = {f"`{row['kind']}`": row for row in receipt("detail") if "kind" in row}
-    told = table("docs/detail.md", "kind | photos refused")
+    told = table("docs/internals/detail.md", "kind | photos refused")
     assert [kind for kind, *_ in told] == list(by_kind)
     for kind, refused, compared, equal, within in told:
         row = by_kind[kind]
@@ -284,12 +285,14 @@ def test_tables_that_are_written_by_hand_have_the_figures_of_their_receipts():
         assert equal == f"{row['equal_without']:,} · {row['equal_with']:,}"
         assert within == f"{row['matches_without']:,} · {row['matches_with']:,}"
 
-    forms = {
-        row["form"]: [str(row[name]) for name in ("bytes_a_pixel", "peak_mib", "bound_mib")]
-        for row in receipt("memory")
-    }
-    taken = table("docs/pixels.md", "file | decoded, bytes a pixel")
-    assert {form: figures for form, _, *figures in taken} == forms
+    forms = {row["form"]: row for row in receipt("memory")}
+    for form, decoded, taken, *_ in table("docs/internals/memory.md", "file | decoded"):
+        row = forms.pop(form)
+        assert float(taken) == row["bytes_a_pixel"], form
+        bound = 2 * int(decoded) * row["pixels"] + (64 << 20)
+        assert round(bound / 2**20) == row["bound_mib"], form
+    assert all(row["holds"] for row in forms.values())  # no other form exceeds the bound
+    assert {round(row["bytes_a_pixel"]) for row in forms.values()} == {1, 3, 4, 5, 6}
 
 
 def headings(page: Path) -> set[str]:
@@ -301,15 +304,10 @@ def headings(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")),
-    ],
+    ["README.md", "SECURITY.md", *sorted(str(p.relative_to(ROOT)) for p in PAGES)],
 )
 def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page):
-    """Links within the repository, from the pages beside the README and those of docs."""
+    """Links within the repository, from the README, SECURITY.md and the pages of docs."""
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text(encoding="utf-8"))
 
@@ -360,7 +358,7 @@ def test_every_command_that_is_shown_is_one():
     """In the README, the pages of docs and the helps: its name, and each option given to it; and
     none is left out.
     """
-    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(PAGES)]
     texts = [page.read_text(encoding="utf-8") for page in pages] + list(helps(cli))
 
     shown = [words for text in texts for words in calls(text)]

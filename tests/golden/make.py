@@ -98,7 +98,7 @@ def digests(values: Codes) -> Callable[[Path], None]:
 
 
 def manifest(path: Path) -> None:
-    """Writes a manifest such as `docs/segments.md` shows."""
+    """Writes a manifest such as `docs/internals/segments.md` shows."""
     said = {"generation": 12, "bits": 256, "parts": [["00000003-5f.idx", 9]], "removed": None}
     text = np.frombuffer(json.dumps(said).encode(), np.uint8)
     write_sections(path, "manifest", {"json": text})

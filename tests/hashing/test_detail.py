@@ -156,8 +156,8 @@ NEEDS = {
 
 @pytest.mark.parametrize("kind", [kind.name for kind in PERCEPTUAL if kind.name != "vpdq"])
 def test_the_score_is_the_least_of_what_matters_to_a_kind(kind):
-    """What docs/detail.md says that a kind needs of a measure is worth 50, half of it 25; and what
-    does not matter to it may be nothing.
+    """What docs/internals/detail.md says that a kind needs of a measure is worth 50, half of it 25;
+    and what does not matter to it may be nothing.
     """
     needs = NEEDS.get(kind, CLASSIC_NEEDS)
 

@@ -1,4 +1,4 @@
-"""The bound of PDQ's roundings is as large as docs/pdq.md says, and hardly larger.
+"""The bound of PDQ's roundings is as large as docs/internals/pdq.md says, and hardly larger.
 
 Here every step of every box is followed through the matrices of what comes after it, one at a time;
 the core has a formula for their sum.

@@ -25,7 +25,7 @@ def hash_as_stored(path):
     """The file's PDQ through our pipeline, but for the EXIF orientation, as upstream does.
 
     None for files with alpha, a palette, CMYK or 16 bits, where upstream's conversions differ
-    from ours and from each other: docs/pixels.md says by how much and why.
+    from ours and from each other: docs/internals/pixels.md says by how much and why.
     """
     with Image.open(path) as picture:
         if picture.mode not in ("RGB", "L") or picture.has_transparency_data:

@@ -100,12 +100,12 @@ def test_every_form_has_a_golden_file() -> None:
 def test_the_golden_files_have_the_sections_that_they_are_named_for(
     golden: Callable[[str], Path],
 ) -> None:
-    """Every section that `docs/format.md` names is in some file, with something in it."""
+    """Every section that `docs/internals/format.md` names is in some file, with something in it."""
     filled: dict[str, set[str]] = {}
     for name in NAMES:
         arrays = reader.read(golden(name), content_of(name))
         filled[name] = {section for section, array in arrays.items() if array.size}
-    page = (REPOSITORY / "docs" / "format.md").read_text(encoding="utf-8")
+    page = (HERE.parent / "docs" / "internals" / "format.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|", page, re.MULTILINE)
     wanted = {section for names in named for section in re.findall("[a-z-]+", names)}
     assert set().union(*filled.values()) == wanted

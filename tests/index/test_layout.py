@@ -61,7 +61,7 @@ def test_big_endian_arrays_are_stored_little_endian(tmp_path: Path) -> None:
 
 
 def test_the_file_is_laid_out_as_documented(path: Path) -> None:
-    """The fields stand where docs/format.md puts them, read here without the library."""
+    """The fields stand where docs/internals/format.md puts them, read here without the library."""
     raw = path.read_bytes()
     assert raw[:8] == b"\x89SCRN\r\n\x1a"
     version, count = struct.unpack_from("<II", raw, 8)

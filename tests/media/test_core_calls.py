@@ -9,7 +9,7 @@ import screener._core as _core
 
 
 def is_even(line):
-    """Whether a line of greys has one colour, by the words of docs/pixels.md."""
+    """Whether a line of greys has one colour, by the words of docs/internals/pixels.md."""
     line = line[:: max(1, len(line) // 256)].astype(int)
     if len(line) < 4:
         return False
@@ -80,7 +80,7 @@ def test_a_pair_of_bytes_is_found_where_python_finds_it(data, at):
 
 
 def seams_by_words(grey):
-    """How many rows of a backdrop there are above and below, by the words of docs/pixels.md."""
+    """How many rows of a backdrop there are above and below, by docs/internals/pixels.md."""
     height, width = grey.shape
     every = max(1, height // 512)
     most = (height - max(40, height // 5)) // 2 // every  # lines that are looked at on each side

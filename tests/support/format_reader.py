@@ -1,4 +1,4 @@
-"""A stranger's reader of index files, written from `docs/format.md` alone.
+"""A stranger's reader of index files, written from `docs/internals/format.md` alone.
 
 It imports nothing of the library, so that the page is held to be enough, and reads whole files
 into memory. ValueError for whatever the page does not allow.

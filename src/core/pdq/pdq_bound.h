@@ -1,6 +1,6 @@
 // How far the reference's samples and coefficients can be from ours, for one shape of picture.
 //
-// docs/pdq.md derives every term. A bound holds for all pictures and turns of one shape.
+// docs/internals/pdq.md derives every term. A bound holds for all pictures and turns of one shape.
 #pragma once
 #include <array>
 

@@ -1,6 +1,6 @@
 // Whether samples that rounded otherwise than the reference's must still give its hash and quality.
 //
-// docs/pdq.md derives every term.
+// docs/internals/pdq.md derives every term.
 #pragma once
 #include "pdq/pdq_bound.h"
 #include "pdq/pdq_filter.h"

@@ -2,7 +2,7 @@
 // reaches a sample is read, and weighed once.
 //
 // In exact arithmetic these are the samples that the filter makes; both round, differently. How
-// far they can lie apart is docs/pdq.md's, and pdq_certificate.h's, to say.
+// far they can lie apart is docs/internals/pdq.md's, and pdq_certificate.h's, to say.
 #pragma once
 #include "pdq/pdq_filter.h"
 

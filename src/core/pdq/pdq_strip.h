@@ -3,7 +3,8 @@
 // boxes along the rows, whose sums stay where they are, and they are columns to the box down the
 // columns, whose sums move on by a lane a step; what comes out of a box goes into the next as it
 // is. With rows one below the other two boxes would need their inputs turned, which takes more than
-// the sums themselves (docs/pdq.md). Columns before the first and behind the last are zeros.
+// the sums themselves (docs/internals/pdq.md). Columns before the first and behind the last are
+// zeros.
 #pragma once
 #include <cstdint>
 
@@ -44,7 +45,8 @@ inline LanesTile enter(Lanes& lanes) {
 
 // What sums are divided by. With high = 1 / count, rounded, and low = 1 / count − high, rounded,
 // the correctly rounded quotient is fma(sum, high, sum · low), for counts up to kMostCounted
-// (docs/pdq.md says why). Where a box has no output, the count is infinite and the others are zero.
+// (docs/internals/pdq.md says why). Where a box has no output, the count is infinite and the
+// others are zero.
 struct BoxCounts {
   const float* counts;
   const float* high;

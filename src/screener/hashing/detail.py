@@ -19,7 +19,7 @@ needs, which is worth 50. A picture of two tones may be dithered, which hardly c
 is judged from afar as well, where its tones have become greys. A classic kind has one more, the
 contrast of the very pixels that its hash is made of. Every kind has the `patterns` of the hash
 itself, and wHash two of its squares.
-`docs/detail.md` has the evidence.
+`docs/internals/detail.md` has the evidence.
 """
 
 from __future__ import annotations

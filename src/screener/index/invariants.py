@@ -1,9 +1,9 @@
 """The invariants of an index: that its arrays are the ones that its values call for.
 
-A checksum tells that a file is as it was written, and nothing of whether that was right. Here
-every array beside the values is derived from them once more, as `docs/format.md` describes it and
-with NumPy alone, and compared. A sentence names the section and the table, and nothing from which
-a value could be guessed: the number of a row or of a slot is the beginning of one.
+A checksum tells that a file is as it was written, and nothing of whether that was right. Here every
+array beside the values is derived from them once more, as `docs/internals/format.md` describes it
+and with NumPy alone, and compared. A sentence names the section and the table, and nothing from
+which a value could be guessed: the number of a row or of a slot is the beginning of one.
 
 Ten million codes of 256 bits take under a minute and some 40 bytes of memory a code, beside the
 index itself.

@@ -1,8 +1,8 @@
 """The on-disk layout of an index: named arrays in one file, written whole, mapped to be read.
 
-`docs/format.md` describes it byte by byte. A file is written under a temporary name and appears
-under its own only when it is complete and on the disk. Opening checks the header, the directory
-and every bound in milliseconds and reads no section; `Sections.verify` reads them all.
+`docs/internals/format.md` describes it byte by byte. A file is written under a temporary name and
+appears under its own only when it is complete and on the disk. Opening checks the header, the
+directory and every bound in milliseconds and reads no section; `Sections.verify` reads them all.
 """
 
 from __future__ import annotations

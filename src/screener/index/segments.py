@@ -6,7 +6,7 @@ the new state: its appearance is the commit. The highest number is the state of 
 that a manifest names is ever replaced, so a reader keeps what it has, and no reader waits. Writers
 take turns. The next one sweeps what no recent manifest names and no reader holds.
 
-`docs/segments.md` describes the folder.
+`docs/internals/segments.md` describes the folder.
 """
 
 from __future__ import annotations

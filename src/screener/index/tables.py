@@ -32,7 +32,7 @@ Codes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of some of the codes: what `docs/format.md` says of each section."""
+    """The tables of some of the codes: what `docs/internals/format.md` says of each section."""
 
     directory: npt.NDArray[np.uint32]
     sketches: npt.NDArray[np.uint16]

@@ -38,7 +38,7 @@ class Policy:
     """The rules that a Screener decides by; frozen, and every Result carries its fingerprint.
 
     `radius`: bits, per perceptual kind; a distance up to and including it is a match. That of
-    `vpdq` is of two frames, so that they agree: docs/video-matching.md says what follows.
+    `vpdq` is of two frames, so that they agree: docs/internals/video-matching.md says what follows.
     `known_good_radius`: the same for hits on `known_good` records, `radius` where it says nothing.
     `floor`: quality 0–100, per perceptual kind; a hash below it, or of a picture whose detail score
     is, is not compared. That of `vpdq` is of a frame, and at least 50: no list has an index of

@@ -1,7 +1,8 @@
 """Which versions of the pixel pipeline a list's perceptual hashes were made by, where files say so.
 
-A file says so by a column or label named `pixels`, of whole numbers: see docs/pixels.md. The label
-stays with its entry and goes into exports that have labels; an import counts what it read.
+A file says so by a column or label named `pixels`, of whole numbers: see docs/internals/pixels.md.
+The label stays with its entry and goes into exports that have labels; an import counts what it
+read.
 """
 
 from __future__ import annotations

@@ -75,7 +75,8 @@ class Picture:
 
         Raises MediaError after the last frame that could be decoded. A frame that is cut short
         or broken is given as far as it was decoded (the rest is black or grey), then the error.
-        Pictures hidden in the file come last, before the error if there is one: docs/pixels.md.
+        Pictures hidden in the file come last, before the error if there is one:
+        docs/internals/pixels.md.
         """
         for frame in self._decode():
             if frame.part == 0 and frame.part_kind == "frame":

@@ -2,7 +2,8 @@
 
 Apps that show a wide picture on a tall screen, or a tall one on a wide, put a blurred copy of it
 behind it, or a run of colours. Such bars have no one colour, but where they end the picture begins
-along a straight line, and as far from one side as from the other. docs/pixels.md states the rules.
+along a straight line, and as far from one side as from the other. docs/internals/pixels.md
+states the rules.
 """
 
 from __future__ import annotations

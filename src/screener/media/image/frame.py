@@ -115,9 +115,9 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     what `decoder.unturned` says of a TIFF.
     """
     pixels.mend(image)
-    if image.format in ("JPEG", "MPO") and pillow.luma_only(image):
-        image.draft("L", image.size)  # docs/pixels.md states the drift
-    turn = pillow.unturned(image) if image.format == "TIFF" else None
+    if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
+        image.draft("L", image.size)  # docs/internals/pixels.md states the drift
+    turn = decoder.unturned(image) if image.format == "TIFF" else None
     if canvas is not None:
         canvas.lend(image)
     return turn

@@ -1,8 +1,8 @@
 """The one pixel pipeline: any Pillow image or array becomes upright 8-bit grey or RGB.
 
 In this order: deep grey scaled to 8 bits, palettes and other colour models turned into RGB,
-alpha composited on white, EXIF orientation applied. `docs/pixels.md` states it so that it can
-be reproduced elsewhere. Work is done in bands of rows, so that beside the picture and the
+alpha composited on white, EXIF orientation applied. `docs/internals/pixels.md` states it so that it
+can be reproduced elsewhere. Work is done in bands of rows, so that beside the picture and the
 result only little memory is needed.
 """
 

@@ -2,7 +2,7 @@
 
 A bar is a run of lines, from a side inwards, that have one colour but for noise, and that ends
 in a step: a sky that grows darker has none. What is found is looked at beside the whole picture,
-never instead of it. docs/pixels.md states the rules.
+never instead of it. docs/internals/pixels.md states the rules.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Agreement: whether the frames of a video agree with those of a listed one: the rule.
 
 Two frames agree where their PDQs differ in at most `radius` bits and both have detail enough. The
-rule is stated, and compared with that of others, in docs/video-matching.md. Nothing here knows of
-lists or files.
+rule is stated, and compared with that of others, in docs/internals/video-matching.md. Nothing here
+knows of lists or files.
 """
 
 from __future__ import annotations
