@@ -13,10 +13,9 @@ from paths import REPOSITORY
 from screener import HashList
 from screener.hotline import helplines, partners
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs/hotline.md").read_text(encoding="utf-8")
-PARTNERS = (ROOT / "docs/partners.md").read_text(encoding="utf-8")
-PICTURE = (ROOT / "fixtures/images/kiosk-mirrored.jpg").read_bytes()
+PAGE = (REPOSITORY / "docs/hotline.md").read_text(encoding="utf-8")
+PARTNERS = (REPOSITORY / "docs/partners.md").read_text(encoding="utf-8")
+PICTURE = (REPOSITORY / "fixtures/images/kiosk-mirrored.jpg").read_bytes()
 
 
 def section(title, page=PAGE):
@@ -59,7 +58,8 @@ def run(tmp_path, monkeypatch):
 def answer(folder, event):
     """Put the page's own answer into a partner's folder, for the notice that lies there."""
     (said,) = blocks(section("What you answer", PARTNERS), "json")
-    schema = json.loads((ROOT / "docs/acknowledgement.schema.json").read_text(encoding="utf-8"))
+    text = (REPOSITORY / "docs/acknowledgement.schema.json").read_text(encoding="utf-8")
+    schema = json.loads(text)
     jsonschema.validate(json.loads(said), schema, cls=jsonschema.Draft202012Validator)
     (notice,) = [one.name for one in folder.iterdir() if one.name.startswith("N-")]
     facts = json.loads(said) | {"notice": notice, "event": event}

@@ -105,7 +105,7 @@ def test_the_golden_files_have_the_sections_that_they_are_named_for(
     for name in NAMES:
         arrays = reader.read(golden(name), content_of(name))
         filled[name] = {section for section, array in arrays.items() if array.size}
-    page = (HERE.parent / "docs" / "internals" / "format.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "internals" / "format.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|", page, re.MULTILINE)
     wanted = {section for names in named for section in re.findall("[a-z-]+", names)}
     assert set().union(*filled.values()) == wanted

@@ -112,12 +112,12 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
 
 def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
-    what `decoder.unturned` says of a TIFF.
+    what `pillow.unturned` says of a TIFF.
     """
     pixels.mend(image)
-    if image.format in ("JPEG", "MPO") and decoder.luma_only(image):
+    if image.format in ("JPEG", "MPO") and pillow.luma_only(image):
         image.draft("L", image.size)  # docs/internals/pixels.md states the drift
-    turn = decoder.unturned(image) if image.format == "TIFF" else None
+    turn = pillow.unturned(image) if image.format == "TIFF" else None
     if canvas is not None:
         canvas.lend(image)
     return turn
