@@ -14,10 +14,10 @@ from screener.errors import OutputError
 from screener.scanning.resume import Finished
 from screener.screening.result import SCHEMA, Result, check_result
 from screener.screening.screener import Screener, check_engine
-from screener.system.output_file import Claim, Sort, claim, give_up, make_private
+from screener.system.output_file import Claim, FileKind, claim, give_up, make_private
 
 # With its number, as a head of an audit log and an edge filter have a schema too.
-_RESULTS = Sort(f'{{"schema":{SCHEMA},', "results")
+_RESULTS = FileKind(f'{{"schema":{SCHEMA},', "results")
 
 
 class JsonLines:

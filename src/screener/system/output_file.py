@@ -51,7 +51,7 @@ class Claim(NamedTuple):
             self.lock.release()
 
 
-class Sort(NamedTuple):
+class FileKind(NamedTuple):
     """What a file that may be written anew begins with, after a byte order mark or without one, and
     what it is then, in words.
     """
@@ -60,7 +60,7 @@ class Sort(NamedTuple):
     what: str
 
 
-def claim(path: str | PathLike[str], flags: int, *, sort: Sort | None = None) -> Claim:
+def claim(path: str | PathLike[str], flags: int, *, sort: FileKind | None = None) -> Claim:
     """Be the only writer of a file, made where there is none, readable by its owner only.
 
     `flags` are those of `os.open`. Raises OSError where it cannot be opened, and OutputError where
@@ -106,7 +106,7 @@ def close(claimed: Claim) -> None:
             claimed.file.close()
 
 
-def check_sort(path: str | PathLike[str], sort: Sort) -> None:
+def check_sort(path: str | PathLike[str], sort: FileKind) -> None:
     """OutputError where a file that is to be written anew holds what is not of that sort: it may be
     a picture that was to be screened, and the only copy.
     """
@@ -134,7 +134,7 @@ def make_private(path: str | PathLike[str], descriptor: int | None = None) -> No
 
 
 @contextlib.contextmanager
-def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
+def private_text(path: str | PathLike[str], sort: FileKind) -> Iterator[TextIO]:
     """A text file that only its owner may read, written anew: it appears whole when the body is
     done, and until then what is there stays, also where an interrupt comes. OutputError where what
     is there is not of that sort, OSError with its name where it cannot be written.
@@ -163,7 +163,7 @@ def private_text(path: str | PathLike[str], sort: Sort) -> Iterator[TextIO]:
         raise
 
 
-def replace(path: Path, data: bytes, *, sort: Sort, mode: int) -> None:
+def replace(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
     """Write a file with a mode in one step: a reader sees the old content or the new, complete.
 
     Raises OSError if it cannot be written, OutputError if the file holds anything but the `sort`.

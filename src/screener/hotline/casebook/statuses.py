@@ -21,10 +21,10 @@ from screener.errors import HotlineError
 from screener.hotline.language.sentence import marked
 from screener.hotline.model.case import State
 from screener.hotline.reports.sealed import Secret
-from screener.system.output_file import Sort
+from screener.system.output_file import FileKind
 
 SCHEMA = "screener-status/1"
-SORT = Sort(f'{{\n"schema": "{SCHEMA}"', "statuses")  # what a file of them begins with
+SORT = FileKind(f'{{\n"schema": "{SCHEMA}"', "statuses")  # what a file of them begins with
 LARGEST = 1 << 28  # bytes of a file that are read
 _FEWEST = 64  # entries
 _PLAIN = 96  # bytes of an entry's content, padded

@@ -22,7 +22,7 @@ from screener.hotline.notices.wording import STATES, unreviewed_notice
 from screener.hotline.pages.figures import Figures, Month, Removals, by_month, figures
 from screener.hotline.partners import Hotline, Partner
 from screener.reporting.pages.html import opening
-from screener.system.output_file import Sort, replace
+from screener.system.output_file import FileKind, replace
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),
@@ -34,7 +34,7 @@ _ENDED_SHOWN = 50
 _OPENING = opening("hotline page")
 
 
-def publish(path: Path, data: bytes, *, sort: Sort, mode: int) -> None:
+def publish(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
     """Write a file that others read, in one step. Raises HotlineError if it cannot be written, or
     if it holds anything but the `sort`: it may be the hotline's only casebook or key.
     """
@@ -61,7 +61,7 @@ def write_html(
     made = page_of(
         cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
     )
-    publish(Path(path), made.encode(), sort=Sort(_OPENING, "a status page"), mode=0o600)
+    publish(Path(path), made.encode(), sort=FileKind(_OPENING, "a status page"), mode=0o600)
 
 
 def page_of(

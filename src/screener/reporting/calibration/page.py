@@ -12,7 +12,7 @@ from screener.errors import counted
 from screener.reporting.calibration.calibrate import MILLION, Calibration, Count, Curve
 from screener.reporting.pages.charts import Line, Scale, line_chart
 from screener.reporting.pages.html import head, opening, text
-from screener.system.output_file import Sort, claim, close, give_up, make_private
+from screener.system.output_file import FileKind, claim, close, give_up, make_private
 
 _OPENING = opening("calibrate")
 _POWERS = Scale(
@@ -46,7 +46,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
     Raises OSError where it cannot be opened, OutputError where it holds anything but a calibration.
     """
-    taken = claim(path, os.O_WRONLY, sort=Sort(_OPENING, "a calibration"))
+    taken = claim(path, os.O_WRONLY, sort=FileKind(_OPENING, "a calibration"))
     written = False
 
     def put(text: str) -> None:

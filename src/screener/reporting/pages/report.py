@@ -20,7 +20,7 @@ from screener.reporting.pages.result_file import moment
 from screener.reporting.pages.summary import Hit, Input, Summary
 from screener.screening.result import Verdict
 from screener.system.installation import __version__, install
-from screener.system.output_file import Sort, private_text
+from screener.system.output_file import FileKind, private_text
 
 _BINS = 60
 _LONGEST_NAME = 1000  # characters that are shown; a member of an archive may have 65,535
@@ -35,7 +35,7 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """
     found = Summary.of(Path(results))
     page = page_of(found, Path(results).name, written=moment(Path(results).stat().st_mtime_ns))
-    with private_text(path, Sort(_OPENING, "a report")) as stream:
+    with private_text(path, FileKind(_OPENING, "a report")) as stream:
         stream.write(page)
     return found.unread
 
