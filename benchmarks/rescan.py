@@ -24,7 +24,7 @@ from screener import Hash, HashCache, HashList, Screener, rescan
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Hashes, Located, Turned
+from screener.screening.input.located_hash import Hashes, Located, OrientedHashes
 from screener.screening.result import MediaFacts
 
 QUESTION = "How long does a newer list take over the hashes that a scan has kept?"
@@ -39,7 +39,7 @@ def fill(cache: HashCache, engine: Screener, rng: np.random.Generator, inputs: i
     batch: list[tuple[Hashed, tuple[int, ...]]] = []
     for number in range(inputs):
         values = rng.integers(0, 256, (8, 32), np.uint8)
-        pdqs = Turned("pdq", values.tobytes(), SCORES, SCORES, bytes(8), SCORES)
+        pdqs = OrientedHashes("pdq", values.tobytes(), SCORES, SCORES, bytes(8), SCORES)
         digests = [
             Located(Hash(KINDS[kind], rng.bytes(KINDS[kind].size)))
             for kind in ("md5", "sha1", "sha256")

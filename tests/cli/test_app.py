@@ -27,7 +27,7 @@ from screener.cli.app import cli
 from screener.hashing import pdq
 from screener.media.source import Name
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Hashes, Turned
+from screener.screening.input.located_hash import Hashes, OrientedHashes
 from screener.screening.result import MediaFacts
 
 IMAGES = REPOSITORY / "fixtures" / "images"
@@ -345,7 +345,7 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
     the upright one.
     """
     enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
-    turned = Turned("pdq", bytes(range(256)), enough, some, doubts=bytes(8), leasts=some)
+    turned = OrientedHashes("pdq", bytes(range(256)), enough, some, doubts=bytes(8), leasts=some)
     shown = turned._replace(region="trimmed", details=enough, leasts=enough)
     within = shown._replace(kind="dhash", values=bytes(64))
     hashed = Hashed(Name("a"), Hashes([turned, within]))
@@ -365,7 +365,7 @@ def test_a_video_of_which_few_frames_show_enough_is_told(monkeypatch, seen, told
     """Fewer than one in ten, as a scan asks for: of the others nobody knows."""
     enough, none = bytes([50] * 8), bytes(8)
     frames = [
-        Turned("pdq", bytes(256), enough, some, none, some, time=float(time))
+        OrientedHashes("pdq", bytes(256), enough, some, none, some, time=float(time))
         for time, some in enumerate([enough] * seen + [none] * (100 - seen))
     ]
     media = MediaFacts("video/mp4", 4, 3, 100, 100.0, 100)

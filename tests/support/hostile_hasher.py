@@ -8,7 +8,7 @@ from pathlib import Path
 from screener import Screener
 from screener.errors import MediaError
 from screener.screening.input.hasher import Hasher
-from screener.screening.input.located_hash import Turned
+from screener.screening.input.located_hash import OrientedHashes
 
 
 class Order:
@@ -35,7 +35,7 @@ class TakenOver(Hasher):
             return pickle.PickleError("not a hash")
         if name.startswith("columns"):
             hashed = super().hash(item, digests)
-            group = next(one for one in hashed.hashes.groups if isinstance(one, Turned))
+            group = next(one for one in hashed.hashes.groups if isinstance(one, OrientedHashes))
             hashed.hashes.groups = (group._replace(values=group.values[1:]),)
             return hashed
         if name.startswith("reason"):

@@ -21,7 +21,7 @@ from screener.reporting.output import claim_jsonl
 from screener.scanning.inputs.expand import find
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import Hashed, hash_item
-from screener.screening.input.located_hash import Located, Turned, groups_of
+from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
 from screener.screening.matching.criteria import Reach
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
@@ -126,7 +126,7 @@ def _hashed(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hashed,
     return hashed, made
 
 
-def _is_told(one: Located | Turned) -> bool:
+def _is_told(one: Located | OrientedHashes) -> bool:
     """Whether it has lines: what is hidden in a file has none."""
     return one.part_kind == "frame"
 
@@ -144,7 +144,7 @@ def _shows_too_little(item: Hashed) -> bool:
     reach = Reach(Policy())
     seen: dict[str, set[tuple[int, float]]] = {}
     for one in groups_of(item.hashes):
-        if isinstance(one, Turned) and _is_told(one) and one.region != "enlarged":
+        if isinstance(one, OrientedHashes) and _is_told(one) and one.region != "enlarged":
             seen.setdefault(one.kind, set()).update(one.moments if reach.surely_usable(one) else ())
     least = reach.least_moments(item)
     return any(len(moments) < least for moments in seen.values())

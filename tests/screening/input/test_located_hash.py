@@ -18,7 +18,7 @@ from screener.screening.input.hash_item import Hashed
 from screener.screening.input.located_hash import (
     Hashes,
     Located,
-    Turned,
+    OrientedHashes,
     groups_of,
     packed,
     unpacked,
@@ -36,7 +36,7 @@ def turned(rng, **where):
     doubts = bytes(rng.choice([0, 0, 0, 3, 7]) for _ in range(8))
     pairs = zip(details, doubts, strict=True)
     leasts = bytes(rng.randrange(one + 1) if doubt else one for one, doubt in pairs)
-    return Turned("pdq", values, qualities, details, doubts, leasts, **where)
+    return OrientedHashes("pdq", values, qualities, details, doubts, leasts, **where)
 
 
 def lifted(group, floor):
@@ -194,7 +194,9 @@ def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, 
         return found
 
     alone = [
-        tuple(x for one in item for x in (one.each() if isinstance(one, Turned) else (one,)))
+        tuple(
+            x for one in item for x in (one.each() if isinstance(one, OrientedHashes) else (one,))
+        )
         for item in items
     ]
     usable = [

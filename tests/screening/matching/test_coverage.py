@@ -9,7 +9,7 @@ from screener.hashing.hash import KINDS
 from screener.media.source import Name
 from screener.media.video.sampling.rules import Sampling
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Hashes, Located, Turned
+from screener.screening.input.located_hash import Hashes, Located, OrientedHashes
 from screener.screening.result import MediaFacts
 
 LISTED, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
@@ -95,7 +95,7 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
     enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
     columns = {"qualities": enough, "details": enough, scores: some}
-    group = Turned(
+    group = OrientedHashes(
         "pdq", bytes.fromhex(OTHER) * 8, **columns, doubts=bytes(8), leasts=columns["details"],
         region="trimmed",
     )  # fmt: skip

@@ -14,7 +14,13 @@ from screener.media.image import pixels
 from screener.media.source import Name
 from screener.screening.input.hash_item import Hashed
 from screener.screening.input.hasher import Hasher
-from screener.screening.input.located_hash import Located, Turned, groups_of, packed, unpacked
+from screener.screening.input.located_hash import (
+    Located,
+    OrientedHashes,
+    groups_of,
+    packed,
+    unpacked,
+)
 from screener.screening.input.wire import trouble_of
 from screener.screening.result import MediaFacts
 from screener.system.installation import named_in
@@ -107,7 +113,7 @@ def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
         return _NEVER
     best = {kind.name: _NEVER for kind in kinds if kind.perceptual}
     for group in groups_of(hashed.hashes):
-        kind = group.kind if isinstance(group, Turned) else group.hash.kind.name
+        kind = group.kind if isinstance(group, OrientedHashes) else group.hash.kind.name
         if kind in best and group.part_kind == "frame":
             best[kind] = max(best[kind], _ALWAYS if group.score is None else group.score)
     return min(best.values(), default=_ALWAYS if hashed.hashes else _NEVER)
@@ -117,7 +123,7 @@ def values(hashed: Hashed) -> dict[str, bytes]:
     """The values of its hashes by kind, joined in their order."""
     by_kind: dict[str, list[bytes]] = {}
     for one in groups_of(hashed.hashes):
-        if isinstance(one, Turned):
+        if isinstance(one, OrientedHashes):
             by_kind.setdefault(one.kind, []).append(one.values)
         else:
             by_kind.setdefault(one.hash.kind.name, []).append(one.hash.value)
@@ -134,7 +140,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         raise TypeError("no name")
     size, mtime_ns = (one if one is None else _whole_of(one) for one in kept)
     at = dict.fromkeys(values, 0)
-    groups: list[Located | Turned] = []
+    groups: list[Located | OrientedHashes] = []
     for told in json.loads(located):
         kind, columns = KINDS[told["kind"]], told.get("columns")
         start = at[kind.name]
@@ -146,7 +152,9 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
             groups.append(Located(hash, **where))
         else:
             qualities, details, doubts, leasts = map(bytes.fromhex, columns)
-            groups.append(Turned(kind.name, value, qualities, details, doubts, leasts, **where))
+            groups.append(
+                OrientedHashes(kind.name, value, qualities, details, doubts, leasts, **where)
+            )
     if any(at[kind] != len(value) for kind, value in values.items()):
         raise ValueError("hashes without their places")
     raw = None if text.encode("utf-8") == name else name
@@ -161,12 +169,12 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     )
 
 
-def _place(one: Located | Turned) -> dict[str, Any]:
+def _place(one: Located | OrientedHashes) -> dict[str, Any]:
     """A hash, or those of one picture in all orientations, without its value, and where it was
     made; what is as usual is left out.
     """
     told: dict[str, Any]
-    if isinstance(one, Turned):
+    if isinstance(one, OrientedHashes):
         columns = (one.qualities, one.details, one.doubts, one.leasts)
         told = {"kind": one.kind, "columns": [column.hex() for column in columns]}
     else:

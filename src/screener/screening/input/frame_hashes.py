@@ -14,7 +14,7 @@ from screener.hashing import classic, detail, pdq
 from screener.hashing.hash import Hash, HashKind
 from screener.media.files.picture import Frame
 from screener.media.image import trim
-from screener.screening.input.located_hash import Turned
+from screener.screening.input.located_hash import OrientedHashes
 
 _SMALL = 192
 """PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
@@ -101,14 +101,16 @@ _CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
 _Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of Turned
 
 
-def hashes_of_frame(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list[Turned]:
+def hashes_of_frame(
+    frame: Frame, kinds: Sequence[HashKind], *, sketch: bool
+) -> list[OrientedHashes]:
     """The perceptual hashes of these kinds: of all regions, the whole frame first. With `sketch`,
     those of a region that is within no other may have bits in doubt.
     """
     found = find(frame)
     within = {id(view) for region in found for view in region.framed}
     details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
-    made: dict[int, list[Turned]] = {}
+    made: dict[int, list[OrientedHashes]] = {}
     for number, region in sorted(enumerate(found), key=lambda one: one[1].shown.size):
         inner = max((details.get(id(view), 0) for view in region.framed), default=0)
         surely = id(region.shown) in within
@@ -126,7 +128,7 @@ def _turned(
     inner: int,
     *,
     sketch: bool,
-) -> Iterator[Turned]:
+) -> Iterator[OrientedHashes]:
     """The perceptual hashes that are wanted of one region of a frame, each in all orientations.
     `inner` is the detail, by PDQ, of what it is a frame round.
     """
@@ -143,7 +145,7 @@ def _turned(
             columns = _classics(made[kind.name], seen.score(kind))
         else:
             continue
-        yield Turned(
+        yield OrientedHashes(
             kind.name, *columns, region.name, frame.part, frame.time, frame.part_kind, frame.again,
             frame.track,
         )  # fmt: skip

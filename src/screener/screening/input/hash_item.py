@@ -17,7 +17,7 @@ from screener.screening.input.frame_hashes import hashes_of_frame
 from screener.screening.input.located_hash import (
     Hashes,
     Located,
-    Turned,
+    OrientedHashes,
     groups_of,
     packed,
     unpacked,
@@ -120,7 +120,7 @@ def hash_item(
     exact = [kind for kind in wanted if kind.digest]
     perceptual = [kind for kind in wanted if not kind.digest]
     name = source.name_of(item)
-    hashes: list[Located | Turned] = []
+    hashes: list[Located | OrientedHashes] = []
     picture: Picture | None = None
     samples, moved, repeats = 0, _Moved(), _Repeats()
     trouble: MediaError | None = None
@@ -183,7 +183,7 @@ class _Repeats:
         self._first: dict[tuple[object, ...], int] = {}  # the part that had those hashes first
         self._again: dict[int, list[float]] = {}  # times of those left out, by such a part
 
-    def left(self, frame: Frame, made: list[Turned]) -> list[Turned]:
+    def left(self, frame: Frame, made: list[OrientedHashes]) -> list[OrientedHashes]:
         """What is left to be looked up of a frame's hashes: all of them, or none."""
         shown = tuple(one._replace(part=0, time=0.0, again=()) for one in made)
         first = self._first.setdefault(shown, frame.part)
@@ -192,13 +192,15 @@ class _Repeats:
         self._again.setdefault(first, []).extend((frame.time, *frame.again))
         return []
 
-    def noted(self, hashes: Sequence[Located | Turned]) -> Sequence[Located | Turned]:
+    def noted(
+        self, hashes: Sequence[Located | OrientedHashes]
+    ) -> Sequence[Located | OrientedHashes]:
         """The hashes with the times of the frames left out that they stand for."""
         if not self._again:
             return hashes
         return [
             one._replace(again=(*one.again, *self._again.get(one.part, ())))
-            if isinstance(one, Turned)
+            if isinstance(one, OrientedHashes)
             else one
             for one in hashes
         ]

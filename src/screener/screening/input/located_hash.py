@@ -76,7 +76,7 @@ class Located(NamedTuple):
 _OF_A_FILE = tuple(Located._field_defaults.values())
 
 
-class Turned(NamedTuple):
+class OrientedHashes(NamedTuple):
     """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
 
     `values` are all of them, joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts`
@@ -135,14 +135,14 @@ class Turned(NamedTuple):
 class Hashes(Sequence[Located]):
     """The hashes of an input: a sequence of Located, in `groups` as far as they are columns."""
 
-    def __init__(self, groups: Sequence[Located | Turned] = ()) -> None:
+    def __init__(self, groups: Sequence[Located | OrientedHashes] = ()) -> None:
         self.groups = tuple(groups)
 
     @cached_property
     def _each(self) -> tuple[Located, ...]:
         found: list[Located] = []
         for group in self.groups:
-            if isinstance(group, Turned):
+            if isinstance(group, OrientedHashes):
                 found.extend(group.each())
             else:
                 found.append(group)
@@ -156,7 +156,9 @@ class Hashes(Sequence[Located]):
         return self._each[index]
 
     def __len__(self) -> int:
-        return sum(len(ORIENTATIONS) if isinstance(one, Turned) else 1 for one in self.groups)
+        return sum(
+            len(ORIENTATIONS) if isinstance(one, OrientedHashes) else 1 for one in self.groups
+        )
 
     def __iter__(self) -> Iterator[Located]:
         return iter(self._each)
@@ -174,16 +176,20 @@ class Hashes(Sequence[Located]):
         return unpacked, (packed(self.groups),)
 
 
-def packed(groups: Sequence[Located | Turned]) -> tuple[tuple[Any, ...], ...]:
+def packed(groups: Sequence[Located | OrientedHashes]) -> tuple[tuple[Any, ...], ...]:
     """As plain values, which a process is sent in a fifth of the time of their classes."""
-    return tuple([tuple(group) if isinstance(group, Turned) else _plain(group) for group in groups])
+    return tuple(
+        [tuple(group) if isinstance(group, OrientedHashes) else _plain(group) for group in groups]
+    )
 
 
 def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
     """What `packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
     may come of a process that a file has taken over.
     """
-    return Hashes([_checked(Turned(*one)) if type(one[0]) is str else _alone(one) for one in plain])
+    return Hashes(
+        [_checked(OrientedHashes(*one)) if type(one[0]) is str else _alone(one) for one in plain]
+    )
 
 
 def _plain(one: Located) -> tuple[Any, ...]:
@@ -209,7 +215,7 @@ def _alone(plain: tuple[Any, ...]) -> Located:
     return one
 
 
-def _check_place(one: Located | Turned) -> None:
+def _check_place(one: Located | OrientedHashes) -> None:
     """TypeError or ValueError where it is not told where it was made: times are sorted, and all of
     it is written down.
     """
@@ -220,7 +226,7 @@ def _check_place(one: Located | Turned) -> None:
         raise ValueError("no place of a hash")
 
 
-def _checked(group: Turned) -> Turned:
+def _checked(group: OrientedHashes) -> OrientedHashes:
     """It, or ValueError or TypeError where its columns do not fit one another, or their kind."""
     name, values, *others = typed(_COLUMNS, group[:6])
     qualities, details, doubts, leasts = others
@@ -235,6 +241,6 @@ def _checked(group: Turned) -> Turned:
     return group
 
 
-def groups_of(hashes: Sequence[Located]) -> Sequence[Located | Turned]:
+def groups_of(hashes: Sequence[Located]) -> Sequence[Located | OrientedHashes]:
     """The hashes of an input as far as they are columns, and the others."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes

@@ -9,7 +9,7 @@ from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import why_not_searchable
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located, Turned, groups_of
+from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Reach
 from screener.screening.policy import Policy
@@ -85,16 +85,16 @@ class Coverage:
             return bool(compared)
         return len(_moments(compared)) >= self._reach.least_moments(item)
 
-    def _carrying(self, item: Hashed, kinds: Container[str]) -> list[Located | Turned]:
+    def _carrying(self, item: Hashed, kinds: Container[str]) -> list[Located | OrientedHashes]:
         """The hashes of these kinds that carry a `no_match`."""
         return [group for group in groups_of(item.hashes) if self._carries(group, kinds)]
 
-    def _carries(self, group: Located | Turned, kinds: Container[str]) -> bool:
+    def _carries(self, group: Located | OrientedHashes, kinds: Container[str]) -> bool:
         """Whether a hash, or each of several, is of a frame and of one of these kinds, and was
         surely compared. Each of those of one picture in all orientations: where one is not
         compared, a copy that was turned that way would not have been found.
         """
-        kind = KINDS[group.kind] if isinstance(group, Turned) else group.hash.kind
+        kind = KINDS[group.kind] if isinstance(group, OrientedHashes) else group.hash.kind
         return (
             group.part_kind == "frame"
             and kind.name in kinds
@@ -103,7 +103,7 @@ class Coverage:
             # One made elsewhere may be that of a blank picture and come without its quality. Lists
             # do not compare such hashes, so that finding none near it says nothing.
             and (
-                isinstance(group, Turned)
+                isinstance(group, OrientedHashes)
                 or group.detail is not None
                 or why_not_searchable(group.hash) is None
             )
@@ -128,7 +128,7 @@ class Coverage:
         return Reason.NOT_COMPARABLE, why
 
 
-def _moments(hashes: Iterable[Located | Turned]) -> set[tuple[int, float]]:
+def _moments(hashes: Iterable[Located | OrientedHashes]) -> set[tuple[int, float]]:
     """The tracks and times of the frames that hashes are of, those that show the same included."""
     return {moment for one in hashes for moment in one.moments}
 

@@ -7,7 +7,7 @@ from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located, Turned
+from screener.screening.input.located_hash import Located, OrientedHashes
 from screener.screening.policy import Policy
 
 
@@ -41,9 +41,9 @@ class Reach:
             return False
         return located.usable(self._policy.floor.get(kind.name, 0))
 
-    def surely_usable(self, group: Located | Turned) -> bool:
+    def surely_usable(self, group: Located | OrientedHashes) -> bool:
         """Whether a hash, or each of several, is compared, whatever its bits in doubt are."""
-        if isinstance(group, Turned):
+        if isinstance(group, OrientedHashes):
             floor = self._policy.floor.get(group.kind, 0)
             return not self._policy.digests_only and group.score >= floor
         floor = self._policy.floor.get(group.hash.kind.name, 0)
@@ -57,9 +57,9 @@ class Reach:
             return 1
         return max(1, self._policy.sampling.usable * item.media.samples)
 
-    def may_be_usable(self, group: Located | Turned) -> bool:
+    def may_be_usable(self, group: Located | OrientedHashes) -> bool:
         """Whether it is for bits in doubt to say if a hash, or each of several, is compared."""
-        if isinstance(group, Turned):
+        if isinstance(group, OrientedHashes):
             floor = self._policy.floor.get(group.kind, 0)
             return not self._policy.digests_only and group.may_be_usable(floor)
         return group.least is not None and self.usable(group) and not self.surely_usable(group)

@@ -16,7 +16,7 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located, Turned, groups_of
+from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
 from screener.screening.matching.criteria import Reach
 from screener.screening.matching.hits import Found
 from screener.screening.policy import Policy
@@ -43,10 +43,10 @@ class Queries:
         self._values: list[bytes] = []
         self._doubts: list[bytes] = []
         self._starts: list[int] = []  # the number of the first query of each group
-        self._groups: list[tuple[int, Located | Turned, tuple[int, ...] | None]] = []
+        self._groups: list[tuple[int, Located | OrientedHashes, tuple[int, ...] | None]] = []
         self._count = 0
 
-    def add(self, item: int, group: Located | Turned, chosen: bytes | None = None) -> None:
+    def add(self, item: int, group: Located | OrientedHashes, chosen: bytes | None = None) -> None:
         """Hashes of the item of a number: all of them, or those of Turned for which there is a 1
         in `chosen`.
         """
@@ -102,7 +102,7 @@ def queries_of(items: Sequence[Hashed], policy: Policy) -> list[Queries]:
     for number, item in enumerate(items):
         for group in groups_of(item.hashes):
             chosen = None
-            if isinstance(group, Turned):
+            if isinstance(group, OrientedHashes):
                 kind = kind_named(group.kind)
                 chosen = group.usable(policy.floor.get(group.kind, 0))
                 usable = not policy.digests_only and (chosen is None or any(chosen))
