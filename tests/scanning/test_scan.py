@@ -25,7 +25,7 @@ from screener.scanning.inputs.folder import Place
 from screener.scanning.scan import results_of, told_by
 from screener.scanning.workers import pool as workers
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Way
+from screener.screening.input.hasher import HashMode
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ class Timed:
         """It takes whatever comes."""
         return self
 
-    def take(self, target, budget, way=Way.USUAL):
+    def take(self, target, budget, way=HashMode.NORMAL):
         """Note it."""
         self.orders.append((object(), target, budget, way))
         return self.orders[-1][0]
@@ -287,7 +287,7 @@ class Timed:
             SimpleNamespace(
                 errand=errand,
                 outcome=self.visit.do(target, budget, way),
-                seconds=4.0 if way is Way.SURELY else 1.5,
+                seconds=4.0 if way is HashMode.EXACT else 1.5,
             )
             for errand, target, budget, way in orders
         ]

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Way
+from screener.screening.input.hasher import HashMode
 
 
 class Doing:
@@ -21,7 +21,7 @@ class Doing:
         for archive in self.visit._open.values():
             archive.close()
 
-    def take(self, target, budget, way=Way.USUAL):
+    def take(self, target, budget, way=HashMode.NORMAL):
         """Note it."""
         errand = object()
         self.orders.append((errand, target, budget, way))
@@ -38,7 +38,7 @@ class Doing:
             outcome = self.visit.do(target, budget, way)
             if isinstance(outcome, Hashed) and target.inner[-1] % 3 == 0:
                 # As `visiting` does after a MemoryError.
-                outcome = self.visit.do(target, None, Way.DIGESTS)
+                outcome = self.visit.do(target, None, HashMode.DIGESTS_ONLY)
             done.append(SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0))
         del self.orders[: len(done)]
         return done

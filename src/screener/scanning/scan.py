@@ -23,7 +23,7 @@ from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorkers, Start
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Opened, Way
+from screener.screening.input.hasher import HashMode, Opened
 from screener.screening.policy import Policy
 from screener.screening.result import Result
 from screener.screening.screener import Screener, check_engine
@@ -252,7 +252,7 @@ class _Scan:
         if item.worker is None:
             raise RuntimeError("not handed out")
         item.seconds = seconds
-        errand = item.worker.take(item.target, item.left.budget, Way.SURELY)
+        errand = item.worker.take(item.target, item.left.budget, HashMode.EXACT)
         self._under_way[errand] = item
 
     def _open(self, item: Item, opened: Opened, seconds: float) -> None:

@@ -35,7 +35,7 @@ from screener.hotline.reports.sealed import Secret, Unsealable, proof
 from screener.media.files.sniff import CONTAINERS
 from screener.scanning.workers import pool
 from screener.screening.input import vpdq
-from screener.screening.input.hasher import Target, Way
+from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import Located
 
 DAY = date(2026, 3, 14)
@@ -55,7 +55,7 @@ def in_process(monkeypatch):
 
 def in_turn(making, names, *, jobs):
     """What workers make of files, made in this process."""
-    return (making.do(Target(name), None, Way.USUAL) for name in names)
+    return (making.do(Target(name), None, HashMode.NORMAL) for name in names)
 
 
 def opened(path, keys):

@@ -249,8 +249,8 @@ def sums(values):
     return "".join(f"{value}  {number}.jpg\n" for number, value in enumerate(values))
 
 
-DIGESTS = [hashlib.sha256(bytes([number])).hexdigest() for number in range(20)]
-SUMS = [one for one in DIGESTS if int(one, 16).bit_count() != 128]
+DIGESTS_ONLY = [hashlib.sha256(bytes([number])).hexdigest() for number in range(20)]
+SUMS = [one for one in DIGESTS_ONLY if int(one, 16).bit_count() != 128]
 HALF_SET = [PDQ[turn:] + PDQ[:turn] for turn in range(16)]  # as PDQ is, but for plain pictures
 
 

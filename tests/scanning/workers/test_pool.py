@@ -39,7 +39,7 @@ from screener.scanning.workers.process import Mark
 from screener.scanning.workers.protocol import Errand
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Target, Way
+from screener.screening.input.hasher import HashMode, Target
 
 
 @pytest.fixture
@@ -883,7 +883,7 @@ def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
                 tuple(rng.randrange(9) for _ in range(rng.randrange(3))),
             ),
             rng.choice([None, Budget(rng.randrange(1 << 40), rng.randrange(1 << 40))]),
-            rng.choice(list(Way)),
+            rng.choice(list(HashMode)),
         )
         for number in range(rng.randint(1, 40))
     ]

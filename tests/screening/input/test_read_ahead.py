@@ -24,7 +24,7 @@ from screener.scanning.workers import process
 from screener.scanning.workers.messages import Order, framed
 from screener.scanning.workers.pool import Workers
 from screener.scanning.workers.process import Mark
-from screener.screening.input.hasher import Hasher, Target, Way, read_ahead
+from screener.screening.input.hasher import Hasher, HashMode, Target, read_ahead
 
 ALL = tuple(KINDS[name] for name in ("pdq", "sha256", "md5"))
 BUDGET = Budget(members=1000, bytes=1 << 30)
@@ -52,7 +52,7 @@ def files(scene, tmp_path):
 
 def told(visit, path):
     """All that is known of a file."""
-    done = visit.do(Target(path), BUDGET, Way.USUAL)
+    done = visit.do(Target(path), BUDGET, HashMode.NORMAL)
     hashed = getattr(done, "hashed", done)
     return hashed.name, list(hashed.hashes), hashed.media, str(hashed.trouble), type(done)
 
@@ -257,7 +257,7 @@ def test_a_process_foresees_what_came_together_but_for_its_first_files(monkeypat
     monkeypatch.setattr(process, "gc", SimpleNamespace(freeze=lambda: None))
     (orders, told), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
-        way = Way.DIGESTS if number == 20 else Way.USUAL
+        way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
         os.write(told, framed(Order(number, Target(str(number)), None, way).packed()))
     os.close(told)
     mark = Mark(multiprocessing.get_context("spawn"))

@@ -19,7 +19,7 @@ from screener.media.archives.archive import Budget
 from screener.media.files.sniff import CONTAINERS
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import Hashed, hash_item
-from screener.screening.input.hasher import Target, Way
+from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import Located
 from screener.screening.policy import Policy
 
@@ -58,9 +58,9 @@ class _Making:
     def visit(self) -> _Making:
         return self
 
-    def do(self, target: Target, budget: Budget | None, way: Way) -> Hashed:
+    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed:
         """Hash a file by all kinds, and a clip's frames as one value besides."""
-        if way is Way.DIGESTS:
+        if way is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
             return hash_item(target.path, policy=self.policy, kinds=kinds)
         hashed = hash_item(target.path, policy=self.policy, kinds=_MOVING)

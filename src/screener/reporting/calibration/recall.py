@@ -16,7 +16,7 @@ from screener.media.image import open_image
 from screener.media.source import name_of
 from screener.reporting.calibration.edits import EDITS
 from screener.screening.input.hash_item import Hashed, hash_item
-from screener.screening.input.hasher import Target, Way
+from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import Located
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
@@ -58,13 +58,13 @@ class Editing:
         return self
 
     def do(
-        self, target: Target, budget: Budget | None, way: Way
+        self, target: Target, budget: Budget | None, way: HashMode
     ) -> dict[str, dict[str, int | None]] | Hashed:
         """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
         where its detail does not do. Empty for a file that is no whole picture. MemoryError where
         there is too little for an edit; what is told then is the input, for its trouble.
         """
-        if way is Way.DIGESTS:
+        if way is HashMode.DIGESTS_ONLY:
             return Hashed(name_of(target.path))
         hashed = self._hashed(target.path)
         own = {

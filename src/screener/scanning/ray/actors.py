@@ -19,7 +19,7 @@ from screener.media.source import name_of, spelled
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray.slot import Call, Errand, Post, tell_lost
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, Opened, Target, Way
+from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
 from screener.screening.result import Reason
 
 # One call under way and one behind it, so that an actor never waits for the scan.
@@ -154,7 +154,9 @@ class RemoteWorker:
     def _together(self) -> int:
         return max(1, min(int(_TOGETHER_S / max(self._pace, 1e-6)), _TOGETHER))
 
-    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand:
+    def take(
+        self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL
+    ) -> Errand:
         """Queue a target: it is sent at once where nothing is under way, else by the next `send`,
         so that several go in one call.
         """

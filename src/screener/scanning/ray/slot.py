@@ -16,7 +16,7 @@ from screener.errors import ClusterError
 from screener.media.archives.archive import Budget
 from screener.scanning.ray import nodes
 from screener.scanning.ray.worker_actor import Keeper, Order, Told
-from screener.screening.input.hasher import Hasher, Target, Way
+from screener.screening.input.hasher import Hasher, HashMode, Target
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Errand:
 
     target: Target
     budget: Budget | None
-    way: Way
+    way: HashMode
     tries: int = 0
     unseen: int = 0
 

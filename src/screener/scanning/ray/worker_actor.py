@@ -12,9 +12,9 @@ from screener.media.archives.archive import Budget
 from screener.scanning.ray import nodes
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, Opened, Target, Way
+from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
 
-Order = tuple[Target, Budget | None, Way]
+Order = tuple[Target, Budget | None, HashMode]
 """What an actor is to do."""
 
 Told = tuple[Hashed | Opened, float, float]

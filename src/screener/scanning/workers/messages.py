@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from screener.media.archives.archive import Budget
 from screener.screening.input.hash_item import Hashed, arrived
-from screener.screening.input.hasher import Opened, Target, Way, opened
+from screener.screening.input.hasher import HashMode, Opened, Target, opened
 from screener.screening.input.wire import typed
 
 _LENGTH = struct.Struct("<Q")  # in bytes, before each message
@@ -85,7 +85,7 @@ class Order(NamedTuple):
     number: int
     target: Target
     budget: Budget | None
-    way: Way
+    way: HashMode
 
     def packed(self) -> bytes:
         """As bytes that are quickly made and read: of what it holds, without its classes."""
@@ -99,7 +99,7 @@ class Order(NamedTuple):
         """What `packed` made."""
         number, path, inner, left, way = pickle.loads(data)
         budget = None if left is None else Budget(*left)
-        return cls(number, Target(path, inner), budget, Way(way))
+        return cls(number, Target(path, inner), budget, HashMode(way))
 
 
 class Answer(NamedTuple):

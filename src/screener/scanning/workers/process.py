@@ -24,7 +24,7 @@ from screener.scanning.workers.clocks import Times
 from screener.scanning.workers.messages import Answer, Order, framed, take_whole, write_all
 from screener.scanning.workers.sandbox import confine
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Target, Way
+from screener.screening.input.hasher import HashMode, Target
 from screener.screening.policy import Policy
 
 _PIECE = 1 << 16
@@ -37,7 +37,7 @@ Told = TypeVar("Told", covariant=True)
 class Visiting(Protocol[Told]):
     """A job at work in one process."""
 
-    def do(self, target: Target, budget: Budget | None, way: Way) -> Told:
+    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Told:
         """What is told of a target."""
 
 
@@ -162,7 +162,7 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
 def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[int, Times]:
     """Have a group of targets prepared for; return the time that each took, by its number."""
     spent: dict[int, Times] = {}
-    usual = [order for order in group if order.way is not Way.DIGESTS]
+    usual = [order for order in group if order.way is not HashMode.DIGESTS_ONLY]
     if len(usual) < 2 or not isinstance(visit, Foreseeing):
         return spent
 
@@ -206,7 +206,7 @@ def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     detail = f"needs more than the {memory} bytes a worker may use"
     trouble = ShortOfMemory(detail)
     try:
-        found = visit.do(target, None, Way.DIGESTS)
+        found = visit.do(target, None, HashMode.DIGESTS_ONLY)
     except MemoryError:
         return Hashed(name_of(target.path), trouble=trouble)
     return replace(found, trouble=trouble) if isinstance(found, Hashed) else found

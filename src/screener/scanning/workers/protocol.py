@@ -11,7 +11,7 @@ from screener.errors import MediaError
 from screener.media.archives.archive import Budget
 from screener.scanning.inputs.listed_names import Awaited
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, Opened, Target, Way
+from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Errand:
 
     target: Target
     budget: Budget | None
-    way: Way = Way.USUAL
+    way: HashMode = HashMode.NORMAL
     number: int = 0
     sent: int = 0  # bytes of the order; 0 while it is not sent
     deaths: int = 0
@@ -71,7 +71,7 @@ class AnyWorker(Protocol):
     def free(self) -> bool:
         """Whether another target can be handed over."""
 
-    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Any:
+    def take(self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL) -> Any:
         """Have something done with a target; the errand, as `AnyDone` names it."""
 
 

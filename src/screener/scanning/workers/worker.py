@@ -26,7 +26,7 @@ from screener.scanning.workers.messages import Answer, Order, framed, room_of, t
 from screener.scanning.workers.process import Job, Mark, serve
 from screener.scanning.workers.protocol import Done, Errand
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Target, Way
+from screener.screening.input.hasher import HashMode, Target
 from screener.screening.result import Reason
 from screener.system import process
 from screener.system.process import cores
@@ -139,7 +139,9 @@ class Worker(Generic[T]):
     def _capacity(self) -> float:
         return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
-    def take(self, target: Target, budget: Budget | None, way: Way = Way.USUAL) -> Errand:
+    def take(
+        self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL
+    ) -> Errand:
         """Queue a target. A process that is idle is told at once, one at work by the next `send`,
         so that several orders go out in one piece.
         """
@@ -327,7 +329,7 @@ class Worker(Generic[T]):
         be a listed one.
         """
         if errand.harm is None and self._makes_digests:
-            errand.harm, errand.way, errand.sent, errand.deaths = harm, Way.DIGESTS, 0, 0
+            errand.harm, errand.way, errand.sent, errand.deaths = harm, HashMode.DIGESTS_ONLY, 0, 0
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm

@@ -91,14 +91,14 @@ class Target:
         return Target(self.path, (*self.inner, number), name)
 
 
-class Way(Enum):
+class HashMode(Enum):
     """How a target is hashed: as the job has it; without bits in doubt, since a record is near that
     may or may not match; or without decoding it, which did harm before.
     """
 
-    USUAL = "usual"
-    SURELY = "surely"
-    DIGESTS = "digests"
+    NORMAL = "usual"
+    EXACT = "surely"
+    DIGESTS_ONLY = "digests"
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,10 @@ class Visit:
         paths = (target.path for target in targets if not target.inner)
         self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
-    def do(self, target: Target, budget: Budget | None, way: Way) -> Hashed | Opened:
+    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed | Opened:
         """Hash a target, or open it where it is an archive and there is a budget for that."""
-        digests_only = way is Way.DIGESTS
-        hasher = self.hasher.surely() if way is Way.SURELY else self.hasher
+        digests_only = way is HashMode.DIGESTS_ONLY
+        hasher = self.hasher.surely() if way is HashMode.EXACT else self.hasher
         if self._read is not None and self._read[0] != target:
             self._read = None
         if not target.inner and digests_only:
