@@ -35,7 +35,7 @@ from screener.scanning.workers import process as visiting
 from screener.scanning.workers import worker as worker_module
 from screener.scanning.workers.messages import Answer, Order, framed
 from screener.scanning.workers.pool import Workers, each
-from screener.scanning.workers.process import Mark
+from screener.scanning.workers.process import Usage
 from screener.scanning.workers.protocol import Errand
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import Hashed
@@ -451,7 +451,7 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         monkeypatch.setattr(Worker, name, lambda self: None)
     for said in (0.0, 7e9, 1e300, 0.5, -1.0, float("nan"), float("inf")):
         worker = Worker(Counting())
-        worker._mark = Mark(multiprocessing.get_context("spawn"))
+        worker._mark = Usage(multiprocessing.get_context("spawn"))
         worker._mark.arrive()
         worker._mark._cells[:2] = said, said
         worker._mark._cells[3] = said
@@ -473,7 +473,7 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
         monkeypatch.setattr(Worker, name, lambda self: None)
     worker = Worker(Counting())
     worker._makes_digests = True
-    worker._mark = Mark(multiprocessing.get_context("spawn"))
+    worker._mark = Usage(multiprocessing.get_context("spawn"))
     worker.errands.append(Errand(Target("a"), None, number=1))
     told = []
     for how in (first, second):

@@ -23,7 +23,7 @@ from screener.media.archives.archive import Budget
 from screener.scanning.workers import process
 from screener.scanning.workers.messages import Order, framed
 from screener.scanning.workers.pool import Workers
-from screener.scanning.workers.process import Mark
+from screener.scanning.workers.process import Usage
 from screener.screening.input.hasher import Hasher, HashMode, Target, read_ahead
 
 ALL = tuple(KINDS[name] for name in ("pdq", "sha256", "md5"))
@@ -260,7 +260,7 @@ def test_a_process_foresees_what_came_together_but_for_its_first_files(monkeypat
         way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
         os.write(told, framed(Order(number, Target(str(number)), None, way).packed()))
     os.close(told)
-    mark = Mark(multiprocessing.get_context("spawn"))
+    mark = Usage(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:
         process.serve(one, other, mark, pickle.dumps(Noting()))
     os.close(answers)

@@ -71,7 +71,7 @@ class Job(Protocol[Told]):
         """The job at work, in a process that is set up for it."""
 
 
-class Mark:
+class Usage:
     """Which errand a process is at, and since when, in memory that it shares with the scan.
 
     A process that a file has taken over can put anything there.
@@ -135,7 +135,7 @@ class Mark:
         return float(self._cells[3])
 
 
-def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -> None:
+def serve(orders: Connection, answers: Connection, mark: Usage, pickled: bytes) -> None:
     """The life of a worker process: do the job that was pickled until there are no more orders."""
     job: Job[Any] = pickle.loads(pickled)
     confine(job.policy.memory)
@@ -159,7 +159,7 @@ def serve(orders: Connection, answers: Connection, mark: Mark, pickled: bytes) -
             write_all(answers.fileno(), framed(answer))
 
 
-def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Mark) -> dict[int, Times]:
+def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Usage) -> dict[int, Times]:
     """Have a group of targets prepared for; return the time that each took, by its number."""
     spent: dict[int, Times] = {}
     usual = [order for order in group if order.way is not HashMode.DIGESTS_ONLY]

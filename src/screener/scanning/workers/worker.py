@@ -23,7 +23,7 @@ from screener.scanning.workers import main_guard, spawn
 from screener.scanning.workers import spawn as ending
 from screener.scanning.workers.clocks import clock_of, processor_time
 from screener.scanning.workers.messages import Answer, Order, framed, room_of, take_whole, write_all
-from screener.scanning.workers.process import Job, Mark, serve
+from screener.scanning.workers.process import Job, Usage, serve
 from screener.scanning.workers.protocol import Done, Errand
 from screener.screening.input.hash_item import Hashed
 from screener.screening.input.hasher import HashMode, Target
@@ -104,7 +104,7 @@ class Worker(Generic[T]):
         # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
         # hold, and the mapped lists.
         context = multiprocessing.get_context("spawn")
-        self._mark = Mark(context)  # before there is anything to close, since it may need a file
+        self._mark = Usage(context)  # before there is anything to close, since it may need a file
         # Numbers, not Connections: the garbage collector may close one of those twice.
         orders, self._orders, self.answers, answers = _two_pipes()
         os.set_blocking(self.answers, False)
