@@ -109,7 +109,7 @@ class Asked:
                     f"{why}, and {printable(str(path))} is a list file: import it first"
                 )
 
-    def engine(self, stack: ExitStack) -> Screener:
+    def screener(self, stack: ExitStack) -> Screener:
         """The Screener that is asked for."""
         if self.count:
             self.check_folders("--count adds to a list's own counts")
@@ -181,14 +181,14 @@ def _same_file(path: Path, other: Path) -> bool:
 
 
 def recorded(
-    results: Iterable[Result], stack: ExitStack, engine: Screener, *, out: JsonLines,
+    results: Iterable[Result], stack: ExitStack, screener: Screener, *, out: JsonLines,
     log: audit.AuditLog | None, count: bool,
 ) -> Iterator[Result]:  # fmt: skip
     """The results, each once it is written: to the audit log first, so that none is told that is
     not in it. With `count` their matches are counted when the run is over, also by an interruption.
     """
-    met = _to_be_counted(stack, engine) if count else {}
-    for result in _begun(results, engine, out, log):
+    met = _to_be_counted(stack, screener) if count else {}
+    for result in _begun(results, screener, out, log):
         if log is not None:
             log.write(result)
         out.write(result)
@@ -198,7 +198,7 @@ def recorded(
 
 
 def _begun(
-    results: Iterable[Result], engine: Screener, out: JsonLines, log: audit.AuditLog | None
+    results: Iterable[Result], screener: Screener, out: JsonLines, log: audit.AuditLog | None
 ) -> Iterator[Result]:
     """The results as they are. What they are written to is begun when the first is there: whatever
     refuses a call until then leaves every file as it was, and so does who stops it. But that is no
@@ -209,26 +209,26 @@ def _begun(
         first = next(coming, None)
     except KeyboardInterrupt:
         if log is not None:
-            log.begin(engine)
+            log.begin(screener)
         raise
     if log is not None:
-        log.begin(engine)
+        log.begin(screener)
     out.begin()
     if first is not None:
         yield first
         yield from coming
 
 
-def _to_be_counted(stack: ExitStack, engine: Screener) -> dict[str, Counter[match_counts.Key]]:
+def _to_be_counted(stack: ExitStack, screener: Screener) -> dict[str, Counter[match_counts.Key]]:
     """By the name of a list, where the entries that matched are counted; what is there when the run
     is over is added to the list's own counts. So a number is held for each entry, and no result.
     """
-    for one in engine.lists:
+    for one in screener.lists:
         one.check_counting()  # at its end a long scan would have to be called a failure
-    met = {one.name: Counter[match_counts.Key]() for one in engine.lists}
+    met = {one.name: Counter[match_counts.Key]() for one in screener.lists}
 
     def tell() -> None:
-        for one in engine.lists:
+        for one in screener.lists:
             floods = match_counts.count(one.path, met[one.name])
             list_text.print_floods(console.to_stderr(), one.name, floods)
 

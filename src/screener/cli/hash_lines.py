@@ -89,7 +89,7 @@ def read(number: int, line: bytes) -> HashLine | None:
     return HashLine(number, input, found)
 
 
-def match(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
+def match(screener: Screener, stream: BinaryIO) -> Iterator[Result]:
     """Match the hash lines of a stream: one Result an item, in order, as lines arrive. Lines in a
     row that name one input are one item; a line that names none is its own.
     """
@@ -106,35 +106,35 @@ def match(engine: Screener, stream: BinaryIO) -> Iterator[Result]:
                 item = []
             item.append(line)
             if len(whole) == _TOGETHER:
-                yield from _match_items(engine, whole)
+                yield from _match_items(screener, whole)
                 whole = []
         if item and item[0].input is None:
             whole.append(item)
             item = []
-        yield from _match_items(engine, whole)
+        yield from _match_items(screener, whole)
     if item:
-        yield from _match_items(engine, [item])
+        yield from _match_items(screener, [item])
 
 
-def _match_items(engine: Screener, found: list[list[HashLine]]) -> Iterator[Result]:
+def _match_items(screener: Screener, found: list[list[HashLine]]) -> Iterator[Result]:
     names = [item[0].input or f"stdin:{item[0].number}" for item in found]
     hashes = [[line.hash for line in item if line.hash is not None] for item in found]
-    results = engine.match_each(hashes, inputs=names)
+    results = screener.match_each(hashes, inputs=names)
     for item, result in zip(found, results, strict=True):
-        bad = next((line for line in item if _counts(line, engine)), None)
+        bad = next((line for line in item if _counts(line, screener)), None)
         if bad is None or result.verdict is Verdict.MATCH:
             yield result
         else:
             yield replace(result, verdict=Verdict.UNSCREENED, reason=bad.reason, detail=bad.trouble)
 
 
-def _counts(line: HashLine, engine: Screener) -> bool:
+def _counts(line: HashLine, screener: Screener) -> bool:
     """Whether a line keeps its input from being cleared; what a picture shows is the same to who
     compares digests only.
     """
     if line.trouble is None:
         return False
-    return line.reason not in _SHOWN or not engine.policy.digests_only
+    return line.reason not in _SHOWN or not screener.policy.digests_only
 
 
 def batches(stream: BinaryIO) -> Iterator[list[bytes]]:

@@ -124,9 +124,9 @@ def scan(
     again: Counter[str] = Counter()
     with ExitStack() as stack:
         asked.check_files(resume=resume, cache=cache)
-        engine = asked.engine(stack)
-        check_memory(engine.policy, engine.kinds)
-        out = stack.enter_context(_claimed(asked, resume, engine))
+        screener = asked.screener(stack)
+        check_memory(screener.policy, screener.kinds)
+        out = stack.enter_context(_claimed(asked, resume, screener))
         log = asked.audit_log(stack)
         # The last that may be refused: it changes what it opens.
         kept = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
@@ -143,10 +143,10 @@ def scan(
             # Ray prints there what it thinks of lost workers, among the results.
             stack.enter_context(redirect_stdout(io.StringIO()))
         results = stack.enter_context(closing(scan_them(
-            engine, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
+            screener, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
             cache=kept, metrics=partial(_count_again, again),
         )))  # fmt: skip
-        for result in recorded(results, stack, engine, out=out, log=log, count=asked.count):
+        for result in recorded(results, stack, screener, out=out, log=log, count=asked.count):
             tally.add(result)
             show.add(result)
     if not json_progress:
@@ -242,15 +242,15 @@ def rescan(cache: Path, keep: float | None, asked: Asked, every: bool) -> int:
     tally = Tally()
     with ExitStack() as stack:
         asked.check_files(cache=cache)
-        engine = asked.engine(stack)
+        screener = asked.screener(stack)
         out = stack.enter_context(claim_jsonl(asked.output))
         log = asked.audit_log(stack)
         kept = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
         untold: Counter[str] = Counter()
-        found = match_cache(engine, kept, every=every, threads=cores(), untold=untold)
-        for result in recorded(found, stack, engine, out=out, log=log, count=asked.count):
+        found = match_cache(screener, kept, every=every, threads=cores(), untold=untold)
+        for result in recorded(found, stack, screener, out=out, log=log, count=asked.count):
             tally.add(result)
-        notes, lacking = _contents(kept, engine, untold)
+        notes, lacking = _contents(kept, screener, untold)
     code = 3 if lacking else 0
     if tally.total:
         tally.print(told)
@@ -262,11 +262,11 @@ def rescan(cache: Path, keep: float | None, asked: Asked, every: bool) -> int:
     return code
 
 
-def _contents(kept: HashCache, engine: Screener, untold: Counter[str]) -> tuple[list[str], bool]:
+def _contents(kept: HashCache, screener: Screener, untold: Counter[str]) -> tuple[list[str], bool]:
     """What a cache holds, what it cannot tell of and what is unscreened, in words; and whether
     there is such.
     """
-    held, old = len(kept), outdated(engine, kept)
+    held, old = len(kept), outdated(screener, kept)
     days = f"{kept.keep:g} {'day' if kept.keep == 1 else 'days'}"
     notes = [f"{counted(held, 'input')} in the cache, which forgets them after {days}"]
     for number, what in (
@@ -297,13 +297,13 @@ def _on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]
     return partial(scan_there, address=address)
 
 
-def _claimed(asked: Asked, resume: Path | None, engine: Screener) -> JsonLines:
+def _claimed(asked: Asked, resume: Path | None, screener: Screener) -> JsonLines:
     if resume is None:
         return claim_jsonl(asked.output)
     if asked.output is not None:
         raise click.UsageError("--resume writes to the file that it names: leave -o away")
     asked.check_folders("--resume needs generations")
-    out = claim_resumed(resume, engine)
+    out = claim_resumed(resume, screener)
     finished = out.finished
     torn = f"; removed half a line of {counted(finished.torn, 'byte')}" if finished.torn else ""
     valid = f"{counted(len(finished), 'existing result')} still valid"

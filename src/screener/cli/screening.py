@@ -47,11 +47,11 @@ def match(asked: Asked) -> int:
         if sys.stdin is None:
             raise click.UsageError("standard input is closed, and the hashes come from there")
         asked.check_files()
-        engine = asked.engine(stack)
+        screener = asked.screener(stack)
         out = stack.enter_context(claim_jsonl(asked.output))
         log = asked.audit_log(stack)
-        found = hash_lines.match(engine, sys.stdin.buffer)
-        for result in recorded(found, stack, engine, out=out, log=log, count=asked.count):
+        found = hash_lines.match(screener, sys.stdin.buffer)
+        for result in recorded(found, stack, screener, out=out, log=log, count=asked.count):
             tally.add(result)
     tally.print(console.to_stderr())
     return tally.exit_code

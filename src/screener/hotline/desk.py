@@ -148,7 +148,7 @@ class Desk:
         taken: list[Taken] = []
         late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
         with self._store.at_work():
-            engine = self._engine()
+            screener = self._screener()
             for file in given:
                 try:
                     said = decode(unseal(read_file(Path(file)), mine))
@@ -158,11 +158,11 @@ class Desk:
                 if isinstance(said, Withdrawal):
                     late.append((str(file), said))
                     continue
-                reached = intake.reach(engine, said)
+                reached = intake.reach(screener, said)
                 with self._store.writing() as connection:
                     told = intake.take(connection, said, reached, at=now, by=by, file=str(file))
                 taken.append(told)
-                engine = engine.refresh()
+                screener = screener.refresh()
             for name, back in late:
                 with self._store.writing() as connection:
                     told = intake.take_withdrawal(connection, back, at=now, by=by, file=name)
@@ -302,7 +302,7 @@ class Desk:
         self.settings.check_analyst(by)
         return by, reason, _now(at)
 
-    def _engine(self) -> Screener:
+    def _screener(self) -> Screener:
         """What reports are looked up with; the hotline's own list comes first."""
         found = self.settings
         others = dict.fromkeys(path.resolve() for path in (*found.trusted, *found.lists))

@@ -13,7 +13,7 @@ from typing import BinaryIO, Self, TypeVar
 from screener.errors import OutputError
 from screener.scanning.resume import Finished
 from screener.screening.result import SCHEMA, Result, check_result
-from screener.screening.screener import Screener, check_engine
+from screener.screening.screener import Screener, check_screener
 from screener.system.output_file import Claim, FileKind, claim, give_up, make_private
 
 # With its number, as a head of an audit log and an edge filter have a schema too.
@@ -154,25 +154,25 @@ def _leave_workers() -> None:
     main_guard.leave()
 
 
-def resume_jsonl(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
+def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
     """Go on with the file of results of a scan that was broken off, or begin it.
 
     Hand its `finished` to `scan`, which leaves out what has a line: an input of the same name, size
     and time, decided by the same generations, policy and pixel pipeline. Half a last line is taken
     away. Raises OutputError where the file is none of results, or another program writes to it.
     """
-    return _begun(claim_resumed(path, engine))
+    return _begun(claim_resumed(path, screener))
 
 
-def claim_resumed(path: str | PathLike[str], engine: Screener) -> ResumedJsonLines:
+def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
     """As `resume_jsonl`, but half a last line stays until `begin` is called."""
-    check_engine(engine, "what is gone on with")
+    check_screener(screener, "what is gone on with")
     _leave_workers()
     claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:
         if not claimed.regular:
             raise OutputError(f"{path} is no regular file, and only one can be gone on with")
-        finished = Finished.read(Path(path), engine)
+        finished = Finished.read(Path(path), screener)
     except BaseException:
         give_up(path, claimed)
         raise

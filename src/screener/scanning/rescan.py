@@ -16,7 +16,7 @@ from screener.scanning.cache.rows import EVERY, made_by, serves
 from screener.screening.input.hash_item import Hashed
 from screener.screening.matching import video_search
 from screener.screening.result import Result, Verdict
-from screener.screening.screener import Screener, check_engine
+from screener.screening.screener import Screener, check_screener
 from screener.system.installation import is_here
 
 # Inputs at a time: eight PDQs each make a batch that is large enough for the fastest search.
@@ -31,7 +31,7 @@ _OF_FILES = _OF_MEMBERS | {"undecodable", "truncated"}
 
 
 def rescan(
-    engine: Screener,
+    screener: Screener,
     cache: HashCache,
     *,
     every: bool = False,
@@ -46,15 +46,15 @@ def rescan(
     hold, are left out: `screener.scanning.rescan.outdated` counts them. An input that is scanned
     meanwhile may have two Results. The cache is not held between two Results.
     """
-    check_engine(engine, "a rescan")
+    check_screener(screener, "a rescan")
     check_open(cache)
     if untold is not None and not isinstance(untold, Counter):
         raise TypeError(f"untold is a Counter that is added to, not {type(untold).__name__}")
-    return _rescanned(engine, cache, every, checked_threads(threads), untold)
+    return _rescanned(screener, cache, every, checked_threads(threads), untold)
 
 
 def _rescanned(
-    engine: Screener, cache: HashCache, every: bool, threads: int, untold: Counter[str] | None
+    screener: Screener, cache: HashCache, every: bool, threads: int, untold: Counter[str] | None
 ) -> Iterator[Result]:
     done = 0
     # What a scan replaces meanwhile gets a number behind all that were there: a second round.
@@ -65,11 +65,11 @@ def _rescanned(
             if every:
                 numbers = cache.numbers(first, end)
             else:
-                numbers = _to_decide(engine, cache, first, end, threads)
-            settings = _settings(engine, cache)
+                numbers = _to_decide(screener, cache, first, end, threads)
+            settings = _settings(screener, cache)
             for at in range(0, len(numbers), _DECIDED):
                 items = list(cache.load(numbers[at : at + _DECIDED], settings))
-                for item, result in zip(items, _decided(engine, items), strict=True):
+                for item, result in zip(items, _decided(screener, items), strict=True):
                     reached = bool(result.matches or result.beside)
                     if reached or (every and not _is_spoken_for(item)):
                         yield result
@@ -78,13 +78,13 @@ def _rescanned(
         done = last
 
 
-def outdated(engine: Screener, cache: HashCache) -> int:
+def outdated(screener: Screener, cache: HashCache) -> int:
     """How many cached inputs are to be scanned again: they were hashed by other settings, so that a
     Screener cannot decide them, or without an extra that is here now.
     """
-    check_engine(engine, "a rescan")
+    check_screener(screener, "a rescan")
     check_open(cache)
-    settings = _settings(engine, cache)
+    settings = _settings(screener, cache)
     return sum(
         number
         for (made, extra), number in cache.counts().items()
@@ -92,16 +92,16 @@ def outdated(engine: Screener, cache: HashCache) -> int:
     )
 
 
-def _settings(engine: Screener, cache: HashCache) -> set[str]:
-    wanted = made_by(engine.hasher)
+def _settings(screener: Screener, cache: HashCache) -> set[str]:
+    wanted = made_by(screener.hasher)
     return {made for made in cache.makings() if serves(made, wanted)}
 
 
-def _decided(engine: Screener, items: list[Hashed]) -> Iterator[Result]:
-    if not any(kind.perceptual for kind in engine.kinds):
+def _decided(screener: Screener, items: list[Hashed]) -> Iterator[Result]:
+    if not any(kind.perceptual for kind in screener.kinds):
         # A scan would decode nothing, and find nothing wrong there.
         items = [replace(one, trouble=None) if _is_whole(one) else one for one in items]
-    return engine.decide(items)
+    return screener.decide(items)
 
 
 def _is_whole(item: Hashed) -> bool:
@@ -126,14 +126,16 @@ def _count(result: Result, untold: Counter[str]) -> None:
         untold[str(result.reason)] += 1
 
 
-def _to_decide(engine: Screener, cache: HashCache, first: int, end: int, threads: int) -> list[int]:
+def _to_decide(
+    screener: Screener, cache: HashCache, first: int, end: int, threads: int
+) -> list[int]:
     """The inputs with a hash near a listed one, as only they can have a match; and those that may
     be unscreened.
     """
     # With a list that has no kind to clear a picture by, each is looked at.
-    floor = max(max(one.values(), default=EVERY) for one in engine.floors)
+    floor = max(max(one.values(), default=EVERY) for one in screener.floors)
     found = [np.array(cache.unclear(first, end, floor), np.int64)]
-    held = {kind for one in engine.lists for kind in one.kinds}
+    held = {kind for one in screener.lists for kind in one.kinds}
     for kind in KINDS.values():
         # Frames of listed videos are near PDQs, those of stills too.
         others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in held else []
@@ -142,5 +144,5 @@ def _to_decide(engine: Screener, cache: HashCache, first: int, end: int, threads
             numbers, codes = cache.codes(kind, first, end)
             if len(codes):
                 for one in asked + others:
-                    found.append(numbers[engine.reached(one, codes, threads=threads)])
+                    found.append(numbers[screener.reached(one, codes, threads=threads)])
     return [int(number) for number in np.unique(np.concatenate(found))]

@@ -44,10 +44,10 @@ class Finished:
     last whole line ends, in bytes, and `torn` how many bytes of half a line follow it.
     """
 
-    def __init__(self, engine: Screener) -> None:
+    def __init__(self, screener: Screener) -> None:
         self._decided_by = decided_by(
-            [(one.name, one.generation, one.stamp()) for one in engine.lists],
-            engine.policy.fingerprint,
+            [(one.name, one.generation, one.stamp()) for one in screener.lists],
+            screener.policy.fingerprint,
             dict(VERSIONS)["pixels"],
         )
         # A column each, which is searched where it lies; ascending by input.
@@ -66,13 +66,13 @@ class Finished:
         self.torn = 0
 
     @classmethod
-    def read(cls, path: Path, engine: Screener) -> Finished:
+    def read(cls, path: Path, screener: Screener) -> Finished:
         """What a file says; nothing where there is none.
 
         OutputError where a whole line is no result, and where the file is none of results: it is
         not to be written to.
         """
-        found = cls(engine)
+        found = cls(screener)
         seen, told, holders = bytearray(), bytearray(), bytearray()
         try:
             for number, line in enumerate(result_lines.read(path), start=1):

@@ -26,7 +26,7 @@ from screener.screening.input.hash_item import Hashed
 from screener.screening.input.hasher import HashMode, Opened
 from screener.screening.policy import Policy
 from screener.screening.result import Result
-from screener.screening.screener import Screener, check_engine
+from screener.screening.screener import Screener, check_screener
 from screener.system.process import cores
 
 # Hears of everything that is counted or timed: its name, how much, and labels.
@@ -38,7 +38,7 @@ _CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
 
 
 def scan(
-    engine: Screener,
+    screener: Screener,
     paths: FilePath | Iterable[FilePath],
     *,
     jobs: int | None = None,
@@ -77,7 +77,7 @@ def scan(
     return results_of(
         told_by(
             lambda hasher: Workers(hasher, count or cores()),
-            engine,
+            screener,
             places(paths, by_disk=not ordered),
             ordered=ordered,
             finished=finished,
@@ -89,7 +89,7 @@ def scan(
 
 def told_by(
     start: Start,
-    engine: Screener,
+    screener: Screener,
     found: Iterator[Place | Awaited],
     *,
     ordered: bool = True,
@@ -100,7 +100,7 @@ def told_by(
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked. Each
     Result with the path that was found: for a member, that of the archive.
     """
-    check_engine(engine, "a scan")
+    check_screener(screener, "a scan")
     if cache is not None:
         check_open(cache)
     if finished is not None and not isinstance(finished, Finished):
@@ -109,11 +109,11 @@ def told_by(
         )
     if metrics is not None and not callable(metrics):
         raise TypeError(f"metrics is called with what is counted, and not {type(metrics).__name__}")
-    check_memory(engine.policy, engine.kinds)
-    limits = engine.policy.limits
-    holds = None if cache is None else partial(cache.holds, hasher=engine.hasher)
+    check_memory(screener.policy, screener.kinds)
+    limits = screener.policy.limits
+    holds = None if cache is None else partial(cache.holds, hasher=screener.hasher)
     backlog = Backlog(found, limits=limits, ordered=ordered, finished=finished, holds=holds)
-    return _Scan(engine, backlog, metrics, cache).run(start)
+    return _Scan(screener, backlog, metrics, cache).run(start)
 
 
 def results_of(
@@ -147,17 +147,17 @@ class _Scan:
 
     def __init__(
         self,
-        engine: Screener,
+        screener: Screener,
         backlog: Backlog,
         metrics: Metrics | None,
         cache: HashCache | None,
     ) -> None:
-        self._engine = engine
+        self._screener = screener
         self._backlog = backlog
         self._metrics = metrics
         self._cache = cache
         # A cache is matched with other lists later: what it keeps must be sure.
-        self._hasher = replace(engine.hasher, sketches=cache is None)
+        self._hasher = replace(screener.hasher, sketches=cache is None)
         self._under_way: dict[Any, Item] = {}
 
     def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
@@ -232,7 +232,7 @@ class _Scan:
         named = [_named(one, item, seconds) for item, one, seconds in hashed]
         self._keep([one for (item, *_), one in zip(hashed, named, strict=True) if not item.own])
         begin = time.perf_counter()
-        results = list(self._engine.settle(named))
+        results = list(self._screener.settle(named))
         self._tell("lookup_seconds", time.perf_counter() - begin)
         self._tell("lookup_inputs", len(named))
         for (item, _, seconds), result in zip(hashed, results, strict=True):

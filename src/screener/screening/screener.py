@@ -425,12 +425,12 @@ def _surely(result: Result | None) -> Result:
     return result
 
 
-def check_engine(engine: object, what: str) -> None:
+def check_screener(screener: object, what: str) -> None:
     """TypeError for anything but a Screener, such as a list; it says what is by one."""
-    if not isinstance(engine, Screener):
+    if not isinstance(screener, Screener):
         raise TypeError(
             f"{what} is by a Screener, Screener(HashList.open(path)) say, and not by"
-            f" {type(engine).__name__}"
+            f" {type(screener).__name__}"
         )
 
 

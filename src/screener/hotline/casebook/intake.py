@@ -51,14 +51,14 @@ class Reached:
     entries: Counter[str]
 
 
-def reach(engine: Screener, report: Report) -> Reached:
+def reach(screener: Screener, report: Report) -> Reached:
     """Look a report's hashes up in the hotline's own list, the first of the engine's, and in all
     others. Hits that do not identify an entry, `alike` and `uncorroborated` ones, do not count.
     """
-    own = engine.lists[0].name
+    own = screener.lists[0].name
     entries: Counter[str] = Counter()
     nearest: dict[tuple[str, str, str, str], KnownMatch] = {}
-    for result in engine.decide([Hashed(Name(), _queries(item)) for item in report.items]):
+    for result in screener.decide([Hashed(Name(), _queries(item)) for item in report.items]):
         found = [one for one in (*result.matches, *result.beside) if one.identifies]
         entries.update({one.entry for one in found if one.list == own})
         for one in found:

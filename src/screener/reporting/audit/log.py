@@ -18,7 +18,7 @@ from os import PathLike
 from screener.errors import OutputError
 from screener.reporting.audit.file import AuditFile
 from screener.screening.result import Result, check_result
-from screener.screening.screener import VERSIONS, Screener, check_engine
+from screener.screening.screener import VERSIONS, Screener, check_screener
 
 ENDS = ("complete", "interrupted", "failed")
 """How a run ends: by itself, by a wish of whoever began it, by an error."""
@@ -42,7 +42,7 @@ class AuditLog:
         self._synced = time.monotonic()
         self.begun = False
 
-    def begin(self, engine: Screener) -> None:
+    def begin(self, screener: Screener) -> None:
         """Write by which policy, in full, and which lists decisions are made from here on; and the
         head, below which the log can be cut no more. Once: OutputError for another time, as the run
         before would look like one that was killed.
@@ -50,10 +50,10 @@ class AuditLog:
         if self.begun:
             raise OutputError("this run of the audit log has begun: open_log begins another")
         self._file.begin()
-        policy = {"fingerprint": engine.policy.fingerprint, "settings": engine.policy.to_dict()}
+        policy = {"fingerprint": screener.policy.fingerprint, "settings": screener.policy.to_dict()}
         lists = [
             {"name": one.name, "generation": one.generation, "stamp": one.stamp()}
-            for one in engine.lists
+            for one in screener.lists
         ]
         before = {"unheaded": self._file.unheaded} if self._file.unheaded else {}
         lines = self._file.lines
@@ -140,7 +140,7 @@ class AuditLog:
 
 
 def open_log(
-    path: str | PathLike[str], engine: Screener, *, key: str | PathLike[str] | None = None
+    path: str | PathLike[str], screener: Screener, *, key: str | PathLike[str] | None = None
 ) -> AuditLog:
     """Begin an audit log, or continue one, for the decisions of a Screener.
 
@@ -150,10 +150,10 @@ def open_log(
     signed otherwise, and one that another program writes. Half a line that a crash left is taken
     away, and a line says so.
     """
-    check_engine(engine, "what a log holds")
+    check_screener(screener, "what a log holds")
     log = claim_log(path, key=key)
     try:
-        log.begin(engine)
+        log.begin(screener)
     except BaseException:
         log._file.close()
         raise

@@ -67,8 +67,8 @@ def screen(
     """
     given = [lists] if isinstance(lists, HashList | str | PathLike) else list(lists)
     opened = [one if isinstance(one, HashList) else HashList.open(one) for one in given]
-    engine = Screener(opened, policy=policy)
-    check_memory(engine.policy, engine.kinds)
+    screener = Screener(opened, policy=policy)
+    check_memory(screener.policy, screener.kinds)
     if isinstance(keep, str):
         raise ClusterError(f"keep is a list of columns: keep=[{keep!r}]")
     kept = tuple(dict.fromkeys(keep))
@@ -81,7 +81,7 @@ def screen(
         fn_constructor_args=(
             listed,
             nodes.facts(),
-            engine.policy,
+            screener.policy,
             os.getcwd(),
             path,
             contents,
@@ -116,7 +116,7 @@ class Screening:
     ) -> None:
         nodes.forget_main()
         nodes.check_facts(facts, nodes.address())
-        self._engine = Screener([one.open() for one in lists], policy=policy)
+        self._screener = Screener([one.open() for one in lists], policy=policy)
         self._folder = folder
         self._path = path
         self._contents = contents
@@ -182,13 +182,13 @@ class Screening:
 
     def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
         found = (Place(path) for path in paths)
-        told = told_by(self._workers.start, self._engine, found)
+        told = told_by(self._workers.start, self._screener, found)
         with closing(told):
             yield from told
 
     def _nothing(self) -> Result:
         detail = "neither bytes nor a path in this row"
-        return self._engine.unscreened(Name(), Reason.UNREADABLE, detail)
+        return self._screener.unscreened(Name(), Reason.UNREADABLE, detail)
 
 
 class _KeptWorkers:

@@ -29,7 +29,7 @@ _KNOCK_SECONDS = 10.0
 
 
 def scan(
-    engine: Screener,
+    screener: Screener,
     paths: FilePath | Iterable[FilePath],
     *,
     address: str | None = None,
@@ -54,7 +54,7 @@ def scan(
     count = checked_jobs(jobs)
     told = told_by(
         lambda hasher: Crew(hasher, count or nodes.cpus()),
-        engine,
+        screener,
         places(paths, by_disk=not ordered),
         ordered=ordered,
         finished=finished,
