@@ -2,10 +2,10 @@
 #pragma once
 #include <vector>
 
-#include "md5/md5_kernel.h"
-#include "pdq/pdq_kernel.h"
 #include "index/ring.h"
 #include "index/scan.h"
+#include "md5/md5_kernel.h"
+#include "pdq/pdq_kernel.h"
 
 namespace screener {
 

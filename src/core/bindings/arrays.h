@@ -7,8 +7,8 @@
 
 #include <utility>
 
-#include "module.h"
 #include "index/pages.h"
+#include "module.h"
 
 namespace screener {
 

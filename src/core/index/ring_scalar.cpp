@@ -1,6 +1,6 @@
 // The tests of an index for every machine: plain C++ on 16-bit sketches.
-#include "inline.h"
 #include "index/ring.h"
+#include "inline.h"
 
 namespace screener {
 namespace {

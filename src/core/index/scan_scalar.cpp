@@ -1,6 +1,6 @@
 // The scan for every machine: plain C++ on 32-bit words.
-#include "inline.h"
 #include "index/scan.h"
+#include "inline.h"
 
 namespace screener {
 namespace {
