@@ -1,71 +1,65 @@
 """How long does it take to look up digests among ten million?
 
-Values are random SHA-256 digests from a fixed seed; half of the queries are among them. The index
-is opened from its file, memory-mapped. Each answer is compared with a Python dictionary's before
-anything is timed. What is timed is the best of several runs over the same queries, in batches of
-several sizes, on one thread.
+Values are random SHA-256 digests, and half of the queries are among them. The index is opened from
+its file, memory-mapped. Answers are compared with a Python dictionary's before anything is timed;
+a figure is the best of five runs over the same queries, on one thread.
+
+    python benchmarks/digests.py [--small] [--receipt FILE]
+
+What this does not show: a cold disk, and other kinds of digests.
 """
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-import time
-from pathlib import Path
+from functools import partial
 
 import numpy as np
-from receipt import receipt, write
+import receipt
+from codes import Codes, uniform
+from lists import workplace
+from timing import seconds
 
 from screener.index.digests import DigestIndex
 
 BATCHES = (1, 100, 10_000, 100_000)
 
 
-def check(index, values, queries):
-    """The rows of each query are those that a dictionary finds."""
-    known = {value.tobytes(): row for row, value in enumerate(values)}
+def check(index: DigestIndex, values: Codes, queries: Codes) -> None:
+    """Stop unless the rows of each query are those that a dictionary finds."""
+    listed = {value.tobytes(): row for row, value in enumerate(values)}
     offsets, rows = index.search(queries)
     for number, query in enumerate(queries):
         found = rows[offsets[number] : offsets[number + 1]].tolist()
-        row = known.get(query.tobytes())
-        assert found == ([] if row is None else [row])
+        row = listed.get(query.tobytes())
+        if found != ([] if row is None else [row]):
+            raise SystemExit("a look-up is not exact")
 
 
-def timed(index, queries, batch, runs):
-    """Microseconds a query, the best of the runs."""
-    best = float("inf")
-    for _ in range(runs):
-        begin = time.perf_counter()
-        for start in range(0, len(queries), batch):
-            index.search(queries[start : start + batch])
-        best = min(best, time.perf_counter() - begin)
-    return best / len(queries) * 1e6
+def look_up(index: DigestIndex, queries: Codes, batch: int) -> None:
+    """Look up all queries in batches."""
+    for start in range(0, len(queries), batch):
+        index.search(queries[start : start + batch])
 
 
-def main():
-    """Print a table, and write the receipt where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a hundred thousand, for CI")
-    parser.add_argument("-o", "--output", type=Path, help="where the receipt goes")
-    options = parser.parse_args()
-    count = 100_000 if options.small else 10_000_000
-    rng = np.random.default_rng(1)
-    values = rng.integers(0, 256, (count, 32), np.uint8)
-    among = values[rng.integers(0, count, 50_000)]
-    queries = rng.permutation(np.concatenate([among, rng.integers(0, 256, (50_000, 32), np.uint8)]))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "digests.idx"
-        DigestIndex.build(values).save(path)
-        index = DigestIndex.open(path)
+def main() -> None:
+    """Measure, print a line for each size of batch, and write the receipt."""
+    arguments = receipt.parser(__doc__).parse_args()
+    count = 100_000 if arguments.small else 10_000_000
+    values, rng = uniform(count), np.random.default_rng(1)
+    listed = values[rng.integers(0, count, 50_000)]
+    queries = rng.permutation(np.concatenate([listed, uniform(50_000, seed=2)]))
+    rows = []
+    with workplace(None) as folder:
+        DigestIndex.build(values).save(folder / "digests.idx")
+        index = DigestIndex.open(folder / "digests.idx")
         check(index, values, queries[:20_000])
-        rows = []
         for batch in BATCHES:
             some = queries[: 2_000 if batch == 1 else len(queries)]
-            took = timed(index, some, batch, 5)
-            rows.append({"digests": count, "batch": batch, "microseconds": round(took, 3)})
-            print(f"{count} digests, batches of {batch}: {took:.3f} microseconds a look-up")
-    if options.output:
-        write(options.output, receipt("look-up of digests", rows, ["numpy"]))
+            best = min(seconds(partial(look_up, index, some, batch)) for _ in range(5))
+            microseconds = round(best / len(some) * 1e6, 3)
+            rows.append({"digests": count, "batch": batch, "microseconds": microseconds})
+            print(f"{count} digests, batches of {batch}: {microseconds} microseconds a look-up")
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, ["numpy"]))
 
 
 if __name__ == "__main__":
