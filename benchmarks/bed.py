@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from codes import Codes, Rows, as_pairs, brute_force, clustered, queries_for, uniform
 from edits import passed_on
-from pictures import photos
+from pictures import photo_files, photos
 from receipt import Row
 from rivals import RIVALS, Rival, build
 from timing import seconds
@@ -107,10 +107,8 @@ class Bed:
 
 @functools.cache
 def photo_codes(most: int) -> Codes:
-    """Return the PDQ of up to `most` photos, each in 25 forms."""
-    pictures, what = photos(most)
-    print(f"clustered lists have hashes of {len(pictures)} pictures ({what})", flush=True)
-    forms = (pixels.upright(form) for picture in pictures for form in passed_on(picture))
-    return np.frombuffer(b"".join(pdq.compute(form).value for form in forms), np.uint8).reshape(
-        -1, 32
-    )
+    """Return the PDQ of up to `most` photos, or drawn pictures, each in 25 forms."""
+    print(f"clustered lists have hashes of {'photos' if photo_files() else 'drawn pictures'}")
+    forms = (form for picture in photos(most=most) for form in passed_on(picture))
+    values = [pdq.compute(pixels.upright(form)).value for form in forms]
+    return np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)

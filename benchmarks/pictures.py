@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ PHOTOS = (MATERIAL / "photos-free", MATERIAL / "photos-fp-mini")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 sys.path.append(str(ROOT / "fixtures"))
-from draw import scene  # noqa: E402
-
-__all__ = ["MATERIAL", "PHOTOS", "ROOT", "distinct", "files_in", "photos", "saved", "scene"]
+import plain as plain  # noqa: E402
+import plainer as plainer  # noqa: E402
+from draw import scene as scene  # noqa: E402
 
 
 def files_in(places: Iterable[Path]) -> list[Path]:
@@ -40,16 +40,22 @@ def distinct(paths: Iterable[Path]) -> list[Path]:
     return list(seen.values())
 
 
-def photos(most: int, size: tuple[int, int] = (1600, 1004)) -> tuple[list[Image.Image], str]:
-    """Return up to `most` photos from all over the material, and the word for what they are.
+def photo_files() -> list[Path]:
+    """Return the photos of the material; none if it is not there."""
+    return files_in((*PHOTOS, MATERIAL / "pdq-reference"))
 
-    Without the material, at most 24 drawn pictures of that size take their place.
+
+def photos(*, most: int = 10_000, every: int = 1) -> Iterator[Image.Image]:
+    """Yield one in `every` of the photos, and at most `most` from all over them.
+
+    Without the material, at most 24 drawn pictures take their place.
     """
-    found = files_in((*PHOTOS, MATERIAL / "pdq-reference"))
-    if not found:
-        return [scene(seed, size) for seed in range(min(most, 24))], "drawn"
-    chosen = found[:: max(1, len(found) // most)][:most]
-    return [Image.open(path).convert("RGB") for path in chosen], "photos"
+    found = photo_files()[::every]
+    for path in found[:: max(1, len(found) // most)][:most]:
+        with Image.open(path) as opened:
+            yield opened.convert("RGB")
+    for seed in range(0 if found else min(most, 24)):
+        yield scene(seed, (1600, 1004))
 
 
 def saved(picture: Image.Image, format: str = "JPEG", **options: Any) -> bytes:
