@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from codes import Codes, Rows, as_pairs, brute_force, clustered, queries_for, uniform
-from edits import passed_on
 from pictures import photo_files, photos
 from receipt import Row
 from rivals import RIVALS, Rival, build
+from robustness_edits import passed_on
 from timing import seconds
 
 from screener.hashing import pdq
@@ -90,7 +90,7 @@ class Bed:
         for rival in self.rivals:
             if rival.name not in names or not rival.exact(radius):
                 continue
-            some = queries[: 20 if rival.name in ("numpy", "usearch") else COMPARED]
+            some = queries[: 20 if rival.name == "numpy" else COMPARED]
             found = rival.pairs(rival.ask(rival.prepare(some), radius), radius)
             if np.array_equal(found, expected[expected[:, 0] < len(some)]):
                 taking_part.append(rival)

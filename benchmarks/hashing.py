@@ -1,7 +1,7 @@
 """How long does each hash take, from pixels and from a JPEG file, and what takes the time?
 
-Each kind on one thread, against the packages that make it too: `pdqhash`, `imagehash`, `perception`
-and the ThreatExchange library. From pixels, decoded before; and from a path in the system's cache,
+Each kind on one thread, against the packages that make it too: `pdqhash`, `imagehash` and the
+ThreatExchange library. From pixels, decoded before; and from a path in the system's cache,
 by the route of screening, limits and sniffing included. Then the stages of that route, each alone.
 A file's hashes and decoding alone (Pillow, to grey, no array made) take turns by themselves, since
 a rival fills the processor's caches with other things. Answers are compared before anything is
@@ -12,8 +12,7 @@ the pictures, which are photos of the reference material or drawn.
     python benchmarks/hashing.py [--small] [--photos 60] [--receipt FILE]
 
 What this does not show: a cold disk; other formats than JPEG; the eight orientations and trimmed
-regions that screening adds; several files at once, which scan.py measures. `perception` has no
-pHash of 64 bits that equals imagehash's: it is timed, and not compared.
+regions that screening adds; several files at once, which scan.py measures.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ import numpy.typing as npt
 import pdqhash
 import receipt
 from lists import workplace
-from perception import hashers
 from pictures import photos, saved
 from PIL import Image
 from receipt import Row
@@ -51,7 +49,7 @@ THEIRS = {
     "ahash": imagehash.average_hash,
     "whash": imagehash.whash,
 }
-PACKAGES = ("pillow", "imagehash", "perception", "threatexchange", "pdqhash", "numpy")
+PACKAGES = ("pillow", "imagehash", "threatexchange", "pdqhash", "numpy")
 
 Pixels = npt.NDArray[np.uint8]
 Calls = dict[str, Callable[[], Any]]
@@ -76,7 +74,6 @@ def from_pixels(rgb: Pixels) -> dict[str, Calls]:
         "pdq": {
             "screener": lambda: pdq.compute(rgb),
             "pdqhash": lambda: pdqhash.compute(rgb),
-            "perception": lambda: hashers.PDQHash().compute(rgb, hash_format="vector"),
         },
         "pdq, of grey": {"screener": lambda: pdq.compute(grey)},
         "pdq, eight orientations": {"screener": lambda: pdq.compute_orientations(rgb)},
@@ -86,7 +83,6 @@ def from_pixels(rgb: Pixels) -> dict[str, Calls]:
             "screener": lambda kind=kind: classic.compute(rgb, kind),
             "imagehash": lambda kind=kind: theirs(kind.name, picture),
         }
-    calls["phash"]["perception"] = lambda: hashers.PHash().compute(rgb, hash_format="vector")
     calls["those four of 64 bits"] = {
         "screener": lambda: classic.compute_orientations(rgb, [KINDS[one] for one in THEIRS]),
         "imagehash": lambda: [theirs(one, picture) for one in THEIRS],
@@ -107,12 +103,10 @@ def from_file(path: Path) -> dict[tuple[str, str], Calls]:
         ("file", "pdq"): {
             "screener": ours["pdq"],
             "threatexchange": lambda: PdqSignal.hash_from_file(path),
-            "perception": lambda: hashers.PDQHash().compute(str(path)),
         },
         ("file", "phash"): {
             "screener": ours["phash"],
             "imagehash": lambda: theirs("phash", Image.open(path)),
-            "perception": lambda: hashers.PHash().compute(str(path)),
         },
         **{
             (SHARE, kind): {"screener": call, GREY: lambda: to_grey(path)}

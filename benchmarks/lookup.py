@@ -1,9 +1,9 @@
 """How long does an exact search within a radius take, one query at a time and in batches?
 
-Against FAISS's flat and multi-index searches, pynear, usearch's exact search, NumPy and the index
-of python-threatexchange, one thread each, on uniform and on clustered lists, and beside what
-reading as many cache lines in the same runs takes on this machine (the floor). Answers are compared
-before anything is timed; contestants take turns; figures are medians of rounds.
+Against FAISS's flat and multi-index searches, pynear, NumPy and the index of python-threatexchange,
+one thread each, on uniform and on clustered lists, and beside what reading as many cache lines in
+the same runs takes on this machine (the floor). Answers are compared before anything is timed;
+contestants take turns; figures are medians of rounds.
 
     python benchmarks/lookup.py [--small] [--n 1e6 ...] [--only single,batch] [--radius 31 ...]
         [--seconds S] [--no-rivals] [--folder DIR] [--receipt FILE]
@@ -45,7 +45,7 @@ from timing import Single, microseconds_a_query, percentiles, seconds
 from screener import _core
 from screener.index.hamming import HammingIndex
 
-PACKAGES = ("faiss-cpu", "numpy", "pynear", "usearch", "threatexchange")
+PACKAGES = ("faiss-cpu", "numpy", "pynear", "threatexchange")
 RADII = (0, 8, 16, 31, 40, 52, 63)
 BATCHES = (100, 1000, 10_000, 100_000, 1_000_000)
 KEYS = ("section", "kernel", "bits", "list", "codes", "radius")  # what tells rows apart

@@ -1,15 +1,15 @@
-"""What do the tables and plots of docs/benchmarks.md show of a receipt of look-ups?
+"""What do the tables and the plot of docs/benchmarks.md show of a receipt of look-ups?
 
     python benchmarks/lookup_page.py [--small] [--receipt FILE] [--into DOCS]
 
-Writes the tables into the page and the plots beside it. With `--small` both go to a folder that is
+Writes the tables into the page and the plot beside it. With `--small` both go to a folder that is
 deleted.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,16 @@ from tables import count, number
 Axes = Any
 KERNELS = ("avx512", "avx2", "neon", "scalar")  # the best first
 RIVALS = {
-    "faiss-flat": ("FAISS flat", "tab:red", "s"),
-    "faiss-multihash": ("FAISS MultiHash", "tab:orange", "^"),
-    "threatexchange": ("ThreatExchange", "tab:brown", "D"),
-    "pynear": ("pynear", "tab:purple", "v"),
-    "usearch": ("usearch", "tab:pink", "x"),
-    "numpy": ("NumPy", "tab:gray", "+"),
+    "faiss-flat": "FAISS flat",
+    "faiss-multihash": "FAISS MultiHash",
+    "threatexchange": "ThreatExchange",
+    "pynear": "pynear",
+    "numpy": "NumPy",
 }
-SHOWN = (0, 31, 52)  # the radii in the table of single queries; the plot shows all
-SHOWN_64 = (0, 4, 8, 10)
+# What tables show; the receipt has the rest.
+SHOWN = (0, 31, 52)  # radii
+SHOWN_64 = (0, 8)
+SHOWN_BATCHES = (10**2, 10**4, 10**6)
 
 
 def of(rows: Sequence[Row], section: str, **more: Any) -> list[Row]:
@@ -45,70 +46,107 @@ def of(rows: Sequence[Row], section: str, **more: Any) -> list[Row]:
     return sorted(found, key=lambda row: (row.get("codes", 0), row.get("radius", 0)))
 
 
-def all_tables(every: Sequence[Row]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Yield title, head and rows of each table; `every` has rows of all kernels."""
+def all_tables(every: Sequence[Row]) -> Iterator[str]:
+    """Yield each table with its heading; `every` has rows of all kernels."""
     rows = of_the_best(every)
-    at_31 = of(rows, "single", radius=31, bits=256)
-    head = ["codes", "rival", "one at a time", "in a batch", "times ours"]
-    yield "Rivals, one thread", head, [line for row in at_31 for line in rival_lines(row)]
+    yield section(
+        "Rivals, one thread",
+        "Microseconds a query at radius 31; the ratio is of the faster way to our single queries.",
+        ["codes", "rival", "one at a time", "in a batch", "times ours"],
+        (line for row in of(rows, "single", radius=31, bits=256) for line in rival_lines(row)),
+    )
+    yield section(
+        "Single queries",
+        "Microseconds in large pages; *mapped* is the median of the mapped file.",
+        ["codes", "radius", "p50", "p99", "p99.9", "mapped", "floor", "FAISS MultiHash"],
+        (
+            [count(row["codes"]), row["radius"], *percentiles(row)]
+            for row in of(rows, "single", bits=256)
+            if row["radius"] in SHOWN
+        ),
+    )
+    yield section(
+        "Batches",
+        "Microseconds a query at radius 31.",
+        ["codes", "queries", "way", "one thread", "two threads", "FAISS MultiHash"],
+        (
+            [
+                count(row["codes"]), count(some["queries"]), some["way"],
+                *(number(some[f"threads_{threads}_us"]) for threads in (1, 2)),
+                number(row["rivals_us"].get("faiss-multihash")),
+            ]
+            for row in of(rows, "batch", bits=256, radius=31)
+            for some in row["batches"]
+            if some["queries"] in SHOWN_BATCHES
+        ),
+    )  # fmt: skip
+    yield section(
+        "Flat scans",
+        "Microseconds a query in a batch of 1,000 at radius 63, which no table makes faster.",
+        ["codes", "one thread", "FAISS flat"],
+        (
+            [
+                count(row["codes"]),
+                number(some["threads_1_us"]),
+                number(row["rivals_us"]["faiss-flat"]),
+            ]
+            for row in of(rows, "batch", bits=256, radius=63)
+            for some in row["batches"]
+            if (some["queries"], some["way"]) == (1000, "flat")
+        ),
+    )
+    yield section(
+        "Clustered lists",
+        "Microseconds at radius 31; *its flat scan* is that of the same slowest query.",
+        ["codes", "hits a query", "p50", "p99", "slowest in 1,000", "its flat scan", "in a batch"],
+        (
+            [
+                count(row["codes"]), number(row["hits_a_query"]),
+                *(number(row["single_us"]["hugepages"].get(point)) for point in ("p50", "p99")),
+                *(number(row[name]) for name in ("p99.9_us", "p99.9_flat_us", "batch_us")),
+            ]
+            for row in of(rows, "clustered", radius=31)
+        ),
+    )  # fmt: skip
+    yield section(
+        "Codes of 64 bits",
+        "Microseconds a query.",
+        ["codes", "radius", "p50", "p99", "batch of 10⁵", "FAISS MultiHash"],
+        (
+            [
+                count(row["codes"]), row["radius"],
+                *(number(row["single_us"]["hugepages"].get(point)) for point in ("p50", "p99")),
+                number(row["batches"][-1]["threads_1_us"]),
+                number(row["rivals_us"].get("faiss-multihash", {}).get("p50")),
+            ]
+            for row in of(rows, "bits64")
+            if row["radius"] in SHOWN_64
+        ),
+    )  # fmt: skip
+    yield section(
+        "Building and opening",
+        "*Memory* is what a process that has the file open takes for itself alone.",
+        ["codes", "build, s", "FAISS MultiHash, s", "bytes a code", "open, ms", "memory, MiB"],
+        (
+            [
+                count(row["codes"]), number(row["build_s"]),
+                number(row["rivals_build_s"].get("faiss-multihash")), number(row["bytes_a_code"]),
+                number(row["open_ms"]), f"{row['private_bytes'] / 2**20:.1f}",
+            ]
+            for row in of(rows, "build")
+        ),
+    )  # fmt: skip
+    yield section(
+        "Kernels",
+        "Microseconds a query at radius 31.",
+        ["codes", "kernel", "single", "batch of 10⁵"],
+        (line for codes in (10**6, 10**7) for line in kernel_lines(every, codes)),
+    )
 
-    head = ["codes", "radius", "way", "p50", "p99", "p99.9", "mapped p50", "floor"]
-    singles = [row for row in of(rows, "single", bits=256) if row["radius"] in SHOWN]
-    lines = [
-        [count(row["codes"]), str(row["radius"]), row["way"], *map(number, percentiles(row))]
-        for row in singles
-    ]
-    yield "Single queries", [*head, "FAISS MultiHash"], lines
 
-    head = ["codes", "queries", "way", "one thread", "two threads", "FAISS MultiHash"]
-    lines = [
-        [
-            count(row["codes"]), count(some["queries"]), some["way"],
-            number(some["threads_1_us"]), number(some["threads_2_us"]),
-            number(row["rivals_us"].get("faiss-multihash")),
-        ]
-        for row in of(rows, "batch", bits=256, radius=31)
-        for some in row["batches"]
-    ]  # fmt: skip
-    yield "Batches", head, lines
-
-    head = ["codes", "hits a query", "p50", "p99", "slowest in 1,000", "its flat scan", "batch"]
-    lines = [
-        [
-            count(row["codes"]), number(row["hits_a_query"]),
-            *(number(row["single_us"]["hugepages"].get(point)) for point in ("p50", "p99")),
-            *(number(row[name]) for name in ("p99.9_us", "p99.9_flat_us", "batch_us")),
-        ]
-        for row in of(rows, "clustered", radius=31)
-    ]  # fmt: skip
-    yield "Clustered lists", head, lines
-
-    head = ["codes", "radius", "p50", "p99", "batch of 10⁵", "FAISS MultiHash"]
-    lines = [
-        [
-            count(row["codes"]), str(row["radius"]),
-            *(number(row["single_us"]["hugepages"].get(point)) for point in ("p50", "p99")),
-            number(row["batches"][-1]["threads_1_us"]),
-            number(row["rivals_us"].get("faiss-multihash", {}).get("p50")),
-        ]
-        for row in of(rows, "bits64")
-        if row["radius"] in SHOWN_64
-    ]  # fmt: skip
-    yield "Codes of 64 bits", head, lines
-
-    head = ["codes", "build, s", "FAISS MultiHash, s", "bytes a code", "open, ms", "memory, MiB"]
-    lines = [
-        [
-            count(row["codes"]), number(row["build_s"]),
-            number(row["rivals_build_s"].get("faiss-multihash")), number(row["bytes_a_code"]),
-            number(row["open_ms"]), f"{row['private_bytes'] / 2**20:.1f}",
-        ]
-        for row in of(rows, "build")
-    ]  # fmt: skip
-    yield "Building and opening", head, lines
-
-    head = ["codes", "kernel", "single", "batch of 10⁵"]
-    yield "Kernels", head, [line for n in (10**6, 10**7) for line in kernel_lines(every, n)]
+def section(title: str, caption: str, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    """Return a table with its heading."""
+    return f"### {title}\n\n{caption}\n\n{tables.table(head, lines)}"
 
 
 def of_the_best(rows: Sequence[Row]) -> list[Row]:
@@ -120,20 +158,20 @@ def of_the_best(rows: Sequence[Row]) -> list[Row]:
 def rival_lines(row: Row) -> Iterator[list[str]]:
     """Yield a line for each rival; the ratio is that of its faster way to our median."""
     ours = row["single_us"]["hugepages"]["p50"]
-    for name, (title, *_) in RIVALS.items():
+    for name, title in RIVALS.items():
         if name in row["rivals_us"]:
             lone, batch = row["rivals_us"][name]["p50"], row["rivals_batch_us"][name]
             ratio = f"{min(lone, batch) / ours:,.0f}×"
             yield [count(row["codes"]), title, number(lone), number(batch), ratio]
 
 
-def percentiles(row: Row) -> Iterator[float | None]:
+def percentiles(row: Row) -> Iterator[str]:
     """Yield our percentiles, in large pages and mapped, the floor, and FAISS's median."""
     for point in ("p50", "p99", "p99.9"):
-        yield row["single_us"]["hugepages"].get(point)
-    yield row["single_us"]["mapped"]["p50"]
-    yield row.get("floor_us")
-    yield row["rivals_us"].get("faiss-multihash", {}).get("p50")
+        yield number(row["single_us"]["hugepages"].get(point))
+    yield number(row["single_us"]["mapped"]["p50"])
+    yield number(row.get("floor_us"))
+    yield number(row["rivals_us"].get("faiss-multihash", {}).get("p50"))
 
 
 def kernel_lines(rows: Sequence[Row], codes: int) -> Iterator[list[str]]:
@@ -153,33 +191,10 @@ def line(axes: Axes, points: Sequence[tuple[float, Any]], label: str, **style: A
         axes.plot(*zip(*there, strict=True), label=label, markersize=4, linewidth=1.3, **style)
 
 
-def by_codes(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw the time at radius 31 by the size of the list."""
-    found = of(rows, "single", radius=31, bits=256)
-    for name, (title, colour, marker) in RIVALS.items():
-        points = [
-            (row["codes"], min(row["rivals_us"][name]["p50"], row["rivals_batch_us"][name]))
-            for row in found
-            if name in row["rivals_us"]
-        ]
-        line(axes, points, title, color=colour, marker=marker)
-    ours = [(row["codes"], row["single_us"]) for row in found]
-    for way, label, colour in (
-        ("mapped", "mapped", "tab:cyan"),
-        ("hugepages", "large pages", "tab:blue"),
-    ):
-        points = [(codes, times[way]["p50"]) for codes, times in ours]
-        line(axes, points, f"screener, {label}", color=colour, marker="o")
-    largest = [(row["codes"], row["batches"][-1]) for row in of(rows, "batch", radius=31)]
-    points = [(codes, batch["threads_1_us"]) for codes, batch in largest]
-    line(axes, points, "screener, largest batch", color="tab:green", marker="o")
-    floor = [(row["codes"], row.get("floor_us")) for row in found]
-    line(axes, floor, "the same lines, only read", color="black", linestyle=":")
-    axes.set(xscale="log", xlabel="codes in the list", title="Radius 31, 256 bits, one thread")
-
-
-def by_radius(axes: Axes, rows: Sequence[Row]) -> None:
+def plot(rows: Sequence[Row], path: Path) -> None:
     """Draw the time by radius, with the places where one more table must be searched wider."""
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
     for row, colour in zip(
         of(rows, "curve"), ("tab:green", "tab:blue", "tab:purple", "tab:red"), strict=False
     ):
@@ -193,11 +208,15 @@ def by_radius(axes: Axes, rows: Sequence[Row]) -> None:
         line(axes, floors, f"{named}, lines only read", color=colour, linestyle="", marker="_")
     for radius in (15.5, 31.5, 47.5, 63.5):
         axes.axvline(radius, color="lightgray", linewidth=0.8, zorder=0)
-    axes.set(xlabel="radius in bits", title="Single query, 256 bits, large pages")
+    axes.set(xlabel="radius in bits", ylabel="microseconds a query", yscale="log")
+    axes.set_title("Single query, 256 bits, large pages")
+    axes.grid(visible=True, which="major", linewidth=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
+    tables.save(figure, path)
 
 
 def main() -> None:
-    """Write the tables and the plots."""
+    """Write the tables and the plot."""
     parser = receipt.parser(__doc__)
     parser.add_argument("--into", type=Path, default=ROOT / "docs")
     parser.set_defaults(receipt=ROOT / "benchmarks/receipts/lookup.json")
@@ -207,18 +226,8 @@ def main() -> None:
         page = into / "benchmarks.md"
         if arguments.small:
             page.write_bytes((arguments.into / page.name).read_bytes())
-        text = "\n".join(
-            f"### {title}\n\n{tables.table(head, lines)}" for title, head, lines in all_tables(rows)
-        )
-        tables.replace(page, "lookup_page.py", text)
-        for name, draw in (("by-codes", by_codes), ("by-radius", by_radius)):
-            figure = Figure(figsize=(7, 4.2), layout="constrained")
-            axes = figure.subplots()
-            draw(axes, of_the_best(rows))
-            axes.set(yscale="log", ylabel="microseconds a query")
-            axes.grid(visible=True, which="major", linewidth=0.3)
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
-            tables.save(figure, into / "plots" / f"lookup-{name}.svg")
+        tables.replace(page, "lookup_page.py", "\n".join(all_tables(rows)))
+        plot(of_the_best(rows), into / "plots" / "lookup-by-radius.svg")
 
 
 if __name__ == "__main__":

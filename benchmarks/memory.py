@@ -4,7 +4,7 @@ A drawn picture is saved in each form, then read, decoded and hashed in a child 
 the figure is the most that the process used more than before, without the file's bytes. The bound
 is twice the decoded array and 64 MiB. That array is the file's picture as it is decoded: width x
 height x channels, of 1 byte each, or 2 if grey is deep. Some libraries need more to decode;
-docs/internals/pixels.md states how many bytes a pixel, which this checks with 64 MiB beside them.
+docs/internals/memory.md states how many bytes a pixel, which this checks with 64 MiB beside them.
 
     python benchmarks/memory.py [--small] [--kinds pdq,phash] [--receipt FILE]
 
@@ -98,7 +98,7 @@ def turned() -> Image.Exif:
 
 
 # The bytes a pixel of the decoded array, how the form is saved, and, if its decoder takes more than
-# the bound, the bytes a pixel that docs/internals/pixels.md states.
+# the bound, the bytes a pixel that docs/internals/memory.md states.
 FORMS: dict[str, tuple[int, Save] | tuple[int, Save, float]] = {
     "JPEG": (3, as_is("JPEG")),
     "JPEG, grey": (1, as_is("JPEG", "L")),

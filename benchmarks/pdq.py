@@ -97,7 +97,6 @@ def single(pixels: Pixels, rounds: int) -> dict[str, float]:
         raise SystemExit("the hashes differ")
     calls = {
         "screener": lambda: pdq.compute(pixels),
-        "in_reference_order": lambda: _core.pdq_exact(pixels),
         "screener_eight": lambda: pdq.compute_orientations(pixels),
         "pdqhash": lambda: pdqhash.compute(rgb),
     }

@@ -15,10 +15,8 @@ import pynear
 from codes import Codes, Pairs, as_pairs, brute_force
 from threatexchange.signal_type.pdq.pdq_index import PDQIndex
 from timing import seconds
-from usearch.index import MetricKind
-from usearch.index import search as usearch_search
 
-MOST_NEIGHBOURS = 100  # for rivals that want a number of neighbours instead of a radius
+MOST_NEIGHBOURS = 100  # for a rival that wants a number of neighbours beside a radius
 
 
 @dataclass
@@ -107,37 +105,20 @@ def threatexchange(codes: Codes) -> Rival:
 def pynear_mih(codes: Codes) -> Rival:
     """Return the multi-index of 16-bit pieces, which finds the nearest within the radius."""
     index: Any = pynear.MIHBinaryIndex(codes.shape[1] // 2)
+
+    def pairs(answer: Any, radius: int) -> Pairs:
+        rows, distances = answer  # of each query's neighbours, in columns
+        queries, places = np.nonzero((rows >= 0) & (distances <= radius))
+        found = np.stack([queries, rows[queries, places], distances[queries, places]], axis=1)
+        return np.array(sorted(map(tuple, found)), np.int64).reshape(-1, 3)
+
     return Rival(
         "pynear",
         build_s=seconds(lambda: index.set(codes)),
         ask=lambda queries, radius: index.searchKNN_arrays(queries, MOST_NEIGHBOURS, radius),
-        pairs=lambda answer, radius: _nearest_pairs(*answer, radius),
+        pairs=pairs,
         exact=lambda radius: radius // (codes.shape[1] // 2) <= 1,
     )
-
-
-def usearch(codes: Codes) -> Rival:
-    """Return the exact search, which finds the nearest of all codes."""
-
-    def pairs(answer: Any, radius: int) -> Pairs:
-        rows, distances = np.atleast_2d(answer.keys), np.atleast_2d(answer.distances)
-        return _nearest_pairs(rows.astype(np.int64), distances, radius)
-
-    return Rival(
-        "usearch",
-        build_s=0.0,
-        ask=lambda queries, _: usearch_search(
-            codes, queries, MOST_NEIGHBOURS, MetricKind.Hamming, exact=True, threads=1
-        ),
-        pairs=pairs,
-    )
-
-
-def _nearest_pairs(rows: Any, distances: Any, radius: int) -> Pairs:
-    """Return the pairs of neighbours (query, k) that lie within the radius."""
-    queries, places = np.nonzero((rows >= 0) & (distances <= radius))
-    found = np.stack([queries, rows[queries, places], distances[queries, places]], axis=1)
-    return np.array(sorted(map(tuple, found.astype(np.int64))), np.int64).reshape(-1, 3)
 
 
 def numpy(codes: Codes) -> Rival:
@@ -156,6 +137,5 @@ RIVALS: dict[str, tuple[Callable[[Codes], Rival], int, tuple[int, ...]]] = {
     "faiss-multihash": (faiss_multihash, 10**7, (8, 32)),
     "threatexchange": (threatexchange, 10**6, (32,)),
     "pynear": (pynear_mih, 10**6, (32,)),
-    "usearch": (usearch, 10**5, (32,)),
     "numpy": (numpy, 10**6, (32,)),
 }

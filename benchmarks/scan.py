@@ -4,8 +4,8 @@ On drawn JPEGs of about as many bits a pixel as photos have, in the system's cac
 of random records. *Decoding alone* is Pillow's, of a file that was read, to its luma, in as many
 processes as the scan has, each with a share of the files and nothing else to do: no array is made
 of the pixels. Beside it stands Pillow's decoding to RGB. Then `Screener.screen` in a loop, a scan
-with one job and with two, and the hashing alone, without a list, of ThreatExchange's `PdqSignal`,
-of `perception` and of `imagehash`. Verdicts and hashes are compared before anything is timed. All
+with one job and with two, and the hashing alone, without a list, of ThreatExchange's `PdqSignal`
+and of `imagehash`. Verdicts and hashes are compared before anything is timed. All
 take turns, round by round, and the median of the rounds counts; a scan's first quarter, by when all
 workers have begun, does not. The private memory of a worker is that of the system (USS); the scan's
 own time is that of its processor, without its workers'.
@@ -102,13 +102,6 @@ def threatexchange(file: str) -> str:
     return str(PdqSignal.hash_from_file(Path(file)))
 
 
-def perception(file: str) -> str:
-    """Return perception's PDQ of a file."""
-    from perception.hashers import PDQHash
-
-    return str(PDQHash().compute(file, hash_format="hex"))
-
-
 def imagehash(file: str) -> str:
     """Return imagehash's pHash of a file."""
     from imagehash import phash
@@ -116,11 +109,7 @@ def imagehash(file: str) -> str:
     return str(phash(Image.open(file)))
 
 
-RIVALS: dict[str, Work] = {
-    "threatexchange": threatexchange,
-    "perception": perception,
-    "imagehash": imagehash,
-}
+RIVALS: dict[str, Work] = {"threatexchange": threatexchange, "imagehash": imagehash}
 
 
 def scans(*, ray: bool) -> dict[str, Scan]:

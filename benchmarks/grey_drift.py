@@ -1,13 +1,10 @@
-"""How far do other ways of decoding a picture lie from ours, in bits of its hashes?
+"""How far does decoding a JPEG straight to grey move its hashes?
 
-    python benchmarks/drift.py [--small] [--folder FOLDER] [--receipt FILE]
+Every JPEG under a folder whose luma alone is decoded is decoded to grey and to RGB. PDQ is that of
+`pdqhash`, in bits of 256, for all pictures, and for those of quality 50 and more, which are
+compared; the classic kinds are over the photos that their detail score lets be compared.
 
-*Grey*: every JPEG under the folder whose luma alone is decoded, against decoding it to RGB. PDQ is
-that of `pdqhash`, for all pictures, and for those of quality 50 and more, which are compared; the
-classic kinds over the photos that their detail score lets be compared.
-
-*Naive*: the reference material's odd modes and orientations, against `Image.convert("RGB")`, which
-shows the first frame, drops alpha, ignores EXIF orientation, and clips or truncates deep grey.
+    python benchmarks/grey_drift.py [--small] [--folder FOLDER] [--receipt FILE]
 
 What this does not show: files that are cut short; and whether a match near the radius changes,
 which a drift of d bits can do only for pairs within d bits of the radius.
@@ -15,7 +12,6 @@ which a drift of d bits can do only for pairs within d bits of the radius.
 
 from __future__ import annotations
 
-import io
 import statistics
 from collections import Counter
 from collections.abc import Iterator
@@ -26,7 +22,6 @@ import numpy as np
 import pdqhash
 import receipt
 from pictures import MATERIAL
-from PIL import Image
 from receipt import Row
 
 from screener.errors import MediaError
@@ -35,13 +30,6 @@ from screener.hashing.hash import KINDS
 from screener.media import decoder, image, pixels
 
 PIXELS = 50_000_000  # larger pictures are left out, to bound the time and the memory
-GENERATED = MATERIAL / "robustness" / "generated"
-NAIVE = (
-    *sorted((GENERATED / "modes").glob("*")),
-    *sorted((GENERATED / "orientation").glob("*")),
-    *(MATERIAL / "pdq-reference" / "pytx").glob("LA.png"),
-    *(MATERIAL / "pdq-reference" / "pytx").glob("rgb.jpeg"),
-)
 
 
 @dataclass
@@ -123,39 +111,18 @@ def classic_summary(kind: str, drifts: list[Drift]) -> Row:
     }
 
 
-def grey_rows(folder: Path, every: int) -> list[Row]:
-    """Return the summaries of decoding to grey."""
-    drifts = list(grey_drifts(folder, every))
-    usable = [one for one in drifts if one.quality >= 50]
-    photos = [one for one in usable if not one.file.startswith("robustness")]
-    parts = {"all": drifts, "quality 50 and more": usable, "photos of quality 50 and more": photos}
-    rows = [summary(name, part) for name, part in parts.items() if part]
-    return rows + [classic_summary(kind.name, photos) for kind in classic.CLASSIC if photos]
-
-
-def naive_row(path: Path) -> Row:
-    """Return the bits between our pixels and the naive ones, and both qualities."""
-    data = path.read_bytes()
-    ours, quality = pdq(next(image.open(data).frames()).pixels)
-    with Image.open(io.BytesIO(data)) as opened:
-        mode = opened.mode
-        naive, naive_quality = pdq(np.asarray(opened.convert("RGB")))
-    bits = int((ours != naive).sum())
-    row = {"file": path.name, "mode": mode, "bits": bits}
-    return row | {"quality": quality, "naive_quality": naive_quality}
-
-
 def main() -> None:
     """Measure, print the figures, and write the receipt."""
     parser = receipt.parser(__doc__)
     parser.add_argument("--folder", type=Path, default=MATERIAL, help="a folder of JPEGs")
     arguments = parser.parse_args()
-    rows = grey_rows(arguments.folder, 9 if arguments.small else 1)
-    rows += [naive_row(path) for path in NAIVE]
-    for row in rows:
-        print(row)
-    if not rows:
-        print("no pictures: name a folder of JPEGs with --folder")
+    drifts = list(grey_drifts(arguments.folder, 9 if arguments.small else 1))
+    usable = [one for one in drifts if one.quality >= 50]
+    photos = [one for one in usable if not one.file.startswith("robustness")]
+    parts = {"all": drifts, "quality 50 and more": usable, "photos of quality 50 and more": photos}
+    rows = [summary(name, part) for name, part in parts.items() if part]
+    rows += [classic_summary(kind.name, photos) for kind in classic.CLASSIC if photos]
+    print(*rows or ["no JPEGs: name a folder of them with --folder"], sep="\n")
     packages = ("pillow", "pdqhash", "numpy")
     receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, packages))
 
