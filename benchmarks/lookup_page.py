@@ -30,6 +30,7 @@ RIVALS = {
     "pynear": "pynear",
     "numpy": "NumPy",
 }
+OURS = "single_us/hugepages"  # where rows have the figures of single queries
 # What tables show; the receipt has the rest.
 SHOWN = (0, 31, 52)  # radii
 SHOWN_64 = (0, 8)
@@ -49,104 +50,97 @@ def of(rows: Sequence[Row], section: str, **more: Any) -> list[Row]:
 def all_tables(every: Sequence[Row]) -> Iterator[str]:
     """Yield each table with its heading; `every` has rows of all kernels."""
     rows = of_the_best(every)
-    yield section(
+    singles = of(rows, "single", bits=256)
+    batches = list(each_batch(of(rows, "batch", bits=256)))
+    yield table(
         "Rivals, one thread",
         "Microseconds a query at radius 31; the ratio is of the faster way to our single queries.",
-        ["codes", "rival", "one at a time", "in a batch", "times ours"],
-        (line for row in of(rows, "single", radius=31, bits=256) for line in rival_lines(row)),
-    )
-    yield section(
+        (line for row in singles if row["radius"] == 31 for line in rival_rows(row)),
+        {
+            "codes": "codes", "rival": "rival", "one at a time": "lone", "in a batch": "batch",
+            "times ours": "times",
+        },
+    )  # fmt: skip
+    yield table(
         "Single queries",
         "Microseconds in large pages; *mapped* is the median of the mapped file.",
-        ["codes", "radius", "p50", "p99", "p99.9", "mapped", "floor", "FAISS MultiHash"],
-        (
-            [count(row["codes"]), row["radius"], *percentiles(row)]
-            for row in of(rows, "single", bits=256)
-            if row["radius"] in SHOWN
-        ),
-    )
-    yield section(
+        (row for row in singles if row["radius"] in SHOWN),
+        {
+            "codes": "codes", "radius": "radius", "p50": f"{OURS}/p50", "p99": f"{OURS}/p99",
+            "p99.9": f"{OURS}/p99.9", "mapped": "single_us/mapped/p50", "floor": "floor_us",
+            "FAISS MultiHash": "rivals_us/faiss-multihash/p50",
+        },
+    )  # fmt: skip
+    yield table(
         "Batches",
         "Microseconds a query at radius 31.",
-        ["codes", "queries", "way", "one thread", "two threads", "FAISS MultiHash"],
-        (
-            [
-                count(row["codes"]), count(some["queries"]), some["way"],
-                *(number(some[f"threads_{threads}_us"]) for threads in (1, 2)),
-                number(row["rivals_us"].get("faiss-multihash")),
-            ]
-            for row in of(rows, "batch", bits=256, radius=31)
-            for some in row["batches"]
-            if some["queries"] in SHOWN_BATCHES
-        ),
+        (row for row in batches if row["radius"] == 31 and row["queries"] in SHOWN_BATCHES),
+        {
+            "codes": "codes", "queries": "queries", "way": "way", "one thread": "threads_1_us",
+            "two threads": "threads_2_us", "FAISS MultiHash": "rivals_us/faiss-multihash",
+        },
     )  # fmt: skip
-    yield section(
+    flat = (row for row in batches if row["radius"] == 63 and row["way"] == "flat")
+    yield table(
         "Flat scans",
         "Microseconds a query in a batch of 1,000 at radius 63, which no table makes faster.",
-        ["codes", "one thread", "FAISS flat"],
-        (
-            [
-                count(row["codes"]),
-                number(some["threads_1_us"]),
-                number(row["rivals_us"]["faiss-flat"]),
-            ]
-            for row in of(rows, "batch", bits=256, radius=63)
-            for some in row["batches"]
-            if (some["queries"], some["way"]) == (1000, "flat")
-        ),
+        (row for row in flat if row["queries"] == 1000),
+        {"codes": "codes", "one thread": "threads_1_us", "FAISS flat": "rivals_us/faiss-flat"},
     )
-    yield section(
+    yield table(
         "Clustered lists",
         "Microseconds at radius 31; *its flat scan* is that of the same slowest query.",
-        ["codes", "hits a query", "p50", "p99", "slowest in 1,000", "its flat scan", "in a batch"],
-        (
-            [
-                count(row["codes"]), number(row["hits_a_query"]),
-                *(number(row["single_us"]["hugepages"].get(point)) for point in ("p50", "p99")),
-                *(number(row[name]) for name in ("p99.9_us", "p99.9_flat_us", "batch_us")),
-            ]
-            for row in of(rows, "clustered", radius=31)
-        ),
+        of(rows, "clustered", radius=31),
+        {
+            "codes": "codes", "hits a query": "hits_a_query", "p50": f"{OURS}/p50",
+            "p99": f"{OURS}/p99", "slowest in 1,000": "p99.9_us", "its flat scan": "p99.9_flat_us",
+            "in a batch": "batch_us",
+        },
     )  # fmt: skip
-    yield section(
+    yield table(
         "Codes of 64 bits",
         "Microseconds a query.",
-        ["codes", "radius", "p50", "p99", "batch of 10⁵", "FAISS MultiHash"],
-        (
-            [
-                count(row["codes"]), row["radius"],
-                *(number(row["single_us"]["hugepages"].get(point)) for point in ("p50", "p99")),
-                number(row["batches"][-1]["threads_1_us"]),
-                number(row["rivals_us"].get("faiss-multihash", {}).get("p50")),
-            ]
-            for row in of(rows, "bits64")
-            if row["radius"] in SHOWN_64
-        ),
+        (row for row in each_batch(of(rows, "bits64")) if row["radius"] in SHOWN_64),
+        {
+            "codes": "codes", "radius": "radius", "p50": f"{OURS}/p50", "p99": f"{OURS}/p99",
+            "batch of 10⁵": "threads_1_us", "FAISS MultiHash": "rivals_us/faiss-multihash/p50",
+        },
     )  # fmt: skip
-    yield section(
+    yield table(
         "Building and opening",
         "*Memory* is what a process that has the file open takes for itself alone.",
-        ["codes", "build, s", "FAISS MultiHash, s", "bytes a code", "open, ms", "memory, MiB"],
-        (
-            [
-                count(row["codes"]), number(row["build_s"]),
-                number(row["rivals_build_s"].get("faiss-multihash")), number(row["bytes_a_code"]),
-                number(row["open_ms"]), f"{row['private_bytes'] / 2**20:.1f}",
-            ]
-            for row in of(rows, "build")
-        ),
+        (row | {"mib": row["private_bytes"] / 2**20} for row in of(rows, "build")),
+        {
+            "codes": "codes", "build, s": "build_s",
+            "FAISS MultiHash, s": "rivals_build_s/faiss-multihash", "bytes a code": "bytes_a_code",
+            "open, ms": "open_ms", "memory, MiB": "mib",
+        },
     )  # fmt: skip
-    yield section(
+    yield table(
         "Kernels",
         "Microseconds a query at radius 31.",
-        ["codes", "kernel", "single", "batch of 10⁵"],
-        (line for codes in (10**6, 10**7) for line in kernel_lines(every, codes)),
-    )
+        (row for codes in (10**6, 10**7) for row in kernel_rows(every, codes)),
+        {
+            "codes": "codes", "kernel": "kernel", "single": f"{OURS}/p50",
+            "batch of 10⁵": "threads_1_us",
+        },
+    )  # fmt: skip
 
 
-def section(title: str, caption: str, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    """Return a table with its heading."""
-    return f"### {title}\n\n{caption}\n\n{tables.table(head, lines)}"
+def table(title: str, caption: str, rows: Iterable[Row], columns: dict[str, str]) -> str:
+    """Return a table with its heading; a column is named by the path to its values."""
+    lines = [[cell(row, path) for path in columns.values()] for row in rows]
+    return f"### {title}\n\n{caption}\n\n{tables.table(list(columns), lines)}"
+
+
+def cell(row: Row, path: str) -> str:
+    """Return the value at the end of a path, in digits that people read."""
+    value: Any = row
+    for name in path.split("/"):
+        value = None if value is None else value.get(name)
+    if path in ("codes", "queries"):
+        return count(value)
+    return str(value) if isinstance(value, str | int) else number(value)
 
 
 def of_the_best(rows: Sequence[Row]) -> list[Row]:
@@ -155,33 +149,29 @@ def of_the_best(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["kernel"] == best]
 
 
-def rival_lines(row: Row) -> Iterator[list[str]]:
-    """Yield a line for each rival; the ratio is that of its faster way to our median."""
+def each_batch(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield a row for each size of batch."""
+    for row in rows:
+        yield from (row | batch for batch in row["batches"])
+
+
+def rival_rows(row: Row) -> Iterator[Row]:
+    """Yield a row for each rival."""
     ours = row["single_us"]["hugepages"]["p50"]
     for name, title in RIVALS.items():
         if name in row["rivals_us"]:
             lone, batch = row["rivals_us"][name]["p50"], row["rivals_batch_us"][name]
-            ratio = f"{min(lone, batch) / ours:,.0f}×"
-            yield [count(row["codes"]), title, number(lone), number(batch), ratio]
+            found = {"codes": row["codes"], "rival": title, "lone": lone, "batch": batch}
+            yield found | {"times": f"{min(lone, batch) / ours:,.0f}×"}
 
 
-def percentiles(row: Row) -> Iterator[str]:
-    """Yield our percentiles, in large pages and mapped, the floor, and FAISS's median."""
-    for point in ("p50", "p99", "p99.9"):
-        yield number(row["single_us"]["hugepages"].get(point))
-    yield number(row["single_us"]["mapped"]["p50"])
-    yield number(row.get("floor_us"))
-    yield number(row["rivals_us"].get("faiss-multihash", {}).get("p50"))
-
-
-def kernel_lines(rows: Sequence[Row], codes: int) -> Iterator[list[str]]:
-    """Yield a line for each kernel that was measured with so many codes."""
+def kernel_rows(rows: Sequence[Row], codes: int) -> Iterator[Row]:
+    """Yield a row for each kernel that was measured, the best first."""
     for kernel in KERNELS:
-        found = {"kernel": kernel, "codes": codes, "radius": 31, "bits": 256}
-        for row, batch in zip(of(rows, "single", **found), of(rows, "batch", **found), strict=True):
-            by_size = {some["queries"]: some["threads_1_us"] for some in batch["batches"]}
-            single = row["single_us"]["hugepages"]["p50"]
-            yield [count(codes), kernel, number(single), number(by_size.get(10**5))]
+        wanted = {"kernel": kernel, "codes": codes, "radius": 31, "bits": 256}
+        for batch in each_batch(of(rows, "batch", **wanted)):
+            if batch["queries"] == 10**5:
+                yield from (row | batch for row in of(rows, "single", **wanted))
 
 
 def line(axes: Axes, points: Sequence[tuple[float, Any]], label: str, **style: Any) -> None:

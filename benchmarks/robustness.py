@@ -90,8 +90,8 @@ def eight(pixels: np.ndarray) -> Codes:
     return [code for one in turned for code in (*plain(one), *plain(one[:, ::-1]))]
 
 
-def hashed(source: Image.Image | bytes) -> tuple[dict[str, Codes], Codes]:
-    """Return the codes of a picture or a file by tool, and ours of the trimmed picture.
+def hashed(source: Image.Image | bytes) -> dict[str, Codes]:
+    """Return the codes of a picture or a file by tool.
 
     Rivals get the pixels that Pillow decodes. A tool that would not compare the picture has none.
     """
@@ -104,15 +104,13 @@ def hashed(source: Image.Image | bytes) -> tuple[dict[str, Codes], Codes]:
     usable = [one for one in ours.hashes if min(one.hash.quality, one.detail) >= FLOOR]
     theirs = hashers.PHash(hash_size=16).compute(pixels, hash_format="vector")
     by_pdq = plain(pixels)
-    codes = {
+    return {
         "screener": [int.from_bytes(one.hash.value) for one in usable],
         "plain PDQ": by_pdq,
         "perception PDQ": by_pdq,
         "pHash": [number(imagehash.phash(picture).hash)],
         "perception pHash": [] if theirs is None else [number(theirs)],
     }
-    trimmed = [int.from_bytes(one.hash.value) for one in usable if one.region == "trimmed"]
-    return codes, trimmed
 
 
 def check_rivals(pixels: np.ndarray) -> None:
@@ -131,25 +129,17 @@ def near(codes: Codes, listed: Codes, radius: int) -> bool:
 
 def measured(photo: Image.Image) -> Row:
     """Return of one photo which edits were found, and all codes for the false matches."""
-    original, _ = hashed(photo)
+    original = hashed(photo)
     listed = {tool: original[tool][:1] for tool in TOOLS}
     listed["screener"] = [int.from_bytes(pdq.compute(np.asarray(photo)).value)]
     found: dict[str, list[str]] = {}
-    by_trimmed, edited = [], []
+    edited = []
     for name, edit in (EDITS | MORE).items():
-        codes, trimmed = hashed(edit(photo))
+        codes = hashed(edit(photo))
         found[name] = [tool for tool in TOOLS if near(codes[tool], listed[tool], RADIUS[tool])]
-        if near(trimmed, listed["screener"], RADIUS["screener"]):
-            by_trimmed.append(name)
         edited.append({tool: codes[tool] for tool in ("plain PDQ", "screener")})
     original["plain PDQ × 8"] = eight(np.asarray(photo))
-    return {
-        "listed": listed,
-        "original": original,
-        "found": found,
-        "trimmed": by_trimmed,
-        "edited": edited,
-    }
+    return {"listed": listed, "original": original, "found": found, "edited": edited}
 
 
 def recall(photos: Sequence[Row]) -> Iterator[Row]:
@@ -161,7 +151,6 @@ def recall(photos: Sequence[Row]) -> Iterator[Row]:
             "edit": name,
             "photos": len(photos),
             "found": {tool: counts[tool] for tool in TOOLS},
-            "found_trimmed": sum(name in photo["trimmed"] for photo in photos),
         }
 
 

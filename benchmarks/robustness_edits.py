@@ -38,11 +38,6 @@ def thumbnail(picture: Picture, side: int) -> Picture:
     return small
 
 
-def square(picture: Picture) -> Picture:
-    side = min(picture.size)
-    return picture.resize((side, side), BICUBIC)
-
-
 def noise(picture: Picture, sigma: float) -> Picture:
     random = np.random.default_rng(SEED)
     grain = random.normal(0, sigma, (picture.height, picture.width, 3))
@@ -99,10 +94,6 @@ def bordered(picture: Picture, colour: tuple[int, int, int], share: float) -> Pi
 def letterboxed(picture: Picture) -> Picture:
     """Add bars above and below that make a third of the frame."""
     return framed(picture, BLACK, round(picture.height / 4), 0)
-
-
-def pillarboxed(picture: Picture) -> Picture:
-    return framed(picture, WHITE, 0, round(picture.width / 3))
 
 
 def shadowed(picture: Picture) -> Picture:
@@ -169,10 +160,6 @@ def before(ground: Picture, picture: Picture, share: float) -> bytes:
 def tall(picture: Picture) -> tuple[int, int]:
     """Return the size of a frame of 9:16, or of 16:9 if the picture would fill that."""
     return (540, 960) if picture.width * 4 > picture.height * 3 else (960, 540)
-
-
-def nested(picture: Picture) -> Picture:
-    return framed(framed(picture, WHITE, 20, 20), BLACK, 90, 0)
 
 
 def rotated(picture: Picture, degrees: float) -> Picture:
@@ -243,12 +230,6 @@ def exif_turned(picture: Picture, orientation: int) -> bytes:
     return saved(picture.transpose(undo[orientation]), quality=90, exif=exif)
 
 
-def jpeg_of(picture: Picture, edit: Edit, quality: int) -> bytes:
-    made = edit(picture)
-    assert isinstance(made, Image.Image)
-    return saved(made, quality=quality)
-
-
 # The 41 by which peers were measured.
 EDITS: dict[str, Edit] = {
     "noop": lambda picture: picture,
@@ -259,7 +240,7 @@ EDITS: dict[str, Edit] = {
     "resize0.5": partial(scaled, factor=0.5),
     "thumb96": partial(thumbnail, side=96),
     "resize2": partial(scaled, factor=2),
-    "aspect→1:1": square,
+    "aspect→1:1": lambda p: p.resize((min(p.size), min(p.size)), BICUBIC),
     "grey": lambda picture: picture.convert("L").convert("RGB"),
     "blur2": lambda picture: picture.filter(ImageFilter.GaussianBlur(2)),
     "blur5": lambda picture: picture.filter(ImageFilter.GaussianBlur(5)),
@@ -297,16 +278,16 @@ MORE: dict[str, Edit] = {
     "rotate180": lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
     "rotate270": lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
     **{f"exif{value}": partial(exif_turned, orientation=value) for value in range(2, 9)},
-    "border_black_1/16, jpeg75": partial(jpeg_of, edit=EDITS["border_black_1/16"], quality=75),
-    "border_white_30px, jpeg75": partial(jpeg_of, edit=EDITS["border_white_30px"], quality=75),
-    "letterbox33, jpeg75": partial(jpeg_of, edit=letterboxed, quality=75),
-    "letterbox33, jpeg30": partial(jpeg_of, edit=letterboxed, quality=30),
+    "border_black_1/16, jpeg75": lambda p: saved(bordered(p, BLACK, 1 / 16), quality=75),
+    "border_white_30px, jpeg75": lambda p: saved(framed(p, WHITE, 30, 30), quality=75),
+    "letterbox33, jpeg75": lambda p: saved(letterboxed(p), quality=75),
+    "letterbox33, jpeg30": lambda p: saved(letterboxed(p), quality=30),
     "border_red_25px, webp75": lambda p: saved(framed(p, RED, 25, 25), "WEBP", quality=75),
     "border_grey, noise_s6": lambda p: noise(framed(p, GREY, 30, 30), 6),
-    "pillarbox_white": pillarboxed,
+    "pillarbox_white": lambda p: framed(p, WHITE, 0, round(p.width / 3)),
     "border, resize0.77": lambda p: scaled(framed(p, BLACK, 30, 30), 0.77),
     "letterbox33, hflip": lambda p: ImageOps.mirror(letterboxed(p)),
-    "border in letterbox": nested,
+    "border in letterbox": lambda p: framed(framed(p, WHITE, 20, 20), BLACK, 90, 0),
     "shadow": shadowed,
     "corners3_white": partial(rounded, colour=WHITE, share=0.03),
     "corners3_black": partial(rounded, colour=BLACK, share=0.03),
