@@ -35,11 +35,11 @@ from typing import Any
 
 import numpy as np
 import receipt
-from bed import Bed
 from codes import Codes
 from lists import workplace
 from receipt import Row
 from rivals import Rival
+from tested_list import TestedList
 from timing import Single, microseconds_a_query, percentiles, seconds
 
 from screener import _core
@@ -48,7 +48,7 @@ from screener.index.hamming import HammingIndex
 PACKAGES = ("faiss-cpu", "numpy", "pynear", "threatexchange")
 RADII = (0, 8, 16, 31, 40, 52, 63)
 BATCHES = (100, 1000, 10_000, 100_000, 1_000_000)
-KEYS = ("section", "kernel", "bits", "list", "codes", "radius")  # what tells rows apart
+KEYS = ("section", "kernel", "bits", "list", "codes", "radius")  # the fields that identify a row
 ALONE_FROM = 50_000_000  # codes, from which memory may not hold a copy beside the mapped file
 HINTS = [(hint, ahead) for ahead in (64, 128, 1024) for hint in ("t0", "t1", "nta")]
 MOST_LINES = 4_000_000  # of the floor's queries together
@@ -116,51 +116,51 @@ class Floor:
         return found | {"floor_hint": f"{hint}, {ahead} lines ahead"}
 
 
-def build(bed: Bed) -> Row:
+def build(tested: TestedList) -> Row:
     """Return times of building, saving and opening, bytes on disk, and a process's memory."""
-    opening = [seconds(lambda: HammingIndex.open(bed.path)) for _ in range(20)]
-    call = [sys.executable, "-c", MEMORY_CHILD, str(bed.path), str(bed.bits // 8)]
+    opening = [seconds(lambda: HammingIndex.open(tested.path)) for _ in range(20)]
+    call = [sys.executable, "-c", MEMORY_CHILD, str(tested.path), str(tested.bits // 8)]
     kilobytes = int(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
-    return bed.label("build") | {
-        "build_s": round(bed.build_s, 3),
-        "save_s": round(bed.save_s, 3),
-        "bytes_a_code": round(bed.path.stat().st_size / bed.count, 1),
+    return tested.label("build") | {
+        "build_s": round(tested.build_s, 3),
+        "save_s": round(tested.save_s, 3),
+        "bytes_a_code": round(tested.path.stat().st_size / tested.count, 1),
         "open_ms": round(statistics.median(opening) * 1e3, 3),
         "private_bytes": kilobytes * 1024,
-        "rivals_build_s": {rival.name: round(rival.build_s, 3) for rival in bed.rivals},
+        "rivals_build_s": {rival.name: round(rival.build_s, 3) for rival in tested.rivals},
     }
 
 
-def curve(bed: Bed, effort: Effort) -> Row:
+def curve(tested: TestedList, effort: Effort) -> Row:
     """Return the median of single queries at every radius, which shows where the cost jumps."""
-    queries = list(bed.queries(2000, 0))
+    queries = list(tested.queries(2000, 0))
     medians, ways = [], []
     for radius in range(81):
-        ours = {"ours": Single(partial(bed.opened.search, radius=radius), queries)}
+        ours = {"ours": Single(partial(tested.opened.search, radius=radius), queries)}
         medians.append(percentiles(ours, effort.limit / 10, 3)["ours"]["p50"])
-        ways.append(bed.opened.explain(radius=radius).way)
-    return bed.label("curve") | {"radii": list(range(81)), "single_us": medians, "way": ways}
+        ways.append(tested.opened.explain(radius=radius).way)
+    return tested.label("curve") | {"radii": list(range(81)), "single_us": medians, "way": ways}
 
 
-def single(bed: Bed, radius: int, effort: Effort) -> Row:
+def single(tested: TestedList, radius: int, effort: Effort) -> Row:
     """Return times of single queries: in large pages, mapped, of the rivals, and the floor."""
-    queries = bed.queries(effort.queries, radius)
-    taking_part = bed.exact_rivals(radius)
+    queries = tested.queries(effort.queries, radius)
+    taking_part = tested.exact_rivals(radius)
     contestants = {
-        "hugepages": Single(partial(bed.opened.search, radius=radius), list(queries)),
-        "mapped": Single(partial(bed.mapped.search, radius=radius), list(queries)),
+        "hugepages": Single(partial(tested.opened.search, radius=radius), list(queries)),
+        "mapped": Single(partial(tested.mapped.search, radius=radius), list(queries)),
     }
-    alone = {"mapped": contestants.pop("mapped")} if bed.count > ALONE_FROM else {}
+    alone = {"mapped": contestants.pop("mapped")} if tested.count > ALONE_FROM else {}
     contestants |= {rival.name: _one_by_one(rival, queries, radius) for rival in taking_part}
-    floor = Floor(bed.opened, queries, radius, effort.rounds)
+    floor = Floor(tested.opened, queries, radius, effort.rounds)
     times = percentiles(contestants, effort.limit, effort.rounds, floor.read)
     lines = floor.row()
     if alone:
         del contestants, floor
-        bed.__dict__.pop("opened")
+        tested.__dict__.pop("opened")
         times |= percentiles(alone, effort.limit, effort.rounds)
-    return bed.label("single", radius=radius) | {
-        "way": bed.mapped.explain(radius=radius).way,
+    return tested.label("single", radius=radius) | {
+        "way": tested.mapped.explain(radius=radius).way,
         "single_us": {name: times.pop(name) for name in ("hugepages", "mapped")},
         **lines,
         "rivals_us": times,
@@ -169,7 +169,7 @@ def single(bed: Bed, radius: int, effort: Effort) -> Row:
 
 
 def _one_by_one(rival: Rival, queries: Codes, radius: int) -> Single:
-    """Return a rival that is asked batches of one, in its own form."""
+    """Return a rival that answers batches of one, in its own form."""
     forms = [rival.prepare(query[np.newaxis]) for query in queries[:20_000]]
     return Single(lambda form: rival.ask(form, radius), forms)
 
@@ -186,20 +186,20 @@ def _rival_batches(
     return microseconds_a_query(contestants, min(3, effort.rounds))
 
 
-def batch(bed: Bed, radius: int, effort: Effort) -> Row:
+def batch(tested: TestedList, radius: int, effort: Effort) -> Row:
     """Return times of batches of all sizes that time allows, by one and two threads; FAISS's."""
-    queries = bed.queries(effort.largest_batch, radius)
-    taking_part = bed.exact_rivals(radius, ("faiss-flat", "faiss-multihash"))
+    queries = tested.queries(effort.largest_batch, radius)
+    taking_part = tested.exact_rivals(radius, ("faiss-flat", "faiss-multihash"))
     lone = {rival.name: _one_by_one(rival, queries[:200], radius) for rival in taking_part}
     times = percentiles(lone, 0.5, 1)
-    return bed.label("batch", radius=radius) | {
-        "batches": list(_batches(bed, queries, radius, effort, BATCHES)),
+    return tested.label("batch", radius=radius) | {
+        "batches": list(_batches(tested, queries, radius, effort, BATCHES)),
         "rivals_us": _rival_batches(taking_part, queries, radius, times, effort),
     }
 
 
 def _batches(
-    bed: Bed, queries: Codes, radius: int, effort: Effort, sizes: Iterable[int]
+    tested: TestedList, queries: Codes, radius: int, effort: Effort, sizes: Iterable[int]
 ) -> Iterator[Row]:
     guess = 0.0
     for size in (size for size in sizes if size <= len(queries)):
@@ -208,39 +208,39 @@ def _batches(
             return
         contestants = {
             f"threads_{threads}_us": (
-                partial(bed.opened.search, radius=radius, threads=threads),
+                partial(tested.opened.search, radius=radius, threads=threads),
                 queries[:size],
             )
             for threads in (1, 2)
         }
         found = microseconds_a_query(contestants, 3)
         guess = found["threads_1_us"]
-        way = bed.opened.explain(radius=radius, queries=size).way
+        way = tested.opened.explain(radius=radius, queries=size).way
         yield {"queries": size, "way": way} | found
 
 
-def bits64(bed: Bed, radius: int, effort: Effort) -> Row:
+def bits64(tested: TestedList, radius: int, effort: Effort) -> Row:
     """Return times of single queries and of one batch of codes of 64 bits."""
-    row = single(bed, radius, effort)
+    row = single(tested, radius, effort)
     size = min(100_000, effort.largest_batch)
-    batches = list(_batches(bed, bed.queries(size, radius), radius, effort, [size]))
+    batches = list(_batches(tested, tested.queries(size, radius), radius, effort, [size]))
     return row | {"section": "bits64", "batches": batches}
 
 
-def in_clusters(bed: Bed, radius: int, effort: Effort) -> Row:
+def in_clusters(tested: TestedList, radius: int, effort: Effort) -> Row:
     """Return times on a clustered list, and of the slowest queries beside a flat scan of them."""
-    queries = bed.queries(effort.queries, radius)
-    compared, pairs = bed.checked(radius)
-    search = partial(bed.opened.search, radius=radius)
+    queries = tested.queries(effort.queries, radius)
+    compared, pairs = tested.checked(radius)
+    search = partial(tested.opened.search, radius=radius)
     ours = {"hugepages": Single(search, list(queries))}
     singles = percentiles(ours, effort.limit, effort.rounds)
     times = singles["hugepages"]
     some = queries[: min(100_000, max(100, int(effort.limit * 1e6 / times["p50"] / 4)))]
-    return bed.label("clustered", radius=radius) | {
-        "way": bed.opened.explain(radius=radius).way,
+    return tested.label("clustered", radius=radius) | {
+        "way": tested.opened.explain(radius=radius).way,
         "hits_a_query": round(len(pairs) / len(compared), 2),
         "single_us": singles,
-        **_slowest(bed.opened, queries[: int(times["queries"])], radius),
+        **_slowest(tested.opened, queries[: int(times["queries"])], radius),
         "batch": len(some),
         "batch_us": microseconds_a_query({"ours": (search, some)}, 3)["ours"],
     }
@@ -297,27 +297,27 @@ def run(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
             if not chosen:
                 continue
             print(f"{count:,} {kind} codes of {size * 8} bits", flush=True)
-            bed = Bed(folder, kind, count, size, against=not arguments.no_rivals)
+            tested = TestedList(folder, kind, count, size, against=not arguments.no_rivals)
             for section in chosen:
-                yield from section_rows(section, bed, arguments, effort)
-            bed.close()
+                yield from section_rows(section, tested, arguments, effort)
+            tested.close()
 
 
 def section_rows(
-    section: str, bed: Bed, arguments: argparse.Namespace, effort: Effort
+    section: str, tested: TestedList, arguments: argparse.Namespace, effort: Effort
 ) -> Iterator[Row]:
     """Yield the rows of one section."""
     if section == "build":
-        yield build(bed)
+        yield build(tested)
     elif section == "curve":
-        yield curve(bed, effort)
+        yield curve(tested, effort)
     else:
         measure = {"single": single, "batch": batch, "clustered": in_clusters, "bits64": bits64}
         radii = arguments.radius
         if section == "bits64":
             radii = (0, 8) if arguments.small else range(11)
         for radius in radii:
-            yield measure[section](bed, radius, effort)
+            yield measure[section](tested, radius, effort)
 
 
 def header() -> Row:

@@ -24,7 +24,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Single:
-    """A contestant that is asked one query after another."""
+    """A contestant that answers one query after another."""
 
     ask: Callable[[Any], Any]
     queries: Sequence[Any]

@@ -24,7 +24,7 @@ from screener.media import pixels
 COMPARED = 200  # queries by which contestants are compared before they are timed
 
 
-class Bed:
+class TestedList:
     """A list under test: indexed, saved, opened twice, and the rivals' indexes of it."""
 
     def __init__(self, folder: Path, kind: str, count: int, size: int, *, against: bool) -> None:
@@ -60,7 +60,7 @@ class Bed:
         return queries_for(self.mapped.codes, count, radius=radius, near=self.near, every=every)
 
     def label(self, section: str, **more: Any) -> Row:
-        """Return what tells a row of figures from all others."""
+        """Return the fields that identify a row of figures."""
         label = {"section": section, "bits": self.bits, "list": self.kind, "codes": self.count}
         return label | more
 
