@@ -1,13 +1,13 @@
 """How long does each hash take, from pixels and from a JPEG file, and what takes the time?
 
-Each kind on one thread, against the packages that make it too: `pdqhash`, `imagehash` and the
-ThreatExchange library. From pixels, decoded before; and from a path in the system's cache,
-by the route of screening, limits and sniffing included. Then the stages of that route, each alone.
-A file's hashes and decoding alone (Pillow, to grey, no array made) take turns by themselves, since
-a rival fills the processor's caches with other things. Answers are compared before anything is
-timed: from pixels each must be equal; from a file, of which we decode the luma only, PDQ may move
-by a few bits. Figures are medians of rounds in turns, in processor time; ratios are of sums over
-the pictures, which are photos of the reference material or drawn.
+The classic kinds from pixels, decoded before, against `imagehash`; PDQ and pHash from a path in the
+system's cache, by the route of screening, limits and sniffing included, against the ThreatExchange
+library and `imagehash`; all on one thread. PDQ from pixels is the question of pdq.py. Then the
+stages of that route, each alone. A file's hashes and decoding alone (Pillow, to grey, no array
+made) take turns by themselves, since a rival fills the processor's caches with other things.
+Answers are compared before anything is timed: from pixels each must be equal; from a file, of which
+we decode the luma only, PDQ may move by a few bits. Figures are medians of rounds in turns, in
+processor time; ratios are of sums over the pictures: photos of the reference material, or drawn.
 
     python benchmarks/hashing.py [--small] [--photos 60] [--receipt FILE]
 
@@ -67,17 +67,9 @@ def theirs(kind: str, picture: Image.Image) -> bytes:
 
 
 def from_pixels(rgb: Pixels) -> dict[str, Calls]:
-    """Return for each kind who makes it of decoded pixels, ours first."""
+    """Return for each classic kind who makes it of decoded pixels, ours first."""
     picture = Image.fromarray(rgb)
-    grey = np.asarray(picture.convert("L"))
-    calls: dict[str, Calls] = {
-        "pdq": {
-            "screener": lambda: pdq.compute(rgb),
-            "pdqhash": lambda: pdqhash.compute(rgb),
-        },
-        "pdq, of grey": {"screener": lambda: pdq.compute(grey)},
-        "pdq, eight orientations": {"screener": lambda: pdq.compute_orientations(rgb)},
-    }
+    calls: dict[str, Calls] = {}
     for kind in classic.CLASSIC:
         calls[kind.name] = {
             "screener": lambda kind=kind: classic.compute(rgb, kind),

@@ -1,8 +1,8 @@
 """How long does a newer list take over the hashes that a scan has stored?
 
-A cache of random hashes (eight PDQs and three digests for each input, as a scan stores them) against
-a list of random ones. A thousandth of the cached ones are near listed ones; those must be found,
-and with --small the answers are compared with those of deciding every input.
+A cache of random hashes (eight PDQs and three digests for each input, as a scan stores them)
+against a list of random ones. A thousandth of the cached ones are near listed ones; those must be
+found, and with --small the answers are compared with those of deciding every input.
 
     python benchmarks/rescan.py [--small] [--receipt FILE]
 
