@@ -18,10 +18,10 @@ from pictures import saved, scene
 from PIL import ImageDraw
 
 from screener import Policy
-from screener.hashed import hash_item
+from screener.screening.input.hash_item import hash_item
 from screener.hashing import classic, pdq
 from screener.hashing.hash import KINDS
-from screener.media import image
+from screener.media.image import open_image
 
 SHORT = tuple(KINDS[name] for name in ("phash", "dhash", "ahash", "whash"))
 WANTED = {
@@ -52,7 +52,7 @@ def main() -> None:
     for size in ((320, 240), (800, 600)):
         data = drawn(size, 50 if arguments.small else 1000)
         began = time.process_time()
-        frames = sum(1 for _ in image.open(data).frames())
+        frames = sum(1 for _ in open_image.open(data).frames())
         seconds = {"decoding alone": time.process_time() - began}
         for name, kinds in WANTED.items():
             began = time.process_time()

@@ -27,7 +27,7 @@ from receipt import Row
 from screener.errors import MediaError
 from screener.hashing import classic
 from screener.hashing.hash import KINDS
-from screener.media import decoder, image, pixels
+from screener.media.image import open_image, pillow, pixels
 
 PIXELS = 50_000_000  # larger pictures are left out, to bound the time and the memory
 
@@ -53,11 +53,11 @@ def pdq(picture: pixels.Pixels) -> tuple[np.ndarray, int]:
 
 def both_ways(data: bytes) -> tuple[pixels.Pixels, pixels.Pixels] | None:
     """Return the picture decoded to grey and to RGB; None if we do not decode it to grey."""
-    limits = image.Limits(pixels=PIXELS, frames=1)
+    limits = open_image.Limits(pixels=PIXELS, frames=1)
     try:
-        frames = list(image.open(data, limits=limits).frames())
-        full = decoder.open_image(data)
-        if not frames or not decoder.luma_only(full):
+        frames = list(open_image.open(data, limits=limits).frames())
+        full = pillow.open_image(data)
+        if not frames or not pillow.luma_only(full):
             return None
         return frames[0].pixels, pixels.upright(full)
     except (MediaError, OSError):

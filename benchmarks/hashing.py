@@ -38,7 +38,7 @@ from timing import medians
 from screener.hashing import classic, digest, pdq
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.shrink import shrunk
-from screener.media import image
+from screener.media.image import open_image
 
 DRIFT = 6  # bits that decoding to luma has been seen to move a photo's hash, and some more
 GREY = "decoding alone"
@@ -57,7 +57,7 @@ Calls = dict[str, Callable[[], Any]]
 
 def frame(content: bytes) -> Pixels:
     """Return the pixels of a file as screening decodes it."""
-    return next(image.open(content).frames()).pixels
+    return next(open_image.open(content).frames()).pixels
 
 
 def theirs(kind: str, picture: Image.Image) -> bytes:

@@ -36,7 +36,7 @@ import json, re, sys
 from pathlib import Path
 from PIL import Image
 from screener import Policy
-from screener.hashed import hash_item
+from screener.screening.input.hash_item import hash_item
 from screener.hashing.hash import KINDS
 
 def used(name):

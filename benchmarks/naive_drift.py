@@ -21,7 +21,7 @@ from pictures import MATERIAL
 from PIL import Image
 from receipt import Row
 
-from screener.media import image
+from screener.media.image import open_image
 
 GENERATED, PYTX = MATERIAL / "robustness/generated", MATERIAL / "pdq-reference/pytx"
 FILES = [
@@ -35,7 +35,7 @@ FILES = [
 def compared(path: Path) -> Row:
     """Return the bits between the two, and both qualities."""
     data = path.read_bytes()
-    ours, quality = pdq(next(image.open(data).frames()).pixels)
+    ours, quality = pdq(next(open_image.open(data).frames()).pixels)
     with Image.open(io.BytesIO(data)) as opened:
         mode = opened.mode
         naive, naive_quality = pdq(np.asarray(opened.convert("RGB")))

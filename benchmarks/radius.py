@@ -30,13 +30,13 @@ from PIL import Image
 from receipt import Row
 
 from screener import Policy
-from screener.calibrate import MILLION, Count
-from screener.calibrate.bounds import share
-from screener.calibrate.edits import EDITS
-from screener.calibrate.page import in_a_million
-from screener.hashed import Located, hash_item
+from screener.reporting.calibration.calibrate import Count, MILLION
+from screener.reporting.calibration.recall import share
+from screener.reporting.calibration.edits import EDITS
+from screener.reporting.calibration.page import in_a_million
+from screener.screening.input.hash_item import Located, hash_item
 from screener.hashing.hash import KINDS, HashKind
-from screener.media import image
+from screener.media.image import open_image
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 WEAK = [kind.name for kind in PERCEPTUAL if kind.weak]
@@ -99,7 +99,7 @@ class Photos:
         """Return by kind and edit the distance of each photo's edited form from it."""
         found: dict[str, dict[str, list[int]]] = {kind.name: {} for kind in PERCEPTUAL}
         for path, own in zip(self.paths[::every], self.codes[::every], strict=True):
-            (frame, *_) = image.open(path.read_bytes(), limits=image.Limits()).frames()
+            (frame, *_) = open_image.open(path.read_bytes(), limits=open_image.Limits()).frames()
             picture = Image.fromarray(np.ascontiguousarray(frame.pixels)).convert("RGB")
             for name, edit in EDITS.items():
                 edited = codes_of(edit(picture))

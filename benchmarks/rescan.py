@@ -19,11 +19,11 @@ import receipt
 from codes import Codes
 
 from screener import Hash, HashCache, Screener, rescan
-from screener.hashed import Hashed
+from screener.screening.input.hash_item import Hashed
 from screener.hashing.hash import KINDS
-from screener.located import Hashes, Located, Turned
+from screener.screening.input.located_hash import Hashes, Located, Turned
 from screener.media.source import Name
-from screener.result import MediaFacts
+from screener.screening.result import MediaFacts
 
 DIGESTS = ("md5", "sha1", "sha256")
 BATCH = 8  # inputs that are added at once, as a scan of small files does

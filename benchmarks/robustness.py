@@ -39,9 +39,9 @@ from receipt import Row
 from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS, thumbnail
 
 from screener import Policy
-from screener.calibrate import Count
-from screener.calibrate.page import in_a_million
-from screener.hashed import hash_item
+from screener.reporting.calibration.calibrate import Count
+from screener.reporting.calibration.page import in_a_million
+from screener.screening.input.hash_item import hash_item
 from screener.hashing import pdq
 
 PLACES = (

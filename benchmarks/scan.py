@@ -43,7 +43,7 @@ from PIL import Image
 from receipt import Row
 
 from screener import Hash, Policy, Result, Screener, scan
-from screener.hashed import hash_item
+from screener.screening.input.hash_item import hash_item
 from screener.hashing.hash import KINDS
 
 # Width and height; levels of grain, which make 1.4 to 1.8 bits a pixel; and files.
@@ -116,7 +116,7 @@ def scans(*, ray: bool) -> dict[str, Scan]:
     """Return our scans: on this machine, and on a Ray that begins and ends with each."""
     if not ray:
         return {"scan": scan}
-    from screener import ray as on_ray
+    from screener.scanning import ray as on_ray
 
     return {"scan": scan, "scan on Ray": on_ray.scan}
 

@@ -19,7 +19,7 @@ from timing import seconds
 
 from screener.hashing import pdq
 from screener.index.hamming import HammingIndex
-from screener.media import pixels
+from screener.media.image import pixels
 
 COMPARED = 200  # queries by which contestants are compared before they are timed
 

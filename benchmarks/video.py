@@ -33,8 +33,8 @@ from timing import medians
 from screener import Policy, Screener
 from screener.hashing import pdq
 from screener.hashing.hash import Hash
-from screener.media import video
-from screener.media.sampling import Sampling
+from screener.media.video import frames
+from screener.media.video.sampling.rules import Sampling
 
 if importlib.util.find_spec("vpdq"):
     import vpdq
@@ -93,7 +93,7 @@ def drawn(folder: Path, name: str, seconds: int, size: tuple[int, int]) -> Path:
 def hashes(path: Path, mode: str, *, distinct: bool = True) -> list[Hash]:
     """Return one PDQ a sample, of an open file, as our users get it."""
     with path.open("rb") as file:
-        opened = video.open(file, sampling=Sampling(mode=mode, distinct=distinct))
+        opened = frames.open(file, sampling=Sampling(mode=mode, distinct=distinct))
         return [pdq.compute(frame.pixels) for frame in opened.frames()]
 
 

@@ -27,16 +27,17 @@ import receipt
 from pictures import MATERIAL
 from receipt import Row
 
-from screener import Policy, vpdq
+from screener import Policy
+from screener.screening.input import vpdq
 from screener.errors import MediaError
-from screener.hashed import hash_item
+from screener.screening.input.hash_item import hash_item
 from screener.hashing import pdq
-from screener.hashing.frames import Frames, sameness
+from screener.hashing.video_frames import Frames, sameness
 from screener.hashing.hash import KINDS
-from screener.matching.video_search import clips_of
-from screener.media import image
-from screener.media.sampling import Sampling
-from screener.video_matching.agreement import compare
+from screener.screening.matching.video_search import clips_of
+from screener.media.image import open_image
+from screener.media.video.sampling.rules import Sampling
+from screener.screening.video_rule.agreement import compare
 
 # OpenCV draws the cards, and each of its versions in another type.
 PACKAGES = ("numpy", "av", "opencv-python-headless")
@@ -132,7 +133,7 @@ def cards(photos: Path) -> list[Row]:
     found = []
     for path in sorted(path for path in photos.rglob("*") if path.is_file()):
         try:
-            frame = next(iter(image.open(path.read_bytes()).frames()))
+            frame = next(iter(open_image.open(path.read_bytes()).frames()))
         except (MediaError, StopIteration):
             continue
         made = pdq.compute(frame.pixels)
