@@ -1,27 +1,27 @@
-"""What does it cost that no frame of an animation is left out for being near another?
+"""What does it cost to hash every frame of an animation, however near it is to another?
 
 A thousand frames of a drawn picture over which a small mark moves, as a GIF; processor time to
 read, decode and hash them, by the kinds that are made, beside the time to decode them alone.
 
-What this does not show: look-ups, of which frames that have equal hashes make none; and animations
-that move, whose frames have always been hashed each.
+    python benchmarks/animation.py [--small] [--receipt FILE]
+
+What this does not show: look-ups, which frames with equal hashes share; and animations in which
+the whole picture moves.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-import io
 import time
-from pathlib import Path
 
-from PIL import Image, ImageDraw
+import receipt
+from pictures import saved, scene
+from PIL import ImageDraw
 
 from screener import Policy
+from screener.screening.input.hash_item import hash_item
 from screener.hashing import classic, pdq
 from screener.hashing.hash import KINDS
 from screener.media.image import open_image
-from screener.screening.input.hash_item import hash_item
 
 SHORT = tuple(KINDS[name] for name in ("phash", "dhash", "ahash", "whash"))
 WANTED = {
@@ -32,47 +32,38 @@ WANTED = {
 
 
 def drawn(size: tuple[int, int], frames: int) -> bytes:
-    """The animation."""
-    place = Path(__file__).resolve().parents[1] / "fixtures" / "draw.py"
-    spec = importlib.util.spec_from_file_location("draw", place)
-    assert spec is not None
-    assert spec.loader is not None
-    draw = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(draw)
-    still: Image.Image = draw.scene(1, size).quantize(200)
+    """Return the animation."""
+    still = scene(1, size).quantize(200)
     shown = []
     for number in range(frames):
         frame = still.copy()
         row, column = divmod(9 * number, size[0] - 9)
-        place_of = (column, 20 + 9 * row % (size[1] - 40))
-        mark = (*place_of, place_of[0] + 8, place_of[1] + 8)
+        top = 20 + 9 * row % (size[1] - 40)
+        mark = (column, top, column + 8, top + 8)
         ImageDraw.Draw(frame).rectangle(mark, fill=100 * (number % 2))
         shown.append(frame)
-    out = io.BytesIO()
-    shown[0].save(out, "GIF", save_all=True, append_images=shown[1:], duration=40)
-    return out.getvalue()
+    return saved(shown[0], "GIF", save_all=True, append_images=shown[1:], duration=40)
 
 
 def main() -> None:
-    """Measure, and print a line each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="fifty frames: whether it runs")
-    frames = 50 if parser.parse_args().small else 1000
+    """Measure, print a line each, and write the receipt."""
+    arguments = receipt.parser(__doc__).parse_args()
+    rows = []
     for size in ((320, 240), (800, 600)):
-        data = drawn(size, frames)
+        data = drawn(size, 50 if arguments.small else 1000)
         began = time.process_time()
-        count = sum(1 for _ in open_image.open(data).frames())
-        print(f"{size[0]} x {size[1]}, {count} frames: decoded in {_since(began)}")
+        frames = sum(1 for _ in open_image.open(data).frames())
+        seconds = {"decoding alone": time.process_time() - began}
         for name, kinds in WANTED.items():
             began = time.process_time()
             made = hash_item(data, policy=Policy(), kinds=kinds)
-            assert made.trouble is None
-            parts = len({one.part for one in made.hashes})
-            print(f"  {name}: {_since(began)}, {parts} frames to be looked up")
-
-
-def _since(began: float) -> str:
-    return f"{time.process_time() - began:.2f} s"
+            seconds[name] = time.process_time() - began
+            if made.trouble is not None:
+                raise SystemExit(f"{name}: {made.trouble}")
+        seconds = {name: round(each, 2) for name, each in seconds.items()}
+        rows.append({"size": f"{size[0]}×{size[1]}", "frames": frames, "seconds": seconds})
+        print(rows[-1])
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, ["pillow", "numpy"]))
 
 
 if __name__ == "__main__":

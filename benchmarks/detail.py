@@ -1,13 +1,14 @@
 """Which pictures does the detail score refuse, and which would match one another without it?
 
-    python benchmarks/detail.py --photos FOLDER... [--each 400] [--receipt FILE]
+    python benchmarks/detail.py [--small] [--other] [--first SEED] [--receipt FILE]
 
-Draws pictures that say nothing (fixtures/plain.py; with `--other` fixtures/plainer.py, by which no
-need was chosen) and hashes them and the photos with every
-perceptual kind. By kind: how many photos and drawn pictures are refused at the default floor; how
-many pairs of drawn pictures, one of them turned eight ways, lie within the default radius, with
-the score and without; and the same at distance 0. The other picture of a pair is as in a list made
-elsewhere, without a score. PDQ's own quality is asked of both sides always.
+Draws pictures that show next to nothing (fixtures/plain.py; with `--other` fixtures/plainer.py,
+whose pictures chose none of the score's limits), and hashes them and the photos with every
+perceptual kind. By kind: the photos and drawn pictures refused at the default floor; the pairs of
+drawn pictures, one of them in eight orientations, within the default radius, with the score and
+without; and the same at distance 0. The other picture of a pair is as in a list made elsewhere,
+without a score. PDQ's own quality is compared on both sides always. Then the photos between black
+bars, by PDQ.
 
 What this does not show: other photos than these, of which other shares may be refused; and
 pictures drawn to look alike, which are endless.
@@ -15,48 +16,34 @@ pictures drawn to look alike, which are endless.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import receipt
+from pictures import PHOTOS, files_in, plain, plainer
 from PIL import Image
+from receipt import Row
 
 from screener import Policy
 from screener.errors import MediaError
+from screener.screening.input.hash_item import Located, hash_item
 from screener.hashing import detail
 from screener.hashing.hash import KINDS, HashKind
 from screener.lists.store.records import why_not_searchable
-from screener.screening.input.hash_item import Located, hash_item
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "fixtures"))
-
-import plain  # noqa: E402
-import plainer  # noqa: E402
-
-QUESTION = "Which pictures does the detail score refuse, and which would match without it?"
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 FLOOR = 50
+EACH = 400  # pictures drawn of each family
+# Bars above and below, and at the sides: in all, as parts of the photo's own sides.
+FRAMES = ((0.25, 0), (1, 0), (2, 0), (0, 0.25), (0, 1), (0, 2))
 Hashes = dict[str, tuple[Located, ...]]
 
 
-def hashes_of(item: Any) -> tuple[Located, ...]:
-    return hash_item(item, policy=Policy(), kinds=PERCEPTUAL).hashes
-
-
-def score(one: Located) -> int:
-    scores = [found for found in (one.hash.quality, one.detail) if found is not None]
-    return min(scores)
-
-
-def photos(folders: list[Path], every: int) -> Hashes:
-    """The hashes of the files of folders that are whole pictures, or of every so manieth."""
+def photos(paths: list[Path]) -> Hashes:
+    """Return the hashes of the files that are whole pictures."""
     found = {}
-    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    for path in files[::every]:
+    for path in paths:
         try:
             hashed = hash_item(path, policy=Policy(), kinds=PERCEPTUAL)
         except MediaError:
@@ -66,41 +53,66 @@ def photos(folders: list[Path], every: int) -> Hashes:
     return found
 
 
+def drawn(drawing: Any, first: int, each: int) -> dict[str, Hashes]:
+    """Return the hashes of drawn pictures by family."""
+    return {
+        family: {
+            f"{family} {seed}": hash_item(
+                drawing.draw(family, seed), policy=Policy(), kinds=PERCEPTUAL
+            ).hashes
+            for seed in range(first, first + each)
+        }
+        for family in drawing.FAMILIES
+    }
+
+
+def score(one: Located) -> int:
+    """Return the lower of quality and detail."""
+    return min(found for found in (one.hash.quality, one.detail) if found is not None)
+
+
 def bits_of(hashes: list[Located]) -> np.ndarray:
+    """Return a row of bits for each hash."""
     values = np.frombuffer(b"".join(one.hash.value for one in hashes), np.uint8)
     return np.unpackbits(values.reshape(len(hashes), -1), axis=1).astype(np.float32)
 
 
-def pairs(drawn: Hashes, kind: HashKind, radius: int, floor: int) -> int:
-    """How many pictures meet how many others, each pair once for each way round."""
+def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the Hamming distances of all rows to all others."""
+    return some.sum(1)[:, None] + others.sum(1) - 2 * some @ others.T
+
+
+def pairs(pictures: Hashes, kind: HashKind, radius: int, floor: int) -> int:
+    """Return how many pictures hit how many others, each ordered pair once."""
+    place = {name: number for number, name in enumerate(pictures)}
     of_kind = [
-        (name, one)
-        for name, hashes in drawn.items()
+        (place[name], one)
+        for name, hashes in pictures.items()
         for one in hashes
         if one.hash.kind == kind and (kind.name != "pdq" or (one.hash.quality or 0) >= FLOOR)
     ]
-    asked = [(name, one) for name, one in of_kind if score(one) >= floor]
-    listed = [(name, one) for name, one in of_kind if one.orientation == "upright"]
-    listed = [(name, one) for name, one in listed if why_not_searchable(one.hash) is None]
-    if not asked or not listed:
+    queries = [(owner, one) for owner, one in of_kind if score(one) >= floor]
+    listed = [
+        (owner, one)
+        for owner, one in of_kind
+        if one.orientation == "upright" and why_not_searchable(one.hash) is None
+    ]
+    if not queries or not listed:
         return 0
-    place = {name: number for number, name in enumerate(drawn)}
-    columns = np.array([place[name] for name, _ in listed])
+    columns = np.array([owner for owner, _ in listed])
     all_bits = bits_of([one for _, one in listed])
     near: set[tuple[int, int]] = set()
-    for start in range(0, len(asked), 2000):
-        some = asked[start : start + 2000]
-        bits = bits_of([one for _, one in some])
-        distances = bits.sum(1)[:, None] + all_bits.sum(1) - 2 * bits @ all_bits.T
-        rows = np.array([place[name] for name, _ in some])
-        for row, column in np.argwhere(distances <= radius):
-            if rows[row] != columns[column]:
-                near.add((int(rows[row]), int(columns[column])))
+    for start in range(0, len(queries), 2000):
+        some = queries[start : start + 2000]
+        rows = np.array([owner for owner, _ in some])
+        apart = distances(bits_of([one for _, one in some]), all_bits)
+        hits = np.argwhere((apart <= radius) & (rows[:, None] != columns))
+        near.update((int(rows[row]), int(columns[column])) for row, column in hits)
     return len(near)
 
 
 def refused(hashes: Hashes, kind: HashKind) -> int:
-    """Of how many pictures the hash of the whole, as it stands, is not compared."""
+    """Return of how many pictures the hash of the whole, upright, is not compared."""
     return sum(
         score(one) < FLOOR
         for found in hashes.values()
@@ -110,23 +122,24 @@ def refused(hashes: Hashes, kind: HashKind) -> int:
 
 
 def compared(hashes: Hashes, kind: HashKind) -> int:
-    """Of how many pictures a hash is compared, be it of a part between bars."""
+    """Return of how many pictures a hash is compared, be it of a part between bars."""
     return sum(
         any(score(one) >= FLOOR for one in found if one.hash.kind == kind)
         for found in hashes.values()
     )
 
 
-def row(kind: HashKind, ordinary: Hashes, drawn: dict[str, Hashes]) -> dict[str, Any]:
-    together = {name: found for family in drawn.values() for name, found in family.items()}
+def row(kind: HashKind, ordinary: Hashes, families: dict[str, Hashes]) -> Row:
+    """Return the figures of one kind."""
+    together = {name: found for family in families.values() for name, found in family.items()}
     return {
         "kind": kind.name,
         "radius": kind.radius,
         "photos": len(ordinary),
         "photos_refused": refused(ordinary, kind),
-        "drawn": {family: len(found) for family, found in drawn.items()},
-        "drawn_refused": {family: refused(found, kind) for family, found in drawn.items()},
-        "drawn_compared": {family: compared(found, kind) for family, found in drawn.items()},
+        "drawn": {family: len(found) for family, found in families.items()},
+        "drawn_refused": {family: refused(found, kind) for family, found in families.items()},
+        "drawn_compared": {family: compared(found, kind) for family, found in families.items()},
         "equal_without": pairs(together, kind, 0, 0),
         "equal_with": pairs(together, kind, 0, FLOOR),
         "matches_without": pairs(together, kind, kind.radius, 0),
@@ -134,82 +147,46 @@ def row(kind: HashKind, ordinary: Hashes, drawn: dict[str, Hashes]) -> dict[str,
     }
 
 
-# Bars above and below, and at the sides: in all, as parts of the photo's own sides.
-FRAMES = ((0.25, 0), (1, 0), (2, 0), (0, 0.25), (0, 1), (0, 2))
-
-
-def framed(folders: list[Path], every: int) -> list[dict[str, Any]]:
-    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    shown = []
-    for path in files[::every]:
-        try:
-            with Image.open(path) as photo:
-                shown.append(np.asarray(photo.convert("L").resize((320, 240))))
-        except (OSError, SyntaxError):
-            continue
-    rows = []
-    for high, wide in FRAMES:
-        bars = [(round(240 * high / 2),) * 2, (round(320 * wide / 2),) * 2]
-        pictures = [np.pad(pixels, bars) for pixels in shown]
-        made = [
-            hash_item(pixels, policy=Policy(), kinds=[KINDS["pdq"]]).hashes[0]
-            for pixels in pictures
-        ]
-        alone = sum(
-            min(detail.Detail(pixels).score(KINDS["pdq"]), *detail.pattern_scores([one.hash.value]))
-            < FLOOR
-            for pixels, one in zip(pictures, made, strict=True)
-        )
-        bits = bits_of(made)
-        apart = bits.sum(1)[:, None] + bits.sum(1) - 2 * bits @ bits.T
-        rows.append(
-            {
-                "bars": {"above_and_below": high, "at_the_sides": wide},
-                "photos": len(made),
-                "refused_for_the_bars": alone,
-                "refused": sum(score(one) < FLOOR for one in made),
-                "nearest_two": int(apart[np.triu_indices(len(made), 1)].min()),
-            }
-        )
-    return rows
+def between_bars(shown: list[np.ndarray], high: float, wide: float) -> Row:
+    """Return how many photos are refused between bars, and how near two come."""
+    bars = [(round(240 * high / 2),) * 2, (round(320 * wide / 2),) * 2]
+    pictures = [np.pad(pixels, bars) for pixels in shown]
+    pdq = KINDS["pdq"]
+    made = [hash_item(one, policy=Policy(), kinds=[pdq]).hashes[0] for one in pictures]
+    alone = [
+        min(detail.Detail(pixels).score(pdq), *detail.pattern_scores([one.hash.value]))
+        for pixels, one in zip(pictures, made, strict=True)
+    ]
+    bits = bits_of(made)
+    return {
+        "bars": {"above_and_below": high, "at_the_sides": wide},
+        "photos": len(made),
+        "refused_for_the_bars": sum(one < FLOOR for one in alone),
+        "refused": sum(score(one) < FLOOR for one in made),
+        "nearest_two": int(distances(bits, bits)[np.triu_indices(len(made), 1)].min()),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=QUESTION)
-    beside = Path(__file__).resolve().parents[2] / "shared" / "material"
-    usual = [beside / name for name in ("photos-free", "photos-fp-mini")]
-    parser.add_argument("--photos", type=Path, nargs="*", default=usual, help="folders of photos")
-    parser.add_argument("--each", type=int, default=400, help="pictures to draw of each family")
-    parser.add_argument("--small", action="store_true", help="draw five, write nothing")
+    """Draw, measure, print the figures, and write the receipt."""
+    parser = receipt.parser(__doc__)
     parser.add_argument("--other", action="store_true", help="draw by fixtures/plainer.py")
     parser.add_argument("--first", type=int, default=0, help="the first seed to draw")
-    parser.add_argument("--receipt", type=Path, default=ROOT / "benchmarks/receipts/detail.json")
-    given = parser.parse_args()
-    each = 5 if given.small else given.each
-    drawing = plainer if given.other else plain
-    ordinary = photos(given.photos, 20 if given.small else 1)
-    drawn = {
-        family: {
-            f"{family} {n}": hashes_of(drawing.draw(family, n))
-            for n in range(given.first, given.first + each)
-        }
-        for family in drawing.FAMILIES
-    }
-    rows = [row(kind, ordinary, drawn) for kind in PERCEPTUAL]
-    for one in rows:
-        print(
-            f"{one['kind']:10} photos refused {one['photos_refused']} of {one['photos']}; drawn"
-            f" refused {one['drawn_refused']}; equal {one['equal_without']} → {one['equal_with']};"
-            f" within {one['radius']}: {one['matches_without']} → {one['matches_with']}"
-        )
-    if not ordinary:
-        print("skipped: photos between bars, since there are none in", *given.photos)
-    for one in framed(given.photos, 20 if given.small else 1) if ordinary else []:
-        print(one)
-        rows.append(one)
-    if not given.small:
-        made = receipt.receipt(QUESTION, rows, ["numpy", "pillow", "imagehash"])
-        receipt.write(given.receipt, made)
+    arguments = parser.parse_args()
+    paths = files_in(PHOTOS)[:: 20 if arguments.small else 1]
+    drawing = plainer if arguments.other else plain
+    families = drawn(drawing, arguments.first, 5 if arguments.small else EACH)
+    ordinary = photos(paths)
+    rows = [row(kind, ordinary, families) for kind in PERCEPTUAL]
+    if paths:
+        greys = [Image.open(path).convert("L").resize((320, 240)) for path in paths]
+        shown = [np.asarray(grey) for grey in greys]
+        rows += [between_bars(shown, high, wide) for high, wide in FRAMES]
+    else:
+        print("without photos, and without bars, since there is no reference material")
+    print(*rows, sep="\n")
+    packages = ["numpy", "pillow", "imagehash"]
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, packages))
 
 
 if __name__ == "__main__":

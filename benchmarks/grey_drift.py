@@ -1,39 +1,50 @@
-"""How far does decoding a JPEG straight to grey move its PDQ?
+"""How far does decoding a JPEG straight to grey move its hashes?
 
-Every JPEG under a folder that takes the grey route is decoded twice, to grey and to RGB, and
-both are hashed with `pdqhash`. The figures are bits of 256, for all pictures and for those of
-quality 50 and more, which are the ones that are compared at all.
+Every JPEG under a folder whose luma alone is decoded is decoded to grey and to RGB. PDQ is that of
+`pdqhash`, in bits of 256, for all pictures, and for those of quality 50 and more, which are
+compared; the classic kinds are over the photos that their detail score lets be compared.
 
-For the classic kinds the same, over the pictures that their detail score lets be compared.
+    python benchmarks/grey_drift.py [--small] [--folder FOLDER] [--receipt FILE]
 
-What this does not show: files that are cut short; and whether a match near
-the radius changes, which a drift of d bits can do only for pairs within d bits of the radius.
+What this does not show: files that are cut short; and whether a match near the radius changes,
+which a drift of d bits can do only for pairs within d bits of the radius.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
 import statistics
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pdqhash
 import receipt
+from pictures import MATERIAL
+from receipt import Row
 
 from screener.errors import MediaError
 from screener.hashing import classic
 from screener.hashing.hash import KINDS
 from screener.media.image import open_image, pillow, pixels
 
-QUESTION = "How far does decoding a JPEG straight to grey move its PDQ?"
-Row = tuple[str, int, int, int, dict[str, int]]
 PIXELS = 50_000_000  # larger pictures are left out, to bound the time and the memory
 
 
+@dataclass
+class Drift:
+    """One JPEG: bits between grey and RGB by PDQ and by classic kind, and both qualities."""
+
+    file: str
+    bits: int
+    quality: int
+    grey_quality: int
+    classic: dict[str, int]
+
+
 def pdq(picture: pixels.Pixels) -> tuple[np.ndarray, int]:
+    """Return the bits and the quality by the reference."""
     if picture.ndim == 2:
         picture = np.repeat(picture[:, :, None], 3, axis=2)
     bits, quality = pdqhash.compute(np.ascontiguousarray(picture))
@@ -41,7 +52,7 @@ def pdq(picture: pixels.Pixels) -> tuple[np.ndarray, int]:
 
 
 def both_ways(data: bytes) -> tuple[pixels.Pixels, pixels.Pixels] | None:
-    """The picture by our route and in full RGB; None where ours is not the grey one."""
+    """Return the picture decoded to grey and to RGB; None if we do not decode it to grey."""
     limits = open_image.Limits(pixels=PIXELS, frames=1)
     try:
         frames = list(open_image.open(data, limits=limits).frames())
@@ -53,87 +64,67 @@ def both_ways(data: bytes) -> tuple[pixels.Pixels, pixels.Pixels] | None:
         return None
 
 
-def classic_drift(full: pixels.Pixels, grey: pixels.Pixels) -> dict[str, int]:
-    """By classic kind, the bits between the two; of kinds that compare the picture."""
-    one, other = (classic.compute_orientations(each, classic.CLASSIC) for each in (full, grey))
-    return {
-        kind: hashes[0].distance(other[kind][0])
-        for kind, hashes in one.items()
-        if (hashes[0].quality or 0) >= hashes[0].kind.floor
-    }
-
-
-def classic_summary(kind: str, rows: list[dict[str, int]]) -> dict[str, Any]:
-    drifts = [row[kind] for row in rows if kind in row]
-    return {
-        "kind": kind,
-        "count": len(drifts),
-        "not_zero": sum(drift > 0 for drift in drifts),
-        "mean": round(statistics.fmean(drifts), 3) if drifts else None,
-        "max": max(drifts, default=None),
-        "beyond_radius": sum(drift > KINDS[kind].radius for drift in drifts),
-    }
-
-
-def measured(folder: Path, every: int) -> Iterator[Row]:
-    """File, bits of drift, quality in RGB, quality in grey, bits of drift of classic kinds."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    for path in paths[::every]:
-        with path.open("rb") as file:
-            if file.read(3) != b"\xff\xd8\xff":
-                continue
-        pair = both_ways(path.read_bytes())
+def grey_drifts(folder: Path, every: int) -> Iterator[Drift]:
+    """Yield the drift of every so manieth file that is such a JPEG."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file())[::every]:
+        data = path.read_bytes()
+        pair = both_ways(data) if data.startswith(b"\xff\xd8\xff") else None
         if pair is not None:
-            (grey, grey_quality), (full, full_quality) = pdq(pair[0]), pdq(pair[1])
-            drift = int((grey != full).sum())
-            name = str(path.relative_to(folder))
-            classics = classic_drift(pair[1], pair[0])
-            yield name, drift, full_quality, grey_quality, classics
+            (grey, grey_quality), (full, quality) = pdq(pair[0]), pdq(pair[1])
+            ours, theirs = (classic.compute_orientations(one, classic.CLASSIC) for one in pair)
+            by_kind = {
+                kind: one.distance(ours[kind][0])
+                for kind, (one, *_) in theirs.items()
+                if (one.quality or 0) >= one.kind.floor
+            }
+            name = path.relative_to(folder).as_posix()
+            yield Drift(name, int((grey != full).sum()), quality, grey_quality, by_kind)
 
 
-def summary(name: str, rows: list[Row]) -> dict[str, Any]:
-    drifts = [row[1] for row in rows]
+def summary(name: str, drifts: list[Drift]) -> Row:
+    """Return how far PDQ moves."""
+    bits = [one.bits for one in drifts]
+    quality = [abs(one.quality - one.grey_quality) for one in drifts]
     return {
         "pictures": name,
-        "count": len(rows),
-        "not_zero": sum(drift > 0 for drift in drifts),
-        "median": statistics.median(drifts),
-        "mean": round(statistics.fmean(drifts), 3),
-        "max": max(drifts),
-        "drifts": dict(sorted(collections.Counter(drifts).items())),
-        "quality_changed": sum(full != grey for _, _, full, grey, _ in rows),
-        "quality_changed_by_at_most": max(abs(full - grey) for _, _, full, grey, _ in rows),
+        "count": len(drifts),
+        "not_zero": sum(drift > 0 for drift in bits),
+        "median": statistics.median(bits),
+        "mean": round(statistics.fmean(bits), 3),
+        "max": max(bits),
+        "drifts": dict(sorted(Counter(bits).items())),
+        "quality_changed": sum(change > 0 for change in quality),
+        "quality_changed_by_at_most": max(quality),
+    }
+
+
+def classic_summary(kind: str, drifts: list[Drift]) -> Row:
+    """Return how far a classic kind moves."""
+    bits = [one.classic[kind] for one in drifts if kind in one.classic]
+    return {
+        "kind": kind,
+        "count": len(bits),
+        "not_zero": sum(drift > 0 for drift in bits),
+        "mean": round(statistics.fmean(bits), 3) if bits else None,
+        "max": max(bits, default=None),
+        "beyond_radius": sum(drift > KINDS[kind].radius for drift in bits),
     }
 
 
 def main() -> None:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "material"
-    parser = argparse.ArgumentParser(description=QUESTION)
-    parser.add_argument("folder", type=Path, nargs="?", default=beside, help="a folder of JPEGs")
-    parser.add_argument("--small", action="store_true", help="every ninth file, a few seconds")
-    parser.add_argument("--receipt", type=Path, help="write the figures to this JSON file")
+    """Measure, print the figures, and write the receipt."""
+    parser = receipt.parser(__doc__)
+    parser.add_argument("--folder", type=Path, default=MATERIAL, help="a folder of JPEGs")
     arguments = parser.parse_args()
-    rows = list(measured(arguments.folder, 9 if arguments.small else 1))
-    if not rows:
-        print(f"no JPEG that takes the grey route under {arguments.folder}")
-        return
-    parts = {
-        "all": rows,
-        "quality 50 and more": [row for row in rows if row[2] >= 50],
-        "photos of quality 50 and more": [
-            row for row in rows if row[2] >= 50 and not row[0].startswith("robustness")
-        ],
-    }
-    found = [summary(name, part) for name, part in parts.items() if part]
-    photos = [row[4] for row in parts["photos of quality 50 and more"]]
-    found += [classic_summary(kind.name, photos) for kind in classic.CLASSIC if photos]
-    for line in found:
-        print(line)
-    for name, drift, quality, *_ in sorted(rows, key=lambda row: -row[1])[:10]:
-        print(f"{drift:4d} bits at quality {quality:3d}: {name}")
-    if arguments.receipt:
-        packages = ("pillow", "pdqhash", "numpy")
-        receipt.write(arguments.receipt, receipt.receipt(QUESTION, found, packages))
+    drifts = list(grey_drifts(arguments.folder, 9 if arguments.small else 1))
+    usable = [one for one in drifts if one.quality >= 50]
+    photos = [one for one in usable if not one.file.startswith("robustness")]
+    parts = {"all": drifts, "quality 50 and more": usable, "photos of quality 50 and more": photos}
+    rows = [summary(name, part) for name, part in parts.items() if part]
+    rows += [classic_summary(kind.name, photos) for kind in classic.CLASSIC if photos]
+    print(*rows or ["no JPEGs: name a folder of them with --folder"], sep="\n")
+    packages = ("pillow", "pdqhash", "numpy")
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, packages))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """How long does the import of a large list file take, and how much memory?
 
-    python benchmarks/list_import.py [--small] [--receipt FILE] [--only csv|vics]
+    python benchmarks/list_import.py [--small] [--only csv|vics] [--receipt FILE]
 
 A neutral CSV of ten million rows with one PDQ each, its quality and a category; a VICS 1.3 file of
 2 GiB on one line, its media with an MD5 and a SHA-1. Each is imported into a new list by a process
-of its own, whose peak of resident memory is that of all it did.
+of its own, whose peak of resident memory is that of all it did. The import has to add every row.
 
 What this does not show: lists with several hashes a row, a second import of the same list, and a
 machine with other work.
@@ -12,27 +12,39 @@ machine with other work.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import receipt
+from lists import workplace
+from receipt import Row
 
-QUESTION = "How long does the import of a large list file take, and how much memory?"
 ROWS = 10_000_000
 BYTES = 2 << 30
+VICS = "http://github.com/ICMEC/ProjectVic/DataModels/1.3.xml#Media"
+CHILD = """
+import json, resource, sys, time
+from pathlib import Path
+from screener import HashList
+path = Path(sys.argv[1])
+hash_list = HashList.create(path.with_suffix(".list"))
+scheme = "vics-us-legacy" if path.suffix == ".vics" else None
+wall, busy = time.perf_counter(), time.process_time()
+report = hash_list.import_file(path, scheme=scheme)
+wall, busy = time.perf_counter() - wall, time.process_time() - busy
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"added": report.added, "quarantined": sum(report.quarantined.values()),
+                  "seconds": wall, "cpu_seconds": busy, "peak_mib": peak}))
+"""
 
 
 def digests(seed: bytes) -> Iterator[str]:
-    """Endless values of 64 digits, the same each time."""
+    """Yield endless values of 64 digits, the same each time."""
     number = 0
     while True:
         yield hashlib.sha256(seed + number.to_bytes(8, "big")).hexdigest()
@@ -40,7 +52,7 @@ def digests(seed: bytes) -> Iterator[str]:
 
 
 def write_csv(path: Path, rows: int) -> int:
-    """A neutral CSV; how many rows."""
+    """Write a neutral CSV and return the number of its rows."""
     with path.open("w") as file:
         file.write("id,pdq,quality,category\n")
         for number, value in zip(range(rows), digests(b"csv"), strict=False):
@@ -49,11 +61,10 @@ def write_csv(path: Path, rows: int) -> int:
 
 
 def write_vics(path: Path, size: int) -> int:
-    """A VICS file on one line; how many media."""
+    """Write a VICS file on one line and return the number of its media."""
     count = 0
     with path.open("w") as file:
-        head = {"odata.metadata": "http://github.com/ICMEC/ProjectVic/DataModels/1.3.xml#Media"}
-        file.write(json.dumps(head)[:-1] + ', "value": [')
+        file.write(json.dumps({"odata.metadata": VICS})[:-1] + ', "value": [')
         for value in digests(b"vics"):
             medium = {
                 "MediaID": count,
@@ -74,63 +85,34 @@ def write_vics(path: Path, size: int) -> int:
     return count
 
 
-def import_one(path: Path, scheme: str | None) -> None:
-    """Import a file into a new list beside it, and print what it took."""
-    from screener import HashList
-
-    known = HashList.create(path.with_suffix(".list"))
-    wall, cpu = time.perf_counter(), time.process_time()
-    report = known.import_file(path, scheme=scheme)
-    taken = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    kept = {"added": report.added, "quarantined": sum(report.quarantined.values())}
-    print(json.dumps({**kept, **taken, "peak_mib": peak}))
-
-
-def measure(name: str, *, small: bool) -> dict[str, object]:
+def measure(name: str, *, small: bool) -> Row:
     """Write a file, import it in a process of its own, and check that nothing was lost."""
-    with tempfile.TemporaryDirectory(prefix="screener-") as folder:
-        path = Path(folder) / f"known.{name}"
+    with workplace(None) as folder:
+        path = folder / f"known.{name}"
         if name == "csv":
             rows = write_csv(path, ROWS // 500 if small else ROWS)
         else:
             rows = write_vics(path, BYTES // 400 if small else BYTES)
-        size = path.stat().st_size
         load = os.getloadavg()[0]
-        done = subprocess.run(
-            [sys.executable, __file__, "--import", str(path)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        told = json.loads(done.stdout)
-        assert (told["added"], told["quarantined"]) == (rows, 0), told
-        return {"format": name, "rows": rows, "bytes": size, "load_before": load, **told}
+        call = [sys.executable, "-c", CHILD, str(path)]
+        done = subprocess.run(call, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout)
+        if (found["added"], found["quarantined"]) != (rows, 0):
+            raise SystemExit(f"rows were lost: {found}")
+        size = path.stat().st_size
+        return {"format": name, "rows": rows, "bytes": size, "load_before": load, **found}
 
 
 def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="some thousandths, for CI")
-    parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
+    """Measure, print the figures, and write the receipt."""
+    parser = receipt.parser(__doc__)
     parser.add_argument("--only", choices=["csv", "vics"])
-    parser.add_argument("--import", dest="file", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.file:
-        scheme = "vics-us-legacy" if arguments.file.suffix == ".vics" else None
-        import_one(arguments.file, scheme)
-        return
     rows = []
     for name in [arguments.only] if arguments.only else ["csv", "vics"]:
-        row = measure(name, small=arguments.small)
-        rows.append(row)
-        print(
-            f"{name}: {row['rows']} rows of {row['bytes']} bytes in {row['seconds']:.0f} s"
-            f" ({row['cpu_seconds']:.0f} s of one processor), {row['peak_mib']:.0f} MiB,"
-            f" with a load of {row['load_before']:.1f} before it"
-        )
-    if arguments.receipt:
-        receipt.write(arguments.receipt, receipt.receipt(QUESTION, rows, []))
+        rows.append(measure(name, small=arguments.small))
+        print(rows[-1])
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, []))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
 """How long does an exact search within a radius take, one query at a time and in batches?
 
-Against FAISS's flat and multi-index searches, pynear, usearch's exact search, NumPy and the index
-of python-threatexchange, one thread each, on uniform and on clustered lists, and beside what
-reading as many cache lines in the same runs takes on this machine. Answers are compared before
-anything is timed; contestants take turns; figures are medians of rounds.
+Against FAISS's flat and multi-index searches, pynear, NumPy and the index of python-threatexchange,
+one thread each, on uniform and on clustered lists, and beside what reading as many cache lines in
+the same runs takes on this machine (the floor). Answers are compared before anything is timed;
+contestants take turns; figures are medians of rounds.
 
-    python benchmarks/lookup.py [--n 1e6] [--only single,batch] [--radius 31]
-    python benchmarks/lookup.py --kernel avx512,avx2,scalar --only single,batch --no-rivals
+    python benchmarks/lookup.py [--small] [--n 1e6 ...] [--only single,batch] [--radius 31 ...]
+        [--seconds S] [--no-rivals] [--folder DIR] [--receipt FILE]
+    SCREENER_KERNEL=avx2 python benchmarks/lookup.py --only single,batch --radius 31 --no-rivals
     python benchmarks/lookup.py --n 1e8 --only build,single --radius 31   # 24 GB of memory
 
-Sections: build, single, batch, curve (256 bits, uniform), clustered, bits64, floor. Rows go to
-the receipt in place of older ones on the same question. All of it takes an hour or two. What this
-does not show: real lists, a machine with other work, a cold disk, and searches that find much,
-whose cost is that of their results.
+Sections: build, single, batch, curve (256 bits, uniform), clustered, bits64. A row replaces that of
+the same question in the receipt, if that is of this machine and these versions. All of it takes an
+hour or two. `lookup_page.py` writes tables and plots of a receipt.
+
+What this does not show: real lists, a machine with other work, a cold disk, and searches that find
+much, whose cost is that of their results.
 """
 
 from __future__ import annotations
@@ -20,94 +23,311 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
+import math
+import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lookup_claims
-import lookup_codes
-import lookup_rivals
-import lookup_sections as sections
+import numpy as np
 import receipt
-from lookup_bed import Bed
-from lookup_sections import Effort, Row
+from codes import Codes
+from lists import workplace
+from receipt import Row
+from rivals import Rival
+from tested_list import TestedList
+from timing import Single, microseconds_a_query, percentiles, seconds
 
-import screener._core as _core
+from screener import _core
+from screener.index.hamming import HammingIndex
 
-QUESTION = "How long does an exact search within a radius take?"
-RECEIPT = Path(__file__).parent / "receipts" / "lookup.json"
-MATERIAL = lookup_codes.ROOT.parent / "shared" / "material"
-PACKAGES = ("faiss-cpu", "numpy", "pynear", "usearch", "threatexchange")
-SECTIONS = ("build", "single", "batch", "curve", "clustered", "bits64", "floor")
-RADII = [0, 8, 16, 31, 40, 52, 63]
-RADII_64 = list(range(11))
-# What tells one row of the receipt from another.
-KEYS = ("section", "kernel", "bits", "list", "codes", "radius")
+PACKAGES = ("faiss-cpu", "numpy", "pynear", "threatexchange")
+RADII = (0, 8, 16, 31, 40, 52, 63)
+BATCHES = (100, 1000, 10_000, 100_000, 1_000_000)
+KEYS = ("section", "kernel", "bits", "list", "codes", "radius")  # the fields that identify a row
+ALONE_FROM = 50_000_000  # codes, from which memory may not hold a copy beside the mapped file
+HINTS = [(hint, ahead) for ahead in (64, 128, 1024) for hint in ("t0", "t1", "nta")]
+MOST_LINES = 4_000_000  # of the floor's queries together
+MEMORY_CHILD = """
+import sys, numpy as np
+from screener import HammingIndex
+def kilobytes():
+    lines = open("/proc/self/smaps_rollup").read().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+queries = np.random.default_rng(1).integers(0, 256, (1000, int(sys.argv[2])), np.uint8)
+HammingIndex.build(queries).search(queries[:1], radius=3)
+before = kilobytes()
+index = HammingIndex.open(sys.argv[1])
+for query in queries:
+    index.search(query, radius=31 if index.bits == 256 else 8)
+print(kilobytes() - before)
+"""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much goes into a figure: seconds for a contestant, rounds, and distinct queries."""
+
+    limit: float
+    rounds: int = 5
+    queries: int = 120_000
+    largest_batch: int = 1_000_000
+
+
+class Floor:
+    """The cache lines that queries read, read once more by themselves with each prefetch hint."""
+
+    def __init__(self, index: HammingIndex, queries: Codes, radius: int, rounds: int) -> None:
+        tables = index._tables.main
+        self._memory = np.empty(0, np.uint8) if tables is None else tables.sketches.view(np.uint8)
+        self._taken: dict[tuple[str, int], list[float]] = {hint: [] for hint in HINTS}
+        if index.explain(radius=radius).way == "flat":
+            queries = queries[:0]
+        some = [index._index.lines(query, radius) for query in queries[:20]]
+        self.lines = float(np.mean([len(one) for one in some])) if some else 0.0
+        # No two calls read the lines of the same queries: these would be in the cache.
+        wanted = len(HINTS) * rounds * 200
+        count = min(len(queries), wanted, int(MOST_LINES / max(self.lines, 1.0)))
+        self._share = count // (len(HINTS) * rounds)
+        self._lists = [index._index.lines(query, radius) for query in queries[:count]]
+
+    def read(self, number: int) -> None:
+        """Read the lines of one round."""
+        for place, (hint, ahead) in enumerate(HINTS):
+            first = (number * len(HINTS) + place) * self._share
+            # In short calls: their median leaves out those that another program interrupted.
+            for start in range(first, first + self._share, 20):
+                mine = self._lists[start : min(start + 20, first + self._share)]
+                lines = np.concatenate(mine)
+                taken = seconds(partial(_core.read_memory, self._memory, lines, ahead, hint))
+                self._taken[hint, ahead].append(taken / len(mine))
+
+    def row(self) -> Row:
+        """Return microseconds a query with the best hint, and how many lines a query reads."""
+        medians = {hint: statistics.median(taken) for hint, taken in self._taken.items() if taken}
+        if not medians:
+            return {}
+        (hint, ahead), least = min(medians.items(), key=lambda item: item[1])
+        found = {"lines": round(self.lines), "floor_us": round(least * 1e6, 2)}
+        return found | {"floor_hint": f"{hint}, {ahead} lines ahead"}
+
+
+def build(tested: TestedList) -> Row:
+    """Return times of building, saving and opening, bytes on disk, and a process's memory."""
+    opening = [seconds(lambda: HammingIndex.open(tested.path)) for _ in range(20)]
+    call = [sys.executable, "-c", MEMORY_CHILD, str(tested.path), str(tested.bits // 8)]
+    kilobytes = int(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+    return tested.label("build") | {
+        "build_s": round(tested.build_s, 3),
+        "save_s": round(tested.save_s, 3),
+        "bytes_a_code": round(tested.path.stat().st_size / tested.count, 1),
+        "open_ms": round(statistics.median(opening) * 1e3, 3),
+        "private_bytes": kilobytes * 1024,
+        "rivals_build_s": {rival.name: round(rival.build_s, 3) for rival in tested.rivals},
+    }
+
+
+def curve(tested: TestedList, effort: Effort) -> Row:
+    """Return the median of single queries at every radius, which shows where the cost jumps."""
+    queries = list(tested.queries(2000, 0))
+    medians, ways = [], []
+    for radius in range(81):
+        ours = {"ours": Single(partial(tested.opened.search, radius=radius), queries)}
+        medians.append(percentiles(ours, effort.limit / 10, 3)["ours"]["p50"])
+        ways.append(tested.opened.explain(radius=radius).way)
+    return tested.label("curve") | {"radii": list(range(81)), "single_us": medians, "way": ways}
+
+
+def single(tested: TestedList, radius: int, effort: Effort) -> Row:
+    """Return times of single queries: in large pages, mapped, of the rivals, and the floor."""
+    queries = tested.queries(effort.queries, radius)
+    taking_part = tested.exact_rivals(radius)
+    contestants = {
+        "hugepages": Single(partial(tested.opened.search, radius=radius), list(queries)),
+        "mapped": Single(partial(tested.mapped.search, radius=radius), list(queries)),
+    }
+    alone = {"mapped": contestants.pop("mapped")} if tested.count > ALONE_FROM else {}
+    contestants |= {rival.name: _one_by_one(rival, queries, radius) for rival in taking_part}
+    floor = Floor(tested.opened, queries, radius, effort.rounds)
+    times = percentiles(contestants, effort.limit, effort.rounds, floor.read)
+    lines = floor.row()
+    if alone:
+        del contestants, floor
+        tested.__dict__.pop("opened")
+        times |= percentiles(alone, effort.limit, effort.rounds)
+    return tested.label("single", radius=radius) | {
+        "way": tested.mapped.explain(radius=radius).way,
+        "single_us": {name: times.pop(name) for name in ("hugepages", "mapped")},
+        **lines,
+        "rivals_us": times,
+        "rivals_batch_us": _rival_batches(taking_part, queries, radius, times, effort),
+    }
+
+
+def _one_by_one(rival: Rival, queries: Codes, radius: int) -> Single:
+    """Return a rival that answers batches of one, in its own form."""
+    forms = [rival.prepare(query[np.newaxis]) for query in queries[:20_000]]
+    return Single(lambda form: rival.ask(form, radius), forms)
+
+
+def _rival_batches(
+    taking_part: list[Rival], queries: Codes, radius: int, times: Row, effort: Effort
+) -> dict[str, float]:
+    """Return microseconds a query of the rivals in batches of 20 to 1,000, as time allows."""
+    contestants = {}
+    for rival in taking_part:
+        fitting = int(effort.limit / effort.rounds / times[rival.name]["p50"] * 1e6)
+        some = rival.prepare(queries[: min(max(fitting, 20), 1000)])
+        contestants[rival.name] = (lambda batch, ask=rival.ask: ask(batch, radius), some)
+    return microseconds_a_query(contestants, min(3, effort.rounds))
+
+
+def batch(tested: TestedList, radius: int, effort: Effort) -> Row:
+    """Return times of batches of all sizes that time allows, by one and two threads; FAISS's."""
+    queries = tested.queries(effort.largest_batch, radius)
+    taking_part = tested.exact_rivals(radius, ("faiss-flat", "faiss-multihash"))
+    lone = {rival.name: _one_by_one(rival, queries[:200], radius) for rival in taking_part}
+    times = percentiles(lone, 0.5, 1)
+    return tested.label("batch", radius=radius) | {
+        "batches": list(_batches(tested, queries, radius, effort, BATCHES)),
+        "rivals_us": _rival_batches(taking_part, queries, radius, times, effort),
+    }
+
+
+def _batches(
+    tested: TestedList, queries: Codes, radius: int, effort: Effort, sizes: Iterable[int]
+) -> Iterator[Row]:
+    guess = 0.0
+    for size in (size for size in sizes if size <= len(queries)):
+        if guess * size > effort.limit * 2e6:
+            print(f"  radius {radius}: a batch of {size:,} would take too long, left out")
+            return
+        contestants = {
+            f"threads_{threads}_us": (
+                partial(tested.opened.search, radius=radius, threads=threads),
+                queries[:size],
+            )
+            for threads in (1, 2)
+        }
+        found = microseconds_a_query(contestants, 3)
+        guess = found["threads_1_us"]
+        way = tested.opened.explain(radius=radius, queries=size).way
+        yield {"queries": size, "way": way} | found
+
+
+def bits64(tested: TestedList, radius: int, effort: Effort) -> Row:
+    """Return times of single queries and of one batch of codes of 64 bits."""
+    row = single(tested, radius, effort)
+    size = min(100_000, effort.largest_batch)
+    batches = list(_batches(tested, tested.queries(size, radius), radius, effort, [size]))
+    return row | {"section": "bits64", "batches": batches}
+
+
+def in_clusters(tested: TestedList, radius: int, effort: Effort) -> Row:
+    """Return times on a clustered list, and of the slowest queries beside a flat scan of them."""
+    queries = tested.queries(effort.queries, radius)
+    compared, pairs = tested.checked(radius)
+    search = partial(tested.opened.search, radius=radius)
+    ours = {"hugepages": Single(search, list(queries))}
+    singles = percentiles(ours, effort.limit, effort.rounds)
+    times = singles["hugepages"]
+    some = queries[: min(100_000, max(100, int(effort.limit * 1e6 / times["p50"] / 4)))]
+    return tested.label("clustered", radius=radius) | {
+        "way": tested.opened.explain(radius=radius).way,
+        "hits_a_query": round(len(pairs) / len(compared), 2),
+        "single_us": singles,
+        **_slowest(tested.opened, queries[: int(times["queries"])], radius),
+        "batch": len(some),
+        "batch_us": microseconds_a_query({"ours": (search, some)}, 3)["ours"],
+    }
+
+
+def _slowest(index: HammingIndex, queries: Codes, radius: int) -> Row:
+    """Return the slowest query in a thousand beside a flat scan of the same query.
+
+    Both write out the same hits in the same way, so that the time for it weighs on neither side.
+    """
+    ask = partial(index.search, radius=radius)
+
+    def flat(query: Codes) -> Any:
+        return index._index.search(query, radius, 1, "flat")
+
+    def least(call: Callable[[Codes], Any], some: Codes) -> list[float]:
+        # The least of three: what another program took counts neither as ours nor as the scan's.
+        return [min(seconds(lambda q=q: call(q)) for _ in "123") * 1e6 for q in some]
+
+    # A first look takes ten times as many, since some are slow for what another program took.
+    first = [seconds(lambda q=q: ask(q)) for q in queries]
+    slow = queries[np.argsort(first)[-max(30, min(1000, len(first) // 100)) :]]
+    worst = slow[np.argsort(least(ask, slow))[-max(3, len(slow) // 10) :]]
+    nothing = [q for q in queries[:200] if index.search(q, radius=radius)[0][-1] == 0][:10]
+    without = statistics.median(least(flat, nothing)) if nothing else math.nan
+    ours, scans = least(ask, worst), least(flat, worst)
+    order = np.argsort(ours)
+    return {
+        "flat_us": round(without, 2),
+        "p99.9_us": round(ours[order[0]], 2),
+        "p99.9_flat_us": round(scans[order[0]], 2),
+        "worst_us": round(ours[order[-1]], 2),
+        "worst_of_flat": round(max(mine / scan for mine, scan in zip(ours, scans, strict=True)), 3),
+    }
+
+
+# The list that each section needs: its kind and the bytes of a code.
+SECTIONS = {
+    "build": ("uniform", 32),
+    "single": ("uniform", 32),
+    "batch": ("uniform", 32),
+    "curve": ("uniform", 32),
+    "clustered": ("clustered", 32),
+    "bits64": ("uniform", 8),
+}
 
 
 def run(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
-    """All rows that were asked for."""
-    effort = Effort(arguments.seconds, arguments.rounds, arguments.queries)
-    photos, said = lookup_codes.photos(arguments.material, 12 if arguments.small else 400)
-    rivals = [] if arguments.no_rivals else list(lookup_rivals.BUILDERS)
-    only = set(arguments.only)
-    if "clustered" in only:
-        print(f"clustered lists: {said}", flush=True)
-    if "floor" in only:
-        yield from sections.floor(effort)
-    for count in map(int, arguments.n):
-        for kind, size, wanted in (
-            ("uniform", 32, ("build", "single", "batch", "curve")),
-            ("clustered", 32, ("clustered",)),
-            ("uniform", 8, ("bits64",)),
-        ):
-            mine = [section for section in wanted if section in only]
-            if mine:
-                print(f"{count:,} {kind} codes of {size * 8} bits", flush=True)
-                bed = Bed(folder, count, size=size, kind=kind, photos=photos, rivals=rivals)
-                for section in mine:
-                    yield from section_rows(section, bed, arguments, effort)
-                bed.close()
+    """Yield all rows that the arguments ask for."""
+    effort = Effort(0.1, 2, 500, 1000) if arguments.small else Effort(arguments.seconds)
+    for count in map(int, [30_000] if arguments.small else arguments.n):
+        for kind, size in dict.fromkeys(SECTIONS.values()):
+            chosen = [s for s in arguments.only if SECTIONS[s] == (kind, size)]
+            if not chosen:
+                continue
+            print(f"{count:,} {kind} codes of {size * 8} bits", flush=True)
+            tested = TestedList(folder, kind, count, size, against=not arguments.no_rivals)
+            for section in chosen:
+                yield from section_rows(section, tested, arguments, effort)
+            tested.close()
 
 
 def section_rows(
-    section: str, bed: Bed, arguments: argparse.Namespace, effort: Effort
+    section: str, tested: TestedList, arguments: argparse.Namespace, effort: Effort
 ) -> Iterator[Row]:
-    """The rows of one section."""
-    if section in ("build", "curve"):
-        yield from getattr(sections, section)(bed, effort)
-    elif section == "batch":
-        sizes = tuple(size for size in sections.BATCHES if size <= arguments.most)
-        yield from sections.batch(bed, arguments.radius, effort, sizes)
-    elif section == "bits64":
-        yield from sections.bits64(bed, arguments.radius64, effort)
+    """Yield the rows of one section."""
+    if section == "build":
+        yield build(tested)
+    elif section == "curve":
+        yield curve(tested, effort)
     else:
-        yield from getattr(sections, section)(bed, arguments.radius, effort)
+        measure = {"single": single, "batch": batch, "clustered": in_clusters, "bits64": bits64}
+        radii = arguments.radius
+        if section == "bits64":
+            radii = (0, 8) if arguments.small else range(11)
+        for radius in radii:
+            yield measure[section](tested, radius, effort)
 
 
-def show(row: Row) -> None:
-    """One line of what a person wants to see while it runs."""
-    named = [f"{row[name]}" for name in ("section", "radius") if name in row]
-    if row["section"] == "curve":
-        jumps = (15, 16, 31, 32, 47, 48, 63, 64)
-        told: dict[str, Any] = {str(radius): row["single_us"][radius] for radius in jumps}
-    else:
-        told = {name: value for name, value in row.items() if name not in (*KEYS, "date")}
-    print("  " + " ".join(named) + ": " + json.dumps(told).replace('"', ""), flush=True)
+def header() -> Row:
+    """Return what all rows of one receipt have in common; each names its kernel itself."""
+    return receipt.receipt(__doc__, [], PACKAGES) | {"kernel": "in each row"}
 
 
-def header() -> dict[str, Any]:
-    """What all rows of one receipt have in common; each names its kernel itself."""
-    return receipt.receipt(QUESTION, [], PACKAGES) | {"kernel": "in each row"}
-
-
-def stored(path: Path) -> list[Row]:
-    """The rows of a receipt of this machine and these versions; none of another's."""
-    if not path.exists():
+def stored(path: Path | None) -> list[Row]:
+    """Return the rows of a receipt if it is of this machine and these versions."""
+    if path is None or not path.exists():
         return []
     content = json.loads(path.read_text())
     mine = header()
@@ -115,85 +335,43 @@ def stored(path: Path) -> list[Row]:
     return list(content["rows"]) if same else []
 
 
-def default_receipt() -> Path:
-    """The repository's, unless it is of another machine or of other versions."""
-    here = RECEIPT.with_name("lookup-here.json")
-    return RECEIPT if stored(RECEIPT) or not RECEIPT.exists() else here
-
-
-def merge(path: Path, old: list[Row], rows: list[Row]) -> list[Row]:
-    """Write the receipt: older rows stay where nothing new is known. All rows, sorted."""
+def merged(old: list[Row], rows: list[Row]) -> list[Row]:
+    """Return all rows, sorted; an older one only if no new one answers the same question."""
     by_key = {tuple(row.get(name) for name in KEYS): row for row in (*old, *rows)}
-    merged = sorted(by_key.values(), key=lambda row: [f"{row.get(k, '')!s:>12}" for k in KEYS])
-    receipt.write(path, header() | {"rows": merged})
-    return merged
+    return sorted(by_key.values(), key=lambda row: [f"{row.get(k, '')!s:>12}" for k in KEYS])
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """The arguments; `--small` is for CI."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--small", action="store_true", help="small sizes, less than a minute")
-    parser.add_argument("--n", type=float, nargs="*", default=[1e5, 1e6, 1e7])
-    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas")
-    parser.add_argument("--radius", type=int, nargs="*", default=RADII, help="at 256 bits")
-    parser.add_argument("--radius64", type=int, nargs="*", default=RADII_64, help="at 64 bits")
-    parser.add_argument("--kernel", default="", help="one, or several after another, with commas")
-    parser.add_argument("--queries", type=int, default=120_000, help="distinct ones, asked singly")
-    parser.add_argument("--most", type=float, default=1e6, help="queries in the largest batch")
-    parser.add_argument("--seconds", type=float, default=4.0, help="for one contestant's figure")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-rivals", action="store_true")
-    parser.add_argument("--material", type=Path, default=MATERIAL, help="a folder with photos")
-    parser.add_argument("--folder", type=Path, help="where index files go; 100 bytes a code")
-    parser.add_argument("--receipt", type=Path, help="JSON; small runs write none unless told")
-    parser.add_argument("--fresh", action="store_true", help="keep no older rows of the receipt")
-    arguments = parser.parse_args(words)
-    if arguments.small:
-        arguments.n, arguments.radius, arguments.radius64 = [30_000], [8, 31], [0, 8]
-        arguments.queries, arguments.most = 500, 1000
-        arguments.seconds, arguments.rounds = 0.1, 2
-    elif arguments.receipt is None:
-        arguments.receipt = RECEIPT if arguments.fresh else default_receipt()
-    arguments.only = arguments.only.split(",")
-    if unknown := set(arguments.only) - set(SECTIONS):
-        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    return arguments
-
-
-def in_children(kernels: list[str]) -> None:
-    """The same call once for each kernel, which is chosen when the library is imported."""
-    words = sys.argv[1:]
-    for kernel in kernels:
-        again = [*words, "--kernel", ""]
-        if kernel != kernels[0]:
-            again = [word for word in again if word != "--fresh"]
-        call = [sys.executable, __file__, *again]
-        subprocess.run(call, check=True, env=os.environ | {"SCREENER_KERNEL": kernel})
+def show(row: Row) -> None:
+    """Print the figures of a row while the benchmark runs."""
+    named = " ".join(str(row[name]) for name in ("section", "radius") if name in row)
+    figures = {name: value for name, value in row.items() if name not in (*KEYS, "date")}
+    print(f"  {named}: " + json.dumps(figures).replace('"', ""), flush=True)
 
 
 def main() -> None:
-    """Run, print what comes, the claims at the end, and write the receipt."""
-    arguments = parse()
-    if arguments.kernel:
-        in_children(arguments.kernel.split(","))
-        return
-    print(f"kernel {_core.KERNEL}; microseconds a query unless it says otherwise", flush=True)
+    """Measure, print each row, and write the receipt."""
+    parser = receipt.parser(__doc__)
+    parser.add_argument("--n", type=float, nargs="*", default=[1e5, 1e6, 1e7], help="codes")
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas")
+    parser.add_argument("--radius", type=int, nargs="*", default=RADII, help="at 256 bits")
+    parser.add_argument("--seconds", type=float, default=4.0, help="for one contestant's figure")
+    parser.add_argument("--no-rivals", action="store_true")
+    parser.add_argument("--folder", type=Path, help="where index files go; 130 bytes a code")
+    arguments = parser.parse_args()
+    arguments.only = arguments.only.split(",")
+    if unknown := set(arguments.only) - set(SECTIONS):
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    if arguments.small:
+        arguments.radius = (8, 31)
+    print(f"kernel {_core.KERNEL}; microseconds a query if nothing else is named", flush=True)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
-    old = stored(arguments.receipt) if arguments.receipt and not arguments.fresh else []
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        for row in run(arguments, Path(folder)):
-            row |= {"kernel": _core.KERNEL, "date": now}
-            show(row)
-            rows.append(row)
-            if arguments.receipt:  # after each row, so that a run cut short is not lost
-                merge(arguments.receipt, old, rows)
-    told = merge(arguments.receipt, old, rows) if arguments.receipt else rows
-    if arguments.receipt:
-        print(f"receipt: {arguments.receipt}")
-    print("\n".join(lookup_claims.told(told)))
+    old, rows = stored(arguments.receipt), []
+    with workplace(arguments.folder) as folder:
+        for row in run(arguments, folder):
+            rows.append(row | {"kernel": _core.KERNEL, "date": now})
+            show(rows[-1])
+            # After each row, so that a run cut short is not lost.
+            receipt.write(arguments.receipt, header() | {"rows": merged(old, rows)})
 
 
 if __name__ == "__main__":

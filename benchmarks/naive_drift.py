@@ -1,73 +1,58 @@
-"""How far does the pixel pipeline lie from `Image.convert("RGB")` in bits of PDQ?
+"""How far does our decoding lie from `Image.convert("RGB")`, in bits of PDQ?
 
-Both are hashed with `pdqhash`. The naive way keeps the first frame, drops alpha, ignores EXIF
-orientation and clips or truncates deep grey, as code without a pixel pipeline does.
+Both are hashed with `pdqhash`. The naive way takes the first frame, drops alpha, ignores EXIF
+orientation and clips or truncates deep grey. The files are odd modes and orientations of the
+reference material, or those that are named.
 
-What this does not show: which of the two is right. docs/internals/pixels.md says why they differ.
+    python benchmarks/naive_drift.py [--small] [--receipt FILE] [FILE...]
+
+What this does not show: which of the two is right. docs/internals/pixels.md gives the reasons.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pdqhash
 import receipt
+from grey_drift import pdq
+from pictures import MATERIAL
 from PIL import Image
+from receipt import Row
 
-from screener.media.image import open_image, pixels
+from screener.media.image import open_image
 
-QUESTION = 'How far does the pixel pipeline lie from Image.convert("RGB") in bits of PDQ?'
+GENERATED, PYTX = MATERIAL / "robustness/generated", MATERIAL / "pdq-reference/pytx"
+FILES = [
+    *sorted((GENERATED / "modes").glob("*")),
+    *sorted((GENERATED / "orientation").glob("*")),
+    *PYTX.glob("LA.png"),
+    *PYTX.glob("rgb.jpeg"),
+]
 
 
-def pdq(picture: pixels.Pixels) -> tuple[np.ndarray, int]:
-    if picture.ndim == 2:
-        picture = np.repeat(picture[:, :, None], 3, axis=2)
-    bits, quality = pdqhash.compute(np.ascontiguousarray(picture))
-    return bits, int(quality)
-
-
-def compared(path: Path) -> dict[str, Any]:
+def compared(path: Path) -> Row:
+    """Return the bits between the two, and both qualities."""
     data = path.read_bytes()
-    frame = next(open_image.open(data).frames())
+    ours, quality = pdq(next(open_image.open(data).frames()).pixels)
     with Image.open(io.BytesIO(data)) as opened:
         mode = opened.mode
         naive, naive_quality = pdq(np.asarray(opened.convert("RGB")))
-    ours, quality = pdq(frame.pixels)
-    return {
-        "file": path.name,
-        "mode": mode,
-        "bits": int((ours != naive).sum()),
-        "quality": quality,
-        "naive_quality": naive_quality,
-    }
+    bits = int((ours != naive).sum())
+    row = {"file": path.name, "mode": mode, "bits": bits}
+    return row | {"quality": quality, "naive_quality": naive_quality}
 
 
 def main() -> None:
-    material = Path(__file__).resolve().parents[2] / "shared" / "material"
-    modes = material / "robustness" / "generated"
-    known = [*sorted((modes / "modes").glob("*")), *sorted((modes / "orientation").glob("*"))]
-    known += [
-        material / "pdq-reference" / "pytx" / name
-        for name in ("I16.png", "LA.png", "rgb.jpeg")
-        if (material / "pdq-reference" / "pytx" / name).exists()
-    ]
-    parser = argparse.ArgumentParser(description=QUESTION)
-    parser.add_argument("file", type=Path, nargs="*", default=known, help="pictures to compare")
-    parser.add_argument("--small", action="store_true", help="no difference: it takes a second")
-    parser.add_argument("--receipt", type=Path, help="write the figures to this JSON file")
+    """Measure, print the figures, and write the receipt."""
+    parser = receipt.parser(__doc__)
+    parser.add_argument("file", type=Path, nargs="*", default=FILES)
     arguments = parser.parse_args()
     rows = [compared(path) for path in arguments.file]
-    for row in rows:
-        print(row)
-    if not rows:
-        print("no pictures given, and no ../shared/material beside this checkout")
-    if arguments.receipt:
-        packages = ("pillow", "pdqhash", "numpy")
-        receipt.write(arguments.receipt, receipt.receipt(QUESTION, rows, packages))
+    print(*rows or ["no pictures: name some"], sep="\n")
+    packages = ("pillow", "pdqhash", "numpy")
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, packages))
 
 
 if __name__ == "__main__":

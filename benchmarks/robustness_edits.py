@@ -1,17 +1,18 @@
-"""The everyday edits of the robustness benchmark: what happens to pictures on their way.
+"""Everyday edits: what happens to pictures that are passed on.
 
 The first 41 are those by which peers were measured before; the others are turned and framed
-pictures in the forms that files have. An edit takes an RGB picture and gives another, or the
-bytes of a file where the file's format is the edit.
+pictures in the forms that files have. An edit turns an RGB picture into another, or into the bytes
+of a file if the file's format is the edit.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
+from pictures import saved
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 Picture = Image.Image
@@ -22,14 +23,8 @@ BICUBIC = Image.Resampling.BICUBIC
 SEED = 20260102
 
 
-def coded(picture: Picture, format: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, format, **options)
-    return out.getvalue()
-
-
 def through_jpeg(picture: Picture, quality: int) -> Picture:
-    return Image.open(io.BytesIO(coded(picture, "JPEG", quality=quality))).convert("RGB")
+    return Image.open(io.BytesIO(saved(picture, quality=quality))).convert("RGB")
 
 
 def scaled(picture: Picture, factor: float) -> Picture:
@@ -41,11 +36,6 @@ def thumbnail(picture: Picture, side: int) -> Picture:
     small = picture.copy()
     small.thumbnail((side, side), BICUBIC)
     return small
-
-
-def square(picture: Picture) -> Picture:
-    side = min(picture.size)
-    return picture.resize((side, side), BICUBIC)
 
 
 def noise(picture: Picture, sigma: float) -> Picture:
@@ -76,7 +66,7 @@ def text(picture: Picture) -> Picture:
 
 
 def logo(picture: Picture, share: float) -> Picture:
-    """An opaque badge in a corner, so much of the width wide."""
+    """Cover a corner with an opaque badge, whose width is a share of the picture's."""
     made = picture.copy()
     side = int(picture.width * share)
     left, top = picture.width - side - side // 8, side // 8
@@ -102,16 +92,12 @@ def bordered(picture: Picture, colour: tuple[int, int, int], share: float) -> Pi
 
 
 def letterboxed(picture: Picture) -> Picture:
-    """Bars above and below that make a third of the frame."""
+    """Add bars above and below that make a third of the frame."""
     return framed(picture, BLACK, round(picture.height / 4), 0)
 
 
-def pillarboxed(picture: Picture) -> Picture:
-    return framed(picture, WHITE, 0, round(picture.width / 3))
-
-
 def shadowed(picture: Picture) -> Picture:
-    """A soft shadow on white paper."""
+    """Lay the picture on white paper with a soft shadow."""
     margin = 40
     mask = ImageOps.expand(Image.new("L", picture.size, 200), margin, 0)
     made = Image.new("RGB", mask.size, WHITE)
@@ -121,8 +107,9 @@ def shadowed(picture: Picture) -> Picture:
 
 
 def rounded(picture: Picture, colour: tuple[int, int, int], share: float) -> Picture:
-    """Corners cut to arcs of a share of the shorter side, in a frame of the colour round it, as
-    pages and chats show pictures.
+    """Cut the corners to arcs, in a frame of the colour, as pages and chats show pictures.
+
+    The radius of an arc is a share of the shorter side.
     """
     mask = Image.new("L", picture.size, 0)
     box = (0, 0, picture.width - 1, picture.height - 1)
@@ -132,7 +119,7 @@ def rounded(picture: Picture, colour: tuple[int, int, int], share: float) -> Pic
 
 
 def captioned(picture: Picture) -> Picture:
-    """Two lines of text on white above the picture."""
+    """Add two lines of text on white above the picture."""
     bar = picture.height // 4
     made = Image.new("RGB", (picture.width, picture.height + bar), WHITE)
     made.paste(picture, (0, bar))
@@ -150,33 +137,29 @@ def subtitled(picture: Picture) -> Picture:
 
 
 def before_itself(picture: Picture, size: tuple[int, int], share: float = 1.0) -> bytes:
-    """A JPEG of the picture, or a share of its size, before a blurred copy that fills the frame."""
+    """Return a JPEG of the picture before a blurred copy of itself that fills the frame."""
     return before(ImageOps.fit(picture, size).filter(ImageFilter.GaussianBlur(24)), picture, share)
 
 
 def before_colours(picture: Picture, size: tuple[int, int]) -> bytes:
-    """Before a run of colours from that of its top to that of its bottom, set in on all sides."""
+    """Return a JPEG of it before a gradient from the colour of its top to that of its bottom."""
     ends = picture.resize((1, 2), Image.Resampling.BOX)
     ground = ends.resize((1, size[1]), Image.Resampling.BILINEAR).resize(size)
     return before(ground, picture, 0.9)
 
 
 def before(ground: Picture, picture: Picture, share: float) -> bytes:
-    """A JPEG of the picture in the middle, as large as fits the ground, or a share of that."""
+    """Return a JPEG of the picture in the middle of the ground, at a share of the largest size."""
     factor = min(ground.width / picture.width, ground.height / picture.height) * share
     shown = scaled(picture, factor)
     place = ((ground.width - shown.width) // 2, (ground.height - shown.height) // 2)
     ground.paste(shown, place)
-    return coded(ground, "JPEG", quality=75)
+    return saved(ground, quality=75)
 
 
 def tall(picture: Picture) -> tuple[int, int]:
-    """A frame of 9:16 for a picture; of 16:9 where that would be filled."""
+    """Return the size of a frame of 9:16, or of 16:9 if the picture would fill that."""
     return (540, 960) if picture.width * 4 > picture.height * 3 else (960, 540)
-
-
-def nested(picture: Picture) -> Picture:
-    return framed(framed(picture, WHITE, 20, 20), BLACK, 90, 0)
 
 
 def rotated(picture: Picture, degrees: float) -> Picture:
@@ -184,7 +167,7 @@ def rotated(picture: Picture, degrees: float) -> Picture:
 
 
 def screenshot(picture: Picture) -> Picture:
-    """Sent, shown smaller, captured, sent again."""
+    """Send the picture, show it smaller, capture the screen, and send that."""
     shown = scaled(through_jpeg(picture, 70), 0.6)
     return through_jpeg(scaled(shown, 1.2), 60)
 
@@ -193,8 +176,9 @@ SCREEN = (540, 1170)
 
 
 def on_screen(picture: Picture, ground: Picture, ink: tuple[int, int, int]) -> bytes:
-    """A JPEG of a phone's screen that shows the picture before a ground: a clock and a battery
-    above, a line of text, and buttons below.
+    """Return a JPEG of a phone's screen that shows the picture before a ground.
+
+    There are a clock and a battery above, a line of text, and buttons below.
     """
     made = ground.copy()
     draw = ImageDraw.Draw(made)
@@ -207,11 +191,11 @@ def on_screen(picture: Picture, ground: Picture, ink: tuple[int, int, int]) -> b
         draw.line((left + 5, 1110, left + 25, 1095), ink, 3)
     shown = scaled(picture, min(540 / picture.width, 900 / picture.height))
     made.paste(shown, ((540 - shown.width) // 2, (1170 - shown.height) // 2))
-    return coded(made, "JPEG", quality=85)
+    return saved(made, quality=85)
 
 
 def barred() -> Picture:
-    """A white screen with a bar of one colour above and one of another below."""
+    """Return a white screen with a bar of one colour above and one of another below."""
     made = Image.new("RGB", SCREEN, WHITE)
     made.paste((7, 94, 84), (0, 0, SCREEN[0], 110))
     made.paste((240, 240, 240), (0, 1070, *SCREEN))
@@ -219,19 +203,19 @@ def barred() -> Picture:
 
 
 def run_of_greys() -> Picture:
-    """A pale screen that grows a little lighter from top to bottom."""
+    """Return a pale screen that grows a little lighter from top to bottom."""
     column = np.linspace((200, 210, 220), (230, 240, 250), SCREEN[1]).astype(np.uint8)
     return Image.fromarray(np.repeat(column[:, None], SCREEN[0], axis=1))
 
 
 def wallpaper(size: tuple[int, int], filter: Image.Resampling) -> Picture:
-    """A screen of so many patches of many colours, soft or with sharp edges."""
+    """Return a screen of patches of many colours, with soft or sharp edges."""
     patches = np.random.default_rng(SEED).integers(0, 256, (size[1], size[0], 3), np.uint8)
     return Image.fromarray(patches).resize(SCREEN, filter)
 
 
 def exif_turned(picture: Picture, orientation: int) -> bytes:
-    """A file whose pixels are turned and whose EXIF says how to turn them back."""
+    """Return a file whose pixels are turned and whose EXIF data states how to turn them back."""
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -243,29 +227,20 @@ def exif_turned(picture: Picture, orientation: int) -> bytes:
     }
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return coded(picture.transpose(undo[orientation]), "JPEG", quality=90, exif=exif)
+    return saved(picture.transpose(undo[orientation]), quality=90, exif=exif)
 
 
-def transposed(picture: Picture, how: Image.Transpose) -> Picture:
-    return picture.transpose(how)
-
-
-def jpeg_of(picture: Picture, edit: Edit, quality: int) -> bytes:
-    made = edit(picture)
-    assert isinstance(made, Image.Image)
-    return coded(made, "JPEG", quality=quality)
-
-
+# The 41 by which peers were measured.
 EDITS: dict[str, Edit] = {
     "noop": lambda picture: picture,
-    **{f"jpeg{q}": partial(coded, format="JPEG", quality=q) for q in (95, 50, 20, 5)},
-    "webp50": partial(coded, format="WEBP", quality=50),
-    "avif40": partial(coded, format="AVIF", quality=40),
-    "gif": partial(coded, format="GIF"),
+    **{f"jpeg{q}": partial(saved, format="JPEG", quality=q) for q in (95, 50, 20, 5)},
+    "webp50": partial(saved, format="WEBP", quality=50),
+    "avif40": partial(saved, format="AVIF", quality=40),
+    "gif": partial(saved, format="GIF"),
     "resize0.5": partial(scaled, factor=0.5),
     "thumb96": partial(thumbnail, side=96),
     "resize2": partial(scaled, factor=2),
-    "aspect→1:1": square,
+    "aspect→1:1": lambda p: p.resize((min(p.size), min(p.size)), BICUBIC),
     "grey": lambda picture: picture.convert("L").convert("RGB"),
     "blur2": lambda picture: picture.filter(ImageFilter.GaussianBlur(2)),
     "blur5": lambda picture: picture.filter(ImageFilter.GaussianBlur(5)),
@@ -293,26 +268,26 @@ EDITS: dict[str, Edit] = {
     "rotate4": partial(rotated, degrees=4),
     "rotate15": partial(rotated, degrees=15),
     "hflip": ImageOps.mirror,
-    "rotate90": partial(transposed, how=Image.Transpose.ROTATE_90),
+    "rotate90": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
     "screenshot_chain": screenshot,
 }
-"""The 41 by their names."""
 
+# More of what this library looks for.
 MORE: dict[str, Edit] = {
     "vflip": ImageOps.flip,
-    "rotate180": partial(transposed, how=Image.Transpose.ROTATE_180),
-    "rotate270": partial(transposed, how=Image.Transpose.ROTATE_270),
+    "rotate180": lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
+    "rotate270": lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
     **{f"exif{value}": partial(exif_turned, orientation=value) for value in range(2, 9)},
-    "border_black_1/16, jpeg75": partial(jpeg_of, edit=EDITS["border_black_1/16"], quality=75),
-    "border_white_30px, jpeg75": partial(jpeg_of, edit=EDITS["border_white_30px"], quality=75),
-    "letterbox33, jpeg75": partial(jpeg_of, edit=letterboxed, quality=75),
-    "letterbox33, jpeg30": partial(jpeg_of, edit=letterboxed, quality=30),
-    "border_red_25px, webp75": lambda p: coded(framed(p, RED, 25, 25), "WEBP", quality=75),
+    "border_black_1/16, jpeg75": lambda p: saved(bordered(p, BLACK, 1 / 16), quality=75),
+    "border_white_30px, jpeg75": lambda p: saved(framed(p, WHITE, 30, 30), quality=75),
+    "letterbox33, jpeg75": lambda p: saved(letterboxed(p), quality=75),
+    "letterbox33, jpeg30": lambda p: saved(letterboxed(p), quality=30),
+    "border_red_25px, webp75": lambda p: saved(framed(p, RED, 25, 25), "WEBP", quality=75),
     "border_grey, noise_s6": lambda p: noise(framed(p, GREY, 30, 30), 6),
-    "pillarbox_white": pillarboxed,
+    "pillarbox_white": lambda p: framed(p, WHITE, 0, round(p.width / 3)),
     "border, resize0.77": lambda p: scaled(framed(p, BLACK, 30, 30), 0.77),
     "letterbox33, hflip": lambda p: ImageOps.mirror(letterboxed(p)),
-    "border in letterbox": nested,
+    "border in letterbox": lambda p: framed(framed(p, WHITE, 20, 20), BLACK, 90, 0),
     "shadow": shadowed,
     "corners3_white": partial(rounded, colour=WHITE, share=0.03),
     "corners3_black": partial(rounded, colour=BLACK, share=0.03),
@@ -332,9 +307,22 @@ MORE: dict[str, Edit] = {
     "backdrop, blurred, on all sides": lambda p: before_itself(p, tall(p), 0.9),
     "backdrop, colours": lambda p: before_colours(p, tall(p)),
 }
-"""More of what this library looks for."""
 
 TURNS = ("hflip", "vflip", "rotate90", "rotate180", "rotate270")
 EXIF = tuple(f"exif{value}" for value in range(2, 9))
 FRAMES = ("border_black_1/16", "border_white_30px", "letterbox33")
-assert len(EDITS) == 41
+
+
+def passed_on(picture: Picture) -> Iterator[Picture]:
+    """Yield 25 forms of a picture of at most 512 pixels, as lists of near-duplicates have them."""
+    picture = thumbnail(picture, 512)
+    yield picture
+    yield from (through_jpeg(picture, quality) for quality in (90, 75, 60, 45, 30, 15))
+    yield from (scaled(picture, factor) for factor in (0.75, 0.5, 0.35, 0.25))
+    for strength in (0.7, 0.85, 1.15, 1.3):
+        yield ImageEnhance.Brightness(picture).enhance(strength)
+        yield ImageEnhance.Contrast(picture).enhance(strength)
+    yield from (cropped(picture, share) for share in (0.01, 0.02, 0.03))
+    yield ImageOps.grayscale(picture)
+    yield picture.filter(ImageFilter.GaussianBlur(1.5))
+    yield ImageEnhance.Sharpness(picture).enhance(2.5)

@@ -4,156 +4,117 @@ On drawn JPEGs of about as many bits a pixel as photos have, in the system's cac
 of random records. *Decoding alone* is Pillow's, of a file that was read, to its luma, in as many
 processes as the scan has, each with a share of the files and nothing else to do: no array is made
 of the pixels. Beside it stands Pillow's decoding to RGB. Then `Screener.screen` in a loop, a scan
-with one job and with two, and the hashing alone, without a list, of ThreatExchange's `PdqSignal`,
-of `perception` and of `imagehash`, as far as they are installed. Before anything is timed, verdicts
-and hashes are compared. The rivals take turns, round by round, and the median of the rounds counts;
-a scan's first quarter, by when all workers have begun, does not. The private memory of a worker is
-that of the system (USS); the scan's own time is that of the processor, without its workers'.
+with one job and with two, and the hashing alone, without a list, of ThreatExchange's `PdqSignal`
+and of `imagehash`. Verdicts and hashes are compared before anything is timed. All
+take turns, round by round, and the median of the rounds counts; a scan's first quarter, by when all
+workers have begun, does not. The private memory of a worker is that of the system (USS); the scan's
+own time is that of its processor, without its workers'.
 
-    python benchmarks/scan.py [--small] [--files N] [--records N] [--folder DIR] [--receipt FILE]
-                              [--size S] [--ray] [--into docs]
-    python benchmarks/scan.py --soak FILES [--records N] [--folder DIR] [--receipt FILE]
+    python benchmarks/scan.py [--small] [--size S] [--ray] [--folder DIR] [--receipt FILE]
+        [--into docs]
+    python benchmarks/scan.py --soak FILES [--folder DIR] [--receipt FILE]
 
 `--size` measures one of the sizes, and takes the rows of others from the receipt that is there.
-`--ray` scans by workers on a Ray of its own as well, where that is installed.
-`--soak` scans so many small files once, and tells how memory grew. `--folder` keeps pictures and
-list for another time.
+`--ray` scans by workers on a Ray of its own as well. `--soak` scans so many small files once, and
+prints how memory grew. `--folder` keeps pictures and list for another time.
 
 What this does not show: a cold disk, formats other than JPEG, more cores than two.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import importlib.util
 import io
 import json
 import multiprocessing
 import os
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lists
 import numpy as np
 import receipt
+import tables
+from pictures import saved, scene
 from PIL import Image
+from receipt import Row
 
-from screener import Hash, HashList, Policy, Result, Screener, scan
+from screener import Hash, Policy, Result, Screener, scan
+from screener.screening.input.hash_item import hash_item
 from screener.hashing.hash import KINDS
 from screener.screening.input.hash_item import hash_item
 
-QUESTION = "How many files a second does a scan screen?"
-SIZES = {f"{w}×{h}": (w, h) for w, h in ((320, 240), (640, 480), (1600, 1004), (4000, 3000))}
-SMALL = ("320×240",)
-GRAIN = {320: 0.0, 640: 3.5, 1600: 5.0, 4000: 5.0}  # levels, that make 1.4 to 1.7 bits a pixel
-SHARE = {"320×240": 3.0, "640×480": 2.0, "4000×3000": 0.125}  # of `--files`
-ROUNDS = 3
+# Width and height; levels of grain, which make 1.4 to 1.8 bits a pixel; and files.
+SIZES = {
+    "320×240": ((320, 240), 0.0, 3600),
+    "640×480": ((640, 480), 3.5, 2400),
+    "1600×1004": ((1600, 1004), 5.0, 1200),
+    "4000×3000": ((4000, 3000), 5.0, 150),
+}
+RECORDS = 1_000_000
 DRIFT = 10  # bits that a JPEG's luma has been seen to move the hashes of small pictures
 JOBS = (1, 2)
-BEGIN, END = "<!-- figures: made by benchmarks/scan.py -->\n", "<!-- end of figures -->\n"
+MARKS = (1000, 2000, 5000, 10_000, 20_000, 50_000)  # files after which a soak looks at memory
 
 Work = Callable[[str], Any]
-Scans = Mapping[str, Callable[..., Iterable[Result]]]
+Scan = Callable[..., Iterable[Result]]
 
 
-def drawn_files(folder: Path, size: tuple[int, int], count: int) -> list[str]:
-    """Twenty different pictures, repeated as files of their own."""
-    where = Path(__file__).resolve().parents[1] / "fixtures" / "draw.py"
-    spec = importlib.util.spec_from_file_location("draw", where)
-    assert spec is not None
-    assert spec.loader is not None
-    draw = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(draw)
+def drawn_files(folder: Path, size: tuple[int, int], grain: float, count: int) -> list[str]:
+    """Return twenty different pictures, repeated as files of their own."""
     width, height = size
     folder = folder / f"{width}x{height}"
     folder.mkdir(exist_ok=True)
-    made: list[str] = []
-    for number in range(count):
-        path = folder / f"{number:06}.jpg"
-        if not path.exists() and number < 20:
-            grain = np.random.default_rng(number).normal(0, GRAIN.get(width, 0), (height, width, 1))
-            picture = np.asarray(draw.scene(number, size)) + grain
-            Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(path, quality=85)
-        elif not path.exists():
-            path.write_bytes(Path(made[number % 20]).read_bytes())
-        made.append(str(path))
-    return made
-
-
-def bits_a_pixel(files: list[str]) -> float:
-    """How much the files hold."""
-    pixels = 0
-    for file in files:
-        with Image.open(file) as opened:
-            pixels += opened.width * opened.height
-    return 8 * sum(map(os.path.getsize, files)) / pixels
-
-
-def listed(folder: Path, records: int) -> HashList:
-    """A list of random PDQs and digests."""
-    path = folder / f"known-{records}.list"
-    if path.exists():
-        return HashList.open(path)
-    rng = np.random.default_rng(1)
-    with (folder / "known.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["id", "pdq", "md5"])
-        for number in range(records):
-            writer.writerow([f"e{number}", rng.bytes(32).hex(), rng.bytes(16).hex()])
-    known = HashList.create(path)
-    known.import_file(folder / "known.csv", source="bench")
-    return known.refresh()
+    made = [folder / f"{number:06}.jpg" for number in range(count)]
+    for number, path in enumerate(made):
+        if path.exists():
+            continue
+        if number < 20:
+            noise = np.random.default_rng(number).normal(0, grain, (height, width, 1))
+            picture = (np.asarray(scene(number, size)) + noise).clip(0, 255).astype(np.uint8)
+            path.write_bytes(saved(Image.fromarray(picture), quality=85))
+        else:
+            path.write_bytes(made[number % 20].read_bytes())
+    return [str(path) for path in made]
 
 
 # The ways that are compared, each on one file.
 
 
 def decode(file: str) -> None:
-    """Pillow's grey pixels of a file: of a JPEG its luma, which is all that we look at."""
+    """Decode a file's luma, which is all that we look at, by Pillow."""
     opened = Image.open(io.BytesIO(Path(file).read_bytes()))
     opened.draft("L", opened.size)
     opened.load()
 
 
 def decode_rgb(file: str) -> None:
-    """Pillow's own pixels of a file."""
+    """Decode a file as most people do."""
     Image.open(io.BytesIO(Path(file).read_bytes())).load()
 
 
 def threatexchange(file: str) -> str:
-    """ThreatExchange's hash of a file."""
+    """Return ThreatExchange's PDQ of a file."""
     from threatexchange.signal_type.pdq.signal import PdqSignal
 
     return str(PdqSignal.hash_from_file(Path(file)))
 
 
-def perception(file: str) -> str:
-    """perception's PDQ of a file, in hexadecimal."""
-    from perception.hashers import PDQHash
-
-    return str(PDQHash().compute(file, hash_format="hex"))
-
-
 def imagehash(file: str) -> str:
-    """imagehash's pHash of a file."""
+    """Return imagehash's pHash of a file."""
     from imagehash import phash
 
     return str(phash(Image.open(file)))
 
 
-def rivals() -> dict[str, Work]:
-    """Those that are installed."""
-    ways = {"threatexchange": threatexchange, "perception": perception, "imagehash": imagehash}
-    return {name: way for name, way in ways.items() if importlib.util.find_spec(name) is not None}
+RIVALS: dict[str, Work] = {"threatexchange": threatexchange, "imagehash": imagehash}
 
 
-def ways_of_scanning(*, ray: bool) -> Scans:
-    """Ours, on this machine and on a Ray that begins and ends with each scan."""
+def scans(*, ray: bool) -> dict[str, Scan]:
+    """Return our scans: on this machine, and on a Ray that begins and ends with each."""
     if not ray:
         return {"scan": scan}
     from screener.scanning import ray as on_ray
@@ -161,11 +122,11 @@ def ways_of_scanning(*, ray: bool) -> Scans:
     return {"scan": scan, "scan on Ray": on_ray.scan}
 
 
-# What one way does to many files, in so many processes.
+# How fast each way is, in so many processes.
 
 
 def _share(work: Work, files: list[str], begin: Any, done: Any) -> None:
-    """In a process of its own: wait for the others, and go."""
+    """Do a share of the work in a process of its own, once the others are ready."""
     # As a scan's worker does it: glibc keeps a picture's memory for the next.
     bytearray(30 << 20)
     for file in files[:3]:
@@ -177,37 +138,37 @@ def _share(work: Work, files: list[str], begin: Any, done: Any) -> None:
 
 
 def rate(work: Work, files: list[str], processes: int) -> float:
-    """Files a second of so many processes, each with a share of them."""
+    """Return files a second of processes that each have a share of them."""
     context = multiprocessing.get_context("spawn")
     begin, done = context.Barrier(processes + 1), context.Barrier(processes + 1)
-    all_of_them = [
+    workers = [
         context.Process(target=_share, args=(work, files[n::processes], begin, done))
         for n in range(processes)
     ]
-    for one in all_of_them:
+    for one in workers:
         one.start()
     begin.wait()
     start = time.perf_counter()
     done.wait()
     seconds = time.perf_counter() - start
-    for one in all_of_them:
+    for one in workers:
         one.join()
     return len(files) / seconds
 
 
-def looped(engine: Screener, files: list[str]) -> float:
-    """Files a second of `screen` in a loop."""
+def looped(screener: Screener, files: list[str]) -> float:
+    """Return files a second of `screen` in a loop."""
     for file in files[:3]:
-        engine.screen(file)
+        screener.screen(file)
     start = time.perf_counter()
     for file in files:
-        engine.screen(file)
+        screener.screen(file)
     return len(files) / (time.perf_counter() - start)
 
 
-def private_memory() -> list[int]:
-    """Bytes that each worker has for itself alone."""
-    found = []
+def worker_memory() -> int:
+    """Return the most bytes that a worker has for itself alone."""
+    found = [0]
     for child in multiprocessing.active_children():
         try:
             text = Path(f"/proc/{child.pid}/smaps_rollup").read_text()
@@ -215,226 +176,159 @@ def private_memory() -> list[int]:
             continue
         lines = [line.split() for line in text.splitlines() if line.startswith("Private_")]
         found.append(1024 * sum(int(line[1]) for line in lines))
-    return found
+    return max(found)
 
 
 def scanned(
-    engine: Screener, files: list[str], jobs: int, way: Callable[..., Iterable[Result]] = scan
+    screener: Screener, files: list[str], jobs: int, way: Scan
 ) -> tuple[list[str], float, int, float]:
-    """Verdicts in the order of the files, files a second after the first quarter, the largest
-    worker's memory, and seconds of the scan's own a file.
+    """Return verdicts in the order of the files, and the scan's figures.
+
+    These are files a second after the first quarter, the largest worker's memory, and the seconds
+    of the scan's own process a file.
     """
     verdicts, begin, own, largest = {}, 0.0, 0.0, 0
     quarter = len(files) // 4
     # As they come: in order, what waited behind a worker that began late would come all at once.
-    for number, result in enumerate(way(engine, files, jobs=jobs, ordered=False), start=1):
+    for number, result in enumerate(way(screener, files, jobs=jobs, ordered=False), start=1):
         verdicts[result.input] = str(result.verdict)
         if number == quarter:
             begin, own = time.perf_counter(), time.process_time()
         if number == max(len(files) - 40, quarter + 1):
-            largest = max(private_memory(), default=0)
+            largest = worker_memory()
     count = len(files) - quarter
     speed = count / (time.perf_counter() - begin)
     own = (time.process_time() - own) / count
     return [verdicts[file] for file in files], speed, largest, own
 
 
-def compare(engine: Screener, files: list[str], scans: Scans) -> None:
-    """Scans and loop agree; and the rivals hash what we hash."""
-    expected = [str(engine.screen(file).verdict) for file in files]
-    for way in scans.values():
+def compare(screener: Screener, files: list[str], ways: dict[str, Scan]) -> None:
+    """Stop unless scans and loop agree, and the rivals hash what we hash."""
+    expected = [str(screener.screen(file).verdict) for file in files]
+    for way in ways.values():
         for jobs in JOBS:
-            if scanned(engine, files, jobs, way)[0] != expected:
+            if scanned(screener, files, jobs, way)[0] != expected:
                 raise SystemExit("the scan disagrees with the loop")
     kinds = (KINDS["pdq"], KINDS["phash"])
     for file in files[:20]:
         made = hash_item(file, policy=Policy(), kinds=kinds).hashes
         ours = {one.hash.kind.name: one.hash for one in reversed(made)}
-        for name, way in rivals().items():
+        for name, work in RIVALS.items():
             kind = "phash" if name == "imagehash" else "pdq"
-            away = ours[kind].distance(Hash.parse(kind, way(file)))
+            away = ours[kind].distance(Hash.parse(kind, work(file)))
             if away > DRIFT:
                 raise SystemExit(f"{name}'s {kind} of {file} lies {away} bits from ours")
 
 
-def rows(
-    engine: Screener, files: list[str], size: str, rounds: int, scans: Scans
-) -> list[dict[str, Any]]:
-    """All ways by their names, the median of the rounds of each."""
-    compare(engine, files[:100], scans)
-    told: dict[str, list[float]] = {}
-    memory: dict[str, int] = {}
-    own: dict[str, list[float]] = {}
+def measure(
+    screener: Screener, files: list[str], size: str, rounds: int, ways: dict[str, Scan]
+) -> list[Row]:
+    """Return the median of the rounds of each way and number of processes."""
+    compare(screener, files[:100], ways)
+    speeds: dict[tuple[str, int], list[float]] = {}
+    scans_own: dict[tuple[str, int], list[float]] = {}
+    memory: dict[tuple[str, int], int] = {}
 
-    def add(how: str, speed: float) -> None:
-        told.setdefault(how, []).append(speed)
+    def run(name: str, jobs: int, speed: Callable[[], float]) -> None:
+        speeds.setdefault((name, jobs), []).append(speed())
 
     for _ in range(rounds):
         for jobs in JOBS:
-            for name, way in (("decoding alone", decode), ("decoding to RGB alone", decode_rgb)):
-                add(f"{name}, {jobs}", rate(way, files, jobs))
-            for name, one in scans.items():
-                how = f"{name}, {jobs}"
-                _, speed, memory[how], seconds = scanned(engine, files, jobs, one)
-                add(how, speed)
-                own.setdefault(how, []).append(seconds)
-            for name, way in rivals().items():
-                add(f"{name}, hashing alone, {jobs}", rate(way, files[: len(files) // 4], jobs))
-        add("screen, in a loop, 1", looped(engine, files))
-    bits = bits_a_pixel(files[:20])
-    found = []
-    for how, speeds in told.items():
-        name, processes = how.rsplit(", ", 1)
-        row = {
-            "size": size, "bits_a_pixel": round(bits, 2), "how": name, "processes": int(processes),
-            "files_per_s": round(statistics.median(speeds), 1),
-        }  # fmt: skip
-        if how in own:
-            row["worker_bytes"] = memory[how]
-            row["own_ms"] = round(1e3 * statistics.median(own[how]), 3)
-        found.append(row)
-    return found
+            run("decoding alone", jobs, partial(rate, decode, files, jobs))
+            run("decoding to RGB alone", jobs, partial(rate, decode_rgb, files, jobs))
+            for name, way in ways.items():
+                _, speed, memory[name, jobs], own = scanned(screener, files, jobs, way)
+                speeds.setdefault((name, jobs), []).append(speed)
+                scans_own.setdefault((name, jobs), []).append(own)
+            for name, work in RIVALS.items():
+                few = files[: len(files) // 4]
+                run(f"{name}, hashing alone", jobs, partial(rate, work, few, jobs))
+        run("screen, in a loop", 1, partial(looped, screener, files))
+    width, height = SIZES[size][0]
+    bits = 8 * sum(map(os.path.getsize, files[:20])) / (20 * width * height)
+    rows = []
+    for (name, jobs), found in speeds.items():
+        row: Row = {"size": size, "bits_a_pixel": round(bits, 2), "how": name, "processes": jobs}
+        row["files_per_s"] = round(statistics.median(found), 1)
+        if (name, jobs) in memory:
+            row["worker_bytes"] = memory[name, jobs]
+            row["own_ms"] = round(1e3 * statistics.median(scans_own[name, jobs]), 3)
+        rows.append(row)
+        print(row, flush=True)
+    return rows
 
 
-def claims(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is to be at least so many times what, by size."""
-    found = []
-    for size in SIZES:
-        speed = {(r["how"], r["processes"]): r["files_per_s"] for r in told if r["size"] == size}
-        wanted = [("scan", 2, "scan", 1, 1.8)]
-        for jobs in JOBS:
-            wanted.append(("scan", jobs, "decoding alone", jobs, 0.8))
-            wanted.append(("scan", jobs, "decoding to RGB alone", jobs, 0.8))
-            wanted.append(("scan", jobs, "threatexchange, hashing alone", jobs, 4.0))
-        for how, jobs, other, others, least in wanted:
-            if (other, others) not in speed:
-                continue
-            times = speed[how, jobs] / speed[other, others]
-            found.append(
-                {"size": size, "claim": f"{how} with {jobs}, of {other} with {others}",
-                 "times": round(times, 3), "at_least": least, "holds": times >= least}
-            )  # fmt: skip
-    return found
-
-
-def resident() -> int:
-    """Bytes of this process that are in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def soak(engine: Screener, files: list[str]) -> list[dict[str, Any]]:
-    """Memory of the scan, and of the largest worker, as a long scan goes on."""
-    told: list[dict[str, Any]] = []
+def soak(screener: Screener, files: list[str]) -> list[Row]:
+    """Return the memory of the scan, and of the largest worker, as a long scan goes on."""
+    rows: list[Row] = []
     begin = time.perf_counter()
-    marks = {n for n in (1000, 2000, 5000, 10_000, 20_000, 50_000) if n < len(files) - 100}
-    for number, _ in enumerate(scan(engine, files, jobs=2), start=1):
-        if number in marks or number == len(files) - 100:
-            row = {"files": number, "scan_bytes": resident(),
-                   "worker_bytes": max(private_memory(), default=0),
-                   "files_per_s": round(number / (time.perf_counter() - begin), 1)}  # fmt: skip
-            told.append(row)
+    last = len(files) - 100
+    for number, _ in enumerate(scan(screener, files, jobs=2), start=1):
+        if number == last or (number in MARKS and number < last):
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            row = {
+                "files": number,
+                "scan_bytes": pages * os.sysconf("SC_PAGE_SIZE"),
+                "worker_bytes": worker_memory(),
+                "files_per_s": round(number / (time.perf_counter() - begin), 1),
+            }
+            rows.append(row)
             print(row, flush=True)
-    return told
+    return rows
 
 
-@contextmanager
-def workplace(kept: Path | None) -> Iterator[Path]:
-    """A folder for pictures and list."""
-    if kept is not None:
-        kept.mkdir(exist_ok=True)
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
+def table(rows: list[Row]) -> str:
+    """Return files a second of all ways."""
+    speeds = {(row["how"], row["size"], row["processes"]): row["files_per_s"] for row in rows}
+    columns = [(size, jobs) for size in SIZES for jobs in JOBS]
+    head = ["files a second", *(f"{size}, {jobs}" for size, jobs in columns)]
+    lines = [
+        [how, *(f"{speeds[how, *at]:,.0f}" if (how, *at) in speeds else "" for at in columns)]
+        for how in dict.fromkeys(how for how, _, _ in speeds)
+    ]
+    return tables.table(head, lines)
 
 
-def table(told: list[dict[str, Any]]) -> str:
-    """Files a second of all ways, and what is to be at least how much."""
-    lines = ["| files a second | " + " | ".join(f"{size}, {n}" for size in SIZES for n in JOBS)]
-    lines += ["|".join(["", "---"] + ["---"] * len(SIZES) * len(JOBS))]
-    speeds = {(r["how"], r["size"], r["processes"]): r for r in told if "how" in r}
-    for how in dict.fromkeys(how for how, _, _ in speeds):
-        found = [speeds.get((how, size, jobs)) for size in SIZES for jobs in JOBS]
-        lines.append(f"| {how} | " + " | ".join("" if f is None else f"{f['files_per_s']:,.0f}"
-                                                for f in found))  # fmt: skip
-    text = " |\n".join(lines) + " |\n\n"
-    for row in told:
-        if "claim" in row:
-            held = "holds: " if row["holds"] else "**falls short**: "
-            text += f"- {held}{row['size']}, {row['claim']}: {row['times']} times"
-            text += f" (at least {row['at_least']})\n"
-    return text
-
-
-def rows_before(path: Path | None, without: str) -> list[dict[str, Any]]:
-    """The rows of a receipt, but for claims and those of a size."""
+def rows_before(path: Path | None, without: str) -> list[Row]:
+    """Return the rows of a receipt but for those of a size."""
     if path is None or not path.exists():
         return []
     before = json.loads(path.read_text(encoding="utf-8"))["rows"]
     return [row for row in before if "how" in row and row["size"] != without]
 
 
-def write_page(told: list[dict[str, Any]], page: Path) -> None:
-    """The table into the page, between its marks."""
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    page.write_text(before + BEGIN + table(told) + END + rest.split(END, 1)[1], encoding="utf-8")
-
-
-def show(told: list[dict[str, Any]]) -> None:
-    """A line a way, and a line a claim."""
-    for row in told:
-        if "how" in row:
-            private = row.get("worker_bytes")
-            memory = f"   {private / 2**20:6.1f} MiB a worker" if private else ""
-            memory += f"   {row['own_ms']:6.3f} ms of its own a file" if "own_ms" in row else ""
-            way = f"{row['how']}, {row['processes']}"
-            print(f"{row['size']:10} {way:36} {row['files_per_s']:8.1f} files/s{memory}")
-        elif "claim" in row:
-            held = "holds" if row["holds"] else "FAILS"
-            print(f"{held} {row['size']}: {row['claim']}: {row['times']} (at least"
-                  f" {row['at_least']})")  # fmt: skip
-
-
 def main() -> None:
-    """Measure, tell, and write the receipt."""
-    parser = argparse.ArgumentParser(description=QUESTION)
-    parser.add_argument("--small", action="store_true", help="few files, for CI")
-    parser.add_argument("--files", type=int, default=1200)
-    parser.add_argument("--records", type=int, default=1_000_000)
+    """Measure, print, and write receipt and page."""
+    parser = receipt.parser(__doc__)
     parser.add_argument("--size", choices=list(SIZES), help="this one alone")
     parser.add_argument("--ray", action="store_true", help="scan on a Ray of its own as well")
     parser.add_argument("--soak", type=int, metavar="FILES", help="scan so many small files once")
     parser.add_argument("--folder", type=Path, help="keep pictures and list here")
-    parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
     parser.add_argument("--into", type=Path, help="write the table into benchmarks.md in there")
     arguments = parser.parse_args()
-    count, records = (40, 1000) if arguments.small else (arguments.files, arguments.records)
-    told: list[dict[str, Any]] = []
-    with workplace(arguments.folder) as folder:
-        engine = Screener(listed(folder, records))
-        engine.warm()
+    small, rows = arguments.small, rows_before(arguments.receipt, arguments.size or "")
+    with lists.workplace(arguments.folder) as folder:
+        records = 1000 if small else RECORDS
+        values = lists.drawn(records, ("pdq", "md5"))
+        screener = Screener(lists.made(folder / f"known-{records}.list", values))
+        screener.warm()
         if arguments.soak:
-            told = soak(engine, drawn_files(folder, (160, 120), arguments.soak))
+            rows = soak(screener, drawn_files(folder, (160, 120), 0.0, arguments.soak))
         else:
-            by_size = {
-                size: drawn_files(folder, SIZES[size], max(int(count * SHARE.get(size, 1)), 45))
-                for size in (SMALL if arguments.small else SIZES)
-                if arguments.size in (None, size)
-            }
-            for size, files in by_size.items():
-                rounds = 1 if arguments.small else ROUNDS
-                told += rows(engine, files, size, rounds, ways_of_scanning(ray=arguments.ray))
-            if arguments.size is not None:
-                told = [*rows_before(arguments.receipt, arguments.size), *told]
-                told.sort(key=lambda row: list(SIZES).index(row["size"]))
-            # Of few files, times say nothing.
-            told += [] if arguments.small else claims(told)
-    show(told)
-    if arguments.into and not arguments.soak:
-        write_page(told, arguments.into / "benchmarks.md")
-    if arguments.receipt:
-        used = ["pillow", "numpy", *rivals()]
-        receipt.write(arguments.receipt, receipt.receipt(QUESTION, told, used))
+            chosen = [arguments.size] if arguments.size else list(SIZES)
+            rows = rows if arguments.size else []
+            for size in chosen[:1] if small else chosen:
+                pixels, grain, count = SIZES[size]
+                files = drawn_files(folder, pixels, grain, 120 if small else count)
+                ways = scans(ray=arguments.ray)
+                rows += measure(screener, files, size, 1 if small else 3, ways)
+            rows.sort(key=lambda row: list(SIZES).index(row["size"]))
+    if not arguments.soak:
+        print(table(rows))
+        if arguments.into:
+            tables.replace(arguments.into / "benchmarks.md", "scan.py", table(rows))
+    packages = ["pillow", "numpy", *RIVALS]
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, packages))
 
 
 if __name__ == "__main__":

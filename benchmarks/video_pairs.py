@@ -1,20 +1,21 @@
-"""What the rule for listed videos rests on: who agrees with whom, and for how long.
+"""Which videos agree with which, and what do title cards have in common?
 
-Four tables. `pairs`: each video under a folder, hashed once a second, is listed, and each one,
-looked at as where a list holds videos, in all orientations, is compared with it; videos whose
-names are in one group of `--same` are of one footage. `shift`: how many frames of the reference
-vPDQ files, which have every frame, agree with the frame so much later: how exactly two samplings
-must meet. `cards`: title cards with other words, drawn here, in two sizes of type: their quality,
-how near they come to each other, how near a re-encoded one comes to itself, and how much their rows
-are each other's likeness (`sameness`), beside photographs. `noise`: clips of cards that differ in a
-word or two, with noise.
+The evidence for the rule about listed videos, in four tables. `pairs`: each video under a folder,
+hashed once a second, is listed, and each one, sampled as for a list with videos, in all
+orientations, is compared with it; videos whose names are in one group of SAME are of one footage.
+`shift`: how many frames of the reference vPDQ files, which have every frame, agree with the frame
+so much later: how exactly two samplings must coincide. `cards`: title cards with other words, in
+two sizes of type: their quality, how near they come to each other, how near a re-encoded one comes
+to itself, and how much the rows of a card resemble each other (`sameness`), beside photographs.
+`noise`: clips of cards that differ in a word or two, with noise.
+
+    python benchmarks/video_pairs.py [--small] [--material FOLDER] [--receipt FILE]
 
 What this does not show: how often unrelated footage of the world agrees; sixty short clips are few.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections import Counter
 from pathlib import Path
@@ -23,23 +24,24 @@ from typing import Any
 import cv2
 import numpy as np
 import receipt
+from pictures import MATERIAL
+from receipt import Row
 
 from screener import Policy
+from screener.screening.input import vpdq
 from screener.errors import MediaError
+from screener.screening.input.hash_item import hash_item
 from screener.hashing import pdq
-from screener.hashing.hash import KINDS
 from screener.hashing.video_frames import Frames, sameness
+from screener.hashing.hash import KINDS
+from screener.screening.matching.video_search import clips_of
 from screener.media.image import open_image
 from screener.media.video.sampling.rules import Sampling
-from screener.screening.input import vpdq
-from screener.screening.input.hash_item import hash_item
-from screener.screening.matching.video_search import clips_of
 from screener.screening.video_rule.agreement import compare
 
-# OpenCV too: it draws the cards, and each version in a type of its own.
-VERSIONS = ("numpy", "av", "opencv-python-headless")
-QUESTION = "Which videos agree with which, and what do title cards have in common?"
-# Of the reference material: what was cut from one footage, and so does agree.
+# OpenCV draws the cards, and each of its versions in another type.
+PACKAGES = ("numpy", "av", "opencv-python-headless")
+# Of the reference material: parts of names of what was cut from one footage, and so agrees.
 SAME = (
     "derived/ torchcodec/nasa_13013",
     "mp4__sample_ flv__sample ts__sample_h264 mkv__sample_with mp4__bt601 avi__sample",
@@ -53,16 +55,16 @@ WORDS = (
 )  # fmt: skip
 
 
-def group(name: str, same: tuple[str, ...]) -> str:
-    """The footage that a file is of, as far as its name tells."""
-    for parts in same:
+def group(name: str) -> str:
+    """Return the footage that a file is of, by its name."""
+    for parts in SAME:
         if any(part in name for part in parts.split()):
             return parts
     return name
 
 
-def pairs(folder: Path, same: tuple[str, ...]) -> list[dict[str, Any]]:
-    """How many pairs of videos agree by which rule, of one footage and of two."""
+def pairs(folder: Path) -> list[Row]:
+    """Return how many pairs of videos agree by which rule, of one footage and of two."""
     policy = Policy(sampling=Sampling(against_videos=True))
     queries, listed = {}, {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -74,18 +76,18 @@ def pairs(folder: Path, same: tuple[str, ...]) -> list[dict[str, Any]]:
     counts: Counter[tuple[bool, str]] = Counter()
     for one, clips in queries.items():
         for other, frames in listed.items():
-            told = [compare(clip.frames, frames) for clip in clips]
-            rules = {str(agreement.rule) for agreement in told if agreement is not None}
+            found = [compare(clip.frames, frames) for clip in clips]
+            rules = {str(agreement.rule) for agreement in found if agreement is not None}
             rule = next((rule for rule in ("whole", "run", "alike") if rule in rules), "none")
-            counts[group(one, same) == group(other, same), rule] += 1
+            counts[group(one) == group(other), rule] += 1
     return [
         {"table": "pairs", "one_footage": one, "rule": rule, "pairs": number}
         for (one, rule), number in sorted(counts.items())
     ]
 
 
-def shift(folder: Path) -> list[dict[str, Any]]:
-    """How many usable frames agree with the one that is so many frames later."""
+def shift(folder: Path) -> list[Row]:
+    """Return the share of usable frames that agree with the one so many frames later."""
     rows = []
     for path in sorted(folder.glob("*[!8].txt")):
         lines = [line.split(",") for line in path.read_text().split()]
@@ -101,7 +103,7 @@ def shift(folder: Path) -> list[dict[str, Any]]:
 
 
 def card(words: str, size: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Light words in the middle of a black picture."""
+    """Return light words in the middle of a black picture."""
     frame = np.zeros((360, 640, 3), np.uint8)
     for line, text in enumerate(words.split("\n")):
         width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 3)[0][0]
@@ -110,8 +112,8 @@ def card(words: str, size: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return frame
 
 
-def cards(photos: Path) -> list[dict[str, Any]]:
-    """Title cards in two sizes, and photographs."""
+def cards(photos: Path) -> list[Row]:
+    """Return the figures of title cards in two sizes, and of photographs."""
     rows = []
     for size in (1.2, 2.4):
         shown = [card(words, size) for words in WORDS]
@@ -148,7 +150,7 @@ def cards(photos: Path) -> list[dict[str, Any]]:
 def noisy(
     photo: np.ndarray[Any, np.dtype[np.uint8]], noise: float, ground: int, seed: int
 ) -> Frames:
-    """Ten frames of a picture with noise of its own, blurred and re-encoded."""
+    """Return ten frames of a picture with noise of their own, blurred and re-encoded."""
     rng = np.random.default_rng((seed, int(noise), ground))
     made = []
     for _ in range(10):
@@ -160,7 +162,7 @@ def noisy(
     return Frames.ordered(np.arange(10), [one.quality for one in made], codes)
 
 
-# By the first the bounds of the rule were chosen; by the others nothing was.
+# Words, sizes, strengths of noise and grounds. The first chose the bounds of the rule.
 CHOSEN_ON = (
     ("PART 2", "PART 3", "CHAPTER ONE", "CHAPTER TWO", "THE END\nOF PART 2", "THE END\nOF PART 3"),
     (0.8, 1.2, 1.8, 2.4, 3.2), (3, 10, 25, 50), (0, 40),
@@ -173,9 +175,9 @@ HELD_OUT = (
 )  # fmt: skip
 
 
-def noise() -> list[dict[str, Any]]:
-    """By which rule clips of cards agree that differ in a word or two, through noise."""
-    rows: list[dict[str, Any]] = []
+def noise() -> list[Row]:
+    """Return by which rule noisy clips of cards agree that differ in a word or two."""
+    rows: list[Row] = []
     for name, (words, sizes, strengths, grounds) in (
         ("chosen on", CHOSEN_ON),
         ("held out", HELD_OUT),
@@ -187,8 +189,8 @@ def noise() -> list[dict[str, Any]]:
                 for seed, one in enumerate(words)
             ]
             for one, other in itertools.permutations(clips, 2):
-                told = compare(one, other)
-                counts["none" if told is None else str(told.rule)] += 1
+                found = compare(one, other)
+                counts["none" if found is None else str(found.rule)] += 1
         rows += [
             {"table": "noise", "cards": name, "rule": rule, "pairs": number}
             for rule, number in sorted(counts.items())
@@ -197,37 +199,23 @@ def noise() -> list[dict[str, Any]]:
 
 
 def spread(codes: np.ndarray[Any, np.dtype[np.uint8]]) -> dict[str, float]:
-    """The least, the median, the 99th in a hundred and the most."""
+    """Return the least, the median, the 99th in a hundred and the most."""
     values = np.percentile(sameness(codes), [0, 50, 99, 100])
     return dict(zip(("least", "median", "p99", "most"), values.round(2).tolist(), strict=True))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    beside = Path(__file__).resolve().parents[2] / "shared" / "material"
-    parser.add_argument(
-        "material",
-        type=Path,
-        nargs="?",
-        default=beside,
-        help="a folder with videos/, vpdq/ and photos-free/",
-    )
-    parser.add_argument("--same", nargs="*", default=SAME, help="parts of names of one footage")
-    parser.add_argument("--receipt", type=Path, help="where to write the figures as JSON")
-    parser.add_argument("--small", action="store_true", help="drawn cards only, in seconds")
-    asked = parser.parse_args()
-    rows = cards(asked.material / "none") if asked.small else [
-        *pairs(asked.material / "videos", tuple(asked.same)),
-        *shift(asked.material / "vpdq"),
-        *cards(asked.material / "photos-free"),
-        *noise(),
-    ]  # fmt: skip
-    for row in rows:
-        print(row)
-    if asked.receipt:
-        receipt.write(asked.receipt, receipt.receipt(QUESTION, rows, VERSIONS))
+    """Measure, print the rows, and write the receipt."""
+    parser = receipt.parser(__doc__)
+    help = "a folder with videos/, vpdq/ and photos-free/"
+    parser.add_argument("--material", type=Path, default=MATERIAL, help=help)
+    arguments = parser.parse_args()
+    material = arguments.material
+    rows = cards(material / "none" if arguments.small else material / "photos-free")
+    if not arguments.small:
+        rows = [*pairs(material / "videos"), *shift(material / "vpdq"), *rows, *noise()]
+    print(*rows, sep="\n")
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, PACKAGES))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,69 @@
+"""Benchmarks that documents name exist, and tables on their page have the figures of receipts."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def receipt(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a benchmark's receipt."""
+    return json.loads((ROOT / f"benchmarks/receipts/{name}.json").read_text())["rows"]
+
+
+def table(head: str) -> list[list[str]]:
+    """Return the cells of the table of docs/benchmarks.md whose head begins so."""
+    text = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8").partition(f"| {head}")[2]
+    rows = text.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_benchmarks_and_receipts_that_a_page_names_exist(page):
+    """A benchmark that is renamed or dropped is renamed or dropped in the documents too."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"benchmarks/(?:receipts/)?[a-z0-9_]+\.(?:py|json)", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_pdq_table_has_the_figures_of_its_receipt():
+    """Photos, milliseconds and ratios of each size."""
+    rows = [row for row in receipt("pdq") if row.get("kernel") == "avx512"]
+    expected = [
+        [
+            row["size"],
+            str(row["count"]),
+            f"{row['in_doubt']:.0%}",
+            *(f"{row['mean_milliseconds'][name]:.3g}" for name in ("pdqhash", "screener")),
+            f"{row['times_pdqhash']:.0f}×",
+            f"{row['eight_over_one']:.1f}",
+        ]
+        for row in rows
+    ]
+    assert table("picture | photos") == expected
+
+
+def test_match_table_has_the_figures_of_its_receipt():
+    """Microseconds, and times what the call is compared with."""
+    rows = [row for row in receipt("match") if "times" in row]
+    assert table("call | compared with") == [
+        [row["call"], row["against"], f"{row['microseconds']:.2f}", f"{row['times']:.2f}"]
+        for row in rows
+    ]
+
+
+def test_md5_table_has_the_figures_of_its_receipt():
+    """Gigabytes a second, by size and number of files."""
+    rates = {(row["bytes"], row["files"]): row for row in receipt("md5")}
+    for size, hashlib, *several, sha1, sha256 in table("bytes a file"):
+        by_count = [rates[int(size.replace(",", "")), count] for count in (2, 4, 8, 16)]
+        assert several == [f"{row['GB/s']['at once']} ({row['times']}×)" for row in by_count]
+        most = by_count[-1]["GB/s"]
+        assert [float(hashlib), float(sha1), float(sha256)] == [
+            most[name] for name in ("hashlib", "sha1", "sha256")
+        ]
