@@ -18,10 +18,10 @@ from pictures import saved, scene
 from PIL import ImageDraw
 
 from screener import Policy
-from screener.screening.input.hash_item import hash_item
 from screener.hashing import classic, pdq
 from screener.hashing.hash import KINDS
 from screener.media.image import open_image
+from screener.screening.input.hash_item import hash_item
 
 SHORT = tuple(KINDS[name] for name in ("phash", "dhash", "ahash", "whash"))
 WANTED = {

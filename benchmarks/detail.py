@@ -27,10 +27,10 @@ from receipt import Row
 
 from screener import Policy
 from screener.errors import MediaError
-from screener.screening.input.hash_item import Located, hash_item
 from screener.hashing import detail
 from screener.hashing.hash import KINDS, HashKind
 from screener.lists.store.records import why_not_searchable
+from screener.screening.input.hash_item import Located, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 FLOOR = 50

@@ -30,13 +30,13 @@ from PIL import Image
 from receipt import Row
 
 from screener import Policy
-from screener.reporting.calibration.calibrate import Count, MILLION
-from screener.reporting.calibration.recall import share
-from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.page import in_a_million
-from screener.screening.input.hash_item import Located, hash_item
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.image import open_image
+from screener.reporting.calibration.calibrate import MILLION, Count
+from screener.reporting.calibration.edits import EDITS
+from screener.reporting.calibration.page import in_a_million
+from screener.reporting.calibration.recall import share
+from screener.screening.input.hash_item import Located, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 WEAK = [kind.name for kind in PERCEPTUAL if kind.weak]

@@ -19,10 +19,10 @@ import receipt
 from codes import Codes
 
 from screener import Hash, HashCache, Screener, rescan
-from screener.screening.input.hash_item import Hashed
 from screener.hashing.hash import KINDS
-from screener.screening.input.located_hash import Hashes, Located, Turned
 from screener.media.source import Name
+from screener.screening.input.hash_item import Hashed
+from screener.screening.input.located_hash import Hashes, Located, OrientedHashes
 from screener.screening.result import MediaFacts
 
 DIGESTS = ("md5", "sha1", "sha256")
@@ -39,7 +39,7 @@ def fill(cache: HashCache, screener: Screener, inputs: int) -> Codes:
     batch: list[tuple[Hashed, tuple[int, ...]]] = []
     for number in range(inputs):
         values = rng.integers(0, 256, (8, 32), np.uint8)
-        pdqs = Turned("pdq", values.tobytes(), SCORES, SCORES, bytes(8), SCORES)
+        pdqs = OrientedHashes("pdq", values.tobytes(), SCORES, SCORES, bytes(8), SCORES)
         digests = [Located(Hash(KINDS[kind], rng.bytes(KINDS[kind].size))) for kind in DIGESTS]
         if number % 1000 == 7:
             values[0, 0] ^= 3

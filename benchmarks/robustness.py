@@ -39,10 +39,9 @@ from receipt import Row
 from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS, thumbnail
 
 from screener import Policy
+from screener.hashing import pdq
 from screener.reporting.calibration.calibrate import Count
 from screener.reporting.calibration.page import in_a_million
-from screener.screening.input.hash_item import hash_item
-from screener.hashing import pdq
 from screener.screening.input.hash_item import hash_item
 
 PLACES = (

@@ -43,7 +43,6 @@ from PIL import Image
 from receipt import Row
 
 from screener import Hash, Policy, Result, Screener, scan
-from screener.screening.input.hash_item import hash_item
 from screener.hashing.hash import KINDS
 from screener.screening.input.hash_item import hash_item
 

@@ -28,15 +28,15 @@ from pictures import MATERIAL
 from receipt import Row
 
 from screener import Policy
-from screener.screening.input import vpdq
 from screener.errors import MediaError
-from screener.screening.input.hash_item import hash_item
 from screener.hashing import pdq
-from screener.hashing.video_frames import Frames, sameness
 from screener.hashing.hash import KINDS
-from screener.screening.matching.video_search import clips_of
+from screener.hashing.video_frames import Frames, sameness
 from screener.media.image import open_image
 from screener.media.video.sampling.rules import Sampling
+from screener.screening.input import vpdq
+from screener.screening.input.hash_item import hash_item
+from screener.screening.matching.video_search import clips_of
 from screener.screening.video_rule.agreement import compare
 
 # OpenCV draws the cards, and each of its versions in another type.
