@@ -142,7 +142,8 @@ bool same_search(std::size_t bytes, std::uint64_t large, std::uint32_t apart) {
     const ScanResult right = scan(kScanScalar, codes.data(), 3000, codes.data(), 50, bytes, radius);
     for (const Kernels& kernels : supported)
       for (const Way way : {Way::lookup, Way::join}) {
-        const ScanResult found = search(index, radius, way, kernels, codes.data(), 50, 2);
+        const ScanResult found =
+            search(index, radius, way, kernels.scan, kernels.ring, codes.data(), 50, 2);
         if (found.offsets == right.offsets && found.rows == right.rows &&
             found.distances == right.distances)
           continue;

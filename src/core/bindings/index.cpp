@@ -95,8 +95,8 @@ class SearchableCodes {
         threads < 1 || threads > kMostThreads)
       throw nb::value_error("arguments that no search takes");
     ScanResult result = without_gil([&] {
-      return screener::search(index_, radius, way_named(way), active(), queries.data(),
-                              last == 0 ? 1 : queries.shape(0), threads);
+      return screener::search(index_, radius, way_named(way), active().scan, active().ring,
+                              queries.data(), last == 0 ? 1 : queries.shape(0), threads);
     });
     // Most searches find nothing, and making three arrays takes longer than a small search.
     if (result.rows.empty()) return nb::none();

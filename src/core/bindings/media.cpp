@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "arrays.h"
-#include "image/edges.h"
-#include "image/seams.h"
+#include "image/backdrop.h"
+#include "image/borders.h"
 
 namespace screener {
 namespace {

@@ -23,7 +23,7 @@ void bind_index(nb::module_& m);
 void bind_build(nb::module_& m);
 void bind_digests(nb::module_& m);
 void bind_scan(nb::module_& m);
-void bind_floor(nb::module_& m);
+void bind_memory_bandwidth(nb::module_& m);
 void bind_pdq(nb::module_& m);
 void bind_pdq_bound(nb::module_& m);
 void bind_detail(nb::module_& m);

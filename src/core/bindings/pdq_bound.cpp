@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "pdq/pdq.h"
 #include "pdq/pdq_sample.h"
 #include "pixel_array.h"
 

@@ -3,8 +3,8 @@
 #pragma once
 #include <vector>
 
+#include "index/follow_links.h"
 #include "index/planner.h"
-#include "index/walk.h"
 
 namespace screener {
 

@@ -55,7 +55,7 @@ TableJoin::TableJoin(const Ring& ring, const RingKernel& kernel, const QueryBloc
       passed_(kRun * kBucketLines + 16),
       hits_(kRun * kPlaces),
       waiting_(kWaiting) {
-  walk_.begin(ring, kernel, block, plan.thresholds, plan.radius);
+  links_.begin(ring, kernel, block, plan.thresholds, plan.radius);
 }
 
 void TableJoin::begin(std::size_t table) {
@@ -204,8 +204,8 @@ void TableJoin::follow_each(const Link* links, std::size_t line, const std::uint
 void TableJoin::follow_rows(std::size_t line, const std::uint32_t* hits, std::size_t count) {
   const std::uint32_t* rows = ring_.rows + (line * kLine - ring_.base[table_]);
   for (std::size_t i = 0; i < count; ++i)
-    walk_.compare(rows[hits[i] % kPlaces], entries_[hits[i] / kPlaces].number);
-  if (walk_.comparing() >= kSteps) finish();
+    links_.compare(rows[hits[i] % kPlaces], entries_[hits[i] / kPlaces].number);
+  if (links_.comparing() >= kSteps) finish();
 }
 
 // Tests the sketches that have come from memory. What passes goes on along the links.
@@ -221,9 +221,9 @@ void TableJoin::settle() {
     const std::uint32_t differs = one.rest ^ std::uint32_t{ring_.sketches[one.slot]} << 16;
     const std::uint32_t sum =
         (one.query >> kFlipsAt) + count_bits(differs & 0xffffu) + count_bits(differs >> 16);
-    walk_.add(
+    links_.add(
         {one.slot, number, static_cast<std::uint16_t>(sum), static_cast<std::uint8_t>(table_), 3});
-    if (walk_.waiting() >= kSteps) finish();
+    if (links_.waiting() >= kSteps) finish();
   }
   waiting_count_ = 0;
 }
@@ -232,7 +232,7 @@ void TableJoin::settle() {
 // will be compared with all codes anyway.
 void TableJoin::finish() {
   std::size_t kept = found.size();
-  walk_.finish(found);
+  links_.finish(found);
   for (std::size_t i = kept; i < found.size(); ++i)
     if (++candidates[found[i].query] <= most_candidates_) found[kept++] = found[i];
   found.resize(kept);

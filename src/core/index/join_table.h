@@ -4,8 +4,8 @@
 #include <array>
 #include <vector>
 
+#include "index/follow_links.h"
 #include "index/planner.h"
-#include "index/walk.h"
 
 namespace screener {
 
@@ -51,7 +51,7 @@ class TableJoin {
   const Thresholds& thresholds_;
   std::size_t most_candidates_;
   std::size_t crowded_;
-  Walk walk_;
+  LinkFollower links_;
   SortedQueries sorted_;
   std::size_t table_ = kMostChunks;  // none yet
   std::uint32_t start_ = 0;          // the slots of the bucket

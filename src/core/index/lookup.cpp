@@ -192,7 +192,7 @@ bool Lookup::sieve(std::size_t first, const Thresholds& thresholds) {
   candidates_.clear();
   followed_ = 0;
   at_ = first * ring_->tables;
-  walk_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
+  links_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
   const std::size_t most = plan_->most_candidates;
   std::size_t count = 0;
   for (std::size_t block = 0; block < listed_; block += kBlock) {
@@ -209,11 +209,11 @@ bool Lookup::sieve(std::size_t first, const Thresholds& thresholds) {
     if (count > most || (done >= listed_ / kForetold && count > most * done / listed_ + kFewPassed))
       return false;
     if (count > plan_->usual_candidates) continue;
-    walk_.advance();  // memory works on what these ask for while the next lines are tested
+    links_.advance();  // memory works on what these ask for while the next lines are tested
     follow();
   }
   follow();
-  walk_.finish(found_);
+  links_.finish(found_);
   return true;
 }
 
@@ -234,8 +234,8 @@ void Lookup::follow() {
     const std::uint64_t slot = lines_[some.line] * std::uint64_t{kLine};
     if (slot - first_slot >= slots) refuse_damaged();
     const auto query = static_cast<std::uint32_t>(at_ / ring_->tables);
-    walk_.add(table, slot, some.mask, query, tests_[some.line]);
-    if (walk_.waiting() >= kWaiting) walk_.finish(found_);
+    links_.add(table, slot, some.mask, query, tests_[some.line]);
+    if (links_.waiting() >= kWaiting) links_.finish(found_);
   }
 }
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "index/follow_links.h"
 #include "index/planner.h"
-#include "index/walk.h"
 
 namespace screener {
 
@@ -46,7 +46,7 @@ class Lookup {
   const RingKernel* kernel_ = nullptr;
   const RadiusPlan* plan_ = nullptr;
   Thresholds fitted_;
-  Walk walk_;
+  LinkFollower links_;
   std::size_t size_ = 0;  // queries of the group, which are numbered from 0 here
   std::array<std::uint8_t, kGroup * 2 * kMostChunks> codes_;
   std::array<std::uint16_t, kGroup * kMostChunks> chunks_;

@@ -138,10 +138,10 @@ INLINE std::size_t sieve(const BucketLines& bucket, const QueryRun& run, std::ui
   return list_hits<kLines>(bucket, masks, from * kLines, passed, hits);
 }
 
+#include "index/popcount.inc"
 #include "index/ring_held_buckets.inc"
 #include "index/ring_lines.inc"
 #include "index/ring_loops.inc"
-#include "popcount.inc"
 
 }  // namespace
 

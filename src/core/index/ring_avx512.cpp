@@ -186,9 +186,9 @@ INLINE std::size_t sieve<1>(const BucketLines& bucket, const QueryRun& run,
   return listed;
 }
 
+#include "index/popcount.inc"
 #include "index/ring_held_buckets.inc"
 #include "index/ring_loops.inc"
-#include "popcount.inc"
 
 }  // namespace
 

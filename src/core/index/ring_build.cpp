@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "bits.h"
-#include "index/places.h"
+#include "index/posting_order.h"
 #include "index/repeats.h"
 #include "threads.h"
 
@@ -140,7 +140,7 @@ class Builder {
     }
   }
 
-  Places places(std::size_t table) const {
+  PostingOrder places(std::size_t table) const {
     return {large(), columns_.of(table), columns_.of(table + 1), count_, left_out_};
   }
 
@@ -148,7 +148,7 @@ class Builder {
   // tells each one's place in this table and in the next.
   template <class Link, class Tell>
   void fill_links(std::size_t table, Link* links, Tell tell) {
-    Places following = places(table + 1);
+    PostingOrder following = places(table + 1);
     const std::uint16_t* keys = columns_.of(table + 1);
     const std::uint16_t* sketches = columns_.of(table + 2);
     fill(table, links,
@@ -162,7 +162,7 @@ class Builder {
     const std::uint32_t* starts = directory(table);
     const std::uint16_t* keys = columns_.of(table);
     const std::uint16_t* next_keys = columns_.of(table + 1);
-    Places own = places(table);
+    PostingOrder own = places(table);
     if (large()) own.write_lines(built_.weights.as<std::uint8_t>() + table * kBuckets * kWeights);
     Counts filled(kBuckets, 0);
     for (std::uint64_t row = 0; row < count_; ++row) {

@@ -31,10 +31,10 @@ INLINE std::uint32_t test_line(const std::uint16_t* line, std::uint32_t test) {
   return vgetq_lane_u32(vreinterpretq_u32_u8(sum), 0);
 }
 
+#include "index/popcount.inc"
 #include "index/ring_buckets.inc"
 #include "index/ring_lines.inc"
 #include "index/ring_loops.inc"
-#include "popcount.inc"
 
 }  // namespace
 

@@ -43,8 +43,8 @@ INLINE std::uint32_t within(Counts counts, std::uint32_t radius) {
   return ~static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(above))) & 0xffu;
 }
 
+#include "index/popcount.inc"
 #include "index/scan_sieve.inc"
-#include "popcount.inc"
 
 }  // namespace
 

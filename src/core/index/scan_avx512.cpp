@@ -33,8 +33,8 @@ INLINE std::uint32_t within(Counts counts, std::uint32_t radius) {
   return _mm512_cmple_epu32_mask(counts, _mm512_set1_epi32(static_cast<int>(radius)));
 }
 
+#include "index/popcount.inc"
 #include "index/scan_sieve.inc"
-#include "popcount.inc"
 
 }  // namespace
 

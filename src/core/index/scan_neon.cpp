@@ -35,8 +35,8 @@ INLINE std::uint32_t within(Counts counts, std::uint32_t radius) {
   return vaddvq_u32(vandq_u32(vcleq_u32(counts, vdupq_n_u32(radius)), vld1q_u32(kBits)));
 }
 
+#include "index/popcount.inc"
 #include "index/scan_sieve.inc"
-#include "popcount.inc"
 
 }  // namespace
 

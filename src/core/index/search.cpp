@@ -22,10 +22,11 @@ using Numbers = std::vector<std::uint32_t>;  // of queries, ascending
 // One search and what it found so far.
 class Search {
  public:
-  Search(const Index& index, const Kernels& kernels, const std::uint8_t* queries, std::size_t count,
-         std::uint32_t radius, std::size_t threads)
+  Search(const Index& index, const ScanKernel& scan_kernel, const RingKernel& ring_kernel,
+         const std::uint8_t* queries, std::size_t count, std::uint32_t radius, std::size_t threads)
       : holding_(index.holding()),
-        kernels_(kernels),
+        scan_kernel_(scan_kernel),
+        ring_kernel_(ring_kernel),
         queries_(queries),
         count_(count),
         radius_(radius),
@@ -148,7 +149,7 @@ class Search {
     share_out(tasks, threads, [&](std::size_t task, std::size_t thread) {
       Share& share = shares[thread];
       thread_local Lookup lookup;
-      lookup.begin(ring, kernels_.ring, plan);
+      lookup.begin(ring, ring_kernel_, plan);
       const std::size_t end = std::min(numbers.size(), (task + 1) * kTaskQueries);
       for (std::size_t i = task * kTaskQueries; i < end; i += kGroup)
         lookup.run(queries_, {numbers.data() + i, std::min(kGroup, end - i)}, share.found,
@@ -187,7 +188,7 @@ class Search {
       (heavy[i] ? others : light).push_back(heavy[i] ? numbers[i] : i);
     std::vector<Found> found;
     Numbers crowded;
-    join(ring, kernels_.ring, block, numbers.size(), light, plan, threads_, found, crowded);
+    join(ring, ring_kernel_, block, numbers.size(), light, plan, threads_, found, crowded);
     for (const Found& one : found) found_.push_back({numbers[one.query], one.row, one.distance});
     for (const std::uint32_t at : crowded) left_.push_back(numbers[at]);
     look_up(ring, plan, others);
@@ -220,7 +221,7 @@ class Search {
     std::vector<ScanResult> parts(threads);
     share_out(threads, threads, [&](std::size_t task, std::size_t) {
       const std::size_t first = count * task / threads;
-      parts[task] = scan(kernels_.scan, codes.first, codes.count, queries + first * holding_.bytes,
+      parts[task] = scan(scan_kernel_, codes.first, codes.count, queries + first * holding_.bytes,
                          count * (task + 1) / threads - first, holding_.bytes, radius_);
     });
     return joined(parts);
@@ -264,7 +265,8 @@ class Search {
   }
 
   const Holding& holding_;
-  const Kernels& kernels_;
+  const ScanKernel& scan_kernel_;
+  const RingKernel& ring_kernel_;
   const std::uint8_t* queries_;
   std::size_t count_;
   std::uint32_t radius_;
@@ -276,10 +278,10 @@ class Search {
 }  // namespace
 
 ScanResult search(const Index& index, std::uint32_t radius, std::optional<Way> way,
-                  const Kernels& kernels, const std::uint8_t* queries, std::size_t query_count,
-                  std::size_t threads) {
+                  const ScanKernel& scan_kernel, const RingKernel& ring_kernel,
+                  const std::uint8_t* queries, std::size_t query_count, std::size_t threads) {
   if (query_count > UINT32_MAX) throw std::length_error("too many queries in one batch");
-  Search state(index, kernels, queries, query_count, radius, threads);
+  Search state(index, scan_kernel, ring_kernel, queries, query_count, radius, threads);
   if (!way && index.choose(query_count, radius).way == Way::flat) way = Way::flat;
   if (way == Way::flat || index.parts().empty() || query_count == 0) return state.flat();
   for (const Part& part : index.parts()) state.search_part(part, way);

@@ -8,12 +8,13 @@
 //   lookup.cpp           Way::lookup: few queries; lines of sketches: RingKernel::sieve_lines
 //   join.cpp             Way::join: many queries, bucket by bucket (join_table.cpp):
 //                        RingKernel::sieve_bucket, then sieve_waiting
-//   walk.cpp             what passed, along the links to the codes: RingKernel::distances
+//   follow_links.cpp             what passed, along the links to the codes: RingKernel::distances
 // ring.h says why that is exact, thresholds.h which buckets it takes; each kernel is in a file of
 // its own, as scan_avx2.cpp and ring_avx2.cpp.
 #pragma once
 #include "index/index.h"
-#include "kernels.h"
+#include "index/ring.h"
+#include "index/scan.h"
 
 namespace screener {
 
@@ -21,7 +22,7 @@ namespace screener {
 // for any number of threads and each way. The cheapest way unless one is given. Throws
 // std::domain_error where the index is damaged.
 ScanResult search(const Index& index, std::uint32_t radius, std::optional<Way> way,
-                  const Kernels& kernels, const std::uint8_t* queries, std::size_t query_count,
-                  std::size_t threads);
+                  const ScanKernel& scan_kernel, const RingKernel& ring_kernel,
+                  const std::uint8_t* queries, std::size_t query_count, std::size_t threads);
 
 }  // namespace screener

@@ -8,44 +8,18 @@
 // which is 0.2 a pixel at 1600×1004, 0.04 at 20000×14000 and 16 at the very worst, in a picture of
 // five very long rows.
 #pragma once
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "pdq/pdq_kernel.h"
+#include "pdq/pdq_types.h"
 #include "pixels.h"
 
 namespace screener {
 
-constexpr int kPdqBits = kBand * kBand;
-constexpr size_t kPdqBytes = kPdqBits / 8;
-constexpr size_t kOrientations = 8;
-
-// The 32 bytes of the hash, in the order of its text.
-using PdqHash = std::array<uint8_t, kPdqBytes>;
-
-struct PdqResult {
-  PdqHash hash;
-  int quality;  // 0 to 100
-  bool operator==(const PdqResult&) const = default;
-};
-
-// Of the picture upright, rotate90 (counter-clockwise), rotate180, rotate270, flip_vertical (top to
-// bottom), flip_horizontal, transpose, anti_transpose: of each what `pdq` finds in the turned
-// picture.
-using PdqOrientations = std::array<PdqResult, kOrientations>;
-
 // A picture with a side under five pixels has the zero hash and quality 0.
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel);
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel);
-
-// A hash of which so many bits may be others in the reference; its quality is the reference's.
-struct PdqSketch {
-  PdqResult result;
-  int doubt;
-};
-using PdqSketches = std::array<PdqSketch, kOrientations>;
 
 // The same as `pdq_orientations`, but where only up to `most` bits are in doubt the picture is not
 // filtered for them.
@@ -58,13 +32,8 @@ std::vector<PdqResult> pdq_batch(const std::vector<Pixels>& pictures, const PdqK
 // The same as `pdq`, always in the reference's order.
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel);
 
-// What the quick way finds, and how far the reference may be from it, if the first `rows` rows of
-// the grid, or some more, are filtered in its order. Sides are 5 to 32,768.
-struct PdqDoubt {
-  std::array<float, kPdqBits> coefficients;
-  std::array<double, kPdqBits> bounds;
-  bool certain;  // whether no doubt is left of the hash and the quality
-};
+// What the quick way finds if the first `rows` rows of the grid, or some more, are filtered in the
+// reference's order. Sides are 5 to 32,768.
 PdqDoubt pdq_doubt(const Pixels& pixels, const PdqKernel& kernel, int rows);
 
 }  // namespace screener

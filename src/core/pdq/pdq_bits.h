@@ -1,6 +1,6 @@
 // From the coefficients of a picture to the bits of its hash.
 #pragma once
-#include "pdq/pdq.h"
+#include "pdq/pdq_types.h"
 
 namespace screener {
 

@@ -13,10 +13,10 @@ using Counts = std::vector<std::uint32_t>;
 
 // Deals the places of a bucket to a table's postings, which ask in order of their rows: one after
 // the other or, in large tables, those of each sketch's weight after those of smaller ones.
-class Places {
+class PostingOrder {
  public:
-  Places(bool large, const std::uint16_t* keys, const std::uint16_t* sketches, std::uint64_t count,
-         const std::vector<bool>& left_out)
+  PostingOrder(bool large, const std::uint16_t* keys, const std::uint16_t* sketches,
+               std::uint64_t count, const std::vector<bool>& left_out)
       : groups_(large ? kWeights + 1 : 1), next_(kBuckets * groups_, 0) {
     for (std::uint64_t row = 0; row < count; ++row)
       if (left_out.empty() || !left_out[row]) ++next_[group(keys[row], sketches[row])];

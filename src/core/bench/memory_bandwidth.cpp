@@ -1,4 +1,4 @@
-#include "bench/floor.h"
+#include "bench/memory_bandwidth.h"
 
 #include <cstring>
 

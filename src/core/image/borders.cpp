@@ -1,4 +1,4 @@
-#include "image/edges.h"
+#include "image/borders.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "index/walk.h"
+#include "index/follow_links.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -26,7 +26,7 @@ void sort_once(std::vector<Found>& found) {
   found.erase(std::unique(found.begin(), found.end()), found.end());
 }
 
-void Walk::prefetch(const Step& step, std::size_t table) const {
+void LinkFollower::prefetch(const Step& step, std::size_t table) const {
   const std::uint64_t at = step.slot - ring_->base[table];
   if (holds_rows(table)) {
     prefetch_line(ring_->rows + at);
@@ -38,7 +38,7 @@ void Walk::prefetch(const Step& step, std::size_t table) const {
   }
 }
 
-std::uint32_t Walk::follow_link(const Step& step, std::size_t table) const {
+std::uint32_t LinkFollower::follow_link(const Step& step, std::size_t table) const {
   const std::uint32_t* starts = bucket(ring_->around(table + 1), ring_->sketches[step.slot]);
   const std::uint64_t slot =
       std::uint64_t{starts[0]} + link_at(*ring_, step.slot - ring_->base[table]);
@@ -50,7 +50,7 @@ std::uint32_t Walk::follow_link(const Step& step, std::size_t table) const {
 
 // Steps in tables with rows become pairs; the others stand on the next table afterwards. Every slot
 // that a step can stand on was checked to lie in its table, and so do its row and its link.
-void Walk::move_on() {
+void LinkFollower::move_on() {
   for (const Step& step : steps_) {
     const std::size_t table = table_of(step);
     if (holds_rows(table)) {
@@ -68,13 +68,14 @@ void Walk::move_on() {
 }
 
 // The distance of the chunk after the first `length` of a step, whose other side is `sketch`.
-std::uint32_t Walk::distance(const Step& step, std::size_t length, std::uint32_t sketch) const {
+std::uint32_t LinkFollower::distance(const Step& step, std::size_t length,
+                                     std::uint32_t sketch) const {
   const std::size_t chunk = ring_->around(step.start + length);
   return count_bits(sketch ^ queries_.chunks[step.query * ring_->tables + chunk]);
 }
 
 // Whether a step stays within its bound where its link, by what it tells, leads.
-bool Walk::may_go_on(const Step& step, std::size_t table) const {
+bool LinkFollower::may_go_on(const Step& step, std::size_t table) const {
   const std::uint32_t sketch = told_at(*ring_, step.slot - ring_->base[table]);
   const std::uint32_t sum = step.sum + distance(step, step.length, sketch);
   return static_cast<int>(sum) <= thresholds_->bound(step.start, step.length + 1u);
@@ -82,27 +83,27 @@ bool Walk::may_go_on(const Step& step, std::size_t table) const {
 
 // Adds the distance of one more chunk. False beyond the bound. Once round the ring the first chunk
 // is counted again, in the sum as in the bound.
-bool Walk::count_chunk(Step& step) const {
+bool LinkFollower::count_chunk(Step& step) const {
   step.sum = static_cast<std::uint16_t>(
       step.sum + distance(step, step.length - 1u, ring_->sketches[step.slot]));
   return step.sum <= thresholds_->bound(step.start, step.length);
 }
 
 // Of the first of those that moved, the ones still within their bound wait for their next link.
-void Walk::extend(std::size_t count) {
+void LinkFollower::extend(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
     if (count_chunk(moved_[i])) add(moved_[i]);
   moved_.erase(moved_.begin(), moved_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 // In this order, so that nothing is read that was asked of memory a moment ago.
-void Walk::advance() {
+void LinkFollower::advance() {
   const std::size_t arrived = moved_.size();
   move_on();
   extend(arrived);
 }
 
-void Walk::finish(std::vector<Found>& found) {
+void LinkFollower::finish(std::vector<Found>& found) {
   while (waiting() != 0) advance();
   distances_.resize(pairs_.size());
   kernel_->distances(ring_->codes, queries_.codes, ring_->bytes, pairs_.data(), pairs_.size(),

@@ -1,4 +1,4 @@
-#include "image/seams.h"
+#include "image/backdrop.h"
 
 #include <algorithm>
 #include <array>

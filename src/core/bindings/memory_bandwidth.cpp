@@ -1,5 +1,5 @@
 // Reading memory as a search reads it; for benchmarks.
-#include "bench/floor.h"
+#include "bench/memory_bandwidth.h"
 
 #include <algorithm>
 
@@ -25,7 +25,7 @@ std::uint64_t read_memory(Values<std::uint8_t> data, std::optional<Values<std::u
 
 }  // namespace
 
-void bind_floor(nb::module_& m) {
+void bind_memory_bandwidth(nb::module_& m) {
   m.def("read_memory", &read_memory, "data"_a.noconvert(),
         "lines"_a.noconvert().none() = nb::none(), "ahead"_a = 0, "hint"_a = "",
         "Reads cache lines of memory, hinting ahead (t0, t1, nta), or all; for benchmarks.");

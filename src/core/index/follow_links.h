@@ -35,7 +35,7 @@ struct QueryBlock {
   const std::uint16_t* chunks;  // in the order of the ring, query after query
 };
 
-class Walk {
+class LinkFollower {
  public:
   void begin(const Ring& ring, const RingKernel& kernel, const QueryBlock& queries,
              const Thresholds& thresholds, std::uint32_t radius) {

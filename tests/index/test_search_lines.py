@@ -1,34 +1,9 @@
-"""What benchmarks ask of the core: the lines that a search reads, and memory read by itself."""
+"""The cache lines that a search reads, as benchmarks ask for them."""
 
 import numpy as np
 import pytest
 
 from screener import HammingIndex, _core
-
-
-@pytest.mark.parametrize("hint", ["", "t0", "t1", "nta"])
-def test_the_lines_named_are_read(hint: str) -> None:
-    """The sum is that of the first word of each line, however far ahead the hint is given."""
-    words = np.random.default_rng(1).integers(0, 1 << 60, (1000, 8), np.uint64)
-    lines = np.random.default_rng(2).integers(0, 1000, 500).astype(np.uint32)
-    expected = int(words[lines, 0].sum(dtype=np.uint64))
-    for ahead in (0, 7, 499, 500, 10_000):
-        assert _core.read_memory(words.view(np.uint8).reshape(-1), lines, ahead, hint) == expected
-
-
-def test_all_memory_is_read() -> None:
-    """Without lines every word counts."""
-    words = np.random.default_rng(3).integers(0, 1 << 50, 8000, np.uint64)
-    assert _core.read_memory(words.view(np.uint8)) == int(words.sum(dtype=np.uint64))
-
-
-def test_no_line_beyond_the_memory_is_read() -> None:
-    """A line that is not wholly inside is refused, and no line at all is nothing."""
-    memory = np.zeros(640, np.uint8)
-    assert _core.read_memory(memory, np.array([9], np.uint32)) == 0
-    assert _core.read_memory(memory, np.empty(0, np.uint32)) == 0
-    with pytest.raises(IndexError):
-        _core.read_memory(memory, np.array([10], np.uint32))
 
 
 def test_the_lines_of_a_search_hold_its_sketches() -> None:
