@@ -88,6 +88,10 @@ class Floor:
         if index.explain(radius=radius).way == "flat":
             queries = queries[:0]
         some = [index._index.lines(query, radius) for query in queries[:20]]
+        words = self._memory.view(np.uint64).reshape(-1, 8)[:, 0]
+        for lines in some:
+            if _core.read_memory(self._memory, lines) != words[lines].sum():
+                raise SystemExit("the probe reads other lines")
         self.lines = float(np.mean([len(one) for one in some])) if some else 0.0
         # No two calls read the lines of the same queries: these would be in the cache.
         wanted = len(HINTS) * rounds * 200
