@@ -9,7 +9,7 @@ from iso_boxes import box
 
 from screener.media.image import embedded
 from screener.media.image.structure import icons, items
-from screener.media.video.containers import attachments, boxes
+from screener.media.video.containers import attachments, declared
 
 DEEP = 50_000  # more levels than Python calls functions within functions
 MANY = 300_000
@@ -45,7 +45,7 @@ def test_boxes_of_a_movie_within_one_another(kind):
 @pytest.mark.parametrize("kind", [b"moof", b"traf"])
 def test_fragments_within_one_another(kind):
     """They tell no times."""
-    assert not boxes.begins_anew(io.BytesIO(ISO + nested(kind)))
+    assert not declared.times_restart(io.BytesIO(ISO + nested(kind)))
 
 
 @pytest.mark.parametrize("kind", [b"moov", b"meta", b"ilst", b"data"])

@@ -17,12 +17,12 @@ from screener import Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media.video import frames
-from screener.media.video.containers import integrity
+from screener.media.video.containers import asf, integrity
 from screener.media.video.decoders import av_track, threads
 from screener.media.video.decoders.av_track import AvTrack
-from screener.media.video.decoders.display_order import Order
+from screener.media.video.decoders.display_order import DisplayOrder
 from screener.media.video.decoders.pyav import AvStream
-from screener.media.video.decoders.stream import Still
+from screener.media.video.decoders.stream import DecodedFrame
 from screener.media.video.sampling.rules import Sampling
 from screener.media.video.timing import Losses
 
@@ -220,7 +220,7 @@ def test_damage_of_any_frame_is_told_each_time(scene, monkeypatch, packet, sound
     told = set()
     for _ in range(10):
         steps = AvStream(io.BytesIO(data), "video/mp4").steps()
-        told.add(tuple(step.sound for step in steps if isinstance(step, Still)))
+        told.add(tuple(step.sound for step in steps if isinstance(step, DecodedFrame)))
 
     assert told == {(True,) * sound + (False,) * (24 - sound)}
 
@@ -245,7 +245,7 @@ def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
             steps = AvStream(io.BytesIO(data), mime).steps()
             told.append([
                 (step.number, step.time, step.sound, step.raw().tobytes())
-                if isinstance(step, Still) else step
+                if isinstance(step, DecodedFrame) else step
                 for step in steps if step is not None
             ])  # fmt: skip
 
@@ -266,7 +266,7 @@ def test_a_key_frame_that_waits_in_the_decoder_clears_nothing_behind_it(scene, p
 
     steps = [step for step in AvStream(io.BytesIO(data), "video/mp4").steps() if step]
 
-    sound = [isinstance(step, Still) and step.sound and step.time >= 0.05 for step in steps]
+    sound = [isinstance(step, DecodedFrame) and step.sound and step.time >= 0.05 for step in steps]
     assert sound == [False] * (len(steps) - 12) + [True] * 12
 
 
@@ -288,7 +288,7 @@ def test_frames_that_come_out_of_order_do_not_hang_on_the_cores(scene, monkeypat
     for cores in (1, 8):
         monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
         steps = [step for step in AvStream(io.BytesIO(data), "video/x-matroska").steps() if step]
-        assert [isinstance(step, Still) and step.number for step in steps] == [*range(20)]
+        assert [isinstance(step, DecodedFrame) and step.number for step in steps] == [*range(20)]
 
 
 @pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
@@ -296,12 +296,12 @@ def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
     """By a thread for each core where they can be relied on."""
     monkeypatch.setattr(threads, "cores", lambda: 4)
     stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
-    monkeypatch.setattr(stream, "_open_again", lambda: pytest.fail("it is begun again"))
+    monkeypatch.setattr(stream, "_reopen", lambda: pytest.fail("it is begun again"))
 
-    numbers = [step.number for step in stream.steps() if isinstance(step, Still)]
+    numbers = [step.number for step in stream.steps() if isinstance(step, DecodedFrame)]
 
     assert numbers == [*range(40)]
-    assert stream._crew == (4 if several else 0)
+    assert stream._threads == (4 if several else 0)
 
 
 def test_threads_that_log_do_not_wait_for_whoever_ends_them(scene):
@@ -393,14 +393,14 @@ def test_a_loss_of_exactly_a_step_counts():
 
 def test_frames_that_never_came_are_known_by_their_times():
     """Those that were wanted, and not those before the first that came, of what was joined, say."""
-    order = Order(back=10)
+    order = DisplayOrder(back=10)
     for stamp, wanted in ((0, True), (1, True), (2, True), (3, False), (4, True), (6, True)):
         order.read(stamp, decoded=stamp, wanted=wanted)
     order.read(None, wanted=True)
 
-    assert (order.number(1), order.missed()) == (1, [])
-    assert (order.number(4), order.missed()) == (4, [2])
-    assert order.missed() == []
+    assert (order.number(1), order.take_missed()) == (1, [])
+    assert (order.number(4), order.take_missed()) == (4, [2])
+    assert order.take_missed() == []
     assert order.rest() == [6]
 
     order.read(90, decoded=90, wanted=True)
@@ -482,26 +482,30 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
         def __getattr__(self, name):
             return getattr(self._container, name)
 
-    whole, facts = av_track._opened, AvTrack._read_facts
+    whole, facts = av_track._open_container, AvTrack._read_properties
 
     def of_no_length(self, lasts):
         facts(self, lasts)
         self.duration = None
 
     with monkeypatch.context() as patched:
-        patched.setattr(AvTrack, "_read_facts", of_no_length)
+        patched.setattr(AvTrack, "_read_properties", of_no_length)
         stream = AvStream(io.BytesIO(clip([scene(5)] * 20, container="mpegts")), "video/mp2t")
         stream._track.container = Broken(stream._track.container)
-        patched.setattr(av_track, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
-        assert 0 < sum(isinstance(step, Still) for step in stream.steps()) <= 20
+        patched.setattr(av_track, "_open_container", lambda *one, **how: Broken(whole(*one, **how)))
+        assert 0 < sum(isinstance(step, DecodedFrame) for step in stream.steps()) <= 20
     assert stream.ends == math.inf
 
-    opened = frames._decoder
-    monkeypatch.setattr(frames, "_decoder", lambda *given, **told: breaking(opened(*given, **told)))
+    opened = frames._open_track
+    monkeypatch.setattr(
+        frames, "_open_track", lambda *given, **told: breaking(opened(*given, **told))
+    )
 
     def breaking(stream):
         stream._track.container = Broken(stream._track.container)
-        monkeypatch.setattr(av_track, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
+        monkeypatch.setattr(
+            av_track, "_open_container", lambda *one, **how: Broken(whole(*one, **how))
+        )
         return stream
 
     with pytest.raises(MediaError, match="undecodable"):
@@ -517,10 +521,10 @@ def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
 
     for cut in (whole[:middle], whole[: middle + 10], whole[: middle + 400], whole[:-1]):
         assert engine.screen(cut).verdict is Verdict.UNSCREENED
-    assert integrity.broken(io.BytesIO(whole[:middle])) == "truncated"
-    assert integrity.broken(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
-    assert integrity.broken(io.BytesIO(whole + bytes(300))) is None
-    assert integrity.broken(io.BytesIO(whole + whole)) is None
+    assert integrity.damage(io.BytesIO(whole[:middle])) == "truncated"
+    assert integrity.damage(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
+    assert integrity.damage(io.BytesIO(whole + bytes(300))) is None
+    assert integrity.damage(io.BytesIO(whole + whole)) is None
 
 
 @pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
@@ -586,7 +590,7 @@ def test_an_avi_whose_index_is_damaged_is_not_cleared(engine, scene, codec):
 
 
 @pytest.fixture(scope="module")
-def asf(scene):
+def asf_clip(scene):
     """Three seconds in an ASF."""
     shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 1)], size=(160, 120))
     return clip(shown, container="asf", codec="msmpeg4v2", gop=10)
@@ -604,23 +608,23 @@ def asf(scene):
         (-2, b"\xff\xff"),
     ],
 )
-def test_an_asf_whose_frames_are_not_whole_is_not_cleared(engine, asf, at, value):
+def test_an_asf_whose_frames_are_not_whole_is_not_cleared(engine, asf_clip, at, value):
     """FFmpeg goes on with another frame, or another packet, and says nothing."""
-    with av.open(io.BytesIO(asf)) as file:
+    with av.open(io.BytesIO(asf_clip)) as file:
         keys = [bytes(one) for one in file.demux(video=0) if one.is_keyframe]
-    place = asf.index(keys[1][:40]) + at
+    place = asf_clip.index(keys[1][:40]) + at
 
-    for data, reason in ((asf, None), (replaced(asf, place, value), "undecodable")):
+    for data, reason in ((asf_clip, None), (replaced(asf_clip, place, value), "undecodable")):
         assert engine.screen(data).reason == reason
 
 
-def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf):
+def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf_clip):
     """As where its head tells two sizes of them, or the first one is damaged at its start."""
-    first = asf.index(bytes.fromhex("820000"), asf.index(integrity.ASF_DATA))
-    size = asf.index(integrity._ASF_FACTS) + 24 + 68
+    first = asf_clip.index(bytes.fromhex("820000"), asf_clip.index(asf.DATA))
+    size = asf_clip.index(asf.PROPERTIES) + 24 + 68
 
     for place in (first, size + 1, size + 5):
-        result = engine.screen(replaced(asf, place, b"\0"))
+        result = engine.screen(replaced(asf_clip, place, b"\0"))
         assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable"), place
 
 

@@ -35,9 +35,9 @@ from screener.media import opening
 from screener.media.files import allowance
 from screener.media.files.limits import Limits
 from screener.media.video import frames as video
-from screener.media.video.containers import boxes, integrity
+from screener.media.video.containers import integrity
 from screener.media.video.decoders.pyav import AvStream
-from screener.media.video.decoders.stream import Still
+from screener.media.video.decoders.stream import DecodedFrame
 from screener.media.video.sampling import walk
 from screener.media.video.sampling.bars import Bars
 from screener.media.video.sampling.rules import Sampling
@@ -388,7 +388,9 @@ class Shown:
                 passed = time if passed is None else passed
                 continue
             pixels = partial(np.full, (1, 1), number % 256, np.uint8)
-            yield Still(number, time, pixels, pixels, behind=0 if passed is None else time - passed)
+            yield DecodedFrame(
+                number, time, pixels, pixels, behind=0 if passed is None else time - passed
+            )
             passed = None
 
 
@@ -422,7 +424,7 @@ def test_nothing_that_is_shown_for_a_step_is_passed_over(gaps, every, mode):
         assert len(looked) <= 2 * (until / every + 1)
         grid, needed = Grid(every), set()
         for number, time in enumerate(times):
-            grid.meet(time)
+            grid.observe(time)
             if number and grid.needs(times[number - 1]):
                 needed.add(number - 1)
         assert looked_at(Shown(times, until, needed | {len(times) - 1}), every=every) == looked
@@ -442,7 +444,7 @@ def test_a_constant_frame_rate_costs_a_frame_a_step(rate, every):
 def test_frames_without_timestamps_follow_each_other_and_time_never_runs_back():
     """One frame later each; where timestamps begin anew, so does time, from where it was."""
     clock = Clock(0.5)
-    told = [clock.tell(stamp) for stamp in (None, None, 2.0, None, 1.9, 3.0, 2.0, 0.0, 0.5, 7.0)]
+    told = [clock.advance(stamp) for stamp in (None, None, 2.0, None, 1.9, 3.0, 2.0, 0.0, 0.5, 7.0)]
 
     assert told == [0.0, 0.5, 2.0, 2.5, 2.5, 3.0, 3.0, 3.5, 4.0, 10.5]
 
@@ -464,7 +466,7 @@ def test_every_frame_is_decoded_once_timestamps_have_begun_anew():
     grid = Grid(1.0)
 
     def needs(time):
-        grid.meet(time)
+        grid.observe(time)
         return grid.needs(time)
 
     before = [needs(time) for time in (0.0, 0.9, 0.5, 1.2, 0.7, 1.1, 5.0, 5.5, 5.2)]
@@ -479,14 +481,14 @@ def test_pieces_shorter_than_a_second_that_were_joined_do_not_stand_at_one_time(
     and time then stands where it would without timestamps. One frame out of order changes nothing.
     """
     joined = Clock(0.1)
-    told = [joined.tell(at / 10) for _ in range(3) for at in range(9)]
+    told = [joined.advance(at / 10) for _ in range(3) for at in range(9)]
     wobbling = Clock(0.1)
 
     assert told[8::9] == pytest.approx([0.8, 1.7, 2.6])
     assert told == sorted(told)
     assert told[12:18] == pytest.approx([1.2, 1.3, 1.4, 1.5, 1.6, 1.7])
     stamps = (0.0, 0.3, 0.1, 0.2, 0.4, 0.5)
-    assert [wobbling.tell(at) for at in stamps] == [0.0, 0.3, 0.3, 0.3, 0.4, 0.5]
+    assert [wobbling.advance(at) for at in stamps] == [0.0, 0.3, 0.3, 0.3, 0.4, 0.5]
 
 
 def test_a_loss_counts_where_it_leaves_more_than_a_step_unseen():
@@ -552,12 +554,12 @@ def test_a_frame_that_the_decoder_kept_back_does_not_hide_a_loss_behind_it():
 def test_what_is_lost_of_a_piece_that_begins_anew_is_lost_behind_the_one_before():
     """Its timestamps are those of the beginning; nothing was decoded that would tell."""
     clock = Clock(0.5)
-    clock.tell(4.0)
+    clock.advance(4.0)
 
-    assert [clock.lost(stamp) for stamp in (4.5, None, 0.0, 0.5)] == [4.5, 4.0, 4.5, 5.0]
-    assert clock.tell(4.5) == 4.5
-    assert clock.tell(0.0) == 5.0
-    assert clock.lost(1.0) == 6.0
+    assert [clock.lost_at(stamp) for stamp in (4.5, None, 0.0, 0.5)] == [4.5, 4.0, 4.5, 5.0]
+    assert clock.advance(4.5) == 4.5
+    assert clock.advance(0.0) == 5.0
+    assert clock.lost_at(1.0) == 6.0
 
 
 def test_key_frames_alone_are_decoded(scene):
@@ -1076,16 +1078,16 @@ def test_parts_that_do_not_follow_one_another_are_told(scene, container, unknown
     third = len(whole) // 3
     hole = whole[:third] + bytes(third) + whole[2 * third :]
 
-    assert integrity.broken(io.BytesIO(hole))
-    assert not integrity.broken(io.BytesIO(whole))
-    assert not boxes.ended_early(io.BytesIO(whole))
+    assert integrity.damage(io.BytesIO(hole))
+    assert not integrity.damage(io.BytesIO(whole))
+    assert not integrity.ended_early(io.BytesIO(whole))
     if container == "avi" and not unknown:
-        assert not integrity.broken(io.BytesIO(whole + bytes(30)))
+        assert not integrity.damage(io.BytesIO(whole + bytes(30)))
     cut = io.BytesIO(whole[: -300 if container == "asf" else -30])  # ASF has an index behind
-    assert boxes.ended_early(cut) or integrity.broken(cut)
+    assert integrity.ended_early(cut) or integrity.damage(cut)
     for size in range(0, 3000, 50):  # whatever is left of it, nothing is raised
-        integrity.broken(io.BytesIO(whole[:size]))
-        integrity.broken(io.BytesIO(whole[:size] + b"\xff" * 300 + whole[size + 300 :]))
+        integrity.damage(io.BytesIO(whole[:size]))
+        integrity.damage(io.BytesIO(whole[:size] + b"\xff" * 300 + whole[size + 300 :]))
 
 
 def test_a_hole_that_ffmpeg_goes_on_behind_clears_nothing(scene, engine_of):
@@ -1643,7 +1645,7 @@ def test_a_frame_that_is_sampled_is_never_left_undecoded(times, every, parts, re
 
     needed = set()
     for time in order:
-        asked.meet(time)
+        asked.observe(time)
         needed |= {time} if asked.needs(time) else set()
 
     for before, time in itertools.pairwise([None, *sorted(times)]):
@@ -1668,7 +1670,7 @@ def test_frames_that_no_other_needs_are_left_out_and_nothing_else_changes(scene)
         assert np.array_equal(frame.pixels, frames[frame.part].pixels)
     with io.BytesIO(data) as file:
         steps = AvStream(file, "video/mp4", grid=lambda *_: Grid(1.0)).steps()
-        assert sum(isinstance(step, Still) for step in steps) < 50
+        assert sum(isinstance(step, DecodedFrame) for step in steps) < 50
 
 
 def test_frames_that_no_other_needs_are_left_out_where_all_are_shown_as_they_are_decoded(scene):
@@ -1695,7 +1697,7 @@ def test_frames_that_no_other_needs_are_left_out_where_all_are_shown_as_they_are
     out.seek(0)
     steps = AvStream(out, "video/webm", grid=Sampling().grid).steps()
 
-    assert sum(isinstance(step, Still) for step in steps) < 120
+    assert sum(isinstance(step, DecodedFrame) for step in steps) < 120
 
 
 def test_a_long_video_takes_little_memory(tmp_path, scene):

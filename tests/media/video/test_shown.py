@@ -19,7 +19,7 @@ from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing import vpdq_value as hashes_of_videos
 from screener.media.video import frames as video
-from screener.media.video.containers import boxes, declared
+from screener.media.video.containers import declared, matroska
 from screener.media.video.decoders import av_track, luma, opencv
 from screener.media.video.sampling.rules import Sampling
 from screener.screening.input import vpdq
@@ -53,7 +53,7 @@ def rebuilt(data, way, change):
     directory and checksums, which would not be right any more.
     """
     made = b""
-    for name, body, after in boxes.elements(io.BytesIO(data), 0, len(data)):
+    for name, body, after in matroska.elements(io.BytesIO(data), 0, len(data)):
         inner = data[body:after]
         if name == way[0]:
             inner = change(inner) if len(way) == 1 else rebuilt(inner, way[1:], change)
@@ -153,7 +153,7 @@ def test_a_crop_that_leaves_nothing_clears_nothing(decoder, scene, engine_of, cr
     result = engine_of(other=scene(9)).screen(data)
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
-    assert declared.hidden_by(io.BytesIO(data), 0, *SIZE) == (False, None)
+    assert matroska.alpha_and_crop(io.BytesIO(data), 0, *SIZE) == (False, None)
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -166,7 +166,7 @@ def test_what_is_cropped_is_cropped_before_it_is_turned(monkeypatch, turns):
     whole = np.rot90(stored, -turns)
     monkeypatch.setattr(luma, "_orientation", lambda _: (1, 6, 3, 8)[turns])
 
-    assert np.array_equal(opencv._cropped(crop, turns, whole), expected)
+    assert np.array_equal(opencv._cropped_upright(crop, turns, whole), expected)
     assert np.array_equal(luma.cropped(None, crop, whole), expected)
 
 
@@ -309,7 +309,7 @@ def test_an_alpha_channel_that_the_decoder_passes_over_clears_nothing(
 
     if codec.startswith("libvpx"):
         with monkeypatch.context() as patched:
-            patched.setattr(av_track, "_OF_ALPHA", {})
+            patched.setattr(av_track, "_ALPHA_DECODERS", {})
             result = engine.screen(data)
         assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
         assert result.extra is None
@@ -435,7 +435,7 @@ def test_a_transport_stream_tells_of_its_subtitles(tracks_of_it, some):
     stream = io.BytesIO(a_program(tracks_of_it))
     stream.seek(5)
 
-    assert declared.picture_subtitles(stream, "video/mp2t") == some
+    assert declared.image_subtitles(stream, "video/mp2t") == some
     assert stream.tell() == 5
 
 
@@ -446,13 +446,13 @@ def test_matroska_tells_of_its_subtitles(codec):
     cluster = element(0x1F43B675, bytes(20))
     data = bytes.fromhex("1a45dfa380") + element(0x18538067, cluster + element(0x1654AE6B, track))
 
-    assert declared.picture_subtitles(io.BytesIO(data), "video/x-matroska")
+    assert declared.image_subtitles(io.BytesIO(data), "video/x-matroska")
     for size in range(len(data)):
-        declared.picture_subtitles(io.BytesIO(data[:size]), "video/x-matroska")
+        declared.image_subtitles(io.BytesIO(data[:size]), "video/x-matroska")
 
 
 def test_heads_that_hold_one_another_without_end_are_left():
     """An AVI's lists in lists, and a list of no length."""
     for lists in (b"LIST\xff\xff\xff\x7fhdrl" * 10_000, b"LIST\0\0\0\0" * 10_000):
         data = b"RIFF\xff\xff\xff\x7fAVI " + lists
-        assert not declared.picture_subtitles(io.BytesIO(data), "video/x-msvideo")
+        assert not declared.image_subtitles(io.BytesIO(data), "video/x-msvideo")

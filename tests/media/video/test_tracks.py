@@ -164,11 +164,11 @@ def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, sce
         monkeypatch.setattr(mpeg_streams, "_CHUNK", chunk)
         stream = io.BytesIO(joined)
         stream.seek(5)
-        assert mpeg_streams.picture_tracks(stream).ids == {256, 512}
+        assert mpeg_streams.transport_tracks(stream).ids == {256, 512}
         assert stream.tell() == 5
-        assert mpeg_streams.picture_tracks(io.BytesIO(spread)).ids == {256}
-        assert mpeg_streams.picture_tracks(io.BytesIO(b"\x47" * 3000)).ids == set()
-        assert mpeg_streams.picture_tracks(io.BytesIO()) == (set(), False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(spread)).ids == {256}
+        assert mpeg_streams.transport_tracks(io.BytesIO(b"\x47" * 3000)).ids == set()
+        assert mpeg_streams.transport_tracks(io.BytesIO()) == (set(), False)
 
 
 def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monkeypatch, scene):
@@ -187,16 +187,18 @@ def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monk
         monkeypatch.setattr(mpeg_streams, "_CHUNK", chunk)
         stream = io.BytesIO(shown + coded + shown)
         stream.seek(5)
-        assert mpeg_streams.picture_tracks(stream) == ({256}, True)
+        assert mpeg_streams.transport_tracks(stream) == ({256}, True)
         assert stream.tell() == 5
-        assert mpeg_streams.picture_tracks(io.BytesIO(shown * 3)) == ({256}, False)
-        assert mpeg_streams.picture_tracks(io.BytesIO(tables + shown)) == ({256}, False)
-        assert mpeg_streams.picture_tracks(io.BytesIO(b"\x47" * 3000)) == (set(), False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(shown * 3)) == ({256}, False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(tables + shown)) == ({256}, False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(b"\x47" * 3000)) == (set(), False)
 
 
 def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
     """Whatever decoded; a match still counts."""
-    monkeypatch.setattr(mpeg_streams, "picture_tracks", lambda _: mpeg_streams.Tracks({256}, True))
+    monkeypatch.setattr(
+        mpeg_streams, "transport_tracks", lambda _: mpeg_streams.Tracks({256}, True)
+    )
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
     assert str(engine.screen(shown).reason) == "unsupported"
     assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
@@ -205,7 +207,7 @@ def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
 
 def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
     """It knows what it met at the start and the end of a large file; a match still counts."""
-    monkeypatch.setattr(mpeg_streams, "picture_tracks", lambda _: mpeg_streams.Tracks({256, 512}))
+    monkeypatch.setattr(mpeg_streams, "transport_tracks", lambda _: mpeg_streams.Tracks({256, 512}))
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
 
     result = engine.screen(shown)

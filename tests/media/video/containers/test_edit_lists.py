@@ -128,7 +128,7 @@ def test_so_little_that_no_frame_of_it_is_due_is_not_looked_for(
 @pytest.mark.parametrize(("start", "seconds", "left"), [(0, 6, 0), (0, 2, 4), (5, 0, 5), (2, 9, 2)])
 def test_how_much_is_left_out(six_seconds, start, seconds, left):
     """An edit of no length goes to the end, and none goes further."""
-    told = edit_lists.left_out(io.BytesIO(trimmed(six_seconds, start, seconds)))
+    told = edit_lists.trimmed_seconds(io.BytesIO(trimmed(six_seconds, start, seconds)))
     assert told == pytest.approx(left)
 
 
@@ -136,7 +136,7 @@ def test_frames_in_another_order_are_not_left_out(scene):
     """Their list begins where the first one is shown, which is later than it is decoded."""
     data = clip(panned(scene, 2, 30), preset="veryfast", bf="3")
     assert data.count(b"ctts") == 1
-    assert edit_lists.left_out(io.BytesIO(data)) == 0
+    assert edit_lists.trimmed_seconds(io.BytesIO(data)) == 0
 
 
 def test_what_is_no_edit_list_leaves_nothing_out(scene, six_seconds):
@@ -144,12 +144,12 @@ def test_what_is_no_edit_list_leaves_nothing_out(scene, six_seconds):
     moov = six_seconds.index(b"moov") - 4
     for size in range(moov, len(six_seconds), 7):
         cut = io.BytesIO(six_seconds[:size])
-        assert edit_lists.left_out(cut) == 0
+        assert edit_lists.trimmed_seconds(cut) == 0
         assert cut.tell() == 0
         spoilt = six_seconds[:size] + b"\xff" * 9 + six_seconds[size + 9 :]
-        assert edit_lists.left_out(io.BytesIO(spoilt)) >= 0
+        assert edit_lists.trimmed_seconds(io.BytesIO(spoilt)) >= 0
     matroska = clip(panned(scene, 2, 10), container="matroska")
-    assert edit_lists.left_out(io.BytesIO(matroska)) == 0
+    assert edit_lists.trimmed_seconds(io.BytesIO(matroska)) == 0
 
 
 FAR = {
@@ -164,7 +164,7 @@ FAR = {
 @pytest.mark.parametrize("behind", FAR.values(), ids=FAR)
 def test_boxes_that_lie_about_their_length_are_read_no_further(engine, six_seconds, behind):
     """Wherever they lead: nothing is raised, and the match stays."""
-    edit_lists.left_out(io.BytesIO(six_seconds + behind))
+    edit_lists.trimmed_seconds(io.BytesIO(six_seconds + behind))
     assert engine.screen(six_seconds + behind).verdict is Verdict.MATCH
 
 
@@ -175,8 +175,10 @@ def test_a_length_that_is_not_told_or_too_long_leaves_nothing_out(six_seconds, l
     told = int.from_bytes(six_seconds[at : at + 4], "big")
     longer = told + ticks(six_seconds, b"mdhd") if length is None else length
     data = six_seconds[:at] + longer.to_bytes(4, "big") + six_seconds[at + 4 :]
-    assert edit_lists.left_out(io.BytesIO(data)) == 0.0
-    assert edit_lists.left_out(io.BytesIO(trimmed(data, 0, 1.5))) == pytest.approx(4.5, abs=0.01)
+    assert edit_lists.trimmed_seconds(io.BytesIO(data)) == 0.0
+    assert edit_lists.trimmed_seconds(io.BytesIO(trimmed(data, 0, 1.5))) == pytest.approx(
+        4.5, abs=0.01
+    )
 
 
 def test_a_clip_that_is_trimmed_a_little_and_cannot_be_read_to_its_end_is_not_cleared(

@@ -147,7 +147,7 @@ def file_of(*parts, data=15, size=0, ways=1):
 
     begin = len(before) + len(fragment(0)) + 8
     file = before + fragment(begin) + box(b"mdat", bytes(data))
-    return fragments.declared(io.BytesIO(file))
+    return fragments.read_fragments(io.BytesIO(file))
 
 
 HEAD = (1, 1, 0)  # of a part of the track 1, whose data are the first
@@ -185,7 +185,7 @@ HEAD = (1, 1, 0)  # of a part of the track 1, whose data are the first
 )
 def test_what_fragments_declare(told, samples, unlike):
     """Samples that are not empty, and whether they are all that there is; in bounds."""
-    assert (told.samples[1], told.unlike) == (samples, unlike)
+    assert (told.samples[1], told.inconsistent) == (samples, unlike)
 
 
 @pytest.mark.parametrize("number", [1, 3])
