@@ -87,7 +87,6 @@ def open(
 def _open_track(
     file: _File, trimmed: float, track: int = 0, *, ignore_edits: bool = False
 ) -> Stream:
-    """Open a track by PyAV, or by OpenCV if that is not installed. Raises MediaError."""
     sampling = file.sampling
     try:
         if _has_pyav():
@@ -154,9 +153,7 @@ def _walk(file: _File, opened: Stream) -> Iterator[Frame]:
                 yield replace(frame, part=before + frame.part, part_kind=kind, track=turn)
             before, taken = before + walk.passed, walk.count
             walk.check(stream)
-            if opened.alpha_lost:
-                what = "cannot be decoded" if _has_pyav() else f"needs {needed('video')}"
-                raise MediaError("unsupported", f"the alpha channel of the video {what}")
+            _check_alpha(opened)
         except MediaError as error:
             trouble = trouble or error
     try:
@@ -167,6 +164,12 @@ def _walk(file: _File, opened: Stream) -> Iterator[Frame]:
     trouble = trouble or _unseen(file, opened)
     if trouble is not None:
         raise trouble
+
+
+def _check_alpha(opened: Stream) -> None:
+    if opened.alpha_lost:
+        what = "cannot be decoded" if _has_pyav() else f"needs {needed('video')}"
+        raise MediaError("unsupported", f"the alpha channel of the video {what}")
 
 
 def _attached_frames(
@@ -226,17 +229,13 @@ def _has_image_subtitles(file: _File, opened: Stream) -> bool:
 
 
 def _mpeg_tracks(stream: BinaryIO, mime: str) -> mpeg_streams.Tracks:
-    """Return the video tracks of a file that has no header to list them."""
     if mime == "video/mp2t":
         return mpeg_streams.transport_tracks(stream)
     return mpeg_streams.program_tracks(stream) if mime == "video/mpeg" else mpeg_streams.Tracks()
 
 
 def _further_track() -> str:
-    """Return why a declared track was not decoded.
-
-    OpenCV opens one track; FFmpeg reads the first of two indexes, in joined MP4 files.
-    """
+    """Return why a declared track was not decoded: FFmpeg reads one index of joined MP4 files."""
     if _has_pyav():
         return "a further video track is declared and cannot be reached"
     return f"a further video track needs {needed('video')}"

@@ -93,7 +93,7 @@ class Grid:
     def passed(self, time: float) -> float | None:
         """Return the due time at which the last frame is on screen, if the next comes at `time`.
 
-        Return None if the next comes before or at the due time, and is sampled itself.
+        None if the next comes in time to be sampled itself.
         """
         return self._due if self._due < time - EARLY else None
 

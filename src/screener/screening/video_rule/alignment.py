@@ -99,7 +99,7 @@ def best_run(pairs: Pairs) -> Run | None:
 def is_aligned(pairs: Pairs) -> bool:
     """Return whether frames agree each with its own at some offset, however little they differ.
 
-    Frames up to twice the radius apart count, as after strong compression.
+    Strong compression may take frames up to twice the radius apart.
     """
     return any(
         aligned.fits_only_here(np.flatnonzero(aligned.near <= ONE_PICTURE * aligned.radius), 2)
@@ -171,9 +171,9 @@ def _offsets(pairs: Pairs, tolerance: float) -> list[float]:
 class _Aligned:
     """Two videos at one offset.
 
-    `coarse` has the frames of the coarser sampled one within the finer one, `at` their times in it;
-    `nearest` is for each the frame of `fine` that is nearest in bits, of those within the tolerance
-    of its time, and `near` the distance. `swapped`: the coarser one is the listed one.
+    `coarse`: the frames of the coarser sampled one within the finer one, `at` their times in it;
+    `nearest`: for each the nearest frame of `fine` within the tolerance of its time, `near` the
+    distance in bits. `swapped`: the coarser one is the listed one.
     """
 
     coarse: Frames

@@ -37,7 +37,7 @@ _PGS, _DVB = 0x90, 0x59  # a codec and a descriptor of subtitles that are images
 class Tracks(NamedTuple):
     """Video tracks of a stream: their numbers, and whether a table gives one several codecs.
 
-    FFmpeg may decode only the first codec.
+    FFmpeg may decode only the first.
     """
 
     ids: Set[int] = frozenset()

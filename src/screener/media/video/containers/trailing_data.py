@@ -51,8 +51,7 @@ def _part_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 def _box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """Yield the end of each box of an ISO file, up to the first that is none.
 
-    Zeros, or the start of an image, can look like a box that ends with the file. Such a box has a
-    type that is not letters or that must have a length, or begins as an image does.
+    Zeros, or the start of an image, can look like a box that ends with the file.
     """
     begin = 0
     for kind, _, after in boxes(stream, 0, size):

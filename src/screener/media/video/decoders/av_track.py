@@ -56,12 +56,8 @@ _READINGS = 100  # of one track: FFmpeg ends a reading at damage, and may resume
 class AvTrack:
     """A video track, open to be read once and decoded by one thread.
 
-    The attributes that `Stream` has too mean the same. Further ones:
-
-    - `number`: the track's number in the file; `indexed`: the file lists all frames at once (MP4
-      and QuickTime; AVI also counts hidden ones); `tick`: seconds of a timestamp's unit.
-    - `ends`: when the video ends, if FFmpeg cannot tell what follows the last packet.
-    - `crop`: the `Sides` that players crop, or None.
+    Attributes that `Stream` does not have: `number` in the file; `indexed`: the file lists all
+    frames; `tick`: seconds of a timestamp's unit; `crop`: the `Sides` that players crop, or None.
     """
 
     def __init__(

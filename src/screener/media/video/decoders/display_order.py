@@ -1,4 +1,4 @@
-"""The numbers of a video's frames in display order, and the frames that never came."""
+"""The order in which a video's frames are shown."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import math
 
 
 class DisplayOrder:
-    """Numbers the frames in display order, also those that are not decoded.
-
-    It also knows the frames that should have come and did not, since not every decoder reports
-    them.
-    """
+    """Numbers the frames in display order, and knows those that should have come and did not."""
 
     def __init__(self, back: float) -> None:
         """Timestamps that go back by more than `back` start a new piece of joined files."""

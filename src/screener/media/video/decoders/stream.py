@@ -22,13 +22,11 @@ def _uncropped(pixels: Pixels) -> Pixels:
 class DecodedFrame:
     """A frame that was decoded and not yet converted.
 
-    - `number` counts the frames of the track from 0.
-    - `time` is in seconds from the first frame; None if the file does not say.
-    - `grey()` returns the upright grey pixels, (H, W) uint8.
-    - `raw()` returns what players show, perhaps not upright, perhaps with another black and white.
-    - `sound` is False if it was decoded from damaged data, and may show anything.
-    - `behind` is the seconds since the first frame that was skipped, undecoded, before it.
-    - `crop(pixels)` returns what players show of the upright pixels.
+    - `number`: from 0; `time`: seconds from the first frame, None if the file does not say.
+    - `grey()`: upright grey pixels, (H, W) uint8; `crop(pixels)`: what players show of them.
+    - `raw()`: the same, perhaps not upright, perhaps with another black and white.
+    - `sound`: False if it was decoded from damaged data.
+    - `behind`: seconds since the first undecoded frame before it.
     """
 
     number: int
@@ -57,16 +55,13 @@ class Length(NamedTuple):
 class Stream(Protocol):
     """An open video track.
 
-    - `tracks`: video tracks of the file; `covers`: how many of them are cover images; `cover`:
-      whether this one is. `ids`: numbers of all tracks that were known on opening; None if the
-      decoder does not report them.
-    - `width`, `height`: as shown.
-    - `frames`: as declared, or 0. `duration`: seconds. `length`: by which it is sampled.
-      `frame_seconds`: the usual duration of a frame.
-    - `trimmed`: seconds that edit lists hide. `shown_until`: when the last frame disappears, by the
-      longest declared duration; None if none is declared.
-    - `alpha_lost`: the track has an alpha channel that is not decoded. `subtitles`: the file has
-      subtitles that are images; None if the decoder does not report them.
+    - `tracks`: video tracks of the file; `covers`: those that are cover images; `cover`: whether
+      this one is; `ids`: the numbers of all tracks, None if the decoder does not report them.
+    - `width`, `height`: as shown. `frames`: as declared, or 0. `length`: by which it is sampled.
+    - `frame_seconds`: the usual duration of a frame; `trimmed`: seconds that edit lists hide;
+      `shown_until`: when the last frame disappears, by the longest declared duration.
+    - `alpha_lost`: an alpha channel is not decoded; `subtitles`: the file has subtitles that are
+      images, None if the decoder does not report them.
     """
 
     tracks: int

@@ -49,7 +49,7 @@ class Sampling:
     def step(self, duration: float | None, frames: int = 0) -> float:
         """Return the seconds between samples; `frames` are as counted, 0 if not counted.
 
-        A video of few frames is sampled finely however long it declares to be.
+        Few frames are sampled finely whatever the length.
         """
         if not self.against_videos:
             return self.every
@@ -72,10 +72,7 @@ class Sampling:
         return finer if finer < self.step(duration, frames) else None
 
     def as_vpdq(self, duration: float | None, frames: int = 0) -> bool:
-        """Return whether the frames that vPDQ takes, one a second by number, are taken too.
-
-        A copy with all frames agrees in these, however much it moves.
-        """
+        """Return whether the frames that vPDQ takes, one a second by number, are taken too."""
         return self.against_videos and self.step(duration, frames) <= _VPDQ_STEP
 
     def problem(self) -> str | None:

@@ -25,7 +25,7 @@ from screener.media.video.timing import EARLY, Clock, Grid, Losses
 _AHEAD = 256
 _AHEAD_PIXELS = 32_000_000
 
-_MOST_FRAMES = 1 << 53  # more than any video has
+_MOST_FRAMES = 1 << 53
 
 
 class _Sample(NamedTuple):
@@ -53,7 +53,7 @@ class Walk:
         step = opened.frame_seconds
         length = opened.length
         self._every = sampling.step(*length) if sampling.mode == "seconds" else sampling.every
-        # A damaged frame does not stand for a sound one behind it: each has its own due times.
+        # A damaged frame must not replace a sound one behind it.
         self._grids = {sound: sampling.grid(*length) for sound in (True, False)}
         if sampling.mode == "frames":
             self._grids = dict.fromkeys((True, False), Grid(self._every))
@@ -78,7 +78,7 @@ class Walk:
         self._unsampled: DecodedFrame | None = None  # the last frame, if it was not sampled
         # Seconds from the last sample to the frame behind it.
         self._pause: float | None = None
-        # Means of the last sample and of the last frame, to find a new scene.
+        # To find a new scene.
         self._sampled_means: scene_change.Means | None = None
         self._means: scene_change.Means | None = None
 
@@ -216,8 +216,7 @@ def _without_bars(frames: Iterator[Frame]) -> Iterator[Frame]:
 def _distinct(samples: Iterator[_Sample], sampling: Sampling) -> Iterator[Frame]:
     """Yield the sampled frames with their pixels, equal neighbours as one.
 
-    A frame is yielded when the next differs, and also before an error. One in between is yielded
-    only if it looks unlike the last.
+    A frame in between is yielded only if it looks unlike the last.
     """
     last: Frame | None = None
     means: scene_change.Means | None = None  # of the last frame, once they are needed
