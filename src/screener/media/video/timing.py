@@ -16,7 +16,7 @@ _STANDING = 4  # consecutive frames that do not advance time: they restart as we
 _MOMENT, _USUAL = 0.0005, 1 / 25
 
 SHORT = 4
-"""The fewest samples of a video, and the steps up to which it is short: one may be black."""
+"""The fewest samples of a video, and the steps up to which it is short."""
 
 _LATE = 64  # steps whose frames are remembered
 
@@ -113,7 +113,7 @@ class Grid:
         start = number * step
         first, last = self._observed.get(start, (time, time))
         self._observed[start] = min(first, time), max(last, time)
-        for old in [one for one in self._observed if one < start - _LATE * step]:
+        for old in [begin for begin in self._observed if begin < start - _LATE * step]:
             del self._observed[old]
 
     def needs(self, time: float) -> bool:

@@ -59,8 +59,8 @@ def damage(stream: BinaryIO, size: int) -> str | None:
 
     All packets have one size; each must start as the first does and hold complete frames.
     """
-    found = dict(objects(stream, 0, size))
-    header, data = found.get(HEADER), found.get(DATA)
+    top_level = dict(objects(stream, 0, size))
+    header, data = top_level.get(HEADER), top_level.get(DATA)
     if header is None or data is None:
         return None
     properties = dict(objects(stream, header[0] + 6, min(header[1], size))).get(PROPERTIES)

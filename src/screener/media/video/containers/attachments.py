@@ -40,19 +40,19 @@ def places(stream: BinaryIO) -> list[Place]:
             spans = _attached(stream, size)
         else:
             spans = _values(stream, 0, size, ()) if is_iso(head) else iter(())
-        found = []
+        attached = []
         for start, end in spans:
             mime = sniff(read(stream, start, max(min(_HEAD, end - start), 0))) or ""
             if mime in CONTAINERS or mime.startswith(("image/", "video/")):
-                found.append(Place(start, min(end, size), mime))
-            if len(found) == _MOST:
+                attached.append(Place(start, min(end, size), mime))
+            if len(attached) == _MOST:
                 break
-        return found
+        return attached
 
 
-def files(stream: BinaryIO, found: Iterable[Place], limits: Limits) -> Iterator[Embedded]:
+def files(stream: BinaryIO, attached: Iterable[Place], limits: Limits) -> Iterator[Embedded]:
     """Yield the attached files. Raises MediaError (`too_large`) at one over `limits.bytes`."""
-    for start, end, mime in found:
+    for start, end, mime in attached:
         if end - start > limits.bytes:
             most = f"over the limit of {limits.bytes}"
             raise MediaError("too_large", f"an attached picture has {end - start} bytes, {most}")

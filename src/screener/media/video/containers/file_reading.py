@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 _Name = TypeVar("_Name", bytes, int)
 
 MOST = 1_000_000
-"""Boxes, elements or chunks that are read of one file."""
+"""The most boxes, elements or chunks that are read from one file."""
 
 
 @contextlib.contextmanager

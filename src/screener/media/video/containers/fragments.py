@@ -56,11 +56,11 @@ def read_fragments(stream: BinaryIO) -> Fragments:
     """Return what a file's fragments declare; nothing if it has none, or too many boxes."""
     with position_restored(stream) as size:
         if is_iso(read(stream, 0, 12)):
-            found = _boxes(stream, size)
+            unread = _boxes(stream, size)
             reader = _Reader(stream, size)
-            for parent, kind, body, after in islice(found, MOST):
+            for parent, kind, body, after in islice(unread, MOST):
                 reader.add(parent, kind, body, after)
-            if next(found, None) is None:
+            if next(unread, None) is None:
                 return reader.result()
     return Fragments(Counter(), inconsistent=False)
 

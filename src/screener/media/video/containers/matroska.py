@@ -135,12 +135,12 @@ def alpha_and_crop(
     channel must be declared and some block have additions, since Chromium declares one of all that
     it records.
     """
-    found = video_tracks(stream)
-    if track >= len(found):
+    videos = video_tracks(stream)
+    if track >= len(videos):
         return False, None
-    top, right, bottom, left = crop = found[track].crop
+    top, right, bottom, left = crop = videos[track].crop
     leaves = top + bottom < height and left + right < width
-    alpha = found[track].alpha and _has_additions(stream)
+    alpha = videos[track].alpha and _has_additions(stream)
     return alpha, crop if any(crop) and leaves else None
 
 

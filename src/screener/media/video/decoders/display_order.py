@@ -45,7 +45,7 @@ class DisplayOrder:
             self.first = None
         else:
             here = (self._shown_piece, stamp)
-            if stamp < self._shown_stamp and not any(one[:2] == here for one in self._read):
+            if stamp < self._shown_stamp and not any(frame[:2] == here for frame in self._read):
                 self._shown_piece = min(self._shown_piece + 1, self._piece)
             self._shown_stamp = stamp
             here = (self._shown_piece, stamp)
@@ -68,5 +68,5 @@ class DisplayOrder:
 
     def rest(self) -> list[int]:
         """Return the timestamps of wanted frames that did not come before the end."""
-        last = (one for one in sorted(self._read) if one[0] == self._piece)
+        last = (frame for frame in sorted(self._read) if frame[0] == self._piece)
         return [stamp for _, stamp, wanted in last if wanted]

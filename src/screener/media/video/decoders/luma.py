@@ -63,10 +63,10 @@ def raw(frame: Any, crop: Sides | None) -> Pixels:
     return stored(frame) if crop is None else stream.cropped(stored(frame), crop)
 
 
-def cropped(frame: Any, crop: Sides, whole: Pixels) -> Pixels:
+def cropped(frame: Any, crop: Sides, upright: Pixels) -> Pixels:
     """Return what players show of a frame's upright pixels; `crop` is of its stored sides."""
     turn = _orientation(frame)
-    return pixels.turned(stream.cropped(pixels.turned(whole, _BACK.get(turn, turn)), crop), turn)
+    return pixels.turned(stream.cropped(pixels.turned(upright, _BACK.get(turn, turn)), crop), turn)
 
 
 @cache
