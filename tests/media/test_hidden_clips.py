@@ -1,6 +1,4 @@
-"""Clips hidden in a picture's file, as those of motion photos are: seen at the seconds that are
-theirs, and never a reason to clear the picture.
-"""
+"""Clips hidden in images, such as motion photos: they are searched, and never clear the image."""
 
 import io
 import json
@@ -30,7 +28,7 @@ SCHEMA = REPOSITORY / "docs" / "result.schema.json"
 
 @pytest.fixture
 def engine_of(make_list):
-    """Makes a Screener whose list holds one picture, `bad`."""
+    """Return a function that makes a Screener whose list holds these pictures."""
 
     made = []
 
@@ -49,19 +47,19 @@ def moving(scene):
 
 
 def google(picture, data):
-    """A motion photo as Google's cameras write it: the clip stands behind the picture."""
+    """Return a motion photo of Google's cameras: the clip follows the picture."""
     return picture + data
 
 
 def samsung(picture, data):
-    """As Samsung's write it: between a marker and a directory of what stands there."""
+    """Return a motion photo of Samsung's: the clip is between a marker and a directory."""
     marker = struct.pack("<HHI", 0, 0xA30, 16) + b"MotionPhoto_Data"
     directory = b"SEFH" + struct.pack("<IIHHII", 107, 1, 0, 0xA30, len(data) + 24, len(data) + 24)
     return picture + marker + data + directory + struct.pack("<I", len(directory)) + b"SEFT"
 
 
 def boxed(picture, data):
-    """As HEIF and AVIF files have it: in a box of its own."""
+    """Return a motion photo of HEIF or AVIF: the clip has a box of its own."""
     return picture + struct.pack(">I", len(data) + 8) + b"mpvd" + data
 
 
@@ -72,8 +70,8 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("form", "format"), FORMS)
-def test_a_clip_behind_a_picture_is_seen_at_its_seconds(scene, engine_of, moving, form, format):
-    """A match by one entry, with a timeline of the clip's own; the line keeps to the schema."""
+def test_a_clip_behind_a_picture_is_searched(scene, engine_of, moving, form, format):
+    """It has a timeline of its own, and the line fits the schema."""
     data = form(saved(scene(20), format), moving)
 
     result = engine_of(scene(2)).screen(data)
@@ -90,7 +88,7 @@ def test_a_clip_behind_a_picture_is_seen_at_its_seconds(scene, engine_of, moving
 
 @pytest.mark.parametrize(("form", "format"), FORMS)
 def test_the_picture_is_screened_as_if_it_had_no_clip(scene, engine_of, moving, form, format):
-    """Found as a still, without a time; and cleared by itself alone."""
+    """It is found without a time, and cleared only by itself."""
     data = form(saved(scene(20), format), moving)
     found = engine_of(scene(20)).screen(data)
     assert [(match.part_kind, match.part) for match in found.matches] == [("frame", 0)]
@@ -102,7 +100,7 @@ def test_the_picture_is_screened_as_if_it_had_no_clip(scene, engine_of, moving, 
 
 
 def with_tracks(picture, data):
-    """A picture of boxes that has the tracks of an MP4 beside it, as sequences of HEIF have."""
+    """Return an image of boxes with the tracks of an MP4, like a HEIF sequence."""
     head = int.from_bytes(data[:4], "big")  # the MP4's own brands, which are left out
     tracks = bytearray(data[head:])
     at = tracks.index(b"stco") + 8
@@ -114,8 +112,10 @@ def with_tracks(picture, data):
 
 @pytest.mark.parametrize("handler", [b"vide", b"pict"])
 @pytest.mark.parametrize("behind", [b"", jpeg(Image.new("RGB", (90, 90)))])
-def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, engine_of, moving, handler, behind):
-    """Players show it, and the decoder of the picture knows nothing of it."""
+def test_a_track_beside_the_picture_of_an_avif_is_searched(
+    scene, engine_of, moving, handler, behind
+):
+    """Players show it; the image's decoder ignores it."""
     picture = saved(scene(20), "AVIF")
     at = moving.index(b"hdlr") + 12
     data = with_tracks(picture, moving[:at] + handler + moving[at + 4 :]) + behind
@@ -127,8 +127,8 @@ def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, engine_of, moving,
     assert engine_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
 
 
-def test_the_frames_of_an_avif_are_not_looked_at_twice(scene, engine_of):
-    """They are a track of its file, and its decoder gives them."""
+def test_the_frames_of_an_avif_are_not_searched_twice(scene, engine_of):
+    """They are a track of its file."""
     pictures = panned(scene, 5, 5)
     data = several(pictures, "AVIF", duration=500)
 
@@ -144,8 +144,8 @@ CODECS = {
 
 
 @pytest.mark.parametrize("container", CODECS)
-def test_clips_of_other_containers_are_seen_too(scene, engine_of, container):
-    """Behind a picture, and behind a picture behind it."""
+def test_clips_of_other_containers_are_searched(scene, engine_of, container):
+    """A second picture may be in between."""
     data = clip([scene(2)] * 20, container=container, codec=CODECS[container])
     files = jpeg(scene(20)), saved(scene(21), "PNG")
 
@@ -154,38 +154,34 @@ def test_clips_of_other_containers_are_seen_too(scene, engine_of, container):
         assert match.part_kind == "appended"
 
 
-def test_what_cannot_be_looked_at_is_told_and_what_is_no_clip_is_not(
-    monkeypatch, scene, engine_of, moving
-):
-    """Encrypted, over a limit, out of reach: nobody has seen it. Broken or cut: the picture is as
-    sound as it is.
-    """
+def test_a_clip_that_cannot_be_decoded_has_a_reason(monkeypatch, scene, engine_of, moving):
+    """Broken data that is no clip changes nothing."""
     picture = jpeg(scene(20))
 
-    def told(data, **settings):
+    def reason_of(data, **settings):
         return str(engine_of(scene(9), **settings).screen(picture + data).reason)
 
-    assert told(moving.replace(b"avc1", b"encv")) == "encrypted"
-    assert told(moving, limits=Limits(samples=2)) == "too_large"
+    assert reason_of(moving.replace(b"avc1", b"encv")) == "encrypted"
+    assert reason_of(moving, limits=Limits(samples=2)) == "too_large"
     avi = clip(shown_for(scene, seconds=[(1, 2), (3, 2)]), codec="mpeg4", container="avi")
-    assert (told(avi), told(avi, limits=Limits(samples=2))) == ("None", "too_large")
+    assert (reason_of(avi), reason_of(avi, limits=Limits(samples=2))) == ("None", "too_large")
     for broken in (moving[:200], moving[: len(moving) // 2], b"\0\0\0\x18ftypisom" + bytes(900)):
-        assert told(broken) == "None"
+        assert reason_of(broken) == "None"
     with pytest.raises(MediaError) as caught:
         list(opening.open(picture + moving, seconds=1e-9).frames())
     assert caught.value.reason == "timeout"
     monkeypatch.setattr(video, "_has_pyav", lambda: False)
-    assert told(moving, sampling=Sampling(mode="keyframes")) == "unsupported"
+    assert reason_of(moving, sampling=Sampling(mode="keyframes")) == "unsupported"
 
 
 def test_a_match_before_a_limit_of_a_clip_counts(scene, engine_of, moving):
-    """As of any video."""
+    """It is the same with any video."""
     result = engine_of(scene(2), limits=Limits(samples=2)).screen(jpeg(scene(20)) + moving)
     assert result.verdict is Verdict.MATCH
 
 
 def test_two_clips_have_times_of_their_own(scene, engine_of, moving):
-    """A match and a timeline each."""
+    """Each has a match and a timeline."""
     later = clip(shown_for(scene, seconds=[(1, 3), (2, 2)]))
 
     result = engine_of(scene(2)).screen(jpeg(scene(20)) + moving + later)
@@ -194,8 +190,8 @@ def test_two_clips_have_times_of_their_own(scene, engine_of, moving):
     assert [one.spans for one in result.timeline] == [((1.0, 2.0),), ((3.0, 4.0),)]
 
 
-def test_frames_of_several_clips_are_counted_on(scene, moving):
-    """No part is two frames, of one clip and of another, or of a clip and a picture behind it."""
+def test_frames_of_several_clips_have_different_numbers(scene, moving):
+    """Pictures behind a clip count too."""
     data = jpeg(scene(20)) + moving + moving + saved(scene(21), "PNG")
 
     frames = list(opening.open(data).frames())
@@ -205,8 +201,8 @@ def test_frames_of_several_clips_are_counted_on(scene, moving):
     assert [frame.part for frame in frames[:5]] == [0, 1, 11, 21, 31]  # as numbered in the clip
 
 
-def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
-    """Each track has times of its own; and a clip of JPEGs is one clip, not as many pictures."""
+def test_tracks_of_a_clip_of_jpegs_have_times_of_their_own(scene):
+    """A clip of JPEGs is one clip, not many pictures."""
     both = tracks([scene(2)] * 3, [scene(5)] * 3)
     jpegs = io.BytesIO()
     with av.open(jpegs, "w", format="avi") as file:
@@ -225,7 +221,7 @@ def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
 
 
 def test_an_animation_keeps_its_own_times(scene, engine_of, moving):
-    """Those of the clip stand beside them."""
+    """The clip has its own beside them."""
     animation = several([scene(2), scene(5), scene(2)], "GIF", duration=500)
 
     result = engine_of(scene(2)).screen(animation + moving)
@@ -237,13 +233,13 @@ def test_an_animation_keeps_its_own_times(scene, engine_of, moving):
 
 
 def test_a_listed_video_hidden_behind_a_picture_is_found(tmp_path, scene):
-    """And clears no picture: a list of videos knows none."""
+    """A list of videos clears no picture."""
     shown = panned(scene, 5, 60)
     made, _ = vpdq.compute(clip(shown))
     (tmp_path / "a.txt").write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))
-    known = HashList.create(tmp_path / "known.list")
-    known.import_file(tmp_path / "a.txt", source="ours")
-    engine = Screener(known.refresh())
+    hash_list = HashList.create(tmp_path / "known.list")
+    hash_list.import_file(tmp_path / "a.txt", source="ours")
+    engine = Screener(hash_list.refresh())
 
     (match,) = engine.screen(jpeg(scene(20)) + clip(shown)).matches
     other = engine.screen(jpeg(scene(20)) + clip(panned(scene, 8, 60)))

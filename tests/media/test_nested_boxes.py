@@ -1,4 +1,4 @@
-"""Boxes within boxes, and more of them than any file has, are gone through in bounds."""
+"""Deeply nested boxes, and more of them than any file has, are read in bounds."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ from iso_boxes import box
 
 from screener.media.image import embedded
 from screener.media.image.structure import icons, items
-from screener.media.video.containers import attachments, boxes
+from screener.media.video.containers import attachments, declared
 
 DEEP = 50_000  # more levels than Python calls functions within functions
 MANY = 300_000
@@ -18,18 +18,18 @@ ISO = box(b"ftyp", b"isom", bytes(4))
 
 
 def nested(kind):
-    """Boxes of one kind, each within the one before."""
+    """Return boxes of one kind, each within the one before."""
     return b"".join(struct.pack(">I4s", 8 * (DEEP - level), kind) for level in range(DEEP))
 
 
 def animated(meta=b"", movie=b""):
-    """What is read of an animated AVIF."""
+    """Return what is read of an animated AVIF."""
     head = box(b"ftyp", b"avis", bytes(4))
     return head + box(b"meta", bytes(4) + meta) + box(b"moov", movie)
 
 
 def info(number):
-    """What tells of an item that it is a picture."""
+    """Return an entry that declares an item to be an image."""
     return box(b"infe", struct.pack(">IHH", 2 << 24, number, 0) + b"av01\0")
 
 
@@ -37,26 +37,26 @@ ONE = box(b"pitm", bytes(4) + b"\0\1") + box(b"iinf", bytes(4) + b"\0\1" + info(
 
 
 @pytest.mark.parametrize("kind", [b"trak", b"mdia", b"stbl"])
-def test_boxes_of_a_movie_within_one_another(kind):
-    """No chunk of a track is where they are, so that the primary picture is in none."""
+def test_deeply_nested_movie_boxes_are_read_in_bounds(kind):
+    """No chunk of a track is found, so the primary image is in none."""
     assert items.has_more(animated(ONE, nested(kind)), "AVIF", 1)
 
 
 @pytest.mark.parametrize("kind", [b"moof", b"traf"])
-def test_fragments_within_one_another(kind):
-    """They tell no times."""
-    assert not boxes.begins_anew(io.BytesIO(ISO + nested(kind)))
+def test_deeply_nested_fragments_are_read_in_bounds(kind):
+    """They have no times."""
+    assert not declared.times_restart(io.BytesIO(ISO + nested(kind)))
 
 
 @pytest.mark.parametrize("kind", [b"moov", b"meta", b"ilst", b"data"])
-def test_metadata_within_one_another(kind):
-    """They hold no cover; nor do metadata in an item of metadata."""
+def test_deeply_nested_metadata_is_read_in_bounds(kind):
+    """They have no cover, even within an item."""
     assert attachments.places(io.BytesIO(ISO + nested(kind))) == []
     assert attachments.places(io.BytesIO(ISO + box(b"ilst", nested(kind)))) == []
 
 
-def test_a_cover_in_an_item_of_any_name():
-    """An item may be called as the box that holds all of them is."""
+def test_a_cover_may_be_in_an_item_of_any_name():
+    """The name may be that of its parent."""
     value = box(b"data", bytes(8) + b"\xff\xd8\xff\xe0" + bytes(20))
     for name in (b"covr", b"ilst", b"data", b"meta"):
         (place,) = attachments.places(
@@ -65,12 +65,10 @@ def test_a_cover_in_an_item_of_any_name():
         assert place.mime == "image/jpeg"
 
 
-def test_items_beyond_all_measure():
-    """Of a hundred thousand items and references what comes later is not read: a picture that may
-    be a part of another is told as one that is not given.
-    """
-    told = box(b"iinf", bytes(6) + b"".join(info(number % 9) for number in range(MANY)))
-    assert len(items.pictures(bytes(4) + told)) == items._MOST
+def test_items_and_references_are_limited():
+    """An image whose references are not read counts as one that is not shown."""
+    many = box(b"iinf", bytes(6) + b"".join(info(number % 9) for number in range(MANY)))
+    assert len(items.pictures(bytes(4) + many)) == items._MOST
     references = box(b"dimg", struct.pack(">HH", 1, 60_000) + bytes(120_000)) * 3
     last = box(b"dimg", struct.pack(">HHH", 1, 1, 2))
     both = box(b"iinf", bytes(6) + info(1) + info(2))
@@ -79,14 +77,14 @@ def test_items_beyond_all_measure():
         assert [(one.number, one.part) for one in found] == [(1, False), (2, part)]
 
 
-def test_places_of_items_beyond_all_measure():
-    """A box may say that it has four thousand million of them."""
+def test_extents_of_items_are_limited():
+    """A box may declare four thousand million of them."""
     meta = bytes(4) + box(b"iloc", struct.pack(">IHI", 2 << 24, 0, 0xFFFFFFFF) + bytes(1 << 20))
     assert items._place(meta, 7) == 0
 
 
-def test_covers_and_icons_beyond_all_measure():
-    """More than can be looked at are not listed."""
+def test_covers_and_icons_are_limited():
+    """More are not decoded."""
     value = box(b"data", bytes(8) + b"\xff\xd8\xff\xe0")
     file = ISO + box(b"ilst", box(b"covr", value * MANY))
     assert len(attachments.places(io.BytesIO(file))) == attachments._MOST
@@ -95,8 +93,8 @@ def test_covers_and_icons_beyond_all_measure():
     assert len(list(icons.pictures(file, (99, 99)))) <= icons._MOST
 
 
-def test_letters_of_zip_files_beyond_all_measure():
-    """Those alone are none, however many; heads of members that have no names are told."""
+def test_signatures_of_zip_files_are_limited():
+    """Without names they are no members; headers of members without names are reported."""
     letters = b"PK\3\4" * MANY
     assert embedded.archive_in(letters, 0) is None
     head = b"PK\3\4\x14\0\0\0\x08\0" + bytes(16) + b"\xff\xff\0\0A\0"

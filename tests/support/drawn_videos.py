@@ -140,3 +140,10 @@ def tracks(*shown, rate=10, container="mp4", covers=()):
                 file.mux(track.encode(frame))
             file.mux(track.encode(None))
     return out.getvalue()
+
+
+def in_fragments(pictures):
+    """Return the boxes of a fragmented MP4: those before its fragments, and these."""
+    data = clip(pictures, movflags="frag_keyframe+empty_moov+default_base_moof")
+    first, last = data.index(b"moof") - 4, data.index(b"mfra") - 4
+    return data[:first], data[first:last]

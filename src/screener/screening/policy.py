@@ -99,9 +99,9 @@ class Policy:
         object.__setattr__(self, "limits", Limits(**limits))
         if not isinstance(self.sampling, Sampling):
             raise PolicyError("sampling is a screener.media.video.sampling.rules.Sampling")
-        if (wrong := self.sampling.wrong()) is not None:
+        if (wrong := self.sampling.problem()) is not None:
             raise PolicyError(f"sampling: {wrong}")
-        object.__setattr__(self, "sampling", self.sampling.plain())
+        object.__setattr__(self, "sampling", self.sampling.normalized())
         if self.max_list_age is not None:
             age = float(_positive("max_list_age", self.max_list_age))
             object.__setattr__(self, "max_list_age", age)

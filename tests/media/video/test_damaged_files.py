@@ -1,4 +1,4 @@
-"""Videos of which a part cannot be read or decoded: the rest is searched, nothing is cleared."""
+"""Videos that cannot be read or decoded in part: the rest is searched, nothing is cleared."""
 
 import io
 import math
@@ -17,12 +17,12 @@ from screener import Screener, Verdict
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media.video import frames
-from screener.media.video.containers import integrity
+from screener.media.video.containers import asf, integrity
 from screener.media.video.decoders import av_track, threads
 from screener.media.video.decoders.av_track import AvTrack
-from screener.media.video.decoders.display_order import Order
+from screener.media.video.decoders.display_order import DisplayOrder
 from screener.media.video.decoders.pyav import AvStream
-from screener.media.video.decoders.stream import Still
+from screener.media.video.decoders.stream import DecodedFrame
 from screener.media.video.sampling.rules import Sampling
 from screener.media.video.timing import Losses
 
@@ -31,13 +31,13 @@ LISTED = 9  # the scene that is listed
 
 @pytest.fixture
 def engine(make_list, scene):
-    """A Screener whose list holds one picture."""
+    """Return a Screener whose list holds one picture, `bad`."""
     listed = pdq.compute(np.asarray(scene(LISTED, (320, 240)))).text
     return Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
 
 
 def with_sound(pictures, *, rate=10):
-    """An MP4 of pictures and silence, whose pictures are in many places, each told by its index."""
+    """Return an MP4 of pictures and silence, whose frames are in many places of the file."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as file:
         shown, heard = file.add_stream("libx264", rate=rate), file.add_stream("aac", rate=8000)
@@ -58,13 +58,13 @@ def with_sound(pictures, *, rate=10):
 
 
 def with_entry(data, table, number, value):
-    """An MP4 with another value in the first table of that name: `stco` or `stsz`."""
+    """Return an MP4 with another value in the first table of a name: `stco` or `stsz`."""
     at = data.index(table) + {b"stco": 12, b"stsz": 16}[table] + 4 * number
     return data[:at] + value.to_bytes(4, "big") + data[at + 4 :]
 
 
-def test_what_stands_behind_a_place_that_cannot_be_read_is_looked_at(engine, scene):
-    """FFmpeg ends where one entry of an index leads out of the file; what is behind is found."""
+def test_frames_behind_an_unreadable_offset_are_searched(engine, scene):
+    """FFmpeg stops at an index entry beyond the file."""
     whole = with_sound(shown_for(scene, seconds=[(5, 2), (LISTED, 2)]))
 
     result = engine.screen(with_entry(whole, b"stco", 8, 0x7FFFFFFF))
@@ -73,10 +73,8 @@ def test_what_stands_behind_a_place_that_cannot_be_read_is_looked_at(engine, sce
     assert result.matches[0].time == pytest.approx(2.0)
 
 
-def test_what_is_lost_while_the_decoder_holds_frames_back_clears_nothing(engine, scene):
-    """More than a second is missing, between frames that are read before it and shown after that
-    is known.
-    """
+def test_losses_among_delayed_frames_clear_nothing(engine, scene):
+    """More than a second is lost between frames that were read before it."""
     data = with_sound(shown_for(scene, seconds=[(5, 3), (8, 3)]))
     for number in range(20, 32):
         data = with_entry(data, b"stco", number, 0x7FFFFFFF)
@@ -87,8 +85,8 @@ def test_what_is_lost_while_the_decoder_holds_frames_back_clears_nothing(engine,
 
 
 @pytest.mark.parametrize(("at", "byte"), [(0, 14), (1, 5), (6, 4)])
-def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, at, byte):
-    """Its decoder may take none that follow, key frames neither, unless it begins anew."""
+def test_frames_of_av1_behind_a_failure_are_searched(engine, scene, at, byte):
+    """The decoder must be flushed first."""
     pictures = panned(scene, 5, 10) + shown_for(scene, seconds=[(LISTED, 1)])
     data = bytearray(clip(pictures, gop=5, codec="libsvtav1"))
     with av.open(io.BytesIO(data)) as file:
@@ -101,14 +99,14 @@ def test_what_stands_behind_frames_of_av1_that_fail_is_looked_at(engine, scene, 
 
 
 def with_ticks(data, ticks):
-    """An MP4 whose first track counts its times in another part of a second."""
+    """Return an MP4 whose first track has another time base."""
     at = data.index(b"mdhd") + 16
     return data[:at] + ticks.to_bytes(4, "big") + data[at + 4 :]
 
 
 @pytest.mark.parametrize("ticks", [10_240_000, 2**31 - 1])
-def test_a_clip_whose_clock_runs_too_fast_is_looked_at_all_the_same(engine, scene, ticks):
-    """Where all frames are told to be shown within milliseconds, they are shown as usual."""
+def test_a_clip_with_a_clock_that_is_too_fast_is_searched(engine, scene, ticks):
+    """Its frames are sampled at the usual rate."""
     whole = with_sound(shown_for(scene, seconds=[(5, 10), (LISTED, 10)]))
 
     result = engine.screen(with_ticks(whole, ticks))
@@ -120,9 +118,7 @@ def test_a_clip_whose_clock_runs_too_fast_is_looked_at_all_the_same(engine, scen
 
 @pytest.mark.parametrize("ticks", [0, 2**32 - 1])
 def test_a_clip_without_a_clock_is_not_cleared(engine, scene, ticks):
-    """A tick is a second to FFmpeg, which gives by the edit list the first frame and no other: the
-    rest is looked at as what is left out, as far as a video may last.
-    """
+    """FFmpeg hides all frames but the first; the rest is searched up to the limit of duration."""
     for made in (with_sound, clip):
         listed = engine.screen(with_ticks(made([scene(5)] * 10 + [scene(LISTED)] * 5), ticks))
         other = engine.screen(with_ticks(made([scene(5)] * 30), ticks))
@@ -132,10 +128,8 @@ def test_a_clip_without_a_clock_is_not_cleared(engine, scene, ticks):
 
 
 @pytest.mark.parametrize(("table", "at", "size"), [(b"ctts", 30, 4), (b"stts", 18, 1)])
-def test_nothing_is_missed_of_a_clip_whose_times_are_damaged(engine, scene, table, at, size):
-    """By them FFmpeg takes most frames for such as its edit list leaves out, as most files have
-    one: what it leaves out is looked at.
-    """
+def test_frames_hidden_by_damaged_times_are_searched(engine, scene, table, at, size):
+    """FFmpeg takes them for frames that an edit list hides."""
     whole = clip([scene(5)] * 30 + [scene(LISTED)] * 30, preset="veryfast")
     place = whole.index(table) + at
 
@@ -145,8 +139,8 @@ def test_nothing_is_missed_of_a_clip_whose_times_are_damaged(engine, scene, tabl
 
 
 @pytest.mark.parametrize("mode", ["seconds", "frames", "all"])
-def test_frames_that_an_index_has_no_more_are_missed(scene, mode):
-    """However frames are chosen: of so many that are told, as many as are left clear nothing."""
+def test_frames_missing_from_an_index_clear_nothing(scene, mode):
+    """This holds for every way of sampling."""
     data = bytearray(clip(panned(scene, 5, 40), gop=5))
     count = data.index(b"stsz") + 12
     data[count : count + 4] = (10).to_bytes(4, "big")
@@ -156,7 +150,7 @@ def test_frames_that_an_index_has_no_more_are_missed(scene, mode):
 
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 56 << 24])
 def test_a_video_that_cannot_be_read_to_its_end_is_not_cleared(engine, scene, size):
-    """The length of one frame lies, so that nothing behind it can be read: nobody knows."""
+    """One frame has a false length."""
     whole = with_sound(shown_for(scene, seconds=[(5, 4)]))
     assert engine.screen(whole).verdict is Verdict.NO_MATCH
 
@@ -168,12 +162,8 @@ def test_a_video_that_cannot_be_read_to_its_end_is_not_cleared(engine, scene, si
 
 @pytest.mark.parametrize(("codec", "container"), [("libx264", "mp4"), ("libvpx", "webm")])
 @pytest.mark.parametrize("lost", [4, 6, 7])
-def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
-    engine, scene, codec, container, lost
-):
-    """At one a second each is shown for as long as a step, the last one too. Decoders tell of a
-    frame that fails when they are given later ones, and of the last one they do not tell.
-    """
+def test_a_lost_picture_of_a_slide_show_clears_nothing(engine, scene, codec, container, lost):
+    """It was shown for a step; decoders report a failed frame late, and the last one not at all."""
     data = bytearray(
         clip([scene(20 + at) for at in range(8)], rate=1, gop=1, codec=codec, container=container)
     )
@@ -191,12 +181,8 @@ def test_a_picture_of_a_slide_show_that_is_lost_clears_nothing(
 @pytest.mark.parametrize(
     ("codec", "container"), [("libx264", "mp4"), ("libvpx", "webm"), ("libvpx-vp9", "webm")]
 )
-def test_what_stands_behind_a_failure_among_the_last_frames_is_looked_at(
-    engine, scene, codec, container
-):
-    """However many cores there are: of what its threads hold when there is no more to read, FFmpeg
-    gives nothing behind a failure.
-    """
+def test_frames_behind_a_late_failure_are_searched(engine, scene, codec, container):
+    """FFmpeg's threads return nothing behind a failure at the end."""
     shown = [scene(20 + at, (320, 240)) for at in range(7)] + [scene(LISTED, (320, 240))]
     data = clip(shown, rate=1, gop=1, codec=codec, container=container)
     with av.open(io.BytesIO(data)) as file:
@@ -208,8 +194,8 @@ def test_what_stands_behind_a_failure_among_the_last_frames_is_looked_at(
 
 
 @pytest.mark.parametrize(("packet", "sound"), [(4, 3), (12, 11), (23, 22)])
-def test_damage_of_any_frame_is_told_each_time(scene, monkeypatch, packet, sound):
-    """FFmpeg's threads give frames of H.264 before they have found out, in some runs."""
+def test_damage_is_reported_on_every_run(scene, monkeypatch, packet, sound):
+    """FFmpeg's threads may return a frame of H.264 before they find its damage."""
     monkeypatch.setattr(threads, "cores", lambda: 8)
     data = bytearray(clip(panned(scene, 5, 24, size=(640, 480)), gop=24, preset="medium"))
     with av.open(io.BytesIO(data)) as file:
@@ -217,47 +203,43 @@ def test_damage_of_any_frame_is_told_each_time(scene, monkeypatch, packet, sound
     at = place + int(0.9 * size)
     data[at : at + 4] = b"\x55\xaa\x33\xcc"
 
-    told = set()
+    results = set()
     for _ in range(10):
         steps = AvStream(io.BytesIO(data), "video/mp4").steps()
-        told.add(tuple(step.sound for step in steps if isinstance(step, Still)))
+        results.add(tuple(step.sound for step in steps if isinstance(step, DecodedFrame)))
 
-    assert told == {(True,) * sound + (False,) * (24 - sound)}
+    assert results == {(True,) * sound + (False,) * (24 - sound)}
 
 
 @pytest.mark.parametrize(
     ("codec", "container"),
     [("libx264", "mp4"), ("libx264", "mpegts"), ("libvpx-vp9", "webm"), ("libsvtav1", "mp4")],
 )
-def test_what_is_told_of_a_damaged_clip_does_not_hang_on_the_cores(
-    scene, monkeypatch, codec, container
-):
-    """Nor do its pictures: each frame, each time, and what is lost, as by one thread."""
+def test_a_damaged_clip_does_not_depend_on_the_cores(scene, monkeypatch, codec, container):
+    """Frames, pixels and losses are the same as by one thread."""
     whole = clip(panned(scene, 5, 12, size=(160, 120)), gop=6, codec=codec, container=container)
     mime = {"mp4": "video/mp4", "mpegts": "video/mp2t", "webm": "video/webm"}[container]
     drawn = random.Random(7)
     for _ in range(6):
         at = drawn.randrange(len(whole) // 3, len(whole))
         data = whole[:at] + bytes(20) + whole[at + 20 :]
-        told = []
+        results = []
         for cores in (1, 2, 8):
             monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
             steps = AvStream(io.BytesIO(data), mime).steps()
-            told.append([
+            results.append([
                 (step.number, step.time, step.sound, step.raw().tobytes())
-                if isinstance(step, Still) else step
+                if isinstance(step, DecodedFrame) else step
                 for step in steps if step is not None
             ])  # fmt: skip
 
-        assert told[1] == told[0]
-        assert told[2] == told[0]
+        assert results[1] == results[0]
+        assert results[2] == results[0]
 
 
 @pytest.mark.parametrize("packet", [1, 2])
-def test_a_key_frame_that_waits_in_the_decoder_clears_nothing_behind_it(scene, packet):
-    """A packet is lost that was read behind it, before it came out: what was made without, up to
-    the next key frame, is as uncertain as ever.
-    """
+def test_a_delayed_key_frame_does_not_clear_a_later_loss(scene, packet):
+    """Frames are unsound until the next key frame."""
     pictures = panned(scene, 5, 24, size=(160, 120))
     data = clip(pictures, gop=12, preset="medium", bf="2")
     with av.open(io.BytesIO(data)) as file:
@@ -266,12 +248,12 @@ def test_a_key_frame_that_waits_in_the_decoder_clears_nothing_behind_it(scene, p
 
     steps = [step for step in AvStream(io.BytesIO(data), "video/mp4").steps() if step]
 
-    sound = [isinstance(step, Still) and step.sound and step.time >= 0.05 for step in steps]
+    sound = [isinstance(step, DecodedFrame) and step.sound and step.time >= 0.05 for step in steps]
     assert sound == [False] * (len(steps) - 12) + [True] * 12
 
 
-def test_frames_that_come_out_of_order_do_not_hang_on_the_cores(scene, monkeypatch):
-    """All are given where a clip declares that fewer of them are shown late than are."""
+def test_reordered_frames_do_not_depend_on_the_cores(scene, monkeypatch):
+    """More frames are reordered than the clip declares."""
     options = {"bf": "3", "x264-params": "b-adapt=0:b-pyramid=normal:scenecut=0"}
     pictures = panned(scene, 5, 20, size=(160, 120))
     data = clip(pictures, container="matroska", preset="medium", **options)
@@ -288,24 +270,24 @@ def test_frames_that_come_out_of_order_do_not_hang_on_the_cores(scene, monkeypat
     for cores in (1, 8):
         monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
         steps = [step for step in AvStream(io.BytesIO(data), "video/x-matroska").steps() if step]
-        assert [isinstance(step, Still) and step.number for step in steps] == [*range(20)]
+        assert [isinstance(step, DecodedFrame) and step.number for step in steps] == [*range(20)]
 
 
 @pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
 def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
-    """By a thread for each core where they can be relied on."""
+    """It uses one thread a core if the codec allows it."""
     monkeypatch.setattr(threads, "cores", lambda: 4)
     stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
-    monkeypatch.setattr(stream, "_open_again", lambda: pytest.fail("it is begun again"))
+    monkeypatch.setattr(stream, "_reopen", lambda: pytest.fail("it is begun again"))
 
-    numbers = [step.number for step in stream.steps() if isinstance(step, Still)]
+    numbers = [step.number for step in stream.steps() if isinstance(step, DecodedFrame)]
 
     assert numbers == [*range(40)]
-    assert stream._crew == (4 if several else 0)
+    assert stream._threads == (4 if several else 0)
 
 
-def test_threads_that_log_do_not_wait_for_whoever_ends_them(scene):
-    """Where a program has PyAV log, a thread needs Python's lock for it."""
+def test_threads_that_log_do_not_block_the_end(scene):
+    """PyAV's logging needs the GIL."""
     data = bytearray(clip(panned(scene, 5, 40, size=(640, 480)), gop=12))
     for at in range(len(data) // 3, len(data) - 3000, 97):
         data[at] ^= 0x55
@@ -323,7 +305,7 @@ def test_threads_that_log_do_not_wait_for_whoever_ends_them(scene):
 
 
 def without_key(data, number):
-    """A clip whose key frame of that number is overwritten with zeros, wherever it stands whole."""
+    """Return a clip whose key frame of that number is overwritten with zeros."""
     with av.open(io.BytesIO(data)) as file:
         keys = [bytes(one) for one in file.demux(video=0) if one.is_keyframe]
     at = data.index(keys[number])
@@ -342,8 +324,8 @@ def without_key(data, number):
     ],
 )
 @pytest.mark.parametrize("number", [0, 3])
-def test_what_is_behind_a_lost_key_frame_is_not_cleared(engine, scene, codec, container, number):
-    """Decoders make it of what was shown before, or of nothing, and some do not tell."""
+def test_frames_behind_a_lost_key_frame_are_not_cleared(engine, scene, codec, container, number):
+    """Decoders make them up, and some do not report it."""
     shown = shown_for(scene, seconds=[(seed, 1) for seed in (5, 6, 7, 4, 8)], size=(160, 120))
     whole = clip(shown, gop=10, codec=codec, container=container)
     assert engine.screen(whole).verdict is Verdict.NO_MATCH
@@ -353,8 +335,8 @@ def test_what_is_behind_a_lost_key_frame_is_not_cleared(engine, scene, codec, co
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-def test_a_frame_behind_a_lost_key_frame_is_no_sample(engine, scene):
-    """The sound one behind it is, though less than a step is lost."""
+def test_a_frame_behind_a_lost_key_frame_is_not_the_sample(engine, scene):
+    """The next sound one is, though less than a step is lost."""
     shown = [scene(seed, (320, 240)) for seed in (5, LISTED, 5)]
     data = clip([shown[0]] * 24 + [shown[1]] * 11 + [shown[2]] * 15, gop=8)
 
@@ -362,10 +344,8 @@ def test_a_frame_behind_a_lost_key_frame_is_no_sample(engine, scene):
         assert [match.entry for match in engine.screen(one).matches] == ["bad"]
 
 
-def test_a_part_of_a_short_clip_that_is_lost_clears_nothing(engine, scene):
-    """It is looked at more often than once a second, and what is lost of it counts by that: of a
-    clip of a second nearly all may be damaged.
-    """
+def test_a_lost_part_of_a_short_clip_clears_nothing(engine, scene):
+    """Losses count by its shorter step."""
     data = bytearray(clip([scene(20 + at // 2) for at in range(8)], rate=10, gop=1))
     assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
     with av.open(io.BytesIO(data)) as file:
@@ -380,7 +360,7 @@ def test_a_part_of_a_short_clip_that_is_lost_clears_nothing(engine, scene):
 
 
 def test_a_loss_of_exactly_a_step_counts():
-    """What is shown for a step would be found, so it is missed; in the middle and at the end."""
+    """It would have been sampled."""
     middle, end = Losses(1.0, 1.0), Losses(1.0, 1.0)
     for losses in (middle, end):
         losses.see(3.0)
@@ -392,15 +372,15 @@ def test_a_loss_of_exactly_a_step_counts():
 
 
 def test_frames_that_never_came_are_known_by_their_times():
-    """Those that were wanted, and not those before the first that came, of what was joined, say."""
-    order = Order(back=10)
+    """Frames that were not wanted, or precede the first one decoded, do not count."""
+    order = DisplayOrder(back=10)
     for stamp, wanted in ((0, True), (1, True), (2, True), (3, False), (4, True), (6, True)):
         order.read(stamp, decoded=stamp, wanted=wanted)
     order.read(None, wanted=True)
 
-    assert (order.number(1), order.missed()) == (1, [])
-    assert (order.number(4), order.missed()) == (4, [2])
-    assert order.missed() == []
+    assert (order.number(1), order.take_missed()) == (1, [])
+    assert (order.number(4), order.take_missed()) == (4, [2])
+    assert order.take_missed() == []
     assert order.rest() == [6]
 
     order.read(90, decoded=90, wanted=True)
@@ -409,7 +389,7 @@ def test_frames_that_never_came_are_known_by_their_times():
 
 
 def reasons(data, **sampling):
-    """What is wrong with a clip, looked at so."""
+    """Return the reason that ends the walk over a clip."""
     try:
         list(frames.open(io.BytesIO(data), sampling=Sampling(**sampling)).frames())
     except MediaError as error:
@@ -418,16 +398,16 @@ def reasons(data, **sampling):
 
 
 @pytest.mark.parametrize(("codec", "container"), [("libx264", "mpegts"), ("mpeg2video", "mpeg")])
-def test_nothing_is_missed_of_clips_that_were_joined(scene, codec, container):
-    """The second begins anew while frames of the first still come."""
+def test_joined_clips_have_no_losses(scene, codec, container):
+    """The second restarts while frames of the first are delayed."""
     one = clip(panned(scene, 2, 80), rate=25, codec=codec, container=container, gop=12)
     for mode in ("seconds", "keyframes", "all"):
         assert reasons(one + one, mode=mode) is None, mode
 
 
 @pytest.mark.parametrize("rate", [1, 10, 30])
-def test_nothing_is_missed_of_frames_that_avi_numbers_in_another_order(scene, rate):
-    """As they are decoded, while others are shown first."""
+def test_reordered_frames_of_avi_have_no_losses(scene, rate):
+    """AVI numbers them in decoding order."""
     pictures = panned(scene, 2, 40)
     data = clip(pictures, rate=rate, container="avi", gop=20, preset="veryfast", bf="3")
     for settings in ({}, {"mode": "all"}, {"mode": "keyframes"}, {"against_videos": True}):
@@ -435,8 +415,8 @@ def test_nothing_is_missed_of_frames_that_avi_numbers_in_another_order(scene, ra
 
 
 @pytest.mark.parametrize("mode", ["seconds", "keyframes", "all"])
-def test_empty_samples_of_an_index_are_no_frames(scene, mode):
-    """Some recorders write one where nothing new is shown."""
+def test_empty_samples_of_an_index_are_not_losses(scene, mode):
+    """Some recorders write them if nothing changes."""
     data = bytearray(clip(panned(scene, 2, 40), gop=10))
     at = data.index(b"stsz") + 12
     assert int.from_bytes(data[at - 4 : at], "big") == 0
@@ -446,8 +426,8 @@ def test_empty_samples_of_an_index_are_no_frames(scene, mode):
     assert shown is None
 
 
-def test_hidden_frames_of_vp8_are_not_missed(scene):
-    """Some frames are there for others to refer to, with a timestamp of their own."""
+def test_hidden_frames_of_vp8_are_not_losses(scene):
+    """They are references with a timestamp of their own."""
     source = av.open(
         io.BytesIO(clip(panned(scene, 2, 12), rate=1, codec="libvpx", container="webm"))
     )
@@ -468,8 +448,8 @@ def test_hidden_frames_of_vp8_are_not_missed(scene):
         assert reasons(out.getvalue(), **settings) is None, settings
 
 
-def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
-    """Though each try fails: it is not tried for ever, and what is missing is told."""
+def test_a_file_that_cannot_be_read_ends(monkeypatch, scene):
+    """Reading is not retried forever, and the loss is reported."""
 
     class Broken:
         def __init__(self, container):
@@ -482,26 +462,32 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
         def __getattr__(self, name):
             return getattr(self._container, name)
 
-    whole, facts = av_track._opened, AvTrack._read_facts
+    whole, facts = av_track._open_container, AvTrack._read_properties
 
     def of_no_length(self, lasts):
         facts(self, lasts)
         self.duration = None
 
     with monkeypatch.context() as patched:
-        patched.setattr(AvTrack, "_read_facts", of_no_length)
+        patched.setattr(AvTrack, "_read_properties", of_no_length)
         stream = AvStream(io.BytesIO(clip([scene(5)] * 20, container="mpegts")), "video/mp2t")
         stream._track.container = Broken(stream._track.container)
-        patched.setattr(av_track, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
-        assert 0 < sum(isinstance(step, Still) for step in stream.steps()) <= 20
+        patched.setattr(
+            av_track, "_open_container", lambda *args, **kwargs: Broken(whole(*args, **kwargs))
+        )
+        assert 0 < sum(isinstance(step, DecodedFrame) for step in stream.steps()) <= 20
     assert stream.ends == math.inf
 
-    opened = frames._decoder
-    monkeypatch.setattr(frames, "_decoder", lambda *given, **told: breaking(opened(*given, **told)))
+    opened = frames._open_track
+    monkeypatch.setattr(
+        frames, "_open_track", lambda *args, **kwargs: breaking(opened(*args, **kwargs))
+    )
 
     def breaking(stream):
         stream._track.container = Broken(stream._track.container)
-        monkeypatch.setattr(av_track, "_opened", lambda *one, **how: Broken(whole(*one, **how)))
+        monkeypatch.setattr(
+            av_track, "_open_container", lambda *args, **kwargs: Broken(whole(*args, **kwargs))
+        )
         return stream
 
     with pytest.raises(MediaError, match="undecodable"):
@@ -509,7 +495,7 @@ def test_a_file_of_which_nothing_can_be_read_ends(monkeypatch, scene):
 
 
 def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
-    """Each of its pages has a length and a number, and the last one says so."""
+    """Pages have lengths and numbers, and the last one is marked."""
     whole = clip(shown_for(scene, seconds=[(5, 3)]), container="ogg", codec="libvpx", gop=10)
     assert engine.screen(whole).verdict is Verdict.NO_MATCH
     pages = [at for at in range(len(whole)) if whole.startswith(b"OggS", at)]
@@ -517,15 +503,15 @@ def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
 
     for cut in (whole[:middle], whole[: middle + 10], whole[: middle + 400], whole[:-1]):
         assert engine.screen(cut).verdict is Verdict.UNSCREENED
-    assert integrity.broken(io.BytesIO(whole[:middle])) == "truncated"
-    assert integrity.broken(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
-    assert integrity.broken(io.BytesIO(whole + bytes(300))) is None
-    assert integrity.broken(io.BytesIO(whole + whole)) is None
+    assert integrity.damage(io.BytesIO(whole[:middle])) == "truncated"
+    assert integrity.damage(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
+    assert integrity.damage(io.BytesIO(whole + bytes(300))) is None
+    assert integrity.damage(io.BytesIO(whole + whole)) is None
 
 
 @pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
-def test_an_ogg_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
-    """VP8 makes pictures of whatever it is given; each page has a checksum."""
+def test_an_ogg_with_a_damaged_byte_is_not_cleared(engine, scene, at):
+    """Each page has a checksum."""
     data = bytearray(clip([scene(5, (160, 120))] * 30, container="ogg", codec="libvpx", gop=10))
     data[int(at * len(data))] ^= 1
 
@@ -544,7 +530,7 @@ def test_an_ogg_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
     ],
 )
 def test_a_matroska_block_that_is_dropped_clears_nothing(engine, scene, frame, back, value):
-    """FFmpeg leaves it out without a word, and what follows it in its cluster."""
+    """FFmpeg skips it, and the rest of its cluster, without reporting it."""
     data = bytearray(clip([scene(5, (160, 120))] * 30, container="webm", codec="libvpx", gop=10))
     assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
     with av.open(io.BytesIO(data)) as file:
@@ -562,8 +548,8 @@ def test_a_matroska_block_that_is_dropped_clears_nothing(engine, scene, frame, b
 
 
 @pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
-def test_a_matroska_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at):
-    """Nor does VP9 know, and some muxers write checksums."""
+def test_a_matroska_with_a_damaged_byte_is_not_cleared(engine, scene, at):
+    """Its clusters have checksums."""
     shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 1)], size=(160, 120))
     data = bytearray(clip(shown, container="matroska", codec="libvpx-vp9", gop=10))
     assert engine.screen(bytes(data)).verdict is Verdict.NO_MATCH
@@ -576,7 +562,7 @@ def test_a_matroska_of_which_a_byte_is_damaged_is_not_cleared(engine, scene, at)
 
 @pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
 def test_an_avi_whose_index_is_damaged_is_not_cleared(engine, scene, codec):
-    """FFmpeg goes by it: where its first entry leads nowhere, all frames but one are left out."""
+    """FFmpeg follows the index, and skips all frames but one."""
     shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 2)], size=(160, 120))
     data = clip(shown, container="avi", codec=codec, gop=10)
     place = data.index(b"idx1") + 18
@@ -586,8 +572,8 @@ def test_an_avi_whose_index_is_damaged_is_not_cleared(engine, scene, codec):
 
 
 @pytest.fixture(scope="module")
-def asf(scene):
-    """Three seconds in an ASF."""
+def asf_clip(scene):
+    """Return three seconds in an ASF."""
     shown = shown_for(scene, seconds=[(5, 1), (6, 1), (7, 1)], size=(160, 120))
     return clip(shown, container="asf", codec="msmpeg4v2", gop=10)
 
@@ -604,26 +590,26 @@ def asf(scene):
         (-2, b"\xff\xff"),
     ],
 )
-def test_an_asf_whose_frames_are_not_whole_is_not_cleared(engine, asf, at, value):
-    """FFmpeg goes on with another frame, or another packet, and says nothing."""
-    with av.open(io.BytesIO(asf)) as file:
+def test_an_asf_with_incomplete_frames_is_not_cleared(engine, asf_clip, at, value):
+    """FFmpeg resumes at another frame without reporting it."""
+    with av.open(io.BytesIO(asf_clip)) as file:
         keys = [bytes(one) for one in file.demux(video=0) if one.is_keyframe]
-    place = asf.index(keys[1][:40]) + at
+    place = asf_clip.index(keys[1][:40]) + at
 
-    for data, reason in ((asf, None), (replaced(asf, place, value), "undecodable")):
+    for data, reason in ((asf_clip, None), (replaced(asf_clip, place, value), "undecodable")):
         assert engine.screen(data).reason == reason
 
 
-def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf):
-    """As where its head tells two sizes of them, or the first one is damaged at its start."""
-    first = asf.index(bytes.fromhex("820000"), asf.index(integrity.ASF_DATA))
-    size = asf.index(integrity._ASF_FACTS) + 24 + 68
+def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf_clip):
+    """The header declares two packet sizes, or the first packet is damaged."""
+    first = asf_clip.index(bytes.fromhex("820000"), asf_clip.index(asf.DATA))
+    size = asf_clip.index(asf.PROPERTIES) + 24 + 68
 
     for place in (first, size + 1, size + 5):
-        result = engine.screen(replaced(asf, place, b"\0"))
+        result = engine.screen(replaced(asf_clip, place, b"\0"))
         assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable"), place
 
 
 def replaced(data, place, value):
-    """The data with other bytes at a place."""
+    """Return the data with other bytes at a place."""
     return data[:place] + value + data[place + len(value) :]

@@ -1,4 +1,4 @@
-"""Videos of the reference material: a verdict or reason for each, and what is found in which."""
+"""Videos of the reference material: the verdict of each, and what is found in it."""
 
 import csv
 import functools
@@ -54,7 +54,7 @@ SECONDS = 4
 
 
 def engine_of(make_list, stills, **settings):
-    """A Screener whose list holds stills by name."""
+    """Return a function that makes a Screener whose list holds these pictures."""
     rows = [
         {"id": name, "pdq": pdq.compute(np.asarray(still)).text, "status": "active"}
         for name, still in stills.items()
@@ -64,7 +64,7 @@ def engine_of(make_list, stills, **settings):
 
 @functools.lru_cache(maxsize=1)  # for all edits of a clip, one after the other
 def pictures_of(path, seconds=SECONDS):
-    """The frames of a clip as Pillow pictures, the long side at most 320, with their times."""
+    """Return the frames of a clip as Pillow pictures, at most 320 pixels long, with their times."""
     pictures, times = [], []
     with av.open(str(path)) as file:
         for frame in file.decode(video=0):
@@ -78,13 +78,13 @@ def pictures_of(path, seconds=SECONDS):
 
 
 def still_of(path, second):
-    """The frame that a clip shows at a second, full size."""
+    """Return the frame that a clip shows at a second, in full size."""
     with av.open(str(path)) as file:
         return next(f for f in file.decode(video=0) if f.time >= second - 0.001).to_image()
 
 
 def letterboxed(picture):
-    """Between black bars above and below."""
+    """Return a picture with black bars above and below."""
     return ImageOps.expand(picture, (0, picture.height // 16 * 2), 0)
 
 
@@ -97,13 +97,13 @@ EDITS = {
 
 @pytest.fixture(scope="module")
 def stills(material):
-    """One of each clip."""
+    """Return one still of each clip."""
     return {name: still_of(material / "videos" / name, at) for name, at in CLIPS.items()}
 
 
 def test_every_file_has_the_documented_reason(material, make_list):
-    """By a scan, each in a worker process with at most a gibibyte: one line a file, none crashed
-    or timed out, each as documented, each fitting the schema.
+    """A scan in workers of at most a gibibyte has one line a file that fits the schema, and no
+    crash.
     """
     engine = engine_of(make_list, {"not": Image.effect_noise((256, 256), 90)})
     listed = csv.DictReader((material / "videos.csv").read_text().splitlines())
@@ -111,15 +111,15 @@ def test_every_file_has_the_documented_reason(material, make_list):
 
     results = list(scan(engine, [str(material / "videos" / name) for name in files], jobs=1))
 
-    told = {name: result.reason for name, result in zip(files, results, strict=True)}
-    assert {name: str(reason) for name, reason in told.items() if reason} == REASONS
+    reasons = {name: result.reason for name, result in zip(files, results, strict=True)}
+    assert {name: str(reason) for name, reason in reasons.items() if reason} == REASONS
     schema = Draft202012Validator(json.loads(SCHEMA.read_text()))
     for result in results:
         schema.validate(json.loads(json.dumps(result.to_dict())))
 
 
 def test_a_still_of_each_clip_is_found_there_and_nowhere_else(material, make_list, stills):
-    """In the clip itself, at the right second, and in no clip of another family."""
+    """It is found at its second, and in no clip of another family."""
     engine = engine_of(make_list, stills)
 
     for name, second in CLIPS.items():
@@ -132,9 +132,7 @@ def test_a_still_of_each_clip_is_found_there_and_nowhere_else(material, make_lis
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("name", CLIPS)
 def test_a_still_is_found_in_copies_of_its_clip(material, make_list, stills, name, edit):
-    """Re-encoded at half size, letterboxed, mirrored: at the right second, give or take a step,
-    and none of the other stills.
-    """
+    """Copies are re-encoded at half size, letterboxed or mirrored; no other still is found."""
     pictures, times = pictures_of(material / "videos" / name)
     changed = [EDITS[edit](picture) for picture in pictures]
     data = clip(changed, times=times, rate=30)
@@ -150,7 +148,7 @@ def test_a_still_is_found_in_copies_of_its_clip(material, make_list, stills, nam
 
 
 def test_a_still_is_found_in_each_derived_clip(material, make_list, stills):
-    """Every codec, container and rotation that the material has of one clip; cropped ones apart."""
+    """The material has one clip in many codecs, containers and rotations."""
     still = still_of(material / "videos/derived/base.mp4", 2)
     engine = engine_of(make_list, stills | {"base": still})
     shown = "letterbox rot90_meta rot180_meta rot90_pixels hflip noaudio half_crf38 grey"
@@ -167,21 +165,19 @@ def test_a_still_is_found_in_each_derived_clip(material, make_list, stills):
 
 
 def lines_of(path):
-    """The frames of a file that the vPDQ tool wrote: quality, hash, time."""
+    """Return quality, hash and time of the frames in a file that the vPDQ tool wrote."""
     for line in path.read_text().split():
         _, quality, value, time = line.split(",")
         yield int(quality), Hash.parse("pdq", value), float(time)
 
 
 def shrunk(pixels):
-    """As the tool does where it is told to: by area, to 128 x 128."""
+    """Return a frame at 128 x 128 by area, as the tool does with that option."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize((128, 128), 5))
 
 
 def test_small_frames_hash_as_those_of_the_reference_did(material):
-    """Frames made small first, as it was told to, every one that it thought usable: as many, at the
-    same times, within 31 bits for all and 10 for 95 in a hundred. `test_vpdq_out` has the others.
-    """
+    """All usable frames agree within 31 bits, and 95 in a hundred within 10."""
     distances = []
     for path in sorted((material / "vpdq").glob("*-128x128.txt")):
         name = path.stem.removesuffix("-128x128")
@@ -202,8 +198,8 @@ def test_small_frames_hash_as_those_of_the_reference_did(material):
     assert (np.array(distances) <= 10).mean() >= 0.95
 
 
-def test_a_second_apart_it_is_the_frames_that_the_reference_takes(material):
-    """It takes every so many frames, which at a whole number of frames a second is every second."""
+def test_samples_a_second_apart_are_those_of_the_reference(material):
+    """The reference counts frames, which is the same at whole frame rates."""
     expected = list(lines_of(material / "vpdq/chair-20-sd-bar.txt"))[::30]
     clip_file = material / "videos/threatexchange/chair-20-sd-bar.mp4"
     frames = list(video.open(clip_file.read_bytes(), sampling=Sampling(distinct=False)).frames())

@@ -1,4 +1,4 @@
-"""Videos with more than one track of pictures: each is looked at, whichever a player would show."""
+"""Videos with several video tracks: each is searched, whichever a player shows."""
 
 import io
 
@@ -19,21 +19,19 @@ from screener.screening.input import vpdq
 
 @pytest.fixture
 def engine(make_list, scene):
-    """A Screener whose list holds one picture, `bad`."""
+    """Return a Screener whose list holds one picture, `bad`."""
     return Screener(make_list([{"id": "bad", "pdq": pdq.compute(np.asarray(scene(1))).text}]))
 
 
 def other(scene, seconds=4, size=(320, 240)):
-    """Pictures that are not listed, another one each second."""
+    """Return pictures that are not listed, another one each second."""
     return [scene(20 + at // 10, size) for at in range(seconds * 10)]
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
 @pytest.mark.parametrize("first", [True, False])
-def test_every_track_of_pictures_is_looked_at(engine, scene, container, first):
-    """A listed picture is found in the first and in the second track, at its seconds of that
-    track; the tracks have sizes of their own.
-    """
+def test_every_video_track_is_searched(engine, scene, container, first):
+    """Tracks may have different sizes; times are those of the track."""
     shown = [scene(20)] * 10 + [scene(1)] * 20 + [scene(21)] * 10
     small = other(scene, size=(160, 120))
     data = tracks(*((shown, small) if first else (small, shown)), container=container)
@@ -47,8 +45,8 @@ def test_every_track_of_pictures_is_looked_at(engine, scene, container, first):
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
-def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, container):
-    """It knows the first one alone; a file with one track is none of those."""
+def test_a_track_that_opencv_cannot_open_is_unsupported(monkeypatch, engine, scene, container):
+    """It opens only the first; the result names the extra."""
     monkeypatch.setattr(video, "_has_pyav", lambda: False)
     shown = other(scene, seconds=2)
 
@@ -59,8 +57,8 @@ def test_a_track_that_opencv_cannot_look_at_is_told(monkeypatch, engine, scene, 
     assert engine.screen(tracks(shown, container=container)).verdict is Verdict.NO_MATCH
 
 
-def test_an_extra_that_is_there_is_not_asked_for(engine, scene):
-    """Of two MP4 files joined FFmpeg knows the first: PyAV would not help, and is installed."""
+def test_an_installed_extra_is_not_named(engine, scene):
+    """FFmpeg reads only the first of two joined MP4 files."""
     data = tracks(other(scene, seconds=2, size=(160, 120)))
 
     result = engine.screen(data + data)
@@ -70,7 +68,7 @@ def test_an_extra_that_is_there_is_not_asked_for(engine, scene):
 
 
 def test_spans_of_two_tracks_do_not_run_into_each_other(engine, scene):
-    """One shows it at first, the other at its end."""
+    """One track starts with the picture, the other ends with it."""
     early = [scene(1)] * 20 + [scene(20)] * 20
     late = [scene(21)] * 30 + [scene(1)] * 10
 
@@ -79,7 +77,7 @@ def test_spans_of_two_tracks_do_not_run_into_each_other(engine, scene):
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_cover_picture_is_a_thumbnail(engine, scene, first):
-    """It makes a match, without a place in the timeline; what it shows clears nothing."""
+    """It makes a match outside of the timeline, and does not clear the file."""
     shown = other(scene)
     sides = [[scene(1)], shown] if first else [shown, [scene(1)]]
     result = engine.screen(tracks(*sides, covers=[0 if first else 1]))
@@ -93,19 +91,19 @@ def test_a_cover_picture_is_a_thumbnail(engine, scene, first):
 
 
 def with_chapters(data):
-    """An MP4 of two tracks, whose `moov` comes last, with the second for pictures of chapters."""
-    told = bytes.fromhex("00000014") + b"tref" + bytes.fromhex("0000000c") + b"chap\0\0\0\2"
+    """Return an MP4 of two tracks whose second one has pictures of chapters."""
+    reference = bytes.fromhex("00000014") + b"tref" + bytes.fromhex("0000000c") + b"chap\0\0\0\2"
     end = data.index(b"tkhd") - 4
     end += int.from_bytes(data[end : end + 4], "big")
     for name in (b"moov", b"trak"):
         at = data.index(name, data.rindex(b"moov")) - 4
-        length = int.from_bytes(data[at : at + 4], "big") + len(told)
+        length = int.from_bytes(data[at : at + 4], "big") + len(reference)
         data = data[:at] + length.to_bytes(4, "big") + data[at + 4 :]
-    return data[:end] + told + data[end:]
+    return data[:end] + reference + data[end:]
 
 
-def test_every_picture_of_chapters_is_looked_at(engine, scene):
-    """FFmpeg marks them as it does a cover, of which there is one, and gives the first twice."""
+def test_every_picture_of_chapters_is_searched(engine, scene):
+    """FFmpeg marks their track like a cover, and returns the first twice."""
     chapters = [scene(20)] * 10 + [scene(1)] * 20 + [scene(21)] * 10
     data = with_chapters(tracks(other(scene), chapters))
 
@@ -117,9 +115,7 @@ def test_every_picture_of_chapters_is_looked_at(engine, scene):
 
 
 def test_trouble_in_one_track_does_not_hide_the_other(engine, scene):
-    """What is dark in one is no reason not to be found in another; a limit holds for all of them
-    together, and is told.
-    """
+    """A dark track hides no match in another; limits count over all tracks."""
     data = tracks([blank()] * 40, [scene(1)] * 40)
     assert engine.screen(data).verdict is Verdict.MATCH
 
@@ -133,14 +129,14 @@ def test_trouble_in_one_track_does_not_hide_the_other(engine, scene):
 
 
 def test_a_listed_video_in_a_second_track_is_found(tmp_path, scene):
-    """By its own frames: those of two tracks do not make one clip. A vPDQ is of the first one."""
+    """Frames of two tracks do not make one clip; a vPDQ is of the first."""
     moving, calm = panned(scene, 5, 60), other(scene, seconds=6)
     made, _ = vpdq.compute(clip(moving))
     (tmp_path / "a.txt").write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))
-    known = HashList.create(tmp_path / "known.list")
-    known.import_file(tmp_path / "a.txt", source="ours")
+    hash_list = HashList.create(tmp_path / "known.list")
+    hash_list.import_file(tmp_path / "a.txt", source="ours")
 
-    engine = Screener(known.refresh())
+    engine = Screener(hash_list.refresh())
     (alone,) = engine.screen(tracks(moving)).matches
     (match,) = engine.screen(tracks(calm, moving)).matches
 
@@ -151,9 +147,7 @@ def test_a_listed_video_in_a_second_track_is_found(tmp_path, scene):
 
 @pytest.mark.parametrize(("size", "before"), [(188, 0), (192, 4), (204, 0)])
 def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, scene, size, before):
-    """By its packets, of every size, wherever they begin and however they are read; the stream
-    stays where it was.
-    """
+    """Packets may have any size and begin anywhere; the stream stays at its position."""
     parts = [clip(other(scene, 1, (64, 48)), container="mpegts", mpegts_start_pid=pid)
              for pid in ("256", "512")]  # fmt: skip
     joined = parts[0] + b"junk" + parts[1] + parts[0]
@@ -164,15 +158,15 @@ def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, sce
         monkeypatch.setattr(mpeg_streams, "_CHUNK", chunk)
         stream = io.BytesIO(joined)
         stream.seek(5)
-        assert mpeg_streams.picture_tracks(stream).ids == {256, 512}
+        assert mpeg_streams.transport_tracks(stream).ids == {256, 512}
         assert stream.tell() == 5
-        assert mpeg_streams.picture_tracks(io.BytesIO(spread)).ids == {256}
-        assert mpeg_streams.picture_tracks(io.BytesIO(b"\x47" * 3000)).ids == set()
-        assert mpeg_streams.picture_tracks(io.BytesIO()) == (set(), False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(spread)).ids == {256}
+        assert mpeg_streams.transport_tracks(io.BytesIO(b"\x47" * 3000)).ids == set()
+        assert mpeg_streams.transport_tracks(io.BytesIO()) == (set(), False)
 
 
-def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monkeypatch, scene):
-    """FFmpeg has one decoder for it, which may pass over the rest without a word."""
+def test_a_transport_stream_that_changes_its_codec_is_recognised(monkeypatch, scene):
+    """FFmpeg has one decoder for the track."""
     size = (64, 48)
     shown = clip(other(scene, 1, size), container="mpegts")
     pictures = [scene(1, size)] * 30
@@ -187,16 +181,18 @@ def test_a_track_of_a_transport_stream_that_changes_how_it_is_coded_is_told(monk
         monkeypatch.setattr(mpeg_streams, "_CHUNK", chunk)
         stream = io.BytesIO(shown + coded + shown)
         stream.seek(5)
-        assert mpeg_streams.picture_tracks(stream) == ({256}, True)
+        assert mpeg_streams.transport_tracks(stream) == ({256}, True)
         assert stream.tell() == 5
-        assert mpeg_streams.picture_tracks(io.BytesIO(shown * 3)) == ({256}, False)
-        assert mpeg_streams.picture_tracks(io.BytesIO(tables + shown)) == ({256}, False)
-        assert mpeg_streams.picture_tracks(io.BytesIO(b"\x47" * 3000)) == (set(), False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(shown * 3)) == ({256}, False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(tables + shown)) == ({256}, False)
+        assert mpeg_streams.transport_tracks(io.BytesIO(b"\x47" * 3000)) == (set(), False)
 
 
-def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
-    """Whatever decoded; a match still counts."""
-    monkeypatch.setattr(mpeg_streams, "picture_tracks", lambda _: mpeg_streams.Tracks({256}, True))
+def test_a_track_that_changes_its_codec_clears_nothing(monkeypatch, engine, scene):
+    """A match still counts."""
+    monkeypatch.setattr(
+        mpeg_streams, "transport_tracks", lambda _: mpeg_streams.Tracks({256}, True)
+    )
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
     assert str(engine.screen(shown).reason) == "unsupported"
     assert engine.screen(clip([scene(1)] * 10, container="mpegts")).verdict is Verdict.MATCH
@@ -204,8 +200,8 @@ def test_a_changed_track_clears_nothing(monkeypatch, engine, scene):
 
 
 def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
-    """It knows what it met at the start and the end of a large file; a match still counts."""
-    monkeypatch.setattr(mpeg_streams, "picture_tracks", lambda _: mpeg_streams.Tracks({256, 512}))
+    """FFmpeg reads only the start and end of a large file; a match still counts."""
+    monkeypatch.setattr(mpeg_streams, "transport_tracks", lambda _: mpeg_streams.Tracks({256, 512}))
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
 
     result = engine.screen(shown)
@@ -215,8 +211,8 @@ def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, sc
     assert engine.screen(clip(other(scene, 2), container="mp4")).verdict is Verdict.NO_MATCH
 
 
-def test_a_track_that_begins_within_a_program_stream_is_told(monkeypatch, engine, scene):
-    """FFmpeg looks for tracks in some seconds at its start, and at its end; OpenCV has one."""
+def test_a_track_that_begins_within_a_program_stream_is_found(monkeypatch, engine, scene):
+    """FFmpeg searches its first seconds and its end; OpenCV opens one track."""
     shown = clip([scene(20, (64, 48))] * 300, rate=25, codec="mpeg2video", container="mpeg")
     other = clip([scene(1)] * 30, rate=25, codec="mpeg2video", container="mpeg")
     other = other.replace(b"\0\0\1\xe0", b"\0\0\1\xe1")
@@ -239,7 +235,7 @@ def test_a_track_that_begins_within_a_program_stream_is_told(monkeypatch, engine
 
 
 def test_a_track_that_turns_up_on_the_way_ends_nothing(monkeypatch, engine, scene):
-    """PyAV trips over it at the end of the file, when all frames have been given."""
+    """PyAV fails on it only at the end of the file."""
     data = clip(other(scene, seconds=2) + [scene(1)] * 10)
     steps = AvStream.steps
 

@@ -1,4 +1,4 @@
-"""Video files against listed videos: clips that tests draw, from decoding to the verdict."""
+"""Video files against listed videos, from decoding to the verdict."""
 
 import itertools
 from fractions import Fraction
@@ -18,7 +18,7 @@ RATE, WIDTH, HEIGHT = 24, 320, 192
 
 
 def footage(seconds, *, seed):
-    """Frames that move: shapes that drift over a ground, and a new ground every two seconds."""
+    """Return frames that move: shapes drift, with a new background every two seconds."""
     rng = np.random.default_rng(seed)
     for second in range(0, seconds, 2):
         ground = cv2.resize(rng.integers(0, 256, (6, 9, 3), np.uint8), (WIDTH, HEIGHT))
@@ -32,7 +32,7 @@ def footage(seconds, *, seed):
 
 
 def card(words, seconds, *, seed=0, dim=1.0):
-    """A title: light words on black, with a little noise as cameras make it."""
+    """Return a title: light words on black, with a little noise."""
     rng = np.random.default_rng(seed)
     frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     for line, text in enumerate(words.split("\n")):
@@ -45,7 +45,7 @@ def card(words, seconds, *, seed=0, dim=1.0):
 
 
 def film(path, *parts):
-    """A file of these frames."""
+    """Return a file of these frames."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), RATE, (WIDTH, HEIGHT))
     assert writer.isOpened()
     for part in parts:
@@ -56,18 +56,18 @@ def film(path, *parts):
 
 
 def listed(folder, *paths):
-    """A list of the vPDQs of files, one frame a second as others make them, each its own entry."""
-    known = HashList.create(folder / "known.list")
+    """Return a list of the vPDQs of files at one frame a second, each its own entry."""
+    hash_list = HashList.create(folder / "known.list")
     for path in paths:
         made, _ = vpdq.compute(path)
         text = folder / f"{path.stem}.txt"
         text.write_text("\n".join(vpdq_value.vpdq_lines(made.value)))
-        known.import_file(text, source=path.stem)
-    return known.refresh()
+        hash_list.import_file(text, source=path.stem)
+    return hash_list.refresh()
 
 
 def test_ten_seconds_of_a_listed_clip_inside_another_are_found_with_both_spans(tmp_path):
-    """Wherever between two whole seconds they begin, to within a second."""
+    """They may begin between two whole seconds; spans are exact to a second."""
     scene = list(footage(24, seed=1))
     other = list(footage(20, seed=2))
     engine = Screener(listed(tmp_path, film(tmp_path / "scene.mp4", scene)))
@@ -82,7 +82,7 @@ def test_ten_seconds_of_a_listed_clip_inside_another_are_found_with_both_spans(t
 
 
 def shaken(seconds, *, seed):
-    """Frames as of a camera in the hand, close up: hardly two agree with each other."""
+    """Return frames of a hand-held close-up: hardly two agree with each other."""
     rng = np.random.default_rng(seed)
     wide = cv2.resize(rng.integers(0, 256, (24, 40, 3), np.uint8), (4 * WIDTH, 4 * HEIGHT))
     at, pace = np.array([1.5 * WIDTH, 1.5 * HEIGHT]), np.zeros(2)
@@ -96,7 +96,7 @@ def shaken(seconds, *, seed):
 
 @pytest.mark.parametrize("frame", [169, 172])
 def test_a_piece_of_shaken_footage_is_found_from_its_first_to_its_last_second(tmp_path, frame):
-    """Though frames that lie between those looked at by time alone agree with none of them."""
+    """Frames at other times agree with none of it."""
     scene, other = list(shaken(16, seed=4)), list(footage(8, seed=5))
     engine = Screener(listed(tmp_path, film(tmp_path / "scene.mp4", scene)))
     start = frame / RATE
@@ -110,9 +110,9 @@ def test_a_piece_of_shaken_footage_is_found_from_its_first_to_its_last_second(tm
 
 
 @pytest.mark.parametrize("long", [False, True])
-def test_a_copy_is_found_though_others_count_frames_and_not_seconds(tmp_path, monkeypatch, long):
-    """vPDQ takes each 23rd frame of 23.976 a second, and frames that are moved agree with none
-    nearby; also of a video too long for frames in between.
+def test_a_copy_is_found_though_vpdq_counts_frames(tmp_path, monkeypatch, long):
+    """vPDQ takes each 23rd frame at 23.976 a second; the video may be too long for frames in
+    between.
     """
     if long:
         monkeypatch.setattr(Sampling, "between", lambda *_: None)
@@ -127,7 +127,7 @@ def test_a_copy_is_found_though_others_count_frames_and_not_seconds(tmp_path, mo
 
 
 def test_copies_are_found_mirrored_and_at_another_rate_and_size(tmp_path):
-    """With the orientation that makes the match."""
+    """The match has its orientation."""
     scene = list(footage(12, seed=3))
     engine = Screener(listed(tmp_path, film(tmp_path / "scene.mp4", scene)))
     mirrored = film(tmp_path / "mirrored.mp4", (frame[:, ::-1].copy() for frame in scene))
@@ -142,7 +142,7 @@ def test_copies_are_found_mirrored_and_at_another_rate_and_size(tmp_path):
 
 
 def test_dark_clips_and_title_cards_never_match_each_other(tmp_path):
-    """Titles of one make, longer and shorter, lone and before footage; dark footage; black."""
+    """Titles are alone or before footage; clips are dark or black."""
     clips = [
         film(tmp_path / f"{name}.mp4", *parts)
         for name, *parts in (
@@ -167,20 +167,18 @@ def test_dark_clips_and_title_cards_never_match_each_other(tmp_path):
         assert {match.source for match in result.matches} <= {clip.stem}, clip.stem
 
 
-def test_frames_are_taken_more_often_where_a_list_holds_videos(tmp_path):
-    """Eight a second unless the policy says otherwise, fewer of what is known to be long, and one a
-    second for lists of pictures.
-    """
+def test_sampling_is_finer_if_a_list_holds_videos(tmp_path):
+    """It is eight a second unless the policy says otherwise, and less for long videos."""
     still = film(tmp_path / "still.mp4", itertools.repeat(next(footage(2, seed=1)), 6 * RATE))
     of_videos = listed(tmp_path, still)
     (tmp_path / "pictures.csv").write_text(f"id,pdq\na,{'0123456789abcdef' * 4}\n")
     of_pictures = HashList.create(tmp_path / "pictures.list")
     of_pictures.import_file(tmp_path / "pictures.csv")
     every = [
-        Screener(known, policy=Policy(sampling=Sampling(**settings, distinct=False)))
+        Screener(hash_list, policy=Policy(sampling=Sampling(**settings, distinct=False)))
         .screen(still)
         .media.samples
-        for known, settings in (
+        for hash_list, settings in (
             (of_videos, {}),
             (of_videos, {"videos": 0.5}),
             (of_videos, {"every": 0.0625}),
@@ -199,7 +197,7 @@ def test_frames_are_taken_more_often_where_a_list_holds_videos(tmp_path):
 
 
 def test_the_clips_of_the_material_match_themselves_and_no_stranger(material, tmp_path):
-    """Small ones with frames enough, each listed; all of one footage are taken for one."""
+    """Clips of the same footage count as one."""
     folder = material / "videos"
     names = [
         "threatexchange/doorknob-hd-no-bar.mp4", "threatexchange/test-padded-dimensions.mp4",

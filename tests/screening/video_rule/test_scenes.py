@@ -12,7 +12,7 @@ A, B, C = range(40), range(20, 60), {*range(10), *range(20, 30), *range(60, 80)}
 
 
 def lines(*bits):
-    """Codes that have the rows of a line of text, each but for the first so many bits."""
+    """Return codes with the rows of a line of text, except for their first bits."""
     rows = scenes(16, seed=4)[:, :2]
     text = np.where(np.arange(16)[:, None] % 3 == 0, rows[:1], ~rows[:1]).reshape(1, 32)
     table = np.tile(np.unpackbits(text, axis=1), (len(bits), 1))
@@ -39,12 +39,12 @@ def lines(*bits):
     ],
 )
 def test_scenes_are_further_apart_than_two_frames_of_one_picture_can_be(codes, quality, count):
-    """Beyond twice the radius, of frames of much detail beyond the radius; three are enough."""
+    """That is twice the radius, or the radius with much detail; three are enough."""
     assert scenes_of(clip(codes, quality=quality), 31) == count
 
 
-def test_what_is_like_lines_of_text_has_to_be_twice_as_far_apart():
-    """By its sameness: just above 0.36 it is, and just below it is not."""
+def test_lines_of_text_have_to_be_twice_as_far_apart():
+    """The bound of sameness is 0.36."""
     likeness = sameness(lines(*range(110)))
     above = int(np.flatnonzero(likeness > 0.36).max())
     below = above + 1
@@ -84,8 +84,8 @@ def test_what_is_like_lines_of_text_has_to_be_twice_as_far_apart():
         (((), range(25, 57)), ((), range(57)), 1),
     ],
 )
-def test_frames_that_agree_are_scenes_where_each_is_much_nearer_to_its_own(ours, theirs, count):
-    """1.3 times, where less than twice the radius is between them; both have to be detailed."""
+def test_agreeing_frames_are_scenes_if_each_is_much_nearer_to_its_own(ours, theirs, count):
+    """The bound is 1.3 times, for detailed frames."""
     ours, theirs = moved(*map(tuple, ours)), moved(*map(tuple, theirs))
 
     assert seen_of(clip(ours), clip(theirs), 31) == count
@@ -93,8 +93,8 @@ def test_frames_that_agree_are_scenes_where_each_is_much_nearer_to_its_own(ours,
     assert seen_of(clip(ours), clip(theirs, quality=79), 31) == 1
 
 
-def test_frames_that_agree_are_so_many_scenes_as_the_side_that_has_fewer():
-    """Where these are more than twice the radius apart, whatever their detail."""
+def test_agreeing_frames_show_the_scenes_of_the_side_with_fewer():
+    """Beyond twice the radius, detail does not matter."""
     one, two, three = (clip(scenes(3, seed=1)[:count], quality=60) for count in (1, 2, 3))
 
     assert [seen_of(two, other, 31) for other in (one, two, three)] == [1, 2, 2]

@@ -1,1 +1,1 @@
-"""From a video file to frames."""
+"""Videos: from a file to sampled frames."""

@@ -1,9 +1,7 @@
-"""Videos: frames sampled by time, one at a time, as grey pixels with their times.
+"""The frames of a video: `open` a file or bytes, then walk over its sampled frames.
 
-`open` takes an open file or bytes and reads its headers. PyAV decodes where it is installed, in a
-version that serves, else OpenCV; `docs/video.md` says how far their results agree. A listing of
-what is promised stands there too: what is sampled, what is left out, and where a walk over the
-frames ends early.
+PyAV decodes if it is installed in a supported version, else OpenCV; `docs/video.md` says how far
+their results agree, which frames are sampled and when a walk ends early.
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ from screener.media.files.sniff import CONTAINERS, sniff
 from screener.media.image import hidden
 from screener.media.video.containers import (
     attachments,
-    boxes,
     declared,
     edit_lists,
     integrity,
@@ -38,12 +35,14 @@ from screener.system.installation import load, needed
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a video, of the type that its content has, and how it is to be looked at."""
+    """A video's file, its type by content, the seconds that edit lists hide, and the settings."""
 
     stream: BinaryIO
     mime: str
+    trimmed: float
     limits: Limits
     sampling: Sampling
+    allowance: Allowance
 
 
 def open(
@@ -55,11 +54,11 @@ def open(
 ) -> Picture:
     """Open a video, from bytes or a seekable file; no frame is decoded yet.
 
-    Its frames are grey (H, W), or RGB those of pictures that it carries, upright, and sampled as
-    `sampling` says: `time` counts from the first frame, `part` is the frame's number in the file,
-    and `again` are the times of the samples that followed and are equal. After `seconds` of
-    processor time, or ten times as much wall time, the walk ends with `timeout`. Raises MediaError:
-    `encrypted`, `no_video`, `undecodable`, `truncated`, `unsupported`, `too_large`.
+    Its frames are upright and grey, (H, W), or RGB for attached pictures, and are sampled by
+    `sampling`. `time` counts from the first frame, `part` is the frame's number in the file, and
+    `again` are the times of later samples that are equal. After `seconds` of processor time, or ten
+    times as much wall time, the walk ends with `timeout`. Raises MediaError: `encrypted`,
+    `no_video`, `undecodable`, `truncated`, `unsupported`, `too_large`.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     limits, sampling = limits or Limits(), sampling or Sampling()
@@ -67,58 +66,54 @@ def open(
     mime = sniff(stream.read(4096))
     stream.seek(0)
     if mime not in CONTAINERS:
-        raise MediaError("unsupported", f"{mime or 'content of no known type'} is no video")
-    if boxes.encrypted(stream):
-        raise MediaError("encrypted", f"{mime}: the pictures are encrypted")
-    file = _File(stream, mime, limits, sampling)
-    left = edit_lists.left_out(stream)
+        raise MediaError("unsupported", f"{mime or 'content of no known type'} is not a video")
+    if declared.encrypted(stream):
+        raise MediaError("encrypted", f"{mime}: the video is encrypted")
+    trimmed = edit_lists.trimmed_seconds(stream)
     allowance = Allowance() if seconds is None else Allowance(seconds)
+    file = _File(stream, mime, trimmed, limits, sampling, allowance)
     try:
-        opened = _decoder(file, left, allowance)
+        opened = _open_track(file, trimmed)
     except MediaError as error:
         if error.reason != "no_video" or not attachments.places(stream):
             raise
-        # A cover of a type that FFmpeg does not take for one.
-        return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_sound(stream, limits))
+        # FFmpeg did not recognise its cover.
+        return Picture(Media(mime, 0, 0, 0), lambda: _covers_of_audio(stream, limits))
     check_pixels(opened.width, opened.height, limits)
     media = Media(mime, opened.width, opened.height, opened.frames, opened.duration)
-    return Picture(media, lambda: _walk(file, opened, left, allowance))
+    return Picture(media, lambda: _walk(file, opened))
 
 
-def _decoder(
-    file: _File, left: float, allowance: Allowance, track: int = 0, *, whole: bool = False
+def _open_track(
+    file: _File, trimmed: float, track: int = 0, *, ignore_edits: bool = False
 ) -> Stream:
-    """A track of the file opened by PyAV, or by OpenCV where that is not installed. Edit lists
-    leave `left` seconds out of the file; a `whole` track has them as well. It is not read for its
-    length once the allowance is over.
-    """
     sampling = file.sampling
     try:
         if _has_pyav():
             from screener.media.video.decoders.pyav import AvStream
 
-            every_one = sampling.scenes or sampling.against_videos
-            some = sampling.mode == "seconds" and not every_one
+            every_frame = sampling.scenes or sampling.against_videos
+            by_grid = sampling.mode == "seconds" and not every_frame
             return AvStream(
                 file.stream,
                 file.mime,
                 track=track,
                 keyframes=sampling.mode == "keyframes",
-                grid=sampling.grid if some else None,
-                trimmed=left,
-                whole=whole,
-                once=sampling.mode == "frames",
-                allowance=allowance,
+                grid=sampling.grid if by_grid else None,
+                trimmed=trimmed,
+                ignore_edits=ignore_edits,
+                single_pass=sampling.mode == "frames",
+                allowance=file.allowance,
             )
         if sampling.mode == "keyframes":
             raise MediaError("unsupported", f"keyframes needs {needed('video')}")
-        if whole:
-            raise MediaError("unsupported", f"what edit lists leave out needs {needed('video')}")
+        if ignore_edits:
+            raise MediaError("unsupported", f"what edit lists hide needs {needed('video')}")
         from screener.media.video.decoders.opencv import CvStream
 
-        return CvStream(file.stream, trimmed=left)
+        return CvStream(file.stream, trimmed=trimmed)
     except MediaError as error:
-        if error.reason == "undecodable" and boxes.ended_early(file.stream):
+        if error.reason == "undecodable" and integrity.ended_early(file.stream):
             raise MediaError("truncated", f"{file.mime}: the data ends too early") from None
         raise
 
@@ -127,45 +122,42 @@ def _has_pyav() -> bool:
     return importlib.util.find_spec("av") is not None and load("video")
 
 
-def _walk(file: _File, opened: Stream, left: float, allowance: Allowance) -> Iterator[Frame]:
-    """The sampled frames, track after track; covers come last of these, as thumbnails. Tracks that
-    edit lists trim are walked over once more, whole, since what those leave out is hidden in the
-    file. Then come pictures that it carries beside its tracks, and at the end MediaError if a part
-    of anything was not looked at.
+def _walk(file: _File, opened: Stream) -> Iterator[Frame]:
+    """Yield the sampled frames of all tracks, then those of attached pictures.
+
+    Covers are the last tracks. Tracks that edit lists trim are walked over again without these.
+    Raises MediaError at the end if anything was not seen.
     """
     stream, limits, sampling = file.stream, file.limits, file.sampling
     trouble: MediaError | None = None
-    before = taken = 0  # frames of the tracks before, and those of them that were looked at
-    shown = opened.tracks
+    before = taken = 0  # frames of earlier tracks, and samples of them
+    tracks, trimmed = opened.tracks, file.trimmed
     attached = attachments.places(stream)
-    known = opened.covers <= len(attached)  # more is seen of a cover by its file than as a track
+    covers_attached = opened.covers <= len(attached)  # better decoded as images than as tracks
     grid = sampling.grid(*opened.length)
-    for track in range(2 * shown):
+    for turn in range(2 * tracks):
         try:
-            whole = track >= shown
-            if whole and not _is_trimmed(grid, sampling, left):
+            again, track = divmod(turn, tracks)
+            if again and not _needs_second_pass(grid, sampling, trimmed):
                 break
-            if track:
+            if turn:
                 stream.seek(0)
-                number = track % shown
-                opened = _decoder(file, left, allowance, number, whole=whole)
+                opened = _open_track(file, trimmed, track, ignore_edits=bool(again))
                 check_pixels(opened.width, opened.height, limits)
-            left = max(left, opened.left)
-            if opened.cover and (whole or (track and known)):
+            trimmed = max(trimmed, opened.trimmed)
+            if opened.cover and (again or (turn and covers_attached)):
                 continue
-            walk = Walk(opened, limits, sampling, allowance, taken)
-            kind = "appended" if whole else "thumbnail" if track and opened.cover else "frame"
+            walk = Walk(opened, limits, sampling, file.allowance, taken)
+            kind = "appended" if again else "thumbnail" if turn and opened.cover else "frame"
             for frame in walk.frames():
-                yield replace(frame, part=before + frame.part, part_kind=kind, track=track)
+                yield replace(frame, part=before + frame.part, part_kind=kind, track=turn)
             before, taken = before + walk.passed, walk.count
             walk.check(stream)
-            if opened.alpha_lost:
-                what = "is not decoded here" if _has_pyav() else f"needs {needed('video')}"
-                raise MediaError("unsupported", f"the alpha channel of its pictures {what}")
+            _check_alpha(opened)
         except MediaError as error:
             trouble = trouble or error
     try:
-        for frame in _carried(stream, attached, limits):
+        for frame in _attached_frames(stream, attached, limits):
             yield replace(frame, part=before + frame.part)
     except MediaError as error:
         trouble = trouble or error.alone()
@@ -174,72 +166,76 @@ def _walk(file: _File, opened: Stream, left: float, allowance: Allowance) -> Ite
         raise trouble
 
 
-def _carried(
+def _check_alpha(opened: Stream) -> None:
+    if opened.alpha_lost:
+        what = "cannot be decoded" if _has_pyav() else f"needs {needed('video')}"
+        raise MediaError("unsupported", f"the alpha channel of the video {what}")
+
+
+def _attached_frames(
     stream: BinaryIO, places: Sequence[attachments.Place], limits: Limits
 ) -> Iterator[Frame]:
-    """The frames of pictures that are carried beside the tracks."""
-    return hidden.frames(attachments.files(stream, places, limits), limits, _carried_clip)
+    return hidden.frames(attachments.files(stream, places, limits), limits, _attached_video)
 
 
-def _covers_of_sound(stream: BinaryIO, limits: Limits) -> Iterator[Frame]:
-    """Those of a file without a track of pictures, then MediaError: they clear nothing."""
-    yield from _carried(stream, attachments.places(stream), limits)
-    raise MediaError("no_video", "no pictures but covers among what it holds")
+def _attached_video(_: bytes) -> Picture:
+    """Refuse an attached video: it could have another attached, and so on."""
+    raise MediaError("unsupported", "an attached video is not decoded")
 
 
-def _carried_clip(_: bytes) -> Picture:
-    """A clip that a video carries could carry another, and so on."""
-    raise MediaError("unsupported", "a video that it carries is not looked at")
+def _covers_of_audio(stream: BinaryIO, limits: Limits) -> Iterator[Frame]:
+    """Yield the covers of a file without video, then raise MediaError: they clear nothing."""
+    yield from _attached_frames(stream, attachments.places(stream), limits)
+    raise MediaError("no_video", "the file has covers, but no video track")
 
 
-def _is_trimmed(grid: Grid, sampling: Sampling, left: float) -> bool:
-    """Whether of the `left` seconds that players do not show some are to be looked at: a sample
-    may fall into them. vPDQ, as `frames` samples, knows no edit lists.
+def _needs_second_pass(grid: Grid, sampling: Sampling, trimmed: float) -> bool:
+    """Return whether a sample may lie in the `trimmed` seconds that players do not show.
+
+    vPDQ, as `frames` samples, ignores edit lists in its only pass.
     """
-    if not left or sampling.mode == "frames":
+    if not trimmed or sampling.mode == "frames":
         return False
-    return sampling.mode != "seconds" or sampling.scenes or left >= grid.part
+    return sampling.mode != "seconds" or sampling.scenes or trimmed >= grid.part
 
 
 def _unseen(file: _File, opened: Stream) -> MediaError | None:
-    """What the decoder passed over in silence, now that all tracks of a file were walked over; None
-    where it saw everything.
-    """
+    """Return what the decoder skipped without reporting it, once all tracks were walked over."""
     stream = file.stream
-    if opened.tracks < declared.picture_tracks(stream):
-        return MediaError("unsupported", _further_track())
-    met = _tracks_met(stream, file.mime)
-    if opened.ids is None and len(met.ids) > opened.tracks:
-        return MediaError("unsupported", _further_track())
-    if opened.ids is not None and not met.ids <= opened.ids:
-        return MediaError("unsupported", "a track of pictures begins within the file")
-    if met.changes or boxes.coded_in_several_ways(stream):
-        return MediaError("unsupported", "a track changes how it is coded")
-    if opened.ids is None and boxes.begins_anew(stream):
-        what = f"fragments of a time that has passed need {needed('video')}"
-        return MediaError("unsupported", what)
-    reason = integrity.broken(stream)
-    if reason is not None:
-        return MediaError(reason, f"{file.mime}: its parts do not follow one another to its end")
-    if trailing_data.hides_file(stream):
-        return MediaError("unsupported", "another file stands, or may stand, behind it")
-    subtitles = opened.subtitles
-    if subtitles is None:
-        subtitles = declared.picture_subtitles(stream, file.mime)
-    return MediaError("unsupported", "subtitles that are pictures") if subtitles else None
+    in_stream = _mpeg_tracks(stream, file.mime)
+    reason = what = None
+    anonymous = len(in_stream.ids) if opened.ids is None else 0
+    if opened.tracks < max(declared.count_video_tracks(stream), anonymous):
+        what = _further_track()
+    elif opened.ids is not None and not in_stream.ids <= opened.ids:
+        what = "a video track begins within the file"
+    elif in_stream.codec_changes or declared.codec_changes(stream):
+        what = "a track changes its codec"
+    elif opened.ids is None and declared.times_restart(stream):
+        what = f"fragments that go back in time need {needed('video')}"
+    elif (reason := integrity.damage(stream)) is not None:
+        what = f"{file.mime}: its parts do not follow one another to its end"
+    elif trailing_data.hides_file(stream):
+        what = "another file is, or may be, behind its end"
+    elif _has_image_subtitles(file, opened):
+        what = "subtitles that are images"
+    return None if what is None else MediaError(reason or "unsupported", what)
 
 
-def _tracks_met(stream: BinaryIO, mime: str) -> mpeg_streams.Tracks:
-    """The tracks of pictures of a file that has no head to name them."""
+def _has_image_subtitles(file: _File, opened: Stream) -> bool:
+    if opened.subtitles is None:
+        return declared.image_subtitles(file.stream, file.mime)
+    return opened.subtitles
+
+
+def _mpeg_tracks(stream: BinaryIO, mime: str) -> mpeg_streams.Tracks:
     if mime == "video/mp2t":
-        return mpeg_streams.picture_tracks(stream)
+        return mpeg_streams.transport_tracks(stream)
     return mpeg_streams.program_tracks(stream) if mime == "video/mpeg" else mpeg_streams.Tracks()
 
 
 def _further_track() -> str:
-    """Why a track that the file declares was not looked at: OpenCV knows one, and FFmpeg the first
-    of two indexes, of MP4 files that were joined.
-    """
+    """Return why a declared track was not decoded: FFmpeg reads one index of joined MP4 files."""
     if _has_pyav():
-        return "a further track of pictures is declared and cannot be reached"
-    return f"a further track of pictures needs {needed('video')}"
+        return "a further video track is declared and cannot be reached"
+    return f"a further video track needs {needed('video')}"

@@ -1,1 +1,1 @@
-"""When two videos are one: the rule, from the hashes of their frames; knows nothing of files."""
+"""The rule by which two videos agree, from the hashes of their frames alone."""

@@ -1,8 +1,7 @@
-"""Agreement: whether the frames of a video agree with those of a listed one: the rule.
+"""Whether a video agrees with a listed one: the rule.
 
-Two frames agree where their PDQs differ in at most `radius` bits and both have detail enough. The
-rule is stated, and compared with that of others, in docs/internals/video-matching.md. Nothing here
-knows of lists or files.
+Two frames agree if their PDQs differ in at most `radius` bits and both have enough detail.
+docs/internals/video-matching.md states the rule and compares it with others.
 """
 
 from __future__ import annotations
@@ -14,23 +13,31 @@ from typing import Final
 import numpy as np
 
 from screener.hashing.video_frames import FLOOR, Frames
-from screener.screening.video_rule.alignment import SAME_PICTURE, Pairs, best_run, moves, span_of
+from screener.screening.video_rule.alignment import (
+    SAME_PICTURE,
+    Pairs,
+    best_run,
+    is_aligned,
+    span_of,
+)
 from screener.screening.video_rule.scenes import scenes_of, seen_of
 
 RADIUS: Final = 31
 
-# What a video of one scene, all of whose frames agree with each other, must have beyond the rest.
-_PICTURE: Final = 0.25  # its `sameness`: most photographs have less, and lines of text more
+# The most `sameness` of a picture that identifies a video by itself: most photographs have less,
+# lines of text more.
+_PICTURE: Final = 0.25
 
-_MOST: Final = 10_000  # PDQs of a video that are compared; of longer ones every n-th
+_MOST: Final = 10_000  # PDQs of a video that are compared; of more, every n-th
 
 
 class Rule(StrEnum):
-    """What follows from the frames that agree.
+    """What the agreeing frames prove.
 
-    `whole`: at least 80 % of the listed video's usable frames are found. `run`: for five seconds
-    or more, at one offset in time, 80 % of the frames agree. `alike`: what agrees is too little, or
-    too much like itself, to make a match: pictures of the listed video are seen, no more.
+    - `whole`: at least 80 % of the listed video's usable frames agree with the input's.
+    - `run`: for five seconds or more, at one offset in time, 80 % of the frames agree.
+    - `alike`: too few frames agree, or they are too similar, for a match: the input shows pictures
+      of the listed video.
     """
 
     WHOLE = "whole"
@@ -42,11 +49,11 @@ class Rule(StrEnum):
 class Agreement:
     """How the frames of an input agree with those of a listed video.
 
-    `distance` is the median, over the frames that agree, of each one's least distance in bits.
-    `found` of the listed video's `listed` usable frames agree with one of the input's, and
-    `agreeing` of the input's `usable` ones with one of the listed video's. The spans are in
-    seconds, from the first to the last frame that agrees, in each of both: of the aligned run where
-    there is one, of all of them otherwise.
+    - `distance`: the median, over the agreeing frames, of each one's least distance in bits.
+    - `found`, `listed`: how many of the listed video's usable frames agree, of how many.
+    - `agreeing`, `usable`: the same of the input's.
+    - `input_span`, `listed_span`: seconds of the first and the last agreeing frame in each, of the
+      aligned run if there is one.
     """
 
     rule: Rule
@@ -62,10 +69,10 @@ class Agreement:
 def compare(
     query: Frames, listed: Frames, *, radius: int = RADIUS, floor: int = FLOOR
 ) -> Agreement | None:
-    """How a video agrees with a listed one; None where not even `alike` is to be told.
+    """Return how a video agrees with a listed one; None if it is not even `alike`.
 
-    Both are given with all their frames, also those without detail. The time is that of comparing
-    each frame with each, and the memory is bounded.
+    Pass all frames of both, including those without detail. Every frame is compared with every
+    other, in bounded memory.
     """
     ours, theirs = _thinned(query.usable(floor)), _thinned(listed.usable(floor))
     if not len(ours) or not len(theirs):
@@ -75,7 +82,7 @@ def compare(
     found, agreeing = pairs.listed_near <= radius, pairs.query_near <= radius
     counts = int(found.sum()), len(theirs), ours.only(agreeing).count, ours.count
     enough = _most(*counts[:2])
-    if enough and _tells_enough(pairs, listed):
+    if enough and _identifies(pairs, listed):
         rule = Rule.WHOLE
     elif run is not None:
         rule = Rule.RUN
@@ -94,7 +101,7 @@ def compare(
 
 
 def _thinned(frames: Frames) -> Frames:
-    """Every n-th frame with all its PDQs, so that these are no more than can be compared."""
+    """Return every n-th frame with all its PDQs, for at most `_MOST` of them."""
     every = -(-len(frames) // _MOST)
     if every <= 1:
         return frames
@@ -102,34 +109,35 @@ def _thinned(frames: Frames) -> Frames:
 
 
 def _most(some: int, of: int) -> bool:
-    """Whether so many are 80 %."""
+    """Return whether `some` are 80 % of all."""
     return 5 * some >= 4 * of
 
 
-def _tells_enough(pairs: Pairs, listed: Frames) -> bool:
-    """Whether frames that agree tell of this video, and not of something that many have.
+def _identifies(pairs: Pairs, listed: Frames) -> bool:
+    """Return whether the agreeing frames identify the video, not something that many contain.
 
-    Where it has three scenes or more, three must be found, where it has two, both. Where fewer are,
-    each frame must be nearest to its own, or all be detailed photographs, as no title card is.
+    If it has three scenes or more, three must agree; if it has two, both. Otherwise each frame must
+    be nearest to its own, or all must be detailed photographs, which title cards are not.
     """
     agreeing = pairs.query.only(pairs.query_near <= pairs.radius)
     found = pairs.listed.only(pairs.listed_near <= pairs.radius)
     return (
         1 < scenes_of(pairs.listed, pairs.radius) <= seen_of(agreeing, found, pairs.radius)
-        or moves(pairs)
+        or is_aligned(pairs)
         or _same_picture(pairs, agreeing, listed)
     )
 
 
 def _same_picture(pairs: Pairs, agreeing: Frames, listed: Frames) -> bool:
-    """Whether a video shows, at two times or more, the detailed pictures that a listed one is of,
-    one as a rule.
+    """Return whether a video shows the detailed picture of a listed one, at two times or more.
 
-    All frames of the listed one count here, also those without detail: a title between dark frames
-    is not what the video is of.
+    All frames of the listed one count, also those without detail: a title between dark frames does
+    not identify it.
     """
-    if min(len(np.unique(one.times)) for one in (agreeing, listed)) < 2:
+    if min(len(np.unique(video.times)) for video in (agreeing, listed)) < 2:
         return False
     near = pairs.query_near[pairs.query_near <= pairs.radius]
     same = 2 * int((near <= SAME_PICTURE).sum()) >= len(near)
-    return same and all(_most(len(one.detailed(_PICTURE)), len(one)) for one in (listed, agreeing))
+    return same and all(
+        _most(len(video.detailed(_PICTURE)), len(video)) for video in (listed, agreeing)
+    )

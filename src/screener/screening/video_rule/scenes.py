@@ -1,4 +1,4 @@
-"""Scenes: how many different ones frames show, so that one picture is not taken for a video."""
+"""How many different scenes frames show, so that one picture is not taken for a video."""
 
 from __future__ import annotations
 
@@ -10,43 +10,46 @@ import numpy.typing as npt
 from screener.hashing.video_frames import Codes, Frames
 
 SCENES: Final = 3
-"""So many that do not agree with each other are enough, and more are not counted."""
+"""Scenes up to which are counted: more are not needed."""
 
 NEARER: Final = 1.3
-"""So many times nearer a frame is to its own than to others, if these are told apart."""
+"""How many times nearer a frame must be to its own scene than to others."""
 
 ONE_PICTURE: Final = 2
-"""Times the radius: frames that are further apart cannot both agree with one picture."""
+"""Radii: frames that are further apart cannot both agree with one picture."""
 
 FAR: Final = 999
-"""Bits, where there is nothing to be near."""
+"""Bits: a distance if there is nothing to compare."""
 
-_SAMENESS: Final = 0.36  # of frames of much detail; most title cards have more
+_SAMENESS: Final = 0.36  # of frames with much detail; most title cards have more
 
 
 def scenes_of(frames: Frames, radius: int) -> int:
-    """How many scenes frames are, up to `SCENES`.
+    """Return how many scenes frames show, up to `SCENES`.
 
-    Two are of two scenes where they cannot both agree with one picture; where both have much detail
-    and are no lines of text, beyond the radius.
+    Two frames are two scenes if they cannot both agree with one picture. If both have much detail
+    and are not lines of text, it is enough that they are further apart than the radius.
     """
-    plain = apart(frames.codes, ONE_PICTURE * radius)
-    return max(plain, apart(frames.detailed(_SAMENESS).codes, radius))
+    count = count_apart(frames.codes, ONE_PICTURE * radius)
+    return max(count, count_apart(frames.detailed(_SAMENESS).codes, radius))
 
 
 def seen_of(ours: Frames, theirs: Frames, radius: int) -> int:
-    """How many scenes frames that agree are, on the side that has fewer. Where less than twice the
-    radius is between them they are told apart as well: each is nearer to its own than to the other.
+    """Return how many scenes agreeing frames show, on the side that has fewer.
+
+    Frames nearer than twice the radius count too if each is much nearer to its own than to the
+    other.
     """
-    plain = min(apart(one.codes, ONE_PICTURE * radius) for one in (ours, theirs))
-    detailed = [one.detailed(_SAMENESS).codes for one in (ours, theirs)]
-    return max(plain, _told_apart(detailed[0], detailed[1], radius))
+    count = min(count_apart(side.codes, ONE_PICTURE * radius) for side in (ours, theirs))
+    detailed = [side.detailed(_SAMENESS).codes for side in (ours, theirs)]
+    return max(count, _count_distinct(detailed[0], detailed[1], radius))
 
 
-def _told_apart(ours: Codes, theirs: Codes, radius: int) -> int:
-    """How many scenes there are in both, up to `SCENES`: frames of theirs that are further than the
-    radius from each other, as those of ours are that are nearest to them, and much nearer than to
-    the others. What noise makes of one picture is as near to one as to another.
+def _count_distinct(ours: Codes, theirs: Codes, radius: int) -> int:
+    """Return how many scenes are in both, up to `SCENES`.
+
+    Frames of a scene are further than the radius from those of others on either side, and much
+    nearer to their own than to the others; noise over one picture is not.
     """
     if not len(ours) or not len(theirs):
         return 0
@@ -67,15 +70,13 @@ def _told_apart(ours: Codes, theirs: Codes, radius: int) -> int:
     return len(chosen)
 
 
-def apart(codes: Codes, bits: int) -> int:
-    """How many codes there are that are further than so many bits from each other, up to
-    `SCENES`.
-    """
+def count_apart(codes: Codes, bits: int) -> int:
+    """Return how many codes are further apart than `bits`, up to `SCENES`."""
     return len(_far_apart(codes, bits))
 
 
 def _far_apart(codes: Codes, bits: int) -> list[int]:
-    """The places of up to `SCENES` codes that are further than so many bits from each other."""
+    """Return the places of up to `SCENES` codes that are further apart than `bits`."""
     if not len(codes):
         return []
     nearest = np.full(len(codes), FAR, np.uint16)
@@ -90,13 +91,13 @@ def _far_apart(codes: Codes, bits: int) -> list[int]:
 
 
 def words(codes: Codes) -> npt.NDArray[np.uint64]:
-    """Codes, (n, 32), as four words of 64 bits each."""
+    """Return codes, (n, 32), as four words of 64 bits each."""
     return np.ascontiguousarray(codes).view(np.uint64)
 
 
-def distances(one: Codes, other: Codes) -> npt.NDArray[np.uint16]:
-    """Bits between each of one and each of the other; between pairs where the shapes agree so."""
-    bits: npt.NDArray[np.uint16] = np.bitwise_count(words(one) ^ words(other)).sum(
+def distances(codes: Codes, others: Codes) -> npt.NDArray[np.uint16]:
+    """Return the distances in bits between codes, broadcast over all axes but the last."""
+    bits: npt.NDArray[np.uint16] = np.bitwise_count(words(codes) ^ words(others)).sum(
         axis=-1, dtype=np.uint16
     )
     return bits

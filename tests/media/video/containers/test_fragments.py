@@ -1,4 +1,4 @@
-"""Fragments of an MP4 that FFmpeg does not make sense of, and drops: they clear nothing."""
+"""Fragments of an MP4 that FFmpeg drops: they clear nothing."""
 
 import io
 import struct
@@ -21,28 +21,26 @@ LISTED = 9  # the scene that is listed, of the fourth second
 
 @pytest.fixture(scope="module")
 def pictures(scene):
-    """Five seconds of pictures: each second is a fragment."""
+    """Return five seconds of pictures; each second is a fragment."""
     shown = [5, 5, 5, LISTED, 5]
     return [scene(seed, SIZE) for seed in shown for _ in range(10)]
 
 
 @pytest.fixture(scope="module")
 def whole(pictures):
-    """A fragmented MP4 of them."""
+    """Return a fragmented MP4 of the pictures."""
     return clip(pictures, movflags=FLAGS, gop=10)
 
 
 @pytest.fixture
 def engine(make_list, scene):
-    """A Screener whose list holds the picture of the fourth second."""
+    """Return a Screener whose list holds one picture, `bad`."""
     listed = pdq.compute(np.asarray(scene(LISTED, SIZE))).text
     return Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
 
 
 def damaged(data, number, name, at, value):
-    """An MP4 with other bytes `at` so many bytes from the start of a box: that of a name in the
-    fragment of a number.
-    """
+    """Return an MP4 with other bytes `at` an offset from a box, in a fragment by its number."""
     place = 0
     for _ in range(number):
         place = data.index(b"moof", place + 1)
@@ -61,7 +59,7 @@ def damaged(data, number, name, at, value):
         (4, b"traf", 4, b"\0"),
         (4, b"moof", 4, b"\0"),
         (4, b"trun", 15, b"\0"),  # how many samples there are
-        (4, b"trun", 8, bytes(4)),  # what is told of each
+        (4, b"trun", 8, bytes(4)),  # fields of each
         (4, b"trun", 17, b"\xff"),  # where they are
         (4, b"tfdt", 2, b"\xff\xff"),  # how long boxes are
         (4, b"mfhd", 2, b"\xff\xff"),
@@ -71,7 +69,7 @@ def damaged(data, number, name, at, value):
     ],
 )
 def test_a_fragment_that_is_dropped_clears_nothing(engine, whole, number, name, at, value):
-    """What it shows was not looked at, whatever else was."""
+    """It was not searched."""
     result = engine.screen(damaged(whole, number, name, at, value))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
@@ -79,7 +77,7 @@ def test_a_fragment_that_is_dropped_clears_nothing(engine, whole, number, name, 
 
 @pytest.mark.parametrize("off", [-4, 4])
 def test_a_fragment_of_other_data_than_its_own_clears_nothing(engine, pictures, off):
-    """Of some codecs frames are made of them all the same."""
+    """Some codecs decode any data."""
     whole = clip(pictures[:30], movflags=FLAGS, gop=10, codec="libvpx-vp9")
     place = whole.index(b"moof", whole.index(b"mdat")) + 4
     at = whole.index(b"tfhd", place) + 12
@@ -90,8 +88,8 @@ def test_a_fragment_of_other_data_than_its_own_clears_nothing(engine, pictures, 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-def test_what_stands_behind_a_fragment_that_is_dropped_is_looked_at(engine, whole):
-    """The data of the second one are told to be beyond the file, where FFmpeg ends."""
+def test_fragments_behind_a_dropped_one_are_searched(engine, whole):
+    """FFmpeg stops at data beyond the file."""
     for data in (whole, damaged(whole, 2, b"tfhd", 20, b"\xff" * 4)):
         assert [match.time for match in engine.screen(data).matches] == [3.0]
 
@@ -109,10 +107,8 @@ def test_what_stands_behind_a_fragment_that_is_dropped_is_looked_at(engine, whol
         "hybrid_fragmented",
     ],
 )
-def test_nothing_is_missed_of_sound_fragments(pictures, flags):
-    """However they are written, with frames that are decoded in another order, and with zeros
-    behind them.
-    """
+def test_sound_fragments_have_no_losses(pictures, flags):
+    """Frames may be reordered, and zeros may follow."""
     data = clip(pictures, movflags=flags, gop=10, preset="veryfast")
 
     opened = frames.open(data + bytes(100), sampling=Sampling(mode="all", distinct=False))
@@ -121,14 +117,15 @@ def test_nothing_is_missed_of_sound_fragments(pictures, flags):
 
 
 def numbers(*values):
-    """Numbers of four bytes."""
+    """Return numbers of four bytes."""
     return struct.pack(f">{len(values)}I", *values)
 
 
 def file_of(*parts, data=15, size=0, ways=1):
-    """A file of one fragment, whose samples have that size unless it tells another, with bytes
-    before it that are of no fragment; and what is declared. Parts are the numbers of a head behind
-    its flags and track, and those of runs; a place is told from where the media data begin.
+    """Return a file of one fragment and what it declares.
+
+    `parts` have the numbers of a header behind its flags and track, and those of runs; offsets
+    count from the media data. Samples have a default size.
     """
     movie = box(
         b"moov",
@@ -147,14 +144,14 @@ def file_of(*parts, data=15, size=0, ways=1):
 
     begin = len(before) + len(fragment(0)) + 8
     file = before + fragment(begin) + box(b"mdat", bytes(data))
-    return fragments.declared(io.BytesIO(file))
+    return fragments.read_fragments(io.BytesIO(file))
 
 
 HEAD = (1, 1, 0)  # of a part of the track 1, whose data are the first
 
 
 @pytest.mark.parametrize(
-    ("told", "samples", "unlike"),
+    ("fragments_read", "samples", "inconsistent"),
     [
         (file_of((HEAD, (0, 3)), size=5), 3, False),  # all as the movie says
         (file_of(((0x11, 1, 0, 5), (0, 3)), size=9), 3, False),  # as the head of the part says
@@ -183,14 +180,14 @@ HEAD = (1, 1, 0)  # of a part of the track 1, whose data are the first
         (file_of(((3, 1, 0, 0), (0, 3)), size=5), 3, True),
     ],
 )
-def test_what_fragments_declare(told, samples, unlike):
-    """Samples that are not empty, and whether they are all that there is; in bounds."""
-    assert (told.samples[1], told.unlike) == (samples, unlike)
+def test_fragments_declare_their_samples(fragments_read, samples, inconsistent):
+    """Empty samples do not count; inconsistent ones are recognised."""
+    assert (fragments_read.samples[1], fragments_read.inconsistent) == (samples, inconsistent)
 
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_an_index_that_ends_with_the_file_clears_nothing(engine, pictures, number):
-    """It has no length: all fragments behind it are in it."""
+    """All fragments behind it are in it."""
     whole = clip(pictures, movflags="dash+frag_keyframe", gop=10)
     places = [at for at in range(len(whole)) if whole.startswith(b"sidx", at)]
     at = places[number - 1] - 4
@@ -200,8 +197,8 @@ def test_an_index_that_ends_with_the_file_clears_nothing(engine, pictures, numbe
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
 
 
-def test_fragments_beyond_all_measure(monkeypatch):
-    """Nothing is declared of what is not gone through to its end."""
+def test_too_many_boxes_declare_nothing(monkeypatch):
+    """They are not read to the end."""
     monkeypatch.setattr(fragments, "MOST", 7)
 
     assert file_of((HEAD, (0, 3)), size=4) == ({}, False)

@@ -1,4 +1,4 @@
-"""Files that stand behind a video: its decoder does not look at them, and they clear nothing."""
+"""Files behind the end of a video, which its decoder ignores: they clear nothing."""
 
 import io
 import zipfile
@@ -18,22 +18,20 @@ CODECS = {"matroska": "libx264", "webm": "libvpx", "avi": "mpeg4", "asf": "wmv2"
 
 @pytest.fixture(scope="module")
 def clips(scene):
-    """A clip in each container."""
+    """Return a clip in each container."""
     pictures = panned(scene, 2, 20, size=(160, 120))
     return {name: clip(pictures, container=name, codec=codec) for name, codec in CODECS.items()}
 
 
 def picture(scene, format):
-    """The bytes of a picture's file."""
+    """Return the bytes of an image."""
     return saved(scene(9), format)
 
 
 @pytest.mark.parametrize("container", CODECS)
 @pytest.mark.parametrize("behind", ["JPEG", "PNG", "AVIF", "WEBP", "mp4", "avi", "asf", "flv"])
 def test_a_file_behind_a_video_is_not_cleared(make_list, scene, clips, container, behind):
-    """Of pictures or a video, also where something stands between. Where lengths are told first,
-    it may look like a part that is cut.
-    """
+    """It may be an image or a video, with other data before it."""
     listed = pdq.compute(np.asarray(scene(8))).text
     engine = Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
     assert engine.screen(clips[container]).verdict is Verdict.NO_MATCH
@@ -49,8 +47,8 @@ def test_a_file_behind_a_video_is_not_cleared(make_list, scene, clips, container
 
 
 @pytest.mark.parametrize("behind", ["JPEG", "PNG", "AVIF", "WEBP", "mp4"])
-def test_a_file_behind_a_film_is_known_whatever_stands_between(scene, clips, behind):
-    """Zeros too, of which a disk has many, and which look like a box that ends with the film."""
+def test_a_file_behind_zeros_is_found(scene, clips, behind):
+    """Zeros look like a box that ends with the file."""
     hidden = picture(scene, behind) if behind.isupper() else clips[behind]
     for filled in (b"\0", b"\1", b"\xff", b"A"):
         for length in (*range(12), 16, 512, 4096):
@@ -59,8 +57,8 @@ def test_a_file_behind_a_film_is_known_whatever_stands_between(scene, clips, beh
 
 
 @pytest.mark.parametrize("container", CODECS)
-def test_an_archive_behind_a_video_is_known(clips, container):
-    """Where the video ends, or behind a few bytes more: what is packed in it nobody looks at."""
+def test_an_archive_behind_a_video_is_found(clips, container):
+    """It may begin a few bytes later."""
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a.jpg", bytes(200))
@@ -72,10 +70,8 @@ def test_an_archive_behind_a_video_is_known(clips, container):
 
 
 @pytest.mark.parametrize("container", CODECS)
-def test_a_tail_is_looked_through_to_its_limit_and_not_cleared_beyond(scene, clips, container):
-    """A file in the last bytes of 16 MiB is found. Of one byte more, whatever it is, nobody knows
-    what it hides; but zeros, which a disk or a recorder leaves, hide nothing.
-    """
+def test_trailing_data_is_searched_up_to_its_limit(scene, clips, container):
+    """Behind 16 MiB only zeros are accepted."""
     data, hidden = clips[container], picture(scene, "JPEG")
     most = 16 << 20
 
@@ -91,8 +87,8 @@ def test_a_tail_is_looked_through_to_its_limit_and_not_cleared_beyond(scene, cli
     assert not hides(bytes(3 * most + 1))
 
 
-def test_a_video_before_more_than_is_looked_through_is_not_cleared(make_list, scene, clips):
-    """It is `unsupported`, and `no_match` with one byte less."""
+def test_a_video_with_too_much_trailing_data_is_unsupported(make_list, scene, clips):
+    """With one byte less it is `no_match`."""
     listed = pdq.compute(np.asarray(scene(8))).text
     engine = Screener(make_list([{"id": "bad", "pdq": listed, "status": "active"}]))
     for length, reason in ((16 << 20, None), ((16 << 20) + 1, "unsupported")):
@@ -100,8 +96,8 @@ def test_a_video_before_more_than_is_looked_through_is_not_cleared(make_list, sc
         assert result.reason == reason
 
 
-def test_a_film_whose_last_box_is_open_hides_nothing(scene, clips):
-    """Its pictures may be files of their own, and are its data all the same."""
+def test_a_last_box_without_a_length_hides_nothing(scene, clips):
+    """Its frames may be image files, but are its data."""
     data = clips["mp4"]
     for name in (b"mdat", b"moov"):
         film = data + bytes(4) + name + picture(scene, "JPEG")
@@ -109,8 +105,8 @@ def test_a_film_whose_last_box_is_open_hides_nothing(scene, clips):
 
 
 @pytest.mark.parametrize("container", CODECS)
-def test_a_video_without_a_tail_hides_nothing(clips, container):
-    """Nor does one with zeros behind it, or letters; wherever it is cut, nothing is raised."""
+def test_a_video_without_trailing_data_hides_nothing(clips, container):
+    """Zeros or letters hide nothing; a cut file raises nothing."""
     data = clips[container]
     for behind in (b"", bytes(5000), b"TAG" + b"a title" * 20):
         file = io.BytesIO(data + behind)
@@ -122,16 +118,14 @@ def test_a_video_without_a_tail_hides_nothing(clips, container):
 
 
 def test_a_recording_whose_length_was_never_written_hides_nothing(scene, clips):
-    """An AVI that was interrupted, or written to a pipe, has a length of 0, and may hold pictures
-    that are files of their own.
-    """
+    """An interrupted AVI has a length of 0."""
     data = clips["avi"] + picture(scene, "JPEG")
     open_end = data[:4] + bytes(4) + data[8:]
     assert not trailing_data.hides_file(io.BytesIO(open_end))
 
 
-def test_a_file_behind_an_old_quicktime_film_is_known(scene, clips):
-    """Such a film begins with its index, or its pictures, without a word of what it is."""
+def test_a_file_behind_an_old_quicktime_movie_is_found(scene, clips):
+    """It has no `ftyp` box."""
     data = clips["mp4"]
     film = data[int.from_bytes(data[:4], "big") :]
     assert film[4:8] != b"ftyp"
@@ -139,7 +133,7 @@ def test_a_file_behind_an_old_quicktime_film_is_known(scene, clips):
     assert trailing_data.hides_file(io.BytesIO(film + picture(scene, "PNG")))
 
 
-def test_what_cannot_be_a_beginning_costs_no_look_at_its_brands(monkeypatch):
-    """Letters that say `ftyp` again and again, each with a length that is none."""
+def test_a_false_ftyp_is_not_parsed(monkeypatch):
+    """Many have an impossible length."""
     monkeypatch.setattr(embedded, "sniff", None)
     assert list(embedded.appended(b"ftyp" * 5000, 0)) == []

@@ -1,1 +1,1 @@
-"""The structure of video files, read without decoding."""
+"""Containers of videos: what is read from a file without decoding it."""

@@ -1,8 +1,7 @@
-"""Carried: files of pictures that a video's file carries beside its tracks: what is attached to a
-Matroska file, and the covers of MP4 and QuickTime.
+"""Files that a video carries beside its tracks: Matroska attachments, covers of MP4 and QuickTime.
 
-FFmpeg gives some of them as tracks, by the type that the file states, which may be any, and one
-frame of each. Here they are told by their content. Nothing raises on broken input.
+FFmpeg reads some of them as tracks of one frame, by the type that the file states, which may be
+wrong. Here the content decides. Nothing raises on broken input.
 """
 
 from __future__ import annotations
@@ -14,19 +13,19 @@ from screener.errors import MediaError
 from screener.media.files.limits import Limits
 from screener.media.files.sniff import CONTAINERS, MATROSKA, sniff
 from screener.media.image.embedded import Embedded
-from screener.media.video.containers.boxes import SEGMENT, boxes, elements, is_iso, kept, read
+from screener.media.video.containers.file_reading import bodies, position_restored, read
+from screener.media.video.containers.iso_boxes import boxes, is_iso
+from screener.media.video.containers.matroska import ATTACHED_FILES, FILE_DATA, elements
 
-_HEAD = 4096  # bytes that tell what a file is
-# Segment, Attachments, AttachedFile, FileData: the way to an attached file.
-_WAY = (SEGMENT, 0x1941A469, 0x61A7, 0x465C)
+_HEAD = 4096  # bytes that identify a file
 _META, _ITEMS, _ITEM, _VALUE = b"meta", b"ilst", b"item", b"data"
 _NESTED = {b"moov", b"trak", b"udta", _META, _ITEMS}
 _VALUE_HEAD = 8  # bytes of a value's type and language
-_MOST = 100  # files that are found; fewer are looked at
+_MOST = 100  # files that are found; fewer are decoded
 
 
 class Place(NamedTuple):
-    """Where a carried file begins and ends, and what it begins as."""
+    """Where an attached file starts and ends, and its type by its first bytes."""
 
     start: int
     end: int
@@ -34,51 +33,51 @@ class Place(NamedTuple):
 
 
 def places(stream: BinaryIO) -> list[Place]:
-    """Where the pictures and videos are that are carried. The stream is left where it was."""
-    with kept(stream) as size:
+    """Return where images and videos are attached. The stream stays at its position."""
+    with position_restored(stream) as size:
         head = read(stream, 0, 12)
         if head[:4] == MATROSKA:
-            spans = _attached(stream, 0, size, 0)
+            spans = _attached(stream, size)
         else:
             spans = _values(stream, 0, size, ()) if is_iso(head) else iter(())
-        found = []
+        attached = []
         for start, end in spans:
             mime = sniff(read(stream, start, max(min(_HEAD, end - start), 0))) or ""
             if mime in CONTAINERS or mime.startswith(("image/", "video/")):
-                found.append(Place(start, min(end, size), mime))
-            if len(found) == _MOST:
+                attached.append(Place(start, min(end, size), mime))
+            if len(attached) == _MOST:
                 break
-        return found
+        return attached
 
 
-def files(stream: BinaryIO, found: Iterable[Place], limits: Limits) -> Iterator[Embedded]:
-    """The files at those places. MediaError, `too_large`, at one that has more bytes than a picture
-    may.
-    """
-    for start, end, mime in found:
+def files(stream: BinaryIO, attached: Iterable[Place], limits: Limits) -> Iterator[Embedded]:
+    """Yield the attached files. Raises MediaError (`too_large`) at one over `limits.bytes`."""
+    for start, end, mime in attached:
         if end - start > limits.bytes:
             most = f"over the limit of {limits.bytes}"
-            raise MediaError("too_large", f"a picture of {end - start} bytes is carried, {most}")
-        with kept(stream):
+            raise MediaError("too_large", f"an attached picture has {end - start} bytes, {most}")
+        with position_restored(stream):
             data = read(stream, start, end - start)
         yield Embedded("thumbnail", data, mime in CONTAINERS)
 
 
-def _attached(stream: BinaryIO, at: int, end: int, depth: int) -> Iterator[tuple[int, int]]:
-    for name, body, after in elements(stream, at, end):
-        if name != _WAY[depth]:
-            continue
-        if depth == len(_WAY) - 1:
-            yield body, after
-        else:
-            yield from _attached(stream, body, min(after, end), depth + 1)
+def _attached(stream: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the start and declared end of each Matroska attachment.
+
+    It may end beyond its parent: cut there, an image could no longer be recognised.
+    """
+    for start, end in bodies(elements, stream, 0, size, *ATTACHED_FILES):
+        for name, body, after in elements(stream, start, end):
+            if name == FILE_DATA:
+                yield body, after
 
 
 def _values(
     stream: BinaryIO, at: int, end: int, around: tuple[bytes, ...]
 ) -> Iterator[tuple[int, int]]:
-    """The values of all items of metadata, whatever these are called; `around` are the boxes that
-    hold the place.
+    """Yield the start and end of each metadata value, whatever its item is called.
+
+    `around` are the boxes that contain `at`.
     """
     for kind, body, after in boxes(stream, at, end):
         after = min(after, end)
@@ -89,5 +88,5 @@ def _values(
                 yield body + _VALUE_HEAD, after
         elif kind in _NESTED and kind not in around:
             if kind == _META and read(stream, body + 4, 4) != b"hdlr":
-                body += 4  # its version, which QuickTime's have not
+                body += 4  # a version, which QuickTime does not have
             yield from _values(stream, body, after, (*around, kind))

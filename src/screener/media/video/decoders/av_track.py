@@ -1,4 +1,4 @@
-"""A track of a video's file as PyAV reads it: what it declares, its packets and their times."""
+"""A video track as PyAV reads it: its declared properties, its packets and their times."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from av.error import FFmpegError
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media.files.allowance import Allowance
-from screener.media.video.containers import declared
+from screener.media.video.containers import matroska
 from screener.media.video.decoders import luma, threads
 from screener.media.video.decoders.stream import Length
 
-# What FFmpeg calls the containers. One is always named to it: left to guess, it would also take
-# lists of further files to open.
+# FFmpeg's names of the containers. It must not guess: it would also open playlists, and the files
+# that these name.
 _DEMUXERS = {
     "video/mp4": "mov",
     "video/quicktime": "mov",
@@ -36,34 +36,28 @@ _DEMUXERS = {
     "application/ogg": "ogg",
 }
 
-# PyAV 18 refuses a file whose title is no UTF-8, unless it is told; 19 takes any, and no such word.
-_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
+# PyAV 18 refuses a title that is not UTF-8 without this option; 19 does not know the option.
+_METADATA: dict[str, Any] = (
+    {"metadata_errors": "replace"} if av.__version__.startswith("18.") else {}
+)
 
 _BUFFER = 1 << 17
 
-# FFmpeg's own decoders of these pass over an alpha channel, which is coded apart; these do not.
-_OF_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_SUBTITLES = {"pgssub", "dvdsub", "dvbsub", "xsub"}  # those that are pictures, by their decoders
+# Decoders of an alpha channel that is coded separately; FFmpeg's own ignore it.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_SUBTITLES = {"pgssub", "dvdsub", "dvbsub", "xsub"}  # decoders of subtitles that are images
 
-# FFmpeg's flags of a cover picture, and beside it of the pictures of chapters, which are many.
+# FFmpeg's flags for a cover, and for a track of thumbnails, one for each chapter.
 _ATTACHED, _TIMED = 0x400, 0x800
-_RATE = 25.0  # where a file tells none
-_READINGS = 100  # of one track: FFmpeg ends one at what it cannot read, and may go on behind it
+_RATE = 25.0  # frames a second, if a file states none
+_READINGS = 100  # of one track: FFmpeg ends a reading at damage, and may resume behind it
 
 
 class AvTrack:
-    """A track of pictures, open to be read once and decoded by one thread.
+    """A video track, open to be read once and decoded by one thread.
 
-    `tracks` says how many of pictures the file has, `covers` how many of them are no more than a
-    cover, `cover`, that this one is, and `ids` are the numbers of all tracks. `frames` are as
-    declared, 0 where they are not; `frame_seconds` is how long one lasts as a rule, and `duration`
-    how long the track does; `shown_until` is when its last frame goes, by the longest duration that
-    is declared of the track or of the file. `indexed`: whether the file tells of all frames at
-    once; AVI does, and counts what is left out. `tick` is how many seconds a unit of its timestamps
-    is. `ends` is when its pictures end, if nobody can tell what follows what was read, or they are
-    declared apart. `crop` is what players cut off its pictures; `alpha_lost`: whether no decoder
-    here gives the alpha channel that is declared of them; `subtitles`: whether the file has some
-    that are pictures.
+    Attributes that `Stream` does not have: `number` in the file; `indexed`: the file lists all
+    frames; `tick`: seconds of a timestamp's unit; `crop`: the `Sides` that players crop, or None.
     """
 
     def __init__(
@@ -72,82 +66,83 @@ class AvTrack:
         mime: str,
         track: int,
         *,
-        whole: bool,
-        lasts: float | None = None,
+        ignore_edits: bool,
+        duration: float | None = None,
     ) -> None:
-        """`track` counts those of pictures from 0, cover pictures last. With `whole` the file's
-        edit lists are ignored. `lasts` is the duration where the file may declare none. Raises
-        MediaError.
+        """Open video track number `track`, covers last. Raises MediaError.
+
+        `ignore_edits` also reads what edit lists hide. `duration` is used if the file declares
+        none.
         """
-        self.container = _opened(file, mime, whole=whole)
-        self.ends: float | None = None  # whatever is lost on the way is told, or nothing follows it
+        self.container = _open_container(file, mime, ignore_edits=ignore_edits)
+        self.ends: float | None = None
         tracks = sorted(self.container.streams.video, key=_is_cover)
         if not tracks:
-            raise MediaError("no_video", "no pictures among what it holds")
+            raise MediaError("no_video", "the file has no video track")
         self.stream: Any = tracks[track]
-        self.coded = self.stream.codec_context
-        if self.coded is None:
-            raise MediaError("unsupported", "its pictures are coded in a way not known here")
-        alpha, self.crop = declared.hidden_by(file, track, self.stream.width, self.stream.height)
-        with_alpha = _decoder_of_alpha(self.stream) if alpha else None
-        self.coded = with_alpha or self.coded
-        # That of other codecs is in the frames.
-        layout = self.coded.pix_fmt
-        self.alpha_lost = alpha and not with_alpha and not (layout and luma.has_alpha(layout))
-        threads.alone(self.coded)
+        self.codec = self.stream.codec_context
+        if self.codec is None:
+            raise MediaError("unsupported", "the video has an unknown codec")
+        size = self.stream.width, self.stream.height
+        alpha, self.crop = matroska.alpha_and_crop(file, track, *size)
+        alpha_decoder = _alpha_decoder(self.stream) if alpha else None
+        self.codec = alpha_decoder or self.codec
+        # The frames of other codecs contain their alpha channel.
+        layout = self.codec.pix_fmt
+        self.alpha_lost = alpha and not alpha_decoder and not (layout and luma.has_alpha(layout))
+        threads.use_one_thread(self.codec)
         self.tracks, self.covers = len(tracks), sum(map(_is_cover, tracks))
         self.cover = _is_cover(self.stream)
         self.number = int(self.stream.id)
-        self.ids = frozenset(int(one.id) for one in self.container.streams)
-        codecs = (one.codec_context for one in self.container.streams.subtitles)
-        self.subtitles = any(one is not None and one.name in _SUBTITLES for one in codecs)
+        self.ids = frozenset(int(stream.id) for stream in self.container.streams)
+        codecs = (stream.codec_context for stream in self.container.streams.subtitles)
+        self.subtitles = any(codec is not None and codec.name in _SUBTITLES for codec in codecs)
         self.format = self.container.format.name
         self.indexed = self.format.startswith("mov")
-        self._read_facts(lasts)
+        self._read_properties(duration)
 
-    def _read_facts(self, lasts: float | None) -> None:
+    def _read_properties(self, duration: float | None) -> None:
         track = self.stream
         rate = float(track.average_rate or track.guessed_rate or 0)
         self.frames: int = max(track.frames, 0)
         self.width: int = track.width
         self.height: int = track.height
         self.frame_seconds: float = 1 / rate if rate > 0 else 1 / _RATE
-        base = track.time_base
-        self.tick = float(base) if base else None
+        self.tick = float(track.time_base) if track.time_base else None
         self._start: int | None = track.start_time
         self.duration: float | None = None
-        told, all_told = track.duration or 0, self.container.duration or 0
-        if told > 0 and self.tick:
-            self.duration = told * self.tick
-        elif all_told > 0:
-            self.duration = all_told / av.time_base
+        of_track, of_file = track.duration or 0, self.container.duration or 0
+        if of_track > 0 and self.tick:
+            self.duration = of_track * self.tick
+        elif of_file > 0:
+            self.duration = of_file / av.time_base
         if self.frames > 1 and self.duration and self.frame_seconds > self.duration:
-            self.frame_seconds = self.duration / self.frames  # what the rate is of is broken
-        declared = max(told * (self.tick or 0), all_told / av.time_base)
-        self.shown_until = declared if declared > 0 else None
-        self.duration = self.duration or lasts
+            self.frame_seconds = self.duration / self.frames  # the rate is damaged
+        longest = max(of_track * (self.tick or 0), of_file / av.time_base)
+        self.shown_until = longest if longest > 0 else None
+        self.duration = self.duration or duration
 
-    def left_out(self) -> float:
-        """Seconds of the frames that FFmpeg leaves out of an MP4 or QuickTime file by its edits,
-        each as long as frames are on average: where times are damaged nearly all of them, whatever
-        the edit lists say.
+    def trimmed_seconds(self) -> float:
+        """Return the seconds that FFmpeg hides because of edits, by the average frame duration.
+
+        If times are damaged, that may be nearly all frames.
         """
         if not self.indexed or not self.frames:
             return 0.0
-        given = sum(not one.is_discard for one in self.stream.index_entries)
-        return max(self.frames - given, 0) * self.frame_seconds
+        shown = sum(not entry.is_discard for entry in self.stream.index_entries)
+        return max(self.frames - shown, 0) * self.frame_seconds
 
-    def in_index(self, trimmed: float) -> int:
-        """How many frames of the track are to be read, by the file's index; 0 where it has none."""
+    def count_indexed(self, trimmed: float) -> int:
+        """Return how many frames are to be read, by the file's index; 0 if it has none."""
         if not self.indexed or not self.frames:
             return 0
-        empty = sum(not one.size for one in self.stream.index_entries)  # they show nothing new
+        empty = sum(not entry.size for entry in self.stream.index_entries)  # nothing new is shown
         return max(self.frames - math.ceil(trimmed / self.frame_seconds) - empty, 0)
 
-    def gone_through(self, declared: int, allowance: Allowance, most: int) -> Length:
-        """What the track has, read without decoding: what a file says of it may be false, and what
-        recorders write while they record says nothing. If the allowance is over before, or the
-        track has more frames than `most`, nobody knows how many they are. It is closed then.
+    def measure(self, declared: int, allowance: Allowance, most: int) -> Length:
+        """Return the track's length from its packets, without decoding, and close the file.
+
+        Frames are not counted if the allowance ends before, or if there are more than `most`.
         """
         last, count = 0.0, 0
         with contextlib.suppress(FFmpegError, OSError), self.container:
@@ -164,44 +159,46 @@ class AvTrack:
         return Length(last or None)
 
     def packets(self, declared: int) -> Iterator[Any]:
-        """The packets, of which so many are declared; None for what cannot be read, behind which
-        there may be more; and at last one that empties the decoder.
+        """Yield the packets, of which `declared` are expected, and at last an empty one.
+
+        Yields None for data that cannot be read, if packets follow it. The empty packet drains the
+        decoder.
         """
-        read, broken = 0, False
+        count, failed = 0, False
         first_twice = bool(int(self.stream.disposition) & _TIMED)
         for reading in range(_READINGS):
-            before, broken = read, False
+            before, failed = count, False
             try:
                 for packet in self.container.demux(self.stream):
-                    if not packet.size:  # PyAV's own, for the end of this reading
+                    if not packet.size:  # PyAV's own, at the end of a reading
                         continue
-                    if first_twice and packet.pts is None:  # as a cover, and in its place
+                    if first_twice and packet.pts is None:  # once as a cover, once in its place
                         first_twice = False
                         continue
-                    if reading and read == before:
+                    if reading and count == before:
                         yield None
-                    read += 1
+                    count += 1
                     yield packet
             except IndexError:
-                # PyAV empties the decoders one by one, those of the tracks it knows first, and
-                # trips over tracks that turned up on the way, as in files without a header.
+                # PyAV drains the decoders of the tracks it knows, and fails at tracks that were
+                # found later, as in files without a header.
                 pass
             except MemoryError:
                 raise
             except FFmpegError:
-                broken = True
-            if read == before and not broken and read >= declared:
+                failed = True
+            if count == before and not failed and count >= declared:
                 break
         else:
-            self.ends = self.duration or (math.inf if broken else None)
+            self.ends = self.duration or (math.inf if failed else None)
             if self.indexed and len(self.stream.index_entries) < declared:
-                self.ends = math.inf  # whole fragments are missing, and nobody knows which
+                self.ends = math.inf  # whole fragments are missing
         last = av.Packet()
         last.stream = self.stream
         yield last
 
     def seconds(self, stamp: int | None) -> float | None:
-        """The time of a timestamp, from the start of the track; None where it tells none."""
+        """Return a timestamp's time from the start of the track; None if there is none."""
         if stamp is None or self.tick is None:
             return None
         if self._start is None:
@@ -209,41 +206,40 @@ class AvTrack:
         return max((stamp - self._start) * self.tick, 0.0)
 
 
-def _opened(file: BinaryIO, mime: str, *, whole: bool) -> InputContainer:
-    """The container; with `whole`, its edit lists are ignored. Raises MediaError."""
+def _open_container(file: BinaryIO, mime: str, *, ignore_edits: bool) -> InputContainer:
     try:
         container: InputContainer = av.open(
             file,
             mode="r",
             format=_DEMUXERS[mime],
             buffer_size=_BUFFER,
-            options={"ignore_editlist": "1"} if whole else {},
-            **_NAMES,
+            options={"ignore_editlist": "1"} if ignore_edits else {},
+            **_METADATA,
         )
         return container
     except MemoryError:
         raise ShortOfMemory("not enough memory to open it") from None
     except (FFmpegError, ValueError) as error:
         raise MediaError("undecodable", f"cannot be opened ({type(error).__name__})") from None
-    except OSError as error:  # of the file, not of what is in it
+    except OSError as error:
         raise unreadable(error) from None
 
 
 def unreadable(error: OSError) -> MediaError:
-    """What is wrong with a file that the system does not read."""
-    if error.errno == errno.EINVAL:  # of places that no file has, to which only a broken one leads
-        return MediaError("undecodable", "it leads to a place that no file has")
+    """Return the MediaError for a file that the system cannot read."""
+    if error.errno == errno.EINVAL:  # an impossible offset, which only a damaged file leads to
+        return MediaError("undecodable", "it refers to an impossible offset")
     return MediaError("unreadable", error.strerror or "cannot be read")
 
 
-def _decoder_of_alpha(stream: Any) -> Any:
-    """A decoder that gives the alpha channel which Matroska has beside the pictures, or None."""
-    name = _OF_ALPHA.get(stream.codec_context.name)
+def _alpha_decoder(stream: Any) -> Any:
+    """Return a decoder of the alpha channel that Matroska stores separately, or None."""
+    name = _ALPHA_DECODERS.get(stream.codec_context.name)
     if name is None or name not in av.codecs_available:
         return None
-    coded = av.CodecContext.create(name, "r")
-    coded.extradata = stream.codec_context.extradata
-    return coded
+    codec = av.CodecContext.create(name, "r")
+    codec.extradata = stream.codec_context.extradata
+    return codec
 
 
 def _is_cover(track: Any) -> bool:

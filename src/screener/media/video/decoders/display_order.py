@@ -1,4 +1,4 @@
-"""Order: the numbers of a video's frames as they are shown, and those that never came."""
+"""The order in which a video's frames are shown."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import heapq
 import math
 
 
-class Order:
-    """Numbers the frames of a file as they are shown, though some are not decoded, and knows those
-    that were to be and never came: not every decoder tells of them, nor at once.
-    """
+class DisplayOrder:
+    """Numbers the frames in display order, and knows those that should have come and did not."""
 
     def __init__(self, back: float) -> None:
-        """Timestamps that go back by more than that begin anew, as where files were joined."""
+        """Timestamps that go back by more than `back` start a new piece of joined files."""
         self._back = back
-        self._read: list[tuple[int, int, bool]] = []  # a heap of the frames not yet passed:
-        # which of the joined pieces it is of, timestamp, and whether it was wanted
-        self._latest: float = -math.inf  # decoded, of those read
-        self._piece = 0  # of those read
-        self._shown, self._at = 0, 0  # the same of those shown
+        # A heap of the frames not yet passed: piece, timestamp, whether it was wanted.
+        self._read: list[tuple[int, int, bool]] = []
+        self._latest: float = -math.inf  # decoding time of the frames read
+        self._piece = 0  # of the frame read last
+        self._shown_stamp, self._shown_piece = 0, 0  # of the frame shown last
         self._passed = 0
         self._missed: list[int] = []
         self.first: int | None = None
-        """The timestamp of the first frame behind the one shown last, be it decoded or passed."""
-        self._begun = False  # what a recording has before its first whole picture is not missed
+        """The timestamp of the first frame behind the one shown last, decoded or passed."""
+        self._started = False  # a recording may start with frames that cannot be decoded
 
     def read(self, stamp: int | None, *, decoded: int | None = None, wanted: bool) -> None:
-        """A frame was read, to be decoded or not. `decoded` is its timestamp by the order in which
-        frames are, which goes back nowhere else than where others begin anew.
+        """Record that a frame was read; `decoded` is its decoding timestamp.
+
+        Decoding timestamps go back only between pieces.
         """
         if stamp is None:
             return
@@ -37,34 +36,37 @@ class Order:
         heapq.heappush(self._read, (self._piece, stamp, wanted))
 
     def waiting(self) -> frozenset[int]:
-        """The timestamps of frames that were read, and neither shown nor passed yet."""
+        """Return the timestamps of frames that were read, and neither shown nor passed."""
         return frozenset(stamp for _, stamp, _ in self._read)
 
     def number(self, stamp: int | None) -> int:
-        """The number of a frame that is shown next, from 0."""
-        if stamp is not None:
-            if stamp < self._shown and not any(one[:2] == (self._at, stamp) for one in self._read):
-                self._at = min(self._at + 1, self._piece)
-            self._shown = stamp
-        skips = stamp is not None and self._read and self._read[0][:2] < (self._at, stamp)
-        self.first = self._read[0][1] if skips else stamp
-        while stamp is not None and self._read and self._read[0][:2] < (self._at, stamp):
-            _, passed, wanted = heapq.heappop(self._read)
-            self._passed += 1
-            if wanted and self._begun:
-                self._missed.append(passed)
+        """Return the number of the frame that is shown next, from 0."""
+        if stamp is None:
+            self.first = None
+        else:
+            here = (self._shown_piece, stamp)
+            if stamp < self._shown_stamp and not any(frame[:2] == here for frame in self._read):
+                self._shown_piece = min(self._shown_piece + 1, self._piece)
+            self._shown_stamp = stamp
+            here = (self._shown_piece, stamp)
+            self.first = self._read[0][1] if self._read and self._read[0][:2] < here else stamp
+            while self._read and self._read[0][:2] < here:
+                _, passed, wanted = heapq.heappop(self._read)
+                self._passed += 1
+                if wanted and self._started:
+                    self._missed.append(passed)
         if self._read:
             heapq.heappop(self._read)
         self._passed += 1
-        self._begun = True
+        self._started = True
         return self._passed - 1
 
-    def missed(self) -> list[int]:
-        """The timestamps of frames that were wanted and have been passed since it was asked."""
+    def take_missed(self) -> list[int]:
+        """Return the timestamps of wanted frames that were passed since the last call."""
         missed, self._missed = self._missed, []
         return missed
 
     def rest(self) -> list[int]:
-        """Those of frames that were wanted and did not come to the end."""
-        last = (one for one in sorted(self._read) if one[0] == self._piece)
+        """Return the timestamps of wanted frames that did not come before the end."""
+        last = (frame for frame in sorted(self._read) if frame[0] == self._piece)
         return [stamp for _, stamp, wanted in last if wanted]

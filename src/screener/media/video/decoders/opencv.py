@@ -1,7 +1,7 @@
-"""A video decoded by OpenCV, where PyAV is not installed.
+"""A video decoded by OpenCV, if PyAV is not installed.
 
-It converts every frame that is looked at to BGR and says nothing of what it could not decode: it
-stops. Its own FFmpeg writes to standard error what it pleases; a scan's workers silence that.
+OpenCV converts every frame to BGR and stops at damage without reporting it. Its FFmpeg writes to
+standard error; workers of a scan silence that.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 
 from screener.errors import MediaError
-from screener.media.video.containers import declared
-from screener.media.video.containers.declared import Sides
-from screener.media.video.decoders.stream import Length, Pixels, Still
+from screener.media.video.containers import matroska
+from screener.media.video.containers.matroska import Sides
+from screener.media.video.decoders.stream import DecodedFrame, Length, Pixels, cropped
 from screener.system.installation import needed
 
-_RATE = 25.0  # where a file tells none
-# How FFmpeg calls layouts of pixels with an alpha channel: of planes (grey, YUV, RGB), packed.
+_RATE = 25.0  # frames a second, if a file states none
+# FFmpeg's codes for pixel formats with an alpha channel: of planes (grey, YUV, RGB), packed.
 _WITH_ALPHA = (
     b"Y2", b"Y4", b"G4", b"RGBA", b"BGRA", b"ARGB", b"ABGR", b"RBA@", b"BRA@", b"VUYA", b"AYUV",
 )  # fmt: skip
@@ -29,14 +29,15 @@ _AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
 
 
 class CvStream:
-    """An open video, of which edit lists leave out `trimmed` seconds: see
-    `screener.media.video.decoders.stream.Stream`. Raises MediaError if it cannot be opened.
+    """An open video: see `Stream`. Raises MediaError if it cannot be opened.
+
+    Edit lists hide `trimmed` seconds of it.
     """
 
-    tracks = 1  # it knows of no more
+    tracks = 1  # OpenCV finds no further ones
     ids: frozenset[int] | None = None
     covers, cover = 0, False
-    left = 0.0  # it does not tell
+    trimmed = 0.0  # not reported
     subtitles: bool | None = None
 
     def __init__(self, file: BinaryIO, *, trimmed: float = 0.0) -> None:
@@ -45,67 +46,62 @@ class CvStream:
         except cv2.error:
             raise MediaError("undecodable", "cannot be opened") from None
         if not self._capture.isOpened():
-            raise MediaError("undecodable", "cannot be opened, or has no pictures")
+            raise MediaError("undecodable", "cannot be opened, or has no video track")
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # not the default in every version
-        self.width = int(self._get(cv2.CAP_PROP_FRAME_WIDTH))
-        self.height = int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))
-        if int(self._get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90:
-            self.width, self.height = self.height, self.width
+        turns = int(self._get(cv2.CAP_PROP_ORIENTATION_META)) // 90
+        stored = int(self._get(cv2.CAP_PROP_FRAME_WIDTH)), int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.width, self.height = stored[::-1] if turns % 2 else stored
         rate = self._get(cv2.CAP_PROP_FPS)
         self.frames = int(max(self._get(cv2.CAP_PROP_FRAME_COUNT), 0))
         self.frame_seconds = 1 / (rate or _RATE)
         self.duration = self.frames / rate if rate and self.frames else None
         self.shown_until = self.duration
-        # It counts the frames that are left out as well.
+        # Hidden frames are counted as well.
         self.ends = None if self.duration is None else self.duration - trimmed
         self.length = Length(self.duration)
-        # It tells the size as shown.
-        turns = int(self._get(cv2.CAP_PROP_ORIENTATION_META)) // 90
-        size = (self.height, self.width) if turns % 2 else (self.width, self.height)
-        alpha, crop = declared.hidden_by(file, 0, *size)
+        alpha, crop = matroska.alpha_and_crop(file, 0, *stored)
         layout = int(self._get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) & 0xFFFFFFFF
         self.alpha_lost = alpha or layout.to_bytes(4, "little").startswith(_WITH_ALPHA)
-        self._shown = None if crop is None else partial(_cropped, crop, turns)
+        self._crop = None if crop is None else partial(_cropped_upright, crop, turns)
 
     def _get(self, property: int) -> float:
         value = float(self._capture.get(property))
         return value if math.isfinite(value) and abs(value) < 2**53 else 0.0
 
-    def steps(self) -> Iterator[Still]:
-        """Each frame in the order shown, as far as OpenCV goes."""
+    def steps(self) -> Iterator[DecodedFrame]:
+        """Yield each frame in display order, as far as OpenCV decodes."""
         number = 0
         try:
             while self._capture.grab():
                 stamp = self._get(cv2.CAP_PROP_POS_MSEC)
                 time = stamp / 1000 if stamp > 0 or number == 0 else None
-                # It has the last frame alone, which may turn out to be looked at once it has the
-                # next.
+                # Retrieved now: it may be needed only after the next frame was grabbed.
                 grey = partial(_grey, *self._capture.retrieve())
-                if self._shown is None:
-                    yield Still(number, time, grey, grey)
+                if self._crop is None:
+                    yield DecodedFrame(number, time, grey, grey)
                 else:
-                    raw = partial(_shown, self._shown, grey)
-                    yield Still(number, time, grey, raw, shown=self._shown)
+                    raw = partial(_cropped_grey, self._crop, grey)
+                    yield DecodedFrame(number, time, grey, raw, crop=self._crop)
                 number += 1
-            # Its wheels have no decoder for AV1, and open such a file all the same.
+            # OpenCV's wheels have no decoder for AV1, and open such a file all the same.
             if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
                 raise MediaError("unsupported", f"AV1 needs {needed('video')}")
         finally:
             self._capture.release()
 
 
-def _cropped(crop: Sides, turns: int, whole: Pixels) -> Pixels:
-    """Less what is cut off at the sides, which are those before it was turned clockwise."""
-    above, right, below, left = crop[-turns % 4 :] + crop[: -turns % 4]
-    return declared.cut(whole, (above, right, below, left))
+def _cropped_upright(crop: Sides, turns: int, pixels: Pixels) -> Pixels:
+    """Crop upright pixels; the sides are those before the frame was turned clockwise."""
+    top, right, bottom, left = crop[-turns % 4 :] + crop[: -turns % 4]
+    return cropped(pixels, (top, right, bottom, left))
 
 
-def _shown(shown: Callable[[Pixels], Pixels], grey: Callable[[], Pixels]) -> Pixels:
-    return shown(grey())
+def _cropped_grey(crop: Callable[[Pixels], Pixels], grey: Callable[[], Pixels]) -> Pixels:
+    return crop(grey())
 
 
-def _grey(found: bool, picture: Any) -> Pixels:
-    if not found:
+def _grey(retrieved: bool, picture: Any) -> Pixels:
+    if not retrieved:
         raise MediaError("undecodable", "a frame cannot be converted")
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)

@@ -13,23 +13,24 @@ from av.error import DecoderNotFoundError, FFmpegError, InvalidDataError
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media.files.allowance import Allowance
-from screener.media.video.containers import boxes, fragments, integrity
+from screener.media.video.containers import declared, fragments, riff
 from screener.media.video.decoders import luma, threads
 from screener.media.video.decoders.av_track import AvTrack, unreadable
-from screener.media.video.decoders.display_order import Order
-from screener.media.video.decoders.stream import Length, Lost, Still
+from screener.media.video.decoders.display_order import DisplayOrder
+from screener.media.video.decoders.stream import DecodedFrame, Length, Lost
 from screener.media.video.timing import BACK, Grid
 
 _VP8_SHOWN, _VP8_SIZE = 0x10, 5  # a bit of a frame's tag, and where in it a length begins
-_SLIGHTLY = 1.0  # seconds: what more than that has of frames, their mean rate does not tell
-_NOTHING_NEW = 16  # bytes: MPEG-4 says in fewer that a frame shows what the last one did
+_SLIGHT = 1.0  # seconds: if edits hide more, the average frame duration does not count the frames
+_NOTHING_NEW = 16  # bytes: smaller MPEG-4 packets repeat the last frame
 
-_LONG = 1 << 20  # packets: half a day and more; what is longer still is looked at as if it were not
-_FEW = 10_000  # packets that are read to see whether a file is as long as it says
+# Packets that are read for the length: half a day and more if none is declared, else as many as
+# show whether the declared length is true.
+_LONG, _FEW = 1 << 20, 10_000
 
 
 class AvStream:
-    """An open video: see `Stream` of `media.video.stream`. Raises MediaError if it cannot be."""
+    """An open video: see `Stream`. Raises MediaError if it cannot be opened."""
 
     def __init__(
         self,
@@ -40,249 +41,261 @@ class AvStream:
         keyframes: bool = False,
         grid: Callable[[float | None, int], Grid] | None = None,
         trimmed: float = 0.0,
-        whole: bool = False,
-        once: bool = False,
+        ignore_edits: bool = False,
+        single_pass: bool = False,
         allowance: Allowance | None = None,
     ) -> None:
-        """`track` counts those of pictures from 0, cover pictures last. `keyframes` decodes these
-        alone. With `grid`, which makes of the length what tells when frames are sampled, those are
-        left out that are not, and that no other one needs. Edit lists of the file leave out
-        `trimmed` seconds; with `whole` these are given too, and all are at their times in the file.
-        Nobody looks for them if a file is walked over but `once`: all else left out is lost then.
-        It is read for its length until the allowance is over.
+        """Open video track number `track`, covers last.
+
+        - `keyframes`: decode only key frames.
+        - `grid`: makes the sampling times from the length; frames that are neither sampled nor
+          referenced are not decoded.
+        - `trimmed`: seconds that edit lists hide.
+        - `ignore_edits`: read hidden frames too, all at their times in the file.
+        - `single_pass`: the track will not be read again with `ignore_edits`, so any other frame
+          that FFmpeg hides counts as lost.
+        - `allowance`: limits the reading for the length.
         """
         self._keyframes, self._file = keyframes, file
-        self._asked = mime, track, whole
-        self._track = AvTrack(file, mime, track, whole=whole)
-        self._crew = 0
-        read = self._track
-        self.left = read.left_out()
-        left = 0.0 if whole else max(trimmed, 0.0 if once else self.left)
-        self._declared = read.in_index(left) if left < _SLIGHTLY else 0
-        in_fragments = fragments.declared(file).samples[read.number] if read.indexed else 0
-        self._declared += in_fragments
-        known = read.frames if read.indexed and not in_fragments else 0
-        self.length, self.duration = Length(read.duration, known), read.duration
-        if not (known or read.cover or (keyframes and read.duration)):
-            allowed, most = allowance or Allowance(), _FEW if read.duration else _LONG
-            found = read.gone_through(self._declared, allowed, most)
-            self.duration = read.duration or found.seconds
-            self.length = found if found.frames else Length(self.duration)
-            self._open_again()
-            read = self._track
-        self.tracks, self.covers, self.cover = read.tracks, read.covers, read.cover
-        self.width, self.height, self.frames = read.width, read.height, read.frames
-        self.frame_seconds, self.shown_until = read.frame_seconds, read.shown_until
-        self.ids: frozenset[int] | None = read.ids
-        self.alpha_lost = read.alpha_lost
-        self.subtitles: bool | None = read.subtitles
-        # AVI numbers frames as they are decoded, whenever they are shown.
-        self._as_decoded = read.format == "avi"
-        if self._as_decoded and not keyframes:
-            # FFmpeg goes by its index, and leaves out what a damaged one does not lead to.
-            frames = integrity.frames_of_avi(file, read.stream.index)
-            read.ends = frames * self.frame_seconds
-        self._sampled = None if grid is None or keyframes else partial(grid, *self.length)
+        self._mime, self._number, self._ignore_edits = mime, track, ignore_edits
+        opened = self._track = AvTrack(file, mime, track, ignore_edits=ignore_edits)
+        self._threads = 0
+        self.trimmed = opened.trimmed_seconds()
+        hidden = 0.0 if ignore_edits else max(trimmed, 0.0 if single_pass else self.trimmed)
+        self._measure(hidden, allowance or Allowance())
+        opened = self._track
+        self.tracks, self.covers, self.cover = opened.tracks, opened.covers, opened.cover
+        self.width, self.height, self.frames = opened.width, opened.height, opened.frames
+        self.frame_seconds, self.shown_until = opened.frame_seconds, opened.shown_until
+        self.ids: frozenset[int] | None = opened.ids
+        self.alpha_lost = opened.alpha_lost
+        self.subtitles: bool | None = opened.subtitles
+        # AVI numbers frames in decoding order.
+        self._decoding_order = opened.format == "avi"
+        if self._decoding_order and not keyframes:
+            # FFmpeg follows the index, and skips frames that a damaged one does not list.
+            frames = riff.count_frames(file, opened.stream.index)
+            opened.ends = frames * self.frame_seconds
+        self._make_grid = None if grid is None or keyframes else partial(grid, *self.length)
 
-    def _open_again(self) -> None:
-        """Begin at the start of the file, to decode it by one thread."""
-        mime, track, whole = self._asked
+    def _measure(self, hidden: float, allowance: Allowance) -> None:
+        """Find the length and the number of packets to expect; read the file if it must be."""
+        opened = self._track
+        self._declared = opened.count_indexed(hidden) if hidden < _SLIGHT else 0
+        in_fragments = 0
+        if opened.indexed:
+            in_fragments = fragments.read_fragments(self._file).samples[opened.number]
+        self._declared += in_fragments
+        counted = opened.frames if opened.indexed and not in_fragments else 0
+        self.length, self.duration = Length(opened.duration, counted), opened.duration
+        if counted or opened.cover or (self._keyframes and opened.duration):
+            return
+        most = _FEW if opened.duration else _LONG
+        measured = opened.measure(self._declared, allowance, most)
+        self.duration = opened.duration or measured.seconds
+        self.length = measured if measured.frames else Length(self.duration)
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """Restart at the start of the file, with one thread."""
         self._file.seek(0)
-        self._track = AvTrack(self._file, mime, track, whole=whole, lasts=self.duration)
-        self._crew = 0
+        self._track = AvTrack(
+            self._file,
+            self._mime,
+            self._number,
+            ignore_edits=self._ignore_edits,
+            duration=self.duration,
+        )
+        self._threads = 0
 
     @property
     def ends(self) -> float | None:
-        """When its pictures end: known once they were read, or where it is declared apart."""
+        """When the video ends, if that is known by now and not by its last frame."""
         return self._track.ends
 
-    def steps(self) -> Iterator[Still | Lost | None]:
-        """Each frame in the order shown, or each key frame; what is lost; None between packets.
+    def steps(self) -> Iterator[DecodedFrame | Lost | None]:
+        """Yield each frame or key frame in display order, losses, and None between packets.
 
-        A crew decodes it, until a thread fails or finds damage. What they had read meanwhile, and
-        how many they are, would change what is told of it: one begins again then.
+        Several threads decode until one fails or finds damage; then one thread decodes again, since
+        the result must not depend on how far the others were.
         """
-        given = 0
-        if not self._as_decoded:
-            self._crew = threads.put_to(self._track.coded)
+        yielded = 0
+        if not self._decoding_order:
+            self._threads = threads.use_threads(self._track.codec)
         with contextlib.closing(self._decode()) as steps:
             for step in steps:
-                if self._crew and not _is_sound(step):
+                if self._threads and not _is_sound(step):
                     break
-                given += isinstance(step, Still)
+                yielded += isinstance(step, DecodedFrame)
                 yield step
             else:
                 return
-        self._open_again()
+        self._reopen()
         with contextlib.closing(self._decode()) as steps:
             for step in steps:
-                if isinstance(step, Still) and given > 0:
-                    given -= 1
+                if isinstance(step, DecodedFrame) and yielded > 0:
+                    yielded -= 1
                     yield None if step.sound else step
                 else:
                     yield step
 
-    def _decode(self) -> Generator[Still | Lost | None, None, None]:
-        self._grid = None if self._sampled is None else self._sampled()
-        order = Order(BACK / tick if (tick := self._track.tick) else math.inf)
-        # Until the next key frame all depend on the last one, and on what failed: on the next that
-        # is read. One that was read before may still have been in the decoder.
+    def _decode(self) -> Generator[DecodedFrame | Lost | None, None, None]:
+        self._grid = None if self._make_grid is None else self._make_grid()
+        order = DisplayOrder(BACK / tick if (tick := self._track.tick) else math.inf)
+        # After a loss, frames are unsound until the next key frame that was read later than it.
         sound, before = True, frozenset[int]()
-        crop = self._track.crop
-        behind: float | None = None  # when what follows all that was read would be shown
+        next_time: float | None = None  # when a frame behind all packets read would be shown
         try:
             for packet in self._looked_ahead(self._track.packets(self._declared)):
-                frames = None if packet is None else self._decoded(packet, order)
+                frames = None if packet is None else self._frames_of(packet, order)
                 if packet is None or frames is None:
                     sound, before = False, order.waiting()
-                    yield Lost(behind if packet is None else self._track.seconds(packet.pts))
+                    yield Lost(next_time if packet is None else self._track.seconds(packet.pts))
                     continue
-                behind = self._behind(packet, behind)
+                next_time = self._next_time(packet, next_time)
                 for frame in frames:
                     number = order.number(frame.pts)
-                    begins = bool(frame.key_frame) and frame.pts not in before
-                    sound = (sound or begins) and not frame.is_corrupt
-                    yield from self._lost(order.missed())
-                    time, first = map(self._track.seconds, (frame.pts, order.first))
-                    yield Still(
-                        number,
-                        time,
-                        partial(luma.upright, frame),
-                        partial(luma.raw, frame, crop),
-                        sound,
-                        max((time or 0.0) - (first or 0.0), 0.0),
-                        *(() if crop is None else (partial(luma.cropped, frame, crop),)),
-                    )
+                    starts_anew = bool(frame.key_frame) and frame.pts not in before
+                    sound = (sound or starts_anew) and not frame.is_corrupt
+                    yield from self._losses(order.take_missed())
+                    yield self._decoded_frame(frame, number, order.first, sound)
                 if self.cover and frames:
                     return
                 yield None
-            yield from self._lost(order.rest())
+            yield from self._losses(order.rest())
         except MemoryError:
             raise ShortOfMemory("not enough memory to read it") from None
         except OSError as error:
             raise unreadable(error) from None
         finally:
-            # Without Python's lock, which threads need that still have something to log: to close
-            # the decoder under them waits for them with it.
-            self._track.coded.flush_buffers()
+            # Flushing releases the GIL, which decoder threads need to log; closing would wait for
+            # them with the GIL held.
+            self._track.codec.flush_buffers()
             self._track.container.close()
 
+    def _decoded_frame(
+        self, frame: Any, number: int, first: int | None, sound: bool
+    ) -> DecodedFrame:
+        crop = self._track.crop
+        time, first_time = map(self._track.seconds, (frame.pts, first))
+        return DecodedFrame(
+            number,
+            time,
+            partial(luma.upright, frame),
+            partial(luma.raw, frame, crop),
+            sound,
+            max((time or 0.0) - (first_time or 0.0), 0.0),
+            *(() if crop is None else (partial(luma.cropped, frame, crop),)),
+        )
+
     def _looked_ahead(self, packets: Iterator[Any]) -> Iterator[Any]:
-        """Yield the packets, each once the next is read: that one may be shown at the due time in
-        its place.
-        """
-        held: list[Any] = []
+        """Yield the packets, each once the grid has observed the next."""
+        previous: list[Any] = []
         for packet in packets:
             if self._grid is not None and packet is not None and packet.size:
                 time = self._track.seconds(packet.pts)
                 if time is not None:
-                    self._grid.meet(time, key=packet.is_keyframe)
-            yield from held
-            held = [packet]
-        yield from held
+                    self._grid.observe(time, key=packet.is_keyframe)
+            yield from previous
+            previous = [packet]
+        yield from previous
 
-    def _behind(self, packet: Any, before: float | None) -> float | None:
-        """When the frame would be shown that follows all that have been read, which may be still in
-        the decoder: `before` is what it was without the packet.
-        """
+    def _next_time(self, packet: Any, before: float | None) -> float | None:
         time = self._track.seconds(packet.pts)
         if time is None:
             return before
         time += self.frame_seconds
         return time if before is None or time < before - BACK else max(time, before)
 
-    def _decoded(self, packet: Any, order: Order) -> list[Any] | None:
-        """The frames that come out of the decoder with a packet; None where it fails."""
+    def _frames_of(self, packet: Any, order: DisplayOrder) -> list[Any] | None:
+        """Return the frames that the decoder returns for a packet; None if it fails."""
         wanted = self._is_wanted(packet)
-        if packet.size and not self._is_left_out(packet):
-            wanted = wanted and self._is_shown(packet)
+        if packet.size and not self._is_hidden(packet):
+            wanted = wanted and self._shows_frame(packet)
             order.read(packet.pts, decoded=packet.dts, wanted=wanted)
         if self._keyframes and packet.size and not packet.is_keyframe:
             return []
         try:
-            frames = self._given(packet)
+            frames = self._send(packet)
         except DecoderNotFoundError:
-            raise MediaError("unsupported", "no decoder for its pictures") from None
+            raise MediaError("unsupported", "no decoder for this codec") from None
         except MemoryError:
-            if self._crew:  # one thread needs less, and FFmpeg says so of damaged AV1 as well
+            if self._threads:  # one thread needs less; damaged AV1 raises this too
                 return None
             raise ShortOfMemory("not enough memory to decode it") from None
         except FFmpegError:
             return None
         if self.cover and packet.size:
-            # It is alone, and comes first: the rest of the file need not be read for it.
-            frames += self._track.coded.decode(None)
+            # One packet is all of a cover: the rest of the file need not be read.
+            frames += self._track.codec.decode(None)
         return frames
 
-    def _given(self, packet: Any) -> list[Any]:
-        """What the decoder gives when it takes a packet. That of AV1 may take nothing more behind a
-        failure, not even what stands by itself: there it begins anew.
-        """
-        coded = self._track.coded
+    def _send(self, packet: Any) -> list[Any]:
+        """Decode a packet. After a failure the AV1 decoder must be flushed before a key frame."""
+        codec = self._track.codec
         try:
-            ended = [] if packet.size else threads.finished(coded, self._crew)
-            frames: list[Any] = ended + coded.decode(self._to_decode(packet))
+            finished = [] if packet.size else threads.finish_threads(codec, self._threads)
+            frames: list[Any] = finished + codec.decode(self._without_discard(packet))
         except InvalidDataError:
-            if coded.name != "libdav1d" or not packet.is_keyframe or self._crew:
+            if codec.name != "libdav1d" or not packet.is_keyframe or self._threads:
                 raise
-            coded.flush_buffers()
-            frames = coded.decode(self._to_decode(packet))
+            codec.flush_buffers()
+            frames = codec.decode(self._without_discard(packet))
         return frames
 
-    def _is_left_out(self, packet: Any) -> bool:
-        """Whether its frame is left out by edit lists. FFmpeg marks so as well what a fragment
-        tells to be shown at times that have passed, as where recordings were joined.
+    def _is_hidden(self, packet: Any) -> bool:
+        """Return whether edit lists hide the packet's frame.
+
+        FFmpeg also marks fragments that go back in time, as joined recordings do.
         """
-        return bool(packet.is_discard) and not self._in_fragments
+        return bool(packet.is_discard) and not self._has_fragments
 
     @cached_property
-    def _in_fragments(self) -> bool:
-        return boxes.in_fragments(self._file)
+    def _has_fragments(self) -> bool:
+        return declared.has_fragments(self._file)
 
-    def _to_decode(self, packet: Any) -> Any:
-        """The packet, or a copy without the mark by which a decoder keeps its frame to itself.
+    def _without_discard(self, packet: Any) -> Any:
+        """Return the packet, or a copy without the flag that makes the decoder drop its frame.
 
-        The copy has memory of FFmpeg's, with the bytes behind the data that decoders read: Python's
-        has none, and what else holds it could only let go of it with Python's lock.
+        The copy is in FFmpeg's memory, with the padding that decoders read; Python's memory has no
+        padding, and a decoder thread could release it only with the GIL.
         """
-        if not packet.is_discard or self._is_left_out(packet):
+        if not packet.is_discard or self._is_hidden(packet):
             return packet
         copy = av.Packet(packet.size)
         copy.update(packet)
         copy.stream, copy.time_base = packet.stream, packet.time_base
         copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
         copy.is_keyframe = packet.is_keyframe
-        for beside in packet.iter_sidedata():
-            copy.set_sidedata(beside)
+        for side_data in packet.iter_sidedata():
+            copy.set_sidedata(side_data)
         return copy
 
-    def _is_shown(self, packet: Any) -> bool:
-        """Whether a frame with a packet's own timestamp comes of it, if it can be decoded."""
-        coded = self._track.coded
-        if self._as_decoded and coded.has_b_frames:
+    def _shows_frame(self, packet: Any) -> bool:
+        """Return whether a decoder should return a frame with the packet's own timestamp."""
+        codec = self._track.codec
+        if self._decoding_order and codec.has_b_frames:
             return False
-        if coded.name in ("vp8", "libvpx"):
+        if codec.name in ("vp8", "libvpx"):
             tag = int.from_bytes(bytes(packet)[:3], "little")
             if tag >> _VP8_SIZE and not tag & _VP8_SHOWN:
-                return False  # it is there for others to refer to
+                return False  # only a reference for other frames
         return bool(packet.size > _NOTHING_NEW)
 
     def _is_wanted(self, packet: Any) -> bool:
-        """Whether a packet's frame is to be decoded. The decoder is told if it may leave it out
-        where no other frame refers to it.
-        """
+        """Return whether a packet's frame is needed; let the decoder skip it if not."""
         if self._keyframes:
             return bool(packet.is_keyframe)
         if self._grid is None or not packet.size:
             return True
         time = self._track.seconds(packet.pts)
         needed = time is None or self._grid.needs(time)
-        self._track.coded.skip_frame = "DEFAULT" if needed else "NONREF"
+        self._track.codec.skip_frame = "DEFAULT" if needed else "NONREF"
         return needed
 
-    def _lost(self, stamps: Iterable[int]) -> Iterator[Lost]:
+    def _losses(self, stamps: Iterable[int]) -> Iterator[Lost]:
         return (Lost(self._track.seconds(stamp)) for stamp in stamps)
 
 
-def _is_sound(step: Still | Lost | None) -> bool:
-    return step is None or (isinstance(step, Still) and step.sound)
+def _is_sound(step: DecodedFrame | Lost | None) -> bool:
+    return step is None or (isinstance(step, DecodedFrame) and step.sound)

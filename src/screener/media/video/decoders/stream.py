@@ -1,4 +1,4 @@
-"""Stream: a video as a decoder gives it, frame by frame; what PyAV and OpenCV have in common."""
+"""The interface of the decoders: a video track, frame by frame."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.media.video.containers.matroska import Sides
+
 Pixels = NDArray[np.uint8]
 
 
-def _all(pixels: Pixels) -> Pixels:
+def _uncropped(pixels: Pixels) -> Pixels:
     return pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
-    """A frame that was decoded, and not yet converted.
+class DecodedFrame:
+    """A frame that was decoded and not yet converted.
 
-    `number` counts the frames of the file from 0; `time` is in seconds from the first one, None
-    where the file does not say. `grey()` makes the upright grey pixels, (H, W) uint8; `raw()` the
-    same of what is shown, to be looked at only: perhaps not upright, perhaps with another black and
-    white. `sound` is false where it was decoded from damaged data, so that much of it may be made
-    up. `behind` is how many seconds it comes behind the first frame that was passed over to reach
-    it, undecoded. `shown` takes the upright pixels and returns what players show of them.
+    - `number`: from 0; `time`: seconds from the first frame, None if the file does not say.
+    - `grey()`: upright grey pixels, (H, W) uint8; `crop(pixels)`: what players show of them.
+    - `raw()`: the same, perhaps not upright, perhaps with another black and white.
+    - `sound`: False if it was decoded from damaged data.
+    - `behind`: seconds since the first undecoded frame before it.
     """
 
     number: int
@@ -34,38 +35,33 @@ class Still:
     raw: Callable[[], Pixels]
     sound: bool = True
     behind: float = 0.0
-    shown: Callable[[Pixels], Pixels] = _all
+    crop: Callable[[Pixels], Pixels] = _uncropped
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Something that could not be decoded, at that time where the file says."""
+    """Something that could not be decoded, and its time if the file says."""
 
     time: float | None
 
 
 class Length(NamedTuple):
-    """How long a track is in seconds, None where that is not known, and how many frames it has, as
-    they were counted, and not as its file declares; 0 where they were not.
-    """
+    """The seconds of a track, None if unknown, and its frames as counted, 0 if not counted."""
 
     seconds: float | None
     frames: int = 0
 
 
 class Stream(Protocol):
-    """A track of pictures of a video that is open.
+    """An open video track.
 
-    `tracks` says how many the file has, `covers` how many of them are no more than a picture that
-    stands for the file, and `cover`, that this one is. `width` and `height` are as shown; `frames`
-    as declared, 0 where the file does not say; `duration` and `ends` (when its pictures end, if
-    they are declared apart) are seconds, and `length` is by what it is sampled; `frame_seconds` is
-    how long a frame lasts as a rule, and `left` how long those that are left out by edit lists last
-    by it. `shown_until` is when the last frame goes, by the longest duration that the file
-    declares; None if it declares none. `ids` are the file's numbers of all tracks that were known
-    when it was opened, None where the decoder does not tell. `alpha_lost`: whether the track has an
-    alpha channel that the decoder passes over. `subtitles`: whether the file has subtitles that are
-    pictures, None if the decoder does not tell.
+    - `tracks`: video tracks of the file; `covers`: those that are cover images; `cover`: whether
+      this one is; `ids`: the numbers of all tracks, None if the decoder does not report them.
+    - `width`, `height`: as shown. `frames`: as declared, or 0. `length`: by which it is sampled.
+    - `frame_seconds`: the usual duration of a frame; `trimmed`: seconds that edit lists hide;
+      `shown_until`: when the last frame disappears, by the longest declared duration.
+    - `alpha_lost`: an alpha channel is not decoded; `subtitles`: the file has subtitles that are
+      images, None if the decoder does not report them.
     """
 
     tracks: int
@@ -77,7 +73,7 @@ class Stream(Protocol):
     duration: float | None
     length: Length
     frame_seconds: float
-    left: float
+    trimmed: float
     shown_until: float | None
     ids: frozenset[int] | None
     alpha_lost: bool
@@ -85,9 +81,21 @@ class Stream(Protocol):
 
     @property
     def ends(self) -> float | None:
-        """When its pictures end, as far as is known by now."""
+        """When the video ends, if that is known by now and not by its last frame."""
         ...
 
-    def steps(self) -> Iterator[Still | Lost | None]:
-        """Each frame in the order shown; None now and then, so that the clock can be looked at."""
+    def steps(self) -> Iterator[DecodedFrame | Lost | None]:
+        """Yield each frame in display order; None now and then, so that a limit can be checked."""
         ...
+
+
+def cropped(pixels: Pixels, crop: Sides) -> Pixels:
+    """Return pixels, (H, W), without the cropped sides; all of them if nothing would be left.
+
+    A frame may be smaller than the track's first.
+    """
+    top, right, bottom, left = crop
+    height, width = pixels.shape
+    if top + bottom >= height or left + right >= width:
+        return pixels
+    return pixels[top : height - bottom, left : width - right]

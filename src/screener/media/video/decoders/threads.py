@@ -1,11 +1,10 @@
-"""Crew: the threads that decode one video, so that they tell the same of it each time.
+"""Several threads for one decoder, with the same result every time.
 
-FFmpeg's give a frame of H.264 as soon as its turn comes, though another thread may still be at it
-and note too late that it is damaged. So frames are held back until the threads that were at them
-have taken up others, and at the end each thread is given something that shows nothing. What is
-found then is as sure as by one thread, which decodes it anew once there is anything: see `pyav`.
-A crew of one does all of this too, since a frame that is held back is not left out where it comes
-later than the stream declares: what a video shows is not to hang on the cores.
+FFmpeg returns a frame of H.264 when it is due, although another thread may still find damage in it.
+So frames are delayed until their threads have taken up other work, and at the end each thread gets
+an empty packet. Damage that is found then is as reliable as by one thread, which decodes the video
+again if there is any: see `pyav`. One core uses the same settings, since they also prevent that
+frames are dropped which come later than the stream declares.
 """
 
 from __future__ import annotations
@@ -16,50 +15,52 @@ import av
 
 from screener.system.process import cores
 
-# Of others not all damage is told, and what it leaves of a frame hangs on the threads. None share
-# out the slices of a frame: H.264 marks nothing as damaged then.
+# Other decoders do not report all damage, and their damaged frames depend on the threads. No
+# decoder uses slice threads: with them H.264 marks nothing as damaged.
 _CODECS = {"h264", "vp9", "libdav1d"}
 
 _MOST = 8
-# Frames that are held back at least: one for each thread, and those that are decoded before others
-# which are shown before them. Always as many, since what comes out of order hangs on it.
-_HELD = _MOST + 4
+# Frames of delay: one a thread, and those that are decoded before frames shown earlier. It is
+# constant, because the order of output depends on it.
+_DELAY = _MOST + 4
 
-_DELIMITER = b"\x09\xf0"  # an access unit's of H.264, with nothing in it
+_DELIMITER = b"\x09\xf0"  # an empty access unit of H.264
 
 
-def put_to(coded: Any) -> int:
-    """Have a decoder, which has not begun, work by a crew of as many threads as there are cores,
-    where that can be relied on. Returns how many they are, 0 where there is no crew.
+def use_threads(codec: Any) -> int:
+    """Let an unopened decoder use one thread a core, and return how many.
+
+    Return 0 if the codec is not reliable with threads.
     """
-    if coded.name not in _CODECS:
+    if codec.name not in _CODECS:
         return 0
     count = min(cores(), _MOST)
-    coded.thread_type, coded.thread_count = "FRAME", count
-    if coded.name == "h264":
-        coded.options = {"has_b_frames": str(_HELD)}
+    codec.thread_type, codec.thread_count = "FRAME", count
+    if codec.name == "h264":
+        codec.options = {"has_b_frames": str(_DELAY)}
     return count
 
 
-def alone(coded: Any) -> None:
-    """Have a decoder, which has not begun, work by one thread and without a crew."""
-    coded.thread_count = 1
+def use_one_thread(codec: Any) -> None:
+    """Let an unopened decoder use one thread."""
+    codec.thread_count = 1
 
 
-def finished(coded: Any, count: int) -> list[Any]:
-    """The frames that come while each thread of such a crew ends what it is at. Raises FFmpegError
-    where one failed. What is left is to be drained.
+def finish_threads(codec: Any, count: int) -> list[Any]:
+    """Return the frames that come while each of `count` threads ends its work.
+
+    Raises FFmpegError if one failed. The decoder must still be drained.
     """
-    if coded.name != "h264" or not count:
+    if codec.name != "h264" or not count:
         return []
-    head = bytes(coded.extradata or b"")
-    in_lengths = head[:1] == b"\1"  # as MP4 has them, and else behind start codes
+    head = bytes(codec.extradata or b"")
+    in_lengths = head[:1] == b"\1"  # as in MP4; otherwise behind start codes
     size = (head[4] & 3) + 1 if in_lengths and len(head) > 4 else 4
-    begins = len(_DELIMITER) if in_lengths else 1
-    shown = begins.to_bytes(size, "big") + _DELIMITER
-    # In memory of FFmpeg's: what was Python's, a thread of the decoder could only let go of with
-    # Python's lock, which whoever ends that thread holds.
-    nothing = av.Packet(len(shown))
-    nothing.update(shown)
-    coded.skip_frame = "NONREF"  # or it would fail for want of a frame
-    return [frame for _ in range(count) for frame in coded.decode(nothing)]
+    prefix = len(_DELIMITER) if in_lengths else 1
+    data = prefix.to_bytes(size, "big") + _DELIMITER
+    # In FFmpeg's memory: a decoder thread could release Python's only with the GIL, which the
+    # caller holds while it ends that thread.
+    empty = av.Packet(len(data))
+    empty.update(data)
+    codec.skip_frame = "NONREF"  # otherwise it fails because there is no frame
+    return [frame for _ in range(count) for frame in codec.decode(empty)]

@@ -1,1 +1,1 @@
-"""Which frames of a video are looked at."""
+"""Which frames of a video are hashed."""

@@ -1,4 +1,4 @@
-"""Means: of 32 x 32 cells of a frame, by which frames look alike, or show another scene."""
+"""Whether frames look alike or show different scenes, by the means of 32 x 32 cells."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from numpy.typing import NDArray
 Means = NDArray[np.float32]
 
 _SIDE = 32
-_FINE = 128  # so many rows and columns, or up to twice as many, are looked at
+_FINE = 128  # rows and columns that are read, up to twice as many
 
 ALIKE = 2.0
-"""Frames look alike where no mean differs by more than so many of 255 grey levels."""
+"""Grey levels: frames look alike if no mean differs by more."""
 
-ANOTHER = 16.0
-"""A frame shows another scene where the means differ by so many grey levels on average."""
+NEW_SCENE = 16.0
+"""Grey levels: a frame shows a new scene if the means differ by this on average."""
 
 
-def of(pixels: NDArray[np.uint8]) -> Means:
-    """The means of 32 x 32 cells of grey (H, W) or RGB (H, W, 3) pixels, of every n-th pixel."""
+def cell_means(pixels: NDArray[np.uint8]) -> Means:
+    """Return the means of 32 x 32 cells of grey (H, W) or RGB (H, W, 3) pixels, subsampled."""
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 1]
     thin = grey[:: max(1, grey.shape[0] // _FINE), :: max(1, grey.shape[1] // _FINE)]
-    sums = thin.astype(np.float32)
+    means = thin.astype(np.float32)
     for axis in (0, 1):
-        edges = np.arange(_SIDE + 1) * sums.shape[axis] // _SIDE
-        sums = np.add.reduceat(sums, edges[:-1], axis=axis)
+        edges = np.arange(_SIDE + 1) * means.shape[axis] // _SIDE
+        means = np.add.reduceat(means, edges[:-1], axis=axis)
         sizes = np.maximum(np.diff(edges), 1).astype(np.float32)
-        sums /= sizes[:, None] if axis == 0 else sizes
-    return sums
+        means /= sizes[:, None] if axis == 0 else sizes
+    return means
 
 
-def alike(one: Means, other: Means) -> bool:
-    """Whether two frames look alike: their hashes would hardly differ."""
-    return bool(np.abs(one - other).max() <= ALIKE)
+def looks_alike(means: Means, other: Means) -> bool:
+    """Return whether the hashes of two frames would hardly differ."""
+    return bool(np.abs(means - other).max() <= ALIKE)
 
 
-def another_scene(one: Means, other: Means) -> bool:
-    """Whether two frames show different scenes, or one scene much changed."""
-    return bool(np.abs(one - other).mean() >= ANOTHER)
+def is_new_scene(means: Means, other: Means) -> bool:
+    """Return whether two frames show different scenes, or one scene much changed."""
+    return bool(np.abs(means - other).mean() >= NEW_SCENE)

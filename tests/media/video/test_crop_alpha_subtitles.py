@@ -1,6 +1,4 @@
-"""What of a video's pictures is shown: less what the container crops, over white where an alpha
-channel hides them, and with subtitles that are pictures.
-"""
+"""What players show of a video: cropped frames, alpha channels, subtitles that are images."""
 
 import contextlib
 import io
@@ -19,7 +17,7 @@ from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing import vpdq_value as hashes_of_videos
 from screener.media.video import frames as video
-from screener.media.video.containers import boxes, declared
+from screener.media.video.containers import declared, matroska
 from screener.media.video.decoders import av_track, luma, opencv
 from screener.media.video.sampling.rules import Sampling
 from screener.screening.input import vpdq
@@ -31,29 +29,30 @@ SHOWN = (100, 20, 260, 200)
 
 @pytest.fixture
 def engine_of(make_list):
-    """Makes a Screener whose list holds pictures by name."""
+    """Return a function that makes a Screener whose list holds these pictures."""
     number = itertools.count()
 
     def make(**pictures):
         hashes = {name: pdq.compute(np.asarray(one)).text for name, one in pictures.items()}
         rows = [{"id": one, "pdq": hashes[one]} for one in hashes]
-        return Screener(make_list(rows, name=f"known{next(number)}"))
+        return Screener(make_list(rows, name=f"list{next(number)}"))
 
     return make
 
 
 def element(name, body):
-    """An element of a Matroska file."""
+    """Return an element of a Matroska file."""
     head = name.to_bytes((name.bit_length() + 7) // 8, "big")
     return head + (len(body) | 1 << 56).to_bytes(8, "big") + body
 
 
 def rebuilt(data, way, change):
-    """A Matroska file with another body of each element that a way of names leads to; without its
-    directory and checksums, which would not be right any more.
+    """Return a Matroska file with other bodies of the elements at a path.
+
+    Its directory and checksums are left out.
     """
     made = b""
-    for name, body, after in boxes.elements(io.BytesIO(data), 0, len(data)):
+    for name, body, after in matroska.elements(io.BytesIO(data), 0, len(data)):
         inner = data[body:after]
         if name == way[0]:
             inner = change(inner) if len(way) == 1 else rebuilt(inner, way[1:], change)
@@ -63,22 +62,20 @@ def rebuilt(data, way, change):
 
 
 def with_elements(data, added):
-    """A Matroska file whose tracks of pictures declare these values as well."""
+    """Return a Matroska file whose video tracks declare these values as well."""
     extra = b"".join(element(name, value.to_bytes(2, "big")) for name, value in added.items())
     return rebuilt(data, [0x18538067, 0x1654AE6B, 0xAE, 0xE0], lambda body: body + extra)
 
 
 def shown_and_hidden(scene):
-    """A frame that shows a picture where it is not cropped, and another picture round it."""
+    """Return a frame with one picture inside the crop and another around it."""
     whole = scene(3, SIZE)
     whole.paste(scene(2, (160, 180)), SHOWN[:2])
     return whole
 
 
-def test_what_matroska_crops_is_cut_off_and_the_whole_is_looked_at_too(decoder, scene, engine_of):
-    """A list of the picture as players show it finds the file, and so does one of all its pixels.
-    What is told of its size is what players show.
-    """
+def test_cropped_and_uncropped_frames_are_both_compared(decoder, scene, engine_of):
+    """The declared size is the cropped one."""
     whole = shown_and_hidden(scene)
     data = clip([whole] * 20, container="matroska")
     cropped = with_elements(data, CROP)
@@ -93,7 +90,7 @@ def test_what_matroska_crops_is_cut_off_and_the_whole_is_looked_at_too(decoder, 
 
 
 def test_a_frame_too_small_for_its_tracks_crop_is_shown_whole(scene, engine_of):
-    """Frames of VP8 may become smaller within a track, so that a crop would leave nothing."""
+    """Frames of VP8 may become smaller within a track."""
     pictures = [scene(2, SIZE), scene(3, (64, 48))]
     out = io.BytesIO()
     with av.open(out, "w", format="matroska") as file:
@@ -119,8 +116,8 @@ def test_a_frame_too_small_for_its_tracks_crop_is_shown_whole(scene, engine_of):
     assert match.region in ("full", "enlarged")
 
 
-def test_a_change_outside_of_what_is_shown_is_a_change(decoder, scene, engine_of):
-    """Frames that differ there alone are looked at each."""
+def test_a_change_outside_of_the_crop_is_a_change(decoder, scene, engine_of):
+    """Frames that differ only there are all hashed."""
     first = shown_and_hidden(scene)
     second = scene(4, SIZE)
     second.paste(first.crop(SHOWN), SHOWN[:2])
@@ -131,8 +128,8 @@ def test_a_change_outside_of_what_is_shown_is_a_change(decoder, scene, engine_of
     assert [one.entry for one in result.matches] == ["listed"]
 
 
-def test_a_scene_that_changes_within_what_is_shown_is_seen(decoder, scene):
-    """However little of the whole that is."""
+def test_a_new_scene_inside_the_crop_is_seen(decoder, scene):
+    """It may be a small part of the stored frame."""
     pictures = []
     for number in range(20):
         pictures.append(Image.new("RGB", SIZE, "white"))
@@ -147,18 +144,18 @@ def test_a_scene_that_changes_within_what_is_shown_is_seen(decoder, scene):
 
 @pytest.mark.parametrize("crop", [{0x54BB: 240}, {0x54CC: 200, 0x54DD: 120}, {0x54AA: 60_000}])
 def test_a_crop_that_leaves_nothing_clears_nothing(decoder, scene, engine_of, crop):
-    """FFmpeg refuses such a file. If a decoder does not, it is looked at as it is stored."""
+    """FFmpeg refuses such a file; a decoder that does not returns the stored frames."""
     data = with_elements(clip([scene(2)] * 10, container="matroska"), crop)
 
     result = engine_of(other=scene(9)).screen(data)
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
-    assert declared.hidden_by(io.BytesIO(data), 0, *SIZE) == (False, None)
+    assert matroska.alpha_and_crop(io.BytesIO(data), 0, *SIZE) == (False, None)
 
 
 @pytest.mark.parametrize("turns", range(4))
-def test_what_is_cropped_is_cropped_before_it_is_turned(monkeypatch, turns):
-    """By either decoder: the sides are those of what is stored."""
+def test_the_crop_applies_before_the_rotation(monkeypatch, turns):
+    """The sides are those of the stored frame, in both decoders."""
     rng = np.random.default_rng(3)
     stored = rng.integers(0, 256, (40, 60), np.uint8)
     above, right, below, left = crop = (1, 2, 4, 8)
@@ -166,12 +163,12 @@ def test_what_is_cropped_is_cropped_before_it_is_turned(monkeypatch, turns):
     whole = np.rot90(stored, -turns)
     monkeypatch.setattr(luma, "_orientation", lambda _: (1, 6, 3, 8)[turns])
 
-    assert np.array_equal(opencv._cropped(crop, turns, whole), expected)
+    assert np.array_equal(opencv._cropped_upright(crop, turns, whole), expected)
     assert np.array_equal(luma.cropped(None, crop, whole), expected)
 
 
 def test_a_cropped_video_that_is_listed_is_found_by_either_list(tmp_path, scene):
-    """By the vPDQ of what is shown, as of what is stored."""
+    """The listed vPDQ may be of the cropped or of the stored frames."""
     pictures = []
     for at in range(8):
         pictures += [scene(30 + at, SIZE)] * 10
@@ -183,14 +180,14 @@ def test_a_cropped_video_that_is_listed_is_found_by_either_list(tmp_path, scene)
         made, _ = vpdq.compute(listed)
         path = tmp_path / f"{name}.txt"
         path.write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))
-        known = HashList.create(tmp_path / f"{name}.list")
-        known.import_file(path, source="ours")
-        (match,) = Screener(known.refresh()).screen(with_elements(data, CROP)).matches
+        hash_list = HashList.create(tmp_path / f"{name}.list")
+        hash_list.import_file(path, source="ours")
+        (match,) = Screener(hash_list.refresh()).screen(with_elements(data, CROP)).matches
         assert (match.kind, match.video.rule) == ("vpdq", "whole")
 
 
 def with_alpha(picture, alpha, *, codec, layout, container):
-    """A clip of a picture with an alpha channel, (H, W)."""
+    """Return a clip of a picture with an alpha channel, (H, W)."""
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
         track = file.add_stream(codec, rate=10)
@@ -215,7 +212,7 @@ def with_alpha(picture, alpha, *, codec, layout, container):
 
 
 def half_hidden(size=SIZE):
-    """An alpha channel that hides two parts of a picture, and half of a third."""
+    """Return an alpha channel that hides two parts of a picture, and half of a third."""
     alpha = np.full(size[::-1], 255, np.uint8)
     alpha[:100, :150] = 0
     alpha[150:, 200:] = 0
@@ -238,7 +235,7 @@ WITH_ALPHA = [
 
 @pytest.mark.parametrize(("codec", "layout", "container"), WITH_ALPHA)
 def test_an_alpha_channel_is_composited_on_white(scene, engine_of, codec, layout, container):
-    """As of a still: Pillow's composite is found, and what is under it is not."""
+    """The hidden part is not found."""
     picture, alpha = scene(2, SIZE), half_hidden()
     if layout == "ya8":
         picture = picture.convert("L").convert("RGB")
@@ -258,9 +255,7 @@ def test_an_alpha_channel_is_composited_on_white(scene, engine_of, codec, layout
 
 
 def test_an_alpha_channel_of_another_codec_clears_nothing(decoder, scene, engine_of):
-    """No decoder gives the one that is declared beside H.264, or AV1; nor is it asked what pixels
-    are like of which nothing is known.
-    """
+    """No decoder returns the one that is declared for H.264 or AV1."""
     beside = element(0xA0, element(0x75A1, b""))  # a BlockGroup with BlockAdditions
     data = with_elements(clip([scene(2)] * 10, container="matroska"), {0x53C0: 1})
     data = rebuilt(data, [0x18538067, 0x1F43B675], lambda body: body + beside)
@@ -273,8 +268,8 @@ def test_an_alpha_channel_of_another_codec_clears_nothing(decoder, scene, engine
 
 
 @pytest.mark.parametrize("sizes", ["known", "unknown"])
-def test_an_alpha_channel_that_is_declared_and_not_there_is_none(decoder, scene, engine_of, sizes):
-    """Chromium declares one of whatever it records, in segments and clusters of unknown size."""
+def test_a_declared_alpha_channel_without_data_is_ignored(decoder, scene, engine_of, sizes):
+    """Chromium declares one of all that it records."""
     data = with_elements(clip([scene(2)] * 10, container="matroska"), {0x53C0: 1})
     if sizes == "unknown":
         head = rb"(\x18\x53\x80\x67|\x1f\x43\xb6\x75)\x01.{7}"
@@ -286,8 +281,8 @@ def test_an_alpha_channel_that_is_declared_and_not_there_is_none(decoder, scene,
 
 
 @pytest.mark.parametrize("level", [0, 255])
-def test_an_alpha_channel_that_hides_all_or_nothing_is_none(scene, engine_of, level):
-    """As of a still: a program that knows of none leaves it so."""
+def test_an_alpha_channel_that_hides_all_or_nothing_is_ignored(scene, engine_of, level):
+    """Programs without alpha leave it so."""
     alpha = np.full(SIZE[::-1], level, np.uint8)
     data = with_alpha(scene(2, SIZE), alpha, codec="png", layout="rgba", container="mov")
 
@@ -295,11 +290,12 @@ def test_an_alpha_channel_that_hides_all_or_nothing_is_none(scene, engine_of, le
 
 
 @pytest.mark.parametrize(("codec", "layout", "container"), WITH_ALPHA)
-def test_an_alpha_channel_that_the_decoder_passes_over_clears_nothing(
+def test_an_alpha_channel_that_is_not_decoded_clears_nothing(
     monkeypatch, scene, engine_of, codec, layout, container
 ):
-    """OpenCV gives none: the extra that helps is named, and what is found counts. Without libvpx
-    PyAV gives none of VP8 and VP9.
+    """OpenCV, and PyAV without libvpx, decode none.
+
+    The result names the extra, and matches count.
     """
     data = with_alpha(
         scene(2, SIZE), half_hidden(), codec=codec, layout=layout, container=container
@@ -309,7 +305,7 @@ def test_an_alpha_channel_that_the_decoder_passes_over_clears_nothing(
 
     if codec.startswith("libvpx"):
         with monkeypatch.context() as patched:
-            patched.setattr(av_track, "_OF_ALPHA", {})
+            patched.setattr(av_track, "_ALPHA_DECODERS", {})
             result = engine.screen(data)
         assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
         assert result.extra is None
@@ -321,7 +317,7 @@ def test_an_alpha_channel_that_the_decoder_passes_over_clears_nothing(
 
 
 def test_a_stream_with_alpha_is_decoded_to_its_end_whatever_is_lost(scene, engine_of):
-    """Its decoder is another one: damage is told as ever, and frames are numbered as ever."""
+    """Its decoder is another one; losses and numbers stay the same."""
     pictures = [scene(number, (160, 120)) for number in (1, 2)]
     alpha = np.full((120, 160), 255, np.uint8)
     alpha[:10] = 200
@@ -335,7 +331,7 @@ def test_a_stream_with_alpha_is_decoded_to_its_end_whatever_is_lost(scene, engin
 
 
 def with_subtitles(codec, container, coded="libx264"):
-    """A clip with a track of subtitles."""
+    """Return a clip with a track of subtitles."""
     between = {"mpeg2video": "mpegts"}.get(coded, "mp4")
     shown = clip([Image.effect_noise((160, 120), 90)] * 25, rate=25, codec=coded, container=between)
     out = io.BytesIO()
@@ -354,7 +350,7 @@ def with_subtitles(codec, container, coded="libx264"):
 
 
 def xsub():
-    """An AVI whose second track says that it is of XSUB."""
+    """Return an AVI whose second track declares XSUB."""
     shown = [Image.effect_noise((160, 120), 90).convert("RGB")] * 20
     data = tracks(shown, shown, container="avi")
     head, second = data.split(b"strl", 2)[:2], data.split(b"strl", 2)[2]
@@ -362,13 +358,13 @@ def xsub():
 
 
 def a_program(stream):
-    """A transport stream with a table of one program: tracks by how each is coded, described so."""
-    told = b"".join(
+    """Return a transport stream with a program map table of these tracks."""
+    entries = b"".join(
         bytes([coded, 0xE1, number, 0xF0, len(described)]) + described
         for number, (coded, described) in enumerate(stream)
     )
-    table = b"\x00\x02" + (0xB000 | len(told) + 13).to_bytes(2, "big")
-    table += b"\0\1\xc1\0\0\xe1\0\xf0\0" + told + bytes(4)
+    table = b"\x00\x02" + (0xB000 | len(entries) + 13).to_bytes(2, "big")
+    table += b"\0\1\xc1\0\0\xe1\0\xf0\0" + entries + bytes(4)
     return (b"\x47\x50\0\x10" + table).ljust(188, b"\xff") + (b"\x47\x1f\xff\x10" + bytes(184)) * 9
 
 
@@ -398,8 +394,8 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("kind", PICTURE_SUBTITLES)
-def test_subtitles_that_are_pictures_clear_nothing(decoder, scene, engine_of, kind):
-    """They are not looked at, which is told by either decoder."""
+def test_subtitles_that_are_images_clear_nothing(decoder, scene, engine_of, kind):
+    """They are not compared, by either decoder."""
     result = engine_of(other=scene(9)).screen(PICTURE_SUBTITLES[kind]())
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "unsupported")
@@ -408,12 +404,12 @@ def test_subtitles_that_are_pictures_clear_nothing(decoder, scene, engine_of, ki
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_subtitles_that_are_text_hide_nothing(decoder, scene, engine_of, kind):
-    """Nor does a file without any."""
+    """Files without subtitles are the same."""
     assert engine_of(other=scene(9)).screen(OTHERS[kind]()).verdict is Verdict.NO_MATCH
 
 
 def test_a_match_counts_whatever_subtitles_there_are(decoder, engine_of):
-    """What was looked at is found."""
+    """The video was compared."""
     data = with_subtitles("dvdsub", "matroska")
     frame = next(video.open(data).frames())
 
@@ -430,29 +426,29 @@ def test_a_match_counts_whatever_subtitles_there_are(decoder, engine_of):
         ([(6, b"\x59")], False),
     ],
 )
-def test_a_transport_stream_tells_of_its_subtitles(tracks_of_it, some):
-    """PGS by how the track is coded, DVB's by what describes it; teletext is text."""
+def test_subtitles_of_a_transport_stream_are_recognised(tracks_of_it, some):
+    """PGS has a codec, DVB a descriptor; teletext is text."""
     stream = io.BytesIO(a_program(tracks_of_it))
     stream.seek(5)
 
-    assert declared.picture_subtitles(stream, "video/mp2t") == some
+    assert declared.image_subtitles(stream, "video/mp2t") == some
     assert stream.tell() == 5
 
 
 @pytest.mark.parametrize("codec", [b"S_HDMV/PGS", b"S_VOBSUB/ZLIB", b"S_DVBSUB\0\0"])
-def test_matroska_tells_of_its_subtitles(codec):
-    """Whatever stands behind the name, and wherever its tracks are told."""
+def test_subtitles_of_matroska_are_recognised(codec):
+    """Only the start of the codec's name counts, and tracks may be anywhere."""
     track = element(0xAE, element(0x83, b"\x11") + element(0x86, codec))
     cluster = element(0x1F43B675, bytes(20))
     data = bytes.fromhex("1a45dfa380") + element(0x18538067, cluster + element(0x1654AE6B, track))
 
-    assert declared.picture_subtitles(io.BytesIO(data), "video/x-matroska")
+    assert declared.image_subtitles(io.BytesIO(data), "video/x-matroska")
     for size in range(len(data)):
-        declared.picture_subtitles(io.BytesIO(data[:size]), "video/x-matroska")
+        declared.image_subtitles(io.BytesIO(data[:size]), "video/x-matroska")
 
 
-def test_heads_that_hold_one_another_without_end_are_left():
-    """An AVI's lists in lists, and a list of no length."""
+def test_endlessly_nested_lists_are_not_followed():
+    """Lists of no length are not either."""
     for lists in (b"LIST\xff\xff\xff\x7fhdrl" * 10_000, b"LIST\0\0\0\0" * 10_000):
         data = b"RIFF\xff\xff\xff\x7fAVI " + lists
-        assert not declared.picture_subtitles(io.BytesIO(data), "video/x-msvideo")
+        assert not declared.image_subtitles(io.BytesIO(data), "video/x-msvideo")
