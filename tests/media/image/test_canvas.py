@@ -15,7 +15,7 @@ FORMS = [
     ("JPEG", "L"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "L"), ("PNG", "LA"), ("PNG", "RGB"),
     ("PNG", "RGBA"), ("TIFF", "L"), ("TIFF", "LA"), ("TIFF", "RGB"), ("TIFF", "RGBA"),
     ("TIFF", "CMYK"), ("TIFF", "YCbCr"), ("TIFF", "LAB"), ("BMP", "L"), ("BMP", "RGB"),
-    ("PPM", "RGB"), ("TGA", "RGBA"), ("JPEG2000", "RGB"), ("AVIF", "RGB"),
+    ("PPM", "RGB"), ("JPEG2000", "RGB"), ("AVIF", "RGB"),
 ]  # fmt: skip
 SIDES = [(61, 43), (1, 1), (700, 500)]  # the last is converted in more than one band
 

@@ -170,8 +170,6 @@ CONTAINERS: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "ppm": (lambda: saved(RGB, "PPM"), drawn(), 0),
     "pgm 16 bit": (lambda: saved(DEEP.convert("I"), "PPM"), drawn_grey(), 0),
     "pbm": (lambda: saved(BITS, "PPM"), BITS_SEEN, 0),
-    "tga": (lambda: saved(RGB, "TGA"), drawn(), 0),
-    "pcx": (lambda: saved(RGB, "PCX"), drawn(), 0),
     "sgi": (lambda: saved(RGB, "SGI"), drawn(), 0),
     "dds": (lambda: saved(RGB, "DDS"), drawn(), 0),
     "ico": (lambda: saved(RGB, "ICO", sizes=[(56, 40)]), drawn(), 0),
@@ -340,7 +338,6 @@ ALPHA: dict[str, tuple[Callable[[], bytes | Image.Image], Pixels, int]] = {
     "pillow palette rgba": (lambda: _rgba_palette(), SEEN_RGBA, 0),
     "png rgba, all clear": (lambda: saved(_clear(RGB), "PNG"), drawn(), 0),
     "png la, all clear": (lambda: saved(_clear(GREY), "PNG"), drawn_grey(), 0),
-    "tga, all clear": (lambda: saved(_clear(RGB), "TGA"), drawn(), 0),
     "webp, all clear": (
         lambda: saved(_clear(RGB), "WEBP", lossless=True, exact=True),
         drawn(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 
 MATROSKA = b"\x1a\x45\xdf\xa3"
@@ -27,6 +28,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x4f\xff\x51", "image/jp2"),
     (0, b"\0\0\1\0\0\0", "image/x-jbig"),  # of one plane; an icon would have no picture
     (0, b"\0\0\1\0", "image/x-icon"),
+    (0, b"\0\0\2\0\0\0", "image/x-tga"),  # colours, not packed; a cursor would have no picture
     (0, b"\0\0\2\0", "image/x-icon"),
     (0, b"icns", "image/icns"),
     (0, b"8BPS", "image/vnd.adobe.photoshop"),
@@ -36,6 +38,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x0a", "image/jxl"),
     (0, b"v/1\1", "image/x-exr"),
     (0, b"#?RADIANCE", "image/vnd.radiance"),
+    (0, b"\x59\xa6\x6a\x95", "image/x-sun-raster"),
+    (0, b"\xb1\x68\xde\x3a", "image/x-dcx"),
     (0, b"FUJIFILMCCD-RAW", "image/x-fuji-raf"),
     (0, b"gimp xcf", "image/x-xcf"),
     (0, b"AT&TFORM", "image/vnd.djvu"),
@@ -85,6 +89,11 @@ _BRANDS = {
     **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3g2a"), "video/3gpp"),
     b"M4A ": "audio/mp4",
 }
+
+# Version, packing and bits of a PCX; the first line of an X bitmap, perhaps behind a comment.
+_PCX = re.compile(rb"\n[\0\2\3\5][\0\1][\1\2\4\x08]")
+_XBM = re.compile(rb"\s*(?:/\*.*?\*/\s*)?#define[ \t]+\S*_width[ \t]", re.DOTALL)
+_TEXT = 1024  # bytes in which that line has to begin
 
 # What a QuickTime file without a brand begins with.
 _OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
@@ -153,7 +162,11 @@ def sniff(data: bytes) -> str | None:
             return mime
     if data[4:8] in _OLD_QUICKTIME:
         return "video/quicktime"
-    return "video/mp2t" if _is_transport_stream(data) else None
+    if _is_transport_stream(data):
+        return "video/mp2t"
+    if _PCX.match(data):
+        return "image/x-pcx"
+    return "image/x-xbitmap" if _XBM.match(data[:_TEXT]) else None
 
 
 def decodable(mime: str | None) -> bool:

@@ -16,9 +16,7 @@ from PIL import Image, ImageFile
 _BYTES = {"L": 1} | dict.fromkeys(("LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"), 4)
 
 # Those whose plugins decode into the memory that an image has.
-_FORMATS = frozenset(
-    {"AVIF", "BMP", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"}
-)
+_FORMATS = frozenset({"AVIF", "BMP", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP"})
 
 
 class Canvas:

@@ -34,7 +34,6 @@ _NOT_OURS = (
     "not installed",
     "not available",
     "unknown pixel mode",
-    "unknown pcx mode",
     "cannot read this xpm file",  # one that tells a colour by its name
 )
 

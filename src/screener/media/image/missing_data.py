@@ -37,7 +37,7 @@ _COEFFICIENTS = 64  # of a block
 # one rate, and of runs, which have a longest length. The others have no such limit.
 _IN_A_BYTE = {"raw": 8, "bcn": 2, "BLP2": 2}
 _IN_A_BYTE |= dict.fromkeys(("BLP1", "SGI16", "dds_rgb", "ppm", "ppm_plain", "xpm"), 1)
-_IN_A_BYTE |= {"qoi": 64, "tga_rle": 64, "sgi_rle": 64, "pcx": 256, "packbits": 512, "sun_rle": 700}
+_IN_A_BYTE |= {"qoi": 64, "sgi_rle": 64, "packbits": 512}
 _BLP_JPEG = 0  # the first argument of a BLP that holds a JPEG
 
 _CHEAP = 4_000_000  # pixels that are decoded and hashed in a moment, however few of them there are

@@ -21,11 +21,7 @@ from screener.media.image.pixels import Pixels, orientation
 from screener.media.image.plugins import direct
 from screener.media.image.plugins.apng import Png
 from screener.media.image.plugins.gif import Gif
-from screener.media.image.plugins.pcx import Dcx, Pcx
-from screener.media.image.plugins.sun import Sun
-from screener.media.image.plugins.tga import Tga
 from screener.media.image.plugins.webp import Webp
-from screener.media.image.plugins.xbm import Xbm
 from screener.media.image.structure import icons, png, tiff
 from screener.media.image.structure.strict import strict
 
@@ -33,15 +29,13 @@ from screener.media.image.structure.strict import strict
 # unpack without one. Stubs, which have no decoder at all, are told by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
+# Formats that nobody uploads; `sniff` names those that have a signature.
+_NOT_DECODED = frozenset({"DCX", "PCX", "SUN", "TGA", "XBM"})
+
 _OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
-    "DCX": Dcx,
     "GIF": Gif,
-    "PCX": Pcx,
     "PNG": Png,
-    "SUN": Sun,
-    "TGA": Tga,
     "WEBP": Webp,
-    "XBM": Xbm,
 }
 """What opens a format in place of Pillow's own."""
 
@@ -86,6 +80,8 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     refused: str | None = None
     try:
         for name in _formats():
+            if name in _NOT_DECODED:
+                continue
             factory, accept = Image.OPEN[name]
             factory = _OURS.get(name, factory)
             try:
@@ -128,7 +124,7 @@ def _open_tiff(data: bytes) -> ImageFile.ImageFile:
 
 
 def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
-    """The image of an ICO or CUR; None where it cannot be opened, or is none, as of some TGAs."""
+    """Return the image of an ICO or CUR, None if it cannot be opened."""
     try:
         return strict(IcoImagePlugin.IcoImageFile(BytesIO(icons.as_icon(data)), ""))
     except Exception:
@@ -200,8 +196,7 @@ def remains(image: ImageFile.ImageFile) -> Image.Image | None:
     """
     tile, image.tile = image.tile, []
     try:
-        if image.format in ("GIF", "XBM"):
-            # Puts the part of a later frame onto the one before; has black for what is set.
+        if image.format == "GIF":  # puts the part of a later frame onto the one before
             image.load_end()
         ImageFile.ImageFile.load(image)
         # A plain image round the same memory: plugins would try to decode once more.

@@ -20,7 +20,6 @@ FORMATS = {
     "pages": ("TIFF", {"save_all": True}),
     "bmp": ("BMP", {}),
     "jpeg 2000": ("JPEG2000", {}),
-    "tga": ("TGA", {"compression": "tga_rle"}),
     "ppm": ("PPM", {}),
     "webp": ("WEBP", {}),
 }
