@@ -31,7 +31,7 @@ def of_avif(data: bytes) -> Aperture | None:
     """
     if b"clap" not in data:
         return None
-    boxes = {name: (start, end) for name, start, end in islice(headers.boxes(data, 0), _MOST)}
+    boxes = {name: (start, end) for name, start, end in headers.boxes(data, 0)}
     if data[8:12] == b"avis" and b"moov" in boxes:
         return next(_of_tracks(data, 0, len(data), 0), None)
     if b"meta" not in boxes:
@@ -50,7 +50,7 @@ def without(data: bytes) -> bytes | None:
     if b"clap" not in data:
         return None
     bare = bytearray(data)
-    for name, start, end in islice(headers.boxes(data, 0), _MOST):
+    for name, start, end in headers.boxes(data, 0):
         if name == b"meta":
             claps = dict(_properties(data, start, end))
             for _, at, named in _associations(data, start, end):
@@ -98,12 +98,12 @@ def _properties(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the number of each clean aperture among the properties of a box `meta`, and where it
     begins.
     """
-    for name, start, after in islice(headers.boxes_within(data, at + 4, end), _MOST):
+    for name, start, after in headers.boxes_within(data, at + 4, end):
         if name != b"iprp":
             continue
-        for inner, first, last in islice(headers.boxes_within(data, start, after), _MOST):
+        for inner, first, last in headers.boxes_within(data, start, after):
             if inner == b"ipco":
-                each = islice(headers.boxes_within(data, first, last), _MOST)
+                each = headers.boxes_within(data, first, last)
                 for number, (kind, body, _) in enumerate(each, start=1):
                     if kind == b"clap":
                         yield number, body
@@ -111,10 +111,10 @@ def _properties(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _associations(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, list[bytes]]]:
     """Yield, for each item with properties, its number, where these are named, and the names."""
-    for name, start, after in islice(headers.boxes_within(data, at + 4, end), _MOST):
+    for name, start, after in headers.boxes_within(data, at + 4, end):
         if name != b"iprp":
             continue
-        for inner, first, last in islice(headers.boxes_within(data, start, after), _MOST):
+        for inner, first, last in headers.boxes_within(data, start, after):
             if inner == b"ipma":
                 yield from islice(_of_items(data, first, min(last, len(data))), _MOST)
 
@@ -136,7 +136,7 @@ def _number(name: bytes) -> int:
 
 
 def _primary(data: bytes, at: int, end: int) -> int:
-    for name, start, _ in islice(headers.boxes_within(data, at + 4, end), _MOST):
+    for name, start, _ in headers.boxes_within(data, at + 4, end):
         if name == b"pitm":
             return big(data, start + 4, 4 if big(data, start, 1) else 2)
     return 0
@@ -144,9 +144,9 @@ def _primary(data: bytes, at: int, end: int) -> int:
 
 def _of_tracks(data: bytes, at: int, end: int, depth: int) -> Iterator[Aperture]:
     """Yield the apertures of the tracks of a movie."""
-    for name, start, after in islice(headers.boxes_within(data, at, end), _MOST):
+    for name, start, after in headers.boxes_within(data, at, end):
         if depth == len(_WAY):  # a sample entry
-            for kind, body, _ in islice(headers.boxes_within(data, start + _SAMPLE, after), _MOST):
+            for kind, body, _ in headers.boxes_within(data, start + _SAMPLE, after):
                 if kind == b"clap" and (found := _read(data, body)) is not None:
                     yield found
         elif name == _WAY[depth]:

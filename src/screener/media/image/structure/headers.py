@@ -7,8 +7,11 @@ before that. Nothing here raises on broken input: what cannot be read is not dec
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
+from screener.media.files import chunks
+from screener.media.files.chunks import Chunk
 from screener.media.image.structure import png, tiff
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -16,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 _WEBP_FRAME = 16  # bytes before the picture of a frame of an animation
 _WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ALPH")
-_MOST_CHUNKS = 1 << 20
+_MOST_BOXES = 100_000  # in one box, or in one file
 
 
 def largest(data: bytes) -> tuple[int, int]:
@@ -92,15 +95,7 @@ def cut_short(data: bytes) -> bool:
         return tiff.cut_short(data)
     if data[4:8] not in (b"ftyp", b"jP  "):
         return False
-    at = 0
-    while at + 8 <= len(data):
-        length = big(data, at)
-        if length == 1:
-            length = big(data, at + 8, 8)
-        if length == 0:  # this box ends with the file
-            return False
-        at += max(length, 8)
-    return at > len(data)
+    return any(end > len(data) for _, _, end in chunks.boxes(data, 0, len(data)))
 
 
 def webp_frames(data: bytes) -> int:
@@ -128,15 +123,8 @@ def exif_blocks(data: bytes) -> Iterator[bytes]:
                 yield data[at + 4 : end]
 
 
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name of each chunk of a RIFF file, and where its body begins and ends."""
-    at, end = 12, min(len(data), 8 + little(data, 4))
-    for _ in range(_MOST_CHUNKS):
-        if at + 8 > end:
-            return
-        length = little(data, at + 4)
-        yield data[at : at + 4], at + 8, at + 8 + length
-        at += 8 + length + length % 2
+def _riff_chunks(data: bytes) -> Iterator[Chunk]:
+    return chunks.riff_chunks(data, 12, min(len(data), 8 + little(data, 4)))
 
 
 def jpeg_segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
@@ -208,27 +196,19 @@ def _after_blocks(data: bytes, at: int) -> int:
     return at + 1
 
 
-def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes of an ISO file that begins at a place: name, and where the body begins and ends.
-
-    None where it does not begin as one does.
-    """
+def boxes(data: bytes, at: int) -> Iterator[Chunk]:
+    """Yield all boxes of the ISO file that begins at a place; none if none does."""
     if data[at + 4 : at + 8] == b"ftyp":
-        yield from boxes_within(data, at, len(data))
+        yield from takewhile(_is_named, chunks.boxes(data, at, len(data), len(data)))
 
 
-def boxes_within(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The same of the boxes from a place on that begin before another; the last may end behind."""
-    while at + 8 <= end:
-        length, body = big(data, at), at + 8
-        if length == 1:
-            length, body = big(data, at + 8, 8), at + 16
-        name = data[at + 4 : at + 8]
-        if not (name.isascii() and name.decode("ascii").isprintable()):
-            return
-        if length == 0:  # this box ends with what holds it
-            length = end - at
-        if length < 8:
-            return
-        yield name, body, at + length
-        at += length
+def boxes_within(data: bytes, at: int, end: int) -> Iterator[Chunk]:
+    """Yield the first 100,000 boxes that begin between two places.
+
+    Walking a file of nothing but boxes takes a second.
+    """
+    return takewhile(_is_named, chunks.boxes(data, at, end, _MOST_BOXES))
+
+
+def _is_named(box: Chunk) -> bool:
+    return box[0].isascii() and box[0].decode("ascii").isprintable()

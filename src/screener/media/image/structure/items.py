@@ -38,7 +38,7 @@ class Item(NamedTuple):
 
 def pictures(meta: bytes) -> list[Item]:
     """The pictures of the body of a box `meta`."""
-    boxes = list(islice(headers.boxes_within(meta, 4, len(meta)), _MOST))
+    boxes = list(headers.boxes_within(meta, 4, len(meta)))
     told = (_infos(meta, start, end) for name, start, end in boxes if name == b"iinf")
     linked = (_links(meta, start, end) for name, start, end in boxes if name == b"iref")
     infos = list(islice(chain.from_iterable(told), _MOST))
@@ -78,7 +78,7 @@ def has_more(data: bytes, format: str | None, frames: int) -> bool:
 def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
     """Of each item its number, its type, and whether it is hidden."""
     first = at + (6 if not meta[at : at + 1].strip(b"\0") else 8)
-    for name, start, _ in islice(headers.boxes_within(meta, first, end), _MOST):
+    for name, start, _ in headers.boxes_within(meta, first, end):
         if name != b"infe":
             continue
         size = {2: 2, 3: 4}.get(big(meta, start, 1))
@@ -94,7 +94,7 @@ def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
 def _links(meta: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
     """Of each reference its type, from which item it goes, its place among those, and to which."""
     size = 4 if big(meta, at, 1) else 2
-    for name, start, after in islice(headers.boxes_within(meta, at + 4, end), _MOST):
+    for name, start, after in headers.boxes_within(meta, at + 4, end):
         first = start + size + 2
         for place in range(min(big(meta, start + size, 2), max(after - first, 0) // size)):
             to = big(meta, first + size * place, size)
@@ -131,7 +131,7 @@ def _place(meta: bytes, item: int) -> int:
 
 def _chunks(data: bytes, at: int, end: int, depth: int) -> Iterator[int]:
     """Where the chunks of the tracks of a movie begin."""
-    for name, start, after in islice(headers.boxes_within(data, at, end), _MOST):
+    for name, start, after in headers.boxes_within(data, at, end):
         if depth < len(_WAY):
             if name == _WAY[depth]:
                 yield from _chunks(data, start, after, depth + 1)

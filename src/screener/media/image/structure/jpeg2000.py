@@ -35,7 +35,7 @@ def _codestreams(data: bytes) -> Iterator[int]:
     """Where each picture's data begin."""
     if data.startswith(_CODESTREAM):
         yield 0
-    boxes = islice(headers.boxes_within(data, 0, len(data)), _MOST)
+    boxes = headers.boxes_within(data, 0, len(data))
     yield from (body for name, body, _ in boxes if name == b"jp2c")
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from screener.errors import MediaError
+from screener.media.files.chunks import boxes, read
 from screener.media.files.limits import Limits
 from screener.media.files.sniff import CONTAINERS, MATROSKA, sniff
 from screener.media.image.embedded import Embedded
-from screener.media.video.containers.boxes import SEGMENT, boxes, elements, is_iso, kept, read
+from screener.media.video.containers.boxes import SEGMENT, elements, is_iso, kept
 
 _HEAD = 4096  # bytes that tell what a file is
 # Segment, Attachments, AttachedFile, FileData: the way to an attached file.

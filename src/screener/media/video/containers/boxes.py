@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from screener.media.files.chunks import MOST, boxes, read
 from screener.media.files.sniff import MATROSKA, sniff
 
 # Boxes of ISO files that hold the boxes looked for here.
@@ -32,8 +33,6 @@ _FLV_LETTERS = 0x80  # a bit: four letters say how a picture is coded
 _FLV_KIND = 0x1F  # the bits that say which; one more says that it is encrypted
 
 _FRAGMENT = (b"moof", b"traf")  # from a file to where a fragment's time is told
-
-MOST = 1_000_000  # boxes looked at, in whatever file
 
 
 def ended_early(stream: BinaryIO) -> bool:
@@ -113,29 +112,6 @@ class kept:
 def is_iso(head: bytes) -> bool:
     """Whether a file that begins so is made of ISO boxes, as old QuickTime files are too."""
     return sniff(head) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
-
-
-def read(stream: BinaryIO, at: int, size: int) -> bytes:
-    """So many bytes at a place, fewer where the file ends."""
-    stream.seek(at)
-    return stream.read(size)
-
-
-def boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes of an ISO file from `at`: type, where the body starts, where the box ends."""
-    for _ in range(MOST):
-        if at + 8 > end:
-            return
-        head = read(stream, at, 16)
-        length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], at + 8
-        if length == 1:
-            length, body = int.from_bytes(head[8:16], "big"), at + 16
-        elif length == 0:  # this box ends with what holds it
-            length = end - at
-        if length < body - at:
-            return
-        yield kind, body, at + length
-        at += length
 
 
 def inside(

@@ -13,11 +13,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.media.files.chunks import MOST, read, riff_chunks
 from screener.media.files.sniff import MATROSKA
 from screener.media.video.containers import mpeg_streams
 from screener.media.video.containers.boxes import (
     CLUSTER,
-    MOST,
     SEGMENT,
     TRACKS,
     elements,
@@ -25,7 +25,6 @@ from screener.media.video.containers.boxes import (
     is_iso,
     kept,
     matroska_number,
-    read,
 )
 
 Sides = tuple[int, int, int, int]
@@ -175,14 +174,10 @@ def _values(stream: BinaryIO, at: int, end: int) -> dict[int, bytes]:
 
 def _avi_codecs(stream: BinaryIO, at: int, end: int, depth: int) -> Iterator[bytes]:
     """Yield how each track of an AVI is coded, by four letters, as its head and its format say."""
-    for _ in range(MOST):
-        head = read(stream, at, 12)
-        length = int.from_bytes(head[4:8], "little")
-        if at + 8 > end or head[8:] == b"movi":
+    for name, body, after in riff_chunks(stream, at, end):
+        if read(stream, body, 4) == b"movi":
             return
-        if head[:4] == b"LIST" and depth < _AVI_DEPTH:
-            yield from _avi_codecs(stream, at + 12, min(at + 8 + length, end), depth + 1)
-        elif head[:4] in (b"strh", b"strf"):
-            place = at + 8 + (4 if head[:4] == b"strh" else 16)
-            yield read(stream, place, 4).upper()
-        at += 8 + length + length % 2
+        if name == b"LIST" and depth < _AVI_DEPTH:
+            yield from _avi_codecs(stream, body + 4, min(after, end), depth + 1)
+        elif name in (b"strh", b"strf"):
+            yield read(stream, body + (4 if name == b"strh" else 16), 4).upper()

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.video.containers.boxes import boxes, kept, read
+from screener.media.files.chunks import boxes, read
+from screener.media.video.containers.boxes import kept
 
 _MOST = 10_000  # edits of a track that are read
 _NOTHING = -1  # the place in the media of an edit that shows none of it

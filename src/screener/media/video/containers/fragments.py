@@ -14,7 +14,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from screener.media.video.containers.boxes import MOST, boxes, is_iso, kept, read
+from screener.media.files.chunks import MOST, boxes, read
+from screener.media.video.containers.boxes import is_iso, kept
 
 _WITHIN = {
     b"": (b"moov", b"moof"),

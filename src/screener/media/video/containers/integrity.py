@@ -11,19 +11,18 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from screener.media.files.chunks import MOST, read
 from screener.media.files.sniff import MATROSKA
 from screener.media.video.containers import fragments
 from screener.media.video.containers.asf import Packets
 from screener.media.video.containers.boxes import (
     CLUSTER,
-    MOST,
     SEGMENT,
     TRACKS,
     elements,
     flv_end,
     kept,
     matroska_number,
-    read,
 )
 
 # What a Matroska segment, and a cluster in it, hold: all names that there are.

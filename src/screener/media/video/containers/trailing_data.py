@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from screener.media.files.chunks import boxes, read, riff_chunks
 from screener.media.files.sniff import MATROSKA
 from screener.media.image import embedded
 from screener.media.image.structure.file_end import begins_in_box
-from screener.media.video.containers.boxes import MOST, SEGMENT, boxes, elements, is_iso, kept, read
+from screener.media.video.containers.boxes import SEGMENT, elements, is_iso, kept
 from screener.media.video.containers.integrity import ASF_DATA, ASF_HEADER, asf_objects
 
 _MOST_BYTES = 16 << 20  # of a tail that are looked through
@@ -53,7 +54,7 @@ def _parts(stream: BinaryIO, size: int) -> Iterator[int]:
                 return
             yield after
     elif head[:4] == b"RIFF":
-        yield from _riffs(stream)
+        yield from _riffs(stream, size)
     elif head == ASF_HEADER:
         for number, (guid, (_, after)) in enumerate(asf_objects(stream, 0, size)):
             if number and guid != ASF_DATA and guid not in _ASF_BEHIND:
@@ -80,15 +81,11 @@ def _boxes(stream: BinaryIO, size: int) -> Iterator[int]:
         begin = after
 
 
-def _riffs(stream: BinaryIO) -> Iterator[int]:
+def _riffs(stream: BinaryIO, size: int) -> Iterator[int]:
     """Where each of the RIFFs that an AVI is made of ends."""
-    at = 0
-    for _ in range(MOST):
-        head = read(stream, at, 12)
-        if head[:4] != b"RIFF" or head[8:] not in _FORMS:
+    for name, body, after in riff_chunks(stream, 0, size):
+        if name != b"RIFF" or read(stream, body, 4) not in _FORMS:
             return
-        length = int.from_bytes(head[4:8], "little")
-        if not length:
+        if after == body:
             return  # it was written to a pipe, or not to its end: it ends with the file
-        at += 8 + length + length % 2
-        yield at
+        yield after + (after - body) % 2
