@@ -265,8 +265,8 @@ def test_every_name_is_told_in_utf_8():
         odd.name = name
         assert source.name_of(odd).raw == raw
         assert source.name_of(odd).text.encode() == (b"\xef\xbf\xbd.jpg" if raw else b"a")
-    assert source.called(Path("a")) == source.Name("a")
-    odd.name = 3  # what an object made of a descriptor is called
+    assert source.name_of_label(Path("a")) == source.Name("a")
+    odd.name = 3  # what an object made of a descriptor is name_of_label
     assert source.name_of(odd) == source.Name()
     assert source.name_of("\ud800").text.encode().startswith(b"\xef\xbf\xbd")
 

@@ -53,7 +53,7 @@ class Name:
     same: tuple[int, ...] = ()
 
     @property
-    def of_no_state(self) -> bool:
+    def has_no_state(self) -> bool:
         """Whether there is neither a size nor a time, as of what is not there."""
         return self.size is None and self.mtime_ns is None
 
@@ -83,7 +83,7 @@ class Source:
             self.file.close()
 
 
-def several(items: Iterable[Item]) -> list[Item]:
+def item_list(items: Iterable[Item]) -> list[Item]:
     """The items as a list. TypeError for one item alone, of which the letters, lines or rows would
     be screened, and for what is none.
     """
@@ -98,7 +98,7 @@ def several(items: Iterable[Item]) -> list[Item]:
     return list(items)
 
 
-def check(item: object) -> None:
+def check_item(item: object) -> None:
     """Raise TypeError if an item is nothing to screen, HashError if it is an array without pixels.
     Nothing of it is read.
     """
@@ -128,7 +128,7 @@ def check(item: object) -> None:
 def name_of(item: Item) -> Name:
     """The name of an input, without touching it; for a file also its size and time, if any."""
     if isinstance(item, OpenFile):
-        return spelled(item.raw, item.size, item.mtime_ns)
+        return name_of_bytes(item.raw, item.size, item.mtime_ns)
     if isinstance(item, str | PathLike):
         raw = _encoded(os.fspath(item))
         size: int | None = None
@@ -137,20 +137,20 @@ def name_of(item: Item) -> Name:
             facts = os.stat(raw)
             mtime_ns = facts.st_mtime_ns
             size = facts.st_size if stat.S_ISREG(facts.st_mode) else None
-        return spelled(raw, size, mtime_ns)
+        return name_of_bytes(raw, size, mtime_ns)
     if isinstance(item, bytes | bytearray | memoryview):
         return Name(size=memoryview(item).nbytes)
     try:
-        return called(getattr(item, "name", None))
+        return name_of_label(getattr(item, "name", None))
     except Exception:  # whatever it raises: it may ask another machine, and no name is needed
         return Name()
 
 
-def called(name: object) -> Name:
+def name_of_label(name: object) -> Name:
     """The Name of what somebody calls so and is no file here; one without a text for no name."""
     if isinstance(name, PathLike):
         name = os.fspath(name)
-    return spelled(_encoded(name)) if isinstance(name, str | bytes) else Name()
+    return name_of_bytes(_encoded(name)) if isinstance(name, str | bytes) else Name()
 
 
 def _encoded(name: str | bytes) -> bytes:
@@ -161,7 +161,7 @@ def _encoded(name: str | bytes) -> bytes:
         return cast("str", name).encode("utf-8", "surrogatepass")
 
 
-def spelled(raw: bytes, size: int | None = None, mtime_ns: int | None = None) -> Name:
+def name_of_bytes(raw: bytes, size: int | None = None, mtime_ns: int | None = None) -> Name:
     """The name of a file, as the system has it; bytes only where it is not UTF-8."""
     try:
         return Name(raw.decode("utf-8"), None, size, mtime_ns)
@@ -178,7 +178,7 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
     end), `too_large` for a stream beyond the limit that cannot be read again. An array or Pillow
     image is passed on as it is. Raises what `check` raises.
     """
-    check(item)
+    check_item(item)
     if isinstance(item, OpenFile):
         with item:
             return _read_file(item, limit, video_limit)
@@ -208,7 +208,7 @@ def _read_file(file: OpenFile, limit: int, video_limit: int) -> Source:
         if video_limit and file.mime in CONTAINERS and file.size <= max(limit, video_limit):
             stream = file.stream()
             return Source(stream, stream)
-        return Source(None, file.stream()) if file.size > limit else Source(file.whole())
+        return Source(None, file.stream()) if file.size > limit else Source(file.read_all())
     except (OSError, ValueError) as error:
         raise unreadable(error) from None
 

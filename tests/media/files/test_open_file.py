@@ -27,11 +27,11 @@ def test_a_file_is_read_from_its_start_to_its_end(tmp_path, size):
         assert (file.mime, file.size) == (sniff(content[:HEAD]), size)
         assert (os.fspath(file), str(file), file.raw) == (str(path), str(path), os.fsencode(path))
         assert file.mtime_ns == path.stat().st_mtime_ns
-        assert file.whole() == content
+        assert file.read_all() == content
     with OpenFile(path) as file:
-        assert file.hold() == content
+        assert file.load() == content
         path.write_bytes(b"another")
-        assert file.whole() == content
+        assert file.read_all() == content
         path.write_bytes(content)
     with OpenFile(path) as file:
         stream = file.stream()
@@ -49,7 +49,7 @@ def test_a_large_file_is_held_once(tmp_path):
     tracemalloc.start()
     try:
         with OpenFile(path) as file:
-            size = len(file.whole())
+            size = len(file.read_all())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -65,10 +65,10 @@ def test_a_file_that_grows_or_shrinks_meanwhile_is_what_it_is_when_read(tmp_path
     with OpenFile(path) as file:
         with path.open("ab") as stream:
             stream.write(b"b" * 100_000)
-        assert file.whole() == b"a" * size + b"b" * 100_000
+        assert file.read_all() == b"a" * size + b"b" * 100_000
     with OpenFile(path) as file:
         os.truncate(path, 5)
-        assert file.whole()[:5] == b"a" * 5
+        assert file.read_all()[:5] == b"a" * 5
 
 
 @pytest.mark.parametrize("path", ["/no/such/file", "/dev/zero", "/", "", "a\0b", "x" * 5000])

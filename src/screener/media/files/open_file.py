@@ -24,7 +24,7 @@ class OpenFile(PathLike[str]):
     and `hold` reads it for whoever asks for the whole later.
     """
 
-    _held: bytes | None = None
+    _loaded: bytes | None = None
 
     def __init__(self, path: str | PathLike[str] | PathLike[bytes]) -> None:
         """Open it. Raises MediaError, `unreadable`: missing, forbidden, no regular file."""
@@ -73,15 +73,15 @@ class OpenFile(PathLike[str]):
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.fdopen(self._taken(), "rb")
 
-    def hold(self) -> bytes:
+    def load(self) -> bytes:
         """All of its bytes, as `whole` will have them. Raises OSError where it cannot be read."""
-        self._held = self.whole()
-        return self._held
+        self._loaded = self.read_all()
+        return self._loaded
 
-    def whole(self) -> bytes:
+    def read_all(self) -> bytes:
         """All of its bytes, also of a file that has grown meanwhile."""
-        if self._held is not None:
-            return self._held
+        if self._loaded is not None:
+            return self._loaded
         pieces, at = [self._start], len(self._start)
         if at < self.size:  # at once, and not behind what has been read, which would hold it twice
             os.lseek(self._descriptor, 0, os.SEEK_SET)
