@@ -1,5 +1,5 @@
-"""Clips hidden in a picture's file, as those of motion photos are: seen at the seconds that are
-theirs, and never a reason to clear the picture.
+"""Clips hidden in a picture's file, such as motion photos, are screened and never clear the
+picture.
 """
 
 import io
@@ -30,7 +30,7 @@ SCHEMA = REPOSITORY / "docs" / "result.schema.json"
 
 @pytest.fixture
 def engine_of(make_list):
-    """Makes a Screener whose list holds one picture, `bad`."""
+    """Return a function that makes a Screener whose list holds one picture, `bad`."""
 
     made = []
 
@@ -44,24 +44,24 @@ def engine_of(make_list):
 
 @pytest.fixture(scope="module")
 def moving(scene):
-    """Four seconds, of which the second and the third show scene 2."""
+    """Yield four seconds of video, of which the second and third show scene 2."""
     return clip(shown_for(scene, seconds=[(1, 1), (2, 2), (3, 1)]))
 
 
 def google(picture, data):
-    """A motion photo as Google's cameras write it: the clip stands behind the picture."""
+    """Return a motion photo as Google's cameras write it: the clip stands behind the picture."""
     return picture + data
 
 
 def samsung(picture, data):
-    """As Samsung's write it: between a marker and a directory of what stands there."""
+    """Return a motion photo as Samsung's write it: between a marker and a directory."""
     marker = struct.pack("<HHI", 0, 0xA30, 16) + b"MotionPhoto_Data"
     directory = b"SEFH" + struct.pack("<IIHHII", 107, 1, 0, 0xA30, len(data) + 24, len(data) + 24)
     return picture + marker + data + directory + struct.pack("<I", len(directory)) + b"SEFT"
 
 
 def boxed(picture, data):
-    """As HEIF and AVIF files have it: in a box of its own."""
+    """Return a motion photo as HEIF and AVIF have it: in a box of its own."""
     return picture + struct.pack(">I", len(data) + 8) + b"mpvd" + data
 
 
@@ -73,7 +73,7 @@ FORMS = [
 
 @pytest.mark.parametrize(("form", "format"), FORMS)
 def test_a_clip_behind_a_picture_is_seen_at_its_seconds(scene, engine_of, moving, form, format):
-    """A match by one entry, with a timeline of the clip's own; the line keeps to the schema."""
+    """One match by one entry, with a timeline of the clip's own, valid by the schema."""
     data = form(saved(scene(20), format), moving)
 
     result = engine_of(scene(2)).screen(data)
@@ -90,7 +90,7 @@ def test_a_clip_behind_a_picture_is_seen_at_its_seconds(scene, engine_of, moving
 
 @pytest.mark.parametrize(("form", "format"), FORMS)
 def test_the_picture_is_screened_as_if_it_had_no_clip(scene, engine_of, moving, form, format):
-    """Found as a still, without a time; and cleared by itself alone."""
+    """It is found as a still, without a time, and cleared by itself alone."""
     data = form(saved(scene(20), format), moving)
     found = engine_of(scene(20)).screen(data)
     assert [(match.part_kind, match.part) for match in found.matches] == [("frame", 0)]
@@ -102,7 +102,7 @@ def test_the_picture_is_screened_as_if_it_had_no_clip(scene, engine_of, moving, 
 
 
 def with_tracks(picture, data):
-    """A picture of boxes that has the tracks of an MP4 beside it, as sequences of HEIF have."""
+    """Return a picture of boxes with the tracks of an MP4 beside it, as HEIF sequences have."""
     head = int.from_bytes(data[:4], "big")  # the MP4's own brands, which are left out
     tracks = bytearray(data[head:])
     at = tracks.index(b"stco") + 8
@@ -115,7 +115,7 @@ def with_tracks(picture, data):
 @pytest.mark.parametrize("handler", [b"vide", b"pict"])
 @pytest.mark.parametrize("behind", [b"", jpeg(Image.new("RGB", (90, 90)))])
 def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, engine_of, moving, handler, behind):
-    """Players show it, and the decoder of the picture knows nothing of it."""
+    """Players show it, but the decoder of the picture does not."""
     picture = saved(scene(20), "AVIF")
     at = moving.index(b"hdlr") + 12
     data = with_tracks(picture, moving[:at] + handler + moving[at + 4 :]) + behind
@@ -127,8 +127,8 @@ def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, engine_of, moving,
     assert engine_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
 
 
-def test_the_frames_of_an_avif_are_not_looked_at_twice(scene, engine_of):
-    """They are a track of its file, and its decoder gives them."""
+def test_the_frames_of_an_avif_are_not_screened_twice(scene, engine_of):
+    """They are a track of the file, and its decoder returns them."""
     pictures = panned(scene, 5, 5)
     data = several(pictures, "AVIF", duration=500)
 
@@ -154,28 +154,26 @@ def test_clips_of_other_containers_are_seen_too(scene, engine_of, container):
         assert match.part_kind == "appended"
 
 
-def test_what_cannot_be_looked_at_is_told_and_what_is_no_clip_is_not(
+def test_what_cannot_be_screened_is_reported_and_what_is_no_clip_is_not(
     monkeypatch, scene, engine_of, moving
 ):
-    """Encrypted, over a limit, out of reach: nobody has seen it. Broken or cut: the picture is as
-    sound as it is.
-    """
+    """Encrypted or over a limit: not screened. Broken or cut: the picture is still sound."""
     picture = jpeg(scene(20))
 
-    def told(data, **settings):
+    def reason_of(data, **settings):
         return str(engine_of(scene(9), **settings).screen(picture + data).reason)
 
-    assert told(moving.replace(b"avc1", b"encv")) == "encrypted"
-    assert told(moving, limits=Limits(samples=2)) == "too_large"
+    assert reason_of(moving.replace(b"avc1", b"encv")) == "encrypted"
+    assert reason_of(moving, limits=Limits(samples=2)) == "too_large"
     avi = clip(shown_for(scene, seconds=[(1, 2), (3, 2)]), codec="mpeg4", container="avi")
-    assert (told(avi), told(avi, limits=Limits(samples=2))) == ("None", "too_large")
+    assert (reason_of(avi), reason_of(avi, limits=Limits(samples=2))) == ("None", "too_large")
     for broken in (moving[:200], moving[: len(moving) // 2], b"\0\0\0\x18ftypisom" + bytes(900)):
-        assert told(broken) == "None"
+        assert reason_of(broken) == "None"
     with pytest.raises(MediaError) as caught:
         list(opening.open(picture + moving, seconds=1e-9).frames())
     assert caught.value.reason == "timeout"
     monkeypatch.setattr(video, "_has_pyav", lambda: False)
-    assert told(moving, sampling=Sampling(mode="keyframes")) == "unsupported"
+    assert reason_of(moving, sampling=Sampling(mode="keyframes")) == "unsupported"
 
 
 def test_a_match_before_a_limit_of_a_clip_counts(scene, engine_of, moving):
@@ -195,7 +193,7 @@ def test_two_clips_have_times_of_their_own(scene, engine_of, moving):
 
 
 def test_frames_of_several_clips_are_counted_on(scene, moving):
-    """No part is two frames, of one clip and of another, or of a clip and a picture behind it."""
+    """No part number is used twice, by clips or by pictures behind them."""
     data = jpeg(scene(20)) + moving + moving + saved(scene(21), "PNG")
 
     frames = list(opening.open(data).frames())
@@ -206,7 +204,7 @@ def test_frames_of_several_clips_are_counted_on(scene, moving):
 
 
 def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
-    """Each track has times of its own; and a clip of JPEGs is one clip, not as many pictures."""
+    """Each track has its own times; a clip of JPEGs is one clip."""
     both = tracks([scene(2)] * 3, [scene(5)] * 3)
     jpegs = io.BytesIO()
     with av.open(jpegs, "w", format="avi") as file:
@@ -237,7 +235,7 @@ def test_an_animation_keeps_its_own_times(scene, engine_of, moving):
 
 
 def test_a_listed_video_hidden_behind_a_picture_is_found(tmp_path, scene):
-    """And clears no picture: a list of videos knows none."""
+    """A list of videos clears no picture."""
     shown = panned(scene, 5, 60)
     made, _ = vpdq.compute(clip(shown))
     (tmp_path / "a.txt").write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))

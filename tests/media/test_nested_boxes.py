@@ -1,4 +1,4 @@
-"""Boxes within boxes, and more of them than any file has, are gone through in bounds."""
+"""Nested boxes, and more of them than any file has, take bounded time and memory."""
 
 import io
 import struct
@@ -18,18 +18,18 @@ ISO = box(b"ftyp", b"isom", bytes(4))
 
 
 def nested(kind):
-    """Boxes of one kind, each within the one before."""
+    """Return boxes of one kind, each within the one before."""
     return b"".join(struct.pack(">I4s", 8 * (DEEP - level), kind) for level in range(DEEP))
 
 
 def animated(meta=b"", movie=b""):
-    """What is read of an animated AVIF."""
+    """Return an animated AVIF with these boxes in its metadata and its movie."""
     head = box(b"ftyp", b"avis", bytes(4))
     return head + box(b"meta", bytes(4) + meta) + box(b"moov", movie)
 
 
 def info(number):
-    """What tells of an item that it is a picture."""
+    """Return the box that describes an item as a picture."""
     return box(b"infe", struct.pack(">IHH", 2 << 24, number, 0) + b"av01\0")
 
 
@@ -38,13 +38,13 @@ ONE = box(b"pitm", bytes(4) + b"\0\1") + box(b"iinf", bytes(4) + b"\0\1" + info(
 
 @pytest.mark.parametrize("kind", [b"trak", b"mdia", b"stbl"])
 def test_boxes_of_a_movie_within_one_another(kind):
-    """No chunk of a track is where they are, so that the primary picture is in none."""
+    """No track's chunk is there, so the primary picture is in none."""
     assert items.has_more(animated(ONE, nested(kind)), "AVIF", 1)
 
 
 @pytest.mark.parametrize("kind", [b"moof", b"traf"])
 def test_fragments_within_one_another(kind):
-    """They tell no times."""
+    """They state no times."""
     assert not boxes.begins_anew(io.BytesIO(ISO + nested(kind)))
 
 
@@ -56,7 +56,7 @@ def test_metadata_within_one_another(kind):
 
 
 def test_a_cover_in_an_item_of_any_name():
-    """An item may be called as the box that holds all of them is."""
+    """An item may have the name of the box that holds all items."""
     value = box(b"data", bytes(8) + b"\xff\xd8\xff\xe0" + bytes(20))
     for name in (b"covr", b"ilst", b"data", b"meta"):
         (place,) = attachments.places(
@@ -66,11 +66,9 @@ def test_a_cover_in_an_item_of_any_name():
 
 
 def test_items_beyond_all_measure():
-    """Of a hundred thousand items and references what comes later is not read: a picture that may
-    be a part of another is told as one that is not given.
-    """
-    told = box(b"iinf", bytes(6) + b"".join(info(number % 9) for number in range(MANY)))
-    assert len(items.pictures(bytes(4) + told)) == items._MOST
+    """Only the first hundred thousand are read; the picture counts as not returned."""
+    listed = box(b"iinf", bytes(6) + b"".join(info(number % 9) for number in range(MANY)))
+    assert len(items.pictures(bytes(4) + listed)) == items._MOST
     references = box(b"dimg", struct.pack(">HH", 1, 60_000) + bytes(120_000)) * 3
     last = box(b"dimg", struct.pack(">HHH", 1, 1, 2))
     both = box(b"iinf", bytes(6) + info(1) + info(2))
@@ -86,7 +84,7 @@ def test_places_of_items_beyond_all_measure():
 
 
 def test_covers_and_icons_beyond_all_measure():
-    """More than can be looked at are not listed."""
+    """Only as many as allowed are listed."""
     value = box(b"data", bytes(8) + b"\xff\xd8\xff\xe0")
     file = ISO + box(b"ilst", box(b"covr", value * MANY))
     assert len(attachments.places(io.BytesIO(file))) == attachments._MOST
@@ -96,7 +94,7 @@ def test_covers_and_icons_beyond_all_measure():
 
 
 def test_letters_of_zip_files_beyond_all_measure():
-    """Those alone are none, however many; heads of members that have no names are told."""
+    """Letters alone are no member, however many; headers without names are reported."""
     letters = b"PK\3\4" * MANY
     assert embedded.archive_in(letters, 0) is None
     head = b"PK\3\4\x14\0\0\0\x08\0" + bytes(16) + b"\xff\xff\0\0A\0"

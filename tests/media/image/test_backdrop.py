@@ -1,4 +1,4 @@
-"""Backdrops: pictures set before a blurred copy of themselves, or before a run of colours."""
+"""Pictures in front of a blurred copy of themselves, or of a gradient."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ WAYS = {
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
-    """To a row and a column, as stored and after a JPEG, in colour and grey; on its side, too."""
+    """Exact to a row and a column, as stored and as a JPEG, in colour and grey, upright and on its
+    side.
+    """
     for seed in (3, 8, 15):
         made, box = WAYS[way](scene(seed))
         for shown in (made, Image.open(io.BytesIO(jpeg(made, quality=80)))):
@@ -88,7 +90,7 @@ def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
 
 @pytest.mark.parametrize(("edge", "light"), [(8, 1.0), (16, 0.6), (24, 0.8)])
 def test_a_picture_is_found_before_a_backdrop_that_begins_as_a_bar_does(scene, edge, light):
-    """As where the picture is dark along an edge: whatever is taken for bars, however often."""
+    """For example if the picture is dark along an edge, whatever is taken for bars."""
     dark = np.asarray(scene(0, (400, 300)).convert("RGB")).copy()
     dark[:edge] = 12
     picture = Image.fromarray(dark)
@@ -116,7 +118,7 @@ def test_a_picture_within_bars_is_found_before_its_backdrop(scene):
 
 
 def test_a_picture_that_has_no_backdrop_has_none():
-    """Nor noise, nor what has a straight edge on one side, or at another distance on the other."""
+    """Noise has none, nor has a straight edge on one side, or at different distances."""
     rng = np.random.default_rng(5)
     noise = rng.integers(0, 256, (300, 300), np.uint8)
     plain = np.full((300, 300), 90, np.uint8)
@@ -129,14 +131,12 @@ def test_a_picture_that_has_no_backdrop_has_none():
 
 @pytest.mark.parametrize("seed", range(30, 60))
 def test_a_whole_scene_is_not_cut(scene, seed):
-    """What an ordinary picture shows is not taken for something behind it."""
+    """What an ordinary picture shows is no backdrop."""
     assert trimmed(np.asarray(scene(seed))) == ()
 
 
 def test_a_copy_before_a_backdrop_matches(scene, make_list):
-    """A listed picture that was posted upright on a blurred copy of itself, as a JPEG; an unlisted
-    one that was posted so does not.
-    """
+    """A listed picture posted on a blurred copy of itself is found; an unlisted one is not."""
     known = make_list([{"id": "listed", "pdq": pdq.compute(np.asarray(scene(8))).text}])
     engine = Screener(known)
 
@@ -148,8 +148,7 @@ def test_a_copy_before_a_backdrop_matches(scene, make_list):
 
 
 def test_recall_over_photos(material):
-    """Of photos set before a blurred copy in a frame of another shape, four in five are found:
-    the edge of many is as white as what is behind it."""
+    """Four in five photos are found; the edge of many is as white as the backdrop."""
     found, tried = 0, 0
     for path in sorted((material / "photos-fp-mini").glob("*.jpg"))[::8]:
         picture = Image.open(path).convert("RGB")

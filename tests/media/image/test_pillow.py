@@ -4,12 +4,12 @@ import struct
 
 import numpy as np
 import pytest
-from frames_of_file import told, walked
+from frames_of_file import frames_and_reason, pixels_and_reason
 from picture_bytes import saved
 from PIL import Image, PcxImagePlugin, SunImagePlugin, TgaImagePlugin, XbmImagePlugin
 
 from screener.errors import MediaError
-from screener.media.image import open_image
+from screener.media.image import open_image, pillow
 
 PICTURE = Image.fromarray(np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8))
 PCX = saved(PICTURE, "PCX")
@@ -55,7 +55,7 @@ def test_old_rasters_are_unsupported_and_never_reach_their_decoders(name, monkey
 
 def test_a_picture_inside_a_file_that_is_not_decoded_is_found():
     """The file's own reason follows it."""
-    frames, reason = walked(PCX + saved(PICTURE, "JPEG"))
+    frames, reason = frames_and_reason(PCX + saved(PICTURE, "JPEG"))
 
     assert [frame.part_kind for frame in frames] == ["appended"]
     assert reason == "unsupported"
@@ -66,7 +66,29 @@ def test_a_pixmap_of_x_with_a_named_colour_is_unsupported(black, reason):
     """Pillow knows no names of colours, so the file is not damaged."""
     rows = ["2 1 2 1", f"a c {black}", "b c #ffffff", "ab"]
     text = "/* XPM */\nstatic char *a[] = {\n" + ",\n".join(f'"{row}"' for row in rows) + "};\n"
-    frames, found = told(text.encode())
+    frames, found = pixels_and_reason(text.encode())
 
     assert found == reason
     assert [frame.tolist() for frame in frames] == ([] if reason else [[[[0] * 3, [255] * 3]]])
+
+
+@pytest.mark.parametrize(
+    ("layers", "info", "grey"),
+    [
+        ([(1, 2, 2, 0), (2, 1, 1, 1), (3, 1, 1, 1)], {"jfif": 257}, True),
+        ([(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)], {"adobe_transform": 1}, True),
+        ([(0, 2, 1, 0), (1, 1, 1, 1), (2, 1, 1, 1)], {}, True),
+        ([(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)], {"adobe_transform": 0}, False),
+        ([(82, 1, 1, 0), (71, 1, 1, 0), (66, 1, 1, 0)], {}, False),
+        ([(1, 1, 2, 0), (2, 2, 1, 1), (3, 1, 1, 1)], {"jfif": 257}, False),
+        ([(1, 1, 1, 0)], {"jfif": 257}, False),
+        ([(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1), (4, 1, 1, 1)], {}, False),
+    ],
+)
+def test_which_jpegs_are_decoded_to_grey(
+    layers: list[tuple[int, int, int, int]], info: dict[str, object], grey: bool
+) -> None:
+    """Only YCbCr of three components, by libjpeg's own rules, with its luma at full size."""
+    opened = pillow.open_image(saved(PICTURE, "JPEG"))
+    opened.layer, opened.info = layers, info  # type: ignore[attr-defined]
+    assert pillow.luma_only(opened) is grey

@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes alone: a name or a declared type is never believed."""
+"""The type of a file by its first bytes; names and declared types are never trusted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from itertools import chain
 
 MATROSKA = b"\x1a\x45\xdf\xa3"
-"""What a Matroska file begins with, as one of WebM does."""
+"""The first bytes of a Matroska or WebM file."""
 
-# (offset, bytes found there, MIME type); the first that fits is the answer.
+# Offset, bytes, MIME type; the first match counts.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff\xf7", "image/jls"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -95,17 +95,17 @@ _PCX = re.compile(rb"\n[\0\2\3\5][\0\1][\1\2\4\x08]")
 _XBM = re.compile(rb"\s*(?:/\*.*?\*/\s*)?#define[ \t]+\S*_width[ \t]", re.DOTALL)
 _TEXT = 1024  # bytes in which that line has to begin
 
-# What a QuickTime file without a brand begins with.
+# The first box of a QuickTime file without a brand.
 _OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
-# Bytes of a transport stream's packets, and what stands before each: nothing, or a time code.
+# Bytes of a transport stream's packet, and of the time code before it.
 _PACKETS = ((188, 0), (192, 4))
 
 HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif", "image/heif-sequence"})
-"""The types that libheif decodes, where it is installed."""
+"""The types that libheif decodes, if it is installed."""
 
-# The types whose pixels this library can decode: a file of one of them that does not open is
-# broken, a file of any other type is merely not for us.
+# The types that are decoded. A file of one of them that does not open is broken; a file of another
+# type is unsupported.
 _DECODABLE = frozenset(
     {
         "image/jpeg",
@@ -142,11 +142,11 @@ CONTAINERS = frozenset(
         "application/ogg",
     }
 )
-"""The types that may hold a video, and are opened as one; some may hold sound alone."""
+"""The types that are opened as a video; some may hold sound alone."""
 
 
 def sniff(data: bytes) -> str | None:
-    """The MIME type that the first bytes of `data` tell, or None where they tell nothing."""
+    """Return the MIME type by the first bytes of `data`, None if they are of no known type."""
     if _is_tar(data):
         return "application/x-tar"
     if data[4:8] == b"ftyp":
@@ -170,13 +170,15 @@ def sniff(data: bytes) -> str | None:
 
 
 def decodable(mime: str | None) -> bool:
-    """Whether it is a type that this library decodes, as far as the type alone can tell."""
+    """Return whether files of a type are decoded, as far as the type alone can say."""
     return mime in _DECODABLE
 
 
 def _is_tar(data: bytes) -> bool:
-    """Whether a sound header of a tar file comes first, whose name may spell any signature that is
-    text. No picture has one: it would hold such a name, zeros up to 100 bytes, and the sum of 512.
+    """Return whether `data` begins with a sound header of a tar file.
+
+    The header's name may spell any text signature. No picture has such a header: a name, zeros up
+    to 100 bytes, and the sum of 512.
     """
     if not data.startswith(b"ustar", 257) or len(data) < 512:
         return False
@@ -191,7 +193,6 @@ def _is_tar(data: bytes) -> bool:
 
 
 def _is_transport_stream(data: bytes) -> bool:
-    """Whether each of the first packets begins with the byte that they all begin with."""
     return any(
         len(data) > before + 4 * size
         and all(data[at] == 0x47 for at in range(before, before + 5 * size, size))
@@ -200,7 +201,7 @@ def _is_transport_stream(data: bytes) -> bool:
 
 
 def _iso_type(data: bytes) -> str:
-    """The type of an ISO media file: its brands say whether it holds a still or a video."""
+    """Return the type of an ISO media file, still or video, by its brands."""
     box = min(int.from_bytes(data[:4], "big"), len(data), 4096)
     major, brands = data[8:12], (data[at : at + 4] for at in range(16, box - 3, 4))
     # A HEIF still may be AVIF or HEIC inside: a compatible brand says which.

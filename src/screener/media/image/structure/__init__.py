@@ -1,1 +1,1 @@
-"""The structure of image files, read without decoding."""
+"""The structure of picture files, read without decoding pixels."""
