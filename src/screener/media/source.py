@@ -192,12 +192,12 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         return Source(data) if len(data) <= most else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         stream = cast("BinaryIO", item)
-        lent, begun = _lent(stream, max(limit, video_limit))
-        if lent is not None:
-            return Source(lent, lent)
-        start = None if begun else _stands_at(stream)
-        whole = _read_stream(stream, limit, begun)
-        return Source(None, _again(stream, start, limit)) if whole is None else Source(whole)
+        video, begun = _borrow_video(stream, max(limit, video_limit))
+        if video is not None:
+            return Source(video, video)
+        start = None if begun else _position(stream)
+        content = _read_stream(stream, limit, begun)
+        return Source(None, _rewound(stream, start, limit)) if content is None else Source(content)
     return Source(item)
 
 
@@ -215,7 +215,7 @@ def _read_file(file: OpenFile, limit: int, video_limit: int) -> Source:
         raise unreadable(error) from None
 
 
-class _Lent(io.RawIOBase):
+class _BorrowedFile(io.RawIOBase):
     """A file object of the caller's, which stays open when this one is closed."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -245,14 +245,14 @@ class _Lent(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         try:
-            data = _piece(self._stream, len(buffer))
+            data = _read_piece(self._stream, len(buffer))
         except MediaError as error:
             raise OSError(errno.EIO, error.detail) from None
         buffer[: len(data)] = data
         return len(data)
 
 
-def _lent(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
+def _borrow_video(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
     """Return a file object that holds a video as a file that may be closed, with no bytes.
 
     It has to stand at its start and to be seekable. Otherwise return None, and the bytes that were
@@ -263,8 +263,8 @@ def _lent(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
             return None, b""
     except Exception:
         return None, b""  # reading it to its end reports what is wrong
-    head = _piece(stream, HEAD)
-    file = _Lent(stream)
+    head = _read_piece(stream, HEAD)
+    file = _BorrowedFile(stream)
     try:
         is_video = _is_video(head) and file.seek(0, io.SEEK_END) <= most
     except OSError:
@@ -277,26 +277,24 @@ def _lent(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
 
 
 def _read_stream(stream: BinaryIO, limit: int, begun: bytes) -> bytes | None:
-    """Return all of a file object of unknown length, after the bytes `begun`; None if over the
-    limit.
-    """
+    """Return `begun` and the rest of a file object of unknown length, None if over the limit."""
     pieces, total = [begun], len(begun)
-    while piece := _piece(stream, 1 << 20):
+    while piece := _read_piece(stream, 1 << 20):
         total += len(piece)
         if total > limit:
             return None
         pieces.append(piece)
-    if not total and _stands_at(stream):
+    if not total and _position(stream):
         raise MediaError("unreadable", "the file object is at its end; rewind it with seek(0)")
     return b"".join(pieces)
 
 
-def _again(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
+def _rewound(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
     """Return a file object over the limit as a file that begins where it stood and may be closed.
 
     Raises MediaError `too_large` if it cannot go back, or reports no end: it may have none.
     """
-    file = _Lent(stream)
+    file = _BorrowedFile(stream)
     try:
         if start is not None and file.seek(0, io.SEEK_END) - start > limit:
             file.seek(start)
@@ -306,14 +304,14 @@ def _again(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
     raise MediaError("too_large", f"more than {limit} bytes")
 
 
-def _stands_at(stream: BinaryIO) -> int | None:
+def _position(stream: BinaryIO) -> int | None:
     try:
         return stream.tell()
     except Exception:  # an object of another library may raise anything
         return None
 
 
-def _piece(stream: BinaryIO, size: int) -> bytes:
+def _read_piece(stream: BinaryIO, size: int) -> bytes:
     """Return up to `size` bytes of a file object, none at its end.
 
     Raises MediaError `unreadable`, whatever the object raises: it may decompress, or ask another

@@ -1,7 +1,6 @@
 """The members of a zip or tar file, one after the other; nothing is unpacked to disk.
 
-Archives are recognised by content: zip, and tar as it is or compressed by gzip, bzip2 or xz. The
-limits count what is read, whatever the archive declares.
+The limits count what is read, whatever the archive declares.
 """
 
 from __future__ import annotations
@@ -43,9 +42,7 @@ _PASSWORD = "the member is protected by a password"
 
 @dataclass(frozen=True)
 class Member:
-    """A member that is not a folder: name, declared size unpacked, and why it cannot be read, if
-    so.
-    """
+    """A member that is not a folder: its name, its declared size, and why it cannot be read."""
 
     name: bytes
     size: int

@@ -1,7 +1,7 @@
 """Files compressed by gzip, bzip2 or xz, as streams of what they unpack to.
 
 Reading to the end fails if other bytes than zeros stand behind the compressed data. Python's
-readers of bzip2 and xz ignore such bytes, which would then be neither screened nor reported.
+readers of bzip2 and xz would silently ignore them.
 """
 
 from __future__ import annotations

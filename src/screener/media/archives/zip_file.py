@@ -81,8 +81,7 @@ class ZipFile:
             return False
 
     def _as_headed(self, info: zipfile.ZipInfo) -> zipfile.ZipInfo:
-        """Return a member as its own header describes it, as unpackers read that start at the
-        front.
+        """Return a member as its own header describes it, for unpackers that start at the front.
 
         Return it unchanged if that header has no sizes.
         """
@@ -147,8 +146,7 @@ class ZipFile:
         return any(map(embedded.hides_file, filter(None, texts)))
 
     def _gaps(self) -> Iterator[tuple[bytes, int, int]]:
-        """Yield the extra field of a member's header, and where the gap behind the member begins
-        and ends.
+        """Yield the extra field of each member's header, and the gap behind the member.
 
         Gaps without room for a picture are left out. If members overlap, the gap begins behind its
         end.
@@ -258,9 +256,7 @@ class _Amended(io.RawIOBase):
 
 
 def _end(stream: BinaryIO) -> int:
-    """Return where a zip file ends without the zeros behind it, except those its end record may
-    have.
-    """
+    """Return where a zip file ends, without the zeros behind it."""
     size = at = stream.seek(0, io.SEEK_END)
     piece_size = _END  # mostly there are none
     while at:
@@ -268,7 +264,7 @@ def _end(stream: BinaryIO) -> int:
         piece_size = _PIECE
         stream.seek(start)
         if piece := stream.read(at - start).rstrip(b"\0"):
-            return min(size, start + len(piece) + _END)
+            return min(size, start + len(piece) + _END)  # the end record may end in zeros
         at = start
     return size
 

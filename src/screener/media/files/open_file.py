@@ -27,16 +27,14 @@ class OpenFile(PathLike[str]):
     _loaded: bytes | None = None
 
     def __init__(self, path: str | PathLike[str] | PathLike[bytes]) -> None:
-        """Open a file. Raises MediaError `unreadable` if it is missing, forbidden or not a regular
-        file.
-        """
+        """Open a file. Raises MediaError `unreadable` for anything but a regular file."""
         try:
             self._raw = os.fsencode(path)
             # Checked before, since opening a device or a FIFO can have effects, and afterwards,
             # since the name may stand for another file by then.
             self._check_regular(os.stat(self._raw).st_mode)
-            flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.open(self._raw, flags | getattr(os, "O_CLOEXEC", 0))
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            self._descriptor = os.open(self._raw, flags)
             try:
                 facts = os.fstat(self._descriptor)
                 self._check_regular(facts.st_mode)

@@ -1,8 +1,7 @@
 """Backdrops: a blurred copy of a picture, or a gradient, that fills a frame of another shape.
 
-Apps show a wide picture on a tall screen, or a tall one on a wide, in this way. Such bars have no
-single colour, but the picture begins along a straight line, at the same distance from both sides.
-docs/internals/pixels.md states the rules.
+Such bars have no single colour, but the picture begins along a straight line, at the same distance
+from both sides. docs/internals/pixels.md states the rules.
 """
 
 from __future__ import annotations

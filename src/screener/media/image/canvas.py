@@ -1,7 +1,6 @@
 """Memory of ours into which Pillow decodes, so that the pixels' array needs no second copy.
 
-Pillow would use 4 bytes a pixel of colour in its own memory, and an array made from that takes 3
-more. On a canvas the array is made in place.
+Pillow's own memory would take 4 bytes a pixel of colour, and an array made from it 3 more.
 """
 
 from __future__ import annotations
@@ -20,19 +19,16 @@ _FORMATS = frozenset({"AVIF", "BMP", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "T
 
 
 class Canvas:
-    """The memory of one picture: `lend` it before loading, then ask `of` whether the picture is on
-    it.
-    """
+    """The memory of one picture. `lend` it before loading; `of` returns it if it was used."""
 
     def __init__(self) -> None:
         self._memory: NDArray[np.uint8] | None = None
         self._lent: Any = None
 
     def lend(self, image: ImageFile.ImageFile) -> None:
-        """Let the image decode into this memory if its format and mode allow it. Raises
-        MemoryError.
+        """Let the image decode into this memory if its format and mode allow it.
 
-        The memory of the last picture is used again if the size is the same.
+        The memory of the last picture is used again if the size is the same. Raises MemoryError.
         """
         if image.mode not in _BYTES or image.format not in _FORMATS:
             return

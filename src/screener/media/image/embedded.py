@@ -129,10 +129,10 @@ def _in_exif(block: bytes) -> Iterator[bytes]:
 
 
 def _tracks(data: bytes, image: Image.Image) -> bytes | None:
-    """Return a HEIF or AVIF as a video of its tracks, which players show and picture decoders do
-    not.
+    """Return a HEIF or AVIF as a video of its tracks; None if it has none, or if they are its
+    frames.
 
-    Return None if it has none, or if they are its frames.
+    Players show tracks, but decoders of pictures do not.
     """
     boxes = list(headers.boxes(data, 0))
     if not any(name == b"moov" for name, _, _ in boxes):
@@ -169,8 +169,8 @@ def appended(
     while at is not None and len(data) - at >= _LEAST:
         for (sign, before), place in places.items():
             if place < at:
-                found = data.find(sign, at + before)
-                places[sign, before] = len(data) if found < 0 else found - before
+                sign_at = data.find(sign, at + before)
+                places[sign, before] = len(data) if sign_at < 0 else sign_at - before
         start = min(places.values())
         if start >= len(data):
             return
@@ -187,8 +187,7 @@ def hides_file(data: bytes) -> bool:
 
 
 def archive_in(data: bytes, at: int) -> int | None:
-    """Return where a zip, RAR or 7z file begins from a place on; pictures compressed in one stay
-    unseen.
+    """Return where a zip, RAR or 7z file begins from a place on.
 
     The letters of a zip stand in many clips, but without a member's name behind them.
     """

@@ -97,9 +97,7 @@ def unidentified(data: bytes, cause: BaseException | None, refused: str | None) 
 
 
 def _starved(mime: str, data: bytes, size: tuple[int, int]) -> bool:
-    """Return whether there is less memory than decoding takes, which many decoders report as
-    damage.
-    """
+    """Return whether memory is too short for decoding, which many decoders report as damage."""
     if headers.cut_short(data):
         return False
     width, height = size if any(size) else headers.largest(data)
@@ -119,8 +117,6 @@ def _has_no_room(module: str) -> bool:
 
 
 def _is_photoshop_of_8_bits(data: bytes) -> bool:
-    """Return whether a Photoshop file is of version 1, not a large document, with at most 8 bits a
-    sample.
-    """
+    """Return whether a Photoshop file is of version 1 and of at most 8 bits a sample."""
     version, depth = data[4:6], data[22:24]
     return version == b"\0\1" and (len(data) < 26 or depth in (b"\0\1", b"\0\x08"))

@@ -37,12 +37,7 @@ def decoded(
                 return None, MediaError("truncated", what)
             turn = _prepare(image, canvas)
             pillow.load(image)
-            if missing_data.has_missing_data(image, data, part):
-                what = f"{image.get_format_mimetype()}: data are missing"
-                short = MediaError("truncated", what)
-            if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
-                what = "its decoder may show white as black"
-                short = MediaError("unsupported", f"image/jp2: deep colours, and {what}")
+            short = _silent_damage(image, data, part)
         return _upright(image, canvas, turn), short
     except Exception as error:
         trouble = failure(error, data, "pixels cannot be decoded", image.size)
@@ -60,6 +55,16 @@ def decoded(
         return _rest(image, canvas, turn, data, part), trouble
     except MemoryError as error:
         return None, failure(error, data, "pixels cannot be decoded", image.size)
+
+
+def _silent_damage(image: ImageFile.ImageFile, data: bytes, part: int) -> MediaError | None:
+    """Return what is wrong with a loaded frame although its decoder reported nothing."""
+    if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
+        what = "its decoder may show white as black"
+        return MediaError("unsupported", f"image/jp2: deep colours, and {what}")
+    if missing_data.has_missing_data(image, data, part):
+        return MediaError("truncated", f"{image.get_format_mimetype()}: data are missing")
+    return None
 
 
 def _rest(

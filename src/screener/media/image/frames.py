@@ -35,9 +35,7 @@ _FEW = 4 << 20  # bytes up to which a frame, not its digest, is stored for compa
 
 
 def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
-    """Return the frames as declared; if a format declares none, count them up to one past the
-    limit.
-    """
+    """Return the frames as declared, or counted up to one past the limit."""
     if image.format == "GIF":
         return headers.gif_frames(data, stop=limits.frames + 1)
     if image.format == "PSD":  # its frames are layers; it shows their composite

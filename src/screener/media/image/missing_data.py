@@ -1,8 +1,8 @@
 """Pictures with too few data that end as complete ones do.
 
 A decoder silently fills what is missing: a JPEG's rows with one colour, a PNG's with zeros. So if
-the last decoded row looks like that, the data are read once more. A JPEG of several scans states at
-the head of each what it refines. Nothing here raises on broken input; decoders report that.
+the last decoded row looks like that, the data are read once more. Nothing here raises on broken
+input; decoders report that.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ def lacks_most(image: ImageFile.ImageFile, data: bytes) -> bool:
     pixels = image.width * image.height
     if pixels <= _CHEAP or not image.tile:
         return False
-    held = 0
+    possible = 0
     for codec, extents, offset, arguments in image.tile:
         most = _IN_A_BYTE.get(codec)
         if most is None or (codec == "BLP1" and arguments and arguments[0] == _BLP_JPEG):
             return False
         left, top, right, bottom = extents or (0, 0, *image.size)
-        held += min((right - left) * (bottom - top), most * max(len(data) - offset, 0))
-    return held * _MOST_TIMES < pixels
+        possible += min((right - left) * (bottom - top), most * max(len(data) - offset, 0))
+    return possible * _MOST_TIMES < pixels
 
 
 def has_missing_data(image: ImageFile.ImageFile, data: bytes, part: int) -> bool:
-    """Return whether a loaded frame, not turned yet, has rows without data or is coarser than
-    declared.
+    """Return whether a loaded frame lacks data for its last row or for its declared detail.
 
-    Detected in JPEGs without arithmetic coding, and in the first frame of a PNG.
+    Detected in JPEGs without arithmetic coding, and in the first frame of a PNG. The frame must not
+    be turned yet.
     """
     if image.format in ("JPEG", "MPO"):
         start = getattr(image, "offset", 0)

@@ -1,6 +1,4 @@
-"""Pictures: recognised by content, checked against limits before a pixel is decoded, frame by
-frame.
-"""
+"""Pictures, opened by content and checked against limits before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -63,9 +61,9 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
         raise MediaError("undecodable", f"an image without pixels: {image.size}")
 
     def decode() -> Iterator[Frame]:
-        found, trouble = decoded(image, b"")
-        if found is not None:
-            yield Frame(found, 0.0, 0)
+        shown, trouble = decoded(image, b"")
+        if shown is not None:
+            yield Frame(shown, 0.0, 0)
         if trouble is not None:
             raise trouble
 
@@ -87,9 +85,9 @@ def _open_bytes(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
 
 
 def _plain_frames(data: bytes, shape: plain_jpeg.Shape, limits: Limits) -> Iterator[Frame]:
-    found = plain_jpeg.luma(data, shape)
-    if found is not None:
-        return iter((Frame(found, 0.0, 0),))
+    luma = plain_jpeg.luma(data, shape)
+    if luma is not None:
+        return iter((Frame(luma, 0.0, 0),))
     return _open_with_pillow(data, limits).frames()  # nothing stands behind a plain JPEG's end
 
 

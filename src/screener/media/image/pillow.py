@@ -1,8 +1,7 @@
 """The use of Pillow: opening a file with one of its plugins, and loading its frames.
 
-Plugins are called directly, through Pillow's registry. `Image.open` applies a limit of the whole
-process, which belongs to the program that imports us, and may warn. Nothing here changes that
-program's Pillow or its warnings.
+Plugins are called directly, since `Image.open` applies a limit of the whole process and may warn.
+Nothing here changes the program's Pillow or its warnings.
 """
 
 from __future__ import annotations
@@ -104,9 +103,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
-    """Return the image; ValueError unless its sides are integers, which a header of IM need not
-    state.
-    """
+    """Return the image; raise ValueError if its sides are no integers, as a header of IM may state."""
     width, height = image.size
     for side in (width, height):
         if not isinstance(side, int):

@@ -183,8 +183,8 @@ def _rows(width: int, height: int) -> Iterator[slice]:
 def image_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     """Yield the image in bands of rows; a small one as it is, without a copy."""
     for rows in _rows(*image.size):
-        whole = rows == slice(0, image.height)
-        yield rows, image if whole else image.crop((0, rows.start, image.width, rows.stop))
+        is_all = rows == slice(0, image.height)
+        yield rows, image if is_all else image.crop((0, rows.start, image.width, rows.stop))
 
 
 def _value_bands(

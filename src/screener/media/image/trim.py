@@ -1,8 +1,8 @@
 """Frames around a picture: borders, letterbox and pillarbox bars.
 
 A bar is a run of lines from a side inwards that have one colour but for noise, and that ends in a
-step; a sky that grows darker has none. The trimmed picture is screened beside the whole one, never
-instead of it. docs/internals/pixels.md states the rules.
+step. The trimmed picture is screened beside the whole one. docs/internals/pixels.md states the
+rules.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ _LOOSE = 24  # levels around the bar's colour that belong to it in lines with wr
 
 @dataclass(frozen=True)
 class _Bar:
-    """A bar: its lines up to the first change (`hard`) and up to the picture (`soft`), and its
-    colour.
-    """
+    """A bar: its lines to the first change (`hard`) and to the picture (`soft`), and its colour."""
 
     hard: int = 0
     soft: int = 0
@@ -72,8 +70,7 @@ _Lines = Callable[[int, int], NDArray[np.int16]]
 
 
 def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
-    """Return the picture without its frame: at most MOST views of `pixels`, none if it has no
-    frame.
+    """Return at most MOST views of the picture without its frame, none if it has no frame.
 
     `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. There are several views if a seam is
     soft, if the bars hold writing, or if frames nest.
@@ -247,9 +244,7 @@ def _after_writing(lines: _Lines, own: _Own, hard: int, length: int) -> int:
 
 
 def _seam(lines: _Lines, own: _Own, end: int, length: int) -> tuple[int, bool]:
-    """Return how many lines at a bar's end a JPEG's block or a shadow has spread to, and whether
-    surely.
-    """
+    """Return how many lines a JPEG's block or a shadow has spread to, and whether that is sure."""
     near = lines(end, end + max(_SPREAD + 4, length // _SHADOW))
     level = own.off(near[: _SPREAD + 4]).mean(axis=1)
     spread = int(np.argmax(level >= level.max() / 2))

@@ -40,9 +40,11 @@ class Uncropped:
         except Exception as error:
             raise failure(error, self._bare, "cannot be opened uncropped") from None
 
-    def parted(self, image: Image.Image, part: int, found: Pixels) -> tuple[Pixels, Pixels | None]:
-        """Return what is shown of the decoded picture, and all that is coded, or None if that is
-        the same.
+    def parted(
+        self, image: Image.Image, part: int, upright: Pixels
+    ) -> tuple[Pixels, Pixels | None]:
+        """Return what is shown of a decoded picture, and all that is coded, None if that is the
+        same.
 
         Raises MediaError.
         """
@@ -50,21 +52,21 @@ class Uncropped:
             from screener.media.image.plugins import heif
 
             width, height = self.size(image, part)
-            if _is_slight(found, height, width):
-                return found, None
+            if _is_slight(upright, height, width):
+                return upright, None
             try:
-                return found, heif.decoded(self._bare, part)
+                return upright, heif.decoded(self._bare, part)
             except Exception as error:
                 raise failure(error, self._bare, "cannot be decoded uncropped") from None
         turn = pixels.orientation(image) if self._clap is not None else 1
-        stored = pixels.turned(found, _BACK.get(turn, turn))
+        stored = pixels.turned(upright, _BACK.get(turn, turn))
         box = self._clap and apertures.box(self._clap, stored.shape[1], stored.shape[0])
         if box is None:
-            return found, None
+            return upright, None
         left, top, right, bottom = box
         shown = stored[top:bottom, left:right]
         slight = _is_slight(shown, *stored.shape[:2])
-        return pixels.turned(shown, turn), None if slight else found
+        return pixels.turned(shown, turn), None if slight else upright
 
 
 def _is_slight(shown: Pixels, height: int, width: int) -> bool:

@@ -31,14 +31,14 @@ def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
     # The plugin's decoder holds a copy of the file, and its canvases.
     image._decoder = None  # type: ignore[attr-defined]
     try:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
-        found = None
-    if found is None or found.shape != (image.height, image.width, channels):
+        stored = None
+    if stored is None or stored.shape != (image.height, image.width, channels):
         fresh = type(image)(BytesIO(data), "")
         image._decoder = fresh._decoder  # type: ignore[attr-defined]
         return None
-    upright = pixels.turned(pixels.from_array(found), pixels.orientation(image))
+    upright = pixels.turned(pixels.from_array(stored), pixels.orientation(image))
     return upright[..., ::-1]  # OpenCV's order is blue, green, red
 
 

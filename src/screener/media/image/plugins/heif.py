@@ -1,7 +1,6 @@
 """HEIC and HEIF by `pillow-heif`, if the extra `heif` is installed.
 
-Its plugin is used without being registered, so that the program's Pillow does not change, and
-pixels are taken from its decoder without a copy by Pillow.
+Its plugin is not registered, so that the program's Pillow does not change.
 """
 
 from __future__ import annotations

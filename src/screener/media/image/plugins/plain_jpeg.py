@@ -1,9 +1,8 @@
 """Plain JPEGs, the ordinary kind, decoded to luma by Pillow's decoder without Pillow's image.
 
-For a small picture, Pillow's handling of headers and its copies of pixels cost half as much as
-decoding. A JPEG is plain if nothing but its size has to be known: its colours may be skipped, no
-metadata can turn it or hide another picture, and its headers are sound. The pixels are those of
-Pillow's image, made by the same decoder.
+Pillow's image would cost half as much as decoding a small picture. A JPEG is plain if nothing but
+its size has to be known: its colours may be skipped, no metadata can turn it or hide another
+picture, and its headers are sound.
 """
 
 from __future__ import annotations
@@ -147,9 +146,7 @@ def _are_quanta(data: bytes, start: int, end: int) -> bool:
 
 
 def _is_luma_first(head: _Head) -> bool:
-    """Return whether the first component is luma at full size, or the only one, as
-    `pillow.luma_only`.
-    """
+    """Return whether the first component is luma at full size or the only one: `pillow.luma_only`."""
     frame = head.frame
     bits, _, _, count = FRAME.unpack_from(frame)
     if bits != 8 or len(frame) != FRAME.size + 3 * count:

@@ -74,8 +74,8 @@ def box(clap: Aperture, width: int, height: int) -> tuple[int, int, int, int] | 
     return left, top, right, bottom
 
 
-def _first(size: Fraction, middle: Fraction, whole: int) -> Fraction:
-    return middle + Fraction(whole - 1, 2) - (size - 1) / 2
+def _first(size: Fraction, middle: Fraction, side: int) -> Fraction:
+    return middle + Fraction(side - 1, 2) - (size - 1) / 2
 
 
 def _rounded(number: Fraction) -> int:

@@ -1,7 +1,4 @@
-"""Where the file of a picture or a video ends, so that another may stand behind it.
-
-Nothing here raises on broken input.
-"""
+"""Where the file of a picture or a video ends, so that another may stand behind it."""
 
 from __future__ import annotations
 
@@ -33,11 +30,10 @@ _BOX = 8  # bytes of a box's length and name
 
 
 def end(data: bytes, start: int) -> int | None:
-    """Return where the file that begins at `start` ends, the length of `data` if its end is
-    missing.
+    """Return where the file at `start` ends, or the length of `data` if its end is missing.
 
-    Return None if its format has no known end. JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF, MP4 and AVI
-    have one.
+    Return None if its format has no known end, as all but JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF,
+    MP4 and AVI.
     """
     head = data[start : start + 12]
     if head[:3] == b"\xff\xd8\xff":
@@ -96,7 +92,7 @@ def behind(data: bytes, start: int) -> int | None:
 
 
 def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:
-    """Return where the last chunk of a PNG begins and where the PNG ends, None if that is missing."""
+    """Return where a PNG's last chunk begins and where the PNG ends, None if that is missing."""
     last = at = start + len(PNG)
     while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
         last, at = at, at + 12 + big(data, at)
@@ -115,10 +111,7 @@ def _boxes_end(data: bytes, start: int) -> int:
 
 
 def begins_in_box(head: bytes) -> bool:
-    """Return whether a supposed box, by its first 16 bytes, is rather the beginning of a file.
-
-    The file's signature stands in place of the length and name, perhaps behind a few stray bytes.
-    """
+    """Return whether a supposed box, by its first 16 bytes, is rather the beginning of a file."""
     places = (head.find(sign, before) - before for sign, before in SIGNATURES)
     return any(0 <= place < _BOX for place in places)
 

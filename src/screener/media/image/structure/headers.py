@@ -1,7 +1,7 @@
-"""What a file's headers declare, read without decoding: sizes, lengths, numbers of frames.
+"""What a file's headers declare: sizes, lengths, numbers of frames.
 
 Pillow decodes or allocates a few formats as soon as it opens them, so their sizes have to be known
-before. Nothing here raises on broken input: what cannot be read is not declared.
+before.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def _icons(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _icns(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of an ICNS's PNGs and JPEG 2000s; its older kinds have at most 128 pixels a
-    side.
-    """
+    """Yield the sizes of an ICNS's PNGs and JPEG 2000s; older kinds have at most 128 pixels a side."""
     at = 8
     while at + 8 <= len(data):
         start, length = at + 8, big(data, at + 4)
@@ -83,8 +81,8 @@ def _icns(data: bytes) -> Iterator[tuple[int, int]]:
             yield big(data, start + 16), big(data, start + 20)
         elif data.startswith(b"\xff\x4f\xff\x51", start):
             yield big(data, start + 8), big(data, start + 12)
-        elif (found := data.find(b"ihdr", start, start + 128)) >= 0:
-            yield big(data, found + 8), big(data, found + 4)
+        elif (head := data.find(b"ihdr", start, start + 128)) >= 0:
+            yield big(data, head + 8), big(data, head + 4)
         at += max(length, 8)
 
 

@@ -1,7 +1,7 @@
 """The pictures of an icon file (ICO, CUR, ICNS), each as a file of its own.
 
 Pillow shows the largest by declared size. Systems show the one that fits, and each may be another
-picture. Nothing here raises on broken input.
+picture.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Items: the pictures in the box `meta` of a HEIF or AVIF, some of which its decoder may not
-return.
+"""Items: the pictures of a HEIF or AVIF, some of which its decoder may not return.
 
-libheif leaves out unknown and hidden ones, libavif all but one picture. Nothing here raises on
-broken input: what cannot be read is not declared. Only the first of very many boxes and references
-are read, so that any file takes at most a second.
+libheif leaves out unknown and hidden ones, libavif all but one picture. Only the first of very many
+boxes and references are read, so that any file takes at most a second.
 """
 
 from __future__ import annotations
@@ -57,7 +55,7 @@ def pictures(meta: bytes) -> list[Item]:
 
 
 def has_more(data: bytes, format: str | None, frames: int) -> bool:
-    """Return whether a HEIF or AVIF declares a picture that its decoder does not return as a frame."""
+    """Return whether a HEIF or AVIF declares a picture that its decoder does not return."""
     boxes = {name: (start, end) for name, start, end in headers.boxes(data, 0)}
     if b"meta" not in boxes:
         return False
@@ -92,9 +90,7 @@ def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
 
 
 def _links(meta: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
-    """Yield the type of each reference, its source, its place among those of the source, its
-    target.
-    """
+    """Yield the type, source, place and target of each reference."""
     size = 4 if big(meta, at, 1) else 2
     for name, start, after in headers.boxes_within(meta, at + 4, end):
         first = start + size + 2

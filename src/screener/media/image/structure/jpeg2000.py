@@ -1,7 +1,7 @@
 """What Pillow shows wrongly of a JPEG 2000: white in deep colours, and further pictures.
 
 It rounds samples of more than 8 bits to 8, and those that round to 256 become 0: white becomes
-black, and opaque clear. Nothing here raises on broken input.
+black, and opaque clear.
 """
 
 from __future__ import annotations

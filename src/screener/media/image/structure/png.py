@@ -1,8 +1,8 @@
 """The chunks of PNGs: those for which Pillow may refuse a file, and those of its pixels.
 
-A text with a name that Pillow reserves, one that is too long, or a profile that is too long or has
-a wrong checksum, makes Pillow fail where every viewer shows the picture. In an animation such a
-name may change what Pillow makes of a frame. Nothing here raises on broken input.
+Pillow fails at a text whose name it reserves or that is too long, and at a profile that is too long
+or has a wrong checksum, where every viewer shows the picture. In an animation such a text may
+change a frame.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class _Mended(tuple[int, ...]):
 
 
 def bare(data: bytes) -> bytes | None:
-    """Return a PNG with only the chunks that make its pixels and turn them; None if it has no
-    others.
+    """Return a PNG with only the chunks that make its pixels and turn them; None if it has only
+    these.
     """
     if not data.startswith(_SIGNATURE):
         return None
-    whole = len(_SIGNATURE)
-    runs = [(0, whole)]  # runs of chunks to copy; single chunks may be very many
+    complete = len(_SIGNATURE)
+    runs = [(0, complete)]  # runs of chunks to copy; single chunks may be very many
     for name, start, end in chunks(data):
-        whole = end
+        complete = end
         if not _counts(data, name, start, end):
             continue
         first, last = runs[-1]
@@ -61,10 +61,10 @@ def bare(data: bytes) -> bytes | None:
             runs[-1] = first, end
         else:
             runs.append((start, end))
-    if runs == [(0, whole)]:
+    if runs == [(0, complete)]:
         return None
     view = memoryview(data)
-    return b"".join([*(view[start:end] for start, end in runs), view[whole:]])
+    return b"".join([*(view[start:end] for start, end in runs), view[complete:]])
 
 
 def is_animated(data: bytes) -> bool:

@@ -1,7 +1,6 @@
 """The directories of a TIFF, each of which describes one picture.
 
-A page is opened by its own place in the file, so that a broken one hides no other. Nothing here
-raises on broken input except `opened` and `first_opened`.
+A page is opened by its own place in the file, so that a broken one hides no other.
 """
 
 from __future__ import annotations
@@ -81,8 +80,7 @@ def _form(data: bytes) -> _Form | None:
 def directories(data: bytes, *, stop: int) -> list[int]:
     """Return the places of a TIFF's directories, at most `stop`: its pages, then those within them.
 
-    A raw file may have its picture within a first page that is a thumbnail. Each place comes once,
-    whatever circles they form; there need not be a directory.
+    Each place comes once, whatever circles they form, even if there is no directory.
     """
     form = _form(data)
     if form is None:
@@ -257,9 +255,7 @@ def mend(image: Image.Image) -> None:
 
 
 def _hand_over(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
-    """Let libtiff read uncompressed samples that Pillow would read wrongly; return whether that is
-    so.
-    """
+    """Let libtiff read samples that Pillow would read wrongly; return whether there are such."""
     odd = tags.get(_PLANES) == 2 or tags.get(_SHARED, (1, 1)) != (1, 1)
     if not odd or tags.get(_COMPRESSION, 1) != 1:
         return False
@@ -281,8 +277,7 @@ def is_unsigned(image: Image.Image) -> bool:
 
 
 def second_directory(block: bytes) -> tuple[int, dict[int, int]]:
-    """Return the place of an EXIF block's second directory, and its tags' first values; (0, {}) if
-    none.
+    """Return the place of an EXIF block's second directory and its tags' first values, or (0, {}).
 
     A value that does not fit its entry is its place.
     """
