@@ -174,7 +174,7 @@ def test_a_file_object_gives_bytes_in_any_form_and_what_gives_none_is_unreadable
     """
     assert source.read(Giving(bytearray(b"ab"), memoryview(b"cd")), limit=4).content == b"abcd"
     awaited = types.SimpleNamespace(__await__=None)
-    for piece, said in ((None, "wait"), ([1], "list"), (awaited, "await its read")):
+    for piece, said in ((None, "non-blocking"), ([1], "list"), (awaited, "await it")):
         with pytest.raises(MediaError, match=f"unreadable.*{said}"):
             source.read(Giving(b"ab", piece), limit=4)
 

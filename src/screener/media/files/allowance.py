@@ -13,7 +13,7 @@ _processor = time.thread_time  # the other threads of a program decode other fil
 
 
 def count_all_threads() -> None:
-    """Count the processor time of all threads from now on: the process decodes one file at a time."""
+    """Count the processor time of all threads from now on, if all decode one file."""
     global _processor
     _processor = time.process_time
 

@@ -103,7 +103,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
-    """Return the image; raise ValueError if its sides are no integers, as a header of IM may state."""
+    """Return the image; raise ValueError if its sides are no integers, as in a header of IM."""
     width, height = image.size
     for side in (width, height):
         if not isinstance(side, int):

@@ -146,7 +146,7 @@ def _are_quanta(data: bytes, start: int, end: int) -> bool:
 
 
 def _is_luma_first(head: _Head) -> bool:
-    """Return whether the first component is luma at full size or the only one: `pillow.luma_only`."""
+    """Return whether the first component is luma at full size, or the only one."""
     frame = head.frame
     bits, _, _, count = FRAME.unpack_from(frame)
     if bits != 8 or len(frame) != FRAME.size + 3 * count:

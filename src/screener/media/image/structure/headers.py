@@ -73,7 +73,7 @@ def _icons(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _icns(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of an ICNS's PNGs and JPEG 2000s; older kinds have at most 128 pixels a side."""
+    """Yield the sizes of an ICNS's PNGs and JPEG 2000s; older kinds have at most 128 pixels."""
     at = 8
     while at + 8 <= len(data):
         start, length = at + 8, big(data, at + 4)

@@ -45,7 +45,7 @@ class _Form(NamedTuple):
     big: bool
 
     @property
-    def word(self) -> int:
+    def place_size(self) -> int:
         return 8 if self.big else 4
 
     def number(self, at: int, size: int) -> int:
@@ -58,16 +58,16 @@ class _Form(NamedTuple):
         return self.number(place, size), place + size
 
     @property
-    def entry(self) -> int:
+    def entry_size(self) -> int:
         return 20 if self.big else 12
 
     def value(self, entry: int) -> int:
         """Return the first value of an entry, if it stands in the entry itself."""
-        return self.number(entry + 4 + self.word, _SIZES.get(self.number(entry + 2, 2), 0))
+        return self.number(entry + 4 + self.place_size, _SIZES.get(self.number(entry + 2, 2), 0))
 
     def end(self, place: int) -> int:
         count, first = self.entries(place)
-        return first + self.entry * count + self.word
+        return first + self.entry_size * count + self.place_size
 
 
 def _form(data: bytes) -> _Form | None:
@@ -80,19 +80,19 @@ def _form(data: bytes) -> _Form | None:
 def directories(data: bytes, *, stop: int) -> list[int]:
     """Return the places of a TIFF's directories, at most `stop`: its pages, then those within them.
 
-    Each place comes once, whatever circles they form, even if there is no directory.
+    Each place comes once, whatever circles they form; it may hold no directory.
     """
     form = _form(data)
     if form is None:
         return []
     places: dict[int, None] = {}
-    starts = deque([form.number(8 if form.big else 4, form.word)])
+    starts = deque([form.number(8 if form.big else 4, form.place_size)])
     while starts and len(places) < stop:
         place = starts.popleft()
         while place and place not in places and len(places) < stop:
             places[place] = None
             starts.extend(_within(form, place, stop))
-            place = form.number(form.end(place) - form.word, form.word)
+            place = form.number(form.end(place) - form.place_size, form.place_size)
     return list(places)
 
 
@@ -101,10 +101,10 @@ def _within(form: _Form, place: int, stop: int) -> list[int]:
     if at is None:
         return []
     size = _SIZES.get(form.number(at + 2, 2), 0)
-    count = form.number(at + 4, form.word)
-    values = at + 4 + form.word
-    if size * count > form.word:
-        values = form.number(values, form.word)
+    count = form.number(at + 4, form.place_size)
+    values = at + 4 + form.place_size
+    if size * count > form.place_size:
+        values = form.number(values, form.place_size)
     return [form.number(values + size * n, size) for n in range(min(count, stop))]
 
 
@@ -115,14 +115,14 @@ def _entries(form: _Form, place: int) -> dict[int, int]:
     are the same bytes.
     """
     count, first = form.entries(place)
-    there = (len(form.data) - first - 2) // form.entry + 1
+    there = (len(form.data) - first - 2) // form.entry_size + 1
     count = min(count, there, _TAGS)
     if count <= 0:
         return {}
     kind = np.dtype(np.uint16).newbyteorder(form.order)
-    tags = np.ndarray(count, kind, form.data, first, (form.entry,))
+    tags = np.ndarray(count, kind, form.data, first, (form.entry_size,))
     used = np.flatnonzero(np.isin(tags, _USED)).tolist()
-    return {int(tags[number]): first + form.entry * number for number in used}
+    return {int(tags[number]): first + form.entry_size * number for number in used}
 
 
 def jpegs(data: bytes, *, stop: int) -> Iterator[bytes]:
@@ -133,7 +133,9 @@ def jpegs(data: bytes, *, stop: int) -> Iterator[bytes]:
     for place in directories(data, stop=stop):
         tags = _entries(form, place)
         if _is_stood_in(tags):
-            entry = [tags[tag] + 4 + form.word for tag in (JPEG_AT, JPEG_LENGTH) if tag in tags]
+            entry = [
+                tags[tag] + 4 + form.place_size for tag in (JPEG_AT, JPEG_LENGTH) if tag in tags
+            ]
             start, *length = [form.number(at, 4) for at in entry]
             yield data[start : start + length[0]] if length else data[start:]
 
@@ -153,7 +155,7 @@ class _From(BytesIO):
     def __init__(self, form: _Form, place: int) -> None:
         super().__init__(form.data)  # shares the bytes
         before = 8 if form.big else 4
-        self._head = form.data[:before] + place.to_bytes(form.word, form.order)
+        self._head = form.data[:before] + place.to_bytes(form.place_size, form.order)
 
     def read(self, size: int | None = -1, /) -> bytes:
         at = self.tell()
@@ -192,7 +194,7 @@ def opened(data: bytes, place: int) -> ImageFile.ImageFile:
     Raises what Pillow raises, and MediaError `unsupported` for a kind that Pillow does not know.
     """
     form = _form(data)
-    if form is None or place >= 1 << 8 * form.word:
+    if form is None or place >= 1 << 8 * form.place_size:
         raise SyntaxError("not a TIFF")
     try:
         return strict(_Tiff(_From(form, place), ""))
