@@ -155,7 +155,6 @@ def name_of_label(name: object) -> Name:
 
 
 def _encoded(name: str | bytes) -> bytes:
-    """Return a name as the system has it, even with half a surrogate pair."""
     try:
         return os.fsencode(name)
     except UnicodeEncodeError:
@@ -229,10 +228,7 @@ class _BorrowedFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to a place and return it. Raises OSError, whatever the object raises.
-
-        The message is the system's: the object's own may hold an address with a key.
-        """
+        """Move to a place and return it. Raises OSError, whatever the object raises."""
         try:
             self._stream.seek(offset, whence)
             return self._stream.tell()
@@ -241,6 +237,7 @@ class _BorrowedFile(io.RawIOBase):
         except Exception as error:
             number = error.errno if isinstance(error, OSError) else None
             message = os.strerror(number) if number else type(error).__name__
+            # The object's own message may hold an address with a key.
             raise OSError(number or errno.EIO, message) from None
 
     def readinto(self, buffer: Any, /) -> int:
@@ -314,8 +311,7 @@ def _position(stream: BinaryIO) -> int | None:
 def _read_piece(stream: BinaryIO, size: int) -> bytes:
     """Return up to `size` bytes of a file object, none at its end.
 
-    Raises MediaError `unreadable`, whatever the object raises: it may decompress, or ask another
-    machine.
+    Raises MediaError `unreadable`, whatever the object raises.
     """
     try:
         piece: Any = stream.read(size)

@@ -71,7 +71,7 @@ class Listing:
     trouble: MediaError | None = None
 
     def within(self, cost: int) -> tuple[Member, ...]:
-        """Return the first members that together count as at most `cost` members."""
+        """Return the first members that together cost at most `cost`."""
         costs = accumulate(member.cost for member in self.members)
         return tuple(m for m, total in zip(self.members, costs, strict=True) if total <= cost)
 
@@ -140,7 +140,7 @@ class Archive:
                 self._format = _Tar(stream if packed is None else packed(stream))
 
     def list(self, limits: Limits, budget: Budget) -> Listing:
-        """Return its members as far as limits, budget and damage allow."""
+        """Return the members as far as limits, budget and damage allow."""
         members: list[Member] = []
         total = cost = 0
         try:
@@ -192,7 +192,6 @@ class Archive:
 
 
 def _checked(member: Member, packed: int | None, limits: Limits) -> Member:
-    """Return a member with the trouble that its sizes cause."""
     trouble = member.trouble
     if trouble is None and member.size > limits.bytes:
         trouble = MediaError("too_large", f"more than {limits.bytes} bytes")

@@ -70,7 +70,6 @@ class _Unpacked(io.RawIOBase):
         return data
 
     def _next_run(self) -> None:
-        """Go behind a run, to the end, over zeros, or to another run."""
         rest = self._run.unused_data.lstrip(b"\0")
         while not rest and (piece := self._stream.read(_PIECE)):
             rest = piece.lstrip(b"\0")

@@ -61,7 +61,6 @@ class ZipFile:
         return info.filename.encode("utf-8", "surrogateescape")
 
     def _members(self) -> Iterator[zipfile.ZipInfo]:
-        """Yield the entries without folders; a folder with content is a file."""
         for info in self._entries:
             if info.file_size or not info.filename.endswith("/"):
                 yield info
@@ -95,7 +94,7 @@ class ZipFile:
         return own
 
     def _header(self, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], str]:
-        """Return flags, method, checksum and sizes of the header before a member, and its name."""
+        """Return flags, method, checksum, sizes and name of the header before a member."""
         self._amended.seek(info.header_offset)
         header = self._amended.read(_HEADER).ljust(_HEADER, b"\0")
         *numbers, length = struct.unpack("<6x2H4x3IH2x", header)
@@ -173,7 +172,7 @@ class ZipFile:
         return False
 
     def _record(self) -> bytes:
-        """Return the record at the end, as `zipfile` has found it, with all bytes behind it."""
+        """Return the record at the end with all bytes behind it."""
         for size in (_END, _END + _COMMENT):  # mostly there is no comment
             self._amended.seek(-min(self._amended.end, size), io.SEEK_END)
             tail = self._amended.read()
@@ -206,7 +205,6 @@ class _Checked(io.RawIOBase):
         return data
 
     def _has_more(self) -> bool:
-        """Return whether compressed bytes are left that the directory counts."""
         stream = cast("Any", self._stream)
         unpacker = stream._decompressor
         unpacker = getattr(unpacker, "_decomp", unpacker)  # `zipfile` wraps LZMA's

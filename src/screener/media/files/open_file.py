@@ -20,8 +20,8 @@ _SMALL = 1 << 18  # a file of at most this many bytes is read before its type is
 class OpenFile(PathLike[str]):
     """An open file: its path, and its first bytes, which are all of a small file.
 
-    A context manager. `stream` hands the file over, `read_all` reads it, and `load` reads it ahead
-    of a later `read_all`.
+    `stream` hands the file over, `read_all` reads it, and `load` reads it ahead of a later
+    `read_all`.
     """
 
     _loaded: bytes | None = None
@@ -102,10 +102,10 @@ class OpenFile(PathLike[str]):
             os.close(self._taken())
 
     def _taken(self) -> int:
-        """Return the descriptor and give it up first.
+        """Return the descriptor, given up before it is used.
 
-        An interrupt in between leaves it open. It is never closed twice, when its number may be
-        another file's.
+        So an interrupt may leave it open, but never closes it twice, when its number may be another
+        file's.
         """
         descriptor, self._descriptor = self._descriptor, -1
         return descriptor

@@ -177,8 +177,7 @@ def decodable(mime: str | None) -> bool:
 def _is_tar(data: bytes) -> bool:
     """Return whether `data` begins with a sound header of a tar file.
 
-    The header's name may spell any text signature. No picture has such a header: a name, zeros up
-    to 100 bytes, and the sum of 512.
+    Its name may spell any text signature, but no picture has such a name, zeros and checksum.
     """
     if not data.startswith(b"ustar", 257) or len(data) < 512:
         return False
@@ -201,7 +200,6 @@ def _is_transport_stream(data: bytes) -> bool:
 
 
 def _iso_type(data: bytes) -> str:
-    """Return the type of an ISO media file, still or video, by its brands."""
     box = min(int.from_bytes(data[:4], "big"), len(data), 4096)
     major, brands = data[8:12], (data[at : at + 4] for at in range(16, box - 3, 4))
     # A HEIF still may be AVIF or HEIC inside: a compatible brand says which.

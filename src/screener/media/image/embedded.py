@@ -79,10 +79,7 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
 
 
 def within(data: bytes) -> Iterator[Embedded]:
-    """Yield the pictures and clips in a document, or in a picture's file that cannot be opened.
-
-    They are the pages of a scanned PDF, or the previews of a raw file.
-    """
+    """Yield the pages of a scanned document, or the previews of a raw file that cannot be opened."""
     mime = sniff(data) or ""
     if mime not in _DOCUMENTS and not mime.startswith("image/"):
         return
@@ -118,7 +115,6 @@ def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
 
 
 def _in_exif(block: bytes) -> Iterator[bytes]:
-    """Yield the thumbnail of an EXIF block: a JPEG, or else the picture of its second directory."""
     second, tags = tiff.second_directory(block)
     if tiff.JPEG_AT in tags:
         start = tags[tiff.JPEG_AT]
@@ -129,7 +125,7 @@ def _in_exif(block: bytes) -> Iterator[bytes]:
 
 
 def _tracks(data: bytes, image: Image.Image) -> bytes | None:
-    """Return a HEIF or AVIF as a video of its tracks; None if it has none, or if they are its
+    """Return a HEIF or AVIF as a video of its tracks, None if it has none or if they are its
     frames.
 
     Players show tracks, but decoders of pictures do not.
@@ -150,7 +146,7 @@ def _tracks(data: bytes, image: Image.Image) -> bytes | None:
 
 
 def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where the clips of motion photos in HEIF and AVIF begin and end."""
+    """Yield where the clips of motion photos in HEIF and AVIF are."""
     for name, start, end in headers.boxes(data, 0):
         if name == b"mpvd":
             yield start, end

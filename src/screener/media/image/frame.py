@@ -93,7 +93,6 @@ def _rest(
 
 @contextlib.contextmanager
 def _but_memory() -> Iterator[None]:
-    """Ignore whatever a decoder raises over a damaged file, except a lack of memory."""
     try:
         yield
     except MemoryError:
@@ -116,7 +115,7 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
 
 
 def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
-    """Prepare the image to decode onto the canvas, if possible, and a JPEG to its luma.
+    """Prepare the image to decode onto the canvas, and a JPEG to its luma, if possible.
 
     Returns what `pillow.unturned` returns for a TIFF.
     """

@@ -108,8 +108,8 @@ def _frame_at(
 ) -> ImageFile.ImageFile | None:
     """Return the image at frame number `part`, None after the last.
 
-    Raises MediaError if frames are missing. `places` are those of a TIFF's pages. Each is opened
-    anew, since Pillow finds none behind one that it cannot read.
+    A TIFF's page is opened anew, since Pillow finds none behind one that it cannot read. Raises
+    MediaError if frames are missing.
     """
     if not part and not places:
         return image

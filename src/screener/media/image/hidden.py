@@ -70,7 +70,6 @@ def _of_clip(one: Embedded, clips: Clips | None) -> Iterator[Frame]:
 
 
 def _of_picture(one: Embedded, limits: Limits, budget: FrameBudget) -> Iterator[Frame]:
-    """Yield the frames of a picture; those of an animation are a track."""
     check_pixels(*headers.largest(one.data), limits)
     image = pillow.open_image(one.data)
     count = sequence.count(image, one.data, limits)

@@ -146,7 +146,7 @@ def _lacks_scans(data: bytes, at: int, jpeg: _Jpeg) -> bool:
 
 
 def _scan(head: bytes, jpeg: _Jpeg) -> tuple[set[int], range]:
-    """Return the components of a scan, by its head, and the coefficients that it completes."""
+    """Return the components of a scan and the coefficients that it completes."""
     parts = 2 * head[0] if head else 0
     components = set(head[1 : 1 + parts : 2])
     if not jpeg.progressive:
@@ -159,8 +159,7 @@ def _scan(head: bytes, jpeg: _Jpeg) -> tuple[set[int], range]:
 def _lacks_last_row(data: bytes, start: int, at: int, jpeg: _Jpeg) -> bool:
     """Return whether a JPEG whose pixel data begin at a place, row by row, lacks the last of them.
 
-    It is decoded without its end marker: a decoder then leaves a missing row as it was, instead of
-    making it up.
+    Without its end marker a decoder leaves a missing row as it was, instead of making it up.
     """
     end = file_end.after_end_mark(data, at)
     if data[end - 2 : end] != _END_MARK:
@@ -179,7 +178,7 @@ def _lacks_last_row(data: bytes, start: int, at: int, jpeg: _Jpeg) -> bool:
 
 
 def _decode(data: bytes, pixels: Pixels, size: tuple[int, int], mode: str) -> bool:
-    """Decode a JPEG at its smallest into `pixels`; return whether that raised no error."""
+    """Decode a JPEG at its smallest into `pixels`; return whether it raised no error."""
     decoder = Image._getdecoder(mode, "jpeg", (mode, ""), (_SMALLEST, 0))
     try:
         core = Image.core  # type: ignore[attr-defined]

@@ -144,7 +144,6 @@ def _open_within(data: bytes, limits: Limits, clips: Clips | None, wrong: MediaE
 
 
 def _shown_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height with the orientation applied."""
     # Pillow turns TIFF sizes itself, and would decode all of a PNG to find late metadata.
     known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
     if known and pixels.orientation(image) >= 5:

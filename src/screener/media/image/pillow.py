@@ -112,7 +112,7 @@ def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
 
 
 def _open_tiff(data: bytes) -> ImageFile.ImageFile:
-    """Open the first page of a TIFF that can be opened; a broken one hides no other."""
+    """Open the first page that can be opened; a broken one hides no other."""
     try:
         return tiff.first_opened(data)
     except MediaError:
@@ -221,7 +221,6 @@ def luma_only(image: ImageFile.ImageFile) -> bool:
 
 
 def _formats() -> Iterator[str]:
-    """Yield Pillow's formats in Pillow's order; import the rarer plugins only if needed."""
     yield from _LOADED
     Image.init()  # waits for plugins that another thread is importing
     yield from [name for name in tuple(Image.OPEN) if name not in _LOADED]

@@ -61,8 +61,8 @@ def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None =
 def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
     """Return what `upright` does, before the EXIF orientation is applied.
 
-    If `memory` is passed, it is ours and holds the image's pixels, flat. The result is made in it
-    if it fits, and the image is unusable afterwards.
+    `memory`, if passed, is ours and holds the image's pixels, flat. The result is made in it if it
+    fits, and the image is unusable afterwards.
     """
     image.load()
     if image.mode in _DEEP:

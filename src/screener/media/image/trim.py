@@ -147,7 +147,6 @@ def _of_one_colour(one: _Bar, other: _Bar, *known: _Bar) -> tuple[_Bar, _Bar]:
 
 
 def _worth(whole: Pixels, view: Pixels) -> bool:
-    """Return whether enough was taken off to matter, and enough is left to be a picture."""
     pairs = list(zip(whole.shape[:2], view.shape[:2], strict=True))
     enough = all(left >= LEAST and left * _LEFT >= side for side, left in pairs)
     return enough and any((side - left) * 200 > side for side, left in pairs)
@@ -168,6 +167,7 @@ def _bars(pixels: Pixels) -> tuple[_Bar, _Bar]:
 
 
 def _luma(lines: Pixels) -> NDArray[np.int16]:
+    """Return approximate luma."""
     if lines.ndim == 3:
         lines = (lines[..., 0] >> 2) + (lines[..., 1] >> 1) + (lines[..., 2] >> 2)
     return lines.astype(np.int16)
@@ -195,14 +195,14 @@ def _bar(lines: _Lines, length: int) -> _Bar:
 
 
 def _level_along(line: NDArray[np.int16], colour: int) -> bool:
-    """Return whether a line's quarters have one colour: noise averages out, a sky does not."""
+    """Return whether a line's quarters have one colour, as noise does and a sky does not."""
     quarters = np.add.reduceat(line, np.arange(4) * line.size // 4, dtype=np.int64)
     sizes = np.diff(np.arange(5) * line.size // 4)
     return bool((np.abs(quarters - colour * sizes) <= _UNEVEN * sizes).all())
 
 
 def _end(lines: _Lines, own: _Own, most: int) -> int:
-    """Return the first line that is not the bar's, or `most` if there is none before that."""
+    """Return the first line that is not the bar's, or `most`."""
     at, size = 0, 16
     while at < most:
         other = own.other(lines(at, min(at + size, most)))
@@ -220,8 +220,8 @@ def _steps(lines: _Lines, own: _Own, end: int) -> bool:
 def _after_writing(lines: _Lines, own: _Own, hard: int, length: int) -> int:
     """Return where the bar ends if the lines behind `hard` are writing on it, else `hard`.
 
-    A picture with much of the frame beside it looks like writing with bare lines behind it too. So
-    of all that stands on bare lines, the tallest run that is large enough is the picture.
+    A picture with much of the frame beside it also looks like writing with bare lines behind it. So
+    the tallest run on bare lines, if large enough, is the picture.
     """
     least = _least(length)
     end, at, bare = hard, hard, 0

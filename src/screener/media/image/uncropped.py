@@ -43,8 +43,7 @@ class Uncropped:
     def parted(
         self, image: Image.Image, part: int, upright: Pixels
     ) -> tuple[Pixels, Pixels | None]:
-        """Return what is shown of a decoded picture, and all that is coded, None if that is the
-        same.
+        """Return what is shown of a decoded picture, and all that is coded or, if equal, None.
 
         Raises MediaError.
         """

@@ -71,7 +71,6 @@ class Png(PngImagePlugin.PngImageFile):
         return super().load()
 
     def _lay(self, canvas: Image.Image | None, rows: int) -> None:
-        """Compose `rows` rows of the decoded frame onto what is shown, if anything is."""
         over = canvas is not None and self.blend_op == _OVER
         frame = self._new(self.im)
         if canvas is None:
@@ -113,7 +112,6 @@ class Png(PngImagePlugin.PngImageFile):
 
 
 def _with_alpha(frame: Image.Image) -> Image.Image:
-    """Return a part of a frame as deep grey, grey or colour, with alpha if the file has it."""
     if frame.mode == _DEEP:
         return frame
     grey = frame.mode in _GREY

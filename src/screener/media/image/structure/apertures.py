@@ -105,7 +105,7 @@ def _properties(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _associations(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, list[bytes]]]:
-    """Yield each item with properties: its number, and the place and names of these."""
+    """Yield the number of each item with properties, their place and their names."""
     for name, start, after in headers.boxes_within(data, at + 4, end):
         if name != b"iprp":
             continue

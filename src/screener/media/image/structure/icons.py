@@ -20,8 +20,6 @@ _MOST = 1 << 12  # entries that are read
 
 
 class _Place(NamedTuple):
-    """The start and end of a picture, its width and height, and whether it lacks a file header."""
-
     start: int
     end: int
     sides: tuple[int, int]
@@ -105,7 +103,6 @@ def _sides_of(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _with_head(picture: bytes) -> bytes:
-    """Return a bitmap as an ICO that declares its size, an old picture as an ICNS."""
     if picture.startswith(_OLD):
         return b"icns" + (8 + len(picture)).to_bytes(4, "big") + picture
     entry = bytes(side if side < 256 else 0 for side in _sides_of(picture, 0))

@@ -38,7 +38,6 @@ def _codestreams(data: bytes) -> Iterator[int]:
 
 
 def _bits(data: bytes) -> int:
-    """Return the most bits of a sample, 0 if that cannot be read."""
     first = next(_codestreams(data), len(data)) + _COUNT + 2
     count = int.from_bytes(data[first - 2 : first], "big")
     return max(((depth & 127) + 1 for depth in data[first : first + 3 * count : 3]), default=0)

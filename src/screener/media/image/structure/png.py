@@ -45,8 +45,8 @@ class _Mended(tuple[int, ...]):
 
 
 def bare(data: bytes) -> bytes | None:
-    """Return a PNG with only the chunks that make its pixels and turn them; None if it has only
-    these.
+    """Return a PNG with only the chunks that make its pixels and turn them; None if it has no
+    other.
     """
     if not data.startswith(_SIGNATURE):
         return None
@@ -135,10 +135,7 @@ def _sides(width: int, height: int, *, interlaced: bool) -> Iterator[tuple[int, 
 
 
 def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
-    """Return how many bytes compressed data unpack to, counted up to `enough`.
-
-    Return `enough` if they cannot be unpacked.
-    """
+    """Return how many bytes data unpack to, counted up to `enough`; `enough` if they are broken."""
     unpacking, count = zlib.decompressobj(), 0
     try:
         for piece in pieces:

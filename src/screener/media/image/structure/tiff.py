@@ -109,10 +109,10 @@ def _within(form: _Form, place: int, stop: int) -> list[int]:
 
 
 def _entries(form: _Form, place: int) -> dict[int, int]:
-    """Return the places of a directory's entries by tag, for the tags that are used here.
+    """Return the places of the entries that are used here, by tag.
 
-    They are read at once, since a small file can have a thousand directories of 65,535 entries that
-    are the same bytes.
+    They are read at once: a small file can have a thousand directories of 65,535 entries that are
+    the same bytes.
     """
     count, first = form.entries(place)
     there = (len(form.data) - first - 2) // form.entry_size + 1
@@ -150,7 +150,7 @@ def cut_short(data: bytes) -> bool:
 
 
 class _From(BytesIO):
-    """The bytes of a TIFF whose header names another of its directories as the first."""
+    """The bytes of a TIFF whose header names another directory as the first."""
 
     def __init__(self, form: _Form, place: int) -> None:
         super().__init__(form.data)  # shares the bytes
@@ -215,7 +215,7 @@ def first_opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def _unknown(form: _Form, place: int) -> str | None:
-    """Return what Pillow does not support in a picture that is not damaged, by its directory."""
+    """Return what Pillow does not support in a picture that is not damaged."""
     if form.big and form.order == "big":
         return "a BigTIFF in big-endian order"
     tags = _entries(form, place)
