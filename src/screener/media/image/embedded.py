@@ -79,7 +79,7 @@ def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
 
 
 def within(data: bytes) -> Iterator[Embedded]:
-    """Yield the pages of a scanned document, or the previews of a raw file that cannot be opened."""
+    """Yield the pages of a scanned document, or the previews of a raw file that does not open."""
     mime = sniff(data) or ""
     if mime not in _DOCUMENTS and not mime.startswith("image/"):
         return
