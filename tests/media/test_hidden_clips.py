@@ -177,7 +177,7 @@ def test_what_cannot_be_screened_is_reported_and_what_is_no_clip_is_not(
 
 
 def test_a_match_before_a_limit_of_a_clip_counts(scene, engine_of, moving):
-    """As of any video."""
+    """A match in a hidden clip counts as in any video."""
     result = engine_of(scene(2), limits=Limits(samples=2)).screen(jpeg(scene(20)) + moving)
     assert result.verdict is Verdict.MATCH
 
@@ -223,7 +223,7 @@ def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
 
 
 def test_an_animation_keeps_its_own_times(scene, engine_of, moving):
-    """Those of the clip stand beside them."""
+    """The times of a hidden clip stand beside them."""
     animation = several([scene(2), scene(5), scene(2)], "GIF", duration=500)
 
     result = engine_of(scene(2)).screen(animation + moving)

@@ -16,13 +16,13 @@ from screener.media.image.trim import trimmed
 
 
 def blurred(picture, size, *, light=1.0):
-    """A blurred copy that fills the frame, as apps make it, often darkened."""
+    """Return a blurred copy that fills the frame, as apps make it, often darkened."""
     copy = ImageOps.fit(picture, size).filter(ImageFilter.GaussianBlur(max(size) / 40))
     return copy.point(lambda value: int(value * light))
 
 
 def run_of_colours(picture, size):
-    """From the colour of the picture's top to that of its bottom."""
+    """Return a gradient from the colour of the picture's top to that of its bottom."""
     ends = np.asarray(picture.resize((1, 2), Image.Resampling.BOX), float)
     share = np.linspace(0, 1, size[1])[:, np.newaxis, np.newaxis]
     rows = ends[:1] * (1 - share) + ends[1:] * share
@@ -30,17 +30,17 @@ def run_of_colours(picture, size):
 
 
 def by_night(picture):
-    """As dark as little light leaves it."""
+    """Return the picture as dark as at night."""
     return picture.point(lambda value: value // 4)
 
 
 def in_fog(picture):
-    """As bright, and of as little contrast."""
+    """Return the picture bright and of little contrast."""
     return picture.point(lambda value: 180 + value // 4)
 
 
 def before(backdrop, picture, share=1.0):
-    """The picture in the middle, as large as fits, or a share of that; and where it is."""
+    """Return the picture in the middle of a backdrop, and its place."""
     factor = min(backdrop.width / picture.width, backdrop.height / picture.height) * share
     size = (round(picture.width * factor), round(picture.height * factor))
     left, top = (backdrop.width - size[0]) // 2, (backdrop.height - size[1]) // 2
@@ -50,7 +50,7 @@ def before(backdrop, picture, share=1.0):
 
 
 def box_of(view, pixels):
-    """Where a view of pixels lies: left, top, right, bottom."""
+    """Return left, top, right and bottom of a view of pixels."""
     start = view.__array_interface__["data"][0] - pixels.__array_interface__["data"][0]
     top, left = divmod(start, pixels.strides[0])
     left //= pixels.strides[1]

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+from frames_of_file import frames_and_reason
 from picture_bytes import saved
 from picture_files import animation, drawn, frames_and_error
 from PIL import Image, ImageFile
@@ -21,10 +22,10 @@ def test_frames_that_tell_no_time_follow_each_other_as_browsers_show_them(form):
     """There are ten a second; at one time they would be no sequence. Pages are all at 0."""
     pictures = [drawn(number) for number in range(4)]
     options = {"save_all": True, "append_images": pictures[1:]}
-    frames, error = frames_and_error(saved(pictures[0], form, duration=0, **options))
-    assert error is None
+    frames, reason = frames_and_reason(saved(pictures[0], form, duration=0, **options))
+    assert reason is None
     assert [frame.time for frame in frames] == pytest.approx([0.0, 0.1, 0.2, 0.3])
-    pages, _ = frames_and_error(saved(pictures[0], "TIFF", **options))
+    pages, _ = frames_and_reason(saved(pictures[0], "TIFF", **options))
     assert [page.time for page in pages] == [0.0] * 4
 
 
@@ -34,15 +35,14 @@ def test_a_frame_of_a_webp_whose_name_is_damaged_is_reported(lossless: bool, at:
     """The name is the frame's or its picture's: libwebp silently ignores it."""
     first, *rest = (drawn(number) for number in range(3))
     data = saved(first, "WEBP", save_all=True, append_images=rest, lossless=lossless)
-    frames, error = frames_and_error(data)
-    assert (len(frames), error) == (3, None)
+    frames, reason = frames_and_reason(data)
+    assert (len(frames), reason) == (3, None)
     place = data.index(b"ANMF", data.index(b"ANMF") + 1) + at
 
-    frames, error = frames_and_error(data[:place] + b"J" + data[place + 1 :])
+    frames, reason = frames_and_reason(data[:place] + b"J" + data[place + 1 :])
 
     assert len(frames) == 2
-    assert error is not None
-    assert error.reason == "undecodable"
+    assert reason == "undecodable"
 
 
 def _declaring(count: int | None, data: bytes) -> bytes:
@@ -59,21 +59,19 @@ def test_a_png_that_has_more_frames_than_it_says_is_reported(
 ) -> None:
     """Viewers and Pillow show as many as declared, with a default image that may be no frame."""
     data = animation("PNG", 3 + default, default_image=default)
-    assert frames_and_error(data)[1] is None
+    assert frames_and_reason(data)[1] is None
 
-    found, error = frames_and_error(_declaring(frames, data))
+    found, reason = frames_and_reason(_declaring(frames, data))
 
     assert len(found) == (frames + default if frames else 1)
-    assert error is not None
-    assert error.reason == "undecodable"
+    assert reason == "undecodable"
 
 
 def test_a_lying_frame_count() -> None:
     """Declared frames that are not there end in `truncated`, at once, after those that are."""
-    frames, error = frames_and_error(_declaring(2**31 - 1, animation("PNG", 3)))
+    frames, reason = frames_and_reason(_declaring(2**31 - 1, animation("PNG", 3)))
     assert [frame.part for frame in frames] == [0, 1, 2]
-    assert error is not None
-    assert error.reason == "truncated"
+    assert reason == "truncated"
 
 
 def test_a_gif_cut_between_two_frames_is_reported() -> None:
@@ -83,9 +81,8 @@ def test_a_gif_cut_between_two_frames_is_reported() -> None:
     for length in range(len(data) // 4, len(data)):
         if length % 16 and data[length - 1]:
             continue
-        _, error = frames_and_error(data[:length])
-        assert error is not None, length
-        assert error.reason == "truncated"
+        _, reason = frames_and_reason(data[:length])
+        assert reason == "truncated", length
 
 
 def test_a_broken_picture_of_an_mpo_hides_no_other() -> None:
@@ -93,10 +90,9 @@ def test_a_broken_picture_of_an_mpo_hides_no_other() -> None:
     data = bytearray(animation("MPO", 3))
     start = data.index(b"\xff\xd8\xff", data.index(b"\xff\xd9"))
     data[start : start + 40] = bytes(40)
-    frames, error = frames_and_error(bytes(data))
+    frames, ended = frames_and_reason(bytes(data))
     assert [frame.part for frame in frames] == [0, 2]
-    assert error is not None
-    assert error.reason == "undecodable"
+    assert ended == "undecodable"
 
 
 ANIMATED = {
@@ -132,8 +128,8 @@ def test_a_text_that_is_named_as_a_duration_is_none() -> None:
     text = chunk(b"tEXt", b"duration\0long")
     for before in (b"fcTL", b"IEND"):
         at = data.rindex(before) - 4
-        frames, error = frames_and_error(data[:at] + text + data[at:])
-        assert error is None
+        frames, reason = frames_and_reason(data[:at] + text + data[at:])
+        assert reason is None
         assert [frame.part for frame in frames] == [0, 1, 2]
 
 
@@ -153,48 +149,46 @@ def test_frame_limit(format: str) -> None:
     """As many frames as the limit come, then too_large if there is one more, and only then."""
     data = animation(format, 3)
     for limit in (1, 2):
-        frames, error = frames_and_error(data, frames=limit)
+        frames, reason = frames_and_reason(data, frames=limit)
         assert len(frames) == limit
-        assert error is not None
-        assert error.reason == "too_large"
-    frames, error = frames_and_error(data, frames=3)
+        assert reason == "too_large"
+    frames, reason = frames_and_reason(data, frames=3)
     assert len(frames) == 3
-    assert error is None
+    assert reason is None
 
 
 def test_frames_over_a_limit_are_reported_of_a_cut_file_too() -> None:
-    """What is there and was not looked at comes before what may be missing."""
-    frames, error = frames_and_error(animation("GIF", 3)[:-1], frames=2)
+    """`too_large` counts before `truncated`, since there is more to see."""
+    frames, reason = frames_and_reason(animation("GIF", 3)[:-1], frames=2)
     assert len(frames) == 2
-    assert error is not None
-    assert error.reason == "too_large"
+    assert reason == "too_large"
 
 
 def test_all_frames_together_have_a_limit() -> None:
     """Frames that each pass end in too_large once they exceed four times the pixel limit."""
     area = 120 * 90
-    assert frames_and_error(animation("GIF", 4), pixels=area)[1] is None
-    frames, error = frames_and_error(animation("GIF", 5), pixels=area)
+    assert frames_and_reason(animation("GIF", 4), pixels=area)[1] is None
+    frames, reason = frames_and_reason(animation("GIF", 5), pixels=area)
     assert len(frames) == 4
-    assert error is not None
-    assert error.reason == "too_large"
+    assert reason == "too_large"
 
 
 def test_a_larger_page_is_held_to_the_limit() -> None:
     """The limit is checked again for every page, before that page is decoded."""
     data = saved(drawn(), "TIFF", save_all=True, append_images=[drawn(1, size=(240, 90))])
-    frames, error = frames_and_error(data, pixels=120 * 90)
+    frames, reason = frames_and_reason(data, pixels=120 * 90)
     assert len(frames) == 1
-    assert error is not None
-    assert error.reason == "too_large"
+    assert reason == "too_large"
 
 
 def test_pages_of_different_size_and_mode() -> None:
     """Each page of a TIFF or picture of an MPO comes in its own size and colours."""
     pages = [drawn(1, size=(50, 70)).convert("L"), drawn(2, size=(200, 20))]
     for format in ("TIFF", "MPO"):
-        frames, error = frames_and_error(saved(drawn(), format, save_all=True, append_images=pages))
-        assert error is None
+        frames, reason = frames_and_reason(
+            saved(drawn(), format, save_all=True, append_images=pages)
+        )
+        assert reason is None
         assert [frame.pixels.shape[:2] for frame in frames] == [(90, 120), (70, 50), (20, 200)]
 
 
@@ -206,8 +200,8 @@ def test_equal_frames_are_left_out(few: int, monkeypatch: pytest.MonkeyPatch) ->
     at_its_end.putpixel((119, 89), (1, 2, 3))
     still = [drawn(), drawn(), drawn(1), drawn(), at_its_end]
     data = saved(drawn(), "TIFF", save_all=True, append_images=still)
-    frames, error = frames_and_error(data)
-    assert error is None
+    frames, reason = frames_and_reason(data)
+    assert reason is None
     assert [frame.part for frame in frames] == [0, 3, 4, 5]
 
 
@@ -219,8 +213,8 @@ def test_frames_of_equal_bytes_and_another_shape_are_others(
     monkeypatch.setattr(sequence, "_FEW", few)
     lying, standing = (Image.new("L", size, 90) for size in ((120, 90), (90, 120)))
     pages = [standing, standing, lying]
-    frames, error = frames_and_error(saved(lying, "TIFF", save_all=True, append_images=pages))
-    assert error is None
+    frames, reason = frames_and_reason(saved(lying, "TIFF", save_all=True, append_images=pages))
+    assert reason is None
     assert [(frame.part, frame.pixels.shape) for frame in frames] == [
         (0, (90, 120)),
         (1, (120, 90)),
@@ -259,6 +253,6 @@ def test_pages_that_go_round_in_a_circle() -> None:
     second = struct.unpack_from("<I", data, following)[0]
     end = second + 2 + 12 * struct.unpack_from("<H", data, second)[0]
     struct.pack_into("<I", data, end, first)
-    frames, error = frames_and_error(bytes(data))
+    frames, reason = frames_and_reason(bytes(data))
     assert len(frames) == 2
-    assert error is None
+    assert reason is None

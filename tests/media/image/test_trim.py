@@ -129,7 +129,7 @@ def test_three_frames_within_each_other(scene):
 
 @pytest.mark.parametrize("size", [(LEAST, LEAST), (70, LEAST), (LEAST, 70)])
 def test_the_smallest_pictures_are_taken_out_of_their_frames(scene, size):
-    """Of a border and of bars, down to the least that a trimmed picture may be."""
+    """Down to the least size of a trimmed picture, in a border and in bars."""
     small = scene(20).resize(size)
     for bars in ((20, 20, 20, 20), (20, 0, 20, 0), (0, 20, 0, 20)):
         (found, *_) = trimmed(np.asarray(framed(small, *bars, BLACK)))
@@ -160,8 +160,8 @@ def test_a_seam_of_three_lines_is_a_step(scene):
 
 
 @pytest.mark.parametrize("channel", range(3))
-def test_a_picture_of_one_colour_is_reported_from_its_bars(scene, channel):
-    """Red, green and blue: what is lit in one of them alone is no part of the dark."""
+def test_a_picture_of_one_colour_is_separated_from_its_bars(scene, channel):
+    """Light in red, green or blue alone is not dark."""
     made = np.zeros((300, 380, 3), np.uint8)
     made[30:270, 30:350, channel] = np.asarray(scene(20).convert("L"))
     assert np.array_equal(trimmed(made)[0], made[30:270, 30:350])

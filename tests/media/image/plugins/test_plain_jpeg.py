@@ -83,7 +83,7 @@ def test_ordinary_files_are_plain_and_have_the_same_pixels(files):
         assert (media.type, media.frames, len(frames), trouble) == ("image/jpeg", 1, 1, None)
 
 
-def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
+def test_what_needs_more_than_the_size_is_left_to_the_general_decoder(scene):
     """EXIF, XMP, Photoshop's resources, further pictures, other colours, larger chroma, unusual
     frame headers, and data behind the end.
     """
@@ -133,8 +133,8 @@ def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
 
 @pytest.mark.parametrize("transform", [None, 0, 1, 2])
 @pytest.mark.parametrize("jfif", [True, False])
-def test_the_colours_are_reported_as_the_usual_way_tells_them(scene, transform, jfif):
-    """By JFIF and Adobe's mark: RGB is not taken for luma."""
+def test_colours_are_recognised_as_by_the_general_decoder(scene, transform, jfif):
+    """RGB is not taken for luma, by the markers of JFIF and Adobe."""
     data = jpeg(scene(5, (64, 48)), subsampling=0)
     data = data if jfif else without_jfif(data)
     if transform is not None:
@@ -146,7 +146,7 @@ def test_the_colours_are_reported_as_the_usual_way_tells_them(scene, transform, 
     assert len(frames[0][0][3]) == (2 if jfif or transform != 0 else 3)
 
 
-def test_damaged_headers_are_left_to_the_usual_way(scene):
+def test_damaged_headers_are_left_to_the_general_decoder(scene):
     """Cut tables, frames and scans, impossible lengths, unknown markers, padding."""
     data = jpeg(scene(6, (40, 30)))
     for mark in (
@@ -192,8 +192,8 @@ def test_a_plain_file_over_the_limit_is_too_large(scene):
 
 @settings(max_examples=300)
 @given(seed=st.integers(0, 2**32))
-def test_damage_is_reported_as_the_usual_way_tells_it(files, seed):
-    """Wherever a file is cut or changed: the same frames, the same trouble, the same facts."""
+def test_damage_is_reported_as_by_the_general_decoder(files, seed):
+    """Any cut or change has the same frames, trouble and media."""
     rng = random.Random(seed)
     data = bytearray(files[rng.choice(sorted(files))])
     scan = data.index(b"\xff\xda") + 14

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from frames_of_file import frames_and_reason
 from picture_bytes import saved
-from picture_files import drawn, frames_and_error
+from picture_files import drawn
 
 
 @pytest.mark.parametrize("boxed", [True, False])
@@ -30,18 +31,17 @@ def test_a_jpeg_2000_whose_white_may_have_become_black_is_reported(
     deep = stored * 257 if bits == 16 else stored.astype(np.uint8)
     data = cv2.imencode(".jp2", deep)[1].tobytes()
 
-    frames, error = frames_and_error(data if boxed else data[data.index(b"\xff\x4f\xff\x51") :])
+    frames, ended = frames_and_reason(data if boxed else data[data.index(b"\xff\x4f\xff\x51") :])
 
     assert len(frames) == 1
-    assert (error.reason if error else None) == reason
+    assert (ended) == reason
 
 
 def test_a_second_picture_of_a_jpeg_2000_is_reported() -> None:
     """Pillow returns the first, which is compared."""
     first, second = (saved(drawn(number), "JPEG2000") for number in range(2))
 
-    frames, error = frames_and_error(first + second[second.index(b"jp2c") - 4 :])
+    frames, reason = frames_and_reason(first + second[second.index(b"jp2c") - 4 :])
 
     assert [frame.part for frame in frames] == [0]
-    assert error is not None
-    assert error.reason == "unsupported"
+    assert reason == "unsupported"

@@ -6,7 +6,7 @@ import io
 import struct
 
 import pytest
-from picture_files import frames_and_error
+from frames_of_file import frames_and_reason
 from PIL import Image
 
 from screener.media.image.open_image import open as open_picture
@@ -29,8 +29,8 @@ def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
     """The file shows their composite, one picture."""
     with Image.open(io.BytesIO(_photoshop(3))) as image:
         assert image.n_frames == 3  # type: ignore[attr-defined]
-    ((frame,), error) = frames_and_error(_photoshop(3))
-    assert error is None
+    ((frame,), reason) = frames_and_reason(_photoshop(3))
+    assert reason is None
     assert frame.pixels.tobytes() == bytes(range(48))
     assert open_picture(_photoshop(3)).media.frames == 1
 
@@ -68,5 +68,5 @@ def test_a_photoshop_file_that_does_not_show_its_layers_is_reported(
     """Without a composite it has a blank, which clears nothing; an unsupported compression is no
     cut.
     """
-    _, error = frames_and_error(data)
-    assert (error and error.reason) == reason
+    _, ended = frames_and_reason(data)
+    assert ended == reason

@@ -40,10 +40,8 @@ def file_of(name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_pillow_is_reported_to_pass_over_is_reported(name, monkeypatch):
-    """Of cut and of broken files the same frames and reasons, whatever the switch of the process
-    is; whole ones are whole.
-    """
+def test_what_pillow_is_set_to_ignore_is_reported(name, monkeypatch):
+    """Cut and broken files have the same frames and reasons under either setting of the process."""
     whole = file_of(name)
     files = [whole, *(whole[: round(share * len(whole))] for share in (0.3, 0.6, 0.95))]
     for share in (0.4, 0.7):
