@@ -269,7 +269,7 @@ def test_every_name_is_reported_in_utf_8():
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_an_input_is_read_once(kind, tmp_path, make_list):
     """For digests and pixels together; once more only if its sketch came close to a record."""
-    engine = Screener(make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}]))
+    screener = Screener(make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}]))
     path = tmp_path / "bridge"
     with Image.open(FIXTURES / "images" / "bridge.jpg") as drawn:
         drawn.convert("RGB").resize((640, 480)).save(path, kind)
@@ -284,14 +284,14 @@ def test_an_input_is_read_once(kind, tmp_path, make_list):
             return found
 
     lent = Counted(content)
-    assert engine.screen(lent).verdict == "no_match"
+    assert screener.screen(lent).verdict == "no_match"
     assert len(content) <= lent.bytes <= len(content) + 4096  # from which its type is recognised
 
     def given():
         return int(Path("/proc/self/io").read_text().split()[1])  # to this process, by any read
 
     if os.access("/proc/self/io", os.R_OK):
-        engine.screen(path)  # loads what there is to load
+        screener.screen(path)  # loads what there is to load
         before = given()
-        assert engine.screen(path).verdict == "no_match"
+        assert screener.screen(path).verdict == "no_match"
         assert given() - before <= len(content) + 16384

@@ -18,7 +18,7 @@ def pictures(scene):
 
 
 @pytest.fixture
-def engine(make_list, scene, pictures):
+def screener(make_list, scene, pictures):
     """Return a Screener that lists the first picture by PDQ, and a zip file of the second by
     digest.
     """

@@ -38,7 +38,7 @@ def counted(results, folder):
 
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_each_member_has_its_result_under_its_name(engine, pictures, tmp_path, jobs, ordered):
+def test_each_member_has_its_result_under_its_name(screener, pictures, tmp_path, jobs, ordered):
     """Results come in order, whatever the packing, the nesting and the number of jobs.
 
     Each has the time of the outermost archive and the size of the member.
@@ -62,7 +62,7 @@ def test_each_member_has_its_result_under_its_name(engine, pictures, tmp_path, j
     # The archive itself is listed, and told behind its members.
     expected += [("5.zip!b.png", *no_match), ("5.zip", *match)]
 
-    results = list(scan(engine, folder, jobs=jobs, ordered=ordered))
+    results = list(scan(screener, folder, jobs=jobs, ordered=ordered))
 
     found = counted(results, folder)
     if not ordered:
@@ -75,7 +75,7 @@ def test_each_member_has_its_result_under_its_name(engine, pictures, tmp_path, j
             assert one.bytes == len(pictures[1])
 
 
-def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path):
+def test_what_cannot_be_read_is_named_with_its_reason(screener, pictures, tmp_path):
     """There is one result for each thing that cannot be read, and what stands beside it is
     screened.
     """
@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
 
-    results = list(scan(engine, [tmp_path / name for name in files], jobs=1))
+    results = list(scan(screener, [tmp_path / name for name in files], jobs=1))
 
     found = counted(results, tmp_path)
     unreadable = ("unscreened", "unreadable")
@@ -143,7 +143,7 @@ def test_what_cannot_be_read_is_named_with_its_reason(engine, pictures, tmp_path
     assert odd_one.input_bytes == os.fsencode(tmp_path / "09-odd.tar") + b"!caf\xe9.png"
 
 
-def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
+def test_bombs_end_at_the_limits(screener, pictures, tmp_path):
     """The members before a limit are screened; the rest is one `too_large`."""
     a = pictures[0]
     zeros = bytes(40 << 20)
@@ -163,7 +163,7 @@ def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     limits = Limits(bytes=10 << 20, members=6, unpacked=50 << 20, nesting=3)
-    bounded = Screener(engine.lists, policy=Policy(limits=limits, memory=256 << 20))
+    bounded = Screener(screener.lists, policy=Policy(limits=limits, memory=256 << 20))
 
     found = counted(scan(bounded, [tmp_path / name for name in files], jobs=1), tmp_path)
 
@@ -197,11 +197,11 @@ def test_bombs_end_at_the_limits(engine, pictures, tmp_path):
 @pytest.mark.parametrize("nesting", [1, 2, 3, 4])
 @pytest.mark.parametrize("make", [zipped, tarred, lambda members: gzip.compress(tarred(members))])
 def test_archives_are_opened_to_the_limit_of_nesting_and_not_cleared_beyond(
-    engine, pictures, tmp_path, make, nesting
+    screener, pictures, tmp_path, make, nesting
 ):
     """A picture in the deepest archive within the limit is found; the next one is `too_large`."""
     limits = Limits(nesting=nesting)
-    bounded = Screener(engine.lists, policy=Policy(limits=limits))
+    bounded = Screener(screener.lists, policy=Policy(limits=limits))
     content = make({"a.png": pictures[0]})
     for _ in range(nesting - 1):
         content = make({"in": content})
@@ -217,7 +217,7 @@ def test_archives_are_opened_to_the_limit_of_nesting_and_not_cleared_beyond(
 
 
 @pytest.mark.parametrize("packing", ["", ".gz"])
-def test_names_are_bounded_as_what_they_name_is(engine, pictures, tmp_path, packing):
+def test_names_are_bounded_as_what_they_name_is(screener, pictures, tmp_path, packing):
     """Names count as unpacked bytes, and long ones as further members, in inner archives too.
 
     A name longer than a zip file can hold ends the list.
@@ -234,7 +234,7 @@ def test_names_are_bounded_as_what_they_name_is(engine, pictures, tmp_path, pack
     large = ("unscreened", "too_large")
 
     def found(name, **limits):
-        bounded = Screener(engine.lists, policy=Policy(limits=Limits(**limits)))
+        bounded = Screener(screener.lists, policy=Policy(limits=Limits(**limits)))
         return counted(scan(bounded, tmp_path / name, jobs=1), tmp_path)
 
     first = [("1!a", "match", None), (f"1!{longest}", "match", None)]
@@ -253,12 +253,12 @@ def test_names_are_bounded_as_what_they_name_is(engine, pictures, tmp_path, pack
     assert found("3", members=2 + 2 * 59) == [*inner[:2], ("3!in", *large), ("3!b", "match", None)]
 
 
-def test_a_zip_file_behind_another_is_reported(engine, pictures, tmp_path):
+def test_a_zip_file_behind_another_is_reported(screener, pictures, tmp_path):
     """The members of the last are screened, and the file is never cleared."""
     first, last = zipped({"a.png": pictures[0]}), zipped({"c.png": pictures[2]})
     (tmp_path / "a.zip").write_bytes(first + last)
 
-    found = counted(scan(engine, tmp_path / "a.zip", jobs=1), tmp_path)
+    found = counted(scan(screener, tmp_path / "a.zip", jobs=1), tmp_path)
 
     assert found == [
         ("a.zip!c.png", "no_match", None), ("a.zip", "unscreened", "undecodable"),
@@ -266,7 +266,7 @@ def test_a_zip_file_behind_another_is_reported(engine, pictures, tmp_path):
 
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
-def test_a_tar_file_behind_another_is_reported(engine, pictures, tmp_path, pack):
+def test_a_tar_file_behind_another_is_reported(screener, pictures, tmp_path, pack):
     """The members of the first are screened, those of the second not cleared. Zeros are an end."""
     first, last = tarred({"c.png": pictures[2]}), tarred({"a.png": pictures[0]})
     folder = tmp_path / "in"
@@ -276,7 +276,7 @@ def test_a_tar_file_behind_another_is_reported(engine, pictures, tmp_path, pack)
     (folder / "3.tar").write_bytes(pack(first + bytes(100_000)))
     (folder / "4.tar").write_bytes(pack(first + bytes(100_000) + b"!"))
 
-    found = counted(scan(engine, folder, jobs=1), folder)
+    found = counted(scan(screener, folder, jobs=1), folder)
 
     assert found == [
         ("1.tar!c.png", "no_match", None), ("1.tar", "unscreened", "undecodable"),
@@ -287,7 +287,7 @@ def test_a_tar_file_behind_another_is_reported(engine, pictures, tmp_path, pack)
 
 
 @pytest.mark.parametrize("zeros", [0, 100_000])
-def test_an_odd_name_costs_no_member(engine, pictures, tmp_path, zeros):
+def test_an_odd_name_costs_no_member(screener, pictures, tmp_path, zeros):
     """Names that falsely claim to be UTF-8 stay as they are; a name may spell another signature."""
     folder = tmp_path / "uploads"
     folder.mkdir()
@@ -298,7 +298,7 @@ def test_an_odd_name_costs_no_member(engine, pictures, tmp_path, zeros):
     (folder / "b.tar").write_bytes(tarred({"GIF89a": a, "b": b}))
     (folder / "c.tar").write_bytes(tarred({"BZh": b, "a": a}))
 
-    results = list(scan(engine, folder, jobs=1))
+    results = list(scan(screener, folder, jobs=1))
 
     match, no_match = ("match", None), ("no_match", None)
     assert counted(results, folder) == [
@@ -309,12 +309,12 @@ def test_an_odd_name_costs_no_member(engine, pictures, tmp_path, zeros):
     assert results[0].input_bytes == os.fsencode(folder / "a.zip") + b"!\xff\x80.png"
 
 
-def test_a_member_without_a_name_is_screened(engine, pictures, tmp_path):
+def test_a_member_without_a_name_is_screened(screener, pictures, tmp_path):
     """A name that is empty, or begins with a zero byte, costs no member."""
     data = zipped({"a.png": pictures[0], "!.png": pictures[0], "c.png": pictures[0]})
     (tmp_path / "a.zip").write_bytes(data.replace(b"!.png", b"\0.png"))
 
-    found = counted(scan(engine, tmp_path / "a.zip", jobs=1), tmp_path)
+    found = counted(scan(screener, tmp_path / "a.zip", jobs=1), tmp_path)
 
     assert found == [(f"a.zip!{name}", "match", None) for name in ("a.png", "", "c.png")]
 
@@ -389,7 +389,7 @@ def test_an_archive_that_is_listed_has_a_line_whatever_its_state(make_list, tmp_
     assert [(hit.entry, hit.state) for hit in hits] == [("box", state)]
 
 
-def test_archives_within_one_share_what_it_may_cost(engine, tmp_path):
+def test_archives_within_one_share_what_it_may_cost(screener, tmp_path):
     """If inner archives are opened at the same time, what is over the limit is one `too_large`."""
     three = {name: name.encode() * 1000 for name in "xyz"}
     box = zipped(three, zipfile.ZIP_STORED)
@@ -400,7 +400,7 @@ def test_archives_within_one_share_what_it_may_cost(engine, tmp_path):
 
     def found(name, **limits):
         """Return how many members that are no archives have a result, and what is too large."""
-        bounded = Screener(engine.lists, policy=Policy(limits=Limits(**limits)))
+        bounded = Screener(screener.lists, policy=Policy(limits=Limits(**limits)))
         results = counted(
             results_of(told_by(Backwards, bounded, places(tmp_path / name))), tmp_path
         )
@@ -419,13 +419,13 @@ def test_archives_within_one_share_what_it_may_cost(engine, tmp_path):
 
 
 @pytest.mark.parametrize("packing", [".gz", ".bz2", ".xz"])
-def test_bytes_behind_a_packed_tar_are_reported(engine, pictures, tmp_path, packing):
+def test_bytes_behind_a_packed_tar_are_reported(screener, pictures, tmp_path, packing):
     """The members have their results, and the archive has one that says that there is more."""
     file = tmp_path / f"a.tar{packing}"
     packed = PACKERS[packing](tarred({"a.png": pictures[1]}))
     for behind, expected in ((bytes(512), []), (pictures[0], [(file.name, "undecodable")])):
         file.write_bytes(packed + behind)
-        found = counted(scan(engine, file, jobs=1), tmp_path)
+        found = counted(scan(screener, file, jobs=1), tmp_path)
         assert found[:1] == [("a.tar" + packing + "!a.png", "no_match", None)]
         assert [(name, reason) for name, _, reason in found[1:]] == expected
 
@@ -464,7 +464,7 @@ def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(
 
 @pytest.mark.parametrize("way", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_member_of_another_checksum_is_searched_and_cleared_by_nothing(
-    engine, pictures, tmp_path, way
+    screener, pictures, tmp_path, way
 ):
     """It may match, since many tools unpack it; without a match it is `undecodable`."""
     data = bytearray(zipped({"a.png": pictures[0], "c.png": pictures[2]}, way))
@@ -474,7 +474,7 @@ def test_a_member_of_another_checksum_is_searched_and_cleared_by_nothing(
         data[at + 16] ^= 1
     (tmp_path / "a.zip").write_bytes(data)
 
-    results = list(scan(engine, tmp_path / "a.zip", jobs=1))
+    results = list(scan(screener, tmp_path / "a.zip", jobs=1))
 
     assert counted(results, tmp_path) == [
         ("a.zip!a.png", "match", None),
@@ -482,7 +482,7 @@ def test_a_member_of_another_checksum_is_searched_and_cleared_by_nothing(
     ]
 
 
-def test_a_member_that_kills_its_worker_costs_itself(engine, pictures, tmp_path):
+def test_a_member_that_kills_its_worker_costs_itself(screener, pictures, tmp_path):
     """The members before and after it are screened, in a packed tar too."""
     from scan_of_accidents import accidents
 
@@ -493,7 +493,7 @@ def test_a_member_that_kills_its_worker_costs_itself(engine, pictures, tmp_path)
     (folder / "a.tar.gz").write_bytes(gzip.compress(tarred(members)))
     (folder / "b.zip").write_bytes(zipped(members))
 
-    lines, done = accidents(engine.lists[0], folder, 1)
+    lines, done = accidents(screener.lists[0], folder, 1)
 
     names = ["0.png", "1.png", "1x", "2.png", "3.png"]
     expected = []
@@ -504,8 +504,8 @@ def test_a_member_that_kills_its_worker_costs_itself(engine, pictures, tmp_path)
     assert [line["reason"] for line in lines] == reasons * 2
 
 
-def test_single_calls_open_no_archive(engine, pictures):
+def test_single_calls_open_no_archive(screener, pictures):
     """`screen` returns one Result, so an archive is `unsupported`."""
-    result = engine.screen(zipped({"a.png": pictures[0]}))
+    result = screener.screen(zipped({"a.png": pictures[0]}))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.UNSUPPORTED)

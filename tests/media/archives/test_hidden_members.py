@@ -41,7 +41,7 @@ def listed(scene):
 def verdicts(make_list, scene, tmp_path):
     """Return a function that scans an archive: name, verdict and reason of each result."""
     text = pdq.compute(np.asarray(scene(0, (160, 120)))).text
-    engine = Screener(make_list([{"id": "one", "pdq": text}]), policy=Policy())
+    screener = Screener(make_list([{"id": "one", "pdq": text}]), policy=Policy())
 
     def found(data):
         (tmp_path / "a").write_bytes(data)
@@ -51,7 +51,7 @@ def verdicts(make_list, scene, tmp_path):
                 str(one.verdict),
                 one.reason and str(one.reason),
             )
-            for one in results_of(told_by(Backwards, engine, places(tmp_path / "a")))
+            for one in results_of(told_by(Backwards, screener, places(tmp_path / "a")))
             if one.counts
         ]
 

@@ -138,10 +138,10 @@ def test_a_whole_scene_is_not_cut(scene, seed):
 def test_a_copy_before_a_backdrop_matches(scene, make_list):
     """A listed picture posted on a blurred copy of itself is found; an unlisted one is not."""
     known = make_list([{"id": "listed", "pdq": pdq.compute(np.asarray(scene(8))).text}])
-    engine = Screener(known)
+    screener = Screener(known)
 
-    found = engine.screen(jpeg(before(blurred(scene(8), (540, 960)), scene(8))[0], quality=80))
-    other = engine.screen(jpeg(before(blurred(scene(9), (540, 960)), scene(9))[0], quality=80))
+    found = screener.screen(jpeg(before(blurred(scene(8), (540, 960)), scene(8))[0], quality=80))
+    other = screener.screen(jpeg(before(blurred(scene(9), (540, 960)), scene(9))[0], quality=80))
 
     assert [(one.entry, one.region) for one in found.matches] == [("listed", "trimmed")]
     assert other.verdict == "no_match"

@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from drawn_videos import clip
+from frames_of_file import frames_and_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from picture_bytes import saved
@@ -19,7 +20,6 @@ from png_chunks import chunk
 from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashing import pdq
-from screener.media.files.limits import Limits
 from screener.media.image import errors, pillow
 from screener.media.image.embedded import appended, embedded
 from screener.media.image.open_image import open as open_picture
@@ -50,13 +50,8 @@ def exif_block(*, order="<", jpeg=b"", strip=b"", size=(0, 0)):
 
 def parts(data, **limits):
     """Return (part, part_kind) and pixels of each frame, and the reason that ends them."""
-    found, reason = [], None
-    try:
-        for frame in open_picture(data, limits=Limits(**limits)).frames():
-            found.append((frame.part, frame.part_kind, frame.pixels))
-    except MediaError as error:
-        reason = error.reason
-    return found, reason
+    frames, reason = frames_and_reason(data, **limits)
+    return [(frame.part, frame.part_kind, frame.pixels) for frame in frames], reason
 
 
 def grey(image):
@@ -560,13 +555,13 @@ def listed(make_list, picture):
 
 def test_a_hidden_picture_matches_and_says_where_it_was(shown, hidden, make_list):
     """The match has the part and its kind, in the result line too."""
-    engine = listed(make_list, hidden)
-    (match,) = engine.screen(saved(shown, "JPEG") + saved(hidden, "JPEG", quality=90)).matches
+    screener = listed(make_list, hidden)
+    (match,) = screener.screen(saved(shown, "JPEG") + saved(hidden, "JPEG", quality=90)).matches
     assert (match.part, match.part_kind) == (1, "appended")
     exif = exif_block(jpeg=saved(hidden, "JPEG", quality=90))
-    (match,) = engine.screen(saved(shown, "JPEG", exif=exif)).matches
+    (match,) = screener.screen(saved(shown, "JPEG", exif=exif)).matches
     assert (match.part, match.part_kind, match.to_dict()["part_kind"]) == (1, *["thumbnail"] * 2)
-    assert engine.screen(saved(shown, "JPEG")).verdict is Verdict.NO_MATCH
+    assert screener.screen(saved(shown, "JPEG")).verdict is Verdict.NO_MATCH
 
 
 STARTS = {
@@ -590,16 +585,16 @@ def test_a_start_that_does_not_open_hides_no_picture_behind_it(
         data = clip([shown] * 3)
     else:
         data = b"%PDF-1.7\n" if host == "PDF" else saved(shown, host)
-    engine = listed(make_list, hidden)
+    screener = listed(make_list, hidden)
 
-    result = engine.screen(data + start + saved(hidden, "JPEG", quality=90))
+    result = screener.screen(data + start + saved(hidden, "JPEG", quality=90))
 
     if host == "MP4":
         assert result.verdict is Verdict.UNSCREENED
     else:
         assert [match.part_kind for match in result.matches] == ["appended"]
     if host not in ("MP4", "PDF"):
-        assert engine.screen(data + start + bytes(100)).verdict is Verdict.NO_MATCH
+        assert screener.screen(data + start + bytes(100)).verdict is Verdict.NO_MATCH
 
 
 @pytest.mark.parametrize("count", [15, 16, 5000])

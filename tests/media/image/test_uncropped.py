@@ -75,9 +75,9 @@ def test_a_listing_of_either_is_found(make_list, scene, coded):
     data = with_property(coded(drawn), APERTURE)
     for listed, region in ((drawn.crop(SHOWN), "full"), (drawn, "uncropped")):
         row = {"id": "one", "pdq": pdq.compute(np.asarray(listed)).text}
-        engine = Screener(make_list([row], name=region))
+        screener = Screener(make_list([row], name=region))
         # As a worker process sends it, which could be taken over.
-        (result,) = engine.decide([pickle.loads(pickle.dumps(engine.hasher.hash(data)))])
+        (result,) = screener.decide([pickle.loads(pickle.dumps(screener.hasher.hash(data)))])
         assert [(one.entry, one.region) for one in result.matches] == [("one", region)]
         assert (result.media.width, result.media.height) == (200, 120)
 

@@ -51,31 +51,31 @@ def icns(*pictures):
 
 
 @pytest.fixture
-def engine(make_list, scene):
+def screener(make_list, scene):
     """Return a Screener whose list holds one picture, `bad`."""
     return Screener(make_list([{"id": "bad", "pdq": pdq.compute(np.asarray(scene(1))).text}]))
 
 
 @pytest.mark.parametrize("form", [png, dib])
 @pytest.mark.parametrize(("said", "side"), [(128, 128), (256, 128), (16, 128), (16, 256)])
-def test_every_picture_of_an_ico_is_screened(engine, scene, form, said, side):
+def test_every_picture_of_an_ico_is_screened(screener, scene, form, said, side):
     """Whatever size the file declares."""
     shown = (256, png(scene(2, (256, 256))))
-    result = engine.screen(ico(shown, (said, form(scene(1).resize((side, side))))))
+    result = screener.screen(ico(shown, (said, form(scene(1).resize((side, side))))))
     assert "bad" in {match.entry for match in result.matches if match.part_kind == "thumbnail"}
-    assert engine.screen(ico(shown)).verdict is Verdict.NO_MATCH
+    assert screener.screen(ico(shown)).verdict is Verdict.NO_MATCH
 
 
 @pytest.mark.parametrize(
     ("kind", "form"), [(b"ic08", png), (b"ic08", jp2), (b"ic08", j2k), (b"it32", it32)]
 )
-def test_every_picture_of_an_icns_is_screened(engine, scene, kind, form):
+def test_every_picture_of_an_icns_is_screened(screener, scene, kind, form):
     """Also one smaller than what is shown, and one for older systems that is no file."""
     shown = (b"ic09", png(scene(2, (512, 512))))
     small = (kind, form(scene(1).resize((256, 256))))
-    result = engine.screen(icns(small, shown))
+    result = screener.screen(icns(small, shown))
     assert "bad" in {match.entry for match in result.matches if match.part_kind == "thumbnail"}
-    assert engine.screen(icns(shown)).verdict is Verdict.NO_MATCH
+    assert screener.screen(icns(shown)).verdict is Verdict.NO_MATCH
 
 
 def test_small_ones_are_left_out(scene):
