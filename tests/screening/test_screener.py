@@ -456,7 +456,7 @@ def _released():
         (["a.jpg"], "list"),
         (Policy(), "Policy"),
         (np.zeros((9, 9, 7), np.uint8), r"\(9, 9, 7\)"),
-        (np.zeros((0, 9), np.uint8), "without pixels"),
+        (np.zeros((0, 9), np.uint8), "no pixels"),
         (np.zeros((9, 9), np.complex64), "complex64"),
         (np.array("a.jpg"), r"not \(\)"),
         (np.ma.zeros((9, 9)), "masked array"),
