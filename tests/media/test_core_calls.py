@@ -1,4 +1,4 @@
-"""What the core looks for in files and pictures before they are hashed."""
+"""What the core finds in files and pictures before they are hashed."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import screener._core as _core
 
 
 def is_even(line):
-    """Whether a line of greys has one colour, by the words of docs/internals/pixels.md."""
+    """Return whether a line of greys has one colour, as docs/internals/pixels.md defines it."""
     line = line[:: max(1, len(line) // 256)].astype(int)
     if len(line) < 4:
         return False
@@ -28,7 +28,7 @@ def is_even(line):
     seed=st.integers(0, 2**32),
 )
 def test_the_core_tells_edges_of_one_colour(shape, noise, slope, turn, seed):
-    """Of pictures of any size and strides: whether any of the four outermost lines has one."""
+    """For any size and strides, whether any of the four outermost lines has one colour."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, shape, np.uint8)
     for line in (pixels[0], pixels[:, -1])[: rng.integers(0, 3)]:
@@ -57,14 +57,14 @@ LINES = [
 
 @pytest.mark.parametrize(("line", "even"), [case[1:] for case in LINES], ids=[c[0] for c in LINES])
 def test_an_edge_of_one_colour_ends_where_it_is_said_to(line, even):
-    """To the grey and the pixel; no other edge of these pictures is of one colour."""
+    """Exact to the grey and the pixel; no other edge of these pictures has one colour."""
     pixels = (np.indices((6, len(line))).sum(axis=0) % 2 * 255).astype(np.uint8)
     pixels[0] = line
     assert _core.even_edges(pixels) == is_even(pixels[0]) == even
 
 
 def test_a_picture_without_pixels_has_no_edges():
-    """Nor is one in colour taken, or of other numbers."""
+    """Pictures in colour and of other types are refused."""
     with pytest.raises(ValueError, match="has pixels"):
         _core.even_edges(np.zeros((0, 5), np.uint8))
     for wrong in (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint16)):
@@ -74,13 +74,13 @@ def test_a_picture_without_pixels_has_no_edges():
 
 @given(data=st.binary(max_size=200), at=st.integers(0, 210))
 def test_a_pair_of_bytes_is_found_where_python_finds_it(data, at):
-    """The first from a place on, also behind the end; -1 where there is none."""
+    """The first from a place on, also behind the end; -1 if there is none."""
     data = data.replace(b"\x01", b"\xff").replace(b"\x02", b"\xd9")
     assert _core.find_pair(data, 0xFF, 0xD9, at) == data.find(b"\xff\xd9", at)
 
 
 def seams_by_words(grey):
-    """How many rows of a backdrop there are above and below, by docs/internals/pixels.md."""
+    """Return the rows of a backdrop above and below, as docs/internals/pixels.md defines them."""
     height, width = grey.shape
     every = max(1, height // 512)
     most = (height - max(40, height // 5)) // 2 // every  # lines that are looked at on each side
@@ -128,7 +128,7 @@ def seams_by_words(grey):
 def test_the_core_tells_where_backdrops_end(
     shape, above, off, slope, noise, apart, part, turn, seed
 ):
-    """In pictures of any size and strides: as many rows as the words of the document say."""
+    """For pictures of any size and strides, as many rows as the document says."""
     rng = np.random.default_rng(seed)
     height, width = shape
     made = np.arange(height)[:, np.newaxis] * slope + rng.normal(0, noise, shape)
@@ -154,9 +154,7 @@ STEPS = [
     ("greys", "steps", "rows"), [case[1:] for case in STEPS], ids=[c[0] for c in STEPS]
 )
 def test_a_backdrop_ends_where_it_is_said_to(greys, steps, rows):
-    """To the sample and the line: by steps of so many greys at these rows in these columns, from
-    above and from below.
-    """
+    """Exact to the sample and the line, from above and from below."""
     grey = np.full((200, 64), 100, np.uint8)
     for row, columns in steps.items():
         grey[row : 200 - row, list(columns)] += greys

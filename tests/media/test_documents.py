@@ -1,10 +1,10 @@
-"""Pictures within documents, and within picture files that cannot be opened themselves."""
+"""Pictures in documents, and in picture files that cannot be opened themselves."""
 
 import struct
 
 import numpy as np
 import pytest
-from frames_of_file import walked
+from frames_of_file import frames_and_reason
 from picture_bytes import saved
 from PIL import Image
 
@@ -25,26 +25,26 @@ HOLDERS = [
 
 
 def parts_of(data, **limits):
-    """(part, part_kind, pixels in grey) of all that comes, and the reason of what ends it."""
-    frames, reason = walked(data, **limits)
+    """Return part, part_kind and grey pixels of each frame, and the reason that ends them."""
+    frames, reason = frames_and_reason(data, **limits)
     return [(one.part, one.part_kind, grey(Image.fromarray(one.pixels))) for one in frames], reason
 
 
 def grey(image):
-    """The luma of an image."""
+    """Return the luma of an image."""
     return np.asarray(image.convert("L"), int)
 
 
 def screened(make_list, listed, data):
-    """The Result of a file's bytes by a list of one picture."""
+    """Return the Result of a file's bytes by a list of one picture."""
     row = {"id": "listed", "pdq": pdq.compute(np.asarray(listed)).text}
     return Screener(make_list([row])).screen(data)
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda head: repr(head[:8]))
 @pytest.mark.parametrize(("listed", "verdict"), [(32, "match"), (9, "unscreened")])
-def test_whole_pictures_are_looked_at(make_list, scene, holder, listed, verdict):
-    """They can make a match, and clear nothing: nobody has looked at the rest."""
+def test_whole_pictures_are_screened(make_list, scene, holder, listed, verdict):
+    """They can make a match, but clear nothing: the rest was not screened."""
     begins = b"\xff\xd8\xff\xe0\0\x10" + bytes(90)  # packed data may have those bytes
     data = holder + begins + b"stream\n" + saved(scene(31), "JPEG") + b"\nendstream " + begins
     data += saved(scene(32), "PNG") + b"\nendobj" + bytes(70)
@@ -65,10 +65,8 @@ def test_whole_pictures_are_looked_at(make_list, scene, holder, listed, verdict)
     assert result.reason == (None if result.matches else "unsupported")
 
 
-def test_all_pages_of_a_scanned_document_are_looked_at(make_list, scene):
-    """A PDF of more pages than a picture may hide pictures, each in a stream of its own; no more of
-    them than a file may have frames.
-    """
+def test_all_pages_of_a_scanned_document_are_screened(make_list, scene):
+    """A PDF may have more pages than a picture may hide pictures, up to the limit of frames."""
     pages = [scene(number, (240, 180)) for number in range(20)]
     data = saved(pages[0], "PDF", save_all=True, append_images=pages[1:])
 
@@ -80,16 +78,14 @@ def test_all_pages_of_a_scanned_document_are_looked_at(make_list, scene):
 
 
 @pytest.mark.parametrize("data", [b"just text, ", b"MZ", b"7z\xbc\xaf\x27\x1c", b"\x7fELF"])
-def test_what_is_no_document_is_not_looked_into(scene, data):
-    """A program, an archive, and what nobody knows."""
+def test_what_is_no_document_is_not_searched(scene, data):
+    """A program, an archive, and an unknown type."""
     assert parts_of(data + saved(scene(31), "JPEG")) == ([], "unsupported")
 
 
 @pytest.mark.parametrize("begins", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
 def test_what_only_looks_like_pictures_is_read_a_few_times(monkeypatch, begins):
-    """However many places do, and whether they seem to end or not: a file takes no longer than its
-    length.
-    """
+    """The time is bounded by the file's length, however many places look like pictures."""
     read = []
     one = pillow.open_image
     monkeypatch.setattr(pillow, "open_image", lambda data: read.append(len(data)) or one(data))

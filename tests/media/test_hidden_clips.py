@@ -1,4 +1,6 @@
-"""Clips hidden in images, such as motion photos: they are searched, and never clear the image."""
+"""Clips hidden in a picture's file, such as motion photos, are screened and never clear the
+picture.
+"""
 
 import io
 import json
@@ -27,8 +29,8 @@ SCHEMA = REPOSITORY / "docs" / "result.schema.json"
 
 
 @pytest.fixture
-def engine_of(make_list):
-    """Return a function that makes a Screener whose list holds these pictures."""
+def screener_of(make_list):
+    """Return a function that makes a Screener whose list holds one picture, `bad`."""
 
     made = []
 
@@ -42,24 +44,24 @@ def engine_of(make_list):
 
 @pytest.fixture(scope="module")
 def moving(scene):
-    """Four seconds, of which the second and the third show scene 2."""
+    """Yield four seconds of video, of which the second and third show scene 2."""
     return clip(shown_for(scene, seconds=[(1, 1), (2, 2), (3, 1)]))
 
 
 def google(picture, data):
-    """Return a motion photo of Google's cameras: the clip follows the picture."""
+    """Return a motion photo as Google's cameras write it: the clip stands behind the picture."""
     return picture + data
 
 
 def samsung(picture, data):
-    """Return a motion photo of Samsung's: the clip is between a marker and a directory."""
+    """Return a motion photo as Samsung's write it: between a marker and a directory."""
     marker = struct.pack("<HHI", 0, 0xA30, 16) + b"MotionPhoto_Data"
     directory = b"SEFH" + struct.pack("<IIHHII", 107, 1, 0, 0xA30, len(data) + 24, len(data) + 24)
     return picture + marker + data + directory + struct.pack("<I", len(directory)) + b"SEFT"
 
 
 def boxed(picture, data):
-    """Return a motion photo of HEIF or AVIF: the clip has a box of its own."""
+    """Return a motion photo as HEIF and AVIF have it: in a box of its own."""
     return picture + struct.pack(">I", len(data) + 8) + b"mpvd" + data
 
 
@@ -70,11 +72,11 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("form", "format"), FORMS)
-def test_a_clip_behind_a_picture_is_searched(scene, engine_of, moving, form, format):
-    """It has a timeline of its own, and the line fits the schema."""
+def test_a_clip_behind_a_picture_is_seen_at_its_seconds(scene, screener_of, moving, form, format):
+    """One match by one entry, with a timeline of the clip's own, valid by the schema."""
     data = form(saved(scene(20), format), moving)
 
-    result = engine_of(scene(2)).screen(data)
+    result = screener_of(scene(2)).screen(data)
 
     (match,) = result.matches
     assert (match.entry, match.part_kind) == ("bad", "appended")
@@ -87,20 +89,20 @@ def test_a_clip_behind_a_picture_is_searched(scene, engine_of, moving, form, for
 
 
 @pytest.mark.parametrize(("form", "format"), FORMS)
-def test_the_picture_is_screened_as_if_it_had_no_clip(scene, engine_of, moving, form, format):
-    """It is found without a time, and cleared only by itself."""
+def test_the_picture_is_screened_as_if_it_had_no_clip(scene, screener_of, moving, form, format):
+    """It is found as a still, without a time, and cleared by itself alone."""
     data = form(saved(scene(20), format), moving)
-    found = engine_of(scene(20)).screen(data)
+    found = screener_of(scene(20)).screen(data)
     assert [(match.part_kind, match.part) for match in found.matches] == [("frame", 0)]
     assert found.timeline == ()
-    assert engine_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
+    assert screener_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
 
     dark = form(saved(blank(), format), moving)
-    assert str(engine_of(scene(9)).screen(dark).reason) == "too_little_detail"
+    assert str(screener_of(scene(9)).screen(dark).reason) == "too_little_detail"
 
 
 def with_tracks(picture, data):
-    """Return an image of boxes with the tracks of an MP4, like a HEIF sequence."""
+    """Return a picture of boxes with the tracks of an MP4 beside it, as HEIF sequences have."""
     head = int.from_bytes(data[:4], "big")  # the MP4's own brands, which are left out
     tracks = bytearray(data[head:])
     at = tracks.index(b"stco") + 8
@@ -112,27 +114,25 @@ def with_tracks(picture, data):
 
 @pytest.mark.parametrize("handler", [b"vide", b"pict"])
 @pytest.mark.parametrize("behind", [b"", jpeg(Image.new("RGB", (90, 90)))])
-def test_a_track_beside_the_picture_of_an_avif_is_searched(
-    scene, engine_of, moving, handler, behind
-):
-    """Players show it; the image's decoder ignores it."""
+def test_a_track_beside_the_picture_of_an_avif_is_seen(scene, screener_of, moving, handler, behind):
+    """Players show it, but the decoder of the picture does not."""
     picture = saved(scene(20), "AVIF")
     at = moving.index(b"hdlr") + 12
     data = with_tracks(picture, moving[:at] + handler + moving[at + 4 :]) + behind
 
-    (match,) = engine_of(scene(2)).screen(data).matches
+    (match,) = screener_of(scene(2)).screen(data).matches
     assert (match.part_kind, match.time) == ("appended", 1.0)
-    (match,) = engine_of(scene(20)).screen(data).matches
+    (match,) = screener_of(scene(20)).screen(data).matches
     assert match.part_kind == "frame"
-    assert engine_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
+    assert screener_of(scene(9)).screen(data).verdict is Verdict.NO_MATCH
 
 
-def test_the_frames_of_an_avif_are_not_searched_twice(scene, engine_of):
-    """They are a track of its file."""
+def test_the_frames_of_an_avif_are_not_screened_twice(scene, screener_of):
+    """They are a track of the file, and its decoder returns them."""
     pictures = panned(scene, 5, 5)
     data = several(pictures, "AVIF", duration=500)
 
-    found = engine_of(pictures[-1]).screen(data)
+    found = screener_of(pictures[-1]).screen(data)
 
     assert [(match.part, match.part_kind) for match in found.matches] == [(4, "frame")]
     assert {frame.part_kind for frame in opening.open(data).frames()} == {"frame"}
@@ -144,22 +144,24 @@ CODECS = {
 
 
 @pytest.mark.parametrize("container", CODECS)
-def test_clips_of_other_containers_are_searched(scene, engine_of, container):
-    """A second picture may be in between."""
+def test_clips_of_other_containers_are_seen_too(scene, screener_of, container):
+    """Behind a picture, and behind a picture behind it."""
     data = clip([scene(2)] * 20, container=container, codec=CODECS[container])
     files = jpeg(scene(20)), saved(scene(21), "PNG")
 
     for before in (files[0], b"".join(files), files[0] + b"RIFF" * 40 + b"ftyp" * 40):
-        (match,) = engine_of(scene(2)).screen(before + data).matches
+        (match,) = screener_of(scene(2)).screen(before + data).matches
         assert match.part_kind == "appended"
 
 
-def test_a_clip_that_cannot_be_decoded_has_a_reason(monkeypatch, scene, engine_of, moving):
-    """Broken data that is no clip changes nothing."""
+def test_what_cannot_be_screened_is_reported_and_what_is_no_clip_is_not(
+    monkeypatch, scene, screener_of, moving
+):
+    """Encrypted or over a limit: not screened. Broken or cut: the picture is still sound."""
     picture = jpeg(scene(20))
 
     def reason_of(data, **settings):
-        return str(engine_of(scene(9), **settings).screen(picture + data).reason)
+        return str(screener_of(scene(9), **settings).screen(picture + data).reason)
 
     assert reason_of(moving.replace(b"avc1", b"encv")) == "encrypted"
     assert reason_of(moving, limits=Limits(samples=2)) == "too_large"
@@ -174,24 +176,24 @@ def test_a_clip_that_cannot_be_decoded_has_a_reason(monkeypatch, scene, engine_o
     assert reason_of(moving, sampling=Sampling(mode="keyframes")) == "unsupported"
 
 
-def test_a_match_before_a_limit_of_a_clip_counts(scene, engine_of, moving):
-    """It is the same with any video."""
-    result = engine_of(scene(2), limits=Limits(samples=2)).screen(jpeg(scene(20)) + moving)
+def test_a_match_before_a_limit_of_a_clip_counts(scene, screener_of, moving):
+    """A match in a hidden clip counts as in any video."""
+    result = screener_of(scene(2), limits=Limits(samples=2)).screen(jpeg(scene(20)) + moving)
     assert result.verdict is Verdict.MATCH
 
 
-def test_two_clips_have_times_of_their_own(scene, engine_of, moving):
-    """Each has a match and a timeline."""
+def test_two_clips_have_times_of_their_own(scene, screener_of, moving):
+    """A match and a timeline each."""
     later = clip(shown_for(scene, seconds=[(1, 3), (2, 2)]))
 
-    result = engine_of(scene(2)).screen(jpeg(scene(20)) + moving + later)
+    result = screener_of(scene(2)).screen(jpeg(scene(20)) + moving + later)
 
     assert {match.part_kind for match in result.matches} == {"appended"}
     assert [one.spans for one in result.timeline] == [((1.0, 2.0),), ((3.0, 4.0),)]
 
 
-def test_frames_of_several_clips_have_different_numbers(scene, moving):
-    """Pictures behind a clip count too."""
+def test_frames_of_several_clips_are_counted_on(scene, moving):
+    """No part number is used twice, by clips or by pictures behind them."""
     data = jpeg(scene(20)) + moving + moving + saved(scene(21), "PNG")
 
     frames = list(opening.open(data).frames())
@@ -201,8 +203,8 @@ def test_frames_of_several_clips_have_different_numbers(scene, moving):
     assert [frame.part for frame in frames[:5]] == [0, 1, 11, 21, 31]  # as numbered in the clip
 
 
-def test_tracks_of_a_clip_of_jpegs_have_times_of_their_own(scene):
-    """A clip of JPEGs is one clip, not many pictures."""
+def test_tracks_of_one_clip_and_the_pictures_that_it_is_made_of(scene):
+    """Each track has its own times; a clip of JPEGs is one clip."""
     both = tracks([scene(2)] * 3, [scene(5)] * 3)
     jpegs = io.BytesIO()
     with av.open(jpegs, "w", format="avi") as file:
@@ -220,11 +222,11 @@ def test_tracks_of_a_clip_of_jpegs_have_times_of_their_own(scene):
     assert times[3] == [0.0, 0.5, 1.0, 1.5]
 
 
-def test_an_animation_keeps_its_own_times(scene, engine_of, moving):
-    """The clip has its own beside them."""
+def test_an_animation_keeps_its_own_times(scene, screener_of, moving):
+    """The times of a hidden clip stand beside them."""
     animation = several([scene(2), scene(5), scene(2)], "GIF", duration=500)
 
-    result = engine_of(scene(2)).screen(animation + moving)
+    result = screener_of(scene(2)).screen(animation + moving)
 
     assert [(one.part_kind, one.spans) for one in result.timeline] == [
         ("frame", ((0.0, 0.0), (1.0, 1.0))),
@@ -237,12 +239,12 @@ def test_a_listed_video_hidden_behind_a_picture_is_found(tmp_path, scene):
     shown = panned(scene, 5, 60)
     made, _ = vpdq.compute(clip(shown))
     (tmp_path / "a.txt").write_text("\n".join(hashes_of_videos.vpdq_lines(made.value)))
-    hash_list = HashList.create(tmp_path / "known.list")
-    hash_list.import_file(tmp_path / "a.txt", source="ours")
-    engine = Screener(hash_list.refresh())
+    known = HashList.create(tmp_path / "known.list")
+    known.import_file(tmp_path / "a.txt", source="ours")
+    screener = Screener(known.refresh())
 
-    (match,) = engine.screen(jpeg(scene(20)) + clip(shown)).matches
-    other = engine.screen(jpeg(scene(20)) + clip(panned(scene, 8, 60)))
+    (match,) = screener.screen(jpeg(scene(20)) + clip(shown)).matches
+    other = screener.screen(jpeg(scene(20)) + clip(panned(scene, 8, 60)))
 
     assert (match.kind, match.part_kind) == ("vpdq", "appended")
     assert (other.verdict, str(other.reason)) == (Verdict.UNSCREENED, "not_comparable")

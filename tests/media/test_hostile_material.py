@@ -1,6 +1,6 @@
 """1,340 hostile, broken and odd files, each decoded in a child process with 1 GiB and a clock.
 
-There are decompression bombs among them: they are opened nowhere else.
+Some are decompression bombs; they are opened nowhere else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOTED = ("cicp_pq.png", "issue_430.png", "png_decompression_dos.png", "png_ztxt_
 IN_PLANES = "tiff_overflow_rows_per_strip.tif"  # Pillow opens no such planes, and we do
 PATIENCE = 60  # seconds for one file
 
-Told = dict[str, Any]
+Outcome = dict[str, Any]
 
 
 def _child() -> subprocess.Popen[str]:
@@ -39,9 +39,9 @@ def _child() -> subprocess.Popen[str]:
     )
 
 
-def _decode_all(paths: list[Path]) -> dict[Path, Told]:
-    """What became of each file; a child that dies costs the file that it was at."""
-    found: dict[Path, Told] = {}
+def _decode_all(paths: list[Path]) -> dict[Path, Outcome]:
+    """Return what became of each file; a child that dies costs the file it was decoding."""
+    found: dict[Path, Outcome] = {}
     remaining = list(paths)
     while remaining:
         child = _child()
@@ -64,8 +64,8 @@ def _decode_all(paths: list[Path]) -> dict[Path, Told]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(material: Path) -> list[tuple[dict[str, str], Told]]:
-    """Every row of robustness.csv with what became of its file, from two children at once."""
+def outcomes(material: Path) -> list[tuple[dict[str, str], Outcome]]:
+    """Return every row of robustness.csv with what became of its file, from two children."""
     with (material / "robustness.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     paths = [material / row["file"] for row in rows]
@@ -75,35 +75,38 @@ def outcomes(material: Path) -> list[tuple[dict[str, str], Told]]:
     return [(row, found[path]) for row, path in zip(rows, paths, strict=True)]
 
 
-def test_no_file_kills_the_process(outcomes: list[tuple[dict[str, str], Told]]) -> None:
-    """No crash, no hang, no exception other than MediaError, inside 1 GiB."""
-    assert [row["file"] for row, told in outcomes if told["reason"] == "crashed"] == []
+def test_no_file_kills_the_process(outcomes: list[tuple[dict[str, str], Outcome]]) -> None:
+    """No crash, no hang, no exception other than MediaError, within 1 GiB."""
+    assert [row["file"] for row, outcome in outcomes if outcome["reason"] == "crashed"] == []
 
 
-def test_what_pillow_opens_gives_pixels(outcomes: list[tuple[dict[str, str], Told]]) -> None:
-    """A file that Pillow loads gives at least its first frame, and its type is known."""
-    loaded = [(row, told) for row, told in outcomes if row["pillow13_outcome"] == "ok"]
+def test_what_pillow_opens_gives_pixels(outcomes: list[tuple[dict[str, str], Outcome]]) -> None:
+    """A file that Pillow loads yields at least its first frame, and its type is known."""
+    loaded = [(row, outcome) for row, outcome in outcomes if row["pillow13_outcome"] == "ok"]
     assert len(loaded) > 800
-    assert [row["file"] for row, told in loaded if not told["frames"] or not told["media"]] == []
+    assert [
+        row["file"] for row, outcome in loaded if not outcome["frames"] or not outcome["media"]
+    ] == []
 
 
 def test_what_pillow_cannot_open_has_a_reason(
-    outcomes: list[tuple[dict[str, str], Told]],
+    outcomes: list[tuple[dict[str, str], Outcome]],
 ) -> None:
-    """No pixels and a reason where nothing opens; a reason where loading fails. HEIF files, for
-    which Pillow has no decoder and we have, are those of test_heif, and PNGs that it refuses for
-    their texts or profiles come whole.
+    """There are no pixels and a reason if nothing opens, and a reason if loading fails.
+
+    HEIFs, which Pillow cannot decode, are tested in test_heif. PNGs that Pillow refuses for texts
+    or profiles decode.
     """
-    for row, told in outcomes:
+    for row, outcome in outcomes:
         if row["file"].endswith(HEIF):
             continue
         if row["file"].endswith(NOTED):
-            assert (told["frames"], told["reason"]) == (1, None), row["file"]
+            assert (outcome["frames"], outcome["reason"]) == (1, None), row["file"]
             continue
         if row["pillow13_outcome"] == "open-error" and not row["file"].endswith(IN_PLANES):
-            assert told["frames"] == 0, row["file"]
+            assert outcome["frames"] == 0, row["file"]
         if row["pillow13_outcome"] in ("open-error", "load-error"):
-            assert told["reason"] in (
+            assert outcome["reason"] in (
                 "empty",
                 "truncated",
                 "undecodable",
@@ -112,49 +115,49 @@ def test_what_pillow_cannot_open_has_a_reason(
             ), row["file"]
 
 
-def test_no_bomb_is_decoded(outcomes: list[tuple[dict[str, str], Told]]) -> None:
+def test_no_bomb_is_decoded(outcomes: list[tuple[dict[str, str], Outcome]]) -> None:
     """What Pillow's own limits refuse is too_large, quickly, without a single frame."""
     bombs = [
-        (row, told)
-        for row, told in outcomes
+        (row, outcome)
+        for row, outcome in outcomes
         if row["pillow13_outcome"] in ("bomb-error", "too-big-not-loaded")
     ]
     assert len(bombs) >= 19
-    for row, told in bombs:
-        assert (told["reason"], told["frames"]) == ("too_large", 0), row["file"]
-        assert told["seconds"] < 2, row["file"]
+    for row, outcome in bombs:
+        assert (outcome["reason"], outcome["frames"]) == ("too_large", 0), row["file"]
+        assert outcome["seconds"] < 2, row["file"]
 
 
-def test_reasons_fit(outcomes: list[tuple[dict[str, str], Told]]) -> None:
-    """Empty, cut and foreign files are told apart."""
-    for row, told in outcomes:
+def test_reasons_fit(outcomes: list[tuple[dict[str, str], Outcome]]) -> None:
+    """Empty, cut and foreign files have different reasons."""
+    for row, outcome in outcomes:
         name = row["file"].rpartition("/")[2]
         if row["bytes"] == "0":
-            assert told["reason"] == "empty", name
+            assert outcome["reason"] == "empty", name
         elif name.endswith((".jxl", ".pdf", ".mp4", ".zip")):
-            assert told["reason"] in ("unsupported", None), name
+            assert outcome["reason"] in ("unsupported", None), name
         elif "/truncated/trunc_0" in row["file"]:
-            assert told["reason"] in ("truncated", "undecodable"), name
+            assert outcome["reason"] in ("truncated", "undecodable"), name
 
 
-def test_pixels_are_those_of_pillow(outcomes: list[tuple[dict[str, str], Told]]) -> None:
-    """Upright RGB files hash as Pillow's plain decode does, but for planes that it reads wrong;
-    JPEG within the drift of its luma.
+def test_pixels_are_those_of_pillow(outcomes: list[tuple[dict[str, str], Outcome]]) -> None:
+    """Upright RGB files hash as Pillow decodes them, except planes that it reads wrongly and JPEG's
+    luma.
     """
     compared = 0
-    for row, told in outcomes:
+    for row, outcome in outcomes:
         if (
             row["pillow13_outcome"] != "ok"
             or row["mode"] not in ("RGB", "L")
             or row["exif_orientation"] not in ("", "0", "1")
             or row["frames"] != "1"
-            or not told["pdq"]
-            or told["reason"]
+            or not outcome["pdq"]
+            or outcome["reason"]
             or row["file"].endswith("flower-rgb-planar-16.tif")
             or int(row["pdq_quality"] or 0) < 50
         ):
             continue
-        hexed, _ = told["pdq"]
+        hexed, _ = outcome["pdq"]
         distance = (int(hexed, 16) ^ int(row["pdq_raw_rgb"], 16)).bit_count()
         compared += 1
         assert distance <= (12 if row["format"] in ("JPEG", "MPO") else 0), row["file"]

@@ -1,4 +1,4 @@
-"""What one picture takes: at most twice the decoded array and 64 MiB, measured in a process."""
+"""The memory that one picture takes: at most twice the decoded array and 64 MiB."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ for room in sys.argv[3:]:
 
 
 def save(picture, path, form):
-    """Write the picture in that form, quickly; of several frames, it and two that are turned."""
+    """Write the picture in that format quickly; for several frames, with two turned copies."""
     if form == "HEIC":
         pillow_heif.from_pillow(picture).save(path, quality=20)
         return
@@ -78,7 +78,7 @@ def save(picture, path, form):
 
 
 def peak(picture, folder, form, kinds=("pdq",)):
-    """The most bytes that a process held more than before, while it hashed the picture's file."""
+    """Return the peak memory that a process used to hash the picture's file."""
     save(picture, folder / "picture", form)
     save(picture.resize((64, 48)), folder / "warm", form)
     files = [str(folder / "picture"), str(folder / "warm")]
@@ -120,9 +120,7 @@ MODES = {"L": 1, "P": 3, "RGB": 3, "LA": 2, "RGBA": 4, "CMYK": 4}
     ],
 )
 def test_what_one_picture_takes(tmp_path, form, mode, most):
-    """From bytes to hashes, so many bytes a pixel at most, and twice the decoded array and 64 MiB:
-    a copy more of the pixels would be told.
-    """
+    """Each format has its limit in bytes a pixel; a further copy of the pixels would exceed it."""
     slow = form.startswith(("AVIF", "HEIC", "JPEG2000")) or form.endswith("frames")
     sides = (2400, 1800) if slow else (4000, 3000)
     few = np.random.default_rng(1).integers(0, 256, (36, 48, 3), np.uint8)
@@ -133,9 +131,7 @@ def test_what_one_picture_takes(tmp_path, form, mode, most):
 
 
 def test_what_classic_hashes_take_beside_the_picture(tmp_path):
-    """Of every kind at once, no copy of the picture in grey and none of its transpose, but what
-    wHash is made of: two squares whose sides are the greatest power of two that fits.
-    """
+    """They make no grey copy and no transpose of it, except wHash's two squares."""
     few = np.random.default_rng(1).integers(0, 256, (36, 48, 3), np.uint8)
     picture = Image.fromarray(few).resize((4000, 3000), Image.Resampling.BICUBIC).convert("L")
     kinds = ("pdq", "phash", "dhash", "ahash", "whash", "phash256", "whash256", "md5")
@@ -158,10 +154,8 @@ def test_what_classic_hashes_take_beside_the_picture(tmp_path):
         ("AVIF, frames", (2, 9)),
     ],
 )
-def test_too_little_memory_is_told_as_such(tmp_path, form, rooms):
-    """Where there are fewer bytes a pixel than decoding takes, the reason is `too_large`: not that
-    the file is broken, which is what most decoders say.
-    """
+def test_too_little_memory_is_reported_as_such(tmp_path, form, rooms):
+    """The reason is `too_large`, although most decoders report a broken file."""
     few = np.random.default_rng(1).integers(0, 256, (36, 48, 3), np.uint8)
     picture = Image.fromarray(few).resize((2000, 1500), Image.Resampling.BICUBIC)
     picture = picture.convert("P") if form.startswith("GIF") else picture

@@ -30,7 +30,7 @@ def test_a_file_is_read_whole_and_closed(tmp_path):
 
 
 def test_a_file_beyond_the_limit_is_handed_over_as_a_stream(tmp_path):
-    """Nothing of it is held; who wants its digests reads the stream and closes it."""
+    """It is not loaded; the caller reads and closes it."""
     file = tmp_path / "file"
     file.write_bytes(b"123456")
 
@@ -47,7 +47,7 @@ def test_bytes_in_every_form_are_content():
 
 
 def test_a_stream_without_end_is_cut_off_at_the_limit():
-    """Its length cannot be known beforehand; it is `too_large`, not memory without end."""
+    """It is `too_large`, and does not fill the memory."""
 
     class Endless(io.RawIOBase):
         def read(self, size=-1):
@@ -58,7 +58,7 @@ def test_a_stream_without_end_is_cut_off_at_the_limit():
 
 
 def test_a_file_object_beyond_the_limit_is_handed_over_from_where_it_stood():
-    """As a file is, for its digests, if it says of an end; it is its caller's, and stays open."""
+    """If it reports an end, it is handed over for its digests, and stays open."""
     lent = io.BytesIO(b"-123456")
     lent.seek(1)
 
@@ -81,19 +81,15 @@ def test_a_text_stream_is_named_as_the_mistake():
 
 
 def test_a_stream_that_fails_is_unreadable():
-    """The world's mess, not a crash; of a file object that was closed, as a web framework closes an
-    upload once it has answered, it is told.
-    """
+    """It does not crash; the message names a closed file object, as of a finished upload."""
     closed = io.BytesIO(b"x")
     closed.close()
-    with pytest.raises(MediaError, match="unreadable: a closed file object"):
+    with pytest.raises(MediaError, match="unreadable: the file object is closed"):
         source.read(closed, limit=10)
 
 
 def test_a_file_object_at_its_end_is_not_taken_for_an_empty_one():
-    """It was written, or read by somebody else, and holds what nobody looks at; one that holds
-    nothing is empty, and so is one that cannot say.
-    """
+    """It was read or written before; one that holds nothing, or reports no place, is empty."""
     written = io.BytesIO()
     written.write(b"ab")
     with pytest.raises(MediaError, match=r"unreadable: .*seek\(0\)"):
@@ -105,8 +101,9 @@ def test_a_file_object_at_its_end_is_not_taken_for_an_empty_one():
 
 
 class Giving:
-    """A file object that gives these pieces, one after the other, and raises those that are
-    exceptions; it stands at its start and can go back there, but not to its end.
+    """A file object that returns these pieces, or raises those that are exceptions.
+
+    It stands at its start and can go back there, but not to its end.
     """
 
     def __init__(self, *pieces):
@@ -142,16 +139,14 @@ class Giving:
 )
 @pytest.mark.parametrize("begun", [[], [b"ab"]])
 def test_whatever_a_file_object_raises_is_unreadable(begun, error):
-    """One that unpacks a file which is cut, or asks another machine, raises what its maker thought
-    of; that is no mistake of the caller.
-    """
+    """It may unpack a file or ask another machine; that is no mistake of the caller."""
     with pytest.raises(MediaError, match="unreadable"):
         source.read(Giving(*begun, error), limit=10)
 
 
 @pytest.mark.parametrize("asked", ["seekable", "tell"])
 def test_a_file_object_that_cannot_say_where_it_stands_is_read(asked):
-    """Whatever it raises; and so is one whose name cannot be told, which has none."""
+    """Whatever `tell` raises; one whose `name` raises has no name."""
 
     class Elsewhere(io.BytesIO):
         @property
@@ -169,23 +164,23 @@ def test_a_file_object_that_cannot_say_where_it_stands_is_read(asked):
 
 
 def test_a_file_object_that_cannot_go_to_its_end_is_read_from_its_start():
-    """None of its bytes is lost by a look at the first of them."""
+    """No byte is lost by looking at the first ones."""
     assert source.read(Giving(b"ab", b"cd"), limit=4).content == b"abcd"
 
 
 def test_a_file_object_gives_bytes_in_any_form_and_what_gives_none_is_unreadable():
-    """bytearray and memoryview are bytes; one that does not wait is not at its end. Of one whose
-    bytes are awaited, as those of asyncio's libraries, it is told that they are to be.
+    """bytearray and memoryview are bytes. Non-blocking and asynchronous objects are reported as
+    such.
     """
     assert source.read(Giving(bytearray(b"ab"), memoryview(b"cd")), limit=4).content == b"abcd"
     awaited = types.SimpleNamespace(__await__=None)
-    for piece, said in ((None, "wait"), ([1], "list"), (awaited, "await its read")):
+    for piece, said in ((None, "non-blocking"), ([1], "list"), (awaited, "await it")):
         with pytest.raises(MediaError, match=f"unreadable.*{said}"):
             source.read(Giving(b"ab", piece), limit=4)
 
 
 def test_a_video_s_file_object_fails_as_a_file_does():
-    """It is read while it is decoded, where OSError is known."""
+    """It raises OSError while it is decoded."""
     head = b"\0\0\0\x18ftypisom\0\0\0\0isommp42"
 
     class Video(Giving):
@@ -200,7 +195,7 @@ def test_a_video_s_file_object_fails_as_a_file_does():
 
 
 def test_what_a_file_object_says_of_its_failure_is_not_repeated():
-    """It may be an address with a key. Of the system's errors their usual words are told."""
+    """Its message may hold an address with a key. System errors have the system's message."""
     head, secret = b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "https://key@bucket.example"
 
     class Elsewhere(io.BytesIO):
@@ -244,7 +239,7 @@ def test_what_is_no_regular_file_is_unreadable(path):
 
 
 def test_names_say_what_the_file_is(tmp_path):
-    """Text, size and time for a file; raw bytes only where the name is not UTF-8."""
+    """Text, size and time for a file; raw bytes only if the name is not UTF-8."""
     file = tmp_path / "photo.jpg"
     file.write_bytes(b"12")
     os.utime(file, ns=(1, 2_000_000_000))
@@ -258,25 +253,23 @@ def test_names_say_what_the_file_is(tmp_path):
     assert source.name_of(np.zeros((2, 2), np.uint8)) == source.Name()
 
 
-def test_every_name_is_told_in_utf_8():
-    """That of a file object too, whether it is text or bytes, and one that no file can have."""
+def test_every_name_is_reported_in_utf_8():
+    """Names of file objects too, as text or bytes, even if no file can have them."""
     odd = io.BytesIO()
     for name, raw in (("\udce9.jpg", b"\xe9.jpg"), (b"\xe9.jpg", b"\xe9.jpg"), ("a", None)):
         odd.name = name
         assert source.name_of(odd).raw == raw
         assert source.name_of(odd).text.encode() == (b"\xef\xbf\xbd.jpg" if raw else b"a")
-    assert source.called(Path("a")) == source.Name("a")
-    odd.name = 3  # what an object made of a descriptor is called
+    assert source.name_of_label(Path("a")) == source.Name("a")
+    odd.name = 3  # what an object made of a descriptor is name_of_label
     assert source.name_of(odd) == source.Name()
     assert source.name_of("\ud800").text.encode().startswith(b"\xef\xbf\xbd")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_an_input_is_read_once(kind, tmp_path, make_list):
-    """For its digests and for its pixels; once more only where it must be hashed again, since bits
-    of its PDQ are in doubt and it may be near a record, of which this picture has nothing.
-    """
-    engine = Screener(make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}]))
+    """For digests and pixels together; once more only if its sketch came close to a record."""
+    screener = Screener(make_list([{"id": "one", "pdq": "0123456789abcdef" * 4}]))
     path = tmp_path / "bridge"
     with Image.open(FIXTURES / "images" / "bridge.jpg") as drawn:
         drawn.convert("RGB").resize((640, 480)).save(path, kind)
@@ -291,14 +284,14 @@ def test_an_input_is_read_once(kind, tmp_path, make_list):
             return found
 
     lent = Counted(content)
-    assert engine.screen(lent).verdict == "no_match"
-    assert len(content) <= lent.bytes <= len(content) + 4096  # by which it is told what it is
+    assert screener.screen(lent).verdict == "no_match"
+    assert len(content) <= lent.bytes <= len(content) + 4096  # from which its type is recognised
 
     def given():
         return int(Path("/proc/self/io").read_text().split()[1])  # to this process, by any read
 
     if os.access("/proc/self/io", os.R_OK):
-        engine.screen(path)  # loads what there is to load
+        screener.screen(path)  # loads what there is to load
         before = given()
-        assert engine.screen(path).verdict == "no_match"
+        assert screener.screen(path).verdict == "no_match"
         assert given() - before <= len(content) + 16384

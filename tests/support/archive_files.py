@@ -1,8 +1,13 @@
 """Archives of drawn members."""
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
+
+PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
 def zipped(members, way=zipfile.ZIP_DEFLATED):
@@ -40,3 +45,10 @@ def locked(members):
         while (at := data.find(magic, at + 1)) >= 0:
             data[at + offset] |= 1
     return bytes(data)
+
+
+def special(name, kind, link=""):
+    """A member of a tar file that is no regular file."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info

@@ -5,7 +5,7 @@ from screener.media.files.limits import Limits
 from screener.media.image import open_image
 
 
-def walked(data, **limits):
+def frames_and_reason(data, **limits):
     """The frames of a file, and the reason of what ends them."""
     frames = []
     try:
@@ -16,7 +16,7 @@ def walked(data, **limits):
     return frames, None
 
 
-def told(data):
+def pixels_and_reason(data):
     """The pixels of each frame of a file, and the reason that follows them."""
-    frames, reason = walked(data)
+    frames, reason = frames_and_reason(data)
     return [frame.pixels for frame in frames], reason

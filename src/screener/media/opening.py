@@ -1,4 +1,4 @@
-"""Opening an input by what it holds: a picture or a video, and from there on one path."""
+"""The way into an input by its content: a picture or a video."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def open(
 ) -> Picture:
     """Open a file's bytes, the open file of a video, a Pillow image or an array.
 
-    What `image.open` and `video.open` raise; `no_video` for a file of sound alone. `seconds` bound
-    the decoding of a video, and of a clip that is hidden in a picture's file.
+    Raises what `open_image.open` and `frames.open` raise, and MediaError `no_video` for a file of
+    sound alone. `seconds` bounds the decoding of a video, and of a clip hidden in a picture's file.
     """
     if not isinstance(content, bytes):
         if isinstance(content, Image.Image | np.ndarray):
@@ -37,7 +37,7 @@ def open(
     if mime in CONTAINERS:
         return _open_video(content, limits=limits, sampling=sampling, seconds=seconds)
     if mime is not None and mime.startswith("audio/"):
-        raise MediaError("no_video", f"{mime} is sound; a cover that it may have is not looked at")
+        raise MediaError("no_video", f"{mime} is sound; a cover in it is not screened")
     clips = partial(_open_video, limits=limits, sampling=sampling, seconds=seconds)
     return open_image.open(content, limits=limits, clips=clips)
 
@@ -49,8 +49,6 @@ def _open_video(
     sampling: Sampling | None,
     seconds: float | None,
 ) -> Picture:
-    from screener.media.video import (
-        frames,  # not with this module: much, and most programs open none
-    )
+    from screener.media.video import frames  # slow to import, and needed for videos only
 
     return frames.open(content, limits=limits, sampling=sampling, seconds=seconds)

@@ -110,7 +110,7 @@ class Finished:
             lines, state = self._lines(
                 Seen(
                     name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
-                    self._decided_by, extra, name.of_no_state,
+                    self._decided_by, extra, name.has_no_state,
                 )
             )  # fmt: skip
             free = (self._states[lines] == state) & ~self._taken[lines]

@@ -14,7 +14,7 @@ from screener.arguments import within
 from screener.errors import MediaError, PolicyError, WorkerError
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
-from screener.media.source import Name, called
+from screener.media.source import Name, name_of_label
 from screener.scanning.backlog import Backlog, Item
 from screener.scanning.cache.hash_cache import HashCache, check_open
 from screener.scanning.inputs.expand import FilePath, places
@@ -283,6 +283,6 @@ def _named(hashed: Hashed, item: Item, seconds: float) -> Hashed:
     if name is None and (told.text, told.raw, told.archives, told.same) == (path, None, (), ()):
         name = told
     elif name is None:
-        given = called(path)
+        given = name_of_label(path)
         name = Name(given.text, given.raw, told.size, told.mtime_ns)
     return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

@@ -19,7 +19,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.media import source
 from screener.media.image import pixels
-from screener.media.source import Item, Name, called
+from screener.media.source import Item, Name, name_of_label
 from screener.screening.input.hash_item import Hashed
 from screener.screening.input.hasher import Hasher
 from screener.screening.matching import video_search
@@ -97,7 +97,7 @@ def _named(given: Any) -> Name:
     """The name of an item; HashError for a number, which no Result could carry."""
     if given is not None and not isinstance(given, str | bytes | PathLike):
         raise HashError(f"an item is named by a text, not by {type(given).__name__}")
-    return called(given)
+    return name_of_label(given)
 
 
 _AHEAD_S = 300.0  # by which the clock of whoever imports a list may be ahead of ours
@@ -188,7 +188,7 @@ class Screener:
         floats: `screen_many` has a Result for those too. A crash of a decoder's C code takes the
         process with it: `scan` runs each file in a worker process that may die.
         """
-        source.check(item)
+        source.check_item(item)
         return self.screen_many([item], inputs=[input])[0]
 
     def screen_many(
@@ -205,7 +205,7 @@ class Screener:
         """
         surely = self.hasher
         sketching = replace(surely, sketches=True)
-        given = source.several(items)
+        given = source.item_list(items)
         names = names_of(inputs, len(given))
         # What can be read once only is hashed surely at once.
         hashed = [
@@ -396,7 +396,7 @@ def _hashed(hasher: Hasher, item: Item, name: Name) -> Hashed:
     screen, it is `unreadable`.
     """
     try:
-        source.check(item)
+        source.check_item(item)
     except (TypeError, HashError) as error:
         made = Hashed(Name(), trouble=MediaError("unreadable", str(error)))
     else:

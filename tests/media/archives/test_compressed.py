@@ -1,4 +1,4 @@
-"""Packed files unpack as Python's own readers unpack them, and end where they end."""
+"""Compressed files unpack as with Python's own readers, and end where they end."""
 
 import bz2
 import gzip
@@ -20,7 +20,7 @@ TEXT = BLOCK * 60  # 300 kB, which pack well
 
 
 def unpacked(kind, data):
-    """A stream of what it unpacks to."""
+    """Return a stream of the unpacked bytes."""
     return PACKED[kind](io.BytesIO(data))
 
 
@@ -30,7 +30,7 @@ def unpacked(kind, data):
 )
 @pytest.mark.parametrize("zeros", [0, 4, 70_000])
 def test_runs_one_after_another_are_read_as_one(kind, parts, zeros):
-    """However many, with zeros behind them, as tapes and blocks of disks have them."""
+    """Any number of runs, with zeros behind them, as tapes and disks pad them."""
     pack, reader = PACKERS[kind]
     data = b"".join(map(pack, parts))
     with reader(io.BytesIO(data)) as expected, unpacked(kind, data + bytes(zeros)) as found:
@@ -40,8 +40,8 @@ def test_runs_one_after_another_are_read_as_one(kind, parts, zeros):
 
 @pytest.mark.parametrize("kind", PACKERS)
 @pytest.mark.parametrize("behind", [b"\xff\xd8\xff\xe0 a picture", b"\0\0\0\0x", b"B", b"BZh9x"])
-def test_bytes_behind_the_end_are_told(kind, behind):
-    """Behind what was read well; Python's own readers of bzip2 and xz say nothing."""
+def test_bytes_behind_the_end_are_reported(kind, behind):
+    """Python's own readers of bzip2 and xz ignore them."""
     stream = unpacked(kind, PACKERS[kind][0](TEXT) + behind)
     assert stream.read(len(TEXT)) == TEXT
     with pytest.raises((OSError, EOFError, lzma.LZMAError)):
@@ -49,8 +49,8 @@ def test_bytes_behind_the_end_are_told(kind, behind):
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_cut_short_it_is_told_wherever_it_is_cut(kind):
-    """As an end that came too early."""
+def test_cut_short_it_is_reported_wherever_it_is_cut(kind):
+    """A cut stream raises EOFError."""
     data = PACKERS[kind][0](TEXT)
     for length in range(20, len(data), 97):
         with pytest.raises(EOFError):
@@ -59,7 +59,7 @@ def test_cut_short_it_is_told_wherever_it_is_cut(kind):
 
 @pytest.mark.parametrize("kind", PACKERS)
 def test_any_way_through_it_reads_what_is_there(kind):
-    """Forwards, backwards and beyond its end."""
+    """Seeking goes forwards, backwards and beyond the end."""
     rng = random.Random(2)
     plain = io.BytesIO(TEXT)
     stream = unpacked(kind, PACKERS[kind][0](TEXT[:7000]) + PACKERS[kind][0](TEXT[7000:]))
@@ -78,9 +78,7 @@ def test_any_way_through_it_reads_what_is_there(kind):
 
 @pytest.mark.parametrize("kind", PACKERS)
 def test_a_bomb_is_unpacked_as_far_as_it_is_asked_for(kind):
-    """64 MiB of zeros, packed to next to nothing, take little more than the 8 MiB that xz looks
-    back on.
-    """
+    """64 MiB of zeros take little more memory than the 8 MiB window of xz."""
     import tracemalloc
 
     data = PACKERS[kind][0](bytes(64 << 20))

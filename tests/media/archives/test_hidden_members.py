@@ -1,9 +1,6 @@
-"""Archives that hide members from a reader are never cleared, and ordinary ones are."""
+"""Archives that hide members from some readers are never cleared; ordinary ones are."""
 
-import bz2
-import gzip
 import io
-import lzma
 import shutil
 import struct
 import subprocess
@@ -13,6 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
+from archive_files import PACKERS
 from picture_bytes import jpeg, png, saved
 from workers_backwards import Backwards
 
@@ -21,20 +19,19 @@ from screener.hashing import pdq
 from screener.scanning.inputs.expand import places
 from screener.scanning.scan import results_of, told_by
 
-PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 BZIP2, LZMA = zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
 
 
 @pytest.fixture
 def decoy(scene):
-    """A picture's file that is not listed."""
+    """Return the file of a picture that is not listed."""
     return png(scene(1, (160, 120)))
 
 
 @pytest.fixture
 def listed(scene):
-    """The file of the listed picture, small enough for a comment."""
+    """Return the file of the listed picture, small enough for a comment."""
     data = jpeg(scene(0, (160, 120)), quality=85)
     assert len(data) < 1 << 15
     return data
@@ -42,11 +39,9 @@ def listed(scene):
 
 @pytest.fixture
 def verdicts(make_list, scene, tmp_path):
-    """Scans an archive with a list of the one picture; name, verdict and reason of each line that
-    counts: of an archive that its members speak for, none.
-    """
+    """Return a function that scans an archive: name, verdict and reason of each result."""
     text = pdq.compute(np.asarray(scene(0, (160, 120)))).text
-    engine = Screener(make_list([{"id": "one", "pdq": text}]), policy=Policy())
+    screener = Screener(make_list([{"id": "one", "pdq": text}]), policy=Policy())
 
     def found(data):
         (tmp_path / "a").write_bytes(data)
@@ -56,7 +51,7 @@ def verdicts(make_list, scene, tmp_path):
                 str(one.verdict),
                 one.reason and str(one.reason),
             )
-            for one in results_of(told_by(Backwards, engine, places(tmp_path / "a")))
+            for one in results_of(told_by(Backwards, screener, places(tmp_path / "a")))
             if one.counts
         ]
 
@@ -64,7 +59,7 @@ def verdicts(make_list, scene, tmp_path):
 
 
 def packed(data, way):
-    """The data as a zip file packs them in that way."""
+    """Return the data as a zip file compresses them."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", way) as archive:
         archive.writestr("a", data)
@@ -74,30 +69,30 @@ def packed(data, way):
 
 
 class Entry:
-    """A member of a zip file that is drawn; what its directory says may differ from its header.
+    """A member of a zip file; its directory entry may differ from its header.
 
-    With `at` it has no header of its own: the directory says that it begins there.
+    With `at` it has no header of its own: the directory points there.
     """
 
-    def __init__(self, name, data, way=STORED, /, **told):
+    def __init__(self, name, data, way=STORED, /, **declared):
         self.header = {"name": name, "way": way, "flags": 0, "crc": zlib.crc32(data)}
         self.header |= {"packed": len(packed(data, way)), "size": len(data), "extra": b""}
-        self.body, self.comment = packed(data, way), told.pop("comment", b"")
-        self.body += told.pop("behind", b"")
-        self.header |= told.pop("header", {})
-        self.at = told.pop("at", None)
-        self.entry = self.header | told
+        self.body, self.comment = packed(data, way), declared.pop("comment", b"")
+        self.body += declared.pop("behind", b"")
+        self.header |= declared.pop("header", {})
+        self.at = declared.pop("at", None)
+        self.entry = self.header | declared
 
-    def fields(self, told):
+    def fields(self, declared):
         """What both records have of it."""
         return struct.pack(
-            "<5H3I2H", 20, told["flags"], told["way"], 0, 33, told["crc"], told["packed"],
-            told["size"], len(told["name"]), len(told["extra"]),
+            "<5H3I2H", 20, declared["flags"], declared["way"], 0, 33, declared["crc"],
+            declared["packed"], declared["size"], len(declared["name"]), len(declared["extra"]),
         )  # fmt: skip
 
 
 def zip_of(*entries, comment=b""):
-    """A zip file of those members."""
+    """Return a zip file of those members."""
     data, directory = b"", b""
     for one in entries:
         directory += b"PK\1\2" + struct.pack("<H", 20) + one.fields(one.entry)
@@ -114,16 +109,16 @@ def zip_of(*entries, comment=b""):
 
 
 def local(name, data, way=STORED):
-    """A member with its header, which no directory names."""
+    """Return a member with its header, without a directory entry."""
     return zip_of(Entry(name, data, way)).partition(b"PK\1\2")[0]
 
 
 @pytest.mark.parametrize("way", [STORED, DEFLATED, BZIP2, LZMA])
 @pytest.mark.parametrize("hidden", ["local file", "picture", "one byte"])
-def test_bytes_that_are_counted_to_a_member_beyond_its_data_are_told(
+def test_bytes_that_are_counted_to_a_member_beyond_its_data_are_reported(
     verdicts, decoy, listed, way, hidden
 ):
-    """A reader stops where the data end; who unpacks from the front goes on."""
+    """Some readers stop at the end of the data, others read on."""
     more = {"local file": local(b"x.jpg", listed), "picture": listed, "one byte": b"x"}[hidden]
     size = len(packed(decoy, way)) + len(more)
     counted = {"packed": size, "header": {"packed": len(packed(decoy, way))}}
@@ -140,8 +135,8 @@ def test_bytes_that_are_counted_to_a_member_beyond_its_data_are_told(
     assert verdicts(shown) == [("a!b.jpg", "match", None)]
 
 
-def test_bytes_beyond_the_data_are_told_wherever_the_data_end(verdicts, decoy, listed):
-    """Also if the data end just where a piece of them does that is unpacked at once."""
+def test_bytes_beyond_the_data_are_reported_wherever_the_data_end(verdicts, decoy, listed):
+    """Also if the data end at the border of a piece that is unpacked at once."""
     size = (1 << 16) - 2 * 5
     data = decoy + bytes(size - len(decoy))
     blocks = [(0, data[:60_000]), (1, data[60_000:])]
@@ -157,35 +152,33 @@ def test_bytes_beyond_the_data_are_told_wherever_the_data_end(verdicts, decoy, l
 
 
 @pytest.mark.parametrize("way", [DEFLATED, BZIP2, LZMA])
-def test_data_that_unpack_to_more_than_is_declared_are_told(verdicts, decoy, listed, way):
-    """Unpackers that go by the data find a listed picture behind the one that is declared."""
+def test_data_that_unpack_to_more_than_is_declared_are_reported(verdicts, decoy, listed, way):
+    """Some unpackers follow the data, and find a listed picture behind the declared one."""
     body = decoy + listed
-    told = {"size": len(decoy), "crc": zlib.crc32(decoy)}
+    declared = {"size": len(decoy), "crc": zlib.crc32(decoy)}
 
-    found = verdicts(zip_of(Entry(b"a.png", body, way, header=told)))
+    found = verdicts(zip_of(Entry(b"a.png", body, way, header=declared)))
 
     assert found == [("a!a.png", "unscreened", "undecodable")]
 
 
-def test_data_that_unpack_to_less_than_is_declared_are_told(verdicts, decoy):
-    """A checksum that fits the data proves nothing of their length."""
-    told = {"size": len(decoy) + 10}
-    assert verdicts(zip_of(Entry(b"a.png", decoy, DEFLATED, header=told))) == [
+def test_data_that_unpack_to_less_than_is_declared_are_reported(verdicts, decoy):
+    """A matching checksum proves nothing about the length."""
+    declared = {"size": len(decoy) + 10}
+    assert verdicts(zip_of(Entry(b"a.png", decoy, DEFLATED, header=declared))) == [
         ("a!a.png", "unscreened", "undecodable")
     ]
 
 
 @pytest.mark.parametrize("way", [STORED, DEFLATED])
 @pytest.mark.parametrize("counted", [True, False])
-def test_a_folder_that_its_header_says_is_a_file_is_looked_at(
-    verdicts, decoy, listed, way, counted
-):
-    """With its data counted to it or in a gap; the archive is never cleared."""
-    told = {"name": b"x/", "size": 0, "crc": 0} | ({} if counted else {"packed": 0})
+def test_a_folder_that_its_header_says_is_a_file_is_screened(verdicts, decoy, listed, way, counted):
+    """With its data counted to it or in a gap, the archive is never cleared."""
+    declared = {"name": b"x/", "size": 0, "crc": 0} | ({} if counted else {"packed": 0})
     other = Entry(b"a.png", decoy)
 
-    found = verdicts(zip_of(Entry(b"x.jpg", listed, way, **told), other))
-    clean = verdicts(zip_of(Entry(b"x.png", decoy, way, **told), other))
+    found = verdicts(zip_of(Entry(b"x.jpg", listed, way, **declared), other))
+    clean = verdicts(zip_of(Entry(b"x.png", decoy, way, **declared), other))
 
     assert found == [
         ("a!x.jpg", "match", None), ("a!a.png", "no_match", None),
@@ -195,26 +188,26 @@ def test_a_folder_that_its_header_says_is_a_file_is_looked_at(
 
 
 def test_a_folder_with_data_is_never_dropped(verdicts, decoy, listed):
-    """By any name and with no sizes in its header: it is a member that cannot be read."""
-    for told in (
+    """By any name and without sizes in its header, it is a member that cannot be read."""
+    for declared in (
         {"size": 0, "crc": 0},
         {"size": 0, "crc": 0, "header": {"flags": 8, "packed": 0, "size": 0, "name": b"x.jpg"}},
     ):
-        found = verdicts(zip_of(Entry(b"x/", listed, **{"name": b"x/"} | told)))
+        found = verdicts(zip_of(Entry(b"x/", listed, **{"name": b"x/"} | declared)))
         assert "no_match" not in {verdict for _, verdict, _ in found}
-        assert found[-1] == ("a", "unscreened", "undecodable"), told
+        assert found[-1] == ("a", "unscreened", "undecodable"), declared
 
 
 @pytest.mark.parametrize("way", [STORED, DEFLATED])
-def test_a_member_that_its_header_says_is_packed_otherwise_is_told(verdicts, decoy, way):
-    """Some unpackers go by the header, and unpack something else."""
-    told = {"way": way, "header": {"way": DEFLATED if way == STORED else STORED}}
-    found = verdicts(zip_of(Entry(b"a.png", decoy, way, **told)))
+def test_a_member_that_its_header_says_is_packed_otherwise_is_reported(verdicts, decoy, way):
+    """Some unpackers follow the header, and unpack something else."""
+    declared = {"way": way, "header": {"way": DEFLATED if way == STORED else STORED}}
+    found = verdicts(zip_of(Entry(b"a.png", decoy, way, **declared)))
     assert found == [("a!a.png", "unscreened", "undecodable")]
 
 
-def test_members_that_overlap_are_told(verdicts, decoy, listed):
-    """What stands in the header of the one may be taken for data of the other."""
+def test_members_that_overlap_are_reported(verdicts, decoy, listed):
+    """The header of one may be taken for data of the other."""
     inner = local(b"b.png", decoy)
     outer = Entry(b"a.png", decoy + inner, header={"extra": field(listed)}, extra=b"")
     at = zip_of(outer).index(inner)
@@ -225,22 +218,22 @@ def test_members_that_overlap_are_told(verdicts, decoy, listed):
 
 
 def field(data):
-    """A field of extra bytes."""
+    """Return an extra field."""
     return struct.pack("<2H", 0x9999, len(data)) + data
 
 
 @pytest.mark.parametrize("hidden", ["JPEG", "PNG", "GIF", "zip"])
 @pytest.mark.parametrize("where", ["comment", "member", "extra", "header", "second"])
-def test_a_file_in_a_comment_or_in_extra_bytes_is_told(verdicts, scene, decoy, where, hidden):
-    """Of the archive or of any member, in its directory or before the data."""
+def test_a_file_in_a_comment_or_in_extra_bytes_is_reported(verdicts, scene, decoy, where, hidden):
+    """In the comment of the archive or of any member, and in extra fields of either place."""
     small = scene(0, (80, 60))
     data = local(b"x.jpg", jpeg(small), DEFLATED) if hidden == "zip" else saved(small, hidden)
-    told = {
+    declared = {
         "comment": {}, "member": {"comment": b"words " + data}, "extra": {"extra": field(data)},
         "header": {"header": {"extra": field(data)}, "extra": b""},
         "second": {"header": {"extra": field(b"abc") + field(data)}, "extra": b""},
     }[where]  # fmt: skip
-    entries = Entry(b"b.png", decoy), Entry(b"a.png", decoy, **told), Entry(b"c.png", decoy)
+    entries = Entry(b"b.png", decoy), Entry(b"a.png", decoy, **declared), Entry(b"c.png", decoy)
 
     found = verdicts(zip_of(*entries, comment=data if where == "comment" else b""))
 
@@ -249,11 +242,11 @@ def test_a_file_in_a_comment_or_in_extra_bytes_is_told(verdicts, scene, decoy, w
 
 
 def described(name, data, way):
-    """A member whose sizes stand behind its data, as who writes to a pipe has them."""
-    told = zlib.crc32(data), len(packed(data, way)), len(data)
-    behind = b"PK\7\b" + struct.pack("<3I", *told)
+    """Return a member whose sizes stand behind its data, as written to a pipe."""
+    declared = zlib.crc32(data), len(packed(data, way)), len(data)
+    behind = b"PK\7\b" + struct.pack("<3I", *declared)
     empty = {"flags": 8, "crc": 0, "packed": 0, "size": 0}
-    counted = dict(zip(("crc", "packed", "size"), told, strict=True))
+    counted = dict(zip(("crc", "packed", "size"), declared, strict=True))
     return Entry(name, data, way, behind=behind, header=empty, **counted)
 
 
@@ -282,7 +275,7 @@ ORDINARY = {
 
 @pytest.mark.parametrize("make", ORDINARY.values(), ids=ORDINARY)
 def test_an_ordinary_zip_file_is_cleared(verdicts, decoy, make):
-    """Nothing in it is told of but empty files, which are empty."""
+    """Only its empty files have a reason."""
     found = verdicts(zip_of(*make(decoy), comment=b"words " * 500))
 
     pictures = [one for one in found if one[0].endswith(".png")]
@@ -315,7 +308,7 @@ TOOLS = {
     ("tool", "command"), [(tool, one) for tool, commands in TOOLS.items() for one in commands]
 )
 def test_what_common_tools_write_is_cleared(verdicts, tmp_path, decoy, tool, command):
-    """Folders, an empty file, links and holes among it. Links alone are unreadable."""
+    """Folders, an empty file and holes are no trouble; links alone are `unreadable`."""
     if shutil.which(tool) is None:
         pytest.skip(f"no {tool} on this machine")
     folder = tmp_path / "in"
@@ -336,22 +329,22 @@ def test_what_common_tools_write_is_cleared(verdicts, tmp_path, decoy, tool, com
 
 
 def header(name, size, kind=b"0", link=""):
-    """The header of a member of a tar file."""
+    """Return the header of a member of a tar file."""
     info = tarfile.TarInfo(name)
     info.size, info.type, info.linkname = size, kind, link
     return info.tobuf(tarfile.USTAR_FORMAT)
 
 
 def member(name, data, kind=b"0"):
-    """A member of a tar file, with its header."""
+    """Return a member of a tar file with its header."""
     return header(name, len(data), kind) + data + bytes(-len(data) % 512)
 
 
 def record(keyword, value):
-    """A record of an extended header."""
+    """Return a record of an extended header."""
     length = len(keyword) + len(value) + 3
-    while (told := len(str(length)) + len(keyword) + len(value) + 3) != length:
-        length = told
+    while (declared := len(str(length)) + len(keyword) + len(value) + 3) != length:
+        length = declared
     return b"%d %s=%s\n" % (length, keyword, value)
 
 
@@ -370,7 +363,7 @@ GLOBALS = {
 def test_a_global_header_that_says_what_members_are_hides_none(
     verdicts, decoy, listed, records, pack
 ):
-    """Unpackers heed it, or not: members are read by their own headers, and nothing is cleared."""
+    """Only some unpackers obey it: members are read by their own headers, nothing is cleared."""
     said = member("pax", b"".join(record(*one) for one in records.items()), b"g")
 
     found = verdicts(pack(said + member("a.png", decoy) + member("b.jpg", listed) + END))
@@ -381,8 +374,10 @@ def test_a_global_header_that_says_what_members_are_hides_none(
     ]  # fmt: skip
 
 
-def test_a_global_size_that_hides_a_member_from_gnu_tar_is_told(verdicts, tmp_path, decoy, listed):
-    """GNU's tar unpacks, as the one member, what another reader takes for two."""
+def test_a_global_size_that_hides_a_member_from_gnu_tar_is_reported(
+    verdicts, tmp_path, decoy, listed
+):
+    """GNU tar unpacks one member where another reader finds two."""
     if shutil.which("tar") is None:
         pytest.skip("no tar on this machine")
     first, second = member("a.png", decoy), member("b.jpg", listed)
@@ -403,18 +398,16 @@ KINDS = {
 
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
-@pytest.mark.parametrize("told", ["header", "extended"])
+@pytest.mark.parametrize("declared", ["header", "extended"])
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_member_without_content_that_has_a_size_is_told(
-    verdicts, decoy, listed, kind, told, pack
+def test_a_member_without_content_that_has_a_size_is_reported(
+    verdicts, decoy, listed, kind, declared, pack
 ):
-    """Some unpackers pass over so many bytes, and others look there for the next member: each of
-    two members may be the one that is hidden from somebody.
-    """
+    """Some unpackers skip so many bytes, others look for the next member there."""
     covering = header("c.png", len(decoy) + -len(decoy) % 512 + len(member("b.jpg", listed)))
     covering += decoy + bytes(-len(decoy) % 512)
     size = b"%d" % len(covering)
-    before = member("pax", record(b"size", size), b"x") if told == "extended" else b""
+    before = member("pax", record(b"size", size), b"x") if declared == "extended" else b""
     data = before + header("l", 0 if before else len(covering), kind, "a") + covering
 
     found = verdicts(pack(member("a.png", decoy) + data + member("b.jpg", listed) + END))
@@ -423,11 +416,11 @@ def test_a_member_without_content_that_has_a_size_is_told(
     assert found[-1] == ("a", "unscreened", "undecodable")
 
 
-@pytest.mark.parametrize("told", ["header", "extended"])
-def test_a_file_that_is_named_as_a_folder_is_told(verdicts, tmp_path, decoy, listed, told):
-    """GNU's tar looks for members in its content."""
+@pytest.mark.parametrize("declared", ["header", "extended"])
+def test_a_file_that_is_named_as_a_folder_is_reported(verdicts, tmp_path, decoy, listed, declared):
+    """GNU tar looks for members in its content."""
     content = member("b.jpg", listed)
-    before = member("pax", record(b"path", b"d/"), b"x") if told == "extended" else b""
+    before = member("pax", record(b"path", b"d/"), b"x") if declared == "extended" else b""
     name = "d" if before else "d/"
     data = before + header(name, len(content)) + content + member("a.png", decoy) + END
 
@@ -443,15 +436,15 @@ def test_a_file_that_is_named_as_a_folder_is_told(verdicts, tmp_path, decoy, lis
 @pytest.mark.parametrize(
     "body", [b"13  size=100\n", b"012 size=10\n", b"\0 11 size=10\n", b"99 size=10\n", b"5 a=b\n"]
 )
-def test_an_extended_header_that_is_no_list_of_records_is_told(verdicts, decoy, body):
-    """Readers make different things of it."""
+def test_an_extended_header_that_is_no_list_of_records_is_reported(verdicts, decoy, body):
+    """Readers disagree about it."""
     found = verdicts(member("pax", body, b"x") + member("a.png", decoy) + END)
     assert "unscreened" in {verdict for _, verdict, _ in found}
 
 
 @pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
 @pytest.mark.parametrize("kind", [b"x", b"g", b"X", b"L", b"K"])
-def test_a_file_in_a_comment_of_a_tar_file_is_told(verdicts, decoy, listed, kind, pack):
+def test_a_file_in_a_comment_of_a_tar_file_is_reported(verdicts, decoy, listed, kind, pack):
     """In a comment of one member or of all, in any other record, and in a name."""
     bodies = [listed] if kind in b"LK" else [record(b"comment", listed), record(b"X.y", listed)]
     for body in bodies:

@@ -1,4 +1,4 @@
-"""Sniffing: the type of a file from its first bytes."""
+"""The type of a file from its first bytes."""
 
 import io
 import tarfile
@@ -34,7 +34,7 @@ from screener.media.image.open_image import open as open_picture
     ],
 )
 def test_files_that_pillow_writes(format: str, mime: str) -> None:
-    """The usual formats are told by real files, and the pictures among them are decodable."""
+    """The usual formats are recognised in real files, and pictures among them are decodable."""
     assert sniff(saved(Image.new("RGB", (32, 32)), format)) == mime
     assert decodable(mime) == mime.startswith("image/")
 
@@ -59,12 +59,12 @@ def test_files_that_pillow_writes(format: str, mime: str) -> None:
     ],
 )
 def test_iso_brands(brands: bytes, mime: str) -> None:
-    """One container holds stills and videos: the brands tell which."""
+    """Stills and videos share a container; the brands distinguish them."""
     assert sniff(box(b"ftyp", brands)) == mime
 
 
 def test_a_jbig_is_no_icon() -> None:
-    """Of one plane it begins as an icon does, and goes on as one without a picture."""
+    """A JBIG of one plane begins like an icon without a picture."""
     head = bytes([0, 0, 1, 0]) + b"".join(side.to_bytes(4, "big") for side in (401, 299, 99))
 
     with pytest.raises(MediaError, match="unsupported: image/x-jbig is not decoded"):
@@ -72,8 +72,8 @@ def test_a_jbig_is_no_icon() -> None:
 
 
 @pytest.mark.parametrize(("size", "before"), [(188, 0), (192, 4)])
-def test_a_transport_stream_is_told_by_its_first_five_packets(size: int, before: int) -> None:
-    """By the byte that each of them begins with, of files and of discs; four may be chance."""
+def test_a_transport_stream_is_recognised_by_its_first_five_packets(size: int, before: int) -> None:
+    """Each begins with the sync byte, in files and on discs; four may be chance."""
     packet = bytes(before) + b"\x47" + bytes(size - before - 1)
     stream = packet * 5
     begins = before + 4 * size
@@ -95,7 +95,7 @@ NAMES = [
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tar_file_is_one_whatever_its_first_member_is_called(name: str, form: int) -> None:
-    """A name may spell the signature of a picture; the sum in the header says that it is a name."""
+    """A name may spell the signature of a picture; the header's checksum is right."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
         archive.addfile(tarfile.TarInfo(name))
@@ -107,7 +107,7 @@ def test_a_tar_file_is_one_whatever_its_first_member_is_called(name: str, form: 
     "start", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a\x10\0\x10\0"]
 )
 def test_a_picture_that_has_a_tar_files_word_and_sum_is_a_picture(start: bytes) -> None:
-    """What no name of a member can be, is none."""
+    """Bytes that cannot be a member's name are not one."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("a"))
@@ -121,7 +121,7 @@ def test_a_picture_that_has_a_tar_files_word_and_sum_is_a_picture(start: bytes) 
 
 
 def test_a_picture_that_has_a_tar_files_word_alone_is_a_picture() -> None:
-    """Without the sum, what comes first decides."""
+    """Without the checksum, the first bytes decide."""
     data = b"GIF89a.jpg".ljust(257, b"\0") + b"ustar"
 
     assert sniff(data.ljust(512, b"\0")) == sniff(data) == "image/gif"
@@ -129,7 +129,7 @@ def test_a_picture_that_has_a_tar_files_word_alone_is_a_picture() -> None:
 
 @given(st.binary(max_size=80))
 def test_any_bytes_have_an_answer(data: bytes) -> None:
-    """Sniffing never raises; what has no type is not decodable."""
+    """Any bytes have a type or none, and a file without a type is not decodable."""
     mime = sniff(data)
     assert mime is None or "/" in mime
     assert not decodable(None)

@@ -1,4 +1,4 @@
-"""Backdrops: pictures set before a blurred copy of themselves, or before a run of colours."""
+"""Pictures in front of a blurred copy of themselves, or of a gradient."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from screener.media.image.trim import trimmed
 
 
 def blurred(picture, size, *, light=1.0):
-    """A blurred copy that fills the frame, as apps make it, often darkened."""
+    """Return a blurred copy that fills the frame, as apps make it, often darkened."""
     copy = ImageOps.fit(picture, size).filter(ImageFilter.GaussianBlur(max(size) / 40))
     return copy.point(lambda value: int(value * light))
 
 
 def run_of_colours(picture, size):
-    """From the colour of the picture's top to that of its bottom."""
+    """Return a gradient from the colour of the picture's top to that of its bottom."""
     ends = np.asarray(picture.resize((1, 2), Image.Resampling.BOX), float)
     share = np.linspace(0, 1, size[1])[:, np.newaxis, np.newaxis]
     rows = ends[:1] * (1 - share) + ends[1:] * share
@@ -30,17 +30,17 @@ def run_of_colours(picture, size):
 
 
 def by_night(picture):
-    """As dark as little light leaves it."""
+    """Return the picture as dark as at night."""
     return picture.point(lambda value: value // 4)
 
 
 def in_fog(picture):
-    """As bright, and of as little contrast."""
+    """Return the picture bright and of little contrast."""
     return picture.point(lambda value: 180 + value // 4)
 
 
 def before(backdrop, picture, share=1.0):
-    """The picture in the middle, as large as fits, or a share of that; and where it is."""
+    """Return the picture in the middle of a backdrop, and its place."""
     factor = min(backdrop.width / picture.width, backdrop.height / picture.height) * share
     size = (round(picture.width * factor), round(picture.height * factor))
     left, top = (backdrop.width - size[0]) // 2, (backdrop.height - size[1]) // 2
@@ -50,7 +50,7 @@ def before(backdrop, picture, share=1.0):
 
 
 def box_of(view, pixels):
-    """Where a view of pixels lies: left, top, right, bottom."""
+    """Return left, top, right and bottom of a view of pixels."""
     start = view.__array_interface__["data"][0] - pixels.__array_interface__["data"][0]
     top, left = divmod(start, pixels.strides[0])
     left //= pixels.strides[1]
@@ -73,7 +73,9 @@ WAYS = {
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
-    """To a row and a column, as stored and after a JPEG, in colour and grey; on its side, too."""
+    """Exact to a row and a column, as stored and as a JPEG, in colour and grey, upright and on its
+    side.
+    """
     for seed in (3, 8, 15):
         made, box = WAYS[way](scene(seed))
         for shown in (made, Image.open(io.BytesIO(jpeg(made, quality=80)))):
@@ -88,7 +90,7 @@ def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
 
 @pytest.mark.parametrize(("edge", "light"), [(8, 1.0), (16, 0.6), (24, 0.8)])
 def test_a_picture_is_found_before_a_backdrop_that_begins_as_a_bar_does(scene, edge, light):
-    """As where the picture is dark along an edge: whatever is taken for bars, however often."""
+    """For example if the picture is dark along an edge, whatever is taken for bars."""
     dark = np.asarray(scene(0, (400, 300)).convert("RGB")).copy()
     dark[:edge] = 12
     picture = Image.fromarray(dark)
@@ -116,7 +118,7 @@ def test_a_picture_within_bars_is_found_before_its_backdrop(scene):
 
 
 def test_a_picture_that_has_no_backdrop_has_none():
-    """Nor noise, nor what has a straight edge on one side, or at another distance on the other."""
+    """Noise has none, nor has a straight edge on one side, or at different distances."""
     rng = np.random.default_rng(5)
     noise = rng.integers(0, 256, (300, 300), np.uint8)
     plain = np.full((300, 300), 90, np.uint8)
@@ -129,27 +131,24 @@ def test_a_picture_that_has_no_backdrop_has_none():
 
 @pytest.mark.parametrize("seed", range(30, 60))
 def test_a_whole_scene_is_not_cut(scene, seed):
-    """What an ordinary picture shows is not taken for something behind it."""
+    """What an ordinary picture shows is no backdrop."""
     assert trimmed(np.asarray(scene(seed))) == ()
 
 
 def test_a_copy_before_a_backdrop_matches(scene, make_list):
-    """A listed picture that was posted upright on a blurred copy of itself, as a JPEG; an unlisted
-    one that was posted so does not.
-    """
+    """A listed picture posted on a blurred copy of itself is found; an unlisted one is not."""
     known = make_list([{"id": "listed", "pdq": pdq.compute(np.asarray(scene(8))).text}])
-    engine = Screener(known)
+    screener = Screener(known)
 
-    found = engine.screen(jpeg(before(blurred(scene(8), (540, 960)), scene(8))[0], quality=80))
-    other = engine.screen(jpeg(before(blurred(scene(9), (540, 960)), scene(9))[0], quality=80))
+    found = screener.screen(jpeg(before(blurred(scene(8), (540, 960)), scene(8))[0], quality=80))
+    other = screener.screen(jpeg(before(blurred(scene(9), (540, 960)), scene(9))[0], quality=80))
 
     assert [(one.entry, one.region) for one in found.matches] == [("listed", "trimmed")]
     assert other.verdict == "no_match"
 
 
 def test_recall_over_photos(material):
-    """Of photos set before a blurred copy in a frame of another shape, four in five are found:
-    the edge of many is as white as what is behind it."""
+    """Four in five photos are found; the edge of many is as white as the backdrop."""
     found, tried = 0, 0
     for path in sorted((material / "photos-fp-mini").glob("*.jpg"))[::8]:
         picture = Image.open(path).convert("RGB")

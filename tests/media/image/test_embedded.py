@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from drawn_videos import clip
+from frames_of_file import frames_and_reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from picture_bytes import saved
@@ -19,7 +20,6 @@ from png_chunks import chunk
 from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashing import pdq
-from screener.media.files.limits import Limits
 from screener.media.image import errors, pillow
 from screener.media.image.embedded import appended, embedded
 from screener.media.image.open_image import open as open_picture
@@ -28,7 +28,7 @@ from screener.screening.input.hash_item import hash_item
 
 
 def exif_block(*, order="<", jpeg=b"", strip=b"", size=(0, 0)):
-    """An EXIF block whose second directory holds a thumbnail, a JPEG or plain pixels."""
+    """Return an EXIF block whose second directory holds a thumbnail, a JPEG or plain pixels."""
     pixels = jpeg or strip
     if jpeg:
         tags = [(259, 3, 6), (513, 4, 0), (514, 4, len(jpeg))]
@@ -49,37 +49,32 @@ def exif_block(*, order="<", jpeg=b"", strip=b"", size=(0, 0)):
 
 
 def parts(data, **limits):
-    """(part, part_kind) and pixels of all that comes, and the reason of what ends it."""
-    found, reason = [], None
-    try:
-        for frame in open_picture(data, limits=Limits(**limits)).frames():
-            found.append((frame.part, frame.part_kind, frame.pixels))
-    except MediaError as error:
-        reason = error.reason
-    return found, reason
+    """Return (part, part_kind) and pixels of each frame, and the reason that ends them."""
+    frames, reason = frames_and_reason(data, **limits)
+    return [(frame.part, frame.part_kind, frame.pixels) for frame in frames], reason
 
 
 def grey(image):
-    """The luma of an image."""
+    """Return the luma of an image."""
     return np.asarray(image.convert("L"), int)
 
 
 @pytest.fixture
 def shown(scene):
-    """The picture that a viewer shows."""
+    """Return the picture that a viewer shows."""
     return scene(30)
 
 
 @pytest.fixture
 def hidden(scene):
-    """The picture that it does not show."""
+    """Return the picture that a viewer does not show."""
     return scene(31, (160, 120))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
 def test_the_thumbnail_of_the_exif_block(shown, hidden, format, order):
-    """A JPEG in the second directory is given after the frame, whatever the file's format."""
+    """A JPEG in the second directory comes after the frame, whatever the file's format."""
     exif = exif_block(order=order, jpeg=saved(hidden, "JPEG", quality=90))
     (_, thumbnail), reason = parts(saved(shown, format, exif=exif))
     assert reason is None
@@ -88,9 +83,7 @@ def test_the_thumbnail_of_the_exif_block(shown, hidden, format, order):
 
 
 def test_a_thumbnail_is_compared_at_twice_its_size_too(scene):
-    """Of so small a picture PDQ takes single pixels: the picture that it was made of is nearer to
-    the enlarged one. So it is in a file of one picture as in one of several.
-    """
+    """PDQ takes single pixels of so small a picture; the enlarged one is nearer to the original."""
     hidden = scene(3, (640, 480))
     exif = exif_block(jpeg=saved(hidden.resize((160, 120)), "JPEG", quality=80))
     file = saved(scene(5), "JPEG", exif=exif)
@@ -119,7 +112,7 @@ def test_a_thumbnail_without_compression(shown, hidden, order):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_thumbnail_without_a_length_ends_with_its_block(shown, hidden, order):
-    """The tag is missing in some files: the JPEG says itself where it ends."""
+    """Some files lack the tag; the JPEG has its own end."""
     exif = exif_block(order=order, jpeg=saved(hidden, "JPEG", quality=90))
     tag = struct.pack(order + "HHI", 514, 4, 1)
     assert exif.count(tag) == 1
@@ -133,7 +126,7 @@ def test_a_thumbnail_without_a_length_ends_with_its_block(shown, hidden, order):
 
 @pytest.mark.parametrize("name", ["exif", "photoshop"])
 def test_a_text_that_is_named_as_metadata_is_none(shown, hidden, name):
-    """Anybody may write a PNG's texts, in three ways: the picture and what else is hidden come."""
+    """Texts of a PNG may have any name; the picture and what else is hidden are found."""
     for add in ("text", "packed", "international"):
         texts = PngImagePlugin.PngInfo()
         if add == "international":
@@ -145,7 +138,7 @@ def test_a_text_that_is_named_as_metadata_is_none(shown, hidden, name):
 
 
 def with_resource(data, number, jpeg):
-    """A JPEG file with an image resource of Photoshop's that holds a JPEG behind 28 bytes."""
+    """Return a JPEG file with a resource of Photoshop's that holds a JPEG behind 28 bytes."""
     body = bytes(28) + jpeg + b"\0" * (len(jpeg) % 2)
     resource = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", number, 0, 28 + len(jpeg)) + body
     return data[:2] + b"\xff\xed" + struct.pack(">H", len(resource) + 2) + resource + data[2:]
@@ -153,7 +146,7 @@ def with_resource(data, number, jpeg):
 
 @pytest.mark.parametrize("number", [1033, 1036])
 def test_the_thumbnail_of_photoshop(shown, hidden, number):
-    """The image resource 1036, or that of older versions, holds a JPEG behind a header."""
+    """The resource 1036, or that of older versions, holds a JPEG behind a header."""
     (_, thumbnail), reason = parts(
         with_resource(saved(shown, "JPEG"), number, saved(hidden, "JPEG"))
     )
@@ -162,7 +155,7 @@ def test_the_thumbnail_of_photoshop(shown, hidden, number):
 
 
 def test_one_thumbnail_in_two_places_is_given_once(shown, hidden):
-    """That of EXIF has the length that its tag says, whatever the block has behind it."""
+    """That of EXIF has the length that its tag declares."""
     jpeg = saved(hidden, "JPEG")
     data = saved(shown, "JPEG", exif=exif_block(jpeg=jpeg) + b"more")
     found, reason = parts(with_resource(data, 1036, jpeg))
@@ -173,7 +166,7 @@ OUTSIDE = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "APNG", "progressive"]
 
 
 def file_of(picture, name):
-    """A file of that format, or of that variant of one."""
+    """Return a file of that format, or of that variant of one."""
     if name == "progressive":
         return saved(picture, "JPEG", progressive=True)
     if name == "APNG":
@@ -184,7 +177,7 @@ def file_of(picture, name):
 @pytest.mark.parametrize("inside", ["JPEG", "PNG"])
 @pytest.mark.parametrize("outside", OUTSIDE)
 def test_a_picture_behind_the_end(shown, hidden, outside, inside):
-    """It is given as `appended`, behind every format that says where it ends, and behind junk."""
+    """It is `appended`, behind every format with a known end, and behind junk."""
     for between in (b"", b"\0" * 7 + b"junk"):
         data = file_of(shown, outside) + between + saved(hidden, inside)
         found, reason = parts(data)
@@ -201,7 +194,7 @@ TAILS = ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"]
 
 @pytest.fixture(scope="module")
 def drawn_file(scene):
-    """Gives the file of a picture in any format that the documents name, each made once."""
+    """Return a function that makes the file of a picture in any documented format, each once."""
 
     @functools.cache
     def made(number, format):
@@ -218,7 +211,7 @@ def drawn_file(scene):
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("host", HOSTS)
 def test_every_pair_of_formats_that_the_documents_name(scene, drawn_file, host, tail):
-    """What stands behind a file is given with its hash, and the file itself is sound."""
+    """The second file is returned with its hash, and the first is sound."""
     found, reason = parts(drawn_file(30, host) + drawn_file(31, tail))
 
     assert reason is None
@@ -230,7 +223,7 @@ def test_every_pair_of_formats_that_the_documents_name(scene, drawn_file, host, 
 @pytest.mark.parametrize("tail", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("host", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"])
 def test_a_few_bytes_between_two_files_hide_nothing(drawn_file, host, tail):
-    """Whatever they are: what stands behind must not be taken for a box of the file before it."""
+    """What stands behind any stray bytes is not taken for a box of the file before them."""
     hidden = drawn_file(31, tail)
     for filled in (b"\0", b"\n", b"\xff"):
         for length in (*range(1, 12), 100):
@@ -246,7 +239,7 @@ ANIMATIONS = {
 
 @pytest.mark.parametrize("format", ANIMATIONS)
 def test_every_frame_of_a_hidden_animation(scene, shown, format):
-    """With the pixels and the times that it has as a file of its own; parts count on behind it."""
+    """It has the pixels and times of a file of its own; parts go on counting."""
     size = (160, 120)
     rest = [scene(n, size) for n in (32, 33)]
     options = {"save_all": True, "append_images": rest, "duration": [100, 200, 300]}
@@ -267,7 +260,7 @@ def test_every_frame_of_a_hidden_animation(scene, shown, format):
 
 @pytest.mark.parametrize("host", ["JPEG", "PNG"])
 def test_hidden_pictures_of_one_file_that_do_not_move_have_no_times(scene, shown, host):
-    """Those of an MPO are each given, and make no animation."""
+    """The pictures of an MPO are no animation."""
     data = saved(scene(31), "MPO", save_all=True, append_images=[scene(32)])
 
     found = list(open_picture(saved(shown, host) + data).frames())
@@ -281,7 +274,7 @@ def test_hidden_pictures_of_one_file_that_do_not_move_have_no_times(scene, shown
 
 
 def test_hidden_animations_share_the_limits(scene, shown):
-    """So many frames and the pixels of one picture, whatever the number of files."""
+    """All have as many frames as one file, and the pixels of one picture, together."""
     size = (40, 30)
     frames = [scene(n, size) for n in range(3)]
     data = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
@@ -296,7 +289,7 @@ def test_hidden_animations_share_the_limits(scene, shown):
 
 
 def test_the_timeline_of_a_hidden_animation(scene, shown, make_list):
-    """A match says the time in it, and its spans stand in the timeline."""
+    """A match has the time in it, and its spans are in the timeline."""
     frames = [scene(n) for n in (40, 41, 40)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=500)
     result = listed(make_list, scene(41)).screen(saved(shown, "JPEG") + data)
@@ -305,10 +298,8 @@ def test_the_timeline_of_a_hidden_animation(scene, shown, make_list):
     assert [(one.part_kind, one.spans) for one in result.timeline] == [("appended", ((0.5, 0.5),))]
 
 
-def test_a_hidden_picture_of_a_kind_that_cannot_be_decoded_is_told(monkeypatch, scene, shown):
-    """A JPEG of 12 bits, or a file whose decoder is missing: nobody has looked at it. What merely
-    begins so is none.
-    """
+def test_a_hidden_picture_of_a_kind_that_cannot_be_decoded_is_reported(monkeypatch, scene, shown):
+    """A JPEG of 12 bits or a file without a decoder was not screened. A signature alone is none."""
     host, deep = saved(shown, "JPEG"), bytearray(saved(scene(31), "JPEG"))
     deep[deep.index(b"\xff\xc0") + 4] = 12
     assert parts(bytes(deep))[1] == "unsupported"
@@ -324,7 +315,7 @@ def test_a_hidden_picture_of_a_kind_that_cannot_be_decoded_is_told(monkeypatch, 
 
 
 def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, shown, drawn_file):
-    """As a HEIC of its own does."""
+    """The detail is that of a HEIC file."""
     data = saved(shown, "JPEG") + drawn_file(31, "HEIF")
     monkeypatch.setattr(pillow, "_open_heif", lambda _: None)
     with pytest.raises(MediaError, match=r"the extra `heif`") as caught:
@@ -335,28 +326,26 @@ def test_a_hidden_heic_names_the_extra_that_is_missing(monkeypatch, shown, drawn
 
 
 @pytest.mark.parametrize("brands", [1, 40])
-def test_a_hidden_burst_that_cannot_be_decoded_is_told(monkeypatch, shown, brands):
-    """As cameras write them, without the extra: what is shown is told of in one of two boxes, and
-    where there is none, there is nothing to be seen. A file may name many brands.
-    """
+def test_a_hidden_burst_that_cannot_be_decoded_is_reported(monkeypatch, shown, brands):
+    """Without the extra, one of two boxes shows that it holds pictures. It may have many brands."""
     monkeypatch.setattr(pillow, "_open_heif", lambda _: None)
     head = struct.pack(">I", 16 + 4 * brands) + b"ftyphevc" + bytes(4) + b"hevc" * brands
     for name, reason in ((b"moov", "unsupported"), (b"meta", "unsupported"), (b"mdat", None)):
         box = struct.pack(">I", 108) + name + bytes(100)
-        found, told = parts(saved(shown, "JPEG") + head + box)
-        assert (len(found), told) == (1, reason), name
+        found, ended = parts(saved(shown, "JPEG") + head + box)
+        assert (len(found), ended) == (1, reason), name
 
 
 def test_what_merely_begins_as_a_webp_is_no_picture_over_a_limit(shown):
-    """Whatever its bytes are taken to say of a size."""
+    """Whatever size its bytes seem to declare."""
     for name, reason in ((b"LIST", None), (b"VP8X", "too_large")):
         data = b"RIFF" + struct.pack("<I", 200) + b"WEBP" + name + b"\xff" * 200
-        found, told = parts(saved(shown, "JPEG") + data)
-        assert (len(found), told) == (1, reason), name
+        found, ended = parts(saved(shown, "JPEG") + data)
+        assert (len(found), ended) == (1, reason), name
 
 
-def test_the_smallest_files_are_looked_at(shown):
-    """Of a few pixels and less than a hundred bytes, the last that there is."""
+def test_the_smallest_files_are_screened(shown):
+    """They have a few pixels and less than a hundred bytes."""
     tiny = saved(Image.new("L", (8, 8), 200), "PNG")
     assert len(tiny) < 100
     found, reason = parts(saved(shown, "JPEG") + tiny)
@@ -365,7 +354,7 @@ def test_the_smallest_files_are_looked_at(shown):
 
 
 def test_tracks_are_counted_on_over_what_does_not_move(scene, shown):
-    """Two animations with a still between them have times of their own."""
+    """Two animations with a still between them have their own tracks."""
     size = (40, 30)
     moving = saved(scene(31, size), "PNG", save_all=True, append_images=[scene(32, size)])
     still = saved(scene(33, size), "PNG")
@@ -375,7 +364,7 @@ def test_tracks_are_counted_on_over_what_does_not_move(scene, shown):
 
 @pytest.mark.parametrize("host", ["JPEG", "progressive", "PNG"])
 def test_what_stands_behind_a_cut_picture(scene, shown, host):
-    """It is found, and the file does not become a sound one."""
+    """It is found, and the file stays `truncated`."""
     data = file_of(shown, host)
     for cut in (30, len(data) // 2):
         for tail in ("JPEG", "PNG") if host == "PNG" else ("JPEG",):
@@ -387,7 +376,7 @@ def test_what_stands_behind_a_cut_picture(scene, shown, host):
 
 
 def zipped(content, *, packed=False):
-    """A zip file of one member."""
+    """Return a zip file of one member."""
     out = io.BytesIO()
     # Without the time of now, since it names cases of tests, which are to be the same everywhere.
     member = zipfile.ZipInfo("é.jpg")
@@ -407,20 +396,20 @@ def zipped(content, *, packed=False):
     ],
     ids=["zip", "rar", "7z"],
 )
-def test_an_archive_behind_the_end_is_told(shown, format, archive):
-    """The picture is looked at, and what is packed behind it is not."""
+def test_an_archive_behind_the_end_is_reported(shown, format, archive):
+    """The picture is screened; what is compressed behind it is not."""
     found, reason = parts(saved(shown, format) + archive)
     assert [len(found), reason] == [1, "unsupported"]
 
 
 def test_a_picture_that_is_stored_in_an_archive_behind_the_end(shown, hidden):
-    """It stands there as it is, and is found."""
+    """It stands there uncompressed, and is found."""
     found, reason = parts(saved(shown, "JPEG") + zipped(saved(hidden, "PNG")))
     assert [[one[:2] for one in found], reason] == [[(0, "frame"), (1, "appended")], "unsupported"]
 
 
 def test_letters_of_an_archive_are_none(shown):
-    """Those of a zip stand in many a clip by chance; no member's name follows."""
+    """Those of a zip stand in many clips by chance, without a member's name."""
     member = b"PK\3\4\x14\0\0\0\x08\0" + bytes(16)
     for rest in (
         member + b"\x09\0\0\0a" + bytes(200),
@@ -435,7 +424,7 @@ def test_letters_of_an_archive_are_none(shown):
 
 
 def test_several_behind_each_other(scene, shown):
-    """Each comes once, in the order of the file, and is counted on."""
+    """Each is returned once, in the order of the file, with further part numbers."""
     files = [saved(scene(n, (160, 120)), f) for n, f in ((31, "JPEG"), (32, "PNG"), (33, "JPEG"))]
     found, reason = parts(saved(shown, "JPEG") + b"".join(files))
     assert reason is None
@@ -444,14 +433,14 @@ def test_several_behind_each_other(scene, shown):
 
 @pytest.mark.parametrize("outside", [*OUTSIDE, "TIFF", "ICO"])
 def test_an_ordinary_file_has_one_part(shown, outside):
-    """Nothing is made up: what is inside a file is not behind it."""
+    """What is inside a file is not behind it."""
     found, reason = parts(file_of(shown, outside))
     assert reason is None
     assert {kind for _, kind, _ in found} == {"frame"}
 
 
 def test_the_pictures_of_an_mpo_are_frames(shown, hidden):
-    """They are not given once more; what stands behind the last of them is appended."""
+    """They are not returned twice; what stands behind the last of them is appended."""
     data = saved(shown, "MPO", save_all=True, append_images=[hidden])
     assert [one[:2] for one in parts(data)[0]] == [(0, "frame"), (1, "frame")]
     found, _ = parts(data + saved(hidden, "PNG"))
@@ -459,9 +448,7 @@ def test_the_pictures_of_an_mpo_are_frames(shown, hidden):
 
 
 def test_a_broken_hidden_picture_is_no_trouble(shown, hidden):
-    """A thumbnail or a tail that does not decode leaves the file as sound as it is; one that is
-    cut is given as far as it goes.
-    """
+    """The file stays sound; a cut hidden picture is returned as far as it decodes."""
     jpeg = saved(hidden, "JPEG")
     broken = jpeg[:40] + b"\xff\xff" * 40
     exif = exif_block(jpeg=broken)
@@ -473,8 +460,8 @@ def test_a_broken_hidden_picture_is_no_trouble(shown, hidden):
     assert (reason, len(found)) == (None, 2)
 
 
-def test_a_hidden_picture_over_a_limit_is_told(shown, hidden):
-    """Nobody has looked at it: too_large, after what is within the limits."""
+def test_a_hidden_picture_over_a_limit_is_reported(shown, hidden):
+    """It is `too_large`, after the pictures within the limits."""
     data = saved(hidden, "JPEG") + saved(shown, "JPEG") + saved(hidden, "PNG")
     found, reason = parts(data, pixels=hidden.width * hidden.height)
     assert reason == "too_large"
@@ -490,8 +477,8 @@ def test_a_hidden_picture_over_a_limit_is_told(shown, hidden):
 
 
 @pytest.mark.parametrize("host", ["JPEG", "PNG"])
-def test_a_hidden_header_bomb_is_told_and_not_opened(monkeypatch, shown, host):
-    """A WebP whose canvas no memory holds, and which Pillow makes as soon as it opens it."""
+def test_a_hidden_header_bomb_is_reported_and_not_opened(monkeypatch, shown, host):
+    """Pillow would allocate a WebP's canvas, which no memory holds, as soon as it opens it."""
     canvas = (16382).to_bytes(3, "little")
     bomb = b"RIFF" + struct.pack("<I", 92) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + 2 * canvas
     data, opened = saved(shown, host), []
@@ -514,12 +501,10 @@ def test_a_hidden_header_bomb_is_told_and_not_opened(monkeypatch, shown, host):
         ([MediaError("unsupported", "a"), ShortOfMemory("b"), MediaError("too_large", "c")], "b"),
     ],
 )
-def test_of_several_hidden_pictures_the_first_that_nobody_saw_is_told(
+def test_of_several_hidden_pictures_the_first_that_nobody_saw_is_reported(
     monkeypatch, shown, hidden, troubles, said
 ):
-    """As what is hidden. But for want of memory, which is told before all: where there is more,
-    they may be seen.
-    """
+    """The detail says that it is hidden. A lack of memory counts before all else."""
     left = iter(troubles)
     picture = open_picture(saved(shown, "JPEG") + saved(hidden, "PNG") * len(troubles))
     walk = picture.frames()
@@ -535,10 +520,8 @@ def test_of_several_hidden_pictures_the_first_that_nobody_saw_is_told(
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_memory_that_lacks_for_what_is_hidden_is_told(monkeypatch, shown, hidden, cut):
-    """Whatever is wrong with the file itself, a picture that is cut or a document: what another
-    process finds does not hang on it.
-    """
+def test_memory_that_lacks_for_what_is_hidden_is_reported(monkeypatch, shown, hidden, cut):
+    """It counts before the trouble of the file itself: another process may have the memory."""
     data = b"%PDF-1.7\n" + saved(hidden, "PNG")
     if cut:
         data = saved(shown, "JPEG", exif=exif_block(jpeg=saved(hidden, "JPEG")))
@@ -557,7 +540,7 @@ def test_memory_that_lacks_for_what_is_hidden_is_told(monkeypatch, shown, hidden
 
 
 def test_what_is_hidden_in_a_broken_picture_is_searched(shown, hidden):
-    """The thumbnail of a picture that is cut comes before `truncated` is raised."""
+    """The thumbnail of a cut picture comes before `truncated`."""
     data = saved(shown, "JPEG", exif=exif_block(jpeg=saved(hidden, "JPEG")))
     found, reason = parts(data[: len(data) * 3 // 4])
     assert reason == "truncated"
@@ -565,20 +548,20 @@ def test_what_is_hidden_in_a_broken_picture_is_searched(shown, hidden):
 
 
 def listed(make_list, picture):
-    """A Screener whose list holds the picture."""
+    """Return a Screener whose list holds the picture."""
     row = {"id": "known", "pdq": pdq.compute(np.asarray(picture)).text, "status": "confirmed"}
     return Screener(make_list([row], name=row["pdq"][:16]))
 
 
 def test_a_hidden_picture_matches_and_says_where_it_was(shown, hidden, make_list):
-    """The match names the part and its kind, in the line too."""
-    engine = listed(make_list, hidden)
-    (match,) = engine.screen(saved(shown, "JPEG") + saved(hidden, "JPEG", quality=90)).matches
+    """The match has the part and its kind, in the result line too."""
+    screener = listed(make_list, hidden)
+    (match,) = screener.screen(saved(shown, "JPEG") + saved(hidden, "JPEG", quality=90)).matches
     assert (match.part, match.part_kind) == (1, "appended")
     exif = exif_block(jpeg=saved(hidden, "JPEG", quality=90))
-    (match,) = engine.screen(saved(shown, "JPEG", exif=exif)).matches
+    (match,) = screener.screen(saved(shown, "JPEG", exif=exif)).matches
     assert (match.part, match.part_kind, match.to_dict()["part_kind"]) == (1, *["thumbnail"] * 2)
-    assert engine.screen(saved(shown, "JPEG")).verdict is Verdict.NO_MATCH
+    assert screener.screen(saved(shown, "JPEG")).verdict is Verdict.NO_MATCH
 
 
 STARTS = {
@@ -594,28 +577,29 @@ STARTS = {
 def test_a_start_that_does_not_open_hides_no_picture_behind_it(
     shown, hidden, make_list, host, start
 ):
-    """The search goes on behind the start, whatever length the start declares. A video with such
-    a tail is unscreened.
+    """The search continues behind the start, whatever length it declares.
+
+    A video with such a tail is unscreened.
     """
     if host == "MP4":
         data = clip([shown] * 3)
     else:
         data = b"%PDF-1.7\n" if host == "PDF" else saved(shown, host)
-    engine = listed(make_list, hidden)
+    screener = listed(make_list, hidden)
 
-    result = engine.screen(data + start + saved(hidden, "JPEG", quality=90))
+    result = screener.screen(data + start + saved(hidden, "JPEG", quality=90))
 
     if host == "MP4":
         assert result.verdict is Verdict.UNSCREENED
     else:
         assert [match.part_kind for match in result.matches] == ["appended"]
     if host not in ("MP4", "PDF"):
-        assert engine.screen(data + start + bytes(100)).verdict is Verdict.NO_MATCH
+        assert screener.screen(data + start + bytes(100)).verdict is Verdict.NO_MATCH
 
 
 @pytest.mark.parametrize("count", [15, 16, 5000])
 def test_more_starts_than_are_tried_clear_nothing(shown, hidden, make_list, count):
-    """Sixteen places are tried, so that the work is bounded. With more, the file is unscreened."""
+    """Sixteen places are tried, which bounds the work. With more, the file is unscreened."""
     data = saved(shown, "JPEG") + b"GIF89a" * count + saved(hidden, "JPEG", quality=90)
 
     result = listed(make_list, hidden).screen(data)
@@ -642,7 +626,7 @@ def test_a_gif_without_a_trailer_hides_no_picture_behind_it(shown, hidden, make_
 def test_a_clip_whose_end_nobody_knows_hides_no_picture_behind_it(
     shown, hidden, make_list, container
 ):
-    """FLV and Ogg have no length: a picture is found behind a clip that plays to its end too."""
+    """FLV and Ogg have no length; a picture is found behind a clip that plays to its end too."""
     moving = clip(
         [shown] * 8, container=container, codec={"flv": "flv", "ogg": "libvpx"}[container]
     )
@@ -653,12 +637,12 @@ def test_a_clip_whose_end_nobody_knows_hides_no_picture_behind_it(
 
 
 def segment(exif):
-    """A segment of a JPEG that holds an EXIF block."""
+    """Return a segment of a JPEG that holds an EXIF block."""
     return b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
 
 
 def with_exif(format, picture, blocks):
-    """A file of a picture that has several EXIF blocks."""
+    """Return a picture's file with several EXIF blocks."""
     data = saved(picture, format)
     if format == "JPEG":
         return data[:2] + b"".join(map(segment, blocks)) + data[2:]
@@ -679,7 +663,7 @@ def with_exif(format, picture, blocks):
 @pytest.mark.parametrize("number", [0, 1, 2])
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
 def test_the_thumbnail_of_every_exif_block(scene, shown, make_list, format, number):
-    """Readers take the first or the last of several; a listed picture is found in each."""
+    """Readers use the first or the last of several; a listed picture is found in each."""
     small = [scene(seed, (160, 120)) for seed in (31, 32, 33)]
     blocks = [exif_block(jpeg=saved(one, "JPEG", quality=90)) for one in small]
     data = with_exif(format, shown, blocks)
@@ -707,14 +691,14 @@ def test_a_hidden_picture_clears_nothing(shown, hidden, make_list):
     st.sampled_from([0, 3]),
 )
 def test_ends_are_inside_the_file(head, rest, start):
-    """Whatever follows a signature, its end lies behind it and not behind the file."""
+    """The end lies behind the signature and not behind the file."""
     data = bytes(start) + head + rest
     end = file_end.end(data, start)
     assert end is None or start < end <= len(data)
 
 
 def test_a_jpegs_end_wherever_it_falls():
-    """The mark is found at every place round the borders of the chunks that are searched."""
+    """The marker is found at every place around the borders of the searched chunks."""
     head = b"\xff\xd8\xff\xda\0\2"
     for chunks in (1, 2):
         for shift in range(-4, 5):
@@ -728,9 +712,7 @@ def test_a_jpegs_end_wherever_it_falls():
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([b"II*\0", b"MM\0*"]), st.booleans(), st.binary(max_size=120))
 def test_any_bytes_as_an_exif_block(head, led_to, rest):
-    """The second directory of anything is numbers, or nothing; what it tells of is looked for. Also
-    where an empty first one leads to it.
-    """
+    """Its second directory is numbers or nothing, and what it points to is tried."""
     if led_to:
         rest = struct.pack("<IHI" if head[:1] == b"I" else ">IHI", 8, 0, 14) + rest
     second, tags = tiff.second_directory(head + rest)

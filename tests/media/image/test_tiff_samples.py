@@ -1,4 +1,4 @@
-"""TIFFs by how their samples are stored: in planes, deep, with or without a sign, white at 0."""
+"""TIFFs whose samples are stored in planes, deep, signed, unsigned, or with white at 0."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ DEFLATE = 8
 
 
 def stored(samples, means, *, order="<", planes=False, packed=False, extra=(), shared=None):
-    """A TIFF of samples (height, width, channels), or of bytes as they are stored."""
+    """Return a TIFF of samples (height, width, channels), or of bytes as stored."""
     height, width, channels = samples.shape
     kind = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
     wide = samples.dtype.newbyteorder(order)
@@ -51,7 +51,7 @@ def stored(samples, means, *, order="<", planes=False, packed=False, extra=(), s
 
 
 def shown(data):
-    """The pixels of a file of one picture; a caller's own image has the same."""
+    """Return the pixels of a file of one picture, which are those of a caller's own image too."""
     (frame,) = open_picture(data).frames()
     assert np.array_equal(pixels.upright(Image.open(io.BytesIO(data))), frame.pixels)
     return frame.pixels
@@ -62,7 +62,7 @@ def shown(data):
 @pytest.mark.parametrize("deep", [np.uint8, np.uint16])
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "RGBA"])
 def test_planes_hold_the_picture_that_pixels_hold(scene, order, packed, deep, mode):
-    """Samples of 8 and of 16 bits in a plane for each channel, packed or not."""
+    """Samples of 8 and 16 bits in a plane for each channel, compressed or not."""
     picture = scene(3, SIZE).convert(mode)
     samples = np.asarray(picture).astype(deep)
     if deep == np.uint16:
@@ -78,7 +78,7 @@ def test_planes_hold_the_picture_that_pixels_hold(scene, order, packed, deep, mo
 @pytest.mark.parametrize("deep", [np.uint8, np.uint16])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_selections_in_planes_of_their_own_hide_nothing(scene, packed, deep, mode):
-    """As Photoshop saves them by the side of the picture, a channel after the other."""
+    """Photoshop saves them beside the picture, one channel after the other."""
     picture = np.asarray(scene(3, SIZE).convert(mode))
     rest = np.asarray(scene(4, SIZE))
     samples = (np.dstack([picture, rest]) * (deep(257) if deep == np.uint16 else 1)).astype(deep)
@@ -91,10 +91,8 @@ def test_selections_in_planes_of_their_own_hide_nothing(scene, packed, deep, mod
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(("mode", "extra"), [("LA", (2,)), ("RGBA", (2, 0))])
-def test_planes_of_alpha_that_pillow_cannot_read_are_told(scene, mode, extra, packed):
-    """Beside grey it would take all for clear, and before a selection it finds none: nobody has
-    seen the picture.
-    """
+def test_planes_of_alpha_that_pillow_cannot_read_are_reported(scene, mode, extra, packed):
+    """Pillow takes all for clear, or finds no alpha: the picture is unscreened."""
     samples = np.asarray(scene(3, SIZE).convert(mode))
     samples = np.dstack([samples, *[samples[..., 0]] * (len(extra) - 1)])
     means = GREY if mode == "LA" else COLOUR
@@ -108,7 +106,7 @@ def test_planes_of_alpha_that_pillow_cannot_read_are_told(scene, mode, extra, pa
     ("order", "kind"), [("<", np.uint16), ("<", np.float32), (">", np.float32)]
 )
 def test_white_may_be_the_least_value(scene, order, kind, packed):
-    """As in scans of paper and of films: the picture is not shown as its negative."""
+    """The picture is not shown as its negative, as scans of paper and film are stored."""
     grey = np.asarray(scene(3, SIZE).convert("L")).astype(int)
     factor = 257 if kind is np.uint16 else 1 / 255
     values = (grey[..., None] * factor).astype(kind)
@@ -122,7 +120,7 @@ def test_white_may_be_the_least_value(scene, order, kind, packed):
 
 
 def test_numbers_of_32_bits_without_a_sign(scene):
-    """The upper half of them is bright."""
+    """Their upper half is bright."""
     grey = np.asarray(scene(3, SIZE).convert("L"))
     whole = grey[..., None].astype(np.uint32) * 0x01010101
     whole[0, 0], whole[0, 1] = 0, 0xFFFFFFFF  # the least is black, and the greatest white
@@ -133,9 +131,7 @@ def test_numbers_of_32_bits_without_a_sign(scene):
 
 @pytest.mark.parametrize("kind", [np.int16, np.int32])
 def test_numbers_with_a_sign_in_either_order(scene, kind):
-    """They are stretched from the least to the greatest, whichever byte comes first, packed or
-    not.
-    """
+    """They are stretched from least to greatest, in either byte order, compressed or not."""
     grey = np.asarray(scene(3, SIZE).convert("L")).astype(int)
     values = grey.astype(kind)[..., None] - 100
     first, *others = (
@@ -150,7 +146,7 @@ def test_numbers_with_a_sign_in_either_order(scene, kind):
 
 @pytest.mark.parametrize("shared", [(2, 2), (2, 1), (4, 2)])
 def test_colours_that_pixels_share(scene, shared):
-    """A luma for each pixel, and colours for several, not compressed."""
+    """A luma for each pixel and colours for several, not compressed."""
     across, down = shared
     picture = scene(3, SIZE).convert("YCbCr")
     samples = np.asarray(picture)

@@ -129,7 +129,7 @@ def test_three_frames_within_each_other(scene):
 
 @pytest.mark.parametrize("size", [(LEAST, LEAST), (70, LEAST), (LEAST, 70)])
 def test_the_smallest_pictures_are_taken_out_of_their_frames(scene, size):
-    """Of a border and of bars, down to the least that a trimmed picture may be."""
+    """Down to the least size of a trimmed picture, in a border and in bars."""
     small = scene(20).resize(size)
     for bars in ((20, 20, 20, 20), (20, 0, 20, 0), (0, 20, 0, 20)):
         (found, *_) = trimmed(np.asarray(framed(small, *bars, BLACK)))
@@ -137,9 +137,7 @@ def test_the_smallest_pictures_are_taken_out_of_their_frames(scene, size):
 
 
 def test_bars_of_nearly_one_colour_are_one_frame(scene):
-    """As noise leaves them: the first picture given has none of them. One of another colour than
-    the largest is another frame's.
-    """
+    """As noise leaves them. A bar of another colour than the largest is another frame's."""
     picture = np.asarray(scene(20).convert("L"))
     for below in (106, 124, 130):
         made = np.pad(picture, ((0, 0), (20, 0)), constant_values=110)
@@ -151,7 +149,7 @@ def test_bars_of_nearly_one_colour_are_one_frame(scene):
 
 
 def test_a_seam_of_three_lines_is_a_step(scene):
-    """As of a dark picture that was enlarged with its bars; one of twelve lines is a picture's."""
+    """As in a dark picture enlarged with its bars; one of twelve lines is the picture's."""
     picture = np.asarray(scene(20).convert("L")) // 4 + 12
     for each, found in ((3, True), (1, False)):
         made = np.pad(picture, ((40, 0), (0, 0)))
@@ -162,8 +160,8 @@ def test_a_seam_of_three_lines_is_a_step(scene):
 
 
 @pytest.mark.parametrize("channel", range(3))
-def test_a_picture_of_one_colour_is_told_from_its_bars(scene, channel):
-    """Red, green and blue: what is lit in one of them alone is no part of the dark."""
+def test_a_picture_of_one_colour_is_separated_from_its_bars(scene, channel):
+    """Light in red, green or blue alone is not dark."""
     made = np.zeros((300, 380, 3), np.uint8)
     made[30:270, 30:350, channel] = np.asarray(scene(20).convert("L"))
     assert np.array_equal(trimmed(made)[0], made[30:270, 30:350])
@@ -171,8 +169,8 @@ def test_a_picture_of_one_colour_is_told_from_its_bars(scene, channel):
 
 @pytest.mark.parametrize(("first", "second", "bar"), [(4, 26, 41), (5, 26, 40), (5, 25, 42)])
 def test_a_faint_line_at_the_seam(first, second, bar):
-    """More than four levels off it is no line of the bar, but what a JPEG has spread there: if all
-    such lines are eight times fainter than the picture, the first one given has none of them.
+    """A line more than four levels off is spread by a JPEG if it is eight times fainter than the
+    picture.
     """
     made = np.tile(np.array([180, 220], np.uint8), (240, 160))
     made[0], made[1] = first, second
@@ -185,9 +183,7 @@ def test_a_faint_line_at_the_seam(first, second, bar):
 
 
 def test_a_pictures_own_edge_is_no_bar_of_another_frame(scene):
-    """A picture before a white wall, between black bars: the wall at its sides stays with it in
-    the first picture given.
-    """
+    """A white wall at the sides of a picture between black bars stays with the picture."""
     picture = framed(scene(20), 0, 40, 0, 50, WHITE)
     found = trimmed(np.asarray(framed(picture, 60, 0, 60, 0, BLACK)))
     assert np.array_equal(found[0], np.asarray(picture))
@@ -203,7 +199,7 @@ def test_writing_in_a_bar(scene, colour, ink):
 
 
 def test_writing_close_to_the_picture(scene):
-    """It is the bar's where three lines without any stand between it and the picture."""
+    """It belongs to the bar if three lines without writing stand between it and the picture."""
     picture = np.asarray(scene(20).convert("L"))
     for gap, taken in ((3, True), (5, True), (2, False)):
         made = np.pad(picture, ((60, 0), (0, 0)))
@@ -218,9 +214,7 @@ def test_writing_close_to_the_picture(scene):
 )
 @pytest.mark.parametrize("colour", [BLACK, WHITE])
 def test_a_picture_with_much_of_its_frame_beside_it(scene, frame, colour):
-    """It is found wherever it stands and however little of a line it takes, through a JPEG too,
-    and is not passed over as writing in a bar would be.
-    """
+    """It is found wherever it stands and however narrow it is, as a JPEG too."""
     picture = scene(20)
     made = framed(picture, *frame, colour)
     assert np.array_equal(trimmed(np.asarray(made))[0], np.asarray(picture))
@@ -230,7 +224,7 @@ def test_a_picture_with_much_of_its_frame_beside_it(scene, frame, colour):
 
 
 def test_writing_beside_a_picture_that_takes_little_of_a_line(scene):
-    """The taller of what stands in the frame is the picture, and the writing is the frame's."""
+    """The taller of two things in the frame is the picture; the writing is the frame's."""
     picture = np.asarray(scene(20).convert("L"))
     made = np.pad(picture, ((300, 250), (200, 400)))
     for top in (20, 200, len(made) - 60):
@@ -240,7 +234,7 @@ def test_writing_beside_a_picture_that_takes_little_of_a_line(scene):
 
 
 def test_the_taller_of_two_pictures_is_taken_out_of_their_frame(scene):
-    """Though the look inwards ends within it, from the side on which the other one stands."""
+    """Even if the search ends within it, from the side of the other one."""
     picture = np.asarray(scene(20).convert("L"))
     made = np.zeros((500, 800), np.uint8)
     made[200:440, 200:520] = picture
@@ -276,7 +270,7 @@ def night(seed, size=(240, 320)):
 
 
 def test_what_has_no_frame(scene):
-    """Drawn pictures, night skies, gradients, noise, stripes and blanks are left as they are."""
+    """Drawn pictures, night skies, gradients, noise, stripes and blanks are not trimmed."""
     for seed in range(20, 40):
         assert sizes(scene(seed)) == []
         assert sizes(night(seed)) == []
@@ -295,7 +289,7 @@ def test_what_has_no_frame(scene):
 
 @pytest.mark.parametrize("other", [50, 70])
 def test_an_edge_of_two_greys_is_no_bar(scene, other):
-    """As of a wall that a shadow falls on: a quarter of it is darker, or lighter, than the rest."""
+    """For example a wall in a shadow: a quarter of the line is darker or lighter than the rest."""
     made = np.array(framed(scene(20), 60, 0, 0, 0, (60, 60, 60)))
     assert sizes(made) == [(240, 320)]
     made[:60, 240:] = other
@@ -327,7 +321,7 @@ def test_a_picture_is_never_trimmed_to_nothing(scene):
     st.integers(0, 7),
 )
 def test_whatever_the_pixels(pixels, turn):
-    """Any size and strides: at most so many views, each of the pixels and each large enough."""
+    """For any size and strides there are few views, each of the pixels and large enough."""
     turned = np.rot90(pixels, turn % 4)[:, :: -1 if turn > 3 else 1]
     found = trimmed(turned)
     assert len(found) <= MOST
@@ -356,9 +350,7 @@ def test_recall_over_photos(material, quality):
 
 
 def test_trimmed_pictures_that_show_nothing_match_nothing(plain):
-    """Stripes and blanks within bars: what may be compared of their trimmed regions lies outside
-    the radius of every other such picture.
-    """
+    """Trimmed regions of stripes and blanks are outside the radius of all other such pictures."""
     drawn = [plain.draw(family, seed) for family in plain.FAMILIES for seed in range(12)]
     usable = []
     for number, pixels in enumerate(drawn):
@@ -407,7 +399,7 @@ def test_small_pictures_are_hashed_at_twice_their_size_too(scene, size):
 
 
 def test_a_drawing_of_two_tones_is_none_of_more_when_it_is_enlarged():
-    """Between its tones there are others then: its detail is that of the small drawing."""
+    """Enlarging adds tones; the detail is that of the small drawing."""
     drawing = Image.new("L", (160, 120), 255)
     ImageDraw.Draw(drawing).regular_polygon((80, 60, 40), 7, rotation=11, fill=0)
 
@@ -418,15 +410,15 @@ def test_a_drawing_of_two_tones_is_none_of_more_when_it_is_enlarged():
 
 
 def test_a_thread_of_pixels_is_not_enlarged():
-    """Which has nothing to be known by, and would take four times its memory."""
+    """It has no detail, and would take four times its memory."""
     thread = np.random.default_rng(1).integers(0, 256, (16, 1 << 17), np.uint8)
     assert shapes(regions(thread))[0] == ("full", thread.shape)
     assert "enlarged" not in dict(shapes(regions(thread)))
 
 
 def test_a_thumbnail_is_nearer_to_its_picture_at_twice_its_size(scene):
-    """Also where it is all that a file holds, as pictures are often passed on. By PDQ: the other
-    kinds weigh every pixel of a small picture as well, and are not made of it twice.
+    """By PDQ, also if it is all that a file holds. Other kinds use every pixel, and are computed
+    once.
     """
     whole = scene(20, (640, 480))
     listed = pdq.compute(np.asarray(whole))
@@ -441,7 +433,7 @@ def test_a_thumbnail_is_nearer_to_its_picture_at_twice_its_size(scene):
 
 
 def test_what_is_small_within_bars_is_hashed_at_twice_its_size(scene):
-    """The whole, which is larger, is not."""
+    """The whole picture, which is larger, is not."""
     pixels = np.asarray(framed(scene(4, (300, 180)), 40, 40, 40, 40, BLACK))
 
     found = regions(pixels)
@@ -453,7 +445,7 @@ def test_what_is_small_within_bars_is_hashed_at_twice_its_size(scene):
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_twice_the_size_is_as_pillow_interpolates(scene, mode):
-    """In both directions, and to less than a grey."""
+    """In both directions, to less than a grey."""
     picture = scene(4, (150, 100)).convert(mode)
     wanted = np.asarray(picture.resize((300, 200), Image.Resampling.BILINEAR), np.int16)
 
@@ -465,9 +457,7 @@ def test_twice_the_size_is_as_pillow_interpolates(scene, mode):
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_parts_that_hardly_differ_are_hashed_once(scene, turned):
-    """Views of one line more or less, at the same place; others of that shape are other parts,
-    wherever they are.
-    """
+    """Views at the same place that differ by a line are one; views elsewhere are others."""
     pixels = np.asarray(scene(4, (400, 300)))
     if turned:
         pixels = pixels.swapaxes(0, 1)
@@ -487,9 +477,7 @@ def test_parts_that_hardly_differ_are_hashed_once(scene, turned):
 
 
 def test_a_part_is_a_frame_round_those_that_are_much_of_it(scene):
-    """Three tenths of each side and more; not round itself, nor round what is beside it; at twice
-    its size it is round the same.
-    """
+    """That is three tenths of each side and more, at twice its size too; never itself."""
     pixels = np.asarray(scene(4, (100, 100)))
     views = [pixels[:30, :30], pixels[:29, :60], pixels[:60, 10:39], pixels[20:90, 20:90]]
 
@@ -522,7 +510,7 @@ def test_a_match_tells_the_region(scene, make_list):
 
 
 def test_grey_pictures_are_trimmed_as_colour_ones(scene):
-    """Those that are told by the core to have no bars have none by the rules either."""
+    """Those without bars by the core have none by the rules either."""
     for seed in range(12):
         grey = np.asarray(scene(seed, (260, 200)).convert("L"))
         framed_grey = np.pad(grey, 12, constant_values=seed * 20)

@@ -1,11 +1,11 @@
-"""Of a HEIF or AVIF that shows a part of its picture, that part and all that is coded is hashed."""
+"""If a HEIF or AVIF shows a part of its picture, that part and all coded pixels are hashed."""
 
 import pickle
 import random
 
 import numpy as np
 import pytest
-from frames_of_file import walked
+from frames_of_file import frames_and_reason
 from heic_files import heic
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,12 +23,12 @@ APERTURE = clap(200, 120, 10, -6)
 
 
 def avif(picture, **options):
-    """The bytes of an AVIF of one picture."""
+    """Return an AVIF of one picture."""
     return saved(picture, "AVIF", quality=95, **options)
 
 
 def near(pixels, picture):
-    """Whether pixels are those of a picture, but for what its coding changed."""
+    """Return whether pixels are those of a picture, except for what coding changed."""
     drawn = np.asarray(picture, int)
     return pixels.shape == drawn.shape and np.abs(pixels - drawn).mean() < 4
 
@@ -36,22 +36,22 @@ def near(pixels, picture):
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("coded", [avif, heic])
 def test_what_is_shown_and_all_that_is_coded(scene, coded, first):
-    """Wherever the aperture stands among the properties of the picture."""
+    """Wherever the aperture stands among the picture's properties."""
     drawn = scene(1, SIZE)
-    ((frame,), reason) = walked(with_property(coded(drawn), APERTURE, first=first))
+    ((frame,), reason) = frames_and_reason(with_property(coded(drawn), APERTURE, first=first))
 
     assert reason is None
     assert near(frame.pixels, drawn.crop(SHOWN))
     assert near(frame.outer, drawn)
-    assert walked(coded(drawn))[0][0].outer is None
+    assert frames_and_reason(coded(drawn))[0][0].outer is None
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_picture_is_cropped_before_it_is_turned(scene, turn):
-    """`irot` and `imir`, as which an AVIF has its orientation, are of what is shown."""
+    """`irot` and `imir`, an AVIF's orientation, apply to what is shown."""
     drawn, exif = scene(1, SIZE), Image.Exif()
     exif[0x0112] = turn
-    ((frame,), _) = walked(with_property(avif(drawn, exif=exif), APERTURE))
+    ((frame,), _) = frames_and_reason(with_property(avif(drawn, exif=exif), APERTURE))
 
     for found, stored in ((frame.pixels, drawn.crop(SHOWN)), (frame.outer, drawn)):
         stored.getexif()[0x0112] = turn
@@ -59,10 +59,10 @@ def test_a_picture_is_cropped_before_it_is_turned(scene, turn):
 
 
 def test_a_heic_is_cropped_before_it_is_turned(scene):
-    """Turned by a quarter, counter-clockwise."""
+    """It is turned by a quarter, counter-clockwise."""
     drawn = scene(1, SIZE)
     data = with_property(with_property(heic(drawn), APERTURE), box(b"irot", b"\1"))
-    ((frame,), _) = walked(data)
+    ((frame,), _) = frames_and_reason(data)
 
     assert near(frame.pixels, drawn.crop(SHOWN).rotate(90, expand=True))
     assert near(frame.outer, drawn.rotate(90, expand=True))
@@ -70,25 +70,23 @@ def test_a_heic_is_cropped_before_it_is_turned(scene):
 
 @pytest.mark.parametrize("coded", [avif, heic])
 def test_a_listing_of_either_is_found(make_list, scene, coded):
-    """Whether it was made of what is shown, or of a copy that was never cropped; the match says
-    which.
-    """
+    """The list may have the shown part or an uncropped copy; the match says which."""
     drawn = scene(1, SIZE)
     data = with_property(coded(drawn), APERTURE)
     for listed, region in ((drawn.crop(SHOWN), "full"), (drawn, "uncropped")):
         row = {"id": "one", "pdq": pdq.compute(np.asarray(listed)).text}
-        engine = Screener(make_list([row], name=region))
+        screener = Screener(make_list([row], name=region))
         # As a worker process sends it, which could be taken over.
-        (result,) = engine.decide([pickle.loads(pickle.dumps(engine.hasher.hash(data)))])
+        (result,) = screener.decide([pickle.loads(pickle.dumps(screener.hasher.hash(data)))])
         assert [(one.entry, one.region) for one in result.matches] == [("one", region)]
         assert (result.media.width, result.media.height) == (200, 120)
 
 
 def test_frames_of_an_animation_are_cropped_as_their_track_says(scene):
-    """An animated AVIF has the aperture in its sample entry, beside the times of its frames."""
+    """An animated AVIF has the aperture in its sample entry."""
     drawn = [scene(number, SIZE) for number in (1, 2)]
     data = in_sample_entry(several(drawn, "AVIF", quality=95, duration=500), APERTURE)
-    frames, reason = walked(data)
+    frames, reason = frames_and_reason(data)
 
     assert reason is None
     assert [one.time for one in frames] == [0.0, 0.5]
@@ -98,15 +96,15 @@ def test_frames_of_an_animation_are_cropped_as_their_track_says(scene):
 
 
 def test_frames_that_differ_beyond_what_is_shown_are_two(scene):
-    """Something else may be hidden round each of them."""
+    """Different pictures may be hidden around each."""
     first, second = scene(1, SIZE), scene(2, SIZE)
     second.paste(first.crop((60, 44, 280, 184)), (60, 44))
     data = in_sample_entry(several([first, second], "AVIF", quality=100), APERTURE)
-    assert len(walked(data)[0]) == 2
+    assert len(frames_and_reason(data)[0]) == 2
 
 
 def test_whole_pixels_are_those_of_libheif(scene):
-    """Of a fraction of a pixel, and of what reaches beyond the picture."""
+    """Also for fractions of a pixel, and apertures that reach beyond the picture."""
     rng, data, compared = random.Random(1), heic(scene(1, (128, 64))), 0
     assert b"clap" not in data
     for _ in range(60):
@@ -117,7 +115,7 @@ def test_whole_pixels_are_those_of_libheif(scene):
             rng.randint(-90, 90),
         )
         aperture = clap(*numbers, parts=2)
-        frames, reason = walked(with_property(data, aperture))
+        frames, reason = frames_and_reason(with_property(data, aperture))
         found = apertures.box(apertures._read(aperture, 8), 128, 64)
         if found is None or reason is not None:
             continue
@@ -138,9 +136,9 @@ def test_whole_pixels_are_those_of_libheif(scene):
     ],
 )
 def test_an_aperture_of_nothing_or_of_all_crops_nothing(scene, aperture):
-    """The picture is looked at as it is coded."""
+    """The picture is screened as it is coded."""
     drawn = scene(1, SIZE)
-    ((frame,), reason) = walked(with_property(avif(drawn), aperture))
+    ((frame,), reason) = frames_and_reason(with_property(avif(drawn), aperture))
     assert (reason, frame.outer) == (None, None)
     assert near(frame.pixels, drawn)
 
@@ -150,10 +148,10 @@ def test_an_aperture_of_nothing_or_of_all_crops_nothing(scene, aperture):
 )
 @pytest.mark.parametrize("coded", [avif, heic])
 def test_what_an_encoder_fills_up_is_not_hashed_by_itself(scene, coded, width, beside):
-    """Less than one in two hundred of each side."""
+    """Padding is less than one in two hundred of each side."""
     aperture = clap(2 * width, 480, width - 400, 0, parts=2)
     data = with_property(coded(scene(1, (400, 240))), aperture)
-    ((frame,), _) = walked(data)
+    ((frame,), _) = frames_and_reason(data)
     assert (frame.pixels.shape[1], frame.outer is not None) == (width, beside)
 
 
@@ -161,13 +159,13 @@ def test_what_an_encoder_fills_up_is_not_hashed_by_itself(scene, coded, width, b
 def test_limits_are_of_what_is_coded(scene, coded):
     """A small part of a large picture costs as much as the picture."""
     data = with_property(coded(scene(1, SIZE)), APERTURE)
-    assert walked(data, pixels=320 * 240)[1] is None
-    assert walked(data, pixels=320 * 240 - 1) == ([], "too_large")
+    assert frames_and_reason(data, pixels=320 * 240)[1] is None
+    assert frames_and_reason(data, pixels=320 * 240 - 1) == ([], "too_large")
 
 
 @given(st.data())
 def test_nothing_raises_on_what_is_broken(data):
-    """Bytes overwritten anywhere in the boxes, or cut off."""
+    """Bytes are overwritten anywhere in the boxes, or cut off."""
     sound = with_property(_SOUND, APERTURE)
     at, cut = data.draw(st.integers(0, len(sound))), data.draw(st.integers(0, len(sound)))
     rest = data.draw(st.binary(max_size=40))
@@ -179,7 +177,7 @@ def test_nothing_raises_on_what_is_broken(data):
 
 
 def test_properties_beyond_all_measure():
-    """A box may say that it has four thousand million of them."""
+    """A box may declare four thousand million of them."""
     many = 300_000
     names = box(b"ipma", bytes(4) + b"\xff\xff\xff\xff" + b"\0\1\xff" + b"\x81" * many)
     boxes = box(b"ipco", APERTURE * 9, box(b"free") * many)

@@ -1,1 +1,1 @@
-"""Zip, tar and compressed files: one input for each member."""
+"""Archives: one input for each member of a zip, tar or compressed tar file."""

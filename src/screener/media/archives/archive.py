@@ -1,7 +1,6 @@
-"""Archives: the members of a zip or tar file, one after the other, nothing unpacked to disk.
+"""The members of a zip or tar file, one after the other; nothing is unpacked to disk.
 
-What is an archive is told by its content: zip, and tar plain or packed by gzip, bzip2 or xz. The
-limits hold while it is read, whatever the archive says of itself.
+The limits count what is read, whatever the archive declares.
 """
 
 from __future__ import annotations
@@ -23,29 +22,27 @@ from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import sniff
 
 _HEAD = 4096
-# A tar file without members is its end alone, zeros, two blocks of them or a record of the usual
-# lengths: tar writes 10,240 bytes. What is longer is a file that was lost to zeros.
+# A tar file without members is zeros: two blocks, or 10,240 bytes as tar writes them. A longer one
+# is a file that was overwritten with zeros.
 _EMPTY = 1 << 16
-_PIECE = 1 << 16  # the most that damage costs of what is before it
-# Below so many bytes nothing is taken for a bomb, however well it was packed.
-_INNOCENT = 16 << 20
+_PIECE = 1 << 16  # damage may cost so many bytes of the data before it
+_INNOCENT = 16 << 20  # bytes below which nothing counts as a bomb
 
-# A scan holds the names of all members: a longer name ends the list, as no zip file has one, and
-# so many bytes of a name cost what another member does.
+# A scan holds the names of all members. A longer name than a zip file can have ends the list, and
+# each `_NAME_COST` bytes count as another member.
 _LONGEST_NAME = (1 << 16) - 1
 _NAME_COST = 512
 
-# Bytes that no file has: of a member that declares more, that is told.
-_LARGEST = 1 << 62
+_LARGEST = 1 << 62  # bytes that are reported of a member that declares more
 
 _ENCRYPTED = 0x1  # in a zip member's flags
+_CUT = "the archive is cut short"
+_PASSWORD = "the member is protected by a password"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A member that is not a folder: its name as the archive has it, its bytes when unpacked as
-    declared, and what keeps it from being read, if anything.
-    """
+    """A member that is not a folder: its name, its declared size, and why it cannot be read."""
 
     name: bytes
     size: int
@@ -53,7 +50,7 @@ class Member:
 
     @property
     def cost(self) -> int:
-        """As how many members it counts: its name, which may be long, is held as well."""
+        """Return how many members it counts as, since a long name takes memory too."""
         return 1 + len(self.name) // _NAME_COST
 
 
@@ -67,64 +64,63 @@ class Budget:
 
 @dataclass(frozen=True)
 class Listing:
-    """The members of an archive as far as they could be listed, and what ended the list early."""
+    """The members of an archive that could be listed, and what ended the list early."""
 
     members: tuple[Member, ...]
     bytes: int
     trouble: MediaError | None = None
 
     def within(self, cost: int) -> tuple[Member, ...]:
-        """The first members, as many as do not count as more than so many."""
+        """Return the first members that together cost at most `cost`."""
         costs = accumulate(member.cost for member in self.members)
-        return tuple(m for m, one in zip(self.members, costs, strict=True) if one <= cost)
+        return tuple(m for m, total in zip(self.members, costs, strict=True) if total <= cost)
 
 
 def type_of(stream: BinaryIO) -> str | None:
-    """The type of an archive that can be opened, `application/zip` or `application/x-tar`; None
-    for anything else. Leaves the stream at its start.
+    """Return `application/zip` or `application/x-tar` for an archive that can be opened, else None.
+
+    Leaves the stream at its start.
     """
     head = stream.read(_HEAD)
     if _is_empty_tar(head, stream):
         stream.seek(0)
         return "application/x-tar"
     stream.seek(0)
-    found = sniff(head)
-    if found in PACKED:
+    mime = sniff(head)
+    if mime in PACKED:
         try:
-            with PACKED[found](stream) as unpacked:
-                begin = unpacked.read(BLOCK)
-                found = "application/x-tar" if _is_empty_tar(begin, unpacked) else sniff(begin)
-        except Exception:  # whatever a damaged file makes a decompressor raise
-            found = None
+            with PACKED[mime](stream) as unpacked:
+                head = unpacked.read(BLOCK)
+                mime = "application/x-tar" if _is_empty_tar(head, unpacked) else sniff(head)
+        except Exception:  # decompressors raise anything on damage
+            mime = None
         finally:
             stream.seek(0)
-        return found if found == "application/x-tar" else None
-    return found if found in ("application/zip", "application/x-tar") else None
+        return mime if mime == "application/x-tar" else None
+    return mime if mime in ("application/zip", "application/x-tar") else None
 
 
-def _is_empty_tar(begin: bytes, stream: BinaryIO) -> bool:
-    """Whether a stream, whose first bytes were read, is the end of a tar file and nothing else."""
-    if any(begin):
+def _is_empty_tar(head: bytes, stream: BinaryIO) -> bool:
+    """Return whether a stream, its head already read, is the end of a tar file and nothing else."""
+    if any(head):
         return False
-    whole = begin + stream.read(_EMPTY + 1)
-    return 2 * BLOCK <= len(whole) <= _EMPTY and len(whole) % BLOCK == 0 and not any(whole)
+    data = head + stream.read(_EMPTY + 1)
+    return 2 * BLOCK <= len(data) <= _EMPTY and len(data) % BLOCK == 0 and not any(data)
 
 
 def open_archive(file: OpenFile) -> BinaryIO | None:
-    """A file that begins as an archive does as a stream, for `type_of` to say what is in it; None
-    for anything else, which nearly all files are.
-    """
-    found = file.mime
+    """Return a stream for `type_of` if a file begins as an archive does, else None."""
+    mime = file.mime
     empty = not any(file.head) and 2 * BLOCK <= file.size <= _EMPTY
-    if found in PACKED or found in ("application/zip", "application/x-tar") or empty:
+    if mime in PACKED or mime in ("application/zip", "application/x-tar") or empty:
         return file.stream()
     return None
 
 
 class Archive:
-    """An open archive, whose members have numbers from 0; raises MediaError where it is damaged.
+    """An open archive with members numbered from 0. Raises MediaError if it is damaged.
 
-    `direct`: whether any member can be read without reading those before it.
+    `direct`: whether a member can be read without reading those before it.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -144,7 +140,7 @@ class Archive:
                 self._format = _Tar(stream if packed is None else packed(stream))
 
     def list(self, limits: Limits, budget: Budget) -> Listing:
-        """Its members, as far as limits and budget allow and damage lets."""
+        """Return the members as far as limits, budget and damage allow."""
         members: list[Member] = []
         total = cost = 0
         try:
@@ -153,14 +149,14 @@ class Archive:
                     if len(member.name) > _LONGEST_NAME:
                         raise MediaError("too_large", f"a name of more than {_LONGEST_NAME} bytes")
                     member = _checked(member, packed, limits)
-                    # What is too large is not read; but in a packed tar it has to be passed.
+                    # A member that is too large is not read, but in a packed tar it is unpacked.
                     total += member.size if member.trouble is None or not self.direct else 0
                     total += len(member.name)
                     cost += member.cost
                     if cost > budget.members:
-                        raise MediaError("too_large", "an archive of more members than allowed")
+                        raise MediaError("too_large", "the archive has too many members")
                     if total > budget.bytes:
-                        raise MediaError("too_large", "an archive of more bytes than allowed")
+                        raise MediaError("too_large", "the archive unpacks to too many bytes")
                     if not self.direct and total > max(_INNOCENT, limits.ratio * self._size):
                         raise MediaError("too_large", _bomb(limits))
                     members.append(member)
@@ -169,14 +165,14 @@ class Archive:
         return Listing(tuple(members), total)
 
     def read(self, number: int, limit: int) -> tuple[bytes, MediaError | None]:
-        """The bytes of a member as far as they can be read, and what ended them early.
+        """Return the bytes of a member as far as they can be read, and what ended them early.
 
-        Raises MediaError where there are none, and `too_large` where there are more than `limit`.
+        Raises MediaError if there are none, and `too_large` if there are more than `limit`.
         """
         with _damage():
             stream = self._format.open(number)
         if stream is None:
-            raise MediaError("undecodable", "the archive has no such member any more")
+            raise MediaError("undecodable", "the archive changed: the member is gone")
         data = bytearray()
         try:
             with _damage(), stream:
@@ -196,7 +192,6 @@ class Archive:
 
 
 def _checked(member: Member, packed: int | None, limits: Limits) -> Member:
-    """A member with what its sizes say against it."""
     trouble = member.trouble
     if trouble is None and member.size > limits.bytes:
         trouble = MediaError("too_large", f"more than {limits.bytes} bytes")
@@ -221,11 +216,11 @@ class _Zip:
     def members(self) -> Iterator[tuple[Member, int | None]]:
         for info in self._infos:
             encrypted = info.flag_bits & _ENCRYPTED
-            trouble = MediaError("encrypted", "a member under a password") if encrypted else None
+            trouble = MediaError("encrypted", _PASSWORD) if encrypted else None
             name = self._archive.name(info)
             yield Member(name, info.file_size, trouble), info.compress_size
         if self._archive.has_more():
-            raise MediaError("undecodable", "a zip file with bytes that are in no member")
+            raise MediaError("undecodable", "the zip file has bytes that are in no member")
         if self._archive.hides_file():
             raise MediaError("unsupported", HIDES)
 
@@ -263,11 +258,11 @@ class _Tar:
                 info = self._archive.next()
             finally:
                 self._headers.listing = False
-            cast("Any", self._archive).members.clear()  # a list that it keeps beside ours
+            cast("Any", self._archive).members.clear()  # it would list them a second time
             if info is None:
                 self._ended = True
                 self._check_end(begin)
-            elif info.size < 0:  # behind which the library goes back, and lists what it has listed
+            elif info.size < 0:  # the library would go back and list the same members again
                 self._ended = True
                 raise MediaError("undecodable", "a damaged archive (a header)")
             else:
@@ -277,22 +272,21 @@ class _Tar:
         return self._infos[number] if number < len(self._infos) else None
 
     def _check_end(self, begin: int) -> None:
-        """Whether the list ended by the mark of an end, which begins there, and there are but
-        zeros behind it: the library also ends it, and says nothing, at a header that is damaged or
-        missing, perhaps behind it by then, and before a second tar file behind the first. All of it
-        is read, a piece at a time, however long it is: whoever wants the archive listed has a limit
-        of time.
+        """Raise MediaError unless the list ended at an end mark with only zeros behind it.
+
+        The library also stops silently at a damaged or missing header and before a second tar file.
+        All of the rest is read, in pieces.
         """
         stream = self._headers
         stream.seek(begin)
         block = stream.read(BLOCK)
         if len(block) < BLOCK:
-            raise MediaError("truncated", "an archive that is cut short")
+            raise MediaError("truncated", _CUT)
         if any(block):
             raise MediaError("undecodable", "a damaged archive (a header)")
         while piece := stream.read(_PIECE):
             if piece.count(0) < len(piece):
-                raise MediaError("undecodable", "a tar file with bytes behind its end")
+                raise MediaError("undecodable", "the tar file has bytes behind its end")
 
     def open(self, number: int) -> BinaryIO | None:
         info = self._info(number)
@@ -303,16 +297,16 @@ class _Tar:
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Turns what a library raises over a damaged archive into MediaError; memory passes."""
+    """Turn a library's errors over a damaged archive into MediaError; let MemoryError pass."""
     try:
         yield
     except (MediaError, MemoryError):
         raise
     except NotImplementedError:
-        raise MediaError("unsupported", "a way of packing that is not read here") from None
+        raise MediaError("unsupported", "the member's compression is not supported") from None
     except Exception as error:
         if isinstance(error, RuntimeError) and "password" in str(error):
-            raise MediaError("encrypted", "a member under a password") from None
+            raise MediaError("encrypted", _PASSWORD) from None
         if isinstance(error, EOFError) or "unexpected end of data" in str(error):
-            raise MediaError("truncated", "an archive that is cut short") from None
+            raise MediaError("truncated", _CUT) from None
         raise MediaError("undecodable", f"a damaged archive ({type(error).__name__})") from None

@@ -1,7 +1,7 @@
-"""Files packed by gzip, bzip2 or xz, as streams of what they unpack to.
+"""Files compressed by gzip, bzip2 or xz, as streams of what they unpack to.
 
-All of a file counts: where other bytes than zeros stand behind what is packed, reading to the end
-fails. Python's own readers of bzip2 and xz pass over them: they would be neither screened nor told.
+Reading to the end fails if other bytes than zeros stand behind the compressed data. Python's
+readers of bzip2 and xz would silently ignore them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PIECE = 1 << 13
 
 
 class _Unpacked(io.RawIOBase):
-    """One packed run after another, as bzip2 and xz allow; going back begins anew."""
+    """One compressed run after another, as bzip2 and xz allow; seeking back starts anew."""
 
     def __init__(self, stream: BinaryIO, decompressor: Callable[[], Any]) -> None:
         self._stream, self._new = stream, decompressor
@@ -26,7 +26,7 @@ class _Unpacked(io.RawIOBase):
     def _begin(self) -> None:
         self._stream.seek(0)
         self._run = self._new()
-        self._rest = b""  # read from the stream, and not unpacked yet
+        self._rest = b""  # read from the stream, but not unpacked yet
         self._place = 0
         self._over = False
 
@@ -70,7 +70,6 @@ class _Unpacked(io.RawIOBase):
         return data
 
     def _next_run(self) -> None:
-        """Go to what stands behind a run: nothing, zeros, or what has to be another."""
         rest = self._run.unused_data.lstrip(b"\0")
         while not rest and (piece := self._stream.read(_PIECE)):
             rest = piece.lstrip(b"\0")
@@ -87,8 +86,7 @@ def _xz(stream: BinaryIO) -> BinaryIO:
 
 
 def _gzip(stream: BinaryIO) -> BinaryIO:
-    # Which tells of such bytes itself.
-    return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    return cast("BinaryIO", gzip.GzipFile(fileobj=stream))  # raises over such bytes itself
 
 
 PACKED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
@@ -96,4 +94,4 @@ PACKED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     "application/x-bzip2": _bzip2,
     "application/x-xz": _xz,
 }
-"""How each type of a packed file is read."""
+"""What opens each type of compressed file."""

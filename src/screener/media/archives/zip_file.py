@@ -1,6 +1,4 @@
-"""Zip files as they are met: with names that are not what they say, zeros behind the end, and bytes
-that the directory tells nothing of.
-"""
+"""Zip files, also with false names, zeros behind the end, or bytes outside of the directory."""
 
 from __future__ import annotations
 
@@ -21,29 +19,29 @@ _HEADER = 30  # bytes of a member's header, before its name
 _ENTRY = 46  # of its entry in the directory
 _END = 22  # of the record at the end, before the comment
 _COMMENT = (1 << 16) - 1  # the longest
-_DESCRIPTOR = 24  # bytes behind a member that say what its header did not, at most
-# Bytes between two members, beside a name, in which no picture has room: their header is not read.
+_DESCRIPTOR = 24  # most bytes behind a member with sizes that its header lacks
+# A gap between members, beside a name, that is too small for a picture; its header is not read.
 _SPARE = 64 + _DESCRIPTOR
 
-# In the upper byte of a member's flags: its name is UTF-8; and one that is reserved, and marks here
-# a name that is not, though it says so.
+# Upper byte of a member's flags: the name is UTF-8; and a reserved bit that marks here a name that
+# claims to be UTF-8 and is not.
 _UTF8, _RAW = 0x08, 0x80
-_SIZES_BEHIND = 0x08  # in the lower byte: the sizes stand behind the data
+_SIZES_BEHIND = 0x08  # lower byte: the sizes stand behind the data
 
-# What marks, in a member's extra bytes, its name again, in Unicode. Newer Pythons take that name,
-# and open no archive where one of them is damaged: it is given a mark that nothing has.
+# Tag of the extra field that repeats the name in Unicode. Newer Pythons use that name, and open no
+# archive with a damaged one; so the tag is replaced by an unused one.
 _SECOND_NAME, _NOTHING = b"up", b"\xff\xff"
 
 
 class ZipFile:
-    """An open zip file; raises what `zipfile` raises. `infos` are its members but for folders."""
+    """An open zip file; `infos` are its members without folders. Raises what `zipfile` raises."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._amended = _Amended(stream)
         try:
             self._archive = self._opened()
         except UnicodeDecodeError:
-            # One such name would cost all members.
+            # One bad name would otherwise cost all members.
             self._amended.names = True
             self._archive = self._opened()
         self._amended.opening = False
@@ -57,13 +55,12 @@ class ZipFile:
         return zipfile.ZipFile(cast("BinaryIO", self._amended))
 
     def name(self, info: zipfile.ZipInfo) -> bytes:
-        """A member's name: as UTF-8, or as it is where it says that it is that and is not."""
+        """Return a member's name as UTF-8, or its raw bytes if it falsely claims to be UTF-8."""
         if info.flag_bits >> 8 & _RAW:
             return info.filename.encode("cp437")
         return info.filename.encode("utf-8", "surrogateescape")
 
     def _members(self) -> Iterator[zipfile.ZipInfo]:
-        """Yield the entries but for folders. A folder with content is one in name only."""
         for info in self._entries:
             if info.file_size or not info.filename.endswith("/"):
                 yield info
@@ -72,9 +69,9 @@ class ZipFile:
                 yield self._as_headed(info)
 
     def _is_folder(self, info: zipfile.ZipInfo) -> bool:
-        """Return whether an entry that is named as a folder has no data, and a header that agrees.
+        """Return whether an entry named as a folder has no data, and a header that agrees.
 
-        Java packs the empty content of a folder, which takes two bytes.
+        Java compresses the empty content of a folder to two bytes.
         """
         try:
             with self.open(info) as stream:
@@ -83,21 +80,21 @@ class ZipFile:
             return False
 
     def _as_headed(self, info: zipfile.ZipInfo) -> zipfile.ZipInfo:
-        """Return a member as the header before it says, by which a file is unpacked from its front.
+        """Return a member as its own header describes it, for unpackers that start at the front.
 
-        Return it as it is if that header has no sizes.
+        Return it unchanged if that header has no sizes.
         """
         header, name = self._header(info)
         flags, method, crc, packed, size = header
         if not name or flags & _SIZES_BEHIND or not packed:
             return info
-        told = copy(info)
-        told.filename = told.orig_filename = name
-        told.compress_type, told.CRC, told.compress_size, told.file_size = method, crc, packed, size
-        return told
+        own = copy(info)
+        own.filename = own.orig_filename = name
+        own.compress_type, own.CRC, own.compress_size, own.file_size = method, crc, packed, size
+        return own
 
     def _header(self, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], str]:
-        """Return flags, method, checksum and sizes of the header before a member, and its name."""
+        """Return flags, method, checksum, sizes and name of the header before a member."""
         self._amended.seek(info.header_offset)
         header = self._amended.read(_HEADER).ljust(_HEADER, b"\0")
         *numbers, length = struct.unpack("<6x2H4x3IH2x", header)
@@ -108,24 +105,24 @@ class ZipFile:
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
         """Return a member's bytes, unpacked.
 
-        Behind the last byte it raises BadZipFile if the checksum is another, if the data do not
-        take up just the bytes that the directory counts to them, or if the header before them
-        names another way of packing. Other unpackers see more there, or something else.
+        At the end it raises BadZipFile if the checksum differs, if the data do not take up exactly
+        the bytes that the directory counts, or if the header before them names another compression.
+        Other unpackers would then see other content.
         """
-        told = copy(info)
-        # Else `zipfile` checks it, and gives none of the bytes that it reads with the last one.
-        del told.CRC
-        told.file_size += 1  # so that it reads on if there is more
-        stream = self._archive.open(told)
+        unchecked = copy(info)
+        # Otherwise `zipfile` checks it and drops the bytes that it read with the last one.
+        del unchecked.CRC
+        unchecked.file_size += 1  # so that it reads on if there is more
+        stream = self._archive.open(unchecked)
         (_, method, *_), _ = self._header(info)
         return cast("BinaryIO", _Checked(stream, info, method == info.compress_type))
 
     def has_more(self) -> bool:
-        """Return whether the directory does not name all that the file holds.
+        """Return whether the file holds bytes that the directory does not mention.
 
-        That is so if there are bytes before its first member, or bytes other than zeros between its
-        members or behind its end, if members overlap, or if what it calls a folder is a file. Only
-        what the last directory names is read, and who unpacks a file from its front sees more.
+        They may stand before the first member, between members, or behind the end (zeros excepted).
+        Members may overlap, or a "folder" may be a file. Unpackers that start at the front see more
+        than the directory, which alone is read here.
         """
         first = min((info.header_offset for info in self._entries), default=self._archive.start_dir)
         record = self._record()
@@ -138,7 +135,7 @@ class ZipFile:
         )
 
     def hides_file(self) -> bool:
-        """Return whether a picture, a video or an archive stands in its comments or extra bytes."""
+        """Return whether a picture, a video or an archive stands in comments or extra fields."""
         record = self._record()
         texts = chain(
             (record[_END:],),
@@ -148,10 +145,10 @@ class ZipFile:
         return any(map(embedded.hides_file, filter(None, texts)))
 
     def _gaps(self) -> Iterator[tuple[bytes, int, int]]:
-        """Yield the extra bytes in the header of a member, and where a gap behind it may be.
+        """Yield the extra field of each member's header, and the gap behind the member.
 
-        Members are left out if there is no room for a picture up to the next one. Of members that
-        overlap the gap begins behind its end.
+        Gaps without room for a picture are left out. If members overlap, the gap begins behind its
+        end.
         """
         infos = sorted(self._entries, key=attrgetter("header_offset"))
         ends = [*(info.header_offset for info in infos[1:]), self._archive.start_dir]
@@ -163,11 +160,10 @@ class ZipFile:
             name, extra = struct.unpack("<26x2H", self._amended.read(_HEADER).ljust(_HEADER, b"\0"))
             begin += name + extra
             self._amended.seek(name, io.SEEK_CUR)
-            found = self._amended.read(extra)
-            yield found, begin if begin > end else min(begin + _DESCRIPTOR, end), end
+            field = self._amended.read(extra)
+            yield field, begin if begin > end else min(begin + _DESCRIPTOR, end), end
 
     def _is_filled(self, begin: int, end: int) -> bool:
-        """Whether there is anything but zeros in a part of the file."""
         self._amended.seek(begin)
         while begin < end and (piece := self._amended.read(min(_PIECE, end - begin))):
             if any(piece):
@@ -176,7 +172,7 @@ class ZipFile:
         return False
 
     def _record(self) -> bytes:
-        """The record at the end, where `zipfile` has found it, and what is behind it."""
+        """Return the record at the end with all bytes behind it."""
         for size in (_END, _END + _COMMENT):  # mostly there is no comment
             self._amended.seek(-min(self._amended.end, size), io.SEEK_END)
             tail = self._amended.read()
@@ -186,7 +182,7 @@ class ZipFile:
 
 
 class _Checked(io.RawIOBase):
-    """A member's bytes. When all have been given, it is checked that they are what was declared."""
+    """A member's bytes, compared at the end with what was declared."""
 
     def __init__(self, stream: IO[bytes], info: zipfile.ZipInfo, sound: bool) -> None:
         super().__init__()
@@ -196,7 +192,6 @@ class _Checked(io.RawIOBase):
         self._sum = 0
 
     def read(self, size: int = -1) -> bytes:
-        """So many bytes, or all; none at the end."""
         data = self._stream.read(size)
         if len(data) > self._left:
             self._sound, data = False, data[: self._left]
@@ -210,22 +205,21 @@ class _Checked(io.RawIOBase):
         return data
 
     def _has_more(self) -> bool:
-        """Return whether bytes are left that the directory counts to the data."""
         stream = cast("Any", self._stream)
         unpacker = stream._decompressor
-        unpacker = getattr(unpacker, "_decomp", unpacker)  # that of LZMA is in one of `zipfile`
+        unpacker = getattr(unpacker, "_decomp", unpacker)  # `zipfile` wraps LZMA's
         return stream._compress_left > 0 or bool(getattr(unpacker, "unused_data", b""))
 
     def close(self) -> None:
-        """Close it."""
         self._stream.close()
         super().close()
 
 
 class _Amended(io.RawIOBase):
-    """A zip file without the zeros behind its end. While it is `opening`, its directory has each
-    name once and, where `names` is set, names as UTF-8 that are; `headers` is where the headers of
-    members with others begin.
+    """A zip file without the zeros behind its end.
+
+    While it is `opening`, its directory has each name once and, if `names` is set, no false claim
+    of UTF-8. `headers` are the places of members' headers with such a claim.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -237,22 +231,18 @@ class _Amended(io.RawIOBase):
         self.headers: frozenset[int] = frozenset()
 
     def seekable(self) -> bool:
-        """It is."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As in any file; OSError for a place before its start."""
         at = offset + (0, self._stream.tell(), self.end)[whence]
         if at < 0:
             raise OSError("before the start")
         return self._stream.seek(at)
 
     def tell(self) -> int:
-        """Where it stands."""
         return self._stream.tell()
 
     def read(self, size: int = -1) -> bytes:
-        """So many bytes, or all that are left."""
         at = self._stream.tell()
         left = max(self.end - at, 0)
         data = self._stream.read(left if size < 0 else min(size, left))
@@ -264,7 +254,7 @@ class _Amended(io.RawIOBase):
 
 
 def _end(stream: BinaryIO) -> int:
-    """Where a zip file ends: zeros behind it are none of it, but those that its end may be of."""
+    """Return where a zip file ends, without the zeros behind it."""
     size = at = stream.seek(0, io.SEEK_END)
     piece_size = _END  # mostly there are none
     while at:
@@ -272,15 +262,13 @@ def _end(stream: BinaryIO) -> int:
         piece_size = _PIECE
         stream.seek(start)
         if piece := stream.read(at - start).rstrip(b"\0"):
-            return min(size, start + len(piece) + _END)
+            return min(size, start + len(piece) + _END)  # the end record may end in zeros
         at = start
     return size
 
 
 def _directory(directory: bytes, names: bool) -> bytes:
-    """A directory with each name once; in which, if `names`, those that are not UTF-8 do not say so
-    any more, and are marked.
-    """
+    """Return a directory with each name once; if `names`, mark false claims of UTF-8 as raw."""
     amended = bytearray(directory)
     at = 0
     while directory.startswith(b"PK\1\2", at) and at + _ENTRY <= len(directory):
@@ -297,7 +285,6 @@ def _directory(directory: bytes, names: bool) -> bytes:
 
 
 def _fields(extra: bytes) -> Iterator[int]:
-    """Where the fields of a member's extra bytes begin."""
     at = 0
     while at + 4 <= len(extra):
         yield at

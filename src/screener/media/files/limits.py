@@ -1,4 +1,4 @@
-"""Limits: what one input may cost, and the one that is checked everywhere."""
+"""What one input may cost."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from screener.errors import MediaError
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one input may cost at most: bytes of the file, pixels of a picture, frames of a file.
+    """The most that one input may cost: bytes of a file, pixels of a picture, frames of a file.
 
-    All frames of a file together may have four times `pixels`. A video is not held in memory and
-    has limits of its own: `video_bytes`, `duration` in seconds, and `samples`, the frames that are
-    looked at. An archive, with all archives inside it, may have so many `members` that unpack to so
-    many bytes (`unpacked`); none may unpack to more than `ratio` times its size; archives inside
-    archives are opened to a depth of `nesting`.
+    All frames of a file together may have four times `pixels`. A video is not loaded and has its
+    own limits: `video_bytes`, `duration` in seconds, and `samples`, the frames that are screened.
+    An archive with all archives inside it may have `members` that unpack to `unpacked` bytes, none
+    to more than `ratio` times its size; archives are opened to a depth of `nesting`.
     """
 
     bytes: int = 256 * 1024 * 1024
@@ -31,7 +30,7 @@ class Limits:
 
 
 def check_pixels(width: int, height: int, limits: Limits) -> None:
-    """Raises MediaError, `too_large`, for a picture of more pixels than the limit."""
+    """Raise MediaError `too_large` for a picture of more pixels than the limit."""
     if width * height > limits.pixels:
         raise MediaError(
             "too_large", f"{width} x {height} pixels, over the limit of {limits.pixels}"

@@ -1,4 +1,4 @@
-"""OpenFile: a regular file that was opened once, for all that want to know something of it."""
+"""A regular file that is opened and read once, for everything that needs its bytes."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from screener.errors import MediaError
 from screener.media.files.sniff import sniff
 
 HEAD = 4096
-"""Bytes that tell what a file is."""
+"""Bytes from which the type of a file is recognised."""
 
-_SMALL = 1 << 18  # bytes: a file of no more is read before it is known what it is
+_SMALL = 1 << 18  # a file of at most this many bytes is read before its type is known
 
 
 class OpenFile(PathLike[str]):
-    """A file, by its path, and the bytes at its start: all of them where they are few.
+    """An open file: its path, and its first bytes, which are all of a small file.
 
-    A context manager, for whatever makes nothing of it: `stream` hands it over, `whole` reads it,
-    and `hold` reads it for whoever asks for the whole later.
+    `stream` hands the file over, `read_all` reads it, and `load` reads it ahead of a later
+    `read_all`.
     """
 
-    _held: bytes | None = None
+    _loaded: bytes | None = None
 
     def __init__(self, path: str | PathLike[str] | PathLike[bytes]) -> None:
-        """Open it. Raises MediaError, `unreadable`: missing, forbidden, no regular file."""
+        """Open a file. Raises MediaError `unreadable` for anything but a regular file."""
         try:
             self._raw = os.fsencode(path)
-            # Looked at before it is opened, since opening a device or a FIFO can have effects, and
-            # again afterwards, since the name may by then stand for another file.
+            # Checked before, since opening a device or a FIFO can have effects, and afterwards,
+            # since the name may stand for another file by then.
             self._check_regular(os.stat(self._raw).st_mode)
-            flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-            self._descriptor = os.open(self._raw, flags | getattr(os, "O_CLOEXEC", 0))
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            self._descriptor = os.open(self._raw, flags)
             try:
                 facts = os.fstat(self._descriptor)
                 self._check_regular(facts.st_mode)
@@ -55,35 +55,35 @@ class OpenFile(PathLike[str]):
 
     @property
     def raw(self) -> bytes:
-        """The path as the system has it."""
+        """Return the path as the system has it."""
         return self._raw
 
     @property
     def head(self) -> bytes:
-        """Its first bytes."""
+        """Return the first bytes."""
         return self._start[:HEAD]
 
     @cached_property
     def mime(self) -> str | None:
-        """The MIME type that its first bytes tell."""
+        """Return the MIME type by the first bytes."""
         return sniff(self.head)
 
     def stream(self) -> BinaryIO:
-        """It as a file object, at its start, to be closed."""
+        """Return a file object at its start, which the caller closes."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.fdopen(self._taken(), "rb")
 
-    def hold(self) -> bytes:
-        """All of its bytes, as `whole` will have them. Raises OSError where it cannot be read."""
-        self._held = self.whole()
-        return self._held
+    def load(self) -> bytes:
+        """Read and return all bytes, and keep them for `read_all`. Raises OSError."""
+        self._loaded = self.read_all()
+        return self._loaded
 
-    def whole(self) -> bytes:
-        """All of its bytes, also of a file that has grown meanwhile."""
-        if self._held is not None:
-            return self._held
+    def read_all(self) -> bytes:
+        """Return all bytes, even of a file that has grown meanwhile."""
+        if self._loaded is not None:
+            return self._loaded
         pieces, at = [self._start], len(self._start)
-        if at < self.size:  # at once, and not behind what has been read, which would hold it twice
+        if at < self.size:  # in one piece from the start, so that it is in memory only once
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             pieces, at = [], 0
         while piece := os.read(self._descriptor, max(self.size - at, 0) + HEAD):
@@ -102,8 +102,10 @@ class OpenFile(PathLike[str]):
             os.close(self._taken())
 
     def _taken(self) -> int:
-        """The descriptor, which is not this object's any more. Before it is somebody else's: an
-        interrupt in between leaves it open, and never closed twice, when it may be another file.
+        """Return the descriptor, given up before it is used.
+
+        So an interrupt may leave it open, but never closes it twice, when its number may be another
+        file's.
         """
         descriptor, self._descriptor = self._descriptor, -1
         return descriptor
@@ -116,14 +118,15 @@ class OpenFile(PathLike[str]):
 
 
 def unreadable(error: OSError | ValueError) -> MediaError:
-    """Why a file cannot be read, as the system says it."""
+    """Return a MediaError with the system's message."""
     reason = error.strerror if isinstance(error, OSError) else None
-    return MediaError("unreadable", reason or "not a name that a file can have")
+    return MediaError("unreadable", reason or "not a valid file name")
 
 
 def _of_folder(raw: bytes) -> str:
-    """What is told of a folder. A scan names one only where it does not list what is in it, and
-    then nobody has looked at any of that.
+    """Return why a folder is not read.
+
+    A scan names a folder only if it does not list it; its files are then unscreened.
     """
     if os.path.islink(raw):
         return "a link to a folder, which is not followed"

@@ -1,13 +1,14 @@
-"""What a file is, told from its first bytes alone: a name or a declared type is never believed."""
+"""The type of a file by its first bytes; names and declared types are never trusted."""
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 
 MATROSKA = b"\x1a\x45\xdf\xa3"
-"""What a Matroska file begins with, as one of WebM does."""
+"""The first bytes of a Matroska or WebM file."""
 
-# (offset, bytes found there, MIME type); the first that fits is the answer.
+# Offset, bytes, MIME type; the first match counts.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff\xf7", "image/jls"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -27,6 +28,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x4f\xff\x51", "image/jp2"),
     (0, b"\0\0\1\0\0\0", "image/x-jbig"),  # of one plane; an icon would have no picture
     (0, b"\0\0\1\0", "image/x-icon"),
+    (0, b"\0\0\2\0\0\0", "image/x-tga"),  # colours, not packed; a cursor would have no picture
     (0, b"\0\0\2\0", "image/x-icon"),
     (0, b"icns", "image/icns"),
     (0, b"8BPS", "image/vnd.adobe.photoshop"),
@@ -36,6 +38,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x0a", "image/jxl"),
     (0, b"v/1\1", "image/x-exr"),
     (0, b"#?RADIANCE", "image/vnd.radiance"),
+    (0, b"\x59\xa6\x6a\x95", "image/x-sun-raster"),
+    (0, b"\xb1\x68\xde\x3a", "image/x-dcx"),
     (0, b"FUJIFILMCCD-RAW", "image/x-fuji-raf"),
     (0, b"gimp xcf", "image/x-xcf"),
     (0, b"AT&TFORM", "image/vnd.djvu"),
@@ -86,17 +90,22 @@ _BRANDS = {
     b"M4A ": "audio/mp4",
 }
 
-# What a QuickTime file without a brand begins with.
+# Version, packing and bits of a PCX; the first line of an X bitmap, perhaps behind a comment.
+_PCX = re.compile(rb"\n[\0\2\3\5][\0\1][\1\2\4\x08]")
+_XBM = re.compile(rb"\s*(?:/\*.*?\*/\s*)?#define[ \t]+\S*_width[ \t]", re.DOTALL)
+_TEXT = 1024  # bytes in which that line has to begin
+
+# The first box of a QuickTime file without a brand.
 _OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
-# Bytes of a transport stream's packets, and what stands before each: nothing, or a time code.
+# Bytes of a transport stream's packet, and of the time code before it.
 _PACKETS = ((188, 0), (192, 4))
 
 HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif", "image/heif-sequence"})
-"""The types that libheif decodes, where it is installed."""
+"""The types that libheif decodes, if it is installed."""
 
-# The types whose pixels this library can decode: a file of one of them that does not open is
-# broken, a file of any other type is merely not for us.
+# The types that are decoded. A file of one of them that does not open is broken; a file of another
+# type is unsupported.
 _DECODABLE = frozenset(
     {
         "image/jpeg",
@@ -133,11 +142,11 @@ CONTAINERS = frozenset(
         "application/ogg",
     }
 )
-"""The types that may hold a video, and are opened as one; some may hold sound alone."""
+"""The types that are opened as a video; some may hold sound alone."""
 
 
 def sniff(data: bytes) -> str | None:
-    """The MIME type that the first bytes of `data` tell, or None where they tell nothing."""
+    """Return the MIME type by the first bytes of `data`, None if they are of no known type."""
     if _is_tar(data):
         return "application/x-tar"
     if data[4:8] == b"ftyp":
@@ -153,17 +162,22 @@ def sniff(data: bytes) -> str | None:
             return mime
     if data[4:8] in _OLD_QUICKTIME:
         return "video/quicktime"
-    return "video/mp2t" if _is_transport_stream(data) else None
+    if _is_transport_stream(data):
+        return "video/mp2t"
+    if _PCX.match(data):
+        return "image/x-pcx"
+    return "image/x-xbitmap" if _XBM.match(data[:_TEXT]) else None
 
 
 def decodable(mime: str | None) -> bool:
-    """Whether it is a type that this library decodes, as far as the type alone can tell."""
+    """Return whether files of a type are decoded, as far as the type alone can say."""
     return mime in _DECODABLE
 
 
 def _is_tar(data: bytes) -> bool:
-    """Whether a sound header of a tar file comes first, whose name may spell any signature that is
-    text. No picture has one: it would hold such a name, zeros up to 100 bytes, and the sum of 512.
+    """Return whether `data` begins with a sound header of a tar file.
+
+    Its name may spell any text signature, but no picture has such a name, zeros and checksum.
     """
     if not data.startswith(b"ustar", 257) or len(data) < 512:
         return False
@@ -178,7 +192,6 @@ def _is_tar(data: bytes) -> bool:
 
 
 def _is_transport_stream(data: bytes) -> bool:
-    """Whether each of the first packets begins with the byte that they all begin with."""
     return any(
         len(data) > before + 4 * size
         and all(data[at] == 0x47 for at in range(before, before + 5 * size, size))
@@ -187,7 +200,6 @@ def _is_transport_stream(data: bytes) -> bool:
 
 
 def _iso_type(data: bytes) -> str:
-    """The type of an ISO media file: its brands say whether it holds a still or a video."""
     box = min(int.from_bytes(data[:4], "big"), len(data), 4096)
     major, brands = data[8:12], (data[at : at + 4] for at in range(16, box - 3, 4))
     # A HEIF still may be AVIF or HEIC inside: a compatible brand says which.

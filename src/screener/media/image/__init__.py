@@ -1,1 +1,1 @@
-"""From an image file to upright pixels."""
+"""Pictures: from a file's bytes to upright pixels."""

@@ -1,9 +1,7 @@
-"""Backdrops: what fills the rest of a frame into which a picture of another shape was set.
+"""Backdrops: a blurred copy of a picture, or a gradient, that fills a frame of another shape.
 
-Apps that show a wide picture on a tall screen, or a tall one on a wide, put a blurred copy of it
-behind it, or a run of colours. Such bars have no one colour, but where they end the picture begins
-along a straight line, and as far from one side as from the other. docs/internals/pixels.md
-states the rules.
+Such bars have no single colour, but the picture begins along a straight line, at the same distance
+from both sides. docs/internals/pixels.md states the rules.
 """
 
 from __future__ import annotations
@@ -17,15 +15,16 @@ Pixels = NDArray[np.uint8]
 
 
 def taken_off(pixels: Pixels) -> list[Pixels]:
-    """The picture without its backdrop: views of `pixels`, (H, W) grey or (H, W, 3) RGB, of any
-    strides; none where it has none to be told. Two where it has one on all four sides: of a picture
-    that has one above and below only, an upright pair of edges may be taken for the others.
+    """Return the picture without its backdrop: views of `pixels`, (H, W) grey or (H, W, 3) RGB.
+
+    Returns none if no backdrop is found, and two views if one is found on all four sides: an
+    upright edge in a picture with a backdrop above and below may be taken for the others.
     """
     grey = pixels if pixels.ndim == 2 else pixels[..., 1]
     rows = _between(_core.seams(grey), len(grey))
     columns = _between(_core.seams(grey[rows].swapaxes(0, 1)), grey.shape[1])
     if rows == slice(0, len(grey)) and columns != slice(0, grey.shape[1]):
-        # What stands beside the picture hid the seams above and below.
+        # The backdrop at the sides hid the seams above and below.
         rows = _between(_core.seams(grey[:, columns]), len(grey))
         views = [pixels[:, columns], pixels[rows, columns]]
     else:
@@ -36,5 +35,4 @@ def taken_off(pixels: Pixels) -> list[Pixels]:
 
 
 def _between(seams: tuple[int, int], length: int) -> slice:
-    """What lies between the lines that a backdrop has on either side."""
     return slice(seams[0], length - seams[1])

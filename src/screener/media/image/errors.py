@@ -1,8 +1,4 @@
-"""What went wrong with a picture: what a plugin of Pillow's threw, and that none took it, as a
-MediaError in our words.
-
-No text repeats what Pillow said, since that may quote the file.
-"""
+"""Errors of Pillow's plugins as MediaError, in our words: Pillow's may quote the file."""
 
 from __future__ import annotations
 
@@ -16,16 +12,17 @@ from screener.media.files.sniff import HEIF, decodable, sniff
 from screener.media.image.structure import headers
 from screener.system.installation import needed
 
-# What the system says where a library, or memory for its own, does not fit the process any more.
+# The system's messages if a library, or its memory, does not fit the process.
 _NO_ROOM = ("out of memory", "cannot allocate memory", "failed to map segment")
 
-# What Pillow opens where it was built so, by the name of the feature.
+# Types that Pillow opens only if built with a feature.
 _IN_PILLOW = {"image/avif": "avif", "image/webp": "webp"}
 
-# What decoders that do not say that they lack memory may take beside a canvas, in bytes a pixel.
+# Bytes a pixel, beside a canvas, of decoders that do not report a lack of memory.
 _ROOM = {"image/jpeg": 8, "image/tiff": 5, "image/jp2": 16, "image/webp": 8, "image/avif": 12}
 _ROOM |= dict.fromkeys(HEIF, 5)
 
+_VARIANT = "this variant is not decoded"
 _SHORT = ("truncated", "not enough image data", "cannot load this image", "no data found")
 _NOT_OURS = (
     "unsupported",
@@ -34,16 +31,17 @@ _NOT_OURS = (
     "not installed",
     "not available",
     "unknown pixel mode",
-    "unknown pcx mode",
-    "cannot read this xpm file",  # one that tells a colour by its name
+    "cannot read this xpm file",  # it names a colour
 )
 
 
 def failure(
     error: BaseException, data: bytes, what: str, size: tuple[int, int] = (0, 0)
 ) -> MediaError:
-    """What a plugin threw, as a MediaError with the reason that fits; `size` is the picture's width
-    and height where they are known. There are no `data` of a Pillow image.
+    """Return a plugin's error as a MediaError with the fitting reason.
+
+    `what` failed; `size` is the picture's width and height if known. `data` are empty for a Pillow
+    image of the caller's.
     """
     known = sniff(data)
     mime = known or "the image"
@@ -62,18 +60,24 @@ def failure(
         or headers.cut_short(data)
     ):
         return MediaError("truncated", f"{mime}: the data ends too early")
-    # Pillow takes a few types for others, which fail then.
-    taken = known is not None and not decodable(known)
-    if taken or isinstance(error, NotImplementedError) or any(word in text for word in _NOT_OURS):
-        return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
+    # Pillow mistakes a few types for others, which then fail.
+    mistaken = known is not None and not decodable(known)
+    if (
+        mistaken
+        or isinstance(error, NotImplementedError)
+        or any(word in text for word in _NOT_OURS)
+    ):
+        return MediaError("unsupported", f"{mime}: {_VARIANT}")
     if not data:  # an image of the caller's
-        what += "; a Pillow image is given while it is open, or loaded"
+        what += "; pass a Pillow image while it is open, or load it first"
     return MediaError("undecodable", f"{mime}: {what} ({type(error).__name__})")
 
 
 def unidentified(data: bytes, cause: BaseException | None, refused: str | None) -> MediaError:
-    """That no plugin took a file: `cause` is what one threw that should have, `refused` the name of
-    a format that is not asked.
+    """Return the error for a file that no plugin opened.
+
+    `cause` is the error of a plugin that should have, `refused` the name of a format that is not
+    tried.
     """
     mime = sniff(data)
     if refused is not None:
@@ -86,16 +90,14 @@ def unidentified(data: bytes, cause: BaseException | None, refused: str | None) 
         what = "this Pillow was built without it; its wheels have it"
         return MediaError("unsupported", f"{mime}: {what}")
     if mime == "image/vnd.adobe.photoshop" and not _is_photoshop_of_8_bits(data):
-        return MediaError("unsupported", f"{mime}: of a variant that cannot be decoded")
+        return MediaError("unsupported", f"{mime}: {_VARIANT}")
     if decodable(mime):
         return failure(cause or SyntaxError(), data, "cannot be opened")
     return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")
 
 
 def _starved(mime: str, data: bytes, size: tuple[int, int]) -> bool:
-    """Whether there is less room than decoding takes: of that, many decoders say what they say of a
-    broken file.
-    """
+    """Return whether memory is too short for decoding, which many decoders report as damage."""
     if headers.cut_short(data):
         return False
     width, height = size if any(size) else headers.largest(data)
@@ -107,7 +109,6 @@ def _starved(mime: str, data: bytes, size: tuple[int, int]) -> bool:
 
 
 def _has_no_room(module: str) -> bool:
-    """Whether a library is there, and the memory to load it is not."""
     try:
         import_module(module)
     except ImportError as error:
@@ -116,8 +117,6 @@ def _has_no_room(module: str) -> bool:
 
 
 def _is_photoshop_of_8_bits(data: bytes) -> bool:
-    """Whether a Photoshop file is of the first version, which a large one is not, and of samples of
-    so many bits at most.
-    """
+    """Return whether a Photoshop file is of version 1 and of at most 8 bits a sample."""
     version, depth = data[4:6], data[22:24]
     return version == b"\0\1" and (len(data) < 26 or depth in (b"\0\1", b"\0\x08"))

@@ -1,4 +1,4 @@
-"""One frame of a file, decoded as far as it goes: its pixels, and what went wrong."""
+"""One frame of a file, decoded as far as possible."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from screener.media.image.structure import file_end, jpeg2000, png
 def decoded(
     image: Image.Image, data: bytes, *, part: int = 0, alone: bool = True
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
-    """The upright pixels of the current frame as far as it decodes, and what went wrong.
+    """Return the upright pixels of the current frame as far as it decodes, and what went wrong.
 
-    Those of a frame that is `alone` wanted of a file take the place of the image, which shows
-    nothing afterwards.
+    If `alone`, the pixels take the place of the image, which then shows nothing.
     """
-    turn: int | None = None  # where it is known before the frame is loaded
+    turn: int | None = None  # the orientation, if known before the frame is loaded
     short: MediaError | None = None
     canvas = Canvas() if data and alone else None
     try:
@@ -38,20 +37,15 @@ def decoded(
                 return None, MediaError("truncated", what)
             turn = _prepare(image, canvas)
             pillow.load(image)
-            if missing_data.has_missing_data(image, data, part):
-                what = f"{image.get_format_mimetype()}: data are missing"
-                short = MediaError("truncated", what)
-            if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
-                what = "its decoder may show white as black"
-                short = MediaError("unsupported", f"image/jp2: deep colours, and {what}")
+            short = _silent_damage(image, data, part)
         return _upright(image, canvas, turn), short
     except Exception as error:
         trouble = failure(error, data, "pixels cannot be decoded", image.size)
         if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
             return None, trouble
     if image.format == "PNG" and (bare := png.bare(data)) is not None:
-        # What is not of its pixels may be what is wrong with it.
-        image._im = canvas = None  # whose memory is not to stand beside the next
+        # The damage may be in chunks that do not make pixels.
+        image._im = canvas = None  # frees the memory before the second attempt
         try:
             again = at(pillow.open_image(bare), bare, part)
         except Exception as error:
@@ -63,15 +57,26 @@ def decoded(
         return None, failure(error, data, "pixels cannot be decoded", image.size)
 
 
+def _silent_damage(image: ImageFile.ImageFile, data: bytes, part: int) -> MediaError | None:
+    """Return what is wrong with a loaded frame although its decoder reported nothing."""
+    if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
+        what = "its decoder may show white as black"
+        return MediaError("unsupported", f"image/jp2: deep colours, and {what}")
+    if missing_data.has_missing_data(image, data, part):
+        return MediaError("truncated", f"{image.get_format_mimetype()}: data are missing")
+    return None
+
+
 def _rest(
     image: ImageFile.ImageFile, canvas: Canvas | None, turn: int | None, data: bytes, part: int
 ) -> NDArray[np.uint8] | None:
-    """What there is of a frame that is broken, or cut; None if nothing is. MemoryError where it
-    does not fit, which says nothing of the file.
+    """Return what there is of a broken or cut frame, None if nothing is.
+
+    Raises MemoryError if that does not fit into memory: it says nothing about the file.
     """
     if data and image.format in ("JPEG", "MPO"):
-        # A marker for the end makes libjpeg finish with what it has: the last rows of a
-        # baseline file, all rows of a progressive one, only coarser.
+        # An end marker makes libjpeg finish with what it has: the last rows of a baseline file, all
+        # rows of a progressive one, but coarser.
         with _but_memory():
             ended = file_end.ended_jpeg(data)
             again = at(pillow.open_image(ended), ended, part)
@@ -88,7 +93,6 @@ def _rest(
 
 @contextlib.contextmanager
 def _but_memory() -> Iterator[None]:
-    """Pass over whatever a damaged file makes a decoder raise, but for want of memory."""
     try:
         yield
     except MemoryError:
@@ -100,10 +104,10 @@ def _but_memory() -> Iterator[None]:
 
 
 def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFile:
-    """The image at its frame number `part`; raises what the plugin raises."""
+    """Return the image at frame number `part`. Raises what the plugin raises."""
     if part and image.format == "MPO":
-        # Each picture of an MPO is a JPEG of its own, and may have other colours. A fresh start:
-        # Pillow before 12 decodes it into the memory of the last one.
+        # Opened anew, since each picture of an MPO may have other colours, and Pillow before 12
+        # decodes it into the memory of the last one.
         image = pillow.open_image(data)
     if part != image.tell():
         image.seek(part)
@@ -111,12 +115,13 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
 
 
 def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
-    """Have the current frame decoded on the canvas where that can be, and a JPEG to its luma;
-    what `pillow.unturned` says of a TIFF.
+    """Prepare the image to decode onto the canvas, and a JPEG to its luma, if possible.
+
+    Returns what `pillow.unturned` returns for a TIFF.
     """
     pixels.mend(image)
     if image.format in ("JPEG", "MPO") and pillow.luma_only(image):
-        image.draft("L", image.size)  # docs/internals/pixels.md states the drift
+        image.draft("L", image.size)  # docs/internals/pixels.md states the difference
     turn = pillow.unturned(image) if image.format == "TIFF" else None
     if canvas is not None:
         canvas.lend(image)
@@ -124,5 +129,4 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
 
 
 def _upright(image: Image.Image, canvas: Canvas | None, turn: int | None) -> NDArray[np.uint8]:
-    """The pixels of a loaded image, turned by `turn`, or by its orientation if that is None."""
     return pixels.upright(image, canvas.of(image) if canvas is not None else None, turn)

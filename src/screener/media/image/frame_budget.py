@@ -1,4 +1,4 @@
-"""FrameBudget: what the frames of one file may cost together."""
+"""What the frames of one file may cost together."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from screener.errors import MediaError
 from screener.media.files.limits import Limits, check_pixels
 
 _FRAMES_FACTOR = 4
-"""All frames of one file together may have this many times the pixels of one picture."""
+"""All frames of a file together may have this many times the pixels of one picture."""
 
 
 class FrameBudget:
-    """What frames may still cost together: so many of them, of so many pixels."""
+    """The frames, and the pixels of all together, that a file may still have."""
 
     def __init__(self, limits: Limits, *, factor: int = _FRAMES_FACTOR) -> None:
-        """As many as a file may have, and all together `factor` times the pixels of a picture."""
         self._limits, self._factor = limits, factor
         self._frames, self._pixels = limits.frames, limits.pixels * factor
 
     @property
     def most(self) -> int:
-        """As many frames as a file may have."""
+        """Return how many frames a file may have."""
         return self._limits.frames
 
     def take(self, width: int, height: int) -> None:
-        """One frame more. Raises MediaError, `too_large`, and takes nothing."""
+        """Take one frame more. Raises MediaError `too_large` and then takes nothing."""
         if not self._frames:
             raise MediaError("too_large", f"more than {self._limits.frames} frames")
         check_pixels(width, height, self._limits)

@@ -1,4 +1,4 @@
-"""The frames of a file in their sequence: pages, or those of an animation, each decoded once."""
+"""The frames of a file in sequence: pages, or those of an animation, each decoded once."""
 
 from __future__ import annotations
 
@@ -21,96 +21,95 @@ from screener.media.image.structure import headers, items, jpeg2000, photoshop, 
 from screener.media.image.uncropped import Uncropped
 
 _APART = ("MPO", "TIFF")
-"""Formats of which a frame is decoded without the one before."""
+"""Formats whose frames are decoded independently."""
 
 ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 """Formats whose frames follow one another in time."""
 
 _ITEMIZED = ("AVIF", "HEIF")
-"""Formats whose pictures are items, of which a decoder may know some only."""
+"""Formats whose pictures are items, some of which a decoder may not return."""
 
-_USUAL_S = 0.1  # for which browsers show a frame that tells no time
+_DEFAULT_S = 0.1  # how long browsers show a frame without a duration
 
-_FEW = 4 << 20  # bytes of a frame that is kept to compare the next with
+_FEW = 4 << 20  # bytes up to which a frame, not its digest, is stored for comparison with the next
 
 
 def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
-    """Frames as declared; where a file declares none, counted up to one past the limit."""
+    """Return the frames as declared, or counted up to one past the limit."""
     if image.format == "GIF":
         return headers.gif_frames(data, stop=limits.frames + 1)
-    if image.format == "PSD":  # its frames are layers; what it shows is their composite
+    if image.format == "PSD":  # its frames are layers; it shows their composite
         return 1
     if image.format == "TIFF":
         return max(len(tiff.directories(data, stop=limits.frames + 1)), 1)
     try:
         return max(int(getattr(image, "n_frames", 1)), 1)
-    except Exception as error:  # what a header says may be no number
+    except Exception as error:  # a header may hold anything
         raise failure(error, data, "frames cannot be counted") from None
 
 
 def frames(
     image: ImageFile.ImageFile, data: bytes, count: int, budget: FrameBudget
 ) -> Iterator[Frame]:
-    """The frames of a file that declares so many, one that shows the same as the last left out.
+    """Yield the frames of a file, without those that show the same as the one before.
 
-    Raises MediaError after the last that could be decoded. One that is broken ends the walk only
-    where the frames behind it hang on it.
+    Raises MediaError after the last that could be decoded. A broken frame ends the walk only if the
+    frames behind it depend on it.
     """
     apart = image.format in _APART
     places = tiff.directories(data, stop=count) if image.format == "TIFF" and count > 1 else []
     time, previous, uncropped = 0.0, None, Uncropped(image, data)
     trouble: MediaError | None = None
     for part in itertools.count():
-        found, coded, wrong = None, None, None
+        shown, coded, wrong = None, None, None
         try:
             following = _frame_at(image, data, part, count, places)
             if following is None:
                 break
             image = following
             budget.take(*uncropped.size(image, part))
-            found, wrong = decoded(image, data, part=part, alone=count == 1 or apart)
-            if found is not None:
-                found, coded = uncropped.parted(image, part, found)
+            shown, wrong = decoded(image, data, part=part, alone=count == 1 or apart)
+            if shown is not None:
+                shown, coded = uncropped.parted(image, part, shown)
         except MediaError as error:
             wrong = error.alone()
         if count == 1:
-            image.close()  # gives the decoder's memory back before anything is made of the pixels
+            image.close()  # frees the decoder's memory before the pixels are used
         elif apart:
-            image._im = None  # it stands on the memory of the frame, which is not to outlive it
-        if found is not None:
-            shown = _told(found if coded is None else coded) if count > 1 else None
-            if shown is None or previous is None or not np.array_equal(shown, previous):
-                yield Frame(found, time, part, outer=coded)
-            previous, found, coded = shown, None, None  # not held while the next are decoded
+            image._im = None  # it uses the frame's memory, which must not outlive the frame
+        if shown is not None:
+            identity = _identity(shown if coded is None else coded) if count > 1 else None
+            if identity is None or previous is None or not np.array_equal(identity, previous):
+                yield Frame(shown, time, part, outer=coded)
+            previous, shown, coded = identity, None, None  # freed before the next is decoded
         if trouble is None or isinstance(wrong, ShortOfMemory):
             trouble = wrong
         if count == 1 or (wrong is not None and (not apart or part >= budget.most)):
             break
         time += _duration(image)
     if trouble is None:
-        trouble = _untold(image, data)
+        trouble = _silent_damage(image, data)
     if trouble is not None:
         raise trouble
 
 
-def _told(found: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What tells a frame's pixels from others: themselves where they are few, else a digest, which
-    takes longer and no memory.
-    """
-    if found.nbytes <= _FEW:
-        return found
-    made = hashlib.blake2b(repr(found.shape).encode(), digest_size=32)
-    for _, band in pixels.array_bands(found):
-        made.update(np.ascontiguousarray(band).data)
-    return np.frombuffer(made.digest(), np.uint8)
+def _identity(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the pixels themselves if they are few, else a digest, which is slower but small."""
+    if frame.nbytes <= _FEW:
+        return frame
+    digest = hashlib.blake2b(repr(frame.shape).encode(), digest_size=32)
+    for _, band in pixels.array_bands(frame):
+        digest.update(np.ascontiguousarray(band).data)
+    return np.frombuffer(digest.digest(), np.uint8)
 
 
 def _frame_at(
     image: ImageFile.ImageFile, data: bytes, part: int, count: int, places: Sequence[int]
 ) -> ImageFile.ImageFile | None:
-    """The image at its frame number `part`, None after the last; MediaError if some are missing.
-    `places` are where the pages of a TIFF are, each of which is opened anew: Pillow finds none
-    behind one that it cannot read.
+    """Return the image at frame number `part`, None after the last.
+
+    A TIFF's page is opened anew, since Pillow finds none behind one that it cannot read. Raises
+    MediaError if frames are missing.
     """
     if not part and not places:
         return image
@@ -128,8 +127,7 @@ def _frame_at(
         raise failure(error, data, f"frame {part} cannot be found") from None
 
 
-def _untold(image: Image.Image, data: bytes) -> MediaError | None:
-    """What is wrong with a file whose decoder has said nothing of it."""
+def _silent_damage(image: Image.Image, data: bytes) -> MediaError | None:
     if _ends_early(image, data):
         return MediaError("truncated", f"{image.format}: the file ends before its frames do")
     if image.format == "PNG" and png.is_damaged(data):
@@ -137,20 +135,18 @@ def _untold(image: Image.Image, data: bytes) -> MediaError | None:
     if _has_more_frames(image, data):
         return MediaError("undecodable", f"{image.format}: it has more frames than can be read")
     if _has_more_pictures(image, data):
-        what = "it holds a picture that its decoder does not give"
+        what = "it holds a picture that its decoder does not return"
         return MediaError("unsupported", f"{image.format}: {what}")
     return None
 
 
 def _has_more_frames(image: Image.Image, data: bytes) -> bool:
-    """Whether frames of an animation are there that its decoder does not count."""
     if image.format == "PNG":
         return png.has_more_frames(data)
     return image.format == "WEBP" and headers.webp_frames(data) > getattr(image, "n_frames", 1)
 
 
 def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
-    """Whether pictures are there beside those that the decoder gives."""
     if image.format == "JPEG2000":
         return jpeg2000.has_more(data)
     if image.format == "PSD":
@@ -161,18 +157,15 @@ def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
 
 
 def _ends_early(image: Image.Image, data: bytes) -> bool:
-    """Whether a file that does not declare its frames is cut where one of them ends, so that those
-    behind it are not missed by their decoder.
-    """
+    """Return whether a file that declares no number of frames is cut between two of them."""
     if image.format == "GIF":
         return not headers.ended_gif(data)
     return image.format == "TIFF" and headers.cut_short(data)
 
 
 def _duration(image: Image.Image) -> float:
-    """Seconds that the current frame is shown."""
     if image.format not in ANIMATED:
         return 0.0
     value = image.info.get("duration", 0)
-    told = float(value) / 1000 if isinstance(value, (int, float)) else 0.0
-    return told if told > 0 else _USUAL_S
+    seconds = float(value) / 1000 if isinstance(value, (int, float)) else 0.0
+    return seconds if seconds > 0 else _DEFAULT_S

@@ -1,9 +1,8 @@
-"""Missing data: of pictures that have too few, and end all the same as a whole one does.
+"""Pictures with too few data that end as complete ones do.
 
-A decoder fills what is missing without a word: a JPEG's rows with one colour, a PNG's with nothing.
-So where the last row of what was decoded looks like that, the data are gone through once more. A
-JPEG whose data come in several scans says at the head of each what it refines.
-Nothing here raises on broken input: what cannot be read is for the decoder to tell.
+A decoder silently fills what is missing: a JPEG's rows with one colour, a PNG's with zeros. So if
+the last decoded row looks like that, the data are read once more. Nothing here raises on broken
+input; decoders report that.
 """
 
 from __future__ import annotations
@@ -18,64 +17,63 @@ from PIL import Image, ImageFile
 from screener.media.image.pixels import Pixels
 from screener.media.image.structure import file_end, png
 
-SEGMENT = Struct(">BBH")  # the mark's two bytes, the length
+SEGMENT = Struct(">BBH")  # the marker's two bytes, the length
 FRAME = Struct(">BHHB")  # bits, height, width, components
 
-# Marks, by their second byte.
+# Markers, by their second byte.
 _SEQUENTIAL, _PROGRESSIVE, _TABLES, _SCAN, _END = (0xC0, 0xC1), 0xC2, 0xC4, 0xDA, 0xD9
 _END_MARK = bytes((0xFF, _END))
 _OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
-# Behind the pixels' data of a scan, within which there is stuffing, and restarts.
+# The marker behind a scan's pixel data, which contain stuffing and restarts.
 _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
-# Ones, which are no code: a decoder looks so far ahead of what it needs, and stops behind them.
+# Ones are no code: a decoder may read so far ahead, and stops behind them.
 _PADDING = b"\xff\x00" * 16
 
 _COEFFICIENTS = 64  # of a block
-# Pixels that a byte holds at most, by the codec of Pillow's: of data that are not compressed, or at
-# one rate, and of runs, which have a longest length. The others have no such limit.
+# Most pixels in a byte, by Pillow's codec: not compressed, at one rate, or by runs of limited
+# length. Other codecs have no such limit.
 _IN_A_BYTE = {"raw": 8, "bcn": 2, "BLP2": 2}
 _IN_A_BYTE |= dict.fromkeys(("BLP1", "SGI16", "dds_rgb", "ppm", "ppm_plain", "xpm"), 1)
-_IN_A_BYTE |= {"qoi": 64, "tga_rle": 64, "sgi_rle": 64, "pcx": 256, "packbits": 512, "sun_rle": 700}
+_IN_A_BYTE |= {"qoi": 64, "sgi_rle": 64, "packbits": 512}
 _BLP_JPEG = 0  # the first argument of a BLP that holds a JPEG
 
-_CHEAP = 4_000_000  # pixels that are decoded and hashed in a moment, however few of them there are
-_MOST_TIMES = 16  # as many pixels as its data can hold, of a picture that is still decoded
+_CHEAP = 4_000_000  # pixels that are always decoded, since it takes a moment
+_MOST_TIMES = 16  # a larger picture may have so many times the pixels that its data can hold
 
-_SMALLEST = 8  # a JPEG can be decoded at this part of its size, with little to do but to unpack
+_SMALLEST = 8  # a JPEG can be decoded at an eighth of its size, for little more than unpacking
 
 
 def lacks_most(image: ImageFile.ImageFile, data: bytes) -> bool:
-    """Return whether the data of a frame can hold next to nothing of it, although it is large.
+    """Return whether a large frame, not loaded yet, has data for next to nothing of it.
 
-    Its decoder would make a picture of one colour, and hashing that takes seconds for a file of a
-    hundred bytes. The frame is not loaded yet.
+    Decoding and hashing a picture of one colour would take seconds for a file of a hundred bytes.
     """
     pixels = image.width * image.height
     if pixels <= _CHEAP or not image.tile:
         return False
-    held = 0
+    possible = 0
     for codec, extents, offset, arguments in image.tile:
         most = _IN_A_BYTE.get(codec)
         if most is None or (codec == "BLP1" and arguments and arguments[0] == _BLP_JPEG):
             return False
         left, top, right, bottom = extents or (0, 0, *image.size)
-        held += min((right - left) * (bottom - top), most * max(len(data) - offset, 0))
-    return held * _MOST_TIMES < pixels
+        possible += min((right - left) * (bottom - top), most * max(len(data) - offset, 0))
+    return possible * _MOST_TIMES < pixels
 
 
 def has_missing_data(image: ImageFile.ImageFile, data: bytes, part: int) -> bool:
-    """Whether a frame that was loaded, and is not turned yet, has rows that its data do not have,
-    or is coarser than it is said to be.
+    """Return whether a loaded frame lacks data for its last row or for its declared detail.
 
-    Told of JPEGs without arithmetic coding, and of the first frame of a PNG.
+    Detected in JPEGs without arithmetic coding, and in the first frame of a PNG. The frame must not
+    be turned yet.
     """
     if image.format in ("JPEG", "MPO"):
         start = getattr(image, "offset", 0)
         return jpeg_ends_early(data, start, flat=_is_flat(image))
     if image.format == "PNG" and part == 0:
-        # What is not decoded is nothing but zeros, but where a frame of several was laid.
+        # Missing rows are zeros, unless a frame was composed onto another.
         several = getattr(image, "n_frames", 1) > 1
         dark = several or not any(most for _, most in _last_row(image))
         return png.ends_early(data, dark=dark)
@@ -83,7 +81,6 @@ def has_missing_data(image: ImageFile.ImageFile, data: bytes, part: int) -> bool
 
 
 def _last_row(image: Image.Image) -> list[tuple[float, float]]:
-    """The least and the most of each channel in the last row."""
     row = image.crop((0, image.height - 1, *image.size))
     extrema = row.getextrema()
     return [extrema] if isinstance(extrema[0], int | float) else list(extrema)
@@ -94,8 +91,6 @@ def _is_flat(image: Image.Image) -> bool:
 
 
 class _Jpeg(NamedTuple):
-    """The first frame of a JPEG."""
-
     width: int
     height: int
     components: tuple[int, ...]
@@ -103,8 +98,9 @@ class _Jpeg(NamedTuple):
 
 
 def jpeg_ends_early(data: bytes, start: int = 0, *, flat: bool = True) -> bool:
-    """Whether the JPEG that begins at a place lacks scans, or the last row of its only one; the
-    latter is asked for where what a decoder made of that row is `flat`.
+    """Return whether the JPEG at a place lacks scans, or the last row of its only one.
+
+    The latter is checked only if the decoded row is `flat`.
     """
     at, jpeg = start + 2, None
     while at + SEGMENT.size < len(data):
@@ -133,28 +129,24 @@ def _frame(data: bytes, at: int, mark: int) -> _Jpeg | None:
 
 
 def _lacks_scans(data: bytes, at: int, jpeg: _Jpeg) -> bool:
-    """Whether any coefficient of any component is not told to its last bit by the scans of which
-    the first begins at a place.
-    """
-    told = {component: set[int]() for component in jpeg.components}
+    """Return whether the scans from a place on leave a coefficient of a component incomplete."""
+    complete = {component: set[int]() for component in jpeg.components}
     while at + 5 < len(data) and data[at + 1] != _END:
         _, mark, length = SEGMENT.unpack_from(data, at)
         end = at + 2 + length
         if mark in (_SCAN, _TABLES) and data.find(_END_MARK, at + 2, end + 1) >= 0:
-            break  # neither can hold that: it is cut here, and what follows is another picture's
+            break  # neither can hold that: it is cut, and another picture follows
         if mark == _SCAN:
-            chosen, tells = _scan(data[at + 4 : end], jpeg)
-            for component in chosen & told.keys():
-                told[component].update(tells)
+            components, coefficients = _scan(data[at + 4 : end], jpeg)
+            for component in components & complete.keys():
+                complete[component].update(coefficients)
         following = _NEXT.search(data, end)
         at = len(data) if following is None else following.start()
-    return not all(len(each) == _COEFFICIENTS for each in told.values())
+    return not all(len(each) == _COEFFICIENTS for each in complete.values())
 
 
 def _scan(head: bytes, jpeg: _Jpeg) -> tuple[set[int], range]:
-    """The components that a scan is of, by its head, and which coefficients it tells to the last
-    bit.
-    """
+    """Return the components of a scan and the coefficients that it completes."""
     parts = 2 * head[0] if head else 0
     components = set(head[1 : 1 + parts : 2])
     if not jpeg.progressive:
@@ -165,19 +157,18 @@ def _scan(head: bytes, jpeg: _Jpeg) -> tuple[set[int], range]:
 
 
 def _lacks_last_row(data: bytes, start: int, at: int, jpeg: _Jpeg) -> bool:
-    """Whether a JPEG whose pixels' data begin at a place, row by row, lacks the last of them.
+    """Return whether a JPEG whose pixel data begin at a place, row by row, lacks the last of them.
 
-    They are decoded without the mark for their end, at which a decoder would make up what is
-    missing; without, it leaves the row as it was.
+    Without its end marker a decoder leaves a missing row as it was, instead of making it up.
     """
     end = file_end.after_end_mark(data, at)
     if data[end - 2 : end] != _END_MARK:
-        return False  # its decoder tells
+        return False  # its decoder reports it
     mode, channels = ("CMYK", 4) if len(jpeg.components) == 4 else ("L", 1)
     size = -(-jpeg.width // _SMALLEST), -(-jpeg.height // _SMALLEST)
     short = data[start : end - 2] + _PADDING
     pixels = np.zeros((size[1], size[0] * channels), np.uint8)
-    # What few pictures end with; and where one does, what that one does not end with.
+    # Few pictures end with this row, and none with its negative too.
     filling = np.arange(pixels.shape[1]).astype(np.uint8) * 97
     for row in (filling, ~filling):
         pixels[-1] = row
@@ -187,9 +178,7 @@ def _lacks_last_row(data: bytes, start: int, at: int, jpeg: _Jpeg) -> bool:
 
 
 def _decode(data: bytes, pixels: Pixels, size: tuple[int, int], mode: str) -> bool:
-    """Have Pillow's decoder put what it makes of a JPEG, at its smallest, into `pixels`; whether it
-    found nothing that it cannot decode.
-    """
+    """Decode a JPEG at its smallest into `pixels`; return whether it raised no error."""
     decoder = Image._getdecoder(mode, "jpeg", (mode, ""), (_SMALLEST, 0))
     try:
         core = Image.core  # type: ignore[attr-defined]

@@ -1,8 +1,4 @@
-"""Pictures: sniffed, held to limits before a pixel is decoded, and given frame by frame.
-
-`open` takes a file's bytes, a Pillow image or an array, and reads headers only. The frames come
-from `Picture.frames`, one at a time, through the pixel pipeline of `media.pixels`.
-"""
+"""Pictures, opened by content and checked against limits before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -33,12 +29,14 @@ def open(
     limits: Limits | None = None,
     clips: Clips | None = None,
 ) -> Picture:
-    """Open a file's bytes, a Pillow image or an array; no pixel is decoded yet. `clips` opens what
-    is hidden in the file and moves, which is left alone without.
+    """Open a file's bytes, a Pillow image or an array, reading headers only.
+
+    `clips` opens hidden clips and animations of the file; without it they are ignored. A Pillow
+    image counts as one picture, the frame at which it stands; pass the file's bytes to get all
+    frames.
 
     Raises MediaError with the reason `empty`, `unsupported`, `undecodable`, `truncated` or
-    `too_large`; HashError for an array of the wrong dtype or shape. A Pillow image counts as
-    one picture, the frame that it stands at: give the file's bytes to have them all.
+    `too_large`, and HashError for an array of the wrong dtype or shape.
     """
     limits = limits or Limits()
     if isinstance(source, np.ndarray):
@@ -63,9 +61,9 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
         raise MediaError("undecodable", f"an image without pixels: {image.size}")
 
     def decode() -> Iterator[Frame]:
-        found, trouble = decoded(image, b"")
-        if found is not None:
-            yield Frame(found, 0.0, 0)
+        shown, trouble = decoded(image, b"")
+        if shown is not None:
+            yield Frame(shown, 0.0, 0)
         if trouble is not None:
             raise trouble
 
@@ -87,10 +85,10 @@ def _open_bytes(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
 
 
 def _plain_frames(data: bytes, shape: plain_jpeg.Shape, limits: Limits) -> Iterator[Frame]:
-    found = plain_jpeg.luma(data, shape)
-    if found is not None:
-        return iter((Frame(found, 0.0, 0),))
-    return _open_with_pillow(data, limits).frames()  # there is nothing behind its end
+    luma = plain_jpeg.luma(data, shape)
+    if luma is not None:
+        return iter((Frame(luma, 0.0, 0),))
+    return _open_with_pillow(data, limits).frames()  # nothing stands behind a plain JPEG's end
 
 
 def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -> Picture:
@@ -100,11 +98,11 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -
     except MediaError as error:
         return _open_within(data, limits, clips, error.alone())
     count = frames.count(image, data, limits)
-    if count == 1 or image.format != "TIFF":  # of which a page over the limit hides no other
+    if count == 1 or image.format != "TIFF":  # a TIFF's page over the limit hides no other page
         check_pixels(image.width, image.height, limits)
     mime = image.get_format_mimetype() or sniff(data) or f"image/x-{image.format}".lower()
     media = Media(mime, *_shown_size(image), count)
-    opened = [image]  # which the first walk takes
+    opened = [image]  # for the first walk; later ones open the file again
 
     def decode() -> Iterator[Frame]:
         first = opened.pop() if opened else pillow.open_image(data)
@@ -114,39 +112,39 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -
 
 
 def _open_within(data: bytes, limits: Limits, clips: Clips | None, wrong: MediaError) -> Picture:
-    """What stands in a file that cannot be opened: the JPEGs in place of the pictures of a TIFF, as
-    in some raw files, or whole files, as in a PDF. Their walk ends with what is wrong with the
-    file, which is raised at once where there are none.
+    """Open the JPEGs in place of a TIFF's pictures, or whole files, as in a PDF.
+
+    `wrong` is what keeps the file itself from being opened. It is raised after their frames, or at
+    once if there are none.
     """
     mime = sniff(data)
 
-    def found() -> Iterator[Embedded]:
+    def inner() -> Iterator[Embedded]:
         if mime == "image/tiff":
             for jpeg in tiff.jpegs(data, stop=limits.frames):
                 yield Embedded("thumbnail", jpeg)
         elif wrong.reason == "unsupported":
             yield from within(data)
 
-    if next(found(), None) is None:
+    if next(inner(), None) is None:
         raise wrong
     count = len(tiff.directories(data, stop=limits.frames + 1))
 
     def decode() -> Iterator[Frame]:
         try:
-            for frame in hidden.frames(found(), limits, clips, alone=True):
+            for frame in hidden.frames(inner(), limits, clips, alone=True):
                 yield replace(frame, part=count + frame.part)
                 del frame
         except MediaError as error:
             if isinstance(error, ShortOfMemory):
-                raise  # what another process finds does not hang on it
+                raise  # another process may have the memory
         raise wrong.alone()
 
     return Picture(Media(mime, 0, 0, count), decode)
 
 
 def _shown_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height with the orientation applied, without decoding."""
-    # Pillow turns TIFF sizes itself, and would decode a whole PNG to look for late metadata.
+    # Pillow turns TIFF sizes itself, and would decode all of a PNG to find late metadata.
     known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
     if known and pixels.orientation(image) >= 5:
         return image.height, image.width
@@ -156,7 +154,6 @@ def _shown_size(image: Image.Image) -> tuple[int, int]:
 def _decode_all(
     image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits, clips: Clips | None
 ) -> Iterator[Frame]:
-    """The frames of a file, then what is hidden in it; the trouble of either comes last."""
     trouble: MediaError | None = None
     part = count
     try:
@@ -171,7 +168,7 @@ def _decode_all(
             yield replace(frame, part=part + frame.part)
             del frame
     except ShortOfMemory as error:
-        trouble = error.alone()  # what another process finds does not hang on it
+        trouble = error.alone()  # another process may have the memory
     except MediaError as error:
         trouble = trouble or error.alone()
     if trouble is not None:

@@ -1,8 +1,7 @@
-"""Pillow, held at arm's length: what opens a file and loads its frames.
+"""The use of Pillow: opening a file with one of its plugins, and loading its frames.
 
-Plugins are asked directly, through Pillow's registry, instead of through `Image.open`: that
-checks sizes against a limit of the whole process, which belongs to the program that imports
-us, and may warn. Nothing here changes that program's Pillow or its warnings.
+Plugins are called directly, since `Image.open` applies a limit of the whole process and may warn.
+Nothing here changes the program's Pillow or its warnings.
 """
 
 from __future__ import annotations
@@ -21,45 +20,38 @@ from screener.media.image.pixels import Pixels, orientation
 from screener.media.image.plugins import direct
 from screener.media.image.plugins.apng import Png
 from screener.media.image.plugins.gif import Gif
-from screener.media.image.plugins.pcx import Dcx, Pcx
-from screener.media.image.plugins.sun import Sun
-from screener.media.image.plugins.tga import Tga
 from screener.media.image.plugins.webp import Webp
-from screener.media.image.plugins.xbm import Xbm
 from screener.media.image.structure import icons, png, tiff
 from screener.media.image.structure.strict import strict
 
-# Formats that run other programs, open further files inside themselves without a limit, or
-# unpack without one. Stubs, which have no decoder at all, are told by their class.
+# Formats that run other programs, or open inner files or unpack without a limit. Stubs, which have
+# no decoder, are recognised by their class.
 _REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
-_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
-    "DCX": Dcx,
-    "GIF": Gif,
-    "PCX": Pcx,
-    "PNG": Png,
-    "SUN": Sun,
-    "TGA": Tga,
-    "WEBP": Webp,
-    "XBM": Xbm,
-}
-"""What opens a format in place of Pillow's own."""
+# Formats that nobody uploads; `sniff` names those that have a signature.
+_NOT_DECODED = frozenset({"DCX", "PCX", "SUN", "TGA", "XBM"})
 
-# Loaded with this module, so that they are whole in every thread: Pillow lists a plugin while its
-# import still runs.
+_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
+    "GIF": Gif,
+    "PNG": Png,
+    "WEBP": Webp,
+}
+"""Plugins that replace Pillow's own."""
+
+# Loaded with this module: Pillow lists a plugin while its import still runs, perhaps in another
+# thread.
 Image.preinit()
 _LOADED = tuple(Image.OPEN)
 
-# How much of a JPEG its decoder is given at once: all of it, which is here anyway. Pillow would
-# give it 64 KiB, and a scan with arithmetic coding cannot be interrupted where they end.
+# Bytes that the JPEG decoder gets at once, all of the file. Pillow's 64 KiB would end within a scan
+# with arithmetic coding, which cannot be interrupted.
 _AT_ONCE = 1 << 40
 
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
-    """The image that `data` holds, its headers read and no pixel decoded. Raises MediaError.
+    """Open a picture's bytes, reading headers only. Raises MediaError.
 
-    Of a PNG that Pillow refuses, and of one that is animated, only the chunks are read that have
-    to do with its pixels.
+    Of a PNG that Pillow refuses, or an animated one, only the chunks that make its pixels are read.
     """
     if png.is_animated(data):
         return _opened(png.bare(data) or data)
@@ -86,6 +78,8 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     refused: str | None = None
     try:
         for name in _formats():
+            if name in _NOT_DECODED:
+                continue
             factory, accept = Image.OPEN[name]
             factory = _OURS.get(name, factory)
             try:
@@ -93,23 +87,23 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
                 if not verdict or isinstance(verdict, str):  # a text: built without this format
                     continue
                 if _is_refused(name, factory):
-                    # Without a signature to accept, anything might be one of these.
-                    refused = name if accept is not None else refused
+                    if accept is not None:  # without a signature, anything would be of this format
+                        refused = name
                     continue
                 return strict(_of_a_size(factory(BytesIO(data), "")))
             except (SyntaxError, IndexError, TypeError, struct.error) as error:
-                # Pillow's own way for a plugin to say "not mine after all".
+                # This is how a plugin declines a file.
                 if accept is not None and cause is None:
                     cause = error
             except Exception as error:
                 raise failure(error, data, "cannot be opened") from None
         raise unidentified(data, cause, refused)
     finally:
-        cause = None  # its calls hold what calls them: this, with the file, would stay with it
+        cause = None  # its traceback holds this frame, and with it the file
 
 
 def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
-    """The image, whose width and height are whole numbers. A header of IM may say anything."""
+    """Return the image; raise ValueError if its sides are no integers, as in a header of IM."""
     width, height = image.size
     for side in (width, height):
         if not isinstance(side, int):
@@ -118,7 +112,7 @@ def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
 
 
 def _open_tiff(data: bytes) -> ImageFile.ImageFile:
-    """The first page of a TIFF that can be opened: one that cannot hides no other."""
+    """Open the first page that can be opened; a broken one hides no other."""
     try:
         return tiff.first_opened(data)
     except MediaError:
@@ -128,7 +122,6 @@ def _open_tiff(data: bytes) -> ImageFile.ImageFile:
 
 
 def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
-    """The image of an ICO or CUR; None where it cannot be opened, or is none, as of some TGAs."""
     try:
         return strict(IcoImagePlugin.IcoImageFile(BytesIO(icons.as_icon(data)), ""))
     except Exception:
@@ -136,7 +129,6 @@ def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
 
 
 def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
-    """The image by `pillow-heif`; None where that is not installed."""
     try:
         from screener.media.image.plugins import heif
     except ImportError:
@@ -148,9 +140,9 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
 
 
 def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
-    """The upright pixels of a picture of a HEIF or AVIF, or of a WebP that is a still, without
-    Pillow's copies of them; None where they are to be had of the image only. Raises what the
-    decoder raises.
+    """Return the upright pixels of a HEIF, an AVIF or a still WebP without Pillow's copies of them.
+
+    Return None if only the image can give them. Raises what the decoder raises.
     """
     if image.format == "AVIF":
         return direct.avif(image, number)
@@ -160,16 +152,15 @@ def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixel
         return None
     try:
         from screener.media.image.plugins import heif
-    except ImportError:  # a plugin of the program's
+    except ImportError:  # the image is of a plugin that the program registered
         return None
     return heif.decoded(data, number)
 
 
 def unturned(image: ImageFile.ImageFile) -> int:
-    """The orientation that is still to be applied to the current frame once it is loaded.
+    """Return the orientation that is still to be applied to the current frame once it is loaded.
 
-    Pillow turns a TIFF itself while it loads, which takes its pixels twice; here it is kept from
-    doing so.
+    Pillow would turn a TIFF while it loads, with a second copy of its pixels; this prevents that.
     """
     turn = orientation(image)
     size = getattr(image, "_tile_size", None)
@@ -180,10 +171,10 @@ def unturned(image: ImageFile.ImageFile) -> int:
 
 
 def load(image: ImageFile.ImageFile) -> None:
-    """Decode the current frame; raises what the plugin raises."""
+    """Decode the current frame. Raises what the plugin raises."""
     limit = Image.MAX_IMAGE_PIXELS
     if image.format == "TIFF" and limit is not None and image.width * image.height > limit:
-        # TIFF allocates late and would consult the process's limit; ours has been checked.
+        # TIFF allocates late and would apply the process's limit; ours has been checked.
         size = getattr(image, "_tile_size", image.size)
         if getattr(image, "_im", None) is None:
             image.im = Image.new(image.mode, size).im
@@ -195,16 +186,16 @@ def load(image: ImageFile.ImageFile) -> None:
 
 
 def remains(image: ImageFile.ImageFile) -> Image.Image | None:
-    """What had been decoded of a frame when its decoder gave up, or None if nothing had. Raises
-    MemoryError.
+    """Return what was decoded of a frame before its decoder failed, None if nothing was.
+
+    Raises MemoryError.
     """
     tile, image.tile = image.tile, []
     try:
-        if image.format in ("GIF", "XBM"):
-            # Puts the part of a later frame onto the one before; has black for what is set.
+        if image.format == "GIF":  # puts the part of a later frame onto the one before
             image.load_end()
         ImageFile.ImageFile.load(image)
-        # A plain image round the same memory: plugins would try to decode once more.
+        # An image without a plugin on the same memory: plugins would try to decode again.
         return image._new(image.im)
     except MemoryError:
         raise
@@ -215,10 +206,9 @@ def remains(image: ImageFile.ImageFile) -> Image.Image | None:
 
 
 def luma_only(image: ImageFile.ImageFile) -> bool:
-    """Whether a JPEG's first component is its luma, at full resolution: the ordinary kind.
+    """Return whether a JPEG's first component is luma at full resolution, as in nearly all files.
 
-    Then the decoder may skip the colours. Not for CMYK, YCCK, RGB-coded and grey files, nor
-    where the luma is subsampled.
+    The decoder may then skip the colours. False for CMYK, YCCK, RGB-coded and grey files.
     """
     layers: list[tuple[int, int, int, int]] = getattr(image, "layer", [])
     if image.mode != "RGB" or len(layers) != 3:
@@ -231,9 +221,8 @@ def luma_only(image: ImageFile.ImageFile) -> bool:
 
 
 def _formats() -> Iterator[str]:
-    """Yield Pillow's formats in Pillow's order; import the rarer plugins only if needed."""
     yield from _LOADED
-    Image.init()  # which waits for plugins that another thread is importing
+    Image.init()  # waits for plugins that another thread is importing
     yield from [name for name in tuple(Image.OPEN) if name not in _LOADED]
 
 

@@ -1,9 +1,8 @@
-"""The one pixel pipeline: any Pillow image or array becomes upright 8-bit grey or RGB.
+"""The pixel pipeline: any Pillow image or array becomes upright 8-bit grey or RGB.
 
-In this order: deep grey scaled to 8 bits, palettes and other colour models turned into RGB,
-alpha composited on white, EXIF orientation applied. `docs/internals/pixels.md` states it so that it
-can be reproduced elsewhere. Work is done in bands of rows, so that beside the picture and the
-result only little memory is needed.
+In this order: deep grey scaled to 8 bits, palettes and other colour models turned into RGB, alpha
+composited on white, EXIF orientation applied. `docs/internals/pixels.md` specifies it. Work is done
+in bands of rows, so that little memory is needed beside the picture and the result.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from screener.errors import HashError
 from screener.media.image.structure import photoshop, png, tiff
 
 VERSION = 1
-"""The pipeline's version: stored with every hash; changes whenever some pixel comes out new."""
+"""The version stored with every hash; it changes when any pixel comes out differently."""
 
 CHANNELS = (1, 3, 4)
-"""Of an array of pixels with three dimensions, what the last may have."""
+"""Sizes that the third dimension of an array of pixels may have."""
 
 Pixels = NDArray[np.uint8]
 _Bands = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF and TIFF
-_BAND = 1 << 18  # pixels in a band: small enough for a processor's cache
+_BAND = 1 << 18  # pixels in a band, which fits a processor's cache
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
 _FLOAT_SCALES = (1.0, 255.0, 65535.0)
@@ -38,20 +37,20 @@ _MENDS = (photoshop.mend, png.mend, tiff.mend)
 
 
 def mend(image: Image.Image) -> None:
-    """Have a file's pixels read as they are stored, before they are loaded, where Pillow would not.
+    """Correct what Pillow would read otherwise than stored, in an image that is not loaded yet.
 
-    Each format's module has its own way, and leaves the images of others alone.
+    Each format's module corrects its own images and ignores others.
     """
     for of_format in _MENDS:
         of_format(image)
 
 
 def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None = None) -> Pixels:
-    """The picture as a person sees it: (H, W) uint8 for grey, (H, W, 3) for colour.
+    """Return the picture as a person sees it: (H, W) uint8 for grey, (H, W, 3) for colour.
 
-    The result is the caller's own; where it was turned it is a strided view. `image` is loaded
-    but not otherwise changed, unless `memory` is given, as to `stored`. `turn` is its EXIF
-    orientation where that is known. Raises what Pillow raises if it cannot be decoded.
+    The result is the caller's own; if it was turned it is a strided view. `image` is loaded but not
+    otherwise changed, unless `memory` is passed, as to `stored`. `turn` is its EXIF orientation if
+    known. Raises what Pillow raises if it cannot be decoded.
     """
     mend(image)
     image.load()  # an orientation may stand behind the pixels
@@ -60,10 +59,10 @@ def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None =
 
 
 def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
-    """As `upright`, before the EXIF orientation is applied.
+    """Return what `upright` does, before the EXIF orientation is applied.
 
-    `memory` is that of the image's own pixels, flat, if it is ours: the result is made in it where
-    it fits, and the image is worth nothing afterwards.
+    `memory`, if passed, is ours and holds the image's pixels, flat. The result is made in it if it
+    fits, and the image is unusable afterwards.
     """
     image.load()
     if image.mode in _DEEP:
@@ -86,8 +85,9 @@ def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
 
 
 def _room(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
-    """An array to be filled from its first row on: at the start of the memory that the picture
-    itself is in, if it fits. A band's pixels are read before they are overwritten.
+    """Return an array to be filled from its first row on, in the picture's own memory if it fits.
+
+    A band's pixels are read before they are overwritten.
     """
     size = math.prod(shape)
     if memory is None or memory.size < size:
@@ -96,7 +96,7 @@ def _room(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
 
 
 def _copied(image: Image.Image, memory: Pixels | None) -> Pixels:
-    """The pixels of an image that is grey or RGB already: one copy, where its bands take three."""
+    """Return the pixels of a grey or RGB image with one copy; bands would take three."""
     width, height, channels = *image.size, len(image.getbands())
     if memory is not None and channels == 1:
         return memory.reshape(height, width)
@@ -110,19 +110,19 @@ def _copied(image: Image.Image, memory: Pixels | None) -> Pixels:
 
 
 def orientation(image: Image.Image) -> int:
-    """The EXIF (or TIFF, or XMP) orientation, 1 to 8; 1 where there is none that can be read."""
+    """Return the EXIF (or TIFF, or XMP) orientation, 1 to 8; 1 if none can be read."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
     except MemoryError:
         raise
     except Exception:
-        # Broken metadata is no reason to refuse a picture: viewers show it as it is stored.
+        # Viewers show a picture with broken metadata as it is stored.
         return 1
 
 
 def turned(pixels: Pixels, orientation: int) -> Pixels:
-    """`pixels` with an EXIF orientation applied: a view, nothing is copied."""
+    """Return a view of `pixels` with an EXIF orientation applied."""
     if orientation in (3, 4, 6, 7):
         pixels = pixels[::-1]
     if orientation in (2, 3, 7, 8):
@@ -133,28 +133,31 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
 
 
 def check_array(array: NDArray[Any]) -> None:
-    """Raise HashError if an array holds no pixels: see `from_array`."""
+    """Raise HashError if an array holds no pixels, as `from_array` describes them."""
     if isinstance(array, np.ma.MaskedArray):
-        # Whoever masks pixels has to say what is seen instead.
-        raise HashError("pixels are all that an array has, not a masked array: fill it, or crop it")
+        # Nobody knows what is seen in place of masked pixels.
+        raise HashError("pixels must not be a masked array; fill or crop it")
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)):
-        raise HashError(f"pixels are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}")
+        raise HashError(
+            f"pixels must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}"
+        )
     if 0 in array.shape:
-        raise HashError(f"an array without pixels: {array.shape}")
+        raise HashError(f"the array has no pixels: {array.shape}")
     kind, size = array.dtype.kind, array.dtype.itemsize
     if not (kind in "bf" or (kind == "u" and size <= 2)):
-        raise HashError(f"pixels are uint8, uint16, bool or float, not {array.dtype}")
+        raise HashError(f"pixels must be uint8, uint16, bool or float, not {array.dtype}")
 
 
 def from_array(array: NDArray[Any]) -> Pixels:
-    """An array of pixels, as 8-bit grey or RGB; uint8 grey and RGB are not copied.
+    """Return an array of pixels as 8-bit grey or RGB; uint8 grey and RGB are not copied.
 
-    Shapes (H, W), (H, W, 1), (H, W, 3) and (H, W, 4), the last with straight alpha, which is
-    composited on white unless all of it is 0. dtype uint8, bool, uint16 or a float, scaled as deep
-    grey files are (one scale for all channels). Anything else, and a masked array, is a HashError.
+    Shapes are (H, W), (H, W, 1), (H, W, 3) and (H, W, 4), the last with straight alpha, which is
+    composited on white unless all of it is 0. dtype is uint8, bool, uint16 or a float, scaled as
+    deep grey files are, with one scale for all channels. Raises HashError for anything else, and
+    for a masked array.
     """
     check_array(array)
-    array = np.asarray(array)  # a row of a matrix, say, would be another matrix
+    array = np.asarray(array)  # a row of a matrix would be another matrix
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.dtype == np.bool_:
@@ -172,36 +175,35 @@ def from_array(array: NDArray[Any]) -> Pixels:
 
 
 def _rows(width: int, height: int) -> Iterator[slice]:
-    """The rows of each band, from the first on."""
     step = max(1, _BAND // width)
     for top in range(0, height, step):
         yield slice(top, min(top + step, height))
 
 
 def image_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """The image in bands of rows; one that is small comes whole, without a copy."""
+    """Yield the image in bands of rows; a small one as it is, without a copy."""
     for rows in _rows(*image.size):
-        whole = rows == slice(0, image.height)
-        yield rows, image if whole else image.crop((0, rows.start, image.width, rows.stop))
+        is_all = rows == slice(0, image.height)
+        yield rows, image if is_all else image.crop((0, rows.start, image.width, rows.stop))
 
 
 def _value_bands(
     image: Image.Image, kind: type[np.uint32] | None
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """The values in bands of rows, whose bytes are numbers of another kind if one is given."""
     for rows, band in image_bands(image):
         yield rows, np.asarray(band).view(kind) if kind else np.asarray(band)
 
 
 def array_bands(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Views of an array of pixels, in bands of rows that fit a processor's cache."""
+    """Yield views of an array of pixels in bands of rows that fit a processor's cache."""
     for rows in _rows(array.shape[1], array.shape[0]):
         yield rows, array[rows]
 
 
 def _is_all_clear(image: Image.Image) -> bool:
-    """Whether an alpha would let nothing at all be seen. Programs that know of none leave it so,
-    and systems show such bitmaps and icons as if they had none.
+    """Return whether alpha would hide all pixels.
+
+    Programs without alpha write it so, and systems show such bitmaps and icons as if they had none.
     """
     return image.mode in ("LA", "RGBA") and not any(
         band.getchannel("A").getextrema()[1] for _, band in image_bands(image)
@@ -209,7 +211,6 @@ def _is_all_clear(image: Image.Image) -> bool:
 
 
 def _eight_bit(band: Image.Image) -> Pixels:
-    """Grey or RGB of a band that has 8 bits a channel or fewer."""
     if band.has_transparency_data:
         try:
             grey = band.mode in ("1", "L", "LA", "La")
@@ -236,13 +237,12 @@ def on_white(band: Pixels, white: int = 255) -> Pixels:
 
 
 def _clear(image: Image.Image) -> int | None:
-    """The grey value that a deep file declares to be transparent."""
     value = image.info.get("transparency")
     return value if isinstance(value, int) else None
 
 
 def _scaled(bands: _Bands, shape: tuple[int, ...], clear: int | None) -> Pixels:
-    """Deep values scaled to 8 bits, never clipped; NaN is black, `clear` is white."""
+    """Return deep values scaled to 8 bits, never clipped; NaN is black, `clear` is white."""
     low, factor = _scale(bands)
     pixels = np.empty(shape, np.uint8)
     for rows, band in bands():
@@ -256,11 +256,11 @@ def _scaled(bands: _Bands, shape: tuple[int, ...], clear: int | None) -> Pixels:
 
 
 def _scale(bands: _Bands) -> tuple[float, float]:
-    """(low, factor): what makes (value - low) * factor run from 0 to 255.
+    """Return (low, factor) with which (value - low) * factor runs from 0 to 255.
 
-    Files do not say where white is. It is the smallest usual full scale that holds every value;
-    where there is none (negative values, or floats that would use less than a sixteenth of
-    theirs), the values are stretched from their least to their greatest.
+    Files do not state which value is white. It is the smallest usual full scale that covers all
+    values. If there is none (negative values, or floats that use less than a sixteenth of theirs),
+    the values are stretched from least to greatest.
     """
     low, high, floating = np.inf, -np.inf, False
     for _, band in bands():

@@ -1,8 +1,8 @@
-"""Frames around a picture: borders, letterbox and pillarbox bars, found and taken off.
+"""Frames around a picture: borders, letterbox and pillarbox bars.
 
-A bar is a run of lines, from a side inwards, that have one colour but for noise, and that ends
-in a step: a sky that grows darker has none. What is found is looked at beside the whole picture,
-never instead of it. docs/internals/pixels.md states the rules.
+A bar is a run of lines from a side inwards that have one colour but for noise, and that ends in a
+step. The trimmed picture is screened beside the whole one. docs/internals/pixels.md states the
+rules.
 """
 
 from __future__ import annotations
@@ -19,33 +19,31 @@ from screener.media.image import backdrop
 Pixels = NDArray[np.uint8]
 
 LEAST = 40
-"""A trimmed picture is at least so many pixels wide and high."""
+"""Least width and height of a trimmed picture, in pixels."""
 
 MOST = 5
-"""So many trimmed pictures may come of one: frames lie within frames, seams are soft, and what
-begins as a bar may be a backdrop.
-"""
+"""Trimmed pictures of one picture: frames nest, seams are soft, and a bar may be a backdrop."""
 
-_NESTED = 3  # frames that lie within each other
-_KEPT = 5  # at least a fifth of each side stays
+_NESTED = 3  # frames within each other
+_LEFT = 5  # at least a fifth of each side is left
 _SAMPLES = 256  # along a line; more would only cost time
-_FAR = 0.02  # the share of a line that may lie outside of the bar's colour: dust, a cursor
-_NOISE = 16  # levels that all but that share of the outermost line may lie from its median
+_FAR = 0.02  # share of a line outside of the bar's colour: dust, a cursor
+_NOISE = 16  # levels that the rest of the outermost line may lie from its median
 _UNEVEN = 4  # levels that the mean of a quarter of that line may lie from the median
-_STEP = 4.0  # levels further from the bar's colour is a step,
-_STEEP = 3  # if it is made within so many lines
-_SPREAD = 16  # lines into which a JPEG's blocks spread what lies behind a bar
+_STEP = 4.0  # levels away from the bar's colour that are a step,
+_STEEP = 3  # if within so many lines
+_SPREAD = 16  # lines into which a JPEG's blocks spread the picture
 _SHADOW = 16  # a shadow at the seam has at most a sixteenth of the side
-_FAINT = 8  # what a block spreads is so many times fainter than what it comes from
-_EVEN = 16  # levels that most of a line of shadow may spread
-_WRITTEN = 0.35  # the share of a line with writing that has the bar's colour
-_BARE = 3  # lines without writing, and writing before them, are the bar's
-_LOOSE = 24  # levels round the bar's colour that are its own in lines with writing
+_FAINT = 8  # times that spread is fainter than its origin
+_EVEN = 16  # levels that most of a line of shadow may vary
+_WRITTEN = 0.35  # share of a line with writing that has the bar's colour
+_BARE = 3  # lines without writing, by which they and the writing before them are the bar's
+_LOOSE = 24  # levels around the bar's colour that belong to it in lines with writing
 
 
 @dataclass(frozen=True)
 class _Bar:
-    """How many lines a bar has, up to where it first changes and up to the picture; its colour."""
+    """A bar: its lines to the first change (`hard`) and to the picture (`soft`), and its colour."""
 
     hard: int = 0
     soft: int = 0
@@ -54,30 +52,28 @@ class _Bar:
 
 @dataclass(frozen=True)
 class _Own:
-    """A bar's own colour as luma, and the levels round it that its noise reaches."""
+    """A bar's colour as luma, and the levels around it that its noise reaches."""
 
     colour: int
     noise: int
 
     def off(self, lines: NDArray[np.int16]) -> NDArray[np.int16]:
-        """How far each sample lies from the bar's colour."""
         away: NDArray[np.int16] = np.abs(lines - np.int16(self.colour))
         return away
 
     def other(self, lines: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """Which lines are not the bar's."""
         return np.asarray((self.off(lines) > self.noise).mean(axis=1) > _FAR)
 
 
 _Lines = Callable[[int, int], NDArray[np.int16]]
-"""Gives luma of the lines from one number to another, counted from a side inwards."""
+"""Returns the luma of a range of lines, counted from a side inwards."""
 
 
 def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
-    """The picture without its frame: views of `pixels`; none where it has no frame to be told.
+    """Return at most MOST views of the picture without its frame, none if it has no frame.
 
-    `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. Several come where a seam is soft,
-    where the bars hold writing, or where a frame lies within a frame; at most MOST.
+    `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. There are several views if a seam is
+    soft, if the bars hold writing, or if frames nest.
     """
     bars = _within_bars(pixels)
     if bars is None:
@@ -86,31 +82,32 @@ def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
     if behind:
         behind += _within_bars(behind[-1]) or ()
     if bars:
-        behind += _without_backdrop(pixels)[-1:]  # which may begin as a bar does
-    found = list(bars)
+        behind += _without_backdrop(pixels)[-1:]  # a backdrop may begin as a bar does
+    views = list(bars)
     for view in behind:
-        if not any(is_same(view, one) for one in found):
-            found.append(view)
-    return tuple(found[:MOST])
+        if not any(is_same(view, other) for other in views):
+            views.append(view)
+    return tuple(views[:MOST])
 
 
 def _within_bars(pixels: Pixels) -> tuple[Pixels, ...] | None:
-    """The picture without its bars, one after the other; None of bars within bars without end: they
-    are the picture itself, stripes.
+    """Return the picture without its bars, one after the other; None if there are too many.
+
+    Bars within bars without end are the picture itself: stripes.
     """
-    found: list[Pixels] = []
+    trimmed: list[Pixels] = []
     inner = pixels
     for _ in range(_NESTED):
         views = _without_bars(inner)
         if not views:
-            return tuple(found[: MOST - 1])
-        found += views
+            return tuple(trimmed[: MOST - 1])
+        trimmed += views
         inner = views[-1]
-    return None if _without_bars(inner) else tuple(found[: MOST - 1])
+    return None if _without_bars(inner) else tuple(trimmed[: MOST - 1])
 
 
 def is_same(one: Pixels, other: Pixels) -> bool:
-    """Whether two views of a picture differ in no more than a line: their hashes hardly do."""
+    """Return whether two views differ by at most a line, which hardly changes a hash."""
     starts = [view.__array_interface__["data"][0] for view in (one, other)]
     lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
     down, across = one.strides[:2]
@@ -119,14 +116,13 @@ def is_same(one: Pixels, other: Pixels) -> bool:
 
 
 def _without_backdrop(pixels: Pixels) -> list[Pixels]:
-    """The picture without what was put behind it."""
     return [view for view in backdrop.taken_off(pixels) if _worth(pixels, view)]
 
 
 def _without_bars(pixels: Pixels) -> list[Pixels]:
-    """The picture without its outermost bars, by their hard seams and, if different, their soft."""
+    """Return the picture without its outermost bars, by hard and, if different, soft seams."""
     if pixels.ndim == 2 and not _core.even_edges(pixels):
-        return []  # no side begins as a bar does, which is so of nearly all pictures
+        return []  # no side begins as a bar does, as in nearly all pictures
     height, width = pixels.shape[:2]
     above, below = _of_one_colour(*_bars(pixels))
     middle = pixels[above.soft : height - below.soft]
@@ -140,29 +136,27 @@ def _without_bars(pixels: Pixels) -> list[Pixels]:
 
 
 def _of_one_colour(one: _Bar, other: _Bar, *known: _Bar) -> tuple[_Bar, _Bar]:
-    """The bars of two sides without those that are another frame's, or the picture's own edge:
-    a frame has one colour, that of the bars known before or else of the larger one.
+    """Return the bars of two sides without any that belong to another frame or to the picture.
+
+    A frame has one colour: that of the bars known before, or else of the larger bar.
     """
-    telling = known if any(bar.hard for bar in known) else (one, other)
-    colour = max(telling, key=lambda bar: bar.hard).colour
-    kept = [bar if abs(bar.colour - colour) <= _LOOSE else _Bar() for bar in (one, other)]
-    return kept[0], kept[1]
+    framing = known if any(bar.hard for bar in known) else (one, other)
+    colour = max(framing, key=lambda bar: bar.hard).colour
+    first, second = (bar if abs(bar.colour - colour) <= _LOOSE else _Bar() for bar in (one, other))
+    return first, second
 
 
 def _worth(whole: Pixels, view: Pixels) -> bool:
-    """Whether enough was taken off to matter, and enough is left to be a picture."""
     pairs = list(zip(whole.shape[:2], view.shape[:2], strict=True))
-    enough = all(left >= LEAST and left * _KEPT >= side for side, left in pairs)
+    enough = all(left >= LEAST and left * _LEFT >= side for side, left in pairs)
     return enough and any((side - left) * 200 > side for side, left in pairs)
 
 
 def _least(length: int) -> int:
-    """Lines that are left of so many, at least, of a picture in its frame."""
-    return max(LEAST, length // _KEPT)
+    return max(LEAST, length // _LEFT)
 
 
 def _bars(pixels: Pixels) -> tuple[_Bar, _Bar]:
-    """The bars above and below; those at the sides where the axes are swapped."""
     height, width = pixels.shape[:2]
     across = pixels[:, :: max(1, width // _SAMPLES)]
     upward = across[::-1]
@@ -173,14 +167,13 @@ def _bars(pixels: Pixels) -> tuple[_Bar, _Bar]:
 
 
 def _luma(lines: Pixels) -> NDArray[np.int16]:
-    """Luma of a few lines, near enough to tell a bar, and quickly made."""
+    """Return approximate luma."""
     if lines.ndim == 3:
         lines = (lines[..., 0] >> 2) + (lines[..., 1] >> 1) + (lines[..., 2] >> 2)
     return lines.astype(np.int16)
 
 
 def _bar(lines: _Lines, length: int) -> _Bar:
-    """The bar that the outermost of `length` lines begin, if they do."""
     first = lines(0, 1)[0]
     if first.size < 4:
         return _Bar()
@@ -202,14 +195,14 @@ def _bar(lines: _Lines, length: int) -> _Bar:
 
 
 def _level_along(line: NDArray[np.int16], colour: int) -> bool:
-    """Whether a line's quarters have one colour: noise averages out in them, a sky does not."""
+    """Return whether a line's quarters have one colour, as noise does and a sky does not."""
     quarters = np.add.reduceat(line, np.arange(4) * line.size // 4, dtype=np.int64)
     sizes = np.diff(np.arange(5) * line.size // 4)
     return bool((np.abs(quarters - colour * sizes) <= _UNEVEN * sizes).all())
 
 
 def _end(lines: _Lines, own: _Own, most: int) -> int:
-    """The first line that is not the bar's; `most` where none of those before it is another's."""
+    """Return the first line that is not the bar's, or `most`."""
     at, size = 0, 16
     while at < most:
         other = own.other(lines(at, min(at + size, most)))
@@ -220,17 +213,15 @@ def _end(lines: _Lines, own: _Own, most: int) -> int:
 
 
 def _steps(lines: _Lines, own: _Own, end: int) -> bool:
-    """Whether a bar ends in a step, not in a slow change."""
     level = own.off(lines(end - 1, end + _SPREAD)).mean(axis=1)
     return bool((level[_STEEP:] - level[:-_STEEP] >= _STEP).any())
 
 
 def _after_writing(lines: _Lines, own: _Own, hard: int, length: int) -> int:
-    """Where the bar ends if the lines behind `hard` are writing on it; `hard` if they are not.
+    """Return where the bar ends if the lines behind `hard` are writing on it, else `hard`.
 
-    A picture with much of the frame beside it looks like writing too, with bare lines behind it:
-    of what stands on bare lines as far as they are looked at, the tallest that is large enough for
-    a picture is the picture.
+    A picture with much of the frame beside it also looks like writing with bare lines behind it. So
+    the tallest run on bare lines, if large enough, is the picture.
     """
     least = _least(length)
     end, at, bare = hard, hard, 0
@@ -253,9 +244,7 @@ def _after_writing(lines: _Lines, own: _Own, hard: int, length: int) -> int:
 
 
 def _seam(lines: _Lines, own: _Own, end: int, length: int) -> tuple[int, bool]:
-    """How many lines behind a bar's end are still not the picture's, but what a JPEG's block or a
-    shadow has spread there; and whether that is sure.
-    """
+    """Return how many lines a JPEG's block or a shadow has spread to, and whether that is sure."""
     near = lines(end, end + max(_SPREAD + 4, length // _SHADOW))
     level = own.off(near[: _SPREAD + 4]).mean(axis=1)
     spread = int(np.argmax(level >= level.max() / 2))
@@ -266,8 +255,7 @@ def _seam(lines: _Lines, own: _Own, end: int, length: int) -> tuple[int, bool]:
 
 
 def _shadow(near: NDArray[np.int16], own: _Own) -> int:
-    """How many lines are even along their length, and each further from the bar's colour."""
-    margin = near.shape[1] // 5  # of lines, where the bars and shadows of other sides may lie
+    margin = near.shape[1] // 5  # may hold the bars and shadows of the other sides
     inner = near[:, margin : near.shape[1] - margin]
     size = inner.shape[1]
     ranks = (size // 10, size // 2, size - 1 - size // 10)

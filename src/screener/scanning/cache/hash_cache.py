@@ -130,7 +130,7 @@ class HashCache:
                 " JOIN makings ON makings.id = making WHERE name = ? AND place = ?",
                 key,
             ).fetchone()
-        if row is None or (row[:2] != cached.state(name) and not name.of_no_state):
+        if row is None or (row[:2] != cached.state(name) and not name.has_no_state):
             return False
         made, extra = row[2:]
         return self._serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
@@ -297,7 +297,7 @@ def checked_keep(days: float) -> float:
 
 def _is_gone(hashed: Hashed) -> bool:
     """Whether there was nothing to be hashed under that name."""
-    return not hashed.hashes and hashed.name.of_no_state
+    return not hashed.hashes and hashed.name.has_no_state
 
 
 def _has(connection: sqlite3.Connection, key: tuple[bytes, str]) -> bool:

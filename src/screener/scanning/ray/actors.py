@@ -15,7 +15,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from screener.errors import ClusterError, MediaError, WorkerError
 from screener.media.archives.archive import Budget
-from screener.media.source import name_of, spelled
+from screener.media.source import name_of, name_of_bytes
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray.slot import Call, Errand, Post, tell_lost
 from screener.screening.input.hash_item import Hashed
@@ -244,5 +244,5 @@ def _as_given(outcome: Hashed | Opened, path: str) -> Hashed | Opened:
 
 
 def _named(hashed: Hashed, path: str) -> Hashed:
-    given = spelled(os.fsencode(path))
+    given = name_of_bytes(os.fsencode(path))
     return replace(hashed, name=replace(hashed.name, text=given.text, raw=given.raw))

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.errors import ClusterError
-from screener.media.source import spelled
+from screener.media.source import name_of_bytes
 from screener.screening.result import Result
 
 # One row a Result: what people filter by, and all of it as the line that a scan would write.
@@ -115,7 +115,7 @@ def renamed(result: Result, path: str, name: str | None) -> Result:
     whole = result.input_bytes or (result.input or "").encode()
     here, there = os.fsencode(path), os.fsencode(name or "")
     members = whole[len(here) :]
-    given = spelled(there + members)
+    given = name_of_bytes(there + members)
     text = None if name is None and not members else given.text
     archives = tuple(length - len(here) + len(there) for length in result.archives)
     return replace(result, input=text, input_bytes=given.raw, archives=archives)

@@ -48,7 +48,7 @@ def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> d
                 else:
                     file.close()
     try:
-        digests = digest.compute_batch([file.whole() for file in held.values()], kinds)
+        digests = digest.compute_batch([file.read_all() for file in held.values()], kinds)
     except MemoryError:
         digests = []
     for file in list(held.values())[len(digests) :]:
@@ -61,7 +61,7 @@ def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> d
 def _holding(file: OpenFile) -> OpenFile:
     """The file, which holds its bytes. Raises what reading it raises, and closes it then."""
     try:
-        file.hold()
+        file.load()
     except BaseException:
         file.close()
         raise

@@ -1,5 +1,5 @@
 """The frames of animated PNGs, against a compositor written from the specification (W3C, third
-edition, fcTL): what is shown is laid on white.
+edition, fcTL); what is shown is composited on white.
 """
 
 import struct
@@ -54,7 +54,7 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 class Laid(NamedTuple):
-    """One frame: its samples, (height, width, channels), where they lie, and how it is laid."""
+    """One frame: its samples, (height, width, channels), its place, and how it is composed."""
 
     samples: np.ndarray
     left: int
@@ -64,7 +64,7 @@ class Laid(NamedTuple):
 
 
 def packed(kind, samples):
-    """The data of a frame, its rows without a filter."""
+    """Return the data of a frame, its rows without a filter."""
     rows = samples.reshape(len(samples), -1)
     if kind.bits < 8:
         each = np.unpackbits(rows.astype(np.uint8)[..., None], axis=2)[..., -kind.bits :]
@@ -75,7 +75,7 @@ def packed(kind, samples):
 
 
 def animated(kind, frames, default=None):
-    """A PNG of the frames, and of a default image that is none of them if there is one."""
+    """Return a PNG of the frames, with a default image that is no frame if one is passed."""
     data = chunk(b"IHDR", struct.pack(">2I5B", WIDTH, HEIGHT, kind.bits, kind.colours, 0, 0, 0))
     data += chunk(b"acTL", struct.pack(">2I", len(frames), 0))
     data += chunk(b"PLTE", kind.palette) if kind.palette else b""
@@ -97,7 +97,7 @@ def animated(kind, frames, default=None):
 
 
 def drawn(kind, box, random):
-    """Samples of a rectangle, of which some are clear where a kind has clear ones."""
+    """Return samples of a rectangle, some of them clear if the kind has clear ones."""
     left, top, right, bottom = box
     shape, most = (bottom - top, right - left, CHANNELS[kind.colours]), 1 << kind.bits
     if kind.palette:
@@ -111,7 +111,7 @@ def drawn(kind, box, random):
 
 
 def seen(kind, samples):
-    """The samples as (height, width, 4): RGB and alpha, 0 to 255."""
+    """Return the samples as (height, width, 4): RGB and alpha, 0 to 255."""
     alpha = np.full(samples.shape[:2], 255.0)
     if kind.palette:
         alphas = np.full(len(PALETTE), 255.0)
@@ -127,8 +127,9 @@ def seen(kind, samples):
 
 
 def composed(kind, frames):
-    """What is shown of each frame, (height, width, 3), as the specification has it; but where all
-    of it is clear its colours are, as those of any picture.
+    """Return what each frame shows, (height, width, 3), by the specification.
+
+    If all of it is clear, its colours are shown, as for any picture.
     """
     nothing = (255, 255, 255, 0)  # as black, but for that
     canvas = np.full((HEIGHT, WIDTH, 4), nothing, np.float64)
@@ -156,9 +157,9 @@ def composed(kind, frames):
             canvas = before
 
 
-def laid(kind, told, random):
-    """Frames that are laid so, the first over all and the others on some rectangle."""
-    for part, (dispose, blend) in enumerate(told):
+def laid(kind, ways_laid, random):
+    """Yield frames to be composed so, the first over all and the others on some rectangle."""
+    for part, (dispose, blend) in enumerate(ways_laid):
         left, right = sorted(random.choice(WIDTH + 1, 2, replace=False))
         top, bottom = sorted(random.choice(HEIGHT + 1, 2, replace=False))
         box = (left, top, right, bottom) if part else WHOLE
@@ -166,7 +167,7 @@ def laid(kind, told, random):
 
 
 def shown(data, count):
-    """What is shown of each part, (height, width, 3)."""
+    """Return what each part shows, (height, width, 3)."""
     found, frames = {frame.part: frame.pixels for frame in open_picture(data).frames()}, []
     for part in range(count):
         frames.append(found.get(part, frames[-1] if frames else None))
@@ -174,7 +175,7 @@ def shown(data, count):
 
 
 def check(kind, frames, default=None):
-    """Fail where a part of a file of the frames differs from what is to be shown."""
+    """Fail if a part of a file of the frames differs from what is to be shown."""
     found = shown(animated(kind, frames, default), len(frames) + (default is not None))
     wanted = list(composed(kind, frames))
     if default is not None:
@@ -187,34 +188,32 @@ def check(kind, frames, default=None):
 @pytest.mark.parametrize("default", [False, True])
 @pytest.mark.parametrize("name", KINDS)
 def test_frames_are_laid_as_the_specification_says(name, default):
-    """Of each kind, however a frame is laid, and whatever becomes of it and of the one before. A
-    default image that is no frame is shown, and leaves nothing.
+    """For each kind, blending and disposal. A default image that is no frame is shown and leaves
+    nothing.
     """
     kind, random = KINDS[name], np.random.default_rng(3)
     ways = list(product(range(3), range(2)))
-    told = [way for pair in product(ways, ways) for way in pair]
+    ways_laid = [way for pair in product(ways, ways) for way in pair]
     if default:
-        told[0] = (2, 1)
-    frames = list(laid(kind, told, random))
+        ways_laid[0] = (2, 1)
+    frames = list(laid(kind, ways_laid, random))
     check(kind, frames, drawn(kind, WHOLE, random) if default else None)
 
 
 def test_half_clear_frames_are_laid_in_every_way():
-    """Four frames, of which the first three are kept, cleared or taken back, and the others laid
-    over what there is or in its place.
-    """
+    """Four frames: the first three stay, are cleared or restored; the others blend or replace."""
     kind, random = KINDS["colour and alpha"], np.random.default_rng(4)
     for disposals in product(range(3), repeat=3):
         for blends in product(range(2), repeat=3):
-            told = zip((*disposals, 0), (0, *blends), strict=True)
-            check(kind, list(laid(kind, told, random)))
+            ways_laid = zip((*disposals, 0), (0, *blends), strict=True)
+            check(kind, list(laid(kind, ways_laid, random)))
 
 
 @pytest.mark.parametrize("name", ["colour", "colour and alpha", "palette"])
 @pytest.mark.parametrize("blend", [0, 1])
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_of_a_frame_that_is_cut_the_rows_that_came_are_laid(name, blend, share):
-    """Onto what was shown before, once; if none came, that is shown."""
+    """They are composed once onto what was shown before; if none came, that is shown."""
     kind, random = KINDS[name], np.random.default_rng(5)
     frames = list(laid(kind, [(0, 0), (0, blend)], random))
     frames[1] = Laid(1 | drawn(kind, WHOLE, random), 0, 0, 0, blend)

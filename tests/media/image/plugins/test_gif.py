@@ -1,5 +1,5 @@
-"""The frames of GIFs, against a compositor written from the specification (GIF89a) but for the one
-thing in which no viewer follows it: what is cleared shows nothing, and no background colour.
+"""The frames of GIFs, against a compositor written from the specification (GIF89a), but for one
+thing in which no viewer follows it: a cleared place shows nothing, and no background colour.
 """
 
 import struct
@@ -17,7 +17,7 @@ SCREEN = b"GIF89a" + struct.pack("<2H3B", WIDTH, HEIGHT, 0, 0, 0)
 
 
 def packed(indices):
-    """Indices of 8 colours as LZW that begins anew before the codes would grow longer."""
+    """Return indices of 8 colours as LZW that starts anew before the codes would grow longer."""
     codes = [code for k in range(0, len(indices), 6) for code in (COLOURS, *indices[k : k + 6])]
     bits = sum(int(code) << 4 * place for place, code in enumerate([*codes, COLOURS + 1]))
     data = bits.to_bytes(len(codes) // 2 + 1, "little")
@@ -26,16 +26,18 @@ def packed(indices):
 
 
 def coded(palette, indices, left, top, clear, disposal):
-    """A frame: indices of its own palette, of which one may be clear, and what becomes of it."""
+    """Return a frame: indices of its own palette, one of them perhaps clear, and its disposal."""
     height, width = indices.shape
-    told = bytes([disposal << 2 | (clear is not None), 10, 0, clear or 0])
+    control = bytes([disposal << 2 | (clear is not None), 10, 0, clear or 0])
     place = struct.pack("<4HB", left, top, width, height, 0x82)
-    return b"!\xf9\4" + told + b"\0," + place + palette.tobytes() + packed(indices.ravel())
+    return b"!\xf9\4" + control + b"\0," + place + palette.tobytes() + packed(indices.ravel())
 
 
 def drawn(random, greys, first, far):
-    """A palette, of greys that are their own indices or of colours; indices of a box, which is the
-    screen for the first; where that lies, less `far` than that; and which of them are clear.
+    """Return a palette of greys or colours, indices of a box, its place, and which pixels are
+    clear.
+
+    The box is the screen for the first frame, or lies up to `far` beyond it.
     """
     palette = random.integers(0, 256, (COLOURS, 3), np.uint8)
     if greys:
@@ -50,10 +52,8 @@ def drawn(random, greys, first, far):
     [((), 5, 3), ((0,), 5, 4), ((1, 2), 5, 3), ((0, 1, 2, 3), 5, 3), ((), 12, 3), ((0, 2), 12, 4)],
 )
 def test_frames_are_laid_and_cleared_as_viewers_do_it(greys, far, back):
-    """Whatever becomes of each before the next: it stays, is cleared to nothing, or gives way to
-    what was there, by either number for that; so does the first. A clear pixel lets be seen what is
-    below, in that frame and in each that follows; frames of greys and of colours follow each other;
-    and for one beyond the screen that grows, by what shows nothing.
+    """For every disposal, of the first frame too. A clear pixel shows what is below. Grey and
+    coloured frames mix, and the screen grows for a frame beyond it.
     """
     random = np.random.default_rng(1)
     for disposals in product(range(4), repeat=3):

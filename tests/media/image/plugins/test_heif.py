@@ -1,4 +1,4 @@
-"""HEIC and HEIF: decoded where the extra is installed, named where it is not."""
+"""HEIC and HEIF: decoded if the extra is installed, named if not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 import pillow_heif
 import pytest
 from command_process import screener
-from frames_of_file import walked
+from frames_of_file import frames_and_reason
 from heic_files import heic
 from paths import REPOSITORY
 from picture_bytes import saved
@@ -34,20 +34,20 @@ from screener.reporting.pages.summary import Summary
 
 @pytest.fixture(scope="module")
 def still(scene):
-    """A HEIC file of one picture."""
+    """Return a HEIC file of one picture."""
     return heic(scene(50))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize("size", [(320, 240), (65, 47)])
 def test_a_drawn_picture_comes_back(scene, mode, size):
-    """Grey stays grey, alpha is put on white, and odd sizes lose nothing."""
+    """Grey stays grey, alpha is composited on white, and odd sizes lose nothing."""
     drawn = scene(50, size).convert(mode)
     if mode == "RGBA":
         drawn.putalpha(Image.linear_gradient("L").resize(size))
     data = heic(drawn)
     assert open_picture(data).media.type == "image/heic"
-    ((frame,), reason) = walked(data)
+    ((frame,), reason) = frames_and_reason(data)
     white = Image.new("RGBA", size, (255, 255, 255, 255))
     wanted = drawn if mode != "RGBA" else Image.alpha_composite(white, drawn).convert("RGB")
     assert reason is None
@@ -56,16 +56,16 @@ def test_a_drawn_picture_comes_back(scene, mode, size):
 
 
 def test_pixels_are_those_of_the_plugin(material):
-    """The direct route gives what Pillow gives through the plugin, in every file that decodes."""
+    """The direct route returns what Pillow does through the plugin, for every file that decodes."""
     compared = 0
     for path in sorted((material / "robustness" / "pillow-heif").iterdir()):
         data = path.read_bytes()
         try:
             image = pillow_heif.HeifImageFile(io.BytesIO(data), "")
         except SyntaxError:
-            assert walked(data)[0] == []
+            assert frames_and_reason(data)[0] == []
             continue
-        frames, reason = walked(data)
+        frames, reason = frames_and_reason(data)
         assert reason is None
         for frame in frames:
             image.seek(frame.part)
@@ -76,9 +76,9 @@ def test_pixels_are_those_of_the_plugin(material):
 
 
 def test_every_picture_is_given(scene):
-    """From the first, wherever the primary one stands, as the parts 0, 1, 2."""
+    """They come from the first on, wherever the primary one stands, as the parts 0, 1, 2."""
     pictures = [scene(n, (160, 120)) for n in (50, 51, 52)]
-    frames, reason = walked(heic(*pictures, primary_index=2))
+    frames, reason = frames_and_reason(heic(*pictures, primary_index=2))
     assert reason is None
     assert [frame.part for frame in frames] == [0, 1, 2]
     for frame, picture in zip(frames, pictures, strict=True):
@@ -87,40 +87,38 @@ def test_every_picture_is_given(scene):
 
 
 def test_a_turned_picture_is_upright(scene):
-    """libheif turns the pixels as the file's boxes say; an EXIF orientation beside them, which
-    viewers ignore, is not applied once more.
-    """
+    """libheif turns it as the boxes say. EXIF beside them, which viewers ignore, is not applied."""
     exif = Image.Exif()
     exif[0x0112] = 6
     both = io.BytesIO()
     pillow_heif.from_pillow(scene(50)).save(both, quality=90, exif=exif.tobytes())
     assert b"irot" in both.getvalue()
-    ((frame,), _) = walked(both.getvalue())
+    ((frame,), _) = frames_and_reason(both.getvalue())
     assert frame.pixels.shape == (320, 240, 3)
     turned = np.asarray(scene(50).transpose(Image.Transpose.ROTATE_270), int)
     assert np.abs(frame.pixels - turned).mean() < 6
 
 
 def test_limits_come_before_pixels(still, monkeypatch):
-    """A declared size over the limit is too_large, and libheif has decoded nothing by then."""
+    """A declared size over the limit is `too_large`, before libheif decodes anything."""
     data = still
-    assert walked(data, pixels=320 * 240)[1] is None
+    assert frames_and_reason(data, pixels=320 * 240)[1] is None
     monkeypatch.setattr(pillow, "direct_pixels", None)
-    assert walked(data, pixels=320 * 240 - 1) == ([], "too_large")
+    assert frames_and_reason(data, pixels=320 * 240 - 1) == ([], "too_large")
 
 
 def test_each_picture_is_held_to_the_limit(scene):
-    """The first one too, where a smaller one behind it is the primary picture."""
+    """Also the first one, if a smaller one behind it is the primary picture."""
     data = heic(scene(50), scene(51, (160, 120)), primary_index=1)
-    assert walked(data, pixels=320 * 240)[1] is None
-    assert walked(data, pixels=160 * 120) == ([], "too_large")
+    assert frames_and_reason(data, pixels=320 * 240)[1] is None
+    assert frames_and_reason(data, pixels=160 * 120) == ([], "too_large")
 
 
 def test_a_cut_or_damaged_file_has_a_reason(still):
-    """Wherever it is cut, and whatever is changed in it: no other exception than MediaError."""
+    """Any cut or change raises nothing but MediaError."""
     data = still
     for length in range(12, len(data), len(data) // 20):
-        frames, reason = walked(data[:length])
+        frames, reason = frames_and_reason(data[:length])
         assert reason in ("truncated", "undecodable", "unsupported"), length
         assert frames == []
     random = np.random.default_rng(1)
@@ -128,17 +126,17 @@ def test_a_cut_or_damaged_file_has_a_reason(still):
         damaged = bytearray(data)
         for at in random.integers(0, len(data), 4):
             damaged[at] = random.integers(0, 256)
-        frames, reason = walked(bytes(damaged), pixels=1_000_000)
+        frames, reason = frames_and_reason(bytes(damaged), pixels=1_000_000)
         assert frames or reason
 
 
 def test_pictures_that_are_coded_otherwise_are_not_broken(still):
-    """A sound file of pictures that libheif has no decoder for is `unsupported`."""
-    assert walked(still.replace(b"hvc1", b"unci")) == ([], "unsupported")
+    """A sound file that libheif has no decoder for is `unsupported`."""
+    assert frames_and_reason(still.replace(b"hvc1", b"unci")) == ([], "unsupported")
 
 
 def test_without_the_extra_it_is_named(monkeypatch, still, make_list):
-    """`unsupported`, the detail says what to install, and so does the line, by its schema."""
+    """It is `unsupported`; the detail and the result line say what to install."""
     monkeypatch.delitem(sys.modules, "screener.media.image.plugins.heif", raising=False)
     monkeypatch.setattr("screener.media.image.plugins.heif", None, raising=False)
     monkeypatch.delattr("screener.media.image.plugins.heif")
@@ -160,9 +158,10 @@ def test_without_the_extra_it_is_named(monkeypatch, still, make_list):
 def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
     monkeypatch, still, make_list, scene, tmp_path
 ):
-    """A scan that goes on leaves it out only while the extra is missing, and so does its cache; the
-    new line counts, and the old one no more, in the summary, the exit code and the report. So it is
-    with a member of an archive that has a line of its own, since there is more behind it.
+    """Resuming and the cache skip it only while the extra is missing.
+
+    The new line replaces the old one in the summary, the exit code and the report, for a member of
+    an archive too.
     """
     known = make_list([{"id": "a", "pdq": pdq.compute(np.asarray(scene(50))).text}])
     uploads, results, cache = tmp_path / "up", tmp_path / "r.jsonl", tmp_path / "c"
@@ -222,7 +221,7 @@ def test_pillow_is_as_it_was(still):
 
 
 def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
-    """A Pillow without AVIF or WebP: `unsupported`, and why."""
+    """Without AVIF or WebP in Pillow, the file is `unsupported`, and the detail says why."""
     for format in ("AVIF", "WEBP"):
         data = saved(scene(50), format)
         refusing = (Image.OPEN[format][0], lambda prefix: "built without it")
@@ -234,7 +233,7 @@ def test_what_pillow_was_built_without_is_named(monkeypatch, scene):
 
 @pytest.mark.parametrize("format", ["JPEG2000", "TIFF"])
 def test_a_decoder_that_pillow_was_built_without_is_no_damage(monkeypatch, scene, format):
-    """Of such formats it reads the headers all the same."""
+    """Pillow reads the headers of such formats all the same."""
     out = io.BytesIO()
     scene(50).save(out, format, **({"compression": "tiff_lzw"} if format == "TIFF" else {}))
     for name in ("jpeg2k_decoder", "libtiff_decoder"):
@@ -244,7 +243,7 @@ def test_a_decoder_that_pillow_was_built_without_is_no_damage(monkeypatch, scene
 
 
 def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
-    """The plugin says that Pillow was built without it, which would be `unsupported`."""
+    """The plugin reports that Pillow was built without it, which would be `unsupported`."""
     data = saved(scene(50), "AVIF")
 
     def full(name):
@@ -259,16 +258,16 @@ def test_a_decoder_that_cannot_be_loaded_for_lack_of_memory(monkeypatch, scene):
 
 
 def test_the_files_of_the_material_that_are_heif(material):
-    """All but the corrupted one give pixels of the size that the material records."""
+    """All but the corrupted one have pixels of the recorded size."""
     with (material / "robustness.csv").open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["file"].endswith((".heic", ".heif"))]
-    found = {row["file"]: walked((material / row["file"]).read_bytes()) for row in rows}
+    found = {row["file"]: frames_and_reason((material / row["file"]).read_bytes()) for row in rows}
     bad = [name for name, (frames, _) in found.items() if not frames]
     assert [name.rpartition("/")[2] for name in bad] == ["heif_corrupted__empty.heic"]
 
 
 def test_pixels_stay_where_their_memory_goes_with_the_picture(monkeypatch, still):
-    """Before pillow-heif 1.6 the view has no owner, and shows what others write there later on."""
+    """Before pillow-heif 1.6 the view has no owner, and would show what is written there later."""
     memory = np.arange(48, dtype=np.uint8)
     view = ctypes.pythonapi.PyMemoryView_FromMemory
     view.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)

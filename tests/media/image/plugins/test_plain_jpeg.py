@@ -1,4 +1,6 @@
-"""Plain JPEGs, decoded without Pillow's image: told apart, and with the pixels it would give."""
+"""Plain JPEGs, decoded without Pillow's image: how they are recognised, and that the pixels are
+equal.
+"""
 
 import random
 import struct
@@ -17,23 +19,23 @@ from screener.media.image.plugins import plain_jpeg
 
 
 def segment(mark, content):
-    """A segment of a JPEG's headers."""
+    """Return a segment of a JPEG's headers."""
     return bytes((0xFF, mark)) + struct.pack(">H", len(content) + 2) + content
 
 
 def with_segment(data, mark, content):
-    """The file with one more segment at its start."""
+    """Return the file with one more segment at its start."""
     return data[:2] + segment(mark, content) + data[2:]
 
 
 def without_jfif(data):
-    """The file without its first segment."""
+    """Return the file without its first segment."""
     assert data[2:4] == b"\xff\xe0"
     return data[:2] + data[20:]
 
 
-def told(open_picture, data):
-    """All that is told of a file: what it is, its frames, and its trouble."""
+def facts(open_picture, data):
+    """Return the media, the frames and the trouble of a file."""
     frames, trouble, media = [], None, None
     try:
         picture = open_picture(data, Limits(pixels=4_000_000), None)
@@ -47,15 +49,15 @@ def told(open_picture, data):
 
 
 def both(data):
-    """What is told of a file by the way taken, which has to be what the usual way tells."""
-    found = told(open_image._open_bytes, data)
-    assert found == told(open_image._open_with_pillow, data)
+    """Return the same by the way that `open` takes, which must equal the general way."""
+    found = facts(open_image._open_bytes, data)
+    assert found == facts(open_image._open_with_pillow, data)
     return found
 
 
 @pytest.fixture(scope="module")
 def files(scene):
-    """Ordinary files, by what is special in them."""
+    """Return ordinary files, by what is special in them."""
     picture = scene(3, (161, 118))
     return {
         "baseline": jpeg(picture),
@@ -73,7 +75,7 @@ def files(scene):
 
 
 def test_ordinary_files_are_plain_and_have_the_same_pixels(files):
-    """Baseline or progressive, however sampled, grey or colour: by either way."""
+    """Baseline or progressive, of any sampling, grey or colour."""
     for name, data in files.items():
         assert plain_jpeg.shape_of(data) is not None, name
         media, frames, trouble = both(data)
@@ -81,9 +83,9 @@ def test_ordinary_files_are_plain_and_have_the_same_pixels(files):
         assert (media.type, media.frames, len(frames), trouble) == ("image/jpeg", 1, 1, None)
 
 
-def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
-    """EXIF, XMP, Photoshop's resources, further pictures, other colours, larger chroma, frames that
-    are not as usual, and what is behind the end.
+def test_what_needs_more_than_the_size_is_left_to_the_general_decoder(scene):
+    """EXIF, XMP, Photoshop's resources, further pictures, other colours, larger chroma, unusual
+    frame headers, and data behind the end.
     """
     picture = scene(4, (120, 90))
     data, exif = jpeg(picture), Image.Exif()
@@ -131,8 +133,8 @@ def test_what_needs_more_than_the_size_is_left_to_the_usual_way(scene):
 
 @pytest.mark.parametrize("transform", [None, 0, 1, 2])
 @pytest.mark.parametrize("jfif", [True, False])
-def test_the_colours_are_told_as_the_usual_way_tells_them(scene, transform, jfif):
-    """By JFIF and Adobe's mark: RGB is not taken for luma."""
+def test_colours_are_recognised_as_by_the_general_decoder(scene, transform, jfif):
+    """RGB is not taken for luma, by the markers of JFIF and Adobe."""
     data = jpeg(scene(5, (64, 48)), subsampling=0)
     data = data if jfif else without_jfif(data)
     if transform is not None:
@@ -144,8 +146,8 @@ def test_the_colours_are_told_as_the_usual_way_tells_them(scene, transform, jfif
     assert len(frames[0][0][3]) == (2 if jfif or transform != 0 else 3)
 
 
-def test_damaged_headers_are_left_to_the_usual_way(scene):
-    """Tables, frames and scans cut short, lengths that cannot be, marks of nothing, padding."""
+def test_damaged_headers_are_left_to_the_general_decoder(scene):
+    """Cut tables, frames and scans, impossible lengths, unknown markers, padding."""
     data = jpeg(scene(6, (40, 30)))
     for mark in (
         0x00,
@@ -183,15 +185,15 @@ def test_damaged_headers_are_left_to_the_usual_way(scene):
 
 
 def test_a_plain_file_over_the_limit_is_too_large(scene):
-    """Before a pixel is decoded, as every picture."""
+    """Before a pixel is decoded, as for every picture."""
     with pytest.raises(MediaError, match="too_large"):
         open_image.open(jpeg(scene(7, (200, 100))), limits=Limits(pixels=19_999))
 
 
 @settings(max_examples=300)
 @given(seed=st.integers(0, 2**32))
-def test_damage_is_told_as_the_usual_way_tells_it(files, seed):
-    """Wherever a file is cut or changed: the same frames, the same trouble, the same facts."""
+def test_damage_is_reported_as_by_the_general_decoder(files, seed):
+    """Any cut or change has the same frames, trouble and media."""
     rng = random.Random(seed)
     data = bytearray(files[rng.choice(sorted(files))])
     scan = data.index(b"\xff\xda") + 14
@@ -205,7 +207,7 @@ def test_damage_is_told_as_the_usual_way_tells_it(files, seed):
 
 
 def test_the_photos_of_the_material_have_the_same_pixels(material):
-    """Every JPEG there; most are plain."""
+    """Every JPEG of the material; most are plain."""
     plain = total = 0
     for path in sorted((material / "photos-free").rglob("*.jp*g")):
         data = path.read_bytes()

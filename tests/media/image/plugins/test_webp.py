@@ -1,4 +1,4 @@
-"""Animated WebPs, put together chunk by chunk: what is seen where a frame leaves its place bare."""
+"""Animated WebPs, built chunk by chunk: what is seen if a frame leaves its place bare."""
 
 import io
 
@@ -13,21 +13,21 @@ CLEARED = 1  # what becomes of a frame before the next
 
 
 def chunk(name, data):
-    """A chunk of a RIFF file."""
+    """Return a RIFF chunk."""
     return name + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
 
 
 def frame(side, grey, dispose=0):
-    """A frame at the top left: opaque, of one grey."""
+    """Return an opaque frame of one grey at the top left."""
     out = io.BytesIO()
     Image.new("RGB", (side, side), (grey,) * 3).save(out, "WEBP", lossless=True)
     size = (side - 1).to_bytes(3, "little")
-    told = bytes(6) + size * 2 + (100).to_bytes(3, "little") + bytes([dispose])
-    return chunk(b"ANMF", told + out.getvalue()[12:])
+    head = bytes(6) + size * 2 + (100).to_bytes(3, "little") + bytes([dispose])
+    return chunk(b"ANMF", head + out.getvalue()[12:])
 
 
 def animation(*frames, alpha):
-    """An animated WebP whose header knows of alpha, or does not."""
+    """Return an animated WebP whose header declares alpha, or does not."""
     size = (SIDE - 1).to_bytes(3, "little")
     head = chunk(b"VP8X", bytes([2 | alpha << 4, 0, 0, 0]) + size * 2)
     body = b"WEBP" + head + chunk(b"ANIM", bytes([0, 0, 0, 255, 0, 0])) + b"".join(frames)
@@ -36,7 +36,7 @@ def animation(*frames, alpha):
 
 @pytest.mark.parametrize("alpha", [False, True])
 def test_what_is_cleared_of_an_animation_is_white(alpha):
-    """As of any, whether its header knows of alpha or not: `gif2webp` writes it either way."""
+    """Whether its header declares alpha or not: `gif2webp` writes either."""
     data = animation(frame(SIDE, 90, CLEARED), frame(PART, 90), alpha=alpha)
 
     first, second = (shown.pixels for shown in open_picture(data).frames())
@@ -49,7 +49,7 @@ def test_what_is_cleared_of_an_animation_is_white(alpha):
 
 @pytest.mark.parametrize("alpha", [False, True])
 def test_what_the_only_frame_of_an_animation_leaves_bare_is_white(alpha):
-    """One of one frame is laid like any other."""
+    """An animation of one frame is composed like any other."""
     (only,) = open_picture(animation(frame(PART, 90), alpha=alpha)).frames()
 
     wanted = np.full((SIDE, SIDE, 3), 255)

@@ -1,4 +1,4 @@
-"""What headers declare, read without decoding: against files of Pillow and against noise."""
+"""What headers declare, compared with files of Pillow and with noise."""
 
 import struct
 
@@ -13,7 +13,7 @@ from screener.media.image.structure import file_end, headers, tiff
 
 
 def small(format: str, **options: object) -> bytes:
-    """A file of a 60 x 44 picture."""
+    """Return a file of a 60 x 44 picture."""
     image = Image.fromarray((np.indices((44, 60)).sum(0) * 2).astype(np.uint8)).convert("RGBA")
     return saved(image, format, **options)
 
@@ -40,15 +40,13 @@ def test_size_inside_icns() -> None:
 
 @pytest.mark.parametrize("length", [256, 512])
 def test_an_iso_file_is_no_icon(length: int) -> None:
-    """A HEIC or AVIF whose first box has 256 or 512 bytes begins as an icon or a cursor does, and
-    declares no picture as one would.
-    """
+    """A HEIC or AVIF whose first box has 256 or 512 bytes begins like an icon or a cursor."""
     box = struct.pack(">I", length) + b"ftypheic" + bytes(4) + b"mif1" * (length // 4 - 4)
     assert headers.largest(box + bytes(2048)) == (0, 0)
 
 
 def icon(*pictures: bytes) -> bytes:
-    """An ICO of pictures, each as it stands in one."""
+    """Return an ICO of these pictures."""
     at, entries = 6 + 16 * len(pictures), b""
     for one in pictures:
         entries += struct.pack("<8xII", len(one), at)
@@ -57,26 +55,26 @@ def icon(*pictures: bytes) -> bytes:
 
 
 def bitmap(width: int, height: int) -> bytes:
-    """The header of a bitmap in an ICO, whose height counts its mask too."""
+    """Return the header of a bitmap in an ICO, whose height includes its mask."""
     return struct.pack("<IiiHH", 40, width, 2 * height, 1, 32) + bytes(24)
 
 
 def extended(width: int, height: int) -> bytes:
-    """A WebP that declares a canvas, each side less one in three bytes."""
+    """Return a WebP that declares a canvas, each side less one in three bytes."""
     sides = b"".join((side - 1).to_bytes(3, "little") for side in (width, height))
     chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + sides
     return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
 
 
 def lossy(width: int, height: int) -> bytes:
-    """A WebP of one frame, whose sides have 14 bits, and two above them for a scale."""
+    """Return a WebP of one frame, whose sides have 14 bits below two for a scale."""
     chunk = b"VP8 " + struct.pack("<I", 10) + bytes(3) + b"\x9d\x01\x2a"
     chunk += struct.pack("<HH", width | 1 << 14, height | 3 << 14)
     return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
 
 
 def lossless(width: int, height: int) -> bytes:
-    """The same without loss: each side less one in 14 bits, and whether it has alpha above them."""
+    """Return a lossless WebP: each side less one in 14 bits, and an alpha flag above them."""
     sides = (width - 1) | (height - 1) << 14 | 1 << 28
     chunk = b"VP8L" + struct.pack("<IBI", 5, 0x2F, sides)
     return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
@@ -97,15 +95,13 @@ def lossless(width: int, height: int) -> bytes:
     ],
 )
 def test_sizes_that_a_file_only_declares(data: bytes, size: tuple[int, int]) -> None:
-    """Of WebPs as large as can be, canvases wider than 65,535, and icons by any entry, whichever
-    row stands first.
-    """
+    """WebPs of the greatest size, canvases wider than 65,535, and icons by any entry."""
     assert headers.largest(data) == size
 
 
 @pytest.mark.parametrize("no_jp2", [False, True])
 def test_size_of_a_jpeg_2000_inside_icns(no_jp2: bool) -> None:
-    """In its file format and as a bare stream, behind a smaller picture."""
+    """As a file and as a bare stream, behind a smaller picture."""
     wide = saved(Image.new("RGB", (900, 700)), "JPEG2000", no_jp2=no_jp2)
     parts = [b"icp4" + struct.pack(">I", 8 + len(one)) + one for one in (small("PNG"), wide)]
     data = b"icns" + struct.pack(">I", 8 + sum(map(len, parts))) + b"".join(parts)
@@ -115,13 +111,13 @@ def test_size_of_a_jpeg_2000_inside_icns(no_jp2: bool) -> None:
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "GIF", "BMP"])
 def test_other_formats_declare_nothing(format: str) -> None:
-    """Pillow opens every other format without decoding: nothing to know beforehand."""
+    """Pillow opens every other format without decoding."""
     assert headers.largest(small(format)) == (0, 0)
 
 
 @pytest.mark.parametrize("format", ["WEBP", "AVIF", "JPEG2000"])
 def test_a_container_that_is_cut(format: str) -> None:
-    """Any missing byte at the end is noticed; a whole file, or one with a tail, is not cut."""
+    """Any byte missing at the end is noticed; a complete file, or one with a tail, is not cut."""
     data = small(format)
     assert not headers.cut_short(data)
     for length in (len(data) - 1, len(data) // 2, 40):
@@ -130,7 +126,7 @@ def test_a_container_that_is_cut(format: str) -> None:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_tiff_whose_directory_is_behind_its_end_is_cut(order: str) -> None:
-    """The two bytes with which a directory begins, and four that say where the next one is."""
+    """It lacks the two bytes at its start, or the four for the place of the next."""
     start = {"<": b"II*\0", ">": b"MM\0*"}[order]
     data = start + struct.pack(f"{order}I", 20) + bytes(18)
 
@@ -140,7 +136,7 @@ def test_a_tiff_whose_directory_is_behind_its_end_is_cut(order: str) -> None:
 
 @pytest.mark.parametrize("long", [False, True])
 def test_a_box_that_ends_behind_the_file_is_cut(long: bool) -> None:
-    """Whichever way it has its length, and wherever the data end; one without a length is not."""
+    """With either kind of length, wherever the data end; a box without a length is not cut."""
     first = struct.pack(">I", 12) + b"ftypisom"
     body = bytes(20)
     head = struct.pack(">I4sQ", 1, b"mdat", 36) if long else struct.pack(">I4s", 28, b"mdat")
@@ -167,7 +163,7 @@ def test_gif_frames(count: int, local: bool) -> None:
 
 
 def test_a_jpeg_cut_in_a_header_segment() -> None:
-    """A segment that is cut in the middle is dropped, a whole one stays; the end marker follows."""
+    """The cut segment is dropped, a complete one stays; the end marker follows."""
     data = jpeg(Image.new("RGB", (60, 44)), progressive=True)
     segment = data.rindex(b"\xff\xc4")
     for length in (segment + 2, segment + 3, segment + 4, segment + 9):
@@ -177,7 +173,7 @@ def test_a_jpeg_cut_in_a_header_segment() -> None:
 
 
 def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
-    """A restart stands within the pixels' data and has no length: nothing is taken away there."""
+    """A restart is part of the pixel data and has no length: nothing is removed."""
     noise = np.random.default_rng(1).integers(0, 256, (44, 60), np.uint8)
     data = jpeg(Image.fromarray(noise), restart_marker_blocks=1)
     assert data.count(b"\xff\xd7") > 2
@@ -189,8 +185,8 @@ def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
 
 @pytest.mark.parametrize("padding", [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\x01\xff"])
 def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding: bytes) -> None:
-    """Padding, and a mark that has no length: none of them hides the end, or takes one for it that
-    stands within a segment.
+    """Padding and markers without a length do not hide it; a marker inside a segment is not the
+    end.
     """
     data = small("PNG")
     padded = jpeg(Image.new("RGB", (60, 44)), comment=b"\xff\xd9" * 99)
@@ -200,8 +196,8 @@ def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding
 
 
 def test_boxes_with_long_lengths_and_without_any() -> None:
-    """The body begins behind the length; a box without one ends with the file, one too short to be
-    one ends the walk.
+    """The body begins behind the length; a box without one ends with the file; a short one ends the
+    walk.
     """
     first = struct.pack(">I", 12) + b"ftypisom"
     data = first + struct.pack(">I4sQ", 1, b"mpvd", 19) + b"abc"
@@ -220,7 +216,7 @@ def test_boxes_with_long_lengths_and_without_any() -> None:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_the_second_directory_tells_the_first_value_of_its_tags(order: str) -> None:
-    """A short that is alone stands in the first two bytes; what does not fit stands elsewhere."""
+    """A single short stands in the first two bytes; a value that does not fit stands elsewhere."""
     start = {"<": b"II*\0", ">": b"MM\0*"}[order]
     first = struct.pack(f"{order}HHHIII", 1, 256, 4, 1, 7, 26)
     entries = [
@@ -241,7 +237,7 @@ def test_the_second_directory_tells_the_first_value_of_its_tags(order: str) -> N
     st.binary(max_size=200),
 )
 def test_noise_is_read_without_a_stumble(start: bytes, noise: bytes) -> None:
-    """Nothing raises and nothing runs on for ever, whatever follows a signature."""
+    """Nothing raises and nothing loops, whatever follows a signature."""
     data = start + noise
     width, height = headers.largest(data)
     assert width >= 0
@@ -252,14 +248,14 @@ def test_noise_is_read_without_a_stumble(start: bytes, noise: bytes) -> None:
 
 
 def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():
-    """Or the end of the data, where there is none."""
+    """It is the end of the data if there is none."""
     assert file_end.after_end_mark(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
     assert file_end.after_end_mark(b"\xff\xd9..", 1) == 4
     assert file_end.after_end_mark(b"", 0) == 0
 
 
 def test_a_gif_ends_with_its_trailer():
-    """Cut anywhere before it, it has not ended; what stands behind it changes nothing."""
+    """Cut before it, a GIF has not ended; data behind it change nothing."""
     data = small("GIF", save_all=True, append_images=[Image.new("RGBA", (60, 44), "red")])
     assert headers.ended_gif(data)
     assert headers.ended_gif(data + b"more")
@@ -267,14 +263,14 @@ def test_a_gif_ends_with_its_trailer():
 
 
 def test_a_jpeg_ends_where_the_next_begins():
-    """The mark of the next is not its own; within a header segment one may stand."""
+    """The end marker of the next is not its own; a header segment may contain one."""
     data = jpeg(Image.effect_noise((60, 44), 50), comment=b"\xff\xd8\xff\xe0..")
     assert file_end.end(data + data, 0) == len(data)
     assert file_end.end(data[:-9] + data, 0) == len(data) - 9
 
 
 def test_where_a_file_may_stand_behind_a_png():
-    """Behind its end; behind the beginning of its last chunk, where it is cut."""
+    """Behind its end; if it is cut, behind the beginning of its last chunk."""
     data = small("PNG")
     assert file_end.behind(data + b"more", 0) == file_end.end(data, 0) == len(data)
     last = data.rindex(b"IDAT") - 4

@@ -1,11 +1,11 @@
-"""PNGs whose texts, profiles and checksums would keep Pillow from what they show."""
+"""PNGs whose texts, profiles or checksums make Pillow fail."""
 
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from frames_of_file import walked
+from frames_of_file import frames_and_reason
 from picture_bytes import saved
 from PIL import Image
 from png_chunks import chunk, png_of
@@ -15,7 +15,7 @@ from screener.media.image.structure import png
 
 
 def put(data: bytes, *chunks: bytes, before: bytes = b"IDAT") -> bytes:
-    """A PNG with chunks before the first of a name."""
+    """Return a PNG with chunks before the first of a name."""
     at = data.index(before) - 4
     return data[:at] + b"".join(chunks) + data[at:]
 
@@ -35,7 +35,7 @@ REFUSED = {
 @pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
 @pytest.mark.parametrize("mode", ["RGB", "P", "L"])
 def test_a_chunk_that_pillow_refuses_hides_no_picture(scene, what, before, mode):
-    """Every viewer passes over it: the picture is whole, and turned as the file says."""
+    """Every viewer ignores it: the picture is complete, and turned as the file says."""
     picture = scene(3, (90, 60)).convert(mode)
     exif = Image.Exif()
     exif[0x112] = 6
@@ -47,7 +47,7 @@ def test_a_chunk_that_pillow_refuses_hides_no_picture(scene, what, before, mode)
 
 
 def test_what_is_clear_stays_clear(scene):
-    """Palettes with alpha and single transparent colours are kept."""
+    """Palettes with alpha and single transparent colours survive."""
     picture = scene(3, (90, 60)).quantize(16)
     plain = saved(picture, "PNG", transparency=bytes(range(0, 256, 17)))
     (expected,) = open_picture(plain).frames()
@@ -58,7 +58,7 @@ def test_what_is_clear_stays_clear(scene):
 
 @pytest.mark.parametrize("name", ["blend", "disposal", "bbox", "transparency", "default_image"])
 def test_a_text_changes_no_frame_of_an_animation(scene, name):
-    """Frames are laid onto one another as their own chunks say, whatever a text says."""
+    """Frames are composed by their own chunks only."""
     first, second = scene(3, (90, 60)), scene(4, (90, 60))
     second.paste(first.crop((0, 0, 90, 40)), (0, 0))  # so that a part of a frame is stored
     plain = saved(first, "PNG", save_all=True, append_images=[second], duration=100)
@@ -73,22 +73,22 @@ def test_a_text_changes_no_frame_of_an_animation(scene, name):
 @pytest.mark.parametrize("clear", [0, 1, -1])
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_the_one_clear_grey_of_few_bits_is_clear(bits, clear):
-    """It is told in the bits that a sample has, and Pillow reads them as 8."""
+    """It is stored in the bits of a sample, while Pillow reads samples as 8 bits."""
     samples = np.arange(16, dtype=np.uint8).reshape(2, 8) % (1 << bits)
     clear %= 1 << bits
     each = np.unpackbits(samples[..., None], axis=2)[..., -bits:].reshape(2, -1)
     rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(each, axis=1))
     head = chunk(b"IHDR", struct.pack(">2I5B", 8, 2, bits, 0, 0, 0, 0))
-    told = chunk(b"tRNS", struct.pack(">H", clear))
+    clear_chunk = chunk(b"tRNS", struct.pack(">H", clear))
 
-    (frame,) = open_picture(png_of(head, told, chunk(b"IDAT", zlib.compress(rows)))).frames()
+    (frame,) = open_picture(png_of(head, clear_chunk, chunk(b"IDAT", zlib.compress(rows)))).frames()
 
     wanted = np.where(samples == clear, 255, samples * (255 // ((1 << bits) - 1)))
     assert np.array_equal(frame.pixels, wanted)
 
 
 def test_a_broken_picture_is_as_broken_as_before(scene):
-    """What is wrong with the pixels is told, and what there is of them is given."""
+    """Broken pixels are reported, and returned as far as they decode."""
     plain = saved(scene(3, (90, 60)), "PNG")
     cut = put(plain, REFUSED["a name of Pillow's"])[:-500]
     frames, reason = [], None
@@ -103,42 +103,43 @@ def test_a_broken_picture_is_as_broken_as_before(scene):
 
 
 def test_what_has_nothing_else_is_left_alone(scene):
-    """Nothing is copied of a PNG of pixels alone, and of what is none."""
+    """A PNG of pixels alone is not copied."""
     assert png.bare(saved(scene(3, (9, 6)), "PNG")) is None
     assert png.bare(b"GIF89a") is None
 
 
-def told(data: bytes) -> tuple[int, str | None]:
-    """How many frames a file has, and the reason that follows them."""
-    frames, reason = walked(data)
+def count_and_reason(data: bytes) -> tuple[int, str | None]:
+    """Return how many frames a file has, and the reason that follows them."""
+    frames, reason = frames_and_reason(data)
     return len(frames), reason
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 0.99])
-def test_an_end_that_was_never_written_is_told(share):
-    """A decoder takes zeros in the last data for rows, and is content: a file of the right length
-    of which only the beginning was written looked whole.
-    """
+def test_an_end_that_was_never_written_is_reported(share):
+    """A decoder takes zeros in the last data for rows, so a partly written file looks complete."""
     for seed in range(3):
         noise = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), np.uint8)
         whole = saved(Image.fromarray(noise).resize((240, 180)), "PNG")
         written = whole[: round(share * len(whole))]
-        assert told(whole) == (1, None)
-        assert told(written.ljust(len(whole), b"\0")) == (1, "undecodable")
+        assert count_and_reason(whole) == (1, None)
+        assert count_and_reason(written.ljust(len(whole), b"\0")) == (1, "undecodable")
 
 
-def test_a_frame_with_another_checksum_is_told(scene):
-    """Behind all frames, none of which is lost for it; that of a text is nobody's."""
+def test_a_frame_with_another_checksum_is_reported(scene):
+    """It comes behind all frames, none of which is lost; the checksum of a text does not matter."""
     more = {"save_all": True, "append_images": [scene(4, (90, 60))]}
     whole = saved(scene(3, (90, 60)), "PNG", **more)
     for name in (b"IDAT", b"fdAT"):
         start = whole.index(name) - 4
         end = start + 12 + int.from_bytes(whole[start : start + 4], "big")
-        assert told(whole[: end - 1] + bytes([whole[end - 1] ^ 1]) + whole[end:]) == (
+        assert count_and_reason(whole[: end - 1] + bytes([whole[end - 1] ^ 1]) + whole[end:]) == (
             2,
             "undecodable",
         )
-    assert told(put(whole, chunk(b"tEXt", b"Comment\0hello", sound=False))) == (2, None)
+    assert count_and_reason(put(whole, chunk(b"tEXt", b"Comment\0hello", sound=False))) == (
+        2,
+        None,
+    )
 
 
 def test_an_interlaced_animation_has_all_its_frames(scene):

@@ -1,11 +1,11 @@
-"""The pages of a TIFF and the directories within them: each is looked at, or told."""
+"""The pages of a TIFF and the directories within them: each is screened or reported."""
 
 import io
 import struct
 
 import numpy as np
 import pytest
-from frames_of_file import walked
+from frames_of_file import frames_and_reason
 from hypothesis import given
 from hypothesis import strategies as st
 from picture_bytes import jpeg, several
@@ -20,17 +20,17 @@ SIZE = (64, 48)
 
 
 def grey(scene, number, size=SIZE):
-    """A drawn picture in grey."""
+    """Return a drawn picture in grey."""
     return scene(number, size).convert("L")
 
 
 def paged(pictures, **options):
-    """The bytes of a TIFF of these pages."""
+    """Return a TIFF of these pages."""
     return bytearray(several(pictures, "TIFF", **options))
 
 
 def entry(data, place, tag):
-    """Where a directory of a little-endian TIFF has an entry."""
+    """Return the place of an entry in a directory of a little-endian TIFF."""
     count = struct.unpack_from("<H", data, place)[0]
     places = [place + 2 + 12 * number for number in range(count)]
     (found,) = [at for at in places if struct.unpack_from("<H", data, at)[0] == tag]
@@ -38,8 +38,8 @@ def entry(data, place, tag):
 
 
 def parts_of(data, **limits):
-    """The parts that come with their pixels, and the reason of what ends them."""
-    frames, reason = walked(bytes(data), **limits)
+    """Return the parts that come with their pixels, and the reason that ends them."""
+    frames, reason = frames_and_reason(bytes(data), **limits)
     return [(frame.part, frame.pixels) for frame in frames], reason
 
 
@@ -84,8 +84,8 @@ def drawn_file(order, big, pictures, within, directory=None):
     [("<", False, None), (">", False, 13), ("<", True, None), ("<", True, 18)],
 )
 def test_pictures_within_a_page_come_after_the_pages(scene, order, big, directory, within):
-    """As in raw files, whose first page is a thumbnail of what lies within it: every picture
-    comes, with the pixels that were written.
+    """As in raw files whose first page is a thumbnail: every picture has the pixels that were
+    written.
     """
     pictures = [grey(scene, number, (64 + 8 * number, 48)) for number in range(4)]
     data = drawn_file(order, big, pictures, within, directory)
@@ -99,8 +99,8 @@ def test_pictures_within_a_page_come_after_the_pages(scene, order, big, director
         assert np.array_equal(pixels, np.asarray(pictures[number]))
 
 
-def test_a_picture_within_a_page_that_cannot_be_decoded_is_told(scene):
-    """The thumbnail that stands before it clears nothing."""
+def test_a_picture_within_a_page_that_cannot_be_decoded_is_reported(scene):
+    """The thumbnail before it clears nothing."""
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
     second = tiff.directories(bytes(data), stop=9)[1]
     struct.pack_into("<I", data, entry(data, second, 262) + 8, 32803)  # a sensor's mosaic
@@ -112,8 +112,8 @@ def test_a_picture_within_a_page_that_cannot_be_decoded_is_told(scene):
 
 @pytest.mark.parametrize("length", [514, 65000])
 def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene, length):
-    """As in raw files, which show it; it clears nothing, since it is not that picture. If its
-    length is not told it goes on to the end of the file.
+    """It may match but clears nothing, since it is not that picture. Without a length it ends with
+    the file.
     """
     shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
@@ -132,9 +132,7 @@ def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene, le
 
 
 def test_a_jpeg_that_stands_in_where_no_page_can_be_opened_is_searched(scene):
-    """As in a raw file of Sony's: the picture as the camera showed it, and the mosaic of a sensor
-    that is packed in a way of the maker's. The size told is the JPEG's.
-    """
+    """As in raw files of Sony's: the camera's JPEG beside a mosaic in the maker's compression."""
     shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
     first, second = tiff.directories(bytes(data), stop=9)
@@ -166,8 +164,10 @@ def test_a_jpeg_that_stands_in_where_no_page_can_be_opened_is_searched(scene):
     ],
 )
 @pytest.mark.parametrize("page", [0, 1])
-def test_a_page_of_a_kind_that_is_not_decoded_is_told_by_its_tags(scene, tag, value, said, page):
-    """It is unsupported, and the detail names what it is; what is damaged is undecodable."""
+def test_a_page_of_a_kind_that_is_not_decoded_is_reported_by_its_tags(
+    scene, tag, value, said, page
+):
+    """It is `unsupported` and named in the detail; damage is `undecodable`."""
     data = paged([scene(number, SIZE) for number in range(2)])
     place = tiff.directories(bytes(data), stop=9)[page]
     struct.pack_into("<H", data, entry(data, place, tag) + 8, value)
@@ -181,8 +181,8 @@ def test_a_page_of_a_kind_that_is_not_decoded_is_told_by_its_tags(scene, tag, va
     assert (said or "") in raised.value.detail
 
 
-def test_a_bigtiff_in_the_order_that_pillow_does_not_read_is_told(scene):
-    """As whole as any other, and not decoded; one that Pillow does read comes."""
+def test_a_bigtiff_in_the_order_that_pillow_does_not_read_is_reported(scene):
+    """It is not decoded; one in the other order is."""
     for order, reason in (("<", None), (">", "unsupported")):
         data = drawn_file(order, True, [grey(scene, 0), grey(scene, 1)], [1])
         assert parts_of(data)[1] == reason
@@ -230,8 +230,8 @@ def test_a_page_over_the_limit_hides_no_other(scene, large):
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_deflate"])
-def test_a_cut_anywhere_is_told(scene, compression):
-    """Also where the first pages are whole and nothing is left of the last but its place."""
+def test_a_cut_anywhere_is_reported(scene, compression):
+    """Also if the first pages are complete and only the place of the last is left."""
     data = paged([grey(scene, number, (16, 12)) for number in range(3)], compression=compression)
     last = tiff.directories(bytes(data), stop=9)[-1]
     end = last + 2 + 12 * struct.unpack_from("<H", data, last)[0] + 4
@@ -246,10 +246,8 @@ def test_a_cut_anywhere_is_told(scene, compression):
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # as Pillow says, and reads on
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_cut_in_a_directory_at_the_end_is_told(scene, count):
-    """Many programs write the pages' pixels first: what is left shows all that the file still
-    tells of, and where the next page is nobody knows any more.
-    """
+def test_a_cut_in_a_directory_at_the_end_is_reported(scene, count):
+    """Many programs write the pages' pixels first; then the place of the next page is lost."""
     data = paged([grey(scene, number, (16, 12)) for number in range(count)])
     *before, last = tiff.directories(bytes(data), stop=9)
     size = 2 + 12 * struct.unpack_from("<H", data, last)[0] + 4
@@ -266,7 +264,7 @@ def test_a_cut_in_a_directory_at_the_end_is_told(scene, count):
 
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_pages_are_counted_as_pillow_counts_them(scene, count):
-    """And no further than asked."""
+    """They are counted no further than requested."""
     data = bytes(paged([grey(scene, number) for number in range(count)]))
     assert len(tiff.directories(data, stop=99)) == Image.open(io.BytesIO(data)).n_frames == count
     assert len(tiff.directories(data, stop=2)) == min(count, 2)
@@ -274,7 +272,7 @@ def test_pages_are_counted_as_pillow_counts_them(scene, count):
 
 @given(st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*"]), st.binary(max_size=200))
 def test_directories_of_any_bytes(head, rest):
-    """Nothing raises and nothing runs on for ever; each place comes once."""
+    """Nothing raises and nothing loops; each place comes once."""
     found = tiff.directories(head + rest, stop=50)
     assert len(found) == len(set(found)) <= 50
     assert tiff.cut_short(head + rest) in (True, False)
@@ -287,7 +285,9 @@ def test_directories_of_any_bytes(head, rest):
     st.integers(0, 20),
 )
 def test_the_tags_of_a_directory_are_those_that_stand_there(order, tags, more, cut):
-    """As far as the data go, whatever count is claimed; of one that comes twice the last."""
+    """They are read as far as the data go, whatever count is declared; of equal tags the last
+    counts.
+    """
     head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
     data = head + struct.pack(f"{order}H", len(tags) + more)
     data += b"".join(struct.pack(f"{order}HHII", tag, 4, 1, 0) for tag in tags)
@@ -305,9 +305,7 @@ def test_the_tags_of_a_directory_are_those_that_stand_there(order, tags, more, c
 
 
 def test_a_small_file_of_many_long_directories_costs_little(monkeypatch):
-    """A thousand that claim 65,535 entries each, and share their bytes: all are found, and none is
-    gone through entry by entry.
-    """
+    """A thousand that declare 65,535 entries each and share their bytes are read at once."""
     places = [8 + 128 * number for number in range(1000)]
     data = bytearray(places[-1] + 2 + 12 * 65_535 + 4 + 4 * len(places))
     within = len(data) - 4 * len(places)

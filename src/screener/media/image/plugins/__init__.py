@@ -1,1 +1,1 @@
-"""Formats of pictures, a module each: what Pillow shows otherwise than viewers do, or never."""
+"""Plugins that replace Pillow's own if those show a picture differently from viewers."""

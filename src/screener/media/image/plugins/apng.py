@@ -1,7 +1,7 @@
-"""The frames of an animated PNG, laid onto one another as its specification says.
+"""The frames of an animated PNG, composed as its specification says.
 
-Pillow would lay what is half clear by a mask, which is lighter, would not take back a frame that
-was laid over others, and would clear a place to black, or to the first colour of a palette.
+Pillow would blend partly clear pixels by a mask, which is lighter, would not restore what was under
+a frame, and would clear to black or to the first colour of a palette.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from screener.media.image import pixels
 
 _core: Any = Image.core  # type: ignore[attr-defined]
 
-_OVER = 1  # how a frame is laid: over what is there, and not in its place
-_BACKGROUND, _PREVIOUS = 1, 2  # what becomes of a frame before the next: it is cleared, taken back
+_OVER = 1  # blend a frame over what is there, instead of replacing it
+_BACKGROUND, _PREVIOUS = 1, 2  # clear a frame before the next; restore what was under it
 _GREY, _DEEP = ("1", "L", "LA"), "I;16"
 
-# Where nothing is shown.
+# Pixels that show nothing.
 _CLEAR: dict[str, Any] = {
     "L": 255,
     "LA": (255, 0),
@@ -30,16 +30,18 @@ _WHITE = 65535  # of deep grey
 
 
 class Png(PngImagePlugin.PngImageFile):
-    """A PNG. One that is animated has what is shown for its pixels once a frame is loaded: that is
-    in colour where the file has a palette, and has alpha where the file has any clear pixel.
+    """A PNG; if it is animated, a loaded frame has the pixels that are shown.
+
+    They are in colour if the file has a palette, and have alpha if the file has any clear pixel.
     """
 
-    _box = (0, 0, 0, 0)  # where the current frame was laid
-    _left: Image.Image | None = None  # what is to be there before the next, if not the frame
+    _box = (0, 0, 0, 0)  # the place of the current frame
+    _left: Image.Image | None = None  # the pixels there before the next, if not the frame's
 
     def load(self) -> Any:
-        """Decode the current frame and lay it; of one that is cut, the rows that came. Raises what
-        Pillow raises.
+        """Decode the current frame and compose it; of a cut one, the rows that came.
+
+        Raises what Pillow raises.
         """
         if not self.is_animated or not self.tile or self.png is None:
             return super().load()
@@ -59,7 +61,7 @@ class Png(PngImagePlugin.PngImageFile):
         try:
             super().load()
         except Exception:
-            self.tile, self.dispose_op = [], None  # so that it is laid once, and nothing after it
+            self.tile, self.dispose_op = [], None  # compose it only once, and no frame after it
             if canvas is not None:
                 came = self.im.getbbox()
                 rows = came[3] if came else 0
@@ -69,7 +71,6 @@ class Png(PngImagePlugin.PngImageFile):
         return super().load()
 
     def _lay(self, canvas: Image.Image | None, rows: int) -> None:
-        """Lay so many rows of the frame that was decoded onto what is shown, if anything is."""
         over = canvas is not None and self.blend_op == _OVER
         frame = self._new(self.im)
         if canvas is None:
@@ -80,7 +81,7 @@ class Png(PngImagePlugin.PngImageFile):
             self._left = Image.new(canvas.mode, frame.size, self._clear(canvas.mode))
         elif self.dispose_op == _PREVIOUS:
             self._left = canvas.crop(self._box)
-        self.dispose_op = self.dispose = None  # by which Pillow would do it
+        self.dispose_op = self.dispose = None  # keeps Pillow from disposing too
         frame = frame.crop((0, 0, frame.width, rows)) if rows < frame.height else frame
         left, top, right, _ = self._box
         for place, band in pixels.image_bands(frame) if rows else ():
@@ -98,21 +99,19 @@ class Png(PngImagePlugin.PngImageFile):
         if self._left is not None:
             canvas.paste(self._left, self._box)
         self._left = None
-        self.im = _core.new("L", (1, 1))  # of which Pillow makes a copy, for what is done here
+        self.im = _core.new("L", (1, 1))  # Pillow copies it for its own composing
         try:
             super()._seek(frame)
         finally:
             self.im, self._prev_im = canvas.im, None
         if frame == 1 and self.default_image:
-            self._im = None  # which is none of its frames
+            self._im = None  # the default image is no frame
 
     def _clear(self, mode: str) -> Any:
-        """The colour of a mode that shows nothing."""
         return _CLEAR.get(mode, self.info.get("transparency", _WHITE))
 
 
 def _with_alpha(frame: Image.Image) -> Image.Image:
-    """A part of a frame in grey or colour, with alpha where the file has it, or deep grey."""
     if frame.mode == _DEEP:
         return frame
     grey = frame.mode in _GREY
@@ -127,8 +126,7 @@ def _with_alpha(frame: Image.Image) -> Image.Image:
 
 
 def _over(below: Image.Image, above: Image.Image) -> Image.Image:
-    """What is seen of two pictures of one size and mode, the one over the other."""
-    if above.mode in ("LA", "RGBA"):  # grey with alpha is not laid so by every Pillow
+    if above.mode in ("LA", "RGBA"):  # not every Pillow composes grey with alpha
         both = Image.alpha_composite(below.convert("RGBA"), above.convert("RGBA"))
         return both.convert(above.mode)
     clear = above.info.get("transparency")

@@ -1,8 +1,8 @@
-"""WebP and AVIF decoded straight into an array, where Pillow would hold the picture several times.
+"""WebP and AVIF decoded straight into an array.
 
 Pillow decodes every WebP as an animation, on two canvases, and copies the pixels of either format
-twice: 16 bytes a pixel of WebP, 9 of AVIF. The pixels here are the same: both ways ask libwebp
-and libavif.
+twice: 16 bytes a pixel of WebP, 9 of AVIF. The pixels here are the same, since both use libwebp and
+libavif.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
 def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
-    """The upright pixels of a WebP that is a still, by OpenCV; None where it cannot."""
+    """Return the upright pixels of a still WebP, decoded by OpenCV; None if it cannot."""
     channels = _CHANNELS.get(image.mode)
     if channels is None or is_animated(data):
         return None
     try:
-        import cv2  # not with this module: WebP may not come
+        import cv2  # slow to import, and needed for WebP only
     except (ImportError, OSError, MemoryError):  # a worker may have too little memory left
         return None
 
-    # The plugin's decoder holds the file once more, and has claimed its canvases.
+    # The plugin's decoder holds a copy of the file, and its canvases.
     image._decoder = None  # type: ignore[attr-defined]
     try:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
-        found = None
-    if found is None or found.shape != (image.height, image.width, channels):
+        stored = None
+    if stored is None or stored.shape != (image.height, image.width, channels):
         fresh = type(image)(BytesIO(data), "")
         image._decoder = fresh._decoder  # type: ignore[attr-defined]
         return None
-    upright = pixels.turned(pixels.from_array(found), pixels.orientation(image))
-    return upright[..., ::-1]  # it is blue, green, red
+    upright = pixels.turned(pixels.from_array(stored), pixels.orientation(image))
+    return upright[..., ::-1]  # OpenCV's order is blue, green, red
 
 
 def avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
-    """The upright pixels of a picture of an AVIF, by Pillow's decoder; None for another mode. The
-    image's `info` has how long it is shown, and a still's decoder is given up.
+    """Return the upright pixels of a picture of an AVIF, by Pillow's decoder; None for other modes.
 
-    Raises what the decoder raises.
+    Sets the duration in the image's `info`, and gives up a still's decoder. Raises what the decoder
+    raises.
     """
     decoder, channels = getattr(image, "_decoder", None), _CHANNELS.get(image.mode)
     if decoder is None or channels is None:

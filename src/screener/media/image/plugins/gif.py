@@ -1,4 +1,4 @@
-"""The frames of a GIF, which Pillow lays and clears otherwise than viewers do."""
+"""The frames of a GIF, composed and cleared as viewers do, which Pillow does otherwise."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from PIL import GifImagePlugin, Image
 
 _core: Any = Image.core  # type: ignore[attr-defined]
 
-_BACKGROUND = 2  # what becomes of a frame before the next: it is cleared, or
-_PREVIOUS = (3, 4)  # taken back, by a number of the format's or by an old mistake for it
-_CLEAR = {"RGB": (255, 255, 255), "RGBA": (255, 255, 255, 0)}  # where nothing is shown
+_BACKGROUND = 2  # a frame is cleared before the next
+_PREVIOUS = (3, 4)  # what was under it is restored; 4 is an old mistake for 3
+_CLEAR = {"RGB": (255, 255, 255), "RGBA": (255, 255, 255, 0)}  # pixels that show nothing
 
 
 class Gif(GifImagePlugin.GifImageFile):
-    """A GIF whose frames are laid and cleared as viewers do it.
+    """A GIF whose frames are composed and cleared as viewers do.
 
-    What is cleared shows nothing, which is white here, and no colour of the file's, and so does
-    that by which the screen grows for a frame beyond it; the first frame is cleared where it should
-    be taken back; and one that says nothing of it stays, whatever became of the one before.
+    A cleared place shows nothing, which is white here and no colour of the file's; so does the
+    place by which the screen grows for a frame beyond it. The first frame is cleared if it should
+    be restored. A frame without a disposal method stays, whatever became of the one before.
     """
 
     def _seek(self, frame: int, update_image: bool = True) -> None:
@@ -27,7 +27,7 @@ class Gif(GifImagePlugin.GifImageFile):
             return
         if self.mode not in _CLEAR:
             self._colour()
-        self.load()  # the frame before, while what becomes of it is told
+        self.load()  # the frame before, while its disposal method is known
         how, extent = self.disposal_method, self.dispose_extent
         cleared = how == _BACKGROUND or (how in _PREVIOUS and frame == 1)
         if cleared:
@@ -38,7 +38,7 @@ class Gif(GifImagePlugin.GifImageFile):
             self.im.paste(_CLEAR[self.mode], extent)
 
     def load_prepare(self) -> None:
-        """Have what is there to lay a frame on, and to take it back to."""
+        """Prepare the pixels onto which a frame is composed, and those to which it is restored."""
         if self.mode in _CLEAR:
             if self.im.size != self.size:
                 before, self.im = self.im, _core.fill(self.mode, self.size, _CLEAR[self.mode])
@@ -48,8 +48,10 @@ class Gif(GifImagePlugin.GifImageFile):
         super().load_prepare()
 
     def _colour(self) -> None:
-        """Give the first frame the channels of the others. Onto one of greys Pillow lays these as
-        they are coded, so that their colours are lost, and a grey that is clear in it is so in all.
+        """Give the first frame the channels of the others.
+
+        Onto a grey frame Pillow composes them as they are coded: their colours are lost, and a grey
+        that is clear in one is clear in all.
         """
         made = self.convert("RGBA" if "transparency" in self.info else "RGB")
         self.im, self._mode = made.im, made.mode

@@ -1,7 +1,6 @@
-"""HEIC and HEIF by `pillow-heif`, if it is installed: the extra `heif`.
+"""HEIC and HEIF by `pillow-heif`, if the extra `heif` is installed.
 
-Its plugin for Pillow is used without being registered, so that nothing of the program's Pillow is
-changed, and pixels are taken from its decoder without a copy by Pillow.
+Its plugin is not registered, so that the program's Pillow does not change.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
 def opened(data: bytes) -> ImageFile.ImageFile:
-    """The file at its first picture, no pixel decoded; raises what the plugin raises."""
+    """Open a file at its first picture, reading headers only. Raises what the plugin raises."""
     try:
         image: ImageFile.ImageFile = pillow_heif.HeifImageFile(  # type: ignore[no-untyped-call]
             _alone(data), ""
@@ -28,12 +27,12 @@ def opened(data: bytes) -> ImageFile.ImageFile:
         if len(pillow_heif.open_heif(_alone(data))):
             raise
         raise OSError("how its pictures are coded is not supported") from None
-    image.seek(0)  # it begins at the primary picture, and a walk from there would miss one
+    image.seek(0)  # it begins at the primary picture, which need not be the first
     return image
 
 
 def decoded(data: bytes, number: int) -> pixels.Pixels | None:
-    """The pixels of a picture, upright as libheif has turned them; None for a mode of Pillow's."""
+    """Return the pixels of a picture, upright as libheif has turned them; None for a deep mode."""
     options = {"convert_hdr_to_8bit": True, "remove_stride": False}
     picture = pillow_heif.open_heif(_alone(data), **options)[number]
     if picture.mode not in _CHANNELS:
@@ -41,17 +40,17 @@ def decoded(data: bytes, number: int) -> pixels.Pixels | None:
     channels, memory = _CHANNELS[picture.mode], picture.data
     shape = (picture.size[1], picture.size[0], channels)
     stored = np.ndarray(shape, np.uint8, memory, strides=(picture.stride, channels, 1))
-    if memory.obj is None:  # before pillow-heif 1.6: the memory goes with the picture
+    if memory.obj is None:  # before pillow-heif 1.6 the memory is freed with the picture
         stored = stored.copy()
     return pixels.from_array(stored)
 
 
 def size(data: bytes, number: int) -> tuple[int, int]:
-    """Return the width and height of a picture, which is not decoded."""
+    """Return the width and height of a picture without decoding it."""
     width, height = pillow_heif.open_heif(_alone(data))[number].size
     return int(width), int(height)
 
 
 def _alone(data: bytes) -> BytesIO:
-    """The file without one that stands behind it, whose boxes libheif would take for its own."""
-    return BytesIO(data[: file_end.end(data, 0)])  # no copy where nothing does
+    """Return the file without another one behind it, whose boxes libheif would take for its own."""
+    return BytesIO(data[: file_end.end(data, 0)])  # no copy if there is none

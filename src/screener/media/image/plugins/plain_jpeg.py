@@ -1,10 +1,8 @@
-"""Plain JPEGs: the ordinary kind, decoded to luma by Pillow's decoder and without Pillow's image.
+"""Plain JPEGs, the ordinary kind, decoded to luma by Pillow's decoder without Pillow's image.
 
-Of a small picture, what Pillow keeps of its headers and copies of its pixels costs half as much as
-decoding. Here a file is either told to be of the kind of which the rest of this package needs to
-know no more than its size, or left alone: colours that may be skipped, no metadata that can turn
-the picture or hide another, no damage in its headers. The pixels are those that Pillow's image
-would have: the same decoder makes them, asked for the same.
+Pillow's image would cost half as much as decoding a small picture. A JPEG is plain if nothing but
+its size has to be known: its colours may be skipped, no metadata can turn it or hide another
+picture, and its headers are sound.
 """
 
 from __future__ import annotations
@@ -19,21 +17,21 @@ from screener.media.image.missing_data import FRAME, SEGMENT
 from screener.media.image.pixels import Pixels
 from screener.media.image.structure import file_end
 
-# Marks, by their second byte.
+# Markers, by their second byte.
 _TABLES, _SCAN, _QUANTA = 0xC4, 0xDA, 0xDB
 _JFIF, _PROFILE, _ADOBE = 0xE0, 0xE2, 0xEE
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 _PROGRESSIVE = 0xC2
-# Whose content matters to nobody: Huffman tables, restarts, notes, and segments of applications but
-# for those with EXIF or XMP (1), colour profiles or further pictures (2), Photoshop's thumbnails
-# (13) and Adobe's word on colours (14).
+# Segments without effect here: Huffman tables, restarts, comments, and those of applications except
+# EXIF or XMP (1), colour profiles or further pictures (2), Photoshop's thumbnails (13) and Adobe's
+# colour model (14).
 _PASSED = frozenset({_TABLES, 0xDD, 0xFE, *range(0xE3, 0xED), 0xEF})
 
-_TAIL = 64  # bytes behind the end, in which another picture may be hidden
+_TAIL = 64  # bytes behind the end that may hide another picture
 
 
 class Shape(NamedTuple):
-    """What a plain JPEG is like; `in_scans` where its data come in several, each finer."""
+    """The size of a plain JPEG; `in_scans` if its data come in several scans, each finer."""
 
     width: int
     height: int
@@ -41,20 +39,22 @@ class Shape(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """What stands before the pixels of a JPEG, of which all segments may be a plain one's: its
-    frame header, what tells its colours, and where the head of its first scan starts and ends.
+    """The headers of a JPEG that may be plain.
+
+    These are its frame header, what determines its colours (`coded`: Adobe's colour model), and
+    where the head of its first scan starts and ends.
     """
 
     frame: bytes
     progressive: bool
     jfif: bool
-    coded: int | None  # the colours, by Adobe's mark
+    coded: int | None
     scan: int
     end: int
 
 
 def shape_of(data: bytes) -> Shape | None:
-    """The shape of a JPEG of the plain kind; None for everything else."""
+    """Return the shape of a plain JPEG, None for everything else."""
     head = _head_of(data)
     if head is None or head.scan == head.end or not _is_luma_first(head):
         return None
@@ -66,7 +66,6 @@ def shape_of(data: bytes) -> Shape | None:
 
 
 def _head_of(data: bytes) -> _Head | None:
-    """What stands before the pixels; None where it is not of the plain kind, or is damaged."""
     if data[:2] != b"\xff\xd8":
         return None
     at, jfif, coded, frame, progressive = 2, False, None, None, False
@@ -93,7 +92,6 @@ def _head_of(data: bytes) -> _Head | None:
 
 
 def _is_plain(data: bytes, mark: int, start: int, end: int) -> bool:
-    """Whether a segment is of a kind that plain JPEGs have, and has all that is read of it."""
     size = end - start
     if mark in _FRAMES:
         return size >= FRAME.size
@@ -107,8 +105,10 @@ def _is_plain(data: bytes, mark: int, start: int, end: int) -> bool:
 
 
 def luma(data: bytes, shape: Shape) -> Pixels | None:
-    """The grey pixels of such a file, (H, W); None where they do not decode to the last, or there
-    is no memory for them: what is wrong is for the usual way to say.
+    """Return the grey pixels of a plain JPEG, (H, W).
+
+    Return None if they do not decode to the last, or do not fit into memory: the general decoder
+    then reports what is wrong.
     """
     width, height, in_scans = shape
     decoder = None
@@ -117,7 +117,7 @@ def luma(data: bytes, shape: Shape) -> Pixels | None:
         layout = ("L", 0, 1)
         core = Image.core  # type: ignore[attr-defined]
         memory = core.map_buffer(pixels, (width, height), "raw", 0, layout)
-        # At full size: as `ImageFile.load` does after `draft`.
+        # At full size, as `ImageFile.load` does after `draft`.
         decoder = Image._getdecoder("L", "jpeg", ("L", ""), (1, 0))
         decoder.setimage(memory, (0, 0, width, height))
         used, error = decoder.decode(data)
@@ -135,12 +135,10 @@ def luma(data: bytes, shape: Shape) -> Pixels | None:
 
 
 def _is_flat(row: Pixels) -> bool:
-    """Whether a row may be one that a decoder made up."""
     return bool((row == row[0]).all())
 
 
 def _are_quanta(data: bytes, start: int, end: int) -> bool:
-    """Whether a segment of quantization tables has all of each, of 8 or 16 bits."""
     at = start
     while at < end:
         at += 65 if data[at] < 16 else 129
@@ -148,9 +146,7 @@ def _are_quanta(data: bytes, start: int, end: int) -> bool:
 
 
 def _is_luma_first(head: _Head) -> bool:
-    """Whether the first component is luma at full size, by the rules of `decoder.luma_only`; or
-    the only one.
-    """
+    """Return whether the first component is luma at full size, or the only one."""
     frame = head.frame
     bits, _, _, count = FRAME.unpack_from(frame)
     if bits != 8 or len(frame) != FRAME.size + 3 * count:

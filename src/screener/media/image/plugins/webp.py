@@ -1,5 +1,6 @@
-"""WebPs that are animated, whose frames may leave a place bare though the header says that the file
-has no alpha: viewers show nothing there, and Pillow would show black.
+"""Animated WebPs, whose frames may leave a place bare although the header declares no alpha.
+
+Viewers show nothing there; Pillow would show black.
 """
 
 from __future__ import annotations
@@ -10,14 +11,12 @@ _ANIMATED = 2  # the flag in the header of an extended WebP
 
 
 def is_animated(data: bytes) -> bool:
-    """Whether a WebP, of which the first 21 bytes are asked, is laid as an animation: also one of a
-    single frame.
-    """
+    """Return whether a WebP is laid out as an animation, even of one frame; 21 bytes are enough."""
     return data[12:16] == b"VP8X" and bool(data[20] & _ANIMATED)
 
 
 class Webp(WebPImagePlugin.WebPImageFile):
-    """A WebP. The frames of one that is animated have alpha, whatever its header says of it."""
+    """A WebP. Frames of an animation have alpha, whatever the header declares."""
 
     def _open(self) -> None:
         super()._open()

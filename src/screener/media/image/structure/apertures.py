@@ -11,13 +11,13 @@ from typing import NamedTuple
 from screener.media.image.structure import headers
 from screener.media.image.structure.headers import big
 
-_MOST = 100_000  # boxes and associations of a kind
-_SAMPLE = 78  # bytes of a sample entry of pictures before its boxes
+_MOST = 100_000  # items with properties
+_SAMPLE = 78  # bytes of a sample entry before its boxes
 _WAY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 
 
 class Aperture(NamedTuple):
-    """A size, and how far its middle is from that of the picture, in pixels."""
+    """A size, and the distance of its centre from the picture's, in pixels."""
 
     width: Fraction
     height: Fraction
@@ -26,12 +26,10 @@ class Aperture(NamedTuple):
 
 
 def of_avif(data: bytes) -> Aperture | None:
-    """Return what an AVIF shows of its primary picture or, if it is animated, of its frames; None
-    if that is all of it.
-    """
+    """Return what an AVIF shows of its primary picture, or its frames; None if all."""
     if b"clap" not in data:
         return None
-    boxes = {name: (start, end) for name, start, end in islice(headers.boxes(data, 0), _MOST)}
+    boxes = {name: (start, end) for name, start, end in headers.boxes(data, 0)}
     if data[8:12] == b"avis" and b"moov" in boxes:
         return next(_of_tracks(data, 0, len(data), 0), None)
     if b"meta" not in boxes:
@@ -39,31 +37,32 @@ def of_avif(data: bytes) -> Aperture | None:
     claps = dict(_properties(data, *boxes[b"meta"]))
     primary = _primary(data, *boxes[b"meta"])
     for item, _, named in _associations(data, *boxes[b"meta"]):
-        for place in (claps.get(_number(one)) for one in named if item == primary):
+        for place in (claps.get(_number(name)) for name in named if item == primary):
             if place is not None:
                 return _read(data, place)
     return None
 
 
 def without(data: bytes) -> bytes | None:
-    """Return a HEIF that shows all of its pictures; None if it shows all of them already."""
+    """Return a HEIF that shows all of its pictures, None if it does already."""
     if b"clap" not in data:
         return None
     bare = bytearray(data)
-    for name, start, end in islice(headers.boxes(data, 0), _MOST):
+    for name, start, end in headers.boxes(data, 0):
         if name == b"meta":
             claps = dict(_properties(data, start, end))
             for _, at, named in _associations(data, start, end):
-                kept = b"".join(one for one in named if _number(one) not in claps)
+                others = b"".join(name for name in named if _number(name) not in claps)
                 length = sum(map(len, named))
-                # No property has the number 0. libheif finds none behind one of that number.
-                bare[at : at + length] = kept.ljust(length, b"\0")
+                # No property has the number 0, and libheif reads none behind it.
+                bare[at : at + length] = others.ljust(length, b"\0")
     return None if bare == data else bytes(bare)
 
 
 def box(clap: Aperture, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """Return the left, top, right and bottom of what is shown of a picture of that size, to whole
-    pixels as libheif has them; None if that is all of it, or nothing.
+    """Return left, top, right and bottom of what is shown, in libheif's whole pixels.
+
+    Return None if that is all of a picture of that size, or nothing.
     """
     left = int(_first(clap.width, clap.across, width))
     top = _rounded(_first(clap.height, clap.down, height))
@@ -75,9 +74,8 @@ def box(clap: Aperture, width: int, height: int) -> tuple[int, int, int, int] | 
     return left, top, right, bottom
 
 
-def _first(size: Fraction, middle: Fraction, whole: int) -> Fraction:
-    """Return where an aperture begins in a picture that is so wide, or so high."""
-    return middle + Fraction(whole - 1, 2) - (size - 1) / 2
+def _first(size: Fraction, middle: Fraction, side: int) -> Fraction:
+    return middle + Fraction(side - 1, 2) - (size - 1) / 2
 
 
 def _rounded(number: Fraction) -> int:
@@ -85,7 +83,6 @@ def _rounded(number: Fraction) -> int:
 
 
 def _read(data: bytes, at: int) -> Aperture | None:
-    """Return the aperture that a box says, None if it says none."""
     if len(data) < at + 32:
         return None
     numbers = struct.unpack_from(">IIIIiIiI", data, at)
@@ -95,26 +92,24 @@ def _read(data: bytes, at: int) -> Aperture | None:
 
 
 def _properties(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the number of each clean aperture among the properties of a box `meta`, and where it
-    begins.
-    """
-    for name, start, after in islice(headers.boxes_within(data, at + 4, end), _MOST):
+    """Yield the number and place of each clean aperture among the properties of a box `meta`."""
+    for name, start, after in headers.boxes_within(data, at + 4, end):
         if name != b"iprp":
             continue
-        for inner, first, last in islice(headers.boxes_within(data, start, after), _MOST):
+        for inner, first, last in headers.boxes_within(data, start, after):
             if inner == b"ipco":
-                each = islice(headers.boxes_within(data, first, last), _MOST)
+                each = headers.boxes_within(data, first, last)
                 for number, (kind, body, _) in enumerate(each, start=1):
                     if kind == b"clap":
                         yield number, body
 
 
 def _associations(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, list[bytes]]]:
-    """Yield, for each item with properties, its number, where these are named, and the names."""
-    for name, start, after in islice(headers.boxes_within(data, at + 4, end), _MOST):
+    """Yield the number of each item with properties, their place and their names."""
+    for name, start, after in headers.boxes_within(data, at + 4, end):
         if name != b"iprp":
             continue
-        for inner, first, last in islice(headers.boxes_within(data, start, after), _MOST):
+        for inner, first, last in headers.boxes_within(data, start, after):
             if inner == b"ipma":
                 yield from islice(_of_items(data, first, min(last, len(data))), _MOST)
 
@@ -131,24 +126,23 @@ def _of_items(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, list[b
 
 
 def _number(name: bytes) -> int:
-    """Return the number of a property, without the bit that says whether it has to be known."""
+    """Return the number of a property, without the bit that marks it as essential."""
     return int.from_bytes(name, "big") & (0x7FFF if len(name) == 2 else 0x7F)
 
 
 def _primary(data: bytes, at: int, end: int) -> int:
-    for name, start, _ in islice(headers.boxes_within(data, at + 4, end), _MOST):
+    for name, start, _ in headers.boxes_within(data, at + 4, end):
         if name == b"pitm":
             return big(data, start + 4, 4 if big(data, start, 1) else 2)
     return 0
 
 
 def _of_tracks(data: bytes, at: int, end: int, depth: int) -> Iterator[Aperture]:
-    """Yield the apertures of the tracks of a movie."""
-    for name, start, after in islice(headers.boxes_within(data, at, end), _MOST):
+    for name, start, after in headers.boxes_within(data, at, end):
         if depth == len(_WAY):  # a sample entry
-            for kind, body, _ in islice(headers.boxes_within(data, start + _SAMPLE, after), _MOST):
-                if kind == b"clap" and (found := _read(data, body)) is not None:
-                    yield found
+            for kind, body, _ in headers.boxes_within(data, start + _SAMPLE, after):
+                if kind == b"clap" and (aperture := _read(data, body)) is not None:
+                    yield aperture
         elif name == _WAY[depth]:
             first = start + 8 if name == b"stsd" else start
             yield from _of_tracks(data, first, after, depth + 1)

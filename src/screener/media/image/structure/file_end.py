@@ -1,7 +1,4 @@
-"""Ends: where a picture's or a video's file ends, so that another may stand behind it.
-
-As in `headers`, nothing raises on broken input.
-"""
+"""Where the file of a picture or a video ends, so that another may stand behind it."""
 
 from __future__ import annotations
 
@@ -27,16 +24,16 @@ SIGNATURES = (
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
     (b"OggS", 0),
 )
-"""What a picture's or a video's file that may be appended begins with, and how many bytes stand
-before that.
-"""
+"""The signatures of files that may be appended, and how many bytes stand before each."""
 
-_BOX = 8  # bytes in which a box tells its length and its name
+_BOX = 8  # bytes of a box's length and name
 
 
 def end(data: bytes, start: int) -> int | None:
-    """Where the file that begins at `start` ends: the length of `data` where its end is not there,
-    None where its format tells of none. JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF, MP4 and AVI do.
+    """Return where the file at `start` ends, or the length of `data` if its end is missing.
+
+    Return None if its format has no known end, as all but JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF,
+    MP4 and AVI.
     """
     head = data[start : start + 12]
     if head[:3] == b"\xff\xd8\xff":
@@ -59,9 +56,9 @@ def _jpeg_end(data: bytes, start: int) -> int:
     for mark, _, at in jpeg_segments(data, start):
         if mark == 0xD9:
             return at
-    # Now come the pixels' data, within which no marker for the end can stand.
+    # Pixel data contain neither an end marker nor the beginning of a JPEG. If the latter comes
+    # first, this one was cut, and the end marker is the next one's.
     end = after_end_mark(data, at)
-    # Nor can the beginning of a JPEG: this one was cut, and the mark is that of the next.
     while 0 <= (at := _core.find_pair(data, 0xFF, 0xD8, at)) < end:
         if data[at + 2 : at + 3] == b"\xff":
             return at
@@ -70,21 +67,21 @@ def _jpeg_end(data: bytes, start: int) -> int:
 
 
 def after_end_mark(data: bytes, at: int) -> int:
-    """Behind a JPEG's mark for its end, looked for from a place on, or the end of the data.
+    """Return the place behind the next end marker of a JPEG, or the end of the data.
 
-    `bytes.find` would take many times as long, since half of the mark stands in the pixels' data
-    all the time.
+    `bytes.find` would take many times as long, since half of the marker stands everywhere in pixel
+    data.
     """
-    found = _core.find_pair(data, 0xFF, 0xD9, at)
-    return len(data) if found < 0 else found + 2
+    place = _core.find_pair(data, 0xFF, 0xD9, at)
+    return len(data) if place < 0 else place + 2
 
 
 def behind(data: bytes, start: int) -> int | None:
     """Return from where on a file may stand behind the one that begins at `start`.
 
-    That is its end. Of a PNG that is cut it is its last chunk, whose length may reach over such a
-    file, and of a GIF the first byte that belongs to no block, which its trailer may stand far
-    behind. None if the format has no end.
+    That is its end. For a cut PNG it is the last chunk, whose length may reach over such a file;
+    for a GIF the first byte that belongs to no block, since its trailer may come far later. None if
+    the format has no known end.
     """
     if data.startswith(PNG, start):
         last, after = _png_walked(data, start)
@@ -95,7 +92,7 @@ def behind(data: bytes, start: int) -> int | None:
 
 
 def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:
-    """Where the last chunk of a PNG begins, and where the PNG ends: None if that is not there."""
+    """Return where a PNG's last chunk begins and where the PNG ends, None if that is missing."""
     last = at = start + len(PNG)
     while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
         last, at = at, at + 12 + big(data, at)
@@ -114,20 +111,18 @@ def _boxes_end(data: bytes, start: int) -> int:
 
 
 def begins_in_box(head: bytes) -> bool:
-    """Whether what may be taken for a box, by its first 16 bytes, is none: a file begins where the
-    box would tell its length and its name, perhaps behind a few bytes that belong to nothing.
-    """
+    """Return whether a supposed box, by its first 16 bytes, is rather the beginning of a file."""
     places = (head.find(sign, before) - before for sign, before in SIGNATURES)
     return any(0 <= place < _BOX for place in places)
 
 
 def ended_jpeg(data: bytes) -> bytes:
-    """A cut JPEG made to end: without the header segment it was cut in, if it was, and closed."""
+    """Return a cut JPEG with an end marker, without the header segment that it was cut in."""
     at = len(data)
     while (at := data.rfind(b"\xff", 0, at)) > 0:
-        mark = data[at + 1] if at + 1 < len(data) else 0
-        if mark in (0x00, 0xFF) or 0xD0 <= mark <= 0xD7:
-            continue  # stuffing, padding and restarts stand within the pixels' data
+        marker = data[at + 1] if at + 1 < len(data) else 0
+        if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:
+            continue  # stuffing, padding and restarts are part of pixel data
         if at + 4 > len(data) or at + 2 + big(data, at + 2, 2) > len(data):
             data = data[:at]
         break

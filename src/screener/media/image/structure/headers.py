@@ -1,35 +1,38 @@
-"""What a file's headers declare, read without decoding: sizes, lengths, how many frames.
+"""What a file's headers declare: sizes, lengths, numbers of frames.
 
-Pillow decodes or allocates a few formats as soon as it opens them; their sizes have to be known
-before that. Nothing here raises on broken input: what cannot be read is not declared.
+Pillow decodes or allocates a few formats as soon as it opens them, so their sizes have to be known
+before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
+from screener.media.files import chunks
+from screener.media.files.chunks import Chunk
 from screener.media.image.structure import png, tiff
 
 PNG = b"\x89PNG\r\n\x1a\n"
-"""What a PNG begins with."""
+"""The first bytes of a PNG."""
 
 _WEBP_FRAME = 16  # bytes before the picture of a frame of an animation
 _WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ALPH")
-_MOST_CHUNKS = 1 << 20
+_MOST_BOXES = 100_000  # in one box, or in one file
 
 
 def largest(data: bytes) -> tuple[int, int]:
-    """Width and height of the largest picture that opening `data` would make at once.
+    """Return width and height of the largest picture that opening `data` would create at once.
 
-    Covers WebP (the canvas), ICO and CUR (decoded when opened) and ICNS (whose inner pictures
-    may be larger than the icon says); (0, 0) for every other format.
+    Covers WebP (the canvas), ICO and CUR (decoded when opened) and ICNS (whose pictures may be
+    larger than the icon declares); (0, 0) for every other format.
     """
     sizes: Iterator[tuple[int, int]]
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         sizes = iter([_webp(data)])
     elif data[4:8] == b"ftyp":
-        return (0, 0)  # an ISO file, the length of whose first box may spell the mark of an icon
+        return (0, 0)  # an ISO file, whose first length may equal an icon's signature
     elif data[:4] in (b"\0\0\1\0", b"\0\0\2\0"):
         sizes = _icons(data)
     elif data[:4] == b"icns":
@@ -40,12 +43,12 @@ def largest(data: bytes) -> tuple[int, int]:
 
 
 def big(data: bytes, at: int, size: int = 4) -> int:
-    """The number in so many bytes at a place, the largest part first; fewer where the data end."""
+    """Return the big-endian number at a place, of fewer bytes if the data end."""
     return int.from_bytes(data[at : at + size], "big")
 
 
 def little(data: bytes | bytearray, at: int, size: int = 4) -> int:
-    """The same with the smallest part first."""
+    """Return the little-endian number at a place, of fewer bytes if the data end."""
     return int.from_bytes(data[at : at + size], "little")
 
 
@@ -60,7 +63,6 @@ def _webp(data: bytes) -> tuple[int, int]:
 
 
 def _icons(data: bytes) -> Iterator[tuple[int, int]]:
-    """The pictures of an ICO or CUR: PNG files, or bitmaps of twice the height."""
     for entry in range(min(little(data, 4, 2), (len(data) - 6) // 16)):
         start = little(data, 6 + 16 * entry + 12)
         if data.startswith(PNG, start):
@@ -71,7 +73,7 @@ def _icons(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _icns(data: bytes) -> Iterator[tuple[int, int]]:
-    """The PNG and JPEG 2000 pictures of an ICNS; its older kinds are at most 128 pixels wide."""
+    """Yield the sizes of an ICNS's PNGs and JPEG 2000s; older kinds have at most 128 pixels."""
     at = 8
     while at + 8 <= len(data):
         start, length = at + 8, big(data, at + 4)
@@ -79,33 +81,26 @@ def _icns(data: bytes) -> Iterator[tuple[int, int]]:
             yield big(data, start + 16), big(data, start + 20)
         elif data.startswith(b"\xff\x4f\xff\x51", start):
             yield big(data, start + 8), big(data, start + 12)
-        elif (found := data.find(b"ihdr", start, start + 128)) >= 0:
-            yield big(data, found + 8), big(data, found + 4)
+        elif (head := data.find(b"ihdr", start, start + 128)) >= 0:
+            yield big(data, head + 8), big(data, head + 4)
         at += max(length, 8)
 
 
 def cut_short(data: bytes) -> bool:
-    """Whether the headers point past the end of the file (RIFF, TIFF, ISO boxes)."""
+    """Return whether the headers point past the end of the file (RIFF, TIFF, ISO boxes)."""
     if data[:4] == b"RIFF":
         return little(data, 4) + 8 > len(data)
     if data[:2] in (b"II", b"MM"):
         return tiff.cut_short(data)
     if data[4:8] not in (b"ftyp", b"jP  "):
         return False
-    at = 0
-    while at + 8 <= len(data):
-        length = big(data, at)
-        if length == 1:
-            length = big(data, at + 8, 8)
-        if length == 0:  # this box ends with the file
-            return False
-        at += max(length, 8)
-    return at > len(data)
+    return any(end > len(data) for _, _, end in chunks.boxes(data, 0, len(data)))
 
 
 def webp_frames(data: bytes) -> int:
-    """How many chunks of a WebP are frames of an animation, by their names or by a picture within
-    them: libwebp knows of those that have both.
+    """Return how many chunks of a WebP are frames of an animation, by name or by a picture in them.
+
+    libwebp counts those that have both.
     """
     count = 0
     for name, at, end in _riff_chunks(data):
@@ -115,7 +110,7 @@ def webp_frames(data: bytes) -> int:
 
 
 def exif_blocks(data: bytes) -> Iterator[bytes]:
-    """Yield every EXIF block of a JPEG, PNG or WebP, perhaps behind the mark `Exif`."""
+    """Yield every EXIF block of a JPEG, PNG or WebP, perhaps behind the letters `Exif`."""
     if data[:4] == b"RIFF":
         yield from (data[at:end] for name, at, end in _riff_chunks(data) if name == b"EXIF")
     elif data[:8] == PNG:
@@ -128,45 +123,38 @@ def exif_blocks(data: bytes) -> Iterator[bytes]:
                 yield data[at + 4 : end]
 
 
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name of each chunk of a RIFF file, and where its body begins and ends."""
-    at, end = 12, min(len(data), 8 + little(data, 4))
-    for _ in range(_MOST_CHUNKS):
-        if at + 8 > end:
-            return
-        length = little(data, at + 4)
-        yield data[at : at + 4], at + 8, at + 8 + length
-        at += 8 + length + length % 2
+def _riff_chunks(data: bytes) -> Iterator[Chunk]:
+    return chunks.riff_chunks(data, 12, min(len(data), 8 + little(data, 4)))
 
 
 def jpeg_segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the mark of each segment of a JPEG up to the pixels, and where it begins and ends."""
+    """Yield the marker of each segment of a JPEG up to the pixels, and where it begins and ends."""
     at = start + 2
     while at + 4 <= len(data) and data[at] == 0xFF:
-        mark = data[at + 1]
-        if mark == 0xFF:  # padding
+        marker = data[at + 1]
+        if marker == 0xFF:  # padding
             at += 1
             continue
-        bare = mark == 0x01 or 0xD0 <= mark <= 0xD9
+        bare = marker == 0x01 or 0xD0 <= marker <= 0xD9
         end = at + 2 if bare else at + 2 + max(big(data, at + 2, 2), 2)
-        yield mark, at, end
-        if mark in (0xD9, 0xDA):
+        yield marker, at, end
+        if marker in (0xD9, 0xDA):
             return
         at = end
 
 
 def gif_frames(data: bytes, *, stop: int) -> int:
-    """How many frames a GIF has, counted no further than `stop`; at least 1."""
+    """Return how many frames a GIF has, counted no further than `stop`; at least 1."""
     return max(gif_walked(data, 0, stop).frames, 1)
 
 
 def ended_gif(data: bytes) -> bool:
-    """Whether a GIF has its trailer, without which nobody knows that its last frame is the last."""
+    """Return whether a GIF has its trailer, without which further frames may be missing."""
     return gif_walked(data, 0, len(data)).end is not None
 
 
 class GifWalk(NamedTuple):
-    """What a GIF is made of: its frames, where it ends and where no block of it begins.
+    """The structure of a GIF: its frames, where it ends, and the first place where no block begins.
 
     `end` is None without a trailer, `stray` if every block is followed by a block or by zeros.
     """
@@ -177,58 +165,49 @@ class GifWalk(NamedTuple):
 
 
 def gif_walked(data: bytes, start: int, stop: int) -> GifWalk:
-    """Walk the GIF that begins at `start`, no further than to its frame number `stop`."""
-    at, found, stray = start + 13, 0, None
+    """Walk the GIF that begins at `start`, up to its frame number `stop`."""
+    at, frames, stray = start + 13, 0, None
     if len(data) > start + 10 and data[start + 10] & 128:
         at += 3 << (data[start + 10] & 7) + 1
-    while at < len(data) and found < stop:
-        mark = data[at]
-        if mark == 0x2C:  # a picture: its header, perhaps a palette, then blocks
-            found += 1
+    while at < len(data) and frames < stop:
+        block = data[at]
+        if block == 0x2C:  # a picture: its header, perhaps a palette, then data blocks
+            frames += 1
             if at + 9 >= len(data):
                 break
             flags = data[at + 9]
             at += 11 + (3 << (flags & 7) + 1 if flags & 128 else 0)
             at = _after_blocks(data, at)
-        elif mark == 0x21:
+        elif block == 0x21:
             at = _after_blocks(data, at + 2)
-        elif mark == 0x3B:
-            return GifWalk(found, at + 1, stray)
+        elif block == 0x3B:
+            return GifWalk(frames, at + 1, stray)
         else:
-            if mark and stray is None:
+            if block and stray is None:
                 stray = at
             at += 1
-    return GifWalk(found, None, stray)
+    return GifWalk(frames, None, stray)
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """Where the data blocks that start at `at` end."""
     while at < len(data) and data[at]:
         at += data[at] + 1
     return at + 1
 
 
-def boxes(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes of an ISO file that begins at a place: name, and where the body begins and ends.
-
-    None where it does not begin as one does.
-    """
+def boxes(data: bytes, at: int) -> Iterator[Chunk]:
+    """Yield all boxes of the ISO file that begins at a place; none if none does."""
     if data[at + 4 : at + 8] == b"ftyp":
-        yield from boxes_within(data, at, len(data))
+        yield from takewhile(_is_named, chunks.boxes(data, at, len(data), len(data)))
 
 
-def boxes_within(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The same of the boxes from a place on that begin before another; the last may end behind."""
-    while at + 8 <= end:
-        length, body = big(data, at), at + 8
-        if length == 1:
-            length, body = big(data, at + 8, 8), at + 16
-        name = data[at + 4 : at + 8]
-        if not (name.isascii() and name.decode("ascii").isprintable()):
-            return
-        if length == 0:  # this box ends with what holds it
-            length = end - at
-        if length < 8:
-            return
-        yield name, body, at + length
-        at += length
+def boxes_within(data: bytes, at: int, end: int) -> Iterator[Chunk]:
+    """Yield the first 100,000 boxes that begin between two places.
+
+    Walking a file of nothing but boxes takes a second.
+    """
+    return takewhile(_is_named, chunks.boxes(data, at, end, _MOST_BOXES))
+
+
+def _is_named(box: Chunk) -> bool:
+    return box[0].isascii() and box[0].decode("ascii").isprintable()

@@ -1,9 +1,7 @@
-"""Items: the pictures that the box `meta` of a HEIF or AVIF tells of, which its decoder may not all
-give.
+"""Items: the pictures of a HEIF or AVIF, some of which its decoder may not return.
 
-libheif leaves out what it does not know and what is marked as hidden, libavif all but one picture.
-Nothing here raises on broken input: what cannot be read is not declared. Of boxes and references
-beyond all measure the first are read, so that a file of nothing else costs a second.
+libheif leaves out unknown and hidden ones, libavif all but one picture. Only the first of very many
+boxes and references are read, so that any file takes at most a second.
 """
 
 from __future__ import annotations
@@ -15,20 +13,21 @@ from typing import NamedTuple
 from screener.media.image.structure import headers
 from screener.media.image.structure.headers import big
 
-# What items of pictures are coded as, and what is made of others; the rest is what is told of them.
+# Items that are coded pictures, and pictures derived from others; the rest is metadata.
 _CODED = {b"hvc1", b"hev1", b"lhv1", b"vvc1", b"evc1", b"avc1", b"av01", b"jpeg", b"j2k1", b"jxl1"}
 _PICTURES = _CODED | {b"unci", b"grid", b"iovl", b"iden", b"tili"}
-_TONED = b"tmap"  # the first of what it is made of, in other tones, by the second
+_TONED = b"tmap"  # its first picture in other tones, according to its second
 _MADE_OF = b"dimg"
-_BESIDE = (b"thmb", b"auxl")  # references from thumbnails, and from depth maps, alpha and the like
+_BESIDE = (b"thmb", b"auxl")  # references from thumbnails, depth maps, alpha and the like
 _ANIMATED = b"avis"
-_WAY = (b"trak", b"mdia", b"minf", b"stbl")  # from a movie to where its chunks are told
-_MOST = 100_000  # boxes and references of a kind
+_WAY = (b"trak", b"mdia", b"minf", b"stbl")  # from a movie to its chunk table
+_MOST = 100_000  # items, references and chunks that are read
 
 
 class Item(NamedTuple):
-    """A picture that is no thumbnail and not auxiliary: whether it is marked as hidden, and whether
-    it is there for another to be made of it.
+    """A picture that is no thumbnail and not auxiliary.
+
+    `hidden`: marked so. `part`: another picture is derived from it.
     """
 
     number: int
@@ -37,12 +36,12 @@ class Item(NamedTuple):
 
 
 def pictures(meta: bytes) -> list[Item]:
-    """The pictures of the body of a box `meta`."""
-    boxes = list(islice(headers.boxes_within(meta, 4, len(meta)), _MOST))
-    told = (_infos(meta, start, end) for name, start, end in boxes if name == b"iinf")
-    linked = (_links(meta, start, end) for name, start, end in boxes if name == b"iref")
-    infos = list(islice(chain.from_iterable(told), _MOST))
-    links = list(islice(chain.from_iterable(linked), _MOST))
+    """Return the pictures in the body of a box `meta`."""
+    boxes = list(headers.boxes_within(meta, 4, len(meta)))
+    each_info = (_infos(meta, start, end) for name, start, end in boxes if name == b"iinf")
+    each_link = (_links(meta, start, end) for name, start, end in boxes if name == b"iref")
+    infos = list(islice(chain.from_iterable(each_info), _MOST))
+    links = list(islice(chain.from_iterable(each_link), _MOST))
     toned = {number for number, kind, _ in infos if kind == _TONED}
     beside = {of for kind, of, _, _ in links if kind in _BESIDE}
     parts = {
@@ -56,18 +55,18 @@ def pictures(meta: bytes) -> list[Item]:
 
 
 def has_more(data: bytes, format: str | None, frames: int) -> bool:
-    """Whether a HEIF or AVIF tells of a picture that is not among the frames of its decoder."""
+    """Return whether a HEIF or AVIF declares a picture that its decoder does not return."""
     boxes = {name: (start, end) for name, start, end in headers.boxes(data, 0)}
     if b"meta" not in boxes:
         return False
     start, end = boxes[b"meta"]
     meta = data[start:end]
-    found = pictures(meta)
-    if any(one.hidden and not one.part for one in found):
+    items = pictures(meta)
+    if any(item.hidden and not item.part for item in items):
         return True
     if format == "HEIF":
-        return sum(not one.hidden for one in found) > frames
-    alone = {one.number for one in found if not one.part}
+        return sum(not item.hidden for item in items) > frames
+    alone = {item.number for item in items if not item.part}
     if b"moov" in boxes and data[8:12] == _ANIMATED:  # its frames are those of the track
         first = _place(meta, _primary(meta))
         chunks = set(islice(_chunks(data, *boxes[b"moov"], 0), _MOST))
@@ -76,13 +75,12 @@ def has_more(data: bytes, format: str | None, frames: int) -> bool:
 
 
 def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Of each item its number, its type, and whether it is hidden."""
     first = at + (6 if not meta[at : at + 1].strip(b"\0") else 8)
-    for name, start, _ in islice(headers.boxes_within(meta, first, end), _MOST):
+    for name, start, _ in headers.boxes_within(meta, first, end):
         if name != b"infe":
             continue
         size = {2: 2, 3: 4}.get(big(meta, start, 1))
-        if size is not None:  # older ones tell no type of a picture's
+        if size is not None:  # older versions have no type of a picture's
             kind = start + 4 + size + 2
             yield (
                 big(meta, start + 4, size),
@@ -92,9 +90,9 @@ def _infos(meta: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
 
 
 def _links(meta: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
-    """Of each reference its type, from which item it goes, its place among those, and to which."""
+    """Yield the type, source, place and target of each reference."""
     size = 4 if big(meta, at, 1) else 2
-    for name, start, after in islice(headers.boxes_within(meta, at + 4, end), _MOST):
+    for name, start, after in headers.boxes_within(meta, at + 4, end):
         first = start + size + 2
         for place in range(min(big(meta, start + size, 2), max(after - first, 0) // size)):
             to = big(meta, first + size * place, size)
@@ -102,7 +100,6 @@ def _links(meta: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int, in
 
 
 def _primary(meta: bytes) -> int:
-    """The number of the picture that is shown first, 0 where that is not told."""
     for name, start, _ in headers.boxes_within(meta, 4, len(meta)):
         if name == b"pitm":
             return big(meta, start + 4, 4 if big(meta, start, 1) else 2)
@@ -110,7 +107,7 @@ def _primary(meta: bytes) -> int:
 
 
 def _place(meta: bytes, item: int) -> int:
-    """Where in the file the data of an item begin; 0 where that is not told plainly."""
+    """Return where the data of an item begin in the file, 0 if that is not declared directly."""
     for name, at, _ in headers.boxes_within(meta, 4, len(meta)):
         if name != b"iloc":
             continue
@@ -130,8 +127,7 @@ def _place(meta: bytes, item: int) -> int:
 
 
 def _chunks(data: bytes, at: int, end: int, depth: int) -> Iterator[int]:
-    """Where the chunks of the tracks of a movie begin."""
-    for name, start, after in islice(headers.boxes_within(data, at, end), _MOST):
+    for name, start, after in headers.boxes_within(data, at, end):
         if depth < len(_WAY):
             if name == _WAY[depth]:
                 yield from _chunks(data, start, after, depth + 1)

@@ -1,7 +1,7 @@
-"""Photoshop files, of which Pillow makes another picture than Photoshop shows, or shows a blank.
+"""Photoshop files, of which Pillow shows another picture than Photoshop, or a blank.
 
-What is shown is the composite of the layers, in channels of its own. Behind those of its colours
-there may be others: transparency, and selections that somebody saved, which nobody sees.
+A file shows the composite of its layers, in channels of its own. Behind its colours there may be
+other channels: transparency, and stored selections, which nobody sees.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import IO
 
 from PIL import Image, PsdImagePlugin
 
-_CHANNELS = 12  # where the header tells how many channels there are
-_HEADER = 26  # bytes; then there are three sections, each behind its length
-_VERSION = 1057  # the resource that says, behind its own version, whether there is a composite
+_CHANNELS = 12  # the place of the number of channels in the header
+_HEADER = 26  # bytes; three sections follow, each behind its length
+_VERSION = 1057  # the resource that states, behind its own version, whether there is a composite
 
 
 def mend(image: Image.Image) -> None:
-    """Have the composite read as it is shown, before it is loaded.
+    """Correct how Pillow reads the composite, in an image that is not loaded yet.
 
-    Of what has one bit a pixel Pillow makes a negative, any fourth channel it takes for
-    transparency, and where it leaves out a channel of packed data it begins to read too early.
+    It inverts pictures of one bit a pixel, takes any fourth channel for transparency, and begins
+    too early in compressed data if it leaves out a channel.
     """
     if not isinstance(image, PsdImagePlugin.PsdImageFile) or image.fp is None:
         return
@@ -29,7 +29,7 @@ def mend(image: Image.Image) -> None:
         return
     layers, composite = _sections(image.fp)
     if image.tile[0].offset < composite:
-        return  # it is a layer that the image stands at
+        return  # the image stands at a layer
     if image.mode == "1":
         image.tile = [tile._replace(args="1;I") for tile in image.tile]
     if image.tile[0].codec_name == "packbits":
@@ -45,13 +45,12 @@ def mend(image: Image.Image) -> None:
 
 
 def lacks_composite(image: Image.Image) -> bool:
-    """Whether a file says that it was saved without its composite, for which it has a blank."""
+    """Return whether a file states that it was saved without its composite; it holds a blank."""
     resources = image.resources if isinstance(image, PsdImagePlugin.PsdImageFile) else ()
-    return any(number == _VERSION and told[4:5] == b"\0" for number, _, told in resources)
+    return any(number == _VERSION and value[4:5] == b"\0" for number, _, value in resources)
 
 
 def _sections(file: IO[bytes]) -> tuple[int, int]:
-    """Where what is told of the layers begins, and where the composite does."""
     places = [_HEADER]
     for _ in range(3):
         places.append(places[-1] + 4 + _number(file, places[-1], 4))

@@ -1,9 +1,8 @@
-"""The chunks of PNGs: those that tell nothing of what it shows, for which Pillow may refuse a file,
-and those of its pixels, which may be too few.
+"""The chunks of PNGs: those for which Pillow may refuse a file, and those of its pixels.
 
-A text of a name that Pillow keeps for itself, one that is too long, or a profile that is, or that
-has another checksum, makes Pillow fail where every viewer shows the picture; and in an animation
-such a name may change what Pillow makes of a frame. Nothing here raises on broken input.
+Pillow fails at a text whose name it reserves or that is too long, and at a profile that is too long
+or has a wrong checksum, where every viewer shows the picture. In an animation such a text may
+change a frame.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ _ANIMATION = b"acTL"
 _FRAME = b"fcTL"
 _FRAMES = (_ANIMATION, _FRAME, b"fdAT")
 _PIXELS = (b"IDAT", b"fdAT")
-_TOLD = (b"tRNS", b"eXIf")  # what is clear, and which way round the picture is
-_XMP = b"iTXtXML:com.adobe.xmp\0\0"  # that says which way round as well, not compressed
-_LONG = 1 << 16  # bytes of XMP: Pillow is made to read no more
+_SHOWN = (b"tRNS", b"eXIf")  # transparency and orientation
+_XMP = b"iTXtXML:com.adobe.xmp\0\0"  # not compressed; it may state the orientation too
+_LONG = 1 << 16  # bytes of XMP that Pillow gets to read
 
 _HEADER = Struct(">IIBBBBB")  # width, height, bits, colours, packing, filter, interlace
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colours
-# Where the seven passes of an interlaced PNG begin, and how far apart their pixels are.
+# Left and top of the seven passes of an interlaced PNG, and the steps between their pixels.
 _PASSES = (
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -38,21 +37,23 @@ _PASSES = (
 )
 _PIECE = 1 << 16
 
-_MOST = {"1": 1, "L;2": 3, "L;4": 15}  # what a grey sample has of so few bits
+_MOST = {"1": 1, "L;2": 3, "L;4": 15}  # the greatest grey sample of fewer than 8 bits
 
 
 class _Mended(tuple[int, ...]):
-    """A colour that is told in 8 bits a channel, and must not be told so twice."""
+    """A colour in 8 bits a channel, which must not be reduced again."""
 
 
 def bare(data: bytes) -> bytes | None:
-    """A PNG with the chunks that make its pixels and turn them; None where it has no others."""
+    """Return a PNG with only the chunks that make its pixels and turn them; None if it has no
+    other.
+    """
     if not data.startswith(_SIGNATURE):
         return None
-    whole = len(_SIGNATURE)
-    runs = [(0, whole)]  # of chunks that are kept, which are many where each is short
+    complete = len(_SIGNATURE)
+    runs = [(0, complete)]  # runs of chunks to copy; single chunks may be very many
     for name, start, end in chunks(data):
-        whole = end
+        complete = end
         if not _counts(data, name, start, end):
             continue
         first, last = runs[-1]
@@ -60,14 +61,14 @@ def bare(data: bytes) -> bytes | None:
             runs[-1] = first, end
         else:
             runs.append((start, end))
-    if runs == [(0, whole)]:
+    if runs == [(0, complete)]:
         return None
     view = memoryview(data)
-    return b"".join([*(view[start:end] for start, end in runs), view[whole:]])
+    return b"".join([*(view[start:end] for start, end in runs), view[complete:]])
 
 
 def is_animated(data: bytes) -> bool:
-    """Whether a PNG says before its pixels that it is an animation."""
+    """Return whether a PNG declares before its pixels that it is an animation."""
     if not data.startswith(_SIGNATURE):
         return False
     names = (name for name, _, _ in chunks(data))
@@ -75,8 +76,9 @@ def is_animated(data: bytes) -> bool:
 
 
 def mend(image: Image.Image) -> None:
-    """Have the one colour that is clear told in the 8 bits a channel in which Pillow reads samples
-    of more, and of fewer, before they are loaded.
+    """Correct the transparent colour of an image that is not loaded yet.
+
+    Pillow reads samples of other depths in 8 bits a channel, but leaves this colour as stored.
     """
     if not isinstance(image, PngImagePlugin.PngImageFile) or not image.tile:
         return
@@ -88,19 +90,21 @@ def mend(image: Image.Image) -> None:
 
 
 def has_more_frames(data: bytes) -> bool:
-    """Whether a PNG has more frames of an animation than it says before its pixels."""
-    told, found, pixels = 0, 0, False
+    """Return whether a PNG has more frames of an animation than it declares before its pixels."""
+    declared, found, pixels = 0, 0, False
     for name, start, _ in chunks(data):
         pixels = pixels or name == b"IDAT"
         if name == _ANIMATION and not pixels:
-            told = int.from_bytes(data[start + 8 : start + 12], "big")
+            declared = int.from_bytes(data[start + 8 : start + 12], "big")
         found += name == _FRAME
-    return found > told
+    return found > declared
 
 
 def ends_early(data: bytes, *, dark: bool) -> bool:
-    """Whether the packed data of a PNG end before its last row. `dark` says that what was decoded
-    of that row is all zeros, as what is missing is; rows of an interlaced one do not come in order.
+    """Return whether the compressed data of a PNG end before its last row.
+
+    `dark`: the decoded last row is all zeros, as a missing one is. Rows of an interlaced PNG do not
+    come in order, so it is always checked.
     """
     head, pieces = b"", []
     for name, start, end in chunks(data):
@@ -123,7 +127,6 @@ def ends_early(data: bytes, *, dark: bool) -> bool:
 
 
 def _sides(width: int, height: int, *, interlaced: bool) -> Iterator[tuple[int, int]]:
-    """Width and height of what a PNG is made of, which is one picture or seven."""
     if not interlaced:
         yield width, height
         return
@@ -132,9 +135,7 @@ def _sides(width: int, height: int, *, interlaced: bool) -> Iterator[tuple[int, 
 
 
 def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
-    """How many bytes packed data have, counted no further than `enough`; `enough` where they cannot
-    be unpacked.
-    """
+    """Return how many bytes data unpack to, counted up to `enough`; `enough` if they are broken."""
     unpacking, count = zlib.decompressobj(), 0
     try:
         for piece in pieces:
@@ -150,28 +151,27 @@ def _unpacked_size(pieces: list[memoryview], enough: int) -> int:
 
 
 def is_damaged(data: bytes) -> bool:
-    """Whether the data of a PNG's pixels are not those that its checksums are of."""
+    """Return whether the data of a PNG's pixels do not match their checksums."""
     return data.startswith(_SIGNATURE) and any(
         name in _PIXELS and not _is_sound(data, start, end) for name, start, end in chunks(data)
     )
 
 
 def _is_sound(data: bytes, start: int, end: int) -> bool:
-    """Whether a chunk is what its checksum is of."""
     summed = memoryview(data)[start + 4 : end - 4]
     return data[end - 4 : end] == zlib.crc32(summed).to_bytes(4, "big")
 
 
 def _counts(data: bytes, name: bytes, start: int, end: int) -> bool:
-    """Whether a chunk has to do with the picture: all do that a decoder may not pass over."""
+    """Return whether a chunk concerns the picture, as all do that a decoder must not ignore."""
     if not name[0] & 0x20 or name in _FRAMES:
         return True
-    told = name in _TOLD or (end - start < _LONG and data.startswith(_XMP, start + 4))
-    return told and _is_sound(data, start, end)
+    shown = name in _SHOWN or (end - start < _LONG and data.startswith(_XMP, start + 4))
+    return shown and _is_sound(data, start, end)
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name of each chunk that is there to its end, and where it begins and ends."""
+    """Yield the name of each complete chunk, and where it begins and ends."""
     at = len(_SIGNATURE)
     while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")

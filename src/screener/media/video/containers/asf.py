@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from screener.media.video.containers.file_reading import MOST, read
+from screener.media.files.chunks import MOST, read
 
 HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")

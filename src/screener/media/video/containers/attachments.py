@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from screener.errors import MediaError
+from screener.media.files.chunks import boxes, read
 from screener.media.files.limits import Limits
 from screener.media.files.sniff import CONTAINERS, MATROSKA, sniff
 from screener.media.image.embedded import Embedded
-from screener.media.video.containers.file_reading import bodies, position_restored, read
-from screener.media.video.containers.iso_boxes import boxes, is_iso
+from screener.media.video.containers.file_reading import bodies, position_restored
+from screener.media.video.containers.iso_boxes import is_iso
 from screener.media.video.containers.matroska import ATTACHED_FILES, FILE_DATA, elements
 
 _HEAD = 4096  # bytes that identify a file

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from screener.media.files.chunks import read
 from screener.media.files.sniff import MATROSKA
 from screener.media.video.containers import flv, iso_boxes, matroska, mpeg_streams, riff
-from screener.media.video.containers.file_reading import position_restored, read
+from screener.media.video.containers.file_reading import position_restored
 from screener.media.video.containers.iso_boxes import is_iso
 
 # Codecs of Matroska and AVI tracks, and the handler of an ISO track.

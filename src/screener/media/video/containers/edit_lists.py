@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.video.containers.file_reading import bodies, position_restored, read
-from screener.media.video.containers.iso_boxes import boxes
+from screener.media.files.chunks import boxes, read
+from screener.media.video.containers.file_reading import bodies, position_restored
 
 _MOST = 10_000  # edits of a track that are read
 _EMPTY = -1  # the media time of an edit that shows nothing

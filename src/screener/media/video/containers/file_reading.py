@@ -9,9 +9,6 @@ from typing import BinaryIO, TypeVar
 
 _Name = TypeVar("_Name", bytes, int)
 
-MOST = 1_000_000
-"""The most boxes, elements or chunks that are read from one file."""
-
 
 @contextlib.contextmanager
 def position_restored(stream: BinaryIO) -> Iterator[int]:
@@ -23,12 +20,6 @@ def position_restored(stream: BinaryIO) -> Iterator[int]:
         stream.seek(before)
 
 
-def read(stream: BinaryIO, at: int, size: int) -> bytes:
-    """Return `size` bytes from `at`; fewer at the end of the file."""
-    stream.seek(at)
-    return stream.read(size)
-
-
 def bodies(
     parts: Callable[[BinaryIO, int, int], Iterator[tuple[_Name, int, int]]],
     stream: BinaryIO,
@@ -38,7 +29,7 @@ def bodies(
 ) -> Iterator[tuple[int, int]]:
     """Yield the start and end of every body at `path`, none beyond its parent's end.
 
-    `parts` reads one level: `boxes`, `elements` or `chunks`.
+    `parts` reads one level: `boxes`, `elements` or `riff_chunks`.
     """
     for name, start, after in parts(stream, at, end):
         if name != path[0]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from screener.media.video.containers.file_reading import MOST, read
+from screener.media.files.chunks import MOST, read
 
 _HEAD = 11  # bytes of a tag's head
 _KIND = 0x1F  # bits of its first byte: the kind; another bit flags encryption

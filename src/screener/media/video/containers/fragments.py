@@ -14,8 +14,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from screener.media.video.containers.file_reading import MOST, position_restored, read
-from screener.media.video.containers.iso_boxes import boxes, is_iso
+from screener.media.files.chunks import MOST, boxes, read
+from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.iso_boxes import is_iso
 
 _PARENTS = {
     b"": (b"moov", b"moof"),

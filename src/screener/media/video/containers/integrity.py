@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from screener.media.files.chunks import boxes, read
 from screener.media.files.sniff import MATROSKA
 from screener.media.video.containers import asf, flv, fragments, matroska, ogg, riff
-from screener.media.video.containers.file_reading import position_restored, read
-from screener.media.video.containers.iso_boxes import boxes, is_iso
+from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.iso_boxes import is_iso
 
 
 def ended_early(stream: BinaryIO) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from screener.media.files.chunks import boxes, read
 from screener.media.files.sniff import sniff
-from screener.media.video.containers.file_reading import MOST, bodies, read
+from screener.media.video.containers.file_reading import bodies
 
 _TRACK_PARTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _ENCRYPTED = (b"encv", b"drmi")  # sample entries
@@ -18,26 +19,6 @@ _ENCRYPTED = (b"encv", b"drmi")  # sample entries
 def is_iso(head: bytes) -> bool:
     """Return whether a file that begins with `head` is made of ISO boxes."""
     return sniff(head) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
-
-
-def boxes(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the boxes from `at`: type, start of the body, end.
-
-    The end is as declared, and may lie beyond `end`.
-    """
-    for _ in range(MOST):
-        if at + 8 > end:
-            return
-        head = read(stream, at, 16)
-        length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], at + 8
-        if length == 1:
-            length, body = int.from_bytes(head[8:16], "big"), at + 16
-        elif length == 0:  # it ends with its parent
-            length = end - at
-        if length < body - at:
-            return
-        yield kind, body, at + length
-        at += length
 
 
 def within_tracks(

@@ -9,8 +9,9 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from screener.media.files.chunks import MOST, read
 from screener.media.files.sniff import MATROSKA
-from screener.media.video.containers.file_reading import MOST, bodies, position_restored, read
+from screener.media.video.containers.file_reading import bodies, position_restored
 
 Sides = tuple[int, int, int, int]
 """Pixels at the top, right, bottom and left."""

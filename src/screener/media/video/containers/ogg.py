@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import BinaryIO
 
-from screener.media.video.containers.file_reading import MOST, read
+from screener.media.files.chunks import MOST, read
 
 _HEAD, _TABLE = 27, 255  # bytes of a page's head, and at most of the table behind it
 _LAST = 4  # a flag: the last page of its track

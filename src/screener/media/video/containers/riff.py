@@ -8,26 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.video.containers.file_reading import MOST, position_restored, read
+from screener.media.files.chunks import MOST, read, riff_chunks
+from screener.media.video.containers.file_reading import position_restored
 
 _FORMS = (b"AVI ", b"AVIX")
 _FRAME_LISTS = (b"movi", b"rec ")
 _HEAD_DEPTH = 2  # nested lists: the file's head, and in it one for each track
 _TO_PIPE = 0xFFFFFFFF  # the length of a file that was written to a pipe
-
-
-def chunks(stream: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the chunks from `at`: name, start of the body, end without padding.
-
-    The end is as declared, and may lie beyond `end`.
-    """
-    for _ in range(MOST):
-        head = read(stream, at, 8)
-        if at + 8 > end or len(head) < 8:
-            return
-        length = int.from_bytes(head[4:], "little")
-        yield head[:4], at + 8, at + 8 + length
-        at += 8 + length + length % 2
 
 
 def is_cut_short(stream: BinaryIO, size: int) -> bool:
@@ -41,7 +28,7 @@ def riff_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 
     One without a length, written to a pipe or never finished, ends with the file.
     """
-    for name, start, end in chunks(stream, 0, size):
+    for name, start, end in riff_chunks(stream, 0, size):
         if name != b"RIFF" or read(stream, start, 4) not in _FORMS or end == start:
             return
         yield end + (end - start) % 2
@@ -49,7 +36,7 @@ def riff_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 
 def codecs(stream: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[bytes]:
     """Yield the four letters of each track's codec, from its head and its format."""
-    for name, start, after in chunks(stream, at, end):
+    for name, start, after in riff_chunks(stream, at, end):
         form = read(stream, start, 4)
         if form == b"movi":
             return

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from screener.media.files.chunks import boxes, read
 from screener.media.files.sniff import MATROSKA
 from screener.media.image import embedded
 from screener.media.image.structure.file_end import begins_in_box
 from screener.media.video.containers import asf, matroska, riff
-from screener.media.video.containers.file_reading import position_restored, read
-from screener.media.video.containers.iso_boxes import boxes, is_iso
+from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.iso_boxes import is_iso
 
 _SEARCHED = 16 << 20  # bytes of trailing data; behind them only zeros are accepted
 _PIECE = 1 << 20
