@@ -9,9 +9,8 @@ from PIL import Image, ImageOps
 
 from screener import HashList, Screener, audit
 from screener.errors import HotlineError
-from screener.hotline.casebook import statuses
 from screener.hotline.pages import figures, status_page
-from screener.hotline.reports import reporting
+from screener.hotline.reports import reporting, status_file
 
 
 def answer(folder, notice, event, at):
@@ -80,7 +79,7 @@ def test_a_whole_day(place):
     assert [one.list for one in took[0].known] == []
     assert (case.due, case.languages, case.countries) == (hour(24), ("ar", "fr", "en"), ("MA",))
     assert scan() != "match"
-    assert statuses.read(desk.statuses(at=NOON), made[2].secret).state == "received"
+    assert status_file.read(desk.statuses(at=NOON), made[2].secret).state == "received"
     assert desk.overdue(at=hour(17)) == []
     assert [one.reference for one in desk.overdue(at=hour(18))] == [case.reference]
 
@@ -139,7 +138,7 @@ def test_a_whole_day(place):
         "received", "received", "received", "received", "assessed", "notified", "notified",
         "notified", "notified", "removed",
     ]  # fmt: skip
-    told = statuses.read(desk.statuses(at=hour(28)), made[0].secret)
+    told = status_file.read(desk.statuses(at=hour(28)), made[0].secret)
     assert (told.state, told.received, told.since) == (
         "removed", NOON.date(), hour(27).date(),
     )  # fmt: skip

@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 from paths import REPOSITORY
 
 from screener.cli import reporting
-from screener.cli.hotline import cases, hotline, speaking
+from screener.cli.hotline import cases, hotline, translated_commands
 
 LANGUAGES = ("ar", "fr")
 # How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
@@ -49,7 +49,7 @@ def helps() -> Catalog:
     """A catalogue of all that the help of the hotline's commands says."""
     found = Catalog(charset="utf-8")
     for command in (*cases.COMMANDS, *hotline.COMMANDS, *reporting.COMMANDS):
-        for text in speaking.texts_of(command):
+        for text in translated_commands.texts_of(command):
             found.add(text)
     return found
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from screener.cli.hotline import reporters
-from screener.cli.hotline.mistakes import FILE, Mistake, Named, speaker
-from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup
+from screener.cli.hotline.translated_commands import SPOKEN, SpeakingGroup
+from screener.cli.hotline.usage_errors import FILE, Mistake, Named, speaker
 from screener.hotline.language.sentence import marked
 from screener.reporting.pages import report as pages
 from screener.reporting.pages import spreadsheet

@@ -15,7 +15,7 @@ from typing import get_args
 
 from screener.errors import HotlineError
 from screener.hotline import arguments, settings
-from screener.hotline.casebook import assessing, casebook, concerns, database, intake, statuses
+from screener.hotline.casebook import assessing, casebook, concerns, database, intake
 from screener.hotline.casebook.assessing import Basis, Opinion
 from screener.hotline.casebook.intake import Taken
 from screener.hotline.language.sentence import Sentence, marked
@@ -26,7 +26,7 @@ from screener.hotline.notices import notifying
 from screener.hotline.notices.notifying import Answers
 from screener.hotline.open_list import open_list
 from screener.hotline.partners import Partners
-from screener.hotline.reports import own_media
+from screener.hotline.reports import own_media, status_file
 from screener.hotline.reports.report_json import decode
 from screener.hotline.reports.sealed import Unsealable, read_file, secret_key, unseal
 from screener.hotline.settings import Settings
@@ -292,7 +292,7 @@ class Desk:
         zone = self.zone
         with database.reading(self.folder) as connection:
             found = casebook.statuses(connection, zone)
-        return statuses.write(found, day=_now(at).astimezone(zone).date())
+        return status_file.write(found, day=_now(at).astimezone(zone).date())
 
     def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:
         """Who decides something, why and when, as it is recorded; HotlineError for somebody who is

@@ -15,9 +15,10 @@ from screener.errors import HotlineError, ScreenerError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.vpdq_value import VideoFrame, pack_vpdq, vpdq_frames
 from screener.hotline import own_list
-from screener.hotline.casebook import casebook, same_item, statuses
+from screener.hotline.casebook import casebook, same_item
 from screener.hotline.desk import Desk
 from screener.hotline.model.report import Item, Withdrawal
+from screener.hotline.reports import status_file
 from screener.hotline.reports.sealed import Secret
 from screener.lists.store import repeated_values
 from screener.screening.input.located_hash import Located
@@ -107,7 +108,7 @@ def test_a_case_that_very_many_reported_is_gone_through_once_for_their_statuses(
     open_ones = desk.cases("received")
     desk.overdue()
 
-    assert [statuses.read(told, one).state for one in mine] == ["received"] * 4
+    assert [status_file.read(told, one).state for one in mine] == ["received"] * 4
     assert len(gone_through) == 2
     assert read == [open_ones[0].reference] * 2
 
@@ -642,7 +643,7 @@ def test_a_withdrawal_erases_a_report_and_its_seeds_at_once(desk, items):
         "withdrawn", "received", (), ("theirs",),
     )  # fmt: skip
     assert sorted(listed(desk).values()) == ["seed", "withdrawn"]
-    assert statuses.read(desk.statuses(), mine).state == "withdrawn"
+    assert status_file.read(desk.statuses(), mine).state == "withdrawn"
     after = (desk.folder / "cases.sqlite").read_bytes()
     assert b"a secret note" not in after
     assert take(desk, Withdrawal(mine.withdrawal))[0].became == "repeated"
@@ -660,7 +661,7 @@ def test_the_days_of_a_status_are_those_of_the_hotline(desk):
     mine = Secret.make()
     late = NOON.replace(month=7, hour=23, minute=30)
     take(desk, report_of(addresses=("page",), secret=mine), at=late)
-    told = statuses.read(desk.statuses(at=late), mine)
+    told = status_file.read(desk.statuses(at=late), mine)
     assert told.received == told.since == late.date() + timedelta(days=1)
 
 
@@ -700,7 +701,7 @@ def test_a_reporter_cannot_end_what_a_first_analyst_has_seen_to_be_illegal(
         "received", "amina", (), pages,
     )  # fmt: skip
     assert set(listed(desk).values()) == {"withdrawn"}
-    assert statuses.read(desk.statuses(), mine).state == "withdrawn"
+    assert status_file.read(desk.statuses(), mine).state == "withdrawn"
     desk.assess(taken.case, by="badr", outcome="illegal", reason="y", at=NOON)
     assert verdict(desk, pictures["picture"]) == "match"
     assert desk.case(taken.case).addresses == pages

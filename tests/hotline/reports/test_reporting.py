@@ -24,14 +24,13 @@ from PIL import Image, ImageOps
 from screener import Hash
 from screener.errors import HotlineError, MediaError
 from screener.hashing.pdq import ORIENTATIONS
-from screener.hotline.casebook import statuses
-from screener.hotline.casebook.statuses import Status
 from screener.hotline.model.addresses import checked, normalised
 from screener.hotline.model.case import State
 from screener.hotline.model.report import MOST_TIMES, Item, Report, Withdrawal
-from screener.hotline.reports import own_media, personal_data, reporting, sealed
+from screener.hotline.reports import own_media, personal_data, reporting, sealed, status_file
 from screener.hotline.reports.report_json import decode, encode
 from screener.hotline.reports.sealed import Secret, Unsealable, proof
+from screener.hotline.reports.status_file import Status
 from screener.media.files.sniff import CONTAINERS
 from screener.scanning.workers import pool
 from screener.screening.input import vpdq
@@ -380,12 +379,12 @@ def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_com
         for day, (one, state) in enumerate(zip(mine, cycle(get_args(State)), strict=False))
     ]
 
-    first, second = statuses.write(told, day=DAY), statuses.write(told[:65], day=DAY)
+    first, second = status_file.write(told, day=DAY), status_file.write(told[:65], day=DAY)
 
     for (_, status), secret in zip(told, mine, strict=True):
-        assert statuses.read(first, secret) == status
-    assert statuses.read(first, Secret.make()) is None
-    assert statuses.read(second, mine[-1]) is None
+        assert status_file.read(first, secret) == status
+    assert status_file.read(first, Secret.make()) is None
+    assert status_file.read(second, mine[-1]) is None
     lines = [set(file.splitlines()[5:-2]) for file in (first, second)]
     assert lines[0].isdisjoint(lines[1])
     assert all(one.status_key not in first and one.value not in first for one in mine)
@@ -393,10 +392,10 @@ def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_com
         b"", b"{}", b"[" * 9999, first[:-20], first.replace(b'"screener-st', b'"'),
         first.replace(b'"salt": "', b'"salt": "!'),
         b'{"schema": "screener-status/1", "salt": "", "entries": []}',
-        statuses.write([(mine[0].status_key, Status("lost", DAY, DAY))], day=DAY),
+        status_file.write([(mine[0].status_key, Status("lost", DAY, DAY))], day=DAY),
     ):  # fmt: skip
         with pytest.raises(HotlineError):
-            statuses.read(damaged, mine[0])
+            status_file.read(damaged, mine[0])
 
 
 @pytest.mark.parametrize(
@@ -409,7 +408,7 @@ def test_an_entry_of_a_report_looks_like_one_that_stands_for_nothing(told, entri
     states = cycle(get_args(State))
     pairs = [(Secret.make().status_key, Status(next(states), DAY, DAY)) for _ in range(told)]
 
-    facts = json.loads(statuses.write(pairs, day=DAY))
+    facts = json.loads(status_file.write(pairs, day=DAY))
 
     assert (facts["schema"], facts["day"]) == ("screener-status/1", DAY.isoformat())
     names = [base64.b64decode(name) for name in facts["entries"]]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from screener.cli.hotline.desk import STORE, listed, opened
-from screener.cli.hotline.mistakes import FILE, OneOf
-from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup, said, tell
+from screener.cli.hotline.translated_commands import SPOKEN, SpeakingGroup, said, tell
+from screener.cli.hotline.usage_errors import FILE, OneOf
 from screener.cli.options import WHO, WHY
 from screener.errors import HotlineError, ScreenerError, printable
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator, visible
-from screener.hotline.notices.wording import STATES, unreviewed_notice
+from screener.hotline.language.wording import STATES, unreviewed_notice
 from screener.hotline.pages import case_text
 
 if TYPE_CHECKING:

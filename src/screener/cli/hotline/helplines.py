@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from screener.cli.hotline.mistakes import FILE
-from screener.cli.hotline.speaking import tell
+from screener.cli.hotline.translated_commands import tell
+from screener.cli.hotline.usage_errors import FILE
 from screener.errors import HotlineError
 from screener.hotline.language.translator import Translator
 from screener.hotline.model.case import Language

@@ -8,8 +8,8 @@ import click
 
 from screener.cli.hotline.desk import STORE, opened
 from screener.cli.hotline.helplines import HELPLINES, known_helplines
-from screener.cli.hotline.mistakes import OUTPUT, Named, Place
-from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup, said
+from screener.cli.hotline.translated_commands import SPOKEN, SpeakingGroup, said
+from screener.cli.hotline.usage_errors import OUTPUT, Named, Place
 from screener.hotline.language.translator import Translator
 
 
@@ -55,12 +55,12 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
 
     What it says ends with helplines, and those that you have not checked are told.
     """
-    from screener.hotline.casebook import statuses
     from screener.hotline.pages import status_page
+    from screener.hotline.reports import status_file
 
     known_helplines(helplines, say)
     made = opened(store, say).statuses()
-    status_page.publish(output, made, sort=statuses.SORT, mode=0o666)
+    status_page.publish(output, made, sort=status_file.SORT, mode=0o666)
     click.echo(say("Publish {file} where reporters find it.", file=output))
     return 0
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from screener.cli.hotline.helplines import HELPLINES, tell_helplines
-from screener.cli.hotline.mistakes import FILE, OUTPUT, speaker
-from screener.cli.hotline.speaking import Speaking, said, tell
+from screener.cli.hotline.translated_commands import Speaking, said, tell
+from screener.cli.hotline.usage_errors import FILE, OUTPUT, speaker
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator
-from screener.hotline.notices.wording import FOR_REPORTERS
+from screener.hotline.language.wording import FOR_REPORTERS
 
 if TYPE_CHECKING:
     from screener.hotline.reports.reporting import Made
@@ -149,12 +149,12 @@ def status(status_file: Path, country: str | None, say: Translator) -> int:
 
     The secret is asked for, or read from standard input.
     """
-    from screener.hotline.casebook import statuses
+    from screener.hotline.reports import status_file
 
     secret = _ask_secret(say)
     with status_file.open("rb") as stream:
-        data = stream.read(statuses.LARGEST + 1)
-    found = statuses.read(data[: statuses.LARGEST], secret)
+        data = stream.read(status_file.LARGEST + 1)
+    found = status_file.read(data[: status_file.LARGEST], secret)
     if found is None:
         raise HotlineError(marked("the file has no report of this secret: it may be older"))
     click.echo(say(FOR_REPORTERS[found.state]))

@@ -18,7 +18,6 @@ from typing import Any, Final
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline.arguments import check
-from screener.hotline.casebook.statuses import Status
 from screener.hotline.language.sentence import Sentence, marked, packed, unpacked
 from screener.hotline.model.case import (
     Case,
@@ -30,6 +29,7 @@ from screener.hotline.model.case import (
     State,
     latest_run,
 )
+from screener.hotline.reports.status_file import Status
 from screener.lists.store.records import of_empty_input
 from screener.lists.terms import Terms
 

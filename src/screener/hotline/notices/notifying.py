@@ -13,13 +13,13 @@ from screener.errors import HotlineError, ScreenerError
 from screener.hotline import partners
 from screener.hotline.casebook import casebook, database
 from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.wording import EVENTS_SAID
 from screener.hotline.model.case import Case, State, latest_run
 from screener.hotline.notices import acknowledgements, delivery
 from screener.hotline.notices.acknowledgement import Acknowledgement
 from screener.hotline.notices.acknowledgements import Unread
 from screener.hotline.notices.notice import make
 from screener.hotline.notices.notice_files import files_of
-from screener.hotline.notices.wording import EVENTS_SAID
 from screener.hotline.partners import Partner, Partners
 
 Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
 from screener.hotline.language.translator import Translator
+from screener.hotline.language.wording import LISTED, OUTCOMES, STATES
 from screener.hotline.model import case as clock
 from screener.hotline.model.addresses import defanged
 from screener.hotline.model.case import Case, KnownMatch, Sent
-from screener.hotline.notices.wording import LISTED, OUTCOMES, STATES
 
 
 def line_of(case: Case, say: Translator, *, now: datetime) -> str:

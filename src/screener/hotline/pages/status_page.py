@@ -16,9 +16,9 @@ from screener.hotline.helplines import Helpline, load, unchecked_notice
 from screener.hotline.language import html
 from screener.hotline.language.sentence import marked, why
 from screener.hotline.language.translator import Translator, translator
+from screener.hotline.language.wording import STATES, unreviewed_notice
 from screener.hotline.model import case as clock
 from screener.hotline.model.case import Case, Language, Standing
-from screener.hotline.notices.wording import STATES, unreviewed_notice
 from screener.hotline.pages.figures import Figures, Month, Removals, by_month, figures
 from screener.hotline.partners import Hotline, Partner
 from screener.reporting.pages.html import opening

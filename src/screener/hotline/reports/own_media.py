@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
+from screener.hotline.language.wording import UNHASHED
 from screener.hotline.model.report import REGIONS, Item
-from screener.hotline.notices.wording import UNHASHED
 from screener.media.archives.archive import Budget
 from screener.media.files.sniff import CONTAINERS
 from screener.screening.input import vpdq

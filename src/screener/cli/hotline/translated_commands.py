@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.mistakes import META, Mistake, OneOf, language_of, sentence_of, speaker
+from screener.cli.hotline.usage_errors import (
+    META,
+    Mistake,
+    OneOf,
+    language_of,
+    sentence_of,
+    speaker,
+)
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language.sentence import marked, why
 from screener.hotline.language.translator import Translator, translator

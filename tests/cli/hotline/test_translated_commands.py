@@ -13,7 +13,7 @@ from hotline_case import IMAGES, NOON, item_of, make_desk, report_of, take
 
 from screener.cli import reporting
 from screener.cli.app import cli
-from screener.cli.hotline import cases, hotline, speaking
+from screener.cli.hotline import cases, hotline, translated_commands
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.hotline.language.translator import translator
@@ -276,6 +276,6 @@ def test_what_layers_below_say_is_told_in_a_sentence_of_the_language(tmp_path, m
 def test_help_texts_are_taken_apart_as_they_are_laid_out():
     """A paragraph is one piece however it is broken; commands to type and codes stay."""
     text = "One\ntwo.\n\n\b\nCodes:\n  0  all is well\n  screener case list"
-    assert speaking.mapped(text, str.upper) == (
+    assert translated_commands.mapped(text, str.upper) == (
         "ONE TWO.\n\n\b\nCODES:\n  0  ALL IS WELL\n  screener case list"
     )
