@@ -73,7 +73,7 @@ def test_a_whole_day(place):
 
     # They gather, and a list knows the picture.
     took = desk.take([place / f"{n}.sealed" for n in (1, 2, 3)], by="amina", at=NOON)
-    assert [one.became for one in took] == ["new", "joined", "joined"]
+    assert [one.status for one in took] == ["new", "joined", "joined"]
     (case,) = desk.cases()
     assert {(one.list, one.entry, one.state) for one in case.known} == {("known", "k1", "disputed")}
     assert [one.list for one in took[0].known] == []
@@ -152,7 +152,7 @@ def test_a_whole_day(place):
     assert (month.sent, month.removed, month.in_time, month.median) == (2, 2, 1, found.all.median)
     known = desk.partners
     for language in ("ar", "fr", "en"):
-        html = status_page.page_of(
+        html = status_page.render_page(
             desk.cases(), now=hour(28), language=language, hotline=known.hotline,
             partners=known.partners,
         )  # fmt: skip

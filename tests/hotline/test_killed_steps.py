@@ -23,7 +23,7 @@ def base(tmp_path_factory):
     """A hotline with a case for each step, and files that are to be taken in."""
     folder = tmp_path_factory.mktemp("killed") / "base"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(own_media, "make_whole", None)  # put back what the making of it sets
+        patched.setattr(own_media, "hash_intact_files", None)  # put back what the making of it sets
         make_base(folder)
     return folder
 

@@ -45,7 +45,7 @@ def confirmed(desk, item, monkeypatch, **said):
     """A case that two persons hold to be illegal, with hashes of an item as if of a file."""
     (taken,) = take(desk, report_of(item, **said))
     with monkeypatch.context() as patched:
-        patched.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+        patched.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
         for by, basis in (("amina", "seen"), ("badr", None)):
             desk.assess(taken.case, by=by, outcome="illegal", basis=basis, reason="x", at=NOON)
     return taken.case
@@ -166,7 +166,7 @@ def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
 
     desk = Desk.create(folder)
 
-    assert take(desk, report_of(addresses=(PAGE,)))[0].became == "new"
+    assert take(desk, report_of(addresses=(PAGE,)))[0].status == "new"
     assert len(desk.settings.analysts) == (2 if calls > 2 else 0)
     assert audit.verify(folder / "cases.audit").closed
     assert Desk.open(folder).cases()
@@ -248,7 +248,7 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
     key.unlink()
 
     again = Desk.open(desk.folder)
-    assert again.behind.unlogged is None
+    assert again.backlog.unlogged is None
     assert again.case(taken.case).addresses == (PAGE,)
     assert again.overdue(at=NOON + timedelta(hours=25))
     with pytest.raises(HotlineError, match=r"audit\.pem.*log_key"):
@@ -256,10 +256,10 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
     assert again.case(taken.case).state == "received"
 
     with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
-        store.casebook.log(connection, "left", at="x", by="x")
-    assert "audit.pem" in str(Desk.open(desk.folder).behind.unlogged)
+        store.casebook.log_step(connection, "left", at="x", by="x")
+    assert "audit.pem" in str(Desk.open(desk.folder).backlog.unlogged)
     key.write_bytes(made)
-    assert Desk.open(desk.folder).behind.unlogged is None
+    assert Desk.open(desk.folder).backlog.unlogged is None
     lines = (desk.folder / "cases.audit").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == "left"
     assert audit.verify(desk.folder / "cases.audit").closed
@@ -315,11 +315,11 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     shutil.move(to, desk.folder / "elsewhere")
     to.mkdir()
 
-    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(case, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).backlog.pending] == [(case, "meta")]
 
     to.rmdir()
     shutil.move(desk.folder / "elsewhere", to)
-    assert Desk.open(desk.folder).behind.pending == []
+    assert Desk.open(desk.folder).backlog.pending == []
     assert len(list(to.glob("N-*"))) == 1
 
 
@@ -340,11 +340,11 @@ def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatc
     with pytest.raises(HotlineError, match="mount"):
         desk.notify(second, "meta", by="amina", reason="x", at=NOON)
 
-    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(second, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).backlog.pending] == [(second, "meta")]
     assert list(to.iterdir()) == []
     to.rmdir()
     away.rename(to)
-    assert Desk.open(desk.folder).behind.pending == []
+    assert Desk.open(desk.folder).backlog.pending == []
     assert len(list((to / "meta").glob("N-*"))) == 2
 
 
@@ -381,10 +381,10 @@ def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item
     for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
         partners.unlink() if known is None else partners.write_text(known)
         again = Desk.open(desk.folder)
-        assert [one[:2] for one in again.behind.pending] == [(case, "meta")]
+        assert [one[:2] for one in again.backlog.pending] == [(case, "meta")]
         assert again.case(case).state == "notified"
     partners.write_text(text, "utf-8")
-    assert Desk.open(desk.folder).behind.pending == []
+    assert Desk.open(desk.folder).backlog.pending == []
     assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
 
 
@@ -422,7 +422,7 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
 
     again = Desk.open(desk.folder)
 
-    assert again.behind.unbound is None
+    assert again.backlog.unbound is None
     assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
     assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
     wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
@@ -446,8 +446,8 @@ def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, 
         waited.clear()
         again = Desk.open(desk.folder)
     assert waited == [2]
-    assert len(again.behind.unlisted) == 2
-    assert Desk.open(desk.folder).behind.unlisted == []
+    assert len(again.backlog.unlisted) == 2
+    assert Desk.open(desk.folder).backlog.unlisted == []
 
 
 def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
@@ -468,10 +468,10 @@ def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
     path = desk.folder / "hotline.list"
     path.rename(desk.folder / "elsewhere")
     again = Desk.open(desk.folder)
-    assert again.behind.unbound is not None
+    assert again.backlog.unbound is not None
     assert again.case(case).outcome == "illegal"
     (desk.folder / "elsewhere").rename(path)
-    assert Desk.open(desk.folder).behind.unbound is None
+    assert Desk.open(desk.folder).backlog.unbound is None
 
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):

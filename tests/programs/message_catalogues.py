@@ -49,7 +49,7 @@ def helps() -> Catalog:
     """A catalogue of all that the help of the hotline's commands says."""
     found = Catalog(charset="utf-8")
     for command in (*cases.COMMANDS, *hotline.COMMANDS, *reporting.COMMANDS):
-        for text in translated_commands.texts_of(command):
+        for text in translated_commands.help_texts(command):
             found.add(text)
     return found
 

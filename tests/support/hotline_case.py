@@ -52,7 +52,7 @@ def make_desk(folder, *, trusted=(), lists=()):
 
 def item_of(path):
     """The item that a picture or clip makes, hashed in this process: files of ours are harmless."""
-    item = own_media._item(own_media._Making(Policy()).do(Target(str(path)), None, False))
+    item = own_media._item(own_media._HashTask(Policy()).do(Target(str(path)), None, False))
     assert item is not None
     return item
 

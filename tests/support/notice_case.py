@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from screener import Hash
-from screener.hotline.model.case import Case, Event, Held
+from screener.hotline.model.case import Case, Event, ItemHash
 from screener.hotline.partners import Hotline, Partner
 from screener.lists.terms import Terms
 
@@ -16,8 +16,8 @@ HOTLINE = Hotline(
 )  # fmt: skip
 PDQ, MD5, SHA1 = "0123456789abcdef" * 4, "ab" * 16, "cd" * 20
 HELD = (
-    Held(Hash.parse("pdq", PDQ), "a list", Terms(tlp="AMBER")),
-    Held(Hash.parse("md5", MD5), "a list", Terms(tlp="GREEN")),
+    ItemHash(Hash.parse("pdq", PDQ), "a list", Terms(tlp="AMBER")),
+    ItemHash(Hash.parse("md5", MD5), "a list", Terms(tlp="GREEN")),
 )
 
 

@@ -17,7 +17,7 @@ from screener.errors import HotlineError
 from screener.hotline import arguments, settings
 from screener.hotline.casebook import assessing, casebook, concerns, database, intake
 from screener.hotline.casebook.assessing import Basis, Opinion
-from screener.hotline.casebook.intake import Taken
+from screener.hotline.casebook.intake import IntakeResult
 from screener.hotline.language.sentence import Sentence, marked
 from screener.hotline.model import case as clock
 from screener.hotline.model.case import OPEN, Case, Outcome, State
@@ -28,9 +28,9 @@ from screener.hotline.open_list import open_list
 from screener.hotline.partners import Partners
 from screener.hotline.reports import own_media, status_file
 from screener.hotline.reports.report_json import decode
-from screener.hotline.reports.sealed import Unsealable, read_file, secret_key, unseal
+from screener.hotline.reports.sealed import UnsealError, read_file, secret_key, unseal
 from screener.hotline.settings import Settings
-from screener.hotline.store import Behind, Store
+from screener.hotline.store import Backlog, Store
 from screener.lists.hashlist import HashList
 from screener.screening.screener import Screener
 
@@ -61,9 +61,9 @@ class Desk:
         return cls(Store.open(Path(folder)))
 
     @property
-    def behind(self) -> Behind:
+    def backlog(self) -> Backlog:
         """What is recorded and could not be brought about, as of the last step or the opening."""
-        return self._store.behind
+        return self._store.backlog
 
     @property
     def own_list(self) -> HashList:
@@ -92,7 +92,7 @@ class Desk:
     def case(self, reference: str) -> Case:
         """A case as it stands; HotlineError where there is none."""
         with database.reading(self.folder) as connection:
-            return casebook.find(connection, reference)
+            return casebook.load_case(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
         """All cases, or those in some states, in the order in which they came. ValueError for a
@@ -102,7 +102,7 @@ class Desk:
             arguments.check_one_of("a state", state, get_args(State))
         with database.reading(self.folder) as connection:
             wanted = casebook.references(connection, states)
-            return [casebook.find(connection, one) for one in wanted]
+            return [casebook.load_case(connection, one) for one in wanted]
 
     def overdue(self, *, at: datetime | None = None) -> list[Case]:
         """Cases of which the time has passed, or three quarters of it; the most overdue first."""
@@ -118,8 +118,8 @@ class Desk:
         """
         arguments.check("a case", case, Case)
         with database.reading(self.folder) as connection:
-            held = casebook.held(connection, case.reference)
-        return concerns.of(case, held, self.settings, now=_now(at))
+            held = casebook.item_hashes(connection, case.reference)
+        return concerns.concerns_of(case, held, self.settings, now=_now(at))
 
     def too_little_detail(self, case: Case) -> int:
         """Of how many files that were hashed for a case nothing matches but the very bytes, since
@@ -136,31 +136,33 @@ class Desk:
         by: str,
         at: datetime | None = None,
         key: FilePath | None = None,
-    ) -> list[Taken]:
+    ) -> list[IntakeResult]:
         """Take sealed files in: what became of each, in an order with withdrawals last.
 
         A file that is no report is told as `refused`, with a reason, and changes nothing. `key` is
         the hotline's secret key, where it is not kept in its folder.
         """
-        by, now = settings.person(by), _now(at)
+        by, now = settings.checked_name(by), _now(at)
         given = arguments.several("sealed files", files)
         mine = secret_key(self.folder / "hotline.key" if key is None else key)
-        taken: list[Taken] = []
+        taken: list[IntakeResult] = []
         late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
         with self._store.at_work():
             screener = self._screener()
             for file in given:
                 try:
                     said = decode(unseal(read_file(Path(file)), mine))
-                except Unsealable as trouble:
-                    taken.append(Taken(str(file), "refused", reason=trouble.why))
+                except UnsealError as trouble:
+                    taken.append(IntakeResult(str(file), "refused", reason=trouble.why))
                     continue
                 if isinstance(said, Withdrawal):
                     late.append((str(file), said))
                     continue
-                reached = intake.reach(screener, said)
+                reached = intake.look_up(screener, said)
                 with self._store.writing() as connection:
-                    told = intake.take(connection, said, reached, at=now, by=by, file=str(file))
+                    told = intake.take_report(
+                        connection, said, reached, at=now, by=by, file=str(file)
+                    )
                 taken.append(told)
                 screener = screener.refresh()
             for name, back in late:
@@ -194,14 +196,14 @@ class Desk:
             arguments.check_one_of("a basis", basis, get_args(Basis))
         given = arguments.several("files", files)
         by, reason, _ = self._decision(by, reason, at)
-        items, troubles = own_media.make_whole(given)
-        if troubles:
-            first = troubles[0]
+        items, failures = own_media.hash_intact_files(given)
+        if failures:
+            first = failures[0]
             message = marked("{file} cannot be hashed: {reason}")
-            raise HotlineError(message, file=given[first.place], reason=first.why)
+            raise HotlineError(message, file=given[first.index], reason=first.why)
         said = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
         with self._store.step(reference, said.at) as (connection, case):
-            assessing.give(connection, self.settings, case, said)
+            assessing.record_opinion(connection, self.settings, case, said)
         return self.case(reference)
 
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
@@ -211,7 +213,7 @@ class Desk:
         """
         by, reason, now = self._decision(by, reason, at)
         with self._store.step(reference, now) as (connection, case):
-            notifying.drop_unwritten(connection, reference)
+            notifying.drop_unstaged(connection, reference)
             assessing.reverse(connection, case, by=by, reason=reason, at=now)
         return self.case(reference)
 
@@ -227,21 +229,23 @@ class Desk:
         known = self.partners
         found = self.case(reference)
         with database.reading(self.folder) as connection:
-            lost = concerns.loss(found, casebook.held(connection, reference), self.settings)
+            lost = concerns.lost_confirmation(
+                found, casebook.item_hashes(connection, reference), self.settings
+            )
         if lost is not None:
             raise HotlineError(lost.message, **lost.values)
         with self._store.step(reference, now) as (connection, case):
             notifying.notify(
                 connection, case, known, known.named(partner), by=by, reason=reason, at=now
             )
-        for which, whom, wrong in self.behind.pending:
+        for which, whom, wrong in self.backlog.pending:
             if (which, whom) == (reference, partner):
                 raise wrong
         return self.case(reference)
 
     def acknowledge(self, *, by: str, at: datetime | None = None) -> Answers:
         """Record what partners have put into their folders since."""
-        by, known, now = settings.person(by), self.partners, _now(at)
+        by, known, now = settings.checked_name(by), self.partners, _now(at)
         with self._store.at_work(), self._store.writing() as connection:
             answers = notifying.acknowledge(connection, known, by=by, at=now)
         return answers
@@ -262,8 +266,8 @@ class Desk:
                 raise HotlineError(
                     marked("{case} is not illegal: nobody was asked to remove it"), case=reference
                 )
-            notifying.drop_unwritten(connection, reference)
-            casebook.note(
+            notifying.drop_unstaged(connection, reference)
+            casebook.record_step(
                 connection, reference, "closed", at=now, by=by, reason=reason, state=state
             )
         return self.case(reference)
@@ -274,7 +278,7 @@ class Desk:
         """
         by, reason, now = self._decision(by, reason, at)
         with self._store.at_work(), self._store.writing() as connection:
-            case = casebook.find(connection, reference)
+            case = casebook.load_case(connection, reference)
             if not (clock.runs(case) and case.received > now):
                 message = marked(
                     "{case} has ended, or did not come in at a time that is still to come: its"
@@ -282,7 +286,7 @@ class Desk:
                 )
                 raise HotlineError(message, case=reference)
             casebook.restart(connection, reference, at=now)
-            casebook.note(connection, reference, "restarted", at=now, by=by, reason=reason)
+            casebook.record_step(connection, reference, "restarted", at=now, by=by, reason=reason)
         return self.case(reference)
 
     def statuses(self, *, at: datetime | None = None) -> bytes:
@@ -298,7 +302,7 @@ class Desk:
         """Who decides something, why and when, as it is recorded; HotlineError for somebody who is
         no authorised analyst, and where one of the three is of no use.
         """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        by, reason = settings.checked_name(by), settings.checked_line(reason, marked("a reason"))
         self.settings.check_analyst(by)
         return by, reason, _now(at)
 
@@ -311,5 +315,5 @@ class Desk:
 
 def _now(at: datetime | None) -> datetime:
     now = datetime.now(UTC) if at is None else at
-    casebook.stamp(now)  # which says what is wrong with a time without a zone
+    casebook.format_time(now)  # which says what is wrong with a time without a zone
     return now

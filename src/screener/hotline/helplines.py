@@ -116,13 +116,13 @@ def lines(helplines: tuple[Helpline, ...], say: Translator) -> list[str]:
 def _line(one: Helpline, say: Translator) -> str:
     reached = []
     if one.phone:
-        reached.append(say("phone {number}").format(number=say.exact(one.phone)))
+        reached.append(say("phone {number}").format(number=say.isolated_ltr(one.phone)))
     if one.url:
-        reached.append(say.exact(one.url))
-    named = say(", ").join(say.named(code) for code in one.languages)
+        reached.append(say.isolated_ltr(one.url))
+    named = say(", ").join(say.language_name(code) for code in one.languages)
     purposes = {"help": say("somebody to talk to"), "report": say("reports of illegal content")}
     return say("{name} ({country}), {purpose} ({languages}): {reached}").format(
-        name=say.isolated(one.name), country=say.country(one.country),
+        name=say.isolated(one.name), country=say.country_name(one.country),
         purpose=purposes[one.purpose], reached=say(", ").join(reached), languages=named,
     )  # fmt: skip
 

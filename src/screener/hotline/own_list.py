@@ -19,7 +19,7 @@ from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
 from screener.hotline.casebook import casebook, database
-from screener.hotline.casebook.intake import HELD, REPORTED
+from screener.hotline.casebook.intake import CONFIRMED, REPORTED
 from screener.hotline.language.sentence import marked
 from screener.lists.exporting.writers import neutral_csv
 from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
@@ -41,7 +41,7 @@ _UNCHECKED = Terms(tlp="RED", redistribution=False)
 
 
 @dataclass(frozen=True)
-class _Due:
+class _PendingRecord:
     """A record of the list that is to be written, and what it is to say."""
 
     entry: str
@@ -57,9 +57,9 @@ def write(folder: Path, own: Terms) -> list[Unlisted]:
     What cannot be listed is told, and keeps nothing else from it: anybody may have sent it.
     """
     failed: list[Unlisted] = []
-    for source, terms in ((REPORTED, _UNCHECKED), (HELD, own)):
+    for source, terms in ((REPORTED, _UNCHECKED), (CONFIRMED, own)):
         with database.reading(folder) as connection:
-            due = _due(connection, source)
+            due = _pending_records(connection, source)
         if not due:
             continue
         HashList.open(folder / FOLDER)  # one that is broken is not for want of a record
@@ -78,18 +78,18 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
     """
     path = folder / FOLDER
     try:
-        if lists.ask(path, source_terms.stored).get(HELD, Terms()).tlp != own.tlp:
+        if lists.ask(path, source_terms.stored).get(CONFIRMED, Terms()).tlp != own.tlp:
             with transaction.transaction(path) as connection:
-                kept = source_terms.stored(connection).get(HELD, Terms())
-                source_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
+                kept = source_terms.stored(connection).get(CONFIRMED, Terms())
+                source_terms.keep(connection, CONFIRMED, replace(kept, tlp=own.tlp), by=None)
     except ScreenerError as error:
         return error
     return None
 
 
 def _import_each(
-    folder: Path, source: str, due: Sequence[_Due], terms: Terms
-) -> tuple[list[_Due], list[Unlisted]]:
+    folder: Path, source: str, due: Sequence[_PendingRecord], terms: Terms
+) -> tuple[list[_PendingRecord], list[Unlisted]]:
     """Import records together, or, where that fails, one by one: those that were, and the rest.
 
     Where somebody else is at work in the list, it is for no record's sake: none is waited for.
@@ -120,7 +120,7 @@ def _in_use(path: Path) -> bool:
         return True
 
 
-def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
+def _pending_records(connection: sqlite3.Connection, source: str) -> list[_PendingRecord]:
     reported = source == REPORTED
     rows = connection.execute(
         "SELECT entry, in_case, report, state, by FROM entries WHERE NOT written"
@@ -135,14 +135,14 @@ def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
         elif reported:
             hashes += casebook.hashes_of(connection, "reported WHERE report = ?", report)
         else:
-            for one in casebook.held(connection, case):
+            for one in casebook.item_hashes(connection, case):
                 hashes.append(one.hash)
                 terms |= set() if one.terms is None else {one.terms}
-        due.append(_Due(entry, State(state), by, tuple(hashes), frozenset(terms)))
+        due.append(_PendingRecord(entry, State(state), by, tuple(hashes), frozenset(terms)))
     return due
 
 
-def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> None:
+def _import(folder: Path, source: str, due: Sequence[_PendingRecord], terms: Terms) -> None:
     """Import records; HotlineError where the list has no place for some of what they hold, once it
     has the rest.
     """
@@ -159,7 +159,7 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
         known = HashList.open(folder / FOLDER)
         for one in due:
             if one.state is not State.WITHDRAWN:
-                _keep_searched(known, source, one)
+                _release_repeated_values(known, source, one)
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink()
@@ -169,7 +169,7 @@ def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> Non
         raise HotlineError(message, why="; ".join(lacking))
 
 
-def _keep_searched(known: HashList, source: str, due: _Due) -> None:
+def _release_repeated_values(known: HashList, source: str, due: _PendingRecord) -> None:
     """Have a value searched that stands in very many records. In a list from elsewhere it would be
     what a tool writes that could not compute; here each was made by ours, of what shows enough: a
     picture that is reported, or uploaded anew, a hundred times is still that picture.
@@ -186,7 +186,7 @@ def _keep_searched(known: HashList, source: str, due: _Due) -> None:
             )
 
 
-def _fitting(one: Hash) -> Hash:
+def _fit_video(one: Hash) -> Hash:
     """A hash as a line of the list has a place for it: of a video of hours every so many frames,
     evenly over all of it. One that is too long would be left out, and nothing of the video match.
     """
@@ -198,7 +198,7 @@ def _fitting(one: Hash) -> Hash:
     return fitting
 
 
-def _row(source: str, due: _Due) -> Entry:
+def _row(source: str, due: _PendingRecord) -> Entry:
     """A record as it is imported; the narrowest terms of its hashes are its labels."""
     labels: dict[str, set[str]] = {}
     for terms in due.terms:
@@ -211,12 +211,13 @@ def _row(source: str, due: _Due) -> Entry:
                 told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
                 labels.setdefault(name, set()).add(told)
     return Entry(
-        source, due.entry, due.state, tuple(Listed(_fitting(one), None) for one in due.hashes), (),
+        source, due.entry, due.state,
+        tuple(Listed(_fit_video(one), None) for one in due.hashes), (),
         {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
     )  # fmt: skip
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove files that a killed writer left: they hold hashes."""
     for path in folder.glob(f"{_FRESH}*.csv"):
         path.unlink(missing_ok=True)

@@ -45,8 +45,8 @@ class Settings:
         """Read the file; HotlineError names it and the setting."""
         table = Table.load(path)
         table.check_names(("analysts", "trusted", "lists", "log_key"))
-        analysts = tuple(map(person, table.texts("analysts")))
-        if len({same(one) for one in analysts}) < len(analysts):
+        analysts = tuple(map(checked_name, table.texts("analysts")))
+        if len({name_key(one) for one in analysts}) < len(analysts):
             raise table.wrong(
                 marked("{file}: two of the {field} have one name, and must be told apart"),
                 "analysts",
@@ -59,7 +59,7 @@ class Settings:
 
     def authorises(self, by: str) -> bool:
         """Whether somebody may assess."""
-        return same(by) in map(same, self.analysts)
+        return name_key(by) in map(name_key, self.analysts)
 
     def check_analyst(self, by: str) -> None:
         """HotlineError for somebody who may not assess."""
@@ -69,12 +69,12 @@ class Settings:
             )
 
 
-def person(text: str) -> str:
+def checked_name(text: str) -> str:
     """The name of somebody, as it is recorded; HotlineError where it is none."""
-    return line(text, marked("a name"), longest=_LONGEST)
+    return checked_line(text, marked("a name"), longest=_LONGEST)
 
 
-def line(text: str, what: Sentence, *, longest: int = 500) -> str:
+def checked_line(text: str, what: Sentence, *, longest: int = 500) -> str:
     """One line of printable text that says something, without signs that are not seen;
     HotlineError. TypeError for what is no text.
     """
@@ -86,6 +86,6 @@ def line(text: str, what: Sentence, *, longest: int = 500) -> str:
     return said
 
 
-def same(name: str) -> str:
+def name_key(name: str) -> str:
     """What two writings of one person's name have in common."""
     return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -36,7 +36,7 @@ _WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Behind:
+class Backlog:
     """What the casebook says and could not be brought about outside of it, and why. The next step
     or opening tries again.
 
@@ -61,7 +61,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Not for callers: use `create` or `open`."""
         self.folder = folder
-        self.behind = Behind()
+        self.backlog = Backlog()
 
     @classmethod
     def create(cls, folder: Path) -> Store:
@@ -96,7 +96,7 @@ class Store:
             if trouble is None:
                 store._write_rest()
             else:
-                store.behind = Behind(unlogged=trouble)
+                store.backlog = Backlog(unlogged=trouble)
         return store
 
     @property
@@ -118,7 +118,7 @@ class Store:
     def step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
         """One step of a case: whole or not at all, and completed before this returns."""
         with self.at_work(), self.writing() as connection:
-            case = casebook.find(connection, reference)
+            case = casebook.load_case(connection, reference)
             if at < case.received:
                 message = marked(
                     "a step of {case} is not before its report came in: set the clock of this"
@@ -160,11 +160,11 @@ class Store:
         known = self.partners if (self.folder / partners.FILE).exists() else None
         path = self.folder / own_list.FOLDER
         own = Terms() if known is None else known.hotline.terms
-        trusted_terms.follow(self.folder, self.settings)
+        trusted_terms.update(self.folder, self.settings)
         with list_errors(path):
             unlisted = own_list.write(self.folder, own)
         unbound = own_list.write_terms(self.folder, own)
-        self.behind = Behind(notifying.hand_out(self.folder), unlisted, unbound)
+        self.backlog = Backlog(notifying.deliver_pending(self.folder), unlisted, unbound)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -174,7 +174,7 @@ class Store:
             except IndexFileError:
                 message = marked("somebody else is at work in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None
-            own_list.sweep(self.folder)
+            own_list.remove_leftovers(self.folder)
             yield
 
 

@@ -17,7 +17,7 @@ from screener.lists.terms import Terms, strictest
 _SEEN = "granted"  # what trusted lists said when they were last followed
 
 
-def follow(folder: Path, settings: Settings) -> None:
+def update(folder: Path, settings: Settings) -> None:
     """Bring the terms that the casebook has of hashes of trusted lists to what these lists say now,
     and have records whose terms have changed be written anew. What a list does not confirm any more
     keeps its terms, and so does all of a list that is out of reach: `concerns` tells of both.
@@ -30,11 +30,11 @@ def follow(folder: Path, settings: Settings) -> None:
         seen = connection.execute("SELECT value FROM meta WHERE name = ?", (_SEEN,)).fetchone()
     if not references:
         return
-    said = _said(settings)
+    said = _list_states(settings)
     stamp = json.dumps([[str(path), one] for path, one in said.items()])
     if seen == (stamp,):
         return
-    granted = _granted(folder, references, replace(settings, trusted=tuple(said)))
+    granted = _current_terms(folder, references, replace(settings, trusted=tuple(said)))
     with database.writing(folder) as connection:
         for (reference, origin), terms in granted.items():
             changed = connection.execute(
@@ -49,20 +49,20 @@ def follow(folder: Path, settings: Settings) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_SEEN, stamp))
 
 
-def _granted(
+def _current_terms(
     folder: Path, references: Sequence[str], settings: Settings
 ) -> dict[tuple[str, str], str]:
     """The terms as JSON, of each case and of where its hashes are from."""
     found: dict[tuple[str, str], list[Terms]] = {}
     for reference in references:
         with database.reading(folder) as connection:
-            case = casebook.find(connection, reference)
-        for one in assessing.confirmed_by(case, settings):
+            case = casebook.load_case(connection, reference)
+        for one in assessing.confirmed_hashes(case, settings):
             found.setdefault((reference, one.origin), []).append(one.terms or Terms())
-    return {key: casebook.packed_terms(strictest(several)) for key, several in found.items()}
+    return {key: casebook.terms_to_json(strictest(several)) for key, several in found.items()}
 
 
-def _said(settings: Settings) -> Mapping[Path, object]:
+def _list_states(settings: Settings) -> Mapping[Path, object]:
     """By which state of each trusted list that is in reach, and by which terms of its sources."""
     found: dict[Path, object] = {}
     for path in settings.trusted:

@@ -112,8 +112,8 @@ def test_no_report_is_left_whose_secret_was_not_told(
 
 def test_a_report_that_lacks_a_picture_says_so_by_its_exit_code(run, desk, tmp_path, monkeypatch):
     """It is written all the same, and its secret told: the rest of it is worth handing over."""
-    lost = own_media.Trouble(0, MediaError("truncated", "cut"))
-    monkeypatch.setattr(own_media, "make", lambda paths: ((), (lost,)))
+    lost = own_media.HashingFailure(0, MediaError("truncated", "cut"))
+    monkeypatch.setattr(own_media, "hash_files", lambda paths: ((), (lost,)))
     key, file = desk.folder / "hotline.pub", tmp_path / "r"
 
     code, told = run("report", "create", "--to", key, "--address", PAGE, "--my-image",
@@ -570,7 +570,7 @@ def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):
     desk.assess(case, by="badr", outcome="not_illegal", reason="x", at=now)
     told = run("case", "assess", case, "--outcome", "illegal", "--basis", "seen", *who)[1]
     assert "begins a new case" in told
-    assert take(desk, report_of(addresses=(PAGE,)), at=now)[0].became == "new"
+    assert take(desk, report_of(addresses=(PAGE,)), at=now)[0].status == "new"
     for by in ("amina", "badr"):
         desk.assess(other, by=by, outcome="illegal", basis="seen", reason="x", at=now)
     told = run("case", "assess", other, "--outcome", "not_illegal", *who)[1]

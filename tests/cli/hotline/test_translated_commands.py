@@ -184,7 +184,7 @@ def test_a_case_is_shown_in_arabic_but_for_what_somebody_wrote(tmp_path, monkeyp
     ours.
     """
     desk, item = make_desk(tmp_path / "hotline"), item_of(IMAGES / "alley.jpg")
-    monkeypatch.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+    monkeypatch.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
     (taken,) = take(desk, report_of(item, addresses=("https://x.example/1",)))
     for by, basis in (("amina", "seen"), ("badr", None)):
         desk.assess(taken.case, by=by, outcome="illegal", basis=basis, reason="none", files=["x"],
@@ -276,6 +276,6 @@ def test_what_layers_below_say_is_told_in_a_sentence_of_the_language(tmp_path, m
 def test_help_texts_are_taken_apart_as_they_are_laid_out():
     """A paragraph is one piece however it is broken; commands to type and codes stay."""
     text = "One\ntwo.\n\n\b\nCodes:\n  0  all is well\n  screener case list"
-    assert translated_commands.mapped(text, str.upper) == (
+    assert translated_commands.translated_help(text, str.upper) == (
         "ONE TWO.\n\n\b\nCODES:\n  0  ALL IS WELL\n  screener case list"
     )

@@ -60,7 +60,9 @@ def verdict(desk, path):
 def illegal(desk, reference, monkeypatch, *made):
     """Have two persons hold a case to be illegal, with hashes of items as if of a file."""
     with monkeypatch.context() as patched:
-        patched.setattr("screener.hotline.reports.own_media.make_whole", lambda files: (made, ()))
+        patched.setattr(
+            "screener.hotline.reports.own_media.hash_intact_files", lambda files: (made, ())
+        )
         desk.assess(reference, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
         return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
 
@@ -81,7 +83,7 @@ def test_a_picture_that_is_reported_very_often_is_found_still(desk, items, monke
         )
         return replace(items["picture"], hashes=hashes)
 
-    became = [take(desk, report_of(uploaded_anew(number)))[0].became for number in range(5)]
+    became = [take(desk, report_of(uploaded_anew(number)))[0].status for number in range(5)]
 
     assert became == ["new", *["joined"] * 4]
 
@@ -96,12 +98,12 @@ def test_a_case_that_very_many_reported_is_gone_through_once_for_their_statuses(
     desk.assess(other.case, by="amina", outcome="not_illegal", reason="a holiday")
     desk.close(other.case, state="refused", by="amina", reason="nothing to remove")
     gone_through, read = [], []
-    latest_run, find = casebook.latest_run, casebook.find
+    latest_run, find = casebook.latest_run, casebook.load_case
     monkeypatch.setattr(
         casebook, "latest_run", lambda steps: (gone_through.append(1), latest_run(steps))[1]
     )
     monkeypatch.setattr(
-        casebook, "find", lambda connection, one: (read.append(one), find(connection, one))[1]
+        casebook, "load_case", lambda connection, one: (read.append(one), find(connection, one))[1]
     )
 
     told = desk.statuses()
@@ -126,7 +128,7 @@ def test_reports_of_one_item_gather_and_others_do_not(desk, items):
         report_of(items["mirrored"], addresses=("https://example.org/1",)),
     )  # fmt: skip
 
-    assert [one.became for one in took] == [
+    assert [one.status for one in took] == [
         "new", "joined", "joined", "repeated", "new", "new", "joined", "new", "joined",
     ]  # fmt: skip
     a, b = took[0].case, took[4].case
@@ -146,7 +148,7 @@ def test_a_report_of_what_was_closed_begins_a_case_with_a_clock_of_its_own(desk,
 
     (again,) = take(desk, report_of(items["picture"]), at=NOON + timedelta(days=9))
 
-    assert again.became == "new"
+    assert again.status == "new"
     assert desk.case(again.case).related == (first.case,)
     assert desk.case(again.case).received == NOON + timedelta(days=9)
 
@@ -159,7 +161,7 @@ def test_a_page_that_nobody_looked_at_joins_no_case_that_was_assessed(desk, item
     (early,) = take(desk, report_of(items["other"], addresses=("https://e.example",)))
     desk.assess(early.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
     meant = report_of(items["other"], addresses=("https://innocent.example/2",))
-    assert take(desk, meant)[0].became == "new"
+    assert take(desk, meant)[0].status == "new"
     (first,) = take(desk, report_of(items["picture"], addresses=(page,)))
     illegal(desk, first.case, monkeypatch, items["picture"])
 
@@ -168,11 +170,11 @@ def test_a_page_that_nobody_looked_at_joins_no_case_that_was_assessed(desk, item
         report_of(addresses=(page + "?utm_source=a",)), report_of(items["mirrored"]),
     )  # fmt: skip
 
-    assert innocent.became == "new"
+    assert innocent.status == "new"
     assert desk.case(innocent.case).related == (first.case,)
     assert {one.list for one in innocent.known} == {"hotline"}
-    assert (same.became, same.case) == ("joined", first.case)
-    assert (none.became, none.case) == ("joined", first.case)
+    assert (same.status, same.case) == ("joined", first.case)
+    assert (none.status, none.case) == ("joined", first.case)
     desk.notify(first.case, "meta", by="amina", reason="x", at=NOON)
     (notice,) = (desk.folder / "to/meta").glob("N-*/notice.json")
     assert "innocent" not in notice.read_text()
@@ -180,7 +182,7 @@ def test_a_page_that_nobody_looked_at_joins_no_case_that_was_assessed(desk, item
     assert later.case == innocent.case
     desk.assess(innocent.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
     assert (
-        take(desk, report_of(items["smaller"], addresses=("https://z.example",)))[0].became == "new"
+        take(desk, report_of(items["smaller"], addresses=("https://z.example",)))[0].status == "new"
     )
 
 
@@ -193,8 +195,8 @@ def test_what_one_person_held_not_illegal_takes_in_no_later_report(desk, items):
     later = NOON + timedelta(days=2)
     same, hashes = take(desk, report_of(addresses=(page,)), report_of(items["picture"]), at=later)
 
-    assert (same.became, desk.case(same.case).related) == ("new", (decoy.case,))
-    assert hashes.became == "new"
+    assert (same.status, desk.case(same.case).related) == ("new", (decoy.case,))
+    assert hashes.status == "new"
     assert desk.case(same.case).received == later
     assert same.case in [one.reference for one in desk.overdue(at=later + timedelta(hours=24))]
 
@@ -221,7 +223,8 @@ def test_who_leaves_before_a_second_person_confirms_leaves_no_case_stuck(
     with pytest.raises(HotlineError, match="any more: say it with a basis"):
         desk.assess(taken.case, by="badr", outcome="illegal", reason="x", at=NOON)
     monkeypatch.setattr(
-        "screener.hotline.reports.own_media.make_whole", lambda files: ((items["picture"],), ())
+        "screener.hotline.reports.own_media.hash_intact_files",
+        lambda files: ((items["picture"],), ()),
     )
     said = desk.assess(taken.case, by="badr", outcome="illegal", basis="seen", reason="x", at=NOON)
     assert (said.state, said.proposed) == ("received", "badr")
@@ -267,7 +270,8 @@ def test_one_person_makes_nothing_match_and_two_do(desk, pictures, items, monkey
     case = taken.case
     with monkeypatch.context() as patched:
         patched.setattr(
-            "screener.hotline.reports.own_media.make_whole", lambda files: ((items["smaller"],), ())
+            "screener.hotline.reports.own_media.hash_intact_files",
+            lambda files: ((items["smaller"],), ()),
         )
         desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
     generation = desk.own_list.generation
@@ -286,7 +290,7 @@ def test_one_person_makes_nothing_match_and_two_do(desk, pictures, items, monkey
     for shown in ((), (items["other"],), (items["mirrored"], items["other"])):
         with monkeypatch.context() as patched:
             patched.setattr(
-                "screener.hotline.reports.own_media.make_whole",
+                "screener.hotline.reports.own_media.hash_intact_files",
                 lambda files, made=shown: (made, ()),
             )
             with pytest.raises(HotlineError, match=r"first person hashed|adds nothing"):
@@ -295,7 +299,7 @@ def test_one_person_makes_nothing_match_and_two_do(desk, pictures, items, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            "screener.hotline.reports.own_media.make_whole",
+            "screener.hotline.reports.own_media.hash_intact_files",
             lambda files: ((items["mirrored"],), ()),
         )
         desk.assess(case, by="badr", outcome="illegal", reason="y", at=NOON)
@@ -476,7 +480,8 @@ def test_two_persons_who_differ_leave_a_case_open_and_nothing_listed(desk, items
     (taken,) = take(desk, report_of(items["picture"]))
     with monkeypatch.context() as patched:
         patched.setattr(
-            "screener.hotline.reports.own_media.make_whole", lambda files: ((items["other"],), ())
+            "screener.hotline.reports.own_media.hash_intact_files",
+            lambda files: ((items["other"],), ()),
         )
         desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
     desk.assess(taken.case, by="badr", outcome="not_illegal", reason="no", at=NOON)
@@ -548,7 +553,7 @@ def test_clips_gather_as_clips_do_not_by_a_single_frame(desk):
         report_of(turned),
     )  # fmt: skip
 
-    assert [one.became for one in took] == ["new", "joined", "new", "joined"]
+    assert [one.status for one in took] == ["new", "joined", "new", "joined"]
     assert [took[1].case, took[3].case] == [took[0].case] * 2
 
 
@@ -576,7 +581,7 @@ def test_a_video_of_which_few_frames_take_most_room_is_listed_by_as_many_as_fit(
     item = Item("video/mp4", True, (Located(Hash(KINDS["vpdq"], pack_vpdq(frames))),))
     (taken,) = take(desk, report_of(item))
 
-    assert desk.behind.unlisted == []
+    assert desk.backlog.unlisted == []
     (shown,) = desk.own_list.show(f"{taken.case}/report-1", values=True)
     assert [one.kind for one in shown.hashes] == ["vpdq"]
 
@@ -588,10 +593,10 @@ def test_a_value_that_the_list_has_no_place_for_is_told(tmp_path, items, monkeyp
     item = Item("video/mp4", True, tuple(map(Located, hashes)))
     desk = make_desk(tmp_path / "hotline")
     with monkeypatch.context() as patched:
-        patched.setattr(own_list, "_fitting", lambda one: one)
+        patched.setattr(own_list, "_fit_video", lambda one: one)
         large, small = take(desk, report_of(item), report_of(items["picture"]))
         for again in (desk, Desk.open(desk.folder)):
-            ((entry, why),) = again.behind.unlisted
+            ((entry, why),) = again.backlog.unlisted
             assert entry == f"{large.case}/report-1"
             assert "vpdq: too long for a line" in why
             for one, kinds in (
@@ -602,7 +607,7 @@ def test_a_value_that_the_list_has_no_place_for_is_told(tmp_path, items, monkeyp
                 assert {found.kind for found in shown.hashes} == kinds
 
     again = Desk.open(desk.folder)
-    assert again.behind.unlisted == []
+    assert again.backlog.unlisted == []
     (shown,) = again.own_list.show(f"{large.case}/report-1")
     assert {found.kind for found in shown.hashes} == {"md5", "vpdq"}
 
@@ -639,17 +644,17 @@ def test_a_withdrawal_erases_a_report_and_its_seeds_at_once(desk, items):
     (gone,) = take(desk, Withdrawal(mine.withdrawal))
 
     case = desk.case(gone.case)
-    assert (gone.became, case.state, case.notes, case.addresses) == (
+    assert (gone.status, case.state, case.notes, case.addresses) == (
         "withdrawn", "received", (), ("theirs",),
     )  # fmt: skip
     assert sorted(listed(desk).values()) == ["seed", "withdrawn"]
     assert status_file.read(desk.statuses(), mine).state == "withdrawn"
     after = (desk.folder / "cases.sqlite").read_bytes()
     assert b"a secret note" not in after
-    assert take(desk, Withdrawal(mine.withdrawal))[0].became == "repeated"
+    assert take(desk, Withdrawal(mine.withdrawal))[0].status == "repeated"
     assert take(desk, Withdrawal(late.withdrawal))[0].case is None
     (come,) = take(desk, report_of(items["other"], secret=late))
-    assert (come.became, desk.case(come.case).state) == ("withdrawn", "withdrawn")
+    assert (come.status, desk.case(come.case).state) == ("withdrawn", "withdrawn")
     assert take(desk, Withdrawal(bytes(32)))[0].case is None
     assert len([one for one in desk.cases() if one.state == "withdrawn"]) == 1
 
@@ -691,7 +696,7 @@ def test_a_reporter_cannot_end_what_a_first_analyst_has_seen_to_be_illegal(
     first = report_of(items["picture"], secret=mine, note="a secret note", addresses=pages)
     (taken,) = take(desk, first)
     made = ((items["picture"],), ())
-    monkeypatch.setattr("screener.hotline.reports.own_media.make_whole", lambda files: made)
+    monkeypatch.setattr("screener.hotline.reports.own_media.hash_intact_files", lambda files: made)
     desk.assess(taken.case, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
 
     take(desk, Withdrawal(mine.withdrawal))
@@ -821,7 +826,7 @@ def test_two_who_work_at_once_wait_for_each_other(desk):
     with ThreadPoolExecutor(2) as both:
         took = list(both.map(lambda some: take(desk, *some), (mine[:4], mine[2:])))
 
-    became = [one.became for some in took for one in some]
+    became = [one.status for some in took for one in some]
     assert sorted(became) == ["new"] * 6 + ["repeated"] * 2
     assert len(desk.cases()) == 6
     found = audit.verify(desk.folder / "cases.audit")

@@ -12,7 +12,7 @@ from screener.errors import HotlineError, ListError
 from screener.hotline import trusted_terms
 from screener.hotline.casebook import assessing
 from screener.hotline.desk import Desk
-from screener.hotline.model.case import KnownMatch
+from screener.hotline.model.case import ListMatch
 from screener.hotline.model.report import Withdrawal
 from screener.hotline.pages.figures import figures
 from screener.hotline.reports import own_media
@@ -62,14 +62,14 @@ def test_a_trusted_list_is_opened_once_however_many_of_its_records_a_case_reache
     lines = [f"t{n},{n:032x},{'seed' if n % 2 else 'confirmed'}" for n in range(2, 22)]
     file.write_text("\n".join(["id,md5,status", *lines]))
     HashList.open(trusted).import_file(file, source="iwf")
-    known = [KnownMatch("trusted", "iwf", f"t{n}", "confirmed", "md5", 0) for n in range(1, 30)]
+    known = [ListMatch("trusted", "iwf", f"t{n}", "confirmed", "md5", 0) for n in range(1, 30)]
     opened, open_list = [], assessing.open_list
     monkeypatch.setattr(
         assessing, "open_list", lambda path: (opened.append(path), open_list(path))[1]
     )
     settings = SimpleNamespace(trusted=(trusted, tmp_path / "other.list"))
 
-    found = assessing.confirmed_by(SimpleNamespace(known=known), settings)
+    found = assessing.confirmed_hashes(SimpleNamespace(known=known), settings)
 
     origins = [one.origin for one in found]
     assert origins == [f"trusted: iwf/t{n}" for n in (1, *range(2, 22, 2))]
@@ -268,7 +268,9 @@ def test_lists_that_are_as_they_were_are_not_gone_through_again(
     assessed(desk, taken.case, basis="known")
     Desk.open(desk.folder)
     asked = []
-    monkeypatch.setattr(trusted_terms.assessing, "confirmed_by", lambda *_: asked.append(1) or [])
+    monkeypatch.setattr(
+        trusted_terms.assessing, "confirmed_hashes", lambda *_: asked.append(1) or []
+    )
     Desk.open(desk.folder)
     assert asked == []
     HashList.open(trusted).set_terms("iwf", Terms(tlp="RED"))
@@ -299,8 +301,8 @@ def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):
     # Reported anew, the page has a case of its own, which somebody looks at.
     same, bare = take(desk, report_of(item, addresses=("https://innocent.example",)),
                       report_of(item))  # fmt: skip
-    assert (same.became, desk.case(same.case).related) == ("new", (taken.case,))
-    assert bare.became == "joined"
+    assert (same.status, desk.case(same.case).related) == ("new", (taken.case,))
+    assert bare.status == "joined"
     assert assessed(desk, same.case, basis="seen").seen
 
 
@@ -309,7 +311,7 @@ def test_who_goes_by_a_list_first_may_have_seen_it_after_all(tmp_path, trusted, 
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     (taken,) = take(desk, report_of(item, addresses=(PAGE,)))
     desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
-    monkeypatch.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+    monkeypatch.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
     assert assessed(desk, taken.case, basis="seen").seen
     desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
     (said,) = (desk.folder / "to/meta").glob("N-*/notice.json")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import screener
 from screener.errors import HotlineError, printable
 from screener.hotline.language import translator as language
-from screener.hotline.language.sentence import marked, packed, unpacked, why
+from screener.hotline.language.sentence import from_json, marked, to_json, why
 from screener.hotline.language.translator import preferred, translator
 from screener.hotline.model.addresses import defanged
 from screener.hotline.model.case import LANGUAGES, Case
@@ -151,31 +151,31 @@ def texts(depth=2):
 @given(texts())
 def test_what_is_recorded_is_said_in_any_language_later(text):
     """As it was: the same words, made of the same; what somebody wrote is never translated."""
-    again = unpacked(packed(text))
+    again = from_json(to_json(text))
     assert again == text
     assert type(again) is type(text)
     for code in LANGUAGES:
-        assert translator(code).told(again) == translator(code).told(text)
-    assert unpacked(packed("none")) == translator("ar").told("none").strip("\u2068\u2069")
+        assert translator(code).render(again) == translator(code).render(text)
+    assert from_json(to_json("none")) == translator("ar").render("none").strip("\u2068\u2069")
 
 
 def test_a_sentence_is_said_with_the_sentences_in_it():
     """Each in the language asked for, an error likewise; numbers and foreign words as they are."""
     inner = marked("{file} cannot be read: {why}", file="a", why=marked("it is empty"))
     say = translator("fr")
-    assert say.told(inner) == "a est illisible\u00a0: il est vide"
-    assert say.told(HotlineError(inner.message, **inner.values)) == say.told(inner)
+    assert say.render(inner) == "a est illisible\u00a0: il est vide"
+    assert say.render(HotlineError(inner.message, **inner.values)) == say.render(inner)
     assert (
         say("{file}: {why}", file="b", why=inner) == "b\u00a0: a est illisible\u00a0: il est vide"
     )
-    assert say.told("it is empty") == "it is empty"
+    assert say.render("it is empty") == "it is empty"
     assert str(inner) == "a cannot be read: it is empty"
 
 
 def test_what_the_system_says_of_a_file_is_a_sentence():
     """What is usual in our words; what is seldom in its own."""
     assert why(FileNotFoundError(2, "No such file or directory")) == "it is not there"
-    assert translator("fr").told(why(OSError(28, "x"))) == "le disque est plein"
+    assert translator("fr").render(why(OSError(28, "x"))) == "le disque est plein"
     assert why(OSError(125, "Operation canceled")) == "Operation canceled"
     assert why(OSError("odd")) == "OSError"
 
@@ -265,7 +265,7 @@ def test_a_foreign_value_neither_turns_nor_breaks_a_line(text):
     for code in LANGUAGES:
         for said, isolate in (
             (translator(code).isolated(text), "\u2068"),
-            (translator(code).exact(text), "\u2066"),
+            (translator(code).isolated_ltr(text), "\u2066"),
         ):
             apart = said.startswith(isolate)
             inner = said[1:-1] if apart else said
@@ -282,7 +282,7 @@ def test_an_address_goes_from_left_to_right_in_what_a_case_shows(code):
     """Also one that begins with a host in Arabic, whose parts would else change places."""
     address = "مثال.إختبار/صفحة/12"
     case = Case("C-A", "received", datetime(2026, 3, 1, tzinfo=UTC), ("1",), addresses=(address,))
-    lines = case_text.lines_of(case, translator(code), now=case.received)
+    lines = case_text.detail_lines(case, translator(code), now=case.received)
     assert sum(f"\u2066{defanged(address)}\u2069" in line for line in lines) == 1
 
 

@@ -39,7 +39,7 @@ def folder(tmp_path):
 def read(tmp_path, **options):
     """All that the partner said, with the notices that it was sent."""
     given = {"sent": SENT, "now": NOW} | options
-    return acknowledgements.read(partner(tmp_path), **given)
+    return acknowledgements.read_folder(partner(tmp_path), **given)
 
 
 def test_what_a_partner_says_is_read_in_the_order_of_time(folder, tmp_path):
@@ -131,8 +131,8 @@ def test_what_is_wrong_has_a_typed_reason(folder, tmp_path, change, reason):
     (folder / "good.json").write_text(json.dumps(GOOD))
     found, unread = read(tmp_path)
 
-    assert translator("en").told(unread[0].error) == str(unread[0].error)
-    assert translator("ar").told(unread[0].error) != str(unread[0].error)
+    assert translator("en").render(unread[0].error) == str(unread[0].error)
+    assert translator("ar").render(unread[0].error) != str(unread[0].error)
     assert [one.file for one in found] == ["good.json"]
     assert [(one.file, one.error.reason) for one in unread] == [("bad.json", reason)]
     assert "passwd" not in str(unread[0].error)

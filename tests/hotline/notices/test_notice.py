@@ -18,10 +18,10 @@ from paths import REPOSITORY
 from screener import Hash
 from screener.errors import HotlineError
 from screener.hotline.model.addresses import defanged
-from screener.hotline.model.case import Held
+from screener.hotline.model.case import ItemHash
 from screener.hotline.notices import delivery
-from screener.hotline.notices.notice import make
-from screener.hotline.notices.notice_files import files_of
+from screener.hotline.notices.notice import make_notice
+from screener.hotline.notices.notice_files import render_files
 from screener.lists.terms import Terms
 
 NAMES = sorted(
@@ -32,9 +32,9 @@ NAMES = sorted(
 def write(folder, *, one=None, to=None, at=WRITTEN, notice="N-1", hashes=HELD):
     """Write the made-up notice into a folder, in both steps; where it lies."""
     whom = to or partner(folder)
-    made = make(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
-    delivery.stage(whom.folder, notice, made.case, files_of(made))
-    delivery.give(whom.folder, notice)
+    made = make_notice(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
+    delivery.stage(whom.folder, notice, made.case, render_files(made))
+    delivery.deliver(whom.folder, notice)
     return whom.folder / notice
 
 
@@ -139,9 +139,9 @@ def test_the_terms_of_a_source_bind(tmp_path, terms, audience, why_not):
     """A hash goes to a partner only as far as who gave it allows; the rest of the notice goes, and
     what was withheld is told to the hotline and not to the partner.
     """
-    held = [Held(Hash.parse("pdq", PDQ), "a list", terms)]
+    held = [ItemHash(Hash.parse("pdq", PDQ), "a list", terms)]
     to = partner(tmp_path, audience=audience)
-    made = make(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=held)
+    made = make_notice(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=held)
 
     assert [one.text for one in made.hashes] == ([] if why_not else [PDQ])
     assert made.withheld == ({why_not: 1} if why_not else {})
@@ -154,9 +154,9 @@ def test_the_terms_of_a_source_bind(tmp_path, terms, audience, why_not):
 
 def test_only_kinds_that_the_partner_takes_are_sent(tmp_path):
     """Of two kinds, one; a hash that two sources gave goes once, under the narrower terms."""
-    twice = [Held(HELD[0].hash, "a list", Terms(tlp="CLEAR")), *HELD]
+    twice = [ItemHash(HELD[0].hash, "a list", Terms(tlp="CLEAR")), *HELD]
     to = partner(tmp_path, kinds=("pdq",))
-    made = make(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=twice)
+    made = make_notice(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=twice)
 
     assert [one.text for one in made.hashes] == [PDQ]
     assert made.level == "AMBER"
@@ -185,7 +185,7 @@ def test_an_id_is_a_plain_name(tmp_path, notice):
 
 def test_a_notice_that_says_nothing_is_not_written(tmp_path):
     """Neither an address nor a hash that may go: an error that names the partner, and no hash."""
-    held = [Held(Hash.parse("pdq", PDQ), "a list", Terms())]
+    held = [ItemHash(Hash.parse("pdq", PDQ), "a list", Terms())]
     with pytest.raises(HotlineError, match="may go to meta") as caught:
         write(tmp_path, one=case(addresses=()), hashes=held)
     assert PDQ not in str(caught.value)
@@ -302,7 +302,9 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path):
 
 def test_no_hash_is_in_what_python_shows_of_it(tmp_path):
     """`repr` of a notice and of a held hash, as a log would have them."""
-    made = make(case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=HELD)
+    made = make_notice(
+        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=HELD
+    )
     for shown in (repr(made), repr(HELD[0]), repr(case())):
         assert PDQ not in shown
         assert SHA1 not in shown
@@ -357,7 +359,7 @@ def test_the_hash_of_a_long_video_is_for_machines_only(tmp_path):
     value = [f"{n:064x},100,{n}.0" for n in range(1, 90)]
     video = Hash.parse("vpdq", json.dumps(value))
     to = partner(tmp_path, kinds=("vpdq",))
-    folder = write(tmp_path, to=to, hashes=[Held(video, "a list", Terms(tlp="AMBER"))])
+    folder = write(tmp_path, to=to, hashes=[ItemHash(video, "a list", Terms(tlp="AMBER"))])
 
     for language, said in (("ar", "انظروا"), ("fr", "voir notice.json"), ("en", "see notice.json")):
         for ending in ("txt", "html"):
@@ -391,7 +393,7 @@ def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
     """What a notice asks a partner to write, put there, is read back once it is filled in: nobody
     removes anything at a time that we have printed, whenever they copy it.
     """
-    from screener.hotline.notices.acknowledgements import read
+    from screener.hotline.notices.acknowledgements import read_folder
 
     folder = write(tmp_path)
     text = (folder / "notice.en.txt").read_text(encoding="utf-8")
@@ -402,12 +404,12 @@ def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
         for hours in (3, 25, 100):
             answer.write_text(copied)
             now = RECEIVED + timedelta(hours=hours)
-            found, (left,) = read(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
+            found, (left,) = read_folder(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
             assert found == []
             assert left.error.reason == "not_filled_in"
             assert why in str(left.error)
     answer.write_text(timed.replace("…", "Sam"))
-    (found,), unread = read(
+    (found,), unread = read_folder(
         partner(tmp_path), sent={"N-1": WRITTEN}, now=RECEIVED + timedelta(days=2)
     )
 

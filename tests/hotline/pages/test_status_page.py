@@ -26,7 +26,7 @@ from screener.hotline.language.translator import translator, unreviewed
 from screener.hotline.model.addresses import defanged
 from screener.hotline.model.case import LANGUAGES, Case, Event, Sent
 from screener.hotline.notices import notice_files
-from screener.hotline.notices.notice import make
+from screener.hotline.notices.notice import make_notice
 from screener.hotline.pages import status_page
 
 HOUR = timedelta(hours=1)
@@ -86,8 +86,8 @@ def notice_page(language, folder, *, addresses=("https://a.example/",), text="x"
     hotline = replace(HOTLINE, name=text, contact=text, legal_basis=text)
     to = replace(partner(folder), name=text)
     one = case(addresses=tuple(addresses))
-    made = make(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=HELD)
-    return notice_files.html_of(made, translator(language))
+    made = make_notice(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=HELD)
+    return notice_files.render_html(made, translator(language))
 
 
 def cases(text="meta"):
@@ -118,7 +118,9 @@ def cases(text="meta"):
 def status(language, text="meta", **options):
     """The status page of these cases."""
     hotline = replace(HOTLINE, name=text)
-    return status_page.page_of(cases(text), now=NOW, language=language, hotline=hotline, **options)
+    return status_page.render_page(
+        cases(text), now=NOW, language=language, hotline=hotline, **options
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -150,7 +152,7 @@ def test_a_month_that_begins_with_an_assessment_is_told_in_each_language(languag
     """Of what came in the month before, while nothing has come in yet: its numbers are numbers."""
     then = RECEIVED + timedelta(days=10)
     one = case(outcome=outcome, events=(Event("assessed", then, "ann", "x"),))
-    page = Page(status_page.page_of([one], now=then, language=language, hotline=HOTLINE))
+    page = Page(status_page.render_page([one], now=then, language=language, hotline=HOTLINE))
 
     assert f"2026-12001{held}00––" in page.shown  # its cells, one after the other
 
@@ -163,7 +165,7 @@ def test_thousands_are_told_as_the_language_writes_them(language):
     say = translator(language)
     one = case(reported=(RECEIVED,) * 1234)
     then = RECEIVED + 1500 * HOUR
-    text = status_page.page_of([one], now=then, language=language, hotline=HOTLINE)
+    text = status_page.render_page([one], now=then, language=language, hotline=HOTLINE)
 
     assert f"<bdi>{say.duration(1476 * HOUR)}</bdi>" in text
     assert f"<td>{say.number(1234)}</td>" in text
@@ -203,7 +205,7 @@ def test_a_refusal_is_shown_with_its_partner(language):
     came = NOW - 20 * HOUR
     sent = (Sent("N-1", "meta", came, came + HOUR, None, came + HOUR),)
     one = case(state="notified", sent=sent)
-    text = status_page.page_of([one], now=NOW, language=language, hotline=HOTLINE)
+    text = status_page.render_page([one], now=NOW, language=language, hotline=HOTLINE)
     row = text[text.index("<bdi>meta</bdi>") :].partition("</tr>")[0]
     assert re.findall(r"<td>(\d)</td>", row) == ["1", "1", "0", "1"]
     assert translator(language)("Refused") in text
@@ -288,7 +290,7 @@ def test_the_page_is_the_owners_and_is_replaced_whole(tmp_path, monkeypatch):
 def test_an_empty_hotline_has_a_page():
     """No case, no notice: no share is claimed."""
     for language in LANGUAGES:
-        page = Page(status_page.page_of([], now=NOW, language=language, hotline=HOTLINE))
+        page = Page(status_page.render_page([], now=NOW, language=language, hotline=HOTLINE))
         assert "–" in page.shown
         assert "%" not in page.shown
 
@@ -298,7 +300,7 @@ def test_a_late_answer_does_not_move_the_end_of_a_case():
     early, late = replace(cases()[3], reference="E-1"), replace(cases()[3], reference="E-2")
     ends = [Event("removed", NOW - hours * HOUR, "ann", "x") for hours in (40, 30, 3)]
     early, late = replace(early, events=(ends[0], ends[2])), replace(late, events=(ends[1],))
-    page = Page(status_page.page_of([early, late], now=NOW, language="en", hotline=HOTLINE))
+    page = Page(status_page.render_page([early, late], now=NOW, language="en", hotline=HOTLINE))
 
     assert page.shown.index("E-2") < page.shown.index("E-1")
     say = translator("en")
@@ -312,7 +314,7 @@ def test_many_ended_cases_are_counted_and_not_all_shown():
         replace(cases()[3], reference=f"E-{n:03}", received=NOW - (50 + n) * HOUR, events=())
         for n in range(60)
     ]
-    page = Page(status_page.page_of(many, now=NOW, language="en", hotline=HOTLINE))
+    page = Page(status_page.render_page(many, now=NOW, language="en", hotline=HOTLINE))
 
     assert page.shown.count("E-") == 50
     assert "and 10 more cases" in page.shown

@@ -16,7 +16,7 @@ from screener.hotline.desk import Desk
 from screener.hotline.model.report import MOST_HASHES, Report
 from screener.hotline.reports import sealed
 from screener.hotline.reports.report_json import decode, encode
-from screener.hotline.reports.sealed import Unsealable
+from screener.hotline.reports.sealed import UnsealError
 
 ITEM = item_of(IMAGES / "alley.jpg")
 
@@ -44,7 +44,7 @@ def refused(desk, data, name="hostile"):
     path.write_bytes(data)
     before = len(desk.cases())
     (taken,) = desk.take([path], by="amina", at=NOON)
-    assert (taken.became, taken.case) == ("refused", None)
+    assert (taken.status, taken.case) == ("refused", None)
     assert len(desk.cases()) == before
     return taken.reason
 
@@ -64,9 +64,9 @@ def test_what_is_not_whole_or_not_ours_is_refused_with_a_reason(desk, whole, tmp
     assert "no report" in refused(desk, b"\xff\xd8\xff\xe0" * 99)
     assert "larger" in refused(desk, sealed.MAGIC + bytes(sealed.LARGEST))
     (taken,) = desk.take([tmp_path], by="amina")
-    assert (taken.became, taken.reason) == ("refused", "it is no file")
+    assert (taken.status, taken.reason) == ("refused", "it is no file")
     (taken,) = desk.take([tmp_path / "gone"], by="amina")
-    assert taken.became == "refused"
+    assert taken.status == "refused"
 
 
 BOMBS = [
@@ -85,7 +85,7 @@ BOMBS = [
 def test_what_was_made_to_harm_the_reader_is_refused_at_once(content):
     """Deep nesting, huge numbers, what is no JSON or no report: well under a second each."""
     begin = time.process_time()
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnsealError):
         decode(content)
     assert time.process_time() - begin < 1
 
@@ -100,13 +100,13 @@ def test_giant_lists_are_refused_before_they_are_read():
     halves = [base["items"][0] | {"hashes": [row] * (MOST_HASHES // 2 + 1)}] * 2
     times = base | {"items": [base["items"][0] | {"hashes": [[*row[:8], [1.0] * 100_001]]}]}
     for facts in (many, items, hashes, times, base | {"items": halves}):
-        with pytest.raises(Unsealable, match="more than"):
+        with pytest.raises(UnsealError, match="more than"):
             decode(json.dumps(facts).encode())
     upright = base | {"items": [base["items"][0] | {"hashes": [row] * 2_001}]}
-    with pytest.raises(Unsealable, match="upright"):
+    with pytest.raises(UnsealError, match="upright"):
         decode(json.dumps(upright).encode())
     nothing = base | {"items": [], "addresses": [], "note": "look"}
-    with pytest.raises(Unsealable, match="nothing"):
+    with pytest.raises(UnsealError, match="nothing"):
         decode(json.dumps(nothing).encode())
     begin = time.process_time()
     turned = [*row[:4], 1, *row[5:]]
@@ -130,7 +130,7 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG, ids=map(str, range(len(WRONG))))
 def test_a_field_that_is_not_what_it_should_be_refuses_the_report(wrong):
     """Of the wrong type, length or form."""
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnsealError):
         decode(json.dumps(facts_of(report_of(ITEM)) | wrong).encode())
 
 
@@ -146,7 +146,7 @@ def test_a_hash_that_is_none_refuses_the_report(place, wrong):
     """Of a kind that nobody's computer makes, of another length, with a place that is none."""
     facts = facts_of(report_of(ITEM))
     facts["items"][0]["hashes"][3][place] = wrong
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnsealError):
         decode(json.dumps(facts).encode())
 
 
@@ -173,7 +173,7 @@ def test_a_report_with_anything_in_the_place_of_a_part_is_read_or_refused(data):
         break
     try:
         found = decode(json.dumps(facts).encode())
-    except Unsealable:
+    except UnsealError:
         return
     assert isinstance(found, Report)
     assert decode(encode(found)) == found
@@ -183,7 +183,7 @@ def test_a_report_with_anything_in_the_place_of_a_part_is_read_or_refused(data):
 @given(st.binary(max_size=400))
 def test_any_bytes_that_were_sealed_are_refused(content):
     """As the content of a file whose seal is sound."""
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnsealError):
         decode(content)
 
 
@@ -198,7 +198,7 @@ def test_what_has_no_score_is_refused_with_one(kind, score):
         wrong[place] = score
         facts = facts_of(report_of(ITEM))
         facts["items"][0]["hashes"].append(wrong)
-        with pytest.raises(Unsealable, match="quality that is none"):
+        with pytest.raises(UnsealError, match="quality that is none"):
             decode(json.dumps(facts).encode())
 
 
@@ -216,13 +216,13 @@ def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp
     monkeypatch.setattr(own_list, "_row", row)
     took = take(desk, report_of(ITEM), report_of(item_of(IMAGES / "bridge.jpg")))
 
-    assert [one.became for one in took] == ["new", "new"]
+    assert [one.status for one in took] == ["new", "new"]
     again = Desk.open(desk.folder)
-    assert again.behind.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
+    assert again.backlog.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
     assert again.own_list.states["seed"] == 1
     broken[0] = "none"
     again = Desk.open(desk.folder)
-    assert again.behind.unlisted == []
+    assert again.backlog.unlisted == []
     assert again.own_list.states["seed"] == 2
 
 
@@ -244,8 +244,8 @@ def test_a_sound_report_of_harmful_content_jams_nothing(desk):
         key = sealed.public_key(desk.folder / "hotline.pub")
         path.write_bytes(sealed.seal(json.dumps(one).encode(), key))
         (taken,) = desk.take([path], by="amina", at=NOON)
-        assert taken.became in ("new", "joined")
-        assert desk.behind.unlisted == []
+        assert taken.status in ("new", "joined")
+        assert desk.backlog.unlisted == []
     assert decode(json.dumps(facts).encode()).day == date(2026, 3, 14)
     assert not desk.own_list.matchable
     assert desk.own_list.states["seed"] == 2  # where there is more than the digest of no bytes
@@ -260,7 +260,7 @@ def test_another_report_of_one_reference_is_refused(desk):
     path = desk.folder.parent / "twice"
     path.write_bytes(sealed.seal(encode(first), key))
     became = [desk.take([path, path], by="amina", at=NOON) for _ in range(2)]
-    assert [one.became for some in became for one in some][1:] == ["repeated"] * 3
+    assert [one.status for some in became for one in some][1:] == ["repeated"] * 3
     forged = report_of(ITEM, addresses=("https://other.example",))
     forged = json.loads(encode(forged)) | {"reference": first.reference}
     assert "reference" in refused(desk, sealed.seal(json.dumps(forged).encode(), key))

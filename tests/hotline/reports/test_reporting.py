@@ -29,7 +29,7 @@ from screener.hotline.model.case import State
 from screener.hotline.model.report import MOST_TIMES, Item, Report, Withdrawal
 from screener.hotline.reports import own_media, personal_data, reporting, sealed, status_file
 from screener.hotline.reports.report_json import decode, encode
-from screener.hotline.reports.sealed import Secret, Unsealable, proof
+from screener.hotline.reports.sealed import Secret, UnsealError, proof
 from screener.hotline.reports.status_file import Status
 from screener.media.files.sniff import CONTAINERS
 from screener.scanning.workers import pool
@@ -49,7 +49,7 @@ def keys(tmp_path_factory):
 @pytest.fixture
 def in_process(monkeypatch):
     """Hash in this process: what is asked is what a report says, not who decodes."""
-    monkeypatch.setattr(own_media, "make", lambda paths: (tuple(map(item_of, paths)), ()))
+    monkeypatch.setattr(own_media, "hash_files", lambda paths: (tuple(map(item_of, paths)), ()))
 
 
 def in_turn(making, names, *, jobs):
@@ -84,7 +84,7 @@ def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, key
     }  # fmt: skip
     assert len({one.orientation for one in item.hashes}) == 8
     assert (item.type, item.moving) == ("image/jpeg", False)
-    assert [(one.place, one.error.reason) for one in made.troubles] == [(1, "unsupported")]
+    assert [(one.index, one.error.reason) for one in made.failures] == [(1, "unsupported")]
     for told in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
         assert told not in content
 
@@ -197,7 +197,7 @@ def test_what_cannot_be_written_or_read_is_told(tmp_path, keys, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(type(tmp_path), "open", failing)
-    with pytest.raises(sealed.Unsealable) as caught:
+    with pytest.raises(sealed.UnsealError) as caught:
         sealed.read_file(keys.public)
     assert "cannot be read" in str(caught.value.why)
 
@@ -263,9 +263,9 @@ def test_a_clip_that_fails_as_a_whole_alone_is_told(tmp_path, draw, monkeypatch)
         monkeypatch.setattr(
             vpdq, "compute", lambda path, made=made: (made, MediaError("truncated", "too short"))
         )
-        items, troubles = own_media.make_whole([path])
+        items, troubles = own_media.hash_intact_files([path])
         assert (items, [one.error.reason for one in troubles]) == ((), ["truncated"])
-        ((item,), troubles) = own_media.make([path])
+        ((item,), troubles) = own_media.hash_files([path])
         assert troubles == ()
         kinds = {one.hash.kind.name for one in item.hashes}
         assert kinds == {"pdq", "md5", "sha1", "sha256"} | ({"vpdq"} if made else set())
@@ -278,7 +278,7 @@ def test_no_report_is_made_that_the_hotline_would_refuse(tmp_path, keys, monkeyp
     times = tuple(map(float, range(MOST_TIMES)))
     shown = [Hash.parse("pdq", f"{number:064x}", quality=100) for number in range(2)]
     clips = [Item("video/mp4", True, (Located(one, again=times),)) for one in shown]
-    monkeypatch.setattr(own_media, "make", lambda paths: (tuple(clips[: len(paths)]), ()))
+    monkeypatch.setattr(own_media, "hash_files", lambda paths: (tuple(clips[: len(paths)]), ()))
 
     with pytest.raises(HotlineError, match="make several"):
         reporting.create(tmp_path / "r", key=keys.public, my_images=["a", "b"])
@@ -596,7 +596,7 @@ def test_a_clip_in_any_container_can_be_reported():
         report = Report(
             "0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(wrong, True, shown),)
         )
-        with pytest.raises(Unsealable):
+        with pytest.raises(UnsealError):
             decode(encode(report))
 
 

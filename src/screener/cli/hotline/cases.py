@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.desk import STORE, listed, opened
-from screener.cli.hotline.translated_commands import SPOKEN, SpeakingGroup, said, tell
+from screener.cli.hotline.desk import STORE, listing_exit_code, open_desk
+from screener.cli.hotline.translated_commands import (
+    LANGUAGE_OPTION,
+    TranslatedGroup,
+    print_error,
+    translated,
+)
 from screener.cli.hotline.usage_errors import FILE, OneOf
 from screener.cli.options import WHO, WHY
 from screener.errors import HotlineError, ScreenerError, printable
@@ -42,20 +47,20 @@ _REFERENCE = click.argument("reference", metavar="CASE", type=_bare)
 
 def _desk(store: Path, say: Translator) -> Desk:
     """The hotline, opened; what is due still, and unreviewed, is told."""
-    desk = opened(store, say)
+    desk = open_desk(store, say)
     unreviewed = unreviewed_notice(say)
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
     return desk
 
 
-def _tell(case: Case, say: Translator) -> None:
+def _print_case(case: Case, say: Translator) -> None:
     """How a case stands after a step, in a line."""
-    click.echo(case_text.line_of(case, say, now=datetime.now(UTC)))
+    click.echo(case_text.summary_line(case, say, now=datetime.now(UTC)))
 
 
-@click.group(cls=SpeakingGroup)
-@SPOKEN
+@click.group(cls=TranslatedGroup)
+@LANGUAGE_OPTION
 def case() -> None:
     """Work on a hotline's cases: from a report to the removal of what it is of."""
 
@@ -65,7 +70,7 @@ def case() -> None:
 @STORE
 @WHO
 @click.option("--key", type=FILE, help="The hotline's secret key, if it is kept elsewhere.")
-@said
+@translated
 def import_(
     files: tuple[Path, ...], store: Path, by: str, key: Path | None, say: Translator
 ) -> int:
@@ -81,7 +86,7 @@ def import_(
     desk = _desk(store, say)
     refused, cases = 0, []
     for taken in desk.take(files, by=by, key=key):
-        if taken.became == "refused":
+        if taken.status == "refused":
             refused += 1
             why = taken.reason or ""
             click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
@@ -91,12 +96,12 @@ def import_(
                            " does", file=taken.file))  # fmt: skip
             continue
         cases.append(taken.case)
-        click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
-        for line in case_text.known_lines(taken.known, say):
+        click.echo(say(_BECAME[taken.status], file=taken.file, case=taken.case))
+        for line in case_text.list_match_lines(taken.known, say):
             click.echo(f"  {line}")
     if refused and refused == len(files):
         raise HotlineError(marked("none of the files is a report to this hotline"))
-    code = listed(desk, say, *cases)
+    code = listing_exit_code(desk, say, *cases)
     return 2 if refused else code
 
 
@@ -104,34 +109,34 @@ def import_(
 @STORE
 @click.option("--state", "states", multiple=True, type=OneOf(list(STATES)),
               help="Only those in this state. Repeatable.")  # fmt: skip
-@said
+@translated
 def list_(store: Path, states: tuple[Any, ...], say: Translator) -> int:
     """List cases, or those in a state, oldest first."""
     now = datetime.now(UTC)
     for one in _desk(store, say).cases(*states):
-        click.echo(case_text.line_of(one, say, now=now))
+        click.echo(case_text.summary_line(one, say, now=now))
     return 0
 
 
 @case.command()
 @_REFERENCE
 @STORE
-@said
+@translated
 def show(reference: str, store: Path, say: Translator) -> int:
     """Show all that is known of a case. Addresses are written so that none can be opened; times are
     in the hotline's zone, as in its notices.
     """
     desk = _desk(store, say)
     found = desk.case(reference)
-    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=desk.zone):
+    for line in case_text.detail_lines(found, say, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
-    _tell_too_little(desk, found, say)
+    _print_too_little_detail(desk, found, say)
     for concern in desk.concerns(found):
-        click.echo(say.told(concern))
+        click.echo(say.render(concern))
     return 0
 
 
-def _tell_too_little(desk: Desk, case: Case, say: Translator, *, err: bool = False) -> None:
+def _print_too_little_detail(desk: Desk, case: Case, say: Translator, *, err: bool = False) -> None:
     """That some of what was hashed for a case shows too little, if some does."""
     if n := desk.too_little_detail(case):
         text = say.plural(
@@ -156,7 +161,7 @@ def _tell_too_little(desk: Desk, case: Case, say: Translator, *, err: bool = Fal
 )  # fmt: skip
 @WHO
 @WHY
-@said
+@translated
 def assess(
     reference: str, store: Path, outcome: Any, basis: Any, files: tuple[Path, ...], by: str,
     reason: str, say: Translator,
@@ -182,9 +187,9 @@ def assess(
         if basis == "known" and found.addresses:
             click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
                            " told, look at them and say it again as seen."), err=True)  # fmt: skip
-    _tell_too_little(desk, found, say, err=True)
-    _tell(found, say)
-    return listed(desk, say, reference)
+    _print_too_little_detail(desk, found, say, err=True)
+    _print_case(found, say)
+    return listing_exit_code(desk, say, reference)
 
 
 @case.command()
@@ -194,7 +199,7 @@ def assess(
               metavar="TEXT", help="Whom. Repeatable.")  # fmt: skip
 @WHO
 @WHY
-@said
+@translated
 def notify(
     reference: str, store: Path, partners: tuple[str, ...], by: str, reason: str, say: Translator
 ) -> int:
@@ -204,7 +209,7 @@ def notify(
         try:
             desk.notify(reference, partner, by=by, reason=reason)
         except ScreenerError as error:  # it keeps no other partner from being asked
-            tell(_waiting(desk, reference, partner) or error, say)
+            print_error(_recorded_notice(desk, reference, partner) or error, say)
             code = 2
             continue
         click.echo(say("A notice of {case} lies ready for {partner}.", case=reference,
@@ -212,9 +217,9 @@ def notify(
     return code
 
 
-def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
+def _recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError | None:
     """That a notice is recorded all the same, if it is."""
-    for case_of, whom, wrong in desk.behind.pending:
+    for case_of, whom, wrong in desk.backlog.pending:
         if (case_of, whom) == (reference, partner):
             message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
             return HotlineError(message, case=reference, partner=partner, why=wrong)
@@ -224,7 +229,7 @@ def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
 @case.command()
 @STORE
 @WHO
-@said
+@translated
 def acknowledge(store: Path, by: str, say: Translator) -> int:
     """Read what partners have put into their folders, and record it.
 
@@ -241,7 +246,7 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
     for reference in dict.fromkeys(reference for _, reference, _ in answers.taken):
         refusal = concerns.refusal(desk.case(reference))
         if refusal is not None:
-            click.echo(say.told(refusal))
+            click.echo(say.render(refusal))
     for partner, unread in answers.unread:
         click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
                        why=unread.error), err=True)  # fmt: skip
@@ -262,7 +267,7 @@ _ANSWERS = {
               help="How it ended.")  # fmt: skip
 @WHO
 @WHY
-@said
+@translated
 def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Translator) -> int:
     """End a case. What two analysts confirmed goes on matching: see `reverse`.
 
@@ -270,7 +275,7 @@ def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Tr
     now: close it when you are told so.
     """
     found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
-    _tell(found, say)
+    _print_case(found, say)
     return 0
 
 
@@ -279,7 +284,7 @@ def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Tr
 @STORE
 @WHO
 @WHY
-@said
+@translated
 def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
     """Take back that an item is illegal: it stops matching at once. One analyst suffices.
 
@@ -288,9 +293,9 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
     """
     desk = _desk(store, say)
     found = desk.reverse(reference, by=by, reason=reason)
-    _tell(found, say)
-    _tell_whom_to_tell(found, say)
-    return listed(desk, say, reference)
+    _print_case(found, say)
+    _print_partners_to_inform(found, say)
+    return listing_exit_code(desk, say, reference)
 
 
 @case.command()
@@ -298,19 +303,19 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
 @STORE
 @WHO
 @WHY
-@said
+@translated
 def restart(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
     """Have the 24 hours of a case begin now, which came in by a clock that was ahead.
 
     Only of one that came in at a time that is still to come.
     """
     found = _desk(store, say).restart(reference, by=by, reason=reason)
-    _tell(found, say)
-    _tell_whom_to_tell(found, say)  # they were told a time to act that was wrong
+    _print_case(found, say)
+    _print_partners_to_inform(found, say)  # they were told a time to act that was wrong
     return 0
 
 
-def _tell_whom_to_tell(case: Case, say: Translator) -> None:
+def _print_partners_to_inform(case: Case, say: Translator) -> None:
     """Name the partners that were sent a notice, which does not hold any more."""
     for sent in case.sent:
         click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
@@ -319,7 +324,7 @@ def _tell_whom_to_tell(case: Case, say: Translator) -> None:
 
 @case.command()
 @STORE
-@said
+@translated
 def overdue(store: Path, say: Translator) -> int:
     """List the cases whose 24 hours have passed, and those with less than a quarter left.
 
@@ -339,10 +344,10 @@ def overdue(store: Path, say: Translator) -> int:
     desk = _desk(store, say)
     due = desk.overdue(at=now)
     for one in due:
-        click.echo(case_text.line_of(one, say, now=now))
+        click.echo(case_text.summary_line(one, say, now=now))
     undecided = [concern for one in desk.cases() for concern in desk.concerns(one)]
     for concern in undecided:
-        click.echo(say.told(concern))
+        click.echo(say.render(concern))
     if any(clock.overdue(one, now) for one in due):
         return 1
     return 3 if due or undecided else 0

@@ -22,31 +22,31 @@ STORE = click.option(
 )
 
 
-def opened(store: Path, say: Translator) -> Desk:
+def open_desk(store: Path, say: Translator) -> Desk:
     """The hotline in a folder, opened; what its casebook says and could not be written is told."""
     from screener.hotline.desk import Desk
 
     desk = Desk.open(store)
-    for _, partner, wrong in desk.behind.pending:
+    for _, partner, wrong in desk.backlog.pending:
         text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
         click.echo(text, err=True)
-    for entry, unlisted in desk.behind.unlisted:
+    for entry, unlisted in desk.backlog.unlisted:
         click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
-    if desk.behind.unbound is not None:
+    if desk.backlog.unbound is not None:
         text = say("The hotline's list cannot be told how far its hashes may go now: {why}",
-                   why=desk.behind.unbound)  # fmt: skip
+                   why=desk.backlog.unbound)  # fmt: skip
         click.echo(text, err=True)
-    if desk.behind.unlogged is not None:
-        click.echo(say("The log is behind: {why}", why=desk.behind.unlogged), err=True)
+    if desk.backlog.unlogged is not None:
+        click.echo(say("The log is behind: {why}", why=desk.backlog.unlogged), err=True)
     return desk
 
 
-def listed(desk: Desk, say: Translator, *references: str) -> int:
+def listing_exit_code(desk: Desk, say: Translator, *references: str) -> int:
     """The exit code of a step of cases: 2, and what follows is told, where the hotline's list could
     not be brought to what it recorded.
     """
     failed: dict[str, str] = {}
-    for entry, unlisted in desk.behind.unlisted:
+    for entry, unlisted in desk.backlog.unlisted:
         failed.setdefault(entry.partition("/")[0], unlisted)
     wrong = [one for one in dict.fromkeys(references) if one in failed]
     for one in wrong:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from screener.cli.hotline.translated_commands import tell
+from screener.cli.hotline.translated_commands import print_error
 from screener.cli.hotline.usage_errors import FILE
 from screener.errors import HotlineError
 from screener.hotline.language.translator import Translator
@@ -22,7 +22,7 @@ HELPLINES = click.option(
 )  # fmt: skip
 
 
-def known_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline, ...]:
+def load_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline, ...]:
     """Those that reporters are told; the operator is told which of them nobody has checked."""
     from screener.hotline import helplines
 
@@ -33,7 +33,7 @@ def known_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline
     return known
 
 
-def tell_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
+def print_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
     """Whom a reporter can turn to; a slip in the operator's corrections is told, and costs them
     only.
     """
@@ -43,7 +43,7 @@ def tell_helplines(country: str | None, corrections: Path | None, say: Translato
     try:
         known = helplines.load(corrections)
     except HotlineError as error:
-        tell(error, say)
+        print_error(error, say)
         known = helplines.load()
     for line in helplines.lines(helplines.for_reporter(country, language, helplines=known), say):
         click.echo(line)

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import click
 
-from screener.cli.hotline.desk import STORE, opened
-from screener.cli.hotline.helplines import HELPLINES, known_helplines
-from screener.cli.hotline.translated_commands import SPOKEN, SpeakingGroup, said
+from screener.cli.hotline.desk import STORE, open_desk
+from screener.cli.hotline.helplines import HELPLINES, load_helplines
+from screener.cli.hotline.translated_commands import LANGUAGE_OPTION, TranslatedGroup, translated
 from screener.cli.hotline.usage_errors import OUTPUT, Named, Place
 from screener.hotline.language.translator import Translator
 
 
-@click.group(cls=SpeakingGroup)
-@SPOKEN
+@click.group(cls=TranslatedGroup)
+@LANGUAGE_OPTION
 def hotline() -> None:
     """Set a hotline up, and publish how its cases stand."""
 
 
 @hotline.command()
 @click.argument("folder", type=Place(path_type=Path))
-@said
+@translated
 def create(folder: Path, say: Translator) -> int:
     """Make a hotline's folder: its keys, its list, its casebook, and files to fill in.
 
@@ -49,7 +49,7 @@ def create(folder: Path, say: Translator) -> int:
     help="The file to publish, anywhere: each entry is for its reporter only.",
 )  # fmt: skip
 @HELPLINES
-@said
+@translated
 def status(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
     """Write the file from which every reporter reads how their report stands.
 
@@ -58,9 +58,9 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
     from screener.hotline.pages import status_page
     from screener.hotline.reports import status_file
 
-    known_helplines(helplines, say)
-    made = opened(store, say).statuses()
-    status_page.publish(output, made, sort=status_file.SORT, mode=0o666)
+    load_helplines(helplines, say)
+    made = open_desk(store, say).statuses()
+    status_page.publish(output, made, kind=status_file.FILE_KIND, mode=0o666)
     click.echo(say("Publish {file} where reporters find it.", file=output))
     return 0
 
@@ -72,18 +72,18 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
     help="The page to write, readable by you only: NAME.html.",
 )  # fmt: skip
 @HELPLINES
-@said
+@translated
 def page(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
     """Write a page of the clock: how much time each case has, and how fast partners remove."""
     from datetime import UTC, datetime
 
     from screener.hotline.pages import status_page
 
-    desk = opened(store, say)
+    desk = open_desk(store, say)
     known = desk.partners
     status_page.write_html(
         output, desk.cases(), now=datetime.now(UTC), language=say.language, hotline=known.hotline,
-        partners=known.partners, helplines=known_helplines(helplines, say),
+        partners=known.partners, helplines=load_helplines(helplines, say),
     )  # fmt: skip
     click.echo(say("The page is {file}.", file=output))
     return 0

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.helplines import HELPLINES, tell_helplines
-from screener.cli.hotline.translated_commands import Speaking, said, tell
-from screener.cli.hotline.usage_errors import FILE, OUTPUT, speaker
+from screener.cli.hotline.helplines import HELPLINES, print_helplines
+from screener.cli.hotline.translated_commands import TranslatedCommand, print_error, translated
+from screener.cli.hotline.usage_errors import FILE, OUTPUT, current_translator
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator
 from screener.hotline.language.wording import FOR_REPORTERS
 
 if TYPE_CHECKING:
-    from screener.hotline.reports.reporting import Made
+    from screener.hotline.reports.reporting import CreatedReport
     from screener.hotline.reports.sealed import Secret
 
 _TO = click.option("--to", "key", required=True, type=FILE, help="The hotline's public key.")
@@ -33,7 +33,7 @@ _COUNTRY = click.option(
 )
 
 
-class _ForReporters(Speaking):
+class _ForReporters(TranslatedCommand):
     """A command whose help ends with helplines, and which tells them of a mistyped call too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -43,14 +43,14 @@ class _ForReporters(Speaking):
         except click.UsageError:
             # What was read before the slip is known.
             given = ctx.params
-            tell_helplines(given.get("country"), given.get("helplines"), speaker(ctx))
+            print_helplines(given.get("country"), given.get("helplines"), current_translator(ctx))
             raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Whom a reporter can turn to."""
         from screener.hotline import helplines
 
-        say = speaker(ctx)
+        say = current_translator(ctx)
         formatter.write_paragraph()
         for line in helplines.lines(helplines.for_reporter(None, say.language), say):
             formatter.write(f"{line}\n")
@@ -63,21 +63,21 @@ def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
 
     @_COUNTRY
     @HELPLINES
-    @said
+    @translated
     @wraps(command)
     def told(*given: Any, say: Translator, helplines: Path | None, **options: Any) -> int:
         try:
             return command(*given, say=say, **options)
         except (ScreenerError, OSError) as error:
-            tell(error, say)
+            print_error(error, say)
             return 2
         finally:
-            tell_helplines(options["country"], helplines, say)
+            print_helplines(options["country"], helplines, say)
 
     return told
 
 
-_TELLTALES = {
+_FINDINGS = {
     "name": marked("This may be a name: {words}"),
     "phone": marked("This may be a phone number: {words}"),
     "email": marked("This may be an e-mail address: {words}"),
@@ -117,24 +117,26 @@ def create(
         language=say.language, country=country,
     )  # fmt: skip
     try:
-        _tell_made(made, output, my_images, say)
+        _print_report(made, output, my_images, say)
     except BaseException:  # whoever read it has gone, its disk is full, or they have given up
         output.unlink()  # nobody could follow it, nor take it back
         raise
-    return 2 if made.troubles else 0
+    return 2 if made.failures else 0
 
 
-def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Translator) -> None:
+def _print_report(
+    made: CreatedReport, output: Path, my_images: tuple[Path, ...], say: Translator
+) -> None:
     """What is not in a report, what is and may tell too much, and its secret."""
-    for trouble in made.troubles:
-        name = my_images[trouble.place].name
+    for trouble in made.failures:
+        name = my_images[trouble.index].name
         click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
                        reason=trouble.why), err=True)  # fmt: skip
-    if made.telltales:
+    if made.findings:
         click.echo(say("The report tells more than it needs to. If you do not want that, delete it"
                        " and make another:"), err=True)  # fmt: skip
-        for found in made.telltales:
-            click.echo("  " + say(_TELLTALES[found.kind], words=found.words), err=True)
+        for found in made.findings:
+            click.echo("  " + say(_FINDINGS[found.kind], words=found.words), err=True)
     click.echo(say("The report is {file}. Only the hotline can read it.", file=output))
     click.echo(say("Your secret: {secret}", secret=made.secret.text))
     click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
@@ -142,9 +144,9 @@ def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Trans
 
 
 @click.command(cls=_ForReporters)
-@click.argument("status_file", metavar="STATUS", type=FILE)
+@click.argument("path", metavar="STATUS", type=FILE)
 @_for_reporters
-def status(status_file: Path, country: str | None, say: Translator) -> int:
+def status(path: Path, country: str | None, say: Translator) -> int:
     """Read how your report stands, from the file that the hotline publishes, by your secret.
 
     The secret is asked for, or read from standard input.
@@ -152,7 +154,7 @@ def status(status_file: Path, country: str | None, say: Translator) -> int:
     from screener.hotline.reports import status_file
 
     secret = _ask_secret(say)
-    with status_file.open("rb") as stream:
+    with path.open("rb") as stream:
         data = stream.read(status_file.LARGEST + 1)
     found = status_file.read(data[: status_file.LARGEST], secret)
     if found is None:

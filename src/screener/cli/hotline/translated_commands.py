@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from screener.cli.hotline.usage_errors import (
-    META,
-    Mistake,
+    LANGUAGE_KEY,
     OneOf,
-    language_of,
-    sentence_of,
-    speaker,
+    TranslatedUsageError,
+    current_language,
+    current_translator,
+    describe_usage_error,
 )
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language.sentence import marked, why
@@ -37,10 +37,12 @@ _LANGUAGE = marked("The language of what is said; that of the environment where 
 
 # It is found where a command line is parsed, and asked for of its context; of a group, it is that
 # of its commands too.
-SPOKEN = click.option("--language", type=OneOf(LANGUAGES), expose_value=False, help=_LANGUAGE)
+LANGUAGE_OPTION = click.option(
+    "--language", type=OneOf(LANGUAGES), expose_value=False, help=_LANGUAGE
+)
 
 
-def _asked(args: Sequence[str]) -> Language | None:
+def _language_option(args: Sequence[str]) -> Language | None:
     """The language that a command line names, also where something else of it is wrong."""
     given = None
     for number, one in enumerate(args):
@@ -52,26 +54,26 @@ def _asked(args: Sequence[str]) -> Language | None:
     return next((language for language in LANGUAGES if language == given), None)
 
 
-class _Speaking(click.Command):
+class _TranslatedCommand(click.Command):
     """What commands and groups have in common."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As of any command, with mistakes told in the language asked for."""
-        asked = _asked(args)
+        asked = _language_option(args)
         if asked is not None:
-            ctx.meta[META] = asked
+            ctx.meta[LANGUAGE_KEY] = asked
         try:
             return super().parse_args(ctx, args)
-        except (Mistake, click.exceptions.NoArgsIsHelpError):
+        except (TranslatedUsageError, click.exceptions.NoArgsIsHelpError):
             raise
         except click.UsageError as error:
-            raise Mistake(sentence_of(error, ctx), ctx) from None
+            raise TranslatedUsageError(describe_usage_error(error, ctx), ctx) from None
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """How the command is typed."""
-        say, pieces = speaker(ctx), " ".join(self.collect_usage_pieces(ctx))
+        say, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
         # Isolated as a whole, also where it goes on in a second line.
-        before, _, after = say.exact("-").partition("-")
+        before, _, after = say.isolated_ltr("-").partition("-")
         path = f"{before}{ctx.command_path}"
         formatter.write_usage(path, f"{pieces}{after}", prefix=f"{say('Usage:')} ")
 
@@ -79,11 +81,11 @@ class _Speaking(click.Command):
         """What the command does."""
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text(mapped(self.help or "", speaker(ctx)))
+            formatter.write_text(translated_help(self.help or "", current_translator(ctx)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A line for each option."""
-        say = speaker(ctx)
+        say = current_translator(ctx)
         rows = [row for one in self.get_params(ctx) if (row := _row(one, ctx, say)) is not None]
         _list(formatter, say("Options:"), rows)
 
@@ -96,14 +98,14 @@ class _Speaking(click.Command):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """What a shell offers, with a word on each."""
-        say, found = speaker(ctx), super().shell_complete(ctx, incomplete)
+        say, found = current_translator(ctx), super().shell_complete(ctx, incomplete)
         for one in found:
             if one.help:
                 one.help = say(one.help)
         return found
 
 
-class Speaking(_Speaking):
+class TranslatedCommand(_TranslatedCommand):
     """A command that speaks."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -111,25 +113,25 @@ class Speaking(_Speaking):
         ctx.allow_extra_args = True
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
-            raise Mistake(
+            raise TranslatedUsageError(
                 marked("more than this command takes: {words}", words=" ".join(rest)), ctx
             )
         return rest
 
 
-class SpeakingGroup(_Speaking, click.Group):
+class TranslatedGroup(_TranslatedCommand, click.Group):
     """A group of commands that speak."""
 
-    command_class = Speaking
+    command_class = TranslatedCommand
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            if isinstance(error, Mistake) or error.ctx is not ctx:
+            if isinstance(error, TranslatedUsageError) or error.ctx is not ctx:
                 raise
-            raise Mistake(marked("a command is missing"), ctx) from None
+            raise TranslatedUsageError(marked("a command is missing"), ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -137,7 +139,7 @@ class SpeakingGroup(_Speaking, click.Group):
         """The command that is named; Mistake."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             known = ", ".join(self.list_commands(ctx))
-            raise Mistake(
+            raise TranslatedUsageError(
                 marked("there is no command {name}; there are: {known}", name=args[0], known=known),
                 ctx,
             )
@@ -150,7 +152,7 @@ class SpeakingGroup(_Speaking, click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A line for each command."""
-        say = speaker(ctx)
+        say = current_translator(ctx)
         rows = [(name, _short(self.commands[name], say)) for name in self.list_commands(ctx)]
         _list(formatter, say("Commands:"), rows)
 
@@ -159,23 +161,23 @@ class SpeakingGroup(_Speaking, click.Group):
         found = super().shell_complete(ctx, incomplete)
         for one in found:
             if one.value in self.commands:
-                one.help = _short(self.commands[one.value], speaker(ctx))
+                one.help = _short(self.commands[one.value], current_translator(ctx))
         return found
 
 
-def said(command: Callable[..., int]) -> Callable[..., int]:
+def translated(command: Callable[..., int]) -> Callable[..., int]:
     """A command that is given `say`, the translator of the language asked for, in which is told
     also what is not allowed or goes wrong.
     """
 
-    @SPOKEN
+    @LANGUAGE_OPTION
     @wraps(command)
     def in_language(*given: Any, **options: Any) -> int:
-        say = translator(language_of())
+        say = translator(current_language())
         try:
             return command(*given, say=say, **options)
         except (ScreenerError, OSError) as error:
-            tell(error, say)
+            print_error(error, say)
             return 2
         except click.Abort:
             click.echo(say("interrupted"), err=True)
@@ -184,27 +186,27 @@ def said(command: Callable[..., int]) -> Callable[..., int]:
     return in_language
 
 
-def tell(error: ScreenerError | OSError, say: Translator) -> None:
+def print_error(error: ScreenerError | OSError, say: Translator) -> None:
     """Tell what was wrong, in a language; what the layers below say stands in it in English."""
     if isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, OSError):
         told = say("{file}: {why}", file=error.filename or "–", why=why(error))
     elif isinstance(error, HotlineError):
-        told = say.told(error)
+        told = say.render(error)
     else:
         told = say("something else than the hotline's own is not in order: {why}", why=error)
     click.echo(say.line(f"screener: {told}"), err=True)
 
 
-def mapped(text: str, say: Callable[[str], str]) -> str:
+def translated_help(text: str, say: Callable[[str], str]) -> str:
     """A help text with each of its paragraphs said; of one that is laid out by lines each line,
     but for commands to type, which are indented.
     """
     return "\n\n".join(_paragraph(one, say) for one in inspect.cleandoc(text).split("\n\n"))
 
 
-def texts_of(command: click.Command) -> Iterator[str]:
+def help_texts(command: click.Command) -> Iterator[str]:
     """All that the help of a command says, piece by piece as it is translated."""
     found: list[str] = []
 
@@ -212,14 +214,14 @@ def texts_of(command: click.Command) -> Iterator[str]:
         found.append(text)
         return text
 
-    mapped(command.help or "", note)
+    translated_help(command.help or "", note)
     yield from found
     for one in command.params:
         if isinstance(one, click.Option) and one.help:
             yield one.help
     if isinstance(command, click.Group):
         for below in command.commands.values():
-            yield from texts_of(below)
+            yield from help_texts(below)
 
 
 def _paragraph(text: str, say: Callable[[str], str]) -> str:
@@ -237,7 +239,7 @@ def _line(text: str, say: Callable[[str], str]) -> str:
 
 def _short(command: click.Command, say: Translator) -> str:
     """A command in a line: the first sentence of its help."""
-    first, more, _ = mapped(command.help or "", say).partition("\n\n")[0].partition(". ")
+    first, more, _ = translated_help(command.help or "", say).partition("\n\n")[0].partition(". ")
     return f"{first}." if more else first
 
 

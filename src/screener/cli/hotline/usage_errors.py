@@ -13,10 +13,10 @@ from screener.hotline.language.sentence import Sentence, marked
 from screener.hotline.language.translator import Translator, preferred, translator
 from screener.hotline.model.case import Language
 
-META = "screener.language"  # where a context has the language that was asked for
+LANGUAGE_KEY = "screener.language"  # where a context has the language that was asked for
 
 
-class Unfit(click.BadParameter):
+class InvalidValue(click.BadParameter):
     """A value of an option or argument that is of no use; `sentence` says why."""
 
     def __init__(self, sentence: Sentence) -> None:
@@ -36,10 +36,12 @@ class Place(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            raise Unfit(_no_use(os.fsdecode(value), folder=not self.file_okay)) from None
+            raise InvalidValue(
+                _describe_path_error(os.fsdecode(value), folder=not self.file_okay)
+            ) from None
 
 
-def _no_use(path: str, *, folder: bool) -> Sentence:
+def _describe_path_error(path: str, *, folder: bool) -> Sentence:
     if not os.path.exists(path):  # which, unlike a Path's own, is not stopped by rights or a NUL
         message = marked("there is no folder {file}") if folder else marked("there is no {file}")
         return marked(message, file=path)
@@ -59,7 +61,9 @@ class OneOf(click.Choice[str]):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             known = ", ".join(self.choices)
-            raise Unfit(marked("{value} is none of: {known}", value=value, known=known)) from None
+            raise InvalidValue(
+                marked("{value} is none of: {known}", value=value, known=known)
+            ) from None
 
 
 class Named(Place):
@@ -74,7 +78,7 @@ class Named(Place):
         path = super().convert(value, param, ctx)
         if path.suffix.lower() not in self._ends:
             known = ", ".join(f"NAME{end}" for end in self._ends)
-            raise Unfit(marked("{value} is none of: {known}", value=path, known=known))
+            raise InvalidValue(marked("{value} is none of: {known}", value=path, known=known))
         return path
 
 
@@ -82,7 +86,7 @@ FILE = Place(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = Place(dir_okay=False, path_type=Path)
 
 
-class Mistake(click.UsageError):
+class TranslatedUsageError(click.UsageError):
     """What was typed is no such command; told in the language of its context."""
 
     def __init__(self, sentence: Sentence, ctx: click.Context) -> None:
@@ -92,39 +96,39 @@ class Mistake(click.UsageError):
 
     def format_message(self) -> str:
         """What is wrong."""
-        return speaker(self._whose).told(self.sentence)
+        return current_translator(self._whose).render(self.sentence)
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Tell what is wrong, on standard error."""
-        say, ctx = speaker(self._whose), self._whose
+        say, ctx = current_translator(self._whose), self._whose
         click.echo(ctx.get_usage(), file=file, err=True)
         click.echo(say("For help: {command}", command=f"{ctx.command_path} --help"),
                    file=file, err=True)  # fmt: skip
         click.echo(f"\n{say('Error: {what}', what=self.sentence)}", file=file, err=True)
 
 
-def speaker(ctx: click.Context | None = None) -> Translator:
+def current_translator(ctx: click.Context | None = None) -> Translator:
     """The translator of a context, or of the current one. English where the catalogues cannot be
     read: a command that needs them says so when it is run.
     """
     try:
-        return translator(language_of(ctx))
+        return translator(current_language(ctx))
     except HotlineError:
         return translator("en")
 
 
-def language_of(ctx: click.Context | None = None) -> Language:
+def current_language(ctx: click.Context | None = None) -> Language:
     """The language that was asked for, in a context or the current one; that of the environment
     where none was.
     """
     ctx = ctx or click.get_current_context(silent=True)
-    found: Language | None = None if ctx is None else ctx.meta.get(META)
+    found: Language | None = None if ctx is None else ctx.meta.get(LANGUAGE_KEY)
     return found or preferred(os.environ)
 
 
-def sentence_of(error: click.UsageError, ctx: click.Context) -> Sentence:
+def describe_usage_error(error: click.UsageError, ctx: click.Context) -> Sentence:
     """What is wrong with a command line."""
-    if isinstance(error, Unfit):
+    if isinstance(error, InvalidValue):
         return marked("{name}: {what}", name=_name(error.param), what=error.sentence)
     if isinstance(error, click.MissingParameter):
         return marked("{name} is missing", name=_name(error.param))

@@ -16,10 +16,10 @@ from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
 from screener.hotline.casebook import casebook, same_item
 from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.model.case import Case, Held, KnownMatch, Outcome
+from screener.hotline.model.case import Case, ItemHash, ListMatch, Outcome
 from screener.hotline.model.report import Item
 from screener.hotline.open_list import open_list
-from screener.hotline.settings import Settings, same
+from screener.hotline.settings import Settings, name_key
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.database import name_of
@@ -45,11 +45,13 @@ class Opinion:
     items: tuple[Item, ...] = ()
 
 
-def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
+def record_opinion(
+    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion
+) -> None:
     """Record an opinion; with a second one of another person on the same, the case is assessed."""
     settings.check_analyst(said.by)
     if case.state != "received":
-        raise HotlineError(_decided(case), case=case.reference)
+        raise HotlineError(_already_decided(case), case=case.reference)
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
@@ -68,10 +70,12 @@ def _begins_anew(settings: Settings, said: Opinion, first: str) -> bool:
     """Whether an opinion takes the place of the first one: of the same person, with another basis
     or other files, or of a person who may not assess any more, whom nobody can confirm.
     """
-    return bool(said.basis) and (same(said.by) == same(first) or not settings.authorises(first))
+    return bool(said.basis) and (
+        name_key(said.by) == name_key(first) or not settings.authorises(first)
+    )
 
 
-def _decided(case: Case) -> str:
+def _already_decided(case: Case) -> str:
     """That nobody gives an opinion of a case any more, and how a mistake is mended."""
     if case.outcome == "illegal" and case.state in ("assessed", "notified"):
         return marked("{case} has been assessed: `screener case reverse` takes it back")
@@ -91,15 +95,17 @@ def _give_not_illegal(
         raise HotlineError(marked("a basis and files are for what is illegal"))
     casebook.drop_proposal(connection, case.reference)
     if proposed:
-        _note(connection, case, said, marked("held not illegal, against an opinion before"))
+        _record_opinion_step(
+            connection, case, said, marked("held not illegal, against an opinion before")
+        )
         return
     _set_not_illegal(connection, case, said.by)
-    _note(connection, case, said, marked("not illegal"), assessed=True)
+    _record_opinion_step(connection, case, said, marked("not illegal"), assessed=True)
 
 
 def _set_not_illegal(connection: sqlite3.Connection, case: Case, by: str) -> None:
     casebook.set_outcome(connection, case.reference, "not_illegal")
-    casebook.end_entries(connection, case.reference, by)
+    casebook.withdraw_entries(connection, case.reference, by)
     # Nothing is to be removed there, and whoever reported it has taken that back.
     casebook.forget_withdrawn(connection, case.reference)
 
@@ -110,18 +116,22 @@ def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, sai
             marked("illegal needs a basis: that you have seen it, or that it is known")
         )
     if said.basis == "known":
-        _check_known(case, settings)
+        _check_confirmed(case, settings)
     connection.execute(
         "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, said.by, said.basis)
     )
     for number, item in enumerate(said.items):
-        own = [Held(one, _OWN) for one in item.upright]
-        casebook.hold(connection, case.reference, own, item=number)
-    what = marked(casebook.FIRST_OPINION.message, basis=_told(said.basis), hashed=_hashed(said))
-    _note(connection, case, said, what)
+        own = [ItemHash(one, _OWN) for one in item.upright]
+        casebook.store_item_hashes(connection, case.reference, own, item=number)
+    what = marked(
+        casebook.FIRST_OPINION.message,
+        basis=_basis_sentence(said.basis),
+        hashed=_describe_items(said),
+    )
+    _record_opinion_step(connection, case, said, what)
 
 
-def _hashed(said: Opinion) -> Sentence:
+def _describe_items(said: Opinion) -> Sentence:
     """Of how many files of which types hashes were made, for whoever reads it afterwards."""
     if not said.items:
         return marked("nothing hashed")
@@ -137,29 +147,29 @@ def _confirm(
     _check_second(settings, case, said, first, basis)
     _check_items(connection, case, said)
     if basis == "known":
-        listed = _check_known(case, settings)
-        casebook.hold(connection, case.reference, listed)
+        listed = _check_confirmed(case, settings)
+        casebook.store_item_hashes(connection, case.reference, listed)
         told = marked("confirmed in {lists}", lists=", ".join(sorted({o.origin for o in listed})))
     else:
-        told = _told(basis)
+        told = _basis_sentence(basis)
     connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
     casebook.set_outcome(connection, case.reference, "illegal")
     casebook.set_basis(connection, case.reference, told, seen=basis == "seen")
     held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
     if connection.execute(held, (case.reference,)).fetchone() is not None:
-        casebook.list_entry(
+        casebook.set_entry(
             connection, f"{case.reference}/item", case.reference, "confirmed", said.by
         )
     what = marked(
         "illegal: {basis}; first held by {first}; {hashed}",
-        basis=told, first=first, hashed=_hashed(said),
+        basis=told, first=first, hashed=_describe_items(said),
     )  # fmt: skip
-    _note(connection, case, said, what, assessed=True)
+    _record_opinion_step(connection, case, said, what, assessed=True)
 
 
 def _check_second(settings: Settings, case: Case, said: Opinion, first: str, basis: Basis) -> None:
     """HotlineError unless who speaks is a second person, who says what the first one did."""
-    if same(said.by) == same(first):
+    if name_key(said.by) == name_key(first):
         raise HotlineError(
             marked("{by} holds {case} to be illegal already: a second person has to confirm"),
             by=first,
@@ -226,16 +236,16 @@ def reverse(
             marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
         )
     _set_not_illegal(connection, case, by)
-    casebook.note(
+    casebook.record_step(
         connection, case.reference, "reversed", at=at, by=by, reason=reason, state="refused"
     )
 
 
-def _note(
+def _record_opinion_step(
     connection: sqlite3.Connection, case: Case, said: Opinion, what: Sentence, *,
     assessed: bool = False,
 ) -> None:  # fmt: skip
-    casebook.note(
+    casebook.record_step(
         connection, case.reference, "assessed" if assessed else "opinion", at=said.at, by=said.by,
         reason=marked("{reason} ({what})", reason=said.reason, what=what),
         state="assessed" if assessed else None,
@@ -243,29 +253,29 @@ def _note(
     )  # fmt: skip
 
 
-def _told(basis: Basis) -> Sentence:
+def _basis_sentence(basis: Basis) -> Sentence:
     return {
         "seen": marked("seen by an analyst"),
         "known": marked("confirmed in a trusted list"),
     }[basis]
 
 
-def confirmed_by(case: Case, settings: Settings) -> list[Held]:
+def confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
     """What trusted lists hold now of the records that the case reached at intake and that are
     confirmed.
     """
-    found: list[Held] = []
+    found: list[ItemHash] = []
     for folder in settings.trusted:
         reached = [match for match in case.known if match.list == name_of(folder)]
         if reached:
             trusted = open_list(folder)  # once: very many records may hold one hash
-            found += [one for match in reached for one in _listed(trusted, match)]
+            found += [one for match in reached for one in _confirmed_in(trusted, match)]
     return found
 
 
-def _check_known(case: Case, settings: Settings) -> list[Held]:
+def _check_confirmed(case: Case, settings: Settings) -> list[ItemHash]:
     """What trusted lists confirm now; HotlineError where that is nothing."""
-    listed = confirmed_by(case, settings)
+    listed = confirmed_hashes(case, settings)
     if not listed:
         raise HotlineError(
             marked(
@@ -277,7 +287,7 @@ def _check_known(case: Case, settings: Settings) -> list[Held]:
     return listed
 
 
-def _listed(trusted: HashList, match: KnownMatch) -> list[Held]:
+def _confirmed_in(trusted: HashList, match: ListMatch) -> list[ItemHash]:
     try:
         (shown,) = trusted.show(match.entry, source=match.source, values=True, alone=True)
     except ListError:  # it is gone since
@@ -288,7 +298,7 @@ def _listed(trusted: HashList, match: KnownMatch) -> list[Held]:
     origin = f"{trusted.name}: {shown.source}/{shown.entry}"
     terms = Terms(**dict(shown.terms)) if shown.terms else Terms()
     return [
-        Held(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
+        ItemHash(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
         for one in shown.hashes
         if one.value is not None and one.why_not is None
     ]

@@ -18,12 +18,12 @@ from typing import Any, Final
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
 from screener.hotline.arguments import check
-from screener.hotline.language.sentence import Sentence, marked, packed, unpacked
+from screener.hotline.language.sentence import Sentence, from_json, marked, to_json
 from screener.hotline.model.case import (
     Case,
     Event,
-    Held,
-    KnownMatch,
+    ItemHash,
+    ListMatch,
     Outcome,
     Sent,
     State,
@@ -43,12 +43,12 @@ def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
     connection.execute(
         "INSERT INTO cases SELECT ?, coalesce(max(number), 0) + 1, 'received', ?, NULL, NULL, 0"
         " FROM cases",
-        (reference, stamp(at)),
+        (reference, format_time(at)),
     )
     return reference
 
 
-def note(
+def record_step(
     connection: sqlite3.Connection, reference: str, step: str, *, at: datetime, by: str,
     reason: str, state: State | None = None, **facts: Any,
 ) -> None:  # fmt: skip
@@ -60,17 +60,26 @@ def note(
     ).fetchone()
     connection.execute(
         "INSERT INTO events(in_case, state, at, by, reason) VALUES (?, ?, ?, ?, ?)",
-        (reference, now, stamp(at), by, packed(reason)),
+        (reference, now, format_time(at), by, to_json(reason)),
     )
-    log(connection, step, case=reference, state=now, at=stamp(at), by=by, reason=reason, **facts)
+    log_step(
+        connection,
+        step,
+        case=reference,
+        state=now,
+        at=format_time(at),
+        by=by,
+        reason=reason,
+        **facts,
+    )
 
 
-def log(connection: sqlite3.Connection, step: str, **facts: Any) -> None:
+def log_step(connection: sqlite3.Connection, step: str, **facts: Any) -> None:
     """Have a line written to the log after the commit; no hash, no address, no note in it."""
     connection.execute("INSERT INTO log(facts) VALUES (?)", (json.dumps({"step": step, **facts}),))
 
 
-def list_entry(
+def set_entry(
     connection: sqlite3.Connection, entry: str, case: str, state: str, by: str,
     report: str | None = None,
 ) -> None:  # fmt: skip
@@ -80,7 +89,7 @@ def list_entry(
     )
 
 
-def end_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
+def withdraw_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
     """Withdraw all records of a case."""
     connection.execute(
         "UPDATE entries SET state = 'withdrawn', by = ?, written = 0"
@@ -89,7 +98,7 @@ def end_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
     )
 
 
-def find(connection: sqlite3.Connection, reference: str) -> Case:
+def load_case(connection: sqlite3.Connection, reference: str) -> Case:
     """A case as it stands; HotlineError where there is none of that reference."""
     row = connection.execute(
         "SELECT state, received, outcome, basis, seen FROM cases WHERE reference = ?", (reference,)
@@ -118,9 +127,9 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
     return Case(
         reference=reference,
         state=state,
-        received=moment(received),
+        received=parse_time(received),
         reports=tuple(one for one, _ in came),
-        reported=tuple(moment(at) for _, at in came),
+        reported=tuple(parse_time(at) for _, at in came),
         languages=tuple(dict.fromkeys(languages)),
         countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(dict.fromkeys(addresses)),
@@ -131,28 +140,30 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         known=_known(connection, reference),
         proposed=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
         outcome=outcome,
-        basis=None if basis is None else unpacked(basis),
+        basis=None if basis is None else from_json(basis),
         seen=bool(seen),
         events=_events(connection, reference),
         sent=_sent(connection, reference),
     )
 
 
-def _known(connection: sqlite3.Connection, reference: str) -> tuple[KnownMatch, ...]:
+def _known(connection: sqlite3.Connection, reference: str) -> tuple[ListMatch, ...]:
     rows = connection.execute(
         "SELECT list, source, entry, state, kind, min(distance) FROM known"
         " WHERE in_case = ? GROUP BY list, source, entry, kind"
         " ORDER BY min(distance), list, source, entry, kind",
         (reference,),
     )
-    return tuple(KnownMatch(*one) for one in rows)
+    return tuple(ListMatch(*one) for one in rows)
 
 
 def _events(connection: sqlite3.Connection, reference: str) -> tuple[Event, ...]:
     rows = connection.execute(
         "SELECT state, at, by, reason FROM events WHERE in_case = ? ORDER BY id", (reference,)
     )
-    return tuple(Event(state, moment(at), by, unpacked(reason)) for state, at, by, reason in rows)
+    return tuple(
+        Event(state, parse_time(at), by, from_json(reason)) for state, at, by, reason in rows
+    )
 
 
 def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
@@ -162,7 +173,7 @@ def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
         (reference,),
     )
     return tuple(
-        Sent(notice, partner, moment(at), *map(_moment_or_none, answers))
+        Sent(notice, partner, parse_time(at), *map(_parse_time_or_none, answers))
         for notice, partner, at, *answers in rows
     )
 
@@ -186,7 +197,7 @@ def statuses(connection: sqlite3.Connection, zone: tzinfo) -> list[tuple[bytes, 
             began[case] = _began(connection, case)
         # Whoever reports what is in its state already hears of no day before the report.
         since = withdrawn or max(began[case] or received, received)
-        days = [moment(one).astimezone(zone).date() for one in (since, received)]
+        days = [parse_time(one).astimezone(zone).date() for one in (since, received)]
         found.append((key, Status("withdrawn" if withdrawn else state, *days)))
     return found
 
@@ -211,7 +222,7 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
     """Move each time of a case that lies behind `at` to `at`: a clock that was ahead told them. The
     log keeps what it was told.
     """
-    now = stamp(at)
+    now = format_time(at)
     for table, of, columns in (
         ("cases", "reference", ("received",)),
         ("reports", "in_case", ("received", "withdrawn")),
@@ -225,7 +236,7 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
             )
 
 
-def was_held_illegal(connection: sqlite3.Connection, reference: str) -> bool:
+def was_called_illegal(connection: sqlite3.Connection, reference: str) -> bool:
     """Whether an analyst has held a case to be illegal, also where another one set that aside."""
     return any(
         isinstance(event.reason, Sentence)
@@ -258,11 +269,12 @@ def set_outcome(connection: sqlite3.Connection, reference: str, outcome: Outcome
 def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, seen: bool) -> None:
     """Have a case say on what it was held illegal, and whether that was seen."""
     connection.execute(
-        "UPDATE cases SET basis = ?, seen = ? WHERE reference = ?", (packed(basis), seen, reference)
+        "UPDATE cases SET basis = ?, seen = ? WHERE reference = ?",
+        (to_json(basis), seen, reference),
     )
 
 
-def stamp(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """A time as it is kept: UTC; HotlineError for one that says no zone, TypeError for a day."""
     check("a time", at, datetime)
     if at.tzinfo is None:
@@ -270,17 +282,17 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A time that is kept."""
     return datetime.fromisoformat(text)
 
 
-def _moment_or_none(text: str | None) -> datetime | None:
-    return None if text is None else moment(text)
+def _parse_time_or_none(text: str | None) -> datetime | None:
+    return None if text is None else parse_time(text)
 
 
-def hold(
-    connection: sqlite3.Connection, case: str, hashes: Iterable[Held], *, item: int = 0
+def store_item_hashes(
+    connection: sqlite3.Connection, case: str, hashes: Iterable[ItemHash], *, item: int = 0
 ) -> None:
     """Keep hashes of a case's item. Those that were kept first stay: the hotline's own say more
     than a list's.
@@ -290,7 +302,7 @@ def hold(
         [
             (
                 case, item, one.origin, one.hash.kind.name, one.hash.value, one.hash.quality,
-                None if one.terms is None else packed_terms(one.terms),
+                None if one.terms is None else terms_to_json(one.terms),
             )
             for one in hashes
             if not of_empty_input(one.hash)
@@ -298,10 +310,10 @@ def hold(
     )  # fmt: skip
 
 
-def held(connection: sqlite3.Connection, case: str) -> list[Held]:
+def item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
     """What the hotline holds of a case's item."""
     return [
-        Held(
+        ItemHash(
             Hash(KINDS[kind], value, quality),
             origin,
             None if terms is None else Terms(**json.loads(terms)),
@@ -328,6 +340,6 @@ def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
     return list(found.values())
 
 
-def packed_terms(terms: Terms) -> str:
+def terms_to_json(terms: Terms) -> str:
     """Terms as they are kept."""
     return json.dumps(terms.to_dict())

@@ -8,17 +8,19 @@ from screener.errors import HotlineError
 from screener.hotline.casebook import assessing
 from screener.hotline.language.sentence import Sentence, marked
 from screener.hotline.model import case as clock
-from screener.hotline.model.case import Case, Held
+from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.settings import Settings
 
 
-def of(case: Case, held: list[Held], settings: Settings, *, now: datetime) -> list[Sentence]:
+def concerns_of(
+    case: Case, held: list[ItemHash], settings: Settings, *, now: datetime
+) -> list[Sentence]:
     """Those of a case, of which the hotline holds some hashes."""
-    found = (to_come(case, now), refusal(case), loss(case, held, settings))
+    found = (future_receipt(case, now), refusal(case), lost_confirmation(case, held, settings))
     return [one for one in found if one is not None]
 
 
-def to_come(case: Case, now: datetime) -> Sentence | None:
+def future_receipt(case: Case, now: datetime) -> Sentence | None:
     """That its 24 hours have not begun, so that it would never be late."""
     if not clock.to_come(case, now):
         return None
@@ -46,7 +48,7 @@ def refusal(case: Case) -> Sentence | None:
     )  # fmt: skip
 
 
-def loss(case: Case, held: list[Held], settings: Settings) -> Sentence | None:
+def lost_confirmation(case: Case, held: list[ItemHash], settings: Settings) -> Sentence | None:
     """That a trusted list does not confirm any more what two persons went by. The item goes on
     matching until somebody reverses it.
     """
@@ -54,7 +56,7 @@ def loss(case: Case, held: list[Held], settings: Settings) -> Sentence | None:
     if case.outcome != "illegal" or not went_by:
         return None
     try:
-        lost = went_by - {one.origin for one in assessing.confirmed_by(case, settings)}
+        lost = went_by - {one.origin for one in assessing.confirmed_hashes(case, settings)}
     except HotlineError as error:
         return marked(
             "It cannot be checked whether {case} is confirmed still: {why}",

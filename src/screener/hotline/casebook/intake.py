@@ -12,7 +12,7 @@ from typing import Final, Literal
 from screener.hotline.casebook import casebook
 from screener.hotline.language.sentence import marked
 from screener.hotline.model.addresses import normalised
-from screener.hotline.model.case import OPEN, KnownMatch
+from screener.hotline.model.case import OPEN, ListMatch
 from screener.hotline.model.report import Item, Report, Withdrawal
 from screener.hotline.reports.report_json import encode
 from screener.hotline.reports.sealed import proof
@@ -23,13 +23,13 @@ from screener.screening.input.located_hash import Located
 from screener.screening.screener import Screener
 
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
-HELD: Final = "hotline"  # the source of what two persons confirmed
+CONFIRMED: Final = "hotline"  # the source of what two persons confirmed
 
-Became = Literal["new", "joined", "repeated", "withdrawn", "refused"]
+IntakeStatus = Literal["new", "joined", "repeated", "withdrawn", "refused"]
 
 
 @dataclass(frozen=True)
-class Taken:
+class IntakeResult:
     """What became of one file: a new case, one that it joined, a report that was there already, a
     withdrawal (without a case where its report has not come in, and will be taken back when it
     does), or nothing (`refused`, and `reason` says why). `known` is what its hashes reach in
@@ -37,27 +37,27 @@ class Taken:
     """
 
     file: str
-    became: Became
+    status: IntakeStatus
     case: str | None = None
     reason: str | None = None
-    known: tuple[KnownMatch, ...] = ()
+    known: tuple[ListMatch, ...] = ()
 
 
 @dataclass(frozen=True)
-class Reached:
+class ReportMatches:
     """What the hashes of a report reach: listed records, and entries of the hotline's own list."""
 
-    known: tuple[KnownMatch, ...]
+    known: tuple[ListMatch, ...]
     entries: Counter[str]
 
 
-def reach(screener: Screener, report: Report) -> Reached:
+def look_up(screener: Screener, report: Report) -> ReportMatches:
     """Look a report's hashes up in the hotline's own list, the first of the engine's, and in all
     others. Hits that do not identify an entry, `alike` and `uncorroborated` ones, do not count.
     """
     own = screener.lists[0].name
     entries: Counter[str] = Counter()
-    nearest: dict[tuple[str, str, str, str], KnownMatch] = {}
+    nearest: dict[tuple[str, str, str, str], ListMatch] = {}
     for result in screener.decide([Hashed(Name(), _queries(item)) for item in report.items]):
         found = [one for one in (*result.matches, *result.beside) if one.identifies]
         entries.update({one.entry for one in found if one.list == own})
@@ -65,10 +65,10 @@ def reach(screener: Screener, report: Report) -> Reached:
             if one.list == own and one.source == REPORTED:
                 continue
             key = one.list, one.source, one.entry, one.kind
-            known = KnownMatch(*key[:3], str(one.state), one.kind, one.distance)
+            known = ListMatch(*key[:3], str(one.state), one.kind, one.distance)
             if key not in nearest or known.distance < nearest[key].distance:
                 nearest[key] = known
-    return Reached(tuple(nearest.values()), entries)
+    return ReportMatches(tuple(nearest.values()), entries)
 
 
 def _queries(item: Item) -> tuple[Located, ...]:
@@ -80,10 +80,10 @@ def _queries(item: Item) -> tuple[Located, ...]:
     return tuple(one for one in item.hashes if not one.hash.kind.video)
 
 
-def take(
-    connection: sqlite3.Connection, report: Report, reached: Reached, *, at: datetime, by: str,
-    file: str,
-) -> Taken:  # fmt: skip
+def take_report(
+    connection: sqlite3.Connection, report: Report, reached: ReportMatches, *, at: datetime,
+    by: str, file: str,
+) -> IntakeResult:  # fmt: skip
     """Put a report into the case of its item, or into a new one."""
     content = hashlib.sha256(encode(report)).digest()
     have = connection.execute(
@@ -92,8 +92,8 @@ def take(
     ).fetchone()
     if have is not None:
         if have[1] == content:
-            return Taken(file, "repeated", have[0])
-        return Taken(file, "refused", reason=marked("another report has its reference"))
+            return IntakeResult(file, "repeated", have[0])
+        return IntakeResult(file, "refused", reason=marked("another report has its reference"))
     near = _near(connection, report, reached)
     chosen = next((case for case, state in near if _joins(connection, report, case, state)), None)
     case = casebook.begin_case(connection, at=at) if chosen is None else chosen
@@ -111,15 +111,15 @@ def take(
     )
     if _has_hashes(connection, report.reference):
         entry = f"{case}/report-{number}"
-        casebook.list_entry(connection, entry, case, "seed", by, report.reference)
+        casebook.set_entry(connection, entry, case, "seed", by, report.reference)
     reason = marked("reported") if chosen is None else marked("reported again")
-    casebook.note(
+    casebook.record_step(
         connection, case, "received", at=at, by=by, reason=reason, report=report.reference
     )
     late = connection.execute("SELECT 1 FROM withdrawals WHERE proof = ?", (report.proof,))
     if late.fetchone() is not None:
         return withdraw(connection, report.proof, at=at, by=by, file=file)
-    return Taken(file, "new" if chosen is None else "joined", case, known=reached.known)
+    return IntakeResult(file, "new" if chosen is None else "joined", case, known=reached.known)
 
 
 def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str) -> bool:
@@ -153,7 +153,7 @@ def _pages(report: Report) -> set[str]:
 
 
 def _near(
-    connection: sqlite3.Connection, report: Report, reached: Reached
+    connection: sqlite3.Connection, report: Report, reached: ReportMatches
 ) -> list[tuple[str, str]]:
     """The cases of the report's item with their states: those that most of it points to first, of
     these the oldest.
@@ -192,7 +192,7 @@ def _store(
     connection.execute(
         "INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         (
-            report.reference, number, case, casebook.stamp(at), content, report.language,
+            report.reference, number, case, casebook.format_time(at), content, report.language,
             report.country, report.note, report.status_key, report.proof,
         ),
     )  # fmt: skip
@@ -218,23 +218,25 @@ def _has_hashes(connection: sqlite3.Connection, report: str) -> bool:
 
 def take_withdrawal(
     connection: sqlite3.Connection, shown: Withdrawal, *, at: datetime, by: str, file: str
-) -> Taken:
+) -> IntakeResult:
     """Take back the report that a withdrawal is of; one that has not come in yet is taken back when
     it does.
     """
     known_by = proof(shown.shown)
     new = connection.execute(
-        "INSERT OR IGNORE INTO withdrawals VALUES (?, ?)", (known_by, casebook.stamp(at))
+        "INSERT OR IGNORE INTO withdrawals VALUES (?, ?)", (known_by, casebook.format_time(at))
     ).rowcount
     done = withdraw(connection, known_by, at=at, by=by, file=file)
     if done.case is None and new:
-        casebook.log(connection, "withdrawal of what is not here", at=casebook.stamp(at), by=by)
+        casebook.log_step(
+            connection, "withdrawal of what is not here", at=casebook.format_time(at), by=by
+        )
     return done
 
 
 def withdraw(
     connection: sqlite3.Connection, known_by: bytes, *, at: datetime, by: str, file: str
-) -> Taken:
+) -> IntakeResult:
     """Erase what a report said, and withdraw its hashes from the hotline's list.
 
     A case that no analyst has held illegal and that has no other report is withdrawn with it.
@@ -245,20 +247,20 @@ def withdraw(
         "SELECT reference, in_case, withdrawn FROM reports WHERE proof = ?", (known_by,)
     ).fetchone()
     if row is None:
-        return Taken(file, "withdrawn")
+        return IntakeResult(file, "withdrawn")
     report, case, before = row
     if before is not None:
-        return Taken(file, "repeated", case)
+        return IntakeResult(file, "repeated", case)
     state, outcome = connection.execute(
         "SELECT state, outcome FROM cases WHERE reference = ?", (case,)
     ).fetchone()
     connection.execute(
         "UPDATE reports SET withdrawn = ?, note = '', country = NULL WHERE reference = ?",
-        (casebook.stamp(at), report),
+        (casebook.format_time(at), report),
     )
     connection.execute("DELETE FROM reported WHERE report = ?", (report,))
     # Until it is found not illegal: what two analysts say otherwise of is for a third to decide.
-    seen = state == "received" and casebook.was_held_illegal(connection, case)
+    seen = state == "received" and casebook.was_called_illegal(connection, case)
     if not seen and outcome != "illegal":  # else it is what was looked at, and told
         casebook.forget_withdrawn(connection, case)
     connection.execute(
@@ -268,8 +270,8 @@ def withdraw(
         "SELECT 1 FROM reports WHERE in_case = ? AND withdrawn IS NULL LIMIT 1", (case,)
     ).fetchone()
     ends = state == "received" and left is None and not seen
-    casebook.note(
+    casebook.record_step(
         connection, case, "withdrawn", at=at, by=by, report=report,
         reason=marked("its reporter took a report back"), state="withdrawn" if ends else None,
     )  # fmt: skip
-    return Taken(file, "withdrawn", case)
+    return IntakeResult(file, "withdrawn", case)

@@ -12,14 +12,14 @@ from screener.hotline.language.translator import Translator
 from screener.reporting.pages.html import head, text
 
 
-def said(message: str) -> str:
+def escaped(message: str) -> str:
     """What a Translator said, as text in HTML: it may hold what isolates its parts."""
     return escape(message, quote=True)
 
 
-def apart(message: str) -> str:
+def bdi(message: str) -> str:
     """The same by itself, in the direction that its own letters have."""
-    return f"<bdi>{said(message)}</bdi>"
+    return f"<bdi>{escaped(message)}</bdi>"
 
 
 def isolated(value: object) -> str:
@@ -32,9 +32,9 @@ def code(value: object) -> str:
     return f'<bdi dir="ltr" class="code">{text(value)}</bdi>'
 
 
-def filled(message: str, **values: str) -> str:
+def fill(message: str, **values: str) -> str:
     """A message, already translated, as HTML: its values are HTML already."""
-    return said(message).format(**values)
+    return escaped(message).format(**values)
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -45,7 +45,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f'<div class="wide" tabindex="0"><table>{inner}</table></div>\n'
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> str:
+def definition_list(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and what they stand for; HTML already."""
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in pairs)}</dl>\n"
 
@@ -57,6 +57,6 @@ def page(opening: str, say: Translator, title: str, body: str) -> str:
     style = files("screener.hotline.language").joinpath("page.css").read_text(encoding="utf-8")
     return (
         f'{opening}\n<html lang="{say.language}" dir="{say.direction}">'
-        f"{head(said(title), style)}"
-        f"<body><main>\n<h1>{said(title)}</h1>\n{body}</main></body></html>\n"
+        f"{head(escaped(title), style)}"
+        f"<body><main>\n<h1>{escaped(title)}</h1>\n{body}</main></body></html>\n"
     )

@@ -27,12 +27,12 @@ def marked(message: str, /, **values: object) -> Sentence:
     return made
 
 
-def packed(text: str) -> str:
+def to_json(text: str) -> str:
     """A text as it is recorded: what somebody wrote, or a sentence with what it is made of."""
     return json.dumps(_facts(text), ensure_ascii=False)
 
 
-def unpacked(record: str) -> str:
+def from_json(record: str) -> str:
     """The text, or the sentence, that was recorded."""
     found: str = _told(json.loads(record))
     return found

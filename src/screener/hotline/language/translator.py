@@ -83,9 +83,9 @@ class Translator:
         return said.format(**self._filled(values), n=self.number(n))
 
     def _filled(self, values: Mapping[str, object]) -> dict[str, str]:
-        return {name: self.told(value) for name, value in values.items()}
+        return {name: self.render(value) for name, value in values.items()}
 
-    def told(self, value: object) -> str:
+    def render(self, value: object) -> str:
         """A sentence or an error in this language; any other value as it is, isolated."""
         if isinstance(value, Sentence | HotlineError):
             return self(value.message, **value.values)
@@ -95,7 +95,7 @@ class Translator:
         """A value as plain text that does not turn the text around it, nor is turned by it."""
         return self._apart(_FIRST_STRONG_ISOLATE, value)
 
-    def exact(self, value: object) -> str:
+    def isolated_ltr(self, value: object) -> str:
         """The same of an address, a reference, a hash or a command: always from left to right."""
         return self._apart(_LEFT_TO_RIGHT_ISOLATE, value)
 
@@ -167,11 +167,11 @@ class Translator:
         """How Babel is to write a day: in French the first of a month is told by its rank."""
         return "d'er' MMMM y" if self.language == "fr" and day.day == 1 else "d MMMM y"
 
-    def named(self, code: str, /) -> str:
+    def language_name(self, code: str, /) -> str:
         """The name of a language, in this one; its code where it has none, or without Babel."""
         return self._name("languages", code)
 
-    def country(self, code: str, /) -> str:
+    def country_name(self, code: str, /) -> str:
         """The name of a country, in this language; its code where it has none, or without Babel."""
         return self._name("territories", code)
 
@@ -186,15 +186,15 @@ class Translator:
         """Hours and minutes, without a sign; minutes are cut off, not rounded."""
         minutes = int(abs(length).total_seconds()) // 60
         hours, minutes = divmod(minutes, 60)
-        told = []
+        render = []
         if hours:
-            told.append(self.plural("{n} hour", "{n} hours", hours))
+            render.append(self.plural("{n} hour", "{n} hours", hours))
         if minutes or not hours:
-            told.append(self.plural("{n} minute", "{n} minutes", minutes))
-        if len(told) == 1:
-            return told[0]
+            render.append(self.plural("{n} minute", "{n} minutes", minutes))
+        if len(render) == 1:
+            return render[0]
         say = self
-        return say("{hours} and {minutes}").format(hours=told[0], minutes=told[1])
+        return say("{hours} and {minutes}").format(hours=render[0], minutes=render[1])
 
 
 def _offset(local: datetime) -> str:
@@ -289,5 +289,5 @@ def unreviewed() -> tuple[Language, ...]:
 
 
 def _is_signed(said: Mapping[str, object], text: bytes) -> bool:
-    named = all(str(said.get(name, "")).strip() for name in ("by", "on"))
-    return named and said.get("sha256") == hashlib.sha256(text).hexdigest()
+    language_name = all(str(said.get(name, "")).strip() for name in ("by", "on"))
+    return language_name and said.get("sha256") == hashlib.sha256(text).hexdigest()

@@ -30,7 +30,7 @@ OUTCOMES: Mapping[Outcome, str] = MappingProxyType(
     {"illegal": marked("illegal"), "not_illegal": marked("not illegal")}
 )
 
-EVENTS_SAID: Mapping[Event, str] = MappingProxyType(
+ANSWERS: Mapping[Event, str] = MappingProxyType(
     {
         "acknowledged": marked("acknowledged"),
         "removed": marked("removed"),

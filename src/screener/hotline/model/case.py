@@ -83,7 +83,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownMatch:
+class ListMatch:
     """A listed record that a reported hash lies near; the hash itself is not told."""
 
     list: str
@@ -95,7 +95,7 @@ class KnownMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ItemHash:
     """A hash that the hotline made of an item itself, or that a trusted list holds of it: where it
     is from, and the terms of who gave it. None: it is the hotline's own, and goes as far as the
     hotline says when it is asked.
@@ -138,7 +138,7 @@ class Case:
     notes: tuple[str, ...] = field(default=(), repr=False)  # of reporters, as they wrote them
     related: tuple[str, ...] = ()  # references of other cases that its reports touch
     entries: tuple[tuple[str, str], ...] = ()  # its records in the hotline's own list, their states
-    known: tuple[KnownMatch, ...] = ()
+    known: tuple[ListMatch, ...] = ()
     proposed: str | None = None  # who holds it to be illegal, until a second person does too
     outcome: Outcome | None = None  # of its assessment
     basis: str | None = None  # the recorded basis of `illegal`

@@ -29,7 +29,7 @@ _UNREADABLE = marked("it cannot be opened: {why}")
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadFile:
     """A file that is no acknowledgement, its name as one line that can be printed; and why, as a
     Translator tells it in its language.
     """
@@ -38,9 +38,9 @@ class Unread:
     error: UnreadError
 
 
-def read(
+def read_folder(
     partner: Partner, *, sent: Mapping[str, datetime], now: datetime
-) -> tuple[list[Acknowledgement], list[Unread]]:
+) -> tuple[list[Acknowledgement], list[UnreadFile]]:
     """All that the folder `acknowledgements` in a partner's folder says, in the order of the times
     said, and the files in it that could not be read.
 
@@ -58,19 +58,19 @@ def read(
         if isinstance(error, FileNotFoundError) and not sent:
             return [], []
         out = UnreadError("unreadable", _UNREADABLE, why=why(error))
-        return [], [Unread(ACKNOWLEDGEMENTS, out)]
+        return [], [UnreadFile(ACKNOWLEDGEMENTS, out)]
     found: list[Acknowledgement] = []
-    unread: list[Unread] = []
+    unread: list[UnreadFile] = []
     for name in names:
         try:
             found.append(parse(_bytes(folder / name), printable(name), sent=sent, now=now))
         except UnreadError as error:
-            unread.append(Unread(printable(name), error))
+            unread.append(UnreadFile(printable(name), error))
     if more:
         message = marked(
             "the {more} oldest files have not been read, but the newest {most}: move old ones away"
         )
-        unread.append(Unread("", UnreadError("too_many", message, more=more, most=MOST)))
+        unread.append(UnreadFile("", UnreadError("too_many", message, more=more, most=MOST)))
     found.sort(key=lambda one: (one.at, one.file))
     return found, unread
 

@@ -50,7 +50,7 @@ def stage(
             disk.current.sync_folder(folder)
 
 
-def give(folder: Path, notice: str) -> None:
+def deliver(folder: Path, notice: str) -> None:
     """Give the partner what lies ready, under its name. Nothing lies ready of a notice that was
     given before, also if the partner has moved it away since.
     """
@@ -62,7 +62,7 @@ def give(folder: Path, notice: str) -> None:
             disk.current.sync_folder(folder)
 
 
-def take_away(folder: Path, notice: str) -> bool:
+def retract(folder: Path, notice: str) -> bool:
     """Take away what lies ready; whether it did, and the partner was not given it."""
     with _errors(folder / notice):
         _check_there(folder)

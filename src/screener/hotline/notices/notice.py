@@ -11,7 +11,7 @@ from typing import Any
 from screener.errors import HotlineError
 from screener.hashing.hash import Hash
 from screener.hotline.language.sentence import marked
-from screener.hotline.model.case import Case, Held
+from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.partners import NAME, Hotline, Partner
 from screener.lists.terms import Terms, strictest
 
@@ -68,9 +68,9 @@ def _text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def make(
+def make_notice(
     case: Case, partner: Partner, *, hotline: Hotline, at: datetime, notice: str,
-    hashes: Sequence[Held] = (),
+    hashes: Sequence[ItemHash] = (),
 ) -> Notice:  # fmt: skip
     """The notice with the id `notice` of a case to a partner, as of a time.
 

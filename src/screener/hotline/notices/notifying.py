@@ -13,13 +13,13 @@ from screener.errors import HotlineError, ScreenerError
 from screener.hotline import partners
 from screener.hotline.casebook import casebook, database
 from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.language.wording import EVENTS_SAID
+from screener.hotline.language.wording import ANSWERS
 from screener.hotline.model.case import Case, State, latest_run
 from screener.hotline.notices import acknowledgements, delivery
 from screener.hotline.notices.acknowledgement import Acknowledgement
-from screener.hotline.notices.acknowledgements import Unread
-from screener.hotline.notices.notice import make
-from screener.hotline.notices.notice_files import files_of
+from screener.hotline.notices.acknowledgements import UnreadFile
+from screener.hotline.notices.notice import make_notice
+from screener.hotline.notices.notice_files import render_files
 from screener.hotline.partners import Partner, Partners
 
 Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
@@ -30,7 +30,7 @@ class Answers:
     """What partners' folders said that was new: each with its case; and files of no use."""
 
     taken: tuple[tuple[str, str, Acknowledgement], ...]  # partner, case, what it said
-    unread: tuple[tuple[str, Unread], ...]  # partner, file
+    unread: tuple[tuple[str, UnreadFile], ...]  # partner, file
 
 
 def notice_id(case: str, partner: str) -> str:
@@ -53,20 +53,20 @@ def notify(
             case=case.reference,
         )
     notice = notice_id(case.reference, partner.id)
-    hashes = casebook.held(connection, case.reference)
+    hashes = casebook.item_hashes(connection, case.reference)
     # What it would say now is asked before it is recorded: there may be nothing that it could say.
-    make(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
+    make_notice(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
     connection.execute(
         "INSERT INTO sent VALUES (?, ?, ?, ?, NULL, NULL, NULL, 0, 0)",
-        (notice, case.reference, partner.id, casebook.stamp(at)),
+        (notice, case.reference, partner.id, casebook.format_time(at)),
     )
-    casebook.note(
+    casebook.record_step(
         connection, case.reference, "notified", at=at, by=by, state="notified", notice=notice,
         partner=partner.id, reason=marked("{partner}: {why}", partner=partner.id, why=reason),
     )  # fmt: skip
 
 
-def hand_out(folder: Path) -> list[Unwritten]:
+def deliver_pending(folder: Path) -> list[Unwritten]:
     """Give partners the notices that they were not given yet; those that could not be.
 
     Each in two steps: whole beside where the partner finds it, and there. The first is recorded
@@ -99,13 +99,16 @@ def hand_out(folder: Path) -> list[Unwritten]:
 def _stage(folder: Path, known: Partners, notice: str, reference: str, partner: str) -> None:
     """Have a notice lie ready for a partner, as the casebook says."""
     with database.reading(folder) as connection:
-        case, hashes = casebook.find(connection, reference), casebook.held(connection, reference)
+        case, hashes = (
+            casebook.load_case(connection, reference),
+            casebook.item_hashes(connection, reference),
+        )
         given = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
         first = connection.execute(given, (partner,)).fetchone() is None
     (at,) = (one.at for one in case.sent if one.partner == partner)
     whom = known.named(partner)
-    made = make(case, whom, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
-    delivery.stage(whom.folder, notice, reference, files_of(made), first=first)
+    made = make_notice(case, whom, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
+    delivery.stage(whom.folder, notice, reference, render_files(made), first=first)
 
 
 def _give(folder: Path, known: Partners, notice: str, reference: str, partner: str) -> bool:
@@ -113,12 +116,12 @@ def _give(folder: Path, known: Partners, notice: str, reference: str, partner: s
     to remove the item any more. Whether the partner has been given it.
     """
     with database.reading(folder) as connection:
-        case = casebook.find(connection, reference)
+        case = casebook.load_case(connection, reference)
     whom = known.named(partner).folder
     if case.outcome == "illegal" and case.state == "notified":
-        delivery.give(whom, notice)
+        delivery.deliver(whom, notice)
         return True
-    return not delivery.take_away(whom, notice)
+    return not delivery.retract(whom, notice)
 
 
 def _mark(folder: Path, notice: str, column: str) -> None:
@@ -133,14 +136,14 @@ def acknowledge(
     all that were sent a notice of it say so, and is so no more when one of them takes that back.
     """
     taken: list[tuple[str, str, Acknowledgement]] = []
-    unread: list[tuple[str, Unread]] = []
+    unread: list[tuple[str, UnreadFile]] = []
     for partner in known.partners.values():
         rows = connection.execute(
             "SELECT notice, in_case, at FROM sent WHERE partner = ? AND written", (partner.id,)
         ).fetchall()
         cases = {notice: case for notice, case, _ in rows}
-        sent = {notice: casebook.moment(when) for notice, _, when in rows}
-        said, useless = acknowledgements.read(partner, sent=sent, now=at)
+        sent = {notice: casebook.parse_time(when) for notice, _, when in rows}
+        said, useless = acknowledgements.read_folder(partner, sent=sent, now=at)
         unread += [(partner.id, one) for one in useless]
         for one in said:
             if _record(connection, partner, cases[one.notice], one, by=by, at=at):
@@ -155,7 +158,7 @@ def _record(
     """Whether it was new. Of what a partner has done, its last word counts, by its own clock:
     whoever puts back what it had removed has not removed it.
     """
-    when = casebook.stamp(said.at)
+    when = casebook.format_time(said.at)
     if not _set(connection, said, when):
         return False
     # Whoever has removed or refused it has read it.
@@ -163,13 +166,13 @@ def _record(
         "UPDATE sent SET acknowledged = coalesce(acknowledged, ?) WHERE notice = ?",
         (when, said.notice),
     )
-    found = casebook.find(connection, case)
+    found = casebook.load_case(connection, case)
     state: State | None = None
     if found.state == "notified" and _all_removed(found):
         state = "removed"
     elif found.state == "removed" and _ended_by_answers(found) and not _all_removed(found):
         state = "notified"
-    casebook.note(
+    casebook.record_step(
         connection, case, "answered", at=at, by=by, reason=_reason(partner, said),
         state=state, partner=partner.id, notice=said.notice,
     )  # fmt: skip
@@ -204,13 +207,13 @@ def _ended_by_answers(case: Case) -> bool:
 
 def _reason(partner: Partner, said: Acknowledgement) -> Sentence:
     """What a partner said, who there, and why if they told; one line, since an answer has one."""
-    told = {"partner": partner.id, "event": EVENTS_SAID[said.event], "by": said.by}
+    told = {"partner": partner.id, "event": ANSWERS[said.event], "by": said.by}
     if said.note:
         return marked("{partner}: {event} ({by}): {note}", note=said.note, **told)
     return marked("{partner}: {event} ({by})", **told)
 
 
-def drop_unwritten(connection: sqlite3.Connection, case: str) -> None:
+def drop_unstaged(connection: sqlite3.Connection, case: str) -> None:
     """Send no notice of a case any more that lies ready for no partner yet; what does is taken
     away afterwards, if the partner has not been given it.
     """

@@ -9,25 +9,25 @@ from screener.hotline.language.translator import Translator
 from screener.hotline.language.wording import LISTED, OUTCOMES, STATES
 from screener.hotline.model import case as clock
 from screener.hotline.model.addresses import defanged
-from screener.hotline.model.case import Case, KnownMatch, Sent
+from screener.hotline.model.case import Case, ListMatch, Sent
 
 
-def line_of(case: Case, say: Translator, *, now: datetime) -> str:
+def summary_line(case: Case, say: Translator, *, now: datetime) -> str:
     """One case in one line."""
-    parts = [say.exact(case.reference), say(STATES[case.state])]
+    parts = [say.isolated_ltr(case.reference), say(STATES[case.state])]
     if case.outcome is not None and case.outcome != "illegal":
         parts.append(say(OUTCOMES[case.outcome]))
     if case.proposed is not None:
         parts.append(say("waits for a second analyst"))
     if clock.runs(case):
-        parts.append(time_of(case, say, now=now))
+        parts.append(time_left(case, say, now=now))
     parts.append(say.plural("{n} report", "{n} reports", len(case.reports)))
     if case.known:
         parts.append(say("known to a list"))
     return say(", ").join(parts)
 
 
-def time_of(case: Case, say: Translator, *, now: datetime) -> str:
+def time_left(case: Case, say: Translator, *, now: datetime) -> str:
     """How much of its time is left, or how long it is over."""
     left = say.duration(clock.remaining(case, now))
     if clock.overdue(case, now):
@@ -35,18 +35,20 @@ def time_of(case: Case, say: Translator, *, now: datetime) -> str:
     return say("{time} left").format(time=left)
 
 
-def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) -> Iterator[str]:
+def detail_lines(
+    case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC
+) -> Iterator[str]:
     """All that is known of a case, but for hashes; times in a time zone, which each names."""
-    yield line_of(case, say, now=now)
+    yield summary_line(case, say, now=now)
     yield say("Received: {time}", time=say.moment(case.received, zone))
     yield say("Due: {time}", time=say.moment(case.due, zone))
     for country in case.countries:
-        yield say("Country, as reported: {country}", country=say.country(country))
+        yield say("Country, as reported: {country}", country=say.country_name(country))
     if case.languages:
-        languages = say(", ").join(map(say.named, case.languages))
+        languages = say(", ").join(map(say.language_name, case.languages))
         yield say("Languages of the reports: {languages}", languages=languages)
     for address in case.addresses:
-        yield say("Address: {address}").format(address=say.exact(defanged(address)))
+        yield say("Address: {address}").format(address=say.isolated_ltr(defanged(address)))
     if case.hashes:
         yield say.plural(
             "{n} hash that a reporter's computer made", "{n} hashes that reporters' computers made",
@@ -55,7 +57,7 @@ def lines_of(case: Case, say: Translator, *, now: datetime, zone: tzinfo = UTC) 
     for note in case.notes:
         for part in note.splitlines():
             yield say("Note: {text}", text=part)
-    yield from known_lines(case.known, say)
+    yield from list_match_lines(case.known, say)
     if case.outcome == "illegal" and not case.seen and case.addresses:
         yield say("Nobody has seen the addresses: no notice tells them.")
     elif case.known and case.addresses:
@@ -94,7 +96,7 @@ def _notice_lines(case: Case, sent: Sent, say: Translator, zone: tzinfo) -> Iter
                   time=say.moment(sent.acknowledged, zone))  # fmt: skip
 
 
-def known_lines(known: Iterable[KnownMatch], say: Translator) -> Iterator[str]:
+def list_match_lines(known: Iterable[ListMatch], say: Translator) -> Iterator[str]:
     """The listed records that reports reach, the nearest first: a line for each, and the kinds of
     hashes by which it is as near, of which an item has a dozen.
     """

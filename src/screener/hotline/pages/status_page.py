@@ -34,12 +34,12 @@ _ENDED_SHOWN = 50
 _OPENING = opening("hotline page")
 
 
-def publish(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
+def publish(path: Path, data: bytes, *, kind: FileKind, mode: int) -> None:
     """Write a file that others read, in one step. Raises HotlineError if it cannot be written, or
     if it holds anything but the `sort`: it may be the hotline's only casebook or key.
     """
     try:
-        replace(path, data, sort=sort, mode=mode)
+        replace(path, data, sort=kind, mode=mode)
     except OSError as error:
         message = marked("{file} cannot be written: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error
@@ -58,13 +58,13 @@ def write_html(
     the package's own where left out: the page tells which of them nobody has checked. HotlineError
     where it cannot be written, or where the file holds anything but such a page.
     """
-    made = page_of(
+    made = render_page(
         cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
     )
-    publish(Path(path), made.encode(), sort=FileKind(_OPENING, "a status page"), mode=0o600)
+    publish(Path(path), made.encode(), kind=FileKind(_OPENING, "a status page"), mode=0o600)
 
 
-def page_of(
+def render_page(
     cases: Iterable[Case], *, now: datetime, language: Language, hotline: Hotline,
     partners: Mapping[str, Partner] | None = None, helplines: tuple[Helpline, ...] | None = None,
 ) -> str:  # fmt: skip
@@ -76,7 +76,7 @@ def page_of(
     found = figures(held, now=now)
     names = {one: partner.name for one, partner in (partners or {}).items()}
     body = (
-        f"<p>{html.said(say('As of'))} {html.apart(say.moment(now, hotline.zone))}</p>\n"
+        f"<p>{html.escaped(say('As of'))} {html.bdi(say.moment(now, hotline.zone))}</p>\n"
         + _numbers(found, say)
         + _section(say("Cases whose clock runs"), _running(running, now, hotline, say), say)
         + _section(say("Removal by partner"), _partners(found, names, say), say)
@@ -89,7 +89,7 @@ def page_of(
 
 
 def _section(title: str, body: str, say: Translator) -> str:
-    return f"<h2>{html.said(title)}</h2>\n" + (body or f"<p>{html.said(say('none'))}</p>\n")
+    return f"<h2>{html.escaped(title)}</h2>\n" + (body or f"<p>{html.escaped(say('none'))}</p>\n")
 
 
 def _numbers(found: Figures, say: Translator) -> str:
@@ -102,8 +102,8 @@ def _numbers(found: Figures, say: Translator) -> str:
         (_median(everyone, say), say("median time to removal"), ""),
     ]
     cells = "".join(
-        f'<div class="figure {kind}"><b>{html.said(number)}</b>'
-        f"<span>{html.said(label)}</span></div>"
+        f'<div class="figure {kind}"><b>{html.escaped(number)}</b>'
+        f"<span>{html.escaped(label)}</span></div>"
         for number, label, kind in shown
     )
     return f'<div class="figures">{cells}</div>\n'
@@ -124,26 +124,26 @@ def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator
         (
             html.code(case.reference),
             _time(case, now, say),
-            html.said(say(STATES[case.state])),
+            html.escaped(say(STATES[case.state])),
             when(case.received),
             when(case.due),
         )
         for case in cases
     ]
-    return html.table(map(html.said, heads), rows) if rows else ""
+    return html.table(map(html.escaped, heads), rows) if rows else ""
 
 
 def _when(now: datetime, hotline: Hotline, say: Translator) -> Callable[[datetime], str]:
     """How a time stands in a table: its zone is told above, unless clocks were changed since."""
-    return lambda at: html.apart(say.moment(at, hotline.zone, beside=now))
+    return lambda at: html.bdi(say.moment(at, hotline.zone, beside=now))
 
 
 def _time(case: Case, now: datetime, say: Translator) -> str:
     """What is left, or by how much it is late; its colour never says it alone."""
     how = clock.standing(case, now)
-    length = html.apart(say.duration(clock.remaining(case, now)))
+    length = html.bdi(say.duration(clock.remaining(case, now)))
     message = say("overdue by {time}") if how == "overdue" else say("{time} left")
-    return f'<span class="tag {how}">{html.filled(message, time=length)}</span>'
+    return f'<span class="tag {how}">{html.fill(message, time=length)}</span>'
 
 
 def _partners(found: Figures, names: Mapping[str, str], say: Translator) -> str:
@@ -158,21 +158,25 @@ def _partners(found: Figures, names: Mapping[str, str], say: Translator) -> str:
     if not rows:
         return ""
     rows.append(
-        (f'<span class="strong">{html.said(say("all"))}</span>', *_removals(found.all, say))
+        (f'<span class="strong">{html.escaped(say("all"))}</span>', *_removals(found.all, say))
     )
     hint = say(
         "Counted from when the report was received. The share is of notices that were removed or"
         " are past due; the median is of what was removed."
     )
-    return html.table(map(html.said, heads), rows) + f"<p>{html.said(hint)}</p>\n"
+    return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
 
 
 def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
-    share = html.said(_share(some, say))
+    share = html.escaped(_share(some, say))
     if some.share is not None:
-        share += f" ({html.said(_part(some.in_time, some.counted, say))})"
+        share += f" ({html.escaped(_part(some.in_time, some.counted, say))})"
     numbers = (some.sent, some.acknowledged, some.removed, some.refused)
-    return (*(html.said(say.number(n)) for n in numbers), share, html.said(_median(some, say)))
+    return (
+        *(html.escaped(say.number(n)) for n in numbers),
+        share,
+        html.escaped(_median(some, say)),
+    )
 
 
 def _part(part: int, whole: int, say: Translator) -> str:
@@ -192,9 +196,9 @@ def _months(months: Iterable[Month], say: Translator) -> str:
         rows.append(
             (
                 html.isolated(one.month),
-                *(html.said(say.number(n)) for n in numbers),
-                html.said(in_time),
-                html.said(_median(one, say)),
+                *(html.escaped(say.number(n)) for n in numbers),
+                html.escaped(in_time),
+                html.escaped(_median(one, say)),
             )
         )
     if not rows:
@@ -203,7 +207,7 @@ def _months(months: Iterable[Month], say: Translator) -> str:
         "Each step counts in the month in which it was taken. The share and the median are of what"
         " was removed in the month, counted from when the report was received."
     )
-    return html.table(map(html.said, heads), rows) + f"<p>{html.said(hint)}</p>\n"
+    return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
 
 
 def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
@@ -213,7 +217,7 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) 
     rows = [
         (
             html.code(case.reference),
-            html.said(say(STATES[case.state])),
+            html.escaped(say(STATES[case.state])),
             when(case.received),
             when(case.since),
         )
@@ -223,11 +227,13 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) 
         return ""
     more = len(ended) - len(rows)
     rest = say.plural("and {n} more case", "and {n} more cases", more) if more else ""
-    return html.table(map(html.said, heads), rows) + (f"<p>{html.said(rest)}</p>\n" if rest else "")
+    return html.table(map(html.escaped, heads), rows) + (
+        f"<p>{html.escaped(rest)}</p>\n" if rest else ""
+    )
 
 
 def _footer(helplines: tuple[Helpline, ...], say: Translator) -> str:
     told = say("This page names no address, no picture and no person.")
     warnings = (unreviewed_notice(say), unchecked_notice(helplines, say))
-    notes = "".join(f'<p class="note">{html.said(one)}</p>\n' for one in warnings if one)
-    return f"<footer><p>{html.said(told)}</p>\n{notes}</footer>\n"
+    notes = "".join(f'<p class="note">{html.escaped(one)}</p>\n' for one in warnings if one)
+    return f"<footer><p>{html.escaped(told)}</p>\n{notes}</footer>\n"

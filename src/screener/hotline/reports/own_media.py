@@ -34,10 +34,10 @@ FilePath = str | PathLike[str]
 
 
 @dataclass(frozen=True)
-class Trouble:
+class HashingFailure:
     """A file that could not be hashed, by its place among those given, and why."""
 
-    place: int
+    index: int
     error: MediaError
 
     @property
@@ -47,7 +47,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class _Making:
+class _HashTask:
     """What the worker does; it is sent to it once."""
 
     tells: ClassVar = ()
@@ -55,7 +55,7 @@ class _Making:
 
     policy: Policy
 
-    def visit(self) -> _Making:
+    def visit(self) -> _HashTask:
         return self
 
     def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed:
@@ -73,41 +73,43 @@ class _Making:
         return replace(hashed, hashes=(*hashed.hashes, *whole), trouble=hashed.trouble or trouble)
 
 
-def make(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+def hash_files(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     """The items that files make, and which files make none.
 
     Each is opened in a worker process, which may crash, hang or run out of memory at the cost of
     that file. One that is damaged counts as far as it decodes, if a picture of it does. A script
     that calls this guards its main part by `if __name__ == "__main__":`.
     """
-    return _make(paths, damaged=True)
+    return _hash_all(paths, damaged=True)
 
 
-def make_whole(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+def hash_intact_files(
+    paths: Sequence[FilePath],
+) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     """As `make`, of whole files only: of one that is damaged or cut short, what there is may show
     something else than it did, and is not to be confirmed.
     """
-    return _make(paths, damaged=False)
+    return _hash_all(paths, damaged=False)
 
 
-def _make(
+def _hash_all(
     paths: Sequence[FilePath], *, damaged: bool
-) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     if not paths:
         return (), ()
     from screener.scanning.workers.pool import each
 
     items: list[Item] = []
-    troubles: list[Trouble] = []
-    making = _Making(Policy(seconds=_SECONDS))
-    for place, hashed in enumerate(each(making, map(str, paths), jobs=1)):
+    failures: list[HashingFailure] = []
+    making = _HashTask(Policy(seconds=_SECONDS))
+    for index, hashed in enumerate(each(making, map(str, paths), jobs=1)):
         item = _item(hashed)
         if item is not None and (damaged or hashed.trouble is None):
             items.append(item)
         else:
             error = hashed.trouble or MediaError("undecodable", "no picture in it")
-            troubles.append(Trouble(place, error))
-    return tuple(items), tuple(troubles)
+            failures.append(HashingFailure(index, error))
+    return tuple(items), tuple(failures)
 
 
 def _moves(hashed: Hashed) -> bool:

@@ -49,22 +49,22 @@ _PAIR = re.compile(
 
 
 @dataclass(frozen=True)
-class Telltale:
+class Finding:
     """What may tell who somebody is: its kind, and the words as they stand in the note."""
 
     kind: Kind
     words: str
 
 
-def find(note: str) -> tuple[Telltale, ...]:
+def find(note: str) -> tuple[Finding, ...]:
     """What a note says that may tell who somebody is, each once, in the order of the note."""
     text = _plain(note)
-    found: list[tuple[int, Telltale]] = []
+    found: list[tuple[int, Finding]] = []
     taken: list[tuple[int, int]] = []
     for kind, start, end in (*_emails(text), *_phones(text), *_names(text)):
         if all(end <= before or start >= behind for before, behind in taken):
             taken.append((start, end))
-            found.append((start, Telltale(kind, " ".join(text[start:end].split()))))
+            found.append((start, Finding(kind, " ".join(text[start:end].split()))))
     return tuple(dict.fromkeys(one for _, one in sorted(found, key=lambda pair: pair[0])))
 
 

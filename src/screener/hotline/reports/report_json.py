@@ -32,7 +32,7 @@ from screener.hotline.model.report import (
     Report,
     Withdrawal,
 )
-from screener.hotline.reports.sealed import Unsealable
+from screener.hotline.reports.sealed import UnsealError
 from screener.screening.input.located_hash import Located
 
 _REPORT = "screener-report/1"
@@ -68,29 +68,29 @@ def decode(content: bytes) -> Report | Withdrawal:
     try:
         facts = json.loads(content, parse_constant=_no_number)
         if not isinstance(facts, dict):
-            raise Unsealable(marked("it is no report"))
+            raise UnsealError(marked("it is no report"))
         schema = facts.get("schema")
         if schema == _WITHDRAWAL:
             return Withdrawal(_bytes(facts, "withdrawal", 32))
         if schema != _REPORT:
-            raise Unsealable(marked("it is of another version than this one reads, or no report"))
+            raise UnsealError(marked("it is of another version than this one reads, or no report"))
         return _report(facts)
     except (ValueError, RecursionError, OverflowError):
-        raise Unsealable(marked("what it holds cannot be read")) from None
+        raise UnsealError(marked("what it holds cannot be read")) from None
 
 
 def _report(facts: Mapping[str, Any]) -> Report:
     reference = _string(facts, "reference", 32)
     if not _REFERENCE.fullmatch(reference):
-        raise Unsealable(marked("its reference is none"))
+        raise UnsealError(marked("its reference is none"))
     language = _language(facts)
     country = facts.get("country")
     if country is not None and not (isinstance(country, str) and _COUNTRY.fullmatch(country)):
-        raise Unsealable(marked("its country is none"))
+        raise UnsealError(marked("its country is none"))
     addresses = _addresses(facts)
     items = _items(facts)
     if not addresses and not any(item.hashes for item in items):
-        raise Unsealable(marked("it reports nothing"))
+        raise UnsealError(marked("it reports nothing"))
     return Report(
         reference,
         date.fromisoformat(_string(facts, "day", 10)),
@@ -108,7 +108,7 @@ def _language(facts: Mapping[str, Any]) -> Language:
     for one in LANGUAGES:
         if one == facts.get("language"):
             return one
-    raise Unsealable(marked("its language is none of those there are"))
+    raise UnsealError(marked("its language is none of those there are"))
 
 
 def _addresses(facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def _addresses(facts: Mapping[str, Any]) -> tuple[str, ...]:
         for one in _list(facts, "addresses", MOST_ADDRESSES)
     ]
     if any(map(is_picture, found)):
-        raise Unsealable(THE_PICTURE)  # which would go on into the case and its notices
+        raise UnsealError(THE_PICTURE)  # which would go on into the case and its notices
     return tuple(dict.fromkeys(found))
 
 
@@ -127,24 +127,24 @@ def _items(facts: Mapping[str, Any]) -> tuple[Item, ...]:
     found = _list(facts, "items", MOST_ITEMS)
     counts = [len(_list(_table(one), "hashes", MOST_HASHES)) for one in found]
     if sum(counts) > MOST_HASHES:
-        raise Unsealable(marked("it has more than {most} hashes", most=MOST_HASHES))
+        raise UnsealError(marked("it has more than {most} hashes", most=MOST_HASHES))
     items = tuple(_item(_table(one)) for one in found)
     if sum(len(item.upright) for item in items) > MOST_UPRIGHT:
-        raise Unsealable(
+        raise UnsealError(
             marked("it has more than {most} hashes of what is upright", most=MOST_UPRIGHT)
         )
     if sum(len(one.again) for item in items for one in item.hashes) > MOST_TIMES:
-        raise Unsealable(marked("it has more than {most} times", most=MOST_TIMES))
+        raise UnsealError(marked("it has more than {most} times", most=MOST_TIMES))
     return items
 
 
 def _item(facts: Mapping[str, Any]) -> Item:
     kind = facts.get("type")
     if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
-        raise Unsealable(marked("the type of an item is none"))
+        raise UnsealError(marked("the type of an item is none"))
     moving = facts.get("moving")
     if not isinstance(moving, bool):
-        raise Unsealable(marked("it does not say whether an item moves"))
+        raise UnsealError(marked("it does not say whether an item moves"))
     return Item(kind, moving, tuple(map(_located, facts["hashes"])))
 
 
@@ -171,27 +171,29 @@ def _item_facts(item: Item) -> dict[str, Any]:
 
 def _located(row: Any) -> Located:
     if not isinstance(row, list) or len(row) != 9:
-        raise Unsealable(marked("a hash of it has not the fields that a hash has"))
+        raise UnsealError(marked("a hash of it has not the fields that a hash has"))
     kind, value, quality, detail, orientation, region, part, time, again = row
     found = KINDS.get(kind) if isinstance(kind, str) else None
     if found is None or not found.computed:
-        raise Unsealable(marked("it has a hash of a kind that a reporter's computer does not make"))
+        raise UnsealError(
+            marked("it has a hash of a kind that a reporter's computer does not make")
+        )
     scores = (quality, detail)
     most = 100 if found.perceptual else -1  # a digest says nothing of what is shown
     if not all(score is None or _whole(score, most) for score in scores):
-        raise Unsealable(marked("a hash of it has a quality that is none"))
+        raise UnsealError(marked("a hash of it has a quality that is none"))
     if not isinstance(again, list) or not all(map(_seconds, [time, *again])):
-        raise Unsealable(marked("a hash of it has a time that is none"))
+        raise UnsealError(marked("a hash of it has a time that is none"))
     if not (
         _whole(orientation, len(ORIENTATIONS) - 1)
         and _whole(region, len(REGIONS) - 1)
         and _whole(part, int(_LARGEST))
     ):
-        raise Unsealable(marked("a hash of it has a place that is none"))
+        raise UnsealError(marked("a hash of it has a place that is none"))
     try:
         made = Hash(found, _bytes({"value": value}, "value", None), quality)
     except HashError:
-        raise Unsealable(marked("it has a {kind} that is none", kind=found.name)) from None
+        raise UnsealError(marked("it has a {kind} that is none", kind=found.name)) from None
     return Located(
         made, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
         detail=detail, again=tuple(map(float, again)),
@@ -209,23 +211,23 @@ def _seconds(found: object) -> bool:
 
 def _table(found: object) -> Mapping[str, Any]:
     if not isinstance(found, dict):
-        raise Unsealable(marked("an item of it is none"))
+        raise UnsealError(marked("an item of it is none"))
     return found
 
 
 def _list(facts: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
     found = facts.get(name)
     if not isinstance(found, list):
-        raise Unsealable(marked("it has no {field}", field=name))
+        raise UnsealError(marked("it has no {field}", field=name))
     if len(found) > most:
-        raise Unsealable(marked("it has more than {most} {field}", most=most, field=name))
+        raise UnsealError(marked("it has more than {most} {field}", most=most, field=name))
     return found
 
 
 def _string(facts: Mapping[str, Any], name: str, longest: int) -> str:
     found = facts.get(name)
     if not isinstance(found, str) or len(found) > longest:
-        raise Unsealable(marked("its {field} is missing or too long", field=name))
+        raise UnsealError(marked("its {field} is missing or too long", field=name))
     found.encode("utf-8")  # a lone surrogate, which no file can hold, is a ValueError
     return found
 
@@ -237,7 +239,7 @@ def _bytes(facts: Mapping[str, Any], name: str, size: int | None) -> bytes:
     except binascii.Error:
         value = b""
     if not value or (size is not None and len(value) != size):
-        raise Unsealable(marked("its {field} is missing or has the wrong length", field=name))
+        raise UnsealError(marked("its {field} is missing or has the wrong length", field=name))
     return value
 
 

@@ -28,25 +28,25 @@ from screener.hotline.model.report import (
     Withdrawal,
 )
 from screener.hotline.reports import own_media
-from screener.hotline.reports import personal_data as telltales
-from screener.hotline.reports.own_media import Trouble
-from screener.hotline.reports.personal_data import Telltale
+from screener.hotline.reports import personal_data as findings
+from screener.hotline.reports.own_media import HashingFailure
+from screener.hotline.reports.personal_data import Finding
 from screener.hotline.reports.report_json import decode
 from screener.hotline.reports.report_json import encode as encoded
-from screener.hotline.reports.sealed import Secret, Unsealable, proof, public_key, seal, write_new
+from screener.hotline.reports.sealed import Secret, UnsealError, proof, public_key, seal, write_new
 
 FilePath = str | PathLike[str]
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedReport:
     """A report that was written: the secret to keep, what in the note may tell who somebody is, and
     which of the pictures could not be hashed and are not in it.
     """
 
     secret: Secret
-    telltales: tuple[Telltale, ...] = ()
-    troubles: tuple[Trouble, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    failures: tuple[HashingFailure, ...] = ()
 
 
 def create(
@@ -59,7 +59,7 @@ def create(
     language: Language = "en",
     country: str | None = None,
     day: date | None = None,
-) -> Made:
+) -> CreatedReport:
     """Write a report to the hotline whose public key is in the file `key`.
 
     Addresses where the content was seen suffice; nobody should download anything. `my_images` are
@@ -82,10 +82,10 @@ def create(
     note = re.sub("[\ud800-\udfff]", "\ufffd", note)
     _check(addresses, my_images, note, language, country)
     kept = tuple(dict.fromkeys(map(checked, addresses)))
-    items, troubles = own_media.make(my_images)
+    items, failures = own_media.hash_files(my_images)
     if not kept and not items:
-        if troubles:
-            file, why = Path(my_images[troubles[0].place]).name, troubles[0].why
+        if failures:
+            file, why = Path(my_images[failures[0].index]).name, failures[0].why
             raise HotlineError(marked("{file} cannot be hashed: {reason}"), file=file, reason=why)
         raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
     secret = Secret.make()
@@ -103,12 +103,12 @@ def create(
     content = encoded(report)
     try:
         decode(content)  # the hotline would refuse it, and could tell nobody
-    except Unsealable:
+    except UnsealError:
         message = marked("this is more than one report holds: make several of it")
         raise HotlineError(message) from None
     _write(Path(path), seal(content, whose), report.day)
-    found = telltales.find("\n".join((note, *kept)) if note else "\n".join(kept))
-    return Made(secret, found, troubles)
+    found = findings.find("\n".join((note, *kept)) if note else "\n".join(kept))
+    return CreatedReport(secret, found, failures)
 
 
 def withdraw(path: FilePath, *, key: FilePath, secret: Secret, day: date | None = None) -> None:

@@ -101,7 +101,7 @@ _SECRET = "screener-hotline-secret-key/1"
 _LARGEST_KEY = 1024  # bytes of its file
 
 
-class Unsealable(Exception):
+class UnsealError(Exception):
     """A file that cannot be opened; `why` says it in a sentence."""
 
     def __init__(self, why: Sentence) -> None:
@@ -166,13 +166,13 @@ def unseal(data: bytes, key: PrivateKey) -> bytes:
     from nacl.public import SealedBox
 
     if not data.startswith(MAGIC):
-        raise Unsealable(marked("it is no report to a hotline"))
+        raise UnsealError(marked("it is no report to a hotline"))
     if len(data) - len(MAGIC) - _OVERHEAD not in LENGTHS:
-        raise Unsealable(marked("it is cut short, or has no length that a report has"))
+        raise UnsealError(marked("it is cut short, or has no length that a report has"))
     try:
         held = SealedBox(key).decrypt(data[len(MAGIC) :])
     except CryptoError:
-        raise Unsealable(marked("it is sealed to another key, or was changed")) from None
+        raise UnsealError(marked("it is sealed to another key, or was changed")) from None
     return _unpadded(held)
 
 
@@ -180,13 +180,13 @@ def read_file(path: Path) -> bytes:
     """The bytes of a file that came in, as many as a sealed one has; Unsealable."""
     try:
         if not path.is_file():
-            raise Unsealable(marked("it is no file"))
+            raise UnsealError(marked("it is no file"))
         with path.open("rb") as stream:
             data = stream.read(LARGEST + 1)
     except OSError:
-        raise Unsealable(marked("it cannot be read")) from None
+        raise UnsealError(marked("it cannot be read")) from None
     if len(data) > LARGEST:
-        raise Unsealable(marked("it is larger than a report can be"))
+        raise UnsealError(marked("it is larger than a report can be"))
     return data
 
 
@@ -202,7 +202,7 @@ def _unpadded(held: bytes) -> bytes:
     length = int.from_bytes(held[:_PREFIX], "big")
     content, rest = held[_PREFIX : _PREFIX + length], held[_PREFIX + length :]
     if len(content) != length or rest.strip(b"\0"):
-        raise Unsealable(marked("its padding is not that of a report"))
+        raise UnsealError(marked("its padding is not that of a report"))
     return content
 
 
