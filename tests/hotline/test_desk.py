@@ -75,8 +75,10 @@ def test_a_whole_day(place):
     took = desk.take([place / f"{n}.sealed" for n in (1, 2, 3)], by="amina", at=NOON)
     assert [one.status for one in took] == ["new", "joined", "joined"]
     (case,) = desk.cases()
-    assert {(one.list, one.entry, one.state) for one in case.known} == {("known", "k1", "disputed")}
-    assert [one.list for one in took[0].known] == []
+    assert {(one.list, one.entry, one.state) for one in case.list_matches} == {
+        ("known", "k1", "disputed")
+    }
+    assert [one.list for one in took[0].list_matches] == []
     assert (case.due, case.languages, case.countries) == (hour(24), ("ar", "fr", "en"), ("MA",))
     assert scan() != "match"
     assert status_file.read(desk.statuses(at=NOON), made[2].secret).state == "received"
@@ -129,8 +131,8 @@ def test_a_whole_day(place):
     assert [one.reference for one in desk.overdue(at=hour(25))] == [case.reference]
     answer(to / "tiktok", tiktok.name, "removed", hour(26))
     answers = desk.acknowledge(by="amina", at=hour(27))
-    assert [(partner, one.event) for partner, _, one in answers.taken] == [("tiktok", "removed")]
-    assert desk.acknowledge(by="amina", at=hour(28)).taken == ()
+    assert [(partner, one.event) for partner, _, one in answers.new] == [("tiktok", "removed")]
+    assert desk.acknowledge(by="amina", at=hour(28)).new == ()
 
     # How it stands, to everybody's eyes.
     ended = desk.case(case.reference)

@@ -77,7 +77,7 @@ def test_a_file_of_partners_is_read_as_it_stands(tmp_path):
         ('tlp = "AMBER"', 'tlp = "amber"', "hotline.tlp"),
         ("[hotline]", "[hotlines]", "hotlines"),
         ("[hotline]", "hotline = 3\n[x]", "x is no field"),
-        ("[hotline]", "[hotline", "is no TOML from column"),
+        ("[hotline]", "[hotline", "is not TOML from column"),
     ],
 )
 def test_what_is_wrong_is_named_by_file_and_field(tmp_path, old, new, field):

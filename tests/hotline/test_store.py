@@ -154,12 +154,12 @@ def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
         for whose, name in (
             (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
             (store.database, "create"), (store.case_log, "write"),
-            (store.own_list, "write"), (store.notifying, "hand_out"),
+            (store.own_list, "write"), (store.notifying, "deliver_pending"),
         ):  # fmt: skip
             patched.setattr(whose, name, cut(getattr(whose, name)))
         with pytest.raises(Cut):
             Desk.create(folder)
-    with pytest.raises(HotlineError, match="makes it whole"):
+    with pytest.raises(HotlineError, match="completes it"):
         Desk.open(folder)
     if (folder / "settings.toml").exists():
         (folder / "settings.toml").write_text('analysts = ["amina", "badr"]\n')
@@ -203,7 +203,7 @@ def sign(desk, folder, name="audit"):
     return key
 
 
-@pytest.mark.parametrize("how", ["unsigned", "another key", "no key"])
+@pytest.mark.parametrize("how", ["unsigned", "another key", "no signing key"])
 def test_no_step_has_the_log_signed_that_somebody_changed(desk, tmp_path, how):
     """Nor does a log that is signed lose that: cases are read, and no step is taken, until it lies
     elsewhere as evidence; then all steps are written anew.
@@ -233,7 +233,7 @@ def test_no_step_has_the_log_signed_that_somebody_changed(desk, tmp_path, how):
     assert audit.verify(log).closed
     steps = [json.loads(line).get("step") for line in log.read_text().splitlines()]
     assert steps == [None, "received", "assessed"]
-    if how != "no key":
+    if how != "no signing key":
         name = "other" if how == "another key" else "audit"
         assert audit.verify(log, key=tmp_path / f"{name}.pub").signature == "good"
 
@@ -248,7 +248,7 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
     key.unlink()
 
     again = Desk.open(desk.folder)
-    assert again.backlog.unlogged is None
+    assert again.backlog.log is None
     assert again.case(taken.case).addresses == (PAGE,)
     assert again.overdue(at=NOON + timedelta(hours=25))
     with pytest.raises(HotlineError, match=r"audit\.pem.*log_key"):
@@ -257,9 +257,9 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
 
     with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
         store.casebook.log_step(connection, "left", at="x", by="x")
-    assert "audit.pem" in str(Desk.open(desk.folder).backlog.unlogged)
+    assert "audit.pem" in str(Desk.open(desk.folder).backlog.log)
     key.write_bytes(made)
-    assert Desk.open(desk.folder).backlog.unlogged is None
+    assert Desk.open(desk.folder).backlog.log is None
     lines = (desk.folder / "cases.audit").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == "left"
     assert audit.verify(desk.folder / "cases.audit").closed
@@ -308,18 +308,18 @@ def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_fro
     to = desk.folder / "to/meta"
     give = store.notifying.delivery.give
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying.delivery, "give", end_here)
+        patched.setattr(store.notifying.delivery, "deliver", end_here)
         with pytest.raises(Cut):
             desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     assert store.notifying.delivery.give is give
     shutil.move(to, desk.folder / "elsewhere")
     to.mkdir()
 
-    assert [one[:2] for one in Desk.open(desk.folder).backlog.pending] == [(case, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).backlog.notices] == [(case, "meta")]
 
     to.rmdir()
     shutil.move(desk.folder / "elsewhere", to)
-    assert Desk.open(desk.folder).backlog.pending == []
+    assert Desk.open(desk.folder).backlog.notices == []
     assert len(list(to.glob("N-*"))) == 1
 
 
@@ -340,11 +340,11 @@ def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatc
     with pytest.raises(HotlineError, match="mount"):
         desk.notify(second, "meta", by="amina", reason="x", at=NOON)
 
-    assert [one[:2] for one in Desk.open(desk.folder).backlog.pending] == [(second, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).backlog.notices] == [(second, "meta")]
     assert list(to.iterdir()) == []
     to.rmdir()
     away.rename(to)
-    assert Desk.open(desk.folder).backlog.pending == []
+    assert Desk.open(desk.folder).backlog.notices == []
     assert len(list((to / "meta").glob("N-*"))) == 2
 
 
@@ -362,7 +362,7 @@ def test_one_partner_keeps_no_other_from_being_heard(desk, item, monkeypatch):
 
     answers = desk.acknowledge(by="amina", at=NOON + timedelta(hours=1))
 
-    assert [(partner, one.event) for partner, _, one in answers.taken] == [("tiktok", "removed")]
+    assert [(partner, one.event) for partner, _, one in answers.new] == [("tiktok", "removed")]
     assert [(partner, one.file) for partner, one in answers.unread] == [
         ("meta", "acknowledgements")
     ]
@@ -381,10 +381,10 @@ def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item
     for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
         partners.unlink() if known is None else partners.write_text(known)
         again = Desk.open(desk.folder)
-        assert [one[:2] for one in again.backlog.pending] == [(case, "meta")]
+        assert [one[:2] for one in again.backlog.notices] == [(case, "meta")]
         assert again.case(case).state == "notified"
     partners.write_text(text, "utf-8")
-    assert Desk.open(desk.folder).backlog.pending == []
+    assert Desk.open(desk.folder).backlog.notices == []
     assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
 
 
@@ -393,7 +393,7 @@ def test_a_notice_that_lies_ready_is_taken_away_when_the_case_is_reversed(desk, 
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     with monkeypatch.context() as patched:
         patched.setattr(
-            store.notifying.delivery, "give",
+            store.notifying.delivery, "deliver",
             lambda folder, _: (_ for _ in ()).throw(HotlineError("x")),
         )  # fmt: skip
         with pytest.raises(HotlineError):
@@ -422,7 +422,7 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
 
     again = Desk.open(desk.folder)
 
-    assert again.backlog.unbound is None
+    assert again.backlog.terms is None
     assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
     assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
     wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
@@ -446,8 +446,8 @@ def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, 
         waited.clear()
         again = Desk.open(desk.folder)
     assert waited == [2]
-    assert len(again.backlog.unlisted) == 2
-    assert Desk.open(desk.folder).backlog.unlisted == []
+    assert len(again.backlog.records) == 2
+    assert Desk.open(desk.folder).backlog.records == []
 
 
 def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
@@ -468,10 +468,10 @@ def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
     path = desk.folder / "hotline.list"
     path.rename(desk.folder / "elsewhere")
     again = Desk.open(desk.folder)
-    assert again.backlog.unbound is not None
+    assert again.backlog.terms is not None
     assert again.case(case).outcome == "illegal"
     (desk.folder / "elsewhere").rename(path)
-    assert Desk.open(desk.folder).backlog.unbound is None
+    assert Desk.open(desk.folder).backlog.terms is None
 
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):
@@ -500,7 +500,7 @@ def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkey
             at=NOON,
         )  # fmt: skip
     (known,) = take(desk, report_of(item))
-    assert {(one.list, one.source, one.state) for one in known.known if one.kind == "pdq"} == {
-        ("hotline", "hotline", "confirmed")
-    }
+    assert {
+        (one.list, one.source, one.state) for one in known.list_matches if one.kind == "pdq"
+    } == {("hotline", "hotline", "confirmed")}
     assert desk.own_list.quarantined()[1] == []

@@ -68,7 +68,7 @@ def message_of(call: ast.Call) -> str | tuple[str, ...] | None:
 
 def path_of(package: Path, language: str) -> Path:
     """Where the catalogue of a language lies."""
-    return package / "hotline" / "locale" / language / "LC_MESSAGES" / "screener.po"
+    return package / "hotline" / "language" / "locale" / language / "LC_MESSAGES" / "screener.po"
 
 
 def updated(package: Path, language: str) -> Catalog:

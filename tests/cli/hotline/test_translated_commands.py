@@ -130,7 +130,7 @@ MISTAKES = [
     (("case", "show", "C-1", "--store", "/tmp", "--frm", "x"), "--frm"),
     (("case", "show", "C-1", "--stor", "/tmp"), "--store"),
     (("case", "show", "C-1", "--store"), "--store"),
-    (("case", "show", "C-1", "--store", __file__), "test_speaking"),
+    (("case", "show", "C-1", "--store", __file__), "test_translated"),
     (("case", "assess", "C-1", "--store", "/tmp", "--outcome", "bad"), "not_illegal"),
     (("case", "import", "/tmp", "--store", "/tmp", "--by", "x"), "/tmp"),
     (("case", "list", "--help=1"), "--help"),
@@ -175,7 +175,7 @@ def test_a_shell_is_offered_options_and_commands_with_a_word_on_each():
     assert commands["overdue"] == say(
         "List the cases whose 24 hours have passed, and those with less than a quarter left."
     )
-    assert options["--store"] == say("The hotline's folder; SCREENER_HOTLINE where left out.")
+    assert options["--store"] == say("The hotline's folder (default: SCREENER_HOTLINE).")
 
 
 def test_a_case_is_shown_in_arabic_but_for_what_somebody_wrote(tmp_path, monkeypatch):

@@ -69,7 +69,7 @@ def test_a_trusted_list_is_opened_once_however_many_of_its_records_a_case_reache
     )
     settings = SimpleNamespace(trusted=(trusted, tmp_path / "other.list"))
 
-    found = assessing.confirmed_hashes(SimpleNamespace(known=known), settings)
+    found = assessing.confirmed_hashes(SimpleNamespace(list_matches=known), settings)
 
     origins = [one.origin for one in found]
     assert origins == [f"trusted: iwf/t{n}" for n in (1, *range(2, 22, 2))]
@@ -130,13 +130,13 @@ def test_the_last_word_of_a_partner_counts(tmp_path):
     assert (figure.removed, figure.refused, figure.share) == (0, 1, 0.0)
     answer(desk, sent, "removed", 4)
     assert stands() == ("removed", at(4), None, False, False)
-    assert desk.acknowledge(by="amina", at=at(5)).taken == ()
+    assert desk.acknowledge(by="amina", at=at(5)).new == ()
     assert stands() == ("removed", at(4), None, False, False)
     answer(desk, sent, "refused", 6, ahead=0.05)
     answer(desk, sent, "removed", 6.01, ahead=0.05)
     answer(desk, sent, "refused", 6.02, ahead=0.05)
     assert stands() == ("notified", None, at(6.07), True, True)
-    assert desk.acknowledge(by="amina", at=at(7)).taken == ()
+    assert desk.acknowledge(by="amina", at=at(7)).new == ()
 
 
 def test_the_last_word_of_a_partner_counts_whose_clock_is_behind(tmp_path):
@@ -204,7 +204,7 @@ def test_what_a_trusted_list_confirms_no_more_is_told_and_goes_to_nobody(
     (told,) = desk.concerns(desk.case(taken.case))
 
     assert taken.case in told
-    assert ("cannot be checked" if how == "gone" else "trusted: iwf/t1") in told
+    assert ("Could not check" if how == "gone" else "trusted: iwf/t1") in told
     with pytest.raises(HotlineError, match=taken.case):
         desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
     assert desk.own_list.matchable
@@ -286,7 +286,7 @@ def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):
     text = (desk.folder / "partners.toml").read_text(encoding="utf-8")
     (taken,) = take(desk, report_of(item, addresses=("https://innocent.example",)))
     found = assessed(desk, taken.case, basis="known")
-    assert (found.seen, found.addresses) == (False, ("https://innocent.example",))
+    assert (found.addresses_seen, found.addresses) == (False, ("https://innocent.example",))
 
     desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
 
@@ -303,7 +303,7 @@ def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):
                       report_of(item))  # fmt: skip
     assert (same.status, desk.case(same.case).related) == ("new", (taken.case,))
     assert bare.status == "joined"
-    assert assessed(desk, same.case, basis="seen").seen
+    assert assessed(desk, same.case, basis="seen").addresses_seen
 
 
 def test_who_goes_by_a_list_first_may_have_seen_it_after_all(tmp_path, trusted, item, monkeypatch):
@@ -312,7 +312,7 @@ def test_who_goes_by_a_list_first_may_have_seen_it_after_all(tmp_path, trusted, 
     (taken,) = take(desk, report_of(item, addresses=(PAGE,)))
     desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
     monkeypatch.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
-    assert assessed(desk, taken.case, basis="seen").seen
+    assert assessed(desk, taken.case, basis="seen").addresses_seen
     desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
     (said,) = (desk.folder / "to/meta").glob("N-*/notice.json")
     assert json.loads(said.read_text())["addresses"] == [PAGE]
@@ -327,8 +327,8 @@ def test_what_a_report_that_was_taken_back_reached_is_no_basis(tmp_path, trusted
         report_of(item, addresses=(PAGE,), secret=theirs),
     )  # fmt: skip
     take(desk, Withdrawal(mine.withdrawal))
-    assert {one.entry for one in desk.case(taken.case).known} == {"t1"}
+    assert {one.entry for one in desk.case(taken.case).list_matches} == {"t1"}
     take(desk, Withdrawal(theirs.withdrawal))
-    assert desk.case(taken.case).known == ()
+    assert desk.case(taken.case).list_matches == ()
     with pytest.raises(HotlineError, match="trusts"):
         desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.hotline.model import case as clock
 from screener.hotline.model.case import Case, Event, Sent
 from screener.hotline.pages.figures import Month, by_month, figures
 
@@ -49,10 +48,10 @@ def test_a_case_is_warned_of_at_three_quarters_and_overdue_at_the_whole(passed, 
 
     for state in ("received", "assessed", "notified"):
         one = case(state)
-        assert clock.standing(one, now) == standing
-        assert clock.warned(one, now) == (standing == "warned")
-        assert clock.overdue(one, now) == (standing == "overdue")
-        assert clock.remaining(one, now) == 24 * HOUR - passed
+        assert one.standing(now) == standing
+        assert one.is_warned(now) == (standing == "warned")
+        assert one.is_overdue(now) == (standing == "overdue")
+        assert one.remaining(now) == 24 * HOUR - passed
 
 
 @pytest.mark.parametrize(
@@ -64,9 +63,9 @@ def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
     """Removed, refused, withdrawn, or found not illegal: never warned of, never overdue."""
     one = case(state, outcome=outcome)
     for hours in (0, 20, 30):
-        assert clock.standing(one, NOON + hours * HOUR) == "ended"
-        assert not clock.overdue(one, NOON + hours * HOUR)
-        assert not clock.warned(one, NOON + hours * HOUR)
+        assert one.standing(NOON + hours * HOUR) == "ended"
+        assert not one.is_overdue(NOON + hours * HOUR)
+        assert not one.is_warned(NOON + hours * HOUR)
 
 
 @pytest.mark.parametrize(
@@ -81,15 +80,15 @@ def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
 )
 def test_a_case_is_to_come_where_it_came_in_by_more_than_clocks_differ(ahead, told):
     """Beyond five minutes, and only while its clock runs: else its 24 hours would have no end."""
-    assert clock.to_come(case(received=NOON + ahead), NOON) is told
-    assert not clock.to_come(case("removed", received=NOON + ahead), NOON)
+    assert case(received=NOON + ahead).is_in_future(NOON) is told
+    assert not case("removed", received=NOON + ahead).is_in_future(NOON)
 
 
 def test_the_clock_is_the_same_in_every_time_zone():
     """A now in the operator's zone is the same moment."""
     now = (NOON + 24 * HOUR).astimezone(ZoneInfo("Africa/Casablanca"))
-    assert clock.overdue(case(), now)
-    assert not clock.overdue(case(), now - MOMENT)
+    assert case().is_overdue(now)
+    assert not case().is_overdue(now - MOMENT)
 
 
 def test_a_removal_in_time_counts_up_to_the_last_moment():

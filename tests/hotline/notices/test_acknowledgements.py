@@ -15,7 +15,7 @@ from paths import REPOSITORY
 
 from screener.hotline.language.translator import translator
 from screener.hotline.notices import acknowledgements
-from screener.hotline.notices.acknowledgement import LONGEST, UnreadError, parse
+from screener.hotline.notices.acknowledgements import LONGEST, UnreadError, parse
 
 NOW = WRITTEN + timedelta(hours=10)
 SENT = {"N-1": WRITTEN, "N-2": WRITTEN}

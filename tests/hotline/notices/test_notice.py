@@ -204,10 +204,10 @@ def test_writing_it_again_changes_nothing(tmp_path):
     assert after == before
     other = case()
     object.__setattr__(other, "reference", "C-2")
-    with pytest.raises(HotlineError, match="is there already"):
+    with pytest.raises(HotlineError, match="exists already"):
         write(tmp_path, one=other)
     (tmp_path / "N-2").mkdir()
-    with pytest.raises(HotlineError, match="is there already"):
+    with pytest.raises(HotlineError, match="exists already"):
         write(tmp_path, notice="N-2")
 
 

@@ -198,7 +198,7 @@ def test_what_has_no_score_is_refused_with_one(kind, score):
         wrong[place] = score
         facts = facts_of(report_of(ITEM))
         facts["items"][0]["hashes"].append(wrong)
-        with pytest.raises(UnsealError, match="quality that is none"):
+        with pytest.raises(UnsealError, match="invalid quality"):
             decode(json.dumps(facts).encode())
 
 
@@ -218,11 +218,11 @@ def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp
 
     assert [one.status for one in took] == ["new", "new"]
     again = Desk.open(desk.folder)
-    assert again.backlog.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
+    assert again.backlog.records == [(f"{took[0].case}/report-1", "ValueError")]
     assert again.own_list.states["seed"] == 1
     broken[0] = "none"
     again = Desk.open(desk.folder)
-    assert again.backlog.unlisted == []
+    assert again.backlog.records == []
     assert again.own_list.states["seed"] == 2
 
 
@@ -245,7 +245,7 @@ def test_a_sound_report_of_harmful_content_jams_nothing(desk):
         path.write_bytes(sealed.seal(json.dumps(one).encode(), key))
         (taken,) = desk.take([path], by="amina", at=NOON)
         assert taken.status in ("new", "joined")
-        assert desk.backlog.unlisted == []
+        assert desk.backlog.records == []
     assert decode(json.dumps(facts).encode()).day == date(2026, 3, 14)
     assert not desk.own_list.matchable
     assert desk.own_list.states["seed"] == 2  # where there is more than the digest of no bytes

@@ -288,28 +288,25 @@ def test_no_report_is_made_that_the_hotline_would_refuse(tmp_path, keys, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
-        ({"addresses": "https://video.example/1"}, "addresses are a list of them, and not one str"),
-        ({"my_images": "photo.jpg"}, "pictures are a list of them"),
-        ({"my_images": IMAGES / "alley.jpg"}, "pictures are a list of them"),
-        ({"addresses": None}, "addresses are a list of them"),
-        ({"note": None}, "a note is a str"),
-        ({"country": 504}, "a country is a str"),
-        ({"day": "2026-03-14"}, "a day is a date, and not str"),
-        ({"day": datetime(2026, 3, 14, 9, 30)}, "a day is a date, and not datetime"),
+        ({"addresses": "https://video.example/1"}, "addresses must be a list"),
+        ({"my_images": str(IMAGES / "alley.jpg")}, "my_images must be a list"),
+        ({"my_images": IMAGES / "alley.jpg"}, "my_images must be a list"),
+        ({"day": datetime(2026, 3, 14, 9, 30)}, "day must be a date, not a datetime"),
     ],
 )
-def test_a_report_is_made_of_what_a_program_means(tmp_path, keys, given, said):
-    """The letters of one address were taken for addresses, and the hotline had those; a time tells
-    more than the day. Nothing is written, of a withdrawal neither.
+def test_a_single_address_or_a_time_of_day_is_refused(tmp_path, keys, given, message):
+    """The letters of one address would count as addresses; a time says more than the day. Nothing
+    is written.
     """
-    told = {"addresses": ["https://video.example/1"]} | given
-    with pytest.raises(TypeError, match=said):
-        reporting.create(tmp_path / "report.sealed", key=keys.public, **told)
-    for wrong in ({"secret": "A", "day": DAY}, {"secret": Secret.make(), "day": "2026-03-14"}):
-        with pytest.raises(TypeError, match=r"a secret is a Secret|a day is a date"):
-            reporting.withdraw(tmp_path / "report.sealed", key=keys.public, **wrong)
+    options = {"addresses": ["https://video.example/1"]} | given
+    with pytest.raises(TypeError, match=message):
+        reporting.create(tmp_path / "report.sealed", key=keys.public, **options)
+    with pytest.raises(TypeError, match="day must be a date"):
+        reporting.withdraw(
+            tmp_path / "r", key=keys.public, secret=Secret.make(), day=datetime(2026, 3, 14, 9, 30)
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -23,7 +23,7 @@ def hotline() -> None:
 @click.argument("folder", type=Place(path_type=Path))
 @translated
 def create(folder: Path, say: Translator) -> int:
-    """Make a hotline's folder: its keys, its list, its casebook, and files to fill in.
+    """Create a hotline's folder: its keys, its list, its casebook, and files to fill in.
 
     Reports are encrypted to `hotline.pub`, which everybody may have. Without `hotline.key` nobody
     can read them: keep a copy of it in a safe place.
@@ -53,14 +53,14 @@ def create(folder: Path, say: Translator) -> int:
 def status(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
     """Write the file from which every reporter reads how their report stands.
 
-    What it says ends with helplines, and those that you have not checked are told.
+    Reporters also see helplines; the command warns of those that you have not checked.
     """
     from screener.hotline.pages import status_page
     from screener.hotline.reports import status_file
 
     load_helplines(helplines, say)
-    made = open_desk(store, say).statuses()
-    status_page.publish(output, made, kind=status_file.FILE_KIND, mode=0o666)
+    statuses = open_desk(store, say).statuses()
+    status_page.publish(output, statuses, kind=status_file.FILE_KIND, mode=0o666)
     click.echo(say("Publish {file} where reporters find it.", file=output))
     return 0
 
@@ -80,10 +80,11 @@ def page(store: Path, output: Path, helplines: Path | None, say: Translator) -> 
     from screener.hotline.pages import status_page
 
     desk = open_desk(store, say)
-    known = desk.partners
+    directory = desk.partners
     status_page.write_html(
-        output, desk.cases(), now=datetime.now(UTC), language=say.language, hotline=known.hotline,
-        partners=known.partners, helplines=load_helplines(helplines, say),
+        output, desk.cases(), now=datetime.now(UTC), language=say.language,
+        hotline=directory.hotline, partners=directory.partners,
+        helplines=load_helplines(helplines, say),
     )  # fmt: skip
     click.echo(say("The page is {file}.", file=output))
     return 0

@@ -1,6 +1,7 @@
-"""Speaking: commands whose help, mistakes and errors are told in Arabic, French or English, by
-`--language` or by the environment. Their texts stand in English where they are written, and are
-translated when they are shown; names of options, commands and values are the same in all languages.
+"""Commands in Arabic, French or English, by `--language` or the environment.
+
+Help texts and errors are English in the code and translated when shown. Names of options, commands
+and values are the same in all languages.
 """
 
 from __future__ import annotations
@@ -30,38 +31,37 @@ from screener.hotline.model.case import LANGUAGES, Language
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-_NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and what it says
+_NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and its meaning
 _RIGHT_TO_LEFT_ISOLATE, _POP_ISOLATE = "\u2067", "\u2069"
 _HELP = marked("Show this help.")
-_LANGUAGE = marked("The language of what is said; that of the environment where left out.")
+_LANGUAGE = marked("Language of texts and messages (default: that of the environment).")
 
-# It is found where a command line is parsed, and asked for of its context; of a group, it is that
-# of its commands too.
+# Parsed by `_language_option` before the others. A group's option is also for its commands.
 LANGUAGE_OPTION = click.option(
     "--language", type=OneOf(LANGUAGES), expose_value=False, help=_LANGUAGE
 )
 
 
 def _language_option(args: Sequence[str]) -> Language | None:
-    """The language that a command line names, also where something else of it is wrong."""
-    given = None
-    for number, one in enumerate(args):
-        if one == "--":
+    """Return the language that a command line names, even if the rest of it is invalid."""
+    code = None
+    for number, arg in enumerate(args):
+        if arg == "--":
             break
-        name, equals, value = one.partition("=")
+        name, equals, value = arg.partition("=")
         if name == "--language":
-            given = value if equals else "".join(args[number + 1 : number + 2])
-    return next((language for language in LANGUAGES if language == given), None)
+            code = value if equals else "".join(args[number + 1 : number + 2])
+    return next((language for language in LANGUAGES if language == code), None)
 
 
-class _TranslatedCommand(click.Command):
-    """What commands and groups have in common."""
+class _Translated(click.Command):
+    """What commands and groups share."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As of any command, with mistakes told in the language asked for."""
-        asked = _language_option(args)
-        if asked is not None:
-            ctx.meta[LANGUAGE_KEY] = asked
+        """Parse the arguments. Raises TranslatedUsageError."""
+        language = _language_option(args)
+        if language is not None:
+            ctx.meta[LANGUAGE_KEY] = language
         try:
             return super().parse_args(ctx, args)
         except (TranslatedUsageError, click.exceptions.NoArgsIsHelpError):
@@ -70,62 +70,62 @@ class _TranslatedCommand(click.Command):
             raise TranslatedUsageError(describe_usage_error(error, ctx), ctx) from None
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """How the command is typed."""
+        """Write how the command is called."""
         say, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
-        # Isolated as a whole, also where it goes on in a second line.
+        # Isolated as a whole, even if it continues in a second line.
         before, _, after = say.isolated_ltr("-").partition("-")
         path = f"{before}{ctx.command_path}"
         formatter.write_usage(path, f"{pieces}{after}", prefix=f"{say('Usage:')} ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """What the command does."""
+        """Write what the command does."""
         formatter.write_paragraph()
         with formatter.indentation():
             formatter.write_text(translated_help(self.help or "", current_translator(ctx)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A line for each option."""
+        """Write a line for each option."""
         say = current_translator(ctx)
         rows = [row for one in self.get_params(ctx) if (row := _row(one, ctx, say)) is not None]
         _list(formatter, say("Options:"), rows)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """`--help`, in words of ours."""
+        """Return `--help` with a text that is translated."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.help = _HELP
         return option
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What a shell offers, with a word on each."""
-        say, found = current_translator(ctx), super().shell_complete(ctx, incomplete)
-        for one in found:
-            if one.help:
-                one.help = say(one.help)
-        return found
+        """Return completions with translated help."""
+        say, items = current_translator(ctx), super().shell_complete(ctx, incomplete)
+        for item in items:
+            if item.help:
+                item.help = say(item.help)
+        return items
 
 
-class TranslatedCommand(_TranslatedCommand):
-    """A command that speaks."""
+class TranslatedCommand(_Translated):
+    """A command in the user's language."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As of any command, with more words than it takes told likewise."""
+        """Parse the arguments. Raises TranslatedUsageError, also for surplus ones."""
         ctx.allow_extra_args = True
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             raise TranslatedUsageError(
-                marked("more than this command takes: {words}", words=" ".join(rest)), ctx
+                marked("unexpected arguments: {words}", words=" ".join(rest)), ctx
             )
         return rest
 
 
-class TranslatedGroup(_TranslatedCommand, click.Group):
-    """A group of commands that speak."""
+class TranslatedGroup(_Translated, click.Group):
+    """A group of commands in the user's language."""
 
     command_class = TranslatedCommand
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was named."""
+        """Run a subcommand. Raises TranslatedUsageError if none is named."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -136,46 +136,44 @@ class TranslatedGroup(_TranslatedCommand, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is named; Mistake."""
+        """Return the named subcommand. Raises TranslatedUsageError."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             known = ", ".join(self.list_commands(ctx))
-            raise TranslatedUsageError(
-                marked("there is no command {name}; there are: {known}", name=args[0], known=known),
-                ctx,
+            message = marked(
+                "there is no command {name}; there are: {known}", name=args[0], known=known
             )
+            raise TranslatedUsageError(message, ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A line for each option, and for each command."""
+        """Write a line for each option and each command."""
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A line for each command."""
+        """Write a line for each command."""
         say = current_translator(ctx)
-        rows = [(name, _short(self.commands[name], say)) for name in self.list_commands(ctx)]
+        rows = [(name, _summary(self.commands[name], say)) for name in self.list_commands(ctx)]
         _list(formatter, say("Commands:"), rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What a shell offers, with a word on each."""
-        found = super().shell_complete(ctx, incomplete)
-        for one in found:
-            if one.value in self.commands:
-                one.help = _short(self.commands[one.value], current_translator(ctx))
-        return found
+        """Return completions, subcommands with their summaries."""
+        items = super().shell_complete(ctx, incomplete)
+        for item in items:
+            if item.value in self.commands:
+                item.help = _summary(self.commands[item.value], current_translator(ctx))
+        return items
 
 
 def translated(command: Callable[..., int]) -> Callable[..., int]:
-    """A command that is given `say`, the translator of the language asked for, in which is told
-    also what is not allowed or goes wrong.
-    """
+    """Decorate a command that takes `say`, the user's translator, and print its errors with it."""
 
     @LANGUAGE_OPTION
     @wraps(command)
-    def in_language(*given: Any, **options: Any) -> int:
+    def in_language(*arguments: Any, **options: Any) -> int:
         say = translator(current_language())
         try:
-            return command(*given, say=say, **options)
+            return command(*arguments, say=say, **options)
         except (ScreenerError, OSError) as error:
             print_error(error, say)
             return 2
@@ -187,41 +185,43 @@ def translated(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def print_error(error: ScreenerError | OSError, say: Translator) -> None:
-    """Tell what was wrong, in a language; what the layers below say stands in it in English."""
+    """Print an error in the user's language. Messages of lower layers stay English inside it."""
     if isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, OSError):
-        told = say("{file}: {why}", file=error.filename or "–", why=why(error))
+        text = say("{file}: {why}", file=error.filename or "–", why=why(error))
     elif isinstance(error, HotlineError):
-        told = say.render(error)
+        text = say.render(error)
     else:
-        told = say("something else than the hotline's own is not in order: {why}", why=error)
-    click.echo(say.line(f"screener: {told}"), err=True)
+        text = say("something outside the hotline is not in order: {why}", why=error)
+    click.echo(say.line(f"screener: {text}"), err=True)
 
 
 def translated_help(text: str, say: Callable[[str], str]) -> str:
-    """A help text with each of its paragraphs said; of one that is laid out by lines each line,
-    but for commands to type, which are indented.
+    """Return a help text translated by paragraphs.
+
+    A paragraph that keeps its lines is translated line by line. Indented lines, which are commands
+    to type, stay as they are.
     """
     return "\n\n".join(_paragraph(one, say) for one in inspect.cleandoc(text).split("\n\n"))
 
 
 def help_texts(command: click.Command) -> Iterator[str]:
-    """All that the help of a command says, piece by piece as it is translated."""
-    found: list[str] = []
+    """Yield the pieces of a command's help, as they are translated."""
+    texts: list[str] = []
 
-    def note(text: str) -> str:
-        found.append(text)
+    def collect(text: str) -> str:
+        texts.append(text)
         return text
 
-    translated_help(command.help or "", note)
-    yield from found
-    for one in command.params:
-        if isinstance(one, click.Option) and one.help:
-            yield one.help
+    translated_help(command.help or "", collect)
+    yield from texts
+    for param in command.params:
+        if isinstance(param, click.Option) and param.help:
+            yield param.help
     if isinstance(command, click.Group):
-        for below in command.commands.values():
-            yield from help_texts(below)
+        for subcommand in command.commands.values():
+            yield from help_texts(subcommand)
 
 
 def _paragraph(text: str, say: Callable[[str], str]) -> str:
@@ -237,14 +237,14 @@ def _line(text: str, say: Callable[[str], str]) -> str:
     return text if text.startswith(" ") else say(text)
 
 
-def _short(command: click.Command, say: Translator) -> str:
-    """A command in a line: the first sentence of its help."""
+def _summary(command: click.Command, say: Translator) -> str:
+    """Return the first sentence of a command's help."""
     first, more, _ = translated_help(command.help or "", say).partition("\n\n")[0].partition(". ")
     return f"{first}." if more else first
 
 
 def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[str, str] | None:
-    """An option and its help."""
+    """Return an option and its help."""
     if not isinstance(param, click.Option):
         return None
     bare = copy.copy(param)
@@ -254,9 +254,9 @@ def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[s
         return None
     words = say(param.help) if param.help else ""
     required = f"[{say('required')}]" if param.required else ""
-    told = " ".join(filter(None, (words, required)))
-    # The line begins with the option, from left to right; what follows keeps its own direction.
-    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{told}{_POP_ISOLATE}" if say.rtl else told
+    text = " ".join(filter(None, (words, required)))
+    # The option goes from left to right, its help in the direction of the language.
+    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{text}{_POP_ISOLATE}" if say.rtl else text
 
 
 def _list(formatter: click.HelpFormatter, title: str, rows: Sequence[tuple[str, str]]) -> None:

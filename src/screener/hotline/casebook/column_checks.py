@@ -1,4 +1,4 @@
-"""Forms: what the columns of a casebook hold; `database` has the tables."""
+"""Checks of the columns of a casebook; `database` has the tables."""
 
 from __future__ import annotations
 

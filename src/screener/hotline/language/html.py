@@ -1,5 +1,6 @@
-"""Page: the HTML that notices and the status page share. It stands alone: no script, nothing that
-is loaded, no link; whatever comes from a case, a partner or a file is text in it.
+"""HTML of notices and the status page, without scripts, links or anything loaded.
+
+Whatever comes from a case, a partner or a file is text in it.
 """
 
 from __future__ import annotations
@@ -13,32 +14,32 @@ from screener.reporting.pages.html import head, text
 
 
 def escaped(message: str) -> str:
-    """What a Translator said, as text in HTML: it may hold what isolates its parts."""
+    """Return a Translator's text as HTML; it may contain isolation marks."""
     return escape(message, quote=True)
 
 
 def bdi(message: str) -> str:
-    """The same by itself, in the direction that its own letters have."""
+    """Return a Translator's text as HTML, isolated in its own direction."""
     return f"<bdi>{escaped(message)}</bdi>"
 
 
 def isolated(value: object) -> str:
-    """A foreign value by itself, in the direction that its own letters have."""
+    """Return a foreign value as HTML, isolated in its own direction."""
     return f"<bdi>{text(value)}</bdi>"
 
 
 def code(value: object) -> str:
-    """A reference, an address or a hash: from left to right whatever stands around it."""
+    """Return a reference, address or hash as HTML, left to right."""
     return f'<bdi dir="ltr" class="code">{text(value)}</bdi>'
 
 
 def fill(message: str, **values: str) -> str:
-    """A message, already translated, as HTML: its values are HTML already."""
+    """Return a translated message as HTML, filled with values that are HTML."""
     return escaped(message).format(**values)
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table that scrolls by itself where the window is narrow; its cells are HTML already."""
+    """Return a table that scrolls if the window is narrow; its cells are HTML."""
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     body = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
@@ -46,13 +47,13 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def definition_list(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and what they stand for; HTML already."""
+    """Return a list of names and values, which are HTML."""
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in pairs)}</dl>\n"
 
 
 def page(opening: str, say: Translator, title: str, body: str) -> str:
-    """A whole page in a language and its direction, behind its opening; `title` is as a Translator
-    said it, `body` is HTML.
+    """Return a page in a language and its direction. `title` is a Translator's text, `body` is
+    HTML.
     """
     style = files("screener.hotline.language").joinpath("page.css").read_text(encoding="utf-8")
     return (

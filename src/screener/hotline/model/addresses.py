@@ -1,4 +1,4 @@
-"""Addresses: where content was seen. What is kept of one, and when two are of one page."""
+"""Addresses of content: how they are shown, stored and compared."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _IDEOGRAPHIC_STOP = "\u3002"
 
 
 def defanged(address: str) -> str:
-    """`hxxps[:]//example[.]com/a`: one line, exact but for what is told here.
+    """Return an address as one line that no program opens: `hxxps[:]//example[.]com/a`.
 
-    Every dot and every colon stands in brackets, and so does each character that a program may take
-    for one; `http` is written `hxxp`, and characters that cannot be printed (line ends, those that
-    turn or hide others) are percent-encoded.
+    Every dot and colon, and each character that a program may take for one, stands in brackets;
+    `http` becomes `hxxp`. Characters that cannot be printed, such as line ends, are
+    percent-encoded.
     """
     text = "".join(c if c.isprintable() else quote(c, errors="replace") for c in address.strip())
     text = _SCHEME.sub(lambda found: f"hxx{found[2].lower()}", text)
@@ -37,7 +37,7 @@ def _is_joint(character: str) -> bool:
 
 LONGEST_ADDRESS = 2_048  # characters
 THE_PICTURE = marked(
-    "this is the picture itself, and no address: give the address of the page that shows it"
+    "this is the picture itself, not an address: give the address of the page that shows it"
 )
 
 # What sites add to say where a reader came from: it names the reader, not the page.
@@ -69,17 +69,16 @@ _LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
 def is_picture(address: str) -> bool:
-    """Whether it is no address of a picture, but the picture itself."""
+    """Return whether a text is a picture itself (`data:`), not an address."""
     return _PICTURE.match(_seen(address)) is not None
 
 
 def checked(text: str) -> str:
-    """An address as it goes into a report; HotlineError where it is none, is on this computer, or
-    is the picture itself.
+    """Return an address as it goes into a report.
 
-    A name and password in it are taken out, and so is what sites add to know a reader by. Of signs
-    that are not seen, those around it come of the text from which it was copied, as do those before
-    its path, and those inside are written as a browser asks for them.
+    Takes out a name and password, and tracking parameters of known sites. Drops invisible
+    characters around the address and before its path; percent-encodes those inside. Raises
+    HotlineError if it is no address, a local file, or the picture itself.
     """
     address = _seen(unicodedata.normalize("NFC", text))
     if _PICTURE.match(address):
@@ -92,8 +91,8 @@ def checked(text: str) -> str:
     if _LOCAL.match(address) or os.path.lexists(address):
         raise HotlineError(
             marked(
-                "this is a file on your own computer, and no address of a page: its name could tell"
-                " who you are"
+                "this is a file on your own computer, not the address of a page: its name"
+                " could reveal who you are"
             )
         )
     parts = _written(address)
@@ -105,7 +104,7 @@ def checked(text: str) -> str:
 
 
 def _seen(text: str) -> str:
-    """An address with nothing in it that is not seen."""
+    """Return an address without invisible characters."""
     begin, end = 0, len(text)
     while begin < end and _is_around(text[begin]):
         begin += 1
@@ -131,8 +130,9 @@ def _is_around(character: str) -> bool:
 
 
 def _written(address: str) -> dict[str, str] | None:
-    """The parts of an address as they are written, host with what stands before it; None of what is
-    no address of a page, such as a person's of a mail or chat, which is a name at a host.
+    """Return the parts of an address as written, the host with any user name.
+
+    Returns None for other texts, such as a mail or chat address, which is a name at a host.
     """
     found = _PARTS.fullmatch(_slashed(address))
     if found is None or "|" in found["host"]:  # parts of an eD2k link are apart by lines
@@ -148,17 +148,16 @@ def _written(address: str) -> dict[str, str] | None:
 
 
 def _is_host(text: str) -> bool:
-    """Whether a text begins with a host, wherever it has joiners as a browser asks for them."""
+    """Return whether a text begins with a host, also one with percent-encoded joiners."""
     return _HOST.match(_JOINED.sub("", text)) is not None
 
 
 def normalised(address: str) -> str:
-    """What two addresses of one page have in common: the same text means the same page.
+    """Return the same text for two addresses of one page.
 
-    Scheme, `www.`, the usual port, the slash at the end and the case of the host do not tell pages
-    apart; nor does the writing of a character that has no meaning of its own, nor what sites add to
-    know a reader by. What follows `#` does: for many sites it is what names the page. So do a space
-    and characters that look alike, but in the host, where they name the same one.
+    It ignores scheme, `www.`, the usual port, the last slash, the case of the host,
+    percent-encoding without effect and tracking parameters. It keeps what follows `#`, which names
+    the page on many sites. Spaces and characters that look alike are equal in the host only.
     """
     text = unicodedata.normalize("NFC", _BROKEN.sub("", address).strip())
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
@@ -184,12 +183,12 @@ def normalised(address: str) -> str:
 
 
 def _alike(text: str) -> str:
-    """The same characters for those that look alike."""
+    """Return a text in NFKC, which makes look-alikes equal."""
     return unicodedata.normalize("NFKC", text)
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of a web address; None where it is none."""
+    """Return the parts of a web address, or None."""
     try:
         parts = urlsplit(address)
         found = parts.scheme.lower() in _PORTS and bool(parts.netloc)
@@ -199,7 +198,7 @@ def _split(address: str) -> SplitResult | None:
 
 
 def _slashed(address: str) -> str:
-    """An address with slashes where a browser takes a backslash for one: before query and spot."""
+    """Return an address with slashes for backslashes before the query, as browsers read it."""
     found = re.match(r"[^?#]*", address)
     end = found.end() if found else 0
     return address[:end].replace("\\", "/") + address[end:]
@@ -211,9 +210,7 @@ def _without_following(query: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The same characters written in one way; one that separates stays apart from one that is
-    escaped so that it does not.
-    """
+    """Return a text in one percent-encoding; a separator and its escaped form stay different."""
     return _ESCAPED.sub(_unescaped, quote(text, safe=_SAFE))
 
 

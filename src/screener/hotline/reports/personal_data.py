@@ -1,7 +1,7 @@
-"""Telltales: what in a note may tell who somebody is. Warned of, never changed, never kept.
+"""Find words in a note that may identify a person. The note is neither changed nor stored.
 
-Arabic, also that of Morocco in Latin letters, French and English; digits of any script. It finds
-what is usual, and misses what is not: a note without a warning may still tell.
+It knows Arabic (also Moroccan in Latin letters), French and English, and digits of any script. It
+finds what is usual; a note without a finding may still identify somebody.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ _PAIR = re.compile(
 
 @dataclass(frozen=True)
 class Finding:
-    """What may tell who somebody is: its kind, and the words as they stand in the note."""
+    """Words of a note that may identify a person, and their kind."""
 
     kind: Kind
     words: str
 
 
 def find(note: str) -> tuple[Finding, ...]:
-    """What a note says that may tell who somebody is, each once, in the order of the note."""
+    """Return what may identify a person, each once, in the order of the note."""
     text = _plain(note)
     found: list[tuple[int, Finding]] = []
     taken: list[tuple[int, int]] = []
@@ -69,7 +69,7 @@ def find(note: str) -> tuple[Finding, ...]:
 
 
 def _plain(note: str) -> str:
-    """The note with Western digits, without what is not seen; letters stay what they are."""
+    """Return the note in NFC with Western digits and without invisible characters."""
     text = _MARKS.sub("", _UNSEEN.sub("", unicodedata.normalize("NFC", note)))
     return "".join(
         str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in text
@@ -108,8 +108,9 @@ def _names(text: str) -> Iterator[tuple[Kind, int, int]]:
 
 @cache
 def _given_names() -> frozenset[str]:
-    """Given names that many people in Morocco, France and Britain have; of the Arabic ones only
-    those that are seldom another word.
+    """Return common given names of Morocco, France and Britain.
+
+    Arabic names that are often another word are left out.
     """
     return frozenset(
         files("screener.hotline.reports").joinpath("given_names.txt").read_text("utf-8").split()
@@ -117,6 +118,5 @@ def _given_names() -> frozenset[str]:
 
 
 def _begins(text: str, at: int) -> bool:
-    """Whether a sentence begins there."""
     before = text[:at].rstrip()
     return not before or before[-1] in ".!?؟…:\n" or "\n" in text[len(before) : at]
