@@ -1,4 +1,4 @@
-"""A whole day of a hotline, from the first report to the figures, with the time given."""
+"""A day of a hotline, from the first report to the figures."""
 
 import json
 from datetime import timedelta
@@ -14,7 +14,7 @@ from screener.hotline.reports import reporting, status_file
 
 
 def answer(folder, notice, event, at):
-    """A partner's file."""
+    """Write a partner's answer."""
     facts = {"schema": "screener-acknowledgement/1", "notice": notice, "event": event}
     facts |= {"at": at.isoformat(), "by": "night shift"}
     (folder / "acknowledgements" / f"{event}.json").write_text(json.dumps(facts))
@@ -22,7 +22,7 @@ def answer(folder, notice, event, at):
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder with a picture of a person, the same mirrored, and a list that knows the picture."""
+    """Return a folder with a picture, its mirrored copy, and a list that has the picture."""
     picture = Image.open(IMAGES / "alley.jpg")
     picture.save(tmp_path / "mine.jpg", quality=92)
     ImageOps.mirror(picture).resize((240, 180)).save(tmp_path / "theirs.png")
@@ -34,7 +34,7 @@ def place(tmp_path):
 
 
 def pdq_of(path):
-    """The PDQ of a picture, by the library's own hasher."""
+    """Return the PDQ of a picture by the library's hasher."""
     from screener.hashing import pdq
     from screener.media.image import open_image
 
@@ -44,14 +44,13 @@ def pdq_of(path):
 
 
 def hour(hours):
-    """So many hours after the first report."""
+    """Return a time some hours after the first report."""
     return NOON + timedelta(hours=hours)
 
 
 def test_a_whole_day(place):
-    """An anonymous report of an address, and two with hashes of one picture (one mirrored), one of
-    them of the same page: gathered in one case, known to a list, assessed by two, matched only
-    after that, told in three languages to two partners, answered, removed; and the figures say so.
+    """Three reports gather in one case, match a list, are assessed by two, sent to two partners,
+    answered and removed.
     """
     desk = make_desk(place / "hotline", lists=[place / "known.list"])
     key = desk.folder / "hotline.pub"

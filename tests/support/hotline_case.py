@@ -4,15 +4,18 @@ import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import clips
 from paths import REPOSITORY
 
-from screener import HashList
+from screener import HashList, Screener
+from screener.hashing.hash import KINDS, Hash
 from screener.hotline.desk import Desk
-from screener.hotline.model.report import Report
+from screener.hotline.model.report import Item, Report
 from screener.hotline.reports import own_media, sealed
 from screener.hotline.reports.report_json import encode
 from screener.hotline.reports.sealed import Secret, proof
 from screener.screening.input.hasher import Target
+from screener.screening.input.located_hash import Located
 from screener.screening.policy import Policy
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -92,3 +95,44 @@ def listed(desk):
                 found[shown.source, shown.entry] = str(shown.state)
     assert sum(known.states.values()) == len(found)
     return found
+
+
+def verdict(desk, path):
+    """Return the verdict of a scan of a file with the hotline's list."""
+    return str(Screener(desk.own_list).screen(path).verdict)
+
+
+def illegal(desk, reference, monkeypatch, *made):
+    """Let two people assess a case as illegal, with items as if hashed from a file."""
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "screener.hotline.reports.own_media.hash_intact_files", lambda files: (made, ())
+        )
+        desk.assess(reference, by="amina", outcome="illegal", basis="seen", reason="x", at=NOON)
+        return desk.assess(reference, by="badr", outcome="illegal", reason="y", at=NOON)
+
+
+def make_list(folder, rows, source, **said):
+    """Create a list from rows of a CSV."""
+    file = folder.with_suffix(".csv")
+    file.write_text("id,pdq,md5,status\n" + "\n".join(rows) + "\n")
+    HashList.create(folder).import_file(file, source=source, **said)
+    return folder
+
+
+def row(item, entry, state="confirmed"):
+    """Return the CSV row of an item's PDQ."""
+    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    return f"{entry},{pdq.text},,{state}"
+
+
+def clip_of(codes):
+    """Return the item of a clip with these frames, a second apart."""
+    frames = [
+        Located(
+            Hash(KINDS["pdq"], code.tobytes(), 100), "upright", part=n, time=float(n), detail=99
+        )
+        for n, code in enumerate(codes)
+    ]
+    value = Hash(KINDS["vpdq"], clips.value_of(clips.clip(codes)))
+    return Item("video/mp4", True, (*frames, Located(value)))

@@ -32,7 +32,7 @@ def case(**fields):
     given = {
         "state": "assessed",
         "outcome": "illegal",
-        "seen": True,
+        "addresses_seen": True,
         "addresses": ("https://video.example/watch?v=1&list=a",),
         "hashes": (Hash.parse("sha1", SHA1),),
         "events": (Event("assessed", RECEIVED, "ann", "seen"),),

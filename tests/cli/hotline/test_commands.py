@@ -1,4 +1,4 @@
-"""The commands of reporters and of a hotline, as they are typed."""
+"""Run the commands of reporters and of a hotline."""
 
 import errno
 import json
@@ -30,13 +30,15 @@ PAGE = "https://x.example/1"
 
 @pytest.fixture
 def desk(tmp_path):
-    """A hotline."""
+    """Return a hotline."""
     return make_desk(tmp_path / "hotline")
 
 
 @pytest.fixture
 def run(desk, monkeypatch):
-    """Runs a command; its exit code and all that it says. Files are hashed in this process."""
+    """Return a function that runs a command: exit code and output. Files are hashed in this
+    process.
+    """
     for name in ("hash_files", "hash_intact_files"):
         monkeypatch.setattr(own_media, name, lambda paths: (tuple(map(item_of, paths)), ()))
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -62,10 +64,10 @@ def run(desk, monkeypatch):
         ("ar", "لا ت"),
     ],
 )
-def test_a_reporter_is_told_in_their_language_to_download_nothing(
+def test_create_prints_warnings_secret_and_helplines_in_the_language(
     run, desk, tmp_path, language, words
 ):
-    """And of what in a note may tell who they are, the secret to keep, and whom to turn to."""
+    """The warning not to download, words that may identify the reporter, secret, helplines."""
     code, told = run(
         "report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "--note",
         "je m'appelle Jean Dupont, 06 12 34 56 78", "--country", "MA", "--language", language,
@@ -88,11 +90,11 @@ def test_a_reporter_is_told_in_their_language_to_download_nothing(
         (click.Abort(), "interrupted"),
     ],
 )
-def test_no_report_is_left_whose_secret_was_not_told(
+def test_no_report_is_left_without_its_printed_secret(
     run, desk, tmp_path, monkeypatch, begins, error, words
 ):
-    """Wherever the disk becomes full before, or somebody presses Ctrl-C: it could not be followed,
-    nor taken back.
+    """If the disk is full or Ctrl-C is pressed before, since nobody could follow it or take it
+    back.
     """
     echo, said = click.echo, []
 
@@ -110,8 +112,8 @@ def test_no_report_is_left_whose_secret_was_not_told(
     assert any(text.startswith(begins) for text in said)
 
 
-def test_a_report_that_lacks_a_picture_says_so_by_its_exit_code(run, desk, tmp_path, monkeypatch):
-    """It is written all the same, and its secret told: the rest of it is worth handing over."""
+def test_a_report_that_lacks_a_picture_has_exit_code_2(run, desk, tmp_path, monkeypatch):
+    """It is written anyway, with its secret printed."""
     lost = own_media.HashingFailure(0, MediaError("truncated", "cut"))
     monkeypatch.setattr(own_media, "hash_files", lambda paths: ((), (lost,)))
     key, file = desk.folder / "hotline.pub", tmp_path / "r"
@@ -124,8 +126,8 @@ def test_a_report_that_lacks_a_picture_says_so_by_its_exit_code(run, desk, tmp_p
 
 
 def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
-    """The secret comes from standard input, so that no shell keeps it, in whatever encoding an
-    editor has kept it; a slip in it is told.
+    """The secret comes from standard input, in any encoding of an editor; a typing error is
+    refused.
     """
     key = desk.folder / "hotline.pub"
     _, told = run("report", "create", "--to", key, "--my-image", IMAGES / "alley.jpg", "-o",
@@ -161,21 +163,21 @@ def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
     assert "+212 5 11" in told
 
 
-def test_a_slip_in_the_corrections_of_helplines_costs_a_reporter_nothing(run, desk, tmp_path):
-    """The report is made, the slip told, and the package's helplines stand in."""
+def test_an_invalid_correction_of_helplines_does_not_stop_a_report(run, desk, tmp_path):
+    """The error is printed, and the package's helplines are used."""
     own = tmp_path / "helplines.toml"
     own.write_text('[emc-helpline]\nphon = "1"\n')
     code, told = run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE,
                      "-o", tmp_path / "r", "--helplines", own)  # fmt: skip
     assert code == 0
     assert (tmp_path / "r").exists()
-    assert "emc-helpline.phon is no field" in told
+    assert "emc-helpline.phon is not a field" in told
     assert "cyberconfiance.ma" in told
 
 
-def test_who_types_a_slip_is_told_whom_they_can_turn_to(run, desk, tmp_path):
-    """A picture that is not there, an option that is none, or one that is missing: the error, and
-    helplines, of the country and in the language as far as they were read.
+def test_a_usage_error_comes_with_helplines(run, desk, tmp_path):
+    """After a missing file, an unknown option or a missing one, in the country and language parsed
+    so far.
     """
     key = desk.folder / "hotline.pub"
     for slip in (("create", "--to", key, "--my-image", tmp_path / "none.jpg", "-o", "r"),
@@ -191,16 +193,14 @@ def test_who_types_a_slip_is_told_whom_they_can_turn_to(run, desk, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["status", "withdraw"])
-def test_a_country_that_stays_here_is_not_said_to_go_to_the_hotline(run, command):
-    """Of the commands for reporters only `create` tells the hotline a country: the help of the
-    others says what it is for, so that nobody keeps it back and reads helplines of elsewhere.
-    """
+def test_only_create_says_that_the_hotline_gets_the_country(run, command):
+    """The help of the other commands says that it selects helplines."""
     told = " ".join(run("report", command, "--help")[1].split())
     assert "Two letters, such as MA: for its helplines; a report contains it." in told
 
 
-def test_helplines_are_told_without_the_extra(run, monkeypatch):
-    """Where Babel is not installed: countries and languages by their codes."""
+def test_helplines_are_printed_without_the_extra(run, monkeypatch):
+    """Without Babel, countries and languages appear as codes."""
     monkeypatch.setitem(sys.modules, "babel", None)
     code, told = run("report", "create", "--country", "FR")
     assert code == 2
@@ -208,15 +208,15 @@ def test_helplines_are_told_without_the_extra(run, monkeypatch):
 
 
 def test_no_hotline_is_begun_without_the_extra(run, monkeypatch, tmp_path):
-    """A call that is refused leaves all as it was: no folder that is half made."""
+    """A refused call leaves no half-made folder."""
     monkeypatch.setitem(sys.modules, "nacl.public", None)
     code, told = run("hotline", "create", tmp_path / "new")
     assert (code, "pip install '.[hotline]'" in told) == (2, True)
     assert not (tmp_path / "new").exists()
 
 
-def test_the_operator_is_told_which_helplines_are_unchecked(run, desk, tmp_path):
-    """By the commands that make what reporters and the team read, until each has its day."""
+def test_the_operator_is_warned_of_unchecked_helplines(run, desk, tmp_path):
+    """By the commands that publish something, until each helpline has a date."""
     own = tmp_path / "helplines.toml"
     checked = [f'["{one.id}"]\nchecked = "2026-11-25"\n' for one in helplines.load()]
     for name in ("status", "page"):
@@ -230,7 +230,7 @@ def test_the_operator_is_told_which_helplines_are_unchecked(run, desk, tmp_path)
 
 
 def test_times_of_a_case_are_those_of_its_notices(run, desk):
-    """In the hotline's zone; in UTC where no file says one."""
+    """They are in the hotline's zone, or in UTC without a partners file."""
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     known = desk.folder / "partners.toml"
     text = known.read_text(encoding="utf-8")
@@ -244,10 +244,8 @@ def test_times_of_a_case_are_those_of_its_notices(run, desk):
     assert translator("en").moment(received) in run("case", "show", taken.case)[1]
 
 
-def test_a_page_of_results_is_made_as_before(run, tmp_path):
-    """`report RESULTS -o …` in any order of its arguments, and by its name; results may be called
-    what in its midst looks like an option.
-    """
+def test_report_takes_results_in_any_order_of_arguments(run, tmp_path):
+    """`report RESULTS -o …` works with and without the name of its subcommand."""
     results, odd = tmp_path / "results.jsonl", tmp_path / "a--language=fr.jsonl"
     results.write_text("")
     odd.write_text("")
@@ -261,10 +259,8 @@ def test_a_page_of_results_is_made_as_before(run, tmp_path):
     assert "create" in run("report", "--help")[1]
 
 
-def test_what_a_report_says_can_neither_be_opened_nor_write_to_a_terminal(run, desk):
-    """Addresses are defanged, and signs that turn, hide or move text are told as such, in a note,
-    an address and a list.
-    """
+def test_addresses_are_defanged_and_control_characters_escaped(run, desk):
+    """In a note, an address and the name of a list."""
     note = "one\x1b[2J\u202etwo\nthree\x07"
     (taken,) = take(desk, report_of(note=note, addresses=("https://x.example/\x1b[2J\u202ea",)))
 
@@ -278,9 +274,9 @@ def test_what_a_report_says_can_neither_be_opened_nor_write_to_a_terminal(run, d
     assert "three" in told
 
 
-def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
-    """Each step says where the case stands; what is not allowed is told, in the language asked for,
-    with exit code 2.
+def test_a_case_from_import_to_removal_by_commands(run, desk, tmp_path):
+    """Each step prints the state of the case; a step that is not allowed prints why and has exit
+    code 2.
     """
     run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "-o",
         tmp_path / "r")  # fmt: skip
@@ -325,10 +321,9 @@ def test_a_case_goes_its_way_by_commands(run, desk, tmp_path):
     assert case in run("case", "list", "--state", "refused")[1]
 
 
-def test_an_analyst_is_told_what_shows_too_little_to_match(run, desk, tmp_path):
-    """By whoever hashes it, and as long as it is held to be illegal: of a blank picture, and of a
-    clip that shows one, nothing matches but the very bytes; not of a copy with other bytes of a
-    picture that shows enough.
+def test_an_analyst_is_warned_of_files_with_too_little_detail(run, desk, tmp_path):
+    """A blank picture, and a clip of one, match byte for byte only; the warning lasts while the
+    case is illegal.
     """
     blank, clip_of_it, again = tmp_path / "b.png", tmp_path / "b.mp4", tmp_path / "again.png"
     Image.new("RGB", (200, 200), "grey").save(blank)
@@ -347,8 +342,8 @@ def test_an_analyst_is_told_what_shows_too_little_to_match(run, desk, tmp_path):
     assert warning not in run("case", "show", taken.case)[1]
 
 
-def test_overdue_is_told_by_the_exit_code(run, desk):
-    """0: all have time; 3: little is left; 1: over."""
+def test_overdue_has_an_exit_code_for_each_standing(run, desk):
+    """0: all have time; 3: little is left; 1: overdue."""
     assert run("case", "overdue") == (0, "")
     now = datetime.now(UTC)
     take(desk, report_of(addresses=("a",)), at=now - timedelta(hours=1))
@@ -360,10 +355,8 @@ def test_overdue_is_told_by_the_exit_code(run, desk):
     assert (code, told.startswith(late.case)) == (1, True)
 
 
-def test_what_somebody_has_to_decide_is_told_while_there_is_time(run, desk):
-    """That every partner refuses: when it is read, on the case, and in the list of what is due,
-    whose exit code says so.
-    """
+def test_a_refusal_by_every_partner_is_shown_before_the_case_is_late(run, desk):
+    """By `acknowledge`, `show` and `overdue`, whose exit code says so."""
     (taken,) = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))
     who = ("--outcome", "illegal", "--reason", "x", "--by")
     run("case", "assess", taken.case, "--basis", "seen", *who, "amina")
@@ -382,8 +375,8 @@ def test_what_somebody_has_to_decide_is_told_while_there_is_time(run, desk):
     assert (code, "have refused: meta" in told) == (3, True)
 
 
-def test_what_is_known_by_its_hashes_is_told_to_tell_no_address(run, desk, tmp_path):
-    """To whoever says so of a case with a page, and on the case."""
+def test_a_case_known_by_hashes_only_warns_that_notices_omit_addresses(run, desk, tmp_path):
+    """When it is assessed, and in `show`."""
     item = item_of(IMAGES / "alley.jpg")
     (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
     (tmp_path / "t.csv").write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
@@ -401,8 +394,8 @@ def test_what_is_known_by_its_hashes_is_told_to_tell_no_address(run, desk, tmp_p
     assert "Nobody has seen the addresses" in run("case", "show", taken.case)[1]
 
 
-def test_files_that_are_no_reports_are_told(run, desk, tmp_path):
-    """One among others costs itself; that it was not imported, the exit code says as well."""
+def test_files_that_are_no_reports_are_refused_one_by_one(run, desk, tmp_path):
+    """The others are imported; the exit code says that one was not."""
     (tmp_path / "x").write_text("x")
     code, told = run("case", "import", tmp_path / "x", "--by", "amina")
     assert (code, "no report to a hotline" in told) == (2, True)
@@ -413,8 +406,8 @@ def test_files_that_are_no_reports_are_told(run, desk, tmp_path):
     assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
 
 
-def test_a_notice_that_cannot_be_written_is_due_still(run, desk):
-    """It is told, and written when the partner's folder can be reached again; once."""
+def test_a_notice_that_cannot_be_written_waits(run, desk):
+    """It is written once, when the partner's folder can be reached again."""
     (taken,) = take(desk, report_of(item_of(IMAGES / "alley.jpg"), addresses=(PAGE,)))
     for by in ("amina", "badr"):
         run("case", "assess", taken.case, "--outcome", "illegal", "--by", by, "--reason", "x",
@@ -432,10 +425,10 @@ def test_a_notice_that_cannot_be_written_is_due_still(run, desk):
     assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
 
 
-def test_a_step_that_the_list_does_not_say_yet_is_no_success(run, desk, tmp_path, monkeypatch):
-    """While somebody else is at work in the list, what is recorded is told not to be in it, with
-    exit code 2, also by what only reads; a later command writes it.
-    """
+def test_a_step_that_could_not_be_written_to_the_list_has_exit_code_2(
+    run, desk, tmp_path, monkeypatch
+):
+    """While another process uses the list, also in reading commands; a later command writes it."""
     monkeypatch.setattr(database, "WAIT_SECONDS", 0.0)
     key, who = desk.folder / "hotline.pub", ("--by", "amina", "--reason", "x")
     for name in ("alley", "bridge"):
@@ -467,10 +460,8 @@ def test_a_step_that_the_list_does_not_say_yet_is_no_success(run, desk, tmp_path
     assert not desk.own_list.matchable
 
 
-def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path):
-    """Not over the hotline's own files, of which the key and the casebook are lost for good, nor
-    over a picture; over what it wrote itself, and over an empty file, it is.
-    """
+def test_publishing_overwrites_only_its_own_files(run, desk, tmp_path):
+    """Not the hotline's key or casebook, nor a picture; an empty file may be overwritten."""
     photo = tmp_path / "photo.html"
     photo.write_bytes(b"\xff\xd8\xff\xe0")
     os.mkfifo(tmp_path / "pipe.html")
@@ -490,8 +481,8 @@ def test_what_is_published_is_written_over_nothing_else(run, desk, tmp_path):
     assert names == ["made", "made.html", "photo.html"]
 
 
-def test_a_page_is_written_to_the_name_of_one_only(run, desk, tmp_path):
-    """Where a name ends otherwise, what was asked for is something else, such as a table."""
+def test_a_page_needs_a_name_ending_in_html(run, desk, tmp_path):
+    """Another suffix is refused."""
     (tmp_path / "results.jsonl").write_text("")
     for name in ("x.txt", "x.pdf", "x"):
         for call in (("hotline", "page"), ("report", tmp_path / "results.jsonl")):
@@ -503,10 +494,8 @@ def test_a_page_is_written_to_the_name_of_one_only(run, desk, tmp_path):
     assert [one.name for one in tmp_path.glob("x*")] == []
 
 
-def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, desk):
-    """The space that French has before a colon stands there, and nothing in its place: it is of the
-    sentence, and not of the partner's file. The exit code says that one could not be read.
-    """
+def test_an_invalid_answer_is_described_in_the_languages_typography(run, desk):
+    """In French with its space before a colon. The exit code says that one could not be read."""
     answers = desk.folder / "to/meta/acknowledgements"
     answers.mkdir(parents=True)
     (answers / "a.json").symlink_to(desk.folder / "hotline.key")
@@ -515,10 +504,8 @@ def test_why_an_answer_is_none_is_said_in_the_typography_of_the_language(run, de
     assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told
 
 
-def test_the_change_of_shift_sees_what_waits_for_a_second_analyst(run, desk):
-    """A case that one person holds to be illegal is told from one that nobody has looked at, until
-    a second has spoken, or the first one is contradicted.
-    """
+def test_the_list_shows_which_cases_wait_for_a_second_analyst(run, desk):
+    """Until a second one has assessed the case, or disagreed."""
     now = datetime.now(UTC)
     seen, _ = take(desk, report_of(addresses=(PAGE,)), report_of(addresses=(f"{PAGE}/2",)), at=now)
     desk.assess(seen.case, by="amina", outcome="illegal", basis="seen", reason="x", at=now)
@@ -528,9 +515,9 @@ def test_the_change_of_shift_sees_what_waits_for_a_second_analyst(run, desk):
     assert "a second analyst" not in run("case", "list")[1]
 
 
-def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(run, desk):
-    """It would never be late, and no step is before its report: `overdue` tells it, a step says
-    what to do, and `restart` has its time begin now, which it does for no other case.
+def test_a_case_received_in_the_future_can_be_restarted(run, desk):
+    """`overdue` lists it, a step says what to do, and `restart` starts its 24 hours; of no other
+    case.
     """
     now = datetime.now(UTC)
     ahead = take(desk, report_of(addresses=(PAGE,)), at=now + timedelta(days=365))[0].case
@@ -554,15 +541,15 @@ def test_a_case_that_came_in_by_a_clock_that_was_ahead_is_told_and_begins_anew(r
     assert '"step":"restarted"' in log.replace(": ", ":")
 
 
-def test_a_reference_is_read_as_it_is_copied_from_an_arabic_text(run, desk):
-    """Where it stands between characters that nobody sees. One that is not even text is none."""
+def test_a_reference_copied_from_arabic_text_is_accepted(run, desk):
+    """Invisible characters around it are dropped."""
     case = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))[0].case
     assert run("case", "show", f"\u2068{case}\u2069 ")[0] == 0
     assert run("case", "show", f"{case}\udcff") == (2, f"screener: there is no case {case}\ufffd\n")
 
 
-def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):
-    """The error says which: to reverse what is illegal, and else that a report begins a case."""
+def test_an_error_says_how_to_correct_an_assessment(run, desk):
+    """By `reverse` if it is illegal, otherwise by a new report."""
     now = datetime.now(UTC)
     case, other = (take(desk, report_of(addresses=(page,)), at=now)[0].case
                    for page in (PAGE, f"{PAGE}/2"))  # fmt: skip
@@ -577,8 +564,8 @@ def test_a_case_that_was_decided_by_mistake_has_a_way_on(run, desk):
     assert "screener case reverse" in told
 
 
-def test_a_known_picture_is_told_in_a_line_for_each_distance(run, desk):
-    """And not in one for each of the dozen kinds of hashes that it has, before all else."""
+def test_matches_of_one_record_share_a_line_for_each_distance(run, desk):
+    """Not one line for each of a dozen kinds."""
     now, alley = datetime.now(UTC), item_of(IMAGES / "alley.jpg")
     case = take(desk, report_of(alley), at=now)[0].case
     for by in ("amina", "badr"):
@@ -590,8 +577,8 @@ def test_a_known_picture_is_told_in_a_line_for_each_distance(run, desk):
     assert re.search(r"/item, confirmed \(ahash, .*, md5, pdq, .*, distance 0\)$", known[0])
 
 
-def test_a_list_of_the_settings_that_is_not_there_is_to_be_mounted(run, desk, tmp_path):
-    """No report is taken in without it, and nobody is told to make an empty one in its place."""
+def test_a_missing_list_of_the_settings_stops_the_import(run, desk, tmp_path):
+    """The message asks to mount it, not to create an empty one."""
     gone = tmp_path / "gone.list"
     (desk.folder / "settings.toml").write_text(f'analysts = ["amina"]\ntrusted = ["{gone}"]\n')
     file = sealed_file(desk, report_of(addresses=(PAGE,)), "r")
@@ -600,8 +587,8 @@ def test_a_list_of_the_settings_that_is_not_there_is_to_be_mounted(run, desk, tm
     assert "import FILE" not in told
 
 
-def test_a_partner_that_is_out_of_reach_keeps_no_other_from_being_asked(run, desk):
-    """Its notice is recorded and waits, and so it is told; the exit code says that one does."""
+def test_an_unreachable_partner_does_not_stop_the_other_notices(run, desk):
+    """Its notice is recorded and waits; the exit code says so."""
     now, who = datetime.now(UTC), ("--by", "amina", "--reason", "x")
     cases = [
         take(desk, report_of(addresses=(f"{PAGE}/{number}",)), at=now)[0].case for number in "12"
@@ -625,10 +612,8 @@ def test_a_partner_that_is_out_of_reach_keeps_no_other_from_being_asked(run, des
     ("en", ("Morocco", "France", "Arabic, French")), ("fr", ("Maroc", "arabe, français")),
     ("ar", ("المغرب", "فرنسا", "العربية")),
 ])  # fmt: skip
-def test_a_case_shows_the_countries_and_the_languages_that_its_reports_say(
-    run, desk, language, words
-):
-    """On which it hangs who is to be told; of each report, until its reporter takes it back."""
+def test_a_case_shows_countries_and_languages_of_its_reports(run, desk, language, words):
+    """Until a reporter withdraws the report."""
     said = [report_of(addresses=(PAGE,), language=one, country=where)
             for one, where in (("ar", "MA"), ("fr", "FR"), ("fr", "MA"), ("fr", None))]  # fmt: skip
     case = take(desk, *said, at=datetime.now(UTC))[0].case
@@ -637,10 +622,8 @@ def test_a_case_shows_the_countries_and_the_languages_that_its_reports_say(
     assert desk.case(case).countries == ("MA", "FR")
 
 
-def test_what_an_analyst_pastes_may_hold_signs_that_nobody_sees(run, desk):
-    """A name or a reason from an Arabic text: nobody would find what is wrong with it. They are not
-    kept, so that the person is the same one.
-    """
+def test_invisible_characters_in_names_and_reasons_are_dropped(run, desk):
+    """A name pasted from Arabic text is the same person."""
     now = datetime.now(UTC)
     case = take(desk, report_of(addresses=(PAGE,)), at=now)[0].case
     desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=now)

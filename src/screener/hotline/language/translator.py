@@ -277,6 +277,6 @@ def unreviewed() -> tuple[Language, ...]:
     )
 
 
-def _is_signed(said: Mapping[str, object], text: bytes) -> bool:
-    language_name = all(str(said.get(name, "")).strip() for name in ("by", "on"))
-    return language_name and said.get("sha256") == hashlib.sha256(text).hexdigest()
+def _is_signed(signature: Mapping[str, object], text: bytes) -> bool:
+    complete = all(str(signature.get(name, "")).strip() for name in ("by", "on"))
+    return complete and signature.get("sha256") == hashlib.sha256(text).hexdigest()

@@ -14,8 +14,7 @@ from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import visible
 
 _SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
-# What a program may read as a dot or a colon, as its normal form tells, but for one: the full stop
-# of Chinese and Japanese, which stands for a dot in the names of hosts.
+# It counts as a dot in host names, although it is none in NFKC.
 _IDEOGRAPHIC_STOP = "\u3002"
 
 
@@ -40,24 +39,24 @@ THE_PICTURE = marked(
     "this is the picture itself, not an address: give the address of the page that shows it"
 )
 
-# What sites add to say where a reader came from: it names the reader, not the page.
-_FOLLOWING = re.compile(
+# Parameters by which sites track readers; they do not belong to the page.
+_TRACKING = re.compile(
     r"utm_[a-z_]+|fbclid|gclid|dclid|msclkid|igsh(?:id)?|mc_eid|mibextid|twclid|ttclid", re.A | re.I
 )
 _PORTS = {"http": 80, "https": 443}
 _SAFE = "!$&'()*+,;=:@/?-._~%"
 _ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
 _UNRESERVED = re.compile(r"[\w.~-]", re.A)
-# A browser passes over ends of lines in an address.
+# Browsers ignore these in an address.
 _BROKEN = re.compile(r"[\t\r\n]")
-# Characters that names of hosts have had of their own since IDNA 2008.
+# Characters that IDNA 2008 allows in host names and Python's codec maps to others.
 _DEVIATING = re.compile("[ßς\u200c\u200d]")
-# What is not seen and parts letters of a name, a host's too, in Persian for instance.
+# Invisible, but part of words, and of host names, in Persian for instance.
 _JOINERS = "\u200c\u200d"
 _JOINED = re.compile(r"%E2%80%8[CD]", re.I)
-# A host without a scheme, as people write it.
+# A host as people write it, without a scheme.
 _HOST = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
-# Between a scheme and a host a browser needs no slash where it knows the scheme.
+# Browsers need no slash between a scheme that they know and the host.
 _PARTS = re.compile(
     r"(?P<scheme>h(?:tt|xx)ps?\[?:\]?/*|(?:ftp|wss?):/*|[a-z][a-z0-9+.-]*\[?:\]?//)?"
     r"(?P<host>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<spot>#.*)?",
@@ -98,7 +97,7 @@ def checked(text: str) -> str:
     parts = _written(address)
     if parts is None:
         return address
-    query = _without_following(parts["query"][1:])
+    query = _without_tracking(parts["query"][1:])
     host = parts["host"].rpartition("@")[2]
     return parts["scheme"] + host + parts["path"] + (f"?{query}" if query else "") + parts["spot"]
 
@@ -135,7 +134,7 @@ def _written(address: str) -> dict[str, str] | None:
     Returns None for other texts, such as a mail or chat address, which is a name at a host.
     """
     found = _PARTS.fullmatch(_slashed(address))
-    if found is None or "|" in found["host"]:  # parts of an eD2k link are apart by lines
+    if found is None or "|" in found["host"]:  # as in an eD2k link
         return None
     parts = {name: text or "" for name, text in found.groupdict().items()}
     if parts["scheme"]:
@@ -171,12 +170,12 @@ def normalised(address: str) -> str:
     name, _, port = host.rpartition(":")
     if name and port == str(_PORTS[parts.scheme.lower()]):
         host = name
-    # No name that a page can have stays as it is, and so does one of which Python makes another.
+    # An invalid name stays as it is, and so does one that Python would map to another.
     if not _DEVIATING.search(host):
         with contextlib.suppress(UnicodeError):
             host = host.encode("idna").decode()
     path = _plain(parts.path).rstrip("/")
-    query = _plain(_without_following(parts.query))
+    query = _plain(_without_tracking(parts.query))
     spot = _plain(parts.fragment.partition(":~:")[0])
     ends = (f"?{query}" if query else "") + (f"#{spot}" if spot else "")
     return host.removeprefix("www.") + path + ends
@@ -204,9 +203,9 @@ def _slashed(address: str) -> str:
     return address[:end].replace("\\", "/") + address[end:]
 
 
-def _without_following(query: str) -> str:
-    kept = [part for part in query.split("&") if not _FOLLOWING.fullmatch(part.partition("=")[0])]
-    return "&".join(filter(None, kept))
+def _without_tracking(query: str) -> str:
+    parts = [part for part in query.split("&") if not _TRACKING.fullmatch(part.partition("=")[0])]
+    return "&".join(filter(None, parts))
 
 
 def _plain(text: str) -> str:

@@ -37,14 +37,14 @@ class Item:
 
         Each has the picture's detail score as its quality, which decides whether it is compared.
         """
-        kept = [
+        hashes = [
             one
             for one in self.hashes
             if one.orientation == "upright"
             and one.region != "enlarged"
             and not (self.moving and one.hash.kind.perceptual)
         ]
-        return tuple(Hash(one.hash.kind, one.hash.value, score_of(one)) for one in kept)
+        return tuple(Hash(one.hash.kind, one.hash.value, score_of(one)) for one in hashes)
 
 
 @dataclass(frozen=True)

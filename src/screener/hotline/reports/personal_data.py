@@ -16,7 +16,7 @@ from typing import Literal
 
 Kind = Literal["name", "phone", "email"]
 
-# Signs that are not seen, and that may stand between the letters of what is looked for.
+# Invisible characters that may stand between letters.
 _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _MARKS = re.compile("[\u064b-\u0652\u0640]")  # vowels and lengthening of Arabic
 _AT = r"(?:@|\s*[\[({]\s*(?:at|a|arobase|chez)\s*[\])}]\s*|\s+(?:at|arobase|آت|أت)\s+)"
@@ -95,7 +95,7 @@ def _names(text: str) -> Iterator[tuple[Kind, int, int]]:
             yield "name", *match.span("name")
     given = _given_names()
     for match in _PAIR.finditer(text):
-        # The first word of a sentence has a capital anyhow.
+        # The first word of a sentence has a capital anyway.
         if not _begins(text, match.start()) or match.group().split()[0].casefold() in given:
             yield "name", *match.span("name")
     for match in re.finditer(_WORD, text):
