@@ -112,20 +112,13 @@ class Desk:
         return sorted(due, key=lambda case: case.due)
 
     def concerns(self, case: Case, *, at: datetime | None = None) -> list[Sentence]:
-        """Return what somebody has to decide about a case, however much time is left.
-
-        The case came in by a clock that was ahead, partners refuse to remove the item, or a trusted
-        list no longer confirms it.
-        """
+        """Return what somebody has to decide about a case, however much time is left."""
         with database.reading(self.folder) as connection:
             hashes = casebook.item_hashes(connection, case.reference)
         return concerns.concerns_of(case, hashes, self.settings, now=_now(at))
 
     def too_little_detail(self, case: Case) -> int:
-        """Return how many files hashed for a case can match byte for byte only.
-
-        They have too little detail. It is 0 unless somebody assessed the case as illegal.
-        """
+        """Return how many files hashed for an illegal case can match byte for byte only."""
         with database.reading(self.folder) as connection:
             return assessing.too_little_detail(connection, case)
 
@@ -186,10 +179,9 @@ class Desk:
         """Record an authorised analyst's assessment of a case.
 
         `illegal` needs a `basis` (`seen` or `known`) and counts once a second analyst agrees.
-        `files` are hashed in a process of their own and not stored; the hotline matches by these
-        hashes. The second analyst's files are compared with the first one's, and not listed. The
-        first analyst may assess again, with a basis. Raises ValueError for an unknown outcome or
-        basis.
+        `files` are hashed in a process of their own and not stored; the second analyst's are
+        compared with the first one's, which are then matched. The first analyst may assess again,
+        with a basis. Raises ValueError for an unknown outcome or basis.
         """
         # A mistyped outcome must not count as `illegal`.
         _check_choice("an outcome", outcome, get_args(Outcome))
@@ -295,7 +287,6 @@ class Desk:
         return status_file.write(statuses, day=_now(at).astimezone(zone).date())
 
     def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:
-        """Return person, reason and time as they are recorded. Raises HotlineError."""
         by, reason = settings.checked_name(by), settings.checked_line(reason, marked("a reason"))
         self.settings.check_analyst(by)
         return by, reason, _now(at)

@@ -54,7 +54,6 @@ def load(corrections: str | PathLike[str] | None = None) -> tuple[Helpline, ...]
 
 
 def _helpline(table: Table) -> Helpline | None:
-    """Return a helpline, or None if the operator removed it."""
     table.check_names(_FIELDS)
     removed = table.values.get("remove", False)
     if not isinstance(removed, bool):

@@ -42,8 +42,6 @@ _UNCHECKED = Terms(tlp="RED", redistribution=False)
 
 @dataclass(frozen=True)
 class _PendingRecord:
-    """A record to be written to the list."""
-
     entry: str
     state: State
     by: str
@@ -52,10 +50,9 @@ class _PendingRecord:
 
 
 def write(folder: Path, own: Terms) -> list[Unlisted]:
-    """Bring the hotline's list up to date with the casebook; `own` are the terms of its own hashes.
+    """Bring the hotline's list up to date; `own` are the terms of its own hashes.
 
-    Returns the records that cannot be listed. They stop no other record, since anybody may have
-    sent them.
+    Returns the records that cannot be listed. They stop no other record.
     """
     failed: list[Unlisted] = []
     for source, terms in ((REPORTED, _UNCHECKED), (CONFIRMED, own)):
@@ -94,8 +91,6 @@ def _import_each(
 ) -> tuple[list[_PendingRecord], list[Unlisted]]:
     """Import records together or, if that fails, one by one. Returns those written, and the
     failures.
-
-    If another process is using the list, no record is tried alone, since each would wait.
     """
     try:
         _import(folder, source, records, terms)
@@ -144,7 +139,6 @@ def _pending_records(connection: sqlite3.Connection, source: str) -> list[_Pendi
 
 
 def _import(folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms) -> None:
-    """Import records. Raises HotlineError, after importing the rest, if something was left out."""
     out, tally = io.StringIO(newline=""), Tally()
     neutral_csv.write(out, [_row(source, one) for one in records], tally, Wants())
     file = folder / f"{_TEMPORARY}{secrets.token_hex(8)}.csv"
@@ -171,8 +165,7 @@ def _import(folder: Path, source: str, records: Sequence[_PendingRecord], terms:
 def _release_repeated_values(hash_list: HashList, source: str, record: _PendingRecord) -> None:
     """Make a value searchable that very many records have.
 
-    In a list from elsewhere it would be what a faulty tool writes. Here our own tools computed
-    each: a picture that is reported a hundred times is still that picture.
+    Elsewhere it would come from a faulty tool; here it is a picture that is reported very often.
     """
     (shown,) = hash_list.show(record.entry, source=source, alone=True)
     excluded: dict[str, set[str | None]] = {}
@@ -191,7 +184,7 @@ def _release_repeated_values(hash_list: HashList, source: str, record: _PendingR
 
 
 def _fit_video(one: Hash) -> Hash:
-    """Return a hash that fits into a line of the list: of a long video every n-th frame."""
+    """Return a hash that fits into a line of the list, of a long video every n-th frame."""
     fitted, step = one, 1
     while one.kind.video and len(fitted.text) > _LONGEST_VIDEO:
         step *= -(-len(fitted.text) // _LONGEST_VIDEO)
@@ -200,7 +193,6 @@ def _fit_video(one: Hash) -> Hash:
 
 
 def _row(source: str, record: _PendingRecord) -> Entry:
-    """Return a record as it is imported. The narrowest terms of its hashes are its labels."""
     labels: dict[str, set[str]] = {}
     for terms in record.terms:
         fields = terms.to_dict()

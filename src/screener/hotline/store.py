@@ -173,7 +173,6 @@ class Store:
 
 
 def _check_free(folder: Path) -> None:
-    """Raise HotlineError unless a hotline can be created in a folder."""
     try:
         names = {path.name for path in folder.iterdir()} - {_LOCK}
     except NotADirectoryError:
@@ -183,10 +182,7 @@ def _check_free(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Create a hotline's files, replacing those of an interrupted creation.
-
-    Settings and partners files stay, since somebody may have filled them in.
-    """
+    """Create a hotline's files. After an interrupted creation, filled-in files stay."""
     shutil.rmtree(folder / own_list.FOLDER, ignore_errors=True)
     log = folder / case_log.FILE
     for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):

@@ -52,7 +52,6 @@ def update(folder: Path, settings: Settings) -> None:
 def _current_terms(
     folder: Path, references: Sequence[str], settings: Settings
 ) -> dict[tuple[str, str], str]:
-    """Return terms as JSON by case and by origin of the hashes."""
     terms: dict[tuple[str, str], list[Terms]] = {}
     for reference in references:
         with database.reading(folder) as connection:
@@ -63,7 +62,6 @@ def _current_terms(
 
 
 def _list_states(settings: Settings) -> Mapping[Path, object]:
-    """Return the generation and terms of each trusted list that can be opened."""
     states: dict[Path, object] = {}
     for path in settings.trusted:
         try:

@@ -44,7 +44,6 @@ _REFERENCE = click.argument("reference", metavar="CASE", type=_pasted)
 
 
 def _desk(store: Path, say: Translator) -> Desk:
-    """Open the hotline, with warnings of its backlog and of unreviewed translations."""
     desk = open_desk(store, say)
     unreviewed = unreviewed_notice(say)
     if unreviewed is not None and say.language != "en":
@@ -316,7 +315,6 @@ def restart(reference: str, store: Path, by: str, reason: str, say: Translator) 
 
 
 def _print_partners_to_inform(case: Case, say: Translator) -> None:
-    """Print the partners whose notices no longer hold."""
     for sent in case.sent:
         click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
                        notice=sent.notice), err=True)  # fmt: skip

@@ -128,7 +128,6 @@ def create(
 def _print_report(
     created: CreatedReport, output: Path, my_images: tuple[Path, ...], say: Translator
 ) -> None:
-    """Print what a report lacks, what may identify the reporter, and its secret."""
     for failure in created.failures:
         name = my_images[failure.index].name
         click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
@@ -183,7 +182,6 @@ def withdraw(key: Path, output: Path, country: str | None, say: Translator) -> i
 
 
 def _ask_secret(say: Translator) -> Secret:
-    """Read the secret without showing it, from the terminal or standard input."""
     from screener.hotline.reports.sealed import Secret
 
     if sys.stdin is None:

@@ -1,7 +1,6 @@
 """Commands in Arabic, French or English, by `--language` or the environment.
 
-Help texts and errors are English in the code and translated when shown. Names of options, commands
-and values are the same in all languages.
+Help texts and errors are English in the code and translated when shown. Names stay the same.
 """
 
 from __future__ import annotations
@@ -166,7 +165,7 @@ class TranslatedGroup(_Translated, click.Group):
 
 
 def translated(command: Callable[..., int]) -> Callable[..., int]:
-    """Decorate a command that takes `say`, the user's translator, and print its errors with it."""
+    """Decorate a command that takes `say`, a translator, and print its errors with it."""
 
     @LANGUAGE_OPTION
     @wraps(command)
@@ -238,13 +237,11 @@ def _line(text: str, say: Callable[[str], str]) -> str:
 
 
 def _summary(command: click.Command, say: Translator) -> str:
-    """Return the first sentence of a command's help."""
     first, more, _ = translated_help(command.help or "", say).partition("\n\n")[0].partition(". ")
     return f"{first}." if more else first
 
 
 def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[str, str] | None:
-    """Return an option and its help."""
     if not isinstance(param, click.Option):
         return None
     bare = copy.copy(param)

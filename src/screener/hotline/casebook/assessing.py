@@ -1,8 +1,8 @@
 """Assessing: two analysts together decide that an item is illegal and is matched.
 
-No report does, nor does one person alone. `illegal` needs a basis: an authorised analyst has seen
-the item under the hotline's procedure, or a trusted list has it confirmed. Matched are then hashes
-that the hotline computed itself or that the trusted list has, never those of a reporter's computer.
+`illegal` needs a basis: an authorised analyst has seen the item, or a trusted list has it
+confirmed. Matched are then the hotline's own hashes or the trusted list's, never those of a
+reporter.
 """
 
 from __future__ import annotations
@@ -72,11 +72,7 @@ def record_opinion(
 
 
 def _begins_anew(settings: Settings, opinion: Opinion, first: str) -> bool:
-    """Return whether an opinion replaces the first one.
-
-    It does if the same person gives another basis or other files, or if the first person may no
-    longer assess, so that nobody could confirm it.
-    """
+    """Return whether an opinion replaces the first one, of the same or a former analyst."""
     return bool(opinion.basis) and (
         name_key(opinion.by) == name_key(first) or not settings.authorises(first)
     )
@@ -94,10 +90,7 @@ def _already_decided(case: Case) -> str:
 def _give_not_illegal(
     connection: sqlite3.Connection, case: Case, opinion: Opinion, *, proposed: bool
 ) -> None:
-    """Record `not_illegal`, for which one person suffices, since nothing is matched or sent.
-
-    Against a first opinion of `illegal` it deletes that opinion and leaves the case open.
-    """
+    """Record `not_illegal`. One person suffices, or takes back a first opinion of `illegal`."""
     if opinion.basis is not None or opinion.items:
         raise HotlineError(marked("a basis and files are for what is illegal"))
     casebook.drop_proposal(connection, case.reference)
@@ -151,7 +144,6 @@ def _confirm(
     connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion, first: str,
     basis: Basis,
 ) -> None:  # fmt: skip
-    """Assess the case as illegal, on the basis of the first opinion."""
     _check_second(settings, case, opinion, first, basis)
     _check_items(connection, case, opinion)
     if basis == "known":
@@ -179,7 +171,6 @@ def _confirm(
 def _check_second(
     settings: Settings, case: Case, opinion: Opinion, first: str, basis: Basis
 ) -> None:
-    """Raise HotlineError unless a second person confirms what the first one recorded."""
     if name_key(opinion.by) == name_key(first):
         raise HotlineError(
             marked(
@@ -201,10 +192,7 @@ def _check_second(
 
 
 def _check_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -> None:
-    """Raise HotlineError unless the second person hashed each item that the first one did.
-
-    Two people confirm what is going to match, not only that the case is about something illegal.
-    """
+    """Raise HotlineError unless both people hashed the same items, which are going to match."""
     proposed = casebook.own_items(connection, case.reference)
     for hashes in proposed:
         if not any(is_same_item(item, hashes) for item in opinion.items):
@@ -219,10 +207,10 @@ def _check_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -
 
 
 def is_same_item(item: Item, hashes: Sequence[Hash]) -> bool:
-    """Return whether an item is the one that hashes were computed from.
+    """Return whether hashes were computed from the same item as another one.
 
-    It is if the bytes are equal, if a picture lies within PDQ's radius in any orientation, or if
-    most frames of a clip agree. A picture with too little detail needs equal bytes.
+    By equal bytes, PDQ's radius in any orientation, or most frames of a clip. A picture with too
+    little detail needs equal bytes.
     """
     digests = {one for one in hashes if one.kind.digest}
     if any(one.hash in digests for one in item.hashes):
@@ -256,10 +244,7 @@ def _has_detail(score: int | None) -> bool:
 
 
 def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
-    """Return how many files hashed for a case can match byte for byte only.
-
-    They have too little detail. It is 0 unless somebody assessed the case as illegal.
-    """
+    """Return how many files hashed for an illegal case can match byte for byte only."""
     if case.proposed_by is None and case.outcome != "illegal":
         return 0
     count = 0
@@ -271,7 +256,6 @@ def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
 
 
 def _is_compared(one: Hash) -> bool:
-    """Return whether anything can match by a perceptual hash."""
     if one.kind.video:
         return vpdq.matches(one)
     if one.quality is not None and one.quality < one.kind.floor:
@@ -325,7 +309,6 @@ def confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
 
 
 def _check_confirmed(case: Case, settings: Settings) -> list[ItemHash]:
-    """Return what trusted lists confirm now. Raises HotlineError if that is nothing."""
     listed = confirmed_hashes(case, settings)
     if not listed:
         raise HotlineError(

@@ -1,8 +1,7 @@
-"""Case log: the audit log with one line for each step of a case.
+"""Case log: the audit log with one line for each step of a case, written after the commit.
 
-Lines are written after the commit of the casebook. Each is identified by its number and written
-once. The log is not continued if its head is not signed with the key of the settings: the next
-signature would cover lines that anybody may have changed. Nor does a signed log go on unsigned.
+A log whose head is not signed with the key of the settings is not continued: the next signature
+would cover lines that anybody may have changed.
 """
 
 from __future__ import annotations
@@ -64,19 +63,17 @@ def _write_lines(folder: Path, log: AuditFile) -> None:
 
 
 def _is_behind(folder: Path, log: AuditFile) -> bool:
-    """Return whether the log lacks lines or its head."""
     return not log.lines or not log.headed or _last(folder, log) < _newest(folder)
 
 
 def _newest(folder: Path) -> int:
-    """Return the number of the casebook's newest line for the log."""
     with database.reading(folder) as connection:
         (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
     return int(newest)
 
 
 def _last(folder: Path, log: AuditFile) -> int:
-    """Return the number of the newest line in the log. Raises HotlineError if it is another log."""
+    """Return the newest line's number in the log. Raises HotlineError if it is another log."""
     last = log.last(_EVENT)
     done = 0 if last is None else last.get("seq")
     if type(done) is not int:

@@ -1,8 +1,7 @@
 """Casebook: queries and changes of the database that holds all cases.
 
-The database is the truth. What follows from it outside is written after the commit, and again at
-the next opening if that was interrupted: lines of the log (`case_log`), records of the hotline's
-list (`own_list`) and notices in the folders of partners (`notifying`).
+The log (`case_log`), the hotline's list (`own_list`) and partners' folders (`notifying`) are
+written from it after each commit, and again at the next opening if that was interrupted.
 """
 
 from __future__ import annotations

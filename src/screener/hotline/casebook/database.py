@@ -1,7 +1,6 @@
 """The casebook's database: its schema, its creation, and transactions.
 
-It uses a rollback journal, since a write-ahead log would keep deleted data in a second file.
-Readers wait for a writer. The first connection after a crash rolls back what was not committed.
+Its rollback journal keeps no deleted data, unlike a write-ahead log.
 """
 
 from __future__ import annotations

@@ -33,10 +33,9 @@ IntakeStatus = Literal["new", "joined", "repeated", "withdrawn", "refused"]
 class IntakeResult:
     """The result for one sealed file, by `status`.
 
-    `new`: it began the case. `joined`: it was put into an existing case. `repeated`: it was
-    imported before. `withdrawn`: it takes a report back; without a case, the report has not come in
-    yet. `refused`: nothing changed, and `reason` says why. `list_matches` are the listed records
-    that its hashes match.
+    `new`: it began the case. `joined`: an existing case. `repeated`: imported before. `withdrawn`:
+    it takes a report back, which has not come in yet if there is no case. `refused`: nothing
+    changed, and `reason` says why.
     """
 
     file: str
@@ -76,10 +75,7 @@ def look_up(screener: Screener, report: Report) -> ReportMatches:
 
 
 def _queries(item: Item) -> tuple[Located, ...]:
-    """Return the hashes to look up.
-
-    For a clip these are its frames in all orientations, not the vPDQ value, which is upright only.
-    """
+    """Return the hashes to look up: for a clip its frames, since its vPDQ is upright only."""
     if not any(one.hash.kind.name == "pdq" for one in item.hashes):
         return item.hashes
     return tuple(one for one in item.hashes if not one.hash.kind.video)
@@ -125,7 +121,6 @@ def _store_matches(
     connection: sqlite3.Connection, case: str, report: Report, matches: ReportMatches,
     candidates: Sequence[str],
 ) -> None:  # fmt: skip
-    """Store the list matches of a report, and relate its case to the other candidates."""
     pairs = [pair for one in candidates if one != case for pair in ((case, one), (one, case))]
     connection.executemany("INSERT OR IGNORE INTO related VALUES (?, ?)", pairs)
     connection.executemany(
@@ -140,10 +135,9 @@ def _store_matches(
 def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str) -> bool:
     """Return whether a report belongs into a case.
 
-    It does not if the case is closed or was assessed as not illegal, since the page may show
-    something else by now. A notice lists all pages of its case as seen by the analysts. So after
-    the first opinion no report with an unseen page joins. If only hashes identify the case, nobody
-    saw any page, and a report with an address begins a new case.
+    Not if the case is closed or not illegal: the page may show something else by now. After the
+    first opinion no unseen page joins, since a notice lists all pages of its case as seen; nor does
+    a report with an address join a case that only hashes identify.
     """
     outcome, seen = connection.execute(
         "SELECT outcome, seen FROM cases WHERE reference = ?", (case,)
@@ -170,10 +164,7 @@ def _pages(report: Report) -> set[str]:
 def _candidate_cases(
     connection: sqlite3.Connection, report: Report, matches: ReportMatches
 ) -> list[tuple[str, str]]:
-    """Return the cases of the report's item with their states.
-
-    Those that match most come first, among equals the oldest.
-    """
+    """Return the cases of the report's item with their states, those with most matches first."""
     # A page may show many items, so a picture counts more than an address.
     votes: Counter[str] = Counter()
     pages: Counter[str] = Counter()
@@ -248,8 +239,7 @@ def withdraw(
     """Erase what a report contained, and withdraw its hashes from the hotline's list.
 
     A case without another report is withdrawn too, unless an analyst assessed it as illegal: the
-    reporter may be the offender, so only analysts take that back. Confirmed hashes and the
-    addresses of an illegal case stay.
+    reporter may be the offender. Confirmed hashes and the addresses of an illegal case stay.
     """
     row = connection.execute(
         "SELECT reference, in_case, withdrawn FROM reports WHERE proof = ?", (report_proof,)

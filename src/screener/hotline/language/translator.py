@@ -1,8 +1,7 @@
 """Translator: the hotline's texts in Arabic, French or English.
 
-English texts stand in the code. The others are in `locale/<language>/LC_MESSAGES/screener.po`, read
-without compiling, so that an operator can correct them. Babel writes dates and numbers as in
-Morocco, France and Britain.
+`locale/<language>/LC_MESSAGES/screener.po` is read without compiling, so that an operator can
+correct it. Babel writes dates and numbers as in Morocco, France and Britain.
 """
 
 from __future__ import annotations
@@ -58,10 +57,9 @@ class Translator:
     """Translates messages into one language.
 
     `say("Case {reference} is closed.", reference=…)` returns the translation filled with values;
-    without values it returns it unfilled. A value that is a Sentence or a HotlineError is
-    translated too. `say.plural` fills a number as `{n}`. Other values become one line of plain
-    text; in Arabic, and if they are written from right to left, they are isolated (U+2068, U+2069)
-    to keep their order. The page that a text fills escapes it.
+    without values it returns it unfilled. Sentences and HotlineErrors among the values are
+    translated. Other values become one line of plain text, isolated (U+2068, U+2069) if they could
+    turn the text around them. The page that a text fills escapes it.
     """
 
     language: Language
@@ -192,7 +190,6 @@ class Translator:
 
 
 def _offset(local: datetime) -> str:
-    """Return `UTC` or `UTC+01:00`, since few readers know names such as WEST."""
     seconds = int((local.utcoffset() or timedelta()).total_seconds())
     if not seconds:
         return "UTC"
@@ -212,11 +209,7 @@ def translator(language: Language) -> Translator:
 
 
 def _compiled(catalogue: Catalog) -> gettext.GNUTranslations:
-    """Compile a catalogue for the standard library, with its plural rules.
-
-    Leaves out a translation with placeholders that its message lacks, such as by a slip in a
-    correction; its English text is used.
-    """
+    """Compile a catalogue, without translations whose placeholders their message lacks."""
     from babel.messages.mofile import write_mo
 
     for message in catalogue:
@@ -229,7 +222,6 @@ def _compiled(catalogue: Catalog) -> gettext.GNUTranslations:
 
 
 def _placeholders(texts: str | Iterable[str] | None) -> set[str | None]:
-    """Return the placeholders of some texts, and "{" for one that cannot be parsed."""
     names: set[str | None] = set()
     for text in (texts,) if isinstance(texts, str) else texts or ():
         try:

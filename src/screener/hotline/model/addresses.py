@@ -75,9 +75,9 @@ def is_picture(address: str) -> bool:
 def checked(text: str) -> str:
     """Return an address as it goes into a report.
 
-    Takes out a name and password, and tracking parameters of known sites. Drops invisible
-    characters around the address and before its path; percent-encodes those inside. Raises
-    HotlineError if it is no address, a local file, or the picture itself.
+    Drops user name, password, tracking parameters, and invisible characters around it; those inside
+    are percent-encoded. Raises HotlineError if it is no address, a local file, or the picture
+    itself.
     """
     address = _seen(unicodedata.normalize("NFC", text))
     if _PICTURE.match(address):
@@ -129,10 +129,7 @@ def _is_around(character: str) -> bool:
 
 
 def _written(address: str) -> dict[str, str] | None:
-    """Return the parts of an address as written, the host with any user name.
-
-    Returns None for other texts, such as a mail or chat address, which is a name at a host.
-    """
+    """Return the parts of an address, or None for other texts, such as a mail or chat address."""
     found = _PARTS.fullmatch(_slashed(address))
     if found is None or "|" in found["host"]:  # as in an eD2k link
         return None
@@ -147,16 +144,15 @@ def _written(address: str) -> dict[str, str] | None:
 
 
 def _is_host(text: str) -> bool:
-    """Return whether a text begins with a host, also one with percent-encoded joiners."""
     return _HOST.match(_JOINED.sub("", text)) is not None
 
 
 def normalised(address: str) -> str:
     """Return the same text for two addresses of one page.
 
-    It ignores scheme, `www.`, the usual port, the last slash, the case of the host,
-    percent-encoding without effect and tracking parameters. It keeps what follows `#`, which names
-    the page on many sites. Spaces and characters that look alike are equal in the host only.
+    Ignores scheme, `www.`, the usual port, the last slash, the case of the host, percent-encoding
+    without effect and tracking parameters. Keeps what follows `#`, which names the page on many
+    sites.
     """
     text = unicodedata.normalize("NFC", _BROKEN.sub("", address).strip())
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
@@ -182,12 +178,10 @@ def normalised(address: str) -> str:
 
 
 def _alike(text: str) -> str:
-    """Return a text in NFKC, which makes look-alikes equal."""
     return unicodedata.normalize("NFKC", text)
 
 
 def _split(address: str) -> SplitResult | None:
-    """Return the parts of a web address, or None."""
     try:
         parts = urlsplit(address)
         found = parts.scheme.lower() in _PORTS and bool(parts.netloc)

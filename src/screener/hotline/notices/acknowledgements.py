@@ -134,7 +134,7 @@ def _text(fields: Mapping[str, Any], name: str, longest: int) -> str:
 
 
 def _filled_in(fields: Mapping[str, Any], name: str, longest: int, example: str) -> str:
-    """Return a text that the partner has filled in, not the example's."""
+    """Return a text that differs from the example's."""
     text = _text(fields, name, longest)
     if text == example:
         message = marked("{field} is still the example: fill it in")
@@ -178,13 +178,11 @@ class UnreadFile:
 def read_folder(
     partner: Partner, *, sent: Mapping[str, datetime], now: datetime
 ) -> tuple[list[Acknowledgement], list[UnreadFile]]:
-    """Return the answers in a partner's folder in the order of their times, and the unreadable
-    files.
+    """Return the answers in a partner's folder by time, and the unreadable files.
 
-    `sent` are the partner's notices with the times at which they were written. Files stay and are
-    read again the next time, so the caller records each event once. Only names in `.json` count,
-    and of more than `MOST` the newest, so that old answers do not hide new ones. A folder that
-    cannot be read counts as one unreadable file; a missing one is empty if nothing was sent.
+    `sent` are the partner's notices with the times at which they were written. Files stay, so the
+    caller records each event once. Of more than `MOST` files, the newest count. A folder that
+    cannot be read counts as one file; a missing one is empty if nothing was sent.
     """
     folder = partner.folder / ACKNOWLEDGEMENTS
     try:
@@ -211,7 +209,6 @@ def read_folder(
 
 
 def _newest(folder: Path) -> tuple[list[str], int]:
-    """Return the names of the newest files, sorted, and the number of the others."""
     count = 0
 
     def arrivals() -> Iterator[tuple[int, str]]:
@@ -257,7 +254,6 @@ def _bytes(path: Path) -> bytes:
 
 
 def _read(descriptor: int) -> bytes:
-    """Read a file up to one byte beyond the limit."""
     pieces = bytearray()
     while len(pieces) <= LONGEST and (piece := os.read(descriptor, LONGEST + 1 - len(pieces))):
         pieces += piece

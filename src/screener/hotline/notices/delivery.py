@@ -25,8 +25,7 @@ def stage(
     """Write the files into a hidden folder beside the final one, for its owner only, and sync it.
 
     Does nothing if the partner has the notice already. The partner's folder is created for its
-    `first` notice only: later, a missing folder is not mounted, and files written there would reach
-    nobody. Replaces what a killed process left.
+    `first` notice only: later, a missing folder is not mounted.
     """
     final, temporary = folder / notice, _temporary(folder, notice)
     with _errors(final):
@@ -75,10 +74,7 @@ def _temporary(folder: Path, notice: str) -> Path:
 
 
 def _check_mounted(folder: Path) -> None:
-    """Raise HotlineError if a partner's folder has not been written to before.
-
-    A folder that is not mounted looks as if the partner had fetched everything.
-    """
+    """Raise HotlineError for an unmounted folder, which looks as if all had been fetched."""
     if not (folder / ACKNOWLEDGEMENTS).is_dir():
         message = marked(
             "{file} is missing, though this partner was sent a notice before: mount its"
@@ -97,7 +93,6 @@ def _errors(final: Path) -> Iterator[None]:
 
 
 def _check_same_notice(final: Path, notice: str, case: str) -> None:
-    """Raise HotlineError if the folder holds something else."""
     try:
         fields = json.loads((final / "notice.json").read_text(encoding="utf-8"))
         same = (fields["notice"], fields["case"]) == (notice, case)

@@ -74,9 +74,9 @@ def make_notice(
 ) -> Notice:  # fmt: skip
     """Return the notice of a case to a partner, with the id `notice` and the time `at`.
 
-    `hashes` are those of the case's item (`casebook.item_hashes`), never those of reporters
-    (`case.hashes`). Addresses that no analyst has seen are left out. Raises HotlineError if the
-    case is not open and illegal, if the id is invalid, or if nothing is left to send.
+    `hashes` are those of the case's item, never those of reporters (`case.hashes`). Addresses that
+    no analyst has seen are left out. Raises HotlineError if the case is not open and illegal, if
+    the id is invalid, or if nothing is left to send.
     """
     if case.outcome != "illegal" or case.state not in ("assessed", "notified"):
         message = marked(

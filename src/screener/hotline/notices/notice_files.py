@@ -1,8 +1,4 @@
-"""Render a notice: JSON for machines; plain text and HTML for people, in each of their languages.
-
-docs/hotline.md describes the JSON. Addresses are defanged in the texts for people. Hashes are
-exact, since the partner compares them.
-"""
+"""Render a notice: JSON for machines, plain text and HTML for people in their languages."""
 
 from __future__ import annotations
 
@@ -35,7 +31,6 @@ def _title(notice: Notice, say: Translator) -> str:
 
 
 def _facts(notice: Notice, say: Translator) -> Iterator[tuple[str, str]]:
-    """Yield names and values as plain text."""
     zone = notice.hotline.zone
     yield say("Notice"), notice.id
     yield say("Case"), notice.case

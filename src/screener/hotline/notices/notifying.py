@@ -68,8 +68,8 @@ def notify(
 def deliver_pending(folder: Path) -> list[Unwritten]:
     """Deliver the notices that are still due. Returns those that failed.
 
-    Each is staged where the partner does not look, then renamed. The staging is recorded first, so
-    a notice is delivered once, however often the process is killed and however soon it is fetched.
+    The staging of each is recorded before it is renamed to where the partner looks, so it is
+    delivered once, however often the process is killed.
     """
     with database.reading(folder) as connection:
         due = connection.execute(
@@ -157,9 +157,8 @@ def _record(
     connection: sqlite3.Connection, partner: Partner, case: str, answer: Acknowledgement, *,
     by: str, at: datetime,
 ) -> bool:  # fmt: skip
-    """Record an answer. Returns whether it is new.
-
-    A partner's latest answer counts, by its own clock: it may restore what it had removed.
+    """Record an answer. Returns whether it is new. A partner's latest answer counts, by its own
+    clock.
     """
     time = casebook.format_time(answer.at)
     if not _store_answer(connection, answer, time):
@@ -183,10 +182,7 @@ def _record(
 
 
 def _store_answer(connection: sqlite3.Connection, answer: Acknowledgement, time: str) -> bool:
-    """Store an answer, unless it is old. Returns whether it was stored.
-
-    If a removal and a refusal have the same time, the removal counts.
-    """
+    """Store an answer unless it is old. At one time, a removal counts before a refusal."""
     update = f"UPDATE sent SET {answer.event} = :at"
     new = f"WHERE notice = :notice AND {answer.event} IS NULL"
     if answer.event == "removed":
@@ -203,13 +199,11 @@ def _all_removed(case: Case) -> bool:
 
 
 def _ended_by_answers(case: Case) -> bool:
-    """Return whether answers led to the present state, not a person."""
     event = latest_run((event.state, event) for event in case.events)
     return event is not None and isinstance(event.reason, Sentence)
 
 
 def _reason(partner: Partner, answer: Acknowledgement) -> Sentence:
-    """Return an answer as one line: partner, event, person and note."""
     values = {"partner": partner.id, "event": EVENT_NAMES[answer.event], "by": answer.by}
     if answer.note:
         return marked("{partner}: {event} ({by}): {note}", note=answer.note, **values)

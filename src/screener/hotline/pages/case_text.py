@@ -79,7 +79,6 @@ def detail_lines(
 
 
 def _notice_lines(case: Case, sent: Sent, say: Translator, zone: tzinfo) -> Iterator[str]:
-    """Yield the lines of a notice and its answers."""
     yield say(
         "Notice {notice} to {partner}: {time}", notice=sent.notice, partner=sent.partner,
         time=say.moment(sent.at, zone),

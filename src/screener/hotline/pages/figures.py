@@ -148,25 +148,20 @@ def _median(times: list[timedelta]) -> timedelta | None:
 
 
 def _duration(case: Case, sent: Sent) -> timedelta | None:
-    """Return the time from report to removal, or None."""
     removed = _removed(case, sent)
     return None if removed is None else _since_report(case, removed)
 
 
 def _since_report(case: Case, removed: datetime) -> timedelta:
-    """Return how long a removal took. It is at least 0, since the partner's clock may be behind."""
+    """Return how long a removal took, at least 0, since the partner's clock may be behind."""
     return max(removed - case.received, timedelta(0))
 
 
 def _removed(case: Case, sent: Sent) -> datetime | None:
-    """Return when a partner removed the item, or None.
-
-    Without an answer it is when an analyst closed the case as removed, the latest possible time.
-    """
+    """Return when a partner removed the item, at the latest when the case was closed as removed."""
     closed = case.state == "removed" and sent.refused is None
     return sent.removed or (case.since if closed else None)
 
 
 def _is_expected(case: Case) -> bool:
-    """Return whether the content is still to be removed."""
     return case.state != "withdrawn" and case.outcome != "not_illegal"

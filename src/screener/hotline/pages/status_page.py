@@ -135,14 +135,11 @@ def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator
 
 
 def _when(now: datetime, hotline: Hotline, say: Translator) -> Callable[[datetime], str]:
-    """Return a formatter of times that names the zone only if its offset differs from that of
-    `now`.
-    """
+    """Return a formatter of times that omits the zone if its offset is that of `now`."""
     return lambda at: html.bdi(say.moment(at, hotline.zone, beside=now))
 
 
 def _time(case: Case, now: datetime, say: Translator) -> str:
-    """Return the time left or overdue as HTML; its colour is not the only sign."""
     how = case.standing(now)
     length = html.bdi(say.duration(case.remaining(now)))
     message = say("overdue by {time}") if how == "overdue" else say("{time} left")

@@ -1,7 +1,6 @@
 """Hash pictures and clips for a hotline, by every kind, in a confined worker process.
 
-Reporters use it on their own computers, and analysts for the hotline's own hashes. Only hashes come
-back: nothing of the picture, and no name, size or time of its file.
+Reporters and analysts use it. Nothing but hashes comes back.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class HashingFailure:
 
 @dataclass(frozen=True)
 class _HashTask:
-    """The task of the worker process, which receives it once."""
+    """The task of the worker process."""
 
     tells: ClassVar = ()
     kinds: ClassVar = _STILL
@@ -93,9 +92,8 @@ class _HashTask:
 def hash_files(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     """Return an Item for each file, and the files that could not be hashed.
 
-    Each is opened in a worker process, which may crash, hang or run out of memory without affecting
-    other files. A damaged file counts if a picture of it decodes. A script that calls this guards
-    its main part by `if __name__ == "__main__":`.
+    A damaged file counts if a picture of it decodes. Each is opened in a worker process, so a
+    script guards its main part by `if __name__ == "__main__":`.
     """
     return _hash_all(paths, damaged=True)
 
@@ -136,7 +134,6 @@ def _moves(hashed: Hashed) -> bool:
 
 
 def _item(hashed: Hashed) -> Item | None:
-    """Return the item of a file, or None if no picture of it was hashed."""
     hashes = tuple(_rounded(one) for one in _shown(hashed.hashes))
     if hashed.media is None or not any(one.hash.kind.perceptual for one in hashes):
         return None
@@ -144,10 +141,7 @@ def _item(hashed: Hashed) -> Item | None:
 
 
 def _shown(hashes: Iterable[Located]) -> Iterable[Located]:
-    """Yield the hashes of visible frames.
-
-    A thumbnail or an appended file may be another picture, such as the one before it was cropped.
-    """
+    """Yield the hashes of visible frames; a thumbnail or appended file may be another picture."""
     return (one for one in hashes if one.part_kind == "frame" and one.region in REGIONS)
 
 

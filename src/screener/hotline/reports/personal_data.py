@@ -108,10 +108,7 @@ def _names(text: str) -> Iterator[tuple[Kind, int, int]]:
 
 @cache
 def _given_names() -> frozenset[str]:
-    """Return common given names of Morocco, France and Britain.
-
-    Arabic names that are often another word are left out.
-    """
+    """Return common given names of Morocco, France and Britain that are seldom another word."""
     return frozenset(
         files("screener.hotline.reports").joinpath("given_names.txt").read_text("utf-8").split()
     )

@@ -1,7 +1,6 @@
 """Sealed files: a report encrypted to a hotline's public key, in one of two lengths.
 
-A NaCl sealed box: only the hotline's secret key opens it, and two boxes of the same content share
-nothing but their first line. docs/hotline.md lists what an onlooker still learns.
+A NaCl sealed box. docs/hotline.md lists what an onlooker still learns.
 """
 
 from __future__ import annotations

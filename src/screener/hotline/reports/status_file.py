@@ -1,8 +1,7 @@
 """Status file: published by a hotline, it shows each reporter, and nobody else, how a case stands.
 
-Only the reporter and the hotline have the key that finds and decrypts an entry. Entries have one
-length and a random order, and random ones are added up to a power of two. Every file has its own
-salt, so that entries cannot be followed from one file to the next.
+Only the reporter and the hotline have the key of an entry. Entries have one length and a random
+order, and random ones are added up to a power of two. Each file has its own salt.
 """
 
 from __future__ import annotations
