@@ -43,6 +43,6 @@ def test_a_killed_step_loses_no_case_and_repeats_no_notice(base, step):
     for name in ("trial", "done"):
         subprocess.run(["rm", "-rf", base.with_name(name)], check=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["kills"] == KILLS
-    print(step, told)
+    result = json.loads(done.stdout)
+    assert result["kills"] == KILLS
+    print(step, result)

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notice_case import HELD, HOTLINE, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
+from notice_case import HOTLINE, ITEM_HASHES, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
 from paths import REPOSITORY
 
 from screener import Hash
@@ -29,7 +29,7 @@ NAMES = sorted(
 )
 
 
-def write(folder, *, one=None, to=None, at=WRITTEN, notice="N-1", hashes=HELD):
+def write(folder, *, one=None, to=None, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES):
     """Stage and deliver the example notice; return its folder."""
     whom = to or partner(folder)
     made = make_notice(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
@@ -144,7 +144,7 @@ def test_hashes_are_withheld_by_their_terms(tmp_path, terms, audience, why_not):
 
 def test_only_kinds_of_the_partner_are_sent(tmp_path):
     """A hash of two sources goes once, under the narrower terms."""
-    twice = [ItemHash(HELD[0].hash, "a list", Terms(tlp="CLEAR")), *HELD]
+    twice = [ItemHash(ITEM_HASHES[0].hash, "a list", Terms(tlp="CLEAR")), *ITEM_HASHES]
     to = partner(tmp_path, kinds=("pdq",))
     made = make_notice(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=twice)
 
@@ -290,9 +290,9 @@ def test_an_unwritable_folder_is_a_hotline_error(tmp_path):
 def test_repr_shows_no_hash(tmp_path):
     """Of a notice and an item's hash."""
     made = make_notice(
-        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=HELD
+        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES
     )
-    for shown in (repr(made), repr(HELD[0]), repr(case())):
+    for shown in (repr(made), repr(ITEM_HASHES[0]), repr(case())):
         assert PDQ not in shown
         assert SHA1 not in shown
 

@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notice_case import HELD, HOTLINE, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
+from notice_case import HOTLINE, ITEM_HASHES, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
 from paths import REPOSITORY
 
 from screener.errors import HotlineError, printable
@@ -84,7 +84,7 @@ def notice_page(language, folder, *, addresses=("https://a.example/",), text="x"
     hotline = replace(HOTLINE, name=text, contact=text, legal_basis=text)
     to = replace(partner(folder), name=text)
     one = case(addresses=tuple(addresses))
-    made = make_notice(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=HELD)
+    made = make_notice(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES)
     return notice_files.render_html(made, translator(language))
 
 
@@ -95,7 +95,7 @@ def cases(text="meta"):
         came = NOW - hours * HOUR
         return Case(
             f"C-{number}", state, came, ("r",), outcome="illegal", basis="the basis",
-            addresses=("https://a.example/",), hashes=(HELD[0].hash,),
+            addresses=("https://a.example/",), hashes=(ITEM_HASHES[0].hash,),
             events=(Event(state, came + HOUR, "ann", "the reason"),), **fields,
         )  # fmt: skip
 

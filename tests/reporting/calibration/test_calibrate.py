@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from command_process import screener
 from drawn_videos import clip
-from notice_case import HELD, HOTLINE, RECEIVED, WRITTEN, case, partner
+from notice_case import HOTLINE, ITEM_HASHES, RECEIVED, WRITTEN, case, partner
 
 from screener import Policy, Screener, output
 from screener.errors import ListError, MediaError, OutputError, PolicyError, ScreenerError
@@ -328,7 +328,7 @@ def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
     count = Count.of(0, 1)
     told = Calibration("known", 1, "policy", 1, 0, 0, 0, {}, count, (), {})
     one = make_notice(
-        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=HELD
+        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES
     )
 
     def calibrated():

@@ -25,7 +25,7 @@ from screener.screening.policy import Policy
 
 _SECONDS = 600.0  # for one file: a reporter can wait for a long clip
 _STILL = tuple(kind for kind in KINDS.values() if kind.computed and not kind.video)
-# Frames of a clip are hashed by PDQ only: more kinds would make the report ten times as long.
+# Frames of a clip are hashed by PDQ only: other kinds would make the report ten times as long.
 _MOVING = tuple(kind for kind in _STILL if kind.digest or kind.name == "pdq")
 
 # Sentences for the reasons of a MediaError.
@@ -63,15 +63,16 @@ class HashingFailure:
 
 
 @dataclass(frozen=True)
-class _HashTask:
-    """The task of the worker process."""
+class HashTask:
+    """The task of the worker process: how it hashes one file."""
 
     tells: ClassVar = ()
     kinds: ClassVar = _STILL
 
     policy: Policy
 
-    def visit(self) -> _HashTask:
+    def visit(self) -> HashTask:
+        """Return the task itself, which holds no open file."""
         return self
 
     def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed:
@@ -117,9 +118,9 @@ def _hash_all(
 
     items: list[Item] = []
     failures: list[HashingFailure] = []
-    task = _HashTask(Policy(seconds=_SECONDS))
+    task = HashTask(Policy(seconds=_SECONDS))
     for index, hashed in enumerate(each(task, map(str, paths), jobs=1)):
-        item = _item(hashed)
+        item = item_from(hashed)
         if item is not None and (damaged or hashed.trouble is None):
             items.append(item)
         else:
@@ -133,7 +134,8 @@ def _moves(hashed: Hashed) -> bool:
     return media is not None and (media.type in CONTAINERS or media.frames > 1)
 
 
-def _item(hashed: Hashed) -> Item | None:
+def item_from(hashed: Hashed) -> Item | None:
+    """Return the item of a hashed file, or None if no picture of it was hashed."""
     hashes = tuple(_rounded(one) for one in _shown(hashed.hashes))
     if hashed.media is None or not any(one.hash.kind.perceptual for one in hashes):
         return None

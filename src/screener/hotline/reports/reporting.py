@@ -75,10 +75,7 @@ def create(
     addresses = tuple(dict.fromkeys(map(checked, addresses)))
     items, failures = own_media.hash_files(my_images)
     if not addresses and not items:
-        if failures:
-            file, why = Path(my_images[failures[0].index]).name, failures[0].why
-            raise HotlineError(marked("{file} cannot be hashed: {reason}"), file=file, reason=why)
-        raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
+        raise _nothing_to_report(my_images, failures)
     secret = Secret.make()
     report = Report(
         secrets.token_hex(16),
@@ -91,13 +88,7 @@ def create(
         note,
         items,
     )
-    content = encode(report)
-    try:
-        decode(content)  # the hotline would refuse it, and could inform nobody
-    except UnsealError:
-        message = marked("this is too much for one report: make several")
-        raise HotlineError(message) from None
-    _write(Path(path), seal(content, recipient), day)
+    _write(Path(path), seal(_encode_checked(report), recipient), day)
     findings = personal_data.find("\n".join((note, *addresses) if note else addresses))
     return CreatedReport(secret, findings, failures)
 
@@ -148,6 +139,26 @@ def _check(
         len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
     ):
         raise HotlineError(marked("a country is two letters, such as MA"))
+
+
+def _nothing_to_report(
+    my_images: Sequence[FilePath], failures: Sequence[HashingFailure]
+) -> HotlineError:
+    if not failures:
+        return HotlineError(marked("a report needs an address, or a picture that can be hashed"))
+    file = Path(my_images[failures[0].index]).name
+    message = marked("{file} cannot be hashed: {reason}")
+    return HotlineError(message, file=file, reason=failures[0].why)
+
+
+def _encode_checked(report: Report) -> bytes:
+    """Return a report as JSON. Raises HotlineError if the hotline would refuse it."""
+    content = encode(report)
+    try:
+        decode(content)
+    except UnsealError:
+        raise HotlineError(marked("this is too much for one report: make several")) from None
+    return content
 
 
 def _write(path: Path, data: bytes, day: date) -> None:
