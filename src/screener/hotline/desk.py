@@ -61,9 +61,7 @@ class Desk:
 
     @property
     def backlog(self) -> Backlog:
-        """Return what is recorded but not yet written elsewhere, as of the last step or the
-        opening.
-        """
+        """Return what is recorded but not yet written elsewhere, as of the last step."""
         return self._store.backlog
 
     @property
@@ -96,8 +94,9 @@ class Desk:
             return casebook.load_case(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
-        """Return all cases, or those in some states, oldest first. Raises ValueError for an unknown
-        state.
+        """Return all cases, or those in some states, oldest first.
+
+        Raises ValueError for an unknown state.
         """
         for state in states:
             _check_choice("a state", state, get_args(State))
@@ -264,9 +263,7 @@ class Desk:
         return self.case(reference)
 
     def restart(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
-        """Restart the 24 hours of a case that was received in the future, by a clock that was
-        ahead.
-        """
+        """Restart the 24 hours of a case that was received in the future."""
         by, reason, now = self._decision(by, reason, at)
         with self._store.exclusive(), self._store.writing() as connection:
             case = casebook.load_case(connection, reference)

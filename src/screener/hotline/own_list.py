@@ -89,8 +89,9 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
 def _import_each(
     folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms
 ) -> tuple[list[_PendingRecord], list[Unlisted]]:
-    """Import records together or, if that fails, one by one. Returns those written, and the
-    failures.
+    """Import records together or, if that fails, one by one.
+
+    Returns those written, and the failures.
     """
     try:
         _import(folder, source, records, terms)

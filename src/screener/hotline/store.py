@@ -61,8 +61,9 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path) -> Store:
-        """Create a hotline in a new or empty folder, or finish an interrupted creation. Raises
-        HotlineError.
+        """Create a hotline in a new or empty folder, or finish an interrupted creation.
+
+        Raises HotlineError.
         """
         check_library()
         with contextlib.suppress(FileExistsError):

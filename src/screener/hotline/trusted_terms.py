@@ -18,8 +18,7 @@ _META = "granted"  # the row with the states of the lists at the last update
 
 
 def update(folder: Path, settings: Settings) -> None:
-    """Update the stored terms of hashes from trusted lists, and queue changed records to be
-    written.
+    """Update the stored terms of hashes from trusted lists, and queue changed records.
 
     Hashes that a list no longer confirms keep their terms, as do those of an unreachable list;
     `concerns` reports both. Does nothing if the lists have not changed since the last update.

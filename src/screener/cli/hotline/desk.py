@@ -42,9 +42,7 @@ def open_desk(store: Path, say: Translator) -> Desk:
 
 
 def listing_exit_code(desk: Desk, say: Translator, *references: str) -> int:
-    """Return 2, after a message, if the hotline's list lacks what was recorded of these cases, or
-    0.
-    """
+    """Print a message and return 2 if the hotline's list lacks a step of these cases, else 0."""
     failed: dict[str, str] = {}
     for entry, reason in desk.backlog.records:
         failed.setdefault(entry.partition("/")[0], reason)

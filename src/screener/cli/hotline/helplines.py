@@ -34,8 +34,9 @@ def load_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline,
 
 
 def print_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
-    """Print the helplines for a reporter. A mistake in the operator's corrections is only a
-    warning.
+    """Print the helplines for a reporter.
+
+    A mistake in the operator's corrections is only a warning.
     """
     from screener.hotline import helplines
 

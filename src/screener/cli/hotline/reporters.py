@@ -58,9 +58,7 @@ class _ForReporters(TranslatedCommand):
 
 
 def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
-    """Decorate a command that takes `say` and `country`; print helplines after it, even if it
-    fails.
-    """
+    """Decorate a command that takes `say` and `country`, and print helplines after it."""
 
     @_COUNTRY
     @HELPLINES

@@ -286,8 +286,9 @@ def _parse_time_or_none(text: str | None) -> datetime | None:
 def store_item_hashes(
     connection: sqlite3.Connection, case: str, hashes: Iterable[ItemHash], *, item: int = 0
 ) -> None:
-    """Store hashes of a case's item. A stored hash stays, so the hotline's own come before a
-    list's.
+    """Store hashes of a case's item.
+
+    A stored hash stays, so the hotline's own come before a list's.
     """
     connection.executemany(
         "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -319,8 +320,9 @@ def item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
 
 
 def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
-    """Return the hotline's own hashes of each file. A hash of several files counts for the first
-    only.
+    """Return the hotline's own hashes of each file.
+
+    A hash of several files counts for the first only.
     """
     items: dict[int, list[Hash]] = {}
     for number, kind, value, quality in connection.execute(

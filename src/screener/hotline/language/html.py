@@ -52,8 +52,9 @@ def definition_list(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def page(opening: str, say: Translator, title: str, body: str) -> str:
-    """Return a page in a language and its direction. `title` is a Translator's text, `body` is
-    HTML.
+    """Return a page in a language and its direction.
+
+    `title` is a Translator's text, `body` is HTML.
     """
     style = files("screener.hotline.language").joinpath("page.css").read_text(encoding="utf-8")
     return (

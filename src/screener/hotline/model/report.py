@@ -32,10 +32,10 @@ class Item:
 
     @property
     def upright(self) -> tuple[Hash, ...]:
-        """Return the hashes of the upright picture, with and without its frame; of a clip no single
-        frames.
+        """Return the hashes of the upright picture, with and without its frame.
 
-        Each has the picture's detail score as its quality, which decides whether it is compared.
+        A clip has no hashes of single frames here. Each has the picture's detail score as its
+        quality, which decides whether it is compared.
         """
         hashes = [
             one

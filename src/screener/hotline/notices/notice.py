@@ -44,9 +44,7 @@ class Notice:
         return self.partner.legal_basis or self.hotline.legal_basis
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the contents of `notice.json`: hashes, exact addresses, and nothing of what was
-        withheld.
-        """
+        """Return the contents of `notice.json`, with exact addresses and hashes."""
         return {
             "schema": SCHEMA,
             "notice": self.id,

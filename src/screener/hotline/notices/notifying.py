@@ -111,8 +111,9 @@ def _stage(folder: Path, directory: Partners, notice: str, reference: str, partn
 def _deliver_or_retract(
     folder: Path, directory: Partners, notice: str, reference: str, partner: str
 ) -> bool:
-    """Deliver a staged notice, or remove it if the case ended. Returns whether the partner has got
-    it.
+    """Deliver a staged notice, or remove it if the case ended.
+
+    Returns whether the partner has got it.
     """
     with database.reading(folder) as connection:
         case = casebook.load_case(connection, reference)
@@ -157,8 +158,9 @@ def _record(
     connection: sqlite3.Connection, partner: Partner, case: str, answer: Acknowledgement, *,
     by: str, at: datetime,
 ) -> bool:  # fmt: skip
-    """Record an answer. Returns whether it is new. A partner's latest answer counts, by its own
-    clock.
+    """Record an answer.
+
+    Returns whether it is new. A partner's latest answer counts, by its own clock.
     """
     time = casebook.format_time(answer.at)
     if not _store_answer(connection, answer, time):
