@@ -139,8 +139,8 @@ def test_a_whole_day(place):
         "received", "received", "received", "received", "assessed", "notified", "notified",
         "notified", "notified", "removed",
     ]  # fmt: skip
-    told = status_file.read(desk.statuses(at=hour(28)), made[0].secret)
-    assert (told.state, told.received, told.since) == (
+    output = status_file.read(desk.statuses(at=hour(28)), made[0].secret)
+    assert (output.state, output.received, output.since) == (
         "removed", NOON.date(), hour(27).date(),
     )  # fmt: skip
     found = figures.figures(desk.cases(), now=hour(28))

@@ -57,12 +57,12 @@ def run(tmp_path, monkeypatch):
 
 def answer(folder, event):
     """Write the page's own answer into a partner's folder, for the notice there."""
-    (said,) = blocks(section("What you answer", PARTNERS), "json")
+    (example,) = blocks(section("What you answer", PARTNERS), "json")
     text = (REPOSITORY / "docs/acknowledgement.schema.json").read_text(encoding="utf-8")
     schema = json.loads(text)
-    jsonschema.validate(json.loads(said), schema, cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(json.loads(example), schema, cls=jsonschema.Draft202012Validator)
     (notice,) = [one.name for one in folder.iterdir() if one.name.startswith("N-")]
-    facts = json.loads(said) | {"notice": notice, "event": event}
+    facts = json.loads(example) | {"notice": notice, "event": event}
     facts["at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     (folder / "acknowledgements" / f"{event}.json").write_text(json.dumps(facts))
 

@@ -141,10 +141,10 @@ def test_errors_can_be_translated(tmp_path):
         partners.load(path)
     error = caught.value
     for code in LANGUAGES:
-        told = translator(code)(error.message, **error.values)
-        assert str(path) in told
-        assert "partners.meta.name" in told
-        assert (told == str(error)) == (code == "en")
+        output = translator(code)(error.message, **error.values)
+        assert str(path) in output
+        assert "partners.meta.name" in output
+        assert (output == str(error)) == (code == "en")
 
 
 def test_an_unreadable_file_is_a_hotline_error(tmp_path):

@@ -33,9 +33,9 @@ def item():
     return item_of(IMAGES / "alley.jpg")
 
 
-def confirmed(desk, item, monkeypatch, **said):
+def confirmed(desk, item, monkeypatch, **fields):
     """Return a case that two people assessed as illegal, with an item as if hashed from a file."""
-    (taken,) = take(desk, report_of(item, **said))
+    (taken,) = take(desk, report_of(item, **fields))
     with monkeypatch.context() as patched:
         patched.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
         for by, basis in (("amina", "seen"), ("badr", None)):
@@ -93,11 +93,11 @@ def test_a_damaged_row_of_the_casebook_is_named_at_the_opening(desk, item, monke
     for change, where in DAMAGE.items():
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(change)
-        with pytest.raises(HotlineError, match=where.replace("{case}", case)) as told:
+        with pytest.raises(HotlineError, match=where.replace("{case}", case)) as output:
             Desk.open(desk.folder)
-        assert "cases.sqlite is damaged" in str(told.value)
-        assert "put a sound copy" in str(told.value)
-        assert not any(one.text[:8] in str(told.value) for one in item.upright)
+        assert "cases.sqlite is damaged" in str(output.value)
+        assert "put a sound copy" in str(output.value)
+        assert not any(one.text[:8] in str(output.value) for one in item.upright)
         path.write_bytes(sound)
     assert Desk.open(desk.folder).case(case).state == "notified"
 
@@ -128,11 +128,11 @@ def test_an_interrupted_creation_is_completed_by_the_same_command(tmp_path, monk
     folder, left = tmp_path / "hotline", [calls]
 
     def cut(function):
-        def go(*given, **options):
+        def go(*values, **options):
             left[0] -= 1
             if not left[0]:
                 raise Cut
-            return function(*given, **options)
+            return function(*values, **options)
 
         return go
 
@@ -416,7 +416,7 @@ def test_a_list_in_use_is_waited_for_once(desk, monkeypatch):
     monkeypatch.setattr(lists, "WAIT_SECONDS", 0.0)
     waited, made = [], own_list._import
     monkeypatch.setattr(
-        own_list, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
+        own_list, "_import", lambda *values: (waited.append(len(values[2])), made(*values))[1]
     )
     pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
     with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):

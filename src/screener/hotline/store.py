@@ -35,7 +35,7 @@ _WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Backlog:
-    """What the casebook says and could not be written elsewhere yet, and why.
+    """What is recorded in the casebook but not yet written elsewhere, and why.
 
     The next step or opening tries again. `notices` are those not delivered. `records` are those
     that the hotline's list lacks. `terms`: the list's sharing level is outdated, and exports still

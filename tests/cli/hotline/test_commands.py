@@ -47,11 +47,11 @@ def run(desk, monkeypatch):
 
     def go(*arguments, input=None):
         call = [str(one) for one in arguments]
-        told = CliRunner().invoke(cli, call, input=input, standalone_mode=False)
-        if isinstance(told.exception, ScreenerError | click.ClickException):
-            return 2, told.output + str(told.exception)  # as `main` tells them
-        assert told.exception is None, told.exception
-        return told.return_value or 0, told.output
+        result = CliRunner().invoke(cli, call, input=input, standalone_mode=False)
+        if isinstance(result.exception, ScreenerError | click.ClickException):
+            return 2, result.output + str(result.exception)  # as `main` prints them
+        assert result.exception is None, result.exception
+        return result.return_value or 0, result.output
 
     return go
 
@@ -68,18 +68,18 @@ def test_create_prints_warnings_secret_and_helplines_in_the_language(
     run, desk, tmp_path, language, words
 ):
     """The warning not to download, words that may identify the reporter, secret, helplines."""
-    code, told = run(
+    code, output = run(
         "report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "--note",
         "je m'appelle Jean Dupont, 06 12 34 56 78", "--country", "MA", "--language", language,
         "-o", tmp_path / "r",
     )  # fmt: skip
 
     assert code == 0
-    assert told.startswith(words)
-    assert "Jean Dupont" in told
-    assert "06 12 34 56 78" in told
-    assert re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", told)
-    assert "cyberconfiance.ma" in told
+    assert output.startswith(words)
+    assert "Jean Dupont" in output
+    assert "06 12 34 56 78" in output
+    assert re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", output)
+    assert "cyberconfiance.ma" in output
 
 
 @pytest.mark.parametrize("begins", ["The report tells more", "The report is", "Your secret"])
@@ -96,10 +96,10 @@ def test_no_report_is_left_without_its_printed_secret(
     """If the disk is full or Ctrl-C is pressed before, since nobody could follow it or take it
     back.
     """
-    echo, said = click.echo, []
+    echo, printed = click.echo, []
 
     def stopped(text="", **settings):
-        said.append(text)
+        printed.append(text)
         if text.startswith(begins):
             raise error
         echo(text, **settings)
@@ -107,9 +107,9 @@ def test_no_report_is_left_without_its_printed_secret(
     monkeypatch.setattr(click, "echo", stopped)
     key, file = desk.folder / "hotline.pub", tmp_path / "r"
     note = ("--note", "my name is Sara")
-    code, told = run("report", "create", "--to", key, "--address", PAGE, *note, "-o", file)
-    assert (code != 0, words in told, file.exists()) == (True, True, False)
-    assert any(text.startswith(begins) for text in said)
+    code, output = run("report", "create", "--to", key, "--address", PAGE, *note, "-o", file)
+    assert (code != 0, words in output, file.exists()) == (True, True, False)
+    assert any(text.startswith(begins) for text in printed)
 
 
 def test_a_report_that_lacks_a_picture_has_exit_code_2(run, desk, tmp_path, monkeypatch):
@@ -118,11 +118,11 @@ def test_a_report_that_lacks_a_picture_has_exit_code_2(run, desk, tmp_path, monk
     monkeypatch.setattr(own_media, "hash_files", lambda paths: ((), (lost,)))
     key, file = desk.folder / "hotline.pub", tmp_path / "r"
 
-    code, told = run("report", "create", "--to", key, "--address", PAGE, "--my-image",
+    code, output = run("report", "create", "--to", key, "--address", PAGE, "--my-image",
                      IMAGES / "truncated.jpg", "-o", file)  # fmt: skip
 
-    assert (code, file.exists(), "Your secret" in told) == (2, True, True)
-    assert "truncated.jpg is not in the report" in told
+    assert (code, file.exists(), "Your secret" in output) == (2, True, True)
+    assert "truncated.jpg is not in the report" in output
 
 
 def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
@@ -130,18 +130,18 @@ def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
     refused.
     """
     key = desk.folder / "hotline.pub"
-    _, told = run("report", "create", "--to", key, "--my-image", IMAGES / "alley.jpg", "-o",
+    _, output = run("report", "create", "--to", key, "--my-image", IMAGES / "alley.jpg", "-o",
                   tmp_path / "r")  # fmt: skip
-    secret = re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", told).group()
+    secret = re.search(r"(?:[A-Z2-7]{4}-){9}[A-Z2-7]{4}", output).group()
     assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
     assert run("hotline", "status", "-o", tmp_path / "s")[0] == 0
     for typed in (f"{secret.lower()}\n", f"{secret}\r\n".encode("utf-16")):
-        code, told = run("report", "status", tmp_path / "s", input=typed)
-        assert (code, "has arrived" in told) == (0, True)
+        code, output = run("report", "status", tmp_path / "s", input=typed)
+        assert (code, "has arrived" in output) == (0, True)
     slip = ("B" if secret[0] == "A" else "A") + secret[1:]
-    code, told = run("report", "status", tmp_path / "s", input=f"{slip}\n")
-    assert (code, "look for a typing error" in told) == (2, True)
-    assert "cyberconfiance.ma" in told
+    code, output = run("report", "status", tmp_path / "s", input=f"{slip}\n")
+    assert (code, "look for a typing error" in output) == (2, True)
+    assert "cyberconfiance.ma" in output
     assert run("report", "status", tmp_path / "s", input="")[0] == 2
 
     code, _ = run("report", "withdraw", "--to", key, "-o", tmp_path / "w", input=f"{secret}\n")
@@ -150,29 +150,29 @@ def test_a_report_is_read_and_taken_back_by_its_secret(run, desk, tmp_path):
     assert "withdraws" in run("case", "import", tmp_path / "w", "--by", "amina")[1]
     early = Secret.make()
     reporting.withdraw(tmp_path / "early", key=key, secret=early)
-    for _ in range(2):  # it is kept, and told as kept
-        code, told = run("case", "import", tmp_path / "early", "--by", "amina")
-        assert (code, "not come in yet, as soon as it does" in told) == (0, True)
-        assert "not imported" not in told
+    for _ in range(2):  # imported, and then repeated
+        code, output = run("case", "import", tmp_path / "early", "--by", "amina")
+        assert (code, "not come in yet, as soon as it does" in output) == (0, True)
+        assert "not imported" not in output
     run("hotline", "status", "-o", tmp_path / "s")
     own = tmp_path / "helplines.toml"
     own.write_text('[emc-helpline]\nphone = "+212 5 11"\n')
-    told = run("report", "status", tmp_path / "s", "--country", "MA", "--helplines", own,
+    output = run("report", "status", tmp_path / "s", "--country", "MA", "--helplines", own,
                input=f"{secret}\n")[1]  # fmt: skip
-    assert "withdrawn" in told
-    assert "+212 5 11" in told
+    assert "withdrawn" in output
+    assert "+212 5 11" in output
 
 
 def test_an_invalid_correction_of_helplines_does_not_stop_a_report(run, desk, tmp_path):
     """The error is printed, and the package's helplines are used."""
     own = tmp_path / "helplines.toml"
     own.write_text('[emc-helpline]\nphon = "1"\n')
-    code, told = run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE,
+    code, output = run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE,
                      "-o", tmp_path / "r", "--helplines", own)  # fmt: skip
     assert code == 0
     assert (tmp_path / "r").exists()
-    assert "emc-helpline.phon is not a field" in told
-    assert "cyberconfiance.ma" in told
+    assert "emc-helpline.phon is not a field" in output
+    assert "cyberconfiance.ma" in output
 
 
 def test_a_usage_error_comes_with_helplines(run, desk, tmp_path):
@@ -184,34 +184,35 @@ def test_a_usage_error_comes_with_helplines(run, desk, tmp_path):
                  ("create", "--to", key, "--adress", PAGE, "-o", "r"), ("create", "-o", "r"),
                  ("status", tmp_path / "none"),
                  ("withdraw", "--to", tmp_path / "none")):  # fmt: skip
-        code, told = run("report", *slip)
+        code, output = run("report", *slip)
         assert code == 2
-        assert "cyberconfiance.ma" in told
-    told = run("report", "create", "--country", "FR", "--language", "fr", "-o", "r", "--to", "x")[1]
-    assert "e-enfance" in told
-    assert "cyberconfiance.ma" not in told
+        assert "cyberconfiance.ma" in output
+    slip = ("--country", "FR", "--language", "fr", "-o", "r", "--to", "x")
+    output = run("report", "create", *slip)[1]
+    assert "e-enfance" in output
+    assert "cyberconfiance.ma" not in output
 
 
 @pytest.mark.parametrize("command", ["status", "withdraw"])
 def test_only_create_says_that_the_hotline_gets_the_country(run, command):
-    """The help of the other commands says that it selects helplines."""
-    told = " ".join(run("report", command, "--help")[1].split())
-    assert "Two letters, such as MA: for its helplines; a report contains it." in told
+    """In the other commands the country selects helplines."""
+    output = " ".join(run("report", command, "--help")[1].split())
+    assert "Two letters, such as MA: for its helplines; a report contains it." in output
 
 
 def test_helplines_are_printed_without_the_extra(run, monkeypatch):
     """Without Babel, countries and languages appear as codes."""
     monkeypatch.setitem(sys.modules, "babel", None)
-    code, told = run("report", "create", "--country", "FR")
+    code, output = run("report", "create", "--country", "FR")
     assert code == 2
-    assert "3018 (e-Enfance) (FR)" in told
+    assert "3018 (e-Enfance) (FR)" in output
 
 
 def test_no_hotline_is_begun_without_the_extra(run, monkeypatch, tmp_path):
     """A refused call leaves no half-made folder."""
     monkeypatch.setitem(sys.modules, "nacl.public", None)
-    code, told = run("hotline", "create", tmp_path / "new")
-    assert (code, "pip install '.[hotline]'" in told) == (2, True)
+    code, output = run("hotline", "create", tmp_path / "new")
+    assert (code, "pip install '.[hotline]'" in output) == (2, True)
     assert not (tmp_path / "new").exists()
 
 
@@ -223,8 +224,8 @@ def test_the_operator_is_warned_of_unchecked_helplines(run, desk, tmp_path):
         call = ("hotline", name, "-o", tmp_path / f"{name}.html")
         assert "not been checked by the operator: emc-helpline" in run(*call)[1]
         own.write_text("".join(checked[1:]))
-        told = run(*call, "--helplines", own)[1]
-        assert "1 helpline has not been checked by the operator: emc-helpline." in told
+        output = run(*call, "--helplines", own)[1]
+        assert "1 helpline has not been checked by the operator: emc-helpline." in output
         own.write_text("".join(checked))
         assert "checked" not in run(*call, "--helplines", own)[1]
 
@@ -265,13 +266,13 @@ def test_addresses_are_defanged_and_control_characters_escaped(run, desk):
     (taken,) = take(desk, report_of(note=note, addresses=("https://x.example/\x1b[2J\u202ea",)))
 
     for call in (("show", taken.case), ("list",), ("show", taken.case, "--language", "ar")):
-        code, told = run("case", *call)
+        code, output = run("case", *call)
         assert code == 0
-        assert not {"\x1b", "\u202e", "\x07"} & set(told)
-        assert "https://" not in told
-    told = run("case", "show", taken.case)[1]
-    assert "hxxps[:]//x[.]example/" in told
-    assert "three" in told
+        assert not {"\x1b", "\u202e", "\x07"} & set(output)
+        assert "https://" not in output
+    output = run("case", "show", taken.case)[1]
+    assert "hxxps[:]//x[.]example/" in output
+    assert "three" in output
 
 
 def test_a_case_from_import_to_removal_by_commands(run, desk, tmp_path):
@@ -283,17 +284,17 @@ def test_a_case_from_import_to_removal_by_commands(run, desk, tmp_path):
     case = re.search(r"C-\w+", run("case", "import", tmp_path / "r", "--by", "amina")[1]).group()
     who = ("--by", "amina", "--reason", "x")
     first = ("case", "assess", case, "--outcome", "illegal", *who)
-    code, told = run(*first, "--language", "fr")
-    assert (code, "screener: " in told) == (2, True)
-    assert "illegal needs" not in told
-    code, told = run(*first, "--basis", "seen", "--file", IMAGES / "alley.jpg")
-    assert (code, "second analyst" in told) == (0, True)
+    code, output = run(*first, "--language", "fr")
+    assert (code, "screener: " in output) == (2, True)
+    assert "illegal needs" not in output
+    code, output = run(*first, "--basis", "seen", "--file", IMAGES / "alley.jpg")
+    assert (code, "second analyst" in output) == (0, True)
     assert run(*first)[0] == 2
     second = ("case", "assess", case, "--outcome", "illegal", "--by", "badr", "--reason", "x",
               "--file", IMAGES / "alley.jpg")  # fmt: skip
     assert "assessed" in run(*second)[1]
     assert run("case", "notify", case, "--partner", "nobody", *who)[0] == 2
-    pasted = "\u2068meta\u2069"  # out of what is said in Arabic
+    pasted = "\u2068meta\u2069"  # copied from Arabic text
     assert run("case", "notify", case, "--partner", pasted, "--partner", "tiktok", *who)[0] == 0
     (notice,) = (desk.folder / "to/meta").glob("N-*")
     answers = desk.folder / "to/meta/acknowledgements"
@@ -301,10 +302,10 @@ def test_a_case_from_import_to_removal_by_commands(run, desk, tmp_path):
     facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": "duty", "note": "copies"}
     (answers / "a.json").write_text(json.dumps(facts))
     (answers / "b.json").write_text("{")
-    told = run("case", "acknowledge", "--by", "amina")[1]
-    assert f"meta has removed the item of {case}." in told
-    assert "duty says: copies" in told
-    assert "b.json is not an answer" in told
+    output = run("case", "acknowledge", "--by", "amina")[1]
+    assert f"meta has removed the item of {case}." in output
+    assert "duty says: copies" in output
+    assert "b.json is not an answer" in output
     shown = run("case", "show", case)[1]
     assert "meta has removed it" in shown
     assert "meta: removed (duty): copies" in shown
@@ -312,8 +313,8 @@ def test_a_case_from_import_to_removal_by_commands(run, desk, tmp_path):
     assert f"The hotline's list: {case}/item, confirmed" in shown
     assert run("hotline", "page", "-o", tmp_path / "p.html")[0] == 0
     assert run("case", "close", case, "--state", "removed", *who)[0] == 0
-    code, told = run("case", "reverse", case, *who)
-    assert (code, "Tell meta" in told) == (0, True)
+    code, output = run("case", "reverse", case, *who)
+    assert (code, "Tell meta" in output) == (0, True)
     reversed_ = run("case", "show", case)[1]
     assert ("Basis:" in shown, "Basis:" in reversed_) == (True, False)
     assert f"The hotline's list: {case}/item, taken off the list" in reversed_
@@ -332,11 +333,11 @@ def test_an_analyst_is_warned_of_files_with_too_little_detail(run, desk, tmp_pat
         picture.save(again)
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     files = [("--file", one) for one in (IMAGES / "alley.jpg", again, blank, clip_of_it)]
-    said = ("case", "assess", taken.case, "--outcome", "illegal", "--reason", "x")
+    assess = ("case", "assess", taken.case, "--outcome", "illegal", "--reason", "x")
     warning = "2 files show too little to be compared: only exact copies of them match."
     for who in (("--by", "amina", "--basis", "seen"), ("--by", "badr")):
-        code, told = run(*said, *who, *(part for pair in files for part in pair))
-        assert (code, warning in told) == (0, True)
+        code, output = run(*assess, *who, *(part for pair in files for part in pair))
+        assert (code, warning in output) == (0, True)
         assert warning in run("case", "show", taken.case)[1]
     run("case", "reverse", taken.case, "--by", "amina", "--reason", "x")
     assert warning not in run("case", "show", taken.case)[1]
@@ -351,12 +352,12 @@ def test_overdue_has_an_exit_code_for_each_standing(run, desk):
     take(desk, report_of(addresses=("b",)), at=now - timedelta(hours=19))
     assert run("case", "overdue")[0] == 3
     (late,) = take(desk, report_of(addresses=("c",)), at=now - timedelta(hours=25))
-    code, told = run("case", "overdue")
-    assert (code, told.startswith(late.case)) == (1, True)
+    code, output = run("case", "overdue")
+    assert (code, output.startswith(late.case)) == (1, True)
 
 
 def test_a_refusal_by_every_partner_is_shown_before_the_case_is_late(run, desk):
-    """By `acknowledge`, `show` and `overdue`, whose exit code says so."""
+    """By `acknowledge`, `show`, and `overdue` with its exit code."""
     (taken,) = take(desk, report_of(addresses=(PAGE,)), at=datetime.now(UTC))
     who = ("--outcome", "illegal", "--reason", "x", "--by")
     run("case", "assess", taken.case, "--basis", "seen", *who, "amina")
@@ -369,10 +370,10 @@ def test_a_refusal_by_every_partner_is_shown_before_the_case_is_late(run, desk):
     (desk.folder / "to/meta/acknowledgements/a.json").write_text(json.dumps(facts))
 
     for call in (("acknowledge", "--by", "amina"), ("show", taken.case)):
-        code, told = run("case", *call)
-        assert (code, "have refused: meta. Ask another" in told) == (0, True)
-    code, told = run("case", "overdue")
-    assert (code, "have refused: meta" in told) == (3, True)
+        code, output = run("case", *call)
+        assert (code, "have refused: meta. Ask another" in output) == (0, True)
+    code, output = run("case", "overdue")
+    assert (code, "have refused: meta" in output) == (3, True)
 
 
 def test_a_case_known_by_hashes_only_warns_that_notices_omit_addresses(run, desk, tmp_path):
@@ -388,21 +389,21 @@ def test_a_case_known_by_hashes_only_warns_that_notices_omit_addresses(run, desk
     )
     (taken,) = take(desk, report_of(item, addresses=(PAGE,)))
     who = ("--outcome", "illegal", "--reason", "x", "--by")
-    told = run("case", "assess", taken.case, "--basis", "known", *who, "amina")[1]
-    assert "notices will not contain the addresses" in told
+    output = run("case", "assess", taken.case, "--basis", "known", *who, "amina")[1]
+    assert "notices will not contain the addresses" in output
     run("case", "assess", taken.case, *who, "badr")
     assert "Nobody has seen the addresses" in run("case", "show", taken.case)[1]
 
 
 def test_files_that_are_no_reports_are_refused_one_by_one(run, desk, tmp_path):
-    """The others are imported; the exit code says that one was not."""
+    """The others are imported, with exit code 2."""
     (tmp_path / "x").write_text("x")
-    code, told = run("case", "import", tmp_path / "x", "--by", "amina")
-    assert (code, "no report to a hotline" in told) == (2, True)
+    code, output = run("case", "import", tmp_path / "x", "--by", "amina")
+    assert (code, "no report to a hotline" in output) == (2, True)
     run("report", "create", "--to", desk.folder / "hotline.pub", "--address", PAGE, "-o",
         tmp_path / "r")  # fmt: skip
-    code, told = run("case", "import", tmp_path / "x", tmp_path / "r", "--by", "amina")
-    assert (code, "a new case" in told) == (2, True)
+    code, output = run("case", "import", tmp_path / "x", tmp_path / "r", "--by", "amina")
+    assert (code, "a new case" in output) == (2, True)
     assert run("case", "import", tmp_path / "r", "--by", "amina")[0] == 0
 
 
@@ -434,15 +435,15 @@ def test_a_step_that_could_not_be_written_to_the_list_has_exit_code_2(
     for name in ("alley", "bridge"):
         run("report", "create", "--to", key, "--my-image", IMAGES / f"{name}.jpg", "-o",
             tmp_path / name)  # fmt: skip
-    _, told = run("case", "import", tmp_path / "alley", "--by", "amina")
-    case = re.search(r"C-\w+", told).group()
+    _, output = run("case", "import", tmp_path / "alley", "--by", "amina")
+    case = re.search(r"C-\w+", output).group()
     file = ("--outcome", "illegal", "--file", IMAGES / "alley.jpg")
     assert run("case", "assess", case, *file, "--basis", "seen", *who)[0] == 0
 
     def in_use(*call):
         with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
-            code, told = run(*call)
-        return code, "could not be written to the hotline's list" in told
+            code, output = run(*call)
+        return code, "could not be written to the hotline's list" in output
 
     second = ("case", "assess", case, *file, "--by", "badr", "--reason", "x")
     assert in_use(*second) == (2, True)
@@ -454,8 +455,8 @@ def test_a_step_that_could_not_be_written_to_the_list_has_exit_code_2(
     assert in_use("case", "import", tmp_path / "bridge", "--by", "amina") == (2, True)
     with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
         for name in ("status", "page"):
-            code, told = run("hotline", name, "-o", tmp_path / f"{name}.html")
-            assert (code, f"{case}/item cannot be listed" in told) == (0, True)
+            code, output = run("hotline", name, "-o", tmp_path / f"{name}.html")
+            assert (code, f"{case}/item cannot be listed" in output) == (0, True)
     assert "cannot be listed" not in run("case", "list")[1]
     assert not desk.own_list.matchable
 
@@ -469,9 +470,9 @@ def test_publishing_overwrites_only_its_own_files(run, desk, tmp_path):
     for command, made in (("status", tmp_path / "made"), ("page", tmp_path / "made.html")):
         for one in (desk.folder / "cases.sqlite", desk.folder / "hotline.key", photo):
             before = one.read_bytes()
-            code, told = run("hotline", command, "-o", one, "--language", "fr")
+            code, output = run("hotline", command, "-o", one, "--language", "fr")
             assert code == 2
-            assert "contient autre chose" in told or (command == "page" and one != photo)
+            assert "contient autre chose" in output or (command == "page" and one != photo)
             assert one.read_bytes() == before
         assert run("hotline", command, "-o", tmp_path / "pipe.html")[0] == 2
         assert (tmp_path / "pipe.html").is_fifo()
@@ -486,8 +487,8 @@ def test_a_page_needs_a_name_ending_in_html(run, desk, tmp_path):
     (tmp_path / "results.jsonl").write_text("")
     for name in ("x.txt", "x.pdf", "x"):
         for call in (("hotline", "page"), ("report", tmp_path / "results.jsonl")):
-            code, told = run(*call, "-o", tmp_path / name)
-            assert (code, f"{name} is not one of: NAME.html" in told) == (2, True)
+            code, output = run(*call, "-o", tmp_path / name)
+            assert (code, f"{name} is not one of: NAME.html" in output) == (2, True)
     assert run("hotline", "page", "-o", tmp_path / "x.csv")[0] == 2
     for end in (".html", ".HTML"):
         assert run("hotline", "page", "-o", tmp_path / f"y{end}")[0] == 0
@@ -495,13 +496,13 @@ def test_a_page_needs_a_name_ending_in_html(run, desk, tmp_path):
 
 
 def test_an_invalid_answer_is_described_in_the_languages_typography(run, desk):
-    """In French with its space before a colon. The exit code says that one could not be read."""
+    """In French with its space before a colon. With exit code 2."""
     answers = desk.folder / "to/meta/acknowledgements"
     answers.mkdir(parents=True)
     (answers / "a.json").symlink_to(desk.folder / "hotline.key")
-    code, told = run("case", "acknowledge", "--by", "amina", "--language", "fr")
+    code, output = run("case", "acknowledge", "--by", "amina", "--language", "fr")
     assert code == 2
-    assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in told
+    assert "impossible de l’ouvrir\N{NO-BREAK SPACE}: c’est un lien" in output
 
 
 def test_the_list_shows_which_cases_wait_for_a_second_analyst(run, desk):
@@ -522,17 +523,17 @@ def test_a_case_received_in_the_future_can_be_restarted(run, desk):
     now = datetime.now(UTC)
     ahead = take(desk, report_of(addresses=(PAGE,)), at=now + timedelta(days=365))[0].case
     right = take(desk, report_of(addresses=(f"{PAGE}/2",)), at=now)[0].case
-    code, told = run("case", "overdue")
-    assert (code, f"{ahead} was received in the future" in told) == (3, True)
+    code, output = run("case", "overdue")
+    assert (code, f"{ahead} was received in the future" in output) == (3, True)
     who = ("--by", "amina", "--reason", "the clock was wrong")
-    code, told = run("case", "assess", ahead, "--outcome", "not_illegal", *who)
-    assert (code, "screener case restart" in told) == (2, True)
+    code, output = run("case", "assess", ahead, "--outcome", "not_illegal", *who)
+    assert (code, "screener case restart" in output) == (2, True)
     assert run("case", "restart", right, *who)[0] == 2
     assert run("case", "restart", ahead, "--by", "nobody", "--reason", "x")[0] == 2
 
-    code, told = run("case", "restart", ahead, *who)
+    code, output = run("case", "restart", ahead, *who)
 
-    assert (code, "23 hours" in told) == (0, True)
+    assert (code, "23 hours" in output) == (0, True)
     assert run("case", "overdue") == (0, "")
     assert desk.case(ahead).since - now < timedelta(minutes=1)
     assert run("case", "restart", ahead, *who)[0] == 2
@@ -555,13 +556,13 @@ def test_an_error_says_how_to_correct_an_assessment(run, desk):
                    for page in (PAGE, f"{PAGE}/2"))  # fmt: skip
     who = ("--by", "amina", "--reason", "x")
     desk.assess(case, by="badr", outcome="not_illegal", reason="x", at=now)
-    told = run("case", "assess", case, "--outcome", "illegal", "--basis", "seen", *who)[1]
-    assert "begins a new case" in told
+    output = run("case", "assess", case, "--outcome", "illegal", "--basis", "seen", *who)[1]
+    assert "begins a new case" in output
     assert take(desk, report_of(addresses=(PAGE,)), at=now)[0].status == "new"
     for by in ("amina", "badr"):
         desk.assess(other, by=by, outcome="illegal", basis="seen", reason="x", at=now)
-    told = run("case", "assess", other, "--outcome", "not_illegal", *who)[1]
-    assert "screener case reverse" in told
+    output = run("case", "assess", other, "--outcome", "not_illegal", *who)[1]
+    assert "screener case reverse" in output
 
 
 def test_matches_of_one_record_share_a_line_for_each_distance(run, desk):
@@ -582,13 +583,13 @@ def test_a_missing_list_of_the_settings_stops_the_import(run, desk, tmp_path):
     gone = tmp_path / "gone.list"
     (desk.folder / "settings.toml").write_text(f'analysts = ["amina"]\ntrusted = ["{gone}"]\n')
     file = sealed_file(desk, report_of(addresses=(PAGE,)), "r")
-    code, told = run("case", "import", file, "--by", "amina")
-    assert (code, "mount its disk" in told) == (2, True)
-    assert "import FILE" not in told
+    code, output = run("case", "import", file, "--by", "amina")
+    assert (code, "mount its disk" in output) == (2, True)
+    assert "import FILE" not in output
 
 
 def test_an_unreachable_partner_does_not_stop_the_other_notices(run, desk):
-    """Its notice is recorded and waits; the exit code says so."""
+    """Its notice is recorded and waits, with exit code 2."""
     now, who = datetime.now(UTC), ("--by", "amina", "--reason", "x")
     cases = [
         take(desk, report_of(addresses=(f"{PAGE}/{number}",)), at=now)[0].case for number in "12"
@@ -600,11 +601,11 @@ def test_an_unreachable_partner_does_not_stop_the_other_notices(run, desk):
     assert run("case", "notify", cases[0], *both, *who)[0] == 0
     (desk.folder / "to/meta").rename(desk.folder / "to/away")
 
-    code, told = run("case", "notify", cases[1], *both, *who)
+    code, output = run("case", "notify", cases[1], *both, *who)
 
     assert code == 2
-    assert f"the notice of {cases[1]} to meta is recorded and waits: " in told
-    assert f"A notice of {cases[1]} lies ready for tiktok." in told
+    assert f"the notice of {cases[1]} to meta is recorded and waits: " in output
+    assert f"A notice of {cases[1]} lies ready for tiktok." in output
     assert len(list((desk.folder / "to/tiktok").glob("N-*"))) == 2
 
 
@@ -614,9 +615,9 @@ def test_an_unreachable_partner_does_not_stop_the_other_notices(run, desk):
 ])  # fmt: skip
 def test_a_case_shows_countries_and_languages_of_its_reports(run, desk, language, words):
     """Until a reporter withdraws the report."""
-    said = [report_of(addresses=(PAGE,), language=one, country=where)
+    reports = [report_of(addresses=(PAGE,), language=one, country=where)
             for one, where in (("ar", "MA"), ("fr", "FR"), ("fr", "MA"), ("fr", None))]  # fmt: skip
-    case = take(desk, *said, at=datetime.now(UTC))[0].case
+    case = take(desk, *reports, at=datetime.now(UTC))[0].case
     shown = run("case", "show", case, "--language", language)[1]
     assert [one for one in words if one not in shown] == []
     assert desk.case(case).countries == ("MA", "FR")
@@ -628,7 +629,7 @@ def test_invisible_characters_in_names_and_reasons_are_dropped(run, desk):
     case = take(desk, report_of(addresses=(PAGE,)), at=now)[0].case
     desk.assess(case, by="amina", outcome="illegal", basis="seen", reason="x", at=now)
     call = ("case", "assess", case, "--outcome", "illegal", "--by", "\u2068amina\u2069")
-    code, told = run(*call, "--reason", "غير قانوني\u200f")
-    assert (code, "a second person has to confirm" in told) == (2, True)
+    code, output = run(*call, "--reason", "غير قانوني\u200f")
+    assert (code, "a second person has to confirm" in output) == (2, True)
     assert run(*call[:-1], "\u2068badr\u2069", "--reason", "غير قانوني\u200f")[0] == 0
     assert "غير قانوني (" in desk.case(case).events[-1].reason

@@ -185,9 +185,9 @@ def test_a_case_is_shown_translated_except_what_people_wrote(tmp_path, monkeypat
         desk.assess(taken.case, by=by, outcome="illegal", basis=basis, reason="none", files=["x"],
                     at=NOON)  # fmt: skip
     found = desk.notify(taken.case, "tiktok", by="amina", reason="none", at=NOON)
-    said = {"schema": "screener-acknowledgement/1", "notice": found.sent[0].notice}
-    said |= {"event": "refused", "at": NOON.isoformat(), "by": "duty", "note": "none"}
-    (desk.folder / "to/tiktok/acknowledgements/a.json").write_text(json.dumps(said))
+    fields = {"schema": "screener-acknowledgement/1", "notice": found.sent[0].notice}
+    fields |= {"event": "refused", "at": NOON.isoformat(), "by": "duty", "note": "none"}
+    (desk.folder / "to/tiktok/acknowledgements/a.json").write_text(json.dumps(fields))
     desk.acknowledge(by="amina")
     take(desk, report_of(item), at=NOON)
 

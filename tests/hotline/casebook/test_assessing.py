@@ -43,8 +43,10 @@ def test_a_first_opinion_of_a_former_analyst_can_be_replaced(desk, pictures, ite
         "screener.hotline.reports.own_media.hash_intact_files",
         lambda files: ((items["picture"],), ()),
     )
-    said = desk.assess(taken.case, by="badr", outcome="illegal", basis="seen", reason="x", at=NOON)
-    assert (said.state, said.proposed_by) == ("received", "badr")
+    updated = desk.assess(
+        taken.case, by="badr", outcome="illegal", basis="seen", reason="x", at=NOON
+    )
+    assert (updated.state, updated.proposed_by) == ("received", "badr")
     assert verdict(desk, pictures["picture"]) != "match"
     done = desk.assess(taken.case, by="chloé", outcome="illegal", reason="x", at=NOON)
     assert done.state == "assessed"
@@ -131,12 +133,12 @@ def test_illegal_needs_a_basis(desk, items):
 def test_a_mistyped_outcome_confirms_nothing(desk, items, monkeypatch, outcome):
     """Neither as the first opinion nor as the second."""
     (taken,) = take(desk, report_of(items["picture"]))
-    said = {"reason": "x", "basis": "seen", "at": NOON}
+    fields = {"reason": "x", "basis": "seen", "at": NOON}
     for by in ("amina", "badr"):
         with pytest.raises(ValueError, match="an outcome must be one of illegal, not_illegal, not"):
-            desk.assess(taken.case, by=by, outcome=outcome, **said)
+            desk.assess(taken.case, by=by, outcome=outcome, **fields)
         if by == "amina":
-            desk.assess(taken.case, by=by, outcome="illegal", **said)
+            desk.assess(taken.case, by=by, outcome="illegal", **fields)
     assert desk.case(taken.case).state == "received"
     assert desk.own_list.states.get("confirmed", 0) == 0
 

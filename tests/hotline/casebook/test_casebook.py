@@ -35,11 +35,11 @@ def test_statuses_read_each_case_once(desk, items, monkeypatch):
         casebook, "load_case", lambda connection, one: (read.append(one), find(connection, one))[1]
     )
 
-    told = desk.statuses()
+    output = desk.statuses()
     open_ones = desk.cases("received")
     desk.overdue()
 
-    assert [status_file.read(told, one).state for one in mine] == ["received"] * 4
+    assert [status_file.read(output, one).state for one in mine] == ["received"] * 4
     assert len(gone_through) == 2
     assert read == [open_ones[0].reference] * 2
 
@@ -49,8 +49,8 @@ def test_the_days_of_a_status_are_those_of_the_hotline(desk):
     mine = Secret.make()
     late = NOON.replace(month=7, hour=23, minute=30)
     take(desk, report_of(addresses=("page",), secret=mine), at=late)
-    told = status_file.read(desk.statuses(at=late), mine)
-    assert told.received == told.since == late.date() + timedelta(days=1)
+    output = status_file.read(desk.statuses(at=late), mine)
+    assert output.received == output.since == late.date() + timedelta(days=1)
 
 
 def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypatch):

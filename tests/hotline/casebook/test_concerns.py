@@ -39,9 +39,9 @@ def trusted(tmp_path, item):
     return folder
 
 
-def assessed(desk, reference, **said):
+def assessed(desk, reference, **fields):
     """Let two people assess a case as illegal."""
-    desk.assess(reference, by="amina", outcome="illegal", reason="x", at=NOON, **said)
+    desk.assess(reference, by="amina", outcome="illegal", reason="x", at=NOON, **fields)
     return desk.assess(reference, by="badr", outcome="illegal", reason="x", at=NOON)
 
 
@@ -87,13 +87,13 @@ def test_a_refusal_by_every_partner_is_a_concern_while_the_clock_runs(tmp_path):
     found = desk.case(taken.case)
     assert found.state == "notified"
     assert [one.reference for one in desk.overdue(at=NOON + timedelta(hours=25))] == [taken.case]
-    (told,) = desk.concerns(found)
-    assert "have refused: meta" in told
+    (output,) = desk.concerns(found)
+    assert "have refused: meta" in output
     found = desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
     assert desk.concerns(found) == []
     answer(desk, next(one for one in found.sent if one.partner == "tiktok"), "removed", 2)
-    (told,) = desk.concerns(desk.case(taken.case))  # one has removed it, and one does not
-    assert "have refused: meta" in told
+    (output,) = desk.concerns(desk.case(taken.case))  # one has removed it, and one does not
+    assert "have refused: meta" in output
     answer(desk, found.sent[0], "removed", 3)
     assert desk.case(taken.case).state == "removed"
     assert desk.concerns(desk.case(taken.case)) == []
@@ -191,10 +191,10 @@ def test_a_lost_confirmation_is_a_concern_and_stops_notices(tmp_path, trusted, i
     else:
         trusted.rename(tmp_path / "elsewhere.list")
 
-    (told,) = desk.concerns(desk.case(taken.case))
+    (output,) = desk.concerns(desk.case(taken.case))
 
-    assert taken.case in told
-    assert ("Could not check" if how == "gone" else "trusted: iwf/t1") in told
+    assert taken.case in output
+    assert ("Could not check" if how == "gone" else "trusted: iwf/t1") in output
     with pytest.raises(HotlineError, match=taken.case):
         desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
     assert desk.own_list.matchable
@@ -273,9 +273,9 @@ def test_a_case_known_by_hashes_sends_no_address(tmp_path, trusted, item):
     desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
 
     (notice,) = (desk.folder / "to/meta").glob("N-*")
-    said = json.loads((notice / "notice.json").read_text())
-    assert said["addresses"] == []
-    assert [one["kind"] for one in said["hashes"]] == ["pdq"]
+    fields = json.loads((notice / "notice.json").read_text())
+    assert fields["addresses"] == []
+    assert [one["kind"] for one in fields["hashes"]] == ["pdq"]
     assert "innocent" not in "".join(path.read_text("utf-8") for path in notice.iterdir())
     with pytest.raises(HotlineError, match="nobody has seen the addresses"):
         desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)  # takes MD5 alone
@@ -296,8 +296,8 @@ def test_a_first_opinion_by_a_list_can_be_replaced_by_seen(tmp_path, trusted, it
     monkeypatch.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
     assert assessed(desk, taken.case, basis="seen").addresses_seen
     desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
-    (said,) = (desk.folder / "to/meta").glob("N-*/notice.json")
-    assert json.loads(said.read_text())["addresses"] == [PAGE]
+    (fields,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert json.loads(fields.read_text())["addresses"] == [PAGE]
 
 
 def test_matches_of_a_withdrawn_report_are_no_basis(tmp_path, trusted, item):

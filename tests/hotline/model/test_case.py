@@ -191,20 +191,20 @@ def test_figures_equal_a_plain_count(rows, hours):
     assert found.cases == len(rows)
     assert sum(found.standings.values()) == len(rows)
     assert list(found.partners) == sorted({who for who, *_ in rows})
-    for partner, said in [*found.partners.items(), (None, found.all)]:
+    for partner, removals in [*found.partners.items(), (None, found.all)]:
         some = [row for row in rows if partner in (None, row[0])]
         times = sorted(removed for _, removed, *_ in some if removed is not None)
         failed = sum(r is None and state != "withdrawn" for _, r, _, _, state, _ in some)
         good = sum(time <= 24 for time in times)
-        assert (said.sent, said.removed, said.in_time) == (len(some), len(times), good)
-        assert said.acknowledged == sum(heard for _, _, heard, *_ in some)
-        assert said.refused == sum(no and removed is None for _, removed, _, no, *_ in some)
+        assert (removals.sent, removals.removed, removals.in_time) == (len(some), len(times), good)
+        assert removals.acknowledged == sum(heard for _, _, heard, *_ in some)
+        assert removals.refused == sum(no and removed is None for _, removed, _, no, *_ in some)
         whole = len(times) + failed
-        assert said.share == (float(Fraction(good, whole)) if whole else None)
+        assert removals.share == (float(Fraction(good, whole)) if whole else None)
         middle = None
         if times:
             middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2 * HOUR
-        assert said.median == middle
+        assert removals.median == middle
 
 
 def test_each_step_counts_in_the_month_in_which_it_was_taken():

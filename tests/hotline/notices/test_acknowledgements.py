@@ -38,18 +38,18 @@ def folder(tmp_path):
 
 def read(tmp_path, **options):
     """Return the partner's answers, and the invalid files."""
-    given = {"sent": SENT, "now": NOW} | options
-    return acknowledgements.read_folder(partner(tmp_path), **given)
+    values = {"sent": SENT, "now": NOW} | options
+    return acknowledgements.read_folder(partner(tmp_path), **values)
 
 
 def test_answers_are_in_the_order_of_their_times(folder, tmp_path):
     """In UTC, whatever their zone."""
-    said = [
+    answers = [
         GOOD | {"event": "acknowledged", "at": "2026-11-25T11:40:00Z", "note": "on it"},
         GOOD,
         GOOD | {"notice": "N-2", "event": "refused", "at": "2026-11-25T12:00:00.5Z"},
     ]
-    for number, one in enumerate(reversed(said)):
+    for number, one in enumerate(reversed(answers)):
         (folder / f"{number}.json").write_text(json.dumps(one))
     (folder / "half.json.tmp").write_text("{")
     found, unread = read(tmp_path)
@@ -225,8 +225,8 @@ def test_a_difference_of_minutes_between_clocks_is_accepted(folder, tmp_path):
 def test_a_missing_folder_is_empty_before_the_first_notice(tmp_path):
     """After it, it is reported as unreachable."""
     assert read(tmp_path / "none", sent={}) == ([], [])
-    found, (told,) = read(tmp_path / "none")
-    assert (found, told.file, told.error.reason) == ([], "acknowledgements", "unreadable")
+    found, (output,) = read(tmp_path / "none")
+    assert (found, output.file, output.error.reason) == ([], "acknowledgements", "unreadable")
 
 
 @pytest.mark.parametrize("made", ["a file", "a link to itself"])
@@ -237,8 +237,8 @@ def test_a_folder_that_cannot_be_read_is_an_invalid_file(tmp_path, made):
         path.write_text("")
     else:
         path.symlink_to(path)
-    found, (told,) = read(tmp_path)
-    assert (found, told.file, told.error.reason) == ([], "acknowledgements", "unreadable")
+    found, (output,) = read(tmp_path)
+    assert (found, output.file, output.error.reason) == ([], "acknowledgements", "unreadable")
 
 
 @given(st.one_of(st.binary(max_size=200), st.builds(

@@ -346,10 +346,14 @@ def test_a_long_video_hash_is_in_the_json_only(tmp_path):
     to = partner(tmp_path, kinds=("vpdq",))
     folder = write(tmp_path, to=to, hashes=[ItemHash(video, "a list", Terms(tlp="AMBER"))])
 
-    for language, said in (("ar", "انظروا"), ("fr", "voir notice.json"), ("en", "see notice.json")):
+    for language, words in (
+        ("ar", "انظروا"),
+        ("fr", "voir notice.json"),
+        ("en", "see notice.json"),
+    ):
         for ending in ("txt", "html"):
             text = (folder / f"notice.{language}.{ending}").read_text(encoding="utf-8")
-            assert said in text
+            assert words in text
             assert "vpdq" in text
             assert f"{7:064x}" not in text
     (sent,) = json.loads((folder / "notice.json").read_text())["hashes"]

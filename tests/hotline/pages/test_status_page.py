@@ -177,8 +177,8 @@ def test_the_status_page_names_no_content_and_no_person(language):
 
 def test_the_status_page_warns_of_unreviewed_texts():
     """Until the language is signed."""
-    told = translator("en")("Arabic") in Page(status("en")).shown
-    assert told == ("ar" in unreviewed())
+    output = translator("en")("Arabic") in Page(status("en")).shown
+    assert output == ("ar" in unreviewed())
 
 
 def test_the_status_page_warns_of_unchecked_helplines():
@@ -188,8 +188,8 @@ def test_the_status_page_warns_of_unchecked_helplines():
     assert helplines.unchecked_notice(own, say) in Page(status("en")).shown
     checked = tuple(replace(one, checked=NOW.date()) for one in own)
     some = (replace(checked[0], checked=None), *checked[1:])
-    told = Page(status("en", helplines=some)).shown
-    assert f"1 helpline has not been checked by the operator: {own[0].id}." in told
+    output = Page(status("en", helplines=some)).shown
+    assert f"1 helpline has not been checked by the operator: {own[0].id}." in output
     assert "helpline" not in Page(status("en", helplines=checked)).shown
 
 

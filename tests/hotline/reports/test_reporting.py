@@ -83,8 +83,8 @@ def test_a_picture_gives_hashes_of_every_kind_in_eight_orientations(tmp_path, ke
     assert len({one.orientation for one in item.hashes}) == 8
     assert (item.type, item.moving) == ("image/jpeg", False)
     assert [(one.index, one.error.reason) for one in made.failures] == [(1, "unsupported")]
-    for told in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
-        assert told not in content
+    for output in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
+        assert output not in content
 
 
 def test_a_clip_gives_digests_a_vpdq_and_the_pdq_of_each_frame(tmp_path, draw):
@@ -297,8 +297,8 @@ def test_a_single_address_or_a_time_of_day_is_refused(tmp_path, keys, given, mes
 
 def test_surrogates_in_a_note_are_replaced(tmp_path, keys):
     """They come from a terminal in another encoding."""
-    given = {"key": keys.public, "addresses": ["https://x.example"], "note": "caf\udce9, \ud800"}
-    reporting.create(tmp_path / "r", **given)
+    values = {"key": keys.public, "addresses": ["https://x.example"], "note": "caf\udce9, \ud800"}
+    reporting.create(tmp_path / "r", **values)
 
     assert opened(tmp_path / "r", keys)[1].note == "caf\ufffd, \ufffd"
 
@@ -318,9 +318,9 @@ def test_an_invalid_report_is_refused_and_writes_nothing(tmp_path, keys, in_proc
         {"addresses": ["https://x.example"], "country": "ma"},
         {"addresses": ["https://x.example"], "language": "de"},
     ]
-    for said in wrong:
+    for fields in wrong:
         with pytest.raises(HotlineError):
-            reporting.create(tmp_path / "r", key=keys.public, **said)
+            reporting.create(tmp_path / "r", key=keys.public, **fields)
     with pytest.raises(HotlineError, match="no public key"):
         reporting.create(tmp_path / "r", key=keys.secret, addresses=["https://x.example"])
     assert os.listdir(tmp_path) == ["mine.jpg"]
@@ -353,14 +353,14 @@ def test_a_secret_is_read_as_a_person_types_it(value, place, letter):
 def test_a_status_is_read_by_its_secret_only():
     """Two files share no entry, and their number shows only a power of two."""
     mine = [Secret.make() for _ in range(70)]
-    told = [
+    output = [
         (one.status_key, Status(state, date(2026, 3, day % 28 + 1), DAY))
         for day, (one, state) in enumerate(zip(mine, cycle(get_args(State)), strict=False))
     ]
 
-    first, second = status_file.write(told, day=DAY), status_file.write(told[:65], day=DAY)
+    first, second = status_file.write(output, day=DAY), status_file.write(output[:65], day=DAY)
 
-    for (_, status), secret in zip(told, mine, strict=True):
+    for (_, status), secret in zip(output, mine, strict=True):
         assert status_file.read(first, secret) == status
     assert status_file.read(first, Secret.make()) is None
     assert status_file.read(second, mine[-1]) is None
@@ -572,5 +572,5 @@ def test_what_was_sealed_reads_back_equal(keys):
     """A report and a withdrawal."""
     public, secret = sealed.public_key(keys.public), sealed.secret_key(keys.secret)
     report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, "MA", ("a",), "n\n", ())
-    for said in (report, Withdrawal(b"3" * 32)):
-        assert decode(sealed.unseal(sealed.seal(encode(said), public), secret)) == said
+    for each in (report, Withdrawal(b"3" * 32)):
+        assert decode(sealed.unseal(sealed.seal(encode(each), public), secret)) == each
