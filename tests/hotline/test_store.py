@@ -286,12 +286,12 @@ def test_an_unmounted_folder_does_not_count_as_fetched(desk, item, monkeypatch):
     """The staged notice is delivered when the folder is back."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     to = desk.folder / "to/meta"
-    give = store.notifying.delivery.give
+    give = store.notifying.delivery.deliver
     with monkeypatch.context() as patched:
         patched.setattr(store.notifying.delivery, "deliver", end_here)
         with pytest.raises(Cut):
             desk.notify(case, "meta", by="amina", reason="x", at=NOON)
-    assert store.notifying.delivery.give is give
+    assert store.notifying.delivery.deliver is give
     shutil.move(to, desk.folder / "elsewhere")
     to.mkdir()
 
