@@ -1,4 +1,4 @@
-"""A whole day of a hotline, from the first report to the figures, with the time given."""
+"""A day of a hotline, from the first report to the figures."""
 
 import json
 from datetime import timedelta
@@ -9,13 +9,12 @@ from PIL import Image, ImageOps
 
 from screener import HashList, Screener, audit
 from screener.errors import HotlineError
-from screener.hotline.casebook import statuses
 from screener.hotline.pages import figures, status_page
-from screener.hotline.reports import reporting
+from screener.hotline.reports import reporting, status_file
 
 
 def answer(folder, notice, event, at):
-    """A partner's file."""
+    """Write a partner's answer."""
     facts = {"schema": "screener-acknowledgement/1", "notice": notice, "event": event}
     facts |= {"at": at.isoformat(), "by": "night shift"}
     (folder / "acknowledgements" / f"{event}.json").write_text(json.dumps(facts))
@@ -23,7 +22,7 @@ def answer(folder, notice, event, at):
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder with a picture of a person, the same mirrored, and a list that knows the picture."""
+    """Return a folder with a picture, its mirrored copy, and a list that has the picture."""
     picture = Image.open(IMAGES / "alley.jpg")
     picture.save(tmp_path / "mine.jpg", quality=92)
     ImageOps.mirror(picture).resize((240, 180)).save(tmp_path / "theirs.png")
@@ -35,7 +34,7 @@ def place(tmp_path):
 
 
 def pdq_of(path):
-    """The PDQ of a picture, by the library's own hasher."""
+    """Return the PDQ of a picture by the library's hasher."""
     from screener.hashing import pdq
     from screener.media.image import open_image
 
@@ -45,14 +44,13 @@ def pdq_of(path):
 
 
 def hour(hours):
-    """So many hours after the first report."""
+    """Return a time some hours after the first report."""
     return NOON + timedelta(hours=hours)
 
 
 def test_a_whole_day(place):
-    """An anonymous report of an address, and two with hashes of one picture (one mirrored), one of
-    them of the same page: gathered in one case, known to a list, assessed by two, matched only
-    after that, told in three languages to two partners, answered, removed; and the figures say so.
+    """Three reports gather in one case, match a list, are assessed by two, sent to two partners,
+    answered and removed.
     """
     desk = make_desk(place / "hotline", lists=[place / "known.list"])
     key = desk.folder / "hotline.pub"
@@ -74,13 +72,15 @@ def test_a_whole_day(place):
 
     # They gather, and a list knows the picture.
     took = desk.take([place / f"{n}.sealed" for n in (1, 2, 3)], by="amina", at=NOON)
-    assert [one.became for one in took] == ["new", "joined", "joined"]
+    assert [one.status for one in took] == ["new", "joined", "joined"]
     (case,) = desk.cases()
-    assert {(one.list, one.entry, one.state) for one in case.known} == {("known", "k1", "disputed")}
-    assert [one.list for one in took[0].known] == []
+    assert {(one.list, one.entry, one.state) for one in case.list_matches} == {
+        ("known", "k1", "disputed")
+    }
+    assert [one.list for one in took[0].list_matches] == []
     assert (case.due, case.languages, case.countries) == (hour(24), ("ar", "fr", "en"), ("MA",))
     assert scan() != "match"
-    assert statuses.read(desk.statuses(at=NOON), made[2].secret).state == "received"
+    assert status_file.read(desk.statuses(at=NOON), made[2].secret).state == "received"
     assert desk.overdue(at=hour(17)) == []
     assert [one.reference for one in desk.overdue(at=hour(18))] == [case.reference]
 
@@ -130,8 +130,8 @@ def test_a_whole_day(place):
     assert [one.reference for one in desk.overdue(at=hour(25))] == [case.reference]
     answer(to / "tiktok", tiktok.name, "removed", hour(26))
     answers = desk.acknowledge(by="amina", at=hour(27))
-    assert [(partner, one.event) for partner, _, one in answers.taken] == [("tiktok", "removed")]
-    assert desk.acknowledge(by="amina", at=hour(28)).taken == ()
+    assert [(partner, one.event) for partner, _, one in answers.new] == [("tiktok", "removed")]
+    assert desk.acknowledge(by="amina", at=hour(28)).new == ()
 
     # How it stands, to everybody's eyes.
     ended = desk.case(case.reference)
@@ -139,8 +139,8 @@ def test_a_whole_day(place):
         "received", "received", "received", "received", "assessed", "notified", "notified",
         "notified", "notified", "removed",
     ]  # fmt: skip
-    told = statuses.read(desk.statuses(at=hour(28)), made[0].secret)
-    assert (told.state, told.received, told.since) == (
+    output = status_file.read(desk.statuses(at=hour(28)), made[0].secret)
+    assert (output.state, output.received, output.since) == (
         "removed", NOON.date(), hour(27).date(),
     )  # fmt: skip
     found = figures.figures(desk.cases(), now=hour(28))
@@ -153,7 +153,7 @@ def test_a_whole_day(place):
     assert (month.sent, month.removed, month.in_time, month.median) == (2, 2, 1, found.all.median)
     known = desk.partners
     for language in ("ar", "fr", "en"):
-        html = status_page.page_of(
+        html = status_page.render_page(
             desk.cases(), now=hour(28), language=language, hotline=known.hotline,
             partners=known.partners,
         )  # fmt: skip

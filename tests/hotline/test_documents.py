@@ -1,4 +1,4 @@
-"""The day that docs/hotline.md walks through, with the answer of docs/partners.md, as printed."""
+"""The commands of docs/hotline.md and the answer of docs/partners.md, as printed."""
 
 import json
 import re
@@ -19,25 +19,25 @@ PICTURE = (REPOSITORY / "fixtures/images/kiosk-mirrored.jpg").read_bytes()
 
 
 def section(title, page=PAGE):
-    """A section of a page."""
+    """Return a section of a page."""
     (found,) = re.findall(rf"^#+ {title}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
     return found
 
 
 def blocks(text, kind=""):
-    """The code blocks of a kind; those of a shell have none."""
+    """Return the code blocks of a kind; those for a shell have none."""
     found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return [block for its_kind, block in found if its_kind == kind]
 
 
 def commands(text):
-    """The lines for a shell."""
+    """Return the lines for a shell."""
     return [line for block in blocks(text) for line in block.splitlines() if line.strip()]
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs a line of the page in a folder with `screener` in reach; its output."""
+    """Return a function that runs a line of the page and returns its output."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LANG", "C.UTF-8")
     for name in ("LC_ALL", "LC_MESSAGES", "SCREENER_HOTLINE"):
@@ -56,21 +56,19 @@ def run(tmp_path, monkeypatch):
 
 
 def answer(folder, event):
-    """Put the page's own answer into a partner's folder, for the notice that lies there."""
-    (said,) = blocks(section("What you answer", PARTNERS), "json")
+    """Write the page's own answer into a partner's folder, for the notice there."""
+    (example,) = blocks(section("What you answer", PARTNERS), "json")
     text = (REPOSITORY / "docs/acknowledgement.schema.json").read_text(encoding="utf-8")
     schema = json.loads(text)
-    jsonschema.validate(json.loads(said), schema, cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(json.loads(example), schema, cls=jsonschema.Draft202012Validator)
     (notice,) = [one.name for one in folder.iterdir() if one.name.startswith("N-")]
-    facts = json.loads(said) | {"notice": notice, "event": event}
+    facts = json.loads(example) | {"notice": notice, "event": event}
     facts["at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     (folder / "acknowledgements" / f"{event}.json").write_text(json.dumps(facts))
 
 
 def test_the_day_in_ten_commands(run, tmp_path):
-    """Each line in turn: a reporter's file, a case, two analysts, notices to two partners, their
-    answers, and the reporter reads that it was removed. It matches only after the second analyst.
-    """
+    """From a report to its removal; the picture matches only after the second analyst."""
     day = commands(section("Ten commands"))
     assert len(day) == 10
     for name in ("me.jpg", "item.jpg"):
@@ -124,8 +122,8 @@ def test_the_day_in_ten_commands(run, tmp_path):
     assert 'dir="rtl"' in (tmp_path / "status.html").read_text(encoding="utf-8")
 
 
-def test_the_commands_beside_the_ten_are_there():
-    """Each that the table names is a command."""
+def test_the_commands_of_the_table_exist():
+    """Each of them."""
     from screener.cli.app import cli
 
     for name in ("case list", "case show", "case overdue", "case close", "case reverse",
@@ -136,8 +134,8 @@ def test_the_commands_beside_the_ten_are_there():
             found = found.commands[word]
 
 
-def test_the_files_to_fill_in_can_be_read(tmp_path):
-    """Partners and helplines as printed."""
+def test_the_printed_partners_and_helplines_files_are_valid(tmp_path):
+    """As printed."""
     (tmp_path / "partners.toml").write_text(blocks(PAGE, "toml")[1], encoding="utf-8")
     found = partners.load(tmp_path / "partners.toml")
     assert list(found.partners) == ["meta", "tiktok"]

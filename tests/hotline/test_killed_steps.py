@@ -20,17 +20,17 @@ KILLS = int(os.environ.get("SCREENER_KILLS", "2"))
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A hotline with a case for each step, and files that are to be taken in."""
+    """Return a hotline with a case for each step, and files to import."""
     folder = tmp_path_factory.mktemp("killed") / "base"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(own_media, "make_whole", None)  # put back what the making of it sets
+        patched.setattr(own_media, "hash_intact_files", None)  # put back what the making of it sets
         make_base(folder)
     return folder
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_random_moment_no_case_is_lost_nor_any_notice_written_twice(base, step):
-    """Whatever was interrupted is completed on the next opening, once; the same step then works."""
+def test_a_killed_step_loses_no_case_and_repeats_no_notice(base, step):
+    """The next opening completes it, and the same step then works."""
     script = PROGRAMS / "kill_a_case.py"
 
     done = subprocess.run(
@@ -43,6 +43,6 @@ def test_killed_at_a_random_moment_no_case_is_lost_nor_any_notice_written_twice(
     for name in ("trial", "done"):
         subprocess.run(["rm", "-rf", base.with_name(name)], check=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["kills"] == KILLS
-    print(step, told)
+    result = json.loads(done.stdout)
+    assert result["kills"] == KILLS
+    print(step, result)

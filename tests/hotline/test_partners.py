@@ -1,4 +1,4 @@
-"""What an operator writes: partners and helplines, with errors that name the file and the field."""
+"""The operator's files: partners and helplines, with errors that name file and field."""
 
 import re
 from datetime import date
@@ -34,8 +34,8 @@ folder = "/srv/tiktok"
 """
 
 
-def test_a_file_of_partners_is_read_as_it_stands(tmp_path):
-    """Every field; what is left out has a careful default; folders lie beside the file."""
+def test_every_field_of_a_partners_file_is_read(tmp_path):
+    """Defaults are careful; folders are relative to the file."""
     path = tmp_path / "partners.toml"
     path.write_text(WHOLE, encoding="utf-8")
     found = partners.load(path)
@@ -76,12 +76,12 @@ def test_a_file_of_partners_is_read_as_it_stands(tmp_path):
         ('"Africa/Casablanca"', '"../etc/passwd"', "hotline.zone"),
         ('tlp = "AMBER"', 'tlp = "amber"', "hotline.tlp"),
         ("[hotline]", "[hotlines]", "hotlines"),
-        ("[hotline]", "hotline = 3\n[x]", "x is no field"),
-        ("[hotline]", "[hotline", "is no TOML from column"),
+        ("[hotline]", "hotline = 3\n[x]", "x is not a field"),
+        ("[hotline]", "[hotline", "is not TOML from column"),
     ],
 )
-def test_what_is_wrong_is_named_by_file_and_field(tmp_path, old, new, field):
-    """One mistake at a time, each with the file's name and the field's."""
+def test_a_mistake_is_named_by_file_and_field(tmp_path, old, new, field):
+    """One at a time."""
     path = tmp_path / "partners.toml"
     assert old in WHOLE
     path.write_text(WHOLE.replace(old, new, 1), encoding="utf-8")
@@ -93,11 +93,11 @@ def test_what_is_wrong_is_named_by_file_and_field(tmp_path, old, new, field):
 @pytest.mark.parametrize(
     ("folder", "why"),
     [
-        ("out/meta", "folder of meta too"),
-        ("out/../out/META/", "folder of meta too"),
-        ("out/meta/acknowledgements", "folder of meta too"),
-        ("out", "folder of meta too"),
-        ("link", "folder of meta too"),
+        ("out/meta", "folder of meta,"),
+        ("out/../out/META/", "folder of meta,"),
+        ("out/meta/acknowledgements", "folder of meta,"),
+        ("out", "folder of meta,"),
+        ("link", "folder of meta,"),
         (".", "the hotline's own files"),
         ("..", "the hotline's own files"),
         ("hotline.list", "the hotline's own files"),
@@ -105,10 +105,8 @@ def test_what_is_wrong_is_named_by_file_and_field(tmp_path, old, new, field):
         ("elsewhere", "the hotline's own files"),
     ],
 )
-def test_no_partner_reads_what_is_not_its_own(tmp_path, folder, why):
-    """One folder for two, however it is written, one in another, or the hotline's own: refused, by
-    the field of the second.
-    """
+def test_partners_cannot_share_or_nest_folders(tmp_path, folder, why):
+    """Nor use the hotline's, however the path is written."""
     path = tmp_path / "partners.toml"
     (tmp_path / "link").symlink_to(tmp_path / "out" / "meta")
     (tmp_path / "hotline.list").symlink_to(tmp_path / "elsewhere" / "a.list")
@@ -121,8 +119,8 @@ def test_no_partner_reads_what_is_not_its_own(tmp_path, folder, why):
         assert partners.load(path).named("tiktok").folder == tmp_path / near
 
 
-def test_the_file_to_fill_in_can_be_read_as_it_is(tmp_path):
-    """It names no partner and lets no hash go; with its lines uncommented it names one."""
+def test_the_template_is_valid(tmp_path):
+    """It names no partner; uncommented, it names one."""
     path = tmp_path / "partners.toml"
     path.write_text(partners.TEMPLATE)
     found = partners.load(path)
@@ -135,22 +133,22 @@ def test_the_file_to_fill_in_can_be_read_as_it_is(tmp_path):
     assert found.hotline.terms == Terms(tlp="AMBER")
 
 
-def test_what_is_wrong_can_be_said_in_each_language(tmp_path):
-    """The error carries its message and values apart."""
+def test_errors_can_be_translated(tmp_path):
+    """They carry message and values."""
     path = tmp_path / "partners.toml"
     path.write_text(WHOLE.replace('name = "Meta"', "", 1), encoding="utf-8")
     with pytest.raises(HotlineError) as caught:
         partners.load(path)
     error = caught.value
     for code in LANGUAGES:
-        told = translator(code)(error.message, **error.values)
-        assert str(path) in told
-        assert "partners.meta.name" in told
-        assert (told == str(error)) == (code == "en")
+        output = translator(code)(error.message, **error.values)
+        assert str(path) in output
+        assert "partners.meta.name" in output
+        assert (output == str(error)) == (code == "en")
 
 
-def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path):
-    """Absent, or not UTF-8."""
+def test_an_unreadable_file_is_a_hotline_error(tmp_path):
+    """Missing, or not UTF-8."""
     with pytest.raises(HotlineError, match=r"none\.toml"):
         partners.load(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b'[hotline]\nname = "\xe9"\n')
@@ -158,8 +156,8 @@ def test_a_file_that_cannot_be_read_is_an_error_of_ours(tmp_path):
         partners.load(tmp_path / "latin.toml")
 
 
-def test_the_helplines_are_there_for_each_country_and_all_need_a_check():
-    """Those that the hotline promises; none is claimed to have been checked by an operator."""
+def test_each_country_has_helplines_and_none_is_checked():
+    """As the package ships them."""
     found = helplines.load()
     by_country = {}
     for one in found:
@@ -174,10 +172,8 @@ def test_the_helplines_are_there_for_each_country_and_all_need_a_check():
         assert "e-enfance" in helplines.unchecked_notice(found, translator(code))
 
 
-def test_a_reporter_is_shown_those_of_the_country_in_an_order_that_helps():
-    """Those that speak the language first, somebody to talk to first; of all countries where none
-    is known, rather than nobody.
-    """
+def test_helplines_are_sorted_for_the_reporter():
+    """Language first, then those to talk to; all countries if none is known."""
     shown = [one.id for one in helplines.for_reporter("MA", "ar")]
     assert shown == ["emc-helpline", "iwf-morocco"]
     assert helplines.for_reporter("LU", "en")[0].id == "bee-secure-helpline"
@@ -187,8 +183,8 @@ def test_a_reporter_is_shown_those_of_the_country_in_an_order_that_helps():
         assert some[0].id == "emc-helpline"
 
 
-def test_an_operator_corrects_adds_and_removes(tmp_path):
-    """Single fields of an entry, a new one, and one taken out; the check is a day."""
+def test_an_operator_corrects_adds_and_removes_helplines(tmp_path):
+    """Single fields, whole entries, and the day of the check."""
     path = tmp_path / "mine.toml"
     path.write_text(
         '[emc-helpline]\nphone = "+212 5 00"\nchecked = "2026-11-25"\n'
@@ -217,20 +213,20 @@ def test_an_operator_corrects_adds_and_removes(tmp_path):
      "[e-enfance]\nlanguages = ['french']", "[e-enfance]\npurpose = 'sell'", "[e-enfance",
      "[e-enfance]\nname = ''"],
 )  # fmt: skip
-def test_a_correction_that_cannot_be_is_refused(tmp_path, text):
-    """Named by its file, never half taken."""
+def test_an_invalid_correction_is_refused(tmp_path, text):
+    """By the file's name, as a whole."""
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(HotlineError, match=r"mine\.toml"):
         helplines.load(path)
 
 
-def test_a_line_tells_who_what_and_how_in_each_language():
-    """Name, country, purpose, number, page and languages; numbers keep their order in Arabic."""
+def test_the_line_of_a_helpline_in_each_language():
+    """Name, country, purpose, number, page and languages; numbers stay left to right."""
     for code in LANGUAGES:
         say = translator(code)
         (line,) = helplines.lines(helplines.for_reporter("FR", code), say)
-        for part in ("3018 (e-Enfance)", "https://e-enfance.org/", say.country("FR")):
+        for part in ("3018 (e-Enfance)", "https://e-enfance.org/", say.country_name("FR")):
             assert part in line
     assert "\u20663018\u2069" in line or code != "ar"
     assert (

@@ -1,6 +1,4 @@
-"""A hotline's folder: made whole or made anew, read without what only writing needs, and what
-lies ready for partners.
-"""
+"""A hotline's folder: creation, interrupted work, its log, and deliveries."""
 
 import json
 import shutil
@@ -11,7 +9,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hotline_case import IMAGES, NOON, item_of, make_desk, report_of, take
+from hotline_case import IMAGES, NOON, item_of, report_of, take
 
 from screener import audit
 from screener.errors import HotlineError, ListError
@@ -31,21 +29,15 @@ PAGE = "https://x.example/1"
 
 @pytest.fixture(scope="module")
 def item():
-    """The item of a picture."""
+    """Return the item of a picture."""
     return item_of(IMAGES / "alley.jpg")
 
 
-@pytest.fixture
-def desk(tmp_path):
-    """A hotline."""
-    return make_desk(tmp_path / "hotline")
-
-
-def confirmed(desk, item, monkeypatch, **said):
-    """A case that two persons hold to be illegal, with hashes of an item as if of a file."""
-    (taken,) = take(desk, report_of(item, **said))
+def confirmed(desk, item, monkeypatch, **fields):
+    """Return a case that two people assessed as illegal, with an item as if hashed from a file."""
+    (taken,) = take(desk, report_of(item, **fields))
     with monkeypatch.context() as patched:
-        patched.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+        patched.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
         for by, basis in (("amina", "seen"), ("badr", None)):
             desk.assess(taken.case, by=by, outcome="illegal", basis=basis, reason="x", at=NOON)
     return taken.case
@@ -60,8 +52,8 @@ def end_here(*_, **__):
     raise Cut
 
 
-def test_a_hotline_for_which_the_disk_has_no_room_is_refused_with_the_reason(tmp_path, monkeypatch):
-    """Where the casebook itself finds no room, too: that is no fault of the program."""
+def test_a_full_disk_is_reported_when_a_hotline_is_created(tmp_path, monkeypatch):
+    """Also if the casebook finds no room."""
     connect = database._connect
 
     def full(folder):
@@ -92,10 +84,8 @@ DAMAGE = {
 }
 
 
-def test_a_damaged_casebook_is_named_with_the_row_before_anything_is_done(desk, item, monkeypatch):
-    """A case whose state is none would be among none that are late, and all else would be a fault
-    of ours. No value is told.
-    """
+def test_a_damaged_row_of_the_casebook_is_named_at_the_opening(desk, item, monkeypatch):
+    """Without its values; an unknown state would never be late."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,), note="seen", country="MA")
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     path = desk.folder / database.DATABASE
@@ -103,11 +93,11 @@ def test_a_damaged_casebook_is_named_with_the_row_before_anything_is_done(desk, 
     for change, where in DAMAGE.items():
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(change)
-        with pytest.raises(HotlineError, match=where.replace("{case}", case)) as told:
+        with pytest.raises(HotlineError, match=where.replace("{case}", case)) as output:
             Desk.open(desk.folder)
-        assert "cases.sqlite is damaged" in str(told.value)
-        assert "put a sound copy" in str(told.value)
-        assert not any(one.text[:8] in str(told.value) for one in item.upright)
+        assert "cases.sqlite is damaged" in str(output.value)
+        assert "put a sound copy" in str(output.value)
+        assert not any(one.text[:8] in str(output.value) for one in item.upright)
         path.write_bytes(sound)
     assert Desk.open(desk.folder).case(case).state == "notified"
 
@@ -119,10 +109,10 @@ def test_a_damaged_casebook_is_named_with_the_row_before_anything_is_done(desk, 
         ("UPDATE sent SET at = CAST(x'ff' AS TEXT)", "sent, in_case {case}: .* of at"),
     ],
 )
-def test_a_step_that_stumbles_over_a_damaged_casebook_names_the_row(
+def test_a_step_names_a_row_that_was_damaged_after_the_opening(
     desk, item, monkeypatch, change, where
 ):
-    """Of a desk that was opened while it was sound; nothing is done."""
+    """And changes nothing."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
     with closing(sqlite3.connect(desk.folder / database.DATABASE)) as connection, connection:
@@ -133,20 +123,16 @@ def test_a_step_that_stumbles_over_a_damaged_casebook_names_the_row(
 
 
 @pytest.mark.parametrize("calls", range(1, 9))
-def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
-    tmp_path, monkeypatch, calls
-):
-    """Wherever the making was cut short, it says so and what to do, and made again it is a hotline
-    like any other; what was written into the files to fill in meanwhile stays.
-    """
+def test_an_interrupted_creation_is_completed_by_the_same_command(tmp_path, monkeypatch, calls):
+    """Files that were filled in meanwhile stay."""
     folder, left = tmp_path / "hotline", [calls]
 
     def cut(function):
-        def go(*given, **options):
+        def go(*values, **options):
             left[0] -= 1
             if not left[0]:
                 raise Cut
-            return function(*given, **options)
+            return function(*values, **options)
 
         return go
 
@@ -154,19 +140,19 @@ def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
         for whose, name in (
             (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
             (store.database, "create"), (store.case_log, "write"),
-            (store.own_list, "write"), (store.notifying, "hand_out"),
+            (store.own_list, "write"), (store.notifying, "deliver_pending"),
         ):  # fmt: skip
             patched.setattr(whose, name, cut(getattr(whose, name)))
         with pytest.raises(Cut):
             Desk.create(folder)
-    with pytest.raises(HotlineError, match="makes it whole"):
+    with pytest.raises(HotlineError, match="completes it"):
         Desk.open(folder)
     if (folder / "settings.toml").exists():
         (folder / "settings.toml").write_text('analysts = ["amina", "badr"]\n')
 
     desk = Desk.create(folder)
 
-    assert take(desk, report_of(addresses=(PAGE,)))[0].became == "new"
+    assert take(desk, report_of(addresses=(PAGE,)))[0].status == "new"
     assert len(desk.settings.analysts) == (2 if calls > 2 else 0)
     assert audit.verify(folder / "cases.audit").closed
     assert Desk.open(folder).cases()
@@ -174,8 +160,8 @@ def test_a_hotline_that_was_half_made_is_made_whole_by_the_same_command(
         Desk.create(folder)
 
 
-def test_what_is_somebody_elses_is_not_made_a_hotline(tmp_path):
-    """A folder with anything in it, and a file: nothing in it is touched."""
+def test_a_folder_with_other_files_does_not_become_a_hotline(tmp_path):
+    """Nothing in it is touched."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "hotline.key").write_text("dear")
     (tmp_path / "file").write_text("dear")
@@ -187,7 +173,7 @@ def test_what_is_somebody_elses_is_not_made_a_hotline(tmp_path):
 
 
 def sign(desk, folder, name="audit"):
-    """Have the settings of a hotline name a new key, which signs its log; where it lies."""
+    """Let the settings name a new signing key; return its path."""
     key = folder / f"{name}.pem"
     new = Ed25519PrivateKey.generate()
     key.write_bytes(
@@ -203,10 +189,10 @@ def sign(desk, folder, name="audit"):
     return key
 
 
-@pytest.mark.parametrize("how", ["unsigned", "another key", "no key"])
-def test_no_step_has_the_log_signed_that_somebody_changed(desk, tmp_path, how):
-    """Nor does a log that is signed lose that: cases are read, and no step is taken, until it lies
-    elsewhere as evidence; then all steps are written anew.
+@pytest.mark.parametrize("how", ["unsigned", "another key", "no signing key"])
+def test_no_step_signs_a_log_that_somebody_may_have_changed(desk, tmp_path, how):
+    """Cases can be read, but no step taken, until the log is moved away; then all steps are written
+    anew.
     """
     sign(desk, tmp_path)
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
@@ -233,22 +219,20 @@ def test_no_step_has_the_log_signed_that_somebody_changed(desk, tmp_path, how):
     assert audit.verify(log).closed
     steps = [json.loads(line).get("step") for line in log.read_text().splitlines()]
     assert steps == [None, "received", "assessed"]
-    if how != "no key":
+    if how != "no signing key":
         name = "other" if how == "another key" else "audit"
         assert audit.verify(log, key=tmp_path / f"{name}.pub").signature == "good"
 
 
-def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_else(desk, tmp_path):
-    """Reading works; a step is refused before anything of it is recorded, with what to do. What a
-    killed writer left to be logged is told, and logged once the key is there again.
-    """
+def test_a_missing_log_key_stops_only_writing(desk, tmp_path):
+    """The message says what to do; lines of a killed process are written once the key is back."""
     key = sign(desk, tmp_path)
     made = key.read_bytes()
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     key.unlink()
 
     again = Desk.open(desk.folder)
-    assert again.behind.unlogged is None
+    assert again.backlog.log is None
     assert again.case(taken.case).addresses == (PAGE,)
     assert again.overdue(at=NOON + timedelta(hours=25))
     with pytest.raises(HotlineError, match=r"audit\.pem.*log_key"):
@@ -256,18 +240,18 @@ def test_a_key_of_the_log_that_is_out_of_reach_stops_what_writes_and_nothing_els
     assert again.case(taken.case).state == "received"
 
     with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
-        store.casebook.log(connection, "left", at="x", by="x")
-    assert "audit.pem" in str(Desk.open(desk.folder).behind.unlogged)
+        store.casebook.log_step(connection, "left", at="x", by="x")
+    assert "audit.pem" in str(Desk.open(desk.folder).backlog.log)
     key.write_bytes(made)
-    assert Desk.open(desk.folder).behind.unlogged is None
+    assert Desk.open(desk.folder).backlog.log is None
     lines = (desk.folder / "cases.audit").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == "left"
     assert audit.verify(desk.folder / "cases.audit").closed
 
 
 def fetched(desk, monkeypatch, *, before):
-    """Kill the handing out of a notice before a mark is made, with a partner that moves away what
-    it finds; how often it finds something, all in all.
+    """Kill a delivery before it is marked, with a partner that moves away what it gets; return how
+    often.
     """
     to, away = desk.folder / "to/meta", desk.folder.parent / "away"
     away.mkdir(exist_ok=True)
@@ -290,43 +274,37 @@ def fetched(desk, monkeypatch, *, before):
 
 
 @pytest.mark.parametrize("before", ["staged", "written"])
-def test_a_notice_that_is_fetched_at_once_is_not_given_again(desk, item, monkeypatch, before):
-    """Whoever is killed between giving it and noting so: the partner has it once."""
+def test_a_notice_fetched_at_once_is_not_delivered_again(desk, item, monkeypatch, before):
+    """If the process was killed before it was marked."""
     confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     (one,) = fetched(desk, monkeypatch, before=before)
     assert (one / "notice.json").exists()
     assert [path.name for path in (desk.folder / "to/meta").iterdir()] == ["acknowledgements"]
 
 
-def test_a_folder_that_is_out_of_reach_is_not_taken_for_one_that_was_fetched_from(
-    desk, item, monkeypatch
-):
-    """A notice lies ready in it, and it looks empty, as one that is not mounted does: the notice is
-    due still, and given when the folder is back.
-    """
+def test_an_unmounted_folder_does_not_count_as_fetched(desk, item, monkeypatch):
+    """The staged notice is delivered when the folder is back."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     to = desk.folder / "to/meta"
-    give = store.notifying.delivery.give
+    give = store.notifying.delivery.deliver
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying.delivery, "give", end_here)
+        patched.setattr(store.notifying.delivery, "deliver", end_here)
         with pytest.raises(Cut):
             desk.notify(case, "meta", by="amina", reason="x", at=NOON)
-    assert store.notifying.delivery.give is give
+    assert store.notifying.delivery.deliver is give
     shutil.move(to, desk.folder / "elsewhere")
     to.mkdir()
 
-    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(case, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).backlog.notices] == [(case, "meta")]
 
     to.rmdir()
     shutil.move(desk.folder / "elsewhere", to)
-    assert Desk.open(desk.folder).behind.pending == []
+    assert Desk.open(desk.folder).backlog.notices == []
     assert len(list(to.glob("N-*"))) == 1
 
 
-def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatch):
-    """A later notice is not written into what stands in the place of a share that is not mounted,
-    where the partner would never see it: it is told as due, and given when the share is back.
-    """
+def test_a_notice_waits_for_an_unmounted_folder(desk, item, monkeypatch):
+    """Nothing is written into the empty mount point."""
     first, second = (
         confirmed(desk, one, monkeypatch, addresses=(f"{PAGE}/{number}",))
         for number, one in enumerate((item, item_of(IMAGES / "bridge.jpg")))
@@ -340,16 +318,16 @@ def test_a_notice_waits_for_a_folder_that_is_out_of_reach(desk, item, monkeypatc
     with pytest.raises(HotlineError, match="mount"):
         desk.notify(second, "meta", by="amina", reason="x", at=NOON)
 
-    assert [one[:2] for one in Desk.open(desk.folder).behind.pending] == [(second, "meta")]
+    assert [one[:2] for one in Desk.open(desk.folder).backlog.notices] == [(second, "meta")]
     assert list(to.iterdir()) == []
     to.rmdir()
     away.rename(to)
-    assert Desk.open(desk.folder).behind.pending == []
+    assert Desk.open(desk.folder).backlog.notices == []
     assert len(list((to / "meta").glob("N-*"))) == 2
 
 
-def test_one_partner_keeps_no_other_from_being_heard(desk, item, monkeypatch):
-    """Whatever it makes of the folder of its answers: it is told beside what the others say."""
+def test_an_invalid_answer_folder_affects_one_partner_only(desk, item, monkeypatch):
+    """It is reported beside the others' answers."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     for partner in ("meta", "tiktok"):
         desk.notify(case, partner, by="amina", reason="x", at=NOON)
@@ -362,15 +340,15 @@ def test_one_partner_keeps_no_other_from_being_heard(desk, item, monkeypatch):
 
     answers = desk.acknowledge(by="amina", at=NOON + timedelta(hours=1))
 
-    assert [(partner, one.event) for partner, _, one in answers.taken] == [("tiktok", "removed")]
+    assert [(partner, one.event) for partner, _, one in answers.new] == [("tiktok", "removed")]
     assert [(partner, one.file) for partner, one in answers.unread] == [
         ("meta", "acknowledgements")
     ]
     assert [one.partner for one in desk.case(case).sent if one.removed] == ["tiktok"]
 
 
-def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item, monkeypatch):
-    """A notice to them is due still, and given once they are known again."""
+def test_notices_to_removed_partners_wait(desk, item, monkeypatch):
+    """Reading works; they are delivered once the partner is back."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     with monkeypatch.context() as patched:
         patched.setattr(store.notifying.delivery, "stage", end_here)
@@ -381,19 +359,19 @@ def test_partners_that_nobody_knows_any_more_keep_nobody_from_reading(desk, item
     for known in (None, '[hotline]\nname = "x"\ncontact = "y"\n'):
         partners.unlink() if known is None else partners.write_text(known)
         again = Desk.open(desk.folder)
-        assert [one[:2] for one in again.behind.pending] == [(case, "meta")]
+        assert [one[:2] for one in again.backlog.notices] == [(case, "meta")]
         assert again.case(case).state == "notified"
     partners.write_text(text, "utf-8")
-    assert Desk.open(desk.folder).behind.pending == []
+    assert Desk.open(desk.folder).backlog.notices == []
     assert len(list((desk.folder / "to/meta").glob("N-*"))) == 1
 
 
-def test_a_notice_that_lies_ready_is_taken_away_when_the_case_is_reversed(desk, item, monkeypatch):
-    """Nobody is asked any more, and nobody is named as to be told."""
+def test_a_staged_notice_is_removed_if_the_case_is_reversed(desk, item, monkeypatch):
+    """And the partner is not to be informed."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     with monkeypatch.context() as patched:
         patched.setattr(
-            store.notifying.delivery, "give",
+            store.notifying.delivery, "deliver",
             lambda folder, _: (_ for _ in ()).throw(HotlineError("x")),
         )  # fmt: skip
         with pytest.raises(HotlineError):
@@ -410,10 +388,10 @@ LEVEL = 'tlp = "GREEN"'
     ("before", "after", "level"),
     [(LEVEL, 'tlp = "RED"', "RED"), (LEVEL, "", None), ("", LEVEL, "GREEN"), ("", "", None)],
 )
-def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
+def test_a_changed_tlp_applies_to_listed_hashes(
     desk, item, monkeypatch, tmp_path, before, after, level
 ):
-    """From the next opening on, as the partners' file says then, also where it says no more."""
+    """From the next opening on, also if it is removed."""
     path = desk.folder / "partners.toml"
     text = path.read_text("utf-8")
     path.write_text(text.replace(LEVEL, before), "utf-8")
@@ -422,7 +400,7 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
 
     again = Desk.open(desk.folder)
 
-    assert again.behind.unbound is None
+    assert again.backlog.terms is None
     assert again.own_list.terms().get("hotline", Terms()) == Terms(tlp=level)
     assert again.own_list.terms()["reports"] == Terms(tlp="RED", redistribution=False)
     wanted = {"format": "tx", "audience": "community", "sources": ["hotline"]}
@@ -433,12 +411,12 @@ def test_how_far_own_hashes_may_go_binds_what_is_listed_already(
             again.own_list.export(tmp_path / "out.txt", **wanted)
 
 
-def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, monkeypatch):
-    """While a large import runs, a hotline is not held up for as long as it has reports."""
+def test_a_list_in_use_is_waited_for_once(desk, monkeypatch):
+    """Not for each record."""
     monkeypatch.setattr(lists, "WAIT_SECONDS", 0.0)
     waited, made = [], own_list._import
     monkeypatch.setattr(
-        own_list, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
+        own_list, "_import", lambda *values: (waited.append(len(values[2])), made(*values))[1]
     )
     pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
     with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
@@ -446,12 +424,12 @@ def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, 
         waited.clear()
         again = Desk.open(desk.folder)
     assert waited == [2]
-    assert len(again.behind.unlisted) == 2
-    assert Desk.open(desk.folder).behind.unlisted == []
+    assert len(again.backlog.records) == 2
+    assert Desk.open(desk.folder).backlog.records == []
 
 
-def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
-    """A day on which they expire is not taken out by an opening, nor by another level."""
+def test_other_terms_of_own_hashes_stay(desk, item, monkeypatch):
+    """Such as an expiry, through openings and changes of level."""
     confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     desk.own_list.set_terms("hotline", Terms(expires="2030-12-31"))
     path = desk.folder / "partners.toml"
@@ -460,24 +438,20 @@ def test_what_somebody_set_of_own_hashes_besides_stays(desk, item, monkeypatch):
     assert Desk.open(desk.folder).own_list.terms()["hotline"] == Terms("AMBER", None, "2030-12-31")
 
 
-def test_a_list_that_cannot_be_told_how_far_hashes_go_keeps_nobody_from_reading(
-    desk, item, monkeypatch
-):
-    """That is told; a later opening brings it to it."""
+def test_a_sharing_level_that_cannot_be_written_stays_in_the_backlog(desk, item, monkeypatch):
+    """Reading works; a later opening writes it."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     path = desk.folder / "hotline.list"
     path.rename(desk.folder / "elsewhere")
     again = Desk.open(desk.folder)
-    assert again.behind.unbound is not None
+    assert again.backlog.terms is not None
     assert again.case(case).outcome == "illegal"
     (desk.folder / "elsewhere").rename(path)
-    assert Desk.open(desk.folder).behind.unbound is None
+    assert Desk.open(desk.folder).backlog.terms is None
 
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):
-    """In as many different files as make a list take a value for one that stands for nothing; so
-    does what two persons confirmed go on matching.
-    """
+    """And confirmed items go on matching."""
     monkeypatch.setattr(repeated_values, "FILES", 4)
 
     def variant(n):
@@ -500,7 +474,7 @@ def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkey
             at=NOON,
         )  # fmt: skip
     (known,) = take(desk, report_of(item))
-    assert {(one.list, one.source, one.state) for one in known.known if one.kind == "pdq"} == {
-        ("hotline", "hotline", "confirmed")
-    }
+    assert {
+        (one.list, one.source, one.state) for one in known.list_matches if one.kind == "pdq"
+    } == {("hotline", "hotline", "confirmed")}
     assert desk.own_list.quarantined()[1] == []

@@ -1,12 +1,11 @@
-"""Takes steps of a hotline's cases again and again, each time killed at a random moment.
+"""Take a step of a hotline's cases repeatedly, each time killed at a random moment.
 
 Usage: kill_a_case.py FOLDER STEP KILLS SEED. FOLDER holds what `make_base` makes. A child takes the
-step in a fresh copy and is killed with SIGKILL some time after it began; the times are spread over
-as long as the step takes. Then partners fetch what they find, and the hotline is opened and must be
-whole: each report that was in it is in it once, the log and the list say what the casebook says,
-and no partner has had two notices of a case, nor a part of one. The same step then leaves what it
-leaves where nobody is killed. Prints JSON: the kills that came before the step was done, how many
-came late besides, and how many of the former found it made all the same.
+step in a fresh copy and is killed with SIGKILL at a random time within the step's duration. Then
+partners fetch what they find, and the hotline is opened and checked: each report exists once, the
+log and the list agree with the casebook, and no partner got two notices of a case, or part of one.
+The same step then has the same result as without a kill. Prints JSON: the kills during the step,
+the kills that came too late, and how many of the former found the step done.
 """
 
 import contextlib
@@ -43,30 +42,30 @@ NEW = "meadow-half.jpg"
 
 @functools.cache
 def picture(number):
-    """The item of the picture of a case."""
+    """Return the item of a case's picture."""
     return item_of(IMAGES / PICTURES[number])
 
 
-def given(number):
-    """Have the next opinion be given with the file of a case's picture."""
-    own_media.make_whole = lambda files: ((picture(number),), ())
+def use_picture(number):
+    """Let the next opinion use the file of a case's picture."""
+    own_media.hash_intact_files = lambda files: ((picture(number),), ())
 
 
-def assess(desk, number, by, **said):
-    """One person's word on a case."""
+def assess(desk, number, by, **options):
+    """Record one person's assessment of a case."""
     case = desk.cases()[number].reference
-    desk.assess(case, by=by, outcome="illegal", reason="x", at=NOON, **said)
+    desk.assess(case, by=by, outcome="illegal", reason="x", at=NOON, **options)
 
 
 def make_base(folder):
-    """A hotline with a case for each step, and files that are to be taken in."""
+    """Create a hotline with a case for each step, and files to import."""
     folder.mkdir()
     desk, secret = make_desk(folder / "hotline"), Secret.make()
     for number in range(len(PICTURES)):
         mine = {"secret": secret} if number == BACK else {}
         take(desk, report_of(picture(number), addresses=(f"https://x.example/{number}",), **mine))
     for number in (SECOND, NOTIFY, ANSWER, CLOSE, REVERSE):
-        given(number)
+        use_picture(number)
         assess(desk, number, "amina", basis="seen")
         if number != SECOND:
             assess(desk, number, "badr")
@@ -76,7 +75,7 @@ def make_base(folder):
             desk.notify(case, partner, by="amina", reason="x", at=NOON)
     for notice in desk.cases()[ANSWER].sent:
         for event, hours in (("acknowledged", 1), ("removed", 2)):
-            say(desk, notice, event, NOON + timedelta(hours=hours))
+            write_answer(desk, notice, event, NOON + timedelta(hours=hours))
     new = [report_of(picture(SECOND)), report_of(item_of(IMAGES / NEW)),
            report_of(item_of(IMAGES / NEW), addresses=("a",))]  # fmt: skip
     for name, files in (("new", new), ("back", [Withdrawal(secret.withdrawal)])):
@@ -87,8 +86,8 @@ def make_base(folder):
         path.unlink()
 
 
-def say(desk, notice, event, at):
-    """A partner's answer, as it writes it."""
+def write_answer(desk, notice, event, at):
+    """Write a partner's answer."""
     facts = {"schema": "screener-acknowledgement/1", "notice": notice.notice, "event": event}
     facts |= {"at": at.isoformat(), "by": "duty"}
     file = (
@@ -98,33 +97,33 @@ def say(desk, notice, event, at):
 
 
 def take_in(name):
-    """Take in all files of a folder."""
+    """Return a step that imports all files of a folder."""
     return lambda desk: desk.take(sorted((desk.folder.parent / name).iterdir()), by="amina", at=AT)
 
 
 def first(desk):
-    """The first person's word, with a file."""
-    given(FIRST)
+    """Record the first opinion, with a file."""
+    use_picture(FIRST)
     if not any("first person" in event.reason for event in desk.cases()[FIRST].events):
         assess(desk, FIRST, "amina", basis="seen")
 
 
 def second(desk):
-    """The second person's word."""
-    given(SECOND)
+    """Record the second opinion."""
+    use_picture(SECOND)
     if desk.cases()[SECOND].state == "received":
         assess(desk, SECOND, "badr")
 
 
 def harmless(desk):
-    """One person's word that an item is not illegal."""
+    """Assess an item as not illegal."""
     case = desk.cases()[HARMLESS]
     if case.state == "received":
         desk.assess(case.reference, by="badr", outcome="not_illegal", reason="x", at=NOON)
 
 
 def notify(desk):
-    """Notices of a case to both partners."""
+    """Send notices of a case to both partners."""
     case = desk.cases()[NOTIFY].reference
     for partner in ("meta", "tiktok"):
         if partner not in {one.partner for one in desk.case(case).sent}:
@@ -132,32 +131,32 @@ def notify(desk):
 
 
 def answer(desk):
-    """What partners have said of a case, which ends it."""
+    """Record the partners' answers, which end a case."""
     desk.acknowledge(by="amina", at=AT + timedelta(hours=2))
 
 
 def close(desk):
-    """The end of a case, by hand."""
+    """Close a case by hand."""
     case = desk.cases()[CLOSE]
     if case.state == "assessed":
         desk.close(case.reference, state="refused", by="amina", reason="x", at=AT)
 
 
 def reverse(desk):
-    """The reversal of a case of which partners have notices."""
+    """Reverse a case of which partners have notices."""
     case = desk.cases()[REVERSE]
     if case.outcome == "illegal":
         desk.reverse(case.reference, by="chloé", reason="x", at=AT)
 
 
 def create(desk):
-    """The making of another hotline, unless it is made."""
+    """Create another hotline, unless it exists."""
     if not is_made(desk):
         Desk.create(desk.folder.parent / "made")
 
 
 def is_made(desk):
-    """Whether the other hotline is whole, with all that belongs to one."""
+    """Return whether the other hotline is complete."""
     try:
         made = Desk.open(desk.folder.parent / "made")
     except HotlineError:
@@ -177,18 +176,18 @@ STEPS = {
 
 
 def on_opening(step):
-    """Opening completes what a kill left, so that it is part of the step."""
+    """Return a step that includes the opening, which completes interrupted work."""
     return lambda folder: step(Desk.open(folder))
 
 
 def rows(folder, question):
-    """The answer of the casebook."""
+    """Return the rows of a query on the casebook."""
     with contextlib.closing(sqlite3.connect(folder / "cases.sqlite")) as connection:
         return connection.execute(question).fetchall()
 
 
 def fetch(folder):
-    """Partners move away what they find, as it is: a notice whole, and only once."""
+    """Let partners move away the notices that they find, each whole and only once."""
     for notice in folder.glob("to/*/N-*"):
         fetched = folder.parent / "fetched" / notice.parent.name
         fetched.mkdir(parents=True, exist_ok=True)
@@ -197,7 +196,7 @@ def fetch(folder):
 
 
 def check(desk, held):
-    """Whether a hotline that was opened is whole, and has what it had."""
+    """Assert that an opened hotline is intact and still has its reports."""
     folder = desk.folder
     reports = [one for case in desk.cases() for one in case.reports]
     assert len(set(reports)) == len(reports), "a report twice"
@@ -232,7 +231,7 @@ def check(desk, held):
 
 
 def left(desk):
-    """What a step leaves: nothing of it depends on when, or on references that are drawn."""
+    """Return the result of a step, without times and random references."""
     names = {one.reference: number for number, one in enumerate(desk.cases())}
     return is_made(desk), [
         (
@@ -249,7 +248,7 @@ def left(desk):
 
 
 def main():
-    """Kill so many times."""
+    """Kill the step as often as asked."""
     base, step, kills = Path(sys.argv[1]), STEPS[sys.argv[2]], int(sys.argv[3])
     rng = random.Random(int(sys.argv[4]))
     trial, done = base.with_name("trial"), base.with_name("done")

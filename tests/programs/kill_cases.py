@@ -1,9 +1,9 @@
-"""Kills every step of a hotline's cases, a hundred times each, and writes a receipt.
+"""Kill every step of a hotline's cases, a hundred times each, and write a receipt.
 
     python tests/programs/kill_cases.py [--kills 100] [--only notify,answer] [--receipt FILE]
 
-See kill_a_case.py for what must hold after each kill. It ends at the first thing that does not,
-with exit code 1. tests/hotline/test_killed_steps.py does the same a few times.
+kill_a_case.py describes what is checked after each kill. The first failure ends the program with
+exit code 1. tests/hotline/test_killed_steps.py does the same a few times.
 """
 
 import argparse
@@ -24,7 +24,7 @@ QUESTION = "Killed in the middle of a step of a case, is any case lost, or anyth
 
 
 def main():
-    """Kill each step so often, one step after the other."""
+    """Kill each step, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100, help="of each step")
     parser.add_argument("--only", default=",".join(STEPS), help="some of the steps")
@@ -44,9 +44,9 @@ def main():
             )  # fmt: skip
             if done.returncode:  # a case was lost, or something was done twice
                 raise SystemExit(f"{step}: see above")
-            told = {"step": step, **json.loads(done.stdout)}
-            print(told, f"{time.monotonic() - start:.0f} s", flush=True)
-            found.append(told)
+            result = {"step": step, **json.loads(done.stdout)}
+            print(result, f"{time.monotonic() - start:.0f} s", flush=True)
+            found.append(result)
     if arguments.receipt is not None:
         receipt.write(arguments.receipt, receipt.receipt(QUESTION, found, ("babel", "pynacl")))
 

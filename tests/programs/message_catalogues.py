@@ -1,7 +1,7 @@
-"""Finds the hotline's messages in the sources, and brings its catalogues up to date.
+"""Find the hotline's messages in the sources, and update its catalogues.
 
-`python tests/programs/message_catalogues.py` adds what is missing to each catalogue, without a
-translation, takes out what is no longer said, and prints what is left to translate.
+`python tests/programs/message_catalogues.py` adds missing messages to each catalogue without a
+translation, removes unused ones, and prints what is left to translate.
 """
 
 import ast
@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 from paths import REPOSITORY
 
 from screener.cli import reporting
-from screener.cli.hotline import cases, hotline, speaking
+from screener.cli.hotline import cases, hotline, translated_commands
 
 LANGUAGES = ("ar", "fr")
 # How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
@@ -24,7 +24,7 @@ WORDS = {"say": 1, "marked": 1, "plural": 2}
 
 
 def sources(package: Path) -> list[Path]:
-    """The modules of the hotline and those of its commands."""
+    """Return the modules of the hotline and of its commands."""
     found = sorted((package / "hotline").rglob("*.py"))
     for path in sorted((package / "cli").rglob("*.py")):
         if "screener.hotline" in path.read_text(encoding="utf-8"):
@@ -33,9 +33,9 @@ def sources(package: Path) -> list[Path]:
 
 
 def extracted(package: Path) -> Catalog:
-    """A catalogue of all that the sources say, untranslated.
+    """Return a catalogue of the sources' messages, untranslated.
 
-    The syntax tree is searched, not the text: what is said inside an f-string counts too.
+    It searches the syntax tree, so messages inside f-strings are found.
     """
     found = Catalog(charset="utf-8")
     for path in sources(package):
@@ -46,17 +46,18 @@ def extracted(package: Path) -> Catalog:
 
 
 def helps() -> Catalog:
-    """A catalogue of all that the help of the hotline's commands says."""
+    """Return a catalogue of the help texts of the hotline's commands."""
     found = Catalog(charset="utf-8")
     for command in (*cases.COMMANDS, *hotline.COMMANDS, *reporting.COMMANDS):
-        for text in speaking.texts_of(command):
+        for text in translated_commands.help_texts(command):
             found.add(text)
     return found
 
 
 def message_of(call: ast.Call) -> str | tuple[str, ...] | None:
-    """The message that a call says: a text, or a singular and a plural; None of another call, or
-    where the text is not written there but found at run time, and was marked elsewhere.
+    """Return the message of a call: a text, or a singular and a plural.
+
+    Returns None for another call, and for a text that is marked elsewhere.
     """
     named = call.func
     name = named.id if isinstance(named, ast.Name) else getattr(named, "attr", "")
@@ -67,12 +68,12 @@ def message_of(call: ast.Call) -> str | tuple[str, ...] | None:
 
 
 def path_of(package: Path, language: str) -> Path:
-    """Where the catalogue of a language lies."""
-    return package / "hotline" / "locale" / language / "LC_MESSAGES" / "screener.po"
+    """Return the path of a language's catalogue."""
+    return package / "hotline" / "language" / "locale" / language / "LC_MESSAGES" / "screener.po"
 
 
 def updated(package: Path, language: str) -> Catalog:
-    """The catalogue of a language with what the sources say now, and nothing else."""
+    """Return a language's catalogue with the messages of the sources, and no others."""
     text = path_of(package, language).read_bytes()
     found = read_po(io.BytesIO(text), locale=language)
     said = extracted(package)
@@ -85,7 +86,7 @@ def updated(package: Path, language: str) -> Catalog:
 
 
 def main() -> None:
-    """Rewrite the catalogues and tell what is missing."""
+    """Rewrite the catalogues and print what is missing."""
     package = REPOSITORY / "src/screener"
     for language in LANGUAGES:
         catalogue = updated(package, language)

@@ -1,10 +1,10 @@
-"""A hotline, a partner and a case, made up, for the tests of notices and pages."""
+"""An example hotline, partner and case for the tests of notices and pages."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from screener import Hash
-from screener.hotline.model.case import Case, Event, Held
+from screener.hotline.model.case import Case, Event, ItemHash
 from screener.hotline.partners import Hotline, Partner
 from screener.lists.terms import Terms
 
@@ -15,29 +15,29 @@ HOTLINE = Hotline(
     "article 447-2", Terms(tlp="AMBER"),
 )  # fmt: skip
 PDQ, MD5, SHA1 = "0123456789abcdef" * 4, "ab" * 16, "cd" * 20
-HELD = (
-    Held(Hash.parse("pdq", PDQ), "a list", Terms(tlp="AMBER")),
-    Held(Hash.parse("md5", MD5), "a list", Terms(tlp="GREEN")),
+ITEM_HASHES = (
+    ItemHash(Hash.parse("pdq", PDQ), "a list", Terms(tlp="AMBER")),
+    ItemHash(Hash.parse("md5", MD5), "a list", Terms(tlp="GREEN")),
 )
 
 
 def partner(folder, **fields):
-    """A partner whose folder that is."""
-    given = {"languages": ("ar", "fr", "en"), "kinds": ("pdq", "md5")} | fields
-    return Partner("meta", "Meta", folder, **given)
+    """Return a partner with a folder."""
+    values = {"languages": ("ar", "fr", "en"), "kinds": ("pdq", "md5")} | fields
+    return Partner("meta", "Meta", folder, **values)
 
 
 def case(**fields):
-    """A case that was assessed as illegal, with one address and a hash that a reporter sent."""
-    given = {
+    """Return a case assessed as illegal, with one address and a reporter's hash."""
+    values = {
         "state": "assessed",
         "outcome": "illegal",
-        "seen": True,
+        "addresses_seen": True,
         "addresses": ("https://video.example/watch?v=1&list=a",),
         "hashes": (Hash.parse("sha1", SHA1),),
         "events": (Event("assessed", RECEIVED, "ann", "seen"),),
     } | fields
     return Case(
-        "C-2026-7KQ4M", given.pop("state"), RECEIVED, ("r1",), languages=("ar",), countries=("MA",),
-        **given,
+        "C-2026-7KQ4M", values.pop("state"), RECEIVED, ("r1",),
+        languages=("ar",), countries=("MA",), **values,
     )  # fmt: skip

@@ -47,7 +47,7 @@ def log(path):
 def folder(path):
     """A partner's folder, while a notice is written."""
     path.mkdir()
-    with delivery._alone(path):
+    with delivery._locked(path):
         yield
 
 

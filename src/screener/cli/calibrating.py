@@ -14,7 +14,7 @@ from rich.table import Table
 
 from screener.cli import console, progress
 from screener.cli.decision_options import check_apart
-from screener.cli.hotline.mistakes import Named
+from screener.cli.hotline.usage_errors import Named
 from screener.cli.open_list import open_list
 from screener.cli.options import JOBS, JSON, LIST, POLICY
 from screener.errors import counted, printable

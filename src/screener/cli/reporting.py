@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from screener.cli.hotline import reporters
-from screener.cli.hotline.mistakes import FILE, Mistake, Named, speaker
-from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup
+from screener.cli.hotline.translated_commands import LANGUAGE_OPTION, TranslatedGroup
+from screener.cli.hotline.usage_errors import FILE, Named, TranslatedUsageError, current_translator
 from screener.hotline.language.sentence import marked
 from screener.reporting.pages import report as pages
 from screener.reporting.pages import spreadsheet
 
 
-class _Report(SpeakingGroup):
+class _Report(TranslatedGroup):
     """The group `report`, of which one command needs no name: what is none of another command is a
     file of results, so that `report RESULTS` is `report page RESULTS`.
     """
@@ -30,7 +30,7 @@ class _Report(SpeakingGroup):
 
 
 @click.group(cls=_Report)
-@SPOKEN
+@LANGUAGE_OPTION
 def report() -> None:
     """Make a page of results, or report content to a hotline.
 
@@ -48,7 +48,7 @@ _WRITERS = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
 
 @report.command()
 @click.argument("results", type=FILE)
-@SPOKEN
+@LANGUAGE_OPTION
 @click.option(
     "-o", "--output", required=True, type=Named(*_WRITERS),
     help="The page or table to write, readable by you only: NAME.html or NAME.csv.",
@@ -61,12 +61,12 @@ def page(results: Path, output: Path) -> int:
     for each result without a hit.
     """
     if output.exists() and output.samefile(results):
-        raise Mistake(
+        raise TranslatedUsageError(
             marked("{file} is the file of results itself", file=output), click.get_current_context()
         )
     ending = output.suffix.lower()
     unread = _WRITERS[ending](results, output)
-    say = speaker()
+    say = current_translator()
     if ending == ".html":
         click.echo(say("The page is {file}.", file=output), err=True)
     else:

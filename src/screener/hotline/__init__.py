@@ -1,5 +1,4 @@
-"""The hotline's day: anonymous reports, cases, two persons' assessment, notices, the clock.
+"""The hotline's day: anonymous reports, cases, two analysts' assessment, notices, the clock.
 
-It stands above the rest of the package, and nothing below imports it. docs/hotline.md walks
-through one day of it.
+No other package but `cli` imports it. docs/hotline.md walks through one day.
 """

@@ -1,8 +1,8 @@
-"""Desk: all that is done with a hotline's cases, in its folder; no server.
+"""Desk: everything that analysts do with a hotline's cases, in its folder, without a server.
 
 desk = Desk.open("hotline")
-for taken in desk.take(["inbox/a.sealed"], by="amina"):
-    print(taken.became, taken.case)
+for result in desk.take(["inbox/a.sealed"], by="amina"):
+    print(result.status, result.case)
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import get_args
 
 from screener.errors import HotlineError
-from screener.hotline import arguments, settings
-from screener.hotline.casebook import assessing, casebook, concerns, database, intake, statuses
+from screener.hotline import settings
+from screener.hotline.casebook import assessing, casebook, concerns, database, intake
 from screener.hotline.casebook.assessing import Basis, Opinion
-from screener.hotline.casebook.intake import Taken
+from screener.hotline.casebook.intake import IntakeResult
 from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.model import case as clock
 from screener.hotline.model.case import OPEN, Case, Outcome, State
 from screener.hotline.model.report import Withdrawal
 from screener.hotline.notices import notifying
 from screener.hotline.notices.notifying import Answers
 from screener.hotline.open_list import open_list
 from screener.hotline.partners import Partners
-from screener.hotline.reports import own_media
+from screener.hotline.reports import own_media, status_file
 from screener.hotline.reports.report_json import decode
-from screener.hotline.reports.sealed import Unsealable, read_file, secret_key, unseal
+from screener.hotline.reports.sealed import UnsealError, read_file, secret_key, unseal
 from screener.hotline.settings import Settings
-from screener.hotline.store import Behind, Store
+from screener.hotline.store import Backlog, Store
 from screener.lists.hashlist import HashList
 from screener.screening.screener import Screener
 
@@ -38,11 +37,11 @@ FilePath = str | PathLike[str]
 
 
 class Desk:
-    """What analysts do with cases.
+    """The steps of a hotline's cases.
 
-    One writes at a time; others wait some seconds. What was interrupted is completed by the next
-    one. Times are given (`at`, aware), now where left out. HotlineError for a step that is not
-    allowed, and then nothing is changed.
+    One process writes at a time; others wait some seconds. The next one completes interrupted work.
+    Times (`at`) are aware, now by default. A step that is not allowed raises HotlineError and
+    changes nothing.
     """
 
     def __init__(self, store: Store) -> None:
@@ -52,37 +51,37 @@ class Desk:
 
     @classmethod
     def create(cls, folder: FilePath) -> Desk:
-        """Make a hotline: its folder, key pair, empty list, casebook, log, files to fill in."""
+        """Create a hotline: folder, keys, empty list, casebook, log, and files to fill in."""
         return cls(Store.create(Path(folder)))
 
     @classmethod
     def open(cls, folder: FilePath) -> Desk:
-        """Open a hotline's folder, and complete what was interrupted; HotlineError."""
+        """Open a hotline's folder and complete interrupted work. Raises HotlineError."""
         return cls(Store.open(Path(folder)))
 
     @property
-    def behind(self) -> Behind:
-        """What is recorded and could not be brought about, as of the last step or the opening."""
-        return self._store.behind
+    def backlog(self) -> Backlog:
+        """Return what is recorded but not yet written elsewhere, as of the last step."""
+        return self._store.backlog
 
     @property
     def own_list(self) -> HashList:
-        """The hotline's own list, as it is now: seeds, and what two persons confirmed."""
+        """Return the hotline's own list: seeds, and items that two people confirmed."""
         return self._store.own_list
 
     @property
     def settings(self) -> Settings:
-        """What the operator decided, as the file says now."""
+        """Read the operator's settings."""
         return self._store.settings
 
     @property
     def partners(self) -> Partners:
-        """The hotline and its partners, as the file says now; HotlineError."""
+        """Read the hotline and its partners. Raises HotlineError."""
         return self._store.partners
 
     @property
     def zone(self) -> tzinfo:
-        """The hotline's time zone; UTC where no file says one."""
+        """Return the hotline's time zone, UTC by default."""
         try:
             zone: tzinfo = self.partners.hotline.zone
         except HotlineError:
@@ -90,42 +89,35 @@ class Desk:
         return zone
 
     def case(self, reference: str) -> Case:
-        """A case as it stands; HotlineError where there is none."""
+        """Return a case. Raises HotlineError if there is none."""
         with database.reading(self.folder) as connection:
-            return casebook.find(connection, reference)
+            return casebook.load_case(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
-        """All cases, or those in some states, in the order in which they came. ValueError for a
-        state that is none, in which no case ever is.
+        """Return all cases, or those in some states, oldest first.
+
+        Raises ValueError for an unknown state.
         """
         for state in states:
-            arguments.check_one_of("a state", state, get_args(State))
+            _check_choice("a state", state, get_args(State))
         with database.reading(self.folder) as connection:
-            wanted = casebook.references(connection, states)
-            return [casebook.find(connection, one) for one in wanted]
+            references = casebook.references(connection, states)
+            return [casebook.load_case(connection, reference) for reference in references]
 
     def overdue(self, *, at: datetime | None = None) -> list[Case]:
-        """Cases of which the time has passed, or three quarters of it; the most overdue first."""
+        """Return the cases with less than a quarter of their time left, the most overdue first."""
         now = _now(at)
-        running = self.cases(*OPEN)
-        due = [one for one in running if clock.overdue(one, now) or clock.warned(one, now)]
-        return sorted(due, key=lambda one: one.due)
+        due = [case for case in self.cases(*OPEN) if case.is_overdue(now) or case.is_warned(now)]
+        return sorted(due, key=lambda case: case.due)
 
     def concerns(self, case: Case, *, at: datetime | None = None) -> list[Sentence]:
-        """What somebody has to decide of a case, however much of its time is left: that it came in
-        by a clock that was ahead, that partners refuse to remove it, or that a trusted list does
-        not confirm it any more.
-        """
-        arguments.check("a case", case, Case)
+        """Return what somebody has to decide about a case, however much time is left."""
         with database.reading(self.folder) as connection:
-            held = casebook.held(connection, case.reference)
-        return concerns.of(case, held, self.settings, now=_now(at))
+            hashes = casebook.item_hashes(connection, case.reference)
+        return concerns.concerns_of(case, hashes, self.settings, now=_now(at))
 
     def too_little_detail(self, case: Case) -> int:
-        """Of how many files that were hashed for a case nothing matches but the very bytes, since
-        they show too little to be compared; 0 where nobody holds it to be illegal.
-        """
-        arguments.check("a case", case, Case)
+        """Return how many files hashed for an illegal case can match byte for byte only."""
         with database.reading(self.folder) as connection:
             return assessing.too_little_detail(connection, case)
 
@@ -136,38 +128,41 @@ class Desk:
         by: str,
         at: datetime | None = None,
         key: FilePath | None = None,
-    ) -> list[Taken]:
-        """Take sealed files in: what became of each, in an order with withdrawals last.
+    ) -> list[IntakeResult]:
+        """Import sealed files. Returns a result for each, those of withdrawals last.
 
-        A file that is no report is told as `refused`, with a reason, and changes nothing. `key` is
-        the hotline's secret key, where it is not kept in its folder.
+        A file that is no report is `refused`, with a reason, and changes nothing. `key` is the
+        hotline's secret key if it is not in its folder.
         """
-        by, now = settings.person(by), _now(at)
-        given = arguments.several("sealed files", files)
-        mine = secret_key(self.folder / "hotline.key" if key is None else key)
-        taken: list[Taken] = []
-        late: list[tuple[str, Withdrawal]] = []  # a report and its withdrawal may come in at once
-        with self._store.at_work():
+        by, now = settings.checked_name(by), _now(at)
+        private_key = secret_key(self.folder / "hotline.key" if key is None else key)
+        results: list[IntakeResult] = []
+        withdrawals: list[tuple[str, Withdrawal]] = []  # last, as their reports may come with them
+        with self._store.exclusive():
             screener = self._screener()
-            for file in given:
+            for file in files:
                 try:
-                    said = decode(unseal(read_file(Path(file)), mine))
-                except Unsealable as trouble:
-                    taken.append(Taken(str(file), "refused", reason=trouble.why))
+                    report = decode(unseal(read_file(Path(file)), private_key))
+                except UnsealError as error:
+                    results.append(IntakeResult(str(file), "refused", reason=error.why))
                     continue
-                if isinstance(said, Withdrawal):
-                    late.append((str(file), said))
+                if isinstance(report, Withdrawal):
+                    withdrawals.append((str(file), report))
                     continue
-                reached = intake.reach(screener, said)
+                matches = intake.look_up(screener, report)
                 with self._store.writing() as connection:
-                    told = intake.take(connection, said, reached, at=now, by=by, file=str(file))
-                taken.append(told)
+                    results.append(
+                        intake.take_report(
+                            connection, report, matches, at=now, by=by, file=str(file)
+                        )
+                    )
                 screener = screener.refresh()
-            for name, back in late:
+            for name, withdrawal in withdrawals:
                 with self._store.writing() as connection:
-                    told = intake.take_withdrawal(connection, back, at=now, by=by, file=name)
-                taken.append(told)
-        return taken
+                    results.append(
+                        intake.take_withdrawal(connection, withdrawal, at=now, by=by, file=name)
+                    )
+        return results
 
     def assess(
         self,
@@ -180,76 +175,75 @@ class Desk:
         files: Sequence[FilePath] = (),
         at: datetime | None = None,
     ) -> Case:
-        """Record what an authorised analyst holds of a case; how it stands then.
+        """Record an authorised analyst's assessment of a case.
 
-        `illegal` needs a `basis` (`seen` or `known`), and counts when a second analyst has said the
-        same. `files` are hashed, in a process of their own, and not kept: what they show is then
-        what is matched. Both analysts give them; those of the second are not listed, and have to
-        show what the first one's did. Who spoke first may speak again, with a basis. ValueError for
-        another outcome or basis.
+        `illegal` needs a `basis` (`seen` or `known`) and counts once a second analyst agrees.
+        `files` are hashed in a process of their own and not stored; the second analyst's are
+        compared with the first one's, which are then matched. The first analyst may assess again,
+        with a basis. Raises ValueError for an unknown outcome or basis.
         """
-        # Another outcome would be taken for the graver one.
-        arguments.check_one_of("an outcome", outcome, get_args(Outcome))
+        # A mistyped outcome must not count as `illegal`.
+        _check_choice("an outcome", outcome, get_args(Outcome))
         if basis is not None:
-            arguments.check_one_of("a basis", basis, get_args(Basis))
-        given = arguments.several("files", files)
+            _check_choice("a basis", basis, get_args(Basis))
         by, reason, _ = self._decision(by, reason, at)
-        items, troubles = own_media.make_whole(given)
-        if troubles:
-            first = troubles[0]
+        items, failures = own_media.hash_intact_files(files)
+        if failures:
+            first = failures[0]
             message = marked("{file} cannot be hashed: {reason}")
-            raise HotlineError(message, file=given[first.place], reason=first.why)
-        said = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
-        with self._store.step(reference, said.at) as (connection, case):
-            assessing.give(connection, self.settings, case, said)
+            raise HotlineError(message, file=files[first.index], reason=first.why)
+        opinion = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
+        with self._store.step(reference, opinion.at) as (connection, case):
+            assessing.record_opinion(connection, self.settings, case, opinion)
         return self.case(reference)
 
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
         """Take back that an item is illegal: it stops matching at once, and the case is refused.
 
-        Where the list cannot be written, `behind.unlisted` says so, and it matches until it can be.
+        If the list cannot be written, `backlog.records` says so, and the item matches until it can.
         """
         by, reason, now = self._decision(by, reason, at)
         with self._store.step(reference, now) as (connection, case):
-            notifying.drop_unwritten(connection, reference)
+            notifying.drop_unstaged(connection, reference)
             assessing.reverse(connection, case, by=by, reason=reason, at=now)
         return self.case(reference)
 
     def notify(
         self, reference: str, partner: str, *, by: str, reason: str, at: datetime | None = None
     ) -> Case:
-        """Send a partner, by its id, a notice of an illegal item: once, whatever happens.
+        """Send a partner a notice of an illegal item, exactly once.
 
-        It is recorded first; where it cannot be written, ScreenerError says so, and it is written
-        when the hotline is next opened.
+        It is recorded first. If it cannot be written, raises ScreenerError; the next opening writes
+        it.
         """
         by, reason, now = self._decision(by, reason, at)
-        known = self.partners
-        found = self.case(reference)
+        directory = self.partners
+        case = self.case(reference)
         with database.reading(self.folder) as connection:
-            lost = concerns.loss(found, casebook.held(connection, reference), self.settings)
+            hashes = casebook.item_hashes(connection, reference)
+        lost = concerns.lost_confirmation(case, hashes, self.settings)
         if lost is not None:
             raise HotlineError(lost.message, **lost.values)
         with self._store.step(reference, now) as (connection, case):
             notifying.notify(
-                connection, case, known, known.named(partner), by=by, reason=reason, at=now
+                connection, case, directory, directory.named(partner), by=by, reason=reason, at=now
             )
-        for which, whom, wrong in self.behind.pending:
-            if (which, whom) == (reference, partner):
-                raise wrong
+        for case_of, recipient, error in self.backlog.notices:
+            if (case_of, recipient) == (reference, partner):
+                raise error
         return self.case(reference)
 
     def acknowledge(self, *, by: str, at: datetime | None = None) -> Answers:
-        """Record what partners have put into their folders since."""
-        by, known, now = settings.person(by), self.partners, _now(at)
-        with self._store.at_work(), self._store.writing() as connection:
-            answers = notifying.acknowledge(connection, known, by=by, at=now)
+        """Record the answers in the partners' folders."""
+        by, directory, now = settings.checked_name(by), self.partners, _now(at)
+        with self._store.exclusive(), self._store.writing() as connection:
+            answers = notifying.acknowledge(connection, directory, by=by, at=now)
         return answers
 
     def close(
         self, reference: str, *, state: State, by: str, reason: str, at: datetime | None = None
     ) -> Case:
-        """End a case: `removed`, or `refused` where nothing was or could be removed."""
+        """End a case: `removed`, or `refused` if nothing was or could be removed."""
         by, reason, now = self._decision(by, reason, at)
         if state not in ("removed", "refused"):
             raise HotlineError(marked("a case is closed as removed or as refused"))
@@ -262,54 +256,51 @@ class Desk:
                 raise HotlineError(
                     marked("{case} is not illegal: nobody was asked to remove it"), case=reference
                 )
-            notifying.drop_unwritten(connection, reference)
-            casebook.note(
+            notifying.drop_unstaged(connection, reference)
+            casebook.record_step(
                 connection, reference, "closed", at=now, by=by, reason=reason, state=state
             )
         return self.case(reference)
 
     def restart(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
-        """Have the 24 hours of a case begin now, that came in at a time that is still to come, by a
-        clock that was ahead. No other case is given more time.
-        """
+        """Restart the 24 hours of a case that was received in the future."""
         by, reason, now = self._decision(by, reason, at)
-        with self._store.at_work(), self._store.writing() as connection:
-            case = casebook.find(connection, reference)
-            if not (clock.runs(case) and case.received > now):
+        with self._store.exclusive(), self._store.writing() as connection:
+            case = casebook.load_case(connection, reference)
+            if not (case.is_running and case.received > now):
                 message = marked(
-                    "{case} has ended, or did not come in at a time that is still to come: its"
-                    " clock stays as it is"
+                    "{case} has ended or was not received in the future: its clock stays as it is"
                 )
                 raise HotlineError(message, case=reference)
             casebook.restart(connection, reference, at=now)
-            casebook.note(connection, reference, "restarted", at=now, by=by, reason=reason)
+            casebook.record_step(connection, reference, "restarted", at=now, by=by, reason=reason)
         return self.case(reference)
 
     def statuses(self, *, at: datetime | None = None) -> bytes:
-        """The status file to publish: how every report stands, for its reporter only. Its days are
-        those of the hotline's zone, as in its notices.
-        """
+        """Return the status file to publish, with days in the hotline's zone, as in its notices."""
         zone = self.zone
         with database.reading(self.folder) as connection:
-            found = casebook.statuses(connection, zone)
-        return statuses.write(found, day=_now(at).astimezone(zone).date())
+            statuses = casebook.statuses(connection, zone)
+        return status_file.write(statuses, day=_now(at).astimezone(zone).date())
 
     def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:
-        """Who decides something, why and when, as it is recorded; HotlineError for somebody who is
-        no authorised analyst, and where one of the three is of no use.
-        """
-        by, reason = settings.person(by), settings.line(reason, marked("a reason"))
+        by, reason = settings.checked_name(by), settings.checked_line(reason, marked("a reason"))
         self.settings.check_analyst(by)
         return by, reason, _now(at)
 
     def _screener(self) -> Screener:
-        """What reports are looked up with; the hotline's own list comes first."""
-        found = self.settings
-        others = dict.fromkeys(path.resolve() for path in (*found.trusted, *found.lists))
+        """Return a Screener for reports. The hotline's own list comes first."""
+        current = self.settings
+        others = dict.fromkeys(path.resolve() for path in (*current.trusted, *current.lists))
         return Screener([self.own_list, *map(open_list, others)])
 
 
 def _now(at: datetime | None) -> datetime:
     now = datetime.now(UTC) if at is None else at
-    casebook.stamp(now)  # which says what is wrong with a time without a zone
+    casebook.format_time(now)  # raises without a time zone
     return now
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

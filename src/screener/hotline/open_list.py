@@ -1,4 +1,4 @@
-"""Lists that a hotline has or looks into, opened with errors that can be said in any language."""
+"""Open hash lists with errors that can be translated."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from screener.lists.hashlist import HashList
 
 
 def open_list(path: Path) -> HashList:
-    """A list in a folder; HotlineError where it cannot be used."""
+    """Open a list. Raises HotlineError."""
     with list_errors(path):
         return HashList.open(path)
 
 
 @contextmanager
 def list_errors(path: Path) -> Iterator[None]:
-    """HotlineError, naming the list, for what goes wrong with it."""
+    """Turn errors of a list into HotlineErrors that name it."""
     try:
         yield
     except (ListError, IndexFileError) as error:
-        if not path.exists():  # to make one there would be to trust an empty one
+        if not path.exists():  # do not create one: an empty list would be trusted
             message = marked(
                 "the list {file} is not there: mount its disk, or take it out of settings.toml"
             )

@@ -1,6 +1,6 @@
-"""Own list: the hotline's list of hashes, written after the commit of the casebook from what that
-says: seeds of reports, and what two persons confirmed. A record is known by its entry, so that it
-can be written again without harm.
+"""Own list: the hotline's hash list, with seeds of reports and items that two people confirmed.
+
+It is written from the casebook after each commit. Writing an entry again does no harm.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
 from screener.hotline.casebook import casebook, database
-from screener.hotline.casebook.intake import HELD, REPORTED
+from screener.hotline.casebook.intake import CONFIRMED, REPORTED
 from screener.hotline.language.sentence import marked
 from screener.lists.exporting.writers import neutral_csv
 from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
@@ -33,37 +33,35 @@ from screener.system.files import open_private
 from screener.system.locks import one_at_a_time
 
 FOLDER = "hotline.list"
-_LONGEST_VIDEO = 500_000  # characters of a value; a cell of the list's format takes some more
-_FRESH = ".entries-"  # files that go with the import of what they hold
+_LONGEST_VIDEO = 500_000  # characters of a value; the list's format allows some more
+_TEMPORARY = ".entries-"  # files that exist only while they are imported
 Unlisted = tuple[str, str]  # a record that cannot be listed, and why
-# What nobody has checked goes to nobody.
+# Unchecked hashes go to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
 
 
 @dataclass(frozen=True)
-class _Due:
-    """A record of the list that is to be written, and what it is to say."""
-
+class _PendingRecord:
     entry: str
     state: State
     by: str
     hashes: tuple[Hash, ...]
-    terms: frozenset[Terms]  # of trusted lists, which bind it too
+    terms: frozenset[Terms]  # of the trusted lists that it comes from
 
 
 def write(folder: Path, own: Terms) -> list[Unlisted]:
-    """Bring the hotline's list to what the casebook says; `own` are the terms of its own hashes.
+    """Bring the hotline's list up to date; `own` are the terms of its own hashes.
 
-    What cannot be listed is told, and keeps nothing else from it: anybody may have sent it.
+    Returns the records that cannot be listed. They stop no other record.
     """
     failed: list[Unlisted] = []
-    for source, terms in ((REPORTED, _UNCHECKED), (HELD, own)):
+    for source, terms in ((REPORTED, _UNCHECKED), (CONFIRMED, own)):
         with database.reading(folder) as connection:
-            due = _due(connection, source)
-        if not due:
+            records = _pending_records(connection, source)
+        if not records:
             continue
-        HashList.open(folder / FOLDER)  # one that is broken is not for want of a record
-        written, wrong = _import_each(folder, source, due, terms)
+        HashList.open(folder / FOLDER)  # a broken list is an error of its own, of no record
+        written, wrong = _import_each(folder, source, records, terms)
         failed += wrong
         with database.writing(folder) as connection:
             connection.executemany(
@@ -73,46 +71,45 @@ def write(folder: Path, own: Terms) -> list[Unlisted]:
 
 
 def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
-    """Have the hotline's list say how far the hotline's own hashes may go now, also where nothing
-    new is listed; why it cannot. What else somebody has set of them there stays.
+    """Bring the sharing level of the hotline's own hashes in its list up to date.
+
+    Other terms that somebody set there stay. Returns the error if it cannot be written.
     """
     path = folder / FOLDER
     try:
-        if lists.ask(path, source_terms.stored).get(HELD, Terms()).tlp != own.tlp:
+        if lists.ask(path, source_terms.stored).get(CONFIRMED, Terms()).tlp != own.tlp:
             with transaction.transaction(path) as connection:
-                kept = source_terms.stored(connection).get(HELD, Terms())
-                source_terms.keep(connection, HELD, replace(kept, tlp=own.tlp), by=None)
+                stored = source_terms.stored(connection).get(CONFIRMED, Terms())
+                source_terms.keep(connection, CONFIRMED, replace(stored, tlp=own.tlp), by=None)
     except ScreenerError as error:
         return error
     return None
 
 
 def _import_each(
-    folder: Path, source: str, due: Sequence[_Due], terms: Terms
-) -> tuple[list[_Due], list[Unlisted]]:
-    """Import records together, or, where that fails, one by one: those that were, and the rest.
+    folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms
+) -> tuple[list[_PendingRecord], list[Unlisted]]:
+    """Import records together or, if that fails, one by one.
 
-    Where somebody else is at work in the list, it is for no record's sake: none is waited for.
+    Returns those written, and the failures.
     """
     try:
-        _import(folder, source, due, terms)
+        _import(folder, source, records, terms)
     except (ScreenerError, ValueError) as error:
-        if len(due) == 1 or _in_use(folder / FOLDER):
-            return [], [(one.entry, _why(error)) for one in due]
-        each = [_import_each(folder, source, [one], terms) for one in due]
+        if len(records) == 1 or _in_use(folder / FOLDER):
+            return [], [(one.entry, _why(error)) for one in records]
+        each = [_import_each(folder, source, [one], terms) for one in records]
         return [one for some, _ in each for one in some], [one for _, some in each for one in some]
-    return list(due), []
+    return list(records), []
 
 
 def _why(error: ScreenerError | ValueError) -> str:
-    """What went wrong, to stand in a sentence."""
     if isinstance(error, HotlineError):
         return marked(error.message, **error.values)
     return str(error).rstrip(".") if isinstance(error, ScreenerError) else type(error).__name__
 
 
 def _in_use(path: Path) -> bool:
-    """Whether somebody writes into a list now."""
     try:
         with one_at_a_time(path / transaction.LOCK, seconds=0):
             return False
@@ -120,13 +117,13 @@ def _in_use(path: Path) -> bool:
         return True
 
 
-def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
+def _pending_records(connection: sqlite3.Connection, source: str) -> list[_PendingRecord]:
     reported = source == REPORTED
     rows = connection.execute(
         "SELECT entry, in_case, report, state, by FROM entries WHERE NOT written"
         f" AND report IS {'NOT ' if reported else ''}NULL ORDER BY entry"
     ).fetchall()
-    due = []
+    records = []
     for entry, case, report, state, by in rows:
         hashes: list[Hash] = []
         terms: set[Terms] = set()
@@ -135,88 +132,85 @@ def _due(connection: sqlite3.Connection, source: str) -> list[_Due]:
         elif reported:
             hashes += casebook.hashes_of(connection, "reported WHERE report = ?", report)
         else:
-            for one in casebook.held(connection, case):
+            for one in casebook.item_hashes(connection, case):
                 hashes.append(one.hash)
                 terms |= set() if one.terms is None else {one.terms}
-        due.append(_Due(entry, State(state), by, tuple(hashes), frozenset(terms)))
-    return due
+        records.append(_PendingRecord(entry, State(state), by, tuple(hashes), frozenset(terms)))
+    return records
 
 
-def _import(folder: Path, source: str, due: Sequence[_Due], terms: Terms) -> None:
-    """Import records; HotlineError where the list has no place for some of what they hold, once it
-    has the rest.
-    """
+def _import(folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms) -> None:
     out, tally = io.StringIO(newline=""), Tally()
-    neutral_csv.write(out, [_row(source, one) for one in due], tally, Wants())
-    fresh = folder / f"{_FRESH}{secrets.token_hex(8)}.csv"
+    neutral_csv.write(out, [_row(source, one) for one in records], tally, Wants())
+    file = folder / f"{_TEMPORARY}{secrets.token_hex(8)}.csv"
     try:
-        descriptor = open_private(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        descriptor = open_private(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(out.getvalue())
-        done = HashList.open(folder / FOLDER).import_file(
-            fresh, source=source, format=neutral_csv.NAME, by=due[-1].by, terms=terms
+        imported = HashList.open(folder / FOLDER).import_file(
+            file, source=source, format=neutral_csv.NAME, by=records[-1].by, terms=terms
         )
-        known = HashList.open(folder / FOLDER)
-        for one in due:
+        hash_list = HashList.open(folder / FOLDER)
+        for one in records:
             if one.state is not State.WITHDRAWN:
-                _keep_searched(known, source, one)
+                _release_repeated_values(hash_list, source, one)
     finally:
         with contextlib.suppress(OSError):
-            fresh.unlink()
-    lacking = [*tally.left_out, *done.quarantined]
-    if lacking:
+            file.unlink()
+    missing = [*tally.left_out, *imported.quarantined]
+    if missing:
         message = marked("not all of it is in the list ({why})")
-        raise HotlineError(message, why="; ".join(lacking))
+        raise HotlineError(message, why="; ".join(missing))
 
 
-def _keep_searched(known: HashList, source: str, due: _Due) -> None:
-    """Have a value searched that stands in very many records. In a list from elsewhere it would be
-    what a tool writes that could not compute; here each was made by ours, of what shows enough: a
-    picture that is reported, or uploaded anew, a hundred times is still that picture.
+def _release_repeated_values(hash_list: HashList, source: str, record: _PendingRecord) -> None:
+    """Make a value searchable that very many records have.
+
+    Elsewhere it would come from a faulty tool; here it is a picture that is reported very often.
     """
-    (shown,) = known.show(due.entry, source=source, alone=True)
-    left: dict[str, set[str | None]] = {}
+    (shown,) = hash_list.show(record.entry, source=source, alone=True)
+    excluded: dict[str, set[str | None]] = {}
     for one in shown.hashes:
         if one.why_not is not None:
-            left.setdefault(one.kind, set()).add(one.why_not)
-    for kind, reasons in left.items():
+            excluded.setdefault(one.kind, set()).add(one.why_not)
+    for kind, reasons in excluded.items():
         if reasons == {REPEATED}:
-            known.release_value(
-                due.entry, kind, source=source, by=due.by, reason="made by the hotline's own tools"
+            hash_list.release_value(
+                record.entry,
+                kind,
+                source=source,
+                by=record.by,
+                reason="made by the hotline's own tools",
             )
 
 
-def _fitting(one: Hash) -> Hash:
-    """A hash as a line of the list has a place for it: of a video of hours every so many frames,
-    evenly over all of it. One that is too long would be left out, and nothing of the video match.
-    """
-    fitting, step = one, 1
-    # More than once only where the frames that are left are the longer ones.
-    while one.kind.video and len(fitting.text) > _LONGEST_VIDEO:
-        step *= -(-len(fitting.text) // _LONGEST_VIDEO)
-        fitting = Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
-    return fitting
+def _fit_video(one: Hash) -> Hash:
+    """Return a hash that fits into a line of the list, of a long video every n-th frame."""
+    fitted, step = one, 1
+    while one.kind.video and len(fitted.text) > _LONGEST_VIDEO:
+        step *= -(-len(fitted.text) // _LONGEST_VIDEO)
+        fitted = Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
+    return fitted
 
 
-def _row(source: str, due: _Due) -> Entry:
-    """A record as it is imported; the narrowest terms of its hashes are its labels."""
+def _row(source: str, record: _PendingRecord) -> Entry:
     labels: dict[str, set[str]] = {}
-    for terms in due.terms:
-        said = terms.to_dict()
-        # A source that does not say that it may go on does not let it.
-        said.setdefault("tlp", "AMBER+STRICT")
+    for terms in record.terms:
+        fields = terms.to_dict()
+        fields.setdefault("tlp", "AMBER+STRICT")  # without a level it may not be passed on
         for name in LABELS:
-            if name in said:
-                value = said[name]
-                told = ("yes" if value else "no") if isinstance(value, bool) else str(value)
-                labels.setdefault(name, set()).add(told)
+            if name in fields:
+                value = fields[name]
+                text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+                labels.setdefault(name, set()).add(text)
     return Entry(
-        source, due.entry, due.state, tuple(Listed(_fitting(one), None) for one in due.hashes), (),
+        source, record.entry, record.state,
+        tuple(Listed(_fit_video(one), None) for one in record.hashes), (),
         {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
     )  # fmt: skip
 
 
-def sweep(folder: Path) -> None:
-    """Remove files that a killed writer left: they hold hashes."""
-    for path in folder.glob(f"{_FRESH}*.csv"):
+def remove_leftovers(folder: Path) -> None:
+    """Remove files that a killed process left; they hold hashes."""
+    for path in folder.glob(f"{_TEMPORARY}*.csv"):
         path.unlink(missing_ok=True)

@@ -1,6 +1,4 @@
-"""Partners: who is sent notices, in which languages, with what, and on what terms; read from a
-TOML file that the operator writes, together with what the hotline says of itself.
-"""
+"""Partners: who gets notices, in which languages and on what terms; a TOML file of the operator."""
 
 from __future__ import annotations
 
@@ -22,45 +20,45 @@ from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.toml_table import Table
 from screener.lists.terms import AUDIENCES, TLP, Terms
 
-# A name that is also the name of a folder and stands in file names: no separator, no dot first.
+# A name that is used in file names: no separator, no dot.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _FIELDS = ("name", "folder", "languages", "kinds", "audience", "contact", "legal_basis")
-_AUDIENCES = tuple(one for one in AUDIENCES if one != "own")
+_AUDIENCES = tuple(audience for audience in AUDIENCES if audience != "own")
 
 FILE = "partners.toml"
 TEMPLATE = """\
-# What the hotline says of itself in notices.
+# The hotline, as notices name it.
 [hotline]
 name = "The hotline"
-# Where a partner reaches a person, day and night, when something is wrong.
+# How partners reach a person, day and night, if something is wrong.
 contact = "duty@hotline.example"
-# The time zone in which times are told to people.
+# The time zone of the times that people read.
 zone = "UTC"
-# On what law a request rests; a partner may have a text of its own.
+# The law on which requests rest; a partner may have its own text.
 legal_basis = ""
-# How far hashes that the hotline made itself may go: RED, AMBER+STRICT, AMBER, GREEN or CLEAR.
+# How far the hotline's own hashes may go: RED, AMBER+STRICT, AMBER, GREEN or CLEAR.
 # Without a level they go to nobody.
 # tlp = "AMBER"
 
 # A partner: copy these lines, without the #, for each.
 # [partners.example]
 # name = "Example"
-# folder = "partners/example"      # from where this file lies; notices appear there
+# folder = "partners/example"      # relative to this file; notices appear there
 # languages = ["en", "fr", "ar"]   # of the notices
-# kinds = ["pdq", "md5"]           # of hashes that it takes
+# kinds = ["pdq", "md5"]           # of the hashes that it accepts
 # audience = "clients"             # gets TLP:AMBER and wider; community: GREEN; public: CLEAR
-# contact = "trust@example.org"    # whom you reach there
+# contact = "trust@example.org"    # for your own use
 # legal_basis = ""
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Hotline:
-    """What the hotline says of itself in a notice.
+    """The hotline as notices name it.
 
-    `contact` is where a partner reaches a person when there is trouble. `zone` is the time zone in
-    which times are told to people. `legal_basis` stands in every notice unless its partner has
-    one of its own. `terms` are those of the hashes that the hotline made itself.
+    `contact` is how a partner reaches a person. `zone` is the time zone of times that people read.
+    `legal_basis` stands in every notice unless the partner has its own. `terms` are those of the
+    hotline's own hashes.
     """
 
     name: str
@@ -72,11 +70,11 @@ class Hotline:
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Who is sent notices.
+    """A recipient of notices.
 
     `id` names it in records and files. Notices are written in each of `languages`, into `folder`,
-    with hashes of `kinds` only. `audience` (`clients`, `community` or `public`, as for an export)
-    is how wide a sharing level has to be for a hash to go there.
+    with hashes of `kinds` only. A hash goes to it if its sharing level includes `audience`
+    (`clients`, `community` or `public`, as for an export).
     """
 
     id: str
@@ -91,13 +89,13 @@ class Partner:
 
 @dataclass(frozen=True, slots=True)
 class Partners:
-    """The hotline and its partners, by their ids in the order of the file."""
+    """The hotline and its partners by id, in the order of the file."""
 
     hotline: Hotline
     partners: Mapping[str, Partner]
 
     def named(self, partner: str) -> Partner:
-        """The partner of that id; HotlineError lists those there are."""
+        """Return the partner with an id. Raises HotlineError that lists the ids."""
         try:
             return self.partners[partner]
         except KeyError:
@@ -107,19 +105,19 @@ class Partners:
 
 
 def load(path: str | PathLike[str]) -> Partners:
-    """Read a file of a table `[hotline]` and tables `[partners.ID]`.
+    """Read a file with a table `[hotline]` and tables `[partners.ID]`.
 
-    Folders are taken from where the file lies. Raises HotlineError that names file and field.
+    Folders are relative to the file. Raises HotlineError that names file and field.
     """
-    whole = Table.load(Path(path))
-    whole.check_names(("hotline", "partners"))
-    hotline = _hotline(whole.table("hotline"))
+    root = Table.load(Path(path))
+    root.check_names(("hotline", "partners"))
+    hotline = _hotline(root.table("hotline"))
     partners: dict[str, Partner] = {}
-    if "partners" in whole.values:
-        some = whole.table("partners")
-        for name in some.values:
-            partners[name] = _partner(name, some, Path(path).parent)
-        _check_apart(some, partners, Path(path).parent)
+    if "partners" in root.values:
+        tables = root.table("partners")
+        for name in tables.values:
+            partners[name] = _partner(name, tables, Path(path).parent)
+        _check_folders(tables, partners, Path(path).parent)
     return Partners(hotline, MappingProxyType(partners))
 
 
@@ -128,58 +126,63 @@ def _hotline(table: Table) -> Hotline:
     name, contact = table.text("name"), table.text("contact")
     zone = table.text("zone", "UTC")
     try:
-        there = ZoneInfo(zone)
+        time_zone = ZoneInfo(zone)
     except (OSError, ValueError, KeyError):
-        message = marked("{file}: {field} is a time zone such as {example}")
-        raise table.wrong(message, "zone", example="Africa/Casablanca") from None
-    level = table.one_of("tlp", TLP, "")
+        message = marked("{file}: {field} must be a time zone such as {example}")
+        raise table.error(message, "zone", example="Africa/Casablanca") from None
+    level = table.choice("tlp", TLP, "")
     return Hotline(
-        name, contact, there, table.text("legal_basis", ""), Terms(tlp=level) if level else Terms()
+        name,
+        contact,
+        time_zone,
+        table.text("legal_basis", ""),
+        Terms(tlp=level) if level else Terms(),
     )
 
 
-def _partner(name: str, some: Table, beside: Path) -> Partner:
+def _partner(name: str, tables: Table, folder: Path) -> Partner:
     if not NAME.fullmatch(name):
         message = marked("{file}: {field}: an id has letters, digits, - and _ only, at most 64")
-        raise some.wrong(message, name)
-    table = some.table(name)
+        raise tables.error(message, name)
+    table = tables.table(name)
     table.check_names(_FIELDS)
-    languages: tuple[Language, ...] = table.several(
-        "languages", lambda one: one in LANGUAGES, ", ".join(LANGUAGES), ("en",)
+    languages: tuple[Language, ...] = table.choices(
+        "languages", lambda code: code in LANGUAGES, ", ".join(LANGUAGES), ("en",)
     )
     if not languages:
-        raise table.wrong(marked("{file}: {field} must not be empty"), "languages")
+        raise table.error(marked("{file}: {field} must not be empty"), "languages")
     return Partner(
-        name, table.text("name"), beside / table.text("folder"), languages,
-        table.several("kinds", _is_kind, ", ".join(KINDS)),
-        table.one_of("audience", _AUDIENCES, "clients"), table.text("contact", ""),
+        name, table.text("name"), folder / table.text("folder"), languages,
+        table.choices("kinds", _is_kind, ", ".join(KINDS)),
+        table.choice("audience", _AUDIENCES, "clients"), table.text("contact", ""),
         table.text("legal_basis", ""),
     )  # fmt: skip
 
 
-def _check_apart(some: Table, partners: Mapping[str, Partner], own: Path) -> None:
-    """HotlineError where a partner would read what another is sent, or what is the hotline's."""
-    mine, listed, taken = _place(own), _place(own / own_list.FOLDER), dict[str, Path]()
+def _check_folders(tables: Table, partners: Mapping[str, Partner], own: Path) -> None:
+    """Raise HotlineError if a partner could read another's notices or the hotline's files."""
+    hotline, own_hashes = _real(own), _real(own / own_list.FOLDER)
+    folders: dict[str, Path] = {}
     for name, partner in partners.items():
-        place = _place(partner.folder)
-        holds = mine.is_relative_to(place) or listed.is_relative_to(place)
-        if holds or place.is_relative_to(listed):
+        folder = _real(partner.folder)
+        contains = hotline.is_relative_to(folder) or own_hashes.is_relative_to(folder)
+        if contains or folder.is_relative_to(own_hashes):
             message = marked(
                 "{file}: {field} holds the hotline's own files, which no partner may have"
             )
-            raise some.table(name).wrong(message, "folder")
-        for other, there in taken.items():
-            if place.is_relative_to(there) or there.is_relative_to(place):
+            raise tables.table(name).error(message, "folder")
+        for other, its_folder in folders.items():
+            if folder.is_relative_to(its_folder) or its_folder.is_relative_to(folder):
                 message = marked(
-                    "{file}: {field} is the folder of {other} too, or one lies in the other: each"
-                    " partner has one of its own"
+                    "{file}: {field} is also the folder of {other}, or one lies in the other:"
+                    " each partner needs its own"
                 )
-                raise some.table(name).wrong(message, "folder", other=other)
-        taken[name] = place
+                raise tables.table(name).error(message, "folder", other=other)
+        folders[name] = folder
 
 
-def _place(folder: Path) -> Path:
-    """Where a folder is, links followed, as a file system sees it that knows no case."""
+def _real(folder: Path) -> Path:
+    """Return a path with links resolved, as a file system sees it that ignores case."""
     return Path(unicodedata.normalize("NFC", os.path.realpath(folder)).casefold())
 
 

@@ -1,4 +1,4 @@
-"""Settings: who may assess, which lists a hotline trusts, and which it looks into; a TOML file."""
+"""Settings: a TOML file that names the analysts, the trusted lists and the lists to look into."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.arguments import check
 from screener.hotline.language.sentence import Sentence, marked
 from screener.hotline.language.translator import one_line
 from screener.hotline.toml_table import Table
 
-_LONGEST = 200  # characters of a name
-
 FILE = "settings.toml"
+_LONGEST_NAME = 200  # characters
 TEMPLATE = """\
-# Who may assess: at least two, since what one holds to be illegal a second has to confirm.
-# Names as they are given by --by. Whoever may write to this file decides who assesses.
+# Who may assess: at least two people, since a second one has to confirm `illegal`.
+# Names as in --by. Whoever can write to this file decides who assesses.
 analysts = []
 
 # Folders of hash lists whose confirmed records are a basis, such as a clearing house's.
 trusted = []
 
-# Folders of further lists that are looked into when a report comes in.
+# Folders of other lists to look reports up in.
 lists = []
 
 # An Ed25519 private key in a PEM file, which signs the head of cases.audit. Best kept elsewhere.
@@ -33,7 +31,7 @@ lists = []
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decides. Paths are taken from where the file lies."""
+    """The operator's decisions. Paths are relative to the file's folder."""
 
     analysts: tuple[str, ...] = ()
     trusted: tuple[Path, ...] = ()
@@ -42,50 +40,45 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path) -> Settings:
-        """Read the file; HotlineError names it and the setting."""
+        """Read the file. Raises HotlineError that names the file and the setting."""
         table = Table.load(path)
         table.check_names(("analysts", "trusted", "lists", "log_key"))
-        analysts = tuple(map(person, table.texts("analysts")))
-        if len({same(one) for one in analysts}) < len(analysts):
-            raise table.wrong(
-                marked("{file}: two of the {field} have one name, and must be told apart"),
-                "analysts",
-            )
+        analysts = tuple(map(checked_name, table.texts("analysts")))
+        if len(set(map(name_key, analysts))) < len(analysts):
+            message = marked("{file}: two of the {field} have the same name")
+            raise table.error(message, "analysts")
         trusted, lists = (
-            tuple(path.parent / one for one in table.texts(name)) for name in ("trusted", "lists")
+            tuple(path.parent / text for text in table.texts(name)) for name in ("trusted", "lists")
         )
         key = table.text("log_key", "")
         return cls(analysts, trusted, lists, path.parent / key if key else None)
 
     def authorises(self, by: str) -> bool:
-        """Whether somebody may assess."""
-        return same(by) in map(same, self.analysts)
+        """Return whether a person may assess."""
+        return name_key(by) in map(name_key, self.analysts)
 
     def check_analyst(self, by: str) -> None:
-        """HotlineError for somebody who may not assess."""
+        """Raise HotlineError if a person may not assess."""
         if not self.authorises(by):
             raise HotlineError(
-                marked("{by} is no authorised analyst: the settings name those who are"), by=by
+                marked("{by} is not an authorised analyst: the settings name those who are"), by=by
             )
 
 
-def person(text: str) -> str:
-    """The name of somebody, as it is recorded; HotlineError where it is none."""
-    return line(text, marked("a name"), longest=_LONGEST)
+def checked_name(text: str) -> str:
+    """Return a person's name as it is recorded. Raises HotlineError."""
+    return checked_line(text, marked("a name"), longest=_LONGEST_NAME)
 
 
-def line(text: str, what: Sentence, *, longest: int = 500) -> str:
-    """One line of printable text that says something, without signs that are not seen;
-    HotlineError. TypeError for what is no text.
-    """
-    check(str(what), text, str)
-    said = one_line(text)
-    if not said or not said.isprintable() or len(said) > longest:
+def checked_line(text: str, what: Sentence, *, longest: int = 500) -> str:
+    """Return one line of printable text, without invisible characters. Raises HotlineError."""
+    stripped = one_line(text)
+    if not stripped or not stripped.isprintable() or len(stripped) > longest:
         message = marked("{what} is one line of printable text, at most {most} characters")
         raise HotlineError(message, what=what, most=longest)
-    return said
+    return stripped
 
 
-def same(name: str) -> str:
-    """What two writings of one person's name have in common."""
+def name_key(name: str) -> str:
+    """Return the same key for two spellings of one person's name."""
     return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -1,6 +1,4 @@
-"""Store: a hotline's folder: how it is made, opened and locked, and how what follows outside from
-its casebook is completed.
-"""
+"""Store: a hotline's folder, its lock, and the work that follows a commit of the casebook."""
 
 from __future__ import annotations
 
@@ -36,37 +34,36 @@ _WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Behind:
-    """What the casebook says and could not be brought about outside of it, and why. The next step
-    or opening tries again.
+class Backlog:
+    """What is recorded in the casebook but not yet written elsewhere, and why.
 
-    `pending` are notices that are not written yet: of which case, to whom, and why. `unlisted` are
-    records that the hotline's list does not have as the casebook says. `unbound` is why that list
-    does not say how far its own hashes may go, as `tlp` says now: an export goes by what it said
-    before. `unlogged` is why the log was behind at the opening; all else was not tried then.
+    The next step or opening tries again. `notices` are those not delivered. `records` are those
+    that the hotline's list lacks. `terms`: the list's sharing level is outdated, and exports still
+    use the old one. `log`: the log was behind at the opening, and nothing else was tried.
     """
 
-    pending: Sequence[Unwritten] = ()
-    unlisted: Sequence[Unlisted] = ()
-    unbound: ScreenerError | None = None
-    unlogged: HotlineError | None = None
+    notices: Sequence[Unwritten] = ()
+    records: Sequence[Unlisted] = ()
+    terms: ScreenerError | None = None
+    log: HotlineError | None = None
 
 
 class Store:
-    """A hotline's folder: its casebook, its list, its log, its keys; readable by its owner only.
+    """A hotline's folder: casebook, list, log and keys, for its owner only.
 
-    One writes at a time; others wait some seconds. What was interrupted is completed by the next.
+    One process writes at a time; others wait some seconds. The next one completes interrupted work.
     """
 
     def __init__(self, folder: Path) -> None:
         """Not for callers: use `create` or `open`."""
         self.folder = folder
-        self.behind = Behind()
+        self.backlog = Backlog()
 
     @classmethod
     def create(cls, folder: Path) -> Store:
-        """Make a hotline in a folder that is new or empty, or in which the making of one was
-        interrupted; HotlineError.
+        """Create a hotline in a new or empty folder, or finish an interrupted creation.
+
+        Raises HotlineError.
         """
         check_library()
         with contextlib.suppress(FileExistsError):
@@ -74,8 +71,8 @@ class Store:
         _check_free(folder)
         os.chmod(folder, 0o700)
         store = cls(folder)
-        with store._alone():
-            _check_free(folder)  # of two who make it at once, one has made it
+        with store._locked():
+            _check_free(folder)  # another process may have made one meanwhile
             with database.making(folder):
                 _make(folder)
                 store.complete()
@@ -83,59 +80,58 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """Open a hotline's folder, and complete what was interrupted; HotlineError.
+        """Open a hotline's folder and complete interrupted work. Raises HotlineError.
 
-        What cannot be completed, for want of the log's key or of a partner's folder say, is told by
-        `behind`, and prevents no reading.
+        Work that cannot be completed, such as without the log's key, is listed in `backlog`.
         """
         database.check(folder)
         database.check_rows(folder)
         store = cls(folder)
-        with store._alone():
+        with store._locked():
             trouble = case_log.write(folder, store.settings.log_key)
             if trouble is None:
                 store._write_rest()
             else:
-                store.behind = Behind(unlogged=trouble)
+                store.backlog = Backlog(log=trouble)
         return store
 
     @property
     def own_list(self) -> HashList:
-        """The hotline's own list, as it is now: seeds, and what two persons confirmed."""
+        """Return the hotline's own list as it is now."""
         return open_list(self.folder / own_list.FOLDER)
 
     @property
     def settings(self) -> Settings:
-        """What the operator decided, as the file says now."""
+        """Read the settings."""
         return Settings.load(self.folder / settings.FILE)
 
     @property
     def partners(self) -> Partners:
-        """The hotline and its partners, as the file says now; HotlineError."""
+        """Read the hotline and its partners. Raises HotlineError."""
         return partners.load(self.folder / partners.FILE)
 
     @contextlib.contextmanager
     def step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
-        """One step of a case: whole or not at all, and completed before this returns."""
-        with self.at_work(), self.writing() as connection:
-            case = casebook.find(connection, reference)
+        """Take one step of a case, atomically; it is completed before this returns."""
+        with self.exclusive(), self.writing() as connection:
+            case = casebook.load_case(connection, reference)
             if at < case.received:
                 message = marked(
-                    "a step of {case} is not before its report came in: set the clock of this"
-                    " computer right; if it was ahead when the report came in, `screener case"
-                    " restart` has the 24 hours begin now"
+                    "a step of {case} cannot be before its report: correct the clock of this"
+                    " computer; if it was ahead when the report came in, `screener case"
+                    " restart` starts the 24 hours now"
                 )
                 raise HotlineError(message, case=reference)
             yield connection, case
 
     @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Be the only one that writes, with all completed that was interrupted before.
+    def exclusive(self) -> Iterator[None]:
+        """Be the only writer, after completing interrupted work.
 
-        HotlineError where the log cannot be written: then nothing is begun.
+        Raises HotlineError if the log cannot be written, before anything is changed.
         """
         database.check(self.folder)
-        with self._alone():
+        with self._locked():
             trouble = case_log.trouble_of(self.settings.log_key, self.folder / case_log.FILE)
             if trouble is not None:
                 raise trouble
@@ -144,42 +140,40 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on the casebook, completed before this returns; inside `at_work`."""
+        """Yield a transaction on the casebook, completed before this returns. Needs `exclusive`."""
         with database.writing(self.folder) as connection:
             yield connection
         self.complete()
 
     def complete(self) -> None:
-        """Bring all that is outside of the casebook to what it says; by the one at work."""
+        """Bring everything outside the casebook up to date. Needs the lock."""
         trouble = case_log.write(self.folder, self.settings.log_key)
         if trouble is not None:
             raise trouble
         self._write_rest()
 
     def _write_rest(self) -> None:
-        known = self.partners if (self.folder / partners.FILE).exists() else None
         path = self.folder / own_list.FOLDER
-        own = Terms() if known is None else known.hotline.terms
-        trusted_terms.follow(self.folder, self.settings)
+        own = self.partners.hotline.terms if (self.folder / partners.FILE).exists() else Terms()
+        trusted_terms.update(self.folder, self.settings)
         with list_errors(path):
-            unlisted = own_list.write(self.folder, own)
-        unbound = own_list.write_terms(self.folder, own)
-        self.behind = Behind(notifying.hand_out(self.folder), unlisted, unbound)
+            records = own_list.write(self.folder, own)
+        terms = own_list.write_terms(self.folder, own)
+        self.backlog = Backlog(notifying.deliver_pending(self.folder), records, terms)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(one_at_a_time(self.folder / _LOCK, seconds=_WAIT_SECONDS))
             except IndexFileError:
-                message = marked("somebody else is at work in {folder}: try again in a moment")
+                message = marked("somebody else is working in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None
-            own_list.sweep(self.folder)
+            own_list.remove_leftovers(self.folder)
             yield
 
 
 def _check_free(folder: Path) -> None:
-    """HotlineError unless a hotline can be made in a folder."""
     try:
         names = {path.name for path in folder.iterdir()} - {_LOCK}
     except NotADirectoryError:
@@ -189,9 +183,7 @@ def _check_free(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Make what a hotline has. What is there is of a making that was interrupted: nobody has used
-    it, but for what somebody may have written into the files to fill in.
-    """
+    """Create a hotline's files. After an interrupted creation, filled-in files stay."""
     shutil.rmtree(folder / own_list.FOLDER, ignore_errors=True)
     log = folder / case_log.FILE
     for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):

@@ -1,6 +1,4 @@
-"""Table: one table of a file that the operator writes, whose fields are read with errors that name
-the file and the field, in words that can be translated.
-"""
+"""Read one table of an operator's TOML file, with translatable errors that name file and field."""
 
 from __future__ import annotations
 
@@ -15,12 +13,12 @@ from screener.hotline.language.sentence import marked, why
 from screener.system import files
 
 _LONGEST = 2000  # characters of a text
-Word = TypeVar("Word", bound=str)
+Choice = TypeVar("Choice", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The values of a table, of which file it is, and by which name; "" for the file's own."""
+    """A table of a file, and its name; "" for the root table."""
 
     file: str
     name: str
@@ -28,7 +26,7 @@ class Table:
 
     @classmethod
     def load(cls, path: Path) -> Table:
-        """A whole TOML file; HotlineError where it cannot be read."""
+        """Read a TOML file. Raises HotlineError."""
         try:
             return cls(str(path), "", files.read(path))
         except OSError as error:
@@ -36,76 +34,81 @@ class Table:
         except UnicodeDecodeError:
             reason = marked("it is not written in UTF-8")
         except ValueError as error:
-            reason = _no_toml(str(error))
+            reason = _describe_toml_error(str(error))
         raise HotlineError(marked("{file} cannot be read: {why}"), file=path, why=reason)
 
-    def wrong(self, message: str, name: str, **values: object) -> HotlineError:
-        """What is wrong with a field: a message that has a place for `{file}` and `{field}`."""
+    def error(self, message: str, name: str, **values: object) -> HotlineError:
+        """Return an error about a field; the message has places for `{file}` and `{field}`."""
         full = f"{self.name}.{name}" if self.name else name
         return HotlineError(message, file=self.file, field=full, **values)
 
-    def check_names(self, known: Sequence[str]) -> None:
-        """HotlineError where the table has a field that nobody reads, such as a slip in a name."""
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise HotlineError if the table has an unknown field, such as a misspelt one."""
         for name in self.values:
-            if name not in known:
-                message = marked("{file}: {field} is no field; there are: {known}")
-                raise self.wrong(message, name, known=", ".join(known))
+            if name not in names:
+                message = marked("{file}: {field} is not a field; there are: {known}")
+                raise self.error(message, name, known=", ".join(names))
 
     def table(self, name: str) -> Table:
-        """A table in this one; HotlineError where there is none."""
+        """Return a sub-table. Raises HotlineError if it is missing."""
         value = self.values.get(name)
         if not isinstance(value, dict):
-            raise self.wrong(marked("{file}: {field} is no table, or is missing"), name)
+            raise self.error(marked("{file}: {field} is not a table, or is missing"), name)
         return Table(self.file, f"{self.name}.{name}" if self.name else name, value)
 
     def text(self, name: str, default: str | None = None, *, longest: int = _LONGEST) -> str:
-        """One line of text; it must be there and say something, unless there is a default."""
+        """Return one line of text, which must not be empty unless there is a default."""
         value = self.values.get(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
-            message = marked("{file}: {field} is a text, and must not be missing or empty")
-            raise self.wrong(message, name)
+            message = marked("{file}: {field} must be a text, not missing or empty")
+            raise self.error(message, name)
         if len(value) > longest or not value.isprintable():
-            message = marked("{file}: {field} is one line of text, at most {most} characters")
-            raise self.wrong(message, name, most=longest)
+            message = marked("{file}: {field} must be one line of text, at most {most} characters")
+            raise self.error(message, name, most=longest)
         return value.strip()
 
-    def like(self, name: str, pattern: str, example: str, default: str | None = None) -> str:
-        """One line of text of a form."""
+    def matching(self, name: str, pattern: str, example: str, default: str | None = None) -> str:
+        """Return one line of text that matches a pattern."""
         value = self.text(name, default)
         if not re.fullmatch(pattern, value, re.ASCII):
-            raise self.wrong(marked("{file}: {field} looks like {example}"), name, example=example)
+            raise self.error(
+                marked("{file}: {field} must look like {example}"), name, example=example
+            )
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts, empty where there is none."""
+        """Return a list of texts, empty by default."""
         value = self.values.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise self.wrong(marked("{file}: {field} is a list of texts"), name)
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self.error(marked("{file}: {field} must be a list of texts"), name)
         return tuple(value)
 
-    def one_of(self, name: str, known: Sequence[str], default: str | None = None) -> str:
-        """A known word."""
+    def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
+        """Return one of some texts."""
         value = self.text(name, default)
-        if value not in known and value != default:
-            message = marked("{file}: {field} is one of {known}")
-            raise self.wrong(message, name, known=", ".join(known))
+        if value not in choices and value != default:
+            message = marked("{file}: {field} must be one of {known}")
+            raise self.error(message, name, known=", ".join(choices))
         return value
 
-    def several(
-        self, name: str, is_one: Callable[[Any], bool], example: str, default: Sequence[Word] = ()
-    ) -> tuple[Word, ...]:
-        """A list of words, each once; HotlineError where `is_one` does not hold of each."""
+    def choices(
+        self,
+        name: str,
+        is_choice: Callable[[Any], bool],
+        example: str,
+        default: Sequence[Choice] = (),
+    ) -> tuple[Choice, ...]:
+        """Return a list of texts, each once. Raises HotlineError unless all are choices."""
         value = self.values.get(name, list(default))
-        if not isinstance(value, list) or not all(map(is_one, value)):
-            message = marked("{file}: {field} is a list with some of: {known}")
-            raise self.wrong(message, name, known=example)
+        if not isinstance(value, list) or not all(map(is_choice, value)):
+            message = marked("{file}: {field} must be a list with some of: {known}")
+            raise self.error(message, name, known=example)
         return tuple(dict.fromkeys(value))
 
 
-def _no_toml(said: str) -> str:
-    """What is wrong with a file, by where its reader stopped."""
-    found = re.search(r"at line (\d+), column (\d+)", said)
-    if found is None:
-        return marked("it ends in the middle of something")
-    line, column = map(int, found.groups())
-    return marked("line {line} is no TOML from column {column} on", line=line, column=column)
+def _describe_toml_error(error: str) -> str:
+    position = re.search(r"at line (\d+), column (\d+)", error)
+    if position is None:
+        return marked("it ends too early")
+    line, column = map(int, position.groups())
+    return marked("line {line} is not TOML from column {column} on", line=line, column=column)

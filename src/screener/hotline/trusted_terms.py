@@ -1,4 +1,4 @@
-"""Granted: the terms by which trusted lists now let go on the hashes that a case has of them."""
+"""Keep the terms of hashes from trusted lists as these lists state them now."""
 
 from __future__ import annotations
 
@@ -14,29 +14,28 @@ from screener.hotline.settings import Settings
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms, strictest
 
-_SEEN = "granted"  # what trusted lists said when they were last followed
+_META = "granted"  # the row with the states of the lists at the last update
 
 
-def follow(folder: Path, settings: Settings) -> None:
-    """Bring the terms that the casebook has of hashes of trusted lists to what these lists say now,
-    and have records whose terms have changed be written anew. What a list does not confirm any more
-    keeps its terms, and so does all of a list that is out of reach: `concerns` tells of both.
+def update(folder: Path, settings: Settings) -> None:
+    """Update the stored terms of hashes from trusted lists, and queue changed records.
 
-    Lists that are as they were the last time are not gone through again.
+    Hashes that a list no longer confirms keep their terms, as do those of an unreachable list;
+    `concerns` reports both. Does nothing if the lists have not changed since the last update.
     """
     with database.reading(folder) as connection:
         rows = connection.execute("SELECT DISTINCT in_case FROM held WHERE terms IS NOT NULL")
         references = [reference for (reference,) in rows]
-        seen = connection.execute("SELECT value FROM meta WHERE name = ?", (_SEEN,)).fetchone()
+        last = connection.execute("SELECT value FROM meta WHERE name = ?", (_META,)).fetchone()
     if not references:
         return
-    said = _said(settings)
-    stamp = json.dumps([[str(path), one] for path, one in said.items()])
-    if seen == (stamp,):
+    states = _list_states(settings)
+    stamp = json.dumps([[str(path), state] for path, state in states.items()])
+    if last == (stamp,):
         return
-    granted = _granted(folder, references, replace(settings, trusted=tuple(said)))
+    current = _current_terms(folder, references, replace(settings, trusted=tuple(states)))
     with database.writing(folder) as connection:
-        for (reference, origin), terms in granted.items():
+        for (reference, origin), terms in current.items():
             changed = connection.execute(
                 "UPDATE held SET terms = ? WHERE in_case = ? AND origin = ? AND terms <> ?",
                 (terms, reference, origin, terms),
@@ -46,25 +45,23 @@ def follow(folder: Path, settings: Settings) -> None:
                     "UPDATE entries SET written = 0 WHERE in_case = ? AND report IS NULL",
                     (reference,),
                 )
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_SEEN, stamp))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_META, stamp))
 
 
-def _granted(
+def _current_terms(
     folder: Path, references: Sequence[str], settings: Settings
 ) -> dict[tuple[str, str], str]:
-    """The terms as JSON, of each case and of where its hashes are from."""
-    found: dict[tuple[str, str], list[Terms]] = {}
+    terms: dict[tuple[str, str], list[Terms]] = {}
     for reference in references:
         with database.reading(folder) as connection:
-            case = casebook.find(connection, reference)
-        for one in assessing.confirmed_by(case, settings):
-            found.setdefault((reference, one.origin), []).append(one.terms or Terms())
-    return {key: casebook.packed_terms(strictest(several)) for key, several in found.items()}
+            case = casebook.load_case(connection, reference)
+        for one in assessing.confirmed_hashes(case, settings):
+            terms.setdefault((reference, one.origin), []).append(one.terms or Terms())
+    return {key: casebook.terms_to_json(strictest(several)) for key, several in terms.items()}
 
 
-def _said(settings: Settings) -> Mapping[Path, object]:
-    """By which state of each trusted list that is in reach, and by which terms of its sources."""
-    found: dict[Path, object] = {}
+def _list_states(settings: Settings) -> Mapping[Path, object]:
+    states: dict[Path, object] = {}
     for path in settings.trusted:
         try:
             with list_errors(path):
@@ -72,5 +69,5 @@ def _said(settings: Settings) -> Mapping[Path, object]:
                 terms = {source: one.to_dict() for source, one in sorted(trusted.terms().items())}
         except HotlineError:
             continue
-        found[path] = [trusted.generation, terms]
-    return found
+        states[path] = [trusted.generation, terms]
+    return states

@@ -1,4 +1,4 @@
-"""What somebody has to decide of a case, and what is known of an item by its hashes only."""
+"""Concerns about cases, and cases that only hashes identify."""
 
 import json
 from datetime import timedelta
@@ -12,7 +12,7 @@ from screener.errors import HotlineError, ListError
 from screener.hotline import trusted_terms
 from screener.hotline.casebook import assessing
 from screener.hotline.desk import Desk
-from screener.hotline.model.case import KnownMatch
+from screener.hotline.model.case import ListMatch
 from screener.hotline.model.report import Withdrawal
 from screener.hotline.pages.figures import figures
 from screener.hotline.reports import own_media
@@ -24,13 +24,13 @@ PAGE = "https://x.example/1"
 
 @pytest.fixture(scope="module")
 def item():
-    """The item of a picture."""
+    """Return the item of a picture."""
     return item_of(IMAGES / "alley.jpg")
 
 
 @pytest.fixture
 def trusted(tmp_path, item):
-    """A list that has the picture as confirmed, and may be passed on."""
+    """Return a list that has the picture confirmed and may be passed on."""
     (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
     file = tmp_path / "trusted.csv"
     file.write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
@@ -39,14 +39,14 @@ def trusted(tmp_path, item):
     return folder
 
 
-def assessed(desk, reference, **said):
-    """Have two persons hold a case to be illegal."""
-    desk.assess(reference, by="amina", outcome="illegal", reason="x", at=NOON, **said)
+def assessed(desk, reference, **fields):
+    """Let two people assess a case as illegal."""
+    desk.assess(reference, by="amina", outcome="illegal", reason="x", at=NOON, **fields)
     return desk.assess(reference, by="badr", outcome="illegal", reason="x", at=NOON)
 
 
 def answer(desk, sent, event, hour, *, ahead=0):
-    """A partner's answer, by a clock that is so many hours ahead."""
+    """Write a partner's answer, by a clock that is some hours ahead."""
     facts = {"schema": "screener-acknowledgement/1", "notice": sent.notice, "event": event}
     facts |= {"at": (NOON + timedelta(hours=hour + ahead)).isoformat(), "by": "duty"}
     folder = desk.folder / "to" / sent.partner / "acknowledgements"
@@ -54,32 +54,28 @@ def answer(desk, sent, event, hour, *, ahead=0):
     desk.acknowledge(by="amina", at=NOON + timedelta(hours=hour))
 
 
-def test_a_trusted_list_is_opened_once_however_many_of_its_records_a_case_reaches(
-    tmp_path, trusted, monkeypatch
-):
-    """Very many may hold one hash; and no list is opened that a case does not reach."""
+def test_a_trusted_list_is_opened_once_for_all_its_matches(tmp_path, trusted, monkeypatch):
+    """A list without a match is not opened."""
     file = tmp_path / "more.csv"
     lines = [f"t{n},{n:032x},{'seed' if n % 2 else 'confirmed'}" for n in range(2, 22)]
     file.write_text("\n".join(["id,md5,status", *lines]))
     HashList.open(trusted).import_file(file, source="iwf")
-    known = [KnownMatch("trusted", "iwf", f"t{n}", "confirmed", "md5", 0) for n in range(1, 30)]
+    known = [ListMatch("trusted", "iwf", f"t{n}", "confirmed", "md5", 0) for n in range(1, 30)]
     opened, open_list = [], assessing.open_list
     monkeypatch.setattr(
         assessing, "open_list", lambda path: (opened.append(path), open_list(path))[1]
     )
     settings = SimpleNamespace(trusted=(trusted, tmp_path / "other.list"))
 
-    found = assessing.confirmed_by(SimpleNamespace(known=known), settings)
+    found = assessing.confirmed_hashes(SimpleNamespace(list_matches=known), settings)
 
     origins = [one.origin for one in found]
     assert origins == [f"trusted: iwf/t{n}" for n in (1, *range(2, 22, 2))]
     assert opened == [trusted]
 
 
-def test_what_every_partner_refuses_is_for_somebody_to_decide_and_its_clock_goes_on(tmp_path):
-    """The content is still there: the case stays open, is told at once and not only when it is
-    late, and another partner can be asked; one that removes it after all ends it.
-    """
+def test_a_refusal_by_every_partner_is_a_concern_while_the_clock_runs(tmp_path):
+    """Another partner can be asked, and a removal ends the case."""
     desk = make_desk(tmp_path / "hotline")
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     assessed(desk, taken.case, basis="seen")
@@ -91,21 +87,21 @@ def test_what_every_partner_refuses_is_for_somebody_to_decide_and_its_clock_goes
     found = desk.case(taken.case)
     assert found.state == "notified"
     assert [one.reference for one in desk.overdue(at=NOON + timedelta(hours=25))] == [taken.case]
-    (told,) = desk.concerns(found)
-    assert "have refused: meta" in told
+    (output,) = desk.concerns(found)
+    assert "have refused: meta" in output
     found = desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
     assert desk.concerns(found) == []
     answer(desk, next(one for one in found.sent if one.partner == "tiktok"), "removed", 2)
-    (told,) = desk.concerns(desk.case(taken.case))  # one has removed it, and one does not
-    assert "have refused: meta" in told
+    (output,) = desk.concerns(desk.case(taken.case))  # one has removed it, and one does not
+    assert "have refused: meta" in output
     answer(desk, found.sent[0], "removed", 3)
     assert desk.case(taken.case).state == "removed"
     assert desk.concerns(desk.case(taken.case)) == []
 
 
-def test_the_last_word_of_a_partner_counts(tmp_path):
-    """One that puts back what it had removed has the case open again, its clock running and
-    somebody told; and what it removes after all is removed then. However often its files are read.
+def test_the_latest_answer_of_a_partner_counts(tmp_path):
+    """A restored item opens the case again, and a removal after it closes it, however often files
+    are read.
     """
     desk = make_desk(tmp_path / "hotline")
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
@@ -130,19 +126,17 @@ def test_the_last_word_of_a_partner_counts(tmp_path):
     assert (figure.removed, figure.refused, figure.share) == (0, 1, 0.0)
     answer(desk, sent, "removed", 4)
     assert stands() == ("removed", at(4), None, False, False)
-    assert desk.acknowledge(by="amina", at=at(5)).taken == ()
+    assert desk.acknowledge(by="amina", at=at(5)).new == ()
     assert stands() == ("removed", at(4), None, False, False)
     answer(desk, sent, "refused", 6, ahead=0.05)
     answer(desk, sent, "removed", 6.01, ahead=0.05)
     answer(desk, sent, "refused", 6.02, ahead=0.05)
     assert stands() == ("notified", None, at(6.07), True, True)
-    assert desk.acknowledge(by="amina", at=at(7)).taken == ()
+    assert desk.acknowledge(by="amina", at=at(7)).new == ()
 
 
-def test_the_last_word_of_a_partner_counts_whose_clock_is_behind(tmp_path):
-    """Minutes before the notice by it, it has removed something, and put it back; no figure is
-    below zero for it.
-    """
+def test_the_latest_answer_counts_if_the_partners_clock_is_behind(tmp_path):
+    """Also minutes before the notice; no duration is negative."""
     desk = make_desk(tmp_path / "hotline")
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     assessed(desk, taken.case, basis="seen")
@@ -158,8 +152,8 @@ def test_the_last_word_of_a_partner_counts_whose_clock_is_behind(tmp_path):
 
 
 @pytest.mark.parametrize("late", [[], ["tiktok"]])
-def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp_path, late):
-    """Somebody has decided; also where other partners have said afterwards that they removed it."""
+def test_a_case_closed_by_hand_stays_closed(tmp_path, late):
+    """Whatever partners answer later."""
     desk = make_desk(tmp_path / "hotline")
     (taken,) = take(desk, report_of(addresses=(PAGE,)))
     assessed(desk, taken.case, basis="seen")
@@ -180,12 +174,8 @@ def test_a_case_that_was_closed_by_hand_stays_closed_whatever_a_partner_says(tmp
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "not trusted", "gone"])
-def test_what_a_trusted_list_confirms_no_more_is_told_and_goes_to_nobody(
-    tmp_path, trusted, item, how
-):
-    """After two persons went by it: until somebody reverses it, it is told; no partner is asked to
-    remove it any more.
-    """
+def test_a_lost_confirmation_is_a_concern_and_stops_notices(tmp_path, trusted, item, how):
+    """Until somebody reverses the case."""
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     (taken,) = take(desk, report_of(item))
     found = assessed(desk, taken.case, basis="known")
@@ -201,10 +191,10 @@ def test_what_a_trusted_list_confirms_no_more_is_told_and_goes_to_nobody(
     else:
         trusted.rename(tmp_path / "elsewhere.list")
 
-    (told,) = desk.concerns(desk.case(taken.case))
+    (output,) = desk.concerns(desk.case(taken.case))
 
-    assert taken.case in told
-    assert ("cannot be checked" if how == "gone" else "trusted: iwf/t1") in told
+    assert taken.case in output
+    assert ("Could not check" if how == "gone" else "trusted: iwf/t1") in output
     with pytest.raises(HotlineError, match=taken.case):
         desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)
     assert desk.own_list.matchable
@@ -215,12 +205,8 @@ def test_what_a_trusted_list_confirms_no_more_is_told_and_goes_to_nobody(
 
 
 @pytest.mark.parametrize("how", ["source", "record"])
-def test_terms_that_a_trusted_list_narrows_bind_what_was_confirmed_by_it(
-    tmp_path, trusted, item, how
-):
-    """From the next opening on: partners are given no hash, and no export has it. Where the list
-    allows it again, so it may.
-    """
+def test_narrowed_terms_of_a_trusted_list_apply_from_the_next_opening(tmp_path, trusted, item, how):
+    """No partner and no export gets the hash until the list allows it again."""
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     path = desk.folder / "partners.toml"
     path.write_text(path.read_text("utf-8").replace('"GREEN"', '"CLEAR"'), "utf-8")
@@ -259,16 +245,16 @@ def test_terms_that_a_trusted_list_narrows_bind_what_was_confirmed_by_it(
     assert json.loads(notice.read_text())["tlp"] == "AMBER"
 
 
-def test_lists_that_are_as_they_were_are_not_gone_through_again(
-    tmp_path, trusted, item, monkeypatch
-):
-    """An opening looks at what a list says of its sources, not at each record of each case."""
+def test_unchanged_trusted_lists_are_not_read_again(tmp_path, trusted, item, monkeypatch):
+    """An opening compares their generation and terms."""
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     (taken,) = take(desk, report_of(item))
     assessed(desk, taken.case, basis="known")
     Desk.open(desk.folder)
     asked = []
-    monkeypatch.setattr(trusted_terms.assessing, "confirmed_by", lambda *_: asked.append(1) or [])
+    monkeypatch.setattr(
+        trusted_terms.assessing, "confirmed_hashes", lambda *_: asked.append(1) or []
+    )
     Desk.open(desk.folder)
     assert asked == []
     HashList.open(trusted).set_terms("iwf", Terms(tlp="RED"))
@@ -276,22 +262,20 @@ def test_lists_that_are_as_they_were_are_not_gone_through_again(
     assert asked == [1]
 
 
-def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):
-    """Nobody has seen the page, which anybody may have put beside a known picture; two who have
-    looked at it say so.
-    """
+def test_a_case_known_by_hashes_sends_no_address(tmp_path, trusted, item):
+    """Anybody may have reported a page beside a known picture. Two people who saw it can say so."""
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     text = (desk.folder / "partners.toml").read_text(encoding="utf-8")
     (taken,) = take(desk, report_of(item, addresses=("https://innocent.example",)))
     found = assessed(desk, taken.case, basis="known")
-    assert (found.seen, found.addresses) == (False, ("https://innocent.example",))
+    assert (found.addresses_seen, found.addresses) == (False, ("https://innocent.example",))
 
     desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
 
     (notice,) = (desk.folder / "to/meta").glob("N-*")
-    said = json.loads((notice / "notice.json").read_text())
-    assert said["addresses"] == []
-    assert [one["kind"] for one in said["hashes"]] == ["pdq"]
+    fields = json.loads((notice / "notice.json").read_text())
+    assert fields["addresses"] == []
+    assert [one["kind"] for one in fields["hashes"]] == ["pdq"]
     assert "innocent" not in "".join(path.read_text("utf-8") for path in notice.iterdir())
     with pytest.raises(HotlineError, match="nobody has seen the addresses"):
         desk.notify(taken.case, "tiktok", by="amina", reason="x", at=NOON)  # takes MD5 alone
@@ -299,25 +283,25 @@ def test_what_is_known_by_its_hashes_tells_no_address(tmp_path, trusted, item):
     # Reported anew, the page has a case of its own, which somebody looks at.
     same, bare = take(desk, report_of(item, addresses=("https://innocent.example",)),
                       report_of(item))  # fmt: skip
-    assert (same.became, desk.case(same.case).related) == ("new", (taken.case,))
-    assert bare.became == "joined"
-    assert assessed(desk, same.case, basis="seen").seen
+    assert (same.status, desk.case(same.case).related) == ("new", (taken.case,))
+    assert bare.status == "joined"
+    assert assessed(desk, same.case, basis="seen").addresses_seen
 
 
-def test_who_goes_by_a_list_first_may_have_seen_it_after_all(tmp_path, trusted, item, monkeypatch):
-    """While the case is open; the second person then confirms that."""
+def test_a_first_opinion_by_a_list_can_be_replaced_by_seen(tmp_path, trusted, item, monkeypatch):
+    """While the case is open."""
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     (taken,) = take(desk, report_of(item, addresses=(PAGE,)))
     desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)
-    monkeypatch.setattr(own_media, "make_whole", lambda files: ((item,), ()))
-    assert assessed(desk, taken.case, basis="seen").seen
+    monkeypatch.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
+    assert assessed(desk, taken.case, basis="seen").addresses_seen
     desk.notify(taken.case, "meta", by="amina", reason="x", at=NOON)
-    (said,) = (desk.folder / "to/meta").glob("N-*/notice.json")
-    assert json.loads(said.read_text())["addresses"] == [PAGE]
+    (fields,) = (desk.folder / "to/meta").glob("N-*/notice.json")
+    assert json.loads(fields.read_text())["addresses"] == [PAGE]
 
 
-def test_what_a_report_that_was_taken_back_reached_is_no_basis(tmp_path, trusted, item):
-    """What others of its case reached is one still."""
+def test_matches_of_a_withdrawn_report_are_no_basis(tmp_path, trusted, item):
+    """Those of other reports of the case still are."""
     desk = make_desk(tmp_path / "hotline", trusted=[trusted])
     mine, theirs = Secret.make(), Secret.make()
     (taken, *_) = take(
@@ -325,8 +309,8 @@ def test_what_a_report_that_was_taken_back_reached_is_no_basis(tmp_path, trusted
         report_of(item, addresses=(PAGE,), secret=theirs),
     )  # fmt: skip
     take(desk, Withdrawal(mine.withdrawal))
-    assert {one.entry for one in desk.case(taken.case).known} == {"t1"}
+    assert {one.entry for one in desk.case(taken.case).list_matches} == {"t1"}
     take(desk, Withdrawal(theirs.withdrawal))
-    assert desk.case(taken.case).known == ()
-    with pytest.raises(HotlineError, match="trusts"):
+    assert desk.case(taken.case).list_matches == ()
+    with pytest.raises(HotlineError, match="no trusted list"):
         desk.assess(taken.case, by="amina", outcome="illegal", basis="known", reason="x", at=NOON)

@@ -1,4 +1,4 @@
-"""The hotline's languages: nothing unsaid or half said, and numbers as they are read there."""
+"""Translations are complete, and numbers and dates follow each language."""
 
 import ast
 import hashlib
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import screener
 from screener.errors import HotlineError, printable
 from screener.hotline.language import translator as language
-from screener.hotline.language.sentence import marked, packed, unpacked, why
+from screener.hotline.language.sentence import from_json, marked, to_json, why
 from screener.hotline.language.translator import preferred, translator
 from screener.hotline.model.addresses import defanged
 from screener.hotline.model.case import LANGUAGES, Case
@@ -30,15 +30,13 @@ RABAT = timezone(timedelta(hours=1))
 
 
 def placeholders(text):
-    """What is filled into a text."""
+    """Return the placeholders of a text."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
 @pytest.fixture(scope="module")
-def said():
-    """All that the sources and the help of the commands say: messages, and pairs of a singular and
-    a plural.
-    """
+def messages():
+    """Return all messages of the sources and the help: texts, and pairs of singular and plural."""
     both = (*message_catalogues.extracted(PACKAGE), *message_catalogues.helps())
     found = [message.id for message in both if message.id]
     assert len(found) >= 300
@@ -46,15 +44,13 @@ def said():
 
 
 @pytest.mark.parametrize("code", FORMS)
-def test_every_message_has_a_translation_in_every_form(said, code):
-    """Each message of the hotline and of its commands stands in the catalogue, whole: six forms of
-    a plural in Arabic, two in French.
-    """
+def test_every_message_has_a_translation_in_every_form(messages, code):
+    """Six plural forms in Arabic, two in French."""
     found = language.catalogue(code)
     assert found.num_plurals == FORMS[code]
     known = {message.id: message for message in found if message.id}
 
-    assert [one for one in said if one not in known] == []
+    assert [one for one in messages if one not in known] == []
     for key, message in known.items():
         texts = message.string if isinstance(key, tuple) else (message.string,)
         assert len(texts) == (FORMS[code] if isinstance(key, tuple) else 1), key
@@ -63,8 +59,8 @@ def test_every_message_has_a_translation_in_every_form(said, code):
 
 
 @pytest.mark.parametrize("code", FORMS)
-def test_translations_fill_in_what_the_message_fills_in(code):
-    """The same placeholders; the number alone may be a word, in the forms of 0, 1 and 2."""
+def test_translations_have_the_placeholders_of_their_message(code):
+    """The number may be a word in the forms of 0, 1 and 2."""
     for message in language.catalogue(code):
         if isinstance(message.id, tuple):
             wanted = placeholders(message.id[1])
@@ -75,17 +71,15 @@ def test_translations_fill_in_what_the_message_fills_in(code):
             assert placeholders(message.string) == placeholders(message.id), message.id
 
 
-def test_french_signs_stand_apart_and_stay_on_their_line():
-    """Before a colon, semicolon, question or exclamation mark, and inside guillemets, a space that
-    does not break.
-    """
+def test_french_punctuation_has_non_breaking_spaces():
+    """Before colon, semicolon, question and exclamation mark, and inside guillemets."""
     for message in language.catalogue("fr"):
         for text in (message.string,) if isinstance(message.string, str) else message.string:
             assert message.id == "" or not re.search(r" [:;?!»]|« |\w[:;?!](\s|$)", text), text
 
 
-def test_a_message_that_is_not_translated_is_found(tmp_path):
-    """The search sees calls, marks and plurals in a module, wherever they stand."""
+def test_the_search_finds_every_message(tmp_path):
+    """Calls, marks and plurals, also inside f-strings."""
     for name in ("hotline", "cli"):
         (tmp_path / name).mkdir()
     (tmp_path / "hotline" / "a.py").write_text('def f(say):\n    return say("one" " two")\n')
@@ -100,16 +94,14 @@ def test_a_message_that_is_not_translated_is_found(tmp_path):
 
 
 def is_marked(node):
-    """Whether an argument of an error is no English text that the search would not see: it is a
-    call that marks it, or a name of what was marked.
-    """
+    """Return whether an error's argument is marked, or a name of something marked."""
     return not isinstance(node, ast.JoinedStr | ast.BinOp) and not (
         isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
 
 
 def unmarked(source):
-    """The lines of a module on which an error is raised with a text that is not marked."""
+    """Return the lines of a module that raise an error with an unmarked text."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
@@ -120,14 +112,14 @@ def unmarked(source):
             continue
         if name == "UnreadError":  # the first is the code of a reason
             arguments = arguments[1:]
-        if name == "wrong":  # the second is the name of a field
+        if name == "error":  # the second is the name of a field
             arguments = arguments[:1]
         found += [node.lineno for one in arguments if not is_marked(one)]
     return found
 
 
-def test_whatever_is_raised_is_marked_for_translation():
-    """No sentence that can reach a terminal from these commands is in English alone."""
+def test_raised_messages_are_marked_for_translation():
+    """No sentence on a terminal is English only."""
     hidden = {
         str(path): unmarked(path.read_text("utf-8")) for path in message_catalogues.sources(PACKAGE)
     }
@@ -139,7 +131,7 @@ def test_whatever_is_raised_is_marked_for_translation():
 
 
 def texts(depth=2):
-    """What somebody writes, and sentences made of it, of numbers and of sentences."""
+    """Generate texts, and sentences of texts, numbers and sentences."""
     values = st.text() | st.integers(-9, 10**6)
     if depth:
         values |= texts(depth - 1)
@@ -149,47 +141,47 @@ def texts(depth=2):
 
 
 @given(texts())
-def test_what_is_recorded_is_said_in_any_language_later(text):
-    """As it was: the same words, made of the same; what somebody wrote is never translated."""
-    again = unpacked(packed(text))
+def test_a_recorded_sentence_can_be_translated_later(text):
+    """What somebody wrote is never translated."""
+    again = from_json(to_json(text))
     assert again == text
     assert type(again) is type(text)
     for code in LANGUAGES:
-        assert translator(code).told(again) == translator(code).told(text)
-    assert unpacked(packed("none")) == translator("ar").told("none").strip("\u2068\u2069")
+        assert translator(code).render(again) == translator(code).render(text)
+    assert from_json(to_json("none")) == translator("ar").render("none").strip("\u2068\u2069")
 
 
-def test_a_sentence_is_said_with_the_sentences_in_it():
-    """Each in the language asked for, an error likewise; numbers and foreign words as they are."""
+def test_sentences_inside_a_sentence_are_translated():
+    """Errors too; numbers and foreign words stay."""
     inner = marked("{file} cannot be read: {why}", file="a", why=marked("it is empty"))
     say = translator("fr")
-    assert say.told(inner) == "a est illisible\u00a0: il est vide"
-    assert say.told(HotlineError(inner.message, **inner.values)) == say.told(inner)
+    assert say.render(inner) == "a est illisible\u00a0: il est vide"
+    assert say.render(HotlineError(inner.message, **inner.values)) == say.render(inner)
     assert (
         say("{file}: {why}", file="b", why=inner) == "b\u00a0: a est illisible\u00a0: il est vide"
     )
-    assert say.told("it is empty") == "it is empty"
+    assert say.render("it is empty") == "it is empty"
     assert str(inner) == "a cannot be read: it is empty"
 
 
-def test_what_the_system_says_of_a_file_is_a_sentence():
-    """What is usual in our words; what is seldom in its own."""
+def test_common_system_errors_have_a_sentence():
+    """Rare ones keep the system's words."""
     assert why(FileNotFoundError(2, "No such file or directory")) == "it is not there"
-    assert translator("fr").told(why(OSError(28, "x"))) == "le disque est plein"
+    assert translator("fr").render(why(OSError(28, "x"))) == "le disque est plein"
     assert why(OSError(125, "Operation canceled")) == "Operation canceled"
     assert why(OSError("odd")) == "OSError"
 
 
-def test_without_babel_it_says_what_to_do_in_all_languages(monkeypatch):
-    """Since no catalogue can be read."""
+def test_without_babel_the_error_is_in_all_languages(monkeypatch):
+    """No catalogue can be read."""
     monkeypatch.setitem(sys.modules, "babel.messages.pofile", None)
     with pytest.raises(HotlineError, match=r"extra.*supplément.*إضافية.*pip install"):
         language.catalogue("ar")
 
 
 @pytest.mark.parametrize("n", [0, 1, 999, 1000, -1234, 12_345_678])
-def test_english_counts_without_babel_as_with_it(monkeypatch, n):
-    """As `screener report` does of lines that it could not read, which needs no extra."""
+def test_english_counts_need_no_babel(monkeypatch, n):
+    """As `screener report` prints."""
     say = translator("en")
     expected = format_decimal(n, "#,##0.#", locale="en")
     monkeypatch.setitem(sys.modules, "babel.numbers", None)
@@ -202,22 +194,20 @@ def test_english_counts_without_babel_as_with_it(monkeypatch, n):
     [(1, "ساعة واحدة"), (2, "ساعتان"), (3, "3 ساعات"), (10, "10 ساعات"), (11, "11 ساعة"),
      (24, "24 ساعة"), (100, "100 ساعة"), (103, "103 ساعات")],
 )  # fmt: skip
-def test_arabic_counts_as_its_grammar_does(n, text):
-    """One, two, three to ten, eleven to ninety-nine, and hundreds each have their form."""
+def test_arabic_plurals_follow_the_grammar(n, text):
+    """One, two, 3 to 10, 11 to 99, and hundreds."""
     assert translator("ar").duration(timedelta(hours=n)) == text
 
 
-def test_no_arabic_word_is_counted_by_a_number_that_it_does_not_follow():
-    """What is counted is written by the number before it: where that can be any, the message has
-    forms, or the word stands elsewhere ("at most {most} of characters").
-    """
+def test_no_arabic_noun_follows_a_number_of_any_size():
+    """The message has plural forms, or the noun stands elsewhere."""
     for message in language.catalogue("ar"):
         if isinstance(message.id, str):
             assert not re.search(r"{(n|most|more)} \w+ًا", message.string), message.id
 
 
-def test_durations_are_told_in_hours_and_minutes():
-    """Whole minutes, never rounded up: a clock must not say that there is time where none is."""
+def test_durations_are_rounded_down_to_minutes():
+    """A clock must not show time that is not left."""
     say = {code: translator(code) for code in LANGUAGES}
     length = timedelta(hours=5, minutes=59, seconds=59)
 
@@ -229,8 +219,8 @@ def test_durations_are_told_in_hours_and_minutes():
     assert say["en"].duration(-timedelta(hours=1)) == "1 hour"
 
 
-def test_dates_are_those_of_the_country():
-    """Moroccan month names and digits; the time in the operator's zone, which is named."""
+def test_dates_use_the_countrys_months_and_digits():
+    """With the UTC offset of the zone."""
     at = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
 
     assert translator("ar").day(date(2026, 8, 1)) == "1 غشت 2026"
@@ -248,8 +238,8 @@ def test_dates_are_those_of_the_country():
         translator("en").moment(datetime(2026, 11, 25))
 
 
-def test_a_share_is_whole_only_where_all_were():
-    """One of a thousand that is late must not vanish in rounding."""
+def test_a_share_is_0_or_100_percent_only_if_exact():
+    """One of a thousand does not vanish in rounding."""
     assert translator("en").share(1) == "100%"
     assert translator("en").share(0.9999) == "99.9%"
     assert translator("en").share(0.00001) == "0.1%"
@@ -258,48 +248,44 @@ def test_a_share_is_whole_only_where_all_were():
 
 
 @given(st.text(max_size=40))
-def test_a_foreign_value_neither_turns_nor_breaks_a_line(text):
-    """Whatever it holds, the line stays one line, and the value stays by itself wherever letters
-    of it could turn what stands around it.
-    """
+def test_a_foreign_value_is_isolated_on_one_line(text):
+    """If its letters could turn the text around it."""
     for code in LANGUAGES:
-        for said, isolate in (
+        for shown, isolate in (
             (translator(code).isolated(text), "\u2068"),
-            (translator(code).exact(text), "\u2066"),
+            (translator(code).isolated_ltr(text), "\u2066"),
         ):
-            apart = said.startswith(isolate)
-            inner = said[1:-1] if apart else said
+            apart = shown.startswith(isolate)
+            inner = shown[1:-1] if apart else shown
             assert inner == printable(text)
             assert inner.isprintable()
             assert len(inner) == len(text)
-            assert not apart or said.endswith("\u2069")
+            assert not apart or shown.endswith("\u2069")
             strong = {unicodedata.bidirectional(c) for c in inner} & {"R", "AL", "AN"}
             assert apart == (code == "ar" or bool(strong))
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_an_address_goes_from_left_to_right_in_what_a_case_shows(code):
-    """Also one that begins with a host in Arabic, whose parts would else change places."""
+def test_addresses_of_a_case_are_left_to_right(code):
+    """Also one with an Arabic host."""
     address = "مثال.إختبار/صفحة/12"
     case = Case("C-A", "received", datetime(2026, 3, 1, tzinfo=UTC), ("1",), addresses=(address,))
-    lines = case_text.lines_of(case, translator(code), now=case.received)
+    lines = case_text.detail_lines(case, translator(code), now=case.received)
     assert sum(f"\u2066{defanged(address)}\u2069" in line for line in lines) == 1
 
 
 def test_braces_in_a_value_are_only_text():
-    """A value is never taken for a placeholder, nor can it reach into an object."""
-    said = translator("fr")(
+    """A value is never taken for a placeholder."""
+    text = translator("fr")(
         "No native speaker has reviewed these texts yet: {languages}. They sign in"
         " locale/REVIEWED.toml.",
         languages="{languages.__class__} {0}",
     )
-    assert "{languages.__class__} {0}" in said
+    assert "{languages.__class__} {0}" in text
 
 
-def test_a_slip_in_a_correction_costs_one_text_and_no_notice(monkeypatch):
-    """A placeholder that is mistyped, unclosed or reaches into an object: the English text is said;
-    a file that is no catalogue is named.
-    """
+def test_a_translation_with_wrong_placeholders_falls_back_to_english(monkeypatch):
+    """An unreadable catalogue is named."""
     message = "{time} left"
     for slip in ("reste {tmie}", "reste {time", "reste {}", "reste {time.__class__}", "reste }"):
         text = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
@@ -313,8 +299,8 @@ def test_a_slip_in_a_correction_costs_one_text_and_no_notice(monkeypatch):
         language.catalogue("fr")
 
 
-def test_a_signature_is_of_the_texts_as_they_stand():
-    """Unsigned texts are unreviewed; a signature counts for one state of the file only."""
+def test_a_signature_is_valid_for_one_version_of_the_texts():
+    """Unsigned texts are unreviewed."""
     text = language._text_of("ar")
     whole = {"by": "a reader", "on": "2026-11-25", "sha256": hashlib.sha256(text).hexdigest()}
 
@@ -325,8 +311,8 @@ def test_a_signature_is_of_the_texts_as_they_stand():
     assert set(language.unreviewed()) <= {"ar", "fr"}
 
 
-def test_what_is_no_language_is_refused_and_a_shell_has_one():
-    """A typed error; a locale that is not ours is English."""
+def test_unknown_languages_are_refused_and_locales_default_to_english():
+    """With a typed error."""
     with pytest.raises(HotlineError, match="ar, fr, en"):
         translator("de")
     assert preferred({"LANG": "ar_MA.UTF-8"}) == "ar"

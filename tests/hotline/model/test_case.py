@@ -1,4 +1,4 @@
-"""The 24 hours of a case, and the figures made of them; time is given, never slept."""
+"""The 24-hour clock of a case, and figures; times are passed in."""
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.hotline.model import case as clock
 from screener.hotline.model.case import Case, Event, Sent
 from screener.hotline.pages.figures import Month, by_month, figures
 
@@ -19,15 +18,13 @@ MOMENT = timedelta(microseconds=1)
 
 
 def case(state="notified", *, outcome="illegal", received=NOON, sent=(), steps=()):
-    """A case of which only what the clock looks at is told; steps are states, each with its hour
-    after noon.
-    """
+    """Return a case with what the clock reads; each step is a state and an hour after noon."""
     events = tuple(Event(one, NOON + hour * HOUR, "ann", "x") for one, hour in steps)
     return Case("C-1", state, received, ("r",), outcome=outcome, sent=tuple(sent), events=events)
 
 
 def sent(partner="meta", *, removed=None, acknowledged=None, refused=None):
-    """A notice written an hour after noon, removed so many hours after noon."""
+    """Return a notice written an hour after noon and removed some hours after noon."""
     at = None if removed is None else NOON + removed * HOUR
     return Sent("N-1", partner, NOON + HOUR, acknowledged, at, refused)
 
@@ -43,16 +40,16 @@ def sent(partner="meta", *, removed=None, acknowledged=None, refused=None):
         (400 * HOUR, "overdue"),
     ],
 )
-def test_a_case_is_warned_of_at_three_quarters_and_overdue_at_the_whole(passed, standing):
-    """Exactly at 18 hours and at 24; the three never overlap."""
+def test_a_case_is_warned_at_18_hours_and_overdue_at_24(passed, standing):
+    """Exactly then; the standings never overlap."""
     now = NOON + passed
 
     for state in ("received", "assessed", "notified"):
         one = case(state)
-        assert clock.standing(one, now) == standing
-        assert clock.warned(one, now) == (standing == "warned")
-        assert clock.overdue(one, now) == (standing == "overdue")
-        assert clock.remaining(one, now) == 24 * HOUR - passed
+        assert one.standing(now) == standing
+        assert one.is_warned(now) == (standing == "warned")
+        assert one.is_overdue(now) == (standing == "overdue")
+        assert one.remaining(now) == 24 * HOUR - passed
 
 
 @pytest.mark.parametrize(
@@ -60,13 +57,13 @@ def test_a_case_is_warned_of_at_three_quarters_and_overdue_at_the_whole(passed, 
     [("removed", "illegal"), ("refused", "illegal"), ("withdrawn", None),
      ("assessed", "not_illegal")],
 )  # fmt: skip
-def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
-    """Removed, refused, withdrawn, or found not illegal: never warned of, never overdue."""
+def test_the_clock_of_an_ended_case_does_not_run(state, outcome):
+    """Removed, refused, withdrawn, or not illegal."""
     one = case(state, outcome=outcome)
     for hours in (0, 20, 30):
-        assert clock.standing(one, NOON + hours * HOUR) == "ended"
-        assert not clock.overdue(one, NOON + hours * HOUR)
-        assert not clock.warned(one, NOON + hours * HOUR)
+        assert one.standing(NOON + hours * HOUR) == "ended"
+        assert not one.is_overdue(NOON + hours * HOUR)
+        assert not one.is_warned(NOON + hours * HOUR)
 
 
 @pytest.mark.parametrize(
@@ -79,21 +76,21 @@ def test_no_clock_runs_where_there_is_nothing_left_to_do(state, outcome):
         (400 * HOUR, True),
     ],
 )
-def test_a_case_is_to_come_where_it_came_in_by_more_than_clocks_differ(ahead, told):
-    """Beyond five minutes, and only while its clock runs: else its 24 hours would have no end."""
-    assert clock.to_come(case(received=NOON + ahead), NOON) is told
-    assert not clock.to_come(case("removed", received=NOON + ahead), NOON)
+def test_a_case_is_in_the_future_by_more_than_five_minutes(ahead, told):
+    """Only while its clock runs."""
+    assert case(received=NOON + ahead).is_in_future(NOON) is told
+    assert not case("removed", received=NOON + ahead).is_in_future(NOON)
 
 
 def test_the_clock_is_the_same_in_every_time_zone():
-    """A now in the operator's zone is the same moment."""
+    """A time in the operator's zone is the same moment."""
     now = (NOON + 24 * HOUR).astimezone(ZoneInfo("Africa/Casablanca"))
-    assert clock.overdue(case(), now)
-    assert not clock.overdue(case(), now - MOMENT)
+    assert case().is_overdue(now)
+    assert not case().is_overdue(now - MOMENT)
 
 
-def test_a_removal_in_time_counts_up_to_the_last_moment():
-    """24 hours after the report is in time, a moment later is not; both count as removed."""
+def test_a_removal_at_24_hours_is_in_time():
+    """A moment later it is not."""
     found = figures(
         [case("removed", sent=[sent(removed=24)]),
          case("removed", sent=[sent(removed=25)]),
@@ -106,10 +103,8 @@ def test_a_removal_in_time_counts_up_to_the_last_moment():
     assert found.median == 24 * HOUR
 
 
-def test_what_an_analyst_closed_as_removed_was_removed_by_then():
-    """In time or late, by when the case was closed, whatever happens in it afterwards; the
-    partner's own word counts instead, and one that has refused has not removed it.
-    """
+def test_a_case_closed_as_removed_counts_from_its_closing():
+    """Unless the partner answered; a partner that refused has not removed it."""
 
     def counted(closed, notice):
         steps = [("notified", 1), ("removed", closed), ("removed", closed + 40)]
@@ -132,15 +127,13 @@ def test_what_an_analyst_closed_as_removed_was_removed_by_then():
         ((("refused", 1), ("notified", 2), ("refused", 3), ("refused", 4)), 3),
     ],
 )
-def test_a_case_is_in_its_state_since_it_took_it(steps, hour):
-    """What happens later in that state, such as a late answer, does not move it."""
+def test_since_is_when_the_state_began(steps, hour):
+    """Later steps in that state do not move it."""
     assert case("removed", steps=steps).since == NOON + hour * HOUR
 
 
-def test_nobody_is_late_before_the_time_is_over_nor_with_what_was_withdrawn():
-    """What is still within its time counts for nothing yet; what was withdrawn, or found not
-    illegal afterwards, is nobody's failure; what was refused is.
-    """
+def test_only_expected_removals_can_be_late():
+    """Not before 24 hours, nor if the case was withdrawn or not illegal; a refusal is late."""
 
     def share(one, hours):
         found = figures([one], now=NOON + hours * HOUR).all
@@ -167,8 +160,8 @@ def test_nobody_is_late_before_the_time_is_over_nor_with_what_was_withdrawn():
     ),
     st.integers(60, 90),
 )
-def test_figures_are_what_a_count_by_hand_gives(rows, hours):
-    """Against a plain count: numbers, shares and medians, of each partner and of all."""
+def test_figures_equal_a_plain_count(rows, hours):
+    """Numbers, shares and medians, by partner and of all."""
     now = NOON + hours * HOUR
     found = figures(
         [
@@ -198,26 +191,24 @@ def test_figures_are_what_a_count_by_hand_gives(rows, hours):
     assert found.cases == len(rows)
     assert sum(found.standings.values()) == len(rows)
     assert list(found.partners) == sorted({who for who, *_ in rows})
-    for partner, said in [*found.partners.items(), (None, found.all)]:
+    for partner, removals in [*found.partners.items(), (None, found.all)]:
         some = [row for row in rows if partner in (None, row[0])]
         times = sorted(removed for _, removed, *_ in some if removed is not None)
         failed = sum(r is None and state != "withdrawn" for _, r, _, _, state, _ in some)
         good = sum(time <= 24 for time in times)
-        assert (said.sent, said.removed, said.in_time) == (len(some), len(times), good)
-        assert said.acknowledged == sum(heard for _, _, heard, *_ in some)
-        assert said.refused == sum(no and removed is None for _, removed, _, no, *_ in some)
+        assert (removals.sent, removals.removed, removals.in_time) == (len(some), len(times), good)
+        assert removals.acknowledged == sum(heard for _, _, heard, *_ in some)
+        assert removals.refused == sum(no and removed is None for _, removed, _, no, *_ in some)
         whole = len(times) + failed
-        assert said.share == (float(Fraction(good, whole)) if whole else None)
+        assert removals.share == (float(Fraction(good, whole)) if whole else None)
         middle = None
         if times:
             middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2 * HOUR
-        assert said.median == middle
+        assert removals.median == middle
 
 
 def test_each_step_counts_in_the_month_in_which_it_was_taken():
-    """By the clocks of the hotline's zone; a case is assessed once, however often it is looked at
-    afterwards, and what is held not illegal since is not told as illegal. Counted by hand.
-    """
+    """In the hotline's zone. A case is assessed once, and `illegal` follows its present outcome."""
     zone = ZoneInfo("Africa/Casablanca")
     night = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)  # half past midnight there, in November
 

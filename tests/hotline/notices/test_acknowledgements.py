@@ -1,4 +1,4 @@
-"""Acknowledgements: files that a partner wrote, of which any may be damaged or meant to harm."""
+"""Answers of partners, which may be damaged or hostile."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from paths import REPOSITORY
 
 from screener.hotline.language.translator import translator
 from screener.hotline.notices import acknowledgements
-from screener.hotline.notices.acknowledgement import LONGEST, UnreadError, parse
+from screener.hotline.notices.acknowledgements import LONGEST, UnreadError, parse
 
 NOW = WRITTEN + timedelta(hours=10)
 SENT = {"N-1": WRITTEN, "N-2": WRITTEN}
@@ -30,26 +30,26 @@ GOOD = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """A partner's folder of answers."""
+    """Return a partner's folder of answers."""
     made = tmp_path / "acknowledgements"
     made.mkdir()
     return made
 
 
 def read(tmp_path, **options):
-    """All that the partner said, with the notices that it was sent."""
-    given = {"sent": SENT, "now": NOW} | options
-    return acknowledgements.read(partner(tmp_path), **given)
+    """Return the partner's answers, and the invalid files."""
+    values = {"sent": SENT, "now": NOW} | options
+    return acknowledgements.read_folder(partner(tmp_path), **values)
 
 
-def test_what_a_partner_says_is_read_in_the_order_of_time(folder, tmp_path):
-    """Each event with its time in UTC, whatever zone it was told in."""
-    said = [
+def test_answers_are_in_the_order_of_their_times(folder, tmp_path):
+    """In UTC, whatever their zone."""
+    answers = [
         GOOD | {"event": "acknowledged", "at": "2026-11-25T11:40:00Z", "note": "on it"},
         GOOD,
         GOOD | {"notice": "N-2", "event": "refused", "at": "2026-11-25T12:00:00.5Z"},
     ]
-    for number, one in enumerate(reversed(said)):
+    for number, one in enumerate(reversed(answers)):
         (folder / f"{number}.json").write_text(json.dumps(one))
     (folder / "half.json.tmp").write_text("{")
     found, unread = read(tmp_path)
@@ -63,8 +63,8 @@ def test_what_a_partner_says_is_read_in_the_order_of_time(folder, tmp_path):
     assert read(tmp_path) == (found, unread)
 
 
-def test_the_schema_says_what_is_taken():
-    """What the documented schema allows is read."""
+def test_answers_of_the_schema_are_read():
+    """With optional and unknown fields."""
     schema = json.loads(
         (REPOSITORY / "docs/acknowledgement.schema.json").read_text(encoding="utf-8")
     )
@@ -89,10 +89,8 @@ def test_the_schema_says_what_is_taken():
         ("two\r\nlines", "two lines"),
     ],
 )
-def test_an_answer_may_be_written_as_people_write(folder, tmp_path, written, kept):
-    """With the spaces of French and the signs of Arabic that are not seen, of which one line of
-    what is seen is kept: a removal is not lost for them.
-    """
+def test_invisible_characters_in_an_answer_are_dropped(folder, tmp_path, written, kept):
+    """French spaces and Arabic marks do not lose a removal."""
     (folder / "one.json").write_text(json.dumps(GOOD | {"by": written, "note": written}))
     (one,), unread = read(tmp_path)
     assert unread == []
@@ -125,14 +123,14 @@ def test_an_answer_may_be_written_as_people_write(folder, tmp_path, written, kep
         ({"at": "9999-12-31T23:59:59Z"}, "wrong_time"),
     ],
 )
-def test_what_is_wrong_has_a_typed_reason(folder, tmp_path, change, reason):
-    """One mistake at a time costs its own file, and the words of the file are not repeated."""
+def test_an_invalid_answer_has_a_typed_reason(folder, tmp_path, change, reason):
+    """It affects only its own file, and its words are not repeated."""
     (folder / "bad.json").write_text(json.dumps(GOOD | change))
     (folder / "good.json").write_text(json.dumps(GOOD))
     found, unread = read(tmp_path)
 
-    assert translator("en").told(unread[0].error) == str(unread[0].error)
-    assert translator("ar").told(unread[0].error) != str(unread[0].error)
+    assert translator("en").render(unread[0].error) == str(unread[0].error)
+    assert translator("ar").render(unread[0].error) != str(unread[0].error)
     assert [one.file for one in found] == ["good.json"]
     assert [(one.file, one.error.reason) for one in unread] == [("bad.json", reason)]
     assert "passwd" not in str(unread[0].error)
@@ -154,8 +152,8 @@ def test_what_is_wrong_has_a_typed_reason(folder, tmp_path, change, reason):
         (json.dumps(GOOD).encode()[:-1] + b', "event": "refused"}', "not_json"),
     ],
 )
-def test_damaged_and_hostile_files_are_told_apart(folder, tmp_path, data, reason):
-    """Empty, cut, deep, huge, not UTF-8, saying two things at once: a reason, and no crash."""
+def test_damaged_and_hostile_files_have_a_reason(folder, tmp_path, data, reason):
+    """Empty, cut, deep, huge, not UTF-8, or with duplicate fields."""
     (folder / "bad.json").write_bytes(data)
     found, unread = read(tmp_path)
 
@@ -163,10 +161,8 @@ def test_damaged_and_hostile_files_are_told_apart(folder, tmp_path, data, reason
     assert [one.error.reason for one in unread] == [reason]
 
 
-def test_only_plain_files_are_opened(folder, tmp_path):
-    """A link, a folder and a pipe that nobody writes to are named and left alone; a name that
-    cannot be printed is told as one line.
-    """
+def test_only_regular_files_are_opened(folder, tmp_path):
+    """A link, a folder and a pipe are reported by a printable name."""
     (tmp_path / "secret").write_text(json.dumps(GOOD))
     (folder / "link.json").symlink_to(tmp_path / "secret")
     (folder / "folder.json").mkdir()
@@ -184,8 +180,8 @@ def test_only_plain_files_are_opened(folder, tmp_path):
     assert all(one.file.isprintable() for one in unread)
 
 
-def test_more_files_than_anybody_needs_are_counted(folder, tmp_path, monkeypatch):
-    """What lies beyond the limit is not read, and said to be there."""
+def test_files_beyond_the_limit_are_counted(folder, tmp_path, monkeypatch):
+    """And not read."""
     monkeypatch.setattr(acknowledgements, "MOST", 3)
     for number in range(5):
         (folder / f"{number}.json").write_text(json.dumps(GOOD))
@@ -195,16 +191,13 @@ def test_more_files_than_anybody_needs_are_counted(folder, tmp_path, monkeypatch
     assert [(one.error.reason, str(one.error)) for one in unread] == [
         (
             "too_many",
-            "the 2 oldest files have not been read, but the newest 3: move old ones away",
+            "only the newest 3 files were read, not the 2 oldest: move old ones away",
         )
     ]
 
 
-def test_what_comes_last_is_read_whatever_its_name_and_its_date(folder, tmp_path, monkeypatch):
-    """Beyond the limit, files that have long been read keep no answer from being heard: the order
-    is that in which they came here, by rename too, and not that of names or of the times that a
-    partner gives its files.
-    """
+def test_the_newest_files_are_read_whatever_their_names_and_dates(folder, tmp_path, monkeypatch):
+    """By their arrival here, also by rename, not by times that the partner sets."""
     monkeypatch.setattr(acknowledgements, "MOST", 3)
     for number in range(5):
         (folder / f"{number}.json").write_text(json.dumps(GOOD))
@@ -220,10 +213,8 @@ def test_what_comes_last_is_read_whatever_its_name_and_its_date(folder, tmp_path
     assert [one.error.reason for one in unread] == ["too_many"]
 
 
-def test_a_clock_that_is_a_little_wrong_is_forgiven(folder, tmp_path):
-    """Minutes before the notice, or ahead of us, stay, so that the order of what is said does not
-    hang on when it is read.
-    """
+def test_a_difference_of_minutes_between_clocks_is_accepted(folder, tmp_path):
+    """The partner's own time is stored."""
     for name, at in (("a", WRITTEN - timedelta(minutes=4)), ("b", NOW + timedelta(minutes=4))):
         (folder / f"{name}.json").write_text(json.dumps(GOOD | {"at": at.isoformat()}))
     found, _ = read(tmp_path)
@@ -231,23 +222,23 @@ def test_a_clock_that_is_a_little_wrong_is_forgiven(folder, tmp_path):
     assert [one.at for one in found] == [WRITTEN - timedelta(minutes=4), NOW + timedelta(minutes=4)]
 
 
-def test_a_folder_that_is_not_there_says_nothing(tmp_path):
-    """Before the first notice; after it, it is out of reach, and that is told."""
+def test_a_missing_folder_is_empty_before_the_first_notice(tmp_path):
+    """After it, it is reported as unreachable."""
     assert read(tmp_path / "none", sent={}) == ([], [])
-    found, (told,) = read(tmp_path / "none")
-    assert (found, told.file, told.error.reason) == ([], "acknowledgements", "unreadable")
+    found, (output,) = read(tmp_path / "none")
+    assert (found, output.file, output.error.reason) == ([], "acknowledgements", "unreadable")
 
 
 @pytest.mark.parametrize("made", ["a file", "a link to itself"])
-def test_a_folder_that_is_none_is_told_like_a_file_that_is_no_answer(tmp_path, made):
-    """Whatever a partner puts in its place: it costs that partner's answers only."""
+def test_a_folder_that_cannot_be_read_is_an_invalid_file(tmp_path, made):
+    """It affects that partner's answers only."""
     path = tmp_path / "acknowledgements"
     if made == "a file":
         path.write_text("")
     else:
         path.symlink_to(path)
-    found, (told,) = read(tmp_path)
-    assert (found, told.file, told.error.reason) == ([], "acknowledgements", "unreadable")
+    found, (output,) = read(tmp_path)
+    assert (found, output.file, output.error.reason) == ([], "acknowledgements", "unreadable")
 
 
 @given(st.one_of(st.binary(max_size=200), st.builds(
@@ -257,8 +248,8 @@ def test_a_folder_that_is_none_is_told_like_a_file_that_is_no_answer(tmp_path, m
         st.one_of(st.none(), st.integers(), st.text(max_size=9), st.sampled_from([*GOOD.values()])),
     ),
 )))  # fmt: skip
-def test_no_file_whatever_raises_anything_else(data):
-    """It is read, or it is refused with a reason."""
+def test_any_file_is_read_or_refused_with_a_reason(data):
+    """Nothing else is raised."""
     found = None
     with suppress(UnreadError):
         found = parse(data, "x.json", sent=SENT, now=NOW)

@@ -1,4 +1,4 @@
-"""Notices: what is in them and what is not, and that each is written whole and once."""
+"""Contents of notices, and their delivery in one piece, once."""
 
 import json
 import multiprocessing
@@ -12,16 +12,16 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notice_case import HELD, HOTLINE, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
+from notice_case import HOTLINE, ITEM_HASHES, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
 from paths import REPOSITORY
 
 from screener import Hash
 from screener.errors import HotlineError
 from screener.hotline.model.addresses import defanged
-from screener.hotline.model.case import Held
+from screener.hotline.model.case import ItemHash
 from screener.hotline.notices import delivery
-from screener.hotline.notices.notice import make
-from screener.hotline.notices.notice_files import files_of
+from screener.hotline.notices.notice import make_notice
+from screener.hotline.notices.notice_files import render_files
 from screener.lists.terms import Terms
 
 NAMES = sorted(
@@ -29,19 +29,17 @@ NAMES = sorted(
 )
 
 
-def write(folder, *, one=None, to=None, at=WRITTEN, notice="N-1", hashes=HELD):
-    """Write the made-up notice into a folder, in both steps; where it lies."""
+def write(folder, *, one=None, to=None, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES):
+    """Stage and deliver the example notice; return its folder."""
     whom = to or partner(folder)
-    made = make(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
-    delivery.stage(whom.folder, notice, made.case, files_of(made))
-    delivery.give(whom.folder, notice)
+    made = make_notice(one or case(), whom, hotline=HOTLINE, at=at, notice=notice, hashes=hashes)
+    delivery.stage(whom.folder, notice, made.case, render_files(made))
+    delivery.deliver(whom.folder, notice)
     return whom.folder / notice
 
 
-def test_a_notice_tells_a_machine_exactly_what_to_act_on(tmp_path):
-    """The JSON has its schema's form: exact address, hashes by kind, times in UTC, due a day after
-    the report came in, whom to call; and nothing of who reported or who assessed.
-    """
+def test_the_json_of_a_notice_follows_its_schema(tmp_path):
+    """Exact address, hashes, times in UTC, contact; nothing about reporters or analysts."""
     found = json.loads((write(tmp_path) / "notice.json").read_text(encoding="ascii"))
 
     schema = json.loads((REPOSITORY / "docs/notice.schema.json").read_text(encoding="utf-8"))
@@ -70,10 +68,8 @@ def test_a_notice_tells_a_machine_exactly_what_to_act_on(tmp_path):
         ),
     ],
 )
-def test_people_read_it_in_each_language(tmp_path, language, said):
-    """Times in the operator's zone, plurals, the address defanged, hashes as they are, in text and
-    in HTML alike.
-    """
+def test_text_and_html_are_in_each_language(tmp_path, language, said):
+    """Local times, plurals, defanged addresses, exact hashes."""
     folder = write(tmp_path)
     for ending in ("txt", "html"):
         text = (folder / f"notice.{language}.{ending}").read_text(encoding="utf-8")
@@ -85,17 +81,15 @@ def test_people_read_it_in_each_language(tmp_path, language, said):
 
 
 @pytest.mark.parametrize("language", ["ar", "fr", "en"])
-def test_the_answer_can_be_copied_from_the_text(tmp_path, language):
-    """In each language what stands in braces is JSON: no mark that turns text is in it."""
+def test_the_example_answer_in_the_text_is_json(tmp_path, language):
+    """Without direction marks."""
     text = (write(tmp_path) / f"notice.{language}.txt").read_text(encoding="utf-8")
     found = json.loads(text[text.index("\n{\n") :])
     assert (found["notice"], found["event"]) == ("N-1", "removed")
 
 
-def test_its_files_are_the_owners_alone(tmp_path):
-    """0600 in folders of 0700, whatever the umask, also those in which the partner's lies: whoever
-    can write there puts another in its place. And no name beside those that are described.
-    """
+def test_the_files_of_a_notice_are_private(tmp_path):
+    """0600 in folders of 0700 under any umask, parent folders included."""
     before = os.umask(0)
     try:
         folder = write(tmp_path / "out" / "eu" / "meta")
@@ -110,10 +104,8 @@ def test_its_files_are_the_owners_alone(tmp_path):
         assert stat.S_IMODE(one.stat().st_mode) == 0o600
 
 
-def test_what_a_reporter_sent_is_never_passed_on(tmp_path):
-    """Hashes of the case itself are nobody's to pass on: only those that are handed over as held
-    are in a notice.
-    """
+def test_reported_hashes_are_never_sent(tmp_path):
+    """Only hashes of the case's item are."""
     folder = write(tmp_path, hashes=())
     for one in folder.iterdir():
         text = one.read_text(encoding="utf-8")
@@ -135,13 +127,11 @@ def test_what_a_reporter_sent_is_never_passed_on(tmp_path):
         (Terms(redistribution=True), "community", None),
     ],
 )
-def test_the_terms_of_a_source_bind(tmp_path, terms, audience, why_not):
-    """A hash goes to a partner only as far as who gave it allows; the rest of the notice goes, and
-    what was withheld is told to the hotline and not to the partner.
-    """
-    held = [Held(Hash.parse("pdq", PDQ), "a list", terms)]
+def test_hashes_are_withheld_by_their_terms(tmp_path, terms, audience, why_not):
+    """The rest is sent; the partner does not see what was withheld."""
+    held = [ItemHash(Hash.parse("pdq", PDQ), "a list", terms)]
     to = partner(tmp_path, audience=audience)
-    made = make(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=held)
+    made = make_notice(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=held)
 
     assert [one.text for one in made.hashes] == ([] if why_not else [PDQ])
     assert made.withheld == ({why_not: 1} if why_not else {})
@@ -152,11 +142,11 @@ def test_the_terms_of_a_source_bind(tmp_path, terms, audience, why_not):
         assert "withheld" not in text
 
 
-def test_only_kinds_that_the_partner_takes_are_sent(tmp_path):
-    """Of two kinds, one; a hash that two sources gave goes once, under the narrower terms."""
-    twice = [Held(HELD[0].hash, "a list", Terms(tlp="CLEAR")), *HELD]
+def test_only_kinds_of_the_partner_are_sent(tmp_path):
+    """A hash of two sources goes once, under the narrower terms."""
+    twice = [ItemHash(ITEM_HASHES[0].hash, "a list", Terms(tlp="CLEAR")), *ITEM_HASHES]
     to = partner(tmp_path, kinds=("pdq",))
-    made = make(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=twice)
+    made = make_notice(case(), to, hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=twice)
 
     assert [one.text for one in made.hashes] == [PDQ]
     assert made.level == "AMBER"
@@ -168,33 +158,31 @@ def test_only_kinds_that_the_partner_takes_are_sent(tmp_path):
     [{"outcome": None, "state": "received"}, {"outcome": "not_illegal"}, {"state": "withdrawn"},
      {"state": "removed"}, {"outcome": None}],
 )  # fmt: skip
-def test_nobody_is_asked_to_remove_what_nobody_has_assessed(tmp_path, fields):
-    """A case that is not assessed as illegal, or is closed, makes no notice; nothing is written."""
+def test_a_notice_needs_an_open_illegal_case(tmp_path, fields):
+    """Otherwise nothing is written."""
     with pytest.raises(HotlineError, match="C-2026-7KQ4M"):
         write(tmp_path / "meta", one=case(**fields))
     assert not (tmp_path / "meta").exists()
 
 
 @pytest.mark.parametrize("notice", ["", "../N", "a/b", ".hidden", "x" * 65, "N 1", "N\n", "é"])
-def test_an_id_is_a_plain_name(tmp_path, notice):
-    """No id leads out of the partner's folder, or hides there."""
+def test_an_id_is_a_safe_file_name(tmp_path, notice):
+    """It cannot leave the partner's folder."""
     with pytest.raises(HotlineError, match="id of a notice"):
         write(tmp_path, notice=notice)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_notice_that_says_nothing_is_not_written(tmp_path):
-    """Neither an address nor a hash that may go: an error that names the partner, and no hash."""
-    held = [Held(Hash.parse("pdq", PDQ), "a list", Terms())]
+def test_a_notice_without_address_and_hash_is_refused(tmp_path):
+    """The error names the partner and no hash."""
+    held = [ItemHash(Hash.parse("pdq", PDQ), "a list", Terms())]
     with pytest.raises(HotlineError, match="may go to meta") as caught:
         write(tmp_path, one=case(addresses=()), hashes=held)
     assert PDQ not in str(caught.value)
 
 
-def test_writing_it_again_changes_nothing(tmp_path):
-    """The same id gives the same folder with the same content, byte for byte, whatever the hour;
-    the same id for another case is refused, and so is a folder that is no notice.
-    """
+def test_writing_a_notice_twice_changes_nothing(tmp_path):
+    """The id of another case, or a folder that is no notice, is refused."""
     folder = write(tmp_path)
     before = {one.name: (one.read_bytes(), one.stat().st_mtime_ns) for one in folder.iterdir()}
     again = write(tmp_path, at=WRITTEN + timedelta(hours=9), hashes=())
@@ -204,10 +192,10 @@ def test_writing_it_again_changes_nothing(tmp_path):
     assert after == before
     other = case()
     object.__setattr__(other, "reference", "C-2")
-    with pytest.raises(HotlineError, match="is there already"):
+    with pytest.raises(HotlineError, match="exists already"):
         write(tmp_path, one=other)
     (tmp_path / "N-2").mkdir()
-    with pytest.raises(HotlineError, match="is there already"):
+    with pytest.raises(HotlineError, match="exists already"):
         write(tmp_path, notice="N-2")
 
 
@@ -215,10 +203,8 @@ STEPS = ("mkdir", "open", "fsync", "rename")
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_crash_leaves_all_of_it_or_none(tmp_path, monkeypatch, step):
-    """The process ends at each call of the operating system in turn: whatever is left, no notice
-    lies there in part, and writing it again gives it whole, once.
-    """
+def test_a_killed_delivery_leaves_the_whole_notice_or_none(tmp_path, monkeypatch, step):
+    """Killed at each system call in turn; a retry delivers it once."""
     real = getattr(os, step)
 
     class Killed(BaseException):
@@ -252,8 +238,8 @@ def test_a_crash_leaves_all_of_it_or_none(tmp_path, monkeypatch, step):
     assert number > 0
 
 
-def test_a_notice_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
-    """Each of its files, then the folders: a power cut leaves no notice of empty files."""
+def test_a_notice_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
+    """Files first, then folders."""
     steps, sync, rename = [], os.fsync, os.rename
 
     def synced(descriptor):
@@ -273,12 +259,13 @@ def test_a_notice_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
 
 
 def _write_many(folder):
+    """Write notices in a process."""
     for number in range(5):
         write(folder, notice=f"N-{number}")
 
 
-def test_writers_at_the_same_time_write_each_once(tmp_path):
-    """Two processes with the same notices: each is there, whole, and nothing else is."""
+def test_two_writers_deliver_each_notice_once(tmp_path):
+    """Nothing else is left."""
     context = multiprocessing.get_context("fork")
     both = [context.Process(target=_write_many, args=(tmp_path,)) for _ in range(2)]
     for one in both:
@@ -292,18 +279,20 @@ def test_writers_at_the_same_time_write_each_once(tmp_path):
         assert sorted(os.listdir(tmp_path / f"N-{number}")) == NAMES
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path):
-    """A file where the folder should be: named, typed, and without a hash."""
+def test_an_unwritable_folder_is_a_hotline_error(tmp_path):
+    """Without a hash in it."""
     (tmp_path / "meta").write_text("")
     with pytest.raises(HotlineError, match="cannot be written") as caught:
         write(tmp_path / "meta")
     assert PDQ not in str(caught.value)
 
 
-def test_no_hash_is_in_what_python_shows_of_it(tmp_path):
-    """`repr` of a notice and of a held hash, as a log would have them."""
-    made = make(case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=HELD)
-    for shown in (repr(made), repr(HELD[0]), repr(case())):
+def test_repr_shows_no_hash(tmp_path):
+    """Of a notice and an item's hash."""
+    made = make_notice(
+        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES
+    )
+    for shown in (repr(made), repr(ITEM_HASHES[0]), repr(case())):
         assert PDQ not in shown
         assert SHA1 not in shown
 
@@ -333,7 +322,7 @@ def test_no_hash_is_in_what_python_shows_of_it(tmp_path):
     ],
 )
 def test_an_address_is_defanged(address, shown):
-    """By hand; what would turn, hide or break a line is percent-encoded."""
+    """Characters that turn, hide or break a line are percent-encoded."""
     assert defanged(address) == shown
 
 
@@ -341,9 +330,7 @@ def test_an_address_is_defanged(address, shown):
     st.one_of(st.text(max_size=60), st.from_regex("https?://[a-z.\u3002\uff61]{1,20}/\\S{0,20}"))
 )
 def test_no_defanged_address_can_be_opened(address):
-    """Whatever it is: one line, no scheme that opens, no dot that joins a host's name; nor what the
-    rules for names of hosts (IDNA) take for a dot.
-    """
+    """One line, no scheme that opens, and nothing that IDNA takes for a dot."""
     shown = defanged(address)
 
     assert shown.isprintable()
@@ -352,25 +339,29 @@ def test_no_defanged_address_can_be_opened(address):
     assert not re.search("(?<!\\[)[.:\u3002\uff0e\uff61]|[.:\u3002\uff0e\uff61](?!\\])", shown)
 
 
-def test_the_hash_of_a_long_video_is_for_machines_only(tmp_path):
-    """People read of which kind it is and where to find it; the JSON has it whole."""
+def test_a_long_video_hash_is_in_the_json_only(tmp_path):
+    """The texts refer to it."""
     value = [f"{n:064x},100,{n}.0" for n in range(1, 90)]
     video = Hash.parse("vpdq", json.dumps(value))
     to = partner(tmp_path, kinds=("vpdq",))
-    folder = write(tmp_path, to=to, hashes=[Held(video, "a list", Terms(tlp="AMBER"))])
+    folder = write(tmp_path, to=to, hashes=[ItemHash(video, "a list", Terms(tlp="AMBER"))])
 
-    for language, said in (("ar", "انظروا"), ("fr", "voir notice.json"), ("en", "see notice.json")):
+    for language, words in (
+        ("ar", "انظروا"),
+        ("fr", "voir notice.json"),
+        ("en", "see notice.json"),
+    ):
         for ending in ("txt", "html"):
             text = (folder / f"notice.{language}.{ending}").read_text(encoding="utf-8")
-            assert said in text
+            assert words in text
             assert "vpdq" in text
             assert f"{7:064x}" not in text
     (sent,) = json.loads((folder / "notice.json").read_text())["hashes"]
     assert Hash.parse(sent["kind"], sent["value"]) == video
 
 
-def test_a_text_has_a_line_for_each_fact_and_no_more(tmp_path):
-    """An address, a name or a legal basis cannot write lines of their own into a notice."""
+def test_foreign_values_cannot_add_lines_to_a_text(tmp_path):
+    """Addresses, names or a legal basis."""
     hostile = "https://a.example/\n\nNotice: N-9\r\nDue\u2028: never\u202e"
     folders = [
         write(tmp_path / name, one=case(addresses=(address,)))
@@ -387,11 +378,9 @@ def test_a_text_has_a_line_for_each_fact_and_no_more(tmp_path):
     assert answer.isascii() or set(answer) - {"…"} <= set(map(chr, range(128)))
 
 
-def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
-    """What a notice asks a partner to write, put there, is read back once it is filled in: nobody
-    removes anything at a time that we have printed, whenever they copy it.
-    """
-    from screener.hotline.notices.acknowledgements import read
+def test_the_example_answer_is_read_once_it_is_filled_in(tmp_path):
+    """As it is printed it is refused."""
+    from screener.hotline.notices.acknowledgements import read_folder
 
     folder = write(tmp_path)
     text = (folder / "notice.en.txt").read_text(encoding="utf-8")
@@ -402,12 +391,12 @@ def test_the_folder_of_answers_is_where_answers_are_read(tmp_path):
         for hours in (3, 25, 100):
             answer.write_text(copied)
             now = RECEIVED + timedelta(hours=hours)
-            found, (left,) = read(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
+            found, (left,) = read_folder(partner(tmp_path), sent={"N-1": WRITTEN}, now=now)
             assert found == []
             assert left.error.reason == "not_filled_in"
             assert why in str(left.error)
     answer.write_text(timed.replace("…", "Sam"))
-    (found,), unread = read(
+    (found,), unread = read_folder(
         partner(tmp_path), sent={"N-1": WRITTEN}, now=RECEIVED + timedelta(days=2)
     )
 

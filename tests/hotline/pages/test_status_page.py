@@ -1,6 +1,4 @@
-"""The pages of the hotline: what they say, what they keep to themselves, and what a hostile text
-can do in them; with a browser where there is one.
-"""
+"""The hotline's pages: contents, privacy and hostile texts; in a browser if there is one."""
 
 import http.server
 import json
@@ -17,7 +15,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notice_case import HELD, HOTLINE, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
+from notice_case import HOTLINE, ITEM_HASHES, MD5, PDQ, RECEIVED, SHA1, WRITTEN, case, partner
 from paths import REPOSITORY
 
 from screener.errors import HotlineError, printable
@@ -26,7 +24,7 @@ from screener.hotline.language.translator import translator, unreviewed
 from screener.hotline.model.addresses import defanged
 from screener.hotline.model.case import LANGUAGES, Case, Event, Sent
 from screener.hotline.notices import notice_files
-from screener.hotline.notices.notice import make
+from screener.hotline.notices.notice import make_notice
 from screener.hotline.pages import status_page
 
 HOUR = timedelta(hours=1)
@@ -82,22 +80,22 @@ class Page(HTMLParser):
 
 
 def notice_page(language, folder, *, addresses=("https://a.example/",), text="x"):
-    """A notice's page with a foreign text wherever there is room for one."""
+    """Return a notice's page with a foreign text in every place."""
     hotline = replace(HOTLINE, name=text, contact=text, legal_basis=text)
     to = replace(partner(folder), name=text)
     one = case(addresses=tuple(addresses))
-    made = make(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=HELD)
-    return notice_files.html_of(made, translator(language))
+    made = make_notice(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES)
+    return notice_files.render_html(made, translator(language))
 
 
 def cases(text="meta"):
-    """Cases of every standing, with notices to two partners, one of that name."""
+    """Return cases of every standing, with notices to two partners, one with this name."""
 
     def of(number, hours, state, **fields):
         came = NOW - hours * HOUR
         return Case(
             f"C-{number}", state, came, ("r",), outcome="illegal", basis="the basis",
-            addresses=("https://a.example/",), hashes=(HELD[0].hash,),
+            addresses=("https://a.example/",), hashes=(ITEM_HASHES[0].hash,),
             events=(Event(state, came + HOUR, "ann", "the reason"),), **fields,
         )  # fmt: skip
 
@@ -116,16 +114,16 @@ def cases(text="meta"):
 
 
 def status(language, text="meta", **options):
-    """The status page of these cases."""
+    """Return the status page of these cases."""
     hotline = replace(HOTLINE, name=text)
-    return status_page.page_of(cases(text), now=NOW, language=language, hotline=hotline, **options)
+    return status_page.render_page(
+        cases(text), now=NOW, language=language, hotline=hotline, **options
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_status_page_tells_the_time_of_each_case_and_the_figures(language):
-    """What is overdue stands first and says by how much; shares and medians as counted by hand; in
-    the language and its direction.
-    """
+def test_the_status_page_shows_each_clock_and_the_figures(language):
+    """Overdue cases first; in the language and its direction."""
     page = Page(status(language))
     say = translator(language)
     shown = page.shown
@@ -146,24 +144,22 @@ def test_the_status_page_tells_the_time_of_each_case_and_the_figures(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("outcome", "held"), [("illegal", "1"), ("not_illegal", "0")])
-def test_a_month_that_begins_with_an_assessment_is_told_in_each_language(language, outcome, held):
-    """Of what came in the month before, while nothing has come in yet: its numbers are numbers."""
+def test_a_month_without_reports_is_shown(language, outcome, held):
+    """Its numbers are numbers in each language."""
     then = RECEIVED + timedelta(days=10)
     one = case(outcome=outcome, events=(Event("assessed", then, "ann", "x"),))
-    page = Page(status_page.page_of([one], now=then, language=language, hotline=HOTLINE))
+    page = Page(status_page.render_page([one], now=then, language=language, hotline=HOTLINE))
 
     assert f"2026-12001{held}00––" in page.shown  # its cells, one after the other
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_thousands_are_told_as_the_language_writes_them(language):
-    """Between them French has a space that does not break, which is no foreign text: hours that a
-    case is late by, and counts.
-    """
+def test_thousands_have_the_separator_of_the_language(language):
+    """In hours and counts."""
     say = translator(language)
     one = case(reported=(RECEIVED,) * 1234)
     then = RECEIVED + 1500 * HOUR
-    text = status_page.page_of([one], now=then, language=language, hotline=HOTLINE)
+    text = status_page.render_page([one], now=then, language=language, hotline=HOTLINE)
 
     assert f"<bdi>{say.duration(1476 * HOUR)}</bdi>" in text
     assert f"<td>{say.number(1234)}</td>" in text
@@ -171,7 +167,7 @@ def test_thousands_are_told_as_the_language_writes_them(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_status_page_names_no_content_and_no_person(language):
-    """It can hang in front of everyone: no address, no hash, no basis, reason or name."""
+    """No address, hash, basis, reason or name."""
     text = status(language)
     for secret in ("a.example", "a[.]example", PDQ[:16], "the basis", "the reason", "ann", "N-"):
         assert secret not in Page(text).shown, secret
@@ -179,31 +175,31 @@ def test_the_status_page_names_no_content_and_no_person(language):
             assert secret not in text
 
 
-def test_the_operator_is_told_of_texts_that_nobody_has_reviewed():
-    """While a language is not signed, the status page says so."""
-    told = translator("en")("Arabic") in Page(status("en")).shown
-    assert told == ("ar" in unreviewed())
+def test_the_status_page_warns_of_unreviewed_texts():
+    """Until the language is signed."""
+    output = translator("en")("Arabic") in Page(status("en")).shown
+    assert output == ("ar" in unreviewed())
 
 
-def test_the_operator_is_told_of_helplines_that_nobody_has_checked():
-    """Those that the page is given, or the package's own; nothing once each has its day."""
+def test_the_status_page_warns_of_unchecked_helplines():
+    """Those passed in, or the package's."""
     say = translator("en")
     own = helplines.load()
     assert helplines.unchecked_notice(own, say) in Page(status("en")).shown
     checked = tuple(replace(one, checked=NOW.date()) for one in own)
     some = (replace(checked[0], checked=None), *checked[1:])
-    told = Page(status("en", helplines=some)).shown
-    assert f"1 helpline has not been checked by the operator: {own[0].id}." in told
+    output = Page(status("en", helplines=some)).shown
+    assert f"1 helpline has not been checked by the operator: {own[0].id}." in output
     assert "helpline" not in Page(status("en", helplines=checked)).shown
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_refusal_is_shown_with_its_partner(language):
-    """Counted by itself: who has refused has read the notice, and has not removed."""
+    """It counts as acknowledged, not as removed."""
     came = NOW - 20 * HOUR
     sent = (Sent("N-1", "meta", came, came + HOUR, None, came + HOUR),)
     one = case(state="notified", sent=sent)
-    text = status_page.page_of([one], now=NOW, language=language, hotline=HOTLINE)
+    text = status_page.render_page([one], now=NOW, language=language, hotline=HOTLINE)
     row = text[text.index("<bdi>meta</bdi>") :].partition("</tr>")[0]
     assert re.findall(r"<td>(\d)</td>", row) == ["1", "1", "0", "1"]
     assert translator(language)("Refused") in text
@@ -211,7 +207,7 @@ def test_a_refusal_is_shown_with_its_partner(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_page_can_neither_load_nor_act(tmp_path, language):
-    """No element or attribute that does, and a policy that forbids all but its own style."""
+    """No such element or attribute, and a policy that allows only its style."""
     for text in (notice_page(language, tmp_path), status(language)):
         page = Page(text)
         assert {tag for tag, _ in page.elements} <= TAGS
@@ -231,7 +227,7 @@ def test_a_page_can_neither_load_nor_act(tmp_path, language):
 
 
 def check_same_page(plain_page, hostile_page):
-    """The same elements with the same attributes: nothing came in, nothing went."""
+    """Assert that two pages have the same elements and attributes."""
     assert Page(hostile_page).elements == Page(plain_page).elements
     assert not re.search("[\u202a-\u202e\u2067\x00-\x09\x0b-\x1f\x7f]", hostile_page)
 
@@ -239,9 +235,7 @@ def check_same_page(plain_page, hostile_page):
 @settings(max_examples=60, deadline=None)
 @given(st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=40)))
 def test_a_hostile_text_is_only_text(tmp_path_factory, text):
-    """Wherever it stands, in each language: the page has the elements that it has with an ordinary
-    text, and shows the hostile one as it is, less what cannot be printed.
-    """
+    """In every place and language."""
     folder = tmp_path_factory.getbasetemp()
     for language in LANGUAGES:
         page = notice_page(language, folder, addresses=(text,), text=text)
@@ -254,17 +248,15 @@ def test_a_hostile_text_is_only_text(tmp_path_factory, text):
 
 
 def test_addresses_and_references_keep_their_order_in_arabic(tmp_path):
-    """Each stands by itself, from left to right."""
+    """Each is isolated, left to right."""
     text = notice_page("ar", tmp_path, addresses=("http://مثال.example/صورة",))
     for value in ("hxxp[:]//مثال[.]example/صورة", "N-1", "C-2026-7KQ4M", PDQ, MD5):
         assert f'<bdi dir="ltr" class="code">{value}</bdi>' in text
     assert SHA1 not in text
 
 
-def test_the_page_is_the_owners_and_is_replaced_whole(tmp_path, monkeypatch):
-    """0600; a page that cannot be written, or is broken off, leaves the old one and nothing beside
-    it.
-    """
+def test_the_page_is_private_and_replaced_atomically(tmp_path, monkeypatch):
+    """A failure leaves the old page and nothing beside it."""
     path = tmp_path / "status.html"
     for _ in range(2):
         status_page.write_html(path, cases(), now=NOW, language="fr", hotline=HOTLINE)
@@ -286,19 +278,19 @@ def test_the_page_is_the_owners_and_is_replaced_whole(tmp_path, monkeypatch):
 
 
 def test_an_empty_hotline_has_a_page():
-    """No case, no notice: no share is claimed."""
+    """Without a share."""
     for language in LANGUAGES:
-        page = Page(status_page.page_of([], now=NOW, language=language, hotline=HOTLINE))
+        page = Page(status_page.render_page([], now=NOW, language=language, hotline=HOTLINE))
         assert "–" in page.shown
         assert "%" not in page.shown
 
 
 def test_a_late_answer_does_not_move_the_end_of_a_case():
-    """The page says when it ended, not when something last came in; the newest end stands first."""
+    """The newest end stands first."""
     early, late = replace(cases()[3], reference="E-1"), replace(cases()[3], reference="E-2")
     ends = [Event("removed", NOW - hours * HOUR, "ann", "x") for hours in (40, 30, 3)]
     early, late = replace(early, events=(ends[0], ends[2])), replace(late, events=(ends[1],))
-    page = Page(status_page.page_of([early, late], now=NOW, language="en", hotline=HOTLINE))
+    page = Page(status_page.render_page([early, late], now=NOW, language="en", hotline=HOTLINE))
 
     assert page.shown.index("E-2") < page.shown.index("E-1")
     say = translator("en")
@@ -306,13 +298,13 @@ def test_a_late_answer_does_not_move_the_end_of_a_case():
     assert say.moment(ends[2].at, HOTLINE.zone, beside=NOW) not in page.shown
 
 
-def test_many_ended_cases_are_counted_and_not_all_shown():
-    """Fifty of them, the newest first, and how many more there are."""
+def test_fifty_ended_cases_are_shown_and_the_others_counted():
+    """The newest first."""
     many = [
         replace(cases()[3], reference=f"E-{n:03}", received=NOW - (50 + n) * HOUR, events=())
         for n in range(60)
     ]
-    page = Page(status_page.page_of(many, now=NOW, language="en", hotline=HOTLINE))
+    page = Page(status_page.render_page(many, now=NOW, language="en", hotline=HOTLINE))
 
     assert page.shown.count("E-") == 50
     assert "and 10 more cases" in page.shown
@@ -337,7 +329,7 @@ class Canary(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def canary():
-    """A server on this machine, and what was asked of it."""
+    """Return a local server and the requests that it got."""
     asked: list = []
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), type("Own", (Canary,), {"asked": asked})
@@ -354,7 +346,7 @@ browser = pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium t
 
 
 def looked_at(page, folder):
-    """Show a page in the browser; what its log says of it, and the picture."""
+    """Show a page in the browser; return its log and a screenshot."""
     (folder / "page.html").write_text(page, encoding="utf-8")
     call = [
         "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
@@ -370,7 +362,7 @@ def looked_at(page, folder):
 
 
 def ink(picture):
-    """Where the dark pixels of the heading lie, as a share of the width."""
+    """Return where the heading's dark pixels lie, as a share of the width."""
     import numpy as np
 
     dark = np.asarray(picture)[:70].max(axis=2) < 110
@@ -379,10 +371,8 @@ def ink(picture):
 
 @browser
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_in_a_browser_nothing_leaves_the_page(tmp_path, language, canary):
-    """With hostile texts that ask for a server of this machine: it is asked nothing, the browser
-    complains of nothing, the style is applied, and Arabic begins at the right.
-    """
+def test_a_browser_requests_nothing_for_the_page(tmp_path, language, canary):
+    """Even with hostile texts; the style applies, and Arabic begins at the right."""
     server, asked = canary
     texts = [one.replace("CANARY", server) for one in HOSTILE]
     for page in (
@@ -399,8 +389,8 @@ def test_in_a_browser_nothing_leaves_the_page(tmp_path, language, canary):
 
 
 @browser
-def test_the_server_would_be_asked_by_a_page_that_is_not_ours(tmp_path, canary):
-    """The check above can fail: the same texts, not escaped, do ask."""
+def test_unescaped_texts_would_request_the_server(tmp_path, canary):
+    """The check above can fail."""
     server, asked = canary
     body = "".join(one.replace("CANARY", server) for one in HOSTILE[:3])
     looked_at(f"<!doctype html><title>x</title><body>{body}", tmp_path)
@@ -409,7 +399,7 @@ def test_the_server_would_be_asked_by_a_page_that_is_not_ours(tmp_path, canary):
 
 
 def test_schemas_are_json():
-    """Both are read, and name their version."""
+    """Both name their version."""
 
     docs = REPOSITORY / "docs"
     for name in ("notice", "acknowledgement"):

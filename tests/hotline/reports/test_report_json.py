@@ -1,4 +1,4 @@
-"""Files that hotlines are sent: whoever has the public key may have sealed anything."""
+"""Hostile sealed files: anybody with the public key can seal anything."""
 
 import base64
 import json
@@ -16,41 +16,41 @@ from screener.hotline.desk import Desk
 from screener.hotline.model.report import MOST_HASHES, Report
 from screener.hotline.reports import sealed
 from screener.hotline.reports.report_json import decode, encode
-from screener.hotline.reports.sealed import Unsealable
+from screener.hotline.reports.sealed import UnsealError
 
 ITEM = item_of(IMAGES / "alley.jpg")
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """A hotline that is sent them."""
+    """Return a hotline."""
     return make_desk(tmp_path_factory.mktemp("hostile") / "hotline")
 
 
 @pytest.fixture(scope="module")
 def whole(desk):
-    """A sound file."""
+    """Return a valid file."""
     return sealed.seal(encode(report_of(ITEM)), sealed.public_key(desk.folder / "hotline.pub"))
 
 
 def facts_of(report):
-    """A report as JSON has it."""
+    """Return a report as JSON data."""
     return json.loads(encode(report))
 
 
 def refused(desk, data, name="hostile"):
-    """Why a file is refused, after which nothing is known of it."""
+    """Return why a file is refused, and check that nothing of it is stored."""
     path = desk.folder.parent / name
     path.write_bytes(data)
     before = len(desk.cases())
     (taken,) = desk.take([path], by="amina", at=NOON)
-    assert (taken.became, taken.case) == ("refused", None)
+    assert (taken.status, taken.case) == ("refused", None)
     assert len(desk.cases()) == before
     return taken.reason
 
 
-def test_what_is_not_whole_or_not_ours_is_refused_with_a_reason(desk, whole, tmp_path):
-    """Cut short, lengthened, changed, for another hotline, none at all, a folder, too large."""
+def test_damaged_or_foreign_files_are_refused_with_a_reason(desk, whole, tmp_path):
+    """Cut, lengthened, changed, for another hotline, missing, a folder, too large."""
     other = sealed.make_keys(tmp_path)
     foreign = sealed.seal(encode(report_of(ITEM)), sealed.public_key(other.public))
     changed = bytearray(whole)
@@ -64,9 +64,9 @@ def test_what_is_not_whole_or_not_ours_is_refused_with_a_reason(desk, whole, tmp
     assert "no report" in refused(desk, b"\xff\xd8\xff\xe0" * 99)
     assert "larger" in refused(desk, sealed.MAGIC + bytes(sealed.LARGEST))
     (taken,) = desk.take([tmp_path], by="amina")
-    assert (taken.became, taken.reason) == ("refused", "it is no file")
+    assert (taken.status, taken.reason) == ("refused", "it is no file")
     (taken,) = desk.take([tmp_path / "gone"], by="amina")
-    assert taken.became == "refused"
+    assert taken.status == "refused"
 
 
 BOMBS = [
@@ -82,16 +82,16 @@ BOMBS = [
 
 
 @pytest.mark.parametrize("content", BOMBS, ids=range(len(BOMBS)))
-def test_what_was_made_to_harm_the_reader_is_refused_at_once(content):
-    """Deep nesting, huge numbers, what is no JSON or no report: well under a second each."""
+def test_hostile_json_is_refused_in_under_a_second(content):
+    """Deep nesting, huge numbers, other data."""
     begin = time.process_time()
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnsealError):
         decode(content)
     assert time.process_time() - begin < 1
 
 
 def test_giant_lists_are_refused_before_they_are_read():
-    """More addresses, items or hashes than a report has; and of sizes that it has, soon."""
+    """More addresses, items or hashes than allowed; large valid ones are fast."""
     base = facts_of(report_of(ITEM))
     row = base["items"][0]["hashes"][3]
     many = base | {"addresses": [f"https://x.example/{n}" for n in range(101)]}
@@ -100,13 +100,13 @@ def test_giant_lists_are_refused_before_they_are_read():
     halves = [base["items"][0] | {"hashes": [row] * (MOST_HASHES // 2 + 1)}] * 2
     times = base | {"items": [base["items"][0] | {"hashes": [[*row[:8], [1.0] * 100_001]]}]}
     for facts in (many, items, hashes, times, base | {"items": halves}):
-        with pytest.raises(Unsealable, match="more than"):
+        with pytest.raises(UnsealError, match="more than"):
             decode(json.dumps(facts).encode())
     upright = base | {"items": [base["items"][0] | {"hashes": [row] * 2_001}]}
-    with pytest.raises(Unsealable, match="upright"):
+    with pytest.raises(UnsealError, match="upright"):
         decode(json.dumps(upright).encode())
     nothing = base | {"items": [], "addresses": [], "note": "look"}
-    with pytest.raises(Unsealable, match="nothing"):
+    with pytest.raises(UnsealError, match="nothing"):
         decode(json.dumps(nothing).encode())
     begin = time.process_time()
     turned = [*row[:4], 1, *row[5:]]
@@ -128,9 +128,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=map(str, range(len(WRONG))))
-def test_a_field_that_is_not_what_it_should_be_refuses_the_report(wrong):
-    """Of the wrong type, length or form."""
-    with pytest.raises(Unsealable):
+def test_an_invalid_field_refuses_the_report(wrong):
+    """Wrong type, length or form."""
+    with pytest.raises(UnsealError):
         decode(json.dumps(facts_of(report_of(ITEM)) | wrong).encode())
 
 
@@ -142,11 +142,11 @@ def test_a_field_that_is_not_what_it_should_be_refuses_the_report(wrong):
         (7, 10**400), (7, 1e300), (7, "0"), (7, True), (8, [float("1e99")]), (8, None),
     ],
 )  # fmt: skip
-def test_a_hash_that_is_none_refuses_the_report(place, wrong):
-    """Of a kind that nobody's computer makes, of another length, with a place that is none."""
+def test_an_invalid_hash_refuses_the_report(place, wrong):
+    """Unknown kind, wrong length, invalid place."""
     facts = facts_of(report_of(ITEM))
     facts["items"][0]["hashes"][3][place] = wrong
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnsealError):
         decode(json.dumps(facts).encode())
 
 
@@ -160,7 +160,7 @@ JSON = st.recursive(
 @settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_a_report_with_anything_in_the_place_of_a_part_is_read_or_refused(data):
-    """Nothing but Unsealable is raised, and what is read can be written and read again."""
+    """Only UnsealError is raised, and what is read can be written and read again."""
     facts = facts_of(report_of(ITEM, addresses=("https://x.example",), note="n"))
     spot = facts
     while True:
@@ -173,7 +173,7 @@ def test_a_report_with_anything_in_the_place_of_a_part_is_read_or_refused(data):
         break
     try:
         found = decode(json.dumps(facts).encode())
-    except Unsealable:
+    except UnsealError:
         return
     assert isinstance(found, Report)
     assert decode(encode(found)) == found
@@ -182,15 +182,15 @@ def test_a_report_with_anything_in_the_place_of_a_part_is_read_or_refused(data):
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_that_were_sealed_are_refused(content):
-    """As the content of a file whose seal is sound."""
-    with pytest.raises(Unsealable):
+    """With a valid seal."""
+    with pytest.raises(UnsealError):
         decode(content)
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "sha256", "vpdq"])
 @pytest.mark.parametrize("score", [0, 50, 100])
-def test_what_has_no_score_is_refused_with_one(kind, score):
-    """A list has no place for it: taken in, it would stop every later step."""
+def test_a_digest_with_a_quality_is_refused(kind, score):
+    """The list could not store it, and every later step would fail."""
     (row,) = [row for row in facts_of(report_of(ITEM))["items"][0]["hashes"] if row[0] == "md5"]
     value = base64.b64encode(bytes(KINDS[kind].size or 36)).decode()
     for place in (2, 3):
@@ -198,12 +198,12 @@ def test_what_has_no_score_is_refused_with_one(kind, score):
         wrong[place] = score
         facts = facts_of(report_of(ITEM))
         facts["items"][0]["hashes"].append(wrong)
-        with pytest.raises(Unsealable, match="quality that is none"):
+        with pytest.raises(UnsealError, match="invalid quality"):
             decode(json.dumps(facts).encode())
 
 
-def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp_path, monkeypatch):
-    """Whatever is wrong with it: it is told on each opening, and listed once it can be."""
+def test_a_record_that_cannot_be_listed_stops_no_other(tmp_path, monkeypatch):
+    """It stays in the backlog until it can be listed."""
     desk, made, broken = make_desk(tmp_path / "hotline"), own_list._row, []
 
     def row(source, due):
@@ -216,20 +216,18 @@ def test_a_record_that_cannot_be_listed_keeps_nothing_else_from_being_listed(tmp
     monkeypatch.setattr(own_list, "_row", row)
     took = take(desk, report_of(ITEM), report_of(item_of(IMAGES / "bridge.jpg")))
 
-    assert [one.became for one in took] == ["new", "new"]
+    assert [one.status for one in took] == ["new", "new"]
     again = Desk.open(desk.folder)
-    assert again.behind.unlisted == [(f"{took[0].case}/report-1", "ValueError")]
+    assert again.backlog.records == [(f"{took[0].case}/report-1", "ValueError")]
     assert again.own_list.states["seed"] == 1
     broken[0] = "none"
     again = Desk.open(desk.folder)
-    assert again.behind.unlisted == []
+    assert again.backlog.records == []
     assert again.own_list.states["seed"] == 2
 
 
-def test_a_sound_report_of_harmful_content_jams_nothing(desk):
-    """Digests of an empty file, blank pictures, hashes that stand for nothing and a note that would
-    write to a terminal or a list: taken in, and the next report too.
-    """
+def test_a_valid_report_with_hostile_content_is_imported(desk):
+    """Digests of an empty file, blank pictures, hashes of nothing, control characters."""
     empty = {"md5": "d41d8cd98f00b204e9800998ecf8427e"}
     rows = [
         ["md5", base64.b64encode(bytes.fromhex(empty["md5"])).decode(), None, None, 0, 0, 0, 0, []]
@@ -244,23 +242,21 @@ def test_a_sound_report_of_harmful_content_jams_nothing(desk):
         key = sealed.public_key(desk.folder / "hotline.pub")
         path.write_bytes(sealed.seal(json.dumps(one).encode(), key))
         (taken,) = desk.take([path], by="amina", at=NOON)
-        assert taken.became in ("new", "joined")
-        assert desk.behind.unlisted == []
+        assert taken.status in ("new", "joined")
+        assert desk.backlog.records == []
     assert decode(json.dumps(facts).encode()).day == date(2026, 3, 14)
     assert not desk.own_list.matchable
     assert desk.own_list.states["seed"] == 2  # where there is more than the digest of no bytes
 
 
 def test_another_report_of_one_reference_is_refused(desk):
-    """Who knows a report's reference cannot put words in its place; the report itself again is
-    one that was there already.
-    """
+    """The same report again is `repeated`."""
     first = report_of(ITEM, addresses=("https://first.example",))
     key = sealed.public_key(desk.folder / "hotline.pub")
     path = desk.folder.parent / "twice"
     path.write_bytes(sealed.seal(encode(first), key))
     became = [desk.take([path, path], by="amina", at=NOON) for _ in range(2)]
-    assert [one.became for some in became for one in some][1:] == ["repeated"] * 3
+    assert [one.status for some in became for one in some][1:] == ["repeated"] * 3
     forged = report_of(ITEM, addresses=("https://other.example",))
     forged = json.loads(encode(forged)) | {"reference": first.reference}
     assert "reference" in refused(desk, sealed.seal(json.dumps(forged).encode(), key))

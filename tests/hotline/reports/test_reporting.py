@@ -1,4 +1,4 @@
-"""Reports to a hotline, as a reporter makes them: what is in them, what is not, who can read."""
+"""Reports as a reporter creates them: contents, privacy, and who can read them."""
 
 import base64
 import errno
@@ -24,14 +24,13 @@ from PIL import Image, ImageOps
 from screener import Hash
 from screener.errors import HotlineError, MediaError
 from screener.hashing.pdq import ORIENTATIONS
-from screener.hotline.casebook import statuses
-from screener.hotline.casebook.statuses import Status
 from screener.hotline.model.addresses import checked, normalised
 from screener.hotline.model.case import State
 from screener.hotline.model.report import MOST_TIMES, Item, Report, Withdrawal
-from screener.hotline.reports import own_media, personal_data, reporting, sealed
+from screener.hotline.reports import own_media, personal_data, reporting, sealed, status_file
 from screener.hotline.reports.report_json import decode, encode
-from screener.hotline.reports.sealed import Secret, Unsealable, proof
+from screener.hotline.reports.sealed import Secret, UnsealError, proof
+from screener.hotline.reports.status_file import Status
 from screener.media.files.sniff import CONTAINERS
 from screener.scanning.workers import pool
 from screener.screening.input import vpdq
@@ -43,31 +42,29 @@ DAY = date(2026, 3, 14)
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
-    """The key pair of a hotline."""
+    """Return the key pair of a hotline."""
     return sealed.make_keys(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """Hash in this process: what is asked is what a report says, not who decodes."""
-    monkeypatch.setattr(own_media, "make", lambda paths: (tuple(map(item_of, paths)), ()))
+    """Hash in this process."""
+    monkeypatch.setattr(own_media, "hash_files", lambda paths: (tuple(map(item_of, paths)), ()))
 
 
 def in_turn(making, names, *, jobs):
-    """What workers make of files, made in this process."""
+    """Hash files one by one in this process."""
     return (making.do(Target(name), None, HashMode.NORMAL) for name in names)
 
 
 def opened(path, keys):
-    """The content of a report's file, and the report."""
+    """Return the content of a report's file, and the report."""
     content = sealed.unseal(path.read_bytes(), sealed.secret_key(keys.secret))
     return content, decode(content)
 
 
-def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, keys):
-    """Hashed in a worker process: every kind that is made of a still, in all eight orientations,
-    and nothing of the file's name, time or size; a file that is no picture is told by its place.
-    """
+def test_a_picture_gives_hashes_of_every_kind_in_eight_orientations(tmp_path, keys):
+    """By a worker process; other files fail by their index."""
     mine = tmp_path / "Amina Benali 1999.jpg"
     mine.write_bytes((IMAGES / "alley.jpg").read_bytes())
     (tmp_path / "text").write_text("no picture")
@@ -85,15 +82,13 @@ def test_a_picture_of_oneself_gives_hashes_of_every_kind_and_stays(tmp_path, key
     }  # fmt: skip
     assert len({one.orientation for one in item.hashes}) == 8
     assert (item.type, item.moving) == ("image/jpeg", False)
-    assert [(one.place, one.error.reason) for one in made.troubles] == [(1, "unsupported")]
-    for told in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
-        assert told not in content
+    assert [(one.index, one.error.reason) for one in made.failures] == [(1, "unsupported")]
+    for output in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
+        assert output not in content
 
 
-def test_a_clip_of_oneself_gives_hashes_of_its_frames_and_of_the_whole(tmp_path, draw):
-    """Digests, a vPDQ, and the PDQ of each frame in eight orientations; those of the same clip
-    mirrored and made smaller are within reach, turned.
-    """
+def test_a_clip_gives_digests_a_vpdq_and_the_pdq_of_each_frame(tmp_path, draw):
+    """In eight orientations; a mirrored, smaller copy is within the radius."""
     pictures = [one for seed in (3, 4, 5) for one in panned(draw.scene, seed, 10)]
     (tmp_path / "mine.mp4").write_bytes(clip(pictures))
     (tmp_path / "theirs.mp4").write_bytes(clip([ImageOps.mirror(p) for p in pictures], crf="34"))
@@ -109,10 +104,8 @@ def test_a_clip_of_oneself_gives_hashes_of_its_frames_and_of_the_whole(tmp_path,
         assert min(one.hash.distance(o.hash) for o in others if o.hash.kind.perceptual) <= 31
 
 
-def test_addresses_suffice_and_look_no_different(tmp_path, keys, in_process):
-    """A report of an address is as long as one of pictures and one that takes a report back; its
-    file's time is the day's, and only its owner may read it.
-    """
+def test_reports_and_withdrawals_look_the_same(tmp_path, keys, in_process):
+    """Length, time and mode of the file do not depend on the contents."""
     alone = reporting.create(tmp_path / "a", key=keys.public, addresses=["https://x.example/1"],
                              day=DAY)  # fmt: skip
     reporting.create(
@@ -128,9 +121,7 @@ def test_addresses_suffice_and_look_no_different(tmp_path, keys, in_process):
 
 
 def test_the_same_input_twice_cannot_be_linked_without_the_key(tmp_path, keys, in_process):
-    """Two files of one input have no eight bytes in common but the first line, and with the key no
-    reference, key or proof in common.
-    """
+    """No eight bytes in common but the first line; with the key no reference or proof in common."""
     same = {"addresses": ["https://x.example/1"], "my_images": [IMAGES / "alley.jpg"], "day": DAY}
     first = reporting.create(tmp_path / "a", key=keys.public, **same)
     second = reporting.create(tmp_path / "b", key=keys.public, **same)
@@ -147,7 +138,7 @@ def test_the_same_input_twice_cannot_be_linked_without_the_key(tmp_path, keys, i
 
 @pytest.fixture
 def named(monkeypatch):
-    """The names of a user and a host, as programs find them."""
+    """Let programs see these names of user and host."""
     names = {"USER": "aminabenali", "LOGNAME": "aminabenali", "HOSTNAME": "amina-laptop"}
     for name, value in (names | {"HOME": "/home/aminabenali"}).items():
         monkeypatch.setenv(name, value)
@@ -156,7 +147,7 @@ def named(monkeypatch):
 
 
 def with_exif(image, words):
-    """A JPEG that carries words in its EXIF, a comment and its ICC profile's place."""
+    """Return a JPEG with words in EXIF, comment and ICC profile."""
     exif = Image.Exif()
     for tag, text in zip((0x010E, 0x010F, 0x0110, 0x0131, 0x013B, 0x8298), words, strict=True):
         exif[tag] = text
@@ -168,8 +159,8 @@ WORD = st.text(string.ascii_letters, min_size=8, max_size=24).map("zq{}".format)
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_report_takes_no_file_away(tmp_path, keys, monkeypatch, links):
-    """Also on a stick that knows no links; it is for its owner, and nothing else is left there."""
+def test_a_report_overwrites_no_file(tmp_path, keys, monkeypatch, links):
+    """Also on file systems without links; it is private, and nothing else is left."""
 
     def unknown(*_):
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -186,10 +177,8 @@ def test_a_report_takes_no_file_away(tmp_path, keys, monkeypatch, links):
     assert (out.read_bytes(), os.listdir(tmp_path)) == (first, ["out"])
 
 
-def test_what_cannot_be_written_or_read_is_told(tmp_path, keys, monkeypatch):
-    """Nobody believes to have written a report that is not there; a disk that fails is not said to
-    hold a report of another kind.
-    """
+def test_an_unwritable_report_or_unreadable_key_is_an_error(tmp_path, keys, monkeypatch):
+    """A disk error is not reported as a wrong key."""
     out = tmp_path / "none" / "out"
     with pytest.raises(HotlineError, match="out cannot be written: it is not there"):
         reporting.create(out, key=keys.public, addresses=["https://a.example"], day=DAY)
@@ -198,13 +187,13 @@ def test_what_cannot_be_written_or_read_is_told(tmp_path, keys, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(type(tmp_path), "open", failing)
-    with pytest.raises(sealed.Unsealable) as caught:
+    with pytest.raises(sealed.UnsealError) as caught:
         sealed.read_file(keys.public)
     assert "cannot be read" in str(caught.value.why)
 
 
 def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
-    """What to install is told, before anything is made."""
+    """The error names the extra, before anything is created."""
     monkeypatch.setitem(sys.modules, "nacl.public", None)
     for call in (
         lambda: sealed.make_keys(tmp_path),
@@ -218,11 +207,10 @@ def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(words=st.lists(WORD, min_size=7, max_size=7, unique=True), seed=st.integers(0, 1 << 30))
-def test_nothing_of_a_picture_but_hashes_is_told(tmp_path, keys, in_process, named, words, seed):
-    """Whatever its name, folder, EXIF, comment and pixels are: none of them, no name of user or
-    host, and no time of day is in what the hotline reads, nor in the file; and the length is always
-    one.
-    """
+def test_a_report_contains_nothing_of_a_picture_but_hashes(
+    tmp_path, keys, in_process, named, words, seed
+):
+    """No name, folder, EXIF, comment, pixels, user, host or time of day."""
     rng = random.Random(seed)
     size = rng.randint(64, 200), rng.randint(64, 200)
     image = Image.effect_noise(size, 90).convert("RGB")
@@ -251,10 +239,8 @@ def test_nothing_of_a_picture_but_hashes_is_told(tmp_path, keys, in_process, nam
     assert not any(pixels[at : at + 8] in values for at in spots)
 
 
-def test_a_clip_that_fails_as_a_whole_alone_is_told(tmp_path, draw, monkeypatch):
-    """Its frames decode, and its vPDQ, which decodes it once more, ends early or is none: it is no
-    whole clip to an analyst, and to a reporter as much of one as there is.
-    """
+def test_a_clip_whose_vpdq_fails_is_not_intact(tmp_path, draw, monkeypatch):
+    """For an analyst it fails, for a reporter its frames count."""
     path = tmp_path / "me.mp4"
     path.write_bytes(clip(panned(draw.scene, 3, 5)))
     whole, trouble = vpdq.compute(path)
@@ -264,22 +250,20 @@ def test_a_clip_that_fails_as_a_whole_alone_is_told(tmp_path, draw, monkeypatch)
         monkeypatch.setattr(
             vpdq, "compute", lambda path, made=made: (made, MediaError("truncated", "too short"))
         )
-        items, troubles = own_media.make_whole([path])
+        items, troubles = own_media.hash_intact_files([path])
         assert (items, [one.error.reason for one in troubles]) == ((), ["truncated"])
-        ((item,), troubles) = own_media.make([path])
+        ((item,), troubles) = own_media.hash_files([path])
         assert troubles == ()
         kinds = {one.hash.kind.name for one in item.hashes}
         assert kinds == {"pdq", "md5", "sha1", "sha256"} | ({"vpdq"} if made else set())
 
 
-def test_no_report_is_made_that_the_hotline_would_refuse(tmp_path, keys, monkeypatch):
-    """Of several clips that hardly move it would have more times than one holds: whoever made it is
-    told, and not the hotline alone, which can tell nobody.
-    """
+def test_a_report_that_the_hotline_would_refuse_is_not_written(tmp_path, keys, monkeypatch):
+    """Such as several still clips with too many times."""
     times = tuple(map(float, range(MOST_TIMES)))
     shown = [Hash.parse("pdq", f"{number:064x}", quality=100) for number in range(2)]
     clips = [Item("video/mp4", True, (Located(one, again=times),)) for one in shown]
-    monkeypatch.setattr(own_media, "make", lambda paths: (tuple(clips[: len(paths)]), ()))
+    monkeypatch.setattr(own_media, "hash_files", lambda paths: (tuple(clips[: len(paths)]), ()))
 
     with pytest.raises(HotlineError, match="make several"):
         reporting.create(tmp_path / "r", key=keys.public, my_images=["a", "b"])
@@ -289,41 +273,38 @@ def test_no_report_is_made_that_the_hotline_would_refuse(tmp_path, keys, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
-        ({"addresses": "https://video.example/1"}, "addresses are a list of them, and not one str"),
-        ({"my_images": "photo.jpg"}, "pictures are a list of them"),
-        ({"my_images": IMAGES / "alley.jpg"}, "pictures are a list of them"),
-        ({"addresses": None}, "addresses are a list of them"),
-        ({"note": None}, "a note is a str"),
-        ({"country": 504}, "a country is a str"),
-        ({"day": "2026-03-14"}, "a day is a date, and not str"),
-        ({"day": datetime(2026, 3, 14, 9, 30)}, "a day is a date, and not datetime"),
+        ({"addresses": "https://video.example/1"}, "addresses must be a list"),
+        ({"my_images": str(IMAGES / "alley.jpg")}, "my_images must be a list"),
+        ({"my_images": IMAGES / "alley.jpg"}, "my_images must be a list"),
+        ({"day": datetime(2026, 3, 14, 9, 30)}, "day must be a date, not a datetime"),
     ],
 )
-def test_a_report_is_made_of_what_a_program_means(tmp_path, keys, given, said):
-    """The letters of one address were taken for addresses, and the hotline had those; a time tells
-    more than the day. Nothing is written, of a withdrawal neither.
+def test_a_single_address_or_a_time_of_day_is_refused(tmp_path, keys, given, message):
+    """The letters of one address would count as addresses; a time says more than the day. Nothing
+    is written.
     """
-    told = {"addresses": ["https://video.example/1"]} | given
-    with pytest.raises(TypeError, match=said):
-        reporting.create(tmp_path / "report.sealed", key=keys.public, **told)
-    for wrong in ({"secret": "A", "day": DAY}, {"secret": Secret.make(), "day": "2026-03-14"}):
-        with pytest.raises(TypeError, match=r"a secret is a Secret|a day is a date"):
-            reporting.withdraw(tmp_path / "report.sealed", key=keys.public, **wrong)
+    options = {"addresses": ["https://video.example/1"]} | given
+    with pytest.raises(TypeError, match=message):
+        reporting.create(tmp_path / "report.sealed", key=keys.public, **options)
+    with pytest.raises(TypeError, match="day must be a date"):
+        reporting.withdraw(
+            tmp_path / "r", key=keys.public, secret=Secret.make(), day=datetime(2026, 3, 14, 9, 30)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_note_that_is_not_all_text_is_sent_with_what_is(tmp_path, keys):
-    """A terminal of another encoding hands over bytes, of which Python makes what no file holds."""
-    given = {"key": keys.public, "addresses": ["https://x.example"], "note": "caf\udce9, \ud800"}
-    reporting.create(tmp_path / "r", **given)
+def test_surrogates_in_a_note_are_replaced(tmp_path, keys):
+    """They come from a terminal in another encoding."""
+    values = {"key": keys.public, "addresses": ["https://x.example"], "note": "caf\udce9, \ud800"}
+    reporting.create(tmp_path / "r", **values)
 
     assert opened(tmp_path / "r", keys)[1].note == "caf\ufffd, \ufffd"
 
 
-def test_what_is_no_report_is_refused_and_writes_nothing(tmp_path, keys, in_process):
-    """Nothing to report; an address that is a file of one's own; too much; a file that is there."""
+def test_an_invalid_report_is_refused_and_writes_nothing(tmp_path, keys, in_process):
+    """Nothing to report, a local file as address, too much, an existing file."""
     mine = tmp_path / "mine.jpg"
     mine.write_bytes(b"x")
     wrong = [
@@ -337,9 +318,9 @@ def test_what_is_no_report_is_refused_and_writes_nothing(tmp_path, keys, in_proc
         {"addresses": ["https://x.example"], "country": "ma"},
         {"addresses": ["https://x.example"], "language": "de"},
     ]
-    for said in wrong:
+    for fields in wrong:
         with pytest.raises(HotlineError):
-            reporting.create(tmp_path / "r", key=keys.public, **said)
+            reporting.create(tmp_path / "r", key=keys.public, **fields)
     with pytest.raises(HotlineError, match="no public key"):
         reporting.create(tmp_path / "r", key=keys.secret, addresses=["https://x.example"])
     assert os.listdir(tmp_path) == ["mine.jpg"]
@@ -352,9 +333,8 @@ def test_what_is_no_report_is_refused_and_writes_nothing(tmp_path, keys, in_proc
 
 
 @given(st.binary(min_size=20, max_size=20), st.integers(0, 39), st.sampled_from("ABCXYZ234567"))
-def test_a_secret_is_read_as_a_person_types_it_and_a_slip_is_told(value, place, letter):
-    """In either case, in Arabic digits, as copied from a right-to-left line, with or without
-    hyphens; one wrong letter is no secret."""
+def test_a_secret_is_read_as_a_person_types_it(value, place, letter):
+    """Any case, Arabic digits, invisible characters, hyphens; one wrong letter is refused."""
     secret = Secret(value)
 
     assert Secret.parse(secret.text.lower().replace("-", " ")) == secret
@@ -370,22 +350,20 @@ def test_a_secret_is_read_as_a_person_types_it_and_a_slip_is_told(value, place, 
     assert len({*derived, value}) == 4
 
 
-def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_common():
-    """Each secret reads its own, another's none; entries of two files are all different, and their
-    number says only about how many there are.
-    """
+def test_a_status_is_read_by_its_secret_only():
+    """Two files share no entry, and their number shows only a power of two."""
     mine = [Secret.make() for _ in range(70)]
-    told = [
+    output = [
         (one.status_key, Status(state, date(2026, 3, day % 28 + 1), DAY))
         for day, (one, state) in enumerate(zip(mine, cycle(get_args(State)), strict=False))
     ]
 
-    first, second = statuses.write(told, day=DAY), statuses.write(told[:65], day=DAY)
+    first, second = status_file.write(output, day=DAY), status_file.write(output[:65], day=DAY)
 
-    for (_, status), secret in zip(told, mine, strict=True):
-        assert statuses.read(first, secret) == status
-    assert statuses.read(first, Secret.make()) is None
-    assert statuses.read(second, mine[-1]) is None
+    for (_, status), secret in zip(output, mine, strict=True):
+        assert status_file.read(first, secret) == status
+    assert status_file.read(first, Secret.make()) is None
+    assert status_file.read(second, mine[-1]) is None
     lines = [set(file.splitlines()[5:-2]) for file in (first, second)]
     assert lines[0].isdisjoint(lines[1])
     assert all(one.status_key not in first and one.value not in first for one in mine)
@@ -393,23 +371,21 @@ def test_a_status_is_read_by_its_reporter_only_and_two_files_have_nothing_in_com
         b"", b"{}", b"[" * 9999, first[:-20], first.replace(b'"screener-st', b'"'),
         first.replace(b'"salt": "', b'"salt": "!'),
         b'{"schema": "screener-status/1", "salt": "", "entries": []}',
-        statuses.write([(mine[0].status_key, Status("lost", DAY, DAY))], day=DAY),
+        status_file.write([(mine[0].status_key, Status("lost", DAY, DAY))], day=DAY),
     ):  # fmt: skip
         with pytest.raises(HotlineError):
-            statuses.read(damaged, mine[0])
+            status_file.read(damaged, mine[0])
 
 
 @pytest.mark.parametrize(
     ("told", "entries"), [(0, 64), (1, 64), (64, 64), (65, 128), (128, 128), (129, 256)]
 )
-def test_an_entry_of_a_report_looks_like_one_that_stands_for_nothing(told, entries):
-    """Of the same bytes, whatever the state; in the order of their names, which mean nothing; and
-    so many that their number tells no more than the power of two above it.
-    """
+def test_entries_of_reports_look_like_random_ones(told, entries):
+    """The same length for every state, sorted by random names."""
     states = cycle(get_args(State))
     pairs = [(Secret.make().status_key, Status(next(states), DAY, DAY)) for _ in range(told)]
 
-    facts = json.loads(statuses.write(pairs, day=DAY))
+    facts = json.loads(status_file.write(pairs, day=DAY))
 
     assert (facts["schema"], facts["day"]) == ("screener-status/1", DAY.isoformat())
     names = [base64.b64decode(name) for name in facts["entries"]]
@@ -447,8 +423,8 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize(("written", "page"), ADDRESSES)
-def test_addresses_of_one_page_are_one_and_of_two_are_two(written, page):
-    """What does not tell pages apart is left out; the path's case and the query do tell them."""
+def test_addresses_of_one_page_are_equal(written, page):
+    """The case of the path and the query matter."""
     assert normalised(written) == page
     assert normalised(normalised(written)) == page
 
@@ -478,10 +454,8 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("said", "kept"), KEPT)
-def test_an_address_loses_the_name_of_who_saw_it(said, kept):
-    """A name and password, and what sites add to know a reader by, with or without a scheme; who
-    or what is reported stays.
-    """
+def test_an_address_loses_user_names_and_tracking_parameters(said, kept):
+    """With and without a scheme."""
     assert checked(said) == kept
     assert checked(kept) == kept
 
@@ -503,11 +477,8 @@ def test_an_address_loses_the_name_of_who_saw_it(said, kept):
         ("\u200fقناة\u200f @x\u200f", "قناة @x"),
     ],
 )
-def test_an_address_is_taken_as_it_is_pasted_from_a_chat_in_arabic(pasted, kept):
-    """The signs that give it its direction there are no part of it, and hide neither its host nor
-    a name and password; those that are, are written so that they are seen, and ask for the same
-    page.
-    """
+def test_invisible_characters_around_an_address_are_dropped(pasted, kept):
+    """Those inside are percent-encoded and open the same page."""
     assert checked(pasted) == kept
     assert checked(kept) == kept
 
@@ -515,21 +486,19 @@ def test_an_address_is_taken_as_it_is_pasted_from_a_chat_in_arabic(pasted, kept)
 @pytest.mark.parametrize("begins", ["data:image/jpeg;base64,", "\u200eDATA:image/png,", "data[:],"])
 @pytest.mark.parametrize("length", [10, 5000])
 def test_no_picture_goes_into_a_report_as_an_address(begins, length):
-    """What a browser calls the address of a picture may be the picture: partners would be sent it.
-    It is said what to give instead, however long it is.
-    """
+    """A `data:` address is refused, with what to give instead."""
     with pytest.raises(HotlineError, match="the address of the page"):
         checked(begins + "A" * length)
 
 
-def test_a_backslash_parts_an_address_as_it_does_in_a_browser():
-    """Two addresses that open one page are one, and of the host that is opened."""
+def test_a_backslash_counts_as_a_slash_as_in_browsers():
+    """The host is the one that is opened."""
     assert normalised("https://x.example\\@other.example/") == "x.example/@other.example"
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_an_address_or_refused(text):
-    """Nothing else is raised, and what is kept is one line that can be printed."""
+    """What is accepted is one printable line."""
     assert isinstance(normalised(text), str)
     try:
         kept = checked(text)
@@ -564,31 +533,29 @@ TOLD = [
 
 
 @pytest.mark.parametrize(("note", "expected"), TOLD)
-def test_a_note_is_searched_for_names_numbers_and_addresses(note, expected):
-    """In three languages and any digits; dates, short numbers and addresses of pages are none."""
+def test_names_numbers_and_mail_addresses_are_found_in_a_note(note, expected):
+    """In three languages and any digits; not dates, short numbers or page addresses."""
     assert {(one.kind, one.words) for one in personal_data.find(note)} == expected
 
 
 @settings(deadline=2000)
 @given(st.text(max_size=4000))
-def test_any_note_is_searched_and_soon(note):
-    """Nothing is raised whatever it says."""
+def test_any_note_can_be_searched(note):
+    """Nothing is raised."""
     for one in personal_data.find(note):
         assert one.words
 
 
 @pytest.mark.parametrize("letter", ["a", "1 ", "a@", "(", "Aa ", "a.", "اسمي "])
-def test_a_note_that_is_hard_to_search_is_searched_soon(letter):
-    """Four thousand characters of what patterns begin with, in less than two seconds."""
+def test_a_hard_note_is_searched_in_under_two_seconds(letter):
+    """Four thousand characters that begin patterns."""
     begin = os.times().user
     personal_data.find((letter * 4000)[:4000])
     assert os.times().user - begin < 2
 
 
 def test_a_clip_in_any_container_can_be_reported():
-    """Also one whose type says application, or audio, as those of Ogg and of songs with a cover do;
-    what is no type of a file is refused.
-    """
+    """Also types `application` and `audio`; invalid types are refused."""
     shown = (Located(Hash.parse("pdq", "0" * 64, quality=100)),)
     for kind in (*CONTAINERS, None):
         report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(kind, True, shown),))
@@ -597,7 +564,7 @@ def test_a_clip_in_any_container_can_be_reported():
         report = Report(
             "0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(wrong, True, shown),)
         )
-        with pytest.raises(Unsealable):
+        with pytest.raises(UnsealError):
             decode(encode(report))
 
 
@@ -605,5 +572,5 @@ def test_what_was_sealed_reads_back_equal(keys):
     """A report and a withdrawal."""
     public, secret = sealed.public_key(keys.public), sealed.secret_key(keys.secret)
     report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, "MA", ("a",), "n\n", ())
-    for said in (report, Withdrawal(b"3" * 32)):
-        assert decode(sealed.unseal(sealed.seal(encode(said), public), secret)) == said
+    for each in (report, Withdrawal(b"3" * 32)):
+        assert decode(sealed.unseal(sealed.seal(encode(each), public), secret)) == each

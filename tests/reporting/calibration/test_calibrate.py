@@ -13,14 +13,14 @@ from xml.etree import ElementTree
 import pytest
 from command_process import screener
 from drawn_videos import clip
-from notice_case import HELD, HOTLINE, RECEIVED, WRITTEN, case, partner
+from notice_case import HOTLINE, ITEM_HASHES, RECEIVED, WRITTEN, case, partner
 
 from screener import Policy, Screener, output
 from screener.errors import ListError, MediaError, OutputError, PolicyError, ScreenerError
 from screener.hashing.hash import KINDS
 from screener.hotline.language.translator import translator
 from screener.hotline.notices import notice_files
-from screener.hotline.notices.notice import make
+from screener.hotline.notices.notice import make_notice
 from screener.hotline.pages import status_page
 from screener.media.source import Name
 from screener.reporting.calibration.calibrate import MILLION, Calibration, Count, calibrate
@@ -327,7 +327,9 @@ def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
         out.write(Screener(known).screen(str(benign / "holiday-20.png")))
     count = Count.of(0, 1)
     told = Calibration("known", 1, "policy", 1, 0, 0, 0, {}, count, (), {})
-    one = make(case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=HELD)
+    one = make_notice(
+        case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES
+    )
 
     def calibrated():
         with claimed(path) as put:
@@ -340,7 +342,7 @@ def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
         status_page.write_html(path, [], now=RECEIVED, language="ar", hotline=HOTLINE)
 
     def noticed():
-        path.write_text(notice_files.html_of(one, translator("fr")))
+        path.write_text(notice_files.render_html(one, translator("fr")))
 
     def elsewhere():
         path.write_text("<!doctype html>\n<html></html>")

@@ -261,5 +261,5 @@ def test_a_hotline_takes_no_weak_hit_for_a_known_picture(make_list, scene, tmp_p
 
     (first,), (second,) = (take(desk, report_of(item)) for item in (whole, weak))
 
-    assert {one.kind for one in first.known} == {"ahash", "pdq"}
-    assert (second.became, second.known) == ("new", ())
+    assert {one.kind for one in first.list_matches} == {"ahash", "pdq"}
+    assert (second.status, second.list_matches) == ("new", ())

@@ -8,56 +8,57 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.desk import STORE, listed, opened
-from screener.cli.hotline.mistakes import FILE, OneOf
-from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup, said, tell
+from screener.cli.hotline.desk import STORE, listing_exit_code, open_desk
+from screener.cli.hotline.translated_commands import (
+    LANGUAGE_OPTION,
+    TranslatedGroup,
+    print_error,
+    translated,
+)
+from screener.cli.hotline.usage_errors import FILE, OneOf
 from screener.cli.options import WHO, WHY
 from screener.errors import HotlineError, ScreenerError, printable
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator, visible
-from screener.hotline.notices.wording import STATES, unreviewed_notice
+from screener.hotline.language.wording import STATES, unreviewed_notice
 from screener.hotline.pages import case_text
 
 if TYPE_CHECKING:
     from screener.hotline.desk import Desk
     from screener.hotline.model.case import Case
 
-_BECAME = {
+_IMPORTED = {
     "new": marked("{file}: a new case, {case}"),
     "joined": marked("{file}: belongs to {case}"),
     "repeated": marked("{file}: was there already, in {case}"),
-    "withdrawn": marked("{file}: takes back a report of {case}"),
+    "withdrawn": marked("{file}: withdraws a report of {case}"),
 }
 
 
-def _bare(text: str) -> str:
-    """A reference or an id without what isolates it in an Arabic text, from which it was copied,
-    and with nothing that is no text.
-    """
+def _pasted(text: str) -> str:
+    """Return a reference or id without invisible characters, which a copy from Arabic text has."""
     return printable(visible(text).strip())
 
 
-_REFERENCE = click.argument("reference", metavar="CASE", type=_bare)
+_REFERENCE = click.argument("reference", metavar="CASE", type=_pasted)
 
 
 def _desk(store: Path, say: Translator) -> Desk:
-    """The hotline, opened; what is due still, and unreviewed, is told."""
-    desk = opened(store, say)
+    desk = open_desk(store, say)
     unreviewed = unreviewed_notice(say)
     if unreviewed is not None and say.language != "en":
         click.echo(unreviewed, err=True)
     return desk
 
 
-def _tell(case: Case, say: Translator) -> None:
-    """How a case stands after a step, in a line."""
-    click.echo(case_text.line_of(case, say, now=datetime.now(UTC)))
+def _print_case(case: Case, say: Translator) -> None:
+    click.echo(case_text.summary_line(case, say, now=datetime.now(UTC)))
 
 
-@click.group(cls=SpeakingGroup)
-@SPOKEN
+@click.group(cls=TranslatedGroup)
+@LANGUAGE_OPTION
 def case() -> None:
-    """Work on a hotline's cases: from a report to the removal of what it is of."""
+    """Work on a hotline's cases, from report to removal."""
 
 
 @case.command("import")
@@ -65,14 +66,15 @@ def case() -> None:
 @STORE
 @WHO
 @click.option("--key", type=FILE, help="The hotline's secret key, if it is kept elsewhere.")
-@said
+@translated
 def import_(
     files: tuple[Path, ...], store: Path, by: str, key: Path | None, say: Translator
 ) -> int:
-    """Take sealed files in: reports, and withdrawals of reports.
+    """Import sealed files: reports, and withdrawals of reports.
 
-    Reports of one item gather in one case, by any kind of hash or by address. What a report reaches
-    in the lists of the settings is told. A file that is no report is told, and changes nothing.
+    Reports of one item share a case, by any kind of hash or by address. The command shows what a
+    report matches in the lists of the settings. A file that is no report is refused and changes
+    nothing.
 
     \b
     Example:
@@ -80,23 +82,23 @@ def import_(
     """
     desk = _desk(store, say)
     refused, cases = 0, []
-    for taken in desk.take(files, by=by, key=key):
-        if taken.became == "refused":
+    for result in desk.take(files, by=by, key=key):
+        if result.status == "refused":
             refused += 1
-            why = taken.reason or ""
-            click.echo(say("{file}: not taken: {why}", file=taken.file, why=why), err=True)
+            why = result.reason or ""
+            click.echo(say("{file}: not imported: {why}", file=result.file, why=why), err=True)
             continue
-        if taken.case is None:
-            click.echo(say("{file}: takes back a report that has not come in yet, as soon as it"
-                           " does", file=taken.file))  # fmt: skip
+        if result.case is None:
+            click.echo(say("{file}: withdraws a report that has not come in yet, as soon as"
+                           " it does", file=result.file))  # fmt: skip
             continue
-        cases.append(taken.case)
-        click.echo(say(_BECAME[taken.became], file=taken.file, case=taken.case))
-        for line in case_text.known_lines(taken.known, say):
+        cases.append(result.case)
+        click.echo(say(_IMPORTED[result.status], file=result.file, case=result.case))
+        for line in case_text.list_match_lines(result.list_matches, say):
             click.echo(f"  {line}")
     if refused and refused == len(files):
         raise HotlineError(marked("none of the files is a report to this hotline"))
-    code = listed(desk, say, *cases)
+    code = listing_exit_code(desk, say, *cases)
     return 2 if refused else code
 
 
@@ -104,35 +106,34 @@ def import_(
 @STORE
 @click.option("--state", "states", multiple=True, type=OneOf(list(STATES)),
               help="Only those in this state. Repeatable.")  # fmt: skip
-@said
+@translated
 def list_(store: Path, states: tuple[Any, ...], say: Translator) -> int:
     """List cases, or those in a state, oldest first."""
     now = datetime.now(UTC)
-    for one in _desk(store, say).cases(*states):
-        click.echo(case_text.line_of(one, say, now=now))
+    for each in _desk(store, say).cases(*states):
+        click.echo(case_text.summary_line(each, say, now=now))
     return 0
 
 
 @case.command()
 @_REFERENCE
 @STORE
-@said
+@translated
 def show(reference: str, store: Path, say: Translator) -> int:
-    """Show all that is known of a case. Addresses are written so that none can be opened; times are
-    in the hotline's zone, as in its notices.
+    """Show all details of a case. Addresses are written so that none can be opened; times are in
+    the hotline's zone, as in its notices.
     """
     desk = _desk(store, say)
-    found = desk.case(reference)
-    for line in case_text.lines_of(found, say, now=datetime.now(UTC), zone=desk.zone):
+    shown = desk.case(reference)
+    for line in case_text.detail_lines(shown, say, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
-    _tell_too_little(desk, found, say)
-    for concern in desk.concerns(found):
-        click.echo(say.told(concern))
+    _print_too_little_detail(desk, shown, say)
+    for concern in desk.concerns(shown):
+        click.echo(say.render(concern))
     return 0
 
 
-def _tell_too_little(desk: Desk, case: Case, say: Translator, *, err: bool = False) -> None:
-    """That some of what was hashed for a case shows too little, if some does."""
+def _print_too_little_detail(desk: Desk, case: Case, say: Translator, *, err: bool = False) -> None:
     if n := desk.too_little_detail(case):
         text = say.plural(
             "{n} file shows too little to be compared: only exact copies of it match.",
@@ -145,27 +146,26 @@ def _tell_too_little(desk: Desk, case: Case, say: Translator, *, err: bool = Fal
 @_REFERENCE
 @STORE
 @click.option("--outcome", required=True, type=OneOf(["illegal", "not_illegal"]),
-              help="What you hold it to be.")  # fmt: skip
+              help="Your assessment.")  # fmt: skip
 @click.option(
     "--basis", type=OneOf(["seen", "known"]),
-    help="Of the first who says illegal: seen by you, or confirmed in a trusted list.",
+    help="For the first who chooses illegal: seen by you, or confirmed in a trusted list.",
 )  # fmt: skip
 @click.option(
     "--file", "files", multiple=True, type=FILE,
-    help="Hash this file of the item, which is not kept; both analysts do. Repeatable.",
+    help="Hash this file of the item, without storing it; both analysts do. Repeatable.",
 )  # fmt: skip
 @WHO
 @WHY
-@said
+@translated
 def assess(
     reference: str, store: Path, outcome: Any, basis: Any, files: tuple[Path, ...], by: str,
     reason: str, say: Translator,
 ) -> int:  # fmt: skip
-    """Say what you hold of a case; what is illegal a second analyst has to confirm.
+    """Record your assessment; 'illegal' needs a second analyst.
 
-    Nothing matches by what was reported. Once two have said that it is illegal, what matches is
-    the hashes of the first one's --file, which the second one's has to show too, or those that a
-    trusted list has.
+    Reported hashes never match. Once two analysts have assessed a case as illegal, the hashes of
+    the first one's --file match, if the second one's shows the same, or those of a trusted list.
 
     \b
     Examples:
@@ -173,28 +173,32 @@ def assess(
       screener case assess C-K7QF3ZAB --outcome illegal --file copy.jpg --by badr …
     """
     desk = _desk(store, say)
-    found = desk.assess(reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason)
-    if found.state == "received" and outcome == "illegal":
+    updated = desk.assess(
+        reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason
+    )
+    if updated.state == "received" and outcome == "illegal":
         click.echo(say("A second analyst has to confirm it."))
         if basis == "seen" and not files:
-            click.echo(say("Without --file nothing of it will match: say it again with the file."),
+            click.echo(say("Without --file nothing of it will match: assess it again with the"
+                           " file."),
                        err=True)  # fmt: skip
-        if basis == "known" and found.addresses:
-            click.echo(say("Known are the hashes: notices will not tell the addresses. To have them"
-                           " told, look at them and say it again as seen."), err=True)  # fmt: skip
-    _tell_too_little(desk, found, say, err=True)
-    _tell(found, say)
-    return listed(desk, say, reference)
+        if basis == "known" and updated.addresses:
+            click.echo(say("Only the hashes are known: notices will not contain the"
+                           " addresses. To include them, look at them and assess the case"
+                           " again as seen."), err=True)  # fmt: skip
+    _print_too_little_detail(desk, updated, say, err=True)
+    _print_case(updated, say)
+    return listing_exit_code(desk, say, reference)
 
 
 @case.command()
 @_REFERENCE
 @STORE
-@click.option("--partner", "partners", required=True, multiple=True, type=_bare,
-              metavar="TEXT", help="Whom. Repeatable.")  # fmt: skip
+@click.option("--partner", "partners", required=True, multiple=True, type=_pasted,
+              metavar="TEXT", help="The partner's id. Repeatable.")  # fmt: skip
 @WHO
 @WHY
-@said
+@translated
 def notify(
     reference: str, store: Path, partners: tuple[str, ...], by: str, reason: str, say: Translator
 ) -> int:
@@ -203,8 +207,8 @@ def notify(
     for partner in partners:
         try:
             desk.notify(reference, partner, by=by, reason=reason)
-        except ScreenerError as error:  # it keeps no other partner from being asked
-            tell(_waiting(desk, reference, partner) or error, say)
+        except ScreenerError as error:  # the other partners still get theirs
+            print_error(_recorded_notice(desk, reference, partner) or error, say)
             code = 2
             continue
         click.echo(say("A notice of {case} lies ready for {partner}.", case=reference,
@@ -212,46 +216,46 @@ def notify(
     return code
 
 
-def _waiting(desk: Desk, reference: str, partner: str) -> HotlineError | None:
-    """That a notice is recorded all the same, if it is."""
-    for case_of, whom, wrong in desk.behind.pending:
-        if (case_of, whom) == (reference, partner):
+def _recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError | None:
+    """Return an error if a notice that could not be written is recorded all the same."""
+    for case_of, recipient, error in desk.backlog.notices:
+        if (case_of, recipient) == (reference, partner):
             message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
-            return HotlineError(message, case=reference, partner=partner, why=wrong)
+            return HotlineError(message, case=reference, partner=partner, why=error)
     return None
 
 
 @case.command()
 @STORE
 @WHO
-@said
+@translated
 def acknowledge(store: Path, by: str, say: Translator) -> int:
-    """Read what partners have put into their folders, and record it.
+    """Read the answers in the folders of partners, and record them.
 
-    A case is removed when every partner that was sent a notice of it says so.
+    A case is removed when every partner with a notice of it says so.
     """
     from screener.hotline.casebook import concerns
 
     desk = _desk(store, say)
     answers = desk.acknowledge(by=by)
-    for partner, reference, answer in answers.taken:
+    for partner, reference, answer in answers.new:
         click.echo(say(_ANSWERS[answer.event], partner=partner, case=reference))
         if answer.note:
             click.echo("  " + say("{by} says: {note}", by=answer.by, note=answer.note))
-    for reference in dict.fromkeys(reference for _, reference, _ in answers.taken):
+    for reference in dict.fromkeys(reference for _, reference, _ in answers.new):
         refusal = concerns.refusal(desk.case(reference))
         if refusal is not None:
-            click.echo(say.told(refusal))
+            click.echo(say.render(refusal))
     for partner, unread in answers.unread:
-        click.echo(say("{partner}: {file} is no answer ({why})", partner=partner, file=unread.file,
-                       why=unread.error), err=True)  # fmt: skip
+        click.echo(say("{partner}: {file} is not an answer ({why})", partner=partner,
+                       file=unread.file, why=unread.error), err=True)  # fmt: skip
     return 2 if answers.unread else 0
 
 
 _ANSWERS = {
     "acknowledged": marked("{partner} has read the notice of {case}."),
-    "removed": marked("{partner} has removed what {case} is of."),
-    "refused": marked("{partner} has refused to remove what {case} is of."),
+    "removed": marked("{partner} has removed the item of {case}."),
+    "refused": marked("{partner} has refused to remove the item of {case}."),
 }
 
 
@@ -262,15 +266,15 @@ _ANSWERS = {
               help="How it ended.")  # fmt: skip
 @WHO
 @WHY
-@said
+@translated
 def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Translator) -> int:
-    """End a case. What two analysts confirmed goes on matching: see `reverse`.
+    """Close a case. What two analysts confirmed goes on matching: see `reverse`.
 
-    Of one that is closed as removed, partners that have not answered count as having removed it
-    now: close it when you are told so.
+    If you close it as removed, partners that have not answered count as having removed it now:
+    close it when you learn of the removal.
     """
-    found = _desk(store, say).close(reference, state=state, by=by, reason=reason)
-    _tell(found, say)
+    updated = _desk(store, say).close(reference, state=state, by=by, reason=reason)
+    _print_case(updated, say)
     return 0
 
 
@@ -279,18 +283,18 @@ def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Tr
 @STORE
 @WHO
 @WHY
-@said
+@translated
 def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
     """Take back that an item is illegal: it stops matching at once. One analyst suffices.
 
-    Where the hotline's list cannot be written, it says so, with exit code 2: the item matches until
-    a later command of the hotline can write it.
+    If the hotline's list cannot be written, the command reports it with exit code 2: the item
+    matches until a later command of the hotline can write it.
     """
     desk = _desk(store, say)
-    found = desk.reverse(reference, by=by, reason=reason)
-    _tell(found, say)
-    _tell_whom_to_tell(found, say)
-    return listed(desk, say, reference)
+    updated = desk.reverse(reference, by=by, reason=reason)
+    _print_case(updated, say)
+    _print_partners_to_inform(updated, say)
+    return listing_exit_code(desk, say, reference)
 
 
 @case.command()
@@ -298,20 +302,19 @@ def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) 
 @STORE
 @WHO
 @WHY
-@said
+@translated
 def restart(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
-    """Have the 24 hours of a case begin now, which came in by a clock that was ahead.
+    """Restart the 24 hours of a case that was received by a clock that was ahead.
 
-    Only of one that came in at a time that is still to come.
+    Only for a case that was received in the future.
     """
-    found = _desk(store, say).restart(reference, by=by, reason=reason)
-    _tell(found, say)
-    _tell_whom_to_tell(found, say)  # they were told a time to act that was wrong
+    updated = _desk(store, say).restart(reference, by=by, reason=reason)
+    _print_case(updated, say)
+    _print_partners_to_inform(updated, say)  # their notices have a wrong time
     return 0
 
 
-def _tell_whom_to_tell(case: Case, say: Translator) -> None:
-    """Name the partners that were sent a notice, which does not hold any more."""
+def _print_partners_to_inform(case: Case, say: Translator) -> None:
     for sent in case.sent:
         click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
                        notice=sent.notice), err=True)  # fmt: skip
@@ -319,31 +322,30 @@ def _tell_whom_to_tell(case: Case, say: Translator) -> None:
 
 @case.command()
 @STORE
-@said
+@translated
 def overdue(store: Path, say: Translator) -> int:
     """List the cases whose 24 hours have passed, and those with less than a quarter left.
 
-    After them come those of which somebody has to decide: every partner that was asked has answered
-    and some refuse, or a trusted list does not confirm any more what was assessed by it; and those
-    that came in by a clock that was ahead.
+    Then list those that need a decision: every partner that was asked has answered and some refuse,
+    or a trusted list no longer confirms what was assessed by it; and those that were received by a
+    clock that was ahead.
 
     \b
     Exit codes:
       0  every case has time
-      3  some have little time left, or somebody has to decide
+      3  some have little time left, or need a decision
       1  some are overdue
     """
-    from screener.hotline.model import case as clock
 
     now = datetime.now(UTC)
     desk = _desk(store, say)
     due = desk.overdue(at=now)
-    for one in due:
-        click.echo(case_text.line_of(one, say, now=now))
-    undecided = [concern for one in desk.cases() for concern in desk.concerns(one)]
+    for each in due:
+        click.echo(case_text.summary_line(each, say, now=now))
+    undecided = [concern for each in desk.cases() for concern in desk.concerns(each)]
     for concern in undecided:
-        click.echo(say.told(concern))
-    if any(clock.overdue(one, now) for one in due):
+        click.echo(say.render(concern))
+    if any(each.is_overdue(now) for each in due):
         return 1
     return 3 if due or undecided else 0
 

@@ -1,4 +1,4 @@
-"""The hotline that a command is about: opening it, and telling what could not be written."""
+"""Open the hotline of a command, and print its backlog."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from screener.cli.hotline.mistakes import Place
+from screener.cli.hotline.usage_errors import Place
 from screener.hotline.language.translator import Translator
 
 if TYPE_CHECKING:
@@ -18,44 +18,42 @@ STORE = click.option(
     envvar="SCREENER_HOTLINE",
     required=True,
     type=Place(exists=True, file_okay=False, path_type=Path),
-    help="The hotline's folder; SCREENER_HOTLINE where left out.",
+    help="The hotline's folder (default: SCREENER_HOTLINE).",
 )
 
 
-def opened(store: Path, say: Translator) -> Desk:
-    """The hotline in a folder, opened; what its casebook says and could not be written is told."""
+def open_desk(store: Path, say: Translator) -> Desk:
+    """Open a hotline's folder, and print what is recorded but could not be written elsewhere."""
     from screener.hotline.desk import Desk
 
     desk = Desk.open(store)
-    for _, partner, wrong in desk.behind.pending:
-        text = say("A notice to {partner} could not be written: {why}", partner=partner, why=wrong)
+    for _, partner, error in desk.backlog.notices:
+        text = say("A notice to {partner} could not be written: {why}", partner=partner, why=error)
         click.echo(text, err=True)
-    for entry, unlisted in desk.behind.unlisted:
-        click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=unlisted), err=True)
-    if desk.behind.unbound is not None:
-        text = say("The hotline's list cannot be told how far its hashes may go now: {why}",
-                   why=desk.behind.unbound)  # fmt: skip
+    for entry, reason in desk.backlog.records:
+        click.echo(say("{entry} cannot be listed: {why}", entry=entry, why=reason), err=True)
+    if desk.backlog.terms is not None:
+        text = say("The sharing level of the hotline's list could not be updated: {why}",
+                   why=desk.backlog.terms)  # fmt: skip
         click.echo(text, err=True)
-    if desk.behind.unlogged is not None:
-        click.echo(say("The log is behind: {why}", why=desk.behind.unlogged), err=True)
+    if desk.backlog.log is not None:
+        click.echo(say("The log is behind: {why}", why=desk.backlog.log), err=True)
     return desk
 
 
-def listed(desk: Desk, say: Translator, *references: str) -> int:
-    """The exit code of a step of cases: 2, and what follows is told, where the hotline's list could
-    not be brought to what it recorded.
-    """
+def listing_exit_code(desk: Desk, say: Translator, *references: str) -> int:
+    """Print a message and return 2 if the hotline's list lacks a step of these cases, else 0."""
     failed: dict[str, str] = {}
-    for entry, unlisted in desk.behind.unlisted:
-        failed.setdefault(entry.partition("/")[0], unlisted)
-    wrong = [one for one in dict.fromkeys(references) if one in failed]
-    for one in wrong:
+    for entry, reason in desk.backlog.records:
+        failed.setdefault(entry.partition("/")[0], reason)
+    unlisted = [case for case in dict.fromkeys(references) if case in failed]
+    for case in unlisted:
         text = say(
-            "This is recorded of {case}, but could not be written to the hotline's list: {why}."
-            " What matched before matches still, until a later command can write it: run"
-            " `screener case list`.",
-            case=one,
-            why=failed[one],
+            "This is recorded for {case}, but could not be written to the hotline's list:"
+            " {why}. What matched before still matches, until a later command can write it:"
+            " run `screener case list`.",
+            case=case,
+            why=failed[case],
         )
         click.echo(text, err=True)
-    return 2 if wrong else 0
+    return 2 if unlisted else 0

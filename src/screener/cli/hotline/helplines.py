@@ -1,4 +1,4 @@
-"""Helplines on the command line: what an operator is told of them, and whom a reporter is."""
+"""Helplines on the command line, for operators and for reporters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from screener.cli.hotline.mistakes import FILE
-from screener.cli.hotline.speaking import tell
+from screener.cli.hotline.translated_commands import print_error
+from screener.cli.hotline.usage_errors import FILE
 from screener.errors import HotlineError
 from screener.hotline.language.translator import Translator
 from screener.hotline.model.case import Language
@@ -22,28 +22,29 @@ HELPLINES = click.option(
 )  # fmt: skip
 
 
-def known_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline, ...]:
-    """Those that reporters are told; the operator is told which of them nobody has checked."""
+def load_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline, ...]:
+    """Return the helplines of reporters, and warn the operator of unchecked ones."""
     from screener.hotline import helplines
 
-    known = helplines.load(corrections)
-    unchecked = helplines.unchecked_notice(known, say)
+    loaded = helplines.load(corrections)
+    unchecked = helplines.unchecked_notice(loaded, say)
     if unchecked is not None:
         click.echo(unchecked, err=True)
-    return known
+    return loaded
 
 
-def tell_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
-    """Whom a reporter can turn to; a slip in the operator's corrections is told, and costs them
-    only.
+def print_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
+    """Print the helplines for a reporter.
+
+    A mistake in the operator's corrections is only a warning.
     """
     from screener.hotline import helplines
 
     language: Language = say.language
     try:
-        known = helplines.load(corrections)
+        loaded = helplines.load(corrections)
     except HotlineError as error:
-        tell(error, say)
-        known = helplines.load()
-    for line in helplines.lines(helplines.for_reporter(country, language, helplines=known), say):
+        print_error(error, say)
+        loaded = helplines.load()
+    for line in helplines.lines(helplines.for_reporter(country, language, helplines=loaded), say):
         click.echo(line)

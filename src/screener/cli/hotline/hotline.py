@@ -6,24 +6,24 @@ from pathlib import Path
 
 import click
 
-from screener.cli.hotline.desk import STORE, opened
-from screener.cli.hotline.helplines import HELPLINES, known_helplines
-from screener.cli.hotline.mistakes import OUTPUT, Named, Place
-from screener.cli.hotline.speaking import SPOKEN, SpeakingGroup, said
+from screener.cli.hotline.desk import STORE, open_desk
+from screener.cli.hotline.helplines import HELPLINES, load_helplines
+from screener.cli.hotline.translated_commands import LANGUAGE_OPTION, TranslatedGroup, translated
+from screener.cli.hotline.usage_errors import OUTPUT, Named, Place
 from screener.hotline.language.translator import Translator
 
 
-@click.group(cls=SpeakingGroup)
-@SPOKEN
+@click.group(cls=TranslatedGroup)
+@LANGUAGE_OPTION
 def hotline() -> None:
     """Set a hotline up, and publish how its cases stand."""
 
 
 @hotline.command()
 @click.argument("folder", type=Place(path_type=Path))
-@said
+@translated
 def create(folder: Path, say: Translator) -> int:
-    """Make a hotline's folder: its keys, its list, its casebook, and files to fill in.
+    """Create a hotline's folder: its keys, its list, its casebook, and files to fill in.
 
     Reports are encrypted to `hotline.pub`, which everybody may have. Without `hotline.key` nobody
     can read them: keep a copy of it in a safe place.
@@ -49,18 +49,18 @@ def create(folder: Path, say: Translator) -> int:
     help="The file to publish, anywhere: each entry is for its reporter only.",
 )  # fmt: skip
 @HELPLINES
-@said
+@translated
 def status(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
     """Write the file from which every reporter reads how their report stands.
 
-    What it says ends with helplines, and those that you have not checked are told.
+    Reporters also see helplines; the command warns of those that you have not checked.
     """
-    from screener.hotline.casebook import statuses
     from screener.hotline.pages import status_page
+    from screener.hotline.reports import status_file
 
-    known_helplines(helplines, say)
-    made = opened(store, say).statuses()
-    status_page.publish(output, made, sort=statuses.SORT, mode=0o666)
+    load_helplines(helplines, say)
+    statuses = open_desk(store, say).statuses()
+    status_page.publish(output, statuses, kind=status_file.FILE_KIND, mode=0o666)
     click.echo(say("Publish {file} where reporters find it.", file=output))
     return 0
 
@@ -72,18 +72,19 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
     help="The page to write, readable by you only: NAME.html.",
 )  # fmt: skip
 @HELPLINES
-@said
+@translated
 def page(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
     """Write a page of the clock: how much time each case has, and how fast partners remove."""
     from datetime import UTC, datetime
 
     from screener.hotline.pages import status_page
 
-    desk = opened(store, say)
-    known = desk.partners
+    desk = open_desk(store, say)
+    directory = desk.partners
     status_page.write_html(
-        output, desk.cases(), now=datetime.now(UTC), language=say.language, hotline=known.hotline,
-        partners=known.partners, helplines=known_helplines(helplines, say),
+        output, desk.cases(), now=datetime.now(UTC), language=say.language,
+        hotline=directory.hotline, partners=directory.partners,
+        helplines=load_helplines(helplines, say),
     )  # fmt: skip
     click.echo(say("The page is {file}.", file=output))
     return 0

@@ -1,4 +1,4 @@
-"""The commands of those who report content to a hotline: report create, status, withdraw."""
+"""The commands of reporters: report create, status, withdraw."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.helplines import HELPLINES, tell_helplines
-from screener.cli.hotline.mistakes import FILE, OUTPUT, speaker
-from screener.cli.hotline.speaking import Speaking, said, tell
+from screener.cli.hotline.helplines import HELPLINES, print_helplines
+from screener.cli.hotline.translated_commands import TranslatedCommand, print_error, translated
+from screener.cli.hotline.usage_errors import FILE, OUTPUT, current_translator
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator
-from screener.hotline.notices.wording import FOR_REPORTERS
+from screener.hotline.language.wording import FOR_REPORTERS
 
 if TYPE_CHECKING:
-    from screener.hotline.reports.reporting import Made
+    from screener.hotline.reports.reporting import CreatedReport
     from screener.hotline.reports.sealed import Secret
 
 _TO = click.option("--to", "key", required=True, type=FILE, help="The hotline's public key.")
@@ -29,55 +29,54 @@ _OUTPUT = click.option(
 )  # fmt: skip
 _COUNTRY = click.option(
     "--country",
-    help="Two letters, such as MA: for its helplines; a report tells it to the hotline.",
+    help="Two letters, such as MA: for its helplines; a report contains it.",
 )
 
 
-class _ForReporters(Speaking):
-    """A command whose help ends with helplines, and which tells them of a mistyped call too."""
+class _ForReporters(TranslatedCommand):
+    """A command whose help and usage errors come with helplines."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As of any command; of a mistake the helplines come first, and what was wrong last."""
+        """Parse the arguments. Before a usage error, print the helplines."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError:
-            # What was read before the slip is known.
-            given = ctx.params
-            tell_helplines(given.get("country"), given.get("helplines"), speaker(ctx))
+            # The parameters parsed before the error are there.
+            print_helplines(
+                ctx.params.get("country"), ctx.params.get("helplines"), current_translator(ctx)
+            )
             raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Whom a reporter can turn to."""
+        """Write the helplines."""
         from screener.hotline import helplines
 
-        say = speaker(ctx)
+        say = current_translator(ctx)
         formatter.write_paragraph()
         for line in helplines.lines(helplines.for_reporter(None, say.language), say):
             formatter.write(f"{line}\n")
 
 
 def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
-    """A command that is given `say` and `country`, and after which, whatever it said, the reporter
-    is told whom they can turn to.
-    """
+    """Decorate a command that takes `say` and `country`, and print helplines after it."""
 
     @_COUNTRY
     @HELPLINES
-    @said
+    @translated
     @wraps(command)
-    def told(*given: Any, say: Translator, helplines: Path | None, **options: Any) -> int:
+    def with_helplines(*args: Any, say: Translator, helplines: Path | None, **options: Any) -> int:
         try:
-            return command(*given, say=say, **options)
+            return command(*args, say=say, **options)
         except (ScreenerError, OSError) as error:
-            tell(error, say)
+            print_error(error, say)
             return 2
         finally:
-            tell_helplines(options["country"], helplines, say)
+            print_helplines(options["country"], helplines, say)
 
-    return told
+    return with_helplines
 
 
-_TELLTALES = {
+_FINDINGS = {
     "name": marked("This may be a name: {words}"),
     "phone": marked("This may be a phone number: {words}"),
     "email": marked("This may be an e-mail address: {words}"),
@@ -112,54 +111,55 @@ def create(
     from screener.hotline.reports import reporting
 
     click.echo(say("Do not download anything: the address where you saw it is enough."))
-    made = reporting.create(
+    created = reporting.create(
         output, key=key, addresses=addresses, my_images=my_images, note=note,
         language=say.language, country=country,
     )  # fmt: skip
     try:
-        _tell_made(made, output, my_images, say)
-    except BaseException:  # whoever read it has gone, its disk is full, or they have given up
-        output.unlink()  # nobody could follow it, nor take it back
+        _print_report(created, output, my_images, say)
+    except BaseException:  # such as a closed pipe, a full disk, or Ctrl-C
+        output.unlink()  # without its secret nobody could follow it or take it back
         raise
-    return 2 if made.troubles else 0
+    return 2 if created.failures else 0
 
 
-def _tell_made(made: Made, output: Path, my_images: tuple[Path, ...], say: Translator) -> None:
-    """What is not in a report, what is and may tell too much, and its secret."""
-    for trouble in made.troubles:
-        name = my_images[trouble.place].name
+def _print_report(
+    created: CreatedReport, output: Path, my_images: tuple[Path, ...], say: Translator
+) -> None:
+    for failure in created.failures:
+        name = my_images[failure.index].name
         click.echo(say("{file} is not in the report: it cannot be hashed ({reason}).", file=name,
-                       reason=trouble.why), err=True)  # fmt: skip
-    if made.telltales:
+                       reason=failure.why), err=True)  # fmt: skip
+    if created.findings:
         click.echo(say("The report tells more than it needs to. If you do not want that, delete it"
                        " and make another:"), err=True)  # fmt: skip
-        for found in made.telltales:
-            click.echo("  " + say(_TELLTALES[found.kind], words=found.words), err=True)
+        for finding in created.findings:
+            click.echo("  " + say(_FINDINGS[finding.kind], words=finding.words), err=True)
     click.echo(say("The report is {file}. Only the hotline can read it.", file=output))
-    click.echo(say("Your secret: {secret}", secret=made.secret.text))
+    click.echo(say("Your secret: {secret}", secret=created.secret.text))
     click.echo(say("Keep it. It alone shows how your report stands, or takes it back. Nobody can"
                    " give it to you again."))  # fmt: skip
 
 
 @click.command(cls=_ForReporters)
-@click.argument("status_file", metavar="STATUS", type=FILE)
+@click.argument("path", metavar="STATUS", type=FILE)
 @_for_reporters
-def status(status_file: Path, country: str | None, say: Translator) -> int:
-    """Read how your report stands, from the file that the hotline publishes, by your secret.
+def status(path: Path, country: str | None, say: Translator) -> int:
+    """Show how your report stands, from the file that the hotline publishes, with your secret.
 
     The secret is asked for, or read from standard input.
     """
-    from screener.hotline.casebook import statuses
+    from screener.hotline.reports import status_file
 
     secret = _ask_secret(say)
-    with status_file.open("rb") as stream:
-        data = stream.read(statuses.LARGEST + 1)
-    found = statuses.read(data[: statuses.LARGEST], secret)
-    if found is None:
-        raise HotlineError(marked("the file has no report of this secret: it may be older"))
-    click.echo(say(FOR_REPORTERS[found.state]))
-    click.echo(say("Received on {day}.", day=say.day(found.received)))
-    click.echo(say("So since {day}.", day=say.day(found.since)))
+    with path.open("rb") as stream:
+        data = stream.read(status_file.LARGEST + 1)
+    current = status_file.read(data[: status_file.LARGEST], secret)
+    if current is None:
+        raise HotlineError(marked("the file has no report with this secret: it may be older"))
+    click.echo(say(FOR_REPORTERS[current.state]))
+    click.echo(say("Received on {day}.", day=say.day(current.received)))
+    click.echo(say("In this state since {day}.", day=say.day(current.since)))
     return 0
 
 
@@ -168,7 +168,7 @@ def status(status_file: Path, country: str | None, say: Translator) -> int:
 @_OUTPUT
 @_for_reporters
 def withdraw(key: Path, output: Path, country: str | None, say: Translator) -> int:
-    """Take your report back: writes a file to be handed to the hotline, which looks like a report.
+    """Take your report back: write a file for the hotline, which looks like a report.
 
     The secret is asked for, or read from standard input.
     """
@@ -180,12 +180,11 @@ def withdraw(key: Path, output: Path, country: str | None, say: Translator) -> i
 
 
 def _ask_secret(say: Translator) -> Secret:
-    """The secret, which is not shown as it is typed, nor kept by the shell."""
     from screener.hotline.reports.sealed import Secret
 
     if sys.stdin is None:
         return Secret.parse("")
-    if not sys.stdin.isatty():  # of what an editor of Windows puts between letters, none counts
+    if not sys.stdin.isatty():  # replaced bytes, such as of another encoding, are no letters
         return Secret.parse(sys.stdin.buffer.readline(1000).decode("utf-8", "replace"))
     return Secret.parse(click.prompt(say("Your secret"), hide_input=True))
 

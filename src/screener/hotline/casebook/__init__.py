@@ -1,1 +1,1 @@
-"""The cases on disk, and each step that changes one."""
+"""The database of cases, and each step that changes one."""

@@ -1,40 +1,45 @@
-"""Assessing: two persons make an item one that is matched; no report does, nor one person alone.
+"""Assessing: two analysts together decide that an item is illegal and is matched.
 
-`illegal` needs a basis: that an authorised analyst has seen the item under the hotline's own
-procedure, or that a list which the hotline trusts has it confirmed. What is then matched is hashes
-that the hotline made itself, or that the trusted list holds: never what a reporter's computer made.
+`illegal` needs a basis: an authorised analyst has seen the item, or a trusted list has it
+confirmed. Matched are then the hotline's own hashes or the trusted list's, never those of a
+reporter.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from screener.errors import HotlineError, ListError
-from screener.hashing.hash import Hash
-from screener.hotline.casebook import casebook, same_item
+from screener.hashing.hash import KINDS, Hash
+from screener.hashing.video_frames import Frames
+from screener.hotline.casebook import casebook
 from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.model.case import Case, Held, KnownMatch, Outcome
-from screener.hotline.model.report import Item
+from screener.hotline.model.case import Case, ItemHash, ListMatch, Outcome
+from screener.hotline.model.report import Item, score_of
 from screener.hotline.open_list import open_list
-from screener.hotline.settings import Settings, same
+from screener.hotline.settings import Settings, name_key
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.database import name_of
 from screener.lists.store.records import why_not_searchable
 from screener.lists.terms import Terms
 from screener.screening.input import vpdq
+from screener.screening.video_rule.agreement import Rule, compare
 
 Basis = Literal["seen", "known"]
-_OWN = "hotline"  # where hashes of the hotline's own making come from
+_OWN = "hotline"  # the origin of hashes that the hotline computed itself
+_PDQ, _VIDEO = KINDS["pdq"], KINDS["vpdq"]
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one person holds of a case, when and why; for `illegal` on which basis, and items that
-    were hashed of files which the person had.
+    """One person's assessment of a case.
+
+    `illegal` needs a basis. `items` were hashed from files of that person.
     """
 
     by: str
@@ -45,171 +50,212 @@ class Opinion:
     items: tuple[Item, ...] = ()
 
 
-def give(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
-    """Record an opinion; with a second one of another person on the same, the case is assessed."""
-    settings.check_analyst(said.by)
+def record_opinion(
+    connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion
+) -> None:
+    """Record an opinion. The case is assessed once a second person agrees."""
+    settings.check_analyst(opinion.by)
     if case.state != "received":
-        raise HotlineError(_decided(case), case=case.reference)
+        raise HotlineError(_already_decided(case), case=case.reference)
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
-    if said.outcome == "illegal" and row is not None and _begins_anew(settings, said, row[0]):
+    if opinion.outcome == "illegal" and row is not None and _begins_anew(settings, opinion, row[0]):
         casebook.drop_proposal(connection, case.reference)
         row = None
-    if said.outcome == "not_illegal":
-        _give_not_illegal(connection, case, said, proposed=row is not None)
+    if opinion.outcome == "not_illegal":
+        _give_not_illegal(connection, case, opinion, proposed=row is not None)
     elif row is None:
-        _propose(connection, settings, case, said)
+        _propose(connection, settings, case, opinion)
     else:
-        _confirm(connection, settings, case, said, *row)
+        _confirm(connection, settings, case, opinion, *row)
 
 
-def _begins_anew(settings: Settings, said: Opinion, first: str) -> bool:
-    """Whether an opinion takes the place of the first one: of the same person, with another basis
-    or other files, or of a person who may not assess any more, whom nobody can confirm.
-    """
-    return bool(said.basis) and (same(said.by) == same(first) or not settings.authorises(first))
+def _begins_anew(settings: Settings, opinion: Opinion, first: str) -> bool:
+    """Return whether an opinion replaces the first one, of the same or a former analyst."""
+    return bool(opinion.basis) and (
+        name_key(opinion.by) == name_key(first) or not settings.authorises(first)
+    )
 
 
-def _decided(case: Case) -> str:
-    """That nobody gives an opinion of a case any more, and how a mistake is mended."""
+def _already_decided(case: Case) -> str:
     if case.outcome == "illegal" and case.state in ("assessed", "notified"):
         return marked("{case} has been assessed: `screener case reverse` takes it back")
     return marked(
-        "{case} has been assessed, or is closed: whatever report of it comes in now, one of yours"
-        " too, begins a new case"
+        "{case} has been assessed or is closed. A new report of it, also one of your own,"
+        " begins a new case"
     )
 
 
 def _give_not_illegal(
-    connection: sqlite3.Connection, case: Case, said: Opinion, *, proposed: bool
+    connection: sqlite3.Connection, case: Case, opinion: Opinion, *, proposed: bool
 ) -> None:
-    """One person suffices: nothing is matched or sent for it. Against a first opinion that it is
-    illegal, it takes that back and leaves the case open: two persons hold different things.
-    """
-    if said.basis is not None or said.items:
+    """Record `not_illegal`. One person suffices, or takes back a first opinion of `illegal`."""
+    if opinion.basis is not None or opinion.items:
         raise HotlineError(marked("a basis and files are for what is illegal"))
     casebook.drop_proposal(connection, case.reference)
     if proposed:
-        _note(connection, case, said, marked("held not illegal, against an opinion before"))
+        _record_opinion_step(
+            connection, case, opinion, marked("held not illegal, against an opinion before")
+        )
         return
-    _set_not_illegal(connection, case, said.by)
-    _note(connection, case, said, marked("not illegal"), assessed=True)
+    _set_not_illegal(connection, case, opinion.by)
+    _record_opinion_step(connection, case, opinion, marked("not illegal"), assessed=True)
 
 
 def _set_not_illegal(connection: sqlite3.Connection, case: Case, by: str) -> None:
     casebook.set_outcome(connection, case.reference, "not_illegal")
-    casebook.end_entries(connection, case.reference, by)
-    # Nothing is to be removed there, and whoever reported it has taken that back.
+    casebook.withdraw_entries(connection, case.reference, by)
+    # Nothing is left to remove, and the reporters asked for it.
     casebook.forget_withdrawn(connection, case.reference)
 
 
-def _propose(connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion) -> None:
-    if said.basis is None:
+def _propose(
+    connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion
+) -> None:
+    if opinion.basis is None:
         raise HotlineError(
             marked("illegal needs a basis: that you have seen it, or that it is known")
         )
-    if said.basis == "known":
-        _check_known(case, settings)
+    if opinion.basis == "known":
+        _check_confirmed(case, settings)
     connection.execute(
-        "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, said.by, said.basis)
+        "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, opinion.by, opinion.basis)
     )
-    for number, item in enumerate(said.items):
-        own = [Held(one, _OWN) for one in item.upright]
-        casebook.hold(connection, case.reference, own, item=number)
-    what = marked(casebook.FIRST_OPINION.message, basis=_told(said.basis), hashed=_hashed(said))
-    _note(connection, case, said, what)
+    for number, item in enumerate(opinion.items):
+        own = [ItemHash(one, _OWN) for one in item.upright]
+        casebook.store_item_hashes(connection, case.reference, own, item=number)
+    what = marked(
+        casebook.FIRST_OPINION.message,
+        basis=_basis_sentence(opinion.basis),
+        hashed=_describe_items(opinion),
+    )
+    _record_opinion_step(connection, case, opinion, what)
 
 
-def _hashed(said: Opinion) -> Sentence:
-    """Of how many files of which types hashes were made, for whoever reads it afterwards."""
-    if not said.items:
+def _describe_items(opinion: Opinion) -> Sentence:
+    if not opinion.items:
         return marked("nothing hashed")
-    types = ", ".join(item.type or "–" for item in said.items)
-    return marked("hashed {number}: {types}", number=len(said.items), types=types)
+    types = ", ".join(item.type or "–" for item in opinion.items)
+    return marked("hashed {number}: {types}", number=len(opinion.items), types=types)
 
 
 def _confirm(
-    connection: sqlite3.Connection, settings: Settings, case: Case, said: Opinion, first: str,
+    connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion, first: str,
     basis: Basis,
 ) -> None:  # fmt: skip
-    """Have the case be illegal, as the first person said on a basis."""
-    _check_second(settings, case, said, first, basis)
-    _check_items(connection, case, said)
+    _check_second(settings, case, opinion, first, basis)
+    _check_items(connection, case, opinion)
     if basis == "known":
-        listed = _check_known(case, settings)
-        casebook.hold(connection, case.reference, listed)
-        told = marked("confirmed in {lists}", lists=", ".join(sorted({o.origin for o in listed})))
+        listed = _check_confirmed(case, settings)
+        casebook.store_item_hashes(connection, case.reference, listed)
+        origins = sorted({one.origin for one in listed})
+        recorded = marked("confirmed in {lists}", lists=", ".join(origins))
     else:
-        told = _told(basis)
+        recorded = _basis_sentence(basis)
     connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
     casebook.set_outcome(connection, case.reference, "illegal")
-    casebook.set_basis(connection, case.reference, told, seen=basis == "seen")
-    held = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
-    if connection.execute(held, (case.reference,)).fetchone() is not None:
-        casebook.list_entry(
-            connection, f"{case.reference}/item", case.reference, "confirmed", said.by
+    casebook.set_basis(connection, case.reference, recorded, seen=basis == "seen")
+    query = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
+    if connection.execute(query, (case.reference,)).fetchone() is not None:
+        casebook.set_entry(
+            connection, f"{case.reference}/item", case.reference, "confirmed", opinion.by
         )
     what = marked(
         "illegal: {basis}; first held by {first}; {hashed}",
-        basis=told, first=first, hashed=_hashed(said),
+        basis=recorded, first=first, hashed=_describe_items(opinion),
     )  # fmt: skip
-    _note(connection, case, said, what, assessed=True)
+    _record_opinion_step(connection, case, opinion, what, assessed=True)
 
 
-def _check_second(settings: Settings, case: Case, said: Opinion, first: str, basis: Basis) -> None:
-    """HotlineError unless who speaks is a second person, who says what the first one did."""
-    if same(said.by) == same(first):
+def _check_second(
+    settings: Settings, case: Case, opinion: Opinion, first: str, basis: Basis
+) -> None:
+    if name_key(opinion.by) == name_key(first):
         raise HotlineError(
-            marked("{by} holds {case} to be illegal already: a second person has to confirm"),
+            marked(
+                "{by} has already assessed {case} as illegal: a second person has to confirm it"
+            ),
             by=first,
             case=case.reference,
         )
     if not settings.authorises(first):
         message = marked(
-            "{first}, who held {case} to be illegal, is no authorised analyst any more: say it with"
-            " a basis, and have another person confirm it"
+            "{first}, who first assessed {case} as illegal, is no longer an authorised"
+            " analyst: assess it with a basis, and let another person confirm it"
         )
         raise HotlineError(message, first=first, case=case.reference)
-    if said.basis not in (None, basis):
+    if opinion.basis not in (None, basis):
         raise HotlineError(
-            marked("a second person confirms what the first one said, and adds nothing")
+            marked("a second person confirms the first assessment and adds nothing to it")
         )
 
 
-def _check_items(connection: sqlite3.Connection, case: Case, said: Opinion) -> None:
-    """HotlineError unless the second person had each item that the first one hashed, too: what is
-    going to match is for two to confirm, not only that the case is of something illegal.
-    """
-    held = casebook.own_items(connection, case.reference)
-    for hashes in held:
-        if not any(same_item.is_of(item, hashes) for item in said.items):
+def _check_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -> None:
+    """Raise HotlineError unless both people hashed the same items, which are going to match."""
+    proposed = casebook.own_items(connection, case.reference)
+    for hashes in proposed:
+        if not any(is_same_item(item, hashes) for item in opinion.items):
             raise HotlineError(
                 marked("to confirm it, hash a file of each item that the first person hashed")
             )
-    for item in said.items:
-        if not any(same_item.is_of(item, hashes) for hashes in held):
+    for item in opinion.items:
+        if not any(is_same_item(item, hashes) for hashes in proposed):
             raise HotlineError(
-                marked("a second person confirms what the first one said, and adds nothing")
+                marked("a second person confirms the first assessment and adds nothing to it")
             )
 
 
-def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
-    """Of how many files that were hashed of what is held to be illegal nothing matches but the very
-    bytes, since they show too little to be compared.
+def is_same_item(item: Item, hashes: Sequence[Hash]) -> bool:
+    """Return whether hashes were computed from the same item as another one.
+
+    By equal bytes, PDQ's radius in any orientation, or most frames of a clip. A picture with too
+    little detail needs equal bytes.
     """
-    if case.proposed is None and case.outcome != "illegal":
+    digests = {one for one in hashes if one.kind.digest}
+    if any(one.hash in digests for one in item.hashes):
+        return True
+    return _is_same_clip(item, hashes) if item.moving else _is_same_picture(item, hashes)
+
+
+def _is_same_picture(item: Item, hashes: Sequence[Hash]) -> bool:
+    others = [one for one in hashes if one.kind == _PDQ and _has_detail(one.quality)]
+    return any(
+        one.hash.distance(other) <= _PDQ.radius
+        for one in item.hashes
+        if one.hash.kind == _PDQ and _has_detail(score_of(one))
+        for other in others
+    )
+
+
+def _is_same_clip(item: Item, hashes: Sequence[Hash]) -> bool:
+    clips = [Frames.of_value(one.hash.value) for one in item.hashes if one.hash.kind == _VIDEO]
+    others = [Frames.of_value(one.value) for one in hashes if one.kind == _VIDEO]
+    agreements = [
+        compare(clip, other, radius=_VIDEO.radius, floor=_VIDEO.floor)
+        for clip in clips
+        for other in others
+    ]
+    return any(one is not None and one.rule is Rule.WHOLE for one in agreements)
+
+
+def _has_detail(score: int | None) -> bool:
+    return score is not None and score >= _PDQ.floor
+
+
+def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
+    """Return how many files hashed for an illegal case can match byte for byte only."""
+    if case.proposed_by is None and case.outcome != "illegal":
         return 0
-    seen = 0
+    count = 0
     for hashes in casebook.own_items(connection, case.reference):
-        # Without any, it has those of a file before it.
-        of_what_it_shows = [one for one in hashes if not one.kind.digest]
-        seen += bool(of_what_it_shows) and not any(map(_is_compared, of_what_it_shows))
-    return seen
+        # A file without perceptual hashes shares those of a file before it.
+        perceptual = [one for one in hashes if not one.kind.digest]
+        count += bool(perceptual) and not any(map(_is_compared, perceptual))
+    return count
 
 
 def _is_compared(one: Hash) -> bool:
-    """Whether anything can match by a hash of what is shown."""
     if one.kind.video:
         return vpdq.matches(one)
     if one.quality is not None and one.quality < one.kind.floor:
@@ -220,75 +266,70 @@ def _is_compared(one: Hash) -> bool:
 def reverse(
     connection: sqlite3.Connection, case: Case, *, by: str, reason: str, at: datetime
 ) -> None:
-    """Take back that an item is illegal: one authorised analyst suffices, since it ends matches."""
+    """Take back that an item is illegal. One analyst suffices, as it only ends matches."""
     if case.outcome != "illegal":
         raise HotlineError(
             marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
         )
     _set_not_illegal(connection, case, by)
-    casebook.note(
+    casebook.record_step(
         connection, case.reference, "reversed", at=at, by=by, reason=reason, state="refused"
     )
 
 
-def _note(
-    connection: sqlite3.Connection, case: Case, said: Opinion, what: Sentence, *,
+def _record_opinion_step(
+    connection: sqlite3.Connection, case: Case, opinion: Opinion, what: Sentence, *,
     assessed: bool = False,
 ) -> None:  # fmt: skip
-    casebook.note(
-        connection, case.reference, "assessed" if assessed else "opinion", at=said.at, by=said.by,
-        reason=marked("{reason} ({what})", reason=said.reason, what=what),
+    casebook.record_step(
+        connection, case.reference, "assessed" if assessed else "opinion",
+        at=opinion.at, by=opinion.by,
+        reason=marked("{reason} ({what})", reason=opinion.reason, what=what),
         state="assessed" if assessed else None,
-        outcome=said.outcome,
+        outcome=opinion.outcome,
     )  # fmt: skip
 
 
-def _told(basis: Basis) -> Sentence:
+def _basis_sentence(basis: Basis) -> Sentence:
     return {
         "seen": marked("seen by an analyst"),
         "known": marked("confirmed in a trusted list"),
     }[basis]
 
 
-def confirmed_by(case: Case, settings: Settings) -> list[Held]:
-    """What trusted lists hold now of the records that the case reached at intake and that are
-    confirmed.
-    """
-    found: list[Held] = []
+def confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
+    """Return the hashes of the case's list matches that trusted lists have confirmed now."""
+    hashes: list[ItemHash] = []
     for folder in settings.trusted:
-        reached = [match for match in case.known if match.list == name_of(folder)]
-        if reached:
-            trusted = open_list(folder)  # once: very many records may hold one hash
-            found += [one for match in reached for one in _listed(trusted, match)]
-    return found
+        matches = [match for match in case.list_matches if match.list == name_of(folder)]
+        if matches:
+            trusted = open_list(folder)  # once, since many records may have one hash
+            hashes += [one for match in matches for one in _confirmed_in(trusted, match)]
+    return hashes
 
 
-def _check_known(case: Case, settings: Settings) -> list[Held]:
-    """What trusted lists confirm now; HotlineError where that is nothing."""
-    listed = confirmed_by(case, settings)
+def _check_confirmed(case: Case, settings: Settings) -> list[ItemHash]:
+    listed = confirmed_hashes(case, settings)
     if not listed:
         raise HotlineError(
-            marked(
-                "no list that the hotline trusts has confirmed what {case} is of: somebody has to"
-                " see it"
-            ),
+            marked("no trusted list has confirmed the item of {case}: an analyst has to see it"),
             case=case.reference,
         )
     return listed
 
 
-def _listed(trusted: HashList, match: KnownMatch) -> list[Held]:
+def _confirmed_in(trusted: HashList, match: ListMatch) -> list[ItemHash]:
     try:
         (shown,) = trusted.show(match.entry, source=match.source, values=True, alone=True)
-    except ListError:  # it is gone since
+    except ListError:  # the record is gone
         return []
-    # Also by its source alone: an opinion of one of us in that list is no second person.
+    # The source itself must confirm it: our own opinion in that list is no second person.
     if not shown.state == shown.said == State.CONFIRMED:
         return []
     origin = f"{trusted.name}: {shown.source}/{shown.entry}"
     terms = Terms(**dict(shown.terms)) if shown.terms else Terms()
     return [
-        Held(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
+        ItemHash(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
         for one in shown.hashes
         if one.value is not None and one.why_not is None
     ]

@@ -1,9 +1,7 @@
-"""Case log: the audit log in which each step of a hotline's cases has a line, written after the
-commit of the casebook from what that says. A line is known by its number, and written once.
+"""Case log: the audit log with one line for each step of a case, written after the commit.
 
-What anybody may have changed is not to be signed: a head that is not signed with the key of the
-settings would have the next step's signature stand for it. And a log that is signed does not lose
-that again.
+A log whose head is not signed with the key of the settings is not continued: the next signature
+would cover lines that anybody may have changed.
 """
 
 from __future__ import annotations
@@ -24,8 +22,10 @@ _EVENT = "case"  # of a line
 
 
 def write(folder: Path, key: Path | None) -> HotlineError | None:
-    """Write the lines that the log lacks, and its head, signed with a key if there is one; why they
-    cannot be signed, if it lacks some. HotlineError where the log cannot be gone on with.
+    """Write the lines that the log lacks, and its head, signed if there is a key.
+
+    Returns why lines cannot be signed, if some are missing. Raises HotlineError if the log cannot
+    be continued.
     """
     path = folder / FILE
     trouble = trouble_of(key, path)
@@ -34,7 +34,7 @@ def write(folder: Path, key: Path | None) -> HotlineError | None:
         try:
             if trouble is None:
                 if key is not None and not _is_signed(path):
-                    log.write_head()  # before a step, so that what is killed has begun to sign
+                    log.write_head()  # before the steps: a killed process has then begun to sign
                 _write_lines(folder, log)
             return trouble if _is_behind(folder, log) else None
         finally:
@@ -53,26 +53,27 @@ def _write_lines(folder: Path, log: AuditFile) -> None:
         for seq, facts in rows:
             log.append(_EVENT, seq=seq, **json.loads(facts))
     if done > _newest(folder):
-        message = marked("{file} says more than the casebook: one of the two was put back")
+        message = marked(
+            "{file} has more lines than the casebook: one of the two was"
+            " restored from an older copy"
+        )
         raise HotlineError(message, file=folder / FILE)
     if not log.headed:
         log.write_head()
 
 
 def _is_behind(folder: Path, log: AuditFile) -> bool:
-    """Whether the log lacks lines, or its head."""
     return not log.lines or not log.headed or _last(folder, log) < _newest(folder)
 
 
 def _newest(folder: Path) -> int:
-    """The number of the newest line that the casebook has for the log."""
     with database.reading(folder) as connection:
         (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
     return int(newest)
 
 
 def _last(folder: Path, log: AuditFile) -> int:
-    """The number of the newest line that the log has of the casebook's; HotlineError."""
+    """Return the newest line's number in the log. Raises HotlineError if it is another log."""
     last = log.last(_EVENT)
     done = 0 if last is None else last.get("seq")
     if type(done) is not int:
@@ -81,45 +82,45 @@ def _last(folder: Path, log: AuditFile) -> int:
 
 
 def trouble_of(key: Path | None, log: Path) -> HotlineError | None:
-    """Why a log cannot be gone on with by a key, or without one; None where it can."""
+    """Return why the log cannot be continued with a key, or without one; None if it can."""
     try:
         signer = None if key is None else private_key(key)
     except ListError:
         message = marked(
-            "{file} holds no key that signs the log: put it there, or take log_key out of the"
-            " settings"
+            "{file} holds no signing key for the log: put the key there, or remove log_key"
+            " from the settings"
         )
         return HotlineError(message, file=key)
     try:
         head = read_head(head_path(log))
     except OutputError:
-        return None  # which is told where the log is opened
+        return None  # opening the log raises it
     if signer is None and head is not None and head.signature is not None:
         message = marked(
-            "{file} is signed: name its key as log_key in the settings; or move it and its head"
-            " away, which are evidence, and all steps are written anew"
+            "{file} is signed: name its key as log_key in the settings. Or move it and its"
+            " head away, keep them as evidence, and all steps are written anew"
         )
         return HotlineError(message, file=log)
     if signer is None or head is None or _holds_no_step(head, log):
         return None
     if not head.is_signed_with(signer.public_key()):
         message = marked(
-            "{file} is not signed with the key of the settings, so that anybody may have changed"
-            " it: see what `screener audit verify` says of it, and move it and its head away, which"
-            " are evidence; all steps are then written anew, and signed"
+            "{file} is not signed with the key of the settings, so anybody may have changed"
+            " it. Run `screener audit verify`, then move it and its head away and keep them as"
+            " evidence: all steps are written anew, and signed"
         )
         return HotlineError(message, file=log)
     return None
 
 
 def _is_signed(log: Path) -> bool:
-    """Whether the head of a log is signed; a log without one is new, and will be."""
+    """Return whether the head of a log is signed, or still to be written."""
     head = read_head(head_path(log))
     return head is None or head.signature is not None
 
 
 def _holds_no_step(head: Head, log: Path) -> bool:
-    """Whether there is only the line of a hotline that was just made, which nobody signed yet."""
+    """Return whether an unsigned log has only the line of its hotline's creation."""
     if head.signature is not None or head.chain.lines > 1:
         return False
     return log.is_file() and log.stat().st_size <= head.chain.size

@@ -1,8 +1,7 @@
-"""Casebook: the database of a hotline, in which all that is known of its cases stands.
+"""Casebook: queries and changes of the database that holds all cases.
 
-It is the truth. What follows from it outside is written after its commit, from what it says, and
-again on the next opening where that was interrupted: lines of the log (`case_log`), records of the
-hotline's list (`own_list`), and notices in the folders of partners (`notifying`).
+The log (`case_log`), the hotline's list (`own_list`) and partners' folders (`notifying`) are
+written from it after each commit, and again at the next opening if that was interrupted.
 """
 
 from __future__ import annotations
@@ -17,42 +16,41 @@ from typing import Any, Final
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
-from screener.hotline.arguments import check
-from screener.hotline.casebook.statuses import Status
-from screener.hotline.language.sentence import Sentence, marked, packed, unpacked
+from screener.hotline.language.sentence import Sentence, from_json, marked, to_json
 from screener.hotline.model.case import (
     Case,
     Event,
-    Held,
-    KnownMatch,
+    ItemHash,
+    ListMatch,
     Outcome,
     Sent,
     State,
     latest_run,
 )
+from screener.hotline.reports.status_file import Status
 from screener.lists.store.records import of_empty_input
 from screener.lists.terms import Terms
 
-# What the event of a first opinion says, by which it is known again: so it stays as it is recorded.
+# Recorded in the event of a first opinion, and searched for there: do not change the words.
 FIRST_OPINION: Final = marked("held illegal by a first person: {basis}; {hashed}")
 
 
 def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
-    """A new case that was received; its reference, which says nothing."""
+    """Insert a new case and return its reference, which is random."""
     reference = "C-" + b32encode(secrets.token_bytes(5)).decode()
     connection.execute(
         "INSERT INTO cases SELECT ?, coalesce(max(number), 0) + 1, 'received', ?, NULL, NULL, 0"
         " FROM cases",
-        (reference, stamp(at)),
+        (reference, format_time(at)),
     )
     return reference
 
 
-def note(
+def record_step(
     connection: sqlite3.Connection, reference: str, step: str, *, at: datetime, by: str,
     reason: str, state: State | None = None, **facts: Any,
 ) -> None:  # fmt: skip
-    """Record a step of a case, in its events and for the log; `state` where it takes another."""
+    """Record a step of a case among its events and for the log, with its new state if any."""
     if state is not None:
         connection.execute("UPDATE cases SET state = ? WHERE reference = ?", (state, reference))
     (now,) = connection.execute(
@@ -60,27 +58,36 @@ def note(
     ).fetchone()
     connection.execute(
         "INSERT INTO events(in_case, state, at, by, reason) VALUES (?, ?, ?, ?, ?)",
-        (reference, now, stamp(at), by, packed(reason)),
+        (reference, now, format_time(at), by, to_json(reason)),
     )
-    log(connection, step, case=reference, state=now, at=stamp(at), by=by, reason=reason, **facts)
+    log_step(
+        connection,
+        step,
+        case=reference,
+        state=now,
+        at=format_time(at),
+        by=by,
+        reason=reason,
+        **facts,
+    )
 
 
-def log(connection: sqlite3.Connection, step: str, **facts: Any) -> None:
-    """Have a line written to the log after the commit; no hash, no address, no note in it."""
+def log_step(connection: sqlite3.Connection, step: str, **facts: Any) -> None:
+    """Queue a line for the log. It must hold no hash, address or note."""
     connection.execute("INSERT INTO log(facts) VALUES (?)", (json.dumps({"step": step, **facts}),))
 
 
-def list_entry(
+def set_entry(
     connection: sqlite3.Connection, entry: str, case: str, state: str, by: str,
     report: str | None = None,
 ) -> None:  # fmt: skip
-    """Have a record of the hotline's list say something from the commit on."""
+    """Queue a record of the hotline's list to be written with a state."""
     connection.execute(
         "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0)", (entry, case, report, state, by)
     )
 
 
-def end_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
+def withdraw_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
     """Withdraw all records of a case."""
     connection.execute(
         "UPDATE entries SET state = 'withdrawn', by = ?, written = 0"
@@ -89,8 +96,8 @@ def end_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
     )
 
 
-def find(connection: sqlite3.Connection, reference: str) -> Case:
-    """A case as it stands; HotlineError where there is none of that reference."""
+def load_case(connection: sqlite3.Connection, reference: str) -> Case:
+    """Return a case. Raises HotlineError if there is none of that reference."""
     row = connection.execute(
         "SELECT state, received, outcome, basis, seen FROM cases WHERE reference = ?", (reference,)
     ).fetchone()
@@ -98,8 +105,8 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         raise HotlineError(marked("there is no case {case}"), case=reference)
     state, received, outcome, basis, seen = row
 
-    def column(question: str) -> tuple[Any, ...]:
-        return tuple(one for (one,) in connection.execute(question, (reference,)))
+    def column(query: str) -> tuple[Any, ...]:
+        return tuple(value for (value,) in connection.execute(query, (reference,)))
 
     from_reports = " FROM reports WHERE in_case = ? AND withdrawn IS NULL"
     languages = column(f"SELECT language{from_reports} ORDER BY number")
@@ -108,51 +115,53 @@ def find(connection: sqlite3.Connection, reference: str) -> Case:
         "SELECT a.address FROM addresses a JOIN reports r ON r.reference = a.report"
         " WHERE r.in_case = ? ORDER BY r.number, a.address"
     )
-    came = connection.execute(
+    reports = connection.execute(
         "SELECT reference, received FROM reports WHERE in_case = ? ORDER BY number", (reference,)
     ).fetchall()
-    listed = connection.execute(
+    entries = connection.execute(
         "SELECT entry, state FROM entries WHERE in_case = ? ORDER BY entry", (reference,)
     )
-    ours = "SELECT r.reference FROM reports r WHERE r.in_case = ?"
+    of_case = "SELECT r.reference FROM reports r WHERE r.in_case = ?"
     return Case(
         reference=reference,
         state=state,
-        received=moment(received),
-        reports=tuple(one for one, _ in came),
-        reported=tuple(moment(at) for _, at in came),
+        received=parse_time(received),
+        reports=tuple(report for report, _ in reports),
+        reported=tuple(parse_time(at) for _, at in reports),
         languages=tuple(dict.fromkeys(languages)),
         countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(dict.fromkeys(addresses)),
-        hashes=tuple(hashes_of(connection, f"reported WHERE report IN ({ours})", reference)),
+        hashes=tuple(hashes_of(connection, f"reported WHERE report IN ({of_case})", reference)),
         notes=column(f"SELECT note{from_reports} AND note <> '' ORDER BY number"),
         related=column("SELECT other FROM related WHERE in_case = ? ORDER BY other"),
-        entries=tuple(listed),
-        known=_known(connection, reference),
-        proposed=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
+        entries=tuple(entries),
+        list_matches=_list_matches(connection, reference),
+        proposed_by=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
         outcome=outcome,
-        basis=None if basis is None else unpacked(basis),
-        seen=bool(seen),
+        basis=None if basis is None else from_json(basis),
+        addresses_seen=bool(seen),
         events=_events(connection, reference),
         sent=_sent(connection, reference),
     )
 
 
-def _known(connection: sqlite3.Connection, reference: str) -> tuple[KnownMatch, ...]:
+def _list_matches(connection: sqlite3.Connection, reference: str) -> tuple[ListMatch, ...]:
     rows = connection.execute(
         "SELECT list, source, entry, state, kind, min(distance) FROM known"
         " WHERE in_case = ? GROUP BY list, source, entry, kind"
         " ORDER BY min(distance), list, source, entry, kind",
         (reference,),
     )
-    return tuple(KnownMatch(*one) for one in rows)
+    return tuple(ListMatch(*row) for row in rows)
 
 
 def _events(connection: sqlite3.Connection, reference: str) -> tuple[Event, ...]:
     rows = connection.execute(
         "SELECT state, at, by, reason FROM events WHERE in_case = ? ORDER BY id", (reference,)
     )
-    return tuple(Event(state, moment(at), by, unpacked(reason)) for state, at, by, reason in rows)
+    return tuple(
+        Event(state, parse_time(at), by, from_json(reason)) for state, at, by, reason in rows
+    )
 
 
 def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
@@ -162,37 +171,36 @@ def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
         (reference,),
     )
     return tuple(
-        Sent(notice, partner, moment(at), *map(_moment_or_none, answers))
+        Sent(notice, partner, parse_time(at), *map(_parse_time_or_none, answers))
         for notice, partner, at, *answers in rows
     )
 
 
 def references(connection: sqlite3.Connection, states: Sequence[State] = ()) -> list[str]:
-    """All cases, or those in some states, in the order in which they came."""
+    """Return the references of all cases, or of those in some states, oldest first."""
     which = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
     rows = connection.execute(f"SELECT reference FROM cases {which} ORDER BY number", states)
-    return [one for (one,) in rows]
+    return [reference for (reference,) in rows]
 
 
 def statuses(connection: sqlite3.Connection, zone: tzinfo) -> list[tuple[bytes, Status]]:
-    """How every report stands, by the key that its reporter derives; days are those of a zone."""
-    found = []
-    began: dict[str, str | None] = {}  # of a case, that thousands may have reported
+    """Return the status key and status of every report; days are those of `zone`."""
+    statuses = []
+    began: dict[str, str | None] = {}  # by case, which thousands may have reported
     for key, case, received, state, withdrawn in connection.execute(
         "SELECT r.status_key, r.in_case, r.received, c.state, r.withdrawn FROM reports r"
         " JOIN cases c ON c.reference = r.in_case"
     ).fetchall():
         if case not in began:
             began[case] = _began(connection, case)
-        # Whoever reports what is in its state already hears of no day before the report.
+        # A state that is older than the report is shown from the report's day on.
         since = withdrawn or max(began[case] or received, received)
-        days = [moment(one).astimezone(zone).date() for one in (since, received)]
-        found.append((key, Status("withdrawn" if withdrawn else state, *days)))
-    return found
+        days = [parse_time(at).astimezone(zone).date() for at in (since, received)]
+        statuses.append((key, Status("withdrawn" if withdrawn else state, *days)))
+    return statuses
 
 
 def _began(connection: sqlite3.Connection, case: str) -> str | None:
-    """Since when a case is in its state; None where nothing says so."""
     steps = connection.execute(
         "SELECT state, at FROM events WHERE in_case = ? ORDER BY id", (case,)
     )
@@ -200,7 +208,7 @@ def _began(connection: sqlite3.Connection, case: str) -> str | None:
 
 
 def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:
-    """The hashes of the rows of a table; `rows` is SQL of ours."""
+    """Yield the hashes of a table's rows. `rows` is SQL: table and condition."""
     for kind, value, quality in connection.execute(
         f"SELECT kind, value, quality FROM {rows} ORDER BY kind, value", values
     ):
@@ -208,11 +216,9 @@ def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterat
 
 
 def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> None:
-    """Move each time of a case that lies behind `at` to `at`: a clock that was ahead told them. The
-    log keeps what it was told.
-    """
-    now = stamp(at)
-    for table, of, columns in (
+    """Move each time of a case after `at` back to `at`. The log keeps the times as recorded."""
+    now = format_time(at)
+    for table, key, columns in (
         ("cases", "reference", ("received",)),
         ("reports", "in_case", ("received", "withdrawn")),
         ("events", "in_case", ("at",)),
@@ -220,13 +226,13 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
     ):
         for column in columns:
             connection.execute(
-                f"UPDATE {table} SET {column} = ? WHERE {of} = ? AND {column} > ?",
+                f"UPDATE {table} SET {column} = ? WHERE {key} = ? AND {column} > ?",
                 (now, reference, now),
             )
 
 
-def was_held_illegal(connection: sqlite3.Connection, reference: str) -> bool:
-    """Whether an analyst has held a case to be illegal, also where another one set that aside."""
+def was_called_illegal(connection: sqlite3.Connection, reference: str) -> bool:
+    """Return whether an analyst ever assessed a case as illegal, even if another one disagreed."""
     return any(
         isinstance(event.reason, Sentence)
         and isinstance(what := event.reason.values.get("what"), Sentence)
@@ -236,72 +242,71 @@ def was_held_illegal(connection: sqlite3.Connection, reference: str) -> bool:
 
 
 def forget_withdrawn(connection: sqlite3.Connection, reference: str) -> None:
-    """Erase the addresses of those reports of a case that were taken back, and what they reached in
-    lists.
-    """
+    """Erase the addresses and list matches of the withdrawn reports of a case."""
     withdrawn = "SELECT reference FROM reports WHERE in_case = ? AND withdrawn IS NOT NULL"
     for table in ("addresses", "known"):
         connection.execute(f"DELETE FROM {table} WHERE report IN ({withdrawn})", (reference,))
 
 
 def drop_proposal(connection: sqlite3.Connection, reference: str) -> None:
-    """Have nobody hold a case to be illegal, with what was hashed for it."""
+    """Delete the first opinion that a case is illegal, with the hashes made for it."""
     for table in ("proposals", "held"):
         connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (reference,))
 
 
 def set_outcome(connection: sqlite3.Connection, reference: str, outcome: Outcome) -> None:
-    """Have a case be of this outcome."""
+    """Store the outcome of a case."""
     connection.execute("UPDATE cases SET outcome = ? WHERE reference = ?", (outcome, reference))
 
 
 def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, seen: bool) -> None:
-    """Have a case say on what it was held illegal, and whether that was seen."""
+    """Store the basis of `illegal`, and whether the addresses were seen."""
     connection.execute(
-        "UPDATE cases SET basis = ?, seen = ? WHERE reference = ?", (packed(basis), seen, reference)
+        "UPDATE cases SET basis = ?, seen = ? WHERE reference = ?",
+        (to_json(basis), seen, reference),
     )
 
 
-def stamp(at: datetime) -> str:
-    """A time as it is kept: UTC; HotlineError for one that says no zone, TypeError for a day."""
-    check("a time", at, datetime)
+def format_time(at: datetime) -> str:
+    """Return a time as it is stored: UTC. Raises HotlineError if it has no time zone."""
     if at.tzinfo is None:
-        raise HotlineError(marked("a time of a case says its zone"))
+        raise HotlineError(marked("a time of a case needs a time zone"))
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def moment(text: str) -> datetime:
-    """A time that is kept."""
+def parse_time(text: str) -> datetime:
+    """Return a stored time."""
     return datetime.fromisoformat(text)
 
 
-def _moment_or_none(text: str | None) -> datetime | None:
-    return None if text is None else moment(text)
+def _parse_time_or_none(text: str | None) -> datetime | None:
+    return None if text is None else parse_time(text)
 
 
-def hold(
-    connection: sqlite3.Connection, case: str, hashes: Iterable[Held], *, item: int = 0
+def store_item_hashes(
+    connection: sqlite3.Connection, case: str, hashes: Iterable[ItemHash], *, item: int = 0
 ) -> None:
-    """Keep hashes of a case's item. Those that were kept first stay: the hotline's own say more
-    than a list's.
+    """Store hashes of a case's item.
+
+    A stored hash stays, so the hotline's own come before a list's.
     """
     connection.executemany(
         "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                case, item, one.origin, one.hash.kind.name, one.hash.value, one.hash.quality,
-                None if one.terms is None else packed_terms(one.terms),
+                case, item, each.origin, each.hash.kind.name, each.hash.value, each.hash.quality,
+                None if each.terms is None else terms_to_json(each.terms),
             )
-            for one in hashes
-            if not of_empty_input(one.hash)
+            for each in hashes
+            if not of_empty_input(each.hash)
         ],
     )  # fmt: skip
 
 
-def held(connection: sqlite3.Connection, case: str) -> list[Held]:
-    """What the hotline holds of a case's item."""
+def item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
+    """Return the hashes of a case's item."""
     return [
-        Held(
+        ItemHash(
             Hash(KINDS[kind], value, quality),
             origin,
             None if terms is None else Terms(**json.loads(terms)),
@@ -315,19 +320,20 @@ def held(connection: sqlite3.Connection, case: str) -> list[Held]:
 
 
 def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
-    """What the hotline made itself of each file of a case's item; a hash that several have is of
-    the first of them.
+    """Return the hotline's own hashes of each file.
+
+    A hash of several files counts for the first only.
     """
-    found: dict[int, list[Hash]] = {}
+    items: dict[int, list[Hash]] = {}
     for number, kind, value, quality in connection.execute(
         "SELECT item, kind, value, quality FROM held WHERE in_case = ? AND terms IS NULL"
         " ORDER BY item",
         (case,),
     ):
-        found.setdefault(number, []).append(Hash(KINDS[kind], value, quality))
-    return list(found.values())
+        items.setdefault(number, []).append(Hash(KINDS[kind], value, quality))
+    return list(items.values())
 
 
-def packed_terms(terms: Terms) -> str:
-    """Terms as they are kept."""
+def terms_to_json(terms: Terms) -> str:
+    """Return terms as they are stored."""
     return json.dumps(terms.to_dict())

@@ -1,4 +1,4 @@
-"""Forms: what the columns of a casebook hold; `database` has the tables."""
+"""Checks of the columns of a casebook; `database` has the tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import get_args
 
 from screener.errors import ListError
 from screener.hashing.vpdq_value import check_vpdq
-from screener.hotline.language.sentence import unpacked
+from screener.hotline.language.sentence import from_json
 from screener.hotline.model.case import LANGUAGES, Outcome, State
 from screener.lists.store import column_checks
 from screener.lists.terms import Terms
@@ -89,7 +89,7 @@ FORMS = Forms(
     {
         "reads_moment": _moment_of,
         "reads_object": lambda text: json.loads(text).items(),
-        "reads_reason": unpacked,
+        "reads_reason": from_json,
         "reads_terms": _terms_of,
         "reads_vpdq": check_vpdq,
     },

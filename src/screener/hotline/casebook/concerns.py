@@ -1,4 +1,4 @@
-"""Concerns: what somebody has to decide of a case, however much of its time is left."""
+"""Concerns: what an analyst has to decide about a case, however much time is left."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ from datetime import datetime
 from screener.errors import HotlineError
 from screener.hotline.casebook import assessing
 from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.model import case as clock
-from screener.hotline.model.case import Case, Held
+from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.settings import Settings
 
 
-def of(case: Case, held: list[Held], settings: Settings, *, now: datetime) -> list[Sentence]:
-    """Those of a case, of which the hotline holds some hashes."""
-    found = (to_come(case, now), refusal(case), loss(case, held, settings))
-    return [one for one in found if one is not None]
+def concerns_of(
+    case: Case, hashes: list[ItemHash], settings: Settings, *, now: datetime
+) -> list[Sentence]:
+    """Return the concerns of a case with these hashes."""
+    concerns = (future_receipt(case, now), refusal(case), lost_confirmation(case, hashes, settings))
+    return [one for one in concerns if one is not None]
 
 
-def to_come(case: Case, now: datetime) -> Sentence | None:
-    """That its 24 hours have not begun, so that it would never be late."""
-    if not clock.to_come(case, now):
+def future_receipt(case: Case, now: datetime) -> Sentence | None:
+    """Return that the case came in at a future time, so that it would never be late."""
+    if not case.is_in_future(now):
         return None
     return marked(
-        "{case} came in at a time that is still to come: the clock of this computer was ahead then,"
-        " or is behind now. Set it right; if it is right now, `screener case restart` has the 24"
-        " hours begin now.",
+        "{case} was received in the future: the clock of this computer was ahead then, or is"
+        " behind now. Correct it; if it is right now, `screener case restart` starts the 24"
+        " hours now.",
         case=case.reference,
     )  # fmt: skip
 
 
 def refusal(case: Case) -> Sentence | None:
-    """That all partners have answered, and some refused: nobody removes it any more by itself. The
-    clock goes on, since what is illegal is still there.
+    """Return that all partners have answered and some refuse to remove the item.
+
+    The clock goes on, since the illegal item is still online.
     """
     refused = [one.partner for one in case.sent if one.refused and not one.removed]
     if case.state != "notified" or not refused:
@@ -46,24 +48,25 @@ def refusal(case: Case) -> Sentence | None:
     )  # fmt: skip
 
 
-def loss(case: Case, held: list[Held], settings: Settings) -> Sentence | None:
-    """That a trusted list does not confirm any more what two persons went by. The item goes on
-    matching until somebody reverses it.
+def lost_confirmation(case: Case, hashes: list[ItemHash], settings: Settings) -> Sentence | None:
+    """Return that a trusted list no longer confirms what the assessment relied on.
+
+    The item goes on matching until somebody reverses the case.
     """
-    went_by = {one.origin for one in held if one.terms is not None}
-    if case.outcome != "illegal" or not went_by:
+    origins = {one.origin for one in hashes if one.terms is not None}
+    if case.outcome != "illegal" or not origins:
         return None
     try:
-        lost = went_by - {one.origin for one in assessing.confirmed_by(case, settings)}
+        lost = origins - {one.origin for one in assessing.confirmed_hashes(case, settings)}
     except HotlineError as error:
         return marked(
-            "It cannot be checked whether {case} is confirmed still: {why}",
+            "Could not check whether {case} is still confirmed: {why}",
             case=case.reference, why=marked(error.message, **error.values),
         )  # fmt: skip
     if not lost:
         return None
     return marked(
-        "Not confirmed any more, though {case} rests on it: {lists}. It goes on matching until it"
-        " is reversed.",
+        "{case} relies on records that are no longer confirmed: {lists}. It goes on matching"
+        " until it is reversed.",
         case=case.reference, lists=", ".join(sorted(lost)),
     )  # fmt: skip

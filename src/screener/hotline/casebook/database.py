@@ -1,7 +1,6 @@
-"""Database of a hotline: its schema, making one, and the transactions that read and write it.
+"""The casebook's database: its schema, its creation, and transactions.
 
-It keeps a rollback journal, so that what is deleted is not kept in a log beside it; readers wait
-for a writer, and whoever opens it first after a crash takes back what was not committed.
+Its rollback journal keeps no deleted data, unlike a write-ahead log.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE cases(
   reference TEXT PRIMARY KEY,
-  number INTEGER NOT NULL UNIQUE,  -- in the order in which they came
+  number INTEGER NOT NULL UNIQUE,  -- in the order of receipt
   state TEXT NOT NULL, received TEXT NOT NULL,
   outcome TEXT, basis TEXT,
   seen INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
@@ -36,37 +35,37 @@ CREATE TABLE reports(
   reference TEXT PRIMARY KEY,
   number INTEGER NOT NULL,         -- in its case, from 1
   in_case TEXT NOT NULL, received TEXT NOT NULL,
-  content BLOB NOT NULL,           -- SHA-256 of what it said
+  content BLOB NOT NULL,           -- SHA-256 of the report
   language TEXT NOT NULL, country TEXT, note TEXT NOT NULL,
   status_key BLOB NOT NULL, proof BLOB NOT NULL UNIQUE,
-  withdrawn TEXT) WITHOUT ROWID;   -- when; its note and hashes are gone then
+  withdrawn TEXT) WITHOUT ROWID;   -- when; its note and hashes are erased
 CREATE INDEX reports_by_case ON reports(in_case, number);
 CREATE TABLE withdrawals(proof BLOB PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE addresses(
   report TEXT NOT NULL, address TEXT NOT NULL,
-  page TEXT NOT NULL,              -- what all addresses of that page have in common
+  page TEXT NOT NULL,              -- the normalised address
   PRIMARY KEY(report, address)) WITHOUT ROWID;
 CREATE INDEX addresses_by_page ON addresses(page);
-CREATE TABLE reported(             -- hashes as reporters' computers made them, upright
+CREATE TABLE reported(             -- hashes from reporters' computers, upright
   report TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL, quality INTEGER,
   PRIMARY KEY(report, kind, value)) WITHOUT ROWID;
-CREATE TABLE known(                -- what hashes of a report reach in the lists looked into
+CREATE TABLE known(                -- listed records that hashes of a report match
   in_case TEXT NOT NULL, report TEXT NOT NULL, list TEXT NOT NULL, source TEXT NOT NULL,
   entry TEXT NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL, distance INTEGER NOT NULL,
   PRIMARY KEY(in_case, report, list, source, entry, kind)) WITHOUT ROWID;
 CREATE TABLE related(in_case TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY(in_case, other))
   WITHOUT ROWID;
-CREATE TABLE proposals(            -- what one person holds to be illegal, until a second does too
+CREATE TABLE proposals(            -- first opinions of `illegal`, until a second
   in_case TEXT PRIMARY KEY, by TEXT NOT NULL, basis TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE held(                 -- hashes that the hotline made itself, or held in a trusted list
+CREATE TABLE held(                 -- hashes of the hotline's own, or from a trusted list
   in_case TEXT NOT NULL,
-  item INTEGER NOT NULL,           -- which of the files it was made of; 0 for those of lists
+  item INTEGER NOT NULL,           -- the number of the hashed file; 0 for those from lists
   origin TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL,
   quality INTEGER, terms TEXT,     -- of a trusted list's source; NULL for the hotline's own
   PRIMARY KEY(in_case, kind, value)) WITHOUT ROWID;
 CREATE TABLE entries(              -- records in the hotline's list
   entry TEXT PRIMARY KEY, in_case TEXT NOT NULL,
-  report TEXT,                     -- whose hashes they are; NULL for those that are held
+  report TEXT,                     -- of a seed; NULL for a confirmed item
   state TEXT NOT NULL, by TEXT NOT NULL,
   written INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX entries_by_case ON entries(in_case);
@@ -78,8 +77,8 @@ CREATE INDEX events_by_case ON events(in_case);
 CREATE TABLE sent(
   notice TEXT PRIMARY KEY, in_case TEXT NOT NULL, partner TEXT NOT NULL, at TEXT NOT NULL,
   acknowledged TEXT, removed TEXT, refused TEXT,
-  staged INTEGER NOT NULL,         -- it lies whole beside where the partner finds it, or has done
-  written INTEGER NOT NULL,        -- the partner has been given it
+  staged INTEGER NOT NULL,         -- complete under a temporary name, or delivered
+  written INTEGER NOT NULL,        -- delivered to the partner
   UNIQUE(in_case, partner)) WITHOUT ROWID;
 CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
 """
@@ -87,7 +86,7 @@ CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
 
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[None]:
-    """While a hotline is made in a folder, it is marked as half made, also after a crash."""
+    """Mark a folder as half made while a hotline is created in it. The mark survives a crash."""
     mark = folder / _MAKING
     mark.touch(mode=0o600)
     files.current.sync_folder(folder)
@@ -97,14 +96,12 @@ def making(folder: Path) -> Iterator[None]:
 
 
 def is_half_made(folder: Path) -> bool:
-    """Whether the making of a hotline in a folder was interrupted."""
+    """Return whether the creation of a hotline in a folder was interrupted."""
     return (folder / _MAKING).exists()
 
 
 def create(folder: Path) -> None:
-    """Make the database in a folder; one that is there is of a making that was interrupted.
-    HotlineError where it cannot be made.
-    """
+    """Create the database, replacing one left by an interrupted creation. Raises HotlineError."""
     for name in (DATABASE, f"{DATABASE}-journal"):
         (folder / name).unlink(missing_ok=True)
     os.close(open_private(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
@@ -115,7 +112,7 @@ def create(folder: Path) -> None:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A transaction that writes: committed and synced at the end, rolled back on any error."""
+    """Yield a writing transaction: committed and synced at the end, rolled back on any error."""
     with _connected(folder) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -130,7 +127,7 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A transaction that sees one state of the database."""
+    """Yield a transaction that sees one state of the database."""
     with _connected(folder) as connection:
         connection.execute("BEGIN")
         yield connection
@@ -138,7 +135,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def _connected(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A connection; what SQLite refuses, and rows that no version writes, as a HotlineError."""
+    """Yield a connection. SQLite's errors and rows that no version writes become HotlineErrors."""
     with (
         _errors(folder),
         contextlib.closing(_connect(folder)) as connection,
@@ -157,7 +154,7 @@ def _errors(folder: Path) -> Iterator[None]:
 
 
 def _connect(folder: Path) -> sqlite3.Connection:
-    # Also for reading: whoever comes first after a crash takes back what was not committed.
+    # Writable even for reading: the first connection after a crash rolls back.
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
     check_data_alone(connection)
@@ -165,16 +162,16 @@ def _connect(folder: Path) -> sqlite3.Connection:
 
 
 def check(folder: Path) -> None:
-    """HotlineError, saying what to do, where a folder is no hotline, or one of a newer version."""
+    """Raise HotlineError, with the remedy, unless a folder is a hotline of this version."""
     if is_half_made(folder):
         message = marked(
-            "the making of the hotline {folder} was interrupted: `screener hotline create {folder}`"
-            " makes it whole"
+            "the creation of the hotline {folder} was interrupted: `screener hotline create"
+            " {folder}` completes it"
         )
         raise HotlineError(message, folder=folder)
     if not (folder / DATABASE).is_file():
         message = marked(
-            "there is no hotline in {folder}; `screener hotline create {folder}` makes one"
+            "there is no hotline in {folder}; `screener hotline create {folder}` creates one"
         )
         raise HotlineError(message, folder=folder)
     with reading(folder) as connection:
@@ -188,8 +185,9 @@ def check(folder: Path) -> None:
 
 
 def check_rows(folder: Path) -> None:
-    """HotlineError where a casebook holds what no version writes: reads all of it. A case whose
-    state is none would be late without a word.
+    """Raise HotlineError if any row of the casebook is damaged.
+
+    A case with an invalid state would be late without anybody noticing.
     """
     with reading(folder) as connection:
         if (found := next(row_checks.wrong(connection, FORMS), None)) is not None:

@@ -1,5 +1,6 @@
-"""Page: the HTML that notices and the status page share. It stands alone: no script, nothing that
-is loaded, no link; whatever comes from a case, a partner or a file is text in it.
+"""HTML of notices and the status page, without scripts, links or anything loaded.
+
+Whatever comes from a case, a partner or a file is text in it.
 """
 
 from __future__ import annotations
@@ -12,51 +13,52 @@ from screener.hotline.language.translator import Translator
 from screener.reporting.pages.html import head, text
 
 
-def said(message: str) -> str:
-    """What a Translator said, as text in HTML: it may hold what isolates its parts."""
+def escaped(message: str) -> str:
+    """Return a Translator's text as HTML; it may contain isolation marks."""
     return escape(message, quote=True)
 
 
-def apart(message: str) -> str:
-    """The same by itself, in the direction that its own letters have."""
-    return f"<bdi>{said(message)}</bdi>"
+def bdi(message: str) -> str:
+    """Return a Translator's text as HTML, isolated in its own direction."""
+    return f"<bdi>{escaped(message)}</bdi>"
 
 
 def isolated(value: object) -> str:
-    """A foreign value by itself, in the direction that its own letters have."""
+    """Return a foreign value as HTML, isolated in its own direction."""
     return f"<bdi>{text(value)}</bdi>"
 
 
 def code(value: object) -> str:
-    """A reference, an address or a hash: from left to right whatever stands around it."""
+    """Return a reference, address or hash as HTML, left to right."""
     return f'<bdi dir="ltr" class="code">{text(value)}</bdi>'
 
 
-def filled(message: str, **values: str) -> str:
-    """A message, already translated, as HTML: its values are HTML already."""
-    return said(message).format(**values)
+def fill(message: str, **values: str) -> str:
+    """Return a translated message as HTML, filled with values that are HTML."""
+    return escaped(message).format(**values)
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table that scrolls by itself where the window is narrow; its cells are HTML already."""
+    """Return a table that scrolls if the window is narrow; its cells are HTML."""
     head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     body = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<div class="wide" tabindex="0"><table>{inner}</table></div>\n'
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and what they stand for; HTML already."""
+def definition_list(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return a list of names and values, which are HTML."""
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in pairs)}</dl>\n"
 
 
 def page(opening: str, say: Translator, title: str, body: str) -> str:
-    """A whole page in a language and its direction, behind its opening; `title` is as a Translator
-    said it, `body` is HTML.
+    """Return a page in a language and its direction.
+
+    `title` is a Translator's text, `body` is HTML.
     """
     style = files("screener.hotline.language").joinpath("page.css").read_text(encoding="utf-8")
     return (
         f'{opening}\n<html lang="{say.language}" dir="{say.direction}">'
-        f"{head(said(title), style)}"
-        f"<body><main>\n<h1>{said(title)}</h1>\n{body}</main></body></html>\n"
+        f"{head(escaped(title), style)}"
+        f"<body><main>\n<h1>{escaped(title)}</h1>\n{body}</main></body></html>\n"
     )

@@ -1,6 +1,4 @@
-"""Sentence: English text that knows what it is made of, so that it can be said in any language,
-also long after it was recorded.
-"""
+"""Sentence: English text that remembers its message and values, so it can be translated later."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from typing import Any
 
 
 class Sentence(str):
-    """A message filled with values; as a string it is English. Values may be sentences as well."""
+    """A message filled with values, which may be sentences too. As a string it is English."""
 
     __slots__ = ("message", "values")
     message: str
@@ -19,36 +17,35 @@ class Sentence(str):
 
 
 def marked(message: str, /, **values: object) -> Sentence:
-    """A message as it stands in the code, which the catalogues translate, filled with the values if
-    there are any.
-    """
-    made = Sentence(message.format(**values) if values else message)
-    made.message, made.values = message, values
-    return made
+    """Return a message of the catalogues as a Sentence, filled with values if there are any."""
+    sentence = Sentence(message.format(**values) if values else message)
+    sentence.message, sentence.values = message, values
+    return sentence
 
 
-def packed(text: str) -> str:
-    """A text as it is recorded: what somebody wrote, or a sentence with what it is made of."""
-    return json.dumps(_facts(text), ensure_ascii=False)
+def to_json(text: str) -> str:
+    """Return a text as it is recorded: plain, or a Sentence with its parts."""
+    return json.dumps(_to_data(text), ensure_ascii=False)
 
 
-def unpacked(record: str) -> str:
-    """The text, or the sentence, that was recorded."""
-    found: str = _told(json.loads(record))
-    return found
+def from_json(record: str) -> str:
+    """Return the text or Sentence that was recorded."""
+    text: str = _from_data(json.loads(record))
+    return text
 
 
-def _facts(value: object) -> Any:
+def _to_data(value: object) -> Any:
     if isinstance(value, Sentence):
-        values = {name: _facts(one) for name, one in value.values.items()}
+        values = {name: _to_data(part) for name, part in value.values.items()}
         return {"message": value.message, "values": values}
     return value if isinstance(value, int) else str(value)
 
 
-def _told(facts: Any) -> Any:
-    if isinstance(facts, dict):
-        return marked(facts["message"], **{n: _told(one) for n, one in facts["values"].items()})
-    return facts
+def _from_data(data: Any) -> Any:
+    if isinstance(data, dict):
+        values = {name: _from_data(part) for name, part in data["values"].items()}
+        return marked(data["message"], **values)
+    return data
 
 
 _REASONS = {
@@ -68,5 +65,5 @@ _REASONS = {
 
 
 def why(error: OSError) -> str:
-    """What the system says is wrong, as a sentence; in its own words where that is seldom."""
+    """Return the reason of a system error as a Sentence, or in the system's words if it is rare."""
     return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__

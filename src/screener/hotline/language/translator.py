@@ -1,8 +1,7 @@
-"""Language: what the hotline says, in Arabic, French or English.
+"""Translator: the hotline's texts in Arabic, French or English.
 
-English texts stand in the code; `locale/<language>/LC_MESSAGES/screener.po` hold the others, and
-are read as they are: nothing is compiled, so that an operator can correct a text in place. Dates
-and numbers are written by Babel as they are in Morocco, France and Britain.
+`locale/<language>/LC_MESSAGES/screener.po` is read without compiling, so that an operator can
+correct it. Babel writes dates and numbers as in Morocco, France and Britain.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from screener.system.installation import install
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
 
-# Moroccan Arabic has month names and digits of its own, which are those that its readers use.
+# Moroccan Arabic has its own month names and digits.
 _LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
-# What is said where no catalogue can be read, in all languages at once.
+# In all languages, since no catalogue can be read.
 _NO_BABEL = (
     "the hotline needs an extra / la ligne demande un supplément / يتطلب خط الإبلاغ حزمة إضافية:"
     f" {install('hotline')}"
@@ -44,88 +43,81 @@ _LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068"
 
 
 def visible(text: str) -> str:
-    """A text without the signs that are not seen, such as give an Arabic text its direction: they
-    come along with what is pasted, and say nothing of what is meant.
-    """
+    """Return a text without invisible characters, such as those that copied Arabic text has."""
     return "".join(c for c in text if category(c) != "Cf")
 
 
 def one_line(text: str) -> str:
-    """What somebody wrote, as one line of what is seen: French has spaces of its own before signs,
-    and Arabic signs that give a text its direction.
-    """
+    """Return a text as one line in NFC, without invisible characters."""
     return " ".join(visible(normalize("NFC", text)).split())
 
 
 @dataclass(frozen=True)
 class Translator:
-    """Says the messages of one language.
+    """Translates messages into one language.
 
-    `say("Case {reference} is closed.", reference=…)` gives the translation with the values filled
-    in; without values it is given as it is, to be filled by the caller. A value that is a Sentence,
-    or an error of the hotline, is said in this language as well. `say.plural` takes the form
-    for a number, which fills `{n}`. Values are plain text, one line; in Arabic those that are
-    texts are isolated (U+2068, U+2069), and elsewhere those that are written from right to left, so
-    that each keeps its order. What fills HTML is escaped by the page that it fills.
+    `say("Case {reference} is closed.", reference=…)` returns the translation filled with values;
+    without values it returns it unfilled. Sentences and HotlineErrors among the values are
+    translated. Other values become one line of plain text, isolated (U+2068, U+2069) if they could
+    turn the text around them. The page that a text fills escapes it.
     """
 
     language: Language
-    _found: gettext.NullTranslations = field(repr=False, compare=False)
+    _catalogue: gettext.NullTranslations = field(repr=False, compare=False)
 
     def __call__(self, message: str, /, **values: object) -> str:
-        """The message in this language, filled with the values if there are any."""
-        said = self._found.gettext(message)
-        return said.format(**self._filled(values)) if values else said
+        """Return the message in this language, filled with the values if there are any."""
+        text = self._catalogue.gettext(message)
+        return text.format(**self._filled(values)) if values else text
 
     def plural(self, one: str, many: str, n: int, /, **values: object) -> str:
-        """The form for `n` things, filled with the number as `{n}` and with the values."""
-        said = self._found.ngettext(one, many, n)
-        return said.format(**self._filled(values), n=self.number(n))
+        """Return the form for `n`, filled with the number as `{n}` and with the values."""
+        text = self._catalogue.ngettext(one, many, n)
+        return text.format(**self._filled(values), n=self.number(n))
 
     def _filled(self, values: Mapping[str, object]) -> dict[str, str]:
-        return {name: self.told(value) for name, value in values.items()}
+        return {name: self.render(value) for name, value in values.items()}
 
-    def told(self, value: object) -> str:
-        """A sentence or an error in this language; any other value as it is, isolated."""
+    def render(self, value: object) -> str:
+        """Translate a Sentence or HotlineError; return any other value isolated."""
         if isinstance(value, Sentence | HotlineError):
             return self(value.message, **value.values)
         return self.isolated(value)
 
     def isolated(self, value: object) -> str:
-        """A value as plain text that does not turn the text around it, nor is turned by it."""
+        """Return a value as plain text that keeps its own direction."""
         return self._apart(_FIRST_STRONG_ISOLATE, value)
 
-    def exact(self, value: object) -> str:
-        """The same of an address, a reference, a hash or a command: always from left to right."""
+    def isolated_ltr(self, value: object) -> str:
+        """Return an address, reference, hash or command as plain text from left to right."""
         return self._apart(_LEFT_TO_RIGHT_ISOLATE, value)
 
     def _apart(self, isolate: str, value: object) -> str:
         text = printable(value)
-        # A terminal shows more of these characters than a reader wants: only where they are needed.
+        # Only if needed, since some terminals display these characters.
         turns = self.rtl or any(bidirectional(c) in ("R", "AL", "AN") for c in text)
         if isinstance(value, int | float) or not turns:
             return text
         return f"{isolate}{text}{_POP_ISOLATE}"
 
     def line(self, text: str) -> str:
-        """A line that goes as the language is written, whatever letter it begins with, by which it
-        would go elsewise.
-        """
+        """Return a line that runs in the direction of the language, whatever its first letter."""
         return f"{_RIGHT_TO_LEFT_MARK}{text}" if self.rtl else text
 
     @property
     def rtl(self) -> bool:
-        """Whether it is written from right to left."""
+        """Return whether the language is written from right to left."""
         return self.language == "ar"
 
     @property
     def direction(self) -> str:
-        """`rtl` or `ltr`, as HTML has it."""
+        """Return `rtl` or `ltr`, as in HTML."""
         return "rtl" if self.rtl else "ltr"
 
     def number(self, value: float, /) -> str:
-        """A number with the separators of the language, at most one decimal. Counts in English need
-        no Babel, since commands that need no extra tell them.
+        """Return a number with the language's separators and at most one decimal.
+
+        English counts need no Babel, since commands without the extra print them.
         """
         if self.language == "en" and isinstance(value, int):
             return f"{value:,}"
@@ -134,7 +126,7 @@ class Translator:
         return format_decimal(value, "#,##0.#", locale=_LOCALES[self.language])
 
     def share(self, value: float, /) -> str:
-        """A share from 0 to 1, in percent; 1 and 0 are only said of exactly these."""
+        """Return a share from 0 to 1 in percent; only exact ones become 0% and 100%."""
         from babel.numbers import format_percent
 
         shown = min(max(value, 0.001), 0.999) if 0 < value < 1 else value
@@ -142,63 +134,62 @@ class Translator:
         return format_percent(shown, pattern, locale=_LOCALES[self.language])
 
     def day(self, day: date, /) -> str:
-        """A day with the name of its month."""
+        """Return a day with the name of its month."""
         from babel.dates import format_date
 
         return format_date(day, self._dated(day), locale=_LOCALES[self.language])
 
     def moment(self, at: datetime, /, zone: tzinfo = UTC, *, beside: datetime | None = None) -> str:
-        """A day and a time to the minute in a time zone, which it names by its distance to UTC;
-        but not where that is the same as of a time that stands `beside` it.
+        """Return a day and time to the minute in a time zone, with its UTC offset.
 
-        Raises ValueError for a time that says no zone.
+        The offset is left out if a time `beside` it has the same one. Raises ValueError without a
+        zone.
         """
         from babel.dates import format_datetime
 
         if at.tzinfo is None:
-            raise ValueError("a time of a case says its zone")
+            raise ValueError("a time of a case needs a time zone")
         local = at.astimezone(zone)
         pattern = f"{self._dated(local)}{'،' if self.rtl else ','} HH:mm"
         text = format_datetime(local, pattern, locale=_LOCALES[self.language])
-        known = beside is not None and beside.astimezone(zone).utcoffset() == local.utcoffset()
-        return text if known else f"{text} ({_offset(local)})"
+        same = beside is not None and beside.astimezone(zone).utcoffset() == local.utcoffset()
+        return text if same else f"{text} ({_offset(local)})"
 
     def _dated(self, day: date) -> str:
-        """How Babel is to write a day: in French the first of a month is told by its rank."""
+        """Return Babel's pattern of a day; French writes the first of a month as an ordinal."""
         return "d'er' MMMM y" if self.language == "fr" and day.day == 1 else "d MMMM y"
 
-    def named(self, code: str, /) -> str:
-        """The name of a language, in this one; its code where it has none, or without Babel."""
+    def language_name(self, code: str, /) -> str:
+        """Return the name of a language; its code without a name or without Babel."""
         return self._name("languages", code)
 
-    def country(self, code: str, /) -> str:
-        """The name of a country, in this language; its code where it has none, or without Babel."""
+    def country_name(self, code: str, /) -> str:
+        """Return the name of a country; its code without a name or without Babel."""
         return self._name("territories", code)
 
     def _name(self, names: str, code: str) -> str:
         try:
             from babel import Locale
-        except ImportError:  # a reporter without the extra is still told whom to turn to
+        except ImportError:  # a reporter without the extra still gets the helplines
             return code
         return str(getattr(Locale.parse(_LOCALES[self.language]), names).get(code, code))
 
     def duration(self, length: timedelta, /) -> str:
-        """Hours and minutes, without a sign; minutes are cut off, not rounded."""
+        """Return hours and minutes, without a sign, rounded down."""
         minutes = int(abs(length).total_seconds()) // 60
         hours, minutes = divmod(minutes, 60)
-        told = []
+        parts = []
         if hours:
-            told.append(self.plural("{n} hour", "{n} hours", hours))
+            parts.append(self.plural("{n} hour", "{n} hours", hours))
         if minutes or not hours:
-            told.append(self.plural("{n} minute", "{n} minutes", minutes))
-        if len(told) == 1:
-            return told[0]
+            parts.append(self.plural("{n} minute", "{n} minutes", minutes))
+        if len(parts) == 1:
+            return parts[0]
         say = self
-        return say("{hours} and {minutes}").format(hours=told[0], minutes=told[1])
+        return say("{hours} and {minutes}").format(hours=parts[0], minutes=parts[1])
 
 
 def _offset(local: datetime) -> str:
-    """`UTC`, or `UTC+01:00`. A name such as WEST says less to a reader of another country."""
     seconds = int((local.utcoffset() or timedelta()).total_seconds())
     if not seconds:
         return "UTC"
@@ -208,7 +199,7 @@ def _offset(local: datetime) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def translator(language: Language) -> Translator:
-    """The translator of a language; HotlineError for another, or without the extra `hotline`."""
+    """Return the translator of a language. Raises HotlineError for another or without the extra."""
     if language not in LANGUAGES:
         message = marked("a language is one of {known}")
         raise HotlineError(message, known=", ".join(LANGUAGES))
@@ -217,27 +208,20 @@ def translator(language: Language) -> Translator:
     return Translator(language, _compiled(catalogue(language)))
 
 
-def _compiled(found: Catalog) -> gettext.GNUTranslations:
-    """A catalogue as the standard library looks up in it, plural rules and all.
-
-    A translation that fills in what its message does not, by a slip of whoever corrected it, is
-    left out: the English text is better than no notice.
-    """
+def _compiled(catalogue: Catalog) -> gettext.GNUTranslations:
+    """Compile a catalogue, without translations whose placeholders their message lacks."""
     from babel.messages.mofile import write_mo
 
-    for message in found:
-        if message.id and not _filled_by(message.string) <= _filled_by(message.id):
+    for message in catalogue:
+        if message.id and not _placeholders(message.string) <= _placeholders(message.id):
             message.string = ""
     compiled = io.BytesIO()
-    write_mo(compiled, found)
+    write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 
 
-def _filled_by(texts: str | Iterable[str] | None) -> set[str | None]:
-    """The names that are filled into a text or the forms of one; what cannot be filled has the name
-    of no value.
-    """
+def _placeholders(texts: str | Iterable[str] | None) -> set[str | None]:
     names: set[str | None] = set()
     for text in (texts,) if isinstance(texts, str) else texts or ():
         try:
@@ -248,7 +232,7 @@ def _filled_by(texts: str | Iterable[str] | None) -> set[str | None]:
 
 
 def catalogue(language: Language) -> Catalog:
-    """The catalogue of a language other than English, as its file has it; HotlineError."""
+    """Return the catalogue of a language other than English. Raises HotlineError."""
     try:
         from babel.messages.pofile import PoFileError, read_po
     except ImportError:
@@ -265,29 +249,26 @@ def _text_of(language: Language) -> bytes:
 
 
 def preferred(environment: Mapping[str, str]) -> Language:
-    """The language that a shell's environment asks for, by LC_ALL, LC_MESSAGES or LANG; English
-    where it asks for none of ours.
-    """
-    asked = next((v for n in ("LC_ALL", "LC_MESSAGES", "LANG") if (v := environment.get(n))), "")
-    found = [language for language in LANGUAGES if asked[:2].lower() == language]
-    return found[0] if found else "en"
+    """Return the language of a shell's environment (LC_ALL, LC_MESSAGES, LANG), or English."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    value = next((value for name in names if (value := environment.get(name))), "")
+    return next((language for language in LANGUAGES if language == value[:2].lower()), "en")
 
 
 def unreviewed() -> tuple[Language, ...]:
-    """The languages whose texts no native speaker has signed, as they stand now.
+    """Return the languages whose present texts no native speaker has signed.
 
-    `locale/REVIEWED.toml` is where they sign: a signature is of the catalogue with that SHA-256,
-    and lapses with the first change to it.
+    A signature in `locale/REVIEWED.toml` is for the catalogue with that SHA-256.
     """
     text = files("screener.hotline.language").joinpath("locale", "REVIEWED.toml").read_text("utf-8")
-    signed = tomllib.loads(text)
+    signatures = tomllib.loads(text)
     return tuple(
         language
         for language in LANGUAGES
-        if language != "en" and not _is_signed(signed.get(language, {}), _text_of(language))
+        if language != "en" and not _is_signed(signatures.get(language, {}), _text_of(language))
     )
 
 
-def _is_signed(said: Mapping[str, object], text: bytes) -> bool:
-    named = all(str(said.get(name, "")).strip() for name in ("by", "on"))
-    return named and said.get("sha256") == hashlib.sha256(text).hexdigest()
+def _is_signed(signature: Mapping[str, object], text: bytes) -> bool:
+    complete = all(str(signature.get(name, "")).strip() for name in ("by", "on"))
+    return complete and signature.get("sha256") == hashlib.sha256(text).hexdigest()

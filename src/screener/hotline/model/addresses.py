@@ -1,4 +1,4 @@
-"""Addresses: where content was seen. What is kept of one, and when two are of one page."""
+"""Addresses of content: how they are shown, stored and compared."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import visible
 
 _SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
-# What a program may read as a dot or a colon, as its normal form tells, but for one: the full stop
-# of Chinese and Japanese, which stands for a dot in the names of hosts.
+# It counts as a dot in host names, although it is none in NFKC.
 _IDEOGRAPHIC_STOP = "\u3002"
 
 
 def defanged(address: str) -> str:
-    """`hxxps[:]//example[.]com/a`: one line, exact but for what is told here.
+    """Return an address as one line that no program opens: `hxxps[:]//example[.]com/a`.
 
-    Every dot and every colon stands in brackets, and so does each character that a program may take
-    for one; `http` is written `hxxp`, and characters that cannot be printed (line ends, those that
-    turn or hide others) are percent-encoded.
+    Every dot and colon, and each character that a program may take for one, stands in brackets;
+    `http` becomes `hxxp`. Characters that cannot be printed, such as line ends, are
+    percent-encoded.
     """
     text = "".join(c if c.isprintable() else quote(c, errors="replace") for c in address.strip())
     text = _SCHEME.sub(lambda found: f"hxx{found[2].lower()}", text)
@@ -37,27 +36,27 @@ def _is_joint(character: str) -> bool:
 
 LONGEST_ADDRESS = 2_048  # characters
 THE_PICTURE = marked(
-    "this is the picture itself, and no address: give the address of the page that shows it"
+    "this is the picture itself, not an address: give the address of the page that shows it"
 )
 
-# What sites add to say where a reader came from: it names the reader, not the page.
-_FOLLOWING = re.compile(
+# Parameters by which sites track readers; they do not belong to the page.
+_TRACKING = re.compile(
     r"utm_[a-z_]+|fbclid|gclid|dclid|msclkid|igsh(?:id)?|mc_eid|mibextid|twclid|ttclid", re.A | re.I
 )
 _PORTS = {"http": 80, "https": 443}
 _SAFE = "!$&'()*+,;=:@/?-._~%"
 _ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
 _UNRESERVED = re.compile(r"[\w.~-]", re.A)
-# A browser passes over ends of lines in an address.
+# Browsers ignore these in an address.
 _BROKEN = re.compile(r"[\t\r\n]")
-# Characters that names of hosts have had of their own since IDNA 2008.
+# Characters that IDNA 2008 allows in host names and Python's codec maps to others.
 _DEVIATING = re.compile("[ßς\u200c\u200d]")
-# What is not seen and parts letters of a name, a host's too, in Persian for instance.
+# Invisible, but part of words, and of host names, in Persian for instance.
 _JOINERS = "\u200c\u200d"
 _JOINED = re.compile(r"%E2%80%8[CD]", re.I)
-# A host without a scheme, as people write it.
+# A host as people write it, without a scheme.
 _HOST = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
-# Between a scheme and a host a browser needs no slash where it knows the scheme.
+# Browsers need no slash between a scheme that they know and the host.
 _PARTS = re.compile(
     r"(?P<scheme>h(?:tt|xx)ps?\[?:\]?/*|(?:ftp|wss?):/*|[a-z][a-z0-9+.-]*\[?:\]?//)?"
     r"(?P<host>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<spot>#.*)?",
@@ -69,17 +68,16 @@ _LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
 def is_picture(address: str) -> bool:
-    """Whether it is no address of a picture, but the picture itself."""
+    """Return whether a text is a picture itself (`data:`), not an address."""
     return _PICTURE.match(_seen(address)) is not None
 
 
 def checked(text: str) -> str:
-    """An address as it goes into a report; HotlineError where it is none, is on this computer, or
-    is the picture itself.
+    """Return an address as it goes into a report.
 
-    A name and password in it are taken out, and so is what sites add to know a reader by. Of signs
-    that are not seen, those around it come of the text from which it was copied, as do those before
-    its path, and those inside are written as a browser asks for them.
+    Drops user name, password, tracking parameters, and invisible characters around it; those inside
+    are percent-encoded. Raises HotlineError if it is no address, a local file, or the picture
+    itself.
     """
     address = _seen(unicodedata.normalize("NFC", text))
     if _PICTURE.match(address):
@@ -92,20 +90,20 @@ def checked(text: str) -> str:
     if _LOCAL.match(address) or os.path.lexists(address):
         raise HotlineError(
             marked(
-                "this is a file on your own computer, and no address of a page: its name could tell"
-                " who you are"
+                "this is a file on your own computer, not the address of a page: its name"
+                " could reveal who you are"
             )
         )
     parts = _written(address)
     if parts is None:
         return address
-    query = _without_following(parts["query"][1:])
+    query = _without_tracking(parts["query"][1:])
     host = parts["host"].rpartition("@")[2]
     return parts["scheme"] + host + parts["path"] + (f"?{query}" if query else "") + parts["spot"]
 
 
 def _seen(text: str) -> str:
-    """An address with nothing in it that is not seen."""
+    """Return an address without invisible characters."""
     begin, end = 0, len(text)
     while begin < end and _is_around(text[begin]):
         begin += 1
@@ -131,11 +129,9 @@ def _is_around(character: str) -> bool:
 
 
 def _written(address: str) -> dict[str, str] | None:
-    """The parts of an address as they are written, host with what stands before it; None of what is
-    no address of a page, such as a person's of a mail or chat, which is a name at a host.
-    """
+    """Return the parts of an address, or None for other texts, such as a mail or chat address."""
     found = _PARTS.fullmatch(_slashed(address))
-    if found is None or "|" in found["host"]:  # parts of an eD2k link are apart by lines
+    if found is None or "|" in found["host"]:  # as in an eD2k link
         return None
     parts = {name: text or "" for name, text in found.groupdict().items()}
     if parts["scheme"]:
@@ -148,17 +144,15 @@ def _written(address: str) -> dict[str, str] | None:
 
 
 def _is_host(text: str) -> bool:
-    """Whether a text begins with a host, wherever it has joiners as a browser asks for them."""
     return _HOST.match(_JOINED.sub("", text)) is not None
 
 
 def normalised(address: str) -> str:
-    """What two addresses of one page have in common: the same text means the same page.
+    """Return the same text for two addresses of one page.
 
-    Scheme, `www.`, the usual port, the slash at the end and the case of the host do not tell pages
-    apart; nor does the writing of a character that has no meaning of its own, nor what sites add to
-    know a reader by. What follows `#` does: for many sites it is what names the page. So do a space
-    and characters that look alike, but in the host, where they name the same one.
+    Ignores scheme, `www.`, the usual port, the last slash, the case of the host, percent-encoding
+    without effect and tracking parameters. Keeps what follows `#`, which names the page on many
+    sites.
     """
     text = unicodedata.normalize("NFC", _BROKEN.sub("", address).strip())
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
@@ -172,24 +166,22 @@ def normalised(address: str) -> str:
     name, _, port = host.rpartition(":")
     if name and port == str(_PORTS[parts.scheme.lower()]):
         host = name
-    # No name that a page can have stays as it is, and so does one of which Python makes another.
+    # An invalid name stays as it is, and so does one that Python would map to another.
     if not _DEVIATING.search(host):
         with contextlib.suppress(UnicodeError):
             host = host.encode("idna").decode()
     path = _plain(parts.path).rstrip("/")
-    query = _plain(_without_following(parts.query))
+    query = _plain(_without_tracking(parts.query))
     spot = _plain(parts.fragment.partition(":~:")[0])
     ends = (f"?{query}" if query else "") + (f"#{spot}" if spot else "")
     return host.removeprefix("www.") + path + ends
 
 
 def _alike(text: str) -> str:
-    """The same characters for those that look alike."""
     return unicodedata.normalize("NFKC", text)
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of a web address; None where it is none."""
     try:
         parts = urlsplit(address)
         found = parts.scheme.lower() in _PORTS and bool(parts.netloc)
@@ -199,21 +191,19 @@ def _split(address: str) -> SplitResult | None:
 
 
 def _slashed(address: str) -> str:
-    """An address with slashes where a browser takes a backslash for one: before query and spot."""
+    """Return an address with slashes for backslashes before the query, as browsers read it."""
     found = re.match(r"[^?#]*", address)
     end = found.end() if found else 0
     return address[:end].replace("\\", "/") + address[end:]
 
 
-def _without_following(query: str) -> str:
-    kept = [part for part in query.split("&") if not _FOLLOWING.fullmatch(part.partition("=")[0])]
-    return "&".join(filter(None, kept))
+def _without_tracking(query: str) -> str:
+    parts = [part for part in query.split("&") if not _TRACKING.fullmatch(part.partition("=")[0])]
+    return "&".join(filter(None, parts))
 
 
 def _plain(text: str) -> str:
-    """The same characters written in one way; one that separates stays apart from one that is
-    escaped so that it does not.
-    """
+    """Return a text in one percent-encoding; a separator and its escaped form stay different."""
     return _ESCAPED.sub(_unescaped, quote(text, safe=_SAFE))
 
 

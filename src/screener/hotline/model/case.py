@@ -1,4 +1,4 @@
-"""Case: what the hotline knows of one reported item, as it stands. Values; no store, no files."""
+"""Case: the state of one reported item, and its 24-hour clock. Values only."""
 
 from __future__ import annotations
 
@@ -10,70 +10,26 @@ from typing import Literal, TypeVar
 from screener.hashing.hash import Hash
 from screener.lists.terms import Terms
 
-Standing = Literal["in_time", "warned", "overdue", "ended"]
-
-AHEAD = timedelta(minutes=5)
-
-
-def runs(case: Case) -> bool:
-    """Whether the clock runs: nobody has removed or refused, the report was not withdrawn, and no
-    assessment has found that there is nothing to remove.
-    """
-    return case.state in OPEN and case.outcome != "not_illegal"
-
-
-def remaining(case: Case, now: datetime) -> timedelta:
-    """The time left until the case is due; below zero once that has passed. Of a case that has
-    ended too: `runs` tells which has.
-    """
-    return case.due - now
-
-
-def overdue(case: Case, now: datetime) -> bool:
-    """Whether the clock runs and its time has passed. At the due time itself it has."""
-    return runs(case) and now >= case.due
-
-
-def warned(case: Case, now: datetime) -> bool:
-    """Whether the clock runs and three quarters of its time have passed, but not all."""
-    return runs(case) and case.received + DEADLINE * WARNING_SHARE <= now < case.due
-
-
-def to_come(case: Case, now: datetime) -> bool:
-    """Whether the clock runs and has not begun: the case came in by a clock that was ahead, unless
-    it is the one that tells `now` that is behind. Clocks differ a little.
-    """
-    return runs(case) and case.received > now + AHEAD
-
-
-def standing(case: Case, now: datetime) -> Standing:
-    """Which of these a case is."""
-    if not runs(case):
-        return "ended"
-    if overdue(case, now):
-        return "overdue"
-    return "warned" if warned(case, now) else "in_time"
-
-
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
 OPEN: tuple[State, ...] = ("received", "assessed", "notified")  # in which a case may be late
 Outcome = Literal["illegal", "not_illegal"]
+Standing = Literal["in_time", "warned", "overdue", "ended"]
 Language = Literal["ar", "fr", "en"]
-
-At = TypeVar("At")  # the time of a step, or the step itself
-
 LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 
-# Partners undertake to act within this time, counted from when the report came in.
+# Partners undertake to act within this time, counted from the receipt of the report.
 DEADLINE = timedelta(hours=24)
-# A case is warned of once this share of it has passed.
-WARNING_SHARE = 0.75
+WARNING_SHARE = 0.75  # of the time, after which a case is warned of
+CLOCK_DIFFERENCE = timedelta(minutes=5)  # that two computers may have
+
+Step = TypeVar("Step")  # a step, or its time
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a case: which state it took, when (UTC), by whom and why; the reason is what
-    somebody wrote, or a Sentence.
+    """One step of a case: the state after it, its time (UTC), the person and the reason.
+
+    The reason is what that person wrote, or a Sentence.
     """
 
     state: State
@@ -83,8 +39,8 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownMatch:
-    """A listed record that a reported hash lies near; the hash itself is not told."""
+class ListMatch:
+    """A listed record within the radius of a reported hash, without the hash."""
 
     list: str
     source: str
@@ -95,10 +51,11 @@ class KnownMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A hash that the hotline made of an item itself, or that a trusted list holds of it: where it
-    is from, and the terms of who gave it. None: it is the hotline's own, and goes as far as the
-    hotline says when it is asked.
+class ItemHash:
+    """A hash of a case's item that the hotline computed itself or took from a trusted list.
+
+    `origin` is where it comes from. `terms` are those of the list's source; None for the hotline's
+    own hashes, whose terms are those of partners.toml when they are used.
     """
 
     hash: Hash = field(repr=False)
@@ -108,7 +65,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A notice to one partner: when it was written (UTC), and what came back."""
+    """A notice to one partner: when it was written, and the times of the answers (UTC)."""
 
     notice: str
     partner: str
@@ -122,48 +79,80 @@ class Sent:
 class Case:
     """One item, however often it was reported. Times are UTC and aware.
 
-    `hashes` are those that reporters' computers made and nobody has checked: they never leave the
-    hotline, and nothing is ever matched by them.
+    `hashes` were computed by reporters' computers and checked by nobody. They never leave the
+    hotline, and nothing is matched by them.
     """
 
     reference: str
     state: State
     received: datetime  # of its first report
     reports: tuple[str, ...]  # their random references
-    reported: tuple[datetime, ...] = ()  # when each of them came in
+    reported: tuple[datetime, ...] = ()  # when each report came in
     languages: tuple[Language, ...] = ()  # of the reporters
-    countries: tuple[str, ...] = ()  # that reporters told, ISO 3166-1 alpha-2
+    countries: tuple[str, ...] = ()  # of the reporters, ISO 3166-1 alpha-2
     addresses: tuple[str, ...] = ()  # as reported, not defanged
     hashes: tuple[Hash, ...] = field(default=(), repr=False)
-    notes: tuple[str, ...] = field(default=(), repr=False)  # of reporters, as they wrote them
-    related: tuple[str, ...] = ()  # references of other cases that its reports touch
-    entries: tuple[tuple[str, str], ...] = ()  # its records in the hotline's own list, their states
-    known: tuple[KnownMatch, ...] = ()
-    proposed: str | None = None  # who holds it to be illegal, until a second person does too
-    outcome: Outcome | None = None  # of its assessment
+    notes: tuple[str, ...] = field(default=(), repr=False)  # as reporters wrote them
+    related: tuple[str, ...] = ()  # references of other cases that its reports match
+    entries: tuple[tuple[str, str], ...] = ()  # its records in the hotline's list, their states
+    list_matches: tuple[ListMatch, ...] = ()
+    proposed_by: str | None = None  # the first person who assessed it as illegal, until a second
+    outcome: Outcome | None = None
     basis: str | None = None  # the recorded basis of `illegal`
-    # Whether those who assessed it saw it at its addresses; else it is known by its hashes only.
-    seen: bool = False
+    addresses_seen: bool = False  # by those who assessed it; otherwise only hashes identify it
     events: tuple[Event, ...] = ()
     sent: tuple[Sent, ...] = ()
 
     @property
     def due(self) -> datetime:
-        """When partners should have acted: 24 hours after the first report."""
+        """Return when partners should have acted: 24 hours after the first report."""
         return self.received + DEADLINE
 
     @property
     def since(self) -> datetime:
-        """When it took the state that it has; a later step that leaves it there does not count."""
-        return latest_run((one.state, one.at) for one in self.events) or self.received
+        """Return when the case entered its present state."""
+        return latest_run((event.state, event.at) for event in self.events) or self.received
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether the clock runs: nothing has ended the case, and it may be illegal."""
+        return self.state in OPEN and self.outcome != "not_illegal"
+
+    def remaining(self, now: datetime) -> timedelta:
+        """Return the time left until `due`, negative after it; also of a case that has ended."""
+        return self.due - now
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Return whether the clock runs and its time is over, the due time included."""
+        return self.is_running and now >= self.due
+
+    def is_warned(self, now: datetime) -> bool:
+        """Return whether the clock runs and less than a quarter of its time is left."""
+        return self.is_running and self.received + DEADLINE * WARNING_SHARE <= now < self.due
+
+    def is_in_future(self, now: datetime) -> bool:
+        """Return whether the clock runs but the receipt lies in the future.
+
+        A computer's clock was ahead then, or is behind now.
+        """
+        return self.is_running and self.received > now + CLOCK_DIFFERENCE
+
+    def standing(self, now: datetime) -> Standing:
+        """Return how the clock of the case stands."""
+        if not self.is_running:
+            return "ended"
+        if self.is_overdue(now):
+            return "overdue"
+        return "warned" if self.is_warned(now) else "in_time"
 
 
-def latest_run(steps: Iterable[tuple[State, At]]) -> At | None:
-    """Of steps in their order, each with the state that it left: the time of the one by which the
-    present state was taken, however many later ones left it as it was. None without a step.
+def latest_run(steps: Iterable[tuple[State, Step]]) -> Step | None:
+    """Return the step that led to the present state, or None without steps.
+
+    Each step comes with the state after it. Later steps that leave the state as it is do not count.
     """
     since, before = None, None
-    for state, at in steps:
+    for state, step in steps:
         if state != before:
-            since, before = at, state
+            since, before = step, state
     return since

@@ -1,4 +1,4 @@
-"""Report: what one reporter tells a hotline, and what takes it back."""
+"""A report to a hotline, and its withdrawal, as values."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ REGIONS = ("full", "trimmed", "enlarged")
 
 @dataclass(frozen=True)
 class Item:
-    """A picture or clip of the reporter's own, of which the picture is not there.
+    """The hashes of one picture or clip of the reporter's own, without the picture.
 
-    `hashes` say which way it was turned and cut for each, and when in a clip. `type` is its MIME
-    type by content. Nothing else is told of the file: neither its size, nor its name, nor when.
+    `hashes` have their orientation, region and times. `type` is the MIME type by content. The
+    file's name, size and time are not in it.
     """
 
     type: str | None
@@ -32,26 +32,27 @@ class Item:
 
     @property
     def upright(self) -> tuple[Hash, ...]:
-        """Its hashes as it stands, with and without a frame round it; of a clip not frame by frame.
+        """Return the hashes of the upright picture, with and without its frame.
 
-        Each has the detail score of the picture as its quality, by which it is compared or not.
+        A clip has no hashes of single frames here. Each has the picture's detail score as its
+        quality, which decides whether it is compared.
         """
-        kept = [
+        hashes = [
             one
             for one in self.hashes
             if one.orientation == "upright"
             and one.region != "enlarged"
             and not (self.moving and one.hash.kind.perceptual)
         ]
-        return tuple(Hash(one.hash.kind, one.hash.value, score_of(one)) for one in kept)
+        return tuple(Hash(one.hash.kind, one.hash.value, score_of(one)) for one in hashes)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a reporter tells: no name, no time finer than a day.
+    """What a reporter hands to a hotline: no name, and no time finer than a day.
 
-    `status_key` and `proof` follow from the reporter's secret: see
-    `screener.hotline.reports.sealed`.
+    `status_key` and `proof` are derived from the reporter's secret
+    (`screener.hotline.reports.sealed`).
     """
 
     reference: str
@@ -67,12 +68,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """What a reporter shows to take a report back."""
+    """The token by which a reporter takes a report back."""
 
-    shown: bytes = field(repr=False)
+    token: bytes = field(repr=False)
 
 
 def score_of(one: Located) -> int | None:
-    """The lower of a hash's own quality and its picture's detail score; None where it has none."""
+    """Return the lower of a hash's quality and its picture's detail score; None without either."""
     scores = [score for score in (one.hash.quality, one.detail) if score is not None]
     return min(scores, default=None)

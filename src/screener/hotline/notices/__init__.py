@@ -1,1 +1,1 @@
-"""Notices to providers and partners, and what they answer."""
+"""Notices to providers and partners, and their answers."""

@@ -1,55 +1,188 @@
-"""Acknowledgements: the files that a partner has put into its folder, read with care: whoever
-writes there may write anything.
+"""Acknowledgements: what partners answer to notices, in JSON files in their folders.
+
+Partners write these files, so anything may be in them.
 """
 
 from __future__ import annotations
 
 import heapq
+import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
-from screener.errors import printable
+from screener.errors import HotlineError, printable
 from screener.hotline.language.sentence import marked, why
-from screener.hotline.notices.acknowledgement import (
-    LONGEST,
-    Acknowledgement,
-    Reason,
-    UnreadError,
-    parse,
-)
+from screener.hotline.language.translator import one_line
 from screener.hotline.notices.delivery import ACKNOWLEDGEMENTS
-from screener.hotline.partners import Partner
+from screener.hotline.partners import NAME, Partner
 
-MOST = 10_000  # files of one partner that are read at once: those that came last
+SCHEMA = "screener-acknowledgement/1"
+Event = Literal["acknowledged", "removed", "refused"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+EVENT_NAMES: Mapping[Event, str] = MappingProxyType(
+    {
+        "acknowledged": marked("acknowledged"),
+        "removed": marked("removed"),
+        "refused": marked("refused"),
+    }
+)
+LONGEST = 64 << 10  # bytes of a file
+MOST = 10_000  # files of one partner that are read at once, the newest
+_LONGEST_NAME, _LONGEST_NOTE = 200, 2000  # characters
+_CLOCK_DIFFERENCE = timedelta(minutes=5)  # that two organisations may have
+_EXAMPLE_TIME, _EXAMPLE_NAME = "YYYY-MM-DDThh:mm:ssZ", "…"  # for the partner to replace
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+Reason = Literal[
+    "not_a_file", "too_large", "unreadable", "not_json", "wrong_form", "unknown_notice",
+    "wrong_time", "not_filled_in", "too_many",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A partner's answer to one notice, with its own time (UTC) and the person who answered.
+
+    `file` is the name of the file in the partner's folder.
+    """
+
+    notice: str
+    event: Event
+    at: datetime
+    by: str
+    note: str
+    file: str
+
+
+class UnreadError(HotlineError):
+    """Why one file is no acknowledgement; it never leaves this module's results."""
+
+    def __init__(self, reason: Reason, message: str, /, **values: object) -> None:
+        super().__init__(message, **values)
+        self.reason: Reason = reason
+
+
+def parse(
+    data: bytes, file: str, *, sent: Mapping[str, datetime], now: datetime
+) -> Acknowledgement:
+    """Read an answer. Raises UnreadError, which does not repeat the file's contents.
+
+    `sent` are this partner's notices with the times at which they were written. An answer to
+    another notice, or with a time before the notice or in the future, is refused.
+    """
+    fields = _object(data)
+    if fields.get("schema") != SCHEMA:
+        raise UnreadError("wrong_form", marked("schema is not {schema}"), schema=SCHEMA)
+    notice, event = _text(fields, "notice", 64), _text(fields, "event", 20)
+    if event not in EVENTS:
+        raise UnreadError("wrong_form", marked("event is one of {known}"), known=", ".join(EVENTS))
+    at = _time(_filled_in(fields, "at", 40, _EXAMPLE_TIME))
+    by = _filled_in(fields, "by", _LONGEST_NAME, _EXAMPLE_NAME)
+    note = _text(fields, "note", _LONGEST_NOTE) if "note" in fields else ""
+    if not NAME.fullmatch(notice) or notice not in sent:
+        raise UnreadError("unknown_notice", marked("this partner was sent no notice with that id"))
+    if not sent[notice] - _CLOCK_DIFFERENCE <= at <= now + _CLOCK_DIFFERENCE:
+        raise UnreadError(
+            "wrong_time", marked("at lies before the notice was written, or in the future")
+        )
+    # The partner's own time is stored, since its next answer has a later one by the same clock.
+    return Acknowledgement(notice, event, at, by, note, file)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    if len(data) > LONGEST:
+        raise UnreadError("too_large", marked("it is larger than {most} bytes"), most=LONGEST)
+    try:
+        fields = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise UnreadError("not_json", marked("it is not JSON, or names a field twice")) from None
+    if not isinstance(fields, dict):
+        raise UnreadError("wrong_form", marked("it holds no JSON object"))
+    return fields
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError
+    return fields
+
+
+def _text(fields: Mapping[str, Any], name: str, longest: int) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value.strip() or len(value) > longest:
+        raise UnreadError(
+            "wrong_form",
+            marked("{field} is a text of at most {most} characters"),
+            field=name,
+            most=longest,
+        )
+    if not (line := one_line(value)).isprintable() or not line:
+        raise UnreadError(
+            "wrong_form",
+            marked("{field} is one line of characters that can be printed"),
+            field=name,
+        )
+    return line
+
+
+def _filled_in(fields: Mapping[str, Any], name: str, longest: int, example: str) -> str:
+    """Return a text that differs from the example's."""
+    text = _text(fields, name, longest)
+    if text == example:
+        message = marked("{field} is still the example: fill it in")
+        raise UnreadError("not_filled_in", message, field=name)
+    return text
+
+
+def _time(text: str) -> datetime:
+    if not _TIME.fullmatch(text):
+        raise UnreadError(
+            "wrong_form",
+            marked("at is a time with its zone, such as {example}"),
+            example="2026-11-25T09:30:00Z",
+        )
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UnreadError("wrong_form", marked("at is not a valid time")) from None
+
+
+def example(notice: str) -> list[str]:
+    """Return the lines of an example answer. It is refused until time and name are filled in."""
+    fields = {
+        "schema": SCHEMA, "notice": notice, "event": "removed",
+        "at": _EXAMPLE_TIME, "by": _EXAMPLE_NAME,
+    }  # fmt: skip
+    return json.dumps(fields, ensure_ascii=False, indent=1).split("\n")
+
+
 _UNREADABLE = marked("it cannot be opened: {why}")
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
-    """A file that is no acknowledgement, its name as one line that can be printed; and why, as a
-    Translator tells it in its language.
-    """
+class UnreadFile:
+    """A file that is no acknowledgement: its printable name, and why."""
 
     file: str
     error: UnreadError
 
 
-def read(
+def read_folder(
     partner: Partner, *, sent: Mapping[str, datetime], now: datetime
-) -> tuple[list[Acknowledgement], list[Unread]]:
-    """All that the folder `acknowledgements` in a partner's folder says, in the order of the times
-    said, and the files in it that could not be read.
+) -> tuple[list[Acknowledgement], list[UnreadFile]]:
+    """Return the answers in a partner's folder by time, and the unreadable files.
 
-    `sent` are the notices that the partner was sent, with the times at which they were written.
-    Files stay where they are, and are read again the next time: whoever records them takes each
-    event of a notice once. Only files whose names end in `.json` are looked at, and of more than
-    `MOST` those that came last, so that what was answered long ago keeps nobody from being heard.
-    A folder that itself cannot be read is one such file: what a partner makes of it keeps no other
-    from being heard. One that is not there has nothing to say, if the partner was sent nothing.
+    `sent` are the partner's notices with the times at which they were written. Files stay, so the
+    caller records each event once. Of more than `MOST` files, the newest count. A folder that
+    cannot be read counts as one file; a missing one is empty if nothing was sent.
     """
     folder = partner.folder / ACKNOWLEDGEMENTS
     try:
@@ -57,43 +190,43 @@ def read(
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not sent:
             return [], []
-        out = UnreadError("unreadable", _UNREADABLE, why=why(error))
-        return [], [Unread(ACKNOWLEDGEMENTS, out)]
-    found: list[Acknowledgement] = []
-    unread: list[Unread] = []
+        trouble = UnreadError("unreadable", _UNREADABLE, why=why(error))
+        return [], [UnreadFile(ACKNOWLEDGEMENTS, trouble)]
+    answers: list[Acknowledgement] = []
+    unread: list[UnreadFile] = []
     for name in names:
         try:
-            found.append(parse(_bytes(folder / name), printable(name), sent=sent, now=now))
+            answers.append(parse(_bytes(folder / name), printable(name), sent=sent, now=now))
         except UnreadError as error:
-            unread.append(Unread(printable(name), error))
+            unread.append(UnreadFile(printable(name), error))
     if more:
         message = marked(
-            "the {more} oldest files have not been read, but the newest {most}: move old ones away"
+            "only the newest {most} files were read, not the {more} oldest: move old ones away"
         )
-        unread.append(Unread("", UnreadError("too_many", message, more=more, most=MOST)))
-    found.sort(key=lambda one: (one.at, one.file))
-    return found, unread
+        unread.append(UnreadFile("", UnreadError("too_many", message, more=more, most=MOST)))
+    answers.sort(key=lambda one: (one.at, one.file))
+    return answers, unread
 
 
 def _newest(folder: Path) -> tuple[list[str], int]:
-    """The names of the files that came last, in order, and how many more there are."""
     count = 0
 
     def arrivals() -> Iterator[tuple[int, str]]:
         nonlocal count
         with os.scandir(folder) as entries:
             for one in entries:
-                if one.name.endswith(".json") and (came := _came(one)) is not None:
+                if one.name.endswith(".json") and (arrival := _arrival(one)) is not None:
                     count += 1
-                    yield came, one.name
+                    yield arrival, one.name
 
     names = sorted(name for _, name in heapq.nlargest(MOST, arrivals()))
     return names, count - len(names)
 
 
-def _came(entry: os.DirEntry[str]) -> int | None:
-    """When a file came to be as it is here; None where it has just gone. Its time of change, which
-    whoever sends it cannot set: its time of writing is the partner's own.
+def _arrival(entry: os.DirEntry[str]) -> int | None:
+    """Return a file's time of change, or None if it is gone.
+
+    The partner can set the time of writing, but not this one.
     """
     try:
         return entry.stat(follow_symlinks=False).st_ctime_ns
@@ -102,7 +235,7 @@ def _came(entry: os.DirEntry[str]) -> int | None:
 
 
 def _bytes(path: Path) -> bytes:
-    """The bytes of a plain file, and of nothing that a link or a pipe would have read instead."""
+    """Return the bytes of a regular file; no link, pipe or device is opened."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, flags)
@@ -110,18 +243,17 @@ def _bytes(path: Path) -> bytes:
         reason: Reason = "not_a_file" if path.is_symlink() else "unreadable"
         raise UnreadError(reason, _UNREADABLE, why=why(error)) from None
     try:
-        # A pipe that nobody writes to would be waited for, and a device has no end.
+        # Reading a pipe could block for ever, and a device has no end.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnreadError("not_a_file", marked("it is a folder, a pipe or a device"))
-        return _whole(descriptor)
+        return _read(descriptor)
     except OSError as error:
         raise UnreadError("unreadable", _UNREADABLE, why=why(error)) from None
     finally:
         os.close(descriptor)
 
 
-def _whole(descriptor: int) -> bytes:
-    """All of a file up to a byte beyond the limit."""
+def _read(descriptor: int) -> bytes:
     pieces = bytearray()
     while len(pieces) <= LONGEST and (piece := os.read(descriptor, LONGEST + 1 - len(pieces))):
         pieces += piece

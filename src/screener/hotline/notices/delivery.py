@@ -1,4 +1,4 @@
-"""Delivery: a notice's files appear in a partner's folder whole, once, or not at all."""
+"""Delivery: a notice's files appear in a partner's folder all at once, or not at all."""
 
 from __future__ import annotations
 
@@ -22,69 +22,63 @@ ACKNOWLEDGEMENTS = "acknowledgements"
 def stage(
     folder: Path, notice: str, case: str, files: Mapping[str, str], *, first: bool = True
 ) -> None:
-    """Have the files lie ready, as a folder whose name begins with a dot, readable by the owner
-    only; nothing is done where the partner has the notice, of the same case, already.
+    """Write the files into a hidden folder beside the final one, for its owner only, and sync it.
 
-    The folder is made for the `first` notice of a partner only: afterwards one that is not there is
-    out of reach, and what was written in its place would reach nobody. All is on the disk when this
-    returns. What a killed writer left under that name is swept.
+    Does nothing if the partner has the notice already. The partner's folder is created for its
+    `first` notice only: later, a missing folder is not mounted.
     """
-    final, fresh = folder / notice, _fresh(folder, notice)
+    final, temporary = folder / notice, _temporary(folder, notice)
     with _errors(final):
         if first:
-            # One by one: Python makes those above a folder as the umask has it.
-            for one in (*reversed(folder.parents), folder, folder / ACKNOWLEDGEMENTS):
-                if not one.exists():
+            # One by one, since Python creates parent folders with the umask's mode.
+            for path in (*reversed(folder.parents), folder, folder / ACKNOWLEDGEMENTS):
+                if not path.exists():
                     with contextlib.suppress(FileExistsError):
-                        make_folder(one)
-        _check_there(folder)
-        with _alone(folder):
+                        make_folder(path)
+        _check_mounted(folder)
+        with _locked(folder):
             if final.exists():
-                _check_same(final, notice, case)
+                _check_same_notice(final, notice, case)
                 return
-            shutil.rmtree(fresh, ignore_errors=True)
-            make_folder(fresh)
+            shutil.rmtree(temporary, ignore_errors=True)
+            make_folder(temporary)
             for name, text in files.items():
-                disk.current.write_new(fresh / name, text.encode())
-            disk.current.sync_folder(fresh)
+                disk.current.write_new(temporary / name, text.encode())
+            disk.current.sync_folder(temporary)
             disk.current.sync_folder(folder)
 
 
-def give(folder: Path, notice: str) -> None:
-    """Give the partner what lies ready, under its name. Nothing lies ready of a notice that was
-    given before, also if the partner has moved it away since.
-    """
+def deliver(folder: Path, notice: str) -> None:
+    """Rename a staged notice to its final name. Does nothing if it was delivered before."""
     with _errors(folder / notice):
-        _check_there(folder)
-        with _alone(folder):
-            if _fresh(folder, notice).exists():
-                os.rename(_fresh(folder, notice), folder / notice)
+        _check_mounted(folder)
+        with _locked(folder):
+            if _temporary(folder, notice).exists():
+                os.rename(_temporary(folder, notice), folder / notice)
             disk.current.sync_folder(folder)
 
 
-def take_away(folder: Path, notice: str) -> bool:
-    """Take away what lies ready; whether it did, and the partner was not given it."""
+def retract(folder: Path, notice: str) -> bool:
+    """Remove a staged notice. Returns whether there was one, so that the partner never got it."""
     with _errors(folder / notice):
-        _check_there(folder)
-        with _alone(folder):
-            found = _fresh(folder, notice).exists()
-            shutil.rmtree(_fresh(folder, notice), ignore_errors=True)
+        _check_mounted(folder)
+        with _locked(folder):
+            was_staged = _temporary(folder, notice).exists()
+            shutil.rmtree(_temporary(folder, notice), ignore_errors=True)
             disk.current.sync_folder(folder)
-    return found
+    return was_staged
 
 
-def _fresh(folder: Path, notice: str) -> Path:
+def _temporary(folder: Path, notice: str) -> Path:
     return folder / f".{notice}.new"
 
 
-def _check_there(folder: Path) -> None:
-    """HotlineError where a folder is not the one that was written to: what is not mounted looks
-    empty, as if the partner had taken all of it.
-    """
+def _check_mounted(folder: Path) -> None:
+    """Raise HotlineError for an unmounted folder, which looks as if all had been fetched."""
     if not (folder / ACKNOWLEDGEMENTS).is_dir():
         message = marked(
-            "{file} is not there, though this partner was given a notice before: mount its folder;"
-            " if it has another one now, make {file} in it"
+            "{file} is missing, though this partner was sent a notice before: mount its"
+            " folder; if it has another one now, create {file} in it"
         )
         raise HotlineError(message, file=folder / ACKNOWLEDGEMENTS)
 
@@ -98,21 +92,20 @@ def _errors(final: Path) -> Iterator[None]:
         raise HotlineError(message, file=final, why=why(error)) from error
 
 
-def _check_same(final: Path, notice: str, case: str) -> None:
-    """HotlineError where a folder of that name holds something else."""
+def _check_same_notice(final: Path, notice: str, case: str) -> None:
     try:
-        found = json.loads((final / "notice.json").read_text(encoding="utf-8"))
-        same = (found["notice"], found["case"]) == (notice, case)
+        fields = json.loads((final / "notice.json").read_text(encoding="utf-8"))
+        same = (fields["notice"], fields["case"]) == (notice, case)
     except (OSError, ValueError, KeyError, TypeError):
         same = False
     if not same:
-        message = marked("{file} is there already, and is no notice of {case}")
+        message = marked("{file} exists already and is not a notice of {case}")
         raise HotlineError(message, file=final, case=case)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other writers out of a partner's folder; the lock ends with the process."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a partner's folder against other writers; the lock ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         lock = Lock(descriptor, wait=True)

@@ -1,4 +1,4 @@
-"""Notice: what one partner is told of one case, and asked to do. A value; no files."""
+"""Notice: the request to one partner to remove the item of one case. A value; no files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from screener.errors import HotlineError
 from screener.hashing.hash import Hash
 from screener.hotline.language.sentence import marked
-from screener.hotline.model.case import Case, Held
+from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.partners import NAME, Hotline, Partner
 from screener.lists.terms import Terms, strictest
 
@@ -20,10 +20,10 @@ SCHEMA = "screener-notice/1"
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What one partner is told of one case. Times are UTC.
+    """A notice to one partner about one case. Times are UTC.
 
-    `hashes` are of kinds that the partner takes and that may go to it, each once; `level` is the
-    sharing level that binds them all, None without hashes. `withheld` counts the others by reason.
+    `hashes` are those of the partner's kinds that may go to it, each once. `level` is the strictest
+    of their sharing levels, None without hashes. `withheld` counts the other hashes by reason.
     """
 
     id: str
@@ -40,13 +40,11 @@ class Notice:
 
     @property
     def legal_basis(self) -> str:
-        """On what law the request rests: the partner's own text, or the hotline's."""
+        """Return the partner's legal basis, or the hotline's."""
         return self.partner.legal_basis or self.hotline.legal_basis
 
     def to_dict(self) -> dict[str, Any]:
-        """What `notice.json` says, with hashes and exact addresses, but not what was withheld: that
-        is for the hotline to know.
-        """
+        """Return the contents of `notice.json`, with exact addresses and hashes."""
         return {
             "schema": SCHEMA,
             "notice": self.id,
@@ -68,20 +66,20 @@ def _text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def make(
+def make_notice(
     case: Case, partner: Partner, *, hotline: Hotline, at: datetime, notice: str,
-    hashes: Sequence[Held] = (),
+    hashes: Sequence[ItemHash] = (),
 ) -> Notice:  # fmt: skip
-    """The notice with the id `notice` of a case to a partner, as of a time.
+    """Return the notice of a case to a partner, with the id `notice` and the time `at`.
 
-    `hashes` are those that the hotline made or already held: what a reporter sent (`case.hashes`)
-    is nobody's to pass on, and never is; nor are addresses that nobody has seen. HotlineError for a
-    case that was not assessed as illegal, or was withdrawn, since nobody is asked to remove what
-    nobody has assessed; for an id that is none; for a case without an address to tell of which no
-    hash may go to the partner.
+    `hashes` are those of the case's item, never those of reporters (`case.hashes`). Addresses that
+    no analyst has seen are left out. Raises HotlineError if the case is not open and illegal, if
+    the id is invalid, or if nothing is left to send.
     """
     if case.outcome != "illegal" or case.state not in ("assessed", "notified"):
-        message = marked("{case}: a notice is of what was assessed as illegal and is not closed")
+        message = marked(
+            "{case}: a notice needs a case that was assessed as illegal and is not closed"
+        )
         raise HotlineError(message, case=case.reference)
     if not NAME.fullmatch(notice):
         message = marked("the id of a notice has letters, digits, - and _ only, at most 64")
@@ -96,7 +94,7 @@ def make(
             withheld[why_not] += 1
         else:
             sent[one.hash] = strictest([terms, sent.get(one.hash, terms)])
-    addresses = case.addresses if case.seen else ()
+    addresses = case.addresses if case.addresses_seen else ()
     if not sent and not addresses:
         message = marked("{case} has no address, and no hash that may go to {partner}")
         if case.addresses:

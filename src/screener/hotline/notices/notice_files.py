@@ -1,9 +1,4 @@
-"""Notice files: a notice for the partner's machines (JSON) and for its people (plain text and HTML,
-in each of its languages). docs/hotline.md describes the JSON.
-
-Addresses are defanged where people read them; hashes stand as they are, since they are what the
-partner is sent to compare.
-"""
+"""Render a notice: JSON for machines, plain text and HTML for people in their languages."""
 
 from __future__ import annotations
 
@@ -13,23 +8,22 @@ from collections.abc import Iterator
 from screener.hotline.language import html
 from screener.hotline.language.translator import Translator, translator
 from screener.hotline.model.addresses import defanged
-from screener.hotline.notices import acknowledgement
+from screener.hotline.notices import acknowledgements
 from screener.hotline.notices.notice import Notice
 from screener.reporting.pages.html import opening, text
 
-# A longer value, of a video, is read by machines only.
-_LONGEST = 400
+_LONGEST = 400  # characters of a value for people; a video's is longer
 
 
-def files_of(notice: Notice) -> dict[str, str]:
-    """The texts of a notice by file name."""
-    # All of it in ASCII: what turns or hides text in an address is seen by whoever opens the file.
-    found = {"notice.json": json.dumps(notice.to_dict(), indent=2) + "\n"}
+def render_files(notice: Notice) -> dict[str, str]:
+    """Return the texts of a notice by file name."""
+    # In ASCII, so that characters that turn or hide text are visible in an address.
+    texts = {"notice.json": json.dumps(notice.to_dict(), indent=2) + "\n"}
     for language in notice.partner.languages:
         say = translator(language)
-        found[f"notice.{language}.txt"] = text_of(notice, say)
-        found[f"notice.{language}.html"] = html_of(notice, say)
-    return found
+        texts[f"notice.{language}.txt"] = render_text(notice, say)
+        texts[f"notice.{language}.html"] = render_html(notice, say)
+    return texts
 
 
 def _title(notice: Notice, say: Translator) -> str:
@@ -37,7 +31,6 @@ def _title(notice: Notice, say: Translator) -> str:
 
 
 def _facts(notice: Notice, say: Translator) -> Iterator[tuple[str, str]]:
-    """Names and values, as plain text."""
     zone = notice.hotline.zone
     yield say("Notice"), notice.id
     yield say("Case"), notice.case
@@ -90,8 +83,8 @@ def _answer(say: Translator) -> str:
     )
 
 
-def text_of(notice: Notice, say: Translator) -> str:
-    """The notice as plain text: UTF-8, a line for each fact, address and hash."""
+def render_text(notice: Notice, say: Translator) -> str:
+    """Return the notice as plain text, with a line for each fact, address and hash."""
     lines = [
         _title(notice, say), "",
         _request(say).format(hotline=say.isolated(notice.hotline.name)), "",
@@ -99,38 +92,40 @@ def text_of(notice: Notice, say: Translator) -> str:
     ]  # fmt: skip
     if notice.addresses:
         lines += ["", _addresses_head(notice, say), _addresses_hint(say)]
-        lines += [f"  {say.exact(defanged(one))}" for one in notice.addresses]
+        lines += [f"  {say.isolated_ltr(defanged(one))}" for one in notice.addresses]
     if notice.hashes:
         lines += ["", _hashes_head(notice, say)]
-        lines += [f"  {say.exact(f'{kind} {value}')}" for kind, value in _hashes(notice, say)]
+        lines += [
+            f"  {say.isolated_ltr(f'{kind} {value}')}" for kind, value in _hashes(notice, say)
+        ]
     lines += ["", _answer(say)]
-    told = [say.line(line) if line else "" for line in lines]
-    # Without marks: whoever copies it has JSON.
-    return "\n".join([*told, *acknowledgement.example(notice.id), ""])
+    lines = [say.line(line) if line else "" for line in lines]
+    # The example has no marks, so that a copy of it is JSON.
+    return "\n".join([*lines, *acknowledgements.example(notice.id), ""])
 
 
-def html_of(notice: Notice, say: Translator) -> str:
-    """The notice as a page of its own."""
-    sure = {notice.id, notice.case}
+def render_html(notice: Notice, say: Translator) -> str:
+    """Return the notice as an HTML page."""
+    ltr = {notice.id, notice.case}
     pairs = [
-        (html.said(name), html.code(value) if value in sure else html.isolated(value))
+        (html.escaped(name), html.code(value) if value in ltr else html.isolated(value))
         for name, value in _facts(notice, say)
     ]
     name = html.isolated(notice.hotline.name)
-    body = f"<p>{html.filled(_request(say), hotline=name)}</p>\n{html.facts(pairs)}"
+    body = f"<p>{html.fill(_request(say), hotline=name)}</p>\n{html.definition_list(pairs)}"
     if notice.addresses:
         body += (
-            f"<h2>{html.said(_addresses_head(notice, say))}</h2>\n"
-            f"<p>{html.said(_addresses_hint(say))}</p>\n"
+            f"<h2>{html.escaped(_addresses_head(notice, say))}</h2>\n"
+            f"<p>{html.escaped(_addresses_hint(say))}</p>\n"
             + _listed(html.code(defanged(one)) for one in notice.addresses)
         )
     if notice.hashes:
-        body += f"<h2>{html.said(_hashes_head(notice, say))}</h2>\n" + _listed(
+        body += f"<h2>{html.escaped(_hashes_head(notice, say))}</h2>\n" + _listed(
             f"{html.code(kind)} {html.code(value)}" for kind, value in _hashes(notice, say)
         )
-    example = "\n".join(text(one) for one in acknowledgement.example(notice.id))
+    example = "\n".join(text(one) for one in acknowledgements.example(notice.id))
     body += (
-        f"<h2>{html.said(say('How to answer'))}</h2>\n<p>{html.said(_answer(say))}</p>\n"
+        f"<h2>{html.escaped(say('How to answer'))}</h2>\n<p>{html.escaped(_answer(say))}</p>\n"
         f'<pre dir="ltr">{example}</pre>\n'
     )
     return html.page(opening("case notify"), say, _title(notice, say), body)

@@ -1,4 +1,4 @@
-"""Notifying: one notice of a case to each partner that is asked, and what comes back."""
+"""Notifying: send one notice of a case to each partner, and record the answers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from screener.hotline.casebook import casebook, database
 from screener.hotline.language.sentence import Sentence, marked
 from screener.hotline.model.case import Case, State, latest_run
 from screener.hotline.notices import acknowledgements, delivery
-from screener.hotline.notices.acknowledgement import Acknowledgement
-from screener.hotline.notices.acknowledgements import Unread
-from screener.hotline.notices.notice import make
-from screener.hotline.notices.notice_files import files_of
-from screener.hotline.notices.wording import EVENTS_SAID
+from screener.hotline.notices.acknowledgements import EVENT_NAMES, Acknowledgement, UnreadFile
+from screener.hotline.notices.notice import make_notice
+from screener.hotline.notices.notice_files import render_files
 from screener.hotline.partners import Partner, Partners
 
 Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
@@ -27,24 +25,25 @@ Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, a
 
 @dataclass(frozen=True)
 class Answers:
-    """What partners' folders said that was new: each with its case; and files of no use."""
+    """The new answers in partners' folders, and the files that could not be read."""
 
-    taken: tuple[tuple[str, str, Acknowledgement], ...]  # partner, case, what it said
-    unread: tuple[tuple[str, Unread], ...]  # partner, file
+    new: tuple[tuple[str, str, Acknowledgement], ...]  # partner, case, answer
+    unread: tuple[tuple[str, UnreadFile], ...]  # partner, file
 
 
 def notice_id(case: str, partner: str) -> str:
-    """The id of the one notice of a case to a partner: the same whoever asks, and whenever."""
+    """Return the id of the one notice of a case to a partner."""
     text = json.dumps([case, partner]).encode()
     return "N-" + hashlib.blake2b(text, digest_size=10).hexdigest()
 
 
 def notify(
-    connection: sqlite3.Connection, case: Case, known: Partners, partner: Partner, *, by: str,
+    connection: sqlite3.Connection, case: Case, directory: Partners, partner: Partner, *, by: str,
     reason: str, at: datetime,
 ) -> None:  # fmt: skip
-    """Have a notice written to a partner after the commit; HotlineError where it was, or where
-    there is nothing that it could say.
+    """Record a notice to a partner, to be written after the commit.
+
+    Raises HotlineError if one was sent before, or if it would contain nothing.
     """
     if any(one.partner == partner.id for one in case.sent):
         raise HotlineError(
@@ -53,25 +52,24 @@ def notify(
             case=case.reference,
         )
     notice = notice_id(case.reference, partner.id)
-    hashes = casebook.held(connection, case.reference)
-    # What it would say now is asked before it is recorded: there may be nothing that it could say.
-    make(case, partner, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
+    hashes = casebook.item_hashes(connection, case.reference)
+    # Made before it is recorded, since it may have nothing to contain.
+    make_notice(case, partner, hotline=directory.hotline, at=at, notice=notice, hashes=hashes)
     connection.execute(
         "INSERT INTO sent VALUES (?, ?, ?, ?, NULL, NULL, NULL, 0, 0)",
-        (notice, case.reference, partner.id, casebook.stamp(at)),
+        (notice, case.reference, partner.id, casebook.format_time(at)),
     )
-    casebook.note(
+    casebook.record_step(
         connection, case.reference, "notified", at=at, by=by, state="notified", notice=notice,
         partner=partner.id, reason=marked("{partner}: {why}", partner=partner.id, why=reason),
     )  # fmt: skip
 
 
-def hand_out(folder: Path) -> list[Unwritten]:
-    """Give partners the notices that they were not given yet; those that could not be.
+def deliver_pending(folder: Path) -> list[Unwritten]:
+    """Deliver the notices that are still due. Returns those that failed.
 
-    Each in two steps: whole beside where the partner finds it, and there. The first is recorded
-    before the second is taken, where the partner cannot reach: so a notice is given once, whenever
-    whoever gives it is killed, and however soon the partner fetches it.
+    The staging of each is recorded before it is renamed to where the partner looks, so it is
+    delivered once, however often the process is killed.
     """
     with database.reading(folder) as connection:
         due = connection.execute(
@@ -80,15 +78,15 @@ def hand_out(folder: Path) -> list[Unwritten]:
     failed: list[Unwritten] = []
     for notice, case, partner, staged in due:
         try:
-            known = partners.load(folder / partners.FILE)
+            directory = partners.load(folder / partners.FILE)
             if not staged:
-                _stage(folder, known, notice, case, partner)
+                _stage(folder, directory, notice, case, partner)
                 _mark(folder, notice, "staged")
-            given = _give(folder, known, notice, case, partner)
-        except ScreenerError as error:  # one that is out of reach keeps no other from its notice
+            delivered = _deliver_or_retract(folder, directory, notice, case, partner)
+        except ScreenerError as error:  # the other partners still get theirs
             failed.append((case, partner, error))
             continue
-        if given:
+        if delivered:
             _mark(folder, notice, "written")
         else:
             with database.writing(folder) as connection:
@@ -96,29 +94,34 @@ def hand_out(folder: Path) -> list[Unwritten]:
     return failed
 
 
-def _stage(folder: Path, known: Partners, notice: str, reference: str, partner: str) -> None:
-    """Have a notice lie ready for a partner, as the casebook says."""
+def _stage(folder: Path, directory: Partners, notice: str, reference: str, partner: str) -> None:
     with database.reading(folder) as connection:
-        case, hashes = casebook.find(connection, reference), casebook.held(connection, reference)
-        given = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
-        first = connection.execute(given, (partner,)).fetchone() is None
+        case = casebook.load_case(connection, reference)
+        hashes = casebook.item_hashes(connection, reference)
+        query = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
+        first = connection.execute(query, (partner,)).fetchone() is None
     (at,) = (one.at for one in case.sent if one.partner == partner)
-    whom = known.named(partner)
-    made = make(case, whom, hotline=known.hotline, at=at, notice=notice, hashes=hashes)
-    delivery.stage(whom.folder, notice, reference, files_of(made), first=first)
+    recipient = directory.named(partner)
+    made = make_notice(
+        case, recipient, hotline=directory.hotline, at=at, notice=notice, hashes=hashes
+    )
+    delivery.stage(recipient.folder, notice, reference, render_files(made), first=first)
 
 
-def _give(folder: Path, known: Partners, notice: str, reference: str, partner: str) -> bool:
-    """Give a partner what lies ready, unless it was given before; or take it away, where nobody is
-    to remove the item any more. Whether the partner has been given it.
+def _deliver_or_retract(
+    folder: Path, directory: Partners, notice: str, reference: str, partner: str
+) -> bool:
+    """Deliver a staged notice, or remove it if the case ended.
+
+    Returns whether the partner has got it.
     """
     with database.reading(folder) as connection:
-        case = casebook.find(connection, reference)
-    whom = known.named(partner).folder
+        case = casebook.load_case(connection, reference)
+    recipient = directory.named(partner).folder
     if case.outcome == "illegal" and case.state == "notified":
-        delivery.give(whom, notice)
+        delivery.deliver(recipient, notice)
         return True
-    return not delivery.take_away(whom, notice)
+    return not delivery.retract(recipient, notice)
 
 
 def _mark(folder: Path, notice: str, column: str) -> None:
@@ -127,91 +130,88 @@ def _mark(folder: Path, notice: str, column: str) -> None:
 
 
 def acknowledge(
-    connection: sqlite3.Connection, known: Partners, *, by: str, at: datetime
+    connection: sqlite3.Connection, directory: Partners, *, by: str, at: datetime
 ) -> Answers:
-    """Record what partners have answered since: each event of a notice once. A case is removed when
-    all that were sent a notice of it say so, and is so no more when one of them takes that back.
+    """Record what partners have answered since, each event of a notice once.
+
+    A case is removed once all partners that got a notice say so, and open again if one takes that
+    back.
     """
-    taken: list[tuple[str, str, Acknowledgement]] = []
-    unread: list[tuple[str, Unread]] = []
-    for partner in known.partners.values():
+    new: list[tuple[str, str, Acknowledgement]] = []
+    unread: list[tuple[str, UnreadFile]] = []
+    for partner in directory.partners.values():
         rows = connection.execute(
             "SELECT notice, in_case, at FROM sent WHERE partner = ? AND written", (partner.id,)
         ).fetchall()
         cases = {notice: case for notice, case, _ in rows}
-        sent = {notice: casebook.moment(when) for notice, _, when in rows}
-        said, useless = acknowledgements.read(partner, sent=sent, now=at)
-        unread += [(partner.id, one) for one in useless]
-        for one in said:
-            if _record(connection, partner, cases[one.notice], one, by=by, at=at):
-                taken.append((partner.id, cases[one.notice], one))
-    return Answers(tuple(taken), tuple(unread))
+        sent = {notice: casebook.parse_time(time) for notice, _, time in rows}
+        answers, invalid = acknowledgements.read_folder(partner, sent=sent, now=at)
+        unread += [(partner.id, file) for file in invalid]
+        for answer in answers:
+            case = cases[answer.notice]
+            if _record(connection, partner, case, answer, by=by, at=at):
+                new.append((partner.id, case, answer))
+    return Answers(tuple(new), tuple(unread))
 
 
 def _record(
-    connection: sqlite3.Connection, partner: Partner, case: str, said: Acknowledgement, *, by: str,
-    at: datetime,
+    connection: sqlite3.Connection, partner: Partner, case: str, answer: Acknowledgement, *,
+    by: str, at: datetime,
 ) -> bool:  # fmt: skip
-    """Whether it was new. Of what a partner has done, its last word counts, by its own clock:
-    whoever puts back what it had removed has not removed it.
+    """Record an answer.
+
+    Returns whether it is new. A partner's latest answer counts, by its own clock.
     """
-    when = casebook.stamp(said.at)
-    if not _set(connection, said, when):
+    time = casebook.format_time(answer.at)
+    if not _store_answer(connection, answer, time):
         return False
-    # Whoever has removed or refused it has read it.
+    # A partner that removed or refused it has also read it.
     connection.execute(
         "UPDATE sent SET acknowledged = coalesce(acknowledged, ?) WHERE notice = ?",
-        (when, said.notice),
+        (time, answer.notice),
     )
-    found = casebook.find(connection, case)
+    current = casebook.load_case(connection, case)
     state: State | None = None
-    if found.state == "notified" and _all_removed(found):
+    if current.state == "notified" and _all_removed(current):
         state = "removed"
-    elif found.state == "removed" and _ended_by_answers(found) and not _all_removed(found):
+    elif current.state == "removed" and _ended_by_answers(current) and not _all_removed(current):
         state = "notified"
-    casebook.note(
-        connection, case, "answered", at=at, by=by, reason=_reason(partner, said),
-        state=state, partner=partner.id, notice=said.notice,
+    casebook.record_step(
+        connection, case, "answered", at=at, by=by, reason=_reason(partner, answer),
+        state=state, partner=partner.id, notice=answer.notice,
     )  # fmt: skip
     return True
 
 
-def _set(connection: sqlite3.Connection, said: Acknowledgement, when: str) -> bool:
-    """Keep what an answer says, unless it was said before, or the partner has said otherwise since;
-    of both at one time, that it was removed.
-    """
-    kept = f"UPDATE sent SET {said.event} = :at"
-    new = f"WHERE notice = :notice AND {said.event} IS NULL"
-    if said.event == "removed":
-        done = f"{kept}, refused = NULL {new} AND coalesce(refused <= :at, TRUE)"
-    elif said.event == "refused":
-        done = f"{kept}, removed = NULL {new} AND coalesce(removed < :at, TRUE)"
+def _store_answer(connection: sqlite3.Connection, answer: Acknowledgement, time: str) -> bool:
+    """Store an answer unless it is old. At one time, a removal counts before a refusal."""
+    update = f"UPDATE sent SET {answer.event} = :at"
+    new = f"WHERE notice = :notice AND {answer.event} IS NULL"
+    if answer.event == "removed":
+        query = f"{update}, refused = NULL {new} AND coalesce(refused <= :at, TRUE)"
+    elif answer.event == "refused":
+        query = f"{update}, removed = NULL {new} AND coalesce(removed < :at, TRUE)"
     else:
-        done = f"{kept} {new}"
-    return bool(connection.execute(done, {"at": when, "notice": said.notice}).rowcount)
+        query = f"{update} {new}"
+    return bool(connection.execute(query, {"at": time, "notice": answer.notice}).rowcount)
 
 
 def _all_removed(case: Case) -> bool:
-    """Whether all that were sent a notice say that they have removed it."""
     return bool(case.sent) and all(one.removed is not None for one in case.sent)
 
 
 def _ended_by_answers(case: Case) -> bool:
-    """Whether answers gave a case its state, and not somebody by hand, who said why in words."""
-    began = latest_run((one.state, one) for one in case.events)
-    return began is not None and isinstance(began.reason, Sentence)
+    event = latest_run((event.state, event) for event in case.events)
+    return event is not None and isinstance(event.reason, Sentence)
 
 
-def _reason(partner: Partner, said: Acknowledgement) -> Sentence:
-    """What a partner said, who there, and why if they told; one line, since an answer has one."""
-    told = {"partner": partner.id, "event": EVENTS_SAID[said.event], "by": said.by}
-    if said.note:
-        return marked("{partner}: {event} ({by}): {note}", note=said.note, **told)
-    return marked("{partner}: {event} ({by})", **told)
+def _reason(partner: Partner, answer: Acknowledgement) -> Sentence:
+    values = {"partner": partner.id, "event": EVENT_NAMES[answer.event], "by": answer.by}
+    if answer.note:
+        return marked("{partner}: {event} ({by}): {note}", note=answer.note, **values)
+    return marked("{partner}: {event} ({by})", **values)
 
 
-def drop_unwritten(connection: sqlite3.Connection, case: str) -> None:
-    """Send no notice of a case any more that lies ready for no partner yet; what does is taken
-    away afterwards, if the partner has not been given it.
-    """
+def drop_unstaged(connection: sqlite3.Connection, case: str) -> None:
+    """Delete the notices of a case that are not staged; `deliver_pending` retracts the others."""
     connection.execute("DELETE FROM sent WHERE in_case = ? AND NOT staged", (case,))

@@ -1,4 +1,4 @@
-"""Figures: what a set of cases says of how fast content is removed, by whom, and month by month."""
+"""Figures: how fast content is removed, by partner and by month."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from screener.hotline.model import case as clock
 from screener.hotline.model.case import DEADLINE, Case, Sent, Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """What became of notices, to one partner or to all.
+    """The notices to one partner or to all.
 
-    `sent` notices of which `acknowledged` and `removed` came back, and `refused`, unless it was
-    removed all the same. `counted` are those of which it is known whether they were removed in
-    time: removed, or past due; `in_time` are those removed within 24 hours after the report came
-    in. Notices of cases that were withdrawn, or found not illegal later, count as sent; unless they
-    were removed, nobody is late with them. Where an analyst closed a case as removed, what partners
-    have not answered counts as removed when it was closed. `median` is of the time from report to
-    removal, of what was removed; None where nothing was.
+    `sent` counts all notices, `acknowledged` and `removed` those with these answers, `refused`
+    those refused and not removed later. `counted` are those removed or past due; `in_time` those
+    removed within 24 hours after the report came in. Nobody is late with a notice of a case that
+    was withdrawn or found not illegal. If an analyst closed the case as removed, unanswered notices
+    count as removed at that time. `median` is of the time from report to removal, None without
+    removals.
     """
 
     sent: int
@@ -34,13 +32,13 @@ class Removals:
 
     @property
     def share(self) -> float | None:
-        """The share removed within 24 hours, 0 to 1; None where none can be counted yet."""
+        """Return the share removed within 24 hours, 0 to 1; None if none can be counted yet."""
         return self.in_time / self.counted if self.counted else None
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Cases by how their clock stands, and removals by partner and of all."""
+    """Cases by the standing of their clocks, and removals by partner and of all."""
 
     cases: int
     standings: Mapping[Standing, int]
@@ -49,13 +47,13 @@ class Figures:
 
 
 def figures(cases: Iterable[Case], *, now: datetime) -> Figures:
-    """Count cases and their notices, as they stand at a time; partners in alphabetical order."""
-    held = list(cases)
-    notices = [(case, sent) for case in held for sent in case.sent]
+    """Count cases and notices as of a time, with partners in alphabetical order."""
+    every = list(cases)
+    notices = [(case, sent) for case in every for sent in case.sent]
     names = sorted({sent.partner for _, sent in notices})
     return Figures(
-        cases=len(held),
-        standings=Counter(clock.standing(case, now) for case in held),
+        cases=len(every),
+        standings=Counter(case.standing(now) for case in every),
         partners={
             name: _removals([one for one in notices if one[1].partner == name], now)
             for name in names
@@ -66,13 +64,12 @@ def figures(cases: Iterable[Case], *, now: datetime) -> Figures:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What was done in a month, `2026-10`, of a hotline's zone.
+    """The steps taken in one month (`2026-10`) of a hotline's time zone.
 
-    `reports` and `cases` came in, each case with its first report; `assessed` cases were held by
-    those who decide to be illegal or not, and `illegal` of these are held so now. `sent` notices
-    were written; `removed` were told to be removed in it, whenever they were sent, `in_time` of
-    them within 24 hours after the report came in. `median` is of the time from report to removal of
-    what was removed; None where nothing was.
+    `reports` and `cases` came in; a case counts with its first report. `assessed` were assessed,
+    and `illegal` of these are illegal now. `sent` notices were written. `removed` were answered as
+    removed, whenever they were sent, and `in_time` of them within 24 hours after the report came
+    in. `median` is of the time from report to removal, None without removals.
     """
 
     month: str
@@ -87,28 +84,28 @@ class Month:
 
 
 def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
-    """Each step of cases in the month in which it was taken, the newest first; none of a month in
-    which there was nothing.
-    """
+    """Return the months in which something happened, the newest first."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    taken: defaultdict[str, list[timedelta]] = defaultdict(list)
+    durations: defaultdict[str, list[timedelta]] = defaultdict(list)
 
-    def of(at: datetime) -> str:
+    def month_of(at: datetime) -> str:
         return f"{at.astimezone(zone):%Y-%m}"
 
     for case in cases:
-        counts[of(case.received)]["cases"] += 1
+        counts[month_of(case.received)]["cases"] += 1
         for at in case.reported:
-            counts[of(at)]["reports"] += 1
+            counts[month_of(at)]["reports"] += 1
         for event in case.events:
-            if event.state == "assessed":  # once a case: later steps may leave it there
-                counts[of(event.at)].update(assessed=1, illegal=int(case.outcome == "illegal"))
+            if event.state == "assessed":  # later steps may stay in that state
+                counts[month_of(event.at)].update(
+                    assessed=1, illegal=int(case.outcome == "illegal")
+                )
                 break
         for sent in case.sent:
-            counts[of(sent.at)]["sent"] += 1
+            counts[month_of(sent.at)]["sent"] += 1
             removed = _removed(case, sent)
             if removed is not None:
-                taken[of(removed)].append(_since_report(case, removed))
+                durations[month_of(removed)].append(_since_report(case, removed))
     return tuple(
         Month(
             month=month,
@@ -117,20 +114,20 @@ def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
             assessed=counts[month]["assessed"],
             illegal=counts[month]["illegal"],
             sent=counts[month]["sent"],
-            removed=len(taken[month]),
-            in_time=sum(time <= DEADLINE for time in taken[month]),
-            median=_median(sorted(taken[month])),
+            removed=len(durations[month]),
+            in_time=sum(time <= DEADLINE for time in durations[month]),
+            median=_median(sorted(durations[month])),
         )
-        for month in sorted({*counts, *taken}, reverse=True)
+        for month in sorted({*counts, *durations}, reverse=True)
     )
 
 
 def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
-    taken = [_taken(case, sent) for case, sent in notices]
-    removed = sorted(time for time in taken if time is not None)
+    durations = [_duration(case, sent) for case, sent in notices]
+    removed = sorted(time for time in durations if time is not None)
     late = sum(
-        time is None and _owed(case) and now >= case.due
-        for (case, _), time in zip(notices, taken, strict=True)
+        time is None and _is_expected(case) and now >= case.due
+        for (case, _), time in zip(notices, durations, strict=True)
     )
     return Removals(
         sent=len(notices),
@@ -144,31 +141,27 @@ def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
 
 
 def _median(times: list[timedelta]) -> timedelta | None:
-    """The middle of times in order; of an even number, halfway between the two in the middle."""
+    """Return the middle of sorted times, or the mean of the two in the middle."""
     if not times:
         return None
     return (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
 
 
-def _taken(case: Case, sent: Sent) -> timedelta | None:
-    """From report to removal; None where the partner has not removed it."""
+def _duration(case: Case, sent: Sent) -> timedelta | None:
     removed = _removed(case, sent)
     return None if removed is None else _since_report(case, removed)
 
 
 def _since_report(case: Case, removed: datetime) -> timedelta:
-    """How long a removal took; a partner's clock may be a little behind ours."""
+    """Return how long a removal took, at least 0, since the partner's clock may be behind."""
     return max(removed - case.received, timedelta(0))
 
 
 def _removed(case: Case, sent: Sent) -> datetime | None:
-    """When a partner removed it: by its own word, or, of one that has not answered, by the word of
-    whoever closed the case as removed. That is the latest that it can have been.
-    """
+    """Return when a partner removed the item, at the latest when the case was closed as removed."""
     closed = case.state == "removed" and sent.refused is None
     return sent.removed or (case.since if closed else None)
 
 
-def _owed(case: Case) -> bool:
-    """Whether the content is still to be removed, however long ago it was asked for."""
+def _is_expected(case: Case) -> bool:
     return case.state != "withdrawn" and case.outcome != "not_illegal"

@@ -1,7 +1,6 @@
-"""Status page: how the clock of each case stands, and how fast partners remove, as one HTML page.
+"""Status page: the clock of each case and the partners' speed of removal, as one HTML page.
 
-It names cases by their references and tells nothing of what was reported: no address, no hash, no
-reason, no name of who assessed. It can hang in front of everyone.
+It shows no address, hash, reason or analyst, so it can be displayed in public.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from screener.hotline.helplines import Helpline, load, unchecked_notice
 from screener.hotline.language import html
 from screener.hotline.language.sentence import marked, why
 from screener.hotline.language.translator import Translator, translator
-from screener.hotline.model import case as clock
+from screener.hotline.language.wording import STATES, unreviewed_notice
 from screener.hotline.model.case import Case, Language, Standing
-from screener.hotline.notices.wording import STATES, unreviewed_notice
 from screener.hotline.pages.figures import Figures, Month, Removals, by_month, figures
 from screener.hotline.partners import Hotline, Partner
 from screener.reporting.pages.html import opening
@@ -34,12 +32,14 @@ _ENDED_SHOWN = 50
 _OPENING = opening("hotline page")
 
 
-def publish(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
-    """Write a file that others read, in one step. Raises HotlineError if it cannot be written, or
-    if it holds anything but the `sort`: it may be the hotline's only casebook or key.
+def publish(path: Path, data: bytes, *, kind: FileKind, mode: int) -> None:
+    """Replace a file that others read, atomically.
+
+    Raises HotlineError if it cannot be written, or if it holds anything but this `kind`: it may be
+    the hotline's only casebook or key.
     """
     try:
-        replace(path, data, sort=sort, mode=mode)
+        replace(path, data, sort=kind, mode=mode)
     except OSError as error:
         message = marked("{file} cannot be written: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error
@@ -53,34 +53,35 @@ def write_html(
     hotline: Hotline, partners: Mapping[str, Partner] | None = None,
     helplines: tuple[Helpline, ...] | None = None,
 ) -> None:  # fmt: skip
-    """Write the page, readable by its owner only; whoever opens it meanwhile sees the old one
-    whole. `partners` give the names of partners; `helplines` are those that reporters are told,
-    the package's own where left out: the page tells which of them nobody has checked. HotlineError
-    where it cannot be written, or where the file holds anything but such a page.
+    """Write the page, readable by its owner only, atomically.
+
+    `partners` give the names of partners. `helplines` are those shown to reporters (default: the
+    package's); the page warns of unchecked ones. Raises HotlineError if the page cannot be written,
+    or if the file holds anything else.
     """
-    made = page_of(
+    text = render_page(
         cases, now=now, language=language, hotline=hotline, partners=partners, helplines=helplines
     )
-    publish(Path(path), made.encode(), sort=FileKind(_OPENING, "a status page"), mode=0o600)
+    publish(Path(path), text.encode(), kind=FileKind(_OPENING, "a status page"), mode=0o600)
 
 
-def page_of(
+def render_page(
     cases: Iterable[Case], *, now: datetime, language: Language, hotline: Hotline,
     partners: Mapping[str, Partner] | None = None, helplines: tuple[Helpline, ...] | None = None,
 ) -> str:  # fmt: skip
-    """The page as a string of HTML."""
+    """Return the page as HTML."""
     say = translator(language)
-    held = sorted(cases, key=lambda case: (case.due, case.reference))
-    running = [case for case in held if clock.runs(case)]
-    ended = [case for case in held if not clock.runs(case)]
-    found = figures(held, now=now)
-    names = {one: partner.name for one, partner in (partners or {}).items()}
+    every = sorted(cases, key=lambda case: (case.due, case.reference))
+    running = [case for case in every if case.is_running]
+    ended = [case for case in every if not case.is_running]
+    numbers = figures(every, now=now)
+    names = {key: partner.name for key, partner in (partners or {}).items()}
     body = (
-        f"<p>{html.said(say('As of'))} {html.apart(say.moment(now, hotline.zone))}</p>\n"
-        + _numbers(found, say)
+        f"<p>{html.escaped(say('As of'))} {html.bdi(say.moment(now, hotline.zone))}</p>\n"
+        + _numbers(numbers, say)
         + _section(say("Cases whose clock runs"), _running(running, now, hotline, say), say)
-        + _section(say("Removal by partner"), _partners(found, names, say), say)
-        + _section(say("By month"), _months(by_month(held, zone=hotline.zone), say), say)
+        + _section(say("Removal by partner"), _partners(numbers, names, say), say)
+        + _section(say("By month"), _months(by_month(every, zone=hotline.zone), say), say)
         + _section(say("Cases that have ended"), _ended(ended, now, hotline, say), say)
         + _footer(load() if helplines is None else helplines, say)
     )
@@ -89,32 +90,32 @@ def page_of(
 
 
 def _section(title: str, body: str, say: Translator) -> str:
-    return f"<h2>{html.said(title)}</h2>\n" + (body or f"<p>{html.said(say('none'))}</p>\n")
+    return f"<h2>{html.escaped(title)}</h2>\n" + (body or f"<p>{html.escaped(say('none'))}</p>\n")
 
 
-def _numbers(found: Figures, say: Translator) -> str:
-    everyone = found.all
+def _numbers(numbers: Figures, say: Translator) -> str:
+    everyone = numbers.all
     shown = [
-        (say.number(found.standings.get("overdue", 0)), say("overdue"), "overdue"),
-        (say.number(found.standings.get("warned", 0)), say(_STANDINGS["warned"]), "warned"),
-        (say.number(found.standings.get("in_time", 0)), say("in time"), "in_time"),
+        (say.number(numbers.standings.get("overdue", 0)), say("overdue"), "overdue"),
+        (say.number(numbers.standings.get("warned", 0)), say(_STANDINGS["warned"]), "warned"),
+        (say.number(numbers.standings.get("in_time", 0)), say("in time"), "in_time"),
         (_share(everyone, say), say("removed within 24 hours"), ""),
         (_median(everyone, say), say("median time to removal"), ""),
     ]
     cells = "".join(
-        f'<div class="figure {kind}"><b>{html.said(number)}</b>'
-        f"<span>{html.said(label)}</span></div>"
+        f'<div class="figure {kind}"><b>{html.escaped(number)}</b>'
+        f"<span>{html.escaped(label)}</span></div>"
         for number, label, kind in shown
     )
     return f'<div class="figures">{cells}</div>\n'
 
 
-def _share(found: Removals, say: Translator) -> str:
-    return "–" if found.share is None else say.share(found.share)
+def _share(removals: Removals, say: Translator) -> str:
+    return "–" if removals.share is None else say.share(removals.share)
 
 
-def _median(found: Removals | Month, say: Translator) -> str:
-    return "–" if found.median is None else say.duration(found.median)
+def _median(counts: Removals | Month, say: Translator) -> str:
+    return "–" if counts.median is None else say.duration(counts.median)
 
 
 def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
@@ -124,55 +125,58 @@ def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator
         (
             html.code(case.reference),
             _time(case, now, say),
-            html.said(say(STATES[case.state])),
+            html.escaped(say(STATES[case.state])),
             when(case.received),
             when(case.due),
         )
         for case in cases
     ]
-    return html.table(map(html.said, heads), rows) if rows else ""
+    return html.table(map(html.escaped, heads), rows) if rows else ""
 
 
 def _when(now: datetime, hotline: Hotline, say: Translator) -> Callable[[datetime], str]:
-    """How a time stands in a table: its zone is told above, unless clocks were changed since."""
-    return lambda at: html.apart(say.moment(at, hotline.zone, beside=now))
+    """Return a formatter of times that omits the zone if its offset is that of `now`."""
+    return lambda at: html.bdi(say.moment(at, hotline.zone, beside=now))
 
 
 def _time(case: Case, now: datetime, say: Translator) -> str:
-    """What is left, or by how much it is late; its colour never says it alone."""
-    how = clock.standing(case, now)
-    length = html.apart(say.duration(clock.remaining(case, now)))
+    how = case.standing(now)
+    length = html.bdi(say.duration(case.remaining(now)))
     message = say("overdue by {time}") if how == "overdue" else say("{time} left")
-    return f'<span class="tag {how}">{html.filled(message, time=length)}</span>'
+    return f'<span class="tag {how}">{html.fill(message, time=length)}</span>'
 
 
-def _partners(found: Figures, names: Mapping[str, str], say: Translator) -> str:
+def _partners(numbers: Figures, names: Mapping[str, str], say: Translator) -> str:
     heads = (
         say("Partner"), say("Notices"), say("Acknowledged"), say("Removed"), say("Refused"),
         say("Removed within 24 hours"), say("Median time to removal"),
     )  # fmt: skip
     rows = [
-        (html.isolated(names.get(one, one)), *_removals(some, say))
-        for one, some in found.partners.items()
+        (html.isolated(names.get(key, key)), *_removals(removals, say))
+        for key, removals in numbers.partners.items()
     ]
     if not rows:
         return ""
     rows.append(
-        (f'<span class="strong">{html.said(say("all"))}</span>', *_removals(found.all, say))
+        (f'<span class="strong">{html.escaped(say("all"))}</span>', *_removals(numbers.all, say))
     )
     hint = say(
         "Counted from when the report was received. The share is of notices that were removed or"
         " are past due; the median is of what was removed."
     )
-    return html.table(map(html.said, heads), rows) + f"<p>{html.said(hint)}</p>\n"
+    return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
 
 
-def _removals(some: Removals, say: Translator) -> tuple[str, ...]:
-    share = html.said(_share(some, say))
-    if some.share is not None:
-        share += f" ({html.said(_part(some.in_time, some.counted, say))})"
-    numbers = (some.sent, some.acknowledged, some.removed, some.refused)
-    return (*(html.said(say.number(n)) for n in numbers), share, html.said(_median(some, say)))
+def _removals(removals: Removals, say: Translator) -> tuple[str, ...]:
+    share = html.escaped(_share(removals, say))
+    if removals.share is not None:
+        share += f" ({html.escaped(_part(removals.in_time, removals.counted, say))})"
+    numbers = (removals.sent, removals.acknowledged, removals.removed, removals.refused)
+    return (
+        *(html.escaped(say.number(n)) for n in numbers),
+        share,
+        html.escaped(_median(removals, say)),
+    )
 
 
 def _part(part: int, whole: int, say: Translator) -> str:
@@ -192,9 +196,9 @@ def _months(months: Iterable[Month], say: Translator) -> str:
         rows.append(
             (
                 html.isolated(one.month),
-                *(html.said(say.number(n)) for n in numbers),
-                html.said(in_time),
-                html.said(_median(one, say)),
+                *(html.escaped(say.number(n)) for n in numbers),
+                html.escaped(in_time),
+                html.escaped(_median(one, say)),
             )
         )
     if not rows:
@@ -203,7 +207,7 @@ def _months(months: Iterable[Month], say: Translator) -> str:
         "Each step counts in the month in which it was taken. The share and the median are of what"
         " was removed in the month, counted from when the report was received."
     )
-    return html.table(map(html.said, heads), rows) + f"<p>{html.said(hint)}</p>\n"
+    return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
 
 
 def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
@@ -213,7 +217,7 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) 
     rows = [
         (
             html.code(case.reference),
-            html.said(say(STATES[case.state])),
+            html.escaped(say(STATES[case.state])),
             when(case.received),
             when(case.since),
         )
@@ -223,11 +227,13 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) 
         return ""
     more = len(ended) - len(rows)
     rest = say.plural("and {n} more case", "and {n} more cases", more) if more else ""
-    return html.table(map(html.said, heads), rows) + (f"<p>{html.said(rest)}</p>\n" if rest else "")
+    return html.table(map(html.escaped, heads), rows) + (
+        f"<p>{html.escaped(rest)}</p>\n" if rest else ""
+    )
 
 
 def _footer(helplines: tuple[Helpline, ...], say: Translator) -> str:
-    told = say("This page names no address, no picture and no person.")
+    note = say("This page names no address, no picture and no person.")
     warnings = (unreviewed_notice(say), unchecked_notice(helplines, say))
-    notes = "".join(f'<p class="note">{html.said(one)}</p>\n' for one in warnings if one)
-    return f"<footer><p>{html.said(told)}</p>\n{notes}</footer>\n"
+    notes = "".join(f'<p class="note">{html.escaped(one)}</p>\n' for one in warnings if one)
+    return f"<footer><p>{html.escaped(note)}</p>\n{notes}</footer>\n"

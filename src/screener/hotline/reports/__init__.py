@@ -1,1 +1,1 @@
-"""Reports from the public: made, sealed, opened."""
+"""Reports from the public: created, sealed, opened, and their status file."""

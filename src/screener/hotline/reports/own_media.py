@@ -1,20 +1,20 @@
-"""Hashing pictures and clips for a hotline: of every kind, in a worker process that is confined.
+"""Hash pictures and clips for a hotline, by every kind, in a confined worker process.
 
-Used on the reporter's own computer, and by an analyst for the hotline's own hashes. What comes back
-is hashes; nothing of a picture is kept, and no name, size or time of its file.
+Reporters and analysts use it. Nothing but hashes comes back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
+from types import MappingProxyType
 from typing import ClassVar
 
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
+from screener.hotline.language.sentence import marked
 from screener.hotline.model.report import REGIONS, Item
-from screener.hotline.notices.wording import UNHASHED
 from screener.media.archives.archive import Budget
 from screener.media.files.sniff import CONTAINERS
 from screener.screening.input import vpdq
@@ -23,43 +23,60 @@ from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import Located
 from screener.screening.policy import Policy
 
-_SECONDS = 600.0  # for one file: a reporter waits for a long clip, and has nobody behind them
+_SECONDS = 600.0  # for one file: a reporter can wait for a long clip
 _STILL = tuple(kind for kind in KINDS.values() if kind.computed and not kind.video)
-# Of the frames of a clip: the kind that lists of pictures are compared by. The other kinds are of
-# stills, and would make a report of a clip some ten times as long.
+# Frames of a clip are hashed by PDQ only: other kinds would make the report ten times as long.
 _MOVING = tuple(kind for kind in _STILL if kind.digest or kind.name == "pdq")
 
+# Sentences for the reasons of a MediaError.
+_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "undecodable": marked("no picture can be read from it"),
+        "truncated": marked("it is cut short"),
+        "unsupported": marked("it is of no type that can be read"),
+        "too_large": marked("it is too large"),
+        "too_little_detail": marked("it shows too little"),
+        "not_comparable": marked("nothing of it can be compared"),
+        "encrypted": marked("it is encrypted"),
+        "no_video": marked("there are no pictures in it"),
+        "empty": marked("it is empty"),
+        "timeout": marked("it takes too long"),
+        "crashed": marked("the program that reads it has crashed"),
+        "unreadable": marked("it cannot be opened"),
+    }
+)
 
 FilePath = str | PathLike[str]
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """A file that could not be hashed, by its place among those given, and why."""
+class HashingFailure:
+    """A file that could not be hashed, by its index among those passed in, and why."""
 
-    place: int
+    index: int
     error: MediaError
 
     @property
     def why(self) -> str:
-        """Why, as a sentence, where there is one for it."""
-        return UNHASHED.get(self.error.reason, self.error.reason)
+        """Return why, as a sentence if there is one."""
+        return _REASONS.get(self.error.reason, self.error.reason)
 
 
 @dataclass(frozen=True)
-class _Making:
-    """What the worker does; it is sent to it once."""
+class HashTask:
+    """The task of the worker process: how it hashes one file."""
 
     tells: ClassVar = ()
     kinds: ClassVar = _STILL
 
     policy: Policy
 
-    def visit(self) -> _Making:
+    def visit(self) -> HashTask:
+        """Return the task itself, which holds no open file."""
         return self
 
     def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed:
-        """Hash a file by all kinds, and a clip's frames as one value besides."""
+        """Hash a file by all kinds, and a clip's frames also as one vPDQ value."""
         if way is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
             return hash_item(target.path, policy=self.policy, kinds=kinds)
@@ -68,46 +85,48 @@ class _Making:
             rest = [kind for kind in self.kinds if kind not in _MOVING]
             more = hash_item(target.path, policy=self.policy, kinds=rest)
             return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
-        made, trouble = vpdq.compute(target.path)
-        whole = () if made is None else (Located(made),)
-        return replace(hashed, hashes=(*hashed.hashes, *whole), trouble=hashed.trouble or trouble)
+        value, trouble = vpdq.compute(target.path)
+        clip = () if value is None else (Located(value),)
+        return replace(hashed, hashes=(*hashed.hashes, *clip), trouble=hashed.trouble or trouble)
 
 
-def make(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
-    """The items that files make, and which files make none.
+def hash_files(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
+    """Return an Item for each file, and the files that could not be hashed.
 
-    Each is opened in a worker process, which may crash, hang or run out of memory at the cost of
-    that file. One that is damaged counts as far as it decodes, if a picture of it does. A script
-    that calls this guards its main part by `if __name__ == "__main__":`.
+    A damaged file counts if a picture of it decodes. Each is opened in a worker process, so a
+    script guards its main part by `if __name__ == "__main__":`.
     """
-    return _make(paths, damaged=True)
+    return _hash_all(paths, damaged=True)
 
 
-def make_whole(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
-    """As `make`, of whole files only: of one that is damaged or cut short, what there is may show
-    something else than it did, and is not to be confirmed.
+def hash_intact_files(
+    paths: Sequence[FilePath],
+) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
+    """Do as `hash_files`, but fail for damaged files.
+
+    A damaged file may show something else than the original, and must not be confirmed.
     """
-    return _make(paths, damaged=False)
+    return _hash_all(paths, damaged=False)
 
 
-def _make(
+def _hash_all(
     paths: Sequence[FilePath], *, damaged: bool
-) -> tuple[tuple[Item, ...], tuple[Trouble, ...]]:
+) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     if not paths:
         return (), ()
     from screener.scanning.workers.pool import each
 
     items: list[Item] = []
-    troubles: list[Trouble] = []
-    making = _Making(Policy(seconds=_SECONDS))
-    for place, hashed in enumerate(each(making, map(str, paths), jobs=1)):
-        item = _item(hashed)
+    failures: list[HashingFailure] = []
+    task = HashTask(Policy(seconds=_SECONDS))
+    for index, hashed in enumerate(each(task, map(str, paths), jobs=1)):
+        item = item_from(hashed)
         if item is not None and (damaged or hashed.trouble is None):
             items.append(item)
         else:
             error = hashed.trouble or MediaError("undecodable", "no picture in it")
-            troubles.append(Trouble(place, error))
-    return tuple(items), tuple(troubles)
+            failures.append(HashingFailure(index, error))
+    return tuple(items), tuple(failures)
 
 
 def _moves(hashed: Hashed) -> bool:
@@ -115,21 +134,19 @@ def _moves(hashed: Hashed) -> bool:
     return media is not None and (media.type in CONTAINERS or media.frames > 1)
 
 
-def _item(hashed: Hashed) -> Item | None:
-    """What is told of a file; None where no picture of it could be hashed."""
-    kept = tuple(_told(one) for one in _shown(hashed.hashes))
-    if hashed.media is None or not any(one.hash.kind.perceptual for one in kept):
+def item_from(hashed: Hashed) -> Item | None:
+    """Return the item of a hashed file, or None if no picture of it was hashed."""
+    hashes = tuple(_rounded(one) for one in _shown(hashed.hashes))
+    if hashed.media is None or not any(one.hash.kind.perceptual for one in hashes):
         return None
-    return Item(hashed.media.type, _moves(hashed), kept)
+    return Item(hashed.media.type, _moves(hashed), hashes)
 
 
 def _shown(hashes: Iterable[Located]) -> Iterable[Located]:
-    """Those of what is shown: a thumbnail, or what is appended to a file, may be another picture,
-    such as the one before it was cut.
-    """
+    """Yield the hashes of visible frames; a thumbnail or appended file may be another picture."""
     return (one for one in hashes if one.part_kind == "frame" and one.region in REGIONS)
 
 
-def _told(one: Located) -> Located:
+def _rounded(one: Located) -> Located:
     times = tuple(round(time, 3) for time in one.again)
     return one._replace(time=round(one.time, 3), again=times)

@@ -1,7 +1,7 @@
-"""Telltales: what in a note may tell who somebody is. Warned of, never changed, never kept.
+"""Find words in a note that may identify a person. The note is neither changed nor stored.
 
-Arabic, also that of Morocco in Latin letters, French and English; digits of any script. It finds
-what is usual, and misses what is not: a note without a warning may still tell.
+It knows Arabic (also Moroccan in Latin letters), French and English, and digits of any script. It
+finds what is usual; a note without a finding may still identify somebody.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 
 Kind = Literal["name", "phone", "email"]
 
-# Signs that are not seen, and that may stand between the letters of what is looked for.
+# Invisible characters that may stand between letters.
 _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _MARKS = re.compile("[\u064b-\u0652\u0640]")  # vowels and lengthening of Arabic
 _AT = r"(?:@|\s*[\[({]\s*(?:at|a|arobase|chez)\s*[\])}]\s*|\s+(?:at|arobase|آت|أت)\s+)"
@@ -49,27 +49,27 @@ _PAIR = re.compile(
 
 
 @dataclass(frozen=True)
-class Telltale:
-    """What may tell who somebody is: its kind, and the words as they stand in the note."""
+class Finding:
+    """Words of a note that may identify a person, and their kind."""
 
     kind: Kind
     words: str
 
 
-def find(note: str) -> tuple[Telltale, ...]:
-    """What a note says that may tell who somebody is, each once, in the order of the note."""
+def find(note: str) -> tuple[Finding, ...]:
+    """Return what may identify a person, each once, in the order of the note."""
     text = _plain(note)
-    found: list[tuple[int, Telltale]] = []
+    found: list[tuple[int, Finding]] = []
     taken: list[tuple[int, int]] = []
     for kind, start, end in (*_emails(text), *_phones(text), *_names(text)):
         if all(end <= before or start >= behind for before, behind in taken):
             taken.append((start, end))
-            found.append((start, Telltale(kind, " ".join(text[start:end].split()))))
+            found.append((start, Finding(kind, " ".join(text[start:end].split()))))
     return tuple(dict.fromkeys(one for _, one in sorted(found, key=lambda pair: pair[0])))
 
 
 def _plain(note: str) -> str:
-    """The note with Western digits, without what is not seen; letters stay what they are."""
+    """Return the note in NFC with Western digits and without invisible characters."""
     text = _MARKS.sub("", _UNSEEN.sub("", unicodedata.normalize("NFC", note)))
     return "".join(
         str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in text
@@ -95,7 +95,7 @@ def _names(text: str) -> Iterator[tuple[Kind, int, int]]:
             yield "name", *match.span("name")
     given = _given_names()
     for match in _PAIR.finditer(text):
-        # The first word of a sentence has a capital anyhow.
+        # The first word of a sentence has a capital anyway.
         if not _begins(text, match.start()) or match.group().split()[0].casefold() in given:
             yield "name", *match.span("name")
     for match in re.finditer(_WORD, text):
@@ -108,15 +108,12 @@ def _names(text: str) -> Iterator[tuple[Kind, int, int]]:
 
 @cache
 def _given_names() -> frozenset[str]:
-    """Given names that many people in Morocco, France and Britain have; of the Arabic ones only
-    those that are seldom another word.
-    """
+    """Return common given names of Morocco, France and Britain that are seldom another word."""
     return frozenset(
         files("screener.hotline.reports").joinpath("given_names.txt").read_text("utf-8").split()
     )
 
 
 def _begins(text: str, at: int) -> bool:
-    """Whether a sentence begins there."""
     before = text[:at].rstrip()
     return not before or before[-1] in ".!?؟…:\n" or "\n" in text[len(before) : at]

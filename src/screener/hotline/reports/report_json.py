@@ -1,7 +1,7 @@
-"""A report as the JSON that is sealed: as it is written, and as it is read again.
+"""The JSON of a report: written before it is sealed, read after it is opened.
 
-Reading trusts nothing: whoever has the public key can seal what they please. What is not exactly a
-report is refused with a sentence, and what it holds is bounded before it is looked at.
+Reading trusts nothing, since anybody with the public key can seal anything. Whatever is not exactly
+a report is refused with a sentence. Sizes are checked before contents.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from screener.hotline.model.report import (
     Report,
     Withdrawal,
 )
-from screener.hotline.reports.sealed import Unsealable
+from screener.hotline.reports.sealed import UnsealError
 from screener.screening.input.located_hash import Located
 
 _REPORT = "screener-report/1"
@@ -43,54 +43,54 @@ _TYPE = re.compile(r"(?:application|audio|image|video)/[a-z0-9.+-]{1,40}", re.AS
 _LARGEST = 10_000_000.0  # seconds or frames
 
 
-def encode(said: Report | Withdrawal) -> bytes:
-    """A report or withdrawal as it is sealed."""
-    if isinstance(said, Withdrawal):
-        facts: dict[str, Any] = {"schema": _WITHDRAWAL, "withdrawal": _text(said.shown)}
+def encode(report: Report | Withdrawal) -> bytes:
+    """Return a report or withdrawal as JSON."""
+    if isinstance(report, Withdrawal):
+        facts: dict[str, Any] = {"schema": _WITHDRAWAL, "withdrawal": _text(report.token)}
     else:
         facts = {
             "schema": _REPORT,
-            "reference": said.reference,
-            "day": said.day.isoformat(),
-            "language": said.language,
-            "country": said.country,
-            "status_key": _text(said.status_key),
-            "proof": _text(said.proof),
-            "addresses": list(said.addresses),
-            "note": said.note,
-            "items": [_item_facts(item) for item in said.items],
+            "reference": report.reference,
+            "day": report.day.isoformat(),
+            "language": report.language,
+            "country": report.country,
+            "status_key": _text(report.status_key),
+            "proof": _text(report.proof),
+            "addresses": list(report.addresses),
+            "note": report.note,
+            "items": [_item_facts(item) for item in report.items],
         }
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def decode(content: bytes) -> Report | Withdrawal:
-    """Read what was sealed; Unsealable where it is not exactly a report or a withdrawal."""
+    """Read a report or withdrawal. Raises UnsealError if it is not exactly one."""
     try:
-        facts = json.loads(content, parse_constant=_no_number)
+        facts = json.loads(content, parse_constant=_reject_constant)
         if not isinstance(facts, dict):
-            raise Unsealable(marked("it is no report"))
+            raise UnsealError(marked("it is no report"))
         schema = facts.get("schema")
         if schema == _WITHDRAWAL:
             return Withdrawal(_bytes(facts, "withdrawal", 32))
         if schema != _REPORT:
-            raise Unsealable(marked("it is of another version than this one reads, or no report"))
+            raise UnsealError(marked("it is no report, or of another version"))
         return _report(facts)
     except (ValueError, RecursionError, OverflowError):
-        raise Unsealable(marked("what it holds cannot be read")) from None
+        raise UnsealError(marked("its contents cannot be read")) from None
 
 
 def _report(facts: Mapping[str, Any]) -> Report:
     reference = _string(facts, "reference", 32)
     if not _REFERENCE.fullmatch(reference):
-        raise Unsealable(marked("its reference is none"))
+        raise UnsealError(marked("its reference is invalid"))
     language = _language(facts)
     country = facts.get("country")
     if country is not None and not (isinstance(country, str) and _COUNTRY.fullmatch(country)):
-        raise Unsealable(marked("its country is none"))
+        raise UnsealError(marked("its country is invalid"))
     addresses = _addresses(facts)
     items = _items(facts)
     if not addresses and not any(item.hashes for item in items):
-        raise Unsealable(marked("it reports nothing"))
+        raise UnsealError(marked("it reports nothing"))
     return Report(
         reference,
         date.fromisoformat(_string(facts, "day", 10)),
@@ -108,43 +108,40 @@ def _language(facts: Mapping[str, Any]) -> Language:
     for one in LANGUAGES:
         if one == facts.get("language"):
             return one
-    raise Unsealable(marked("its language is none of those there are"))
+    raise UnsealError(marked("its language is not supported"))
 
 
 def _addresses(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The addresses, each once."""
-    found = [
-        _string({"address": one}, "address", LONGEST_ADDRESS)
-        for one in _list(facts, "addresses", MOST_ADDRESSES)
+    addresses = [
+        _string({"address": value}, "address", LONGEST_ADDRESS)
+        for value in _list(facts, "addresses", MOST_ADDRESSES)
     ]
-    if any(map(is_picture, found)):
-        raise Unsealable(THE_PICTURE)  # which would go on into the case and its notices
-    return tuple(dict.fromkeys(found))
+    if any(map(is_picture, addresses)):
+        raise UnsealError(THE_PICTURE)  # it would go into the case and its notices
+    return tuple(dict.fromkeys(addresses))
 
 
 def _items(facts: Mapping[str, Any]) -> tuple[Item, ...]:
-    """The items, of which the hashes are counted before one is read."""
-    found = _list(facts, "items", MOST_ITEMS)
-    counts = [len(_list(_table(one), "hashes", MOST_HASHES)) for one in found]
+    """Read the items. The hashes are counted before any is read."""
+    tables = list(map(_table, _list(facts, "items", MOST_ITEMS)))
+    counts = [len(_list(table, "hashes", MOST_HASHES)) for table in tables]
     if sum(counts) > MOST_HASHES:
-        raise Unsealable(marked("it has more than {most} hashes", most=MOST_HASHES))
-    items = tuple(_item(_table(one)) for one in found)
+        raise UnsealError(marked("it has more than {most} hashes", most=MOST_HASHES))
+    items = tuple(map(_item, tables))
     if sum(len(item.upright) for item in items) > MOST_UPRIGHT:
-        raise Unsealable(
-            marked("it has more than {most} hashes of what is upright", most=MOST_UPRIGHT)
-        )
+        raise UnsealError(marked("it has more than {most} upright hashes", most=MOST_UPRIGHT))
     if sum(len(one.again) for item in items for one in item.hashes) > MOST_TIMES:
-        raise Unsealable(marked("it has more than {most} times", most=MOST_TIMES))
+        raise UnsealError(marked("it has more than {most} times", most=MOST_TIMES))
     return items
 
 
 def _item(facts: Mapping[str, Any]) -> Item:
     kind = facts.get("type")
     if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
-        raise Unsealable(marked("the type of an item is none"))
+        raise UnsealError(marked("the type of an item is invalid"))
     moving = facts.get("moving")
     if not isinstance(moving, bool):
-        raise Unsealable(marked("it does not say whether an item moves"))
+        raise UnsealError(marked("it does not say whether an item moves"))
     return Item(kind, moving, tuple(map(_located, facts["hashes"])))
 
 
@@ -171,73 +168,75 @@ def _item_facts(item: Item) -> dict[str, Any]:
 
 def _located(row: Any) -> Located:
     if not isinstance(row, list) or len(row) != 9:
-        raise Unsealable(marked("a hash of it has not the fields that a hash has"))
+        raise UnsealError(marked("a hash in it does not have the fields of a hash"))
     kind, value, quality, detail, orientation, region, part, time, again = row
-    found = KINDS.get(kind) if isinstance(kind, str) else None
-    if found is None or not found.computed:
-        raise Unsealable(marked("it has a hash of a kind that a reporter's computer does not make"))
+    hash_kind = KINDS.get(kind) if isinstance(kind, str) else None
+    if hash_kind is None or not hash_kind.computed:
+        raise UnsealError(
+            marked("it has a hash of a kind that a reporter's computer does not make")
+        )
     scores = (quality, detail)
-    most = 100 if found.perceptual else -1  # a digest says nothing of what is shown
-    if not all(score is None or _whole(score, most) for score in scores):
-        raise Unsealable(marked("a hash of it has a quality that is none"))
-    if not isinstance(again, list) or not all(map(_seconds, [time, *again])):
-        raise Unsealable(marked("a hash of it has a time that is none"))
+    most = 100 if hash_kind.perceptual else -1  # digests have no quality
+    if not all(score is None or _is_whole(score, most) for score in scores):
+        raise UnsealError(marked("a hash in it has an invalid quality"))
+    if not isinstance(again, list) or not all(map(_is_time, [time, *again])):
+        raise UnsealError(marked("a hash in it has an invalid time"))
     if not (
-        _whole(orientation, len(ORIENTATIONS) - 1)
-        and _whole(region, len(REGIONS) - 1)
-        and _whole(part, int(_LARGEST))
+        _is_whole(orientation, len(ORIENTATIONS) - 1)
+        and _is_whole(region, len(REGIONS) - 1)
+        and _is_whole(part, int(_LARGEST))
     ):
-        raise Unsealable(marked("a hash of it has a place that is none"))
+        raise UnsealError(marked("a hash in it has an invalid place"))
     try:
-        made = Hash(found, _bytes({"value": value}, "value", None), quality)
+        value = Hash(hash_kind, _bytes({"value": value}, "value", None), quality)
     except HashError:
-        raise Unsealable(marked("it has a {kind} that is none", kind=found.name)) from None
+        raise UnsealError(marked("it has an invalid {kind}", kind=hash_kind.name)) from None
     return Located(
-        made, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
+        value, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
         detail=detail, again=tuple(map(float, again)),
     )  # fmt: skip
 
 
-def _whole(found: object, most: int) -> bool:
-    return type(found) is int and 0 <= found <= most
+def _is_whole(value: object, most: int) -> bool:
+    return type(value) is int and 0 <= value <= most
 
 
-def _seconds(found: object) -> bool:
-    # A comparison, which an integer of any size bears, as a float does that is no number.
-    return isinstance(found, int | float) and type(found) is not bool and 0 <= found <= _LARGEST
+def _is_time(value: object) -> bool:
+    # Comparing works for integers of any size and is false for NaN.
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= _LARGEST
 
 
-def _table(found: object) -> Mapping[str, Any]:
-    if not isinstance(found, dict):
-        raise Unsealable(marked("an item of it is none"))
-    return found
+def _table(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise UnsealError(marked("an item in it is invalid"))
+    return value
 
 
 def _list(facts: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
-    found = facts.get(name)
-    if not isinstance(found, list):
-        raise Unsealable(marked("it has no {field}", field=name))
-    if len(found) > most:
-        raise Unsealable(marked("it has more than {most} {field}", most=most, field=name))
-    return found
+    value = facts.get(name)
+    if not isinstance(value, list):
+        raise UnsealError(marked("it has no {field}", field=name))
+    if len(value) > most:
+        raise UnsealError(marked("it has more than {most} {field}", most=most, field=name))
+    return value
 
 
 def _string(facts: Mapping[str, Any], name: str, longest: int) -> str:
-    found = facts.get(name)
-    if not isinstance(found, str) or len(found) > longest:
-        raise Unsealable(marked("its {field} is missing or too long", field=name))
-    found.encode("utf-8")  # a lone surrogate, which no file can hold, is a ValueError
-    return found
+    value = facts.get(name)
+    if not isinstance(value, str) or len(value) > longest:
+        raise UnsealError(marked("its {field} is missing or too long", field=name))
+    value.encode("utf-8")  # a lone surrogate, which no file can hold, is a ValueError
+    return value
 
 
 def _bytes(facts: Mapping[str, Any], name: str, size: int | None) -> bytes:
-    found = facts.get(name)
+    value = facts.get(name)
     try:
-        value = base64.b64decode(found if isinstance(found, str) else "", validate=True)
+        value = base64.b64decode(value if isinstance(value, str) else "", validate=True)
     except binascii.Error:
         value = b""
     if not value or (size is not None and len(value) != size):
-        raise Unsealable(marked("its {field} is missing or has the wrong length", field=name))
+        raise UnsealError(marked("its {field} is missing or has the wrong length", field=name))
     return value
 
 
@@ -245,5 +244,5 @@ def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _no_number(text: str) -> float:
+def _reject_constant(text: str) -> float:
     raise ValueError(f"{len(text)} letters in the place of a number")

@@ -1,7 +1,7 @@
-"""Reporting: what a reporter does on their own computer; nothing of it touches a network.
+"""Create and withdraw a report on the reporter's own computer, without network access.
 
-made = reporting.create("report.sealed", key="hotline.pub", addresses=["https://…"])
-print(made.secret.text)
+created = reporting.create("report.sealed", key="hotline.pub", addresses=["https://…"])
+print(created.secret.text)
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from os import PathLike
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline import arguments
 from screener.hotline.language.sentence import marked
 from screener.hotline.model.addresses import checked
 from screener.hotline.model.case import LANGUAGES, Language
@@ -27,26 +26,22 @@ from screener.hotline.model.report import (
     Report,
     Withdrawal,
 )
-from screener.hotline.reports import own_media
-from screener.hotline.reports import personal_data as telltales
-from screener.hotline.reports.own_media import Trouble
-from screener.hotline.reports.personal_data import Telltale
-from screener.hotline.reports.report_json import decode
-from screener.hotline.reports.report_json import encode as encoded
-from screener.hotline.reports.sealed import Secret, Unsealable, proof, public_key, seal, write_new
+from screener.hotline.reports import own_media, personal_data
+from screener.hotline.reports.own_media import HashingFailure
+from screener.hotline.reports.personal_data import Finding
+from screener.hotline.reports.report_json import decode, encode
+from screener.hotline.reports.sealed import Secret, UnsealError, proof, public_key, seal, write_new
 
 FilePath = str | PathLike[str]
 
 
 @dataclass(frozen=True)
-class Made:
-    """A report that was written: the secret to keep, what in the note may tell who somebody is, and
-    which of the pictures could not be hashed and are not in it.
-    """
+class CreatedReport:
+    """The secret of a written report, words that may identify a person, and failed files."""
 
     secret: Secret
-    telltales: tuple[Telltale, ...] = ()
-    troubles: tuple[Trouble, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    failures: tuple[HashingFailure, ...] = ()
 
 
 def create(
@@ -59,68 +54,65 @@ def create(
     language: Language = "en",
     country: str | None = None,
     day: date | None = None,
-) -> Made:
+) -> CreatedReport:
     """Write a report to the hotline whose public key is in the file `key`.
 
-    Addresses where the content was seen suffice; nobody should download anything. `my_images` are
-    pictures and clips of the reporter, of which hashes are made here, and of which nothing else
-    goes into the report. `country` is that of ISO 3166-1 (`MA`); `day` is today's unless given.
+    Addresses of the content suffice; nobody should download anything. `my_images` are pictures and
+    clips of the reporter, of which only hashes go into the report. `country` is an ISO 3166-1 code
+    (`MA`); `day` is today by default.
 
-    Nothing in the file, its length or its time tells the reporter: see docs/hotline.md. Raises
-    HotlineError, and then nothing is written. A script that gives `my_images` guards its main part
-    by `if __name__ == "__main__":`, since they are opened in a process of their own.
+    Nothing in the file, its length or its time identifies the reporter: see docs/hotline.md. Raises
+    HotlineError, and then writes nothing. A script that passes `my_images` guards its main part by
+    `if __name__ == "__main__":`, since they are opened in a process of their own.
     """
-    whose = public_key(key)
-    addresses = arguments.several("addresses", addresses)
-    my_images = arguments.several("pictures", my_images)
-    arguments.check("a note", note, str)
-    if country is not None:
-        arguments.check("a country", country, str)
-    if day is not None:
-        arguments.check_day(day)
-    # A terminal of another encoding hands over bytes of which Python makes what no file can hold.
+    recipient = public_key(key)
+    _check_list("addresses", addresses)
+    _check_list("my_images", my_images)
+    day = _checked_day(day)
+    # Bytes that a terminal passes in another encoding become surrogates, which UTF-8 cannot hold.
     note = re.sub("[\ud800-\udfff]", "\ufffd", note)
     _check(addresses, my_images, note, language, country)
-    kept = tuple(dict.fromkeys(map(checked, addresses)))
-    items, troubles = own_media.make(my_images)
-    if not kept and not items:
-        if troubles:
-            file, why = Path(my_images[troubles[0].place]).name, troubles[0].why
-            raise HotlineError(marked("{file} cannot be hashed: {reason}"), file=file, reason=why)
-        raise HotlineError(marked("a report needs an address, or a picture that can be hashed"))
+    addresses = tuple(dict.fromkeys(map(checked, addresses)))
+    items, failures = own_media.hash_files(my_images)
+    if not addresses and not items:
+        raise _nothing_to_report(my_images, failures)
     secret = Secret.make()
     report = Report(
         secrets.token_hex(16),
-        datetime.now(UTC).date() if day is None else day,
+        day,
         language,
         secret.status_key,
         proof(secret.withdrawal),
         country,
-        kept,
+        addresses,
         note,
         items,
     )
-    content = encoded(report)
-    try:
-        decode(content)  # the hotline would refuse it, and could tell nobody
-    except Unsealable:
-        message = marked("this is more than one report holds: make several of it")
-        raise HotlineError(message) from None
-    _write(Path(path), seal(content, whose), report.day)
-    found = telltales.find("\n".join((note, *kept)) if note else "\n".join(kept))
-    return Made(secret, found, troubles)
+    _write(Path(path), seal(_encode_checked(report), recipient), day)
+    findings = personal_data.find("\n".join((note, *addresses) if note else addresses))
+    return CreatedReport(secret, findings, failures)
 
 
 def withdraw(path: FilePath, *, key: FilePath, secret: Secret, day: date | None = None) -> None:
-    """Write what takes a report back, to be handed to the hotline as the report was.
+    """Write a withdrawal, to be handed to the hotline as the report was.
 
-    It looks like a report: nobody but the hotline can tell which it is, nor of which report.
+    It looks like a report: only the hotline can tell which it is, and of which report.
     """
-    arguments.check("a secret", secret, Secret)
-    if day is not None:
-        arguments.check_day(day)
-    sealed = seal(encoded(Withdrawal(secret.withdrawal)), public_key(key))
-    _write(Path(path), sealed, datetime.now(UTC).date() if day is None else day)
+    day = _checked_day(day)
+    sealed = seal(encode(Withdrawal(secret.withdrawal)), public_key(key))
+    _write(Path(path), sealed, day)
+
+
+def _check_list(name: str, values: object) -> None:
+    if isinstance(values, str | bytes | PathLike):  # each letter would become an address
+        raise TypeError(f"{name} must be a list; wrap a single one as [value]")
+
+
+def _checked_day(day: date | None) -> date:
+    """Return the day, today by default. Raises TypeError for a time, which is too precise."""
+    if isinstance(day, datetime):
+        raise TypeError("day must be a date, not a datetime")
+    return datetime.now(UTC).date() if day is None else day
 
 
 def _check(
@@ -132,7 +124,9 @@ def _check(
 ) -> None:
     if len(addresses) > MOST_ADDRESSES or len(my_images) > MOST_ITEMS:
         raise HotlineError(
-            marked("a report holds {addresses} addresses and {pictures} pictures: make several"),
+            marked(
+                "a report has at most {addresses} addresses and {pictures} pictures: make several"
+            ),
             addresses=MOST_ADDRESSES,
             pictures=MOST_ITEMS,
         )
@@ -144,11 +138,31 @@ def _check(
     if country is not None and not (
         len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
     ):
-        raise HotlineError(marked("a country is told by two letters, such as MA"))
+        raise HotlineError(marked("a country is two letters, such as MA"))
+
+
+def _nothing_to_report(
+    my_images: Sequence[FilePath], failures: Sequence[HashingFailure]
+) -> HotlineError:
+    if not failures:
+        return HotlineError(marked("a report needs an address, or a picture that can be hashed"))
+    file = Path(my_images[failures[0].index]).name
+    message = marked("{file} cannot be hashed: {reason}")
+    return HotlineError(message, file=file, reason=failures[0].why)
+
+
+def _encode_checked(report: Report) -> bytes:
+    """Return a report as JSON. Raises HotlineError if the hotline would refuse it."""
+    content = encode(report)
+    try:
+        decode(content)
+    except UnsealError:
+        raise HotlineError(marked("this is too much for one report: make several")) from None
+    return content
 
 
 def _write(path: Path, data: bytes, day: date) -> None:
     write_new(path, data)
-    # A file's own time would tell when in the day it was made, wherever it is handed on with it.
+    # The file's own time would show the time of day.
     begin = datetime.combine(day, time(), UTC).timestamp()
     os.utime(path, (begin, begin))

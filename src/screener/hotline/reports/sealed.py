@@ -1,7 +1,6 @@
-"""Sealed files: what a reporter hands to a hotline, encrypted to its public key and of few lengths.
+"""Sealed files: a report encrypted to a hotline's public key, in one of two lengths.
 
-A NaCl sealed box: only the holder of the hotline's secret key opens it, and two of the same content
-have nothing in common but their first line. docs/hotline.md says what an onlooker still learns.
+A NaCl sealed box. docs/hotline.md lists what an onlooker still learns.
 """
 
 from __future__ import annotations
@@ -9,8 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import hashlib
 import os
-from dataclasses import dataclass
+import secrets
+import unicodedata
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,63 +24,74 @@ from screener.system.installation import install
 
 if TYPE_CHECKING:
     from nacl.public import PrivateKey, PublicKey
-import hashlib
-import secrets
-import unicodedata
-from dataclasses import field
 
-_BYTES = 20
-_CHECK = 5  # bytes in base32: eight characters more, so that a slip is told
+MAGIC = b"screener-sealed/1\n"
+# Padded content has one of these lengths. The first holds many addresses, a note, and all pictures
+# and most clips that a person has of themselves, so the length does not distinguish them.
+LENGTHS = (1 << 19, 1 << 22)
+_OVERHEAD = 48  # bytes that a sealed box adds: an ephemeral key and an authenticator
+LARGEST = len(MAGIC) + LENGTHS[-1] + _OVERHEAD
+_PREFIX = 4  # bytes of the content's length
+_PUBLIC = "screener-hotline-public-key/1"
+_SECRET = "screener-hotline-secret-key/1"
+_LARGEST_KEY = 1024  # bytes of its file
+
+_SECRET_BYTES = 20
+_CHECK_BYTES = 5  # of a checksum that finds slips: eight characters of base32
 _GROUP = 4
-# Letters and digits that look alike are read as one.
-_LIKE = str.maketrans("018", "OLB")
+# Digits that are read as the letter that looks like them.
+_LOOKALIKES = str.maketrans("018", "OLB")
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A reporter's secret; `str` does not show it, `text` does."""
+    """A reporter's secret; `text` shows it, `str` does not."""
 
     value: bytes = field(repr=False)
 
     @classmethod
     def make(cls) -> Secret:
-        """A fresh one."""
-        return cls(secrets.token_bytes(_BYTES))
+        """Return a random secret."""
+        return cls(secrets.token_bytes(_SECRET_BYTES))
 
     @classmethod
     def parse(cls, text: str) -> Secret:
-        """Read one as a person types it: in either case, in any digits, with or without
-        hyphens and signs that are not seen; HotlineError."""
-        shown = (str(unicodedata.digit(c)) if c.isdigit() else c for c in text if c.isalnum())
-        plain = "".join(shown).upper().translate(_LIKE)
+        """Read a secret as a person types it. Raises HotlineError.
+
+        Case, script of the digits, hyphens and invisible characters do not matter.
+        """
+        letters = (str(unicodedata.digit(c)) if c.isdigit() else c for c in text if c.isalnum())
         try:
-            held = base64.b32decode(plain)
+            decoded = base64.b32decode("".join(letters).upper().translate(_LOOKALIKES))
         except ValueError:
-            held = b""
-        value, check = held[:_BYTES], held[_BYTES:]
-        if len(held) != _BYTES + _CHECK or check != _derived(value, "check", _CHECK):
-            raise HotlineError(marked("this is no secret of a report: look for a slip in it"))
+            decoded = b""
+        value, check = decoded[:_SECRET_BYTES], decoded[_SECRET_BYTES:]
+        if len(check) != _CHECK_BYTES or check != _derived(value, "check", _CHECK_BYTES):
+            raise HotlineError(
+                marked("this is not the secret of a report: look for a typing error")
+            )
         return cls(value)
 
     @property
     def text(self) -> str:
-        """The secret as it is told to the reporter: groups of four letters and digits."""
-        plain = base64.b32encode(self.value + _derived(self.value, "check", _CHECK)).decode()
-        return "-".join(plain[at : at + _GROUP] for at in range(0, len(plain), _GROUP))
+        """Return the secret for the reporter: groups of four letters and digits."""
+        check = _derived(self.value, "check", _CHECK_BYTES)
+        letters = base64.b32encode(self.value + check).decode()
+        return "-".join(letters[at : at + _GROUP] for at in range(0, len(letters), _GROUP))
 
     @property
     def status_key(self) -> bytes:
-        """By which the status is found and read; the hotline has it."""
+        """Return the key by which the status is found and read; the hotline has it."""
         return _derived(self.value, "status", 32)
 
     @property
     def withdrawal(self) -> bytes:
-        """What a withdrawal shows; the hotline has its `proof` only."""
+        """Return the token that a withdrawal contains; the hotline has only its `proof`."""
         return _derived(self.value, "withdrawal", 32)
 
 
 def proof(withdrawal: bytes) -> bytes:
-    """What the hotline keeps to know a withdrawal by."""
+    """Return what the hotline stores to recognise a withdrawal token."""
     return _derived(withdrawal, "proof", 32)
 
 
@@ -88,21 +101,8 @@ def _derived(value: bytes, purpose: str, size: int) -> bytes:
     ).digest()
 
 
-MAGIC = b"screener-sealed/1\n"
-# What is sealed has one of these lengths, its padding included. The first holds many addresses,
-# a note, and all pictures and most clips that a person has of themselves, so that the length tells
-# none of these from another.
-LENGTHS = (1 << 19, 1 << 22)
-_OVERHEAD = 48  # bytes that a sealed box adds: a key of its own, and an authenticator
-LARGEST = len(MAGIC) + LENGTHS[-1] + _OVERHEAD
-_PREFIX = 4  # bytes that say how much of it is content
-_PUBLIC = "screener-hotline-public-key/1"
-_SECRET = "screener-hotline-secret-key/1"
-_LARGEST_KEY = 1024  # bytes of its file
-
-
-class Unsealable(Exception):
-    """A file that cannot be opened; `why` says it in a sentence."""
+class UnsealError(Exception):
+    """A file that cannot be opened; `why` is a sentence."""
 
     def __init__(self, why: Sentence) -> None:
         super().__init__(why)
@@ -111,15 +111,16 @@ class Unsealable(Exception):
 
 @dataclass(frozen=True)
 class Keys:
-    """Where a hotline's two keys are: the public one for everybody, the secret one 0600."""
+    """The paths of a hotline's keys: the public one for everybody, the secret one 0600."""
 
     public: Path
     secret: Path
 
 
 def make_keys(folder: str | PathLike[str]) -> Keys:
-    """Make a key pair as `hotline.pub` and `hotline.key` in a folder; HotlineError where one of
-    them exists, since reports to a key that is gone can be read by nobody.
+    """Write a key pair as `hotline.pub` and `hotline.key` in a folder.
+
+    Raises HotlineError if one exists, since nobody could read reports to a lost key.
     """
     check_library()
     from nacl.public import PrivateKey
@@ -130,15 +131,15 @@ def make_keys(folder: str | PathLike[str]) -> Keys:
         if os.path.lexists(path):
             message = marked("{file} exists already; choose another folder")
             raise HotlineError(message, file=path)
-    made = PrivateKey.generate()
-    write_new(keys.secret, _line(_SECRET, bytes(made)))
-    write_new(keys.public, _line(_PUBLIC, bytes(made.public_key)))
+    key = PrivateKey.generate()
+    write_new(keys.secret, _line(_SECRET, bytes(key)))
+    write_new(keys.public, _line(_PUBLIC, bytes(key.public_key)))
     os.chmod(keys.public, 0o644)
     return keys
 
 
 def public_key(path: str | PathLike[str]) -> PublicKey:
-    """The public key in a file; HotlineError where there is none."""
+    """Read a public key. Raises HotlineError."""
     check_library()
     from nacl.public import PublicKey
 
@@ -146,7 +147,7 @@ def public_key(path: str | PathLike[str]) -> PublicKey:
 
 
 def secret_key(path: str | PathLike[str]) -> PrivateKey:
-    """The secret key in a file; HotlineError where there is none."""
+    """Read a secret key. Raises HotlineError."""
     check_library()
     from nacl.public import PrivateKey
 
@@ -154,69 +155,67 @@ def secret_key(path: str | PathLike[str]) -> PrivateKey:
 
 
 def seal(content: bytes, key: PublicKey) -> bytes:
-    """A sealed file of the content; HotlineError where it is longer than the largest."""
+    """Return a sealed file of some content. Raises HotlineError if it is too long."""
     from nacl.public import SealedBox
 
     return MAGIC + SealedBox(key).encrypt(padded(content))
 
 
 def unseal(data: bytes, key: PrivateKey) -> bytes:
-    """The content of a sealed file; Unsealable."""
+    """Return the content of a sealed file. Raises UnsealError."""
     from nacl.exceptions import CryptoError
     from nacl.public import SealedBox
 
     if not data.startswith(MAGIC):
-        raise Unsealable(marked("it is no report to a hotline"))
+        raise UnsealError(marked("it is no report to a hotline"))
     if len(data) - len(MAGIC) - _OVERHEAD not in LENGTHS:
-        raise Unsealable(marked("it is cut short, or has no length that a report has"))
+        raise UnsealError(marked("it is cut short, or does not have the length of a report"))
     try:
-        held = SealedBox(key).decrypt(data[len(MAGIC) :])
+        content = SealedBox(key).decrypt(data[len(MAGIC) :])
     except CryptoError:
-        raise Unsealable(marked("it is sealed to another key, or was changed")) from None
-    return _unpadded(held)
+        raise UnsealError(marked("it is sealed to another key, or was changed")) from None
+    return _unpadded(content)
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file that came in, as many as a sealed one has; Unsealable."""
+    """Read a file that may be a sealed one. Raises UnsealError."""
     try:
         if not path.is_file():
-            raise Unsealable(marked("it is no file"))
+            raise UnsealError(marked("it is no file"))
         with path.open("rb") as stream:
             data = stream.read(LARGEST + 1)
     except OSError:
-        raise Unsealable(marked("it cannot be read")) from None
+        raise UnsealError(marked("it cannot be read")) from None
     if len(data) > LARGEST:
-        raise Unsealable(marked("it is larger than a report can be"))
+        raise UnsealError(marked("it is larger than a report can be"))
     return data
 
 
 def padded(content: bytes) -> bytes:
-    """Content with its length before it and zeros behind it; HotlineError."""
+    """Return content with its length in front and zeros behind. Raises HotlineError."""
     for length in LENGTHS:
         if len(content) + _PREFIX <= length:
             return (len(content).to_bytes(_PREFIX, "big") + content).ljust(length, b"\0")
-    raise HotlineError(marked("this is more than one report holds: make several of it"))
+    raise HotlineError(marked("this is too much for one report: make several"))
 
 
-def _unpadded(held: bytes) -> bytes:
-    length = int.from_bytes(held[:_PREFIX], "big")
-    content, rest = held[_PREFIX : _PREFIX + length], held[_PREFIX + length :]
+def _unpadded(box: bytes) -> bytes:
+    length = int.from_bytes(box[:_PREFIX], "big")
+    content, rest = box[_PREFIX : _PREFIX + length], box[_PREFIX + length :]
     if len(content) != length or rest.strip(b"\0"):
-        raise Unsealable(marked("its padding is not that of a report"))
+        raise UnsealError(marked("its padding is not that of a report"))
     return content
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that its owner alone reads, whole or not at all; HotlineError where there is one
-    of the name, or where it cannot be written.
-    """
-    fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
+    """Write a new file that only its owner can read, atomically. Raises HotlineError."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
     try:
-        files.current.write_new(fresh, data)
+        files.current.write_new(temporary, data)
         try:
-            os.link(fresh, path)
+            os.link(temporary, path)
         except OSError:
-            # Refuses one that exists. A stick may know no links: a killed process may leave half.
+            # Some file systems have no links. There, a killed process may leave half a file.
             files.current.write_new(path, data)
     except FileExistsError:
         raise HotlineError(
@@ -228,7 +227,7 @@ def write_new(path: Path, data: bytes) -> None:
         ) from None
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(fresh)
+            os.unlink(temporary)
 
 
 def _line(label: str, key: bytes) -> bytes:
@@ -237,15 +236,15 @@ def _line(label: str, key: bytes) -> bytes:
 
 def _read_key(path: str | PathLike[str], label: str) -> bytes:
     try:
-        with open(os.fspath(path), "rb") as stream:  # of a descriptor nothing is read or closed
-            said, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
+        with open(os.fspath(path), "rb") as stream:  # fspath refuses a file descriptor
+            found, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
         key = base64.b64decode(text, validate=True)
     except OSError as error:
         message = marked("the key {file} cannot be read: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error
     except (binascii.Error, ValueError):
-        said, key = b"", b""
-    if said != label.encode() or len(key) != 32:
+        found, key = b"", b""
+    if found != label.encode() or len(key) != 32:
         if label == _PUBLIC:
             raise HotlineError(marked("{file} holds no public key of a hotline"), file=path)
         raise HotlineError(marked("{file} holds no secret key of a hotline"), file=path)
@@ -253,7 +252,7 @@ def _read_key(path: str | PathLike[str], label: str) -> bytes:
 
 
 def check_library() -> None:
-    """HotlineError without PyNaCl, which is loaded only where something is sealed or opened."""
+    """Raise HotlineError without PyNaCl, which is imported only to seal or open."""
     try:
         import nacl.public  # noqa: F401
     except ImportError:

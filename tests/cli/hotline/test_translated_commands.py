@@ -1,4 +1,4 @@
-"""Commands that speak: their help, what is mistyped, and what goes wrong, in three languages."""
+"""Help, usage errors and errors of the hotline's commands in three languages."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from hotline_case import IMAGES, NOON, item_of, make_desk, report_of, take
 
 from screener.cli import reporting
 from screener.cli.app import cli
-from screener.cli.hotline import cases, hotline, speaking
+from screener.cli.hotline import cases, hotline, translated_commands
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.hotline.language.translator import translator
@@ -43,8 +43,8 @@ HELPLINES = set(
 )
 
 
-def told(*arguments, env=None, input=None):
-    """Run a command as `main` does; its exit code, and all that it says."""
+def run(*arguments, env=None, input=None):
+    """Run a command as `main` does; return exit code and output."""
     call = [str(one) for one in arguments]
     runner = CliRunner(env={"LANG": "", "LC_ALL": "", "LC_MESSAGES": ""} | (env or {}))
     with runner.isolation(input=input) as (*_, out):
@@ -57,16 +57,16 @@ def told(*arguments, env=None, input=None):
 
 
 def latin(text):
-    """The words in Latin letters, but for commands to type, options and addresses."""
+    """Return the words in Latin letters, without commands to type, options and addresses."""
     lines = [line for line in text.splitlines() if not line.startswith("    screener ")]
     text = re.sub(r"--?[a-z][a-z-]*|\bC-\w+|https?://\S+|/\S+", " ", "\n".join(lines))
     return {one for one in re.findall(r"[A-Za-z]+", text) if len(one) > 1}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
-def test_help_is_said_in_arabic_and_in_no_other_language(path):
-    """All of it: what is written in Latin letters are names that are the same everywhere."""
-    code, text = told(*path, "--help", "--language", "ar")
+def test_help_is_arabic(path):
+    """Words in Latin letters are names only."""
+    code, text = run(*path, "--help", "--language", "ar")
     assert code == 0
     names = {name for group in GROUPS.values() for name in group.commands}
     assert latin(text) <= SAME | HELPLINES | names
@@ -74,11 +74,11 @@ def test_help_is_said_in_arabic_and_in_no_other_language(path):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
-def test_help_is_said_in_french(path):
-    """No piece of the English text is left but where the two are the same."""
+def test_help_is_french(path):
+    """No English text is left."""
     group = GROUPS[path[0]]
     command = group if len(path) == 1 else group.commands[path[1]]
-    text = " ".join(told(*path, "--help", "--language=fr")[1].split())
+    text = " ".join(run(*path, "--help", "--language=fr")[1].split())
     say = translator("fr")
     own = [one for one in command.params if isinstance(one, click.Option) and one.help]
     for one in [command.help.split("\n\n")[0], *(option.help for option in own), "Show this help."]:
@@ -91,7 +91,7 @@ def test_help_is_said_in_french(path):
 
 
 def test_every_help_text_has_its_translation():
-    """Each piece of each help stands in both catalogues."""
+    """Each piece of help is in both catalogues."""
     pieces = [message.id for message in message_catalogues.helps() if message.id]
     assert len(pieces) > 50
     for code in ("ar", "fr"):
@@ -99,10 +99,8 @@ def test_every_help_text_has_its_translation():
         assert [one for one in pieces if say(one) == one] == []
 
 
-def test_the_environment_asks_for_a_language_and_an_option_for_another():
-    """`LANG`, overruled by `--language`, which a group takes for all its commands; where it stands
-    does not matter, nor whether the rest can be understood.
-    """
+def test_the_language_option_overrides_the_environment():
+    """At any place of the command line, also on a group, and if the rest is invalid."""
     fr, ar = translator("fr"), translator("ar")
     for call, say in (
         (("case", "list", "--help"), fr),
@@ -115,9 +113,9 @@ def test_the_environment_asks_for_a_language_and_an_option_for_another():
         (("report", "--language=ar", "--help"), ar),
         (("case", "list", "--help", "--language", "de"), fr),
     ):
-        assert say("Options:") in told(*call, env={"LANG": "fr_MA.UTF-8"})[1], call
-    assert "Options:" in told("case", "list", "--help", env={"LANG": "de_DE.UTF-8"})[1]
-    assert "Options:" in told("scan", "--help", env={"LANG": "fr_FR.UTF-8"})[1]
+        assert say("Options:") in run(*call, env={"LANG": "fr_MA.UTF-8"})[1], call
+    assert "Options:" in run("case", "list", "--help", env={"LANG": "de_DE.UTF-8"})[1]
+    assert "Options:" in run("scan", "--help", env={"LANG": "fr_FR.UTF-8"})[1]
 
 
 MISTAKES = [
@@ -130,7 +128,7 @@ MISTAKES = [
     (("case", "show", "C-1", "--store", "/tmp", "--frm", "x"), "--frm"),
     (("case", "show", "C-1", "--stor", "/tmp"), "--store"),
     (("case", "show", "C-1", "--store"), "--store"),
-    (("case", "show", "C-1", "--store", __file__), "test_speaking"),
+    (("case", "show", "C-1", "--store", __file__), "test_translated"),
     (("case", "assess", "C-1", "--store", "/tmp", "--outcome", "bad"), "not_illegal"),
     (("case", "import", "/tmp", "--store", "/tmp", "--by", "x"), "/tmp"),
     (("case", "list", "--help=1"), "--help"),
@@ -144,9 +142,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("call", "named"), MISTAKES)
-def test_what_is_mistyped_is_told_in_arabic(call, named):
-    """With what was wrong, how the command goes, and nothing of it in English; exit code 2."""
-    code, text = told(*(one.format("ar") for one in call), env={"LANG": "ar_MA.UTF-8"})
+def test_usage_errors_are_arabic(call, named):
+    """With the usage and exit code 2, without English words."""
+    code, text = run(*(one.format("ar") for one in call), env={"LANG": "ar_MA.UTF-8"})
     assert code == 2
     assert named is None or named in text
     names = {name for group in GROUPS.values() for name in group.commands}
@@ -155,17 +153,17 @@ def test_what_is_mistyped_is_told_in_arabic(call, named):
 
 
 @pytest.mark.parametrize(("call", "named"), MISTAKES)
-def test_what_is_mistyped_is_told_in_french(call, named):
-    """None of click's own words, and none of ours in English."""
-    code, text = told(*(one.format("fr") for one in call), env={"LANG": "fr"})
+def test_usage_errors_are_french(call, named):
+    """Without click's English words."""
+    code, text = run(*(one.format("fr") for one in call), env={"LANG": "fr"})
     assert code == 2
     assert named is None or named in text
     for word in ("Usage:", "Error", "Try ", "Missing", "No such", "Invalid", "does not", " is "):
         assert word not in text
 
 
-def test_a_shell_is_offered_options_and_commands_with_a_word_on_each():
-    """In the language of its environment."""
+def test_shell_completion_is_translated():
+    """In the language of the environment."""
     runner = CliRunner(env={"LANG": "fr_FR.UTF-8", "LC_ALL": "", "LC_MESSAGES": ""})
     with runner.isolation():
         offered = ShellComplete(cli, {}, "screener", "_SCREENER_COMPLETE")
@@ -175,29 +173,26 @@ def test_a_shell_is_offered_options_and_commands_with_a_word_on_each():
     assert commands["overdue"] == say(
         "List the cases whose 24 hours have passed, and those with less than a quarter left."
     )
-    assert options["--store"] == say("The hotline's folder; SCREENER_HOTLINE where left out.")
+    assert options["--store"] == say("The hotline's folder (default: SCREENER_HOTLINE).")
 
 
-def test_a_case_is_shown_in_arabic_but_for_what_somebody_wrote(tmp_path, monkeypatch):
-    """What the system recorded of each step, its basis and what a list says are said in the
-    language of whoever looks; what persons wrote stays as it is, also where it is a message of
-    ours.
-    """
+def test_a_case_is_shown_translated_except_what_people_wrote(tmp_path, monkeypatch):
+    """Recorded sentences are translated; a reason that equals a message of ours is not."""
     desk, item = make_desk(tmp_path / "hotline"), item_of(IMAGES / "alley.jpg")
-    monkeypatch.setattr(own_media, "make_whole", lambda files: ((item,), ()))
+    monkeypatch.setattr(own_media, "hash_intact_files", lambda files: ((item,), ()))
     (taken,) = take(desk, report_of(item, addresses=("https://x.example/1",)))
     for by, basis in (("amina", "seen"), ("badr", None)):
         desk.assess(taken.case, by=by, outcome="illegal", basis=basis, reason="none", files=["x"],
                     at=NOON)  # fmt: skip
     found = desk.notify(taken.case, "tiktok", by="amina", reason="none", at=NOON)
-    said = {"schema": "screener-acknowledgement/1", "notice": found.sent[0].notice}
-    said |= {"event": "refused", "at": NOON.isoformat(), "by": "duty", "note": "none"}
-    (desk.folder / "to/tiktok/acknowledgements/a.json").write_text(json.dumps(said))
+    fields = {"schema": "screener-acknowledgement/1", "notice": found.sent[0].notice}
+    fields |= {"event": "refused", "at": NOON.isoformat(), "by": "duty", "note": "none"}
+    (desk.folder / "to/tiktok/acknowledgements/a.json").write_text(json.dumps(fields))
     desk.acknowledge(by="amina")
     take(desk, report_of(item), at=NOON)
 
     for code in ("ar", "fr"):
-        status, text = told("case", "show", taken.case, "--store", desk.folder, "--language", code)
+        status, text = run("case", "show", taken.case, "--store", desk.folder, "--language", code)
         assert status == 0
         say = translator(code)
         for one in (
@@ -217,38 +212,36 @@ def test_a_case_is_shown_in_arabic_but_for_what_somebody_wrote(tmp_path, monkeyp
 
 
 def direction(line):
-    """Of the first letter of a line that is not isolated, by which the line goes; None if none."""
+    """Return the direction of a line by its first letter that is not isolated, or None."""
     bare = re.sub("[\u2066-\u2068][^\u2069]*\u2069", "", line)
     ways = map(unicodedata.bidirectional, bare)
     return next((way for way in ways if way in ("L", "R", "AL")), None)
 
 
 def test_every_line_in_arabic_goes_from_right_to_left(tmp_path):
-    """Whatever it begins with: the reference of a case, or the name of the command whose error it
-    is. Else the parts of the line would stand in another order than they are read in.
-    """
+    """Also a line that begins with a reference or the name of the command."""
     desk = make_desk(tmp_path / "hotline")
     (taken,) = take(desk, report_of(addresses=("https://x.example/1",)))
     store = ("--store", desk.folder, "--language", "ar")
 
     for call in (("list",), ("show", taken.case), ("show", "C-X"), ("close", "C-X", "--state",
                  "removed", "--by", "zed", "--reason", "x")):  # fmt: skip
-        _, text = told("case", *call, *store)
+        _, text = run("case", *call, *store)
         lines = text.splitlines()
         assert lines
         assert [one for one in lines if direction(one) not in ("R", "AL", None)] == []
 
 
-def test_what_layers_below_say_is_told_in_a_sentence_of_the_language(tmp_path, monkeypatch):
-    """Their own words in it are English; a file that is not there is told in the language."""
+def test_errors_of_lower_layers_are_inside_a_translated_sentence(tmp_path, monkeypatch):
+    """Their own words are English; system errors are translated."""
     desk = make_desk(tmp_path / "hotline")
     (desk.folder / "settings.toml").write_text('analysts = ["a", "b"]\ntrusted = ["none.list"]\n')
     take_in = ("case", "import", desk.folder / "hotline.pub", "--store", desk.folder, "--by", "a")
-    code, text = told(*take_in, "--language", "fr")
+    code, text = run(*take_in, "--language", "fr")
     assert code == 2
     assert "none.list n’est pas là" in text
     (desk.folder / "none.list").write_text("no list")
-    code, text = told(*take_in, "--language", "fr")
+    code, text = run(*take_in, "--language", "fr")
     assert code == 2
     assert "none.list est inutilisable" in text
 
@@ -256,26 +249,26 @@ def test_what_layers_below_say_is_told_in_a_sentence_of_the_language(tmp_path, m
         raise ListError("of a list")
 
     monkeypatch.setattr("screener.hotline.desk.Desk.open", fail)
-    code, text = told("case", "list", "--store", desk.folder, "--language", "fr")
+    code, text = run("case", "list", "--store", desk.folder, "--language", "fr")
     assert (code, "n’est pas en ordre\u00a0: of a list" in text) == (2, True)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device", "x")
 
     monkeypatch.setattr("screener.hotline.desk.Desk.open", full)
-    code, text = told("case", "list", "--store", desk.folder, "--language", "fr")
+    code, text = run("case", "list", "--store", desk.folder, "--language", "fr")
     assert (code, text) == (2, "screener: x\u00a0: le disque est plein\n")
 
     def stop(*_, **__):
         raise click.Abort
 
     monkeypatch.setattr("screener.hotline.desk.Desk.open", stop)
-    assert told("case", "list", "--store", desk.folder, "--language", "fr") == (130, "interrompu\n")
+    assert run("case", "list", "--store", desk.folder, "--language", "fr") == (130, "interrompu\n")
 
 
-def test_help_texts_are_taken_apart_as_they_are_laid_out():
-    """A paragraph is one piece however it is broken; commands to type and codes stay."""
+def test_help_is_translated_by_paragraphs_and_laid_out_lines():
+    """Commands to type and exit codes stay."""
     text = "One\ntwo.\n\n\b\nCodes:\n  0  all is well\n  screener case list"
-    assert speaking.mapped(text, str.upper) == (
+    assert translated_commands.translated_help(text, str.upper) == (
         "ONE TWO.\n\n\b\nCODES:\n  0  ALL IS WELL\n  screener case list"
     )

@@ -1,19 +1,13 @@
-"""Wording: the names of states and outcomes for the team, and what each state means to whoever
-reported. English; a Translator says them.
-"""
+"""Wording: the names of states and outcomes, and what each state means to a reporter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator, unreviewed
 from screener.hotline.model.case import Outcome, State
-
-if TYPE_CHECKING:
-    from screener.hotline.notices.acknowledgement import Event
 
 STATES: Mapping[State, str] = MappingProxyType(
     {
@@ -30,14 +24,6 @@ OUTCOMES: Mapping[Outcome, str] = MappingProxyType(
     {"illegal": marked("illegal"), "not_illegal": marked("not illegal")}
 )
 
-EVENTS_SAID: Mapping[Event, str] = MappingProxyType(
-    {
-        "acknowledged": marked("acknowledged"),
-        "removed": marked("removed"),
-        "refused": marked("refused"),
-    }
-)
-
 LISTED: Mapping[str, str] = MappingProxyType(
     {
         "confirmed": marked("confirmed"),
@@ -47,25 +33,7 @@ LISTED: Mapping[str, str] = MappingProxyType(
         "withdrawn": marked("taken off the list"),
     }
 )
-"""What a list says of a record."""
-
-UNHASHED: Mapping[str, str] = MappingProxyType(
-    {
-        "undecodable": marked("no picture can be read from it"),
-        "truncated": marked("it is cut short"),
-        "unsupported": marked("it is of no type that can be read"),
-        "too_large": marked("it is too large"),
-        "too_little_detail": marked("it shows too little"),
-        "not_comparable": marked("nothing of it can be compared"),
-        "encrypted": marked("it is encrypted"),
-        "no_video": marked("there are no pictures in it"),
-        "empty": marked("it is empty"),
-        "timeout": marked("it takes too long"),
-        "crashed": marked("the program that reads it has crashed"),
-        "unreadable": marked("it cannot be opened"),
-    }
-)
-"""Why a file cannot be hashed, by the reason that an error carries."""
+"""The states of a listed record."""
 
 FOR_REPORTERS: Mapping[State, str] = MappingProxyType(
     {
@@ -80,13 +48,11 @@ FOR_REPORTERS: Mapping[State, str] = MappingProxyType(
         "withdrawn": marked("Your report has been withdrawn. Nothing more will be done with it."),
     }
 )
-"""What each state means to whoever reported; none of it tells what the content was."""
+"""What each state means to the reporter, without describing the content."""
 
 
 def unreviewed_notice(say: Translator) -> str | None:
-    """What the operator, never a reporter, is told while texts have not been reviewed by a native
-    speaker; None once all are signed.
-    """
+    """Return a warning for the operator, never for reporters, about unreviewed texts, or None."""
     languages = unreviewed()
     if not languages:
         return None

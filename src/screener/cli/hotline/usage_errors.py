@@ -1,4 +1,4 @@
-"""Mistakes: what is mistyped on the command line of a hotline, told in the language asked for."""
+"""Parameter types and usage errors of the hotline's commands, in the user's language."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from screener.hotline.language.sentence import Sentence, marked
 from screener.hotline.language.translator import Translator, preferred, translator
 from screener.hotline.model.case import Language
 
-META = "screener.language"  # where a context has the language that was asked for
+LANGUAGE_KEY = "screener.language"  # of a context's `meta`
 
 
-class Unfit(click.BadParameter):
-    """A value of an option or argument that is of no use; `sentence` says why."""
+class InvalidValue(click.BadParameter):
+    """An invalid value of an option or argument; `sentence` says why."""
 
     def __init__(self, sentence: Sentence) -> None:
         super().__init__(str(sentence))
@@ -28,19 +28,24 @@ class Place(click.Path):
     """The path of a file or folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A path of the kind that is wanted; Unfit. One without a name, as of a variable that
-        nobody set, is missing.
+        """Return the path. Raises InvalidValue.
+
+        An empty path, as of an unset variable, counts as missing.
         """
         if not os.fspath(value):
             raise click.MissingParameter(ctx=ctx, param=param)
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            raise Unfit(_no_use(os.fsdecode(value), folder=not self.file_okay)) from None
+            raise InvalidValue(
+                _describe_path_error(os.fsdecode(value), folder=not self.file_okay)
+            ) from None
 
 
-def _no_use(path: str, *, folder: bool) -> Sentence:
-    if not os.path.exists(path):  # which, unlike a Path's own, is not stopped by rights or a NUL
+def _describe_path_error(path: str, *, folder: bool) -> Sentence:
+    if not os.path.exists(
+        path
+    ):  # unlike Path.exists(), it accepts a NUL and paths without permission
         message = marked("there is no folder {file}") if folder else marked("there is no {file}")
         return marked(message, file=path)
     if os.path.isdir(path) and not folder:
@@ -54,27 +59,29 @@ class OneOf(click.Choice[str]):
     """One of some words."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The word; Unfit lists those there are."""
+        """Return the word. Raises InvalidValue that lists the words."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
             known = ", ".join(self.choices)
-            raise Unfit(marked("{value} is none of: {known}", value=value, known=known)) from None
+            raise InvalidValue(
+                marked("{value} is not one of: {known}", value=value, known=known)
+            ) from None
 
 
 class Named(Place):
-    """The path of a file to write, whose name ends with what is written."""
+    """The path of a file to write, with one of some suffixes."""
 
     def __init__(self, *ends: str) -> None:
         super().__init__(dir_okay=False, path_type=Path)
         self._ends = ends
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A path that ends with one of the ends; Unfit lists them."""
+        """Return the path. Raises InvalidValue that lists the suffixes."""
         path = super().convert(value, param, ctx)
         if path.suffix.lower() not in self._ends:
             known = ", ".join(f"NAME{end}" for end in self._ends)
-            raise Unfit(marked("{value} is none of: {known}", value=path, known=known))
+            raise InvalidValue(marked("{value} is not one of: {known}", value=path, known=known))
         return path
 
 
@@ -82,49 +89,48 @@ FILE = Place(exists=True, dir_okay=False, path_type=Path)
 OUTPUT = Place(dir_okay=False, path_type=Path)
 
 
-class Mistake(click.UsageError):
-    """What was typed is no such command; told in the language of its context."""
+class TranslatedUsageError(click.UsageError):
+    """A usage error in the language of its context."""
 
     def __init__(self, sentence: Sentence, ctx: click.Context) -> None:
         super().__init__(str(sentence), ctx)
         self.sentence = sentence
-        self._whose = ctx
+        self._context = ctx
 
     def format_message(self) -> str:
-        """What is wrong."""
-        return speaker(self._whose).told(self.sentence)
+        """Return what is wrong."""
+        return current_translator(self._context).render(self.sentence)
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Tell what is wrong, on standard error."""
-        say, ctx = speaker(self._whose), self._whose
+        """Print usage and error to standard error."""
+        say, ctx = current_translator(self._context), self._context
         click.echo(ctx.get_usage(), file=file, err=True)
         click.echo(say("For help: {command}", command=f"{ctx.command_path} --help"),
                    file=file, err=True)  # fmt: skip
         click.echo(f"\n{say('Error: {what}', what=self.sentence)}", file=file, err=True)
 
 
-def speaker(ctx: click.Context | None = None) -> Translator:
-    """The translator of a context, or of the current one. English where the catalogues cannot be
-    read: a command that needs them says so when it is run.
+def current_translator(ctx: click.Context | None = None) -> Translator:
+    """Return the translator of a context, the current one by default.
+
+    It is English if the catalogues cannot be read; a command that needs them reports that when run.
     """
     try:
-        return translator(language_of(ctx))
+        return translator(current_language(ctx))
     except HotlineError:
         return translator("en")
 
 
-def language_of(ctx: click.Context | None = None) -> Language:
-    """The language that was asked for, in a context or the current one; that of the environment
-    where none was.
-    """
+def current_language(ctx: click.Context | None = None) -> Language:
+    """Return the language of a context (default: the current one), or of the environment."""
     ctx = ctx or click.get_current_context(silent=True)
-    found: Language | None = None if ctx is None else ctx.meta.get(META)
-    return found or preferred(os.environ)
+    language: Language | None = None if ctx is None else ctx.meta.get(LANGUAGE_KEY)
+    return language or preferred(os.environ)
 
 
-def sentence_of(error: click.UsageError, ctx: click.Context) -> Sentence:
-    """What is wrong with a command line."""
-    if isinstance(error, Unfit):
+def describe_usage_error(error: click.UsageError, ctx: click.Context) -> Sentence:
+    """Return what is wrong with a command line."""
+    if isinstance(error, InvalidValue):
         return marked("{name}: {what}", name=_name(error.param), what=error.sentence)
     if isinstance(error, click.MissingParameter):
         return marked("{name} is missing", name=_name(error.param))
@@ -139,7 +145,7 @@ def sentence_of(error: click.UsageError, ctx: click.Context) -> Sentence:
         option = next((one for one in ctx.command.get_params(ctx)
                        if error.option_name in one.opts), None)  # fmt: skip
         if isinstance(option, click.Option) and option.is_flag:
-            return marked("{name} stands alone, without a value", name=error.option_name)
+            return marked("{name} takes no value", name=error.option_name)
         return marked("{name} needs a value", name=error.option_name)
     return marked("this cannot be understood: {what}", what=error.format_message())
 

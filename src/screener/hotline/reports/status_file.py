@@ -1,9 +1,7 @@
-"""Statuses: the file by which a hotline tells each reporter, and nobody else, how a case stands.
+"""Status file: published by a hotline, it shows each reporter, and nobody else, how a case stands.
 
-An entry is found by a keyed hash of the file's own salt, and read, with a key that only the
-reporter and the hotline have. Entries are of one length, in no order that means anything, and among
-them are some that stand for nothing: their number is a power of two. In the next file all of it
-looks new.
+Only the reporter and the hotline have the key of an entry. Entries have one length and a random
+order, and random ones are added up to a power of two. Each file has its own salt.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from screener.hotline.reports.sealed import Secret
 from screener.system.output_file import FileKind
 
 SCHEMA = "screener-status/1"
-SORT = FileKind(f'{{\n"schema": "{SCHEMA}"', "statuses")  # what a file of them begins with
+FILE_KIND = FileKind(f'{{\n"schema": "{SCHEMA}"', "statuses")  # what a file of them begins with
 LARGEST = 1 << 28  # bytes of a file that are read
 _FEWEST = 64  # entries
 _PLAIN = 96  # bytes of an entry's content, padded
@@ -35,7 +33,7 @@ _OVERHEAD = 40  # bytes that encryption adds
 
 @dataclass(frozen=True)
 class Status:
-    """How a report's case stands: its state, the day since when, and the day it came in."""
+    """How a report's case stands: its state, since which day, and the day of receipt."""
 
     state: State
     since: date
@@ -43,7 +41,7 @@ class Status:
 
 
 def write(statuses: Iterable[tuple[bytes, Status]], *, day: date) -> bytes:
-    """A status file of pairs of a reporter's `status_key` and a Status."""
+    """Return a status file of pairs of a reporter's `status_key` and a Status."""
     from nacl.secret import SecretBox
 
     salt = secrets.token_bytes(_SALT)
@@ -64,7 +62,7 @@ def write(statuses: Iterable[tuple[bytes, Status]], *, day: date) -> bytes:
 
 
 def read(data: bytes, secret: Secret) -> Status | None:
-    """The status of the report that a secret is of; None where the file has none. HotlineError."""
+    """Return the status for a secret, or None if the file has none. Raises HotlineError."""
     from nacl.exceptions import CryptoError
     from nacl.secret import SecretBox
 

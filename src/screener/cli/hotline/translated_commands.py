@@ -1,0 +1,263 @@
+"""Commands in Arabic, French or English, by `--language` or the environment.
+
+Help texts and errors are English in the code and translated when shown. Names stay the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from screener.cli.hotline.usage_errors import (
+    LANGUAGE_KEY,
+    OneOf,
+    TranslatedUsageError,
+    current_language,
+    current_translator,
+    describe_usage_error,
+)
+from screener.errors import HotlineError, ScreenerError
+from screener.hotline.language.sentence import marked, why
+from screener.hotline.language.translator import Translator, translator
+from screener.hotline.model.case import LANGUAGES, Language
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and its meaning
+_RIGHT_TO_LEFT_ISOLATE, _POP_ISOLATE = "\u2067", "\u2069"
+_HELP = marked("Show this help.")
+_LANGUAGE = marked("Language of texts and messages (default: that of the environment).")
+
+# Parsed by `_language_option` before the others. A group's option is also for its commands.
+LANGUAGE_OPTION = click.option(
+    "--language", type=OneOf(LANGUAGES), expose_value=False, help=_LANGUAGE
+)
+
+
+def _language_option(args: Sequence[str]) -> Language | None:
+    """Return the language that a command line names, even if the rest of it is invalid."""
+    code = None
+    for number, arg in enumerate(args):
+        if arg == "--":
+            break
+        name, equals, value = arg.partition("=")
+        if name == "--language":
+            code = value if equals else "".join(args[number + 1 : number + 2])
+    return next((language for language in LANGUAGES if language == code), None)
+
+
+class _Translated(click.Command):
+    """What commands and groups share."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises TranslatedUsageError."""
+        language = _language_option(args)
+        if language is not None:
+            ctx.meta[LANGUAGE_KEY] = language
+        try:
+            return super().parse_args(ctx, args)
+        except (TranslatedUsageError, click.exceptions.NoArgsIsHelpError):
+            raise
+        except click.UsageError as error:
+            raise TranslatedUsageError(describe_usage_error(error, ctx), ctx) from None
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write how the command is called."""
+        say, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
+        # Isolated as a whole, even if it continues in a second line.
+        before, _, after = say.isolated_ltr("-").partition("-")
+        path = f"{before}{ctx.command_path}"
+        formatter.write_usage(path, f"{pieces}{after}", prefix=f"{say('Usage:')} ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(translated_help(self.help or "", current_translator(ctx)))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line for each option."""
+        say = current_translator(ctx)
+        rows = [row for one in self.get_params(ctx) if (row := _row(one, ctx, say)) is not None]
+        _list(formatter, say("Options:"), rows)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help` with a text that is translated."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = _HELP
+        return option
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return completions with translated help."""
+        say, items = current_translator(ctx), super().shell_complete(ctx, incomplete)
+        for item in items:
+            if item.help:
+                item.help = say(item.help)
+        return items
+
+
+class TranslatedCommand(_Translated):
+    """A command in the user's language."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises TranslatedUsageError, also for surplus ones."""
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            raise TranslatedUsageError(
+                marked("unexpected arguments: {words}", words=" ".join(rest)), ctx
+            )
+        return rest
+
+
+class TranslatedGroup(_Translated, click.Group):
+    """A group of commands in the user's language."""
+
+    command_class = TranslatedCommand
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand. Raises TranslatedUsageError if none is named."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if isinstance(error, TranslatedUsageError) or error.ctx is not ctx:
+                raise
+            raise TranslatedUsageError(marked("a command is missing"), ctx) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the named subcommand. Raises TranslatedUsageError."""
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            known = ", ".join(self.list_commands(ctx))
+            message = marked(
+                "there is no command {name}; there are: {known}", name=args[0], known=known
+            )
+            raise TranslatedUsageError(message, ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line for each option and each command."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line for each command."""
+        say = current_translator(ctx)
+        rows = [(name, _summary(self.commands[name], say)) for name in self.list_commands(ctx)]
+        _list(formatter, say("Commands:"), rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return completions, subcommands with their summaries."""
+        items = super().shell_complete(ctx, incomplete)
+        for item in items:
+            if item.value in self.commands:
+                item.help = _summary(self.commands[item.value], current_translator(ctx))
+        return items
+
+
+def translated(command: Callable[..., int]) -> Callable[..., int]:
+    """Decorate a command that takes `say`, a translator, and print its errors with it."""
+
+    @LANGUAGE_OPTION
+    @wraps(command)
+    def in_language(*arguments: Any, **options: Any) -> int:
+        say = translator(current_language())
+        try:
+            return command(*arguments, say=say, **options)
+        except (ScreenerError, OSError) as error:
+            print_error(error, say)
+            return 2
+        except click.Abort:
+            click.echo(say("interrupted"), err=True)
+            return 130
+
+    return in_language
+
+
+def print_error(error: ScreenerError | OSError, say: Translator) -> None:
+    """Print an error in the user's language. Messages of lower layers stay English inside it."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    if isinstance(error, OSError):
+        text = say("{file}: {why}", file=error.filename or "–", why=why(error))
+    elif isinstance(error, HotlineError):
+        text = say.render(error)
+    else:
+        text = say("something outside the hotline is not in order: {why}", why=error)
+    click.echo(say.line(f"screener: {text}"), err=True)
+
+
+def translated_help(text: str, say: Callable[[str], str]) -> str:
+    """Return a help text translated by paragraphs.
+
+    A paragraph that keeps its lines is translated line by line. Indented lines, which are commands
+    to type, stay as they are.
+    """
+    return "\n\n".join(_paragraph(one, say) for one in inspect.cleandoc(text).split("\n\n"))
+
+
+def help_texts(command: click.Command) -> Iterator[str]:
+    """Yield the pieces of a command's help, as they are translated."""
+    texts: list[str] = []
+
+    def collect(text: str) -> str:
+        texts.append(text)
+        return text
+
+    translated_help(command.help or "", collect)
+    yield from texts
+    for param in command.params:
+        if isinstance(param, click.Option) and param.help:
+            yield param.help
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            yield from help_texts(subcommand)
+
+
+def _paragraph(text: str, say: Callable[[str], str]) -> str:
+    if not text.startswith("\b\n"):
+        return say(" ".join(text.split()))
+    return "\n".join(["\b", *(_line(one, say) for one in text.split("\n")[1:])])
+
+
+def _line(text: str, say: Callable[[str], str]) -> str:
+    numbered = _NUMBERED.fullmatch(text)
+    if numbered is not None:
+        return numbered[1] + say(numbered[2])
+    return text if text.startswith(" ") else say(text)
+
+
+def _summary(command: click.Command, say: Translator) -> str:
+    first, more, _ = translated_help(command.help or "", say).partition("\n\n")[0].partition(". ")
+    return f"{first}." if more else first
+
+
+def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[str, str] | None:
+    if not isinstance(param, click.Option):
+        return None
+    bare = copy.copy(param)
+    bare.required, bare.help = False, ""
+    row = bare.get_help_record(ctx)
+    if row is None:
+        return None
+    words = say(param.help) if param.help else ""
+    required = f"[{say('required')}]" if param.required else ""
+    text = " ".join(filter(None, (words, required)))
+    # The option goes from left to right, its help in the direction of the language.
+    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{text}{_POP_ISOLATE}" if say.rtl else text
+
+
+def _list(formatter: click.HelpFormatter, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    formatter.write_paragraph()
+    formatter.write(f"{title}\n")
+    with formatter.indentation():
+        formatter.write_dl(rows)
