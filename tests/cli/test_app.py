@@ -22,7 +22,7 @@ from PIL import Image
 from timing import soonest
 
 from screener import HashList
-from screener.cli import launch, screening
+from screener.cli import hash, launch
 from screener.cli.app import cli
 from screener.hashing import pdq
 from screener.media.source import Name
@@ -349,14 +349,14 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
     shown = turned._replace(region="trimmed", details=enough, leasts=enough)
     within = shown._replace(kind="dhash", values=bytes(64))
     hashed = Hashed(Name("a"), Hashes([turned, within]))
-    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
+    monkeypatch.setattr(hash, "hash_item", lambda *_, **__: hashed)
 
     told = CliRunner().invoke(cli, ["hash", "a", *asked]).stdout.splitlines()
 
     assert len([line for line in told if "hash " in line or "pdq " in line]) == (16 if asked else 2)
     assert ("unscreened too_little_detail - a" in told) == (low is not None)
     both = replace(hashed, hashes=Hashes([turned, shown]))
-    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: both)
+    monkeypatch.setattr(hash, "hash_item", lambda *_, **__: both)
     assert "too_little" not in CliRunner().invoke(cli, ["hash", "a", *asked]).stdout
 
 
@@ -370,7 +370,7 @@ def test_a_video_of_which_few_frames_show_enough_is_told(monkeypatch, seen, told
     ]
     media = MediaFacts("video/mp4", 4, 3, 100, 100.0, 100)
     hashed = Hashed(Name("a"), Hashes(frames), media)
-    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
+    monkeypatch.setattr(hash, "hash_item", lambda *_, **__: hashed)
 
     lines = CliRunner().invoke(cli, ["hash", "a"]).stdout.splitlines()
 
@@ -463,7 +463,7 @@ def test_help_teaches():
         assert len(done.stdout.splitlines()) > 6
     told = screener("scan", "--help").stdout
     assert "130  interrupted" in told
-    assert "141  whoever read the output has gone" in told
+    assert "141  the output pipe was closed" in told
     assert "screener import known.csv" in screener("--help").stdout
 
 
@@ -554,7 +554,7 @@ def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(
         environment["SCREENER_KERNEL"] = "mmx"
     elif trouble == "the core":
         built = shutil.ignore_patterns("_core.*.so", "__pycache__")
-        shutil.copytree(Path(screening.__file__).parents[1], tmp_path / "screener", ignore=built)
+        shutil.copytree(Path(launch.__file__).parents[1], tmp_path / "screener", ignore=built)
     else:
         (tmp_path / "numpy.py").write_text("raise ImportError('libgcc_s.so.1: no such file')\n")
     call = [sys.executable, *call, "scan", IMAGES / "alley.jpg", "--list", known]
@@ -718,7 +718,7 @@ def test_a_stop_that_comes_where_nothing_can_be_raised_is_not_lost():
 
 
 @pytest.mark.parametrize(
-    ("amid", "behind", "code"), [(True, "_fault", 130), (False, "_flushed", 130),
+    ("amid", "behind", "code"), [(True, "_bug", 130), (False, "_flush", 130),
                                  (False, "process.hear_no_more", 0)]
 )  # fmt: skip
 def test_a_stop_breaks_nothing_off(amid, behind, code):

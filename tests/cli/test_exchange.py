@@ -65,10 +65,10 @@ def test_files_named_after_one_that_is_refused_are_told(known, tmp_path):
     done = screener("import", good, bad, later, "--into", known, "--source", "x")
 
     assert done.returncode == 2
-    assert "files named after it, not imported either: 1" in done.stderr
+    assert "later files not imported either: 1" in done.stderr
     assert generation(known) == 3
     last = screener("import", later, bad, "--into", known, "--source", "x")
-    assert (last.returncode, "named after it" in last.stderr) == (2, False)
+    assert (last.returncode, "later files" in last.stderr) == (2, False)
 
 
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(made, tmp_path):
@@ -143,10 +143,10 @@ def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
 
     done = screener("import", rows, "--into", tmp_path / "k.list", "--source", "s", "--full")
 
-    assert "1 withdrawal ignored: never listed by this source" in done.stderr
+    assert "1 withdrawal ignored: this source never listed that entry" in done.stderr
     told = " ".join(screener("log", tmp_path / "k.list").stdout.split())
     assert "(s, a full list): " in told
-    assert ", 1 missed" in told
+    assert ", 1 withdrawal without entry" in told
 
 
 def test_an_import_names_no_more_columns_than_somebody_reads(tmp_path):
@@ -157,7 +157,7 @@ def test_an_import_names_no_more_columns_than_somebody_reads(tmp_path):
     print_import(page, "file.csv", put(f"id,md5{',c{}' * 5000}\n".format(*range(5000))))
 
     told = " ".join(page.file.getvalue().split())
-    assert "columns kept as labels: c0, c1, " in told
+    assert "columns stored as labels: c0, c1, " in told
     assert ", c19 and 4980 more" in told
 
 
@@ -173,7 +173,7 @@ def test_a_later_delivery_without_a_source_is_told_from_the_one_before(tmp_path)
     told = [screener("import", *call, *into).stderr for call in ((first,), (first,), (second,))]
 
     assert ["no --source was given" in said for said in told] == [False, False, True]
-    assert "1 withdrawal ignored: never listed by this source" in told[-1]
+    assert "1 withdrawal ignored: this source never listed that entry" in told[-1]
     named = screener("import", second, *into, "--source", first.stem).stderr
     assert ("no --source" in named, "had not listed here" in named) == (False, False)
     assert "1 changed" in named
@@ -250,7 +250,7 @@ def test_a_sharp_shrink_of_a_full_list_needs_to_be_accepted(tmp_path):
     assert generation(tmp_path / "new.list") == 1
     taken = screener(*call, "--accept-shrink")
     assert taken.returncode == 0
-    assert "5 entries no longer named by the file, withdrawn" in taken.stderr
+    assert "5 entries withdrawn, as the full file omits them" in taken.stderr
 
 
 def test_an_import_that_fails_names_file_line_and_field(tmp_path):

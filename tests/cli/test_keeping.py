@@ -55,7 +55,7 @@ def test_show_explains_an_entry_in_lines_and_in_json(made):
     for part in (
         "a: a1 is confirmed", "category A of uk-sentencing-council", "series: red",
         "terms: tlp GREEN", "from generation 1 to now: confirmed, from a.csv (csv)", "by ann",
-        "the same as b: a1 (known_good)", "b: a1 is known_good",
+        "also of b: a1 (known_good)", "b: a1 is known_good",
     ):  # fmt: skip
         assert part in told.stdout
     assert [(one["source"], one["state"], one["versions"][0]["since"]) for one in lines] == [
@@ -88,7 +88,7 @@ def test_show_counts_the_matches_of_a_run_that_counted(known):
     assert screener("match", "--list", known, input=line).returncode == 1
     assert "matched" not in screener("show", known, "a2").stdout
     assert screener("match", "--list", known, "--count", input=line * 3).returncode == 1
-    assert "matched by md5: 3" in screener("show", known, "a2").stdout
+    assert "matches by md5: 3" in screener("show", known, "a2").stdout
 
 
 def test_of_results_that_are_counted_none_is_held(known, tmp_path):
@@ -215,7 +215,7 @@ def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(coun
         return
     assert [line.split()[0] for line in told[1:21]] == [str(n) for n in range(9, 29)]
     assert told[21:24] == [
-        "… and 980 more: --json has all. Of each there are:", "  750 md5: bad", "  250 md5: short"
+        "… and 980 more: --json lists all. By reason:", "  750 md5: bad", "  250 md5: short"
     ]  # fmt: skip
     assert told[24] == "a: e0: pdq is not compared: low information"
     assert told[-1] == "  1000 pdq is not compared: low information"
@@ -229,7 +229,7 @@ def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
 
     list_text.print_quarantine(Console(file=out, width=200), rows, [])
 
-    assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 more sorts"]
+    assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 more reasons"]
 
 
 def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
@@ -249,16 +249,16 @@ def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
     list_text.print_entry(Console(file=out, width=200), shown)
 
     told = out.getvalue().splitlines()
-    assert told[1:3] == ["  pdq, quality 50", "    the same as b: o0 (confirmed)"]
+    assert told[1:3] == ["  pdq, quality 50", "    also of b: o0 (confirmed)"]
     assert told[22:26] == [
-        "    … and 80 more: --json has all. Of each there are:",
+        "    … and 80 more: --json lists all. By reason:",
         "      75 seed",
         "      25 confirmed",
         "  md5",
     ]
     assert told[66:84] == ["  pdq, not compared: low information"] * 18
     assert told[84:] == [
-        "  … and 80 more: --json has all. Of each there are:",
+        "  … and 80 more: --json lists all. By reason:",
         "    98 pdq, not compared: low information", "    1 pdq", "    1 md5",
         "  matched by pdq: 5, last on 2026-02-01: 3",
     ]  # fmt: skip
@@ -292,7 +292,7 @@ def test_a_release_that_is_not_whole_is_refused(known):
         (("--release-entry", "a3", *who), "--kind"),
         (("--release-entry", "a3", "--kind", "md5", *who), "no md5 value of the entry 'a3'"),
         (("--release-entry", "a3", "--kind", "photodna", *who), "never compared"),
-        (("--release", 1, "--release-entry", "a3", "--kind", "pdq", *who), "not both"),
+        (("--release", 1, "--release-entry", "a3", "--kind", "pdq", *who), "cannot be combined"),
         (("--by", "ann"), "nothing is released"),
     ):
         assert said in refused("quarantine", known, *arguments)
@@ -341,7 +341,7 @@ def test_purge_says_that_nobody_can_be_asked(known, given):
     done = subprocess.run(call, shell=True, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 2
-    assert "nobody can be asked, as standard input is closed: give --yes" in done.stderr
+    assert "cannot ask for confirmation, as standard input is closed: add --yes" in done.stderr
     assert generation(known) == 2
 
 
@@ -416,4 +416,4 @@ def test_what_is_typed_in_another_encoding_is_a_mistake(made, call):
     (made.parent / "a.csv").touch()
     done = CliRunner().invoke(cli, [one.replace("LIST", str(made)) for one in call])
 
-    assert (done.exit_code, "no text in UTF-8" in done.output) == (2, True)
+    assert (done.exit_code, "not text in UTF-8" in done.output) == (2, True)

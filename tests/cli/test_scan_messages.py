@@ -72,7 +72,7 @@ def test_an_interrupted_scan_says_by_which_command_it_goes_on(known, uploads, tm
 
     told = interrupted(*given, out=out, cwd=tmp_path)
 
-    (command,) = re.findall("^to go on: .*?(scan .*)$", told, re.MULTILINE)
+    (command,) = re.findall("^to continue: .*?(scan .*)$", told, re.MULTILINE)
     words = shlex.split(command)
     assert words == [
         "scan", "--list", known.name, "--digests-only", "--jobs", "2", "--resume", out.name,
@@ -83,7 +83,7 @@ def test_an_interrupted_scan_says_by_which_command_it_goes_on(known, uploads, tm
     for number in range(len(before) + 2, 2000):  # so that the rest takes little time
         (uploads / f"{number:04}.jpg").unlink()
     done = screener(*words, cwd=tmp_path)
-    assert f"{counted(len(before), 'existing result')} still valid" in done.stderr
+    assert f"{counted(len(before), 'existing result')} are still valid" in done.stderr
     assert out.read_text().splitlines()[: len(before)] == before
     assert len(out.read_text().splitlines()) == len(before) + 2
 
@@ -98,8 +98,8 @@ def test_an_interrupted_scan_says_what_cannot_be_gone_on_with(known, uploads, tm
     csv = IMAGES.parent / "known.csv"
     out.write_bytes(b"")
     told = interrupted(uploads, "--list", csv, "-o", out, out=out, cwd=tmp_path)
-    assert f"--resume cannot go on with {out}: {csv} is a list file; import it first" in told
-    assert "to go on:" not in told
+    assert f"--resume cannot continue {out}: {csv} is a list file; import it first" in told
+    assert "to continue:" not in told
 
 
 def test_progress_and_results_never_share_a_line_of_a_terminal(known, uploads):
@@ -145,9 +145,9 @@ def on_terminal(call, *, with_results):
 def test_the_help_says_that_a_slow_file_delays_others_and_what_helps():
     """Where names from standard input are shown, beside the order of the lines."""
     told = " ".join(screener("scan", "--help").stdout.split())
-    assert "one slow file delays the lines behind it. With --unordered, each comes" in told
+    assert "so one slow file delays the lines behind it. With --unordered, each line" in told
     assert "screener scan - --list known.list --unordered" in told
-    assert "the archive's own line follows them, and says that it is done" in told
+    assert "the archive's own line follows them" in told
 
 
 def test_numbers_agree_with_their_nouns(known, tmp_path):
@@ -166,14 +166,14 @@ def test_numbers_agree_with_their_nouns(known, tmp_path):
     one.write_text("id,md5\nb," + "cd" * 16 + "\n")
     call = ("import", one, "--into", tmp_path / "one.list", "--full", "--accept-shrink")
     told += screener(*call).stderr
-    assert "1 entry no longer named by the file, withdrawn" in told
+    assert "1 entry withdrawn, as the full file omits them" in told
     cache, out = tmp_path / "c", tmp_path / "r.jsonl"
     scan = ("scan", IMAGES / "alley.jpg", "--list", known, "--cache", cache, "--resume", out)
     told += screener(*scan).stderr
     told += screener(*scan).stderr
-    assert "1 existing result still valid" in told
+    assert "1 existing result is still valid" in told
     rescanned = screener("rescan", "--cache", cache, "--list", known).stderr
-    assert "1 input in the cache, which forgets them after 30 days" in rescanned
+    assert "1 input in the cache, which deletes them after 30 days" in rescanned
     wrong = re.compile(
         r"(?<![\d,.])1 (?:\w+ )?(?:rows|entries|inputs|results|records|values|lines)\b"
     )

@@ -359,7 +359,7 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
     assert [row["extra"] for row in rows] == ["heif"] * 51 + [""]
     assert (
-        "52 inputs not screened for want of an extra: pip install '.[heif]'"
+        "52 inputs not screened because an extra is missing: pip install '.[heif]'"
         in shown.file.getvalue()
     )
 

@@ -499,11 +499,11 @@ def test_a_scan_tells_what_it_forgets(known, tmp_path, more):
         (tmp_path / name).write_text(name)
     before = ("--list", known.path, "--cache", tmp_path / "c", "-o", tmp_path / "r.jsonl")
     first = screener("scan", tmp_path / "old.txt", *before, "--keep", "1", *more)
-    assert "forgotten" not in first.stderr
+    assert "deleted from the cache" not in first.stderr
     with closing(sqlite3.connect(tmp_path / "c")) as kept, kept:
         kept.execute("UPDATE inputs SET hashed = hashed - 200000")
     second = screener("scan", tmp_path / "new.txt", *before, *more)
-    assert "forgotten, being older than the cache keeps: 1 input." in second.stderr
+    assert "1 input deleted from the cache, being older" in second.stderr
 
 
 def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_path, monkeypatch):

@@ -233,7 +233,7 @@ def test_what_could_not_be_hashed_as_a_whole_is_counted(known, folder, tmp_path)
     done = screener(*call)
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert "nothing that was compared reaches a record" in done.stderr
+    assert "no compared input hits a record" in done.stderr
     assert "nothing to screen was found" not in done.stderr  # there was, and it was compared
     assert "3 inputs unscreened, without a hit" in done.stderr
     assert all(f"1 {reason}" in done.stderr for reason in ("empty", "unreadable", "truncated"))

@@ -247,7 +247,7 @@ def test_calibration_counts_what_a_weak_kind_would_match(make_list, scene, tmp_p
         assert (made.pictures, made.together.hits) == (2, 0 if weak else 1)
         assert ("make no match unless another kind" in page(made)) is weak
     said = screener("calibrate", known.path, "--benign", tmp_path / "album").stdout
-    assert "no match alone, and counted here as if it were: whash" in said
+    assert "never a match alone, but counted here as one: whash" in said
 
 
 def test_a_hotline_takes_no_weak_hit_for_a_known_picture(make_list, scene, tmp_path):

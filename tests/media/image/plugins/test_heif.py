@@ -183,7 +183,7 @@ def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
         for _ in range(2):
             done = screener(*call)
             assert (done.returncode, results.read_text().count("\n")) == (3, 4), done.stderr
-            assert "2 inputs not screened for want of an extra" in done.stderr
+            assert "2 inputs not screened because an extra is missing" in done.stderr
         assert "hashed by other settings" not in screener(*again).stderr
     before = screener(*again)
     assert before.returncode == 3
@@ -194,7 +194,7 @@ def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
 
         assert done.returncode == 1, done.stderr
         assert "4 screened: 2 match, 0 no_match, 2 unscreened (" in done.stderr
-        assert "for want of an extra" not in done.stderr
+        assert "because an extra is missing" not in done.stderr
         assert results.read_text().count("\n") == 6
     found = Summary.of(results)
     assert (found.total, found.verdicts["match"], found.extras) == (4, 2, {})
