@@ -260,7 +260,7 @@ def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
     assert told[84:] == [
         "  … and 80 more: --json lists all. By reason:",
         "    98 pdq, not compared: low information", "    1 pdq", "    1 md5",
-        "  matched by pdq: 5, last on 2026-02-01: 3",
+        "  matches by pdq: 5, last on 2026-02-01: 3",
     ]  # fmt: skip
 
 

@@ -428,7 +428,7 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
 
     second = screener(*call, "--resume", path)
 
-    assert "5 existing results still valid" in second.stderr
+    assert "5 existing results are still valid" in second.stderr
     # Of the archive that is gone there is no newer line.
     assert "6 screened: 1 match, 4 no_match, 1 unscreened" in second.stderr
     (uploads / "3.jpg").write_bytes(b"")

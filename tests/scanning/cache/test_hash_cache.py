@@ -238,7 +238,7 @@ def test_the_newest_hashes_of_a_name_are_kept_and_old_ones_go(known, folder, tmp
     with HashCache.open(path, keep=2) as cache:
         assert len(cache) == 0
     emptied = screener("rescan", "--cache", path, "--list", known.path)
-    assert (emptied.returncode, "holds nothing to compare" in emptied.stderr) == (3, True)
+    assert (emptied.returncode, "the cache is empty" in emptied.stderr) == (3, True)
     with HashCache.open(path) as cache:
         assert cache.keep == 2  # as it was last said, and not by who merely reads
     assert value not in path.read_bytes()
@@ -563,7 +563,7 @@ def test_the_commands_scan_import_and_rescan(folder, scene, tmp_path):
     other = ("--list", known, "--policy", tmp_path / "p.toml")
     again = screener("rescan", "--cache", cache, *other)
     assert again.returncode == 3
-    assert "10 inputs hashed by other settings" in again.stderr
+    assert "10 inputs hashed with other settings" in again.stderr
     assert "scan again with --cache" in again.stderr
 
 
