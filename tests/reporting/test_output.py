@@ -223,7 +223,7 @@ def test_only_a_file_is_gone_on_with(tmp_path):
     """A device keeps no lines: each run would begin anew, and say that it had gone on."""
     engine = Screener(HashList.create(tmp_path / "known.list"))
 
-    with pytest.raises(OutputError, match="no regular file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         output.resume_jsonl(os.devnull, engine)
 
 
@@ -296,7 +296,7 @@ def test_results_that_somebody_removed_meanwhile_are_not_taken_for_written(tmp_p
     out = output.open_jsonl(path)
     path.unlink()
     out.write(result)
-    with pytest.raises(OutputError, match="removed while it was written"):
+    with pytest.raises(OutputError, match="removed while results were written"):
         out.close()
     with output.open_jsonl(path) as out:
         path.rename(tmp_path / "moved.jsonl")

@@ -142,7 +142,7 @@ def test_a_cut_is_not_laundered_by_the_command(place, tmp_path):
     done = screener(*call, input="")
 
     assert done.returncode == 2
-    for words in ("lines and no head", "may have been", "evidence", "audit verify", "another log"):
+    for words in ("lines but no head", "may have been", "evidence", "audit verify", "another log"):
         assert words in done.stderr.replace("\n", " ")
     assert screener("audit", "verify", log).returncode == 3
 
@@ -219,7 +219,7 @@ def test_a_first_run_that_was_killed_cannot_be_cut_to_nothing(begun, engine):
         begun.head.write_bytes(head)
         before = bytes_of(begun.log, begun.head)
 
-        with pytest.raises(ScreenerError, match="not what its head"):
+        with pytest.raises(ScreenerError, match="does not fit its head"):
             audit.open_log(begun.log, engine, key=begun.key)
 
         assert bytes_of(begun.log, begun.head) == before
@@ -246,7 +246,7 @@ def test_lines_of_a_killed_run_are_told(engine, tmp_path):
     # And not below the first line of the run that was killed.
     data = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(data[:3]))
-    with pytest.raises(ScreenerError, match="not what its head"):
+    with pytest.raises(ScreenerError, match="does not fit its head"):
         audit.open_log(log, engine)
 
 

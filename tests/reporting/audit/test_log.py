@@ -164,10 +164,10 @@ def test_runs_that_did_not_end_are_told_by_their_first_lines(tmp_path, lines, un
     [
         ({"audit": 2}, 1, "another version"),
         ({"audit": None}, 0, "another version"),
-        ({"event": "other"}, 1, "cannot stand here"),
-        ({"event": None}, 2, "cannot stand here"),
-        ({"event": "decision"}, 0, "cannot stand here"),
-        ({"event": "close"}, 0, "cannot stand here"),
+        ({"event": "other"}, 1, "cannot occur here"),
+        ({"event": None}, 2, "cannot occur here"),
+        ({"event": "decision"}, 0, "cannot occur here"),
+        ({"event": "close"}, 0, "cannot occur here"),
         ({"line": 3}, 1, "its number"),
         ({"line": 0}, 0, "its number"),
         ({"prev": "0" * 64}, 2, "does not follow"),
@@ -216,7 +216,7 @@ def test_a_head_that_can_be_of_no_log_is_refused(tmp_path, wrong, sound):
         told = {"lines": found.lines, "bytes": found.size, "start": found.start}
         assert told | {"sha256": found.prev, "schema": facts["schema"]} == facts
         return
-    with pytest.raises(OutputError, match="no head of an audit log"):
+    with pytest.raises(OutputError, match="not the head of an audit log"):
         read_head(tmp_path / "head")
 
 
@@ -305,7 +305,7 @@ def test_an_older_head_and_log_need_the_head_that_was_kept(place, engine, tmp_pa
         path.write_bytes(data)
 
     assert not audit.verify(log, key=place / "key.pub.pem").trouble
-    assert "cut or written anew" in audit.verify(log, head=kept).trouble[0]
+    assert "cut or rewritten" in audit.verify(log, head=kept).trouble[0]
 
 
 def test_a_line_that_would_be_too_long_is_shortened_and_the_log_goes_on(engine, tmp_path):
@@ -684,10 +684,8 @@ def test_ctrl_c_while_the_head_is_written_leaves_nothing_beside_it(engine, tmp_p
 
 
 @pytest.mark.parametrize("place_of", ["before", "after"])
-def test_a_handler_that_closes_it_within_a_line_breaks_no_chain(
-    engine, tmp_path, monkeypatch, place_of
-):
-    """What a signal interrupts goes on afterwards: the line that is under way is written first."""
+def test_a_handler_that_closes_the_log_amid_a_line_raises(engine, tmp_path, monkeypatch, place_of):
+    """The line is removed; the block writes the closing line and the head of a whole chain."""
     write, log = files.current.write, audit.open_log(tmp_path / "log", engine)
 
     def interrupted(handle, data):
@@ -697,11 +695,13 @@ def test_a_handler_that_closes_it_within_a_line_breaks_no_chain(
         write(handle, data if place_of == "before" else b"")
 
     monkeypatch.setattr(files.current, "write", interrupted)
-    with log:
+    with pytest.raises(OutputError, match="signal handler"), log:
         log.write(engine.match([]))
 
     found = audit.verify(tmp_path / "log")
-    assert (found.trouble, found.decisions, found.closed) == ((), 1, True)
+    assert (found.trouble, found.decisions, found.closed) == ((), 0, True)
+    last = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+    assert (last["event"], last["ended"]) == ("close", "failed")
 
 
 def test_the_commands_write_and_verify(place, tmp_path):
@@ -742,14 +742,14 @@ def test_a_kept_head_is_taken_as_people_write_it_or_called_no_head(place):
     log = place / "log"
     head = audit.verify(log).head
     assert audit.verify(log, head=f" {head.upper()}\n").trouble == ()
-    assert "never had the head" in audit.verify(log, head="0" * 63 + "1").trouble[0]
+    assert "never had the given head" in audit.verify(log, head="0" * 63 + "1").trouble[0]
     for wrong in (head[:32], head[:32] + "\u2026", head + "0", "g" + head[1:], "\u0661" * 64, ""):
-        with pytest.raises(OutputError, match="64 hexadecimal digits: give it whole"):
+        with pytest.raises(OutputError, match="64 hexadecimal digits, not these"):
             audit.verify(log, head=wrong)
 
     done = screener("audit", "verify", log, "--head", head[:12])
     assert done.returncode == 2
-    assert "cut or written anew" not in done.stdout + done.stderr
-    assert "these are 12 characters, and nothing was checked" in done.stderr
+    assert "cut or rewritten" not in done.stdout + done.stderr
+    assert "not these 12 characters; nothing was checked" in done.stderr
     (example,) = re.findall("--head ([0-9a-f]{12,})", screener("audit", "verify", "-h").stdout)
     assert len(example) == 64

@@ -233,7 +233,7 @@ def test_an_input_that_matches_by_several_kinds_is_one_input(make_list, tmp_path
     report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
 
     text = " ".join(Page((tmp_path / "r.html").read_text("utf-8")).text)
-    assert "1 input with a match. A row for each entry and kind of hash" in text
+    assert "1 input with a match. Each row is an input with an entry and the kind of hash" in text
     assert ": 2 confirmed." in text
     assert "1 match by md5. A digest" in text
     assert "1 file with a match, without a time." in text
@@ -390,7 +390,7 @@ def test_inputs_whose_names_look_the_same_are_told_apart(make_list, tmp_path):
     assert sorted(names) == [b"\xe8.txt", b"\xe9.txt"]
     report.write_html(tmp_path / "results.jsonl", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
-    assert page.count("behind members of its name: 2") == 1
+    assert page.count("earlier members of its name: 2") == 1
     assert all(f"in base64 {row['input_base64']}" in page for row in rows if row["input_base64"])
 
 
