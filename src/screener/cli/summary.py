@@ -128,4 +128,4 @@ def _when(match: Match, *, moving: bool) -> str:
     if match.video is None:
         return (f" at {match.time:.1f} s" if moving else "") + hidden
     (begin, end), (first, last) = match.video.input_span, match.video.listed_span
-    return f" from {begin:.1f} to {end:.1f} s{hidden}: {first:.1f} to {last:.1f} s of the entry"
+    return f" from {begin:.1f} to {end:.1f} s{hidden}, like {first:.1f} to {last:.1f} s of the entry"

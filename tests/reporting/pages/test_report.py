@@ -235,7 +235,7 @@ def test_an_input_that_matches_by_several_kinds_is_one_input(make_list, tmp_path
     text = " ".join(Page((tmp_path / "r.html").read_text("utf-8")).text)
     assert "1 input with a match. Each row is an input with an entry and the kind of hash" in text
     assert ": 2 confirmed." in text
-    assert "1 match by md5. A digest" in text
+    assert "1 match by md5. Digests match only" in text
     assert "1 file with a match, without a time." in text
 
 

@@ -243,7 +243,7 @@ def _where(match: Hit) -> str:
     if match.spans is None:
         return f"part {match.part}{hidden}, {match.time} s"
     here, there = (" to ".join(map(str, span)) for span in match.spans)
-    return f"{here} s{hidden}: {there} s of the entry"
+    return f"{here} s{hidden}, like {there} s of the entry"
 
 
 def _slowest(summary: Summary) -> str:

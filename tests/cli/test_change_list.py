@@ -1,141 +1,46 @@
-"""The commands that keep a list, as processes: exit codes, tables, JSON, and what errors name."""
+"""Commands that change a list: exit codes, generations and refusals."""
 
 import io
 import json
-import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import weakref
-from contextlib import ExitStack, closing
+from contextlib import closing
 from itertools import cycle
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from command_process import CALL, generation, make_list, refused, screener, value
+from command_process import CALL, generation, refused, screener, value
 from rich.console import Console
 
-from screener import HashList, Screener
 from screener.cli import list_text
 from screener.cli.app import cli
-from screener.cli.decision_options import recorded
-from screener.errors import ListError
-from screener.hashing.hash import Hash
 from screener.lists.importing.quarantine import NotCompared, SetAside
-from screener.lists.inspecting.entry import Shown, ShownHash
-from screener.lists.store import match_counts
-from screener.reporting.output import claim_jsonl
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A list made once, not to be changed."""
-    return make_list(tmp_path_factory.mktemp("made"))
+def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
+    """What is not said stays; a source that the list has not got is a slip."""
+    file = tmp_path / "terms.toml"
+    file.write_text('tlp = "GREEN"\nexpires = 2000-01-31\n')
+    said = json.loads(screener("terms", known).stdout)
+    assert said == {"a": {"tlp": "GREEN", "redistribution": True, "expires": "2999-12-31"}}
 
+    done = screener("terms", known, "--source", "a", "--terms", file, "--by", "ann")
 
-@pytest.fixture
-def known(made, tmp_path):
-    """A copy of that list, to be changed."""
-    return shutil.copytree(made, tmp_path / "known.list")
-
-
-# --- show
-
-
-def test_show_explains_an_entry_in_lines_and_in_json(made):
-    """For each source that has it: states, labels, import, generation, who else, how often."""
-    told = screener("show", made, "a1")
-    lines = [
-        json.loads(line) for line in screener("show", made, "a1", "--json").stdout.splitlines()
-    ]
-
-    assert told.returncode == 0
-    for part in (
-        "a: a1 is confirmed", "category A of uk-sentencing-council", "series: red",
-        "terms: tlp GREEN", "from generation 1 to now: confirmed, from a.csv (csv)", "by ann",
-        "also of b: a1 (known_good)", "b: a1 is known_good",
-    ):  # fmt: skip
-        assert part in told.stdout
-    assert [(one["source"], one["state"], one["versions"][0]["since"]) for one in lines] == [
-        ("a", "confirmed", 1),
-        ("b", "known_good", 2),
-    ]
-    assert {one["kind"]: one["value"] for one in lines[0]["hashes"]} == dict.fromkeys(
-        ("md5", "pdq", "sha256")
-    )
-
-
-def test_show_tells_values_only_when_asked(made):
-    """Neither form has them without --values; both have them with it."""
-    for form in ((), ("--json",)):
-        call = ("show", made, "a1", "--source", "a", *form)
-        assert value(1) not in screener(*call).stdout
-        assert value(1) in screener(*call, "--values").stdout
-
-
-def test_show_names_the_entry_and_source_that_are_not_there(made):
-    """An unknown entry, a source that has not got it, a folder that is no list."""
-    assert "no entry 'zz'" in refused("show", made, "zz")
-    assert "no entry 'a2' of b" in refused("show", made, "a2", "--source", "b")
-    assert "is not a list" in refused("show", made / "segments", "a1")
-
-
-def test_show_counts_the_matches_of_a_run_that_counted(known):
-    """`match --count` adds to it, and without the option nothing is counted."""
-    line = f"md5 {value(2)}\n"
-    assert screener("match", "--list", known, input=line).returncode == 1
-    assert "matched" not in screener("show", known, "a2").stdout
-    assert screener("match", "--list", known, "--count", input=line * 3).returncode == 1
-    assert "matches by md5: 3" in screener("show", known, "a2").stdout
-
-
-def test_of_results_that_are_counted_none_is_held(known, tmp_path):
-    """Not one by the time that the next but one comes, though all are counted at the end."""
-    engine, held = Screener(HashList.open(known)), []
-
-    def results():
-        for _ in range(20):
-            result = engine.match([Hash.parse("md5", value(2))])
-            held.append(weakref.ref(result))
-            yield result
-            del result
-            assert sum(one() is not None for one in held) <= 2
-
-    with ExitStack() as stack, claim_jsonl(tmp_path / "out.jsonl") as out:
-        for _ in recorded(results(), stack, engine, out=out, log=None, count=True):
-            pass
-
-    (counted,) = match_counts.of_entry(known, "a", "a2")["md5"].values()
-    assert counted == 20
-
-
-def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(
-    known, tmp_path, monkeypatch
-):
-    """Read-only, say: at the end of a long scan it is too late, and its exit code says no match."""
-    out = tmp_path / "out.jsonl"
-    call = ["match", "--list", str(known), "--count", "-o", str(out)]
-    monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK or Path(path) != known)
-    told = CliRunner().invoke(cli, call, input=f"md5 {value(2)}\n", standalone_mode=False)
-    assert isinstance(told.exception, ListError)
-    assert "cannot count matches" in str(told.exception)
-    assert not out.exists()
-
-
-@pytest.mark.parametrize("command", ["match", "scan", "rescan"])
-def test_counts_are_kept_of_a_list_that_is_imported_only(command, tmp_path):
-    """A list file goes with the command, and counts with it: refused before it is read."""
-    (tmp_path / "k.csv").write_text("id,md5\n")
-    (tmp_path / "cache").touch()
-    rest = {"match": (), "scan": (tmp_path,), "rescan": ("--cache", tmp_path / "cache")}[command]
-    told = refused(command, *rest, "--list", tmp_path / "k.csv", "--count")
-    assert "--count adds to a list's own counts, and" in told
-    assert "k.csv is a list file: import it first" in told
-
-
-# --- opinion
+    assert (done.returncode, done.stdout) == (0, "")
+    assert json.loads(screener("terms", known).stdout)["a"]["expires"] == "2000-01-31"
+    log = screener("log", known).stdout
+    assert "; tlp GREEN, redistribution yes, expires 2999-12-31" in log  # of the import
+    assert "ann  a: tlp GREEN, expires 2000-01-31" in log
+    late = refused("export", known, "--format", "csv", "-o", tmp_path / "o", "--source", "a")
+    assert "a: expired" in late
+    for arguments, words in (
+        (("--tlp", "GREEN"), "--source"),
+        (("--source", "a", "--tlp", "PINK"), "tlp is one of"),
+        (("--source", "a", "--expires", "soon"), "expires is a day"),
+        (("--source", "zz", "--tlp", "GREEN"), "nothing of the source 'zz'"),
+    ):
+        assert words in refused("terms", known, *arguments)
 
 
 def test_an_opinion_shows_on_the_match_and_its_taking_back_ends_it(known):
@@ -167,9 +72,6 @@ def test_an_opinion_that_is_not_whole_is_refused_by_what_is_missing(known):
     ):
         assert said in refused("opinion", known, *arguments)
     assert generation(known) == 2
-
-
-# --- quarantine
 
 
 def test_quarantine_shows_rows_and_values_in_a_table_and_in_json(made):
@@ -232,38 +134,6 @@ def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
     assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 more reasons"]
 
 
-def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
-    """How many there are of each kind and state stands below; of few, each is shown. How often it
-    matched stands at the end, with the last day.
-    """
-    others = tuple(("b", f"o{n}", "seed" if n % 4 else "confirmed") for n in range(100))
-    hashes = [ShownHash("pdq", 50, None, others)]
-    hashes += [ShownHash("md5", None, None, others[:40])]
-    hashes += [ShownHash("pdq", None, "low information", ()) for _ in range(98)]
-    shown = Shown(
-        "a", "e", "confirmed", "confirmed", (), (), {}, None, {}, tuple(hashes), (),
-        {"pdq": {"2026-02-01": 3, "2026-01-31": 2}}, False,
-    )  # fmt: skip
-    out = io.StringIO()
-
-    list_text.print_entry(Console(file=out, width=200), shown)
-
-    told = out.getvalue().splitlines()
-    assert told[1:3] == ["  pdq, quality 50", "    also of b: o0 (confirmed)"]
-    assert told[22:26] == [
-        "    … and 80 more: --json lists all. By reason:",
-        "      75 seed",
-        "      25 confirmed",
-        "  md5",
-    ]
-    assert told[66:84] == ["  pdq, not compared: low information"] * 18
-    assert told[84:] == [
-        "  … and 80 more: --json lists all. By reason:",
-        "    98 pdq, not compared: low information", "    1 pdq", "    1 md5",
-        "  matches by pdq: 5, last on 2026-02-01: 3",
-    ]  # fmt: skip
-
-
 def test_quarantine_releases_rows_and_values(known):
     """What is released is matched from then on, and the log names who did it and why."""
     who = ("--by", "ann", "--reason", "looked at it")
@@ -297,26 +167,6 @@ def test_a_release_that_is_not_whole_is_refused(known):
     ):
         assert said in refused("quarantine", known, *arguments)
     assert generation(known) == 2
-
-
-# --- log, rollback, purge
-
-
-def test_the_log_names_who_asked_and_counts_in_a_table_and_in_json(made):
-    """Oldest first: what was done, by whom, from which file, with which counts."""
-    told = screener("log", made)
-    lines = [json.loads(line) for line in screener("log", made, "--json").stdout.splitlines()]
-
-    assert told.returncode == 0
-    assert [(one["what"], one.get("by"), one.get("file")) for one in lines] == [
-        ("created", None, None),
-        ("import", "ann", "a.csv"),
-        ("import", "bob", "b.csv"),
-    ]
-    counts = lines[1]["counts"]
-    assert (counts["rows"], counts["added"], sum(counts["quarantined"].values())) == (5, 3, 2)
-    assert "a.csv (a): 5 rows, 3 added" in told.stdout
-    assert "ann" in told.stdout
 
 
 def test_rollback_writes_a_higher_generation_and_says_which(known):
@@ -377,26 +227,6 @@ def test_every_command_that_changes_a_list_says_so_for_an_older_one(known):
         ("export", known, "--format", "csv", "-o", known.parent / "o"), ("compact", known),
     ):  # fmt: skip
         assert f"`screener upgrade {known}`" in refused(*call)
-
-
-def test_no_name_commands_the_terminal(tmp_path):
-    """A file and a list whose names hold control characters are told without them."""
-    file, known = tmp_path / "a\x1b[31m.csv", tmp_path / "k\x1b[31m.list"
-    file.write_text(f"id,md5\nx,{value(1)}\n")
-
-    told = [
-        screener("import", file, "--into", known, "--source", "s"),
-        screener("info", known),
-        screener("bench", known, "--seconds", "0.1"),
-    ]
-
-    assert [done.returncode for done in told] == [0, 0, 0]
-    for done in told:
-        assert "\ufffd[31m" in done.stdout + done.stderr
-        assert "\x1b" not in done.stdout + done.stderr
-
-
-# --- all of them
 
 
 @pytest.mark.parametrize(

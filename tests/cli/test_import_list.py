@@ -1,58 +1,14 @@
-"""The commands by which files come in and go out, as processes: codes, manifests, errors."""
+"""`screener import`: what it prints, what it refuses, and what is left then."""
 
-import hashlib
 import io
 import json
-import shutil
-import stat
 
-import pytest
-from command_process import generation, make_list, refused, screener, value
+from command_process import generation, refused, screener, value
 from list_values import putting
 from rich.console import Console
 
-from screener import EdgeFilter, HashList
+from screener import HashList
 from screener.cli.list_text import print_import
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A list made once, not to be changed."""
-    return make_list(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def known(made, tmp_path):
-    """A copy of that list, to be changed."""
-    return shutil.copytree(made, tmp_path / "known.list")
-
-
-# --- terms, export
-
-
-@pytest.mark.parametrize("form", ["csv", "tx", "ncmec", "vics", "hma", "bloom"])
-def test_each_format_is_exported_with_its_manifest_for_the_owner_only(made, tmp_path, form):
-    """What its terms let go is there, the other source is counted as withheld."""
-    out = tmp_path / "out.file"
-    table = tmp_path / "table.toml"
-    table.write_text('["uk-sentencing-council"]\nA = 1\n')
-    more = ("--categories", table) if form == "vics" else ()
-
-    done = screener("export", made, "--format", form, "-o", out, *more)
-
-    facts = json.loads((tmp_path / "out.file.manifest.json").read_text())
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert "withheld: 1 record of b: not for redistribution" in done.stderr
-    assert "generation 2; not signed" in done.stderr
-    assert (facts["format"], facts["generation"]) == (form, 2)
-    assert "b" not in {*facts["terms"], *facts.get("withheld", ())}
-    assert facts["parts"][0]["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
-    assert facts["records"]["confirmed"] >= 1
-    for path in (out, tmp_path / "out.file.manifest.json"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "out.file", "out.file.manifest.json", "table.toml"
-    ]  # fmt: skip
 
 
 def test_files_named_after_one_that_is_refused_are_told(known, tmp_path):
@@ -69,71 +25,6 @@ def test_files_named_after_one_that_is_refused_are_told(known, tmp_path):
     assert generation(known) == 3
     last = screener("import", later, bad, "--into", known, "--source", "x")
     assert (last.returncode, "later files" in last.stderr) == (2, False)
-
-
-def test_what_cannot_be_exported_is_refused_and_nothing_is_written(made, tmp_path):
-    """Each sentence names the option, the source, the audience or the file that is wrong."""
-    broken, odd = tmp_path / "broken.toml", tmp_path / "odd.toml"
-    broken.write_text("= 1\n")
-    odd.write_text('[x]\nA = "one"\n')
-    out = tmp_path / "out.file"
-    for arguments, said in (
-        (("--format", "xlsx"), "unknown format 'xlsx'; one of: csv"),
-        (("--format", "csv", "--audience", "public"), "audience 'public' (a: TLP:GREEN"),
-        (("--format", "csv", "--source", "zz"), "no source 'zz'"),
-        (("--format", "csv", "--audience", "all"), "--audience"),
-        (("--format", "vics"), "categor"),
-        (("--format", "vics", "--categories", broken), "broken.toml"),
-        (("--format", "vics", "--categories", odd), "odd.toml"),
-        (("--format", "bloom", "--kind", "pdq"), "not compared by equality"),
-        (("--format", "bloom", "--kind", "sha3"), "sha3"),
-        (("--format", "bloom", "--kind", ""), "kind"),
-        (("--format", "bloom", "--error-rate", "2"), "error rate"),
-        (("--format", "csv", "--sign", broken), "broken.toml"),
-    ):
-        assert said in refused("export", made, "-o", out, *arguments)
-    assert "--format" in refused("export", made, "-o", out)
-    assert "--output" in refused("export", made, "--format", "csv")
-    missing = refused("export", made, "--format", "csv", "-o", tmp_path / "no" / "out")
-    assert "No such file" in missing
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.toml", "odd.toml"]
-
-
-def test_the_edge_filter_answers_without_the_list(made, tmp_path):
-    """Of the kind that was asked, at the rate that was asked."""
-    out = tmp_path / "edge.bloom"
-    call = ("export", made, "--format", "bloom", "--kind", "md5", "--error-rate", "0.000001")
-
-    assert screener(*call, "-o", out).returncode == 0
-
-    held = EdgeFilter.open(out)
-    assert (held.kind.name, held.error_rate) == ("md5", 0.000001)
-    assert [held.may_contain(value(n)) for n in (1, 2, 3, 4, 9)] == [True, True, True, False, False]
-
-
-def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
-    """What is not said stays; a source that the list has not got is a slip."""
-    file = tmp_path / "terms.toml"
-    file.write_text('tlp = "GREEN"\nexpires = 2000-01-31\n')
-    said = json.loads(screener("terms", known).stdout)
-    assert said == {"a": {"tlp": "GREEN", "redistribution": True, "expires": "2999-12-31"}}
-
-    done = screener("terms", known, "--source", "a", "--terms", file, "--by", "ann")
-
-    assert (done.returncode, done.stdout) == (0, "")
-    assert json.loads(screener("terms", known).stdout)["a"]["expires"] == "2000-01-31"
-    log = screener("log", known).stdout
-    assert "; tlp GREEN, redistribution yes, expires 2999-12-31" in log  # of the import
-    assert "ann  a: tlp GREEN, expires 2000-01-31" in log
-    late = refused("export", known, "--format", "csv", "-o", tmp_path / "o", "--source", "a")
-    assert "a: expired" in late
-    for arguments, words in (
-        (("--tlp", "GREEN"), "--source"),
-        (("--source", "a", "--tlp", "PINK"), "tlp is one of"),
-        (("--source", "a", "--expires", "soon"), "expires is a day"),
-        (("--source", "zz", "--tlp", "GREEN"), "nothing of the source 'zz'"),
-    ):
-        assert words in refused("terms", known, *arguments)
 
 
 def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
@@ -196,9 +87,6 @@ def test_several_full_files_of_one_source_are_refused_before_any_is_imported(tmp
     assert not known.exists()
     assert screener("import", *pages, "--into", known, "--full").returncode == 0
     assert HashList.open(known).states == {"confirmed": 2}
-
-
-# --- import with a key, with terms, with a shrink
 
 
 def test_a_signed_export_is_taken_and_a_changed_one_is_not(made, tmp_path, keys):
@@ -269,33 +157,6 @@ def test_an_import_that_fails_names_file_line_and_field(tmp_path):
         for part in said:
             assert part.lower() in sentence.lower()
         assert value(1)[:-1] not in sentence
-
-
-# --- allow lists
-
-
-def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
-    """A hit within it stands beside; the match stays, and exit code 1 with it."""
-    file, policy = tmp_path / "a.csv", tmp_path / "policy.toml"
-    file.write_text(f"id,pdq,status\ngood,{value(1, 32)},known_good\nbad,{value(1, 32)},\n")
-    assert screener("import", file, "--into", tmp_path / "k.list").returncode == 0
-    near = bytearray(bytes.fromhex(value(1, 32)))
-    near[0] ^= 0xFF
-    line = f"pdq {near.hex()}\n"
-
-    def met(radius):
-        policy.write_text(f"[known_good_radius]\npdq = {radius}\n")
-        call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
-        done = screener(*call, input=line)
-        (found,) = map(json.loads, done.stdout.splitlines())
-        entries = [[m["entry"] for m in found[part]] for part in ("matches", "beside")]
-        return done.returncode, *entries
-
-    assert met(8) == (1, ["bad"], ["good"])
-    assert met(7) == (1, ["bad"], [])
-    policy.write_text("[known_good_radius]\npdq = 300\n")
-    call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
-    assert "known_good" in refused(*call, input=line)
 
 
 def test_an_import_that_is_refused_leaves_no_list_where_there_was_none(tmp_path):

@@ -1,24 +1,30 @@
-"""A call that is refused leaves every file as it was, and no two options share a file."""
+"""The options of `scan`, `rescan` and `match`: files, counts, and calls that change nothing."""
 
 import json
+import os
 import shutil
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from command_process import screener
+from command_process import refused, screener, value
 from paths import REPOSITORY
 
 from screener import HashCache, HashList, Screener, ScreenerError, audit, output
 from screener.cli.app import cli
 from screener.cli.decision_options import recorded
+from screener.errors import ListError
+from screener.hashing.hash import Hash
+from screener.lists.store import match_counts
+from screener.reporting.output import claim_jsonl
 
 PICTURE = REPOSITORY / "fixtures" / "images" / "alley.jpg"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def prepared(tmp_path_factory):
     """A list, results, an audit log with half a line behind it, a cache, and what is none."""
     tmp_path = tmp_path_factory.mktemp("made")
     known = HashList.create(tmp_path / "known.list")
@@ -40,9 +46,9 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def place(made, tmp_path):
+def place(prepared, tmp_path):
     """A copy of that."""
-    return Path(shutil.copytree(made, tmp_path / "place"))
+    return Path(shutil.copytree(prepared, tmp_path / "place"))
 
 
 def held(place):
@@ -50,8 +56,8 @@ def held(place):
     return {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
-def refused(*call):
-    """What a call says that is refused, in this process, where it is over soon."""
+def refusal(*call):
+    """Return the message of a refused call, run in this process."""
     done = CliRunner().invoke(cli, [str(one) for one in call], input="")
     error = done.exception
     if isinstance(error, SystemExit):
@@ -83,7 +89,7 @@ def test_a_refused_scan_leaves_every_file_as_it_was(place, monkeypatch, into, op
     monkeypatch.chdir(place)
     before = held(place)
 
-    refused("scan", PICTURE, *options, *into)
+    refusal("scan", PICTURE, *options, *into)
 
     assert held(place) == before
 
@@ -103,7 +109,7 @@ def test_so_do_the_others_and_an_output_that_is_refused(place, monkeypatch, call
     monkeypatch.chdir(place)
     before = held(place)
 
-    refused(*call)
+    refusal(*call)
 
     assert held(place) == before
 
@@ -135,7 +141,7 @@ def test_no_two_options_share_a_file(place, monkeypatch, call, named):
     monkeypatch.chdir(place)
     before = held(place)
 
-    told = refused(*call)
+    told = refusal(*call)
 
     assert all(f" {option}" in told for option in named)
     assert "are one file" in told
@@ -152,7 +158,7 @@ def test_results_do_not_get_the_name_of_a_table_or_a_page(place, monkeypatch, ca
     """They are JSON Lines, which a spreadsheet or a browser would show as they stand."""
     monkeypatch.chdir(place)
 
-    told = refused(*call, *KNOWN, "-o", f"results{end}")
+    told = refusal(*call, *KNOWN, "-o", f"results{end}")
 
     assert "screener report NAME.jsonl" in told
     assert not (place / f"results{end}").exists()
@@ -218,3 +224,71 @@ def test_a_run_without_a_result_begins_its_files_too(place):
     assert done.returncode == 3, done.stderr
     assert (place / "keep.jsonl").read_bytes() == b""
     assert audit.verify(place / "log").runs == 2
+
+
+def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
+    """A hit within it stands beside; the match stays, and exit code 1 with it."""
+    file, policy = tmp_path / "a.csv", tmp_path / "policy.toml"
+    file.write_text(f"id,pdq,status\ngood,{value(1, 32)},known_good\nbad,{value(1, 32)},\n")
+    assert screener("import", file, "--into", tmp_path / "k.list").returncode == 0
+    near = bytearray(bytes.fromhex(value(1, 32)))
+    near[0] ^= 0xFF
+    line = f"pdq {near.hex()}\n"
+
+    def met(radius):
+        policy.write_text(f"[known_good_radius]\npdq = {radius}\n")
+        call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
+        done = screener(*call, input=line)
+        (found,) = map(json.loads, done.stdout.splitlines())
+        entries = [[m["entry"] for m in found[part]] for part in ("matches", "beside")]
+        return done.returncode, *entries
+
+    assert met(8) == (1, ["bad"], ["good"])
+    assert met(7) == (1, ["bad"], [])
+    policy.write_text("[known_good_radius]\npdq = 300\n")
+    call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
+    assert "known_good" in refused(*call, input=line)
+
+
+def test_of_results_that_are_counted_none_is_held(known, tmp_path):
+    """Not one by the time that the next but one comes, though all are counted at the end."""
+    engine, held = Screener(HashList.open(known)), []
+
+    def results():
+        for _ in range(20):
+            result = engine.match([Hash.parse("md5", value(2))])
+            held.append(weakref.ref(result))
+            yield result
+            del result
+            assert sum(one() is not None for one in held) <= 2
+
+    with ExitStack() as stack, claim_jsonl(tmp_path / "out.jsonl") as out:
+        for _ in recorded(results(), stack, engine, out=out, log=None, count=True):
+            pass
+
+    (counted,) = match_counts.of_entry(known, "a", "a2")["md5"].values()
+    assert counted == 20
+
+
+def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(
+    known, tmp_path, monkeypatch
+):
+    """Read-only, say: at the end of a long scan it is too late, and its exit code says no match."""
+    out = tmp_path / "out.jsonl"
+    call = ["match", "--list", str(known), "--count", "-o", str(out)]
+    monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK or Path(path) != known)
+    told = CliRunner().invoke(cli, call, input=f"md5 {value(2)}\n", standalone_mode=False)
+    assert isinstance(told.exception, ListError)
+    assert "cannot count matches" in str(told.exception)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["match", "scan", "rescan"])
+def test_counts_are_kept_of_a_list_that_is_imported_only(command, tmp_path):
+    """A list file goes with the command, and counts with it: refused before it is read."""
+    (tmp_path / "k.csv").write_text("id,md5\n")
+    (tmp_path / "cache").touch()
+    rest = {"match": (), "scan": (tmp_path,), "rescan": ("--cache", tmp_path / "cache")}[command]
+    told = refused(command, *rest, "--list", tmp_path / "k.csv", "--count")
+    assert "--count adds to a list's own counts, and" in told
+    assert "k.csv is a list file: import it first" in told
