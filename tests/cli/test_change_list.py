@@ -19,7 +19,7 @@ from screener.lists.importing.quarantine import NotCompared, SetAside
 
 
 def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
-    """What is not said stays; a source that the list has not got is a slip."""
+    """Terms that are not given stay; an unknown source is refused."""
     file = tmp_path / "terms.toml"
     file.write_text('tlp = "GREEN"\nexpires = 2000-01-31\n')
     said = json.loads(screener("terms", known).stdout)
@@ -43,8 +43,8 @@ def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
         assert words in refused("terms", known, *arguments)
 
 
-def test_an_opinion_shows_on_the_match_and_its_taking_back_ends_it(known):
-    """The line says disputed, by whom and why; withdrawn, it is as the source has it."""
+def test_an_opinion_shows_on_matches_until_it_is_withdrawn(known):
+    """The result names state, author and reason."""
     call = ("opinion", known, "a1", "--source", "a", "--by", "ann", "--reason", "a stock photo")
     given = screener(*call, "--state", "disputed")
     (line,) = screener("match", "--list", known, input=f"md5 {value(1)}\n").stdout.splitlines()
@@ -58,8 +58,8 @@ def test_an_opinion_shows_on_the_match_and_its_taking_back_ends_it(known):
     assert "a: a1 is confirmed" in screener("show", known, "a1").stdout
 
 
-def test_an_opinion_that_is_not_whole_is_refused_by_what_is_missing(known):
-    """Each sentence names the option, the entry or the source; nothing is written."""
+def test_an_incomplete_opinion_is_refused(known):
+    """The message names the missing option, entry or source; nothing is written."""
     who = ("--by", "ann", "--reason", "x")
     for arguments, said in (
         (("a2", "--state", "disputed", "--reason", "x"), "--by"),
@@ -74,8 +74,8 @@ def test_an_opinion_that_is_not_whole_is_refused_by_what_is_missing(known):
     assert generation(known) == 2
 
 
-def test_quarantine_shows_rows_and_values_in_a_table_and_in_json(made):
-    """File, line, field and reason of each row; whose values are not compared, and why."""
+def test_quarantine_lists_rows_and_values_not_compared(made):
+    """File, line, field and reason, as a table and as JSON."""
     told = screener("quarantine", made)
     found = json.loads(screener("quarantine", made, "--json").stdout)
 
@@ -95,7 +95,7 @@ def test_quarantine_shows_rows_and_values_in_a_table_and_in_json(made):
 
 
 @pytest.mark.parametrize("count", [40, 1_000])
-def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(count):
+def test_many_quarantined_rows_are_shown_in_part(count):
     """Those first that nobody has released, and what there is of each trouble in all; of each row
     whether it can be released, or in which generation it was.
     """
@@ -124,8 +124,8 @@ def test_of_many_rows_in_quarantine_a_person_sees_some_and_how_many_of_each(coun
     assert len(told) == 46
 
 
-def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
-    """As where a file has one of its own in each row: the commonest are counted."""
+def test_many_quarantine_reasons_are_shown_in_part():
+    """The most common ones are counted."""
     rows = [SetAside(n, "a", n, None, f"bad {n // 2}", "a", False, None) for n in range(100)]
     out = io.StringIO()
 
@@ -134,8 +134,8 @@ def test_of_very_many_troubles_a_person_sees_how_many_are_not_counted():
     assert out.getvalue().splitlines()[-2:] == ["  2 bad 19", "  … and 30 more reasons"]
 
 
-def test_quarantine_releases_rows_and_values(known):
-    """What is released is matched from then on, and the log names who did it and why."""
+def test_released_rows_and_values_match(known):
+    """The log names who released them and why."""
     who = ("--by", "ann", "--reason", "looked at it")
     line = f"md5 {value(4)}\n"
     assert screener("match", "--list", known, "--digests-only", input=line).returncode == 0
@@ -151,8 +151,8 @@ def test_quarantine_releases_rows_and_values(known):
     assert [(one["what"], one["by"]) for one in log[-2:]] == [("release", "ann")] * 2
 
 
-def test_a_release_that_is_not_whole_is_refused(known):
-    """Without a name, a reason or a kind, of a row that has nothing, of both sorts at once."""
+def test_an_incomplete_release_is_refused(known):
+    """A missing name, reason or kind, an unreadable row, or both options at once."""
     who = ("--by", "ann", "--reason", "x")
     for arguments, said in (
         (("--release", 1, "--by", "ann"), "who decided it and why"),
@@ -169,8 +169,8 @@ def test_a_release_that_is_not_whole_is_refused(known):
     assert generation(known) == 2
 
 
-def test_rollback_writes_a_higher_generation_and_says_which(known):
-    """And the log says who asked; a generation that is none, or the newest, is refused."""
+def test_rollback_writes_a_new_generation(known):
+    """The log names its author; an unknown or the newest generation is refused."""
     who = ("--by", "ann", "--reason", "a bad file")
     done = screener("rollback", known, "--to", 1, *who)
 
@@ -185,8 +185,8 @@ def test_rollback_writes_a_higher_generation_and_says_which(known):
 
 
 @pytest.mark.parametrize("given", ["<&-", "</dev/null"])
-def test_purge_says_that_nobody_can_be_asked(known, given):
-    """Where standard input is closed or empty, as of a service; nothing is erased."""
+def test_purge_needs_yes_if_standard_input_is_closed(known, given):
+    """Nothing is erased."""
     call = f"{sys.executable} -c '{CALL[-1]}' purge {known} --source a --by ann {given}"
     done = subprocess.run(call, shell=True, capture_output=True, text=True, timeout=60)
 
@@ -195,8 +195,8 @@ def test_purge_says_that_nobody_can_be_asked(known, given):
     assert generation(known) == 2
 
 
-def test_purge_asks_first_and_counts_what_it_took(known):
-    """Without a yes nothing goes; with it the source is gone, the log keeps counts and name."""
+def test_purge_asks_and_counts_what_it_erased(known):
+    """After a no, nothing is erased; after a yes, the log has counts and name."""
     call = ("purge", known, "--source", "a", "--by", "ann", "--reason", "contract ended")
     unsure = screener(*call, input="n\n")
     assert unsure.returncode == 2
@@ -215,8 +215,8 @@ def test_purge_asks_first_and_counts_what_it_took(known):
     assert "nothing of the source 'a'" in refused(*call, "--yes")
 
 
-def test_every_command_that_changes_a_list_says_so_for_an_older_one(known):
-    """A list of the format before is refused with the one command that helps."""
+def test_a_list_of_an_older_format_is_refused_with_the_upgrade_command(known):
+    """By every command on a list."""
     with closing(sqlite3.connect(known / "records.sqlite")) as connection, connection:
         connection.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
     who = ("--by", "ann", "--reason", "x")
@@ -241,8 +241,8 @@ def test_every_command_that_changes_a_list_says_so_for_an_older_one(known):
         ("import", "LIST/../a.csv", "--into", "LIST", "--by", "\udcff"),
     ],
 )
-def test_what_is_typed_in_another_encoding_is_a_mistake(made, call):
-    """And no fault of ours: no list can hold it."""
+def test_arguments_that_are_not_utf8_are_usage_errors(made, call):
+    """No list can store them."""
     (made.parent / "a.csv").touch()
     done = CliRunner().invoke(cli, [one.replace("LIST", str(made)) for one in call])
 

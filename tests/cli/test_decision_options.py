@@ -84,8 +84,8 @@ ALL = (*KNOWN, "--audit", "log", "--cache", "cache")
         (*ALL, "--audit-key", "none.csv"),
     ],
 )  # fmt: skip
-def test_a_refused_scan_leaves_every_file_as_it_was(place, monkeypatch, into, options):
-    """Whichever of the files, the policy or the list it is that does not do."""
+def test_a_refused_scan_changes_no_file(place, monkeypatch, into, options):
+    """Whether a file, the policy or the list is wrong."""
     monkeypatch.chdir(place)
     before = held(place)
 
@@ -104,8 +104,8 @@ def test_a_refused_scan_leaves_every_file_as_it_was(place, monkeypatch, into, op
         ("match", *KNOWN, "--audit", "log", "-o", "no/such/folder"),
     ],
 )
-def test_so_do_the_others_and_an_output_that_is_refused(place, monkeypatch, call):
-    """No audit log gets a line and no cache a setting of a run that never was."""
+def test_other_refused_commands_change_no_file(place, monkeypatch, call):
+    """No audit log gets a line, and no cache a setting."""
     monkeypatch.chdir(place)
     before = held(place)
 
@@ -133,8 +133,8 @@ def test_so_do_the_others_and_an_output_that_is_refused(place, monkeypatch, call
         (("match", *KNOWN, "--audit", "log", "-o", "log"), ("-o", "--audit")),
     ],
 )
-def test_no_two_options_share_a_file(place, monkeypatch, call, named):
-    """By no name, link or folder; the message tells both options, and nothing was written."""
+def test_two_options_cannot_name_one_file(place, monkeypatch, call, named):
+    """By any name, link or folder; the message names both options."""
     (place / "link").symlink_to("cache")
     (place / "hard").hardlink_to(place / "log")
     (place / "b.toml").write_text("seconds = 60\n")
@@ -154,8 +154,8 @@ def test_no_two_options_share_a_file(place, monkeypatch, call, named):
     [("scan", PICTURE), ("match",), ("rescan", "--cache", "cache")],
     ids=lambda call: call[0],
 )
-def test_results_do_not_get_the_name_of_a_table_or_a_page(place, monkeypatch, call, end):
-    """They are JSON Lines, which a spreadsheet or a browser would show as they stand."""
+def test_results_cannot_be_named_csv_or_html(place, monkeypatch, call, end):
+    """They are JSON Lines; the message names `screener report`."""
     monkeypatch.chdir(place)
 
     told = refusal(*call, *KNOWN, "-o", f"results{end}")
@@ -164,16 +164,16 @@ def test_results_do_not_get_the_name_of_a_table_or_a_page(place, monkeypatch, ca
     assert not (place / f"results{end}").exists()
 
 
-def test_what_is_no_file_may_be_shared(place):
-    """/dev/null takes what it is given."""
+def test_two_options_may_name_one_device(place):
+    """Such as /dev/null."""
     done = screener("scan", PICTURE, *KNOWN, "--policy", "/dev/null", "-o", "/dev/null", cwd=place)
 
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("error", [ScreenerError, OSError, ZeroDivisionError])
-def test_what_fails_before_the_first_result_leaves_every_file_as_it_was(place, error):
-    """A cluster that cannot be joined, a list that breaks, a fault of ours; new files go again."""
+def test_a_failure_before_the_first_result_changes_no_file(place, error):
+    """New files are removed again."""
     before = held(place)
     engine = Screener(HashList.open(place / "known.list"))
 
@@ -192,10 +192,8 @@ def test_what_fails_before_the_first_result_leaves_every_file_as_it_was(place, e
     assert held(place) == before
 
 
-def test_an_interrupt_before_the_first_result_is_a_run_and_costs_no_results(place):
-    """The log says that it was broken off; who stops it since the output is the wrong one keeps
-    what that holds.
-    """
+def test_an_interrupt_before_the_first_result_keeps_earlier_results(place):
+    """The audit log records an interrupted run."""
     before = (place / "keep.jsonl").read_bytes()
     engine = Screener(HashList.open(place / "known.list"))
 
@@ -215,8 +213,8 @@ def test_an_interrupt_before_the_first_result_is_a_run_and_costs_no_results(plac
     assert (last["event"], last["ended"]) == ("close", "interrupted")
 
 
-def test_a_run_without_a_result_begins_its_files_too(place):
-    """Nothing to screen is an answer: results of before are not left as those of this run."""
+def test_a_run_without_a_result_begins_its_files(place):
+    """Earlier results must not pass for those of this run."""
     (place / "bare").mkdir()
 
     done = screener("scan", "bare", *KNOWN, "--audit", "log", "-o", "keep.jsonl", cwd=place)
@@ -227,7 +225,7 @@ def test_a_run_without_a_result_begins_its_files_too(place):
 
 
 def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
-    """A hit within it stands beside; the match stays, and exit code 1 with it."""
+    """A hit within it stands beside the match, which stays."""
     file, policy = tmp_path / "a.csv", tmp_path / "policy.toml"
     file.write_text(f"id,pdq,status\ngood,{value(1, 32)},known_good\nbad,{value(1, 32)},\n")
     assert screener("import", file, "--into", tmp_path / "k.list").returncode == 0
@@ -250,8 +248,8 @@ def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
     assert "known_good" in refused(*call, input=line)
 
 
-def test_of_results_that_are_counted_none_is_held(known, tmp_path):
-    """Not one by the time that the next but one comes, though all are counted at the end."""
+def test_counting_matches_stores_no_result(known, tmp_path):
+    """Each is freed before the next but one arrives."""
     engine, held = Screener(HashList.open(known)), []
 
     def results():
@@ -270,10 +268,8 @@ def test_of_results_that_are_counted_none_is_held(known, tmp_path):
     assert counted == 20
 
 
-def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(
-    known, tmp_path, monkeypatch
-):
-    """Read-only, say: at the end of a long scan it is too late, and its exit code says no match."""
+def test_a_list_that_cannot_count_is_refused_before_screening(known, tmp_path, monkeypatch):
+    """At the end of a long scan it would be too late."""
     out = tmp_path / "out.jsonl"
     call = ["match", "--list", str(known), "--count", "-o", str(out)]
     monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK or Path(path) != known)
@@ -284,8 +280,8 @@ def test_a_list_that_cannot_count_is_refused_before_anything_is_screened(
 
 
 @pytest.mark.parametrize("command", ["match", "scan", "rescan"])
-def test_counts_are_kept_of_a_list_that_is_imported_only(command, tmp_path):
-    """A list file goes with the command, and counts with it: refused before it is read."""
+def test_count_refuses_a_list_file(command, tmp_path):
+    """Its counts would be lost with the temporary list."""
     (tmp_path / "k.csv").write_text("id,md5\n")
     (tmp_path / "cache").touch()
     rest = {"match": (), "scan": (tmp_path,), "rescan": ("--cache", tmp_path / "cache")}[command]

@@ -11,8 +11,8 @@ from screener import EdgeFilter
 
 
 @pytest.mark.parametrize("form", ["csv", "tx", "ncmec", "vics", "hma", "bloom"])
-def test_each_format_is_exported_with_its_manifest_for_the_owner_only(made, tmp_path, form):
-    """What its terms let go is there, the other source is counted as withheld."""
+def test_each_format_is_exported_with_a_manifest_and_private(made, tmp_path, form):
+    """The source whose terms forbid it is counted as withheld."""
     out = tmp_path / "out.file"
     table = tmp_path / "table.toml"
     table.write_text('["uk-sentencing-council"]\nA = 1\n')
@@ -35,8 +35,8 @@ def test_each_format_is_exported_with_its_manifest_for_the_owner_only(made, tmp_
     ]  # fmt: skip
 
 
-def test_what_cannot_be_exported_is_refused_and_nothing_is_written(made, tmp_path):
-    """Each sentence names the option, the source, the audience or the file that is wrong."""
+def test_a_wrong_export_is_refused_and_writes_nothing(made, tmp_path):
+    """The message names the option, source, audience or file."""
     broken, odd = tmp_path / "broken.toml", tmp_path / "odd.toml"
     broken.write_text("= 1\n")
     odd.write_text('[x]\nA = "one"\n')
@@ -63,8 +63,8 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(made, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.toml", "odd.toml"]
 
 
-def test_the_edge_filter_answers_without_the_list(made, tmp_path):
-    """Of the kind that was asked, at the rate that was asked."""
+def test_the_edge_filter_has_the_requested_kind_and_error_rate(made, tmp_path):
+    """It answers without the list."""
     out = tmp_path / "edge.bloom"
     call = ("export", made, "--format", "bloom", "--kind", "md5", "--error-rate", "0.000001")
 

@@ -11,8 +11,8 @@ from screener import HashList
 from screener.cli.list_text import print_import
 
 
-def test_files_named_after_one_that_is_refused_are_told(known, tmp_path):
-    """They may hold withdrawals. What came before it is in the list."""
+def test_a_refused_file_reports_how_many_later_files_were_not_imported(known, tmp_path):
+    """Earlier files are in the list; later ones may hold withdrawals."""
     good, bad, later = (tmp_path / name for name in ("good.csv", "bad.csv", "later.csv"))
     for file in (good, later):
         file.write_text(f"id,md5\n{file.stem},{value(77)}\n")
@@ -27,8 +27,8 @@ def test_files_named_after_one_that_is_refused_are_told(known, tmp_path):
     assert (last.returncode, "later files" in last.stderr) == (2, False)
 
 
-def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
-    """In its summary and in the log, by their number; and there that a list was full."""
+def test_withdrawals_without_an_entry_are_counted(tmp_path):
+    """Summary and log count them; the log also says that the list was full."""
     rows = tmp_path / "rows.csv"
     rows.write_text(f"md5,sha1,status\n{value(1)},,withdrawn\n{value(2)},{value(2, 20)},\n")
 
@@ -40,8 +40,8 @@ def test_an_import_tells_of_withdrawals_that_reach_nothing(tmp_path):
     assert ", 1 withdrawal without entry" in told
 
 
-def test_an_import_names_no_more_columns_than_somebody_reads(tmp_path):
-    """Of thousands of labels the first, and how many more there are: what else it tells is read."""
+def test_of_thousands_of_label_columns_the_first_twenty_are_named(tmp_path):
+    """The number of the others follows."""
     put = putting(HashList.create(tmp_path / "k.list"), tmp_path)
     page = Console(file=io.StringIO(), width=200)
 
@@ -52,10 +52,8 @@ def test_an_import_names_no_more_columns_than_somebody_reads(tmp_path):
     assert ", c19 and 4980 more" in told
 
 
-def test_a_later_delivery_without_a_source_is_told_from_the_one_before(tmp_path):
-    """A file of another name is of another source, and what it withdraws reaches nothing: both are
-    said. Not of the first file of a list, of one of the same name, or where the source is named.
-    """
+def test_a_file_of_another_name_is_another_source(tmp_path):
+    """Without --source, it does not withdraw the first file's entries, and a note says so."""
     first, second = tmp_path / "agency-2026-11-25.csv", tmp_path / "agency-2026-11-26.csv"
     first.write_text(f"id,md5,status\nE1,{value(1)},active\n")
     second.write_text(f"id,md5,status\nE1,{value(1)},withdrawn\n")
@@ -70,10 +68,8 @@ def test_a_later_delivery_without_a_source_is_told_from_the_one_before(tmp_path)
     assert "1 changed" in named
 
 
-def test_several_full_files_of_one_source_are_refused_before_any_is_imported(tmp_path):
-    """Each is a page, and would withdraw what stands on the others; files of several sources are
-    whole, each by itself.
-    """
+def test_several_full_files_of_one_source_are_refused(tmp_path):
+    """Each would withdraw the others' entries; full files of several sources are imported."""
     pages = [tmp_path / f"p{number}.csv" for number in (1, 2)]
     for number, page in enumerate(pages):
         page.write_text(f"id,md5\nE{number},{value(number)}\n")
@@ -89,8 +85,8 @@ def test_several_full_files_of_one_source_are_refused_before_any_is_imported(tmp
     assert HashList.open(known).states == {"confirmed": 2}
 
 
-def test_a_signed_export_is_taken_and_a_changed_one_is_not(made, tmp_path, keys):
-    """Its terms come with it; one byte more, another key or no signature refuses it."""
+def test_import_with_a_key_accepts_only_signed_files(made, tmp_path, keys):
+    """A changed byte, another key or no signature refuses the file; its terms come with it."""
     out = tmp_path / "out.csv"
     call = ("export", made, "--format", "csv", "--source", "a", "-o", out)
     assert "; signed" in screener(*call, "--sign", keys[0]).stderr
@@ -110,8 +106,8 @@ def test_a_signed_export_is_taken_and_a_changed_one_is_not(made, tmp_path, keys)
     assert generation(tmp_path / "other.list") == 1
 
 
-def test_terms_at_import_that_cannot_be_read_refuse_it_before_anything_is_made(tmp_path):
-    """The sentence names the option's value or the file and its key; there is no list after."""
+def test_bad_terms_refuse_an_import_before_a_list_is_created(tmp_path):
+    """The message names the option's value, or the file and its key."""
     file, bad = tmp_path / "a.csv", tmp_path / "bad.toml"
     file.write_text(f"id,md5\na,{value(1)}\n")
     bad.write_text('colour = "red"\n')
@@ -124,8 +120,8 @@ def test_terms_at_import_that_cannot_be_read_refuse_it_before_anything_is_made(t
     assert not (tmp_path / "new.list").exists()
 
 
-def test_a_sharp_shrink_of_a_full_list_needs_to_be_accepted(tmp_path):
-    """It says how many would go, by file; with the option they are withdrawn and counted."""
+def test_a_full_file_that_omits_many_entries_needs_accept_shrink(tmp_path):
+    """The message counts the entries; with the option they are withdrawn."""
     file = tmp_path / "a.csv"
     call = ("import", file, "--into", tmp_path / "new.list", "--full")
     file.write_text("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(10)))
@@ -141,8 +137,8 @@ def test_a_sharp_shrink_of_a_full_list_needs_to_be_accepted(tmp_path):
     assert "5 entries withdrawn, as the full file omits them" in taken.stderr
 
 
-def test_an_import_that_fails_names_file_line_and_field(tmp_path):
-    """Of each sort of damage, in lines, JSON and XML; nothing of the value."""
+def test_a_failed_import_names_file_line_and_field(tmp_path):
+    """For lines, JSON and XML; no message quotes a value."""
     into = ("--into", tmp_path / "new.list")
     for name, text, said in (
         ("a.csv", f"id,md5\na,{value(1)[:-1]}g\n", ("a.csv", "line 2", "md5")),
@@ -159,8 +155,8 @@ def test_an_import_that_fails_names_file_line_and_field(tmp_path):
         assert value(1)[:-1] not in sentence
 
 
-def test_an_import_that_is_refused_leaves_no_list_where_there_was_none(tmp_path):
-    """Nor anything else; one that was there stays, and so does one that the first file filled."""
+def test_a_refused_import_creates_no_list(tmp_path):
+    """An existing list stays, and so does one that an earlier file filled."""
     good, wrong, new = (tmp_path / name for name in ("good.csv", "wrong.csv", "new.list"))
     good.write_text(f"id,md5\nx,{value(1)}\n")
     wrong.write_text("no list\n")
@@ -177,8 +173,8 @@ def test_an_import_that_is_refused_leaves_no_list_where_there_was_none(tmp_path)
     assert generation(empty) == 0
 
 
-def test_all_numbers_of_an_import_are_written_alike(tmp_path):
-    """With a comma between thousands, those of rows and of what became of them."""
+def test_import_prints_numbers_with_thousands_separators(tmp_path):
+    """Both the number of rows and what became of them."""
     file = tmp_path / "many.csv"
     file.write_text("\n".join(["id,md5", *(f"e{n},{n + 1:032x}" for n in range(1200))]))
     told = screener("import", file, "--into", tmp_path / "known.list").stderr

@@ -10,8 +10,8 @@ from screener.cli import list_text
 from screener.lists.inspecting.entry import Shown, ShownHash
 
 
-def test_show_explains_an_entry_in_lines_and_in_json(made):
-    """For each source that has it: states, labels, import, generation, who else, how often."""
+def test_show_prints_an_entry_of_each_source(made):
+    """States, labels, imports, generations and other holders, as text and JSON."""
     told = screener("show", made, "a1")
     lines = [
         json.loads(line) for line in screener("show", made, "a1", "--json").stdout.splitlines()
@@ -33,23 +33,23 @@ def test_show_explains_an_entry_in_lines_and_in_json(made):
     )
 
 
-def test_show_tells_values_only_when_asked(made):
-    """Neither form has them without --values; both have them with it."""
+def test_show_prints_values_only_with_the_option(made):
+    """Both as text and as JSON."""
     for form in ((), ("--json",)):
         call = ("show", made, "a1", "--source", "a", *form)
         assert value(1) not in screener(*call).stdout
         assert value(1) in screener(*call, "--values").stdout
 
 
-def test_show_names_the_entry_and_source_that_are_not_there(made):
-    """An unknown entry, a source that has not got it, a folder that is no list."""
+def test_show_names_an_unknown_entry_or_source(made):
+    """A folder that is not a list is refused too."""
     assert "no entry 'zz'" in refused("show", made, "zz")
     assert "no entry 'a2' of b" in refused("show", made, "a2", "--source", "b")
     assert "is not a list" in refused("show", made / "segments", "a1")
 
 
-def test_show_counts_the_matches_of_a_run_that_counted(known):
-    """`match --count` adds to it, and without the option nothing is counted."""
+def test_show_prints_the_counts_of_match_count(known):
+    """Without --count nothing is counted."""
     line = f"md5 {value(2)}\n"
     assert screener("match", "--list", known, input=line).returncode == 1
     assert "matched" not in screener("show", known, "a2").stdout
@@ -57,7 +57,7 @@ def test_show_counts_the_matches_of_a_run_that_counted(known):
     assert "matches by md5: 3" in screener("show", known, "a2").stdout
 
 
-def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
+def test_many_hashes_of_an_entry_are_shown_in_part():
     """How many there are of each kind and state stands below; of few, each is shown. How often it
     matched stands at the end, with the last day.
     """
@@ -89,8 +89,8 @@ def test_of_many_hashes_and_others_that_hold_one_a_person_sees_some():
     ]  # fmt: skip
 
 
-def test_the_log_names_who_asked_and_counts_in_a_table_and_in_json(made):
-    """Oldest first: what was done, by whom, from which file, with which counts."""
+def test_the_log_names_author_file_and_counts(made):
+    """Oldest first, as a table and as JSON."""
     told = screener("log", made)
     lines = [json.loads(line) for line in screener("log", made, "--json").stdout.splitlines()]
 
@@ -106,8 +106,8 @@ def test_the_log_names_who_asked_and_counts_in_a_table_and_in_json(made):
     assert "ann" in told.stdout
 
 
-def test_no_name_commands_the_terminal(tmp_path):
-    """A file and a list whose names hold control characters are told without them."""
+def test_control_characters_of_names_are_not_printed(tmp_path):
+    """Names of files and lists."""
     file, known = tmp_path / "a\x1b[31m.csv", tmp_path / "k\x1b[31m.list"
     file.write_text(f"id,md5\nx,{value(1)}\n")
 

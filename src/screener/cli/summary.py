@@ -128,4 +128,5 @@ def _when(match: Match, *, moving: bool) -> str:
     if match.video is None:
         return (f" at {match.time:.1f} s" if moving else "") + hidden
     (begin, end), (first, last) = match.video.input_span, match.video.listed_span
-    return f" from {begin:.1f} to {end:.1f} s{hidden}, like {first:.1f} to {last:.1f} s of the entry"
+    own, listed = f"{begin:.1f} to {end:.1f} s", f"{first:.1f} to {last:.1f} s"
+    return f" from {own}{hidden}, like {listed} of the entry"
