@@ -64,8 +64,8 @@ def interrupted(*arguments, out, cwd, stdin=None):
     return told
 
 
-def test_an_interrupted_scan_says_by_which_command_it_goes_on(known, uploads, tmp_path):
-    """The command as it was given, with --resume for -o; typed into a shell it does go on."""
+def test_an_interrupted_scan_prints_the_command_that_continues_it(known, uploads, tmp_path):
+    """The command as typed, with --resume for -o; it works in a shell."""
     out = tmp_path / "my results.jsonl"
     given = (uploads.name, "--list", known.name, "-o", out.name, "--jobs", 2, "--digests-only")
     out.touch()
@@ -89,8 +89,8 @@ def test_an_interrupted_scan_says_by_which_command_it_goes_on(known, uploads, tm
     assert len(out.read_text().splitlines()) == len(before) + 2
 
 
-def test_an_interrupted_scan_says_what_cannot_be_gone_on_with(known, uploads, tmp_path):
-    """Results that went to standard output, and those of a list that has no generations."""
+def test_an_interrupted_scan_says_what_cannot_be_continued(known, uploads, tmp_path):
+    """Results on standard output, and those of a list file."""
     out = tmp_path / "r.jsonl"
     out.touch()
     told = interrupted(uploads, "--list", known, out=out, cwd=tmp_path)
@@ -143,8 +143,8 @@ def on_terminal(call, *, with_results):
     return shown.decode()
 
 
-def test_the_help_says_that_a_slow_file_delays_others_and_what_helps():
-    """Where names from standard input are shown, beside the order of the lines."""
+def test_the_help_of_scan_explains_unordered():
+    """Next to the order of the lines."""
     told = " ".join(screener("scan", "--help").stdout.split())
     assert "so one slow file delays the lines behind it. With --unordered, each line" in told
     assert "screener scan - --list known.list --unordered" in told
@@ -181,15 +181,13 @@ def test_numbers_agree_with_their_nouns(known, tmp_path):
     assert wrong.findall(told + rescanned) == []
 
 
-def test_the_sources_name_no_number_beside_a_fixed_plural():
-    """A count in a message of a command or report goes through `counted`, or the message is worded
-    so that any number fits.
-    """
+def test_no_message_has_a_number_with_a_fixed_plural():
+    """A count goes through `counted`, or any number fits the wording."""
     package = Path(sys.modules["screener"].__file__).parent
     nouns = "rows|entries|records|inputs|results|lines|values|matches|files|pictures|pairs"
     fixed = re.compile(rf"\{{(?!kind|entry\.state)[^{{}}]*\}} (?:{nouns})\b(?!/)")
     found = []
-    for folder in ("commands", "report", "calibrate", "lists/imports", "lists/formats"):
+    for folder in ("cli", "reporting", "lists/importing", "lists/formats"):
         for path in (package / folder).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             for line in re.findall(r'f"[^"\n]*"', text):
