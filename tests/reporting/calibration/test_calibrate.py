@@ -273,7 +273,7 @@ def test_what_cannot_be_calibrated_is_refused(make_list, known, benign):
         calibrate(make_list([{"id": "a", "md5": "ab" * 16}], name="digests"), benign)
     with pytest.raises(ListError, match="no picture"):
         calibrate(known, benign / "notes.txt")
-    with pytest.raises(PolicyError, match="digests only"):
+    with pytest.raises(PolicyError, match="with digests_only"):
         calibrate(known, benign, policy=Policy(digests_only=True))
 
 
