@@ -1,6 +1,5 @@
 """A call with something else than it takes is refused by a sentence, before anything is done."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -34,8 +33,6 @@ CALLS = {
     "scan": lambda path, engine, cache: scan(engine, path),
     "rescan": lambda path, engine, cache: rescan(engine, cache),
     "outdated": lambda path, engine, cache: outdated(engine, cache),
-    "open_log": lambda path, engine, cache: audit.open_log(path, engine),
-    "resume_jsonl": lambda path, engine, cache: output.resume_jsonl(path, engine),
 }
 
 
@@ -86,23 +83,6 @@ def test_so_is_a_scan(engine, settings, said):
     """Of what it is given beside its paths."""
     with pytest.raises(TypeError, match=said):
         scan(engine, ".", **settings)
-
-
-def test_what_is_written_is_a_result(engine, tmp_path):
-    """Several are none, nor is what has a `to_dict` of its own: nothing is written of it."""
-    result = engine.screen(b"words")
-    for wrong in ([result], result.to_dict(), engine.policy, None):
-        with (
-            output.open_jsonl(tmp_path / "results.jsonl") as out,
-            audit.open_log(tmp_path / "log", engine) as log,
-        ):
-            for writes in (out.write, log.write):
-                with pytest.raises(TypeError, match="one at a time, and not"):
-                    writes(wrong)
-            log.write(result)
-        assert os.path.getsize(tmp_path / "results.jsonl") == 0
-    found = audit.verify(tmp_path / "log")
-    assert (found.decisions, found.closed, found.trouble) == (4, True, ())
 
 
 def test_a_log_that_was_claimed_takes_nothing_before_it_has_begun(engine, tmp_path):
@@ -262,11 +242,8 @@ def test_a_filter_is_asked_for_bytes(wrong):
         EdgeFilter({}, KINDS["md5"], 1).may_contain(wrong)
 
 
-def test_a_head_that_was_kept_is_a_text(engine, tmp_path):
-    """And a log without a name is none."""
-    audit.open_log(tmp_path / "log", engine).close()
-    with pytest.raises(OutputError, match="as text, and not int"):
-        audit.verify(tmp_path / "log", head=5)
+def test_an_audit_log_without_a_name_is_unreadable():
+    """An empty path raises OutputError."""
     with pytest.raises(OutputError, match="cannot read"):
         audit.verify("")
 

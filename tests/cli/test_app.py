@@ -22,7 +22,7 @@ from PIL import Image
 from timing import soonest
 
 from screener import HashList
-from screener.cli import launch, screening
+from screener.cli import hash, launch
 from screener.cli.app import cli
 from screener.hashing import pdq
 from screener.media.source import Name
@@ -43,7 +43,7 @@ def known(tmp_path):
     return into
 
 
-def test_import_says_what_it_did_and_where_the_bad_row_is(tmp_path):
+def test_import_prints_counts_and_the_bad_row(tmp_path):
     """Quarantined rows do not fail an import; they are counted and named by line."""
     done = screener("import", REPOSITORY / "fixtures/known.csv", "--into", tmp_path / "new.list")
 
@@ -55,7 +55,7 @@ def test_import_says_what_it_did_and_where_the_bad_row_is(tmp_path):
 
 
 def test_import_takes_a_scheme_a_state_and_a_mapping(tmp_path):
-    """Each where the file does not say; a format that is none is told with those there are."""
+    """If the file has none; an unknown format is refused with the known ones."""
     vics = tmp_path / "vics.json"
     vics.write_text(json.dumps({"value": [{"MediaID": 1, "MD5": "ab" * 16, "Category": 1}]}))
     own = tmp_path / "own.csv"
@@ -78,7 +78,7 @@ def test_import_takes_a_scheme_a_state_and_a_mapping(tmp_path):
 
 
 def test_strict_import_refuses_the_file_and_changes_nothing(known):
-    """The bad row is fatal, named by file and line; the generation stays."""
+    """The bad row is named by file and line; the generation stays."""
     before = screener("info", known, "--json").stdout
     bad = known.parent / "bad.csv"
     bad.write_text("id,md5\na," + "5a" * 16 + "\nb,xyz\n")
@@ -92,8 +92,8 @@ def test_strict_import_refuses_the_file_and_changes_nothing(known):
     assert after["generation"] == json.loads(before)["generation"]
 
 
-def test_scan_tells_every_fixture_apart(known, tmp_path):
-    """The fixtures' matches, misses and failures are as their names say; exit code 1."""
+def test_scan_gives_each_fixture_its_verdict(known, tmp_path):
+    """Matches, misses and failures are as the names of the fixtures say; exit code 1."""
     out = tmp_path / "results.jsonl"
 
     done = screener("scan", IMAGES, "--list", known, "-o", out, "--jobs", 2)
@@ -179,8 +179,8 @@ def test_exit_codes_of_scan(known, names, code):
         ["export", "empty.list", "--format", "csv", "--audience", "own", "-o", ""],
     ],
 )
-def test_a_wrong_call_or_list_ends_with_2_and_a_sentence(tmp_path, arguments):
-    """Exit code 2, a message on standard error that blames nobody else, no traceback."""
+def test_a_wrong_call_or_list_exits_with_2_and_a_message(tmp_path, arguments):
+    """No traceback, and no bug is reported."""
     HashList.create(tmp_path / "empty.list")
     done = screener(*arguments, cwd=tmp_path)
 
@@ -191,8 +191,8 @@ def test_a_wrong_call_or_list_ends_with_2_and_a_sentence(tmp_path, arguments):
     assert done.stdout == ""
 
 
-def test_a_plain_list_file_serves_for_a_quick_try():
-    """`--list` takes a file to import, and it may be given several times."""
+def test_a_list_file_can_be_given_as_list():
+    """It is imported for the command."""
     done = screener("scan", IMAGES / "harbour.jpg", "--list", REPOSITORY / "fixtures/known.csv")
 
     (line,) = map(json.loads, done.stdout.splitlines())
@@ -200,8 +200,8 @@ def test_a_plain_list_file_serves_for_a_quick_try():
     assert {m["kind"] for m in line["matches"]} == {"md5", "sha256", "pdq"}
 
 
-def test_a_list_and_the_file_it_came_from_can_be_given_together(known):
-    """As in the help's own example."""
+def test_a_list_and_its_own_file_can_be_given_together(known):
+    """As in the help's example."""
     lists = ["--list", known, "--list", REPOSITORY / "fixtures/known.csv"]
 
     done = screener("scan", IMAGES / "kiosk-mirrored.jpg", *lists)
@@ -214,8 +214,8 @@ def test_a_list_and_the_file_it_came_from_can_be_given_together(known):
     ("command", "closed", "code"),
     [("scan", "1>&-", 2), ("scan", "2>&-", 1), ("match", "0<&-", 2), ("match", "1>&-", 2)],
 )
-def test_a_closed_stream_is_no_match_by_accident(known, command, closed, code):
-    """Python's own exit code for a traceback is 1, which here would say a match."""
+def test_a_closed_stream_never_exits_with_1(known, command, closed, code):
+    """Python's exit code for a traceback is 1, which would mean a match."""
     main = "from screener.cli.app import main; main()"
     arguments = f"scan {IMAGES}/harbour.jpg" if command == "scan" else "match"
     call = f"{sys.executable} -c '{main}' {arguments} --list {known} {closed}"
@@ -225,8 +225,8 @@ def test_a_closed_stream_is_no_match_by_accident(known, command, closed, code):
     assert done.returncode == code, done.stderr
 
 
-def test_output_is_utf8_whatever_the_terminal_speaks(known, tmp_path):
-    """A name outside ASCII in an ASCII locale ends in no traceback."""
+def test_output_is_utf8_in_any_locale(known, tmp_path):
+    """A name outside ASCII causes no traceback in an ASCII locale."""
     picture = tmp_path / "caf\u00e9.jpg"
     picture.write_bytes((IMAGES / "alley.jpg").read_bytes())
     call = [sys.executable, "-c", "from screener.cli.app import main; main()"]
@@ -241,8 +241,8 @@ def test_output_is_utf8_whatever_the_terminal_speaks(known, tmp_path):
 
 
 @pytest.mark.parametrize("lines", ["", "\n", "# a comment\n"])
-def test_a_match_of_no_hash_clears_nothing(known, lines):
-    """As where the `hash` before it in a pipe was called wrongly, or killed by the file."""
+def test_match_without_a_hash_exits_with_3(known, lines):
+    """The `hash` before it in a pipe may have failed."""
     done = screener("match", "--list", known, input=lines)
 
     assert (done.returncode, done.stdout) == (3, "")
@@ -250,8 +250,8 @@ def test_a_match_of_no_hash_clears_nothing(known, lines):
 
 
 @pytest.mark.parametrize("path", ["-", "", "*.jpg"])
-def test_a_scan_of_nothing_clears_nothing(known, tmp_path, path):
-    """As where the `find` before it failed, nothing is mounted, or a pattern is mistyped."""
+def test_a_scan_without_input_exits_with_3(known, tmp_path, path):
+    """The `find` before it may have failed, nothing be mounted, or a pattern be mistyped."""
     given = "-" if path == "-" else tmp_path / "empty" / path
     (tmp_path / "empty").mkdir()
 
@@ -261,8 +261,8 @@ def test_a_scan_of_nothing_clears_nothing(known, tmp_path, path):
     assert "0 match, 0 no_match" in done.stderr
 
 
-def test_what_hash_prints_match_reads(known):
-    """Hash lines piped into match give one result a file, with its name."""
+def test_match_reads_what_hash_prints(known):
+    """One result per file, with its name."""
     files = [IMAGES / name for name in ("harbour.jpg", "alley.jpg", "blank.png")]
     hashed = screener("hash", *files)
     assert hashed.returncode == 0
@@ -276,8 +276,8 @@ def test_what_hash_prints_match_reads(known):
     assert lines[2]["reason"] == "too_little_detail"
 
 
-def test_hashes_of_all_orientations_find_what_was_mirrored(known):
-    """Which its hash alone does not, and a scan does; each has a line, a digest one only."""
+def test_hashes_of_all_orientations_match_a_mirrored_picture(known):
+    """Each orientation has a line, a digest only one."""
     picture = IMAGES / "kiosk-mirrored.jpg"
     verdicts = []
     for asked in ([], ["--orientations"]):
@@ -349,14 +349,14 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
     shown = turned._replace(region="trimmed", details=enough, leasts=enough)
     within = shown._replace(kind="dhash", values=bytes(64))
     hashed = Hashed(Name("a"), Hashes([turned, within]))
-    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
+    monkeypatch.setattr(hash, "hash_item", lambda *_, **__: hashed)
 
     told = CliRunner().invoke(cli, ["hash", "a", *asked]).stdout.splitlines()
 
     assert len([line for line in told if "hash " in line or "pdq " in line]) == (16 if asked else 2)
     assert ("unscreened too_little_detail - a" in told) == (low is not None)
     both = replace(hashed, hashes=Hashes([turned, shown]))
-    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: both)
+    monkeypatch.setattr(hash, "hash_item", lambda *_, **__: both)
     assert "too_little" not in CliRunner().invoke(cli, ["hash", "a", *asked]).stdout
 
 
@@ -370,15 +370,15 @@ def test_a_video_of_which_few_frames_show_enough_is_told(monkeypatch, seen, told
     ]
     media = MediaFacts("video/mp4", 4, 3, 100, 100.0, 100)
     hashed = Hashed(Name("a"), Hashes(frames), media)
-    monkeypatch.setattr(screening, "hash_item", lambda *_, **__: hashed)
+    monkeypatch.setattr(hash, "hash_item", lambda *_, **__: hashed)
 
     lines = CliRunner().invoke(cli, ["hash", "a"]).stdout.splitlines()
 
     assert lines.count("unscreened too_little_detail - a") == told
 
 
-def test_match_tells_a_bad_line_and_goes_on(known):
-    """One result an item: lines without a name are named by their number; bad ones unscreened."""
+def test_a_bad_hash_line_is_unscreened(known):
+    """Lines without a name are named by their number; later lines are matched."""
     good = "pdq " + "0123456789abcdef" * 4
     done = screener("match", "--list", known, input=f"{good}\n\n# comment\npdq 12\n{good}\n")
 
@@ -389,7 +389,7 @@ def test_match_tells_a_bad_line_and_goes_on(known):
 
 
 def test_match_answers_a_pipe_before_it_closes(known):
-    """A program that writes a line and waits for the answer gets it."""
+    """A program that writes a line and waits gets its answer."""
     call = [sys.executable, "-c", "from screener.cli.app import main; main()"]
     call += ["match", "--list", str(known)]
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
@@ -401,7 +401,7 @@ def test_match_answers_a_pipe_before_it_closes(known):
     assert process.returncode == 0
 
 
-def test_hash_tells_a_file_that_it_could_not_hash():
+def test_hash_reports_a_file_that_it_could_not_hash():
     """Its digests are printed, the trouble is named, the exit code is 3."""
     done = screener("hash", IMAGES / "text.jpg", IMAGES / "alley.jpg")
 
@@ -412,8 +412,8 @@ def test_hash_tells_a_file_that_it_could_not_hash():
     assert "text.jpg: unsupported" in done.stderr
 
 
-def test_what_could_not_be_hashed_stays_unscreened_through_the_pipe(known):
-    """Half a picture and a missing one are not cleared by matching what there was."""
+def test_unhashed_files_stay_unscreened_in_match(known):
+    """Half a picture and a missing one are not cleared."""
     hashed = screener("hash", IMAGES / "truncated.jpg", IMAGES / "missing.jpg")
 
     done = screener("match", "--list", known, input=hashed.stdout)
@@ -423,16 +423,16 @@ def test_what_could_not_be_hashed_stays_unscreened_through_the_pipe(known):
     assert [line["reason"] for line in lines] == ["truncated", "unreadable"]
 
 
-def test_hash_makes_the_kinds_asked_for():
-    """`--kinds` narrows what is computed."""
+def test_hash_computes_only_the_given_kinds():
+    """`--kinds` selects them."""
     done = screener("hash", IMAGES / "alley.jpg", "--kinds", "sha1")
 
     (line,) = done.stdout.splitlines()
     assert line.startswith("sha1 ")
 
 
-def test_info_counts_what_the_list_holds(known):
-    """Records by state, values by kind, and who is reached by which kind."""
+def test_info_counts_records_and_values(known):
+    """Records by state, values by kind, and which kinds can match records."""
     told = json.loads(screener("info", known, "--json").stdout)
 
     assert told["states"] == {
@@ -445,8 +445,8 @@ def test_info_counts_what_the_list_holds(known):
     assert "generation 1" in shown.stdout
 
 
-def test_compact_merges_and_says_whether_there_was_need(known):
-    """A list in one file a kind is left alone; what is no list is refused."""
+def test_compact_leaves_a_compact_list_alone(known):
+    """A folder that is not a list is refused."""
     done = screener("compact", known)
 
     assert (done.returncode, done.stdout) == (0, "")
@@ -455,20 +455,20 @@ def test_compact_merges_and_says_whether_there_was_need(known):
     assert screener("compact", known / "segments").returncode == 2
 
 
-def test_help_teaches():
-    """Each command's help has an example or the formats, and scan's and match's the exit codes."""
+def test_help_has_examples_formats_and_exit_codes():
+    """For the commands that need them most."""
     for command in ("import", "scan", "match", "hash", "info"):
         done = screener(command, "--help")
         assert done.returncode == 0
         assert len(done.stdout.splitlines()) > 6
     told = screener("scan", "--help").stdout
     assert "130  interrupted" in told
-    assert "141  whoever read the output has gone" in told
+    assert "141  the output pipe was closed" in told
     assert "screener import known.csv" in screener("--help").stdout
 
 
-def test_an_interrupt_ends_with_130_and_no_torn_line(known, tmp_path):
-    """Ctrl-C during a scan: exit code 130 within two seconds, whole lines only, no process left."""
+def test_an_interrupt_exits_with_130_and_complete_lines(known, tmp_path):
+    """Within two seconds, and no process is left."""
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(2000):
@@ -554,7 +554,7 @@ def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(
         environment["SCREENER_KERNEL"] = "mmx"
     elif trouble == "the core":
         built = shutil.ignore_patterns("_core.*.so", "__pycache__")
-        shutil.copytree(Path(screening.__file__).parents[1], tmp_path / "screener", ignore=built)
+        shutil.copytree(Path(launch.__file__).parents[1], tmp_path / "screener", ignore=built)
     else:
         (tmp_path / "numpy.py").write_text("raise ImportError('libgcc_s.so.1: no such file')\n")
     call = [sys.executable, *call, "scan", IMAGES / "alley.jpg", "--list", known]
@@ -568,8 +568,8 @@ def test_a_command_that_cannot_be_loaded_says_so_and_is_no_match(
 
 
 @pytest.mark.parametrize("to", [">&-", pytest.param(">/dev/full", marks=FULL)])
-def test_a_command_that_cannot_be_loaded_is_no_match_where_nobody_can_be_told(to):
-    """And what it has to say is in no file of results."""
+def test_a_command_that_cannot_be_loaded_never_exits_with_1(to):
+    """Its message never lands in a file of results."""
     call = f"{sys.executable} -c 'from screener.cli.launch import main; main()' --version 2{to}"
     environment = {**os.environ, "SCREENER_KERNEL": "mmx"}
 
@@ -578,7 +578,7 @@ def test_a_command_that_cannot_be_loaded_is_no_match_where_nobody_can_be_told(to
     assert (done.returncode, done.stdout) == (2, b"")
 
 
-def test_a_reader_that_goes_away_is_no_crash(known):
+def test_a_closed_output_pipe_exits_with_141(known):
     """`scan | head` ends without a traceback."""
     call = [sys.executable, "-c", "from screener.cli.app import main; main()"]
     call += ["scan", str(IMAGES), "--list", str(known)]
@@ -617,8 +617,8 @@ def test_what_was_to_be_told_is_not_lost_in_a_closed_output(known, tmp_path, arg
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["scan", "--help"]])
-def test_a_reader_of_the_help_that_goes_away_is_no_match(arguments):
-    """As with results: 141, and not click's 1."""
+def test_a_closed_output_pipe_of_the_help_exits_with_141(arguments):
+    """Click's own exit code is 1."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -696,8 +696,8 @@ def test_a_service_that_is_stopped_leaves_no_listed_hash_behind(tmp_path, name):
         assert not list(kept.iterdir())
 
 
-def test_a_stop_that_comes_where_nothing_can_be_raised_is_not_lost():
-    """As while an object goes: Python only tells of it, and the scan of a service would go on."""
+def test_a_signal_amid_a_finaliser_is_not_lost():
+    """Python only prints an exception that is raised there, and the scan would continue."""
     call = """
         import os, signal, time, weakref
         from screener.cli import app
@@ -718,7 +718,7 @@ def test_a_stop_that_comes_where_nothing_can_be_raised_is_not_lost():
 
 
 @pytest.mark.parametrize(
-    ("amid", "behind", "code"), [(True, "_fault", 130), (False, "_flushed", 130),
+    ("amid", "behind", "code"), [(True, "_bug", 130), (False, "_flush", 130),
                                  (False, "process.hear_no_more", 0)]
 )  # fmt: skip
 def test_a_stop_breaks_nothing_off(amid, behind, code):
@@ -752,7 +752,7 @@ def test_a_stop_breaks_nothing_off(amid, behind, code):
 
 
 def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):
-    """A radius of 0 keeps the half-size copy out; digests only clears what has no digest listed."""
+    """With radius 0 the half-size copy does not match; with digests only it is cleared."""
     policy = tmp_path / "policy.toml"
     policy.write_text("[radius]\npdq = 0\n")
     half = IMAGES / "meadow-half.jpg"

@@ -11,7 +11,7 @@ from command_process import CALL, screener
 from list_values import putting, value
 
 from screener import HashList
-from screener.cli.measure import measure
+from screener.cli.bench import measure
 from screener.reporting.calibration.calibrate import calibrate
 
 

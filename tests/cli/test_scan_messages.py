@@ -64,15 +64,15 @@ def interrupted(*arguments, out, cwd, stdin=None):
     return told
 
 
-def test_an_interrupted_scan_says_by_which_command_it_goes_on(known, uploads, tmp_path):
-    """The command as it was given, with --resume for -o; typed into a shell it does go on."""
+def test_an_interrupted_scan_prints_the_command_that_continues_it(known, uploads, tmp_path):
+    """The command as typed, with --resume for -o; it works in a shell."""
     out = tmp_path / "my results.jsonl"
     given = (uploads.name, "--list", known.name, "-o", out.name, "--jobs", 2, "--digests-only")
     out.touch()
 
     told = interrupted(*given, out=out, cwd=tmp_path)
 
-    (command,) = re.findall("^to go on: .*?(scan .*)$", told, re.MULTILINE)
+    (command,) = re.findall("^to continue: .*?(scan .*)$", told, re.MULTILINE)
     words = shlex.split(command)
     assert words == [
         "scan", "--list", known.name, "--digests-only", "--jobs", "2", "--resume", out.name,
@@ -83,13 +83,14 @@ def test_an_interrupted_scan_says_by_which_command_it_goes_on(known, uploads, tm
     for number in range(len(before) + 2, 2000):  # so that the rest takes little time
         (uploads / f"{number:04}.jpg").unlink()
     done = screener(*words, cwd=tmp_path)
-    assert f"{counted(len(before), 'existing result')} still valid" in done.stderr
+    assert f"{counted(len(before), 'existing result')} " in done.stderr
+    assert " still valid" in done.stderr
     assert out.read_text().splitlines()[: len(before)] == before
     assert len(out.read_text().splitlines()) == len(before) + 2
 
 
-def test_an_interrupted_scan_says_what_cannot_be_gone_on_with(known, uploads, tmp_path):
-    """Results that went to standard output, and those of a list that has no generations."""
+def test_an_interrupted_scan_says_what_cannot_be_continued(known, uploads, tmp_path):
+    """Results on standard output, and those of a list file."""
     out = tmp_path / "r.jsonl"
     out.touch()
     told = interrupted(uploads, "--list", known, out=out, cwd=tmp_path)
@@ -98,8 +99,8 @@ def test_an_interrupted_scan_says_what_cannot_be_gone_on_with(known, uploads, tm
     csv = IMAGES.parent / "known.csv"
     out.write_bytes(b"")
     told = interrupted(uploads, "--list", csv, "-o", out, out=out, cwd=tmp_path)
-    assert f"--resume cannot go on with {out}: {csv} is a list file; import it first" in told
-    assert "to go on:" not in told
+    assert f"--resume cannot continue {out}: {csv} is a list file; import it first" in told
+    assert "to continue:" not in told
 
 
 def test_progress_and_results_never_share_a_line_of_a_terminal(known, uploads):
@@ -142,12 +143,12 @@ def on_terminal(call, *, with_results):
     return shown.decode()
 
 
-def test_the_help_says_that_a_slow_file_delays_others_and_what_helps():
-    """Where names from standard input are shown, beside the order of the lines."""
+def test_the_help_of_scan_explains_unordered():
+    """Next to the order of the lines."""
     told = " ".join(screener("scan", "--help").stdout.split())
-    assert "one slow file delays the lines behind it. With --unordered, each comes" in told
+    assert "so one slow file delays the lines behind it. With --unordered, each line" in told
     assert "screener scan - --list known.list --unordered" in told
-    assert "the archive's own line follows them, and says that it is done" in told
+    assert "the archive's own line follows them" in told
 
 
 def test_numbers_agree_with_their_nouns(known, tmp_path):
@@ -166,29 +167,27 @@ def test_numbers_agree_with_their_nouns(known, tmp_path):
     one.write_text("id,md5\nb," + "cd" * 16 + "\n")
     call = ("import", one, "--into", tmp_path / "one.list", "--full", "--accept-shrink")
     told += screener(*call).stderr
-    assert "1 entry no longer named by the file, withdrawn" in told
+    assert "1 entry withdrawn, as the full file omits them" in told
     cache, out = tmp_path / "c", tmp_path / "r.jsonl"
     scan = ("scan", IMAGES / "alley.jpg", "--list", known, "--cache", cache, "--resume", out)
     told += screener(*scan).stderr
     told += screener(*scan).stderr
-    assert "1 existing result still valid" in told
+    assert "1 existing result is still valid" in told
     rescanned = screener("rescan", "--cache", cache, "--list", known).stderr
-    assert "1 input in the cache, which forgets them after 30 days" in rescanned
+    assert "1 input in the cache, which deletes them after 30 days" in rescanned
     wrong = re.compile(
         r"(?<![\d,.])1 (?:\w+ )?(?:rows|entries|inputs|results|records|values|lines)\b"
     )
     assert wrong.findall(told + rescanned) == []
 
 
-def test_the_sources_name_no_number_beside_a_fixed_plural():
-    """A count in a message of a command or report goes through `counted`, or the message is worded
-    so that any number fits.
-    """
+def test_no_message_has_a_number_with_a_fixed_plural():
+    """A count goes through `counted`, or any number fits the wording."""
     package = Path(sys.modules["screener"].__file__).parent
     nouns = "rows|entries|records|inputs|results|lines|values|matches|files|pictures|pairs"
     fixed = re.compile(rf"\{{(?!kind|entry\.state)[^{{}}]*\}} (?:{nouns})\b(?!/)")
     found = []
-    for folder in ("commands", "report", "calibrate", "lists/imports", "lists/formats"):
+    for folder in ("cli", "reporting", "lists/importing", "lists/formats"):
         for path in (package / folder).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             for line in re.findall(r'f"[^"\n]*"', text):

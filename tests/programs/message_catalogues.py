@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po, write_po
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 from paths import REPOSITORY
 
-from screener.cli import reporting
+from screener.cli import report
 from screener.cli.hotline import cases, hotline, translated_commands
 
 LANGUAGES = ("ar", "fr")
@@ -48,7 +48,7 @@ def extracted(package: Path) -> Catalog:
 def helps() -> Catalog:
     """Return a catalogue of the help texts of the hotline's commands."""
     found = Catalog(charset="utf-8")
-    for command in (*cases.COMMANDS, *hotline.COMMANDS, *reporting.COMMANDS):
+    for command in (*cases.COMMANDS, *hotline.COMMANDS, *report.COMMANDS):
         for text in translated_commands.help_texts(command):
             found.add(text)
     return found

@@ -30,8 +30,8 @@ from screener.screening.result import (
 from screener.screening.video_rule.agreement import Agreement, Rule
 
 
-def test_lines_come_out_as_they_went_in(tmp_path):
-    """One JSON object a line, flushed as it is written, in order."""
+def test_each_result_is_one_flushed_json_line(tmp_path):
+    """In order, one JSON object per line."""
     engine = Screener(HashList.create(tmp_path / "known.list"))
     results = [engine.screen(b""), engine.screen("missing é\n.jpg")]
     path = tmp_path / "results.jsonl"
@@ -45,8 +45,8 @@ def test_lines_come_out_as_they_went_in(tmp_path):
     assert [json.loads(line) for line in lines] == [result.to_dict() for result in results]
 
 
-def test_a_line_is_its_dictionary_whatever_the_lines_before_it():
-    """What decided many lines is encoded once: each line tells its own lists, policy, seconds."""
+def test_a_line_equals_its_dictionary_after_other_lines():
+    """Facts shared by many lines are encoded once; each line has its own."""
     draw = random.Random(1)
     for number in range(200):
         result = Result(
@@ -64,8 +64,8 @@ def test_a_line_is_its_dictionary_whatever_the_lines_before_it():
         assert line == json.dumps(result.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
 
-def test_times_of_a_line_are_told_to_the_microsecond():
-    """The time of a frame is computed, and what is behind is of that, not of the video."""
+def test_times_are_written_to_the_microsecond():
+    """Further digits come from computing a frame's time."""
     noisy, told = 1.0010000000000001, 1.001
     match = Match("l", "s", "e", "confirmed", "pdq", 0, 31, "upright", "full", 30, "frame", noisy,
                   ())  # fmt: skip
@@ -86,7 +86,7 @@ def test_times_of_a_line_are_told_to_the_microsecond():
     assert line["timeline"][0]["spans"] == [[told, 0.666667]]
 
 
-def test_a_result_file_is_private_even_where_it_was_not_before(tmp_path):
+def test_an_existing_result_file_becomes_private(tmp_path):
     """Mode 0600, and the old content is gone."""
     path = tmp_path / "results.jsonl"
     path.write_text('{"schema":1,"input":"old"}\n')
@@ -129,8 +129,8 @@ def test_a_file_that_cannot_be_made_private_is_refused_as_it_was(
 
 
 @pytest.mark.skipif(not hasattr(os, "fchmod"), reason="needs modes")
-def test_a_file_that_is_private_needs_no_mode(tmp_path, monkeypatch):
-    """Where none can be set: of a disk that can only be read, that would tell the wrong trouble."""
+def test_a_private_file_needs_no_chmod(tmp_path, monkeypatch):
+    """On a read-only disk, chmod would report the wrong trouble."""
     monkeypatch.setattr(os, "chmod", None)
     (tmp_path / "file").write_bytes(b"")
     os.fchmod(descriptor := os.open(tmp_path / "file", os.O_RDONLY), 0o600)
@@ -164,7 +164,7 @@ def test_results_are_written_over_nothing_but_results(tmp_path, held):
 
 
 def test_a_device_keeps_its_mode():
-    """Only a regular file is made private: /dev/null is everybody's."""
+    """Only a regular file is made private."""
     before = os.stat(os.devnull).st_mode
 
     output.open_jsonl(os.devnull).close()
@@ -172,8 +172,8 @@ def test_a_device_keeps_its_mode():
     assert os.stat(os.devnull).st_mode == before
 
 
-def test_a_name_that_is_no_text_makes_no_bad_line(tmp_path):
-    """Lines are UTF-8 whatever a caller names an input."""
+def test_a_name_that_is_not_text_makes_a_utf8_line(tmp_path):
+    """Whatever a caller names an input."""
     engine = Screener(HashList.create(tmp_path / "known.list"))
     with output.open_jsonl(tmp_path / "results.jsonl") as out:
         out.write(engine.match([], input="odd \udcff name"))
@@ -184,8 +184,8 @@ def test_a_name_that_is_no_text_makes_no_bad_line(tmp_path):
     assert base64.b64decode(told["input_base64"]) == b"odd \xff name"
 
 
-def test_what_was_printed_before_comes_before_the_lines(tmp_path, monkeypatch):
-    """Though standard output keeps text back, and lines go past it."""
+def test_earlier_prints_come_before_the_lines(tmp_path, monkeypatch):
+    """Although standard output buffers text."""
     shown = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="utf-8"))
     print("first")
@@ -195,8 +195,8 @@ def test_what_was_printed_before_comes_before_the_lines(tmp_path, monkeypatch):
     assert shown.getvalue().startswith(b'first\n{"schema":')
 
 
-def test_without_a_standard_output_a_file_has_to_be_named(monkeypatch):
-    """As in a program that has no console."""
+def test_a_closed_standard_output_is_refused(monkeypatch):
+    """As in a program without a console."""
     monkeypatch.setattr(sys, "stdout", None)
 
     with pytest.raises(OSError, match="standard output is closed; name a file"):
@@ -219,11 +219,11 @@ def test_a_process_that_still_loads_the_program_opens_no_results(tmp_path, monke
     assert not path.exists()
 
 
-def test_only_a_file_is_gone_on_with(tmp_path):
-    """A device keeps no lines: each run would begin anew, and say that it had gone on."""
+def test_only_a_regular_file_is_continued(tmp_path):
+    """A device stores no lines."""
     engine = Screener(HashList.create(tmp_path / "known.list"))
 
-    with pytest.raises(OutputError, match="no regular file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         output.resume_jsonl(os.devnull, engine)
 
 
@@ -250,8 +250,8 @@ def test_a_file_that_was_refused_or_could_not_be_begun_is_free_again(tmp_path, m
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_line_that_finds_no_room_is_an_error_that_names_the_file(tmp_path):
-    """At once, and again where the file is closed, since the line is still to be written."""
+def test_a_full_disk_raises_an_error_with_the_file_name(tmp_path):
+    """At once, and again when the file is closed."""
     result = Screener(HashList.create(tmp_path / "known.list")).screen(b"")
     out = output.open_jsonl("/dev/full")
 
@@ -264,7 +264,7 @@ def test_a_line_that_finds_no_room_is_an_error_that_names_the_file(tmp_path):
 
 
 def test_standard_output_stays_open(tmp_path, capsys):
-    """Without a path, lines go to standard output, which is not ours to close."""
+    """Without a path, lines go to standard output."""
     engine = Screener(HashList.create(tmp_path / "known.list"))
     with output.open_jsonl() as out:
         out.write(engine.screen(b""))
@@ -276,8 +276,8 @@ def test_standard_output_stays_open(tmp_path, capsys):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_is_told_of_once_and_by_name(tmp_path):
-    """Exit code 2, one line, and no worker's end is told of behind it."""
+def test_a_full_disk_is_reported_once_with_the_file_name(tmp_path):
+    """Exit code 2, one line, and no message about workers."""
     images = REPOSITORY / "fixtures" / "images"
     HashList.create(tmp_path / "known.list")
 
@@ -296,7 +296,7 @@ def test_results_that_somebody_removed_meanwhile_are_not_taken_for_written(tmp_p
     out = output.open_jsonl(path)
     path.unlink()
     out.write(result)
-    with pytest.raises(OutputError, match="removed while it was written"):
+    with pytest.raises(OutputError, match="removed while results were written"):
         out.close()
     with output.open_jsonl(path) as out:
         path.rename(tmp_path / "moved.jsonl")
@@ -308,7 +308,7 @@ def test_results_that_somebody_removed_meanwhile_are_not_taken_for_written(tmp_p
 
 
 def test_a_dash_is_standard_output(tmp_path):
-    """As it is standard input among the paths; no file of that name is made."""
+    """No file of that name is created."""
     images = REPOSITORY / "fixtures" / "images"
     HashList.create(tmp_path / "known.list")
     call = ("scan", images / "alley.jpg", "--list", tmp_path / "known.list", "-o", "-")

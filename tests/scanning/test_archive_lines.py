@@ -163,7 +163,7 @@ def test_summaries_count_members_and_not_the_archives_that_they_speak_for(known,
 
     again = screener("scan", uploads, *call, "--resume", path)
     told = ", ".join(f"{verdicts[one]} {one}" for one in ("match", "no_match", "unscreened"))
-    assert f"{len(counted)} existing results still valid" in again.stderr
+    assert f"{len(counted)} existing results are still valid" in again.stderr
     assert f"{len(counted)} screened: {told} (" in again.stderr
     assert not re.search(r"\d members", again.stderr)
     assert (done.returncode, again.returncode) == (1, 1)

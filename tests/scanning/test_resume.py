@@ -389,7 +389,7 @@ def test_the_command_ends_with_the_code_of_the_whole_file(tmp_path):
     done = screener("scan", images / "harbour.jpg", images / "alley.jpg", *call)
 
     assert done.returncode == 1
-    assert "1 existing result still valid; removed half a line of 16 bytes" in done.stderr
+    assert "1 existing result is still valid; removed half a line of 16 bytes" in done.stderr
     assert "2 screened: 1 match, 1 no_match" in done.stderr
     assert len(lines(path)) == 2
     refused = screener("scan", images, *call, "-o", tmp_path / "o")
@@ -428,7 +428,7 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
 
     second = screener(*call, "--resume", path)
 
-    assert "5 existing results still valid" in second.stderr
+    assert "5 existing results are still valid" in second.stderr
     # Of the archive that is gone there is no newer line.
     assert "6 screened: 1 match, 4 no_match, 1 unscreened" in second.stderr
     (uploads / "3.jpg").write_bytes(b"")

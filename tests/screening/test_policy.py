@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from screener import Policy, Terms
-from screener.cli import exchange
+from screener.cli import export_list
 from screener.errors import PolicyError
 from screener.hotline.toml_table import Table
 from screener.lists.formats.mapping import ColumnMapping
@@ -228,7 +228,7 @@ def test_a_policy_file_says_the_same_as_python(tmp_path):
         (Policy.load, "[radius]\npdq = 20"),
         (Terms.load, "tlp = 'RED'"),
         (ColumnMapping.load, "[columns]\nX = 'md5'"),
-        (exchange._table, "[a-scheme]\nA = 1"),
+        (export_list._category_numbers, "[a-scheme]\nA = 1"),
         (Table.load, "[en]\na = 1"),
     ],
     ids=["policy", "terms", "mapping", "categories", "hotline"],

@@ -5,8 +5,8 @@ import logging
 from command_process import screener
 
 from screener import HashList, Policy, Screener
-from screener.cli import console
-from screener.cli.console import tell_warnings
+from screener.cli import streams
+from screener.cli.streams import print_warnings
 from screener.hashing.hash import KINDS
 from screener.media.image import pixels
 from screener.screening.input.hash_item import hash_item
@@ -81,13 +81,13 @@ def test_the_commands_tell_it_once(tmp_path):
 def test_a_warning_is_told_once_and_commands_no_terminal(capsys):
     """However often the library says it; what it says in another way is told too."""
     log = logging.getLogger("screener.of_a_test")
-    tell_warnings()
+    print_warnings()
     try:
         for _ in range(2):
             log.warning("odd \x1b[31m%s", "name")
             log.info("nothing")
         log.error("another")
     finally:
-        logging.getLogger("screener").removeHandler(console._TOLD)
+        logging.getLogger("screener").removeHandler(streams._WARNINGS)
 
     assert capsys.readouterr().err == "screener: odd \ufffd[31mname\nscreener: another\n"

@@ -1,4 +1,4 @@
-"""The command line as a process of its own, and a list made by it, for tests."""
+"""The command line as a process of its own, and a list made by it."""
 
 import atexit
 import functools
@@ -18,34 +18,34 @@ CALL = (sys.executable, "-c", "from screener.cli.app import main; main()")
 
 
 def screener(*arguments, input=None, cwd=None):
-    """Run the command with the arguments; the finished process, its output as text.
+    """Run the command, and return the finished process with its output as text.
 
-    A process of its own, forked from one that has loaded the command: what loading takes is a large
-    part of most calls.
+    The process is forked from one that has loaded the command, since loading takes long.
     """
     words = [*map(str, arguments)]
     with ExitStack() as stack:
-        call, given, out, err = (
+        call, stdin, out, err = (
             stack.enter_context(TemporaryFile("w+", encoding="utf-8", errors="replace"))
             for _ in range(4)
         )
         json.dump([words, os.fspath(cwd or os.getcwd()), dict(os.environ)], call)
-        given.write(input or "")
-        for stream in (call, given):
+        stdin.write(input or "")
+        for stream in (call, stdin):
             stream.seek(0)
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.settimeout(120)
-            asked.connect(_calls())
-            socket.send_fds(asked, [b"!"], [stream.fileno() for stream in (call, given, out, err)])
-            code = int(asked.recv(16))
+        with socket.socket(socket.AF_UNIX) as calls:
+            calls.settimeout(120)
+            calls.connect(_calls())
+            socket.send_fds(calls, [b"!"], [stream.fileno() for stream in (call, stdin, out, err)])
+            code = int(calls.recv(16))
         for stream in (out, err):
             stream.seek(0)
         return subprocess.CompletedProcess([*CALL, *words], code, out.read(), err.read())
 
 
 def put_in_path(monkeypatch, folder):
-    """Put the command in reach of shells: a program in the folder, which must not exist yet, that
-    has a process like those of `screener` do what it is told, with its own streams.
+    """Put a program `screener` into a new folder and the folder into PATH.
+
+    The program forks a process like `screener` does, with its own streams.
     """
     folder.mkdir()
     program = folder / "screener"
@@ -56,45 +56,45 @@ def put_in_path(monkeypatch, folder):
 
 _PROGRAM = """#!{python} -IS
 import json, os, socket, sys, tempfile
-with socket.socket(socket.AF_UNIX) as asked, tempfile.TemporaryFile("w+") as call:
+with socket.socket(socket.AF_UNIX) as calls, tempfile.TemporaryFile("w+") as call:
     json.dump([sys.argv[1:], os.getcwd(), dict(os.environ)], call)
     call.seek(0)
-    asked.connect("{calls}")
-    socket.send_fds(asked, [b"!"], [call.fileno(), 0, 1, 2])
-    sys.exit(int(asked.recv(16)))
+    calls.connect("{calls}")
+    socket.send_fds(calls, [b"!"], [call.fileno(), 0, 1, 2])
+    sys.exit(int(calls.recv(16)))
 """
 
 
 def _calls():
-    """The socket of a process that has loaded the command, with the settings of this one."""
+    """Return the socket of a process that has loaded the command with this one's settings."""
     settings = {name: text for name, text in os.environ.items() if name.startswith(_AT_START)}
     return _loaded(*sorted(settings.items()))
 
 
 _AT_START = ("PYTHON", "LC_", "LANG", "SCREENER_")
-"""How the names of settings begin that a process reads while it loads."""
+"""Prefixes of environment variables that a process reads while it loads."""
 
 
 @functools.cache
 def _loaded(*settings):
-    """The socket of a process that has loaded the command with these settings."""
+    """Return the socket of a process that has loaded the command with these settings."""
     folder = TemporaryDirectory()
     path = os.path.join(folder.name, "calls")
     start = "import sys, forked_command as one; one.serve(sys.argv.pop()); one.main()"
     process = subprocess.Popen(
         [sys.executable, "-c", start, path], cwd=Path(__file__).parent,
-        # Pipes, which nobody seeks in: so a stream of a call may be one, or a file.
+        # Pipes cannot be seeked: so a call's stream may be a pipe or a file.
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     atexit.register(folder.cleanup)
     atexit.register(process.communicate)  # which ends it, before its folder goes
-    said = process.stdout.read(1)
-    assert said == b"\n", said + process.communicate()[0]  # which ends it, whatever else it says
+    ready = process.stdout.read(1)
+    assert ready == b"\n", ready + process.communicate()[0]  # which ends the process
     return path
 
 
 def value(number, size=16):
-    """A well-mixed value of so many bytes, in hex."""
+    """Return a pseudo-random value of `size` bytes, in hex."""
     return hashlib.shake_128(str(number).encode()).hexdigest(size)
 
 
@@ -108,7 +108,7 @@ a5,zz,,,,,,
 
 
 def make_list(folder):
-    """A list of two sources, one of them with terms, made in a folder by the command."""
+    """Make a list of two sources, one with terms, and return its path."""
     (folder / "a.csv").write_text(ROWS)
     (folder / "b.csv").write_text(f"id,md5,status\na1,{value(1)},known_good\n")
     into = ("--into", folder / "known.list")
@@ -120,12 +120,12 @@ def make_list(folder):
 
 
 def generation(known):
-    """The newest generation's number."""
+    """Return the newest generation's number."""
     return HashList.open(known).generation
 
 
 def refused(*arguments, **settings):
-    """What a command says that must be refused: exit code 2, one sentence, no traceback."""
+    """Return the message of a command that must be refused: exit code 2, no traceback."""
     done = screener(*arguments, **settings)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""

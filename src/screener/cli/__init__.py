@@ -1,1 +1,1 @@
-"""The commands of the command line, one short function each, and what they alone read and tell."""
+"""The command line: a module for each command, or for the commands on a list."""

@@ -1,4 +1,4 @@
-"""The command line: the group of all commands, and what becomes of its exit code."""
+"""The command `screener`: its subcommands by section, and the exit code of a call."""
 
 from __future__ import annotations
 
@@ -12,46 +12,60 @@ from typing import Any
 
 import click
 
-from screener.cli import (
-    auditing,
-    calibrating,
-    console,
-    exchange,
-    keeping,
-    reporting,
-    scanning,
-    screening,
-    upkeep,
-)
+from screener.cli import change_list, inspect_list, report, streams, usage_errors
+from screener.cli.audit import audit
+from screener.cli.bench import bench
+from screener.cli.calibrate import calibrate
+from screener.cli.export_list import export
+from screener.cli.hash import hash_
 from screener.cli.hotline import cases, hotline
+from screener.cli.import_list import import_
+from screener.cli.match import match
+from screener.cli.rescan import rescan
+from screener.cli.scan import scan
 from screener.errors import ScreenerError
 from screener.system import process
 from screener.system.installation import __version__
 
+_SECTIONS = {
+    "Screen": (scan, rescan, match, hash_),
+    "Lists": (import_, export, *inspect_list.COMMANDS, *change_list.COMMANDS),
+    "Hotline": (*report.COMMANDS, *cases.COMMANDS, *hotline.COMMANDS),
+    "Tools": (audit, bench, calibrate),
+}
 
-class _Commands(click.Group):
-    """The commands; a reader of the output that goes away ends them, and is no match.
 
-    Here and not in `main`, since click would end the process with 1, which says a match.
-    """
+class _Commands(usage_errors.Group):
+    """All commands. A closed output pipe ends them with 141; click's own 1 would mean a match."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Also prints the help and the version."""
-        with _reader_gone():
+        """Parse the arguments; this also prints the help and the version."""
+        with _closed_pipe():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reader_gone():
+        """Run the command."""
+        with _closed_pipe():
             return super().invoke(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of each section with their whole summaries."""
+        width = max(map(len, self.commands))
+        for title, commands in _SECTIONS.items():
+            rows = [
+                (f"{command.name:{width}}", command.get_short_help_str(limit=1000))
+                for command in commands
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 @contextlib.contextmanager
-def _reader_gone() -> Iterator[None]:
-    """End with 141 where whoever read the output has gone."""
+def _closed_pipe() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Python must not stumble over the pipe once more when it flushes at exit.
+        # Python flushes standard output at exit and must not fail on the pipe again.
         sys.stdout = io.StringIO()
         raise click.exceptions.Exit(141) from None
 
@@ -62,7 +76,7 @@ def _reader_gone() -> Iterator[None]:
 )
 @click.version_option(__version__, prog_name="screener")
 def cli() -> None:
-    """Match images against lists of hashes of known abuse material.
+    """Match images and videos against lists of hashes of known abuse material.
 
     \b
     A first session:
@@ -72,59 +86,58 @@ def cli() -> None:
     """
 
 
-for _commands in (
-    exchange, scanning, screening, calibrating, reporting, auditing, keeping, upkeep, hotline, cases
-):  # fmt: skip
-    for _command in _commands.COMMANDS:
+for _section in _SECTIONS.values():
+    for _command in _section:
         cli.add_command(_command)
 
 
 def main() -> None:
-    """Run the command line; the exit codes are those that its help tells."""
-    console.fill_standard_streams()
-    console.tell_warnings()
+    """Run the command line and exit with the code that the command's help states."""
+    streams.prepare()
+    streams.print_warnings()
     process.end_in_order()
     try:
-        code = _flushed(_exit_code())
-    except KeyboardInterrupt:  # behind the command
+        code = _flush(_exit_code())
+    except KeyboardInterrupt:  # after the command
         code = 130
     atexit.register(process.hear_no_more)
     sys.exit(code)
 
 
 def _exit_code() -> Any:
-    """What the command ends with. What cannot be told, as standard error has gone or is full, must
-    not end with Python's 1, which says a match.
+    """Run the command, print what went wrong, and return the exit code.
+
+    A message that standard error does not take must not end with Python's 1, which means a match.
     """
     try:
         return cli.main(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
-        told, code = "interrupted", 130
+        message, code = "interrupted", 130
+    except click.UsageError as error:
+        message, code = usage_errors.message_of(error), 2
     except click.ClickException as error:
-        with contextlib.suppress(OSError):
-            error.show()
-        return 2
+        message, code = f"screener: {error.format_message()}", 2
     except ScreenerError as error:
-        told, code = f"screener: {error}", 2
+        message, code = f"screener: {error}", 2
     except OSError as error:
-        told, code = f"screener: {error.filename or 'input or output'}: {error.strerror}", 2
+        message, code = f"screener: {error.filename or 'input or output'}: {error.strerror}", 2
     except Exception as error:
-        # A fault of ours.
-        told, code = _fault(error), 2
+        message, code = _bug(error), 2
     with contextlib.suppress(OSError):
-        click.echo(told, err=True)
+        click.echo(message, err=True)
     return code
 
 
-def _fault(error: Exception) -> str:
-    """Where an exception arose and of which type it is; not its words, which may hold a hash."""
-    where = "".join(traceback.format_tb(error.__traceback__))
-    return f"screener: a fault of screener itself, please report it:\n{where}{type(error).__name__}"
+def _bug(error: Exception) -> str:
+    # Without the exception's text, which may hold a listed hash.
+    calls = "".join(traceback.format_tb(error.__traceback__))
+    return f"screener: a bug in screener, please report it:\n{calls}{type(error).__name__}"
 
 
-def _flushed(code: Any) -> Any:
-    """The exit code, or 2 where the end of the output cannot be written. Python, which flushes once
-    more, must not stumble over that.
+def _flush(code: Any) -> Any:
+    """Return the exit code, or 2 if the end of the output cannot be written.
+
+    Python flushes again at exit and must not fail then.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

@@ -1,4 +1,4 @@
-"""What the commands that decide share: their options, their Screener, where results go."""
+"""What `scan`, `rescan` and `match` share: options, their Screener, and where results go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from screener.cli import console, list_text
+from screener.cli import list_text, streams
 from screener.cli.open_list import open_list
 from screener.cli.options import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH, POLICY
 from screener.errors import printable
@@ -33,9 +33,7 @@ Exit codes:
   3    no match, but something was not screened, or there was nothing to screen
   2    the call or the list was wrong
   130  interrupted
-  141  whoever read the output has gone"""
-
-_MADE_LATER = (".csv", ".html")
+  141  the output pipe was closed"""
 
 _OPTIONS = (
     click.option(
@@ -51,7 +49,7 @@ _OPTIONS = (
         "--output",
         type=OUTPUT_OR_DASH,
         callback=lambda _context, _option, path: None if path == Path("-") else path,
-        help="Write the results here, readable by you only, instead of to standard output.",
+        help="Write the results to this file, readable by you only (default: standard output).",
     ),
     POLICY,
     click.option(
@@ -64,19 +62,19 @@ _OPTIONS = (
         "--audit",
         "audit_file",
         type=OUTPUT,
-        help="Add each decision to this audit log, begun where there is none.",
+        help="Add each decision to this audit log; created if missing.",
     ),
     click.option(
         "--audit-key",
         type=FILE,
-        help="An Ed25519 private key in a PEM file, which signs the head of the log.",
+        help="An Ed25519 private key (PEM) that signs the head of the audit log.",
     ),
 )
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the options ask of a command that decides, as `deciding` adds them."""
+class DecisionOptions:
+    """The values of the options that `deciding` adds to a command."""
 
     lists: tuple[Path, ...]
     output: Path | None
@@ -87,30 +85,28 @@ class Asked:
     audit_key: Path | None
 
     def check_files(self, *, resume: Path | None = None, cache: Path | None = None) -> None:
-        """UsageError where two of its files, or those given, are one, or results are to have the
-        name of what is made of them later.
-        """
-        check_apart(
+        """Raise UsageError if two options name one file, or results are named NAME.csv or .html."""
+        check_distinct_files(
             output=self.output, resume=resume, audit_file=self.audit_file, cache=cache,
             lists=self.lists, policy_file=self.policy_file, audit_key=self.audit_key,
         )  # fmt: skip
-        if self.output is not None and self.output.suffix.lower() in _MADE_LATER:
+        if self.output is not None and self.output.suffix.lower() in (".csv", ".html"):
             raise click.UsageError(
-                f"-o {printable(str(self.output))}: results are JSON Lines. Write them to"
-                " NAME.jsonl, and then make a page or a table of them: screener report NAME.jsonl"
-                f" -o NAME{self.output.suffix.lower()}"
+                f"-o: results are JSON Lines, not {self.output.suffix}: write them to NAME.jsonl,"
+                " then make a page or a table: screener report NAME.jsonl -o"
+                f" NAME{self.output.suffix.lower()}"
             )
 
     def check_folders(self, why: str) -> None:
-        """UsageError where a list is given as a file, which has no state that outlasts the call."""
+        """Raise UsageError if a list is a file, whose import does not outlast the call."""
         for path in self.lists:
             if not path.is_dir():
                 raise click.UsageError(
-                    f"{why}, and {printable(str(path))} is a list file: import it first"
+                    f"{why}, and {printable(path)} is a list file: import it first"
                 )
 
     def screener(self, stack: ExitStack) -> Screener:
-        """The Screener that is asked for."""
+        """Open the lists and the policy, and return their Screener."""
         if self.count:
             self.check_folders("--count adds to a list's own counts")
         policy = Policy() if self.policy_file is None else Policy.load(self.policy_file)
@@ -119,35 +115,37 @@ class Asked:
         return Screener([open_list(stack, path) for path in self.lists], policy=policy)
 
     def audit_log(self, stack: ExitStack) -> audit.AuditLog | None:
-        """The audit log that is asked for, as it was until the first result is there."""
+        """Claim the audit log, if there is one; nothing is written before the first result."""
         if self.audit_file is None:
             if self.audit_key is not None:
-                raise click.UsageError("--audit-key signs an audit log: name one by --audit")
+                raise click.UsageError("--audit is missing: --audit-key signs an audit log")
             return None
         log = audit.claim_log(self.audit_file, key=self.audit_key)
-        stack.push(_told_end(log, self.audit_file))
+        stack.push(_close_and_print_head(log, self.audit_file))
         return log
 
 
 def deciding(command: Callable[..., int]) -> Callable[..., int]:
-    """A command that has the options of those that decide, and is given them as `asked`."""
+    """Add the options, whose values the command receives as `options`."""
 
     @wraps(command)
-    def with_options(**given: Any) -> int:
-        asked = Asked(**{one.name: given.pop(one.name) for one in fields(Asked)})
-        return command(asked=asked, **given)
+    def with_options(**values: Any) -> int:
+        options = DecisionOptions(
+            **{field.name: values.pop(field.name) for field in fields(DecisionOptions)}
+        )
+        return command(options=options, **values)
 
     for option in reversed(_OPTIONS):
         with_options = option(with_options)
     return with_options
 
 
-def check_apart(
+def check_distinct_files(
     *, lists: Iterable[Path], policy_file: Path | None, audit_key: Path | None,
     audit_file: Path | None = None, output: Path | None = None, resume: Path | None = None,
     cache: Path | None = None,
 ) -> None:  # fmt: skip
-    """UsageError where a file that is written to for one option is another option's too."""
+    """Raise UsageError if a file that one option writes is another option's file too."""
     head = None if audit_file is None else head_path(audit_file)
     written = [
         ("-o", output), ("--resume", resume), ("--audit", audit_file),
@@ -157,56 +155,58 @@ def check_apart(
         for end in ("-wal", "-shm", "-journal"):
             written.append(("a file beside --cache", cache.with_name(cache.name + end)))
     read = [("--policy", policy_file), ("--audit-key", audit_key)]
-    all_of = written + read + [("--list", path) for path in lists]
+    all_files = written + read + [("--list", path) for path in lists]
     for number, (option, path) in enumerate(written):
-        for other, its in all_of[number + 1 :]:
-            if path is not None and its is not None and _same_file(path, its):
+        for other, other_path in all_files[number + 1 :]:
+            if path is not None and other_path is not None and _same_file(path, other_path):
                 raise click.UsageError(
-                    f"{option} and {other} are one file, {printable(str(path))}: what is"
-                    " written for the one would destroy the other"
+                    f"{option} and {other} are one file, {printable(path)}, and one would overwrite"
+                    " the other: name two files"
                 )
 
 
 def _same_file(path: Path, other: Path) -> bool:
-    """Whether two names are of one file that keeps what it holds, or the first is in a folder."""
-    real, its = (Path(os.path.realpath(one)) for one in (path, other))
+    """Return whether two names are of one regular file, or the first lies in the other's folder."""
+    real, other_real = (Path(os.path.realpath(name)) for name in (path, other))
     try:
-        there = path.stat()
-        if stat.S_ISREG(there.st_mode) and os.path.samestat(there, other.stat()):
+        facts = path.stat()
+        if stat.S_ISREG(facts.st_mode) and os.path.samestat(facts, other.stat()):
             return True
-        device = not stat.S_ISREG(there.st_mode)
+        device = not stat.S_ISREG(facts.st_mode)
     except OSError:
         device = False
-    return not device and (real == its or its in real.parents)
+    return not device and (real == other_real or other_real in real.parents)
 
 
 def recorded(
     results: Iterable[Result], stack: ExitStack, screener: Screener, *, out: JsonLines,
     log: audit.AuditLog | None, count: bool,
 ) -> Iterator[Result]:  # fmt: skip
-    """The results, each once it is written: to the audit log first, so that none is told that is
-    not in it. With `count` their matches are counted when the run is over, also by an interruption.
+    """Yield each result once it is written: to the audit log first, then to the output.
+
+    With `count`, the matches are added to the lists' counts when the run ends or is interrupted.
     """
-    met = _to_be_counted(stack, screener) if count else {}
-    for result in _begun(results, screener, out, log):
+    counts_by_list = _count_at_end(stack, screener) if count else {}
+    for result in _begin_files(results, screener, out, log):
         if log is not None:
             log.write(result)
         out.write(result)
-        for name, counts in met.items():
+        for name, counts in counts_by_list.items():
             counts.update(match_counts.hits([result], name))
         yield result
 
 
-def _begun(
+def _begin_files(
     results: Iterable[Result], screener: Screener, out: JsonLines, log: audit.AuditLog | None
 ) -> Iterator[Result]:
-    """The results as they are. What they are written to is begun when the first is there: whatever
-    refuses a call until then leaves every file as it was, and so does who stops it. But that is no
-    refusal, and the log says it.
+    """Yield the results; begin the files when the first one arrives.
+
+    So a call that is refused or stopped before leaves every file as it was. Only the audit log
+    records an interrupt.
     """
-    coming = iter(results)
+    rest = iter(results)
     try:
-        first = next(coming, None)
+        first = next(rest, None)
     except KeyboardInterrupt:
         if log is not None:
             log.begin(screener)
@@ -216,34 +216,30 @@ def _begun(
     out.begin()
     if first is not None:
         yield first
-        yield from coming
+        yield from rest
 
 
-def _to_be_counted(stack: ExitStack, screener: Screener) -> dict[str, Counter[match_counts.Key]]:
-    """By the name of a list, where the entries that matched are counted; what is there when the run
-    is over is added to the list's own counts. So a number is held for each entry, and no result.
-    """
-    for one in screener.lists:
-        one.check_counting()  # at its end a long scan would have to be called a failure
-    met = {one.name: Counter[match_counts.Key]() for one in screener.lists}
+def _count_at_end(stack: ExitStack, screener: Screener) -> dict[str, Counter[match_counts.Key]]:
+    """Return a counter of matched entries for each list, to be stored when the stack closes."""
+    for hash_list in screener.lists:
+        hash_list.check_counting()  # now, rather than at the end of a long scan
+    counts = {hash_list.name: Counter[match_counts.Key]() for hash_list in screener.lists}
 
-    def tell() -> None:
-        for one in screener.lists:
-            floods = match_counts.count(one.path, met[one.name])
-            list_text.print_floods(console.to_stderr(), one.name, floods)
+    def store() -> None:
+        for hash_list in screener.lists:
+            floods = match_counts.count(hash_list.path, counts[hash_list.name])
+            list_text.print_floods(streams.to_stderr(), hash_list.name, floods)
 
-    stack.callback(tell)
-    return met
+    stack.callback(store)
+    return counts
 
 
-def _told_end(log: audit.AuditLog, path: Path) -> Callable[..., None]:
-    """Closes an audit log when the run is over, and tells its head."""
-
+def _close_and_print_head(log: audit.AuditLog, path: Path) -> Callable[..., None]:
     def end(*raised: Any) -> None:
         log.__exit__(*raised)
         if not log.begun:
             return
         signed = "signed" if log.signed else "not signed: give --audit-key"
-        click.echo(f"audit log {printable(str(path))}: head {log.head}, {signed}", err=True)
+        click.echo(f"audit log {printable(path)}: head {log.head}, {signed}", err=True)
 
     return end

@@ -1,8 +1,7 @@
 """Start the command `screener`, or `python -m screener`.
 
-Loading the library takes some tenths of a second, most of it NumPy's. Until the command line is
-loaded, Ctrl-C ends the process with 130, and a library that cannot be loaded ends it with 2:
-Python's own exit code would be 1, which means a match.
+Loading the library takes some tenths of a second. Until it is loaded, Ctrl-C exits with 130, and a
+library that cannot be loaded exits with 2; Python's own exit code, 1, would mean a match.
 """
 
 import contextlib
@@ -30,7 +29,7 @@ def main() -> None:
 
 def _load() -> Callable[[], None]:
     try:
-        # First, since it says so in plain words if the core was not built.
+        # First, since it explains a core that was not built.
         from screener import Screener  # noqa: F401
         from screener.cli.app import main as run
     except Exception as error:
@@ -40,7 +39,7 @@ def _load() -> Callable[[], None]:
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Nothing has begun, and an exception raised during an import may be lost.
+    # An exception raised during an import may be lost.
     _write("interrupted")
     os._exit(130)
 

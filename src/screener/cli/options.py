@@ -2,70 +2,79 @@
 
 from __future__ import annotations
 
-import os
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from screener.cli.hotline.usage_errors import FILE as FILE
+from screener.cli.hotline.usage_errors import OneOf, Place
 from screener.lists.terms import TLP, Terms
 
 
 def text(_context: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    """What was typed, as text that a list can hold; bytes in another encoding are a mistake."""
+    """Return an argument as typed. Raises BadParameter if it is not UTF-8."""
     try:
         (value or "").encode()
     except UnicodeEncodeError:
-        raise click.BadParameter("it holds bytes that are no text in UTF-8") from None
+        raise click.BadParameter("it is not text in UTF-8") from None
     return value
 
 
-class _Output(click.Path):
-    """The path of a file to write."""
+def number_from(
+    least: int, *, fraction: bool = False, above: bool = False
+) -> Callable[[str], float]:
+    """Return an option's type: a finite number from `least`, or above it; or an integer."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A path with a name; one without any, as of a variable that nobody set, is a mistake."""
-        if not os.fspath(value):
-            self.fail("it is empty, and names no file", param, ctx)
-        return super().convert(value, param, ctx)
+    def number(value: str) -> float:
+        try:
+            converted = float(value) if fraction else int(value)
+        except ValueError:
+            converted = math.nan
+        if least < converted < math.inf or (converted == least and not above):
+            return converted
+        noun = "a number" if fraction else "an integer"
+        bound = "above" if above else "from"
+        raise click.BadParameter(f"expected {noun} {bound} {least}, not {value}")
+
+    return number
 
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUTPUT = _Output(dir_okay=False, path_type=Path)
-OUTPUT_OR_DASH = _Output(dir_okay=False, path_type=Path, allow_dash=True)
-# Not by click: a list that may not be read is refused with what to do, as from Python.
-LIST_PATH = click.Path(exists=True, readable=False, path_type=Path)
+OUTPUT = Place(dir_okay=False, path_type=Path)
+OUTPUT_OR_DASH = Place(dir_okay=False, path_type=Path, allow_dash=True)
+# An unreadable list is refused by the library, which says what to do.
+LIST_PATH = Place(exists=True, readable=False, path_type=Path)
 LIST = click.argument("path", metavar="LIST", type=LIST_PATH)
 SOURCE = click.option(
-    "--source", callback=text, help="Whose entry is meant, where several sources have one."
+    "--source", callback=text, help="The source of the entry, if several sources have one."
 )
-BY = click.option("--by", callback=text, help="Who asks for it; kept in the log.")
+BY = click.option("--by", callback=text, help="Who makes the change; kept in the log.")
 WHO = click.option("--by", required=True, help="Who decides it; kept in the log.")
 WHY = click.option("--reason", required=True, help="Why, in a line; kept in the log.")
 REASON = click.option("--reason", callback=text, help="Why, in a line; kept in the log.")
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
-JOBS = click.option(
-    "--jobs", type=click.IntRange(min=1), help="Worker processes; all cores by default."
-)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+JOBS = click.option("--jobs", type=number_from(1), help="Worker processes (default: one per core).")
 POLICY = click.option(
     "--policy",
     "policy_file",
     type=FILE,
-    help="A TOML file with radius, floor, limits; the defaults where left out.",
+    help="A TOML file with radii, detail floors and limits; what it omits keeps its default.",
 )
 
 
 def terms_options(command: Any) -> Any:
-    """The options that say what a source allows."""
+    """Add the options for what a source allows."""
     for option in (
         click.option("--terms", "terms_file", type=FILE, help="A TOML file with these as keys."),
         click.option("--expires", help="The last day on which it may be exported: 2030-12-31."),
         click.option(
             "--redistribution",
-            type=click.Choice(["yes", "no"]),
-            help="Whether the source lets it go on to others than the own team.",
+            type=OneOf(("yes", "no")),
+            help="Whether you may pass the source's data on to others.",
         ),
-        click.option("--tlp", help=f"Its level in the Traffic Light Protocol: {', '.join(TLP)}."),
+        click.option("--tlp", help=f"Its Traffic Light Protocol level: {', '.join(TLP)}."),
     ):
         command = option(command)
     return command
@@ -74,12 +83,12 @@ def terms_options(command: Any) -> Any:
 def terms_of(
     tlp: str | None, redistribution: str | None, expires: str | None, terms_file: Path | None
 ) -> Terms | None:
-    """The terms that options and file give together, options first; None where there are none."""
-    given = {} if terms_file is None else Terms.load(terms_file).to_dict()
+    """Return the terms of file and options, which overrule the file; None if there are none."""
+    values = {} if terms_file is None else Terms.load(terms_file).to_dict()
     if tlp is not None:
-        given["tlp"] = tlp
+        values["tlp"] = tlp
     if redistribution is not None:
-        given["redistribution"] = redistribution == "yes"
+        values["redistribution"] = redistribution == "yes"
     if expires is not None:
-        given["expires"] = expires
-    return Terms(**given) if given else None
+        values["expires"] = expires
+    return Terms(**values) if values else None

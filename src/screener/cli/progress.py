@@ -1,6 +1,4 @@
-"""Progress: of a scan, how many files and bytes, how fast, what was found, how long yet; of other
-long commands, a bar.
-"""
+"""Progress of a scan (files, bytes, speed, matches, time left), and bars for other commands."""
 
 from __future__ import annotations
 
@@ -16,26 +14,23 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from screener.cli.console import to_stderr
+from screener.cli.streams import to_stderr
 from screener.errors import printable
 from screener.scanning.resume import Finished
 from screener.screening.result import Result, Verdict
 from screener.system import progress
 
-_EVERY_S = 1.0
-# What is told as "now" is the mean over so many seconds: files differ by a factor of a thousand.
+_INTERVAL_S = 1.0
+# Rates are means over so many seconds, since files differ by a factor of a thousand.
 _SPAN = 30
-# After so many seconds of results it is told how long it takes yet.
-_SURE = 2.0
+# The time left is estimated after so many seconds of results.
+_ESTIMATE_AFTER_S = 2.0
 _STOP_S = 0.2
 
 
 @contextmanager
 def bar(what: str) -> Iterator[progress.Progress | None]:
-    """Show on a terminal how far the body has come, by the function that this gives it.
-
-    Without a terminal on standard error nothing is shown, and None is given.
-    """
+    """Show a bar, and yield the function that moves it; None if stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -45,18 +40,18 @@ def bar(what: str) -> Iterator[progress.Progress | None]:
         TaskProgressColumn(show_speed=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=to_stderr(), transient=True) as shown:
-        task = shown.add_task(printable(what), total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
+    with Progress(*columns, console=to_stderr(), transient=True) as display:
+        task = display.add_task(printable(what), total=None)
+        yield lambda done, total: display.update(task, completed=done, total=total)
 
 
 class Pace:
-    """Counts results, and how fast they come. Made for one thread that adds and reads."""
+    """Counts of results, and how fast they arrive. Used by one thread, except for `total`."""
 
     def __init__(
         self, finished: Sized = (), *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`finished` is what an earlier run did, as far as it counts; its length may shrink."""
+        """`finished` has the valid results of an earlier run; its length may shrink."""
         self._clock = clock
         self._begin = clock()
         self._samples = deque([(self._begin, 0, 0)], maxlen=_SPAN + 1)
@@ -70,11 +65,11 @@ class Pace:
 
     @property
     def done(self) -> int:
-        """How many results of an earlier run count."""
+        """How many results of an earlier run are valid."""
         return len(self._finished)
 
     def add(self, result: Result) -> None:
-        """Count one result, unless summaries do not."""
+        """Count a result, unless summaries leave it out."""
         if not result.counts:
             return
         self.files += 1
@@ -85,13 +80,13 @@ class Pace:
         if result.extra is not None:
             self.extras[result.extra] += 1
         now = self._clock()
-        if self.files == 1:  # until then the workers were being started
+        if self.files == 1:  # the workers have just started
             self._samples[0] = (now, 1, self.bytes)
         elif now - self._samples[-1][0] >= 1:
             self._samples.append((now, self.files, self.bytes))
 
     def to_dict(self) -> dict[str, Any]:
-        """The state as `--json-progress` tells it; rates are of the last half minute."""
+        """Return the state as `--json-progress` prints it; rates are of the last half minute."""
         now = self._clock()
         since, files, size = self._samples[0]
         span = max(now - since, 1e-6)
@@ -108,18 +103,18 @@ class Pace:
             "match": self.matches,
             "unscreened": dict(self.unscreened.most_common()),
             "extras": dict(self.extras.most_common()),
-            "seconds_left": self._left(rate if span >= _SURE else 0.0),
+            "seconds_left": self._seconds_left(rate if span >= _ESTIMATE_AFTER_S else 0.0),
         }
 
-    def _left(self, rate: float) -> int | None:
-        """Seconds; None where nobody knows: the total is not counted yet, or was of archives."""
+    def _seconds_left(self, rate: float) -> int | None:
+        """Return the time left, or None if the total is unknown or archives exceeded it."""
         left = -1 if self.total is None else self.total - self.files - self.done
         if left <= 0 or rate <= 0:
             return 0 if left == 0 else None
         return round(left / rate)
 
     def text(self) -> str:
-        """The state in a line for people."""
+        """Return the state as one line."""
         now = self.to_dict()
         left = now["seconds_left"]
         reasons = ", ".join(f"{n} {reason}" for reason, n in now["unscreened"].items())
@@ -140,21 +135,21 @@ def _clock(seconds: int) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}"
 
 
-class Shown:
-    """What tells a Pace, at most once a second."""
+class Display:
+    """A Pace that is shown at most once a second."""
 
-    def __init__(self, pace: Pace, tell: Callable[[bool], None]) -> None:
+    def __init__(self, pace: Pace, show: Callable[[bool], None]) -> None:
         self._pace = pace
-        self._tell = tell
-        self._told = float("-inf")
+        self._show = show
+        self._shown = float("-inf")
 
     def add(self, result: Result) -> None:
-        """Count a result, and tell the state if it is time."""
+        """Count a result, and show the state if it is time."""
         self._pace.add(result)
         now = time.monotonic()
-        if now - self._told >= _EVERY_S:
-            self._told = now
-            self._tell(False)
+        if now - self._shown >= _INTERVAL_S:
+            self._shown = now
+            self._show(False)
 
 
 @contextmanager
@@ -165,15 +160,15 @@ def shown(
     *,
     as_json: bool,
     with_bar: bool = True,
-) -> Iterator[Shown]:
-    """Show progress on a terminal if `with_bar`, or as JSON lines if asked to; else nothing.
+) -> Iterator[Display]:
+    """Yield a display of progress: JSON lines if `as_json`, else a bar on a terminal, else nothing.
 
-    `files` gives numbers that add up to how many there are, in a thread; None where nobody can.
+    `files` yields numbers that add up to the number of files; a thread adds them. None: unknown.
     """
     pace = Pace(() if finished is None else finished)
     if as_json:
         with _counting(files, pace):
-            yield Shown(pace, lambda done: _write(pace, done))
+            yield Display(pace, lambda done: _write(pace, done))
         _write(pace, True)
     elif with_bar and console.is_terminal:
         columns = (TextColumn("{task.description}", markup=False), BarColumn())
@@ -183,13 +178,13 @@ def shown(
         ):
             task = bar.add_task("screening", total=None)
 
-            def tell(_: bool) -> None:
+            def update(_: bool) -> None:
                 done = pace.files + pace.done
                 bar.update(task, completed=done, total=pace.total, description=pace.text())
 
-            yield Shown(pace, tell)
+            yield Display(pace, update)
     else:
-        yield Shown(pace, lambda done: None)
+        yield Display(pace, lambda done: None)
 
 
 def _write(pace: Pace, done: bool) -> None:
@@ -198,15 +193,13 @@ def _write(pace: Pace, done: bool) -> None:
 
 @contextmanager
 def _counting(files: Callable[[], Iterable[int]] | None, pace: Pace) -> Iterator[None]:
-    """Counts the files in a thread of its own: with millions it takes a while. Where it is waiting
-    for a disk that does not answer, it is left behind, to end with the program.
-    """
+    """Count the files in a thread. At the end, a thread that waits for a disk is left behind."""
     stop = Event()
 
     def count() -> None:
         total = 0
-        for some in [] if files is None else files():
-            total += some
+        for number in [] if files is None else files():
+            total += number
             if stop.is_set():
                 return
         pace.total = total

@@ -1,4 +1,4 @@
-"""Results to JSON Lines."""
+"""Results as JSON Lines: one line per Result."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from typing import BinaryIO, Self, TypeVar
 
 from screener.errors import OutputError
 from screener.scanning.resume import Finished
-from screener.screening.result import SCHEMA, Result, check_result
-from screener.screening.screener import Screener, check_screener
+from screener.screening.result import SCHEMA, Result
+from screener.screening.screener import Screener
 from screener.system.output_file import Claim, FileKind, claim, give_up, make_private
 
-# With its number, as a head of an audit log and an edge filter have a schema too.
+# With its number, as heads of audit logs and edge filters have a schema too.
 _RESULTS = FileKind(f'{{"schema":{SCHEMA},', "results")
 
 
 class JsonLines:
-    """Writes one line a Result; a context manager. Made by `open_jsonl`, or by `claim_jsonl`: then
-    the file is as it was until `begin` is called, or the first line is written.
+    """Writes one line per Result; a context manager. Made by `open_jsonl` or `claim_jsonl`.
+
+    A claimed file stays unchanged until `begin` is called or the first line is written.
     """
 
     def __init__(
         self, stream: BinaryIO, name: str, claimed: Claim | None = None, *, kept: int = 0
     ) -> None:
-        """Not for callers. `kept`: bytes of the claimed file that stay; without a claim, the stream
-        is somebody else's.
-        """
+        """`kept`: bytes of the claimed file that stay. Without a claim, `close` does nothing."""
         self._stream = stream
         self._name = name
         self._claimed = claimed
@@ -39,7 +38,7 @@ class JsonLines:
 
     @property
     def begun(self) -> bool:
-        """Whether what it held before is gone, or a line was written."""
+        """Whether the earlier content is gone, or a line was written."""
         return self._begun
 
     @property
@@ -48,31 +47,30 @@ class JsonLines:
         return self._stream.isatty()
 
     def begin(self) -> None:
-        """Take away what is not to stay of a file that was only claimed, before the first line."""
+        """Truncate a claimed file before the first line."""
         if self._begun or self._claimed is None:
             return
-        if self._claimed.regular:  # a device keeps the mode that others need
+        if self._claimed.regular:  # a device keeps its mode
             make_private(self._name, self._claimed.descriptor)
             os.ftruncate(self._claimed.descriptor, self._kept)
         self._begun = True
 
     def write(self, result: Result) -> None:
-        """Write one result; the line is handed to the system whole, so that none is torn."""
-        check_result(result)
+        """Write one result in one piece, so that no line is torn."""
         self.begin()
-        # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
+        # Lines are UTF-8 on any terminal; an invalid character becomes `?`.
         line = (result.to_json() + "\n").encode("utf-8", "replace")
         try:
             self._stream.write(line)
             self._stream.flush()
         except OSError as error:
-            self._name_it(error)
+            self._add_name(error)
             raise
 
     def close(self) -> None:
-        """Close the file; standard output stays open. One that was made and never begun goes.
+        """Close the file, but not standard output; remove a new file that was never begun.
 
-        OutputError where somebody has removed it meanwhile, and with it what was written.
+        Raises OutputError if somebody has removed the file meanwhile, and its lines with it.
         """
         if self._claimed is None or self._stream.closed:
             return
@@ -86,20 +84,19 @@ class JsonLines:
                 finally:
                     self._claimed.release()
         except OSError as error:
-            self._name_it(error)
+            self._add_name(error)
             raise
         if lost:
             raise OutputError(
-                f"{self._name} was removed while it was written to, and its lines with it: run it"
-                " again"
+                f"{self._name} was removed while results were written to it, and they are lost: run"
+                " the command again"
             )
 
     def _is_removed(self) -> bool:
-        """Whether the open file has no name any more, nor another one its name."""
+        """Return whether neither this file nor another has its name any more."""
         return os.fstat(self._stream.fileno()).st_nlink == 0 and not os.path.lexists(self._name)
 
-    def _name_it(self, error: OSError) -> None:
-        """Say of what the system refuses where it was to go."""
+    def _add_name(self, error: OSError) -> None:
         error.filename = error.filename or self._name
 
     def __enter__(self) -> Self:
@@ -109,12 +106,12 @@ class JsonLines:
         try:
             self.close()
         except OutputError:
-            if kind is None:  # else that is what is told
+            if kind is None:  # otherwise the exception under way says more
                 raise
 
 
 class ResumedJsonLines(JsonLines):
-    """Writes behind the lines that are there; `finished` says of what they are."""
+    """Appends to the lines of an earlier run, whose valid results are `finished`."""
 
     def __init__(self, stream: BinaryIO, name: str, claimed: Claim, finished: Finished) -> None:
         super().__init__(stream, name, claimed, kept=finished.end)
@@ -125,16 +122,16 @@ _Lines = TypeVar("_Lines", bound=JsonLines)
 
 
 def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
-    """A JSON Lines file for results, readable by its owner only; None is standard output.
+    """Open a JSON Lines file for results, readable by its owner only; None is standard output.
 
-    An existing file of results is written anew. Raises OSError where it cannot be opened,
-    OutputError where it holds anything else, or another program writes to it.
+    An existing file of results is overwritten. Raises OSError if the file cannot be opened,
+    OutputError if it holds anything else or another program writes to it.
     """
     return _begun(claim_jsonl(path))
 
 
 def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
-    """As `open_jsonl`, but the file keeps what it holds until `begin` is called."""
+    """Open a file like `open_jsonl`, but leave it unchanged until `begin` is called."""
     if path is None:
         if sys.stdout is None or not sys.stdout.writable():
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
@@ -146,32 +143,29 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
 
 
 def _leave_workers() -> None:
-    """End a worker process that only loads the program, and would write where that does."""
-    from screener.scanning.workers import (
-        main_guard,  # not with this module: it loads what starts processes
-    )
+    """End a worker process that only loads the program, and must not write to its files."""
+    from screener.scanning.workers import main_guard  # loads what starts processes
 
     main_guard.leave()
 
 
 def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
-    """Go on with the file of results of a scan that was broken off, or begin it.
+    """Continue the file of results of an interrupted scan, or begin it.
 
-    Hand its `finished` to `scan`, which leaves out what has a line: an input of the same name, size
-    and time, decided by the same generations, policy and pixel pipeline. Half a last line is taken
-    away. Raises OutputError where the file is none of results, or another program writes to it.
+    Pass its `finished` to `scan`, which skips each input with a line for the same name, size and
+    time that the same generations, policy and pixel pipeline decided. Half a last line is removed.
+    Raises OutputError if the file holds anything but results or another program writes to it.
     """
     return _begun(claim_resumed(path, screener))
 
 
 def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
-    """As `resume_jsonl`, but half a last line stays until `begin` is called."""
-    check_screener(screener, "what is gone on with")
+    """Open a file like `resume_jsonl`, but leave it unchanged until `begin` is called."""
     _leave_workers()
     claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:
         if not claimed.regular:
-            raise OutputError(f"{path} is no regular file, and only one can be gone on with")
+            raise OutputError(f"{path} is not a regular file, so it cannot be continued")
         finished = Finished.read(Path(path), screener)
     except BaseException:
         give_up(path, claimed)

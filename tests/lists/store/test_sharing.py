@@ -36,7 +36,7 @@ import numpy as np
 from click.testing import CliRunner
 from screener import HashList, Hash, Policy, Screener
 from screener.cli.app import cli
-from screener.cli import decision_options, exchange, scanning, upkeep
+from screener.cli import change_list, decision_options, import_list, inspect_list, scan
 from screener.lists.importing import import_file
 from screener.lists.inspecting import info, verify
 from screener.lists.store import compact, transaction, video_frames

@@ -69,7 +69,7 @@ def found_or_refused(log, engine, place, key, before):
 @settings(max_examples=150, deadline=None)
 @given(edit=EDITS, name=st.sampled_from(["signed", "bare"]))
 def test_an_edit_is_found_after_another_run(place, engine, tmp_path_factory, edit, name):
-    """Any edit of the log, and then an ordinary run: it is refused, or what was done is found."""
+    """Any edit of the log, then an ordinary run: it is refused, or the edit is found."""
     log, key = copied(place, name, tmp_path_factory.mktemp("edit"))
     before = log.read_bytes()
     log.write_bytes(edited(before, edit))
@@ -123,7 +123,7 @@ def test_a_cut_is_not_laundered(place, engine, tmp_path, lines, name, beside):
 
 
 def test_without_log_and_head_a_new_log_begins(place, engine, tmp_path):
-    """Where both were taken away nothing is left to tell by but a head kept elsewhere."""
+    """Only a head stored elsewhere reveals that both were removed."""
     kept = audit.verify(place / "signed").head
 
     write(tmp_path / "log", engine, 1, key=place / "key.pem")
@@ -133,7 +133,7 @@ def test_without_log_and_head_a_new_log_begins(place, engine, tmp_path):
 
 
 def test_a_cut_is_not_laundered_by_the_command(place, tmp_path):
-    """A signed log is cut, its head removed; the next scan says what happened and what to do."""
+    """A signed log is cut and its head removed; the next scan says so and what to do."""
     log, key = copied(place, "signed", tmp_path)
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:10]))
     (tmp_path / "log.head").unlink()
@@ -142,13 +142,13 @@ def test_a_cut_is_not_laundered_by_the_command(place, tmp_path):
     done = screener(*call, input="")
 
     assert done.returncode == 2
-    for words in ("lines and no head", "may have been", "evidence", "audit verify", "another log"):
+    for words in ("lines but no head", "may have been", "evidence", "audit verify", "another log"):
         assert words in done.stderr.replace("\n", " ")
     assert screener("audit", "verify", log).returncode == 3
 
 
 def test_a_log_has_one_key_or_none(place, engine, tmp_path):
-    """Runs one after the other go on with the same key, or all without; any other is refused."""
+    """Runs continue with the same key, or all without; any other key is refused."""
     keys = {None: "bare", place / "key.pem": "signed"}
     for key, name in keys.items():
         log, _ = copied(place, name, tmp_path)
@@ -219,15 +219,15 @@ def test_a_first_run_that_was_killed_cannot_be_cut_to_nothing(begun, engine):
         begun.head.write_bytes(head)
         before = bytes_of(begun.log, begun.head)
 
-        with pytest.raises(ScreenerError, match="not what its head"):
+        with pytest.raises(ScreenerError, match="does not fit its head"):
             audit.open_log(begun.log, engine, key=begun.key)
 
         assert bytes_of(begun.log, begun.head) == before
         assert "cut or changed" in audit.verify(begun.log, key=begun.public).trouble[-1]
 
 
-def test_lines_of_a_killed_run_are_told(engine, tmp_path):
-    """By the next run in its own line, and by verify ever after."""
+def test_lines_of_a_killed_run_are_counted(engine, tmp_path):
+    """In the next run's first line, and by verify ever after."""
     log = tmp_path / "log"
     write(log, engine, 1)
     killed = audit.open_log(log, engine)
@@ -246,13 +246,13 @@ def test_lines_of_a_killed_run_are_told(engine, tmp_path):
     # And not below the first line of the run that was killed.
     data = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(data[:3]))
-    with pytest.raises(ScreenerError, match="not what its head"):
+    with pytest.raises(ScreenerError, match="does not fit its head"):
         audit.open_log(log, engine)
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_a_run_that_could_not_begin_has_no_end(engine, tmp_path, monkeypatch, error):
-    """Where the disk is full, say: as the first line of a log, an end is told as an edit."""
+def test_a_run_that_could_not_begin_writes_no_closing_line(engine, tmp_path, monkeypatch, error):
+    """On a full disk, for example; as first line it would look like an edit."""
     log, append = tmp_path / "log", AuditFile.append
 
     def fails(self, event, **facts):

@@ -59,8 +59,8 @@ def copied(place, folder):
     return folder / "log"
 
 
-def test_a_log_says_what_was_decided_by_what(place, engine):
-    """Each decision as its result line has it; the policy in full, the generation and versions."""
+def test_a_log_has_decisions_policy_lists_and_versions(place, engine):
+    """Each decision equals its result line."""
     lines = [json.loads(line) for line in (place / "log").read_text().splitlines()]
 
     assert [line["event"] for line in lines] == ["open", "decision", "decision", "close"] * 3
@@ -95,8 +95,8 @@ def test_the_chain_is_what_the_page_says(place):
     )
 
 
-def test_an_untouched_log_is_found_whole(place):
-    """Of all runs, closed, and signed with the one key and not with another."""
+def test_an_untouched_log_has_no_trouble(place):
+    """All runs, closed, and signed with the right key only."""
     found = audit.verify(place / "log", key=place / "key.pub.pem")
 
     assert (found.trouble, found.closed, found.signature) == ((), True, "good")
@@ -164,10 +164,10 @@ def test_runs_that_did_not_end_are_told_by_their_first_lines(tmp_path, lines, un
     [
         ({"audit": 2}, 1, "another version"),
         ({"audit": None}, 0, "another version"),
-        ({"event": "other"}, 1, "cannot stand here"),
-        ({"event": None}, 2, "cannot stand here"),
-        ({"event": "decision"}, 0, "cannot stand here"),
-        ({"event": "close"}, 0, "cannot stand here"),
+        ({"event": "other"}, 1, "cannot occur here"),
+        ({"event": None}, 2, "cannot occur here"),
+        ({"event": "decision"}, 0, "cannot occur here"),
+        ({"event": "close"}, 0, "cannot occur here"),
         ({"line": 3}, 1, "its number"),
         ({"line": 0}, 0, "its number"),
         ({"prev": "0" * 64}, 2, "does not follow"),
@@ -175,8 +175,8 @@ def test_runs_that_did_not_end_are_told_by_their_first_lines(tmp_path, lines, un
         ({"prev": None}, 1, "does not follow"),
     ],
 )
-def test_a_line_that_does_not_follow_is_told_alone(tmp_path, wrong, place, said):
-    """By its number and why; the lines behind it follow it, and are held to it."""
+def test_a_wrong_line_is_the_only_trouble(tmp_path, wrong, place, said):
+    """Its number and reason are reported; the lines after it follow it."""
     lines = [BEGUN, SAID, SAID, CLOSED]
     lines[place] = lines[place] | wrong
     chained(tmp_path / "log", lines)
@@ -206,8 +206,8 @@ def test_a_line_that_does_not_follow_is_told_alone(tmp_path, wrong, place, said)
         ({"schema": "screener-audit-head/2"}, False),
     ],
 )
-def test_a_head_that_can_be_of_no_log_is_refused(tmp_path, wrong, sound):
-    """Whose numbers are none, or are of a line that could not be read."""
+def test_an_impossible_head_is_refused(tmp_path, wrong, sound):
+    """Its values are not numbers, or belong to a line that could not be read."""
     facts = json.loads(head_of(Chain(2, 9, 5, "f" * 64))) | wrong
     (tmp_path / "head").write_text(json.dumps(facts))
 
@@ -216,7 +216,7 @@ def test_a_head_that_can_be_of_no_log_is_refused(tmp_path, wrong, sound):
         told = {"lines": found.lines, "bytes": found.size, "start": found.start}
         assert told | {"sha256": found.prev, "schema": facts["schema"]} == facts
         return
-    with pytest.raises(OutputError, match="no head of an audit log"):
+    with pytest.raises(OutputError, match="not the head of an audit log"):
         read_head(tmp_path / "head")
 
 
@@ -305,13 +305,11 @@ def test_an_older_head_and_log_need_the_head_that_was_kept(place, engine, tmp_pa
         path.write_bytes(data)
 
     assert not audit.verify(log, key=place / "key.pub.pem").trouble
-    assert "cut or written anew" in audit.verify(log, head=kept).trouble[0]
+    assert "cut or rewritten" in audit.verify(log, head=kept).trouble[0]
 
 
-def test_a_line_that_would_be_too_long_is_shortened_and_the_log_goes_on(engine, tmp_path):
-    """A name beyond what is read as one line is told by its length and SHA-256, with all else that
-    was decided; the log is whole, and a run that was killed behind it can go on.
-    """
+def test_an_overlong_line_is_shortened(engine, tmp_path):
+    """The name is replaced by its length and SHA-256; a killed run can be continued."""
     long = "\x01" * (LONGEST // 6)  # of which JSON makes six bytes each
     assert LONGEST - 6 < 6 * len(long) <= LONGEST
     with audit.open_log(tmp_path / "log", engine) as log:
@@ -335,10 +333,8 @@ def test_a_line_that_would_be_too_long_is_shortened_and_the_log_goes_on(engine, 
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n"])
-def test_a_line_without_end_ends_the_check(place, tmp_path, monkeypatch, ending):
-    """What is longer than any line of a log is told by its number, and nothing behind it is read:
-    it may never end. Nothing is written behind it.
-    """
+def test_an_overlong_line_ends_the_check(place, tmp_path, monkeypatch, ending):
+    """It may never end; nothing is appended to such a log."""
     monkeypatch.setattr(audit_chain, "LONGEST", 5_000)
     log = tmp_path / "log"
     lines = (place / "log").read_bytes().splitlines(keepends=True)
@@ -354,8 +350,8 @@ def test_a_line_without_end_ends_the_check(place, tmp_path, monkeypatch, ending)
 
 
 @pytest.mark.parametrize("closed", [0, 2])
-def test_half_a_line_after_a_crash_is_taken_away_and_said(engine, tmp_path, closed):
-    """Whole lines stay, the chain goes on, and a line tells the bytes that are gone."""
+def test_half_a_line_after_a_crash_is_removed_and_recorded(engine, tmp_path, closed):
+    """Complete lines stay, and the chain continues."""
     log = tmp_path / "log"
     for _ in range(closed):
         write(log, engine, 1)
@@ -377,8 +373,8 @@ def test_half_a_line_after_a_crash_is_taken_away_and_said(engine, tmp_path, clos
     assert (line["event"], line["bytes"]) == ("recovered", 19)
 
 
-def test_a_log_that_was_not_closed_is_not_called_whole(engine, tmp_path):
-    """All its lines follow, but nobody can say that none is missing at its end: exit code 3."""
+def test_an_unclosed_log_is_not_closed(engine, tmp_path):
+    """Its end may be missing: exit code 3."""
     log = tmp_path / "log"
     crashed = audit.open_log(log, engine)
     crashed.write(engine.match([], input="x"))
@@ -396,8 +392,8 @@ def test_a_log_that_was_not_closed_is_not_called_whole(engine, tmp_path):
     assert screener("audit", "verify", tmp_path / "other").returncode == 3
 
 
-def test_two_writers_at_once_are_refused(engine, tmp_path):
-    """The second is told; the first goes on."""
+def test_a_second_writer_is_refused(engine, tmp_path):
+    """The first continues."""
     with audit.open_log(tmp_path / "log", engine) as log:
         log.write(engine.match([], input="1"))
         with pytest.raises(ScreenerError, match="another program"):
@@ -409,7 +405,7 @@ def test_two_writers_at_once_are_refused(engine, tmp_path):
 
 
 def test_threads_share_a_log(engine, tmp_path):
-    """Each line follows the one before, whoever wrote it, and the last counts them all."""
+    """Each line follows the one before, and the last one counts them all."""
     result = engine.match([])
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -431,10 +427,8 @@ def test_threads_share_a_log(engine, tmp_path):
     assert not found.trouble
 
 
-def test_a_closed_log_touches_no_file_any_more(engine, tmp_path):
-    """Its descriptor is another file's by then: closing it again, as where a block is left in which
-    it was closed, does nothing, and a decision is refused.
-    """
+def test_a_closed_log_touches_no_file(engine, tmp_path):
+    """Its descriptor may be another file's: a second close does nothing, a write is refused."""
     with audit.open_log(tmp_path / "log", engine) as log:
         log.close()
         with (tmp_path / "other").open("wb", buffering=0) as other:
@@ -449,7 +443,7 @@ def test_a_closed_log_touches_no_file_any_more(engine, tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_adds_no_line(engine, tmp_path):
-    """It is told so, and leaving its block ends nothing: the log is that of who opened it."""
+    """Its write is refused, and leaving its block ends nothing."""
     with audit.open_log(tmp_path / "log", engine) as log:
         log.write(engine.match([], input="1"))
         child = os.fork()
@@ -520,8 +514,8 @@ def test_a_head_stands_beside_its_log_wherever_the_program_goes(engine, tmp_path
 @pytest.mark.parametrize(
     "content", [b"no log", b"no log\nat all\n", b"\xff\xd8\xff\xe0 picture", b'{"schema":1}\n']
 )
-def test_what_is_no_audit_log_is_left_alone(engine, tmp_path, content):
-    """A mistaken name costs no file."""
+def test_another_file_is_refused_unchanged(engine, tmp_path, content):
+    """A mistyped name destroys no file."""
     (tmp_path / "photo.jpg").write_bytes(content)
 
     with pytest.raises(ScreenerError):
@@ -532,8 +526,8 @@ def test_what_is_no_audit_log_is_left_alone(engine, tmp_path, content):
         audit.open_log(os.devnull, engine)
 
 
-def test_a_full_disk_leaves_whole_lines(engine, tmp_path):
-    """A line that does not fit is taken back whole; the error is the system's own."""
+def test_a_full_disk_leaves_complete_lines(engine, tmp_path):
+    """A line that does not fit is removed; the system's error is raised."""
     code = (
         "import resource, signal, sys; from screener import *\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -553,8 +547,8 @@ def test_a_full_disk_leaves_whole_lines(engine, tmp_path):
     assert found.decisions > 3
 
 
-def test_a_head_that_finds_no_room_is_an_error_that_names_it(engine, tmp_path, monkeypatch):
-    """As a line does: somebody has to know which disk is full."""
+def test_a_full_disk_raises_an_error_with_the_head_name(engine, tmp_path, monkeypatch):
+    """Like one of a line."""
 
     class Full(files.Disk):
         def write(self, handle, data):
@@ -568,7 +562,7 @@ def test_a_head_that_finds_no_room_is_an_error_that_names_it(engine, tmp_path, m
 
 @pytest.mark.parametrize("chunk", [1, 7, 180, 1 << 16])
 def test_the_last_line_of_an_event_is_found_from_the_end(tmp_path, monkeypatch, chunk):
-    """However much is read at a time; the first line too, and none that is not there."""
+    """With any size of reads; None if there is none."""
     monkeypatch.setattr(audit_file, "_CHUNK", chunk)
     events = ["open", "case", "decision", "case", "close", "open", "decision"]
     log = audit_file.AuditFile.open(tmp_path / "log")
@@ -584,8 +578,8 @@ def test_the_last_line_of_an_event_is_found_from_the_end(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("wrong", [b"x", b"[]", b"{}", b"[" * 50_000])
-def test_a_line_that_is_none_is_not_looked_past(tmp_path, wrong):
-    """What was written over a line in the midst may stand where the one that is asked for stood."""
+def test_a_damaged_line_ends_the_search_for_an_event(tmp_path, wrong):
+    """It may have replaced the line that is searched for."""
     with closing(audit_file.AuditFile.open(tmp_path / "log")) as log:
         for event in ("open", "case", "case", "recovered"):
             log.append(event, text="x" * len(wrong))
@@ -600,8 +594,8 @@ def test_a_line_that_is_none_is_not_looked_past(tmp_path, wrong):
             log.last("case")
 
 
-def test_no_log_has_lines_and_no_head(tmp_path):
-    """The head is there with the first line, of a run that was killed behind it."""
+def test_no_log_has_lines_but_no_head(tmp_path):
+    """The head comes with the first line of a run, even of one killed after it."""
     log = audit_file.AuditFile.open(tmp_path / "log")
     assert not (tmp_path / "log.head").exists()
     log.append("open")
@@ -635,8 +629,8 @@ def test_only_the_owner_reads_it_and_no_listed_hash_is_in_it(engine, tmp_path):
     assert "ab" * 8 not in told.lower()
 
 
-def test_an_interrupted_run_closes_the_log_and_says_so(engine, tmp_path):
-    """An exception ends the run; the log is closed all the same."""
+def test_an_exception_closes_the_log(engine, tmp_path):
+    """The closing line says whether the run was interrupted or failed."""
     with pytest.raises(KeyboardInterrupt), audit.open_log(tmp_path / "log", engine):
         raise KeyboardInterrupt
     with pytest.raises(ZeroDivisionError), audit.open_log(tmp_path / "log", engine):
@@ -647,8 +641,8 @@ def test_an_interrupted_run_closes_the_log_and_says_so(engine, tmp_path):
     assert audit.verify(tmp_path / "log").closed
 
 
-def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkeypatch):
-    """The line that is on the disk and does not count yet is taken back; the last one follows."""
+def test_ctrl_c_amid_a_line_breaks_no_chain(engine, tmp_path, monkeypatch):
+    """A line that is written but not counted is removed."""
     write = files.current.write
 
     def interrupted(handle, data):
@@ -666,8 +660,8 @@ def test_ctrl_c_in_the_middle_of_a_line_breaks_no_chain(engine, tmp_path, monkey
     assert (found.decisions, found.closed, found.trouble) == (0, True, ())
 
 
-def test_ctrl_c_while_the_head_is_written_leaves_nothing_beside_it(engine, tmp_path, monkeypatch):
-    """The log is gone on with from the head that there is."""
+def test_ctrl_c_amid_the_head_leaves_no_other_file(engine, tmp_path, monkeypatch):
+    """The log continues from the earlier head."""
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -684,10 +678,8 @@ def test_ctrl_c_while_the_head_is_written_leaves_nothing_beside_it(engine, tmp_p
 
 
 @pytest.mark.parametrize("place_of", ["before", "after"])
-def test_a_handler_that_closes_it_within_a_line_breaks_no_chain(
-    engine, tmp_path, monkeypatch, place_of
-):
-    """What a signal interrupts goes on afterwards: the line that is under way is written first."""
+def test_a_handler_that_closes_the_log_amid_a_line_raises(engine, tmp_path, monkeypatch, place_of):
+    """The line is removed; the block writes the closing line and the head of a whole chain."""
     write, log = files.current.write, audit.open_log(tmp_path / "log", engine)
 
     def interrupted(handle, data):
@@ -697,15 +689,17 @@ def test_a_handler_that_closes_it_within_a_line_breaks_no_chain(
         write(handle, data if place_of == "before" else b"")
 
     monkeypatch.setattr(files.current, "write", interrupted)
-    with log:
+    with pytest.raises(OutputError, match="signal handler"), log:
         log.write(engine.match([]))
 
     found = audit.verify(tmp_path / "log")
-    assert (found.trouble, found.decisions, found.closed) == ((), 1, True)
+    assert (found.trouble, found.decisions, found.closed) == ((), 0, True)
+    last = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+    assert (last["event"], last["ended"]) == ("close", "failed")
 
 
 def test_the_commands_write_and_verify(place, tmp_path):
-    """scan and match add to one log and tell its head; verify ends with 0, and 2 after an edit."""
+    """scan and match share a log and print its head; verify exits with 0, after an edit with 2."""
     log, images = tmp_path / "log", ROOT / "fixtures" / "images"
     options = ("--list", place / "known.list", "--audit", log)
     signed = ("--audit-key", place / "key.pem")
@@ -735,21 +729,19 @@ def test_the_commands_write_and_verify(place, tmp_path):
     assert screener("scan", images, *options[:2], *signed).returncode == 2
 
 
-def test_a_kept_head_is_taken_as_people_write_it_or_called_no_head(place):
-    """In capitals and with blanks round it, it is the head; shortened or of other letters it is no
-    head, which accuses nobody of anything.
-    """
+def test_a_head_may_have_capitals_and_blanks_but_not_be_shortened(place):
+    """A shortened head is called no head, which accuses nobody."""
     log = place / "log"
     head = audit.verify(log).head
     assert audit.verify(log, head=f" {head.upper()}\n").trouble == ()
-    assert "never had the head" in audit.verify(log, head="0" * 63 + "1").trouble[0]
+    assert "never had the given head" in audit.verify(log, head="0" * 63 + "1").trouble[0]
     for wrong in (head[:32], head[:32] + "\u2026", head + "0", "g" + head[1:], "\u0661" * 64, ""):
-        with pytest.raises(OutputError, match="64 hexadecimal digits: give it whole"):
+        with pytest.raises(OutputError, match="64 hexadecimal digits, not these"):
             audit.verify(log, head=wrong)
 
     done = screener("audit", "verify", log, "--head", head[:12])
     assert done.returncode == 2
-    assert "cut or written anew" not in done.stdout + done.stderr
-    assert "these are 12 characters, and nothing was checked" in done.stderr
+    assert "cut or rewritten" not in done.stdout + done.stderr
+    assert "not these 12 characters; nothing was checked" in done.stderr
     (example,) = re.findall("--head ([0-9a-f]{12,})", screener("audit", "verify", "-h").stdout)
     assert len(example) == 64

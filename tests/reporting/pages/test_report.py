@@ -233,9 +233,9 @@ def test_an_input_that_matches_by_several_kinds_is_one_input(make_list, tmp_path
     report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
 
     text = " ".join(Page((tmp_path / "r.html").read_text("utf-8")).text)
-    assert "1 input with a match. A row for each entry and kind of hash" in text
+    assert "1 input with a match. Each row is an input with an entry and the kind of hash" in text
     assert ": 2 confirmed." in text
-    assert "1 match by md5. A digest" in text
+    assert "1 match by md5. Digests match only" in text
     assert "1 file with a match, without a time." in text
 
 
@@ -359,7 +359,7 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
     assert [row["extra"] for row in rows] == ["heif"] * 51 + [""]
     assert (
-        "52 inputs not screened for want of an extra: pip install '.[heif]'"
+        "52 inputs not screened because an extra is missing: pip install '.[heif]'"
         in shown.file.getvalue()
     )
 
@@ -390,7 +390,7 @@ def test_inputs_whose_names_look_the_same_are_told_apart(make_list, tmp_path):
     assert sorted(names) == [b"\xe8.txt", b"\xe9.txt"]
     report.write_html(tmp_path / "results.jsonl", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
-    assert page.count("behind members of its name: 2") == 1
+    assert page.count("earlier members of its name: 2") == 1
     assert all(f"in base64 {row['input_base64']}" in page for row in rows if row["input_base64"])
 
 

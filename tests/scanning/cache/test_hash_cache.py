@@ -238,7 +238,7 @@ def test_the_newest_hashes_of_a_name_are_kept_and_old_ones_go(known, folder, tmp
     with HashCache.open(path, keep=2) as cache:
         assert len(cache) == 0
     emptied = screener("rescan", "--cache", path, "--list", known.path)
-    assert (emptied.returncode, "holds nothing to compare" in emptied.stderr) == (3, True)
+    assert (emptied.returncode, "the cache is empty" in emptied.stderr) == (3, True)
     with HashCache.open(path) as cache:
         assert cache.keep == 2  # as it was last said, and not by who merely reads
     assert value not in path.read_bytes()
@@ -499,11 +499,11 @@ def test_a_scan_tells_what_it_forgets(known, tmp_path, more):
         (tmp_path / name).write_text(name)
     before = ("--list", known.path, "--cache", tmp_path / "c", "-o", tmp_path / "r.jsonl")
     first = screener("scan", tmp_path / "old.txt", *before, "--keep", "1", *more)
-    assert "forgotten" not in first.stderr
+    assert "deleted from the cache" not in first.stderr
     with closing(sqlite3.connect(tmp_path / "c")) as kept, kept:
         kept.execute("UPDATE inputs SET hashed = hashed - 200000")
     second = screener("scan", tmp_path / "new.txt", *before, *more)
-    assert "forgotten, being older than the cache keeps: 1 input." in second.stderr
+    assert "1 input deleted from the cache, being older" in second.stderr
 
 
 def test_what_is_forgotten_is_in_no_file_though_others_have_it_open(known, tmp_path, monkeypatch):
@@ -563,7 +563,7 @@ def test_the_commands_scan_import_and_rescan(folder, scene, tmp_path):
     other = ("--list", known, "--policy", tmp_path / "p.toml")
     again = screener("rescan", "--cache", cache, *other)
     assert again.returncode == 3
-    assert "10 inputs hashed by other settings" in again.stderr
+    assert "10 inputs hashed with other settings" in again.stderr
     assert "scan again with --cache" in again.stderr
 
 

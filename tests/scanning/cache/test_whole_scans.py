@@ -99,7 +99,7 @@ def test_what_has_a_line_is_in_the_cache_of_a_killed_scan(known, folder, tmp_pat
     expected += [f"{folder}/100.zip!{n}.png" for n in range(20)]
     assert sorted(inputs(results)) == sorted(expected)
     assert cached(cache, known) == sorted(expected)
-    assert "hashed again" not in done.stderr
+    assert "hashed for the cache" not in done.stderr
 
 
 def test_a_scan_that_goes_on_takes_into_its_cache_what_it_lacks(known, folder, tmp_path):
@@ -116,7 +116,7 @@ def test_a_scan_that_goes_on_takes_into_its_cache_what_it_lacks(known, folder, t
     done = screener(*call, "--cache", cache)
 
     again = len(lines) + 1  # with the archive
-    assert f"{again} inputs with a line already: hashed again" in done.stderr
+    assert f"{again} inputs with a valid result hashed for the cache" in done.stderr
     assert inputs(results) == lines
     assert cached(cache, known) == sorted(lines)
     assert go_on(known, kept, results, cache) == []
@@ -233,7 +233,7 @@ def test_what_could_not_be_hashed_as_a_whole_is_counted(known, folder, tmp_path)
     done = screener(*call)
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert "nothing that was compared reaches a record" in done.stderr
+    assert "no compared input hits a record" in done.stderr
     assert "nothing to screen was found" not in done.stderr  # there was, and it was compared
     assert "3 inputs unscreened, without a hit" in done.stderr
     assert all(f"1 {reason}" in done.stderr for reason in ("empty", "unreadable", "truncated"))

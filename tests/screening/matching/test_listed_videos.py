@@ -194,11 +194,11 @@ def test_people_are_told_the_seconds_of_both_videos(put, tmp_path):
     summary.print(shown)
     text = " ".join(shown.file.getvalue().split())
     assert "film (confirmed) by vpdq at 12 of 31 bits from 20.0 to 29.0 s" in text
-    assert "which are 30.0 to 39.0 s of it" in text
+    assert "like 30.0 to 39.0 s of the entry" in text
     with output.open_jsonl(tmp_path / "r.jsonl") as out:
         out.write(result)
     report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
-    assert "20.0 to 29.0 s, which are 30.0 to 39.0 s of it" in (tmp_path / "r.html").read_text()
+    assert "20.0 to 29.0 s, like 30.0 to 39.0 s of the entry" in (tmp_path / "r.html").read_text()
 
 
 def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):

@@ -1,4 +1,4 @@
-"""AuditFile: a log on the disk to which lines are added, each bound to the one before it."""
+"""An audit log on disk: lines are appended, and its head is written beside it."""
 
 from __future__ import annotations
 
@@ -19,44 +19,42 @@ from screener.system.signatures import private_key, sign
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_CHUNK = 1 << 16  # bytes that are read at once
+_CHUNK = 1 << 16  # bytes read at a time
 
 _LEFT = (
-    "it was left as it is: keep it as evidence with what lies beside it, see what `screener audit"
-    " verify` says of it, and begin another log"
+    "it was left unchanged: keep it and the files beside it as evidence, check it with `screener"
+    " audit verify`, and begin another log"
 )
 
 
 class AuditFile:
-    """The lines of an audit log, and its head beside; made by `open`, used by one thread.
+    """The lines of an audit log and its head; made by `open`, used by one thread.
 
-    It knows nothing of what the lines say: see `screener.reporting.audit.log` and
-    `screener.hotline`.
+    `screener.reporting.audit.log` and `screener.hotline` decide what the lines say.
     """
 
     def __init__(
-        self, path: Path, claimed: Claim, found: _Found, key: Ed25519PrivateKey | None
+        self, path: Path, claimed: Claim, state: _State, key: Ed25519PrivateKey | None
     ) -> None:
-        """Not for callers: use `open`."""
-        self._path = path.absolute()  # the program may go to another folder before the head is due
+        self._path = path.absolute()  # the program may change its folder
         self._claimed = claimed
         self._descriptor = claimed.descriptor
-        self._chain = found.chain
-        self._torn = found.torn
-        self._covered = found.covered
+        self._chain = state.chain
+        self._torn = state.torn
+        self._covered = state.covered
         self._key = key
-        self.unheaded = found.unheaded
-        """How many lines no head covered when it was opened: those of a run that was killed."""
+        self.unheaded = state.unheaded
+        """How many lines no head covered when the log was opened, because their run was killed."""
 
     @classmethod
     def open(
         cls, path: str | PathLike[str], *, key: str | PathLike[str] | None = None
     ) -> AuditFile:
-        """Begin a log, or continue one; `key` is an Ed25519 private key in a PEM file, which signs.
+        """Begin or continue a log, readable by its owner only.
 
-        Only the owner may read it. One that has lines and no head, does not fit its head or breaks
-        its own chain is refused as it is, with OutputError; so is one that another program writes.
-        Half a line that a crash left is taken away, and a line says so.
+        `key`: an Ed25519 private key in a PEM file, which signs the head. Half a line left by a
+        crash is removed, and a new line records that. Raises OutputError if the log has lines but
+        no head, does not fit its head, breaks its chain, or is written by another program.
         """
         log = cls.claim(path, key=key)
         try:
@@ -74,27 +72,27 @@ class AuditFile:
         key: str | PathLike[str] | None = None,
         one_key: bool = False,
     ) -> AuditFile:
-        """As `open`, but the log is as it was until `begin` is called: then lines may be added.
+        """Open a log like `open`, but change nothing before `begin` is called.
 
-        With `one_key` a log whose head is signed otherwise, or not, is refused: what it stands for
-        would be signed by whom it is not of, or lose its signature.
+        With `one_key`, refuse a log whose head is unsigned or signed with another key; appending
+        would replace its signature.
         """
         signer = None if key is None else private_key(key)
         path = Path(path)
         claimed = claim(path, os.O_RDWR | os.O_APPEND)
         try:
             if not claimed.regular:
-                raise OutputError(f"{path} is no regular file, and an audit log has to stay")
-            found = _continued(path)
+                raise OutputError(f"{path} is not a regular file, so it cannot store an audit log")
+            state = _read_state(path)
             if one_key:
                 _check_key(path, signer)
         except BaseException:
             give_up(path, claimed)
             raise
-        return cls(path, claimed, found, signer)
+        return cls(path, claimed, state, signer)
 
     def begin(self) -> None:
-        """Take half a line away that a crash left, and say so in a line where one is before it."""
+        """Remove half a line left by a crash; record that in a line unless it was the first."""
         make_private(self._path, self._descriptor)
         torn, self._torn = self._torn, b""
         if torn:
@@ -103,24 +101,22 @@ class AuditFile:
             self.append("recovered", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
 
     def give_up(self) -> None:
-        """Let others write to it, as it was when it was claimed; nothing once it is closed."""
+        """Close the log unchanged; if it was created by the claim, remove it."""
         if not self.closed:
             give_up(self._path, self._claimed)
 
     @property
     def closed(self) -> bool:
-        """Whether others may write to it, and nothing can be added any more."""
+        """Whether the log is closed."""
         return self._claimed.file.closed
 
     @property
     def is_own(self) -> bool:
-        """Whether this process opened it, and was not forked from the one that did."""
+        """Whether this process opened the log, rather than one that it was forked from."""
         return self._claimed.is_own
 
     def check_own(self) -> None:
-        """OutputError where another process opened it: that one adds lines to it, and knows of none
-        that are added here.
-        """
+        """Raise OutputError if another process opened the log: its chain would break."""
         if not self.is_own:
             raise OutputError(
                 f"the audit log {self._path} was opened before this process was forked: open a log"
@@ -129,7 +125,7 @@ class AuditFile:
 
     @property
     def lines(self) -> int:
-        """How many lines it has."""
+        """How many lines the log has."""
         return self._chain.lines
 
     @property
@@ -139,16 +135,16 @@ class AuditFile:
 
     @property
     def signed(self) -> bool:
-        """Whether its head will be signed."""
+        """Whether the head will be signed."""
         return self._key is not None
 
     def append(self, event: str, **facts: Any) -> None:
-        """Add a line; it is the system's when this returns, and on the disk after `sync`. What is
-        too long for a line is told by its length and SHA-256. OutputError in a forked process, and
-        once it is closed.
+        """Hand a line to the system; `sync` flushes it to disk.
+
+        Raises OutputError in a forked process, and if the log is closed.
         """
         self.check_own()
-        if self.closed:  # its descriptor may be that of another file by now
+        if self.closed:  # its descriptor may be another file's by now
             raise OutputError(f"the audit log {self._path} is closed")
         data = line_of(self._chain.lines + 1, event, facts, self._chain.prev)
         self._cover()
@@ -156,8 +152,7 @@ class AuditFile:
             files.current.write(self._descriptor, data)
             self._chain = self._chain.after(data)
         except BaseException as error:
-            # A disk that is full takes half a line, and Ctrl-C may come before the line counts;
-            # what cannot be told whole is not told.
+            # A full disk takes half a line, and Ctrl-C may come before the chain has the line.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._chain.size)
             if isinstance(error, OSError):
@@ -166,8 +161,9 @@ class AuditFile:
         self._cover()
 
     def last(self, event: str) -> dict[str, Any] | None:
-        """The last line of that event, read from the end; None where there is none. OutputError
-        where a line on the way is none of a log.
+        """Return the last line of an event, or None; read from the end of the log.
+
+        Raises OutputError if a line on the way is damaged.
         """
         with self._path.open("rb") as stream:
             end = self._chain.size
@@ -175,46 +171,47 @@ class AuditFile:
             while end:
                 start = max(0, end - _CHUNK)
                 stream.seek(start)
-                first, *whole = (stream.read(end - start) + rest).split(b"\n")
+                first, *complete = (stream.read(end - start) + rest).split(b"\n")
                 rest, end = (first, start) if start else (b"", 0)
-                for line in filter(None, reversed(whole if start else [first, *whole])):
-                    found = self._read(line)
-                    if found["event"] == event:
-                        return found
+                for line in filter(None, reversed(complete if start else [first, *complete])):
+                    facts = self._parse(line)
+                    if facts["event"] == event:
+                        return facts
         return None
 
-    def _read(self, line: bytes) -> dict[str, Any]:
+    def _parse(self, line: bytes) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(line)
-            found["event"]  # which it has, or it is none
+            facts: dict[str, Any] = json.loads(line)
+            facts["event"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise OutputError(f"{self._path} has a line that is none of a log; {_LEFT}") from None
-        return found
+            raise OutputError(f"{self._path} has a damaged line; {_LEFT}") from None
+        return facts
 
     @property
     def headed(self) -> bool:
-        """Whether the head beside it is of its last line."""
+        """Whether the head beside the log is of its last line."""
         beside = read_head(head_path(self._path))
         return beside is not None and beside.chain == self._chain
 
     def sync(self) -> None:
-        """Return when its lines last through a power cut. OutputError where the file is no more at
-        its place, or as it was written, so that what is added to it is in no log.
+        """Flush the lines to disk, so that they survive a power cut.
+
+        Raises OutputError if the file was moved or changed meanwhile: added lines would be lost.
         """
         os.fsync(self._descriptor)
-        facts, there = os.fstat(self._descriptor), None
+        facts, named = os.fstat(self._descriptor), None
         with contextlib.suppress(OSError):
-            there = os.stat(self._path)
-        same = there is not None and os.path.samestat(facts, there)
+            named = os.stat(self._path)
+        same = named is not None and os.path.samestat(facts, named)
         if not same or facts.st_size != self._chain.size:
             raise OutputError(
-                f"the audit log {self._path} was moved, removed or changed by another program while"
-                " it was written to, so that what was decided since is not in it: a log is moved,"
-                " with its head, once it is closed"
+                f"the audit log {self._path} was moved, removed or changed by another program"
+                " during this run, whose later decisions are not in it: move a log, and its head,"
+                " only after it is closed"
             )
 
     def write_head(self) -> None:
-        """Write beside it how far it goes, signed if there is a key; what it covers is synced."""
+        """Write the head of the last line, signed if there is a key, after a `sync`."""
         self.sync()
         text = head_of(self._chain).encode()
         if self._key is not None:
@@ -227,48 +224,47 @@ class AuditFile:
             files.current.rename(new, path)
         except BaseException as error:
             new.unlink(missing_ok=True)
-            if isinstance(error, OSError):  # of a descriptor, it has no name: a full disk, say
+            if isinstance(error, OSError):  # an error of a descriptor has no name
                 error.filename = error.filename or str(path)
             raise
         files.current.sync_folder(path.parent)
 
     def _cover(self) -> None:
-        """See to it that there is a head of a line, below which the log cannot be cut unnoticed;
-        before there is a line, one of none, so that no log has lines and no head.
-        """
+        """Write a head of no line before the first line, and one of it after it: see Head."""
         if not self._covered:
             self.write_head()
             self._covered = bool(self._chain.lines)
 
     def close(self) -> None:
-        """Let others write to it; nothing once it is closed."""
+        """Close the log and release its lock; do nothing if it is closed."""
         close(self._claimed)
 
 
 def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
-    """OutputError where a log's head is not signed with a key, or is signed and there is none."""
+    """Raise OutputError unless a log's head is signed with this key, or unsigned if it is None."""
     head = read_head(head_path(path))
     if head is None:
         return  # a new log
     if signer is None:
         if head.signature is not None:
-            raise OutputError(f"{path} is a signed log: name the key that signs it")
+            raise OutputError(f"{path} is a signed log: give the key that signs it")
     elif head.signature is None:
         raise OutputError(
-            f"{path} is not signed, so what it says so far may have been changed by anybody, and a"
-            " signature would stand for it: begin another log, or go on without the key. If it was"
-            f" signed before: {_LEFT}"
+            f"{path} is not signed, so anybody may have changed its lines, and a signature would"
+            " vouch for them: begin another log, or continue without the key. If it was signed"
+            f" before: {_LEFT}"
         )
     elif not head.is_signed_with(signer.public_key()):
         raise OutputError(
-            f"the head of {path} was signed with another key, or changed since; {_LEFT}"
+            f"the head of {path} was signed with another key, or was changed; {_LEFT}"
         )
 
 
-class _Found(NamedTuple):
-    """Where a log that is to be gone on with stands: `unheaded` of its lines are behind its head,
-    as of a run that was killed; `torn` is half a line behind these; `covered` says whether its head
-    is of a line.
+class _State(NamedTuple):
+    """The state of a log before it is continued.
+
+    `unheaded`: lines after its head, left by a run that was killed. `torn`: half a line after
+    these. `covered`: the head is of a line.
     """
 
     chain: Chain
@@ -277,45 +273,45 @@ class _Found(NamedTuple):
     covered: bool = False
 
 
-def _continued(path: Path) -> _Found:
-    """Where a log stands; OutputError where it may not go on.
+def _read_state(path: Path) -> _State:
+    """Return the state of a log. Raises OutputError if it must not be continued.
 
-    Only what follows the head is read: all before it is for `verify`, which takes its time.
+    Only lines after the head are read; `verify` reads all.
     """
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         head = read_head(head_path(path))
         if head is not None and not head.fits(stream):
-            raise _another(path)
+            raise _mismatch(path)
         chain = Chain() if head is None else head.chain
         stream.seek(chain.size)
-        found = _behind(stream, chain, path)
-    if head is not None and not head.allows(found.chain):
-        raise _another(path)
+        state = _walk_unheaded(stream, chain, path)
+    if head is not None and not head.allows(state.chain):
+        raise _mismatch(path)
     if head is None and size:
         raise OutputError(
-            f"{path} has lines and no head, {head_path(path)}, which every log has from its first"
-            f" line on: it was taken away, and lines may have been; {_LEFT}"
+            f"{path} has lines but no head, {head_path(path)}: it was removed, and lines may have"
+            f" been removed too; {_LEFT}"
         )
-    return found._replace(covered=head is not None and not head.of_no_line)
+    return state._replace(covered=head is not None and not head.of_no_line)
 
 
-def _another(path: Path) -> OutputError:
+def _mismatch(path: Path) -> OutputError:
     return OutputError(
-        f"{path} is not what its head {head_path(path)} says: it was changed or cut since,"
-        f" and lines may have been removed, or the head is of another log; {_LEFT}"
+        f"{path} does not fit its head {head_path(path)}: it was changed or cut, and lines may be"
+        f" missing, or the head is of another log; {_LEFT}"
     )
 
 
-def _behind(stream: BinaryIO, chain: Chain, path: Path) -> _Found:
-    """Walk over the lines behind a head; OutputError where one does not follow."""
+def _walk_unheaded(stream: BinaryIO, chain: Chain, path: Path) -> _State:
+    """Check the lines after a head. Raises OutputError if one does not follow."""
     lines = chain.lines
     for step in walk(stream, chain):
         if step.torn:
-            return _Found(chain, chain.lines - lines, step.data)
+            return _State(chain, chain.lines - lines, step.data)
         if step.trouble is not None:
             raise OutputError(
                 f"{path}, line {step.number}: {step.trouble}; nothing was written to it"
             )
         chain = step.chain
-    return _Found(chain, chain.lines - lines)
+    return _State(chain, chain.lines - lines)

@@ -1,4 +1,4 @@
-"""Verifying an audit log: from its first line to its last, and the head beside it."""
+"""Check an audit log from its first line to its last, and the head beside it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from screener.reporting.audit.chain import (
 )
 from screener.system.signatures import public_key
 
-_TOLD = 20  # troubles, at most
+_MOST = 20  # troubles that are reported
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a check of an audit log found.
+    """The outcome of a check.
 
-    `lines`, `runs` and `decisions` are counts. `unclosed` are the first lines of runs that did not
-    end with a line that says so: killed, or under way; of these, lines after the first may be
-    missing. `head` is the SHA-256 of the last line. `closed`: whether the head beside the log is of
-    its last line, and that ends a run, so that nothing is missing at its end.
-    `signature` is `none`, `unchecked` (no key was given), `good` or `bad`. `trouble` are sentences,
-    the first twenty at most; none of them repeats a line.
+    `lines`, `runs` and `decisions` are counts. `unclosed` has the first line numbers of runs
+    without a closing line, which were killed or are not over; later lines of theirs may be missing.
+    `head` is the SHA-256 of the last line. `closed`: the last line ends a run and the head is of
+    it, so nothing is missing at the end. `signature` is `none`, `unchecked` (no key was given),
+    `good` or `bad`. `trouble` has at most twenty sentences, none of which quotes a line.
     """
 
     lines: int
@@ -45,9 +44,9 @@ class Verification:
     trouble: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
-        told = {"unclosed": list(self.unclosed), "trouble": list(self.trouble)}
-        return {**asdict(self), **told}
+        """Return the fields as plain values for JSON."""
+        lists = {"unclosed": list(self.unclosed), "trouble": list(self.trouble)}
+        return {**asdict(self), **lists}
 
 
 def verify(
@@ -56,34 +55,33 @@ def verify(
     key: str | PathLike[str] | None = None,
     head: str | None = None,
 ) -> Verification:
-    """Check an audit log from its first line to its last, and its head beside it.
+    """Check an audit log from its first line to its last, and the head beside it.
 
-    `key`: an Ed25519 public key in a PEM file, by which the head must be signed. `head`: a head's
-    SHA-256 that was kept elsewhere and that the log must have passed, 64 hexadecimal digits.
-    OutputError where a file cannot be read, or that is no such head.
+    `key`: an Ed25519 public key in a PEM file; the head must be signed with its private half.
+    `head`: an earlier head, stored elsewhere, that the log must have had: 64 hexadecimal digits.
+    Raises OutputError if a file cannot be read or `head` is not one.
     """
-    kept = None if head is None else _kept_head(head)
+    earlier = None if head is None else _checked_head(head)
     path = Path(path)
     beside = read_head(head_path(path))
-    found = _Found(kept, beside)
+    check = _Check(earlier, beside)
     try:
         with path.open("rb") as stream:
-            for step in walk(stream, found.chain):
-                found.add(step)
+            for step in walk(stream, check.chain):
+                check.add(step)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
-    verification = found.verification()
+    verification = check.verification()
     return verification if key is None else _with_signature(verification, beside, key)
 
 
-class _Found:
-    """What a log turns out to be, line by line; `chain` is that of its last line so far."""
+class _Check:
+    """A check of a log, line by line, against an earlier head and the head beside the log."""
 
-    def __init__(self, kept: str | None, beside: Head | None) -> None:
-        """Held against a head that was `kept` elsewhere, and the one `beside` the log."""
+    def __init__(self, earlier: str | None, beside: Head | None) -> None:
         self.chain = Chain()
-        self._kept, self._beside = kept, beside
-        self._passed_kept = kept is None
+        self._earlier, self._beside = earlier, beside
+        self._passed_earlier = earlier is None
         self._passed_beside = beside is None or beside.of_no_line
         self._counts = dict.fromkeys(EVENTS, 0)
         self._unclosed: list[int] = []  # the first lines of runs
@@ -91,7 +89,7 @@ class _Found:
         self._trouble: list[str] = []
 
     def add(self, step: Step) -> None:
-        """Note a line."""
+        """Check a line."""
         if step.trouble is not None:
             self._trouble.append(f"line {step.number}: {step.trouble}")
         elif step.event is not None:
@@ -102,17 +100,17 @@ class _Found:
             self._unclosed.pop()
         self._running = step.begins or (self._running and step.event not in ("open", "close"))
         self.chain = step.chain
-        self._passed_kept = self._passed_kept or self.chain.prev == self._kept
+        self._passed_earlier = self._passed_earlier or self.chain.prev == self._earlier
         if self._beside is not None:
             self._passed_beside = self._passed_beside or self.chain == self._beside.chain
 
     def verification(self) -> Verification:
-        """What was found, now that there are no more lines."""
+        """Return the outcome after the last line."""
         beside, chain, trouble = self._beside, self.chain, [*self._trouble]
-        if not self._passed_kept:
-            trouble.append("the log never had the head that was kept: it was cut or written anew")
+        if not self._passed_earlier:
+            trouble.append("the log never had the given head: it was cut or rewritten")
         if beside is not None and not (self._passed_beside and beside.allows(chain)):
-            trouble.append("the log is not the one that its head is of: it was cut or changed")
+            trouble.append("the log does not fit its head: it was cut or changed")
         at_head = beside is not None and chain == beside.chain
         return Verification(
             lines=chain.lines,
@@ -122,35 +120,32 @@ class _Found:
             head=chain.prev,
             closed=bool(chain.lines) and at_head and not self._running,
             signature="none" if beside is None or beside.signature is None else "unchecked",
-            trouble=tuple(trouble[:_TOLD]),
+            trouble=tuple(trouble[:_MOST]),
         )
 
 
-def _kept_head(text: str) -> str:
-    """A head as somebody wrote it down; OutputError where it cannot be one."""
-    if not isinstance(text, str):
-        found = type(text).__name__
-        raise OutputError(f"the head that was kept is a SHA-256 as text, and not {found}")
+def _checked_head(text: str) -> str:
+    """Return a head as typed by a person. Raises OutputError if it is not one."""
     head = text.strip().lower()
     if len(head) == len(FIRST) and set(head) <= set("0123456789abcdef"):
         return head
     raise OutputError(
-        f"the head that was kept is a SHA-256, {len(FIRST)} hexadecimal digits: give it whole;"
-        f" these are {len(head)} characters, and nothing was checked"
+        f"a head is a SHA-256, {len(FIRST)} hexadecimal digits, not these {len(head)} characters;"
+        " nothing was checked: give the complete head"
     )
 
 
 def _with_signature(
-    found: Verification, beside: Head | None, key: str | PathLike[str]
+    outcome: Verification, beside: Head | None, key: str | PathLike[str]
 ) -> Verification:
-    public = public_key(key)  # one that cannot be read is the caller's mistake, head or not
+    public = public_key(key)  # also if there is no head: an unreadable key is an error
     if beside is None:
-        return found  # and not closed, which says it
+        return outcome  # which is not closed
     if beside.is_signed_with(public):
-        return replace(found, signature="good")
+        return replace(outcome, signature="good")
     sentence = f"the head is not signed with the key {key}"
     return replace(
-        found,
-        signature="none" if found.signature == "none" else "bad",
-        trouble=(*found.trouble, sentence),
+        outcome,
+        signature="none" if outcome.signature == "none" else "bad",
+        trouble=(*outcome.trouble, sentence),
     )

@@ -1,1 +1,1 @@
-"""What each radius finds and costs, measured on the operator's own images."""
+"""Calibration: false matches and recall at each radius, on the operator's own pictures."""

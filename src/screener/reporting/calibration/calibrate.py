@@ -1,8 +1,7 @@
-"""Calibration: what each radius would find among pictures that are known to be ordinary.
+"""Count how many ordinary pictures a list would match at each radius.
 
-A Screener tells no distance beyond its policy's radius, and neither does this: what leaves is how
-many pictures lie within each radius up to that. The pictures
-are hashed by worker processes, by the same pipeline and within the same limits as in a scan.
+Only counts up to the policy's radius are returned, no distance. Worker processes hash the pictures
+with the pipeline and the limits of a scan.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Count:
-    """So many hits of so many cases, as a share, with its 95 % bounds (Clopper and Pearson)."""
+    """Hits among cases, and the 95 % bounds of their share (Clopper and Pearson)."""
 
     hits: int
     cases: int
@@ -45,15 +44,15 @@ class Count:
 
     @classmethod
     def of(cls, hits: int, cases: int) -> Count:
-        """With its bounds."""
+        """Return a count with its bounds."""
         return cls(hits, cases, *share(hits, cases))
 
     @classmethod
     def of_edits(cls, hits: int, pictures: int, edits: int) -> Count:
-        """So many edited forms of pictures that were edited in so many ways each. The forms of one
-        picture depend on one another, so the bounds are those of as many cases as there are
-        pictures: the lower of the whole pictures that this makes rounded down, the upper of those
-        rounded up.
+        """Return a count of edited forms, when each picture was edited in `edits` ways.
+
+        The forms of one picture depend on one another, so the bounds are for as many cases as
+        there are pictures: hits per edit, rounded down for the lower and up for the upper bound.
         """
         low, _ = share(hits // edits, pictures)
         _, high = share(-(-hits // edits), pictures)
@@ -61,17 +60,17 @@ class Count:
 
     @property
     def share(self) -> float:
-        """Hits by cases; 0 where there is no case."""
+        """Hits divided by cases; 0 if there is no case."""
         return self.hits / self.cases if self.cases else 0.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One kind: at radius r, `false_matches[r]` counts pictures that lie within r of an entry.
+    """The counts of one kind: `false_matches[r]` are pictures within radius r of an entry.
 
-    `radius` is the policy's. `recall[r]` counts edited forms that are found again, of all forms of
-    all pictures; its bounds are those of as many cases as there are pictures (`Count.of_edits`).
-    `by_edit` counts pictures, by edit, at the policy's radius. Both are empty without edits.
+    `radius` is the policy's. `recall[r]` counts edited forms that are found again, among all forms
+    of all pictures (`Count.of_edits`). `by_edit` counts pictures for each edit, at the policy's
+    radius. Both are empty without edits.
     """
 
     kind: str
@@ -82,20 +81,19 @@ class Curve:
     recall: tuple[Count, ...] = ()
     by_edit: Mapping[str, Count] = field(default_factory=dict)
     weak: bool = False
-    """Whether what it finds makes no match alone; it is counted as if it did."""
+    """Whether a hit of this kind alone is no match; it is counted as one."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a list and a policy would give, told by ordinary pictures.
+    """What a list and a policy would match among ordinary pictures.
 
-    `pictures` were screened to their end, `too_little_detail` among them, which cannot match;
-    `left_out` are the others, by reason, and videos as `video`. `listed` are files that the list
-    names by a digest, other than as known good, and so are no false matches; `copies` are files of
-    the bytes of a picture before, which say nothing more. `together` counts pictures that match by
-    any kind under the policy as it is. `matching` are their names, which stay out of reports unless
-    asked for. `edited` counts those whose edited forms were compared, `not_edited` those that
-    harmed a worker then, by reason.
+    `pictures` were screened completely; `too_little_detail` counts those of them that cannot match.
+    `left_out` counts other files by reason, and videos as `video`. `listed` counts files whose
+    digest is listed, except as known good: these are no false matches. `copies` have the bytes of
+    an earlier picture. `together` counts pictures that match by any kind under the policy, and
+    `matching` has their names, which reports omit by default. `edited` counts pictures whose edited
+    forms were compared, `not_edited` those whose worker failed, by reason.
     """
 
     list: str
@@ -114,14 +112,14 @@ class Calibration:
     matching: tuple[str, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it but names, in plain dicts, lists, strings and numbers."""
-        told = asdict(self)
-        del told["matching"]
-        return told
+        """Return all but the names as plain values for JSON."""
+        facts = asdict(self)
+        del facts["matching"]
+        return facts
 
 
 def calibrate(
-    known: HashList,
+    hash_list: HashList,
     benign: FilePath | Iterable[FilePath],
     *,
     policy: Policy | None = None,
@@ -129,28 +127,27 @@ def calibrate(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Count what a list would find among ordinary pictures, by kind and radius.
+    """Count what a list would match among ordinary pictures, by kind and radius.
 
-    `benign` are files and folders of pictures that show nothing that is listed. With `edits`
-    they are edited too, each in fourteen everyday ways, to see at which radius they are found
-    again. A file counts once, however many copies of it there are, and a video not at all. Uses
-    worker processes: call it under `if __name__ == "__main__":`. `progress` is called with files,
-    twice as many with `edits`. Raises ListError where no kind that is computed here can make a
-    match with the list, or there is no picture.
+    `benign` are files and folders of pictures that show nothing listed. With `edits`, each is also
+    edited in fourteen everyday ways, to count which radius finds it again. Copies of a file count
+    once, videos not at all. `progress` is called with files, each counted twice with `edits`. It
+    starts worker processes: call it under `if __name__ == "__main__":`. Raises ListError if no
+    computed kind can match anything in the list, or there is no picture.
     """
-    settled = Policy() if policy is None else policy
-    if settled.digests_only:
-        raise PolicyError("a policy of digests only has no radius to calibrate")
-    kinds = _kinds(known, settled)
-    check_memory(settled, kinds)
-    # Gone through twice, and by its own names: a link to a folder is followed where it is named.
+    policy = Policy() if policy is None else policy
+    if policy.digests_only:
+        raise PolicyError("a policy with digests_only has no radius to calibrate")
+    kinds = _kinds(hash_list, policy)
+    check_memory(policy, kinds)
+    # A list, to be read twice. A link to a folder is followed only if it is named itself.
     named = list(benign) if isinstance(benign, Iterator) else benign
-    reach = Reach(settled)
+    reach = Reach(policy)
     seen = _Seen(kinds, {kind.name for kind in kinds if reach.weak(kind)})
     steps = Steps(progress, None if progress is None else sum(1 for _ in find(named)) * (1 + edits))
     # Each kind is counted as if its hits made a match alone.
-    counted = replace(settled, alone=[kind.name for kind in KINDS.values() if kind.weak])
-    for result in scan(Screener(known, policy=counted), named, jobs=jobs):
+    counted = replace(policy, alone=[kind.name for kind in KINDS.values() if kind.weak])
+    for result in scan(Screener(hash_list, policy=counted), named, jobs=jobs):
         seen.add(result)
         steps.add()
     if not seen.pictures:
@@ -158,20 +155,20 @@ def calibrate(
     again = Again(kinds)
     if edits:
         paths = seen.copies.others(find(named))
-        for found in each(Editing(settled, tuple(kinds)), paths, jobs=jobs):
-            again.add(found)
+        for distances in each(Editing(policy, tuple(kinds)), paths, jobs=jobs):
+            again.add(distances)
             steps.add()
     return Calibration(
-        list=known.name,
-        generation=known.generation,
-        policy=settled.fingerprint,
+        list=hash_list.name,
+        generation=hash_list.generation,
+        policy=policy.fingerprint,
         pictures=seen.pictures,
         too_little_detail=seen.bare,
         listed=seen.listed,
         copies=seen.copies.names.total(),
         left_out=dict(sorted(seen.left_out.items())),
         together=Count.of(len(seen.matching), seen.pictures),
-        curves=tuple(_curve(known, kind, settled, seen, again) for kind in kinds),
+        curves=tuple(_curve(hash_list, kind, policy, seen, again) for kind in kinds),
         versions=dict(VERSIONS),
         edited=again.pictures,
         not_edited=dict(sorted(again.left_out.items())),
@@ -179,24 +176,23 @@ def calibrate(
     )
 
 
-def _kinds(known: HashList, policy: Policy) -> list[HashKind]:
-    """The kinds by which pictures can match, not those of which a list has seeds and known files
-    alone: of these no picture would be seen to match, whatever the radius.
-    """
-    held = [kind for kind in KINDS.values() if kind.perceptual and kind.name in known.kinds]
-    if not held:
-        raise ListError(f"the list {known.name} holds no kind that is computed here")
-    kinds = [kind for kind in held if known.can_match(kind.name, floor=policy.floor[kind.name])]
+def _kinds(hash_list: HashList, policy: Policy) -> list[HashKind]:
+    """Return the perceptual kinds that can match; not those with seeds and known_good only."""
+    listed = [kind for kind in KINDS.values() if kind.perceptual and kind.name in hash_list.kinds]
+    if not listed:
+        raise ListError(f"the list {hash_list.name} has no kind that can be computed here")
+    floors = policy.floor
+    kinds = [kind for kind in listed if hash_list.can_match(kind.name, floor=floors[kind.name])]
     if not kinds:
         raise ListError(
-            f"no picture can match with the list {known.name}: of the kinds that are computed here"
-            " it holds only seeds, known files and values below the policy's floor"
+            f"no picture can match the list {hash_list.name}: of the kinds computed here it has"
+            " only seeds, known_good entries and values below the policy's detail floor"
         )
     return kinds
 
 
 class _Seen:
-    """How near the pictures came to the list, of which only counts go on."""
+    """The distances of pictures from the list; only counts of them are returned."""
 
     def __init__(self, kinds: Iterable[HashKind], weak: set[str]) -> None:
         self.pictures = self.bare = self.listed = 0
@@ -207,9 +203,9 @@ class _Seen:
         self.distances: dict[str, list[int]] = {kind.name: [] for kind in kinds}
 
     def add(self, result: Result) -> None:
-        """Count a picture."""
-        hits = [one for one in (*result.matches, *result.beside) if one.state != State.KNOWN_GOOD]
-        if any(KINDS[one.kind].digest for one in hits):
+        """Add a picture."""
+        hits = [hit for hit in (*result.matches, *result.beside) if hit.state != State.KNOWN_GOOD]
+        if any(KINDS[hit.kind].digest for hit in hits):
             self.listed += 1
             return
         if not result.counts:
@@ -218,7 +214,7 @@ class _Seen:
         if result.verdict is Verdict.UNSCREENED and not bare:
             self.left_out[str(result.reason)] += 1
             return
-        # Of hundreds of frames one is nearer than a picture is, and a picture is what is counted.
+        # One of hundreds of frames is nearer than a single picture would be.
         if result.media is not None and result.media.type in CONTAINERS:
             self.left_out["video"] += 1
             return
@@ -234,10 +230,10 @@ class _Seen:
             self.matching.append(result.input or "")
 
 
-def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: Again) -> Curve:
+def _curve(hash_list: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: Again) -> Curve:
     radii = range(policy.radius[kind.name] + 1)
     near = np.array(seen.distances[kind.name], np.int64)
-    edited = len(again.found[kind.name])
+    edited = len(again.distances[kind.name])
     recall: tuple[Count, ...] = ()
     by_edit: dict[str, Count] = {}
     if edited:
@@ -250,7 +246,7 @@ def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: 
     return Curve(
         kind=kind.name,
         bits=kind.bits,
-        values=known.kinds[kind.name],
+        values=hash_list.kinds[kind.name],
         radius=policy.radius[kind.name],
         false_matches=tuple(
             Count.of(int((near <= radius).sum()), seen.pictures) for radius in radii
@@ -262,5 +258,4 @@ def _curve(known: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: 
 
 
 def _forms_found(again: Again, kind: HashKind, radius: int) -> int:
-    """The edited forms found again within a radius, over all edits."""
     return sum(again.within(kind.name, radius, name) for name in EDITS)

@@ -1,4 +1,4 @@
-"""Copies: files of which the very bytes were there before, told by size first and digest then."""
+"""Find copies among files: by size first, then by digest."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from collections.abc import Iterable, Iterator
 
 
 class Copies:
-    """Of files that come one after another, which are copies of one that came before; a link to
-    one, and the same file once more, are such. Reads those alone that share their size.
+    """Files with the bytes of an earlier file, links and repeated names included.
+
+    Only files that share their size are read.
     """
 
     def __init__(self) -> None:
-        self._alone: dict[int, bytes] = {}  # by size, the only file of it so far
+        self._alone: dict[int, bytes] = {}  # the only file so far of each size
         self._digests: dict[int, set[bytes | None]] = {}
         self.names: Counter[bytes] = Counter()
-        """The names of those that are copies, as often as each was one."""
+        """The names of the copies, each as often as it was one."""
 
     def add(self, name: bytes, size: int) -> bool:
-        """Whether it is a copy. One that cannot be read any more is none."""
+        """Add a file, and return whether it is a copy; an unreadable one is not."""
         if size not in self._digests:
             if size not in self._alone:
                 self._alone[size] = name
@@ -35,7 +36,7 @@ class Copies:
         return True
 
     def others(self, paths: Iterable[str]) -> Iterator[str]:
-        """Of the same files once more, those that are no copies."""
+        """Yield those of the same files that are not copies."""
         left = self.names.copy()
         for path in paths:
             name = os.fsencode(path)
@@ -46,7 +47,6 @@ class Copies:
 
 
 def _digest(name: bytes) -> bytes | None:
-    """The SHA-256 of a file; None where it cannot be read any more."""
     try:
         if not stat.S_ISREG(os.stat(name).st_mode):
             return None

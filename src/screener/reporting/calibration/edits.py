@@ -1,7 +1,4 @@
-"""Everyday edits of a picture, by which to see what a radius finds again: saved smaller, coarser,
-brighter, turned, with a caption. Each is what ordinary programs do to pictures that go round; none
-looks at a hash.
-"""
+"""Everyday edits of a picture, as ordinary programs make them; none looks at a hash."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 Edit = Callable[[Image.Image], Image.Image]
 
-_LARGEST = {"JPEG": 65_500, "WEBP": 16_383}  # pixels of a side that the format has room for
+_LARGEST = {"JPEG": 65_500, "WEBP": 16_383}  # the longest side that the format allows
 
 
 def _saved(picture: Image.Image, format: str, quality: int) -> Image.Image:
@@ -71,4 +68,4 @@ EDITS: Mapping[str, Edit] = MappingProxyType(
         "a quarter turn": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
     }
 )
-"""What is done, by the words for it; each takes and gives an RGB picture."""
+"""The edits by name; each takes and returns an RGB picture."""

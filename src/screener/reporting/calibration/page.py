@@ -1,9 +1,9 @@
-"""A calibration as one page: tables and charts, no script, nothing from elsewhere, no picture."""
+"""A calibration as one HTML page of tables and charts, without scripts or pictures."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from os import PathLike
@@ -41,15 +41,15 @@ text { font: 11px system-ui, sans-serif; fill: #45525f } .tick { text-anchor: en
 
 @contextmanager
 def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
-    """Claim a file for a page that takes long to make; what is given writes the page to it,
-    readable by its owner only. The file is as it was until then.
+    """Claim a file for a page that takes long to make, and yield the function that writes it.
 
-    Raises OSError where it cannot be opened, OutputError where it holds anything but a calibration.
+    The file stays unchanged until then, and is readable by its owner only. Raises OSError if it
+    cannot be opened, OutputError if it holds anything but a calibration.
     """
     taken = claim(path, os.O_WRONLY, sort=FileKind(_OPENING, "a calibration"))
     written = False
 
-    def put(text: str) -> None:
+    def write(text: str) -> None:
         nonlocal written
         if taken.regular:
             make_private(path, taken.descriptor)
@@ -59,8 +59,8 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
             stream.write(text.encode("utf-8", "backslashreplace"))
 
     try:
-        yield put
-    except OSError as error:  # of a descriptor, it has no name: a full disk, say
+        yield write
+    except OSError as error:  # an error of a descriptor has no name
         error.filename = error.filename or os.fspath(path)
         raise
     finally:
@@ -70,24 +70,22 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
             give_up(path, taken)
 
 
-def page(told: Calibration, *, names: bool = False) -> str:
-    """The page as HTML; with `names` of pictures that match."""
-    title = f"Calibration of {told.list}"
+def page(calibration: Calibration, *, names: bool = False) -> str:
+    """Return the page as HTML; with `names`, it lists the pictures that match."""
+    title = f"Calibration of {calibration.list}"
     parts = [
         f'{_OPENING}\n<html lang="en">{head(text(title), _STYLE)}<body>',
-        f"<h1>{text(title)}, generation {told.generation}</h1>",
-        _summary(told),
-        *(_section(curve) for curve in told.curves),
-        _names(told) if names else "",
-        f'<p class="note">{text(_made_by(told))}</p></body></html>\n',
+        f"<h1>{text(title)}, generation {calibration.generation}</h1>",
+        _summary(calibration),
+        *(_section(curve) for curve in calibration.curves),
+        _names(calibration) if names else "",
+        f'<p class="note">{text(_made_by(calibration))}</p></body></html>\n',
     ]
     return "\n".join(parts)
 
 
 def in_a_million(count: Count) -> str:
-    """A count as false matches in a million pictures, with its bounds, which are rounded outwards,
-    in words.
-    """
+    """Return a count as false matches per million pictures, with bounds rounded outwards."""
     high = _rounded(count.high * MILLION, ROUND_CEILING)
     if not count.hits:
         return f"0 seen; under {high}"
@@ -96,56 +94,58 @@ def in_a_million(count: Count) -> str:
 
 
 def in_percent(count: Count) -> str:
-    """A count as a share of the cases, with its bounds, which are rounded outwards, in words."""
+    """Return a count as a share in percent, with bounds rounded outwards."""
     low, high = _tenth(count.low, ROUND_FLOOR), _tenth(count.high, ROUND_CEILING)
     return f"{count.share:.1%} ({low}% to {high}%)"
 
 
 def _rounded(number: float, rounding: str = ROUND_HALF_EVEN) -> str:
-    """With two digits that count, since there are not more; with one below 1."""
-    told = float(Context(2 if number >= 1 else 1, rounding).plus(_exact(number)))
-    return f"{told:,.0f}" if told >= 1 else f"{told:g}"
+    """Return a number with two significant digits, or one if it is below 1."""
+    rounded = float(Context(2 if number >= 1 else 1, rounding).plus(_exact(number)))
+    return f"{rounded:,.0f}" if rounded >= 1 else f"{rounded:g}"
 
 
 def _tenth(share: float, rounding: str) -> Decimal:
-    """In per cent, with one digit behind the point."""
     return _exact(100 * share).quantize(Decimal("0.1"), rounding)
 
 
 def _exact(number: float) -> Decimal:
-    """A number without what floating point adds behind."""
+    """Return a number without the digits that floating point adds."""
     return Decimal(f"{number:.9g}")
 
 
-def _summary(told: Calibration) -> str:
-    left = ", ".join(f"{count} {reason}" for reason, count in told.left_out.items()) or "none"
+def _summary(calibration: Calibration) -> str:
+    reasons = _reasons(calibration.left_out) or "none"
     return (
-        f"<p>Compared with the list: {counted(told.pictures, 'ordinary picture')}. Left out:"
-        f" {told.listed:,} listed by a digest, {counted(told.copies, 'copy', 'copies')} of a file"
-        f" before, and others: {text(left)}."
-        f" Too little detail to match at all: {told.too_little_detail:,} of those compared.</p>"
-        f"{_edited(told)}"
-        "<p>Under the policy as it is, false matches by any kind in a million pictures like these:"
-        f" <strong>{in_a_million(told.together)}</strong>.</p>"
-        '<p class="note">Bounds are those of Clopper and Pearson at 95 %. Where nothing was seen,'
-        " the upper one is 3 divided by the number of pictures: more pictures lower it, nothing"
-        " else does. They take each picture for one that has nothing to do with the others: of many"
-        " pictures of one scene, and of copies that were saved anew, the true ones are wider. The"
-        " figures hold for pictures like these and for this list; another list, or this one grown,"
-        " has its own. Its values are told with those of seeds and known files, which match nothing"
-        " as long as they are that. The page counts the pictures within each radius, up to the"
-        " policy's, and names none.</p>"
+        f"<p>Compared with the list: {counted(calibration.pictures, 'ordinary picture')}. Left out:"
+        f" {calibration.listed:,} listed by digest,"
+        f" {counted(calibration.copies, 'copy', 'copies')} of an earlier file,"
+        f" and others: {text(reasons)}."
+        f" Of those compared, {calibration.too_little_detail:,} lack the detail to match.</p>"
+        f"{_edited(calibration)}"
+        "<p>False matches by any kind per million pictures like these, under this policy:"
+        f" <strong>{in_a_million(calibration.together)}</strong>.</p>"
+        '<p class="note">Bounds are those of Clopper and Pearson at 95 %. If no match was seen, the'
+        " upper bound is 3 divided by the number of pictures; only more pictures lower it. The"
+        " bounds assume independent pictures: for many pictures of one scene, or re-encoded copies,"
+        " the true bounds are wider. The figures hold for pictures like these and for this list;"
+        " another list, or this list with more entries, has its own. The list's values include"
+        " those of seeds and known_good entries, which match nothing. The page counts the pictures"
+        " within each radius, up to the policy's, and names none.</p>"
     )
 
 
-def _edited(told: Calibration) -> str:
-    if not (told.edited or told.not_edited):
+def _edited(calibration: Calibration) -> str:
+    if not (calibration.edited or calibration.not_edited):
         return ""
-    left = ", ".join(f"{count} {reason}" for reason, count in told.not_edited.items())
-    others = f"; of others that could be hashed it failed: {text(left)}" if left else ""
-    return (
-        f"<p>Edited and compared with the original: {counted(told.edited, 'picture')}{others}.</p>"
-    )
+    reasons = _reasons(calibration.not_edited)
+    failed = f"; failed for others that could be hashed: {text(reasons)}" if reasons else ""
+    edited = counted(calibration.edited, "picture")
+    return f"<p>Edited and compared with the original: {edited}{failed}.</p>"
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def _section(curve: Curve) -> str:
@@ -214,13 +214,13 @@ def _row(cells: Sequence[str], own: bool) -> str:
     return start + "".join(f"<td>{text(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def _names(told: Calibration) -> str:
-    if not told.matching:
+def _names(calibration: Calibration) -> str:
+    if not calibration.matching:
         return ""
-    items = "".join(f"<li>{text(name)}</li>" for name in told.matching)
+    items = "".join(f"<li>{text(name)}</li>" for name in calibration.matching)
     return f"<h2>Pictures that match under the policy</h2><ul>{items}</ul>"
 
 
-def _made_by(told: Calibration) -> str:
-    made = ", ".join(f"{name} {version}" for name, version in told.versions.items())
-    return f"Policy {told.policy}; {made}."
+def _made_by(calibration: Calibration) -> str:
+    made = ", ".join(f"{name} {version}" for name, version in calibration.versions.items())
+    return f"Policy {calibration.policy}; {made}."

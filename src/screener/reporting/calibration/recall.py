@@ -1,4 +1,4 @@
-"""Recall: which edited forms of a picture are found again by its own hashes."""
+"""Recall: how far edited forms of a picture are from its own hashes."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ CONFIDENCE = 0.95
 
 
 def share(hits: int, cases: int) -> tuple[float, float]:
-    """The 95 % bounds of Clopper and Pearson of a share, of which `hits` of `cases` were seen.
+    """Return the 95 % bounds (Clopper and Pearson) of a share with `hits` in `cases`.
 
-    With no hit the lower is 0 and the upper about 3 / cases (one-sided, the rule of three); with
-    no case they are 0 and 1. The cases must not depend on one another.
+    Without a hit they are 0 and about 3 / cases (one-sided, the rule of three), without a case 0
+    and 1. The cases must be independent.
     """
-    # Not with this module: few programs need it.
     from scipy.special import betaincinv  # type: ignore[import-untyped]
 
     if not 0 <= hits <= cases:
         raise ValueError(f"{hits} hits of {cases} cases")
     if not cases:
         return 0.0, 1.0
-    # Where a bound is certain, the other has all of the doubt.
+    # If one bound is certain, the other has all of the doubt.
     doubt = (1 - CONFIDENCE) / (1 if hits in (0, cases) else 2)
     low = float(betaincinv(hits, cases - hits + 1, doubt)) if hits else 0.0
     high = float(betaincinv(hits + 1, cases - hits, 1 - doubt)) if hits < cases else 1.0
@@ -45,7 +44,7 @@ def share(hits: int, cases: int) -> tuple[float, float]:
 
 
 class Editing:
-    """What a worker does to see which edits are found again."""
+    """A worker's task: hash a picture and its edited forms."""
 
     tells = (dict,)
 
@@ -54,62 +53,61 @@ class Editing:
         self.kinds = kinds
 
     def visit(self) -> Editing:
-        """Nothing is kept from one picture to the next."""
+        """Return itself: no state is carried from one picture to the next."""
         return self
 
     def do(
         self, target: Target, budget: Budget | None, way: HashMode
     ) -> dict[str, dict[str, int | None]] | Hashed:
-        """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
-        where its detail does not do. Empty for a file that is no whole picture. MemoryError where
-        there is too little for an edit; what is told then is the input, for its trouble.
+        """Return the least distance of each edited form, over eight orientations, by kind and edit.
+
+        It is None if the form has too little detail. The result is empty if the file is not an
+        intact picture, and Hashed for DIGESTS_ONLY, after a worker failed. Raises MemoryError.
         """
         if way is HashMode.DIGESTS_ONLY:
             return Hashed(name_of(target.path))
         hashed = self._hashed(target.path)
         own = {
-            one.hash.kind.name: one.hash
-            for one in self._compared(hashed)
-            if (one.part, one.region, one.orientation) == (0, "full", "upright")
+            located.hash.kind.name: located.hash
+            for located in self._usable(hashed)
+            if (located.part, located.region, located.orientation) == (0, "full", "upright")
         }
         if hashed.trouble is not None or not own:
             return {}
         picture = _first_frame(target.path, self.policy)
         if picture is None:
             return {}
-        found: dict[str, dict[str, int | None]] = {kind: {} for kind in own}
+        distances: dict[str, dict[str, int | None]] = {kind: {} for kind in own}
         for name, edit in EDITS.items():
             edited = self._hashed(edit(picture))
-            for kind, distance in _least(own, self._compared(edited)).items():
-                found[kind][name] = distance
-        return found
+            for kind, distance in _least_distances(own, self._usable(edited)).items():
+                distances[kind][name] = distance
+        return distances
 
     def _hashed(self, item: str | Image.Image) -> Hashed:
-        """An item's hashes; MemoryError where it lacked memory, which is no edit's doing."""
+        """Return an item's hashes. Raises MemoryError if memory ran out, so that it is retried."""
         hashed = hash_item(item, policy=self.policy, kinds=self.kinds)
         if isinstance(hashed.trouble, ShortOfMemory):
             raise MemoryError
         return hashed
 
-    def _compared(self, hashed: Hashed) -> list[Located]:
-        """The hashes that the policy's floors let be compared."""
+    def _usable(self, hashed: Hashed) -> list[Located]:
         floor = self.policy.floor
-        return [one for one in hashed.hashes if one.usable(floor[one.hash.kind.name])]
+        return [each for each in hashed.hashes if each.usable(floor[each.hash.kind.name])]
 
 
-def _least(own: Mapping[str, Hash], edited: Iterable[Located]) -> dict[str, int | None]:
-    """The least distance of each kind's hash from those of an edited form."""
-    found: dict[str, int | None] = dict.fromkeys(own)
-    for one in edited:
-        kind = one.hash.kind.name
+def _least_distances(own: Mapping[str, Hash], edited: Iterable[Located]) -> dict[str, int | None]:
+    least: dict[str, int | None] = dict.fromkeys(own)
+    for located in edited:
+        kind = located.hash.kind.name
         if kind in own:
-            distance, have = own[kind].distance(one.hash), found[kind]
-            found[kind] = distance if have is None else min(have, distance)
-    return found
+            distance, before = own[kind].distance(located.hash), least[kind]
+            least[kind] = distance if before is None else min(before, distance)
+    return least
 
 
 def _first_frame(path: str, policy: Policy) -> Image.Image | None:
-    """The picture in RGB; None where it is none, which its hashes have told already."""
+    """Return a picture in RGB, or None if it cannot be decoded."""
     try:
         read = source.read(path, limit=policy.limits.bytes)
         if not isinstance(read.content, bytes):
@@ -121,25 +119,27 @@ def _first_frame(path: str, policy: Policy) -> Image.Image | None:
 
 
 class Again:
-    """How far edited pictures lie from what they were."""
+    """The distances of edited pictures from the originals, by kind."""
 
     def __init__(self, kinds: Iterable[HashKind]) -> None:
-        self.found: dict[str, list[Mapping[str, int | None]]] = {kind.name: [] for kind in kinds}
+        self.distances: dict[str, list[Mapping[str, int | None]]] = {
+            kind.name: [] for kind in kinds
+        }
         self.pictures = 0
         self.left_out: Counter[str] = Counter()
 
-    def add(self, found: Mapping[str, Mapping[str, int | None]] | Hashed) -> None:
-        """Take in one picture; of one by which a worker came to harm there is the trouble."""
-        if isinstance(found, Hashed):
-            self.left_out[found.trouble.reason if found.trouble else str(Reason.CRASHED)] += 1
+    def add(self, answer: Mapping[str, Mapping[str, int | None]] | Hashed) -> None:
+        """Add a worker's answer for one picture; a Hashed says that the worker failed."""
+        if isinstance(answer, Hashed):
+            self.left_out[answer.trouble.reason if answer.trouble else str(Reason.CRASHED)] += 1
             return
-        self.pictures += bool(found)
-        for kind, by_edit in found.items():
-            self.found[kind].append(by_edit)
+        self.pictures += bool(answer)
+        for kind, by_edit in answer.items():
+            self.distances[kind].append(by_edit)
 
     def within(self, kind: str, radius: int, edit: str) -> int:
-        """How many pictures are found again after an edit."""
+        """Return how many pictures are found again after an edit."""
         return sum(
             (distance := by_edit[edit]) is not None and distance <= radius
-            for by_edit in self.found[kind]
+            for by_edit in self.distances[kind]
         )

@@ -1,4 +1,4 @@
-"""A chart of a line in a band as SVG, drawn without a library, shown without a script."""
+"""Charts as SVG, drawn without a library and shown without a script."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from html import escape
 
 from screener.reporting.pages.html import text
 
-_BARS_WIDE, _BARS_HIGH = 720, 150  # in units of its own
+_BARS_WIDE, _BARS_HIGH = 720, 150  # SVG units
 
 
 def draw_bars(
     bars: Iterable[tuple[float, float, int, str]], labels: Iterable[tuple[float, str]], title: str
 ) -> str:
-    """An `svg` element, to stand in a page: bars (left and width from 0 to 1, height as a count,
-    what it says) over a labelled axis.
+    """Return an `svg` element of bars over a labelled axis.
+
+    A bar has left and width from 0 to 1, a count and a title; a label has a place and a text.
     """
     drawn = list(bars)
     top = max((count for _, _, count, _ in drawn), default=1)
     rects = "".join(
         f'<rect x="{left * _BARS_WIDE:.1f}" y="{_BARS_HIGH - _BARS_HIGH * count / top:.1f}" '
         f'width="{max(1.0, width * _BARS_WIDE - 1):.1f}" height="{_BARS_HIGH * count / top:.1f}">'
-        f"<title>{text(said)}</title></rect>"
-        for left, width, count, said in drawn
+        f"<title>{text(name)}</title></rect>"
+        for left, width, count, name in drawn
         if count
     )
     texts = "".join(
@@ -40,17 +41,16 @@ def draw_bars(
 
 
 def _anchor(x: float) -> str:
-    """To which side of its place a label stands, so that it is not cut off."""
     return "start" if x < 0.05 else "end" if x > 0.95 else "middle"
 
 
-_WIDTH, _HEIGHT = 460, 260  # in units of its own
+_WIDTH, _HEIGHT = 460, 260  # SVG units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 28, 40
 
 
 @dataclass(frozen=True)
 class Line:
-    """Values over whole numbers from 0, each with its bounds; a line down stands at `mark`."""
+    """Values over integers from 0, each with its bounds; `mark` has a vertical line."""
 
     values: Sequence[float]
     low: Sequence[float]
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Scale:
-    """The upright axis, from `least` to `most`, by powers of ten if `log`; others are cut off."""
+    """A vertical axis from `least` to `most`, logarithmic if `log`."""
 
     least: float
     most: float
@@ -68,11 +68,11 @@ class Scale:
     ticks: Sequence[tuple[float, str]]
 
     def shows(self, value: float) -> bool:
-        """Whether a value can stand on the axis: a power of ten is never 0."""
+        """Return whether the axis can show a value: a logarithmic one cannot show 0."""
         return not self.log or value >= self.least
 
     def y(self, value: float) -> float:
-        """How far down a value stands."""
+        """Return the y coordinate of a value; one off the axis is moved to its end."""
         inside = min(max(value, self.least), self.most)
         if self.log:
             share = math.log(inside / self.least) / math.log(self.most / self.least)
@@ -82,7 +82,7 @@ class Scale:
 
 
 def line_chart(title: str, line: Line, scale: Scale, across: str) -> str:
-    """An `svg` element, to stand in a page."""
+    """Return an `svg` element of a line in a band, with `across` under the horizontal axis."""
     last = max(1, len(line.values) - 1)
 
     def x(place: float) -> float:
@@ -96,10 +96,10 @@ def line_chart(title: str, line: Line, scale: Scale, across: str) -> str:
         f"<title>{escape(title)}</title>",
         f'<text class="title" x="{_LEFT}" y="16">{escape(title)}</text>',
     ]
-    for value, said in scale.ticks:
+    for value, label in scale.ticks:
         y = scale.y(value)
         drawn.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        drawn.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}">{escape(said)}</text>')
+        drawn.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}">{escape(label)}</text>')
     step = max(1, last // 8)
     for place in range(0, last + 1, step):
         drawn.append(
@@ -118,10 +118,10 @@ def line_chart(title: str, line: Line, scale: Scale, across: str) -> str:
 
 
 def _runs(points: Sequence[str], shown: Sequence[bool]) -> list[list[str]]:
-    """The points that are shown, in runs without a gap."""
+    """Return the shown points in runs without a gap."""
     runs: list[list[str]] = [[]]
-    for point, there in zip(points, shown, strict=True):
-        if there:
+    for point, is_shown in zip(points, shown, strict=True):
+        if is_shown:
             runs[-1].append(point)
         elif runs[-1]:
             runs.append([])

@@ -1,6 +1,4 @@
-"""HtmlPage: what all pages for people have in common. A page stands alone: no script, nothing that
-is loaded; whatever comes from a file or a list is text in it.
-"""
+"""What all HTML pages share: they load nothing, have no script, and escape every foreign value."""
 
 from __future__ import annotations
 
@@ -12,23 +10,17 @@ from screener.errors import printable
 
 
 def text(value: object) -> str:
-    """A foreign value as text and nothing else, in HTML: without characters that turn or hide
-    others.
-    """
+    """Return a foreign value as HTML text, without characters that turn or hide others."""
     return escape(printable(value), quote=True)
 
 
 def opening(command: str) -> str:
-    """How the pages of a command of ours begin, and no other page: by this it knows what it may
-    write over.
-    """
+    """Return how a command's pages begin; the command overwrites no other file."""
     return f"<!doctype html><!-- screener {command} -->"
 
 
 def head(title: str, style: str) -> str:
-    """The head of a page, by which a browser loads nothing, and takes no style but this one. The
-    title is HTML already.
-    """
+    """Return the head of a page, which allows nothing but this style; the title is HTML."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (

@@ -1,8 +1,4 @@
-"""Report: a file of results for people, as one HTML page.
-
-The page stands alone: no script, nothing that is loaded, no picture, no hash. Whatever comes from a
-file or a list is text in it.
-"""
+"""A file of results as one HTML page, without scripts, pictures or hashes."""
 
 from __future__ import annotations
 
@@ -23,39 +19,40 @@ from screener.system.installation import __version__, install
 from screener.system.output_file import FileKind, private_text
 
 _BINS = 60
-_LONGEST_NAME = 1000  # characters that are shown; a member of an archive may have 65,535
+_LONGEST_NAME = 1000  # characters shown; a member of an archive may have 65,535
 _OPENING = opening("report")
 _HEADS = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
 
 
 def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
-    """Write the page of a file of results, readable by you only; how many lines could not be read.
+    """Write the page of a file of results, readable by its owner only.
 
-    OutputError where it is no such file, or the page would be written over something else.
+    Return how many lines could not be read. Raises OutputError if none could, or the page would
+    overwrite anything but such a page.
     """
-    found = Summary.of(Path(results))
-    page = page_of(found, Path(results).name, written=moment(Path(results).stat().st_mtime_ns))
+    summary = Summary.of(Path(results))
+    page = page_of(summary, Path(results).name, written=moment(Path(results).stat().st_mtime_ns))
     with private_text(path, FileKind(_OPENING, "a report")) as stream:
         stream.write(page)
-    return found.unread
+    return summary.unread
 
 
-def page_of(found: Summary, name: str, *, written: datetime | None = None) -> str:
-    """Return the page, as HTML; `written` is when the results were last written to."""
+def page_of(summary: Summary, name: str, *, written: datetime | None = None) -> str:
+    """Return the page as HTML; `written` is when the results were last written to."""
     style = files("screener.reporting.pages").joinpath("report.css").read_text(encoding="utf-8")
     sections = [
-        _numbers(found),
-        _section("Matches", _matches(found)),
-        _section("Hits beside", _beside(found)),
-        _section("Not screened", _unscreened(found)),
-        _section("Matches by the day of the file", _days(found)),
+        _numbers(summary),
+        _section("Matches", _matches(summary)),
+        _section("Hits beside", _beside(summary)),
+        _section("Not screened", _unscreened(summary)),
+        _section("Matches by the day of the file", _days(summary)),
         *(
             _section(f"Distances: {kind}", _distances(counts, kind, radius))
-            for (kind, radius), counts in sorted(found.distances.items())
+            for (kind, radius), counts in sorted(summary.distances.items())
         ),
-        _section("What the inputs were", _bars(found.types, found.total)),
-        _section("Slowest", _slowest(found)),
-        _section("Decided by", _decided(found)),
+        _section("What the inputs were", _bars(summary.types, summary.total)),
+        _section("Slowest", _slowest(summary)),
+        _section("Decided by", _decided(summary)),
     ]
     return (
         f'{_OPENING}\n<html lang="en">{head(text(name), style)}<body><main>'
@@ -75,49 +72,51 @@ def _section(title: str, body: str) -> str:
     return f"<section><h2>{text(title)}</h2>\n{body or '<p>none</p>'}</section>\n"
 
 
-def _numbers(found: Summary) -> str:
+def _numbers(summary: Summary) -> str:
     figures = [
-        ("results", f"{found.total:,}", ""),
+        ("results", f"{summary.total:,}", ""),
         *(
-            (str(v).replace("_", " "), f"{found.verdicts[v]:,}", str(v))
+            (str(v).replace("_", " "), f"{summary.verdicts[v]:,}", str(v))
             for v in (Verdict.MATCH, Verdict.NO_MATCH, Verdict.UNSCREENED)
         ),
-        ("read", _size(found.bytes), ""),
-        ("of workers", _duration(found.seconds), ""),
+        ("read", _size(summary.bytes), ""),
+        ("of work", _duration(summary.seconds), ""),
     ]
     cells = "".join(
         f'<div class="figure {text(kind)}"><b>{text(number)}</b><span>{text(label)}</span></div>'
         for label, number, kind in figures
     )
-    unread = f"<p>{counted(found.unread, 'line')} could not be read.</p>" if found.unread else ""
-    older = _older(len(found.older), found.matched_before)
+    unread = (
+        f"<p>{counted(summary.unread, 'line')} could not be read.</p>" if summary.unread else ""
+    )
+    older = _older(len(summary.older), summary.matched_before)
     return f'<div class="figures">{cells}</div>{older}{unread}\n'
 
 
 def _older(number: int, matched: int) -> str:
-    said = f"Not counted: {counted(number, 'older line')}, of inputs that were screened again."
+    note = f"Not counted: {counted(number, 'older line')} of inputs that were screened again."
     if matched:
-        said += (
+        note += (
             f" <strong>Matches by such a line only: {counted(matched, 'input')}</strong>. The file,"
-            " the list or the policy was another then; the file of results names them."
+            " the list or the policy has changed since; the file of results names them."
         )
-    return f"<p>{said}</p>" if number else ""
+    return f"<p>{note}</p>" if number else ""
 
 
-def _unscreened(found: Summary) -> str:
-    """A bar a reason, what to install if that would mend some, and inputs of each reason."""
+def _unscreened(summary: Summary) -> str:
+    """Return a bar per reason, the extras to install, and inputs of each reason."""
     extras = "".join(
         f"<p>{counted(n, 'input')} {'needs' if n == 1 else 'need'} an extra:"
         f" <code>{text(install(extra))}</code></p>"
-        for extra, n in found.extras.most_common()
+        for extra, n in summary.extras.most_common()
     )
     named = "".join(
-        f"<h3>{text(reason)}: {n:,}</h3>{_table(('input', 'why'), _rows(found.unscreened[reason]))}"
-        f"{_more(n - len(found.unscreened[reason]))}"
-        for reason, n in found.reasons.most_common()
-        if reason in found.unscreened
+        f"<h3>{text(reason)}: {n:,}</h3>{_table(('input', 'why'), _rows(inputs))}"
+        f"{_more(n - len(inputs))}"
+        for reason, n in summary.reasons.most_common()
+        if (inputs := summary.unscreened.get(reason)) is not None
     )
-    return _bars(found.reasons, found.total) + extras + named
+    return _bars(summary.reasons, summary.total) + extras + named
 
 
 def _rows(inputs: Iterable[Input]) -> str:
@@ -129,7 +128,7 @@ def _more(rest: int) -> str:
 
 
 def _bars(counts: Counter[str], total: int) -> str:
-    """A bar a name, the longest first."""
+    """Return a bar per name, the longest first."""
     top = max(counts.values(), default=0)
     rows = "".join(
         f'<tr><th>{text(name)}</th><td class="n">{n:,}</td><td class="n">{100 * n / total:.1f} %'
@@ -142,8 +141,8 @@ def _bars(counts: Counter[str], total: int) -> str:
 
 def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     if not radius:
-        said = counted(counts.total(), "match", "matches")
-        return f"<p>{said} by {text(kind)}. A digest is equal, or it is no match.</p>"
+        matches = counted(counts.total(), "match", "matches")
+        return f"<p>{matches} by {text(kind)}. Digests match only if they are equal.</p>"
     width = 1 / (radius + 1)
     bars = [(d * width, width, counts[d], f"{counts[d]} at {d} bits") for d in range(radius + 1)]
     step = max(1, round(radius / 8))
@@ -153,13 +152,13 @@ def _distances(counts: Counter[int], kind: str, radius: int) -> str:
     )
 
 
-def _days(found: Summary) -> str:
-    if not found.days:
-        said = counted(found.undated, "file")
-        return f"<p>{said} with a match, without a time.</p>" if found.undated else ""
-    numbers = Counter({date.fromisoformat(day).toordinal(): n for day, n in found.days.items()})
+def _days(summary: Summary) -> str:
+    if not summary.days:
+        undated = counted(summary.undated, "file")
+        return f"<p>{undated} with a match, without a time.</p>" if summary.undated else ""
+    numbers = Counter({date.fromisoformat(day).toordinal(): n for day, n in summary.days.items()})
     first, last = min(numbers), max(numbers)
-    days = -(-(last - first + 1) // _BINS)  # in a bin
+    days = -(-(last - first + 1) // _BINS)  # per bin
     bins = -(-(last - first + 1) // days)
     counts: Counter[int] = Counter()
     for day, n in numbers.items():
@@ -169,10 +168,10 @@ def _days(found: Summary) -> str:
         for b in range(bins)
     ]
     labels = [(0.0, _day(first)), (1.0, _day(last))] if first < last else [(0.0, _day(first))]
-    undated = f" Without a time: {found.undated:,}." if found.undated else ""
+    undated = f" Without a time: {summary.undated:,}." if summary.undated else ""
     return draw_bars(bars, labels, "matched files by day") + (
         "<p>Files with a match, by the time of their last change (UTC),"
-        f" {counted(days, 'day')} a bar.{undated}</p>"
+        f" {counted(days, 'day')} per bar.{undated}</p>"
     )
 
 
@@ -180,27 +179,27 @@ def _day(ordinal: int) -> str:
     return date.fromordinal(min(ordinal, date.max.toordinal())).isoformat()
 
 
-def _matches(found: Summary) -> str:
-    if not found.matches:
+def _matches(summary: Summary) -> str:
+    if not summary.matches:
         return ""
-    said = (
-        f"{counted(found.verdicts['match'], 'input')} with a match. A row for each entry and kind"
-        f" of hash by which one matches: {_states(found.states)}."
+    note = (
+        f"{counted(summary.verdicts['match'], 'input')} with a match. Each row is an input with an"
+        f" entry and the kind of hash that matches it: {_states(summary.states)}."
     )
-    table = _table(_HEADS, "".join(f"<tr>{_hit(one)}</tr>" for one in found.matches), kind="hits")
-    return f"<p>{said}</p>{table}{_more(found.states.total() - len(found.matches))}"
+    table = _table(_HEADS, "".join(f"<tr>{_hit(one)}</tr>" for one in summary.matches), kind="hits")
+    return f"<p>{note}</p>{table}{_more(summary.states.total() - len(summary.matches))}"
 
 
-def _beside(found: Summary) -> str:
-    if not found.beside:
+def _beside(summary: Summary) -> str:
+    if not summary.beside:
         return ""
-    said = (
-        "Hits that neither make nor cancel a match: on seeds and known-good records, and on listed"
-        f" videos of which only single pictures were seen: {_states(found.states_beside)}."
+    note = (
+        "Hits that neither make nor cancel a match: on seeds, on known-good records, and on listed"
+        f" videos that share only single pictures: {_states(summary.states_beside)}."
     )
-    rows = "".join(f"<tr>{_hit(one)}<td>{text(one.of.verdict)}</td></tr>" for one in found.beside)
+    rows = "".join(f"<tr>{_hit(one)}<td>{text(one.of.verdict)}</td></tr>" for one in summary.beside)
     table = _table((*_HEADS, "verdict"), rows, kind="hits")
-    return f"<p>{said}</p>{table}{_more(found.states_beside.total() - len(found.beside))}"
+    return f"<p>{note}</p>{table}{_more(summary.states_beside.total() - len(summary.beside))}"
 
 
 def _states(states: Counter[str]) -> str:
@@ -208,7 +207,6 @@ def _states(states: Counter[str]) -> str:
 
 
 def _hit(hit: Hit) -> str:
-    """The cells of a hit."""
     return (
         f"<td>{_name(hit.of)}</td><td><bdi>{text(hit.entry)}</bdi></td>"
         f"<td>{text(hit.source)}</td><td>{text(hit.list)}</td><td>{text(hit.state)}</td>"
@@ -217,19 +215,20 @@ def _hit(hit: Hit) -> str:
     )
 
 
-def _name(one: Input) -> str:
-    """The name of an input, and what else tells it from others: the bytes of a name that is not
-    UTF-8; in which archive a member is, whose name a file may have too, and behind how many of its
-    name.
+def _name(input: Input) -> str:
+    """Return the name of an input and what distinguishes it from others of that name.
+
+    That is the base64 of a name that is not UTF-8, and for a member of an archive, the archive and
+    the number of earlier members with its name.
     """
-    raw, archive = one.input_base64, one.archive
-    told = f"<bdi>{_cut(one.input)}</bdi>"
-    told += "" if raw is None else f"<br>in base64 {_cut(raw)}"
+    raw, archive = input.input_base64, input.archive
+    cell = f"<bdi>{_cut(input.input)}</bdi>"
+    cell += "" if raw is None else f"<br>in base64 {_cut(raw)}"
     if archive is not None:
-        told += f"<br>in the archive <bdi>{_cut(archive)}</bdi>"
-    if one.same:
-        told += f", behind members of its name: {', '.join(map(str, one.same))}"
-    return told
+        cell += f"<br>in the archive <bdi>{_cut(archive)}</bdi>"
+    if input.same:
+        cell += f", earlier members of its name: {', '.join(map(str, input.same))}"
+    return cell
 
 
 def _cut(name: str) -> str:
@@ -239,33 +238,31 @@ def _cut(name: str) -> str:
 
 
 def _where(match: Hit) -> str:
-    """The part and time of a match, and what kind of part it is where no viewer shows it; of a
-    listed video the seconds of both.
-    """
+    """Return the part and time of a match; for a listed video the seconds of both videos."""
     hidden = "" if match.part_kind == "frame" else f" ({match.part_kind})"
     if match.spans is None:
         return f"part {match.part}{hidden}, {match.time} s"
     here, there = (" to ".join(map(str, span)) for span in match.spans)
-    return f"{here} s{hidden}, which are {there} s of it"
+    return f"{here} s{hidden}, like {there} s of the entry"
 
 
-def _slowest(found: Summary) -> str:
+def _slowest(summary: Summary) -> str:
     rows = "".join(
         f'<tr><td class="n">{seconds:.3f} s</td><td>{text(verdict)}</td>'
         f"<td><bdi>{_cut(name)}</bdi></td></tr>"
-        for seconds, name, verdict in found.slowest
+        for seconds, name, verdict in summary.slowest
         if seconds
     )
     return _table(("time", "verdict", "input"), rows) if rows else ""
 
 
-def _decided(found: Summary) -> str:
+def _decided(summary: Summary) -> str:
     rows = "".join(
-        f'<tr><th>{text(what)}</th><td><bdi>{text(name)}</bdi></td><td class="n">{n:,}</td></tr>'
-        for what, counts in (
-            ("list", Counter({_list(*one): n for one, n in found.lists.items()})),
-            ("policy", found.policies),
-            ("versions", found.versions),
+        f'<tr><th>{text(heading)}</th><td><bdi>{text(name)}</bdi></td><td class="n">{n:,}</td></tr>'
+        for heading, counts in (
+            ("list", Counter({_list(*one): n for one, n in summary.lists.items()})),
+            ("policy", summary.policies),
+            ("versions", summary.versions),
         )
         for name, n in sorted(counts.items())
     )
@@ -273,7 +270,6 @@ def _decided(found: Summary) -> str:
 
 
 def _list(name: str, generation: int, stamp: str) -> str:
-    """A generation of a list, told from those of others of its name."""
     return f"{name}, generation {generation}" + (f" ({stamp})" if stamp else "")
 
 

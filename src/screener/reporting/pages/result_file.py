@@ -1,4 +1,4 @@
-"""Lines: those of a file of results that count, read one by one, and what they say of a file."""
+"""The lines of a file of results that count, and the facts that they state."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from screener.screening.result import SCHEMA, Verdict
 
 
 def facts_of(line: bytes) -> dict[str, Any] | None:
-    """Return what a result line says, or None if it cannot be read, as a crash may leave it."""
+    """Return the facts of a result line, or None if it is damaged, as after a crash."""
     try:
         facts = json.loads(line)
-        known = facts["schema"] == SCHEMA and isinstance(facts["verdict"], str)
+        is_result = facts["schema"] == SCHEMA and isinstance(facts["verdict"], str)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return facts if known else None
+    return facts if is_result else None
 
 
 def _lines_of(path: Path) -> Iterator[bytes]:
@@ -36,7 +36,7 @@ def _lines_of(path: Path) -> Iterator[bytes]:
 
 
 def counting(path: Path, older: NDArray[np.int64]) -> Iterator[bytes]:
-    """Yield the lines of a file but those at `older` places, which `older_lines` gives."""
+    """Yield the lines of a file except those at `older` places, from `older_lines`."""
     places = iter(older.tolist())
     skipped = next(places, None)
     for number, line in enumerate(_lines_of(path)):
@@ -47,9 +47,9 @@ def counting(path: Path, older: NDArray[np.int64]) -> Iterator[bytes]:
 
 
 def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
-    """The places of the lines of inputs that were screened again later, counted from 0; and how
-    many inputs match by one of these lines and by none that counts. Takes 25 bytes a line
-    meanwhile, and gives these places alone.
+    """Return the places, from 0, of lines whose inputs were screened again later.
+
+    Also return how many inputs match only by such a line. This takes 25 bytes of memory per line.
     """
     seen, matched = bytearray(), bytearray()
     for number, facts in enumerate(map(facts_of, _lines_of(path))):
@@ -59,7 +59,7 @@ def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
                 raise ValueError
             seen += Seen.of(facts).hashes()
         except (ValueError, KeyError, TypeError, AttributeError):
-            # One of its own, that no other is of.
+            # No other line is of the same input.
             seen += number.to_bytes(8, "little") + bytes(SEEN.itemsize - 8)
     lines, match = np.frombuffer(seen, SEEN), np.frombuffer(matched, np.bool_)
     older = superseded(lines)
@@ -70,7 +70,7 @@ def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
 
 
 def archive_of(facts: Mapping[str, Any]) -> str | None:
-    """The file that a line's input is a member of; None where it is a file itself."""
+    """Return the archive file that contains a line's input, or None."""
     archives = facts.get("archives")
     if not archives:
         return None
@@ -78,7 +78,7 @@ def archive_of(facts: Mapping[str, Any]) -> str | None:
 
 
 def moment(mtime_ns: int | None) -> datetime | None:
-    """When a file was last changed; None where that is not told, or is no day of the calendar."""
+    """Return when a file was last changed; None if unknown or not a date."""
     if mtime_ns is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Spreadsheet: a file of results as CSV."""
+"""A file of results as CSV, for spreadsheets."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ _HIT = (
     "hit", "list", "source", "entry", "state", "kind", "distance", "radius", "orientation",
     "region", "part", "part_kind", "time", "categories",
 )  # fmt: skip
-# What tells inputs apart whose names look the same.
+# Distinguish inputs whose names look the same.
 _NAME = ("input_base64", "same")
-# Where a cell begins, also in a spreadsheet that parts columns by semicolons or tabs, as in French,
-# and takes commas and quotes within for text; with the sign by which it is a formula. Met without
-# one too, so that of a name of nothing but tabs no sign is looked for behind each of them.
+# The beginning of a cell, with the sign that makes it a formula. Some spreadsheets (in French, say)
+# separate columns by semicolons or tabs. The sign is optional in the pattern: otherwise a run of
+# tabs takes quadratic time.
 _BEGINNING = re.compile('(?:^|[;\t\r\n])[\\s"]*([-=+@\uff0d\uff1d\uff0b\uff20])?')
 _SEPARATOR = re.compile("[;\t\r\n]")
 
-# The rows of a table stand in this order, as a spreadsheet shows the first million only. Bits, as
-# a line may have rows of several.
+# Groups of rows in the order of the table: a spreadsheet shows only its first million rows. Bits,
+# since a line may have rows of several groups.
 _MATCHES, _BESIDE, _UNSCREENED, _CLEARED = _GROUPS = (1, 2, 4, 8)
 
 
 def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """Write a file of results as CSV; return how many lines could not be read.
 
-    There is a row for each match, then one for each hit beside, then one for each other input:
-    first those that were not screened. Of an input that was screened again the newest line counts.
-    It takes one byte of memory a line besides what finding these takes.
+    There is a row for each match, then for each hit beside, then for each input without a hit,
+    unscreened ones first. Only the newest line of an input counts. It takes one byte of memory per
+    line, and `older_lines`.
 
-    It is UTF-8 and begins with a byte order mark, without which Excel reads names as of another
-    encoding. What would be taken for a formula has an apostrophe in front. OutputError where it is
-    no such file, or the table would be written over something else.
+    The file is UTF-8 with a byte order mark, which Excel needs. A cell that looks like a formula
+    begins with an apostrophe. Raises OutputError if no line could be read, or if the table would
+    overwrite anything but such a table.
     """
     older = Summary.of(Path(results)).older
-    groups = bytearray()  # of each line
+    groups = bytearray()  # one byte per line
     unread = 0
     with private_text(path, FileKind(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
         stream.write("\ufeff")
@@ -62,9 +62,9 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
             groups.append(sum(rows))
             writer.writerows(rows.get(_MATCHES, ()))
         for group in _GROUPS[1:]:
-            # As many lines as were there before: a scan may be writing more.
-            for line, its in zip(counting(Path(results), older), groups, strict=False):
-                if its & group:
+            # Stops after the lines of the first pass: a scan may be writing more.
+            for line, line_groups in zip(counting(Path(results), older), groups, strict=False):
+                if line_groups & group:
                     writer.writerows(_rows(facts_of(line))[group])
     return unread
 
@@ -119,7 +119,7 @@ def _cell(value: Any) -> Any:
 
 
 def _guarded(beginning: re.Match[str]) -> str:
-    """The beginning of a cell, with an apostrophe in front of all that may be one of a formula."""
+    """Return the beginning of a cell with an apostrophe before anything that may be a formula."""
     if beginning[1] is None:
         return beginning[0]
     guarded = _SEPARATOR.sub(r"\g<0>'", beginning[0])

@@ -1,4 +1,4 @@
-"""Summary: what a file of results says in all, read line by line."""
+"""The counts of a file of results, read line by line."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from screener.screening.result import line_counts
 from screener.system.installation import EXTRAS
 
 _SLOWEST = 20
-_HITS = 500  # matches, and as many hits beside, that are named one by one
-_UNSCREENED = 100  # inputs of each reason that are named
-_REASONS = 40  # of which inputs are named: more than there are
-_LONGEST_DETAIL = 300  # characters of it that are shown
-_LARGEST = 1 << 63  # bytes, which no file has
+_HITS = 500  # matches named one by one, and as many hits beside
+_UNSCREENED = 100  # inputs named for each reason
+_REASONS = 40  # reasons with named inputs: more than exist
+_LONGEST_DETAIL = 300  # characters
+_LARGEST = 1 << 63  # bytes: larger than any file
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input that the page names, with what tells it from others, and what came of it."""
+    """An input that the page names, and its outcome."""
 
     input: str
     input_base64: str | None
@@ -41,8 +41,9 @@ class Input:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Input:
-        """Return that of a line. Raises KeyError, TypeError, ValueError or AttributeError if it is
-        damaged.
+        """Return the input of a line.
+
+        Raises KeyError, TypeError, ValueError or AttributeError if the line is damaged.
         """
         return cls(
             input=str(facts["input"]),
@@ -57,9 +58,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Hit:
-    """A match, or a hit beside, that the page names. `spans` are, of a listed video, the seconds of
-    the input and those of the video.
-    """
+    """A match or a hit beside. For a listed video, `spans` are seconds of the input and of it."""
 
     of: Input
     list: str
@@ -78,8 +77,9 @@ class Hit:
 
     @classmethod
     def made(cls, input: Input, match: Mapping[str, Any]) -> Hit:
-        """Return a hit of an input by what its line says of it. Raises KeyError, TypeError,
-        ValueError or AttributeError if that is damaged.
+        """Return a hit of an input from its line.
+
+        Raises KeyError, TypeError, ValueError or AttributeError if the line is damaged.
         """
         kind, radius, distance = KINDS[match["kind"]], int(match["radius"]), int(match["distance"])
         if not 0 <= distance <= radius <= 8 * kind.code_size:
@@ -106,9 +106,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class _Line:
-    """What is counted of a line; `changed`, of an input that matches, is when it was last changed,
-    as far as that is told.
-    """
+    """The facts that are counted; `changed` is when a matching input was last changed."""
 
     input: Input
     counts: bool
@@ -125,8 +123,9 @@ class _Line:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> _Line:
-        """That of a line; KeyError, TypeError, ValueError, AttributeError or OverflowError where it
-        is damaged in any place.
+        """Return the facts of a line.
+
+        Raises KeyError, TypeError, ValueError, AttributeError or OverflowError if it is damaged.
         """
         input = Input.of(facts)
         matches, beside = (
@@ -156,9 +155,10 @@ class _Line:
 
 @dataclass
 class Summary:
-    """Counts of results, of each input by its newest line: `older` are the places of the others.
-    `matched_before` counts inputs that match by one of these only. Holds no more than the places,
-    the matches' days and some lines to be named.
+    """Counts of results by the newest line of each input.
+
+    `older` has the places of the other lines; `matched_before` counts inputs that match only by
+    one of those. Memory grows with these places and the days of matches, not with results.
     """
 
     total: int = 0
@@ -177,7 +177,7 @@ class Summary:
     distances: dict[tuple[str, int], Counter[int]] = field(default_factory=dict)
     days: Counter[str] = field(default_factory=Counter)
     undated: int = 0
-    # What decided, and how many lines each.
+    # How many lines each list generation, policy and set of versions decided.
     lists: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
@@ -188,23 +188,23 @@ class Summary:
 
     @classmethod
     def of(cls, path: Path) -> Summary:
-        """That of a file; OutputError where it cannot be read, or none of its lines is a result."""
+        """Read a file. Raises OutputError if it cannot be read or has no result."""
         older, matched_before = older_lines(path)
-        found = cls(older=older, matched_before=matched_before)
-        for facts in map(facts_of, counting(path, found.older)):
+        summary = cls(older=older, matched_before=matched_before)
+        for facts in map(facts_of, counting(path, summary.older)):
             try:
                 if facts is None:
                     raise TypeError
-                found._add(_Line.of(facts))
+                summary._add(_Line.of(facts))
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-                found.unread += 1
-        if found.unread and not found.total:
-            raise OutputError(f"{path} is no file of results")
-        return found
+                summary.unread += 1
+        if summary.unread and not summary.total:
+            raise OutputError(f"{path} is not a file of results")
+        return summary
 
     @property
     def slowest(self) -> list[tuple[float, str, str]]:
-        """Seconds, input and verdict of the files that took longest, the slowest first."""
+        """Seconds, input and verdict of the slowest files, the slowest first."""
         return [(s, name, verdict) for s, _, name, verdict in sorted(self.slow, reverse=True)]
 
     def _add(self, line: _Line) -> None:
@@ -246,7 +246,6 @@ class Summary:
 
 
 def _text(facts: Mapping[str, Any], name: str) -> str:
-    """A text; TypeError of what is none."""
     value = facts[name]
     if not isinstance(value, str):
         raise TypeError

@@ -182,24 +182,24 @@ def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
         for _ in range(2):
             done = screener(*call)
             assert (done.returncode, results.read_text().count("\n")) == (3, 4), done.stderr
-            assert "2 inputs not screened for want of an extra" in done.stderr
-        assert "hashed by other settings" not in screener(*again).stderr
+            assert "2 inputs not screened because an extra is missing" in done.stderr
+        assert "hashed with other settings" not in screener(*again).stderr
     before = screener(*again)
     assert before.returncode == 3
-    assert "2 inputs hashed by other settings" in before.stderr
+    assert "2 inputs hashed with other settings" in before.stderr
 
     for _ in range(2):
         done = screener(*call)
 
         assert done.returncode == 1, done.stderr
         assert "4 screened: 2 match, 0 no_match, 2 unscreened (" in done.stderr
-        assert "for want of an extra" not in done.stderr
+        assert "because an extra is missing" not in done.stderr
         assert results.read_text().count("\n") == 6
     found = Summary.of(results)
     assert (found.total, found.verdicts["match"], found.extras) == (4, 2, {})
     after = screener(*again)
     assert (after.returncode, after.stdout.count("\n")) == (1, 2)
-    assert "hashed by other settings" not in after.stderr
+    assert "hashed with other settings" not in after.stderr
 
 
 def test_pillow_is_as_it_was(still):

@@ -1,4 +1,4 @@
-"""The group `report`: a page or a table of results; and, by `reporters`, reports to a hotline."""
+"""The group `report`: pages and tables of results, and (in `reporters`) reports to a hotline."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from screener.reporting.pages import spreadsheet
 
 
 class _Report(TranslatedGroup):
-    """The group `report`, of which one command needs no name: what is none of another command is a
-    file of results, so that `report RESULTS` is `report page RESULTS`.
-    """
+    """The group `report`, in which `report RESULTS` is short for `report page RESULTS`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As of any group, with the name put in where it was left out."""
+        """Insert the command `page` if the first word is not a command."""
         first = args[0] if args else ""
-        named = 2 if first == "--language" else int(first.startswith("--language="))
-        language, rest = args[:named], args[named:]
+        options = 2 if first == "--language" else int(first.startswith("--language="))
+        language, rest = args[:options], args[options:]
         if rest and rest[0] not in self.commands and rest[0] not in ctx.help_option_names:
             rest = ["page", *rest]
         return super().parse_args(ctx, [*language, *rest])

@@ -1,24 +1,30 @@
-"""A call that is refused leaves every file as it was, and no two options share a file."""
+"""The options of `scan`, `rescan` and `match`: files, counts, and calls that change nothing."""
 
 import json
+import os
 import shutil
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from command_process import screener
+from command_process import refused, screener, value
 from paths import REPOSITORY
 
 from screener import HashCache, HashList, Screener, ScreenerError, audit, output
 from screener.cli.app import cli
 from screener.cli.decision_options import recorded
+from screener.errors import ListError
+from screener.hashing.hash import Hash
+from screener.lists.store import match_counts
+from screener.reporting.output import claim_jsonl
 
 PICTURE = REPOSITORY / "fixtures" / "images" / "alley.jpg"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def prepared(tmp_path_factory):
     """A list, results, an audit log with half a line behind it, a cache, and what is none."""
     tmp_path = tmp_path_factory.mktemp("made")
     known = HashList.create(tmp_path / "known.list")
@@ -40,9 +46,9 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def place(made, tmp_path):
+def place(prepared, tmp_path):
     """A copy of that."""
-    return Path(shutil.copytree(made, tmp_path / "place"))
+    return Path(shutil.copytree(prepared, tmp_path / "place"))
 
 
 def held(place):
@@ -50,8 +56,8 @@ def held(place):
     return {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
-def refused(*call):
-    """What a call says that is refused, in this process, where it is over soon."""
+def refusal(*call):
+    """Return the message of a refused call, run in this process."""
     done = CliRunner().invoke(cli, [str(one) for one in call], input="")
     error = done.exception
     if isinstance(error, SystemExit):
@@ -78,12 +84,12 @@ ALL = (*KNOWN, "--audit", "log", "--cache", "cache")
         (*ALL, "--audit-key", "none.csv"),
     ],
 )  # fmt: skip
-def test_a_refused_scan_leaves_every_file_as_it_was(place, monkeypatch, into, options):
-    """Whichever of the files, the policy or the list it is that does not do."""
+def test_a_refused_scan_changes_no_file(place, monkeypatch, into, options):
+    """Whether a file, the policy or the list is wrong."""
     monkeypatch.chdir(place)
     before = held(place)
 
-    refused("scan", PICTURE, *options, *into)
+    refusal("scan", PICTURE, *options, *into)
 
     assert held(place) == before
 
@@ -98,12 +104,12 @@ def test_a_refused_scan_leaves_every_file_as_it_was(place, monkeypatch, into, op
         ("match", *KNOWN, "--audit", "log", "-o", "no/such/folder"),
     ],
 )
-def test_so_do_the_others_and_an_output_that_is_refused(place, monkeypatch, call):
-    """No audit log gets a line and no cache a setting of a run that never was."""
+def test_other_refused_commands_change_no_file(place, monkeypatch, call):
+    """No audit log gets a line, and no cache a setting."""
     monkeypatch.chdir(place)
     before = held(place)
 
-    refused(*call)
+    refusal(*call)
 
     assert held(place) == before
 
@@ -127,15 +133,15 @@ def test_so_do_the_others_and_an_output_that_is_refused(place, monkeypatch, call
         (("match", *KNOWN, "--audit", "log", "-o", "log"), ("-o", "--audit")),
     ],
 )
-def test_no_two_options_share_a_file(place, monkeypatch, call, named):
-    """By no name, link or folder; the message tells both options, and nothing was written."""
+def test_two_options_cannot_name_one_file(place, monkeypatch, call, named):
+    """By any name, link or folder; the message names both options."""
     (place / "link").symlink_to("cache")
     (place / "hard").hardlink_to(place / "log")
     (place / "b.toml").write_text("seconds = 60\n")
     monkeypatch.chdir(place)
     before = held(place)
 
-    told = refused(*call)
+    told = refusal(*call)
 
     assert all(f" {option}" in told for option in named)
     assert "are one file" in told
@@ -148,26 +154,26 @@ def test_no_two_options_share_a_file(place, monkeypatch, call, named):
     [("scan", PICTURE), ("match",), ("rescan", "--cache", "cache")],
     ids=lambda call: call[0],
 )
-def test_results_do_not_get_the_name_of_a_table_or_a_page(place, monkeypatch, call, end):
-    """They are JSON Lines, which a spreadsheet or a browser would show as they stand."""
+def test_results_cannot_be_named_csv_or_html(place, monkeypatch, call, end):
+    """They are JSON Lines; the message names `screener report`."""
     monkeypatch.chdir(place)
 
-    told = refused(*call, *KNOWN, "-o", f"results{end}")
+    told = refusal(*call, *KNOWN, "-o", f"results{end}")
 
     assert "screener report NAME.jsonl" in told
     assert not (place / f"results{end}").exists()
 
 
-def test_what_is_no_file_may_be_shared(place):
-    """/dev/null takes what it is given."""
+def test_two_options_may_name_one_device(place):
+    """Such as /dev/null."""
     done = screener("scan", PICTURE, *KNOWN, "--policy", "/dev/null", "-o", "/dev/null", cwd=place)
 
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("error", [ScreenerError, OSError, ZeroDivisionError])
-def test_what_fails_before_the_first_result_leaves_every_file_as_it_was(place, error):
-    """A cluster that cannot be joined, a list that breaks, a fault of ours; new files go again."""
+def test_a_failure_before_the_first_result_changes_no_file(place, error):
+    """New files are removed again."""
     before = held(place)
     engine = Screener(HashList.open(place / "known.list"))
 
@@ -186,10 +192,8 @@ def test_what_fails_before_the_first_result_leaves_every_file_as_it_was(place, e
     assert held(place) == before
 
 
-def test_an_interrupt_before_the_first_result_is_a_run_and_costs_no_results(place):
-    """The log says that it was broken off; who stops it since the output is the wrong one keeps
-    what that holds.
-    """
+def test_an_interrupt_before_the_first_result_keeps_earlier_results(place):
+    """The audit log records an interrupted run."""
     before = (place / "keep.jsonl").read_bytes()
     engine = Screener(HashList.open(place / "known.list"))
 
@@ -209,8 +213,8 @@ def test_an_interrupt_before_the_first_result_is_a_run_and_costs_no_results(plac
     assert (last["event"], last["ended"]) == ("close", "interrupted")
 
 
-def test_a_run_without_a_result_begins_its_files_too(place):
-    """Nothing to screen is an answer: results of before are not left as those of this run."""
+def test_a_run_without_a_result_begins_its_files(place):
+    """Earlier results must not pass for those of this run."""
     (place / "bare").mkdir()
 
     done = screener("scan", "bare", *KNOWN, "--audit", "log", "-o", "keep.jsonl", cwd=place)
@@ -218,3 +222,69 @@ def test_a_run_without_a_result_begins_its_files_too(place):
     assert done.returncode == 3, done.stderr
     assert (place / "keep.jsonl").read_bytes() == b""
     assert audit.verify(place / "log").runs == 2
+
+
+def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
+    """A hit within it stands beside the match, which stays."""
+    file, policy = tmp_path / "a.csv", tmp_path / "policy.toml"
+    file.write_text(f"id,pdq,status\ngood,{value(1, 32)},known_good\nbad,{value(1, 32)},\n")
+    assert screener("import", file, "--into", tmp_path / "k.list").returncode == 0
+    near = bytearray(bytes.fromhex(value(1, 32)))
+    near[0] ^= 0xFF
+    line = f"pdq {near.hex()}\n"
+
+    def met(radius):
+        policy.write_text(f"[known_good_radius]\npdq = {radius}\n")
+        call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
+        done = screener(*call, input=line)
+        (found,) = map(json.loads, done.stdout.splitlines())
+        entries = [[m["entry"] for m in found[part]] for part in ("matches", "beside")]
+        return done.returncode, *entries
+
+    assert met(8) == (1, ["bad"], ["good"])
+    assert met(7) == (1, ["bad"], [])
+    policy.write_text("[known_good_radius]\npdq = 300\n")
+    call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
+    assert "known_good" in refused(*call, input=line)
+
+
+def test_counting_matches_stores_no_result(known, tmp_path):
+    """Each is freed before the next but one arrives."""
+    engine, held = Screener(HashList.open(known)), []
+
+    def results():
+        for _ in range(20):
+            result = engine.match([Hash.parse("md5", value(2))])
+            held.append(weakref.ref(result))
+            yield result
+            del result
+            assert sum(one() is not None for one in held) <= 2
+
+    with ExitStack() as stack, claim_jsonl(tmp_path / "out.jsonl") as out:
+        for _ in recorded(results(), stack, engine, out=out, log=None, count=True):
+            pass
+
+    (counted,) = match_counts.of_entry(known, "a", "a2")["md5"].values()
+    assert counted == 20
+
+
+def test_a_list_that_cannot_count_is_refused_before_screening(known, tmp_path, monkeypatch):
+    """At the end of a long scan it would be too late."""
+    out = tmp_path / "out.jsonl"
+    call = ["match", "--list", str(known), "--count", "-o", str(out)]
+    monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK or Path(path) != known)
+    told = CliRunner().invoke(cli, call, input=f"md5 {value(2)}\n", standalone_mode=False)
+    assert isinstance(told.exception, ListError)
+    assert "cannot count matches" in str(told.exception)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["match", "scan", "rescan"])
+def test_count_refuses_a_list_file(command, tmp_path):
+    """Its counts would be lost with the temporary list."""
+    (tmp_path / "k.csv").write_text("id,md5\n")
+    (tmp_path / "cache").touch()
+    rest = {"match": (), "scan": (tmp_path,), "rescan": ("--cache", tmp_path / "cache")}[command]
+    told = refused(command, *rest, "--list", tmp_path / "k.csv", "--count")
+    assert "--count adds to a list's own counts, and" in told
+    assert "k.csv is a list file: import it first" in told

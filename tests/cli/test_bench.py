@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from screener.cli.app import cli
-from screener.cli.measure import measure
+from screener.cli.bench import measure
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.vpdq_value import VideoFrame, pack_vpdq
@@ -68,7 +68,7 @@ def test_a_list_of_videos_is_measured_by_their_frames(make_list) -> None:
         with pytest.raises(HashError, match=f"no kind of the list has a radius of {max(radius)}"):
             measure(known, seconds=0.05, radius=radius)
     for wrong in (-1, 1.0, float("nan"), "31", None, True):
-        with pytest.raises(HashError, match="a radius is a whole number of bits from 0, not"):
+        with pytest.raises(HashError, match="a radius must be an integer from 0, not"):
             measure(known, seconds=0.05, radius=[wrong])  # type: ignore[list-item]
 
 

@@ -1,0 +1,299 @@
+"""The command `bench`: how fast a list answers on this machine.
+
+Half of the queries are random, half are near a listed value. The report has times and counts, never
+a value or a distance.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from screener.arguments import within
+from screener.cli import progress as progress_bar
+from screener.cli import streams
+from screener.cli.open_list import open_list
+from screener.cli.options import JSON, LIST, number_from
+from screener.errors import HashError, counted, printable
+from screener.hashing.hash import HashKind, kind_named
+from screener.index.snapshot import Snapshot
+from screener.lists.hashlist import HashList
+from screener.screening.screener import VERSIONS
+from screener.system.process import cores
+from screener.system.progress import Progress, Steps
+
+_SEED: Final = 20260103
+_MOST_QUERIES: Final = 100_000
+_LEAST_BATCH: Final = 100
+
+Codes = npt.NDArray[np.uint8]
+Search = Callable[[Codes], Sequence[npt.NDArray[Any]]]  # offsets, rows, for searches distances
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of queries: how many, by how many threads, and how fast."""
+
+    queries: int
+    threads: int
+    way: str
+    query_us: float
+    queries_per_s: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The speed of one kind at one radius in bits; digests are looked up, without a radius.
+
+    `values` are the searchable values, in `files` index files. `queries` single queries took
+    `p50_us` and `p99_us` microseconds and found `hits` values each on average. `way` is what
+    `explain` reports for the largest file: `flat`, `lookup` or `join`.
+    """
+
+    kind: str
+    values: int
+    files: int
+    radius: int | None
+    way: str
+    queries: int
+    p50_us: float
+    p99_us: float
+    hits: float
+    batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of one generation of a list, and the machine they were measured on."""
+
+    list: str
+    generation: int
+    cores: int
+    versions: dict[str, str | int]
+    figures: tuple[Figures, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON."""
+        return asdict(self)
+
+
+def measure(
+    hash_list: HashList,
+    *,
+    seconds: float = 20.0,
+    radius: Sequence[int] = (),
+    threads: Sequence[int] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Time searches and look-ups of every kind in a list; for `vpdq`, of video frames.
+
+    It takes about `seconds` once the index files have been read, or longer if a large list is
+    searched at a large radius. Without `radius`, each perceptual kind is searched at 0, at half its
+    default radius and at its default. Without `threads`, batches run on one thread and on all
+    cores. Raises HashError if `seconds` is not positive or no kind has such a radius.
+    """
+    if not 0 < seconds < float("inf"):
+        raise HashError(f"seconds must be above 0, not {seconds!r}")
+    for bits in radius:
+        if within(bits, 0) is None:
+            raise HashError(f"a radius must be an integer from 0, not {bits!r}")
+    own = cores()
+    counts = sorted(set(threads or (1, own)))
+    kinds = list(map(kind_named, hash_list.kinds))
+    cells = [
+        (kind, bits)
+        for kind in kinds
+        for bits in ((None,) if kind.digest else _radii(kind, radius))
+    ]
+    widest = max((8 * kind.code_size for kind in kinds if not kind.digest), default=0)
+    if max(radius, default=0) > widest:
+        raise HashError(f"no kind of the list has a radius of {max(radius)} bits")
+    steps = Steps(progress, len(cells))
+    hash_list.warm()
+    share = seconds / max(1, len(cells))
+    figures = []
+    for kind, at in cells:
+        figures.append(_figures(hash_list, kind, at, counts, share))
+        steps.add()
+    return Report(hash_list.name, hash_list.generation, own, dict(VERSIONS), tuple(figures))
+
+
+def _radii(kind: HashKind, requested: Sequence[int]) -> list[int]:
+    radii = sorted(set(requested or (0, kind.radius // 2, kind.radius)))
+    return [radius for radius in radii if radius <= 8 * kind.code_size]
+
+
+def _figures(
+    hash_list: HashList, kind: HashKind, radius: int | None, threads: Sequence[int], seconds: float
+) -> Figures:
+    """Time single queries for a third of the seconds, then batches that fit into the rest."""
+    snapshot = hash_list.snapshot(kind.name)
+    queries = _queries(snapshot, radius or 0)
+    single = _search(hash_list, kind, radius, 1)
+    times, hits = _time_singles(single, queries, seconds / 3)
+    p50, p99 = np.percentile(times, [50, 99])
+    counts = threads if radius is not None else [1]
+    # The mean, since a few queries with many hits may cost more than all others.
+    fitting = int(seconds / 3 / len(counts) / max(float(np.mean(times)), 1e-7))
+    batch = queries[: min(max(fitting, _LEAST_BATCH), len(queries))]
+    way = _way(snapshot, len(batch), radius)
+    return Figures(
+        kind=kind.name,
+        values=len(snapshot),
+        files=len(snapshot.parts),
+        radius=radius,
+        way=_way(snapshot, 1, radius),
+        queries=len(times),
+        p50_us=round(float(p50) * 1e6, 2),
+        p99_us=round(float(p99) * 1e6, 2),
+        hits=round(hits / len(times), 3),
+        batches=tuple(
+            _time_batch(_search(hash_list, kind, radius, count), batch, count, way)
+            for count in counts
+        ),
+    )
+
+
+def _search(hash_list: HashList, kind: HashKind, radius: int | None, threads: int) -> Search:
+    if radius is None:
+        return partial(hash_list.lookup, kind.name)
+    return partial(hash_list.search, kind.name, radius=radius, threads=threads)
+
+
+def _way(snapshot: Snapshot, queries: int, radius: int | None) -> str:
+    """Return how the largest index file is searched."""
+    if radius is None:
+        return "lookup"
+    largest = max(range(len(snapshot.parts)), key=lambda part: len(snapshot.parts[part]))
+    return snapshot.explain(queries=queries, radius=radius)[largest].way
+
+
+def _queries(snapshot: Snapshot, radius: int) -> Codes:
+    """Return random values, of which every second is a listed value with up to `radius` flips."""
+    rng = np.random.default_rng(_SEED)
+    queries = rng.integers(0, 256, (_MOST_QUERIES, snapshot.size), np.uint8)
+    near = queries[::2]
+    rows = len(snapshot) + snapshot.removed.size
+    near[:] = snapshot.codes(rng.integers(0, rows, len(near)))
+    for flips in range(1, radius + 1):
+        some = np.flatnonzero(rng.integers(0, radius + 1, len(near)) >= flips)
+        bits = rng.integers(0, snapshot.size * 8, len(some))
+        near[some, bits // 8] ^= np.uint8(1) << (bits % 8).astype(np.uint8)
+    return queries
+
+
+def _time_singles(search: Search, queries: Codes, seconds: float) -> tuple[list[float], int]:
+    """Return the seconds of each query until the time is up, and the number of hits."""
+    times: list[float] = []
+    hits = 0
+    end = time.perf_counter() + seconds
+    for query in queries:
+        start = time.perf_counter()
+        answer = search(query)
+        now = time.perf_counter()
+        times.append(now - start)
+        hits += len(answer[1])
+        if now > end:
+            break
+    return times, hits
+
+
+def _time_batch(search: Search, batch: Codes, threads: int, way: str) -> Batch:
+    """Time a batch twice and return the faster run: the first may wake threads."""
+
+    def run() -> float:
+        start = time.perf_counter()
+        search(batch)
+        return time.perf_counter() - start
+
+    rate = len(batch) / min(run(), run())
+    return Batch(len(batch), threads, way, round(1e6 / rate, 3), round(rate))
+
+
+@click.command()
+@LIST
+@JSON
+@click.option(
+    "--seconds",
+    type=number_from(0, fraction=True, above=True),
+    default=20.0,
+    show_default=True,
+    help="Approximate duration, after the list has been read.",
+)
+@click.option(
+    "--radius",
+    multiple=True,
+    type=number_from(0),
+    help="Bits (default: 0, half of each kind's default, and its default). Repeatable.",
+)
+@click.option("--hugepages", is_flag=True, help="Copy the list into memory, in large pages.")
+def bench(
+    path: Path, as_json: bool, seconds: float, radius: tuple[int, ...], hugepages: bool
+) -> int:
+    """Measure how fast a list answers on this machine.
+
+    It times single queries and batches, with one thread and with all cores, at several radii, for
+    random values and for neighbours of listed ones. It shows only sizes of the list.
+    docs/benchmarks.md explains `flat`, `lookup` and `join`.
+
+    \b
+    Examples:
+      screener bench known.list
+      screener bench known.list --radius 31 --radius 40 --seconds 60 --hugepages --json
+    """
+    with ExitStack() as stack:
+        hash_list = open_list(stack, path, hugepages=hugepages)
+        with progress_bar.bar(f"measuring {hash_list.name}") as on_progress:
+            report = measure(hash_list, seconds=seconds, radius=radius, progress=on_progress)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        _print_report(streams.to_stdout(), report)
+    return 0
+
+
+def _print_report(out: Console, report: Report) -> None:
+    out.print(
+        f"{escape(printable(report.list))}: generation {report.generation},"
+        f" {counted(report.cores, 'core')}, kernel {report.versions['kernel']};"
+        " times in microseconds"
+    )
+    if not report.figures:
+        out.print("the list holds nothing to search for")
+        return
+    single = ("kind", "values", "radius", "way", "p50", "p99")
+    batch = ("batch", "threads", "way", "per query", "queries/s")
+    table = Table(*single, *batch, box=None, pad_edge=False)
+    for row in _rows(report):
+        table.add_row(*row)
+    out.print(table)
+
+
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each batch; only the first of a kind and radius repeats their cells."""
+    for figures in report.figures:
+        radius = "-" if figures.radius is None else str(figures.radius)
+        times = (f"{figures.p50_us:,.1f}", f"{figures.p99_us:,.1f}")
+        shared = (figures.kind, f"{figures.values:,}", radius, figures.way, *times)
+        for number, batch in enumerate(figures.batches):
+            yield (
+                *(shared if number == 0 else ("",) * len(shared)),
+                f"{batch.queries:,}",
+                str(batch.threads),
+                batch.way,
+                f"{batch.query_us:,.2f}",
+                f"{batch.queries_per_s:,}",
+            )

@@ -1,0 +1,153 @@
+"""The command `hash`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from screener.cli import hash_lines
+from screener.cli.options import number_from
+from screener.errors import MediaError, printable
+from screener.hashing import vpdq_value
+from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
+from screener.scanning.inputs.expand import find
+from screener.screening.input import vpdq
+from screener.screening.input.hash_item import Hashed, hash_item
+from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
+from screener.screening.matching.criteria import Reach
+from screener.screening.policy import Policy
+from screener.screening.result import Reason
+
+
+@click.command("hash")
+# An unreadable file gets a line that says so.
+@click.argument("files", nargs=-1, required=True, type=click.Path(readable=False))
+@click.option(
+    "--kinds", default="pdq,md5,sha1,sha256", show_default=True, help="Separated by commas."
+)
+@click.option(
+    "--every",
+    type=number_from(0, fraction=True),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two frames of a vpdq; 0 takes every frame.",
+)
+@click.option(
+    "--lines", is_flag=True, help="Print a vpdq as a hash line for `match`, not in vPDQ's layout."
+)
+@click.option(
+    "--orientations",
+    is_flag=True,
+    help="For `match`: also print the hashes of a picture mirrored and turned, eight in all, and"
+    " those of a small one at twice its size.",
+)
+def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orientations: bool) -> int:
+    """Print the hashes of files and folders, one per line.
+
+    A line is `kind value quality input`. If vpdq is the only kind, you name one video and get the
+    layout of vPDQ's own tool, which `import --format vpdq` reads: `frame,quality,pdq,time` for each
+    frame.
+
+    A picture with a frame around it has a second line, made without the frame. Pictures hidden in
+    a file and members of archives have no line; `scan` looks into those.
+
+    A file that cannot be hashed completely gets a line `unscreened reason - input`, which `match`
+    understands, and a message on standard error; the exit code is then 3. A picture or video with
+    too little detail for `scan` gets such a line only. Files are opened in this process: use `scan`
+    for files that you do not trust.
+    """
+    wanted = _computed_kinds(kinds)
+    if all(kind.video for kind in wanted) and not lines:
+        return _print_vpdq(files, every)
+    failed = False
+    for path in find(files):
+        hashed, video_hash = _hash_file(path, wanted, every)
+        for located in hashed.hashes:
+            if _is_visible(located) and (orientations or _is_as_stored(located)):
+                click.echo(hash_lines.write(located.hash, path))
+        if video_hash is not None:
+            click.echo(hash_lines.write(video_hash, path))
+        if hashed.trouble is not None:
+            failed = True
+            click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
+            click.echo(f"{printable(path)}: {hashed.trouble}", err=True)
+        elif _has_too_little_detail(hashed):
+            click.echo(hash_lines.write_trouble(Reason.TOO_LITTLE_DETAIL, path))
+    return 3 if failed else 0
+
+
+def _hash_file(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hashed, Hash | None]:
+    """Return the hashes of a file, and its vPDQ if that is one of the kinds.
+
+    A missing vPDQ is the file's trouble unless the file is not a video and has other kinds.
+    """
+    hashed = hash_item(path, policy=Policy(), kinds=[kind for kind in kinds if not kind.video])
+    if not any(kind.video for kind in kinds):
+        return hashed, None
+    video_hash, trouble = _compute_vpdq(path, every)
+    alone = all(kind.video for kind in kinds)
+    if alone or (trouble is not None and trouble.reason != "no_video"):
+        hashed = replace(hashed, trouble=hashed.trouble or trouble)
+    return hashed, video_hash
+
+
+def _is_visible(located: Located | OrientedHashes) -> bool:
+    return located.part_kind == "frame"
+
+
+def _is_as_stored(located: Located) -> bool:
+    """Return whether a list needs this hash: a list stores one view of each picture."""
+    return located.orientation == "upright" and located.region != "enlarged"
+
+
+def _has_too_little_detail(hashed: Hashed) -> bool:
+    """Return whether a scan would compare too few of the frames by any kind.
+
+    Hash lines carry no detail scores, and other orientations may have none.
+    """
+    reach = Reach(Policy())
+    seen: dict[str, set[tuple[int, float]]] = {}
+    for group in groups_of(hashed.hashes):
+        if isinstance(group, OrientedHashes) and _is_visible(group) and group.region != "enlarged":
+            usable = group.moments if reach.surely_usable(group) else ()
+            seen.setdefault(group.kind, set()).update(usable)
+    least = reach.least_moments(hashed)
+    return any(len(moments) < least for moments in seen.values())
+
+
+def _print_vpdq(files: tuple[str, ...], every: float) -> int:
+    """Print the vPDQ of one video in the layout of vPDQ's own tool."""
+    paths = list(itertools.islice(find(files), 2))
+    if len(paths) != 1:
+        raise click.UsageError("vPDQ's layout holds one video: name one, or add --lines")
+    video_hash, trouble = _compute_vpdq(paths[0], every)
+    if video_hash is not None:
+        for line in vpdq_value.vpdq_lines(video_hash.value):
+            click.echo(line)
+    if trouble is not None:
+        click.echo(f"{printable(paths[0])}: {trouble}", err=True)
+    return 0 if trouble is None else 3
+
+
+def _compute_vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
+    """Return the vPDQ of a video and what went wrong; warn if it is short for matching copies."""
+    video_hash, trouble = vpdq.compute(path, every=every)
+    why = None if video_hash is None else vpdq.too_short(video_hash)
+    if why is not None:
+        hint = "; --every 0 takes every frame" if every else ""
+        click.echo(f"{printable(path)}: {why}{hint}", err=True)
+    return video_hash, trouble
+
+
+def _computed_kinds(names: str) -> tuple[HashKind, ...]:
+    kinds = tuple(kind_named(name.strip().lower()) for name in names.split(","))
+    for kind in kinds:
+        if not kind.computed:
+            known = ", ".join(kind.name for kind in KINDS.values() if kind.computed)
+            raise click.UsageError(
+                f"--kinds: {kind.name} cannot be computed here; choose from: {known}"
+            )
+    return kinds

@@ -1,0 +1,43 @@
+"""The command `match`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+import click
+
+from screener.cli import hash_lines, streams
+from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
+from screener.cli.summary import Tally
+from screener.reporting.output import claim_jsonl
+
+
+@click.command(epilog=EXIT_CODES)
+@deciding
+def match(options: DecisionOptions) -> int:
+    """Look up hashes from standard input, as `hash` prints them.
+
+    A line is `kind value [quality [input]]`; `-` is an unknown quality. Consecutive lines with one
+    input are one item. Each hash is compared as it is: to find mirrored, turned or smaller copies,
+    use `hash --orientations`. The exit code is 3 if there is no line, since the command that
+    should write them may have failed. If it fails half-way, missing lines go unnoticed unless you
+    use `set -o pipefail`.
+
+    \b
+    Example:
+      screener hash --orientations photo.jpg | screener match --list known.list
+    """
+    tally = Tally()
+    with ExitStack() as stack:
+        if sys.stdin is None:
+            raise click.UsageError("cannot read hashes: standard input is closed")
+        options.check_files()
+        screener = options.screener(stack)
+        out = stack.enter_context(claim_jsonl(options.output))
+        log = options.audit_log(stack)
+        results = hash_lines.match(screener, sys.stdin.buffer)
+        for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
+            tally.add(result)
+    tally.print(streams.to_stderr())
+    return tally.exit_code

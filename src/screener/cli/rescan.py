@@ -1,0 +1,90 @@
+"""The command `rescan`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from screener.cli import streams
+from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
+from screener.cli.options import FILE
+from screener.cli.scan import KEEP
+from screener.cli.summary import Tally
+from screener.errors import counted
+from screener.reporting.output import claim_jsonl
+from screener.scanning.cache.hash_cache import HashCache
+from screener.scanning.rescan import outdated
+from screener.scanning.rescan import rescan as rescan_cache
+from screener.screening.screener import Screener
+from screener.system.process import cores
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option("--cache", required=True, type=FILE, help="The hashes that `scan --cache` stored.")
+@KEEP
+@deciding
+@click.option("--all", "every", is_flag=True, help="Also write inputs that hit no record.")
+def rescan(cache: Path, keep: float | None, options: DecisionOptions, every: bool) -> int:
+    """Match hashes of earlier scans against newer lists; open no file.
+
+    You get one JSON line per input that hits a record, as a new scan would write it. Inputs whose
+    hashes were made with other settings or kinds are counted; scan them again. Unscreened inputs
+    are counted by reason. If nothing matched, either makes the exit code 3, and so does an empty
+    cache.
+
+    \b
+    Examples:
+      screener scan uploads/ --list known.list --cache hashes.cache -o results.jsonl
+      screener import newer.csv --into known.list
+      screener rescan --cache hashes.cache --list known.list -o matches.jsonl
+    """
+    console = streams.to_stderr()
+    tally = Tally()
+    with ExitStack() as stack:
+        options.check_files(cache=cache)
+        screener = options.screener(stack)
+        out = stack.enter_context(claim_jsonl(options.output))
+        log = options.audit_log(stack)
+        hashes = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
+        untold: Counter[str] = Counter()
+        results = rescan_cache(screener, hashes, every=every, threads=cores(), untold=untold)
+        for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
+            tally.add(result)
+        notes, incomplete = _coverage(hashes, screener, untold)
+    code = 3 if incomplete else 0
+    if tally.total:
+        tally.print(console)
+        code = tally.exit_code or code
+    else:  # though nothing may have been compared at all
+        console.print("no compared input hits a record")
+    for note in notes:
+        console.print(note)
+    return code
+
+
+def _coverage(
+    hashes: HashCache, screener: Screener, untold: Counter[str]
+) -> tuple[list[str], bool]:
+    """Return what the cache holds, in sentences, and whether any input was not decided."""
+    total, old = len(hashes), outdated(screener, hashes)
+    days = f"{hashes.keep:g} {'day' if hashes.keep == 1 else 'days'}"
+    notes = [f"{counted(total, 'input')} in the cache, which deletes them after {days}"]
+    for number, what in (
+        (hashes.forgotten, "older than that, and deleted now"),
+        (old, "hashed with other settings, without a kind that the lists hold, or"
+         " without an extra that is now installed"),
+    ):  # fmt: skip
+        if number:
+            notes.append(f"[yellow]{counted(number, 'input')} {what}[/]: scan again with --cache")
+    if untold:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in untold.most_common())
+        notes.append(
+            f"[yellow]{counted(untold.total(), 'input')} unscreened, without a hit[/] ({reasons}):"
+            " --all lists them"
+        )
+    if not total:
+        notes.append("[yellow]the cache is empty[/]: scan with --cache first")
+    return notes, bool(old or untold or not total)

@@ -1,0 +1,235 @@
+"""The command `scan`."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, closing, redirect_stdout
+from functools import partial
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from screener.cli import progress, streams
+from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
+from screener.cli.hotline.usage_errors import OneOf
+from screener.cli.options import JOBS, OUTPUT, number_from
+from screener.cli.summary import Tally
+from screener.errors import PolicyError, counted, printable
+from screener.reporting.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
+from screener.scanning.cache.hash_cache import HashCache, checked_keep
+from screener.scanning.inputs.expand import arguments
+from screener.scanning.inputs.expand import count as count_files
+from screener.scanning.scan import check_memory
+from screener.scanning.scan import scan as scan_files
+from screener.screening.result import Result
+from screener.screening.screener import Screener
+
+_HASHED_AGAIN = "hashed_again"  # a metric of scans
+
+
+def _days(_context: click.Context, _option: click.Parameter, days: float | None) -> float | None:
+    if days is not None:
+        try:
+            checked_keep(days)
+        except PolicyError as error:
+            raise click.BadParameter(str(error)) from None
+    return days
+
+
+KEEP = click.option(
+    "--keep", type=number_from(0, fraction=True), callback=_days, metavar="DAYS",
+    help="Set after how many days the cache deletes an input (30 in a new cache).",
+)  # fmt: skip
+
+
+@click.command(epilog=EXIT_CODES)
+# An unreadable path gets a result line that says so.
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
+@deciding
+@click.option(
+    "--resume",
+    type=OUTPUT,
+    help="Continue this file of results: skip inputs that are done, append the others.",
+)
+@click.option(
+    "--cache", type=OUTPUT,
+    help="Store the hashes of all inputs here, for `screener rescan`.",
+)  # fmt: skip
+@KEEP
+@JOBS
+@click.option(
+    "--unordered", is_flag=True, help="Write results as they arrive; read files in disk order."
+)
+@click.option(
+    "--engine",
+    "engine",
+    type=OneOf(("local", "ray")),
+    default="local",
+    show_default=True,
+    help="Where the workers run: on this machine, or on the nodes of a Ray cluster.",
+)
+@click.option(
+    "--address",
+    help="The Ray cluster, host:port or `auto` (default: RAY_ADDRESS, else a new local Ray).",
+)
+@click.option("--json-progress", is_flag=True, help="Print progress as JSON on standard error.")
+def scan(
+    paths: tuple[str, ...], options: DecisionOptions, resume: Path | None, cache: Path | None,
+    keep: float | None, jobs: int | None, unordered: bool, engine: str, address: str | None,
+    json_progress: bool,
+) -> int:  # fmt: skip
+    """Screen files, folders and archives; one JSON line per file.
+
+    Every file is opened in a worker process: one that crashes, hangs or uses too much memory
+    affects only its own result, which is `unscreened` with the reason. Members of zip and tar
+    archives have lines of their own, named `archive.zip!member`; the archive's own line follows
+    them. A path may be a pattern with `*`, `?` or `**`; `-` reads names from standard input,
+    separated by NULs or line ends.
+
+    Lines come in the order of the inputs, so one slow file delays the lines behind it. With
+    --unordered, each line is written as soon as its input is done.
+
+    With --resume, an input is skipped if it has a line in the file and its size, its time, the
+    lists' generations and the policy are unchanged; with --cache, only if the cache has its hashes.
+    The exit code covers all valid lines of the file, old and new. It is 3 if no input was found:
+    a folder that is not mounted, or a `find` that failed, clears nothing.
+
+    With --engine ray, the nodes of a Ray cluster open the files, at the same paths on each. Lists
+    stay on this machine.
+
+    \b
+    Examples:
+      screener scan photo.jpg --list known.list
+      screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
+      screener scan uploads/ --list known.list --resume results.jsonl
+      find uploads -not -type d -newer last -print0 | screener scan - --list known.list
+      screener scan - --list known.list --unordered < names.pipe
+    """
+    if keep is not None and cache is None:
+        raise click.UsageError("--cache is missing: --keep sets how long a cache stores hashes")
+    if address is not None and engine != "ray":
+        raise click.UsageError("--address needs --engine ray: it names a Ray cluster")
+    run_scan = scan_files if engine == "local" else _scan_on_ray(address)
+    if "-" in paths and sys.stdin is None:
+        raise click.UsageError("cannot read names for `-`: standard input is closed")
+    console = streams.to_stderr()
+    metrics: Counter[str] = Counter()
+    with ExitStack() as stack:
+        options.check_files(resume=resume, cache=cache)
+        screener = options.screener(stack)
+        check_memory(screener.policy, screener.kinds)
+        out = stack.enter_context(_claim_output(options, resume, screener))
+        log = options.audit_log(stack)
+        # Opened last, since opening changes it and all others may still be refused.
+        hashes = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
+        finished = out.finished if isinstance(out, ResumedJsonLines) else None
+        tally = Tally(finished)
+        total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
+        stack.push(partial(_print_how_to_resume, out, options, resume))
+        # A bar must not be drawn into result lines on the same terminal.
+        display = stack.enter_context(progress.shown(
+            console, total, finished, as_json=json_progress, with_bar=not out.on_terminal,
+        ))  # fmt: skip
+        stdin = sys.stdin.buffer if "-" in paths else None
+        if engine == "ray":
+            # Ray prints messages about lost workers to standard output, among the results.
+            stack.enter_context(redirect_stdout(io.StringIO()))
+        results = stack.enter_context(closing(run_scan(
+            screener, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
+            cache=hashes, metrics=partial(_add_metric, metrics),
+        )))  # fmt: skip
+        for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
+            tally.add(result)
+            display.add(result)
+    if not json_progress:
+        tally.print(console)
+        if again := metrics[_HASHED_AGAIN]:
+            console.print(f"{counted(again, 'input')} with a valid result hashed for the cache")
+    if hashes is not None and hashes.forgotten:  # no later call can report it
+        console.print(
+            f"[yellow]{counted(hashes.forgotten, 'input')} deleted from the cache[/], being older"
+            " than it keeps them: scan them again with --cache, or rescan will miss them"
+        )
+    return tally.exit_code
+
+
+def _print_how_to_resume(
+    out: JsonLines,
+    options: DecisionOptions,
+    resume: Path | None,
+    raised: type[BaseException] | None,
+    *_: object,
+) -> None:
+    """After an interrupt, print the command that continues the scan if a result was written."""
+    if raised is None or not issubclass(raised, KeyboardInterrupt) or not out.begun:
+        return
+    path = resume or options.output
+    if path is None:
+        message = (
+            "to continue later, save the lines written so far to a file and give the command"
+            " --resume FILE instead of -o"
+        )
+    elif list_files := [list_path for list_path in options.lists if not list_path.is_dir()]:
+        message = (
+            f"--resume cannot continue {path}: {list_files[0]} is a list file; import it first"
+            f" (screener import {shlex.quote(str(list_files[0]))} --into known.list)"
+        )
+    elif not path.is_file():
+        message = f"--resume cannot continue {path}: it is not a regular file"
+    else:
+        names = ", with the same names on standard input"
+        paths = click.get_current_context().params["paths"]
+        message = f"to continue: {_resuming_command(path)}{names if '-' in paths else ''}"
+    click.echo(printable(message), err=True)
+
+
+def _resuming_command(results: Path) -> str:
+    """Return the command line as typed, with --resume in place of -o."""
+    context = click.get_current_context()
+    paths: list[str] = []
+    options: list[str] = []
+    for param in context.command.params:
+        name = param.name or ""
+        value = context.params.get(name)
+        typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if isinstance(param, click.Argument):
+            paths = [str(path) for path in value or ()]
+        elif isinstance(param, click.Option) and typed and name not in ("output", "resume"):
+            for each in (value or ()) if param.multiple else (value,):
+                options += [param.opts[0]] if param.is_flag else [param.opts[0], str(each)]
+    if any(path.startswith("-") and path != "-" for path in paths):
+        paths.insert(0, "--")
+    words = [*options, "--resume", str(results), *paths]
+    return f"{context.command_path} {shlex.join(words)}"
+
+
+def _add_metric(metrics: Counter[str], name: str, number: float, _: Mapping[str, str]) -> None:
+    if name == _HASHED_AGAIN:
+        metrics[name] += int(number)
+
+
+def _scan_on_ray(address: str | None) -> Callable[..., Generator[Result, None, None]]:
+    try:
+        from screener.scanning.ray import scan as ray_scan
+    except ImportError as error:
+        raise click.UsageError(str(error)) from None
+    return partial(ray_scan, address=address)
+
+
+def _claim_output(options: DecisionOptions, resume: Path | None, screener: Screener) -> JsonLines:
+    if resume is None:
+        return claim_jsonl(options.output)
+    if options.output is not None:
+        raise click.UsageError("-o and --resume cannot be combined: --resume names the output")
+    options.check_folders("--resume compares the generations of lists")
+    out = claim_resumed(resume, screener)
+    finished, number = out.finished, len(out.finished)
+    torn = f"; removed half a line of {counted(finished.torn, 'byte')}" if finished.torn else ""
+    valid = f"{counted(number, 'existing result')} {'is' if number == 1 else 'are'} still valid"
+    click.echo(f"{printable(resume)}: {valid}{torn}", err=True)
+    return out
