@@ -68,7 +68,7 @@ def test_a_list_of_one_entry_matches(engine, scene):
         "upright",
     )
     assert (result.media.type, result.media.width, result.media.height) == ("image/png", 320, 240)
-    assert (result.reason, match.said, match.opinions) == (None, None, ())
+    assert (result.reason, match.source_state, match.opinions) == (None, None, ())
     assert repr(engine) == f"<Screener of known:1, policy {result.policy}>"
 
 
@@ -298,7 +298,7 @@ def test_no_bytes_at_all_are_neither_cleared_nor_matched(make_list, digests_only
 
     result = Screener(known, policy=Policy(digests_only=digests_only)).screen(b"")
 
-    assert (result.verdict, result.reason, result.beside) == (
+    assert (result.verdict, result.reason, result.other_hits) == (
         Verdict.UNSCREENED, Reason.EMPTY, (),
     )  # fmt: skip
 
@@ -315,8 +315,8 @@ def test_an_empty_list_clears_nothing(tmp_path, scene):
     [
         ("confirmed", Verdict.MATCH, "matches"),
         ("disputed", Verdict.MATCH, "matches"),
-        ("seed", Verdict.NO_MATCH, "beside"),
-        ("known_good", Verdict.NO_MATCH, "beside"),
+        ("seed", Verdict.NO_MATCH, "other_hits"),
+        ("known_good", Verdict.NO_MATCH, "other_hits"),
         ("withdrawn", Verdict.NO_MATCH, None),
     ],
 )
@@ -330,12 +330,12 @@ def test_only_confirmed_and_disputed_records_make_a_match(make_list, scene, stat
     result = Screener(make_list(rows)).screen(png(scene(1)))
 
     assert result.verdict == verdict
-    for place in ("matches", "beside"):
+    for place in ("matches", "other_hits"):
         found = [(m.entry, m.state) for m in getattr(result, place)]
         assert found == ([("it", status)] if place == where else [])
 
 
-@pytest.mark.parametrize(("status", "where"), [("confirmed", "matches"), ("seed", "beside")])
+@pytest.mark.parametrize(("status", "where"), [("confirmed", "matches"), ("seed", "other_hits")])
 def test_what_is_found_is_told_with_the_nearest_first(make_list, scene, status, where):
     """Whatever the order of the list; of those equally near, by list and entry."""
     value = pdq_text(scene(1))
@@ -366,7 +366,7 @@ def test_a_known_file_does_not_cancel_a_match(make_list, scene):
     result = Screener(make_list(rows)).screen(png(scene(1)))
 
     assert [m.entry for m in result.matches] == ["bad"]
-    assert [m.entry for m in result.beside] == ["good"]
+    assert [m.entry for m in result.other_hits] == ["good"]
 
 
 def test_listed_hashes_of_low_quality_are_not_compared(make_list, scene):

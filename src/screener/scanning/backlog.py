@@ -146,7 +146,7 @@ class Backlog:
     def settle(self, item: Item, result: Result) -> None:
         """Note the result of an item, which waits until it can be told."""
         item.result, item.over = result, True
-        item.records = len(result.matches) + len(result.beside)
+        item.records = len(result.matches) + len(result.other_hits)
         self._records += item.records
 
     def next(self) -> Item | None:

@@ -70,7 +70,7 @@ def _rescanned(
             for at in range(0, len(numbers), _DECIDED):
                 items = list(cache.load(numbers[at : at + _DECIDED], settings))
                 for item, result in zip(items, _decided(screener, items), strict=True):
-                    reached = bool(result.matches or result.beside)
+                    reached = bool(result.matches or result.other_hits)
                     if reached or (every and not _is_spoken_for(item)):
                         yield result
                     elif untold is not None and not _is_spoken_for(item):

@@ -54,8 +54,8 @@ class Match:
     all that is coded of a picture of which the file shows a part. `part` counts pages and
     frames from 0, shown at `time` seconds; pictures hidden in the file follow, and `part_kind`
     tells them: `frame`, `thumbnail` or `appended`. `state` is the record's in effect.
-    Where we hold opinions of our own of the entry, they are `opinions`, and `said` is its state by
-    its source alone.
+    If you recorded opinions of your own about the entry, they are `opinions`, and `source_state` is
+    its state by its source alone.
 
     `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry of which no kind that makes
     a match by itself hit the same picture.
@@ -77,7 +77,7 @@ class Match:
     part_kind: str
     time: float
     category: tuple[Category, ...]
-    said: str | None = None
+    source_state: str | None = None
     opinions: tuple[Opinion, ...] = ()
     video: Agreement | None = None
     uncorroborated: bool = False
@@ -94,19 +94,19 @@ class Match:
         return self.state in MATCHING and self.identifies
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the match as it stands in a result line: `said`, `opinions` and `video` only if
-        there are any, `uncorroborated` only if it is true.
+        """Return the match as in a result line: `source_state` and `opinions` only if there are
+        opinions, `video` and `uncorroborated` only if they apply.
         """
         line = dict(vars(self))
         line["time"] = _seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
-        del line["said"], line["opinions"], line["video"], line["uncorroborated"]
+        del line["source_state"], line["opinions"], line["video"], line["uncorroborated"]
         if self.uncorroborated:
             line["uncorroborated"] = True
         if self.video is not None:
             line["video"] = _video(self.video)
         if self.opinions:
-            line["said"] = self.said
+            line["source_state"] = self.source_state
             line["opinions"] = [
                 {"state": str(one.state), "by": one.by, "reason": one.reason, "time": one.time}
                 for one in self.opinions
@@ -218,7 +218,7 @@ class Result:
     is not UTF-8; `archives` and `same` say of a member which archives it is in, and which it is of
     members of one name, as a Name does; `bytes` is the size of a file, or of bytes that were given,
     and `mtime_ns` a file's: None where there is none.
-    `matches` are records that make the verdict `match`; `beside` are hits on `seed` and
+    `matches` are records that make the verdict `match`; `other_hits` are hits on `seed` and
     `known_good` records, `uncorroborated` hits, and listed videos of which only single pictures
     were seen (`alike`): they never make or cancel one. `timeline` says when each record of both was
     seen, of an input that has times; a listed video says so itself. `detail` says more of the
@@ -237,7 +237,7 @@ class Result:
     detail: str | None
     media: MediaFacts | None
     matches: tuple[Match, ...]
-    beside: tuple[Match, ...]
+    other_hits: tuple[Match, ...]
     lists: tuple[ListState, ...]
     policy: str
     versions: tuple[tuple[str, str | int], ...]
@@ -320,7 +320,11 @@ class Result:
 
     def _told(self) -> tuple[tuple[str, tuple[Match | Appearance, ...]], ...]:
         """What the line says of records, by name and in order."""
-        return (("matches", self.matches), ("beside", self.beside), ("timeline", self.timeline))
+        return (
+            ("matches", self.matches),
+            ("other_hits", self.other_hits),
+            ("timeline", self.timeline),
+        )
 
 
 def line_counts(facts: Mapping[str, Any]) -> bool:

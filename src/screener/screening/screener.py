@@ -361,7 +361,7 @@ class Screener:
             detail=None,
             media=None,
             matches=(),
-            beside=(),
+            other_hits=(),
             lists=tuple(
                 ListState(one.name, one.generation, one.stamp(), age)
                 for one, age in zip(self.lists, ages, strict=True)
@@ -383,7 +383,7 @@ class Screener:
             detail=detail,
             media=item.media,
             matches=told.matches,
-            beside=told.beside,
+            other_hits=told.other_hits,
             timeline=told.timeline,
             seconds=item.seconds,
             archives=item.name.archives,

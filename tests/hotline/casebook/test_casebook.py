@@ -251,7 +251,7 @@ def test_what_is_reported_never_matches(desk, pictures, items):
 
     result = Screener(desk.own_list).screen(pictures["picture"])
     assert str(result.verdict) != "match"
-    assert {one.state for one in result.beside} == {"seed"}
+    assert {one.state for one in result.other_hits} == {"seed"}
     assert set(listed(desk).values()) == {"seed"}
     assert {source for source, _ in listed(desk)} == {"reports"}
     assert not desk.own_list.matchable

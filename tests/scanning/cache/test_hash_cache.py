@@ -104,7 +104,7 @@ def test_a_rescan_gives_what_a_scan_would(known, folder, scene, tmp_path):
         found, every = lines(rescan(engine, cache)), lines(rescan(engine, cache, every=True))
         assert outdated(engine, cache) == 0
 
-    assert found == {n: one for n, one in anew.items() if one["matches"] or one["beside"]}
+    assert found == {n: one for n, one in anew.items() if one["matches"] or one["other_hits"]}
     assert [n.removeprefix(f"{folder}/") for n in sorted(found)] == [
         "1.png", "2.png", "a.gif", "cut.png", "words.txt", "z.zip!in.png",
     ]  # fmt: skip
@@ -436,7 +436,7 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
     assert every == [str(number) for number in range(10)]
     assert [one.input for one in found] == [row["id"] for row in rows]
     for one in found:
-        assert next(hit.entry for hit in (*one.matches, *one.beside)) == one.input
+        assert next(hit.entry for hit in (*one.matches, *one.other_hits)) == one.input
 
 
 def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make_list, tmp_path):
@@ -458,7 +458,7 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
         for order in (lists, lists[::-1]):
             found = list(rescan(Screener(order, policy=policy), cache))
             told = [
-                (one.input, [hit.list for hit in one.matches], [hit.list for hit in one.beside])
+                (one.input, [hit.list for hit in one.matches], [hit.list for hit in one.other_hits])
                 for one in found
             ]
             assert told == [("0", ["a"], []), ("1", ["b"], []), ("2", [], ["c"])]

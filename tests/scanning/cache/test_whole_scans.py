@@ -291,7 +291,7 @@ def test_frames_of_listed_videos_are_found_in_whatever_was_hashed(make_list, tmp
 
     decided = {one.input: one.to_dict() for one in engine.decide(items)}
     assert decided["a.mkv"]["verdict"] == "match"
-    assert decided["a.png"]["beside"]
+    assert decided["a.png"]["other_hits"]
     assert found == {name: decided[name] for name in ("a.mkv", "a.png")}
 
 

@@ -134,7 +134,9 @@ def test_bare_hashes_get_the_results_of_screening(listed, name, which):
     assert without_age(alone) == without_age(expected)
     if which == (0,):
         assert {str(one.verdict) for one in expected} == {"match", "no_match", "unscreened"}
-        weak = [m.uncorroborated for r in expected for m in r.beside + r.matches if m.kind in WEAK]
+        weak = [
+            m.uncorroborated for r in expected for m in r.other_hits + r.matches if m.kind in WEAK
+        ]
         assert set(weak) == (set() if name == "digests" else {True, False})
     if which == (3,):
         cleared = {one.verdict for one in expected if one.verdict != "unscreened"}

@@ -97,9 +97,9 @@ def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
     result = Screener(known.refresh()).match([vpdq(FILM)])
 
     told = {}
-    for one in (*result.matches, *result.beside):
+    for one in (*result.matches, *result.other_hits):
         categories = [(each.scheme, each.code) for each in one.category]
-        told[one.entry] = (categories, one.said, [each.reason for each in one.opinions])
+        told[one.entry] = (categories, one.source_state, [each.reason for each in one.opinions])
     assert told == {
         "film": ([("ours", "A")], "confirmed", ["of film"]),
         "still": ([("ours", "B")], "seed", ["of still"]),
@@ -117,9 +117,12 @@ def test_known_videos_have_a_radius_of_their_own(put):
     for radius, known_good, told in ((8, 12, ["film"]), (12, 11, [])):
         policy = Policy(radius={"vpdq": radius}, known_good_radius={"vpdq": known_good})
         result = Screener(one, policy=policy).match([query])
-        assert ([m.entry for m in result.beside if m.kind == "vpdq"], result.matches) == (told, ())
+        assert ([m.entry for m in result.other_hits if m.kind == "vpdq"], result.matches) == (
+            told,
+            (),
+        )
         result = Screener(both, policy=policy).match([query])
-        assert [m.entry for m in result.beside if m.kind == "vpdq"] == told
+        assert [m.entry for m in result.other_hits if m.kind == "vpdq"] == told
         assert [m.entry for m in result.matches] == ([] if told else ["another"])
 
 
@@ -162,7 +165,7 @@ def test_a_listed_video_shown_inside_another_is_a_match_that_says_where(put):
     (match,) = result.matches
     assert (match.entry, match.kind, match.state) == ("film", "vpdq", "confirmed")
     assert (match.distance, match.radius, match.time, match.part) == (12, 31, 20.0, 0)
-    assert result.beside == ()
+    assert result.other_hits == ()
     line = json.loads(json.dumps(result.to_dict()))
     assert line["matches"][0]["video"] == {
         "rule": "run",
@@ -179,7 +182,7 @@ def test_lines_keep_to_the_schema(put):
     engine = Screener(put(("film", FILM), ("seed", OTHER, "seed")))
     for query in (FILM, inside(FILM.codes[30:40], 20), FILM.only(slice(3, 5)), OTHER):
         line = engine.match([vpdq(query)]).to_dict()
-        assert line["matches"] or line["beside"]
+        assert line["matches"] or line["other_hits"]
         Draft202012Validator(schema).validate(json.loads(json.dumps(line)))
 
 
@@ -229,7 +232,7 @@ def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):
         60,
     )
     mixed = decide(engine, turned(np.arange(60) % 3))
-    assert (mixed.verdict, mixed.matches, mixed.beside) == (Verdict.NO_MATCH, (), ())
+    assert (mixed.verdict, mixed.matches, mixed.other_hits) == (Verdict.NO_MATCH, (), ())
 
 
 # Ways in which frames agree with the film, the one that is told before all others first.
@@ -255,11 +258,11 @@ def test_the_way_in_which_a_video_agrees_best_is_told(put, better):
     told = []
     for ways in ((first, second), (second, first), (first,)):
         result = decide(engine, [one for way in ways for one in way])
-        told.append([m for m in (*result.matches, *result.beside) if m.kind == "vpdq"])
+        told.append([m for m in (*result.matches, *result.other_hits) if m.kind == "vpdq"])
         assert result.verdict is Verdict.MATCH
 
     assert told[0] == told[1] == told[2]
-    assert [(m.entry, m.region, m.said, m.opinions) for m in told[0]] == [
+    assert [(m.entry, m.region, m.source_state, m.opinions) for m in told[0]] == [
         ("film", "full", None, ())
     ]
 
@@ -285,7 +288,7 @@ def test_states_hold_for_videos_too(put):
 
     result = Screener(one).match([vpdq(FILM)])
     assert [(m.entry, m.state) for m in result.matches] == [("b", "disputed")]
-    assert [(m.entry, m.state) for m in result.beside] == [("a", "seed"), ("c", "known_good")]
+    assert [(m.entry, m.state) for m in result.other_hits] == [("a", "seed"), ("c", "known_good")]
     assert Screener(one).match([vpdq(OTHER)]).verdict is Verdict.NO_MATCH
 
 
@@ -333,7 +336,7 @@ def test_frames_below_a_raised_floor_are_not_of_the_share_that_is_to_be_found(pu
 
     lone = put(("lone", clip(FILM.codes[9:11], quality=np.array([100, 60]))))
     strict = Screener(lone, policy=Policy(floor={"vpdq": 61}))
-    (told,) = strict.match([vpdq(clip(np.concatenate((around, FILM.codes[9:10]))))]).beside
+    (told,) = strict.match([vpdq(clip(np.concatenate((around, FILM.codes[9:10]))))]).other_hits
     assert (told.entry, str(told.video.rule)) == ("lone", "alike")
 
 
@@ -343,11 +346,11 @@ def test_a_picture_of_a_listed_video_stands_beside_and_clears_nothing(put):
 
     seen = decide(engine, upright(FILM.only(slice(7, 8))), type="image/jpeg")
     assert (seen.verdict, seen.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
-    assert [(m.entry, str(m.video.rule), m.video.listed_span) for m in seen.beside] == [
+    assert [(m.entry, str(m.video.rule), m.video.listed_span) for m in seen.other_hits] == [
         ("film", "alike", (7.0, 7.0))
     ]
     other = decide(engine, upright(OTHER.only(slice(7, 8))), type="image/jpeg")
-    assert (other.verdict, other.reason, other.beside) == (seen.verdict, seen.reason, ())
+    assert (other.verdict, other.reason, other.other_hits) == (seen.verdict, seen.reason, ())
 
 
 def test_what_a_list_of_videos_clears(put):
@@ -377,7 +380,7 @@ def test_a_list_of_pictures_and_videos_clears_a_still_by_its_pictures(put):
     engine = Screener(put(("film", FILM), ("still", None, "", OTHER.codes[0].tobytes().hex())))
 
     result = decide(engine, upright(FILM.only(slice(7, 8))), type="image/jpeg")
-    assert (result.verdict, len(result.beside)) == (Verdict.NO_MATCH, 1)
+    assert (result.verdict, len(result.other_hits)) == (Verdict.NO_MATCH, 1)
     assert decide(engine, upright(OTHER)).matches[0].entry == "still"
 
 
@@ -571,7 +574,7 @@ def test_however_little_is_held_at_once_the_same_is_found(put, monkeypatch):
 
     def told():
         results = Screener(one).match_many(items)
-        return [(m, m.video) for each in results for m in (*each.matches, *each.beside)]
+        return [(m, m.video) for each in results for m in (*each.matches, *each.other_hits)]
 
     at_once = told()
     entries = [match.entry for match, _ in at_once]

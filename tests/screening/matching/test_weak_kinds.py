@@ -40,8 +40,8 @@ def texts(picture, *kinds):
 def told(result):
     """The kinds by which an input matched, and those of the uncorroborated hits beside them."""
     Draft202012Validator(SCHEMA).validate(json.loads(result.to_json()))
-    assert all(hit.uncorroborated for hit in result.beside)
-    return {hit.kind for hit in result.matches}, {hit.kind for hit in result.beside}
+    assert all(hit.uncorroborated for hit in result.other_hits)
+    return {hit.kind for hit in result.matches}, {hit.kind for hit in result.other_hits}
 
 
 def test_the_kinds_that_cannot_bear_a_list_of_a_million_are_weak():
@@ -58,7 +58,7 @@ def test_a_hit_of_a_weak_kind_makes_no_match(make_list, scene, kind):
     result = engine.screen(png(scene(1)))
 
     assert (result.verdict, told(result)) == (Verdict.NO_MATCH, (set(), {kind}))
-    assert result.to_dict()["beside"][0]["uncorroborated"] is True
+    assert result.to_dict()["other_hits"][0]["uncorroborated"] is True
     (match,) = engine.screen(png(scene(2))).matches
     assert (match.entry, match.uncorroborated) == ("other", False)
     assert "uncorroborated" not in match.to_dict()
@@ -163,7 +163,7 @@ def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, o
         found.add([hit], one)
 
     assert ("ahash" in {hit.kind for hit in found.told().matches}) is corroborated
-    assert [hit.kind for hit in found.told().beside] == ["ahash"] * (not corroborated)
+    assert [hit.kind for hit in found.told().other_hits] == ["ahash"] * (not corroborated)
 
 
 @pytest.mark.parametrize(("rule", "corroborated"), [(Rule.WHOLE, True), (Rule.ALIKE, False)])
@@ -195,7 +195,7 @@ def test_a_seed_by_a_weak_kind_says_so_too(make_list, scene):
     """Its state and its kind each keep it from making a match."""
     rows = [{"id": "one", **texts(scene(1), "pdq"), "status": "known_good"}]
     rows += [{"id": "two", **texts(scene(1), "ahash"), "status": "seed"}]
-    hits = Screener(make_list(rows)).screen(png(scene(1))).beside
+    hits = Screener(make_list(rows)).screen(png(scene(1))).other_hits
 
     assert {(hit.entry, hit.uncorroborated) for hit in hits} == {("one", False), ("two", True)}
 

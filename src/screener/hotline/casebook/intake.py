@@ -59,7 +59,7 @@ def reach(screener: Screener, report: Report) -> Reached:
     entries: Counter[str] = Counter()
     nearest: dict[tuple[str, str, str, str], KnownMatch] = {}
     for result in screener.decide([Hashed(Name(), _queries(item)) for item in report.items]):
-        found = [one for one in (*result.matches, *result.beside) if one.identifies]
+        found = [one for one in (*result.matches, *result.other_hits) if one.identifies]
         entries.update({one.entry for one in found if one.list == own})
         for one in found:
             if one.list == own and one.source == REPORTED:

@@ -208,7 +208,9 @@ class _Seen:
 
     def add(self, result: Result) -> None:
         """Count a picture."""
-        hits = [one for one in (*result.matches, *result.beside) if one.state != State.KNOWN_GOOD]
+        hits = [
+            one for one in (*result.matches, *result.other_hits) if one.state != State.KNOWN_GOOD
+        ]
         if any(KINDS[one.kind].digest for one in hits):
             self.listed += 1
             return

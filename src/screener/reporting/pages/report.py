@@ -46,7 +46,7 @@ def page_of(found: Summary, name: str, *, written: datetime | None = None) -> st
     sections = [
         _numbers(found),
         _section("Matches", _matches(found)),
-        _section("Hits beside", _beside(found)),
+        _section("Other hits", _other_hits(found)),
         _section("Not screened", _unscreened(found)),
         _section("Matches by the day of the file", _days(found)),
         *(
@@ -191,16 +191,18 @@ def _matches(found: Summary) -> str:
     return f"<p>{said}</p>{table}{_more(found.states.total() - len(found.matches))}"
 
 
-def _beside(found: Summary) -> str:
-    if not found.beside:
+def _other_hits(found: Summary) -> str:
+    if not found.other_hits:
         return ""
     said = (
         "Hits that neither make nor cancel a match: on seeds and known-good records, and on listed"
-        f" videos of which only single pictures were seen: {_states(found.states_beside)}."
+        f" videos of which only single pictures were seen: {_states(found.other_states)}."
     )
-    rows = "".join(f"<tr>{_hit(one)}<td>{text(one.of.verdict)}</td></tr>" for one in found.beside)
+    rows = "".join(
+        f"<tr>{_hit(one)}<td>{text(one.of.verdict)}</td></tr>" for one in found.other_hits
+    )
     table = _table((*_HEADS, "verdict"), rows, kind="hits")
-    return f"<p>{said}</p>{table}{_more(found.states_beside.total() - len(found.beside))}"
+    return f"<p>{said}</p>{table}{_more(found.other_states.total() - len(found.other_hits))}"
 
 
 def _states(states: Counter[str]) -> str:

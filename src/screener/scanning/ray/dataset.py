@@ -54,7 +54,7 @@ def screen(
 
     - `input`, `verdict`, `reason`, `bytes`, `media_type`, `seconds`, as in a result line
     - `list`, `source`, `entry`, `kind`, `distance` of the nearest match, null where there is none
-    - `matches` and `beside`: how many of each
+    - `matches` and `other_hits`: how many of each
     - `result`: the line itself, JSON
 
     Each worker is an actor that maps the lists, which every node needs at the same path, in the

@@ -33,7 +33,7 @@ class Told(NamedTuple):
     """
 
     matches: tuple[Match, ...] = ()
-    beside: tuple[Match, ...] = ()
+    other_hits: tuple[Match, ...] = ()
     timeline: tuple[Appearance, ...] = ()
 
 
@@ -110,10 +110,10 @@ class Found:
                     seen[key, clip] |= moments
         _corroborate(nearest, seen)
         matches: list[Match] = []
-        beside: list[Match] = []
+        other_hits: list[Match] = []
         for match in sorted(nearest.values(), key=_nearness):
-            (matches if match.makes_match else beside).append(match)
-        return Told(tuple(matches), tuple(beside), self._timeline(nearest, seen))
+            (matches if match.makes_match else other_hits).append(match)
+        return Told(tuple(matches), tuple(other_hits), self._timeline(nearest, seen))
 
     def _timeline(
         self,

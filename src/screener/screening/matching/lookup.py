@@ -215,7 +215,7 @@ class Hits:
             part_kind=located.part_kind,
             time=located.time,
             category=record.categories,
-            said=None if record.said is None else str(record.said),
+            source_state=None if record.said is None else str(record.said),
             opinions=record.opinions,
             # Found clears it, once the hits of all kinds are known.
             uncorroborated=self.reach.weak(self.kind),

@@ -272,7 +272,7 @@ def _match(
         part_kind="appended" if clip.hidden else "frame",
         time=agreement.input_span[0],
         category=record.categories,
-        said=None if record.said is None else str(record.said),
+        source_state=None if record.said is None else str(record.said),
         opinions=record.opinions,
         video=agreement,
     )
