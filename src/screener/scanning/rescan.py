@@ -144,5 +144,5 @@ def _to_decide(
             numbers, codes = cache.codes(kind, first, end)
             if len(codes):
                 for one in asked + others:
-                    found.append(numbers[screener.reached(one, codes, threads=threads)])
+                    found.append(numbers[screener.has_hit(one, codes, threads=threads)])
     return [int(number) for number in np.unique(np.concatenate(found))]

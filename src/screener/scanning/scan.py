@@ -232,7 +232,7 @@ class _Scan:
         named = [_named(one, item, seconds) for item, one, seconds in hashed]
         self._keep([one for (item, *_), one in zip(hashed, named, strict=True) if not item.own])
         begin = time.perf_counter()
-        results = list(self._screener.settle(named))
+        results = list(self._screener.decide_if_sure(named))
         self._tell("lookup_seconds", time.perf_counter() - begin)
         self._tell("lookup_inputs", len(named))
         for (item, _, seconds), result in zip(hashed, results, strict=True):

@@ -214,7 +214,7 @@ class Screener:
         ]
         return [
             next(self.decide([_hashed(surely, item, name)])) if result is None else result
-            for item, name, result in zip(given, names, self.settle(hashed), strict=True)
+            for item, name, result in zip(given, names, self.decide_if_sure(hashed), strict=True)
         ]
 
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
@@ -272,9 +272,9 @@ class Screener:
 
         RuntimeError where one was made by sketches that do not do.
         """
-        return map(_surely, self.settle(items))
+        return map(_surely, self.decide_if_sure(items))
 
-    def reached(
+    def has_hit(
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
     ) -> NDArray[np.bool_]:
         """Which codes of a kind have a listed one within reach: no other can have a match."""
@@ -318,7 +318,7 @@ class Screener:
             return self
         return Screener(lists, policy=self.policy)
 
-    def settle(self, items: Sequence[Hashed]) -> Iterator[Result | None]:
+    def decide_if_sure(self, items: Sequence[Hashed]) -> Iterator[Result | None]:
         """As `decide`, of hashes with bits in doubt too: None for an item whose bits in doubt say
         whether a record matches, or how near it is. It has to be hashed surely.
 

@@ -222,7 +222,7 @@ def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_lis
         taken += 1
         if isinstance(answer.outcome, Hashed | Opened):
             hashed = getattr(answer.outcome, "hashed", answer.outcome)
-            for result in engine.settle([replace(hashed, seconds=answer.seconds)]):
+            for result in engine.decide_if_sure([replace(hashed, seconds=answer.seconds)]):
                 if result is not None:
                     json.dumps(result.to_dict()).encode("utf-8", "surrogatepass")
         if isinstance(answer.outcome, Opened):

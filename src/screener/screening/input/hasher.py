@@ -96,9 +96,9 @@ class HashMode(Enum):
     may or may not match; or without decoding it, which did harm before.
     """
 
-    NORMAL = "usual"
-    EXACT = "surely"
-    DIGESTS_ONLY = "digests"
+    NORMAL = "normal"
+    EXACT = "exact"
+    DIGESTS_ONLY = "digests_only"
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _member(name: Any, size: Any, trouble: Any) -> Member:
 class Hasher:
     """Reads, decodes and hashes inputs; it is sent to a worker process once.
 
-    Where it sketches, `Screener.settle` has to say whether that does.
+    Where it sketches, `Screener.decide_if_sure` has to say whether that does.
     """
 
     tells: ClassVar = (Opened,)
@@ -150,7 +150,7 @@ class Hasher:
             item, policy=self.policy, kinds=self.kinds, sketch=self.sketches, digests=digests
         )
 
-    def surely(self) -> Hasher:
+    def exact(self) -> Hasher:
         """This Hasher, without bits in doubt."""
         return replace(self, sketches=False) if self.sketches else self
 
@@ -188,7 +188,7 @@ class Visit:
     def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed | Opened:
         """Hash a target, or open it where it is an archive and there is a budget for that."""
         digests_only = way is HashMode.DIGESTS_ONLY
-        hasher = self.hasher.surely() if way is HashMode.EXACT else self.hasher
+        hasher = self.hasher.exact() if way is HashMode.EXACT else self.hasher
         if self._read is not None and self._read[0] != target:
             self._read = None
         if not target.inner and digests_only:
@@ -202,7 +202,7 @@ class Visit:
             return Hashed(Name(), trouble=error)
         if not holder.direct or len(target.inner) > 1:
             # To look at it again, all that is before it would have to be unpacked again.
-            hasher = hasher.surely()
+            hasher = hasher.exact()
         if digests_only:
             return hasher.digest(data)
         if damage is not None:
