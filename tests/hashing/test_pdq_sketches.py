@@ -13,8 +13,8 @@ from screener.hashing.hash import KINDS
 from screener.media import opening
 from screener.media.files.picture import Frame, Media, Picture
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed, hash_item
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput, hash_item
+from screener.screening.input.located_hash import LocatedHash
 
 
 def flipped(value, bits, rng):
@@ -143,7 +143,7 @@ def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list, beside)
 
     def item(away, doubt):
         hash = Hash(KINDS["pdq"], bytes.fromhex(flipped(listed, away, rng)), quality=100)
-        return Hashed(Name(), (Located(hash, detail=100, doubt=doubt, least=100),))
+        return HashedInput(Name(), (LocatedHash(hash, detail=100, doubt=doubt, least=100),))
 
     def verdicts(*items):
         return [one and one.verdict for one in engine.decide_if_sure(items)]
@@ -166,8 +166,8 @@ def test_a_sketch_is_not_settled_for_the_list_that_hangs_on_it(make_list):
     pictures = make_list([{"id": "one", "pdq": "01" * 32}], name="pictures")
     others = make_list([{"id": "one", "phash": "01" * 8}], name="others")
     made = [Hash(KINDS[kind], b"\x73" * KINDS[kind].size, 100) for kind in ("pdq", "phash")]
-    sketch = Located(made[0], detail=100, doubt=1, least=0)
-    item = Hashed(Name(), (sketch, Located(made[1], detail=100)))
+    sketch = LocatedHash(made[0], detail=100, doubt=1, least=0)
+    item = HashedInput(Name(), (sketch, LocatedHash(made[1], detail=100)))
 
     for lists in ([pictures, others], [others, pictures], [pictures]):
         assert list(Screener(lists).decide_if_sure([item])) == [None]

@@ -24,7 +24,7 @@ from screener.scanning.inputs.expand import find, places
 from screener.scanning.inputs.folder import Place
 from screener.scanning.scan import results_of, told_by
 from screener.scanning.workers import pool as workers
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
 
 
@@ -510,7 +510,7 @@ def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens
     item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
     result.of_archive = lambda members, in_trouble: result
     if opens:
-        item.own = Hashed(Name("zip"), archive=True)
+        item.own = HashedInput(Name("zip"), archive=True)
 
     waiting.settle(item, result)
 

@@ -31,8 +31,8 @@ from screener.hashing.hash import KINDS
 from screener.media.files.limits import Limits
 from screener.media.source import Name
 from screener.screening.input import frame_hashes
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 
 PHOTODNA = ",".join(["7"] * 144)
 
@@ -139,9 +139,9 @@ def test_mirrored_and_turned_pictures_match(make_list, scene, orientation):
 def test_among_equal_distances_the_first_orientation_is_told(engine, scene):
     """The upright one, which comes first: a picture that is its own mirror image is not turned."""
     value = Hash.parse("pdq", pdq_text(scene(1)), quality=100)
-    places = [Located(value, orientation) for orientation in pdq.ORIENTATIONS]
+    places = [LocatedHash(value, orientation) for orientation in pdq.ORIENTATIONS]
 
-    (result,) = engine.decide([Hashed(Name(), tuple(places))])
+    (result,) = engine.decide([HashedInput(Name(), tuple(places))])
 
     assert [m.orientation for m in result.matches] == ["upright"]
 

@@ -20,9 +20,9 @@ from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.reporting.output import claim_jsonl
 from screener.scanning.inputs.expand import find
 from screener.screening.input import vpdq
-from screener.screening.input.hash_item import Hashed, hash_item
-from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
-from screener.screening.matching.criteria import Reach
+from screener.screening.input.hash_item import HashedInput, hash_item
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
 
@@ -111,7 +111,7 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     return 3 if failed else 0
 
 
-def _hashed(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hashed, Hash | None]:
+def _hashed(path: str, kinds: Sequence[HashKind], every: float) -> tuple[HashedInput, Hash | None]:
     """What there is of a file's kinds, and its vPDQ apart, if that is one of them and it has one.
     What kept it from being made is the trouble of the file, unless that is no video and other kinds
     were asked for.
@@ -126,22 +126,22 @@ def _hashed(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hashed,
     return hashed, made
 
 
-def _is_told(one: Located | OrientedHashes) -> bool:
+def _is_told(one: LocatedHash | OrientedHashes) -> bool:
     """Whether it has lines: what is hidden in a file has none."""
     return one.part_kind == "frame"
 
 
-def _is_as_it_stands(one: Located) -> bool:
+def _is_as_it_stands(one: LocatedHash) -> bool:
     """Whether a list is to have it: of the ways to look at a picture a list needs one."""
     return one.orientation == "upright" and one.region != "enlarged"
 
 
-def _shows_too_little(item: Hashed) -> bool:
+def _shows_too_little(item: HashedInput) -> bool:
     """Whether there are hashes of a kind, and too few pictures, one or a share of a video's frames,
     of which a scan would compare all: scores are no part of a line, and those of other orientations
     may have none.
     """
-    reach = Reach(Policy())
+    reach = Criteria(Policy())
     seen: dict[str, set[tuple[int, float]]] = {}
     for one in groups_of(item.hashes):
         if isinstance(one, OrientedHashes) and _is_told(one) and one.region != "enlarged":

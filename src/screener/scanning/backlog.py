@@ -15,7 +15,7 @@ from screener.scanning.inputs.folder import Place
 from screener.scanning.inputs.listed_names import A_WHILE_S, Awaited
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorker
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 from screener.screening.result import Members, Result
 
@@ -74,7 +74,7 @@ class Item:
     # whether only the worker that opened it reads them, how many results below it have each
     # verdict, and whether any of these is new in this scan.
     name: Name | None = None
-    own: Hashed | None = None
+    own: HashedInput | None = None
     members: deque[_Member] = field(default_factory=deque)
     untold: int = 0
     bound: bool = False
@@ -241,7 +241,7 @@ class Backlog:
             holder.renewed |= item.renewed or (item.result is not None and not item.has_line)
         return item
 
-    def _sum_up(self, archive: Item, own: Hashed) -> None:
+    def _sum_up(self, archive: Item, own: HashedInput) -> None:
         """Add to the result of an archive what its members came to.
 
         An archive that has a line gets a second one if members were screened anew, unless summaries

@@ -13,7 +13,7 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
 from screener.scanning.cache.hash_cache import HashCache, check_open
 from screener.scanning.cache.rows import EVERY, made_by, serves
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 from screener.screening.result import Result, Verdict
 from screener.screening.screener import Screener, check_screener
@@ -97,14 +97,14 @@ def _settings(screener: Screener, cache: HashCache) -> set[str]:
     return {made for made in cache.makings() if serves(made, wanted)}
 
 
-def _decided(screener: Screener, items: list[Hashed]) -> Iterator[Result]:
+def _decided(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
     if not any(kind.perceptual for kind in screener.kinds):
         # A scan would decode nothing, and find nothing wrong there.
         items = [replace(one, trouble=None) if _is_whole(one) else one for one in items]
     return screener.decide(items)
 
 
-def _is_whole(item: Hashed) -> bool:
+def _is_whole(item: HashedInput) -> bool:
     """Whether the digests of an input are surely of all of it, though it could not be decoded: not
     those of a member that may be cut short, or of an archive of which not all could be listed.
     """
@@ -114,7 +114,7 @@ def _is_whole(item: Hashed) -> bool:
     return trouble.reason in (_OF_MEMBERS if item.name.archives else _OF_FILES)
 
 
-def _is_spoken_for(item: Hashed) -> bool:
+def _is_spoken_for(item: HashedInput) -> bool:
     """Whether an archive has no line where it reaches no record, since its members have theirs."""
     return item.archive and item.trouble is None
 

@@ -20,12 +20,12 @@ from screener.lists.hashlist import HashList
 from screener.media import source
 from screener.media.image import pixels
 from screener.media.source import Item, Name, called
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.matching import video_search
 from screener.screening.matching.bare_hashes import BareHashes
 from screener.screening.matching.coverage import Coverage
-from screener.screening.matching.criteria import Reach
+from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hits import Found, Told
 from screener.screening.matching.lookup import look_up, queries_of
 from screener.screening.policy import Policy, check_policy
@@ -259,14 +259,14 @@ class Screener:
             elif found is False:
                 yield next(decided)
             else:
-                yield self._result(Hashed(name, found.hashes), found.told(), no_match)
+                yield self._result(HashedInput(name, found.hashes), found.told(), no_match)
 
     @property
     def hasher(self) -> Hasher:
         """What makes the hashes that this Screener looks up; it knows no list."""
         return Hasher(self._hashing, self._wanted)
 
-    def decide(self, items: Sequence[Hashed]) -> Iterator[Result]:
+    def decide(self, items: Sequence[HashedInput]) -> Iterator[Result]:
         """Look up what a `hasher` made of several inputs at once; results in the same order, each
         made when it is asked for: of a hash that very many records hold, one Result is large.
 
@@ -278,7 +278,7 @@ class Screener:
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
     ) -> NDArray[np.bool_]:
         """Which codes of a kind have a listed one within reach: no other can have a match."""
-        found, reach = np.zeros(len(codes), np.bool_), Reach(self.policy)
+        found, reach = np.zeros(len(codes), np.bool_), Criteria(self.policy)
         for one in self.lists:
             if kind.name not in one.kinds:
                 continue
@@ -297,7 +297,7 @@ class Screener:
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """The Result of an item that something outside the Screener kept from being screened."""
-        item = Hashed(name, trouble=MediaError(str(reason), detail))
+        item = HashedInput(name, trouble=MediaError(str(reason), detail))
         return self._result(item, Told(), self._no_match())
 
     def warm(self) -> None:
@@ -318,7 +318,7 @@ class Screener:
             return self
         return Screener(lists, policy=self.policy)
 
-    def decide_if_sure(self, items: Sequence[Hashed]) -> Iterator[Result | None]:
+    def decide_if_sure(self, items: Sequence[HashedInput]) -> Iterator[Result | None]:
         """As `decide`, of hashes with bits in doubt too: None for an item whose bits in doubt say
         whether a record matches, or how near it is. It has to be hashed surely.
 
@@ -371,7 +371,7 @@ class Screener:
         )
         return known
 
-    def _result(self, item: Hashed, told: Told, no_match: Result) -> Result:
+    def _result(self, item: HashedInput, told: Told, no_match: Result) -> Result:
         verdict, reason, detail = self._coverage.verdict(item, told.matches)
         return _of(
             item.name,
@@ -391,14 +391,14 @@ class Screener:
         )
 
 
-def _hashed(hasher: Hasher, item: Item, name: Name) -> Hashed:
+def _hashed(hasher: Hasher, item: Item, name: Name) -> HashedInput:
     """Return what the hasher makes of an item, under a name if that has a text. If it is nothing to
     screen, it is `unreadable`.
     """
     try:
         source.check(item)
     except (TypeError, HashError) as error:
-        made = Hashed(Name(), trouble=MediaError("unreadable", str(error)))
+        made = HashedInput(Name(), trouble=MediaError("unreadable", str(error)))
     else:
         made = hasher.hash(item)
     if name.text is None:
@@ -406,9 +406,9 @@ def _hashed(hasher: Hasher, item: Item, name: Name) -> Hashed:
     return replace(made, name=replace(made.name, text=name.text, raw=name.raw))
 
 
-def _located(name: Name, hashes: tuple[Hash, ...]) -> Hashed:
+def _located(name: Name, hashes: tuple[Hash, ...]) -> HashedInput:
     """Return hashes that were made elsewhere as those of an input."""
-    return Hashed(name, tuple(part for one in hashes for part in video_search.located(one)))
+    return HashedInput(name, tuple(part for one in hashes for part in video_search.located(one)))
 
 
 def _of(name: Name, result: Result, **changed: Any) -> Result:

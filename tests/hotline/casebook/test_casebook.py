@@ -20,7 +20,7 @@ from screener.hotline.desk import Desk
 from screener.hotline.model.report import Item, Withdrawal
 from screener.hotline.reports.sealed import Secret
 from screener.lists.store import repeated_values
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 
 PICTURE = IMAGES / "alley.jpg"
 OTHER = IMAGES / "bridge.jpg"
@@ -518,13 +518,13 @@ def test_no_flood_of_reports_ends_a_match(desk, items, monkeypatch, tmp_path):
 def clip_of(codes):
     """The item of a clip with these frames, a second apart."""
     frames = [
-        Located(
+        LocatedHash(
             Hash(KINDS["pdq"], code.tobytes(), 100), "upright", part=n, time=float(n), detail=99
         )
         for n, code in enumerate(codes)
     ]
     value = Hash(KINDS["vpdq"], clips.value_of(clips.clip(codes)))
-    return Item("video/mp4", True, (*frames, Located(value)))
+    return Item("video/mp4", True, (*frames, LocatedHash(value)))
 
 
 def test_clips_gather_as_clips_do_not_by_a_single_frame(desk):
@@ -557,7 +557,7 @@ def test_a_video_of_hours_is_listed_by_fewer_frames_and_not_without_any(desk, mo
     """
     frames = [VideoFrame(-1, float(n), 90, bytes(32)) for n in range(9_000)]
     hashes = (Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash.parse("md5", "ab" * 16))
-    item = Item("video/mp4", True, tuple(map(Located, hashes)))
+    item = Item("video/mp4", True, tuple(map(LocatedHash, hashes)))
     (taken,) = take(desk, report_of(item))
 
     illegal(desk, taken.case, monkeypatch, item)
@@ -572,7 +572,7 @@ def test_a_video_of_hours_is_listed_by_fewer_frames_and_not_without_any(desk, mo
 def test_a_video_of_which_few_frames_take_most_room_is_listed_by_as_many_as_fit(desk):
     """Every second is at a time that nobody can have meant, of hundreds of digits."""
     frames = [VideoFrame(-1, 0.0 if n % 2 else 1e308, 90, bytes(32)) for n in range(7_000)]
-    item = Item("video/mp4", True, (Located(Hash(KINDS["vpdq"], pack_vpdq(frames))),))
+    item = Item("video/mp4", True, (LocatedHash(Hash(KINDS["vpdq"], pack_vpdq(frames))),))
     (taken,) = take(desk, report_of(item))
 
     assert desk.behind.unlisted == []
@@ -584,7 +584,7 @@ def test_a_value_that_the_list_has_no_place_for_is_told(tmp_path, items, monkeyp
     """A record without it is behind, though all else of it is listed; until there is a place."""
     frames = [VideoFrame(-1, float(n), 90, bytes(32)) for n in range(9_000)]
     hashes = (Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash.parse("md5", "ab" * 16))
-    item = Item("video/mp4", True, tuple(map(Located, hashes)))
+    item = Item("video/mp4", True, tuple(map(LocatedHash, hashes)))
     desk = make_desk(tmp_path / "hotline")
     with monkeypatch.context() as patched:
         patched.setattr(own_list, "_fitting", lambda one: one)

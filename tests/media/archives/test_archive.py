@@ -31,8 +31,8 @@ from screener.scanning.inputs.expand import places
 from screener.scanning.scan import results_of, told_by
 from screener.scanning.workers.messages import Answer
 from screener.screening.input import hasher
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Opened
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import OpenedArchive
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 FREE = Budget(members=1000, bytes=1 << 40)
@@ -757,7 +757,7 @@ def test_a_size_that_no_file_has_costs_its_member_alone(size):
     """Those before it are listed, and a scan is told so."""
     for data in huge(size):
         told = Archive(io.BytesIO(data)).list(Limits(), FREE)
-        sent = Opened(Hashed(Name("x")), told, direct=True)
+        sent = OpenedArchive(HashedInput(Name("x")), told, direct=True)
         listing = Answer.unpacked(Answer(1, sent, 0.5, 0.6).packed()).outcome.listing
 
         assert [one.name for one in listing.members] == [b"a", b"b"]

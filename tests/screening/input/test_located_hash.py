@@ -14,10 +14,10 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import (
     Hashes,
-    Located,
+    LocatedHash,
     OrientedHashes,
     groups_of,
     packed,
@@ -52,7 +52,7 @@ def lifted(group, floor):
 def one_by_one(group):
     """The same as objects, column by column."""
     return tuple(
-        Located(
+        LocatedHash(
             Hash(PDQ, group.values[32 * k : 32 * k + 32], group.qualities[k], pixels.VERSION),
             ORIENTATIONS[k],
             group.region,
@@ -72,10 +72,10 @@ def one_by_one(group):
 def test_columns_are_the_hashes_one_by_one():
     """In their order, between those that are none; as a sequence, and after a journey."""
     rng = random.Random(1)
-    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
     second = second._replace(region="enlarged", part_kind="thumbnail")
-    alone = Located(
+    alone = LocatedHash(
         Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
         90, (3.5,), 1, 2, 80,
     )  # fmt: skip
@@ -113,7 +113,7 @@ def test_columns_that_do_not_fit_are_refused(column, content):
     wrong = turned(random.Random(2))._replace(**{column: content})
     with pytest.raises((ValueError, TypeError)):
         unpacked(packed((wrong,)))
-    alone = Located(Hash(PDQ, bytes(32)))
+    alone = LocatedHash(Hash(PDQ, bytes(32)))
     others = [
         packed((alone._replace(**told),))[0]
         for told in (
@@ -151,9 +151,12 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
     """Every usable hash of every item is in the batch of its bits in doubt, once, in order."""
     rng = random.Random(4)
     queries = Queries(PDQ)
-    wanted: dict[int, list[tuple[int, Located]]] = {}
+    wanted: dict[int, list[tuple[int, LocatedHash]]] = {}
     for item in range(30):
-        group, alone = turned(rng, part=item), Located(Hash(PDQ, rng.randbytes(32)), doubt=item % 3)
+        group, alone = (
+            turned(rng, part=item),
+            LocatedHash(Hash(PDQ, rng.randbytes(32)), doubt=item % 3),
+        )
         chosen = group.usable(rng.choice([0, 30, 60]))
         for k, one in enumerate(one_by_one(group)):
             if chosen is None or chosen[k]:
@@ -181,14 +184,14 @@ def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, 
     """
     rng = random.Random(6)
     policy = Policy(floor={"pdq": floor}, digests_only=digests_only)
-    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
-    video = Located(Hash(KINDS["vpdq"], value_of(clip(scenes(2, seed=1)))))
+    digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
+    video = LocatedHash(Hash(KINDS["vpdq"], value_of(clip(scenes(2, seed=1)))))
     items = [(digest, turned(rng), turned(rng)), (), (turned(rng), digest), (video,)]
 
     def asked(of):
         """The hashes that are searched by kind, with their items."""
         found = {}
-        for queries in queries_of([Hashed(Name(), Hashes(one)) for one in of], policy):
+        for queries in queries_of([HashedInput(Name(), Hashes(one)) for one in of], policy):
             numbers = np.concatenate([batch.numbers for batch in queries.batches])
             found[queries.kind.name] = [queries.of(number) for number in sorted(numbers.tolist())]
         return found
@@ -214,12 +217,12 @@ def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, 
 def test_an_input_travels_as_it_is():
     """With its name, its hashes, what it is and its trouble; also hashes that are no columns."""
     rng = random.Random(5)
-    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
     media = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
     for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
         for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
-            sent = Hashed(name, hashes, facts, trouble, 0.25, archive=facts is None)
+            sent = HashedInput(name, hashes, facts, trouble, 0.25, archive=facts is None)
             found = pickle.loads(pickle.dumps(sent))
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
@@ -239,7 +242,7 @@ def test_an_input_travels_as_it_is():
 )  # fmt: skip
 def test_an_input_that_is_none_is_refused(wrong):
     """As columns are that do not fit: deciding it, or writing its line, would end the scan."""
-    sent = replace(Hashed(Name("a")), **wrong)
+    sent = replace(HashedInput(Name("a")), **wrong)
 
     with pytest.raises((ValueError, TypeError, AttributeError)):
         pickle.loads(pickle.dumps(sent))

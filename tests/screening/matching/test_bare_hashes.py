@@ -10,7 +10,7 @@ from screener import Hash, HashList, Policy, Screener
 from screener.hashing.hash import KINDS
 from screener.hashing.vpdq_value import vpdq_frames
 from screener.media.source import called
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 
 LISTED = {
@@ -121,7 +121,9 @@ def test_bare_hashes_get_the_results_of_screening(listed, name, which):
     expected = list(
         engine.decide(
             [
-                Hashed(called(name), tuple(p for one in each for p in video_search.located(one)))
+                HashedInput(
+                    called(name), tuple(p for one in each for p in video_search.located(one))
+                )
                 for name, each in zip(names, items, strict=True)
             ]
         )

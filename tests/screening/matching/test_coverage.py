@@ -8,8 +8,8 @@ from screener import Hash, HashCache, Policy, Screener, rescan
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
 from screener.media.video.sampling.rules import Sampling
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Hashes, Located, OrientedHashes
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import Hashes, LocatedHash, OrientedHashes
 from screener.screening.result import MediaFacts
 
 LISTED, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
@@ -20,7 +20,7 @@ VIDEO, ANIMATED = "video/mp4", "image/gif"
 def frame(time, *, kind="pdq", quality=100, **where):
     """A hash of a frame at a time, far from what is listed."""
     value = bytes.fromhex(OTHER)[: KINDS[kind].size]
-    return Located(Hash(KINDS[kind], value, quality), time=time, detail=100, **where)
+    return LocatedHash(Hash(KINDS[kind], value, quality), time=time, detail=100, **where)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def frame(time, *, kind="pdq", quality=100, **where):
 def test_a_video_is_cleared_by_a_share_of_its_frames(make_list, frames, type, samples, reason):
     """A fifth of those that were looked at here, and one at the least."""
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]), policy=USABLE)
-    item = Hashed(Name(), frames, MediaFacts(type, 4, 3, 99, 9.0, samples))
+    item = HashedInput(Name(), frames, MediaFacts(type, 4, 3, 99, 9.0, samples))
 
     (result,) = engine.decide([item])
 
@@ -66,7 +66,7 @@ def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
     pictures = make_list([{"id": "one", "pdq": LISTED}], name="pictures")
     others = make_list([{"id": "one", "phash": LISTED[:16]}], name="others")
     known = make_list([{"id": "one", "phash": LISTED[:16], "status": "known_good"}], name="known")
-    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+    item = HashedInput(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
 
     def verdict(*lists):
         return next(Screener(lists).decide([item])).verdict
@@ -100,7 +100,7 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
         region="trimmed",
     )  # fmt: skip
     blank = group._replace(details=bytes(8), leasts=bytes(8))
-    item = Hashed(Name("a"), Hashes([group, blank]), MediaFacts(*media))
+    item = HashedInput(Name("a"), Hashes([group, blank]), MediaFacts(*media))
     assert item.video == is_video
 
     (result,) = engine.decide([item])
@@ -138,7 +138,7 @@ def test_of_hashes_made_elsewhere_one_is_enough(make_list):
 def test_why_a_list_clears_nothing_is_told_as_it_is(make_list, rows, policy, by):
     """One of seeds alone has the kinds of the input, and can match it by none of them."""
     engine = Screener(make_list(rows, name="known"), policy=policy)
-    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+    item = HashedInput(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
 
     (result,) = engine.decide([item])
 

@@ -7,15 +7,15 @@ import pytest
 
 from screener import Hash, Match
 from screener.hashing.hash import KINDS
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching.hits import Found
 
-MD5 = Located(Hash(KINDS["md5"], bytes(16)))
+MD5 = LocatedHash(Hash(KINDS["md5"], bytes(16)))
 
 
 def shown(time, *, part=0, **where):
     """A hash of a frame at a time."""
-    return Located(Hash(KINDS["pdq"], bytes(32)), part=part, time=time, **where)
+    return LocatedHash(Hash(KINDS["pdq"], bytes(32)), part=part, time=time, **where)
 
 
 def hidden(time, track=1):
@@ -73,7 +73,7 @@ def test_a_record_is_seen_in_runs_of_frames_that_follow_each_other(hashes, seen,
 def test_what_is_seen_by_several_kinds_is_told_in_one_order():
     """Whichever kind was looked up first, which hangs on what else was in the batch."""
     frames = [
-        Located(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=int(time), time=time)
+        LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=int(time), time=time)
         for time in (0.0, 1.0)
         for kind in ("phash", "dhash", "pdq")
     ]
@@ -132,7 +132,7 @@ def test_of_equally_near_matches_the_kind_that_says_most_is_told_first():
     where a digest or PDQ matched too.
     """
     kinds = ["md5", "pdq", "phash256", "phash", "ahash"]
-    hashes = [Located(Hash(KINDS[kind], bytes(KINDS[kind].size))) for kind in reversed(kinds)]
+    hashes = [LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size))) for kind in reversed(kinds)]
     found = Found(hashes)
     for located in hashes:
         found.add([hit(located, 0, entry="b"), hit(located, 0, entry="a")], located)

@@ -26,8 +26,8 @@ from screener.lists.inspecting.verify import DamagedList
 from screener.lists.store.upgrade import upgrade
 from screener.media.source import Name
 from screener.reporting.pages import report
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
 from screener.screening.result import MediaFacts
 
@@ -43,7 +43,7 @@ def vpdq(frames):
 def upright(frames, *, orientation="upright", region="full"):
     """The frames' hashes as decoding gives them."""
     return [
-        Located(Hash(KINDS["pdq"], code.tobytes(), int(quality)), orientation, region, 0, time)
+        LocatedHash(Hash(KINDS["pdq"], code.tobytes(), int(quality)), orientation, region, 0, time)
         for time, quality, code in zip(
             frames.times.tolist(), frames.qualities, frames.codes, strict=True
         )
@@ -53,7 +53,7 @@ def upright(frames, *, orientation="upright", region="full"):
 def decide(engine, located, *, type="video/mp4"):
     """The Result of an item whose frames were hashed."""
     facts = MediaFacts(type, 640, 360, len(located))
-    return next(engine.decide([Hashed(Name(text="clip.mp4"), tuple(located), facts)]))
+    return next(engine.decide([HashedInput(Name(text="clip.mp4"), tuple(located), facts)]))
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_a_rescan_finds_a_listed_video(put, tmp_path):
     name = Name("clip.mp4", None, 1, 1)
     engine = Screener(put(("film", FILM), ("other", OTHER)))
     with HashCache.open(tmp_path / "c") as cache:
-        cache.add([Hashed(name, shown, facts)], engine.hasher)
+        cache.add([HashedInput(name, shown, facts)], engine.hasher)
         (result,) = rescan(engine, cache)
 
     assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]

@@ -8,8 +8,8 @@ from screener import Hash, Policy
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
 from screener.media.video.sampling.rules import Sampling
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching.video_search import clips_of, is_comparable, is_video, located
 from screener.screening.result import MediaFacts
 
@@ -18,7 +18,7 @@ CODES = [one.tobytes() for one in scenes(9, seed=1)]
 
 def shown(number, time, *, quality=100, **where):
     """A PDQ of a frame that is shown at a time."""
-    return Located(Hash(KINDS["pdq"], CODES[number], quality), part=number, time=time, **where)
+    return LocatedHash(Hash(KINDS["pdq"], CODES[number], quality), part=number, time=time, **where)
 
 
 def hidden(number, time, track=1):
@@ -31,7 +31,7 @@ def item(*hashes, samples=None, type="video/mp4"):
     told.
     """
     media = None if samples is None else MediaFacts(type, 4, 3, 99, 9.0, samples)
-    return Hashed(Name(), hashes, media)
+    return HashedInput(Name(), hashes, media)
 
 
 def told(clips):
@@ -54,8 +54,8 @@ def test_frames_of_one_way_of_turning_and_cutting_are_a_clip():
     """
     found = clips_of(
         item(
-            Located(Hash(KINDS["md5"], bytes(16))),
-            Located(Hash(KINDS["phash"], b"12345678", 100)),
+            LocatedHash(Hash(KINDS["md5"], bytes(16))),
+            LocatedHash(Hash(KINDS["phash"], b"12345678", 100)),
             shown(1, 2.0, again=(3.0, 5.0)),
             shown(0, 1.0),
             shown(2, 2.0, orientation="rotate90"),
@@ -98,11 +98,11 @@ def test_a_vpdq_made_elsewhere_is_the_clip_and_its_frames_are_pictures():
 
     parts = located(video)
 
-    assert parts[0] == Located(video)
+    assert parts[0] == LocatedHash(video)
     assert [(one.part, one.time, one.hash.quality) for one in parts[1:]] == [
         (0, 1.0, 70), (1, 1.5, 70), (2, 2.0, 70)
     ]  # fmt: skip
-    assert located(parts[1].hash) == [Located(parts[1].hash)]
+    assert located(parts[1].hash) == [LocatedHash(parts[1].hash)]
     for hashes in (parts, parts[:1]):
         (found,) = clips_of(item(*hashes))
         assert np.array_equal(found.frames.codes, frames.codes)

@@ -19,7 +19,7 @@ from screener.reporting.calibration.calibrate import calibrate
 from screener.reporting.calibration.page import page
 from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import hash_item
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching.hits import Found
 from screener.screening.video_rule.agreement import Agreement, Rule
 
@@ -148,7 +148,7 @@ def test_another_picture_of_the_file_does_not_corroborate(make_list, scene, form
 def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, order):
     """Whichever kind was looked up first, and however often either was seen."""
     frames = [
-        Located(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=second, time=float(second))
+        LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=second, time=float(second))
         for second in range(4)
         for kind in ("pdq", "ahash")
     ]
@@ -169,7 +169,7 @@ def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, o
 @pytest.mark.parametrize(("rule", "corroborated"), [(Rule.WHOLE, True), (Rule.ALIKE, False)])
 def test_a_listed_video_corroborates_only_if_it_matches(rule, corroborated):
     """Pictures of it that are merely alike are no evidence for a weak kind."""
-    frame = Located(Hash(KINDS["ahash"], bytes(8)))
+    frame = LocatedHash(Hash(KINDS["ahash"], bytes(8)))
     hit = Match("known", "demo", "one", "confirmed", "ahash", 0, 0, "upright", "full", 0, "frame",
                 0.0, (), uncorroborated=True)  # fmt: skip
     agreement = Agreement(rule, 0, 5, 5, 5, 5, (0.0, 4.0), (0.0, 4.0))

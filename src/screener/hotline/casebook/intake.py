@@ -18,8 +18,8 @@ from screener.hotline.reports.report_json import encode
 from screener.hotline.reports.sealed import proof
 from screener.lists.store.records import of_empty_input
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.screener import Screener
 
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
@@ -58,7 +58,7 @@ def reach(screener: Screener, report: Report) -> Reached:
     own = screener.lists[0].name
     entries: Counter[str] = Counter()
     nearest: dict[tuple[str, str, str, str], KnownMatch] = {}
-    for result in screener.decide([Hashed(Name(), _queries(item)) for item in report.items]):
+    for result in screener.decide([HashedInput(Name(), _queries(item)) for item in report.items]):
         found = [one for one in (*result.matches, *result.other_hits) if one.identifies]
         entries.update({one.entry for one in found if one.list == own})
         for one in found:
@@ -71,7 +71,7 @@ def reach(screener: Screener, report: Report) -> Reached:
     return Reached(tuple(nearest.values()), entries)
 
 
-def _queries(item: Item) -> tuple[Located, ...]:
+def _queries(item: Item) -> tuple[LocatedHash, ...]:
     """The hashes to look up. Of a clip its frames, each in all orientations, instead of the one
     value that says the same of it upright only.
     """

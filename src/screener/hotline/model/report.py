@@ -7,7 +7,7 @@ from datetime import date
 
 from screener.hashing.hash import Hash
 from screener.hotline.model.case import Language
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 
 MOST_ADDRESSES = 100
 MOST_ITEMS = 50
@@ -28,7 +28,7 @@ class Item:
 
     type: str | None
     moving: bool
-    hashes: tuple[Located, ...] = field(repr=False)
+    hashes: tuple[LocatedHash, ...] = field(repr=False)
 
     @property
     def upright(self) -> tuple[Hash, ...]:
@@ -72,7 +72,7 @@ class Withdrawal:
     shown: bytes = field(repr=False)
 
 
-def score_of(one: Located) -> int | None:
+def score_of(one: LocatedHash) -> int | None:
     """The lower of a hash's own quality and its picture's detail score; None where it has none."""
     scores = [score for score in (one.hash.quality, one.detail) if score is not None]
     return min(scores, default=None)

@@ -18,9 +18,9 @@ from screener.hotline.notices.wording import UNHASHED
 from screener.media.archives.archive import Budget
 from screener.media.files.sniff import CONTAINERS
 from screener.screening.input import vpdq
-from screener.screening.input.hash_item import Hashed, hash_item
+from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.policy import Policy
 
 _SECONDS = 600.0  # for one file: a reporter waits for a long clip, and has nobody behind them
@@ -58,7 +58,7 @@ class _Making:
     def visit(self) -> _Making:
         return self
 
-    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed:
+    def do(self, target: Target, budget: Budget | None, way: HashMode) -> HashedInput:
         """Hash a file by all kinds, and a clip's frames as one value besides."""
         if way is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
@@ -69,7 +69,7 @@ class _Making:
             more = hash_item(target.path, policy=self.policy, kinds=rest)
             return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
         made, trouble = vpdq.compute(target.path)
-        whole = () if made is None else (Located(made),)
+        whole = () if made is None else (LocatedHash(made),)
         return replace(hashed, hashes=(*hashed.hashes, *whole), trouble=hashed.trouble or trouble)
 
 
@@ -110,12 +110,12 @@ def _make(
     return tuple(items), tuple(troubles)
 
 
-def _moves(hashed: Hashed) -> bool:
+def _moves(hashed: HashedInput) -> bool:
     media = hashed.media
     return media is not None and (media.type in CONTAINERS or media.frames > 1)
 
 
-def _item(hashed: Hashed) -> Item | None:
+def _item(hashed: HashedInput) -> Item | None:
     """What is told of a file; None where no picture of it could be hashed."""
     kept = tuple(_told(one) for one in _shown(hashed.hashes))
     if hashed.media is None or not any(one.hash.kind.perceptual for one in kept):
@@ -123,13 +123,13 @@ def _item(hashed: Hashed) -> Item | None:
     return Item(hashed.media.type, _moves(hashed), kept)
 
 
-def _shown(hashes: Iterable[Located]) -> Iterable[Located]:
+def _shown(hashes: Iterable[LocatedHash]) -> Iterable[LocatedHash]:
     """Those of what is shown: a thumbnail, or what is appended to a file, may be another picture,
     such as the one before it was cut.
     """
     return (one for one in hashes if one.part_kind == "frame" and one.region in REGIONS)
 
 
-def _told(one: Located) -> Located:
+def _told(one: LocatedHash) -> LocatedHash:
     times = tuple(round(time, 3) for time in one.again)
     return one._replace(time=round(one.time, 3), again=times)

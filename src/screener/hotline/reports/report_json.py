@@ -33,7 +33,7 @@ from screener.hotline.model.report import (
     Withdrawal,
 )
 from screener.hotline.reports.sealed import Unsealable
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 
 _REPORT = "screener-report/1"
 _WITHDRAWAL = "screener-withdrawal/1"
@@ -169,7 +169,7 @@ def _item_facts(item: Item) -> dict[str, Any]:
     }
 
 
-def _located(row: Any) -> Located:
+def _located(row: Any) -> LocatedHash:
     if not isinstance(row, list) or len(row) != 9:
         raise Unsealable(marked("a hash of it has not the fields that a hash has"))
     kind, value, quality, detail, orientation, region, part, time, again = row
@@ -192,7 +192,7 @@ def _located(row: Any) -> Located:
         made = Hash(found, _bytes({"value": value}, "value", None), quality)
     except HashError:
         raise Unsealable(marked("it has a {kind} that is none", kind=found.name)) from None
-    return Located(
+    return LocatedHash(
         made, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
         detail=detail, again=tuple(map(float, again)),
     )  # fmt: skip

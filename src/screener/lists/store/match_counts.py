@@ -81,7 +81,7 @@ class CountedResult(Protocol):
         """The records that made a match."""
 
     @property
-    def beside(self) -> Sequence[CountedMatch]:
+    def other_hits(self) -> Sequence[CountedMatch]:
         """Those that stand beside it."""
 
 

@@ -25,7 +25,7 @@ from screener.reporting.calibration.recall import Again, Editing, share
 from screener.scanning.inputs.expand import FilePath, find
 from screener.scanning.scan import check_memory, scan
 from screener.scanning.workers.pool import each
-from screener.screening.matching.criteria import Reach
+from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason, Result, Verdict
 from screener.screening.screener import VERSIONS, Screener
@@ -145,7 +145,7 @@ def calibrate(
     check_memory(settled, kinds)
     # Gone through twice, and by its own names: a link to a folder is followed where it is named.
     named = list(benign) if isinstance(benign, Iterator) else benign
-    reach = Reach(settled)
+    reach = Criteria(settled)
     seen = _Seen(kinds, {kind.name for kind in kinds if reach.weak(kind)})
     steps = Steps(progress, None if progress is None else sum(1 for _ in find(named)) * (1 + edits))
     # Each kind is counted as if its hits made a match alone.

@@ -15,9 +15,9 @@ from screener.media.archives.archive import Budget
 from screener.media.image import open_image
 from screener.media.source import name_of
 from screener.reporting.calibration.edits import EDITS
-from screener.screening.input.hash_item import Hashed, hash_item
+from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
 
@@ -59,13 +59,13 @@ class Editing:
 
     def do(
         self, target: Target, budget: Budget | None, way: HashMode
-    ) -> dict[str, dict[str, int | None]] | Hashed:
+    ) -> dict[str, dict[str, int | None]] | HashedInput:
         """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
         where its detail does not do. Empty for a file that is no whole picture. MemoryError where
         there is too little for an edit; what is told then is the input, for its trouble.
         """
         if way is HashMode.DIGESTS_ONLY:
-            return Hashed(name_of(target.path))
+            return HashedInput(name_of(target.path))
         hashed = self._hashed(target.path)
         own = {
             one.hash.kind.name: one.hash
@@ -84,20 +84,20 @@ class Editing:
                 found[kind][name] = distance
         return found
 
-    def _hashed(self, item: str | Image.Image) -> Hashed:
+    def _hashed(self, item: str | Image.Image) -> HashedInput:
         """An item's hashes; MemoryError where it lacked memory, which is no edit's doing."""
         hashed = hash_item(item, policy=self.policy, kinds=self.kinds)
         if isinstance(hashed.trouble, ShortOfMemory):
             raise MemoryError
         return hashed
 
-    def _compared(self, hashed: Hashed) -> list[Located]:
+    def _compared(self, hashed: HashedInput) -> list[LocatedHash]:
         """The hashes that the policy's floors let be compared."""
         floor = self.policy.floor
         return [one for one in hashed.hashes if one.usable(floor[one.hash.kind.name])]
 
 
-def _least(own: Mapping[str, Hash], edited: Iterable[Located]) -> dict[str, int | None]:
+def _least(own: Mapping[str, Hash], edited: Iterable[LocatedHash]) -> dict[str, int | None]:
     """The least distance of each kind's hash from those of an edited form."""
     found: dict[str, int | None] = dict.fromkeys(own)
     for one in edited:
@@ -128,9 +128,9 @@ class Again:
         self.pictures = 0
         self.left_out: Counter[str] = Counter()
 
-    def add(self, found: Mapping[str, Mapping[str, int | None]] | Hashed) -> None:
+    def add(self, found: Mapping[str, Mapping[str, int | None]] | HashedInput) -> None:
         """Take in one picture; of one by which a worker came to harm there is the trouble."""
-        if isinstance(found, Hashed):
+        if isinstance(found, HashedInput):
             self.left_out[found.trouble.reason if found.trouble else str(Reason.CRASHED)] += 1
             return
         self.pictures += bool(found)

@@ -1,4 +1,4 @@
-"""Hashed: one input as far as it could be read, decoded and hashed."""
+"""HashedInput: one input as far as it could be read, decoded and hashed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from screener.media.source import Item, Name
 from screener.screening.input.frame_hashes import hashes_of_frame
 from screener.screening.input.located_hash import (
     Hashes,
-    Located,
+    LocatedHash,
     OrientedHashes,
     groups_of,
     packed,
@@ -26,7 +26,7 @@ from screener.screening.input.wire import FAR, NONE, plain_trouble, trouble_of, 
 from screener.screening.policy import Policy, check_policy
 from screener.screening.result import MediaFacts
 
-# What a name, the facts of a file, and the rest of Hashed are made of, in their order.
+# What a name, the facts of a file, and the rest of HashedInput are made of, in their order.
 _NAME = ((str, NONE), (bytes, NONE), (int, NONE), (int, NONE), tuple, tuple)
 _MEDIA = ((str, NONE), int, int, int, (int, float, NONE), int)
 _REST = ((float, NONE), bool)
@@ -36,7 +36,7 @@ _MOVED = 10
 
 
 @dataclass(frozen=True)
-class Hashed:
+class HashedInput:
     """An input as far as it could be hashed: what there is to look up, and what went wrong.
 
     `seconds` is the processor time that a scan's workers took for it. An `archive` that was opened
@@ -44,7 +44,7 @@ class Hashed:
     """
 
     name: Name
-    hashes: Sequence[Located] = ()
+    hashes: Sequence[LocatedHash] = ()
     media: MediaFacts | None = None
     trouble: MediaError | None = None
     seconds: float | None = None
@@ -81,16 +81,16 @@ def arrived(
     media: tuple[Any, ...] | None,
     trouble: tuple[str, str] | None,
     *rest: Any,
-) -> Hashed:
-    """Hashed, as it was when it was sent here. Raises what its parts raise if they are none, and
-    TypeError or ValueError where they hold what they never do.
+) -> HashedInput:
+    """HashedInput, as it was when it was sent here. Raises what its parts raise if they are none,
+    and TypeError or ValueError where they hold what they never do.
     """
     facts = None if media is None else MediaFacts(*typed(_MEDIA, media))
     # Years from 2262 on have more nanoseconds than 64 bits.
     *_, archives, same = typed(_NAME, name, beyond=FAR)
     if archives or same:
         typed((int,) * (len(archives) + len(same)), archives + same)
-    return Hashed(
+    return HashedInput(
         Name(*name),
         unpacked(hashes),
         facts,
@@ -106,7 +106,7 @@ def hash_item(
     kinds: Iterable[HashKind],
     sketch: bool = False,
     digests: Sequence[Hash] = (),
-) -> Hashed:
+) -> HashedInput:
     """Read, decode and hash one input: the kinds asked for, as far as they can be made.
 
     Perceptual hashes come in all eight orientations and with their quality, whatever it is;
@@ -120,7 +120,7 @@ def hash_item(
     exact = [kind for kind in wanted if kind.digest]
     perceptual = [kind for kind in wanted if not kind.digest]
     name = source.name_of(item)
-    hashes: list[Located | OrientedHashes] = []
+    hashes: list[LocatedHash | OrientedHashes] = []
     picture: Picture | None = None
     samples, moved, repeats = 0, _Moved(), _Repeats()
     trouble: MediaError | None = None
@@ -129,7 +129,7 @@ def hash_item(
         with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
             if isinstance(read.content, bytes) and not read.content:
                 raise MediaError("empty", "no bytes at all")
-            hashes += map(Located, digests) if digests else _digests(read, exact)
+            hashes += map(LocatedHash, digests) if digests else _digests(read, exact)
             if perceptual:
                 picture = _open(read, policy)
                 # What moves is compared with listed videos too, and its frames with one another.
@@ -150,7 +150,7 @@ def hash_item(
         trouble = MediaError("unreadable", error.strerror or "cannot be read")
     # Asked for last, since some formats tell their size only while they are decoded.
     made = Hashes(repeats.noted(hashes))
-    return Hashed(name, made, _facts(picture, samples), trouble)
+    return HashedInput(name, made, _facts(picture, samples), trouble)
 
 
 class _Moved:
@@ -193,8 +193,8 @@ class _Repeats:
         return []
 
     def noted(
-        self, hashes: Sequence[Located | OrientedHashes]
-    ) -> Sequence[Located | OrientedHashes]:
+        self, hashes: Sequence[LocatedHash | OrientedHashes]
+    ) -> Sequence[LocatedHash | OrientedHashes]:
         """The hashes with the times of the frames left out that they stand for."""
         if not self._again:
             return hashes
@@ -224,12 +224,12 @@ def _facts(picture: Picture | None, samples: int) -> MediaFacts | None:
     return MediaFacts(media.type, media.width, media.height, media.frames, media.duration, samples)
 
 
-def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[Located]:
+def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[LocatedHash]:
     """The digests of the file's bytes that are wanted; none for pixels, which have no file."""
     data = read.content if isinstance(read.content, bytes) else read.file
     if not kinds or data is None:
         return []
     try:
-        return [Located(one) for one in digest.compute_kinds(data, kinds)]
+        return [LocatedHash(one) for one in digest.compute_kinds(data, kinds)]
     except OSError as error:
         raise MediaError("unreadable", error.strerror or "cannot be read") from None

@@ -16,7 +16,7 @@ from screener.media.archives.archive import Archive, Budget, Listing, Member, op
 from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item, Name
-from screener.screening.input.hash_item import Hashed, arrived, hash_item
+from screener.screening.input.hash_item import HashedInput, arrived, hash_item
 from screener.screening.input.wire import plain_trouble, trouble_of, typed
 from screener.screening.policy import Policy
 
@@ -102,10 +102,10 @@ class HashMode(Enum):
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedArchive:
     """An archive: the hashes of its own bytes, its members, and whether any can be read first."""
 
-    hashed: Hashed
+    hashed: HashedInput
     listing: Listing
     direct: bool
 
@@ -117,13 +117,13 @@ class Opened:
         return self.hashed.plain(), members, trouble, listing.bytes, self.direct
 
 
-def opened(hashed: Any, members: Any, trouble: Any, *rest: Any) -> Opened:
-    """Opened, as it was when it was sent here. Raises as `arrived` does."""
+def opened(hashed: Any, members: Any, trouble: Any, *rest: Any) -> OpenedArchive:
+    """OpenedArchive, as it was when it was sent here. Raises as `arrived` does."""
     size, direct = typed((int, bool), rest)
     listed = tuple(_member(*one) for one in members)
     if min(size, *(one.size for one in listed), 0) < 0:
         raise ValueError("no number of bytes")
-    return Opened(arrived(*hashed), Listing(listed, size, trouble_of(trouble)), direct)
+    return OpenedArchive(arrived(*hashed), Listing(listed, size, trouble_of(trouble)), direct)
 
 
 def _member(name: Any, size: Any, trouble: Any) -> Member:
@@ -138,13 +138,13 @@ class Hasher:
     Where it sketches, `Screener.decide_if_sure` has to say whether that does.
     """
 
-    tells: ClassVar = (Opened,)
+    tells: ClassVar = (OpenedArchive,)
 
     policy: Policy
     kinds: tuple[HashKind, ...]
     sketches: bool = False
 
-    def hash(self, item: Item, digests: Sequence[Hash] = ()) -> Hashed:
+    def hash(self, item: Item, digests: Sequence[Hash] = ()) -> HashedInput:
         """Hash one input: see `hash_item`."""
         return hash_item(
             item, policy=self.policy, kinds=self.kinds, sketch=self.sketches, digests=digests
@@ -154,7 +154,7 @@ class Hasher:
         """This Hasher, without bits in doubt."""
         return replace(self, sketches=False) if self.sketches else self
 
-    def digest(self, item: Item) -> Hashed:
+    def digest(self, item: Item) -> HashedInput:
         """The digests of an input only: nothing of it is decoded."""
         kinds = [kind for kind in self.kinds if kind.digest]
         return hash_item(item, policy=self.policy, kinds=kinds)
@@ -185,7 +185,9 @@ class Visit:
         paths = (target.path for target in targets if not target.inner)
         self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
-    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed | Opened:
+    def do(
+        self, target: Target, budget: Budget | None, way: HashMode
+    ) -> HashedInput | OpenedArchive:
         """Hash a target, or open it where it is an archive and there is a budget for that."""
         digests_only = way is HashMode.DIGESTS_ONLY
         hasher = self.hasher.exact() if way is HashMode.EXACT else self.hasher
@@ -199,7 +201,7 @@ class Visit:
             holder = self._archive(target.path, target.inner[:-1])
             data, damage = self._member(target, holder)
         except MediaError as error:
-            return Hashed(Name(), trouble=error)
+            return HashedInput(Name(), trouble=error)
         if not holder.direct or len(target.inner) > 1:
             # To look at it again, all that is before it would have to be unpacked again.
             hasher = hasher.exact()
@@ -221,7 +223,9 @@ class Visit:
             self._read = target, data, damage
         return self._read[1:]
 
-    def _file(self, target: Target, budget: Budget | None, hasher: Hasher) -> Hashed | Opened:
+    def _file(
+        self, target: Target, budget: Budget | None, hasher: Hasher
+    ) -> HashedInput | OpenedArchive:
         """Hash a path, or open it where it is an archive; it is opened once for both."""
         ahead = self._ahead.pop(target.path, None)
         try:
@@ -237,7 +241,9 @@ class Visit:
             stream.close()
             return hasher.hash(target.path)
 
-    def _opened(self, target: Target, stream: BinaryIO, budget: Budget | None) -> Opened | Hashed:
+    def _opened(
+        self, target: Target, stream: BinaryIO, budget: Budget | None
+    ) -> OpenedArchive | HashedInput:
         limits = self.hasher.policy.limits
         whole = cast("io.BytesIO", stream).getvalue() if target.inner else target.path
         hashed = self.hasher.digest(whole)
@@ -245,13 +251,15 @@ class Visit:
             return hashed
         if len(target.inner) >= limits.nesting:
             detail = f"an archive inside {limits.nesting} others"
-            return Opened(hashed, Listing((), 0, MediaError("too_large", detail)), True)
+            return OpenedArchive(hashed, Listing((), 0, MediaError("too_large", detail)), True)
         try:
             archive = Archive(stream)
         except MediaError as error:
-            return Opened(hashed, Listing((), 0, error), True)
+            return OpenedArchive(hashed, Listing((), 0, error), True)
         self._keep(target.path, target.inner, archive)
-        return Opened(hashed, archive.list(limits, budget), archive.direct and not target.inner)
+        return OpenedArchive(
+            hashed, archive.list(limits, budget), archive.direct and not target.inner
+        )
 
     def _archive(self, path: str, inner: tuple[int, ...]) -> Archive:
         """The archive at a place, opened if it is not open yet."""

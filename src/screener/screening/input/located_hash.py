@@ -1,8 +1,8 @@
-"""Located and Turned: a hash of an input and where in the input it was made; and the hashes of one
-picture turned in all ways, as columns.
+"""Hashes of an input with where in it they were made: LocatedHash, and OrientedHashes for the eight
+orientations of one picture as columns.
 
-A scan is sent at least eight hashes of each picture, and nearly none of them is near a listed one:
-most are sent and looked up as columns, and made into objects when somebody asks for one.
+A scan receives at least eight hashes of each picture, and nearly none of them is near a listed one:
+most are sent and looked up as columns, and become objects only when one is asked for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _COLUMNS = (str, bytes, bytes, bytes, bytes, bytes)
 _PLACE = (str, int, (int, float), str, tuple, int)
 
 
-class Located(NamedTuple):
+class LocatedHash(NamedTuple):
     """A hash of an input, and where in the input it was made.
 
     `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
@@ -73,15 +73,14 @@ class Located(NamedTuple):
         return score is None or score >= floor
 
 
-_OF_A_FILE = tuple(Located._field_defaults.values())
+_OF_A_FILE = tuple(LocatedHash._field_defaults.values())
 
 
 class OrientedHashes(NamedTuple):
     """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
 
-    `values` are all of them, joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts`
-    and `leasts` have a byte for each, as Located says; where nothing is in doubt, the least is the
-    detail.
+    `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
+    have a byte for each, as in LocatedHash; if nothing is in doubt, the least is the detail.
     """
 
     kind: str
@@ -97,7 +96,7 @@ class OrientedHashes(NamedTuple):
     again: tuple[float, ...] = ()
     track: int = 0
 
-    def each(self) -> Iterator[Located]:
+    def each(self) -> Iterator[LocatedHash]:
         """The hashes one by one."""
         kind = kind_named(self.kind)
         for number, orientation in enumerate(ORIENTATIONS):
@@ -105,7 +104,7 @@ class OrientedHashes(NamedTuple):
             made = Hash(kind, value, self.qualities[number], pixels.VERSION)
             doubt = self.doubts[number]
             least = self.leasts[number] if doubt else None
-            yield Located(
+            yield LocatedHash(
                 made, orientation, self.region, self.part, self.time, self.part_kind,
                 self.details[number], self.again, self.track, doubt, least,
             )  # fmt: skip
@@ -132,15 +131,15 @@ class OrientedHashes(NamedTuple):
         return self.score < floor <= min(self.qualities + self.details)
 
 
-class Hashes(Sequence[Located]):
-    """The hashes of an input: a sequence of Located, in `groups` as far as they are columns."""
+class Hashes(Sequence[LocatedHash]):
+    """The hashes of an input: a sequence of LocatedHash, in `groups` as far as they are columns."""
 
-    def __init__(self, groups: Sequence[Located | OrientedHashes] = ()) -> None:
+    def __init__(self, groups: Sequence[LocatedHash | OrientedHashes] = ()) -> None:
         self.groups = tuple(groups)
 
     @cached_property
-    def _each(self) -> tuple[Located, ...]:
-        found: list[Located] = []
+    def _each(self) -> tuple[LocatedHash, ...]:
+        found: list[LocatedHash] = []
         for group in self.groups:
             if isinstance(group, OrientedHashes):
                 found.extend(group.each())
@@ -149,9 +148,9 @@ class Hashes(Sequence[Located]):
         return tuple(found)
 
     @overload
-    def __getitem__(self, index: int) -> Located: ...
+    def __getitem__(self, index: int) -> LocatedHash: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Located]: ...
+    def __getitem__(self, index: slice) -> Sequence[LocatedHash]: ...
     def __getitem__(self, index: Any) -> Any:
         return self._each[index]
 
@@ -160,7 +159,7 @@ class Hashes(Sequence[Located]):
             len(ORIENTATIONS) if isinstance(one, OrientedHashes) else 1 for one in self.groups
         )
 
-    def __iter__(self) -> Iterator[Located]:
+    def __iter__(self) -> Iterator[LocatedHash]:
         return iter(self._each)
 
     def __eq__(self, other: object) -> bool:
@@ -176,7 +175,7 @@ class Hashes(Sequence[Located]):
         return unpacked, (packed(self.groups),)
 
 
-def packed(groups: Sequence[Located | OrientedHashes]) -> tuple[tuple[Any, ...], ...]:
+def packed(groups: Sequence[LocatedHash | OrientedHashes]) -> tuple[tuple[Any, ...], ...]:
     """As plain values, which a process is sent in a fifth of the time of their classes."""
     return tuple(
         [tuple(group) if isinstance(group, OrientedHashes) else _plain(group) for group in groups]
@@ -192,7 +191,7 @@ def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
     )
 
 
-def _plain(one: Located) -> tuple[Any, ...]:
+def _plain(one: LocatedHash) -> tuple[Any, ...]:
     """Its hash's values, then those that say where it was made: of a whole file, which has a digest
     or two, none.
     """
@@ -201,13 +200,13 @@ def _plain(one: Located) -> tuple[Any, ...]:
     return (facts,) if one[1:] == _OF_A_FILE else (facts, *one[1:])
 
 
-def _alone(plain: tuple[Any, ...]) -> Located:
+def _alone(plain: tuple[Any, ...]) -> LocatedHash:
     facts, *rest = plain
     kind, *others = typed(_HASH, facts)
     hash = Hash(kind_named(kind), *others)
     if not rest:
-        return Located(hash)
-    one = Located(hash, *rest)
+        return LocatedHash(hash)
+    one = LocatedHash(hash, *rest)
     typed(_SCORES, (one.detail, one.doubt, one.least))
     if one.orientation not in ORIENTATIONS or not 0 <= one.doubt <= MOST_DOUBT:
         raise ValueError("no hash of a picture")
@@ -215,7 +214,7 @@ def _alone(plain: tuple[Any, ...]) -> Located:
     return one
 
 
-def _check_place(one: Located | OrientedHashes) -> None:
+def _check_place(one: LocatedHash | OrientedHashes) -> None:
     """TypeError or ValueError where it is not told where it was made: times are sorted, and all of
     it is written down.
     """
@@ -241,6 +240,6 @@ def _checked(group: OrientedHashes) -> OrientedHashes:
     return group
 
 
-def groups_of(hashes: Sequence[Located]) -> Sequence[Located | OrientedHashes]:
+def groups_of(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
     """The hashes of an input as far as they are columns, and the others."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import fewest_bits
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
-from screener.screening.matching.criteria import Reach
+from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hits import Found
 from screener.screening.matching.lookup import hits_of, search
 from screener.screening.policy import Policy
@@ -51,8 +51,8 @@ class _Asked:
         codes = np.frombuffer(b"".join([one.value for one in self.hashes]), np.uint8)
         return codes if len(self.hashes) == 1 else codes.reshape(len(self.hashes), -1)
 
-    def of(self, query: int) -> tuple[int, Located]:
-        return self.owners[query], Located(self.hashes[query])
+    def of(self, query: int) -> tuple[int, LocatedHash]:
+        return self.owners[query], LocatedHash(self.hashes[query])
 
 
 class BareHashes:
@@ -65,7 +65,7 @@ class BareHashes:
     def __init__(
         self, lists: Sequence[HashList], policy: Policy, floors: Sequence[Mapping[str, int]]
     ) -> None:
-        self._reach = Reach(policy)
+        self._reach = Criteria(policy)
         self._all = (1 << len(floors)) - 1
         self._kinds = {
             kind.name: _Kind(
@@ -104,7 +104,7 @@ class BareHashes:
                 if how.least <= int.from_bytes(one.value).bit_count() <= how.most:
                     cleared |= how.clears
             sure = cleared == self._all
-            told.append(not usual and (sure or Found(list(map(Located, hashes)))))
+            told.append(not usual and (sure or Found(list(map(LocatedHash, hashes)))))
         for name, those in asked.items():
             self._search(self._kinds[name], those, items, told)
         return told
@@ -122,7 +122,7 @@ class BareHashes:
             for number, hits in hits_of(one, how.kind, self._reach, answer, asked.of):
                 found = told[number]
                 if found is True:
-                    found = told[number] = Found(list(map(Located, items[number])))
+                    found = told[number] = Found(list(map(LocatedHash, items[number])))
                 if found is not False:
                     found.add(hits, hits.located)
         for one in self._videos if how.kind.name == "pdq" else ():

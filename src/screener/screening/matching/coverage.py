@@ -8,10 +8,10 @@ from screener.errors import counted
 from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import why_not_searchable
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
 from screener.screening.matching import video_search
-from screener.screening.matching.criteria import Reach
+from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Match, Reason, Verdict
 
@@ -24,7 +24,7 @@ class Coverage:
     def __init__(self, lists: Sequence[HashList], policy: Policy) -> None:
         self._lists = lists
         self._policy = policy
-        self._reach = Reach(policy)
+        self._reach = Criteria(policy)
         self._can_match: dict[str, frozenset[str]] = {}
         self._weak: dict[str, frozenset[str]] = {}
         for one in lists:
@@ -36,7 +36,7 @@ class Coverage:
         self._clearing = tuple(one for one in lists if one.matchable) or lists
 
     def verdict(
-        self, item: Hashed, matches: Sequence[Match]
+        self, item: HashedInput, matches: Sequence[Match]
     ) -> tuple[Verdict, Reason | None, str | None]:
         """A match counts whatever else happened; `no_match` needs proof of a comparison."""
         if matches:
@@ -61,7 +61,7 @@ class Coverage:
             for one in self._clearing
         ]
 
-    def hangs_on_doubt(self, item: Hashed) -> bool:
+    def hangs_on_doubt(self, item: HashedInput) -> bool:
         """Whether bits in doubt say if an item was compared at all: no other hash of it was."""
         if not any(self._reach.may_be_usable(one) for one in groups_of(item.hashes)):
             return False
@@ -71,7 +71,7 @@ class Coverage:
         """Whether an input may match a video of a list."""
         return video_search.KIND in self._can_match[one.name] and not self._policy.digests_only
 
-    def _compared(self, one: HashList, item: Hashed) -> bool:
+    def _compared(self, one: HashList, item: HashedInput) -> bool:
         """Whether enough of the item was looked up in the list to carry a `no_match`: hashes of a
         kind by which the list can make a match, not merely one of its seeds or known files, and not
         a weak kind, which makes none alone. For a
@@ -85,11 +85,13 @@ class Coverage:
             return bool(compared)
         return len(_moments(compared)) >= self._reach.least_moments(item)
 
-    def _carrying(self, item: Hashed, kinds: Container[str]) -> list[Located | OrientedHashes]:
+    def _carrying(
+        self, item: HashedInput, kinds: Container[str]
+    ) -> list[LocatedHash | OrientedHashes]:
         """The hashes of these kinds that carry a `no_match`."""
         return [group for group in groups_of(item.hashes) if self._carries(group, kinds)]
 
-    def _carries(self, group: Located | OrientedHashes, kinds: Container[str]) -> bool:
+    def _carries(self, group: LocatedHash | OrientedHashes, kinds: Container[str]) -> bool:
         """Whether a hash, or each of several, is of a frame and of one of these kinds, and was
         surely compared. Each of those of one picture in all orientations: where one is not
         compared, a copy that was turned that way would not have been found.
@@ -109,7 +111,7 @@ class Coverage:
             )
         )
 
-    def _why_not_compared(self, one: HashList, item: Hashed) -> tuple[Reason, str]:
+    def _why_not_compared(self, one: HashList, item: HashedInput) -> tuple[Reason, str]:
         as_video = self.by_videos(one) and video_search.is_video(item)
         kinds = _PERCEPTUAL if as_video else _PERCEPTUAL & self._can_match[one.name]
         shared = any(located.hash.kind.name in kinds for located in item.hashes)
@@ -128,7 +130,7 @@ class Coverage:
         return Reason.NOT_COMPARABLE, why
 
 
-def _moments(hashes: Iterable[Located | OrientedHashes]) -> set[tuple[int, float]]:
+def _moments(hashes: Iterable[LocatedHash | OrientedHashes]) -> set[tuple[int, float]]:
     """The tracks and times of the frames that hashes are of, those that show the same included."""
     return {moment for one in hashes for moment in one.moments}
 

@@ -1,4 +1,4 @@
-"""Reach: which hashes are compared under a policy, how far, and how many of them clear an input."""
+"""Criteria: which hashes a policy compares, how far, and how many of them clear an input."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from screener.hashing.hash import HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.records import Record
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located, OrientedHashes
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes
 from screener.screening.policy import Policy
 
 
-class Reach:
+class Criteria:
     """Of one policy: its radii and its floors, applied."""
 
     def __init__(self, policy: Policy) -> None:
@@ -31,7 +31,7 @@ class Reach:
         """Return whether a hit of that kind makes a match only if another kind corroborates it."""
         return kind.weak and kind.name not in self._policy.alone
 
-    def usable(self, located: Located) -> bool:
+    def usable(self, located: LocatedHash) -> bool:
         """Whether a query is compared: digests always, perceptual kinds by their floor.
 
         A hash made elsewhere without a quality is compared: nothing says that it should not be.
@@ -41,7 +41,7 @@ class Reach:
             return False
         return located.usable(self._policy.floor.get(kind.name, 0))
 
-    def surely_usable(self, group: Located | OrientedHashes) -> bool:
+    def surely_usable(self, group: LocatedHash | OrientedHashes) -> bool:
         """Whether a hash, or each of several, is compared, whatever its bits in doubt are."""
         if isinstance(group, OrientedHashes):
             floor = self._policy.floor.get(group.kind, 0)
@@ -49,7 +49,7 @@ class Reach:
         floor = self._policy.floor.get(group.hash.kind.name, 0)
         return self.usable(group) and (group.least is None or group.least >= floor)
 
-    def least_moments(self, item: Hashed) -> float:
+    def least_moments(self, item: HashedInput) -> float:
         """At how many moments an input must be compared to be cleared: a video at a share of those
         that were looked at, all else at one.
         """
@@ -57,7 +57,7 @@ class Reach:
             return 1
         return max(1, self._policy.sampling.usable * item.media.samples)
 
-    def may_be_usable(self, group: Located | OrientedHashes) -> bool:
+    def may_be_usable(self, group: LocatedHash | OrientedHashes) -> bool:
         """Whether it is for bits in doubt to say if a hash, or each of several, is compared."""
         if isinstance(group, OrientedHashes):
             floor = self._policy.floor.get(group.kind, 0)

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
@@ -46,11 +46,11 @@ class Found:
     of a hash decide.
     """
 
-    def __init__(self, hashes: Sequence[Located], *, video: bool = False) -> None:
+    def __init__(self, hashes: Sequence[LocatedHash], *, video: bool = False) -> None:
         self.hashes = hashes
         self._video = video
         self.unsure = False
-        self._hits: list[tuple[Iterable[Match], Located | None]] = []
+        self._hits: list[tuple[Iterable[Match], LocatedHash | None]] = []
 
     @cached_property
     def _moments(self) -> dict[int, list[_Moment]]:
@@ -69,7 +69,7 @@ class Found:
             for clip, moments in self._moments.items()
         }
 
-    def _moving(self, located: Located) -> bool:
+    def _moving(self, located: LocatedHash) -> bool:
         """Whether it is of something that has times: a video, an animation or a hidden clip."""
         if not _has_time(located):
             return False
@@ -78,7 +78,7 @@ class Found:
         alone = len(self.hashes) == 1 and not located.again  # is shown once: sooner known so
         return not alone and len(self._moments.get(0, ())) > 1
 
-    def add(self, hits: Iterable[Match], located: Located) -> None:
+    def add(self, hits: Iterable[Match], located: LocatedHash) -> None:
         """Keep the records that a hash of the input reached."""
         self._hits.append((hits, located))
 
@@ -144,7 +144,7 @@ class Found:
         )
         return tuple(sorted(order, key=lambda one: one.part_kind != "frame"))
 
-    def _bits(self, located: Located) -> int:
+    def _bits(self, located: LocatedHash) -> int:
         """When a hash is shown: a bit for each moment of its clip, by its number."""
         numbers = self._numbers[located.hidden_clip]
         return sum(1 << number for number in {numbers[moment] for moment in located.moments})
@@ -190,7 +190,7 @@ def _corroborate(
             nearest[key, place] = replace(nearest[key, place], uncorroborated=False)
 
 
-def _has_time(located: Located) -> bool:
+def _has_time(located: LocatedHash) -> bool:
     """Whether it is a hash of a frame that is shown, or of a hidden clip; not of the file or of a
     hidden picture.
     """

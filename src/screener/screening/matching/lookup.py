@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from screener.hashing.hash import HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import Record
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
-from screener.screening.matching.criteria import Reach
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hits import Found
 from screener.screening.policy import Policy
 from screener.screening.result import Match
@@ -43,15 +43,17 @@ class Queries:
         self._values: list[bytes] = []
         self._doubts: list[bytes] = []
         self._starts: list[int] = []  # the number of the first query of each group
-        self._groups: list[tuple[int, Located | OrientedHashes, tuple[int, ...] | None]] = []
+        self._groups: list[tuple[int, LocatedHash | OrientedHashes, tuple[int, ...] | None]] = []
         self._count = 0
 
-    def add(self, item: int, group: Located | OrientedHashes, chosen: bytes | None = None) -> None:
+    def add(
+        self, item: int, group: LocatedHash | OrientedHashes, chosen: bytes | None = None
+    ) -> None:
         """Hashes of the item of a number: all of them, or those of Turned for which there is a 1
         in `chosen`.
         """
         which: tuple[int, ...] | None = None
-        if isinstance(group, Located):
+        if isinstance(group, LocatedHash):
             values, doubts = group.hash.value, bytes((group.doubt,))
         elif chosen is None:
             values, doubts = group.values, group.doubts
@@ -82,11 +84,11 @@ class Queries:
             numbers = np.flatnonzero(column == doubt)
             yield Batch(doubt, codes[numbers], numbers)
 
-    def of(self, number: int) -> tuple[int, Located]:
+    def of(self, number: int) -> tuple[int, LocatedHash]:
         """The item, and the hash, of a query."""
         place = bisect_right(self._starts, number) - 1
         item, group, which = self._groups[place]
-        if isinstance(group, Located):
+        if isinstance(group, LocatedHash):
             return item, group
         place = number - self._starts[place]
         return item, tuple(group.each())[place if which is None else which[place]]
@@ -95,10 +97,10 @@ class Queries:
 Answer = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
 
 
-def queries_of(items: Sequence[Hashed], policy: Policy) -> list[Queries]:
+def queries_of(items: Sequence[HashedInput], policy: Policy) -> list[Queries]:
     """The hashes of all items that are compared, by kind."""
     found: dict[str, Queries] = {}
-    reach = Reach(policy)
+    reach = Criteria(policy)
     for number, item in enumerate(items):
         for group in groups_of(item.hashes):
             chosen = None
@@ -118,7 +120,7 @@ def look_up(one: HashList, queries: Queries, found: list[Found], policy: Policy)
     """Search one list for one kind's hashes of all items, in a batch for each number of bits in
     doubt; add to `found`.
     """
-    kind, reach = queries.kind, Reach(policy)
+    kind, reach = queries.kind, Criteria(policy)
     for doubt, codes, numbers in queries.batches:
         answer = search(one, kind, codes, min(reach.widest(one, kind) + doubt, kind.bits))
         owners = partial(_owner, queries, numbers)
@@ -129,7 +131,7 @@ def look_up(one: HashList, queries: Queries, found: list[Found], policy: Policy)
                 found[number].unsure = True
 
 
-def _owner(queries: Queries, numbers: NDArray[np.int64], query: int) -> tuple[int, Located]:
+def _owner(queries: Queries, numbers: NDArray[np.int64], query: int) -> tuple[int, LocatedHash]:
     return queries.of(int(numbers[query]))
 
 
@@ -144,9 +146,9 @@ def search(one: HashList, kind: HashKind, codes: NDArray[np.uint8], radius: int)
 def hits_of(
     one: HashList,
     kind: HashKind,
-    reach: Reach,
+    reach: Criteria,
     answer: Answer,
-    owner: Callable[[int], tuple[int, Located]],
+    owner: Callable[[int], tuple[int, LocatedHash]],
 ) -> Iterator[tuple[int, Hits]]:
     """Yield what each query reached that reached anything, with the number of its item.
 
@@ -175,8 +177,8 @@ class Hits:
 
     list: str
     kind: HashKind
-    reach: Reach
-    located: Located
+    reach: Criteria
+    located: LocatedHash
     holders: Mapping[int, tuple[Record, ...]]
     rows: NDArray[np.int64]
     distances: NDArray[np.uint16]

@@ -20,9 +20,9 @@ from screener.hashing.video_frames import FLOOR, Frames
 from screener.hashing.vpdq_value import vpdq_frames
 from screener.lists.hashlist import HashList
 from screener.lists.store.video_frames import FrameHolders, ListedVideo
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
-from screener.screening.matching.criteria import Reach
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
+from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Match
 from screener.screening.video_rule.agreement import Agreement, Rule, compare
@@ -52,7 +52,7 @@ class Clip:
     hidden: bool = False
 
 
-def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
+def clips_of(item: HashedInput, number: int = 0) -> list[Clip]:
     """The clips that an input's hashes make: the PDQs of its frames, and vPDQs made elsewhere.
 
     A picture is a clip of one frame. Beside a vPDQ, PDQs are its frames once more.
@@ -65,7 +65,7 @@ def clips_of(item: Hashed, number: int = 0) -> list[Clip]:
     return made or _hashed_clips(item, number)
 
 
-def _hashed_clips(item: Hashed, number: int) -> list[Clip]:
+def _hashed_clips(item: HashedInput, number: int) -> list[Clip]:
     groups: dict[_Group, list[tuple[float, int, int, bytes]]] = defaultdict(list)
     for one in item.hashes:
         hidden = one.hidden_clip > 0
@@ -85,14 +85,14 @@ def _hashed_clips(item: Hashed, number: int) -> list[Clip]:
     return clips
 
 
-def located(hash: Hash) -> list[Located]:
+def located(hash: Hash) -> list[LocatedHash]:
     """A hash made elsewhere as a place of it in an input; of a vPDQ its frames' PDQs as well."""
     if not hash.kind.video:
-        return [Located(hash)]
+        return [LocatedHash(hash)]
     return [
-        Located(hash),
+        LocatedHash(hash),
         *(
-            Located(
+            LocatedHash(
                 Hash(KINDS["pdq"], frame.pdq, frame.quality),
                 part=max(frame.number, 0),
                 time=frame.time,
@@ -102,19 +102,19 @@ def located(hash: Hash) -> list[Located]:
     ]
 
 
-def is_video(item: Hashed) -> bool:
+def is_video(item: HashedInput) -> bool:
     """Whether an input has frames at several times, or says that it is a video."""
     return item.video or any(
         len(np.unique(clip.frames.times)) > 1 for clip in clips_of(item) if not clip.hidden
     )
 
 
-def is_comparable(item: Hashed, policy: Policy) -> bool:
+def is_comparable(item: HashedInput, policy: Policy) -> bool:
     """Whether an input is compared with listed videos so that it can be cleared: whether it has
     usable frames at two times or more in all orientations, and they are the share of a video's that
     the policy wants.
     """
-    least = max(2, Reach(policy).least_moments(item))
+    least = max(2, Criteria(policy).least_moments(item))
     ways: dict[str, dict[str, bool]] = defaultdict(partial(defaultdict, bool))
     for clip in clips_of(item):
         if not clip.hidden:
@@ -123,10 +123,12 @@ def is_comparable(item: Hashed, policy: Policy) -> bool:
     return any(all(orientations.values()) for orientations in ways.values())
 
 
-def search(one: HashList, items: Sequence[Hashed], policy: Policy) -> Iterator[tuple[int, Match]]:
+def search(
+    one: HashList, items: Sequence[HashedInput], policy: Policy
+) -> Iterator[tuple[int, Match]]:
     """The videos of a list that each input agrees with: its number and a Match, one a record."""
     clips = [clip for number, item in enumerate(items) for clip in clips_of(item, number)]
-    reach = Reach(policy)
+    reach = Criteria(policy)
     radii = {state: reach.radius(state, KINDS[KIND]) for state in one.states}
     hits = _hits(one, clips, radius=max(radii.values(), default=0), floor=policy.floor[KIND])
     best: dict[tuple[int, str, str], tuple[Clip, ListedVideo, Agreement]] = {}
