@@ -407,7 +407,9 @@ def test_two_lists_of_one_name_are_refused(make_list, tmp_path):
     other = HashList.create(tmp_path / "elsewhere" / "known.list")
 
     for pair in ([one, other], [one, one]):
-        with pytest.raises(ListError, match=r"2 lists are called known, .*: give each once, and"):
+        with pytest.raises(
+            ListError, match=r"2 lists are called known, .*: pass each list once, and"
+        ):
             Screener(pair)
     with pytest.raises(ListError, match="at least one"):
         Screener([])
@@ -508,7 +510,7 @@ def test_results_carry_the_names_that_are_given(engine, scene, tmp_path):
     assert engine.screen(b"", input="c.jpg").input == "c.jpg"
     assert engine.screen(path).input == str(path)
     for wrong in ("ab", ["a"], {"a", "b"}, [1, 2]):
-        with pytest.raises(HashError, match=r"inputs|named by a text"):
+        with pytest.raises(HashError, match=r"inputs|name of an item"):
             engine.screen_many([b"", b""], inputs=wrong)
 
 
@@ -544,7 +546,7 @@ def test_what_is_no_items_is_told_as_one_alone(engine, wrong):
     """Of files, and of hashes."""
     with pytest.raises(TypeError, match="several items are a list of them"):
         engine.screen_many(wrong)
-    with pytest.raises(HashError, match="several items are a list, of which each is a list"):
+    with pytest.raises(HashError, match="items must be a list of lists of Hash objects"):
         engine.match_many(wrong)
 
 
@@ -587,7 +589,7 @@ def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):
         if fit:
             Screener(ahead, policy=Policy(max_list_age=50))
             continue
-        with pytest.raises(PolicyError, match="a time that is still to come"):
+        with pytest.raises(PolicyError, match="a time 9[0-9]+ s in the future"):
             Screener(ahead, policy=Policy(max_list_age=50))
 
 
@@ -756,14 +758,16 @@ def test_memory_that_runs_out_between_decoding_and_a_hash_is_told(make_list, sce
 @pytest.mark.parametrize("wrong", ["known.list", Path("known.list"), None, ["known.list"], 3])
 def test_a_screener_is_of_lists_that_are_open(wrong):
     """A path is none, alone or among others; the error says how it becomes one."""
-    with pytest.raises(ListError, match=r"of HashLists, not of \w+: HashList\.open opens one"):
+    with pytest.raises(ListError, match=r"needs HashLists, got \w+: open one with HashList\.open"):
         Screener(wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"radius": {"pdq": 31}}, "policy.toml", 31])
 def test_a_policy_is_a_policy(engine, wrong):
     """Settings that were not checked are none, nor is the name of a file; the error names both."""
-    with pytest.raises(PolicyError, match=r"is a Policy, not \w+: Policy\(.*Policy\.load"):
+    with pytest.raises(
+        PolicyError, match=r"expected a Policy, got \w+: use Policy\(.*Policy\.load"
+    ):
         Screener(engine.lists, policy=wrong)
 
 
@@ -773,10 +777,10 @@ def test_what_is_matched_is_a_list_of_hashes(engine):
     """
     one = Hash.parse("pdq", "5a" * 32)
     for wrong in (one, one.text, one.value, None, [one, None], [one.text], [one.value]):
-        with pytest.raises(HashError, match="an item is a list of Hash objects") as caught:
+        with pytest.raises(HashError, match="an item must be a list of Hash objects") as caught:
             engine.match(wrong)
         assert one.text not in str(caught.value)
-        with pytest.raises(HashError, match="an item is a list of Hash objects"):
+        with pytest.raises(HashError, match="an item must be a list of Hash objects"):
             engine.match_many([[one], wrong])
 
 
@@ -785,12 +789,12 @@ def test_the_name_of_an_item_is_no_number(engine):
     nothing to say of what; a path is a name.
     """
     one = [Hash.parse("pdq", "5a" * 32)]
-    with pytest.raises(HashError, match=r"named by a text, not by int"):
+    with pytest.raises(HashError, match=r"must be text, got int"):
         engine.match(one, input=17)
-    with pytest.raises(HashError, match=r"named by a text, not by int"):
+    with pytest.raises(HashError, match=r"must be text, got int"):
         engine.match_many([one, one], inputs=["a", 0])
     for wrong in ("ab", b"ab", {"a", "b"}, {"a": 0, "b": 1}, 5):
-        with pytest.raises(HashError, match="inputs are a list of names"):
+        with pytest.raises(HashError, match="inputs must be a list of names"):
             engine.match_many([one, one], inputs=wrong)
 
     for inputs in (["a", Path("b"), None], dict.fromkeys(["a", "b", None]).keys()):

@@ -14,7 +14,7 @@ from screener.errors import ListError
 from screener.lists.formats.registry import FORMATS
 from screener.lists.hashlist import HashList
 from screener.lists.terms import AUDIENCES
-from screener.screening.screener import warn_of_other_pixels
+from screener.screening.screener import warn_of_pixel_versions
 from screener.system import files as toml_file
 
 
@@ -106,7 +106,7 @@ def import_(
                 raise ListError(f"{error}; {after}") from None
             list_text.print_import(told, str(file), report)
             known = known.refresh()
-        warn_of_other_pixels(known)
+        warn_of_pixel_versions(known)
     list_text.print_hubs(told, known.hubs())
     return 0
 

@@ -20,7 +20,7 @@ from screener.errors import counted, printable
 from screener.lists.hashlist import HashList
 from screener.lists.inspecting.verify import DamagedList
 from screener.lists.store import upgrade as upgrading
-from screener.screening.screener import warn_of_other_pixels
+from screener.screening.screener import warn_of_pixel_versions
 
 
 @click.command()
@@ -32,7 +32,7 @@ def info(path: Path, as_json: bool) -> int:
     """
     with ExitStack() as stack:
         known = open_list(stack, path)
-        warn_of_other_pixels(known)
+        warn_of_pixel_versions(known)
         with progress.bar(f"counting {known.name}") as shown:
             found = known.info(progress=shown)
     if as_json:

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self, TypeVar
 
 from screener.errors import OutputError
 from screener.scanning.resume import Finished
-from screener.screening.result import SCHEMA, Result, check_result
+from screener.screening.result import SCHEMA, Result
 from screener.screening.screener import Screener, check_screener
 from screener.system.output_file import Claim, FileKind, claim, give_up, make_private
 
@@ -58,10 +58,9 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         """Write one result; the line is handed to the system whole, so that none is torn."""
-        check_result(result)
-        self.begin()
         # Whatever the terminal's encoding, lines are UTF-8; what is not text becomes `?`.
         line = (result.to_json() + "\n").encode("utf-8", "replace")
+        self.begin()
         try:
             self._stream.write(line)
             self._stream.flush()
@@ -166,7 +165,7 @@ def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLi
 
 def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
     """As `resume_jsonl`, but half a last line stays until `begin` is called."""
-    check_screener(screener, "what is gone on with")
+    check_screener(screener, "resume_jsonl()")
     _leave_workers()
     claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:

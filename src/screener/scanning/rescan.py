@@ -46,7 +46,7 @@ def rescan(
     hold, are left out: `screener.scanning.rescan.outdated` counts them. An input that is scanned
     meanwhile may have two Results. The cache is not held between two Results.
     """
-    check_screener(screener, "a rescan")
+    check_screener(screener, "rescan()")
     check_open(cache)
     if untold is not None and not isinstance(untold, Counter):
         raise TypeError(f"untold is a Counter that is added to, not {type(untold).__name__}")
@@ -82,7 +82,7 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     """How many cached inputs are to be scanned again: they were hashed by other settings, so that a
     Screener cannot decide them, or without an extra that is here now.
     """
-    check_screener(screener, "a rescan")
+    check_screener(screener, "outdated()")
     check_open(cache)
     settings = _settings(screener, cache)
     return sum(

@@ -100,7 +100,7 @@ def told_by(
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked. Each
     Result with the path that was found: for a member, that of the archive.
     """
-    check_screener(screener, "a scan")
+    check_screener(screener, "scan()")
     if cache is not None:
         check_open(cache)
     if finished is not None and not isinstance(finished, Finished):

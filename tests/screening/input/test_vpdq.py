@@ -177,7 +177,7 @@ def test_a_step_that_is_no_number_is_refused(tmp_path, every):
     """By the command line in a sentence, and by the library."""
     assert "--every" in str(written(tmp_path / "a.mp4", "--kinds", "vpdq", "--every", every)[1])
     for wrong in (float(every), every, True, None, -1):
-        with pytest.raises(ValueError, match="every is a number of seconds"):
+        with pytest.raises(ValueError, match="every must be a number of seconds"):
             vpdq.compute(b"", every=wrong)
 
 

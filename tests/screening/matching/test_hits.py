@@ -8,7 +8,7 @@ import pytest
 from screener import Hash, Match
 from screener.hashing.hash import KINDS
 from screener.screening.input.located_hash import LocatedHash
-from screener.screening.matching.hits import Found
+from screener.screening.matching.hits import InputHits
 
 MD5 = LocatedHash(Hash(KINDS["md5"], bytes(16)))
 
@@ -62,11 +62,11 @@ CLIPS = [shown(0.0), hidden(0.0), hidden(1.0), hidden(2.0), hidden(1.0, track=2)
 def test_a_record_is_seen_in_runs_of_frames_that_follow_each_other(hashes, seen, video, told):
     """In whatever order the searches come upon it."""
     for seed in range(3):
-        found = Found(hashes, video=video)
+        found = InputHits(hashes, video=video)
         for number in random.Random(seed).sample(list(seen), len(seen)):
             found.add([hit(hashes[number])], hashes[number])
 
-        runs = [(one.part_kind, one.frames, one.spans) for one in found.told().timeline]
+        runs = [(one.part_kind, one.frames, one.spans) for one in found.summary().timeline]
         assert runs == told
 
 
@@ -78,11 +78,11 @@ def test_what_is_seen_by_several_kinds_is_told_in_one_order():
         for kind in ("phash", "dhash", "pdq")
     ]
     for seed in range(6):
-        found = Found(frames)
+        found = InputHits(frames)
         for frame in random.Random(seed).sample(frames, len(frames)):
             found.add([hit(frame)], frame)
 
-        assert [one.kind for one in found.told().timeline] == ["pdq", "phash", "dhash"]
+        assert [one.kind for one in found.summary().timeline] == ["pdq", "phash", "dhash"]
 
 
 def test_many_frames_cost_no_more_for_each_of_many_records():
@@ -92,11 +92,11 @@ def test_many_frames_cost_no_more_for_each_of_many_records():
     most = {}
     for count in (100, 800):
         frames = [shown(float(second)) for second in range(count)]
-        found = Found(frames, video=True)
+        found = InputHits(frames, video=True)
         for frame in frames[::2]:
             found.add([hit(frame, entry=f"e{number}") for number in range(50)], frame)
         tracemalloc.start()
-        told = found.told()
+        told = found.summary()
         most[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert [one.frames for one in told.timeline] == [count // 2] * 50
@@ -110,19 +110,19 @@ def test_the_nearest_of_a_record_is_told_of_a_still_by_part_and_the_first_of_equ
     pages = [shown(0.0, part=part) for part in (0, 0, 1)]
     hits = [(pages[0], 9), (pages[1], 7), (pages[1]._replace(orientation="rotate90"), 7),
             (pages[2], 3), (MD5, 0)]  # fmt: skip
-    still, moving = Found([*pages, MD5]), Found([*SIX, *CLIPS[1:]])
+    still, moving = InputHits([*pages, MD5]), InputHits([*SIX, *CLIPS[1:]])
     for located, distance in hits:
         still.add([hit(located, distance)], located)
     for located, distance in ((SIX[1], 9), (SIX[4], 7), (SIX[2], 8), (CLIPS[1], 2), (CLIPS[4], 1)):
         moving.add([hit(located, distance)], located)
 
-    assert [(m.kind, m.part, m.distance, m.orientation) for m in still.told().matches] == [
+    assert [(m.kind, m.part, m.distance, m.orientation) for m in still.summary().matches] == [
         ("md5", 0, 0, "upright"), ("pdq", 1, 3, "upright"), ("pdq", 0, 7, "upright")
     ]  # fmt: skip
-    assert [(m.part_kind, m.time, m.distance) for m in moving.told().matches] == [
+    assert [(m.part_kind, m.time, m.distance) for m in moving.summary().matches] == [
         ("appended", 1.0, 1), ("appended", 0.0, 2), ("frame", 4.0, 7)
     ]  # fmt: skip
-    assert [(one.part_kind, one.distance) for one in moving.told().timeline] == [
+    assert [(one.part_kind, one.distance) for one in moving.summary().timeline] == [
         ("frame", 7), ("appended", 2), ("appended", 1)
     ]  # fmt: skip
 
@@ -133,9 +133,9 @@ def test_of_equally_near_matches_the_kind_that_says_most_is_told_first():
     """
     kinds = ["md5", "pdq", "phash256", "phash", "ahash"]
     hashes = [LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size))) for kind in reversed(kinds)]
-    found = Found(hashes)
+    found = InputHits(hashes)
     for located in hashes:
         found.add([hit(located, 0, entry="b"), hit(located, 0, entry="a")], located)
 
-    told = [(match.kind, match.entry) for match in found.told().matches]
+    told = [(match.kind, match.entry) for match in found.summary().matches]
     assert told == [(kind, entry) for kind in kinds for entry in "ab"]

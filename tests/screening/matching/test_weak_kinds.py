@@ -20,7 +20,7 @@ from screener.reporting.calibration.page import page
 from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import hash_item
 from screener.screening.input.located_hash import LocatedHash
-from screener.screening.matching.hits import Found
+from screener.screening.matching.hits import InputHits
 from screener.screening.video_rule.agreement import Agreement, Rule
 
 WEAK = ["dhash", "ahash", "whash", "whash256"]
@@ -153,7 +153,7 @@ def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, o
         for kind in ("pdq", "ahash")
     ]
     seen = [one for one in frames if one.part in {"pdq": strong, "ahash": weak}[one.hash.kind.name]]
-    found = Found(frames, video=True)
+    found = InputHits(frames, video=True)
     for one in seen[::order]:
         kind = one.hash.kind.name
         hit = Match(
@@ -162,8 +162,8 @@ def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, o
         )  # fmt: skip
         found.add([hit], one)
 
-    assert ("ahash" in {hit.kind for hit in found.told().matches}) is corroborated
-    assert [hit.kind for hit in found.told().other_hits] == ["ahash"] * (not corroborated)
+    assert ("ahash" in {hit.kind for hit in found.summary().matches}) is corroborated
+    assert [hit.kind for hit in found.summary().other_hits] == ["ahash"] * (not corroborated)
 
 
 @pytest.mark.parametrize(("rule", "corroborated"), [(Rule.WHOLE, True), (Rule.ALIKE, False)])
@@ -173,11 +173,11 @@ def test_a_listed_video_corroborates_only_if_it_matches(rule, corroborated):
     hit = Match("known", "demo", "one", "confirmed", "ahash", 0, 0, "upright", "full", 0, "frame",
                 0.0, (), uncorroborated=True)  # fmt: skip
     agreement = Agreement(rule, 0, 5, 5, 5, 5, (0.0, 4.0), (0.0, 4.0))
-    found = Found([frame], video=True)
+    found = InputHits([frame], video=True)
     found.add([hit], frame)
     found.add_video(replace(hit, kind="vpdq", video=agreement, uncorroborated=False))
 
-    assert ("ahash" in {one.kind for one in found.told().matches}) is corroborated
+    assert ("ahash" in {one.kind for one in found.summary().matches}) is corroborated
 
 
 def test_the_policy_names_weak_kinds_that_match_alone(make_list, scene):

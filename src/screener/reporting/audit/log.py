@@ -17,7 +17,7 @@ from os import PathLike
 
 from screener.errors import OutputError
 from screener.reporting.audit.file import AuditFile
-from screener.screening.result import Result, check_result
+from screener.screening.result import Result
 from screener.screening.screener import VERSIONS, Screener, check_screener
 
 ENDS = ("complete", "interrupted", "failed")
@@ -69,15 +69,15 @@ class AuditLog:
         OutputError, within a second or when it is closed, where the file was moved, removed or
         changed by another program, and where the run has not begun.
         """
-        check_result(result)
+        verdict, line = result.verdict, result.to_dict()
         if not self.begun:  # its closing would take away what it wrote
             raise OutputError("this run of the audit log has not begun: begin(engine) does it")
         self._file.check_own()  # before its turn, which another thread may have had at a fork
         with self._turn:
             self._at_a_line = True
             try:
-                self._file.append("decision", result=result.to_dict())
-                self._verdicts[result.verdict] += 1
+                self._file.append("decision", result=line)
+                self._verdicts[verdict] += 1
                 if time.monotonic() - self._synced > _SYNC_S:
                     self._file.sync()
                     self._synced = time.monotonic()
@@ -150,7 +150,7 @@ def open_log(
     signed otherwise, and one that another program writes. Half a line that a crash left is taken
     away, and a line says so.
     """
-    check_screener(screener, "what a log holds")
+    check_screener(screener, "open_log()")
     log = claim_log(path, key=key)
     try:
         log.begin(screener)

@@ -1,4 +1,4 @@
-"""Hasher: what a worker process does with an input, and all that it knows: no list, no record."""
+"""Hasher: hashes inputs in a worker process, which knows no list and no record."""
 
 from __future__ import annotations
 
@@ -20,46 +20,49 @@ from screener.screening.input.hash_item import HashedInput, arrived, hash_item
 from screener.screening.input.wire import plain_trouble, trouble_of, typed
 from screener.screening.policy import Policy
 
-# Bytes: of a larger file, the digests are a small part of what is to be done, or it is no picture;
-# and of all together, so that what is held stays small beside what one picture takes.
+# Bytes of files that are read ahead: of one file, since digests are a small part of the work for a
+# larger one; and of all together, so that they take little memory beside a decoded picture.
 _MOST, _MOST_TOGETHER = 4 << 20, 16 << 20
 
 
 class Ahead(NamedTuple):
-    """A file that holds all of its bytes, and the digests of them that are wanted."""
+    """A file that was read ahead, with the bytes in memory, and its digests."""
 
     file: OpenFile
     digests: tuple[Hash, ...]
 
 
 def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> dict[str, Ahead]:
-    """Those of some files that are worth it, by their paths: files of no more than `limit` bytes,
-    and no videos, which are not held. What is wrong with any other is found in its turn.
+    """Read files and compute their digests together, if that is faster; return them by path.
+
+    Left out are files larger than `limit`, videos, and files with trouble, which their own turn
+    reports.
     """
-    held: dict[str, OpenFile] = {}
+    files: dict[str, OpenFile] = {}
     left = _MOST_TOGETHER
     for path in paths:
-        if digest.MD5 in kinds and path not in held:
+        if digest.MD5 in kinds and path not in files:
             with suppress(MediaError, OSError, MemoryError):
                 file = OpenFile(path)
                 if 0 < file.size <= min(limit, left, _MOST) and file.mime not in CONTAINERS:
-                    held[path] = _holding(file)
+                    files[path] = _in_memory(file)
                     left -= file.size
                 else:
                     file.close()
     try:
-        digests = digest.compute_batch([file.whole() for file in held.values()], kinds)
+        digests = digest.compute_batch([file.whole() for file in files.values()], kinds)
     except MemoryError:
         digests = []
-    for file in list(held.values())[len(digests) :]:
+    for file in list(files.values())[len(digests) :]:
         file.close()
     return {
-        path: Ahead(file, made) for (path, file), made in zip(held.items(), digests, strict=False)
+        path: Ahead(file, values)
+        for (path, file), values in zip(files.items(), digests, strict=False)
     }
 
 
-def _holding(file: OpenFile) -> OpenFile:
-    """The file, which holds its bytes. Raises what reading it raises, and closes it then."""
+def _in_memory(file: OpenFile) -> OpenFile:
+    """Read a file into memory; close it if that fails."""
     try:
         file.hold()
     except BaseException:
@@ -70,8 +73,10 @@ def _holding(file: OpenFile) -> OpenFile:
 
 @dataclass(frozen=True)
 class Target:
-    """An input of a scan: a path, or a member of the archive there. `inner` are the numbers of
-    members from the outermost archive inwards; `name` is the member's, and None for a path.
+    """An input of a scan: a file, or a member of an archive.
+
+    `inner` are the numbers of members from the outermost archive inwards; `name` is the member's,
+    None for a file.
     """
 
     path: str
@@ -79,21 +84,24 @@ class Target:
     name: Name | None = None
 
     def member(self, number: int, member: Member, outermost: Name, *, same: int) -> Target:
-        """A member of this archive: called `archive!member`, with the time of the archive; `same`
-        members of its name come before it.
+        """Return a member of this archive, named `archive!member`, with the archive's time.
+
+        `same` members of its name come before it.
         """
         own = self.name or outermost
         raw = own.as_bytes + b"!" + member.name
         text = raw.decode("utf-8", "replace")
-        kept = None if text.encode("utf-8") == raw else raw
+        odd = None if text.encode("utf-8") == raw else raw
         place = (*own.archives, len(own.as_bytes)), (*own.same, same)
-        name = Name(text, kept, member.size, outermost.mtime_ns, *place)
+        name = Name(text, odd, member.size, outermost.mtime_ns, *place)
         return Target(self.path, (*self.inner, number), name)
 
 
 class HashMode(Enum):
-    """How a target is hashed: as the job has it; without bits in doubt, since a record is near that
-    may or may not match; or without decoding it, which did harm before.
+    """How a target is hashed.
+
+    NORMAL: as configured, maybe with bits in doubt. EXACT: without, since bits in doubt decide its
+    Result. DIGESTS_ONLY: without decoding, which crashed or ended a worker before.
     """
 
     NORMAL = "normal"
@@ -103,7 +111,7 @@ class HashMode(Enum):
 
 @dataclass(frozen=True)
 class OpenedArchive:
-    """An archive: the hashes of its own bytes, its members, and whether any can be read first."""
+    """An archive: its own digests, its members, and whether they can be read in any order."""
 
     hashed: HashedInput
     listing: Listing
@@ -133,9 +141,9 @@ def _member(name: Any, size: Any, trouble: Any) -> Member:
 
 @dataclass(frozen=True)
 class Hasher:
-    """Reads, decodes and hashes inputs; it is sent to a worker process once.
+    """Reads, decodes and hashes inputs; each worker process receives it once.
 
-    Where it sketches, `Screener.decide_if_sure` has to say whether that does.
+    If it `sketches`, its hashes may have bits in doubt: pass them to `Screener.decide_if_sure`.
     """
 
     tells: ClassVar = (OpenedArchive,)
@@ -145,31 +153,29 @@ class Hasher:
     sketches: bool = False
 
     def hash(self, item: Item, digests: Sequence[Hash] = ()) -> HashedInput:
-        """Hash one input: see `hash_item`."""
+        """Return one input's hashes: see `hash_item`."""
         return hash_item(
             item, policy=self.policy, kinds=self.kinds, sketch=self.sketches, digests=digests
         )
 
     def exact(self) -> Hasher:
-        """This Hasher, without bits in doubt."""
+        """Return this Hasher without bits in doubt."""
         return replace(self, sketches=False) if self.sketches else self
 
     def digest(self, item: Item) -> HashedInput:
-        """The digests of an input only: nothing of it is decoded."""
+        """Return only the digests of an input, without decoding it."""
         kinds = [kind for kind in self.kinds if kind.digest]
         return hash_item(item, policy=self.policy, kinds=kinds)
 
-    def visit(self) -> Visit:
-        """This Hasher at work in one process."""
+    def visit(self) -> HashingSession:
+        """Return a session of this Hasher in the current process."""
         classic.load(kind for kind in self.kinds if kind in classic.CLASSIC)
-        return Visit(self)
+        return HashingSession(self)
 
 
 @dataclass
-class Visit:
-    """A Hasher at work in one process: it keeps the archives open in which its targets are, and the
-    files that it has read before their turn.
-    """
+class HashingSession:
+    """A Hasher in one process, with its open archives and the files that it has read ahead."""
 
     hasher: Hasher
     _ahead: dict[str, Ahead] = field(default_factory=dict)
@@ -177,7 +183,7 @@ class Visit:
     _read: tuple[Target, bytes, MediaError | None] | None = None
 
     def foresee(self, targets: Iterable[Target]) -> None:
-        """Read what comes next, as far as that makes it quicker; nothing is told of it yet."""
+        """Read the next files ahead, as far as that is faster."""
         for one in self._ahead.values():
             one.file.close()
         self._ahead.clear()
@@ -186,11 +192,11 @@ class Visit:
         self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
     def do(
-        self, target: Target, budget: Budget | None, way: HashMode
+        self, target: Target, budget: Budget | None, mode: HashMode
     ) -> HashedInput | OpenedArchive:
-        """Hash a target, or open it where it is an archive and there is a budget for that."""
-        digests_only = way is HashMode.DIGESTS_ONLY
-        hasher = self.hasher.exact() if way is HashMode.EXACT else self.hasher
+        """Hash a target, or open it if it is an archive and there is a budget for that."""
+        digests_only = mode is HashMode.DIGESTS_ONLY
+        hasher = self.hasher.exact() if mode is HashMode.EXACT else self.hasher
         if self._read is not None and self._read[0] != target:
             self._read = None
         if not target.inner and digests_only:
@@ -203,20 +209,22 @@ class Visit:
         except MediaError as error:
             return HashedInput(Name(), trouble=error)
         if not holder.direct or len(target.inner) > 1:
-            # To look at it again, all that is before it would have to be unpacked again.
+            # A second look would unpack all that comes before it again.
             hasher = hasher.exact()
         if digests_only:
             return hasher.digest(data)
         if damage is not None:
-            # As a file that is cut short: what there is may match.
+            # As for a file that is cut short, the rest may match.
             return replace(hasher.hash(data), trouble=damage)
         if budget is not None and type_of(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
         return hasher.hash(data)
 
     def _member(self, target: Target, holder: Archive) -> tuple[bytes, MediaError | None]:
-        """The bytes of a member, and what ended them early. Those read last are at hand for one
-        more look, as a member gets that needs too much memory when it is decoded.
+        """Return the bytes of a member, and the error that cut them short, if any.
+
+        The last member stays in memory, since a member whose decoding needs too much memory is read
+        twice.
         """
         if self._read is None:
             data, damage = holder.read(target.inner[-1], self.hasher.policy.limits.bytes)
@@ -226,12 +234,12 @@ class Visit:
     def _file(
         self, target: Target, budget: Budget | None, hasher: Hasher
     ) -> HashedInput | OpenedArchive:
-        """Hash a path, or open it where it is an archive; it is opened once for both."""
+        """Hash a file, or open it if it is an archive."""
         ahead = self._ahead.pop(target.path, None)
         try:
             file = OpenFile(target.path) if ahead is None else ahead.file
         except MediaError:
-            return hasher.hash(target.path)  # which says what is wrong
+            return hasher.hash(target.path)  # reports the trouble
         with file:
             stream = None if budget is None else open_archive(file)
             if stream is None:
@@ -262,10 +270,10 @@ class Visit:
         )
 
     def _archive(self, path: str, inner: tuple[int, ...]) -> Archive:
-        """The archive at a place, opened if it is not open yet."""
-        held = self._open.get((path, inner))
-        if held is not None:
-            return held
+        """Return an archive, opened if it is not open yet."""
+        opened = self._open.get((path, inner))
+        if opened is not None:
+            return opened
         stream: BinaryIO | None
         if inner:
             holder = self._archive(path, inner[:-1])
@@ -280,8 +288,8 @@ class Visit:
         return archive
 
     def _keep(self, path: str, inner: tuple[int, ...], archive: Archive) -> None:
-        """Keep an archive open, and close all but those that it is inside of."""
-        for held in list(self._open):
-            if held[0] != path or held[1] != inner[: len(held[1])] or held[1] == inner:
-                self._open.pop(held).close()
+        """Keep an archive open, and close all others but those around it."""
+        for place in list(self._open):
+            if place[0] != path or place[1] != inner[: len(place[1])] or place[1] == inner:
+                self._open.pop(place).close()
         self._open[path, inner] = archive

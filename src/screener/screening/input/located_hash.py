@@ -31,8 +31,8 @@ _PLACE = (str, int, (int, float), str, tuple, int)
 class LocatedHash(NamedTuple):
     """A hash of an input, and where in the input it was made.
 
-    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
-    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a hash
+    made elsewhere. A hash is compared if that and its own quality reach the floor.
     """
 
     hash: Hash
@@ -43,32 +43,32 @@ class LocatedHash(NamedTuple):
     part_kind: str = "frame"
     detail: int | None = None
     again: tuple[float, ...] = ()
-    """The times of further frames that show the same."""
+    """Times of further frames with the same hashes."""
     track: int = 0
-    """Of a video, the track of pictures; of a clip hidden in a picture's file, from 1."""
+    """The track of a video, or the number, from 1, of a clip hidden in a picture's file."""
     doubt: int = 0
-    """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
+    """The number of bits in doubt, which widen the search; above 0 the hash is a sketch."""
     least: int | None = None
-    """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
+    """The least possible score of a sketch; `detail` is then the largest possible."""
 
     @property
     def moments(self) -> list[tuple[int, float]]:
-        """Its track, with each time at which what it is of is shown."""
+        """The track and each time at which the frame is shown."""
         return [(self.track, time) for time in (self.time, *self.again)]
 
     @property
     def hidden_clip(self) -> int:
-        """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
+        """The number of the hidden clip that it is a frame of; 0 for none."""
         return self.track if self.part_kind == "appended" else 0
 
     @property
     def score(self) -> int | None:
-        """Its quality or its detail, whichever is less, as far as they are known."""
+        """The lesser of quality and detail, as far as they are known."""
         scores = (one for one in (self.hash.quality, self.detail) if one is not None)
         return min(scores, default=None)
 
     def usable(self, floor: int) -> bool:
-        """Whether it reaches a floor by its quality and its detail, as far as they are known."""
+        """Return whether quality and detail, as far as they are known, reach a floor."""
         score = self.score
         return score is None or score >= floor
 
@@ -77,7 +77,7 @@ _OF_A_FILE = tuple(LocatedHash._field_defaults.values())
 
 
 class OrientedHashes(NamedTuple):
-    """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
+    """The hashes of one region of a frame, by one perceptual kind, in all orientations.
 
     `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
     have a byte for each, as in LocatedHash; if nothing is in doubt, the least is the detail.
@@ -97,7 +97,7 @@ class OrientedHashes(NamedTuple):
     track: int = 0
 
     def each(self) -> Iterator[LocatedHash]:
-        """The hashes one by one."""
+        """Yield the hashes one by one."""
         kind = kind_named(self.kind)
         for number, orientation in enumerate(ORIENTATIONS):
             value = self.values[number * kind.size : (number + 1) * kind.size]
@@ -110,7 +110,7 @@ class OrientedHashes(NamedTuple):
             )  # fmt: skip
 
     def usable(self, floor: int) -> bytes | None:
-        """Whether each reaches a floor by its quality and its detail, 1 or 0; None if all do."""
+        """Return 1 for each hash that reaches a floor, 0 for others; None if all do."""
         if min(self.qualities) >= floor and min(self.details) >= floor:
             return None
         pairs = zip(self.qualities, self.details, strict=True)
@@ -118,21 +118,21 @@ class OrientedHashes(NamedTuple):
 
     @property
     def moments(self) -> list[tuple[int, float]]:
-        """Their track, with each time at which what they are of is shown."""
+        """The track and each time at which the frame is shown."""
         return [(self.track, time) for time in (self.time, *self.again)]
 
     @property
     def score(self) -> int:
-        """The least quality or detail of any, whatever their bits in doubt are."""
+        """The least quality or detail of any hash, whatever its bits in doubt are."""
         return min(self.qualities + self.leasts)
 
     def may_be_usable(self, floor: int) -> bool:
-        """Whether it is the bits in doubt that say if all of them reach a floor."""
+        """Return whether bits in doubt decide if all of them reach a floor."""
         return self.score < floor <= min(self.qualities + self.details)
 
 
 class Hashes(Sequence[LocatedHash]):
-    """The hashes of an input: a sequence of LocatedHash, in `groups` as far as they are columns."""
+    """The hashes of an input: a sequence of LocatedHash, stored as `groups`."""
 
     def __init__(self, groups: Sequence[LocatedHash | OrientedHashes] = ()) -> None:
         self.groups = tuple(groups)
@@ -241,5 +241,5 @@ def _checked(group: OrientedHashes) -> OrientedHashes:
 
 
 def groups_of(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
-    """The hashes of an input as far as they are columns, and the others."""
+    """Return the hashes of an input, those of one region as one OrientedHashes if possible."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes
