@@ -589,7 +589,7 @@ def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):
         if fit:
             Screener(ahead, policy=Policy(max_list_age=50))
             continue
-        with pytest.raises(PolicyError, match="a time 9[0-9]+ s in the future"):
+        with pytest.raises(PolicyError, match=r"a time \d+ s in the future"):
             Screener(ahead, policy=Policy(max_list_age=50))
 
 

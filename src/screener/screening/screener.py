@@ -23,7 +23,7 @@ from screener.media.source import Item, Name, called
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.matching import video_search
-from screener.screening.matching.bare_hashes import BareHashes, Quick
+from screener.screening.matching.bare_hashes import NO_MATCH, UNDECIDED, BareHashes
 from screener.screening.matching.coverage import Coverage
 from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hits import HitSummary, InputHits
@@ -200,14 +200,14 @@ class Screener:
 
     def _match_each(self, items: list[tuple[Hash, ...]], names: list[Name]) -> Iterator[Result]:
         answers = self._bare_hashes.look_up(items)
-        undecided = [n for n, answer in enumerate(answers) if answer is Quick.UNDECIDED]
+        undecided = [n for n, answer in enumerate(answers) if answer is UNDECIDED]
         inputs = [_input_of(names[n], items[n]) for n in undecided]
         decided = self.decide(inputs) if inputs else iter(())
         no_match = self._no_match()
         for name, answer in zip(names, answers, strict=True):
-            if answer is Quick.NO_MATCH:
+            if answer is NO_MATCH:
                 yield _renamed(no_match, name)
-            elif answer is Quick.UNDECIDED:
+            elif answer is UNDECIDED:
                 yield next(decided)
             else:
                 item = HashedInput(name, answer.hashes)

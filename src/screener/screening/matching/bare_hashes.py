@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,11 @@ class Quick(Enum):
 
     NO_MATCH = auto()
     UNDECIDED = auto()
+
+
+# Names of the module, since an enum's attribute takes longer to look up.
+NO_MATCH: Final = Quick.NO_MATCH
+UNDECIDED: Final = Quick.UNDECIDED
 
 
 class _Kind(NamedTuple):
@@ -108,9 +113,9 @@ class BareHashes:
                 if rules.least <= int.from_bytes(one.value).bit_count() <= rules.most:
                     cleared |= rules.clears
             if undecided:
-                answers.append(Quick.UNDECIDED)
+                answers.append(UNDECIDED)
             elif cleared == self._all:
-                answers.append(Quick.NO_MATCH)
+                answers.append(NO_MATCH)
             else:
                 answers.append(_no_hits(hashes))
         for name, of_kind in queries.items():
@@ -129,16 +134,16 @@ class BareHashes:
             nearest = search(one, rules.kind, codes, self._criteria.widest(one, rules.kind))
             for number, hits in hits_of(one, rules.kind, self._criteria, nearest, queries.owner):
                 answer = answers[number]
-                if answer is Quick.NO_MATCH:
+                if answer is NO_MATCH:
                     answer = answers[number] = _no_hits(items[number])
-                if answer is not Quick.UNDECIDED:
+                if answer is not UNDECIDED:
                     answer.add(hits, hits.located)
         for one in self._video_lists if rules.kind.name == "pdq" else ():
             frames = KINDS[video_search.KIND]
             offsets, rows, _ = search(one, frames, codes, self._criteria.widest(one, frames))
             if len(rows):
                 for query in np.flatnonzero(np.diff(offsets)).tolist():
-                    answers[queries.items[query]] = Quick.UNDECIDED
+                    answers[queries.items[query]] = UNDECIDED
 
 
 def _no_hits(hashes: Sequence[Hash]) -> InputHits:
