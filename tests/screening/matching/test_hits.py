@@ -1,4 +1,4 @@
-"""What the searches reached of one input: the nearest of each record, and when it was seen."""
+"""The hits of one input: the nearest for each record, and when it was seen."""
 
 import random
 import tracemalloc
@@ -14,17 +14,17 @@ MD5 = LocatedHash(Hash(KINDS["md5"], bytes(16)))
 
 
 def shown(time, *, part=0, **where):
-    """A hash of a frame at a time."""
+    """Return a hash of a frame at a time."""
     return LocatedHash(Hash(KINDS["pdq"], bytes(32)), part=part, time=time, **where)
 
 
 def hidden(time, track=1):
-    """One of a clip that is hidden in a picture's file."""
+    """Return a hash of a clip hidden in a picture's file."""
     return shown(time, part_kind="appended", track=track)
 
 
 def hit(located, distance=5, entry="one"):
-    """A record that a hash reached."""
+    """Return a record that a hash hit."""
     return Match(
         "known", "demo", entry, "confirmed", located.hash.kind.name, distance, 31,
         located.orientation, located.region, located.part, located.part_kind, located.time, (),
@@ -59,8 +59,8 @@ CLIPS = [shown(0.0), hidden(0.0), hidden(1.0), hidden(2.0), hidden(1.0, track=2)
         ([*SIX, shown(0.0, part_kind="thumbnail")], [6], False, []),
     ],
 )
-def test_a_record_is_seen_in_runs_of_frames_that_follow_each_other(hashes, seen, video, told):
-    """In whatever order the searches come upon it."""
+def test_spans_are_runs_of_consecutive_frames(hashes, seen, video, told):
+    """In whatever order the searches find them."""
     for seed in range(3):
         found = InputHits(hashes, video=video)
         for number in random.Random(seed).sample(list(seen), len(seen)):
@@ -70,8 +70,8 @@ def test_a_record_is_seen_in_runs_of_frames_that_follow_each_other(hashes, seen,
         assert runs == told
 
 
-def test_what_is_seen_by_several_kinds_is_told_in_one_order():
-    """Whichever kind was looked up first, which hangs on what else was in the batch."""
+def test_the_timeline_is_ordered_by_kind_for_equal_spans():
+    """Whatever kind was looked up first."""
     frames = [
         LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=int(time), time=time)
         for time in (0.0, 1.0)
@@ -85,10 +85,8 @@ def test_what_is_seen_by_several_kinds_is_told_in_one_order():
         assert [one.kind for one in found.summary().timeline] == ["pdq", "phash", "dhash"]
 
 
-def test_many_frames_cost_no_more_for_each_of_many_records():
-    """A video that shows for minutes what a thousand records hold: a set of moments for each of
-    them would take gigabytes of a longer one.
-    """
+def test_many_records_in_many_frames_take_little_memory():
+    """A set of moments for each of a thousand records would take gigabytes."""
     most = {}
     for count in (100, 800):
         frames = [shown(float(second)) for second in range(count)]
@@ -105,8 +103,8 @@ def test_many_frames_cost_no_more_for_each_of_many_records():
     assert most[800] - most[100] < 800 * 50 * 16
 
 
-def test_the_nearest_of_a_record_is_told_of_a_still_by_part_and_the_first_of_equals():
-    """Of what moves once, of a hidden clip by itself; each kind for itself."""
+def test_a_still_has_the_nearest_hit_of_each_record_and_part():
+    """A video has one for each record and kind, hidden clips apart; the first of equals counts."""
     pages = [shown(0.0, part=part) for part in (0, 0, 1)]
     hits = [(pages[0], 9), (pages[1], 7), (pages[1]._replace(orientation="rotate90"), 7),
             (pages[2], 3), (MD5, 0)]  # fmt: skip
@@ -127,10 +125,8 @@ def test_the_nearest_of_a_record_is_told_of_a_still_by_part_and_the_first_of_equ
     ]  # fmt: skip
 
 
-def test_of_equally_near_matches_the_kind_that_says_most_is_told_first():
-    """Whoever tells the first alone, as the summary of a scan does, must not tell of an aHash
-    where a digest or PDQ matched too.
-    """
+def test_the_strongest_kind_comes_first_of_equally_near_matches():
+    """Summaries show the first match alone."""
     kinds = ["md5", "pdq", "phash256", "phash", "ahash"]
     hashes = [LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size))) for kind in reversed(kinds)]
     found = InputHits(hashes)
