@@ -44,7 +44,7 @@ def test_a_mapping_changes_only_the_kinds_it_names():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"radius": {"pdq": 257}}, "0 to 256"),
         ({"radius": {"pdq": -1}}, "0 to 256"),
@@ -83,9 +83,9 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"alone": [["dhash"]]}, "alone: "),
     ],
 )
-def test_a_setting_out_of_range_is_refused_by_name(settings, said):
+def test_a_setting_out_of_range_is_refused_by_name(settings, message):
     """The error names the setting and its range."""
-    with pytest.raises(PolicyError, match=said):
+    with pytest.raises(PolicyError, match=message):
         Policy(**settings)
 
 
@@ -244,7 +244,7 @@ def test_a_byte_order_mark_in_a_settings_file_is_ignored(tmp_path, load, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("threshold = 31", "unknown setting 'threshold'"),
         ("[limits]\npixel = 1", "limits"),
@@ -258,11 +258,11 @@ def test_a_byte_order_mark_in_a_settings_file_is_ignored(tmp_path, load, text):
         ("\xff", "cannot read"),
     ],
 )
-def test_the_error_for_a_policy_file_names_file_and_setting(tmp_path, text, said):
+def test_the_error_for_a_policy_file_names_file_and_setting(tmp_path, text, message):
     """Wrong names, values and syntax."""
     file = tmp_path / "policy.toml"
     file.write_bytes(text.encode("latin-1"))
 
-    with pytest.raises(PolicyError, match=said) as caught:
+    with pytest.raises(PolicyError, match=message) as caught:
         Policy.load(file)
     assert "policy.toml" in str(caught.value)

@@ -33,14 +33,16 @@ def test_a_list_from_another_pipeline_warns_once(make_list, caplog):
         Screener(known)
         Screener(known)
         Screener(HashList.open(known.path))
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert "version 7 of the pixel pipeline, and this is version 1" in said
-    assert HASH not in said
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "version 7 of the pixel pipeline, and this is version 1" in message
+    assert HASH not in message
 
 
 def test_a_list_of_this_or_an_unknown_version_does_not_warn(make_list, caplog):
     """Rows of this version, of none, or with an unreadable version."""
-    rows = [{"id": "a", "pdq": HASH, "pixels": said} for said in ("1", "", "one", "-3", "9" * 40)]
+    rows = [
+        {"id": "a", "pdq": HASH, "pixels": version} for version in ("1", "", "one", "-3", "9" * 40)
+    ]
     known = make_list([row | {"id": str(number)} for number, row in enumerate(rows)])
     assert known.pixels() == {1}
     with caplog.at_level(logging.WARNING, "screener"):
@@ -65,14 +67,14 @@ def test_commands_warn_once(tmp_path):
     (tmp_path / "b.csv").write_text(f"id,pdq,pixels\nx,{HASH},{pixels.VERSION}\n")
     known = tmp_path / "a.list"
 
-    told = [
+    runs = [
         screener("import", tmp_path / "a.csv", tmp_path / "b.csv", "--into", known),
         screener("info", known, "--json"),
         screener("scan", tmp_path / "b.csv", "--list", known, "--json-progress"),
     ]
 
     others = f"{pixels.VERSION + 1}, {pixels.VERSION + 2}"
-    for done in told:
+    for done in runs:
         (line,) = [one for one in done.stderr.splitlines() if "pixel pipeline" in one]
         assert line.startswith(f"screener: the list a holds hashes made by version {others} of")
         assert "pixel pipeline" not in done.stdout

@@ -344,9 +344,11 @@ def test_hits_are_sorted_by_distance_then_list_and_entry(make_list, scene, statu
     ]
     lists = [make_list(rows, name=name) for name in ("second", "first")]
 
-    told = [(m.distance, m.list, m.entry) for m in getattr(Screener(lists).screen(scene(1)), where)]
+    answers = [
+        (m.distance, m.list, m.entry) for m in getattr(Screener(lists).screen(scene(1)), where)
+    ]
 
-    assert told == sorted(
+    assert answers == sorted(
         (distance, name, entry)
         for entry, distance in distances.items()
         for name in ("first", "second")
@@ -651,8 +653,8 @@ def test_a_truncated_gzip_upload_affects_only_its_own_result(engine, scene):
 
     results = engine.screen_many([whole, cut, png(scene(2))])
 
-    told = [(one.verdict, one.reason) for one in results]
-    assert told == [
+    answers = [(one.verdict, one.reason) for one in results]
+    assert answers == [
         (Verdict.MATCH, None),
         (Verdict.UNSCREENED, Reason.UNREADABLE),
         (Verdict.NO_MATCH, None),

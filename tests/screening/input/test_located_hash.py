@@ -115,8 +115,8 @@ def test_oriented_hashes_that_do_not_fit_are_refused(column, content):
         unpacked(packed((wrong,)))
     alone = LocatedHash(Hash(PDQ, bytes(32)))
     others = [
-        packed((alone._replace(**told),))[0]
-        for told in (
+        packed((alone._replace(**wrong),))[0]
+        for wrong in (
             {"time": "x"}, {"part": None}, {"orientation": "left"}, {"doubt": -1}, {"doubt": 255},
             {"region": "half"}, {"part_kind": "page"},
         )

@@ -110,10 +110,10 @@ def stream(text):
 
 @pytest.mark.parametrize("lines", [(), ("--lines",)])
 @pytest.mark.parametrize(
-    ("every", "said"),
+    ("every", "message"),
     [("1", "matches nothing"), ("0.3", "with 3 frames"), ("0.2", None), ("0", None)],
 )
-def test_a_warning_names_a_clip_too_short_to_match_copies(tmp_path, scene, lines, every, said):
+def test_a_warning_names_a_clip_too_short_to_match_copies(tmp_path, scene, lines, every, message):
     """With frames of one moment nothing matches, with fewer than five no copy that lacks one."""
     path = tmp_path / "short.mp4"
     path.write_bytes(clip(panned(scene, 5, 9)))
@@ -121,7 +121,7 @@ def test_a_warning_names_a_clip_too_short_to_match_copies(tmp_path, scene, lines
     done = CliRunner().invoke(cli, ["hash", str(path), "--kinds", "vpdq", "--every", every, *lines])
 
     assert done.exit_code == 0
-    assert (said in done.stderr and "--every 0 " in done.stderr) if said else not done.stderr
+    assert (message in done.stderr and "--every 0 " in done.stderr) if message else not done.stderr
 
 
 def test_a_still_has_no_vpdq_and_two_videos_need_hash_lines(tmp_path, scene):

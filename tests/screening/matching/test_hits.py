@@ -38,12 +38,12 @@ CLIPS = [shown(0.0), hidden(0.0), hidden(1.0), hidden(2.0), hidden(1.0, track=2)
 
 
 @pytest.mark.parametrize(
-    ("hashes", "seen", "video", "told"),
+    ("hashes", "seen", "video", "expected"),
     [
         (SIX, [1, 2, 4], False, [("frame", 3, ((1.0, 2.0), (4.0, 4.0)))]),
         (SIX, range(6), False, [("frame", 6, ((0.0, 5.0),))]),
         (SIX, [0, 5], False, [("frame", 2, ((0.0, 0.0), (5.0, 5.0)))]),
-        # A run is of one track, and of those that begin and end together one is told.
+        # A run is in one track; of equal runs one counts.
         (TRACKS, [2, 3], False, [("frame", 2, ((0.0, 0.0), (2.0, 2.0)))]),
         (TRACKS, [0, 1, 3, 4], False, [("frame", 4, ((0.0, 1.0),))]),
         (AGAIN, [1], False, [("frame", 3, ((1.0, 2.0), (4.0, 4.0)))]),
@@ -59,7 +59,7 @@ CLIPS = [shown(0.0), hidden(0.0), hidden(1.0), hidden(2.0), hidden(1.0, track=2)
         ([*SIX, shown(0.0, part_kind="thumbnail")], [6], False, []),
     ],
 )
-def test_spans_are_runs_of_consecutive_frames(hashes, seen, video, told):
+def test_spans_are_runs_of_consecutive_frames(hashes, seen, video, expected):
     """In whatever order the searches find them."""
     for seed in range(3):
         found = InputHits(hashes, video=video)
@@ -67,7 +67,7 @@ def test_spans_are_runs_of_consecutive_frames(hashes, seen, video, told):
             found.add([hit(hashes[number])], hashes[number])
 
         runs = [(one.part_kind, one.frames, one.spans) for one in found.summary().timeline]
-        assert runs == told
+        assert runs == expected
 
 
 def test_the_timeline_is_ordered_by_kind_for_equal_spans():
@@ -94,11 +94,11 @@ def test_many_records_in_many_frames_take_little_memory():
         for frame in frames[::2]:
             found.add([hit(frame, entry=f"e{number}") for number in range(50)], frame)
         tracemalloc.start()
-        told = found.summary()
+        summary = found.summary()
         most[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert [one.frames for one in told.timeline] == [count // 2] * 50
-        assert len({id(one.spans) for one in told.timeline}) == 1
+        assert [one.frames for one in summary.timeline] == [count // 2] * 50
+        assert len({id(one.spans) for one in summary.timeline}) == 1
 
     assert most[800] - most[100] < 800 * 50 * 16
 
@@ -133,5 +133,5 @@ def test_the_strongest_kind_comes_first_of_equally_near_matches():
     for located in hashes:
         found.add([hit(located, 0, entry="b"), hit(located, 0, entry="a")], located)
 
-    told = [(match.kind, match.entry) for match in found.summary().matches]
-    assert told == [(kind, entry) for kind in kinds for entry in "ab"]
+    kinds_and_entries = [(match.kind, match.entry) for match in found.summary().matches]
+    assert kinds_and_entries == [(kind, entry) for kind in kinds for entry in "ab"]
