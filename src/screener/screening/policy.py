@@ -128,7 +128,6 @@ class Policy:
         return self._settings() | forms
 
     def _settings(self) -> dict[str, Any]:
-        """Return the fields, mapping proxies as dicts."""
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("radius", "known_good_radius", "floor"):
             settings[name] = dict(settings[name])

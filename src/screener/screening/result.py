@@ -56,8 +56,8 @@ class Match:
     twice its size; `uncropped`, all coded pixels of a picture of which the file shows a part.
     `part`, `time`: the page or frame, counted from 0, and its time in seconds. Hidden pictures are
     counted after the frames. `part_kind`: `frame`, `thumbnail` or `appended`.
-    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry that no other kind hit in
-    the same picture.
+    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry that no kind which matches
+    alone hit in the same picture.
 
     A match of kind `vpdq` is a listed video: `video` states how many frames agree and where,
     `distance` is their median, `radius` that of a frame, `time` the start in the input.

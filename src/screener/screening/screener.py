@@ -27,7 +27,7 @@ from screener.screening.matching.bare_hashes import NO_MATCH, UNDECIDED, BareHas
 from screener.screening.matching.coverage import Coverage
 from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hits import HitSummary, InputHits
-from screener.screening.matching.lookup import look_up, queries_of
+from screener.screening.matching.lookup import look_up, queries_of, search
 from screener.screening.policy import Policy
 from screener.screening.result import ListState, Reason, Result, Verdict
 from screener.system.installation import __version__
@@ -256,14 +256,10 @@ class Screener:
         """Return for each code of a kind whether a listed one is near enough for a match."""
         hit, criteria = np.zeros(len(codes), np.bool_), Criteria(self.policy)
         for hash_list in self.lists:
-            if kind.name not in hash_list.kinds:
-                continue
-            if kind.digest:
-                offsets, _ = hash_list.lookup(kind.name, codes)
-            else:
+            if kind.name in hash_list.kinds:
                 radius = criteria.widest(hash_list, kind)
-                offsets, _, _ = hash_list.search(kind.name, codes, radius=radius, threads=threads)
-            hit |= np.diff(offsets) > 0
+                offsets, _, _ = search(hash_list, kind, codes, radius, threads)
+                hit |= np.diff(offsets) > 0
         return hit
 
     @property

@@ -90,7 +90,6 @@ def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return twice as many rows, each the mean of two, weighted by distance."""
     threefold = pixels * np.uint16(3)
     doubled = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
     doubled[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2

@@ -141,14 +141,18 @@ def hash_item(
                         shown = hashes_of_frame(frame, perceptual, sketch=sketch)
                         hashes += repeats.left(frame, shown)
                     del frame  # free its pixels before the next are decoded
-    except MediaError as error:
-        trouble = error.alone()
-    except MemoryError:  # after decoding; decoders raise MediaError
-        trouble = ShortOfMemory("not enough memory to hash it")
-    except OSError as error:  # a video is read while it is decoded
-        trouble = MediaError("unreadable", error.strerror or "cannot be read")
+    except (MediaError, MemoryError, OSError) as error:
+        trouble = _trouble(error)
     # The facts come last, since some formats state their size only while they are decoded.
     return HashedInput(name, Hashes(repeats.with_times(hashes)), _facts(picture, samples), trouble)
+
+
+def _trouble(error: MediaError | MemoryError | OSError) -> MediaError:
+    if isinstance(error, MediaError):
+        return error.alone()
+    if isinstance(error, MemoryError):  # after decoding; decoders raise MediaError
+        return ShortOfMemory("not enough memory to hash it")
+    return MediaError("unreadable", error.strerror or "cannot be read")
 
 
 class _Moved:
@@ -223,7 +227,4 @@ def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[LocatedHash
     data = read.content if isinstance(read.content, bytes) else read.file
     if not kinds or data is None:
         return []
-    try:
-        return [LocatedHash(one) for one in digest.compute_kinds(data, kinds)]
-    except OSError as error:
-        raise MediaError("unreadable", error.strerror or "cannot be read") from None
+    return [LocatedHash(one) for one in digest.compute_kinds(data, kinds)]

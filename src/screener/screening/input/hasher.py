@@ -62,7 +62,6 @@ def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> d
 
 
 def _in_memory(file: OpenFile) -> OpenFile:
-    """Read a file into memory; close it if that fails."""
     try:
         file.hold()
     except BaseException:
@@ -234,7 +233,6 @@ class HashingSession:
     def _file(
         self, target: Target, budget: Budget | None, hasher: Hasher
     ) -> HashedInput | OpenedArchive:
-        """Hash a file, or open it if it is an archive."""
         ahead = self._ahead.pop(target.path, None)
         try:
             file = OpenFile(target.path) if ahead is None else ahead.file
@@ -270,7 +268,6 @@ class HashingSession:
         )
 
     def _archive(self, path: str, inner: tuple[int, ...]) -> Archive:
-        """Return an archive, opened if it is not open yet."""
         opened = self._open.get((path, inner))
         if opened is not None:
             return opened

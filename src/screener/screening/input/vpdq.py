@@ -69,7 +69,6 @@ def too_short(made: Hash) -> str | None:
 
 
 def _usable(made: Hash) -> int:
-    """Return the number of frames with enough detail to be compared."""
     return len(np.unique(Frames.of_value(made.value).usable().times))
 
 

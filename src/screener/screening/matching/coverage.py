@@ -96,10 +96,9 @@ class Coverage:
         return [group for group in groups_of(item.hashes) if self._clears(group, kinds)]
 
     def _clears(self, group: LocatedHash | OrientedHashes, kinds: Container[str]) -> bool:
-        """Return whether a hash is of a frame and of one of these kinds, and was surely compared.
+        """Return whether a hash of a frame by one of these kinds was surely compared.
 
-        Of one picture in all orientations, all must be: otherwise a copy turned the other way would
-        be missed.
+        OrientedHashes must be compared in all orientations, or a turned copy would be missed.
         """
         kind = KINDS[group.kind] if isinstance(group, OrientedHashes) else group.hash.kind
         return (

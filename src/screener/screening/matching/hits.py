@@ -68,8 +68,7 @@ class InputHits:
             for clip, moments in self._moments.items()
         }
 
-    def _moving(self, located: LocatedHash) -> bool:
-        """Return whether a hash is of a video, an animation or a hidden clip."""
+    def _is_moving(self, located: LocatedHash) -> bool:
         if not _has_time(located):
             return False
         if self._video or located.hidden_clip > 0:
@@ -97,7 +96,7 @@ class InputHits:
         seen: dict[tuple[_Key, int], int] = defaultdict(int)
         for hits, located in self._hits:
             clip = 0 if located is None else located.hidden_clip
-            moving = located is not None and self._moving(located)
+            moving = located is not None and self._is_moving(located)
             moments = self._bits(located) if located is not None and moving else 0
             for match in hits:
                 key = (match.list, match.source, match.entry, match.kind)
@@ -148,7 +147,6 @@ class InputHits:
         return tuple(timeline)
 
     def _bits(self, located: LocatedHash) -> int:
-        """Return a bit for each moment of the clip at which a hash's picture is shown."""
         numbers = self._numbers[located.hidden_clip]
         return sum(1 << number for number in {numbers[moment] for moment in located.moments})
 
@@ -195,7 +193,6 @@ def _corroborate(
 
 
 def _has_time(located: LocatedHash) -> bool:
-    """Return whether the hash is of a shown frame or a hidden clip, not of a file or thumbnail."""
     of_frame = located.part_kind == "frame" or located.hidden_clip > 0
     return located.hash.kind.perceptual and of_frame
 

@@ -133,10 +133,12 @@ def _owner(queries: Queries, numbers: Numbers, query: int) -> tuple[int, Located
     return queries.owner(int(numbers[query]))
 
 
-def search(hash_list: HashList, kind: HashKind, codes: NDArray[np.uint8], radius: int) -> Answer:
+def search(
+    hash_list: HashList, kind: HashKind, codes: NDArray[np.uint8], radius: int, threads: int = 1
+) -> Answer:
     """Search a list for codes of a kind; return offsets, rows and distances, 0 for digests."""
     if not kind.digest:
-        return hash_list.search(kind.name, codes, radius=radius)
+        return hash_list.search(kind.name, codes, radius=radius, threads=threads)
     offsets, rows = hash_list.lookup(kind.name, codes)
     return offsets, rows, np.zeros(len(rows), np.uint16)
 

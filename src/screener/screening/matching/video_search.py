@@ -203,7 +203,6 @@ class _Tally:
         self._size = 0
 
     def add(self, numbers: Ints, often: Ints) -> None:
-        """Add numbers, each counted `often` times."""
         if numbers.size:
             distinct, places = np.unique(numbers, return_inverse=True)
             self._parts.append((distinct, np.bincount(places, often).astype(np.int64)))
