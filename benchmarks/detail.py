@@ -30,14 +30,14 @@ from screener.errors import MediaError
 from screener.hashing import detail
 from screener.hashing.hash import KINDS, HashKind
 from screener.lists.store.records import why_not_searchable
-from screener.screening.input.hash_item import Located, hash_item
+from screener.screening.input.hash_item import LocatedHash, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 FLOOR = 50
 EACH = 400  # pictures drawn of each family
 # Bars above and below, and at the sides: in all, as parts of the photo's own sides.
 FRAMES = ((0.25, 0), (1, 0), (2, 0), (0, 0.25), (0, 1), (0, 2))
-Hashes = dict[str, tuple[Located, ...]]
+Hashes = dict[str, tuple[LocatedHash, ...]]
 
 
 def photos(paths: list[Path]) -> Hashes:
@@ -66,12 +66,12 @@ def drawn(drawing: Any, first: int, each: int) -> dict[str, Hashes]:
     }
 
 
-def score(one: Located) -> int:
+def score(one: LocatedHash) -> int:
     """Return the lower of quality and detail."""
     return min(found for found in (one.hash.quality, one.detail) if found is not None)
 
 
-def bits_of(hashes: list[Located]) -> np.ndarray:
+def bits_of(hashes: list[LocatedHash]) -> np.ndarray:
     """Return a row of bits for each hash."""
     values = np.frombuffer(b"".join(one.hash.value for one in hashes), np.uint8)
     return np.unpackbits(values.reshape(len(hashes), -1), axis=1).astype(np.float32)

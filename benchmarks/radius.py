@@ -36,7 +36,7 @@ from screener.reporting.calibration.calibrate import MILLION, Count
 from screener.reporting.calibration.edits import EDITS
 from screener.reporting.calibration.page import in_a_million
 from screener.reporting.calibration.recall import share
-from screener.screening.input.hash_item import Located, hash_item
+from screener.screening.input.hash_item import LocatedHash, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 WEAK = [kind.name for kind in PERCEPTUAL if kind.weak]
@@ -47,7 +47,7 @@ Codes = dict[str, np.ndarray]  # (8, bits) of each kind that compares a picture
 
 def codes_of(item: Any) -> Codes:
     """Return the hashes that are compared: of the whole picture, with enough detail."""
-    found: dict[str, list[Located]] = {}
+    found: dict[str, list[LocatedHash]] = {}
     for one in hash_item(item, policy=Policy(), kinds=PERCEPTUAL).hashes:
         scores = [value for value in (one.hash.quality, one.detail) if value is not None]
         if min(scores) >= one.hash.kind.floor and one.region == "full" and one.part == 0:

@@ -21,8 +21,8 @@ from codes import Codes
 from screener import Hash, HashCache, Screener, rescan
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Hashes, Located, OrientedHashes
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import Hashes, LocatedHash, OrientedHashes
 from screener.screening.result import MediaFacts
 
 DIGESTS = ("md5", "sha1", "sha256")
@@ -36,16 +36,16 @@ def fill(cache: HashCache, screener: Screener, inputs: int) -> Codes:
     """Add the hashes of random inputs; return the upright PDQs of a thousandth, two bits off."""
     rng = np.random.default_rng(1)
     near = []
-    batch: list[tuple[Hashed, tuple[int, ...]]] = []
+    batch: list[tuple[HashedInput, tuple[int, ...]]] = []
     for number in range(inputs):
         values = rng.integers(0, 256, (8, 32), np.uint8)
         pdqs = OrientedHashes("pdq", values.tobytes(), SCORES, SCORES, bytes(8), SCORES)
-        digests = [Located(Hash(KINDS[kind], rng.bytes(KINDS[kind].size))) for kind in DIGESTS]
+        digests = [LocatedHash(Hash(KINDS[kind], rng.bytes(KINDS[kind].size))) for kind in DIGESTS]
         if number % 1000 == 7:
             values[0, 0] ^= 3
             near.append(values[0])
         name = Name(f"uploads/{number:08}.jpg", None, 361_182, 1_764_000_000_000_000_000)
-        batch.append(Hashed(name, Hashes([pdqs, *digests]), MEDIA))
+        batch.append(HashedInput(name, Hashes([pdqs, *digests]), MEDIA))
         if len(batch) == BATCH:
             cache.add(batch, screener.hasher)
             batch.clear()

@@ -1,6 +1,4 @@
-"""Threads that share a Screener, a list or a log. In a fresh interpreter, where what is loaded on
-first use is not there yet, their first calls give what one thread alone gets.
-"""
+"""The first calls of threads that share a Screener, a list or a log, in a fresh interpreter."""
 
 import csv
 import json
@@ -36,8 +34,9 @@ SLOW = ("scan", first_calls.BY_OPENCV)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, scene):
-    """Files of one picture in many formats, a video, and two lists that hold them: `known` by two
-    kinds, `every` by all.
+    """Return a folder of files to screen and two lists that hold them.
+
+    The files: one picture in many formats, and a video. `known` holds two kinds, `every` all.
     """
     made, picture = tmp_path_factory.mktemp("first"), scene(1, (320, 240))
     for name in first_calls.PICTURES:
@@ -68,10 +67,8 @@ def folder(tmp_path_factory, scene):
 
 
 @pytest.mark.parametrize("first", CALLS)
-def test_first_calls_of_eight_threads_are_as_one_threads(folder, tmp_path, first):
-    """Each call is the first of a fresh interpreter, and follows others in further ones. None
-    raises, and none gives anything else.
-    """
+def test_first_calls_of_eight_threads_return_what_one_thread_gets(folder, tmp_path, first):
+    """Each call is the first of a fresh interpreter, and follows others in further ones."""
     at = CALLS.index(first)
     following = [one for one in (CALLS * 2)[at + 1 : at + 1 + FOLLOWING] if one not in SLOW]
 
@@ -94,8 +91,8 @@ def test_first_calls_of_eight_threads_are_as_one_threads(folder, tmp_path, first
     assert len((tmp_path / "lines").read_text().splitlines()) == written
 
 
-def test_a_plugin_of_pillow_that_another_thread_is_importing_is_waited_for(monkeypatch, tmp_path):
-    """Pillow lists a plugin while its import still runs, and its decoders are not there yet."""
+def test_a_pillow_plugin_that_another_thread_imports_is_awaited(monkeypatch, tmp_path):
+    """Pillow lists a plugin before its import has ended and its decoders exist."""
     plugin = """
 from PIL import Image, PngImagePlugin
 Image.register_open("SLOW", lambda *given: whole(*given), lambda head: head[:4] == b"SLOW")

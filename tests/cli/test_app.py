@@ -26,7 +26,7 @@ from screener.cli import hash, launch
 from screener.cli.app import cli
 from screener.hashing import pdq
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import Hashes, OrientedHashes
 from screener.screening.result import MediaFacts
 
@@ -348,7 +348,7 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
     turned = OrientedHashes("pdq", bytes(range(256)), enough, some, doubts=bytes(8), leasts=some)
     shown = turned._replace(region="trimmed", details=enough, leasts=enough)
     within = shown._replace(kind="dhash", values=bytes(64))
-    hashed = Hashed(Name("a"), Hashes([turned, within]))
+    hashed = HashedInput(Name("a"), Hashes([turned, within]))
     monkeypatch.setattr(hash, "hash_item", lambda *_, **__: hashed)
 
     told = CliRunner().invoke(cli, ["hash", "a", *asked]).stdout.splitlines()
@@ -369,7 +369,7 @@ def test_a_video_of_which_few_frames_show_enough_is_told(monkeypatch, seen, told
         for time, some in enumerate([enough] * seen + [none] * (100 - seen))
     ]
     media = MediaFacts("video/mp4", 4, 3, 100, 100.0, 100)
-    hashed = Hashed(Name("a"), Hashes(frames), media)
+    hashed = HashedInput(Name("a"), Hashes(frames), media)
     monkeypatch.setattr(hash, "hash_item", lambda *_, **__: hashed)
 
     lines = CliRunner().invoke(cli, ["hash", "a"]).stdout.splitlines()

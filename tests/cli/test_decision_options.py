@@ -238,7 +238,7 @@ def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
         call = ("match", "--list", tmp_path / "k.list", "--policy", policy)
         done = screener(*call, input=line)
         (found,) = map(json.loads, done.stdout.splitlines())
-        entries = [[m["entry"] for m in found[part]] for part in ("matches", "beside")]
+        entries = [[m["entry"] for m in found[part]] for part in ("matches", "other_hits")]
         return done.returncode, *entries
 
     assert met(8) == (1, ["bad"], ["good"])

@@ -13,8 +13,8 @@ from screener.hashing.hash import KINDS
 from screener.media import opening
 from screener.media.files.picture import Frame, Media, Picture
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed, hash_item
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput, hash_item
+from screener.screening.input.located_hash import LocatedHash
 
 
 def flipped(value, bits, rng):
@@ -118,12 +118,12 @@ def test_only_what_is_near_is_hashed_again(make_list, pictures):
     near = Doubtful(make_list(rows, name="near"))
 
     assert all(one.doubt for sketch in sketches for one in sketch.hashes)
-    settled = list(far.settle(sketches))
+    settled = list(far.decide_if_sure(sketches))
     for sketch, one in zip(sketches, settled, strict=True):
         assert (one is None) == (sketch.hashes[0].least == 0 and sketch.hashes[0].detail == 100)
     verdicts = {one.verdict for one in settled if one is not None}
     assert verdicts == {Verdict.NO_MATCH, Verdict.UNSCREENED}
-    assert list(near.settle(sketches[:24])) == [None] * 24
+    assert list(near.decide_if_sure(sketches[:24])) == [None] * 24
     with pytest.raises(RuntimeError):
         list(near.decide(sketches))
 
@@ -143,10 +143,10 @@ def test_a_sketch_is_settled_where_no_bit_in_doubt_can_decide(make_list, beside)
 
     def item(away, doubt):
         hash = Hash(KINDS["pdq"], bytes.fromhex(flipped(listed, away, rng)), quality=100)
-        return Hashed(Name(), (Located(hash, detail=100, doubt=doubt, least=100),))
+        return HashedInput(Name(), (LocatedHash(hash, detail=100, doubt=doubt, least=100),))
 
     def verdicts(*items):
-        return [one and one.verdict for one in engine.settle(items)]
+        return [one and one.verdict for one in engine.decide_if_sure(items)]
 
     far = [item(120, doubt) for doubt in (0, 2, 5)]
     clear, match = Verdict.NO_MATCH, Verdict.MATCH
@@ -166,12 +166,12 @@ def test_a_sketch_is_not_settled_for_the_list_that_hangs_on_it(make_list):
     pictures = make_list([{"id": "one", "pdq": "01" * 32}], name="pictures")
     others = make_list([{"id": "one", "phash": "01" * 8}], name="others")
     made = [Hash(KINDS[kind], b"\x73" * KINDS[kind].size, 100) for kind in ("pdq", "phash")]
-    sketch = Located(made[0], detail=100, doubt=1, least=0)
-    item = Hashed(Name(), (sketch, Located(made[1], detail=100)))
+    sketch = LocatedHash(made[0], detail=100, doubt=1, least=0)
+    item = HashedInput(Name(), (sketch, LocatedHash(made[1], detail=100)))
 
     for lists in ([pictures, others], [others, pictures], [pictures]):
-        assert list(Screener(lists).settle([item])) == [None]
-    (settled,) = Screener([others]).settle([item])
+        assert list(Screener(lists).decide_if_sure([item])) == [None]
+    (settled,) = Screener([others]).decide_if_sure([item])
     assert settled.verdict is Verdict.NO_MATCH
 
 

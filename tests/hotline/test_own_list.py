@@ -19,7 +19,7 @@ from screener.hotline import own_list
 from screener.hotline.desk import Desk
 from screener.hotline.model.report import Item
 from screener.lists.store import repeated_values
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 
 
 def test_a_picture_reported_very_often_still_matches(desk, items, monkeypatch):
@@ -47,7 +47,7 @@ def test_reported_hashes_never_match(desk, pictures, items):
 
     result = Screener(desk.own_list).screen(pictures["picture"])
     assert str(result.verdict) != "match"
-    assert {one.state for one in result.beside} == {"seed"}
+    assert {one.state for one in result.other_hits} == {"seed"}
     assert set(listed(desk).values()) == {"seed"}
     assert {source for source, _ in listed(desk)} == {"reports"}
     assert not desk.own_list.matchable
@@ -90,7 +90,7 @@ def test_a_long_video_is_listed_by_every_nth_frame(desk, monkeypatch):
     """Without frames, only the very file would match."""
     frames = [VideoFrame(-1, float(n), 90, bytes(32)) for n in range(9_000)]
     hashes = (Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash.parse("md5", "ab" * 16))
-    item = Item("video/mp4", True, tuple(map(Located, hashes)))
+    item = Item("video/mp4", True, tuple(map(LocatedHash, hashes)))
     (taken,) = take(desk, report_of(item))
 
     illegal(desk, taken.case, monkeypatch, item)
@@ -105,7 +105,7 @@ def test_a_long_video_is_listed_by_every_nth_frame(desk, monkeypatch):
 def test_a_video_with_huge_times_is_listed_by_the_frames_that_fit(desk):
     """Every second time has hundreds of digits."""
     frames = [VideoFrame(-1, 0.0 if n % 2 else 1e308, 90, bytes(32)) for n in range(7_000)]
-    item = Item("video/mp4", True, (Located(Hash(KINDS["vpdq"], pack_vpdq(frames))),))
+    item = Item("video/mp4", True, (LocatedHash(Hash(KINDS["vpdq"], pack_vpdq(frames))),))
     (taken,) = take(desk, report_of(item))
 
     assert desk.backlog.records == []
@@ -117,7 +117,7 @@ def test_a_value_that_cannot_be_listed_stays_in_the_backlog(tmp_path, items, mon
     """The rest of its record is listed; it is retried until it fits."""
     frames = [VideoFrame(-1, float(n), 90, bytes(32)) for n in range(9_000)]
     hashes = (Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash.parse("md5", "ab" * 16))
-    item = Item("video/mp4", True, tuple(map(Located, hashes)))
+    item = Item("video/mp4", True, tuple(map(LocatedHash, hashes)))
     desk = make_desk(tmp_path / "hotline")
     with monkeypatch.context() as patched:
         patched.setattr(own_list, "_fit_video", lambda one: one)

@@ -52,7 +52,7 @@ def test_an_opinion_shows_on_the_match_beside_what_the_source_says(known, put):
     result = Screener(known.refresh()).match([Hash.parse("pdq", value(1, 32))])
 
     (match,) = result.matches
-    assert (result.verdict, match.state, match.said) == ("match", "disputed", "confirmed")
+    assert (result.verdict, match.state, match.source_state) == ("match", "disputed", "confirmed")
     (opinion,) = match.to_dict()["opinions"]
     assert (opinion["state"], opinion["by"], opinion["reason"]) == (
         "disputed",
@@ -113,7 +113,7 @@ def test_a_seed_matches_once_we_confirm_it(known, put):
 
     assert met(known, "md5", 1, 16) == ("match", ["confirmed"], [])
     old = Screener(before, policy=Policy(digests_only=True))
-    assert [m.state for m in old.match([Hash.parse("md5", value(1))]).beside] == ["seed"]
+    assert [m.state for m in old.match([Hash.parse("md5", value(1))]).other_hits] == ["seed"]
 
 
 def test_conflicting_sources_on_equal_hashes_are_all_shown(known, put):
@@ -191,10 +191,13 @@ def test_known_good_has_a_radius_of_its_own(known, put):
     wide = Screener(known, policy=Policy(radius={"pdq": 7}, known_good_radius={"pdq": 8}))
     even = Screener(known).match(query)
 
-    assert ([m.entry for m in narrow.matches], narrow.beside) == (["bad"], ())
+    assert ([m.entry for m in narrow.matches], narrow.other_hits) == (["bad"], ())
     found = wide.match(query)
-    assert (found.matches, [(m.entry, m.radius) for m in found.beside]) == ((), [("good", 8)])
-    assert ([m.entry for m in even.matches], [m.entry for m in even.beside]) == (["bad"], ["good"])
+    assert (found.matches, [(m.entry, m.radius) for m in found.other_hits]) == ((), [("good", 8)])
+    assert ([m.entry for m in even.matches], [m.entry for m in even.other_hits]) == (
+        ["bad"],
+        ["good"],
+    )
 
 
 # --- full lists and old pages

@@ -51,11 +51,11 @@ class Engine(Screener):
         """One that has accidents."""
         return Accident(self.policy, self._wanted)
 
-    def settle(self, items):
+    def decide_if_sure(self, items):
         """Look up, unless the list breaks."""
         if any("broken-list" in item.name.text for item in items):
             raise ListError("the list broke")
-        return super().settle(items)
+        return super().decide_if_sure(items)
 
 
 def main():

@@ -52,7 +52,7 @@ def test_a_line_equals_its_dictionary_after_other_lines():
         result = Result(
             input=f'a "{number}" \u0421\n', input_bytes=draw.choice([None, b"\xff"]), bytes=number,
             mtime_ns=None, verdict=Verdict.UNSCREENED, reason=Reason.EMPTY, detail=None,
-            media=draw.choice([None, MediaFacts("image/png", 3, 4, 1)]), matches=(), beside=(),
+            media=draw.choice([None, MediaFacts("image/png", 3, 4, 1)]), matches=(), other_hits=(),
             lists=tuple(ListState(draw.choice("ab"), draw.randrange(2), draw.choice("cd"), 0)
                         for _ in range(draw.randrange(3))),
             policy=draw.choice(["p", "q"]), versions=(("kernel", draw.choice(["x", "y"])),),
@@ -74,8 +74,8 @@ def test_times_are_written_to_the_microsecond():
     result = Result(
         input="a", input_bytes=None, bytes=1, mtime_ns=None, verdict=Verdict.MATCH, reason=None,
         detail=None, media=MediaFacts("video/mp4", 3, 4, 1, noisy),
-        matches=(match, replace(match, kind="vpdq", video=video)), beside=(), lists=(), policy="p",
-        versions=(), timeline=(seen,),
+        matches=(match, replace(match, kind="vpdq", video=video)), other_hits=(), lists=(),
+        policy="p", versions=(), timeline=(seen,),
     )  # fmt: skip
 
     line = json.loads(result.to_json())

@@ -141,7 +141,7 @@ def test_every_archive_has_a_line_behind_its_members(engine, uploads, jobs, orde
     }
     assert own == {name: tuple(told) for name, (_, *told) in FILES.items()}
     (seed,) = [one for one in results if one.input.endswith("/seed.zip")]
-    assert [hit.entry for hit in seed.beside] == ["seed zip"]
+    assert [hit.entry for hit in seed.other_hits] == ["seed zip"]
     assert not seed.counts
     inner = {one.input.rpartition("nested.zip!")[2]: one for one in results if one.archives}
     assert str(inner["in.zip!deep.tar"].verdict) == str(inner["in.zip"].verdict) == "no_match"
@@ -302,7 +302,7 @@ def test_a_rescan_has_no_line_that_members_speak_for(engine, uploads, tmp_path):
         again = list(rescan(engine, cache, every=True))
     seed = [one for one in again if one.input.endswith("/seed.zip")]
 
-    assert [[hit.entry for hit in one.beside] for one in seed] == [["seed zip"]]
+    assert [[hit.entry for hit in one.other_hits] for one in seed] == [["seed zip"]]
     assert sorted((one.input, one.verdict) for one in again if one not in seed) == sorted(
         (one.input, one.verdict) for one in scanned
     )

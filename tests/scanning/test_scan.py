@@ -24,7 +24,7 @@ from screener.scanning.inputs.expand import find, places
 from screener.scanning.inputs.folder import Place
 from screener.scanning.scan import results_of, told_by
 from screener.scanning.workers import pool as workers
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
 
 
@@ -440,7 +440,9 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         item.worker.targets -= 1
         held[item] = rng.randrange(4)
         hits = held[item] * (None,)
-        waiting.settle(item, SimpleNamespace(matches=hits, beside=(), counts=True, verdict="match"))
+        waiting.settle(
+            item, SimpleNamespace(matches=hits, other_hits=(), counts=True, verdict="match")
+        )
         node = node_of(item.target)
         if node is not None:
             item.name = None if item.target.inner else Name(item.target.path)
@@ -505,10 +507,10 @@ def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens
     told = SimpleNamespace(take=lambda _: Verdict.NO_MATCH, is_archive=lambda _: True)
     found = iter([Place("zip", 1)])
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
-    item, result = waiting.next(), SimpleNamespace(matches=(), beside=(), counts=True)
+    item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
     result.of_archive = lambda members, in_trouble: result
     if opens:
-        item.own = Hashed(Name("zip"), archive=True)
+        item.own = HashedInput(Name("zip"), archive=True)
 
     waiting.settle(item, result)
 

@@ -1,4 +1,4 @@
-"""Policy: defaults, what it refuses, its file and its fingerprint."""
+"""Policy: defaults, validation, files and fingerprints."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from screener.media.files.limits import Limits
 from screener.media.video.sampling.rules import Sampling
 
 
-def test_the_defaults_are_the_authors_of_pdq():
+def test_defaults_are_those_of_the_authors_of_pdq():
     """Radius 31 and floor 50 for PDQ; every perceptual kind has a radius."""
     policy = Policy()
 
@@ -27,8 +27,8 @@ def test_the_defaults_are_the_authors_of_pdq():
     assert policy.digests_only is False
 
 
-def test_a_frame_a_second_is_the_default_of_sampling():
-    """Equal neighbours once, no scenes; and a tenth of the frames must show something."""
+def test_videos_are_sampled_once_a_second_by_default():
+    """Repeats are hashed once, scenes are off, and a tenth of the samples must be usable."""
     assert Policy().sampling == Sampling(
         mode="seconds", every=1.0, videos=0.125, against_videos=False,
         scenes=False, distinct=True, usable=0.1,
@@ -44,15 +44,15 @@ def test_a_mapping_changes_only_the_kinds_it_names():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"radius": {"pdq": 257}}, "0 to 256"),
         ({"radius": {"pdq": -1}}, "0 to 256"),
-        ({"radius": {"pdq": True}}, "whole number"),
-        ({"radius": {"pdq": 31.0}}, "whole number"),
+        ({"radius": {"pdq": True}}, "must be an integer"),
+        ({"radius": {"pdq": 31.0}}, "must be an integer"),
         ({"radius": {"md5": 1}}, "'md5'"),
-        ({"radius": 31}, "maps kinds"),
-        ({"floor": {"pdq": 101}}, "floor: pdq takes .* 0 to 100"),
+        ({"radius": 31}, "must map kinds"),
+        ({"floor": {"pdq": 101}}, "floor: pdq must be .* 0 to 100"),
         ({"limits": Limits(pixels=0)}, "limits.pixels"),
         ({"seconds": 0}, "seconds"),
         ({"seconds": math.inf}, "seconds"),
@@ -60,37 +60,37 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"seconds": True}, "seconds"),
         ({"seconds": "60"}, "seconds"),
         ({"seconds": None}, "seconds"),
-        ({"seconds": 1_000_001}, "1000000 at most"),
-        ({"memory": 1 << 63}, "whole number of bytes from"),
+        ({"seconds": 1_000_001}, "at most 1000000"),
+        ({"memory": 1 << 63}, "an integer from"),
         ({"max_list_age": math.inf}, "max_list_age"),
         ({"max_list_age": 10**400}, "max_list_age"),
         ({"limits": Limits(bytes=math.inf)}, "limits.bytes"),
-        ({"limits": Limits(nesting=0.5)}, "limits.nesting is a whole number"),
-        ({"limits": Limits(bytes=1e6 + 0.5)}, "limits.bytes is a whole number"),
+        ({"limits": Limits(nesting=0.5)}, "limits.nesting must be an integer"),
+        ({"limits": Limits(bytes=1e6 + 0.5)}, "limits.bytes must be an integer"),
         ({"sampling": Sampling(usable=1.1)}, "sampling: usable"),
         ({"sampling": Sampling(every=10**400)}, "sampling: every"),
         ({"sampling": Sampling(videos=True)}, "sampling: videos"),
         ({"memory": -1}, "memory"),
-        ({"memory": True}, "whole number of bytes"),
-        ({"memory": 1e9}, "whole number of bytes"),
+        ({"memory": True}, "an integer from"),
+        ({"memory": 1e9}, "an integer from"),
         ({"memory": 100 << 20}, "from 134217728"),
         ({"max_list_age": 0}, "max_list_age"),
         ({"digests_only": 1}, "digests_only"),
-        ({"alone": ["pdq"]}, "alone: 'pdq' is none of dhash, ahash, whash, whash256"),
-        ({"alone": "dhash"}, "alone is a list of kinds"),
-        ({"alone": {"dhash": False}}, "alone is a list of kinds"),
-        ({"alone": True}, "alone is a list of kinds"),
+        ({"alone": ["pdq"]}, "alone: 'pdq' is not one of dhash, ahash, whash, whash256"),
+        ({"alone": "dhash"}, "alone must be a list of kinds"),
+        ({"alone": {"dhash": False}}, "alone must be a list of kinds"),
+        ({"alone": True}, "alone must be a list of kinds"),
         ({"alone": [["dhash"]]}, "alone: "),
     ],
 )
-def test_a_setting_out_of_range_is_refused_by_name(settings, said):
-    """The error names the setting and what it takes."""
-    with pytest.raises(PolicyError, match=said):
+def test_a_setting_out_of_range_is_refused_by_name(settings, message):
+    """The error names the setting and its range."""
+    with pytest.raises(PolicyError, match=message):
         Policy(**settings)
 
 
-def test_the_ends_of_each_range_are_taken():
-    """As each range is told: the smallest and the largest of it, and no further one."""
+def test_the_ends_of_each_range_are_accepted():
+    """Values just beyond them are refused."""
     for name, bits in (("pdq", 256), ("phash", 64), ("dhash256", 256), ("vpdq", 256)):
         for setting in ("radius", "known_good_radius"):
             for value in (0, bits):
@@ -109,8 +109,8 @@ def test_the_ends_of_each_range_are_taken():
             Policy(**wrong)
 
 
-def test_known_files_have_the_radius_of_matches_unless_they_have_their_own():
-    """Also where that is not the default; and a video's decoding ends before its time does."""
+def test_known_good_radius_defaults_to_radius():
+    """Decoding of a video ends before its worker's time does."""
     policy = Policy(radius={"pdq": 20, "phash": 3}, known_good_radius={"pdq": 5}, seconds=10)
 
     assert (policy.known_good_radius["pdq"], policy.known_good_radius["phash"]) == (5, 3)
@@ -118,8 +118,8 @@ def test_known_files_have_the_radius_of_matches_unless_they_have_their_own():
     assert policy.decoding_seconds == pytest.approx(8)
 
 
-def test_numbers_of_numpy_are_numbers():
-    """They are kept as Python's, which can be written down; what is no setting's type is named."""
+def test_numpy_numbers_are_accepted():
+    """They become Python numbers; the error for a value of another type names the setting."""
     made = Policy(
         radius={"pdq": np.int64(30)},
         seconds=np.float32(2),
@@ -142,8 +142,8 @@ def test_numbers_of_numpy_are_numbers():
             Policy(**wrong)
 
 
-def test_a_policy_cannot_be_changed():
-    """Neither its fields nor its mappings."""
+def test_a_policy_is_frozen():
+    """Neither fields nor mappings can be changed."""
     policy = Policy()
 
     with pytest.raises(AttributeError):
@@ -152,13 +152,13 @@ def test_a_policy_cannot_be_changed():
         policy.radius["pdq"] = 0
 
 
-def test_a_policy_is_a_key():
-    """Equal ones are one key of a set, whatever wrote their numbers, and others are others."""
+def test_equal_policies_are_one_key_of_a_set():
+    """However their numbers were written."""
     assert len({Policy(), Policy(seconds=60), Policy(radius={"pdq": 31}), Policy(seconds=59)}) == 2
 
 
 def test_equal_policies_have_equal_fingerprints_and_others_do_not():
-    """Whatever changes a setting changes the fingerprint; how it was written does not."""
+    """Every setting changes the fingerprint; its spelling does not."""
     same = [Policy(radius={"pdq": 31}), Policy(seconds=60), Policy(seconds=60.0)]
     assert {one.fingerprint for one in same} == {Policy().fingerprint}
     assert Policy(max_list_age=1).fingerprint == Policy(max_list_age=1.0).fingerprint
@@ -183,8 +183,8 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
     assert len({one.fingerprint for one in [Policy(), *others]}) == len(others) + 1
 
 
-def test_a_policy_travels_to_other_processes():
-    """Pickling gives an equal policy, whatever is set."""
+def test_a_policy_can_be_pickled():
+    """With any setting."""
     settings = {"radius": {"pdq": 12}, "known_good_radius": {"pdq": 0}, "floor": {"pdq": 0}}
     policy = Policy(
         **settings,
@@ -200,8 +200,8 @@ def test_a_policy_travels_to_other_processes():
     assert pickle.loads(pickle.dumps(policy)) == policy
 
 
-def test_a_policy_file_says_the_same_as_python(tmp_path):
-    """Tables and keys of TOML are the fields."""
+def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
+    """It loads as the policy made with the same settings in Python."""
     file = tmp_path / "policy.toml"
     file.write_text(
         "seconds = 5\ndigests_only = true\nmax_list_age = 60\nmemory = 536870912\n"
@@ -233,8 +233,8 @@ def test_a_policy_file_says_the_same_as_python(tmp_path):
     ],
     ids=["policy", "terms", "mapping", "categories", "hotline"],
 )
-def test_no_file_of_settings_is_refused_for_a_mark_in_front(tmp_path, load, text):
-    """The byte order mark, which editors on Windows write and nobody sees, changes nothing."""
+def test_a_byte_order_mark_in_a_settings_file_is_ignored(tmp_path, load, text):
+    """Editors on Windows write it invisibly."""
     file = tmp_path / "one.toml"
     file.write_text(text, encoding="utf-8")
     without = load(file)
@@ -244,7 +244,7 @@ def test_no_file_of_settings_is_refused_for_a_mark_in_front(tmp_path, load, text
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("threshold = 31", "unknown setting 'threshold'"),
         ("[limits]\npixel = 1", "limits"),
@@ -258,11 +258,11 @@ def test_no_file_of_settings_is_refused_for_a_mark_in_front(tmp_path, load, text
         ("\xff", "cannot read"),
     ],
 )
-def test_a_wrong_policy_file_is_named(tmp_path, text, said):
-    """The error says the file and the setting."""
+def test_the_error_for_a_policy_file_names_file_and_setting(tmp_path, text, message):
+    """Wrong names, values and syntax."""
     file = tmp_path / "policy.toml"
     file.write_bytes(text.encode("latin-1"))
 
-    with pytest.raises(PolicyError, match=said) as caught:
+    with pytest.raises(PolicyError, match=message) as caught:
         Policy.load(file)
     assert "policy.toml" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Which pixel pipeline made a hash: on all that we make, in lists, told once where it differs."""
+"""The pixel pipeline's version in hashes and lists, and the warning about other versions."""
 
 import logging
 
@@ -14,8 +14,8 @@ from screener.screening.input.hash_item import hash_item
 HASH = "0123456789abcdef" * 4
 
 
-def test_every_perceptual_hash_that_is_made_says_its_pipeline(scene):
-    """All kinds, all orientations; digests, which are of bytes, say none."""
+def test_every_perceptual_hash_has_the_pipelines_version(scene):
+    """All kinds in all orientations; digests, which are of bytes, have none."""
     hashed = hash_item(scene(1), policy=Policy(), kinds=KINDS.values()).hashes
     perceptual = [one.hash for one in hashed if one.hash.kind.perceptual]
     assert len(perceptual) == 8 * sum(kind.perceptual for kind in KINDS.values())
@@ -23,8 +23,8 @@ def test_every_perceptual_hash_that_is_made_says_its_pipeline(scene):
     assert {one.hash.pixels for one in hashed if one.hash.kind.digest} <= {None}
 
 
-def test_a_list_of_other_pixels_warns_once(make_list, caplog):
-    """Hashes of another version of the pipeline are compared, and a list warns of it once."""
+def test_a_list_from_another_pipeline_warns_once(make_list, caplog):
+    """Its hashes are still compared."""
     known = make_list(
         [{"id": "a", "pdq": HASH, "pixels": "1"}, {"id": "b", "pixels": "7", "md5": "ab" * 16}]
     )
@@ -33,14 +33,16 @@ def test_a_list_of_other_pixels_warns_once(make_list, caplog):
         Screener(known)
         Screener(known)
         Screener(HashList.open(known.path))
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert "version 7 of the pixel pipeline, and this is version 1" in said
-    assert HASH not in said
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "version 7 of the pixel pipeline, and this is version 1" in message
+    assert HASH not in message
 
 
-def test_a_list_of_these_pixels_or_of_unknown_ones_says_nothing(make_list, caplog):
-    """No warning where every row is of our version, says nothing, or says nonsense."""
-    rows = [{"id": "a", "pdq": HASH, "pixels": said} for said in ("1", "", "one", "-3", "9" * 40)]
+def test_a_list_of_this_or_an_unknown_version_does_not_warn(make_list, caplog):
+    """Rows of this version, of none, or with an unreadable version."""
+    rows = [
+        {"id": "a", "pdq": HASH, "pixels": version} for version in ("1", "", "one", "-3", "9" * 40)
+    ]
     known = make_list([row | {"id": str(number)} for number, row in enumerate(rows)])
     assert known.pixels() == {1}
     with caplog.at_level(logging.WARNING, "screener"):
@@ -49,8 +51,8 @@ def test_a_list_of_these_pixels_or_of_unknown_ones_says_nothing(make_list, caplo
     assert caplog.records == []
 
 
-def test_an_export_carries_the_version(make_list, tmp_path):
-    """The neutral CSV that is exported has the column, and importing it reads the same."""
+def test_an_export_keeps_the_version(make_list, tmp_path):
+    """The neutral CSV has the column, and importing it reads the same."""
     known = make_list([{"id": "a", "pdq": HASH, "pixels": "7"}])
     known.export(tmp_path / "out.csv", format="csv", audience="own")
     again = HashList.create(tmp_path / "again.list")
@@ -58,28 +60,28 @@ def test_an_export_carries_the_version(make_list, tmp_path):
     assert again.refresh().pixels() == {7}
 
 
-def test_the_commands_tell_it_once(tmp_path):
-    """Import, info and scan each say it on standard error, in one line and without a value."""
+def test_commands_warn_once(tmp_path):
+    """Import, info and scan print one line on standard error, without a value."""
     rows = "".join(f"{n},{n:064x},{pixels.VERSION + n}\n" for n in (1, 2, 0))
     (tmp_path / "a.csv").write_text(f"id,pdq,pixels\n{rows}")
     (tmp_path / "b.csv").write_text(f"id,pdq,pixels\nx,{HASH},{pixels.VERSION}\n")
     known = tmp_path / "a.list"
 
-    told = [
+    runs = [
         screener("import", tmp_path / "a.csv", tmp_path / "b.csv", "--into", known),
         screener("info", known, "--json"),
         screener("scan", tmp_path / "b.csv", "--list", known, "--json-progress"),
     ]
 
     others = f"{pixels.VERSION + 1}, {pixels.VERSION + 2}"
-    for done in told:
+    for done in runs:
         (line,) = [one for one in done.stderr.splitlines() if "pixel pipeline" in one]
         assert line.startswith(f"screener: the list a holds hashes made by version {others} of")
         assert "pixel pipeline" not in done.stdout
 
 
-def test_a_warning_is_told_once_and_commands_no_terminal(capsys):
-    """However often the library says it; what it says in another way is told too."""
+def test_a_repeated_warning_prints_once_without_control_characters(capsys):
+    """Different warnings all print."""
     log = logging.getLogger("screener.of_a_test")
     print_warnings()
     try:

@@ -1,4 +1,4 @@
-"""Screener: what makes each verdict, and that one Result comes of whatever is put in."""
+"""Screener: the conditions of each verdict, and one Result for any input."""
 
 import gc
 import gzip
@@ -31,20 +31,20 @@ from screener.hashing.hash import KINDS
 from screener.media.files.limits import Limits
 from screener.media.source import Name
 from screener.screening.input import frame_hashes
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 
 PHOTODNA = ",".join(["7"] * 144)
 
 
 def pdq_text(picture):
-    """A listed hash, made by the reference."""
+    """Return a hash made by the reference, as text."""
     bits, _ = pdqhash.compute(np.asarray(picture.convert("RGB")))
     return np.packbits(bits).tobytes().hex()
 
 
 def with_bits_flipped(text, count):
-    """The hash at exactly that distance."""
+    """Return a hash at exactly that distance."""
     return (int(text, 16) ^ ((1 << count) - 1)).to_bytes(32, "big").hex()
 
 
@@ -54,8 +54,8 @@ def engine(make_list, scene):
     return Screener(make_list([{"id": "one", "pdq": pdq_text(scene(1)), "status": "active"}]))
 
 
-def test_a_list_of_one_entry_matches(engine, scene):
-    """The picture itself is found at distance 0, upright, and the Result says where."""
+def test_a_listed_picture_matches(engine, scene):
+    """At distance 0 and upright, with the media facts in the Result."""
     result = engine.screen(png(scene(1)))
 
     (match,) = result.matches
@@ -68,12 +68,12 @@ def test_a_list_of_one_entry_matches(engine, scene):
         "upright",
     )
     assert (result.media.type, result.media.width, result.media.height) == ("image/png", 320, 240)
-    assert (result.reason, match.said, match.opinions) == (None, None, ())
+    assert (result.reason, match.source_state, match.opinions) == (None, None, ())
     assert repr(engine) == f"<Screener of known:1, policy {result.policy}>"
 
 
-def test_another_picture_does_not_match(engine, scene):
-    """An unrelated picture, compared by PDQ, is `no_match`."""
+def test_an_unrelated_picture_is_no_match(engine, scene):
+    """Compared by PDQ."""
     result = engine.screen(png(scene(2)))
 
     assert (result.verdict, result.reason, result.matches) == (Verdict.NO_MATCH, None, ())
@@ -83,7 +83,7 @@ def test_another_picture_does_not_match(engine, scene):
     "form", ["path", "pathlib", "bytes", "file", "pillow", "rgb array", "grey"]
 )
 def test_every_form_of_input_gives_the_same_match(engine, scene, tmp_path, form):
-    """Path, bytes, file object, Pillow image and arrays go one way."""
+    """Path, bytes, file object, Pillow image and arrays."""
     picture = scene(1)
     path = tmp_path / "photo.png"
     picture.save(path)
@@ -105,7 +105,7 @@ def test_every_form_of_input_gives_the_same_match(engine, scene, tmp_path, form)
 
 @pytest.mark.parametrize("distance", [0, 30, 31, 32, 60])
 def test_the_radius_is_inclusive(make_list, scene, distance):
-    """Distance 31 matches at radius 31, 32 does not; nothing beyond the radius is told."""
+    """Distance 31 matches at radius 31, 32 does not, and nothing beyond the radius is shown."""
     listed = with_bits_flipped(pdq_text(scene(1)), distance)
     engine = Screener(make_list([{"id": "near", "pdq": listed}]))
 
@@ -117,7 +117,7 @@ def test_the_radius_is_inclusive(make_list, scene, distance):
 
 @pytest.mark.parametrize("orientation", pdq.ORIENTATIONS)
 def test_mirrored_and_turned_pictures_match(make_list, scene, orientation):
-    """A list keeps one hash; the eight orientations of the input are searched."""
+    """The list holds one hash; the input is searched in eight orientations."""
     picture = scene(1, (1024, 768))
     turned = {
         "upright": lambda p: p,
@@ -136,18 +136,18 @@ def test_mirrored_and_turned_pictures_match(make_list, scene, orientation):
     assert match.orientation == orientation
 
 
-def test_among_equal_distances_the_first_orientation_is_told(engine, scene):
-    """The upright one, which comes first: a picture that is its own mirror image is not turned."""
+def test_the_first_of_equally_near_orientations_counts(engine, scene):
+    """A picture that is its own mirror image is upright."""
     value = Hash.parse("pdq", pdq_text(scene(1)), quality=100)
-    places = [Located(value, orientation) for orientation in pdq.ORIENTATIONS]
+    places = [LocatedHash(value, orientation) for orientation in pdq.ORIENTATIONS]
 
-    (result,) = engine.decide([Hashed(Name(), tuple(places))])
+    (result,) = engine.decide([HashedInput(Name(), tuple(places))])
 
     assert [m.orientation for m in result.matches] == ["upright"]
 
 
 def test_a_digest_matches_a_file_that_cannot_be_decoded(make_list):
-    """Digests are looked up always; a match found before the trouble counts."""
+    """A match found before the trouble counts."""
     data = b"no picture at all"
     for kind in ("md5", "sha1", "sha256"):
         row = {"id": kind, kind: hashlib.new(kind, data).hexdigest(), "pdq": "0f" * 32}
@@ -160,10 +160,8 @@ def test_a_digest_matches_a_file_that_cannot_be_decoded(make_list):
         assert (result.verdict, result.reason) == (Verdict.MATCH, None)
 
 
-def test_a_file_over_the_byte_limit_is_too_large_but_its_digest_is_looked_up(make_list, tmp_path):
-    """A large file is not held in memory; its digests are made as it streams by, those of a file
-    object too.
-    """
+def test_a_file_over_the_byte_limit_is_matched_by_digest_only(make_list, tmp_path):
+    """Digests are computed while it is read, of a file object too."""
     file = tmp_path / "large.bin"
     file.write_bytes(b"x" * 3_000_000)
     listed = {"id": "large", "sha1": hashlib.sha1(file.read_bytes()).hexdigest(), "pdq": "0f" * 32}
@@ -195,16 +193,16 @@ def test_a_file_over_the_byte_limit_is_too_large_but_its_digest_is_looked_up(mak
         (lambda scene: "a\0b", Reason.UNREADABLE),
     ],
 )
-def test_what_cannot_be_screened_says_why(engine, scene, make, reason):
-    """`unscreened`, with the typed reason and a sentence, and never `no_match`."""
+def test_an_input_that_cannot_be_screened_has_a_reason(engine, scene, make, reason):
+    """It is `unscreened`, with a reason and a sentence, never `no_match`."""
     result = engine.screen(make(scene))
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, reason)
     assert result.detail
 
 
-def test_a_pillow_image_that_cannot_be_loaded_says_how_it_is_to_be_given(engine, scene):
-    """One that was closed, say: what Pillow raises of it is an error without a name for that."""
+def test_a_closed_pillow_image_is_undecodable(engine, scene):
+    """The detail says that it must be open."""
     image = Image.open(io.BytesIO(png(scene(1))))
     image.close()
 
@@ -215,8 +213,8 @@ def test_a_pillow_image_that_cannot_be_loaded_says_how_it_is_to_be_given(engine,
 
 
 @pytest.mark.parametrize("size", [(5, 0), (0, 5), (0, 0)])
-def test_an_image_without_pixels_is_its_own_trouble(engine, size):
-    """As of a crop beside the picture: others that are screened with it have their results."""
+def test_an_image_without_pixels_affects_only_its_own_result(engine, size):
+    """Such as a crop outside the picture."""
     one, other = engine.screen_many([Image.new("RGB", size), Image.new("RGB", (64, 64))])
 
     assert (one.reason, one.detail) == ("undecodable", f"an image without pixels: {size}")
@@ -224,8 +222,8 @@ def test_an_image_without_pixels_is_its_own_trouble(engine, size):
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "PSD", "ICNS", None])
-def test_an_input_that_cannot_be_screened_is_let_go(engine, scene, form):
-    """At once, and not when Python looks for circles of references: it may be a large one."""
+def test_an_unscreened_input_is_freed_at_once(engine, scene, form):
+    """Without waiting for the garbage collector, since it may be large."""
     data = b"no picture of any kind" * 9
     if form in ("PSD", "ICNS"):  # headers that Pillow refuses, each with errors of its own
         data = {"PSD": b"8BPS", "ICNS": b"icns"}[form] + bytes(99)
@@ -249,7 +247,7 @@ def test_limits_are_checked_and_settable(make_list, scene):
 
 
 def test_a_list_of_photodna_only_is_not_comparable(make_list, scene):
-    """Values that nobody here can compute clear no picture."""
+    """Values that are never computed here clear no picture."""
     engine = Screener(make_list([{"id": "p", "photodna": PHOTODNA}]))
 
     result = engine.screen(png(scene(1)))
@@ -257,8 +255,8 @@ def test_a_list_of_photodna_only_is_not_comparable(make_list, scene):
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
 
 
-def test_digests_clear_a_picture_only_where_the_policy_says_so(make_list, scene):
-    """A list of MD5 values is `not_comparable`, unless the policy is digests only."""
+def test_digests_clear_a_picture_only_under_digests_only(make_list, scene):
+    """Otherwise a list of MD5 values is `not_comparable`."""
     known = make_list([{"id": "d", "md5": "5a" * 16}])
     data = png(scene(1))
 
@@ -271,7 +269,7 @@ def test_digests_clear_a_picture_only_where_the_policy_says_so(make_list, scene)
 
 @pytest.mark.parametrize("status", ["known_good", "seed", "withdrawn"])
 def test_a_kind_by_which_nothing_can_match_clears_nothing(make_list, scene, status):
-    """A confirmed PhotoDNA value is not looked for by comparing a known file's PDQ."""
+    """Comparing a known file's PDQ does not look for a confirmed PhotoDNA value."""
     rows = [
         {"id": "wanted", "photodna": PHOTODNA, "status": "confirmed"},
         {"id": "other", "pdq": "0f" * 32, "status": status},
@@ -280,8 +278,8 @@ def test_a_kind_by_which_nothing_can_match_clears_nothing(make_list, scene, stat
     assert Screener(make_list(rows)).screen(png(scene(1))).reason == Reason.NOT_COMPARABLE
 
 
-def test_a_list_of_nothing_but_low_quality_clears_nothing(make_list, scene):
-    """Its values are not compared at this floor; at a lower one they are."""
+def test_a_list_of_low_quality_hashes_clears_nothing(make_list, scene):
+    """Its values are not compared at this floor, but at a lower one."""
     known = make_list([{"id": "low", "pdq": "0f" * 32, "pdq_quality": "49"}])
     data = png(scene(1))
 
@@ -291,20 +289,20 @@ def test_a_list_of_nothing_but_low_quality_clears_nothing(make_list, scene):
 
 
 @pytest.mark.parametrize("digests_only", [False, True])
-def test_no_bytes_at_all_are_neither_cleared_nor_matched(make_list, digests_only):
-    """Every empty file has the digest of nothing, whichever list has it."""
+def test_an_empty_file_neither_matches_nor_is_cleared(make_list, digests_only):
+    """Every empty file has the same digest, whichever list holds it."""
     nothing = hashlib.md5(b"").hexdigest()
     known = make_list([{"id": "nothing", "md5": nothing}, {"id": "b", "md5": "ab" * 16}])
 
     result = Screener(known, policy=Policy(digests_only=digests_only)).screen(b"")
 
-    assert (result.verdict, result.reason, result.beside) == (
+    assert (result.verdict, result.reason, result.other_hits) == (
         Verdict.UNSCREENED, Reason.EMPTY, (),
     )  # fmt: skip
 
 
 def test_an_empty_list_clears_nothing(tmp_path, scene):
-    """Nothing was compared, so nothing is known."""
+    """Nothing was compared."""
     engine = Screener(HashList.create(tmp_path / "none.list"))
 
     assert engine.screen(png(scene(1))).reason == Reason.NOT_COMPARABLE
@@ -315,13 +313,13 @@ def test_an_empty_list_clears_nothing(tmp_path, scene):
     [
         ("confirmed", Verdict.MATCH, "matches"),
         ("disputed", Verdict.MATCH, "matches"),
-        ("seed", Verdict.NO_MATCH, "beside"),
-        ("known_good", Verdict.NO_MATCH, "beside"),
+        ("seed", Verdict.NO_MATCH, "other_hits"),
+        ("known_good", Verdict.NO_MATCH, "other_hits"),
         ("withdrawn", Verdict.NO_MATCH, None),
     ],
 )
 def test_only_confirmed_and_disputed_records_make_a_match(make_list, scene, status, verdict, where):
-    """Seeds and known files stand beside the verdict; withdrawn records are not found."""
+    """Seeds and known files are other hits; withdrawn records have none."""
     rows = [
         {"id": "it", "pdq": pdq_text(scene(1)), "status": status},
         {"id": "other", "pdq": pdq_text(scene(2)), "status": "confirmed"},
@@ -330,14 +328,14 @@ def test_only_confirmed_and_disputed_records_make_a_match(make_list, scene, stat
     result = Screener(make_list(rows)).screen(png(scene(1)))
 
     assert result.verdict == verdict
-    for place in ("matches", "beside"):
+    for place in ("matches", "other_hits"):
         found = [(m.entry, m.state) for m in getattr(result, place)]
         assert found == ([("it", status)] if place == where else [])
 
 
-@pytest.mark.parametrize(("status", "where"), [("confirmed", "matches"), ("seed", "beside")])
-def test_what_is_found_is_told_with_the_nearest_first(make_list, scene, status, where):
-    """Whatever the order of the list; of those equally near, by list and entry."""
+@pytest.mark.parametrize(("status", "where"), [("confirmed", "matches"), ("seed", "other_hits")])
+def test_hits_are_sorted_by_distance_then_list_and_entry(make_list, scene, status, where):
+    """Whatever the order of the list."""
     value = pdq_text(scene(1))
     distances = {"a": 9, "b": 3, "c": 0, "d": 3, "e": 20, "f": 12}
     rows = [
@@ -346,9 +344,11 @@ def test_what_is_found_is_told_with_the_nearest_first(make_list, scene, status, 
     ]
     lists = [make_list(rows, name=name) for name in ("second", "first")]
 
-    told = [(m.distance, m.list, m.entry) for m in getattr(Screener(lists).screen(scene(1)), where)]
+    answers = [
+        (m.distance, m.list, m.entry) for m in getattr(Screener(lists).screen(scene(1)), where)
+    ]
 
-    assert told == sorted(
+    assert answers == sorted(
         (distance, name, entry)
         for entry, distance in distances.items()
         for name in ("first", "second")
@@ -356,7 +356,7 @@ def test_what_is_found_is_told_with_the_nearest_first(make_list, scene, status, 
 
 
 def test_a_known_file_does_not_cancel_a_match(make_list, scene):
-    """Both opinions on one value are told, and the match stands."""
+    """Both records of the value are shown."""
     value = pdq_text(scene(1))
     rows = [
         {"id": "bad", "pdq": value, "status": "confirmed"},
@@ -366,11 +366,11 @@ def test_a_known_file_does_not_cancel_a_match(make_list, scene):
     result = Screener(make_list(rows)).screen(png(scene(1)))
 
     assert [m.entry for m in result.matches] == ["bad"]
-    assert [m.entry for m in result.beside] == ["good"]
+    assert [m.entry for m in result.other_hits] == ["good"]
 
 
 def test_listed_hashes_of_low_quality_are_not_compared(make_list, scene):
-    """A recorded quality below the floor keeps a value out; none recorded does not."""
+    """A recorded quality below the floor excludes a value; a missing one does not."""
     value = pdq_text(scene(1))
     rows = [
         {"id": "low", "pdq": value, "pdq_quality": "49"},
@@ -386,7 +386,7 @@ def test_listed_hashes_of_low_quality_are_not_compared(make_list, scene):
 
 
 def test_several_lists_are_searched_and_named(make_list, scene):
-    """Matches say which list; a list that shares no kind keeps a picture from being cleared."""
+    """Matches name their list; a list without a shared kind keeps a picture from being cleared."""
     first = make_list([{"id": "a", "pdq": pdq_text(scene(1))}], name="first")
     second = make_list([{"id": "b", "pdq": pdq_text(scene(1))}], name="second")
     opaque = make_list([{"id": "c", "photodna": PHOTODNA}], name="opaque")
@@ -401,27 +401,29 @@ def test_several_lists_are_searched_and_named(make_list, scene):
 
 
 def test_two_lists_of_one_name_are_refused(make_list, tmp_path):
-    """A match could not say which list it came from; the message fits one list given twice too."""
+    """A match could not tell them apart; the same list passed twice is refused too."""
     one = make_list([{"id": "a", "md5": "5a" * 16}])
     (tmp_path / "elsewhere").mkdir()
     other = HashList.create(tmp_path / "elsewhere" / "known.list")
 
     for pair in ([one, other], [one, one]):
-        with pytest.raises(ListError, match=r"2 lists are called known, .*: give each once, and"):
+        with pytest.raises(
+            ListError, match=r"2 lists are called known, .*: pass each list once, and"
+        ):
             Screener(pair)
     with pytest.raises(ListError, match="at least one"):
         Screener([])
 
 
 @pytest.mark.parametrize("item", [5, None, ["a.jpg"]])
-def test_what_is_no_input_is_the_callers_mistake(engine, item):
-    """It raises, and is not hidden in a Result; it says what to give instead."""
-    with pytest.raises(TypeError, match=r"cannot screen .*numpy\.asarray"):
+def test_an_item_of_another_type_raises(engine, item):
+    """The error names what to pass instead."""
+    with pytest.raises(TypeError, match=r"not something to screen: .*numpy\.asarray"):
         engine.screen(item)
 
 
 def test_a_batch_gives_what_single_calls_give(engine, scene):
-    """`screen_many` keeps the order and the answers, failures among them."""
+    """`screen_many` keeps order and answers, failures included."""
     items = [png(scene(1)), b"", png(scene(2)), b"text", png(ImageOps.mirror(scene(1)))]
 
     together = engine.screen_many(items)
@@ -433,16 +435,16 @@ def test_a_batch_gives_what_single_calls_give(engine, scene):
 
 class _Unread:
     def read(self):
-        """Takes no number of bytes."""
+        """Refuse a number of bytes."""
 
 
 class _Path(os.PathLike):
     def __fspath__(self):
-        """Gives no path."""
+        """Return no path."""
 
 
 def _released():
-    """Memory that nobody can read any more."""
+    """Return a view of memory that was released."""
     memory = memoryview(b"bytes")
     memory.release()
     return memory
@@ -456,19 +458,17 @@ def _released():
         (["a.jpg"], "list"),
         (Policy(), "Policy"),
         (np.zeros((9, 9, 7), np.uint8), r"\(9, 9, 7\)"),
-        (np.zeros((0, 9), np.uint8), "no pixels"),
+        (np.zeros((0, 9), np.uint8), "without pixels"),
         (np.zeros((9, 9), np.complex64), "complex64"),
         (np.array("a.jpg"), r"not \(\)"),
         (np.ma.zeros((9, 9)), "masked array"),
         (_Unread(), "TypeError"),
-        (_Path(), "_Path: reading it raises TypeError"),
-        (_released(), "memoryview: reading it raises ValueError"),
+        (_Path(), "_Path, which raises TypeError"),
+        (_released(), "memoryview, which raises ValueError"),
     ],
 )
-def test_one_bad_cell_loses_no_batch(engine, scene, cell, named):
-    """Each item of `screen_many` has a Result, also one that `screen` refuses; the line says which
-    type it is of, and the items round it are screened.
-    """
+def test_a_bad_item_of_a_batch_affects_only_its_own_result(engine, scene, cell, named):
+    """Its detail names the type that `screen` would refuse."""
     results = engine.screen_many([png(scene(1)), cell, png(scene(2))], inputs=["a", "b", None])
 
     assert [(one.input, one.verdict, one.reason) for one in results] == [
@@ -481,18 +481,16 @@ def test_one_bad_cell_loses_no_batch(engine, scene, cell, named):
 @pytest.mark.parametrize(
     "pixels", [np.zeros((9, 9, 7), np.uint8), np.zeros((9, 9), complex), np.ma.zeros((9, 9))]
 )
-def test_an_array_that_holds_no_pixels_is_the_callers_mistake(make_list, pixels):
-    """`screen` raises, whatever kinds its lists hold."""
+def test_an_array_without_pixels_raises(make_list, pixels):
+    """Whatever kinds the lists hold."""
     for kind in ({"pdq": "0f" * 32}, {"md5": "ab" * 16}):
         engine = Screener(make_list([{"id": "one"} | kind], name=next(iter(kind))))
         with pytest.raises(HashError):
             engine.screen(pixels)
 
 
-def test_results_carry_the_names_that_are_given(engine, scene, tmp_path):
-    """Bytes and pixels have no name of their own. That of a file stays if none is given for it, and
-    so do its size and time whatever it is called.
-    """
+def test_results_have_the_names_of_inputs(engine, scene, tmp_path):
+    """A file keeps its own name by default, and its size and time under any name."""
     path = tmp_path / "a.png"
     path.write_bytes(png(scene(1)))
     named = engine.screen_many(
@@ -508,12 +506,12 @@ def test_results_carry_the_names_that_are_given(engine, scene, tmp_path):
     assert engine.screen(b"", input="c.jpg").input == "c.jpg"
     assert engine.screen(path).input == str(path)
     for wrong in ("ab", ["a"], {"a", "b"}, [1, 2]):
-        with pytest.raises(HashError, match=r"inputs|named by a text"):
+        with pytest.raises(HashError, match=r"inputs|name of an item"):
             engine.screen_many([b"", b""], inputs=wrong)
 
 
 def test_frames_in_an_array_are_several_items(engine, scene):
-    """Each is screened; in grey they have three dimensions, as one picture in colour has."""
+    """Grey frames have three dimensions, like one picture in colour."""
     pictures = [scene(number).resize((160, 120)) for number in (1, 2)]
     for mode, verdicts in (("RGB", ["match", "no_match"]), ("L", ["match", "no_match"])):
         frames = np.stack([np.asarray(one.convert(mode)) for one in pictures])
@@ -521,8 +519,8 @@ def test_frames_in_an_array_are_several_items(engine, scene):
 
 
 @pytest.mark.parametrize("form", ["name", "path", "bytes", "view", "file", "grey", "rgb", "rgba"])
-def test_one_item_is_not_taken_for_several(engine, scene, tmp_path, form):
-    """The letters of its name, its lines or its rows are no items."""
+def test_screen_many_refuses_a_single_item(engine, scene, tmp_path, form):
+    """Its letters, lines or rows are not items."""
     (tmp_path / "a.png").write_bytes(png(scene(1)))
     with (tmp_path / "a.png").open("rb") as file:
         alone = {
@@ -535,36 +533,34 @@ def test_one_item_is_not_taken_for_several(engine, scene, tmp_path, form):
             "rgb": np.asarray(scene(1).convert("RGB")),
             "rgba": np.asarray(scene(1).convert("RGBA")),
         }[form]
-        with pytest.raises(TypeError, match="items must be a list"):
+        with pytest.raises(TypeError, match="several items are a list of them"):
             engine.screen_many(alone)
 
 
 @pytest.mark.parametrize("wrong", [None, 5, Policy()])
-def test_what_is_no_items_is_told_as_one_alone(engine, wrong):
-    """Of files, and of hashes."""
-    with pytest.raises(TypeError, match="items must be a list"):
+def test_batches_refuse_what_is_not_iterable(engine, wrong):
+    """Of files and of hashes."""
+    with pytest.raises(TypeError, match="several items are a list of them"):
         engine.screen_many(wrong)
-    with pytest.raises(HashError, match="several items are a list, of which each is a list"):
+    with pytest.raises(HashError, match="items must be a list of lists of Hash objects"):
         engine.match_many(wrong)
 
 
 @pytest.mark.parametrize("name", ["lists", "policy"])
-def test_lists_and_policy_of_a_screener_stay(engine, name):
-    """What it hashes, and what clears an input, follows from both when it is made: others put in
-    their place would clear what was compared with nothing.
-    """
+def test_lists_and_policy_of_a_screener_are_fixed(engine, name):
+    """The kinds to hash and to compare follow from both when it is made."""
     with pytest.raises(AttributeError):
         setattr(engine, name, getattr(engine, name))
 
 
 def test_an_old_list_is_refused(engine):
-    """A policy's maximum age holds when a Screener is made."""
+    """The policy's maximum age applies when a Screener is made."""
     with pytest.raises(PolicyError, match="import a newer file"):
         Screener(engine.lists, policy=Policy(max_list_age=1e-9))
 
 
-def test_a_list_that_nobody_imports_into_any_more_is_refused_at_a_refresh(engine, monkeypatch):
-    """A program that runs on is told as one that begins is, though there is nothing newer."""
+def test_refresh_refuses_a_list_that_became_too_old(engine, monkeypatch):
+    """Even if nothing is newer."""
     limited = Screener(engine.lists, policy=Policy(max_list_age=50))
     assert limited.refresh() is limited
     later = time.time() + 100
@@ -574,10 +570,8 @@ def test_a_list_that_nobody_imports_into_any_more_is_refused_at_a_refresh(engine
         limited.refresh()
 
 
-def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):
-    """It would pass for new until that time, however old it is: refused where the policy limits the
-    age, until an import has confirmed it; clocks that differ a little are no matter.
-    """
+def test_a_list_imported_in_the_future_is_refused_under_a_maximum_age(make_list):
+    """Its age is unknown; a clock skew of minutes is accepted."""
     known = make_list([{"id": "a", "md5": "0" * 31 + "1"}])
     for seconds, fit in ((100, True), (10_000, False)):
         with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
@@ -587,14 +581,12 @@ def test_a_list_from_a_time_to_come_is_of_no_known_age(make_list):
         if fit:
             Screener(ahead, policy=Policy(max_list_age=50))
             continue
-        with pytest.raises(PolicyError, match="a time that is still to come"):
+        with pytest.raises(PolicyError, match=r"a time \d+ s in the future"):
             Screener(ahead, policy=Policy(max_list_age=50))
 
 
-def test_refresh_gives_the_newest_generation(engine, make_list, scene, tmp_path):
-    """The old Screener answers from its generation, the new one from the newest, by the same
-    policy; also where only one of several lists is newer.
-    """
+def test_refresh_returns_a_screener_of_the_newest_generation(engine, make_list, scene, tmp_path):
+    """The old one keeps its answers; one newer list of several is enough."""
     assert engine.refresh() is engine
     more = tmp_path / "more.csv"
     more.write_text(f"id,pdq\ntwo,{pdq_text(scene(2))}\n")
@@ -613,7 +605,7 @@ def test_refresh_gives_the_newest_generation(engine, make_list, scene, tmp_path)
 
 
 def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):
-    """Radius, floor and the need for a comparison hold for `match` too."""
+    """Radius, floor and the need for a comparison."""
     value = pdq_text(scene(1))
 
     def verdict(*hashes):
@@ -634,8 +626,9 @@ def test_hashes_made_elsewhere_are_matched_by_the_same_rules(engine, scene):
 @pytest.mark.parametrize("kind", ["pdq", "phash", "dhash256"])
 @pytest.mark.parametrize("quality", [None, 100])
 def test_the_hash_of_a_blank_picture_made_elsewhere_clears_nothing(make_list, kind, quality):
-    """Other tools give blank pictures the hash of no bits, or nearly none, and often no quality
-    with it. No list compares such a hash; what is near one is found by it all the same.
+    """Other tools hash blank pictures to few or no bits, often without a quality.
+
+    Lists do not search such hashes, but one within the radius of a listed hash still matches.
     """
     size = KINDS[kind].size
     fewest = KINDS[kind].bits // 16  # bits of a hash that is compared
@@ -653,30 +646,30 @@ def test_the_hash_of_a_blank_picture_made_elsewhere_clears_nothing(make_list, ki
     assert verdict(bytes(size), b"\xf0" * size) == (Verdict.NO_MATCH, None)
 
 
-def test_a_packed_upload_that_is_cut_costs_no_other_its_result(engine, scene):
-    """A file object that unpacks raises no OSError there; the others of the batch are screened."""
+def test_a_truncated_gzip_upload_affects_only_its_own_result(engine, scene):
+    """Reading it raises EOFError, not OSError."""
     packed = gzip.compress(png(scene(1)))
     whole, cut = (gzip.GzipFile(fileobj=io.BytesIO(one)) for one in (packed, packed[:-100]))
 
     results = engine.screen_many([whole, cut, png(scene(2))])
 
-    told = [(one.verdict, one.reason) for one in results]
-    assert told == [
+    answers = [(one.verdict, one.reason) for one in results]
+    assert answers == [
         (Verdict.MATCH, None),
         (Verdict.UNSCREENED, Reason.UNREADABLE),
         (Verdict.NO_MATCH, None),
     ]
 
 
-def test_what_an_item_of_hashes_is_called_can_be_written_whatever_it_is(engine):
-    """A name that came from a file system may have halves of characters; a line is UTF-8."""
+def test_a_name_with_lone_surrogates_can_be_written(engine):
+    """Result lines are UTF-8."""
     line = json.loads(engine.match([], input="a\udcff").to_json().encode())
 
     assert (line["input"], line["input_base64"]) == ("a\N{REPLACEMENT CHARACTER}", "Yf8=")
 
 
-def test_other_perceptual_kinds_in_a_list_are_matched_when_handed_in(make_list):
-    """A pHash within its radius matches; the picture pipeline need not make one."""
+def test_match_compares_other_perceptual_kinds(make_list):
+    """A pHash within its radius matches."""
     engine = Screener(make_list([{"id": "p", "phash": "0123456789abcdef"}]))
 
     result = engine.match([Hash.parse("phash", "0123456789abcdee")])
@@ -684,8 +677,8 @@ def test_other_perceptual_kinds_in_a_list_are_matched_when_handed_in(make_list):
     assert [(m.kind, m.distance) for m in result.matches] == [("phash", 1)]
 
 
-def test_a_screener_is_shared_between_threads(engine, scene):
-    """Eight threads get the answers that one gets."""
+def test_threads_can_share_a_screener(engine, scene):
+    """Eight threads get the answers of one."""
     items = [png(scene(n)) for n in range(1, 4)]
     expected = [engine.screen(item).verdict for item in items]
     found = {}
@@ -702,8 +695,8 @@ def test_a_screener_is_shared_between_threads(engine, scene):
     assert all(found[n] == [v for v in expected for _ in range(5)] for n in range(8))
 
 
-def test_a_screener_travels_to_other_processes(engine, scene):
-    """A pickled Screener opens the same generation and answers the same."""
+def test_a_screener_can_be_pickled(engine, scene):
+    """The copy opens the same generation and answers the same."""
     copy = pickle.loads(pickle.dumps(engine))
     copy.warm()
 
@@ -713,7 +706,7 @@ def test_a_screener_travels_to_other_processes(engine, scene):
 
 
 def test_every_result_fits_the_schema_and_shows_no_listed_hash(engine, scene, tmp_path):
-    """Result lines validate against docs/result.schema.json; listed values are in none."""
+    """Lines validate against docs/result.schema.json."""
     schema = json.loads((REPOSITORY / "docs/result.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
@@ -736,8 +729,8 @@ def test_every_result_fits_the_schema_and_shows_no_listed_hash(engine, scene, tm
     assert lines[1]["verdict"] == "no_match"
 
 
-def test_memory_that_runs_out_between_decoding_and_a_hash_is_told(make_list, scene, monkeypatch):
-    """`screen` raises for no input; what was found before, by a digest, is a match all the same."""
+def test_lack_of_memory_while_hashing_is_too_large(make_list, scene, monkeypatch):
+    """A digest found before still matches."""
     file = png(scene(1))
     digest = hashlib.md5(file).hexdigest()
     known = make_list([{"id": "one", "pdq": pdq_text(scene(2)), "md5": digest}])
@@ -754,43 +747,41 @@ def test_memory_that_runs_out_between_decoding_and_a_hash_is_told(make_list, sce
 
 
 @pytest.mark.parametrize("wrong", ["known.list", Path("known.list"), None, ["known.list"], 3])
-def test_a_screener_is_of_lists_that_are_open(wrong):
-    """A path is none, alone or among others; the error says how it becomes one."""
-    with pytest.raises(ListError, match=r"of HashLists, not of \w+: HashList\.open opens one"):
+def test_a_screener_refuses_a_path(wrong):
+    """Alone or among others; the error says how to open it."""
+    with pytest.raises(ListError, match=r"needs HashLists, got \w+: open one with HashList\.open"):
         Screener(wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"radius": {"pdq": 31}}, "policy.toml", 31])
-def test_a_policy_is_a_policy(engine, wrong):
-    """Settings that were not checked are none, nor is the name of a file; the error names both."""
-    with pytest.raises(PolicyError, match=r"is a Policy, not \w+: Policy\(.*Policy\.load"):
+def test_a_screener_refuses_settings_and_file_names_as_policy(engine, wrong):
+    """The error shows how to make one."""
+    with pytest.raises(
+        PolicyError, match=r"expected a Policy, got \w+: use Policy\(.*Policy\.load"
+    ):
         Screener(engine.lists, policy=wrong)
 
 
-def test_what_is_matched_is_a_list_of_hashes(engine):
-    """A text, a hash that stands alone, what is none among others: refused, whatever the list holds
-    and before any item is looked up.
-    """
+def test_match_refuses_anything_but_a_list_of_hashes(engine):
+    """Before any item is looked up, and without showing the value."""
     one = Hash.parse("pdq", "5a" * 32)
     for wrong in (one, one.text, one.value, None, [one, None], [one.text], [one.value]):
-        with pytest.raises(HashError, match="an item is a list of Hash objects") as caught:
+        with pytest.raises(HashError, match="an item must be a list of Hash objects") as caught:
             engine.match(wrong)
         assert one.text not in str(caught.value)
-        with pytest.raises(HashError, match="an item is a list of Hash objects"):
+        with pytest.raises(HashError, match="an item must be a list of Hash objects"):
             engine.match_many([[one], wrong])
 
 
-def test_the_name_of_an_item_is_no_number(engine):
-    """The number of an upload in a database, say, would be lost without a word, and a match with
-    nothing to say of what; a path is a name.
-    """
+def test_match_refuses_names_that_are_not_text(engine):
+    """A number, such as a database id, would be lost; a path is a name."""
     one = [Hash.parse("pdq", "5a" * 32)]
-    with pytest.raises(HashError, match=r"named by a text, not by int"):
+    with pytest.raises(HashError, match=r"must be text, got int"):
         engine.match(one, input=17)
-    with pytest.raises(HashError, match=r"named by a text, not by int"):
+    with pytest.raises(HashError, match=r"must be text, got int"):
         engine.match_many([one, one], inputs=["a", 0])
     for wrong in ("ab", b"ab", {"a", "b"}, {"a": 0, "b": 1}, 5):
-        with pytest.raises(HashError, match="inputs are a list of names"):
+        with pytest.raises(HashError, match="inputs must be a list of names"):
             engine.match_many([one, one], inputs=wrong)
 
     for inputs in (["a", Path("b"), None], dict.fromkeys(["a", "b", None]).keys()):

@@ -42,4 +42,4 @@ class Doubtful(Screener):
     @property
     def hasher(self):
         """One that doubts."""
-        return Doubting(self.policy, self._wanted)
+        return Doubting(self.policy, self.kinds)

@@ -15,7 +15,7 @@ from screener.hotline.reports import own_media, sealed
 from screener.hotline.reports.report_json import encode
 from screener.hotline.reports.sealed import Secret, proof
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.policy import Policy
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -131,10 +131,10 @@ def row(item, entry, state="confirmed"):
 def clip_of(codes):
     """Return the item of a clip with these frames, a second apart."""
     frames = [
-        Located(
+        LocatedHash(
             Hash(KINDS["pdq"], code.tobytes(), 100), "upright", part=n, time=float(n), detail=99
         )
         for n, code in enumerate(codes)
     ]
     value = Hash(KINDS["vpdq"], clips.value_of(clips.clip(codes)))
-    return Item("video/mp4", True, (*frames, Located(value)))
+    return Item("video/mp4", True, (*frames, LocatedHash(value)))

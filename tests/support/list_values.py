@@ -26,4 +26,8 @@ def met(one, kind, number, size):
     result = Screener(one.refresh(), policy=Policy(digests_only=kind == "md5")).match(
         [Hash.parse(kind, value(number, size))]
     )
-    return str(result.verdict), [m.state for m in result.matches], [m.state for m in result.beside]
+    return (
+        str(result.verdict),
+        [m.state for m in result.matches],
+        [m.state for m in result.other_hits],
+    )

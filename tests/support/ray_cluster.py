@@ -14,7 +14,7 @@ from scan_with_accidents import Accident, name_of
 from screener import Screener
 from screener.errors import MediaError
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 
 _NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
@@ -141,7 +141,7 @@ class Telling(Hasher):
             "written": resource.getrlimit(resource.RLIMIT_FSIZE)[0],
             "parent_is_actor": parent.startswith(b"ray::Keeper"),
         }
-        return Hashed(Name(), trouble=MediaError("undecodable", json.dumps(facts)))
+        return HashedInput(Name(), trouble=MediaError("undecodable", json.dumps(facts)))
 
 
 class Told(Screener):

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
 
 
@@ -36,7 +36,7 @@ class Doing:
         done = []
         for errand, target, budget, way in self.orders[: (len(self.orders) + 1) // 2]:
             outcome = self.visit.do(target, budget, way)
-            if isinstance(outcome, Hashed) and target.inner[-1] % 3 == 0:
+            if isinstance(outcome, HashedInput) and target.inner[-1] % 3 == 0:
                 # As `visiting` does after a MemoryError.
                 outcome = self.visit.do(target, None, HashMode.DIGESTS_ONLY)
             done.append(SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0))

@@ -15,9 +15,9 @@ from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.scanning.inputs.expand import find
 from screener.screening.input import vpdq
-from screener.screening.input.hash_item import Hashed, hash_item
-from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
-from screener.screening.matching.criteria import Reach
+from screener.screening.input.hash_item import HashedInput, hash_item
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
 
@@ -79,7 +79,9 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     return 3 if failed else 0
 
 
-def _hash_file(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hashed, Hash | None]:
+def _hash_file(
+    path: str, kinds: Sequence[HashKind], every: float
+) -> tuple[HashedInput, Hash | None]:
     """Return the hashes of a file, and its vPDQ if that is one of the kinds.
 
     A missing vPDQ is the file's trouble unless the file is not a video and has other kinds.
@@ -94,21 +96,21 @@ def _hash_file(path: str, kinds: Sequence[HashKind], every: float) -> tuple[Hash
     return hashed, video_hash
 
 
-def _is_visible(located: Located | OrientedHashes) -> bool:
+def _is_visible(located: LocatedHash | OrientedHashes) -> bool:
     return located.part_kind == "frame"
 
 
-def _is_as_stored(located: Located) -> bool:
+def _is_as_stored(located: LocatedHash) -> bool:
     """Return whether a list needs this hash: a list stores one view of each picture."""
     return located.orientation == "upright" and located.region != "enlarged"
 
 
-def _has_too_little_detail(hashed: Hashed) -> bool:
+def _has_too_little_detail(hashed: HashedInput) -> bool:
     """Return whether a scan would compare too few of the frames by any kind.
 
     Hash lines carry no detail scores, and other orientations may have none.
     """
-    reach = Reach(Policy())
+    reach = Criteria(Policy())
     seen: dict[str, set[tuple[int, float]]] = {}
     for group in groups_of(hashed.hashes):
         if isinstance(group, OrientedHashes) and _is_visible(group) and group.region != "enlarged":

@@ -12,7 +12,7 @@ from screener.cli.open_list import open_or_create
 from screener.cli.options import BY, FILE, terms_of, terms_options
 from screener.errors import ListError
 from screener.lists.formats.registry import FORMATS
-from screener.screening.screener import warn_of_other_pixels
+from screener.screening.screener import warn_of_pixel_versions
 
 
 @click.command("import")
@@ -101,7 +101,7 @@ def import_(
                 raise ListError(f"{error}; later files not imported either: {rest}") from None
             list_text.print_import(console, str(file), report)
             hash_list = hash_list.refresh()
-        warn_of_other_pixels(hash_list)
+        warn_of_pixel_versions(hash_list)
     list_text.print_hubs(console, hash_list.hubs())
     return 0
 

@@ -14,7 +14,7 @@ from screener.cli.options import JSON, LIST, SOURCE, number_from, text
 from screener.errors import printable
 from screener.lists.hashlist import HashList
 from screener.lists.inspecting.verify import DamagedList
-from screener.screening.screener import warn_of_other_pixels
+from screener.screening.screener import warn_of_pixel_versions
 
 
 @click.command()
@@ -27,7 +27,7 @@ def info(path: Path, as_json: bool) -> int:
     """
     with ExitStack() as stack:
         hash_list = open_list(stack, path)
-        warn_of_other_pixels(hash_list)
+        warn_of_pixel_versions(hash_list)
         with progress.bar(f"counting {hash_list.name}") as on_progress:
             facts = hash_list.info(progress=on_progress)
     if as_json:

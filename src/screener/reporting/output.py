@@ -57,9 +57,9 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         """Write one result in one piece, so that no line is torn."""
-        self.begin()
         # Lines are UTF-8 on any terminal; an invalid character becomes `?`.
         line = (result.to_json() + "\n").encode("utf-8", "replace")
+        self.begin()
         try:
             self._stream.write(line)
             self._stream.flush()

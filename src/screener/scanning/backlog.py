@@ -15,7 +15,7 @@ from screener.scanning.inputs.folder import Place
 from screener.scanning.inputs.listed_names import A_WHILE_S, Awaited
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorker
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 from screener.screening.result import Members, Result
 
@@ -74,7 +74,7 @@ class Item:
     # whether only the worker that opened it reads them, how many results below it have each
     # verdict, and whether any of these is new in this scan.
     name: Name | None = None
-    own: Hashed | None = None
+    own: HashedInput | None = None
     members: deque[_Member] = field(default_factory=deque)
     untold: int = 0
     bound: bool = False
@@ -146,7 +146,7 @@ class Backlog:
     def settle(self, item: Item, result: Result) -> None:
         """Note the result of an item, which waits until it can be told."""
         item.result, item.over = result, True
-        item.records = len(result.matches) + len(result.beside)
+        item.records = len(result.matches) + len(result.other_hits)
         self._records += item.records
 
     def next(self) -> Item | None:
@@ -241,7 +241,7 @@ class Backlog:
             holder.renewed |= item.renewed or (item.result is not None and not item.has_line)
         return item
 
-    def _sum_up(self, archive: Item, own: Hashed) -> None:
+    def _sum_up(self, archive: Item, own: HashedInput) -> None:
         """Add to the result of an archive what its members came to.
 
         An archive that has a line gets a second one if members were screened anew, unless summaries

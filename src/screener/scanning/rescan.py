@@ -13,7 +13,7 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
 from screener.scanning.cache.hash_cache import HashCache, check_open
 from screener.scanning.cache.rows import EVERY, made_by, serves
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 from screener.screening.result import Result, Verdict
 from screener.screening.screener import Screener, check_screener
@@ -46,7 +46,7 @@ def rescan(
     hold, are left out: `screener.scanning.rescan.outdated` counts them. An input that is scanned
     meanwhile may have two Results. The cache is not held between two Results.
     """
-    check_screener(screener, "a rescan")
+    check_screener(screener, "rescan()")
     check_open(cache)
     if untold is not None and not isinstance(untold, Counter):
         raise TypeError(f"untold is a Counter that is added to, not {type(untold).__name__}")
@@ -70,7 +70,7 @@ def _rescanned(
             for at in range(0, len(numbers), _DECIDED):
                 items = list(cache.load(numbers[at : at + _DECIDED], settings))
                 for item, result in zip(items, _decided(screener, items), strict=True):
-                    reached = bool(result.matches or result.beside)
+                    reached = bool(result.matches or result.other_hits)
                     if reached or (every and not _is_spoken_for(item)):
                         yield result
                     elif untold is not None and not _is_spoken_for(item):
@@ -82,7 +82,7 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     """How many cached inputs are to be scanned again: they were hashed by other settings, so that a
     Screener cannot decide them, or without an extra that is here now.
     """
-    check_screener(screener, "a rescan")
+    check_screener(screener, "outdated()")
     check_open(cache)
     settings = _settings(screener, cache)
     return sum(
@@ -97,14 +97,14 @@ def _settings(screener: Screener, cache: HashCache) -> set[str]:
     return {made for made in cache.makings() if serves(made, wanted)}
 
 
-def _decided(screener: Screener, items: list[Hashed]) -> Iterator[Result]:
+def _decided(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
     if not any(kind.perceptual for kind in screener.kinds):
         # A scan would decode nothing, and find nothing wrong there.
         items = [replace(one, trouble=None) if _is_whole(one) else one for one in items]
     return screener.decide(items)
 
 
-def _is_whole(item: Hashed) -> bool:
+def _is_whole(item: HashedInput) -> bool:
     """Whether the digests of an input are surely of all of it, though it could not be decoded: not
     those of a member that may be cut short, or of an archive of which not all could be listed.
     """
@@ -114,7 +114,7 @@ def _is_whole(item: Hashed) -> bool:
     return trouble.reason in (_OF_MEMBERS if item.name.archives else _OF_FILES)
 
 
-def _is_spoken_for(item: Hashed) -> bool:
+def _is_spoken_for(item: HashedInput) -> bool:
     """Whether an archive has no line where it reaches no record, since its members have theirs."""
     return item.archive and item.trouble is None
 
@@ -144,5 +144,5 @@ def _to_decide(
             numbers, codes = cache.codes(kind, first, end)
             if len(codes):
                 for one in asked + others:
-                    found.append(numbers[screener.reached(one, codes, threads=threads)])
+                    found.append(numbers[screener.has_hit(one, codes, threads=threads)])
     return [int(number) for number in np.unique(np.concatenate(found))]

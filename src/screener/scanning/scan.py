@@ -22,8 +22,8 @@ from screener.scanning.inputs.folder import Place
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorkers, Start
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import HashMode, Opened
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import HashMode, OpenedArchive
 from screener.screening.policy import Policy
 from screener.screening.result import Result
 from screener.screening.screener import Screener, check_screener
@@ -100,7 +100,7 @@ def told_by(
     """As `scan`, by the workers that `start` gives, which end with it; folders are not walked. Each
     Result with the path that was found: for a member, that of the archive.
     """
-    check_screener(screener, "a scan")
+    check_screener(screener, "scan()")
     if cache is not None:
         check_open(cache)
     if finished is not None and not isinstance(finished, Finished):
@@ -207,7 +207,7 @@ class _Scan:
             if item is None:
                 return self._backlog.awaited
             if item.trouble is not None:
-                self._decide([(item, Hashed(Name(), trouble=item.trouble), 0.0)])
+                self._decide([(item, HashedInput(Name(), trouble=item.trouble), 0.0)])
                 continue
             item.worker = item.only_worker or worker
             self._under_way[item.worker.take(item.target, item.left.budget)] = item
@@ -217,22 +217,22 @@ class _Scan:
         """Wait until a target under way is done, and look up all that are, in one batch; or until
         what is awaited comes.
         """
-        hashed: list[tuple[Item, Hashed, float]] = []
+        hashed: list[tuple[Item, HashedInput, float]] = []
         for done in workers.collect(awaited):
             item = self._under_way.pop(done.errand)
-            if isinstance(done.outcome, Opened):
+            if isinstance(done.outcome, OpenedArchive):
                 self._open(item, done.outcome, done.seconds)
             else:
                 hashed.append((item, done.outcome, done.seconds))
         if hashed:
             self._decide(hashed)
 
-    def _decide(self, hashed: list[tuple[Item, Hashed, float]]) -> None:
+    def _decide(self, hashed: list[tuple[Item, HashedInput, float]]) -> None:
         """Look up the hashes of all those items at once."""
         named = [_named(one, item, seconds) for item, one, seconds in hashed]
         self._keep([one for (item, *_), one in zip(hashed, named, strict=True) if not item.own])
         begin = time.perf_counter()
-        results = list(self._screener.settle(named))
+        results = list(self._screener.decide_if_sure(named))
         self._tell("lookup_seconds", time.perf_counter() - begin)
         self._tell("lookup_inputs", len(named))
         for (item, _, seconds), result in zip(hashed, results, strict=True):
@@ -242,7 +242,7 @@ class _Scan:
             self._backlog.settle(item, result)
             self._tell("hash_seconds", item.seconds + seconds)
 
-    def _keep(self, hashed: list[Hashed]) -> None:
+    def _keep(self, hashed: list[HashedInput]) -> None:
         """Have the cache keep them; before they are told, so that none is told that it lacks."""
         if self._cache is not None and hashed:
             self._cache.add(hashed, self._hasher)
@@ -255,7 +255,7 @@ class _Scan:
         errand = item.worker.take(item.target, item.left.budget, HashMode.EXACT)
         self._under_way[errand] = item
 
-    def _open(self, item: Item, opened: Opened, seconds: float) -> None:
+    def _open(self, item: Item, opened: OpenedArchive, seconds: float) -> None:
         """Have the members of an archive done, as far as they were listed."""
         listing = opened.listing
         trouble = listing.trouble
@@ -275,7 +275,7 @@ class _Scan:
         self._backlog.open(item, members)
 
 
-def _named(hashed: Hashed, item: Item, seconds: float) -> Hashed:
+def _named(hashed: HashedInput, item: Item, seconds: float) -> HashedInput:
     """What was hashed under the name of its target, since a worker does not know that of a member,
     and one that a file has taken over could tell another's; and with the seconds that it took.
     """

@@ -1,4 +1,4 @@
-"""Match, Verdict, Reason and Result: what is told of one input."""
+"""The Result of one input: verdict, reason and matches, and their form in a result line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEMA = 1
 
 
 class Verdict(StrEnum):
-    """`unscreened` is never `no_match`: it says that nobody knows, and the reason says why."""
+    """The outcome for one input. `unscreened` is never `no_match`: the input was not checked."""
 
     MATCH = "match"
     NO_MATCH = "no_match"
@@ -46,22 +46,21 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Match:
-    """One record that one hash of the input reached.
+    """A record that one hash of the input hit.
 
-    `distance` and `radius` are bits (0 and 0 for a digest); `orientation` is how the input was
-    turned to match; `region` is `full`, or `trimmed` where it was the picture without the frame
-    round it, or `enlarged` where it was a small picture at twice its size, or `uncropped` if it was
-    all that is coded of a picture of which the file shows a part. `part` counts pages and
-    frames from 0, shown at `time` seconds; pictures hidden in the file follow, and `part_kind`
-    tells them: `frame`, `thumbnail` or `appended`. `state` is the record's in effect.
-    Where we hold opinions of our own of the entry, they are `opinions`, and `said` is its state by
-    its source alone.
+    `state`: the record's state in effect. `opinions`: your own opinions of the entry; if there are
+    any, `source_state` is the state by its source alone.
+    `distance`, `radius`: bits; 0 for a digest.
+    `orientation`: how the input was turned to match.
+    `region`: `full`; `trimmed`, the picture without its border; `enlarged`, a small picture at
+    twice its size; `uncropped`, all coded pixels of a picture of which the file shows a part.
+    `part`, `time`: the page or frame, counted from 0, and its time in seconds. Hidden pictures are
+    counted after the frames. `part_kind`: `frame`, `thumbnail` or `appended`.
+    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry that no kind which matches
+    alone hit in the same picture.
 
-    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry of which no kind that makes
-    a match by itself hit the same picture.
-
-    Of the kind `vpdq` it is a listed video that frames of the input agree with: `video` says how
-    many and where, `distance` is their median, `radius` that of a frame, `time` where it begins.
+    A match of kind `vpdq` is a listed video: `video` states how many frames agree and where,
+    `distance` is their median, `radius` that of a frame, `time` the start in the input.
     """
 
     list: str
@@ -77,45 +76,44 @@ class Match:
     part_kind: str
     time: float
     category: tuple[Category, ...]
-    said: str | None = None
+    source_state: str | None = None
     opinions: tuple[Opinion, ...] = ()
     video: Agreement | None = None
     uncorroborated: bool = False
 
     @property
     def identifies(self) -> bool:
-        """Whether the hit is evidence enough that the input shows the entry, whatever its state."""
+        """Return whether the input surely shows the entry, whatever the entry's state."""
         alike = self.video is not None and self.video.rule is Rule.ALIKE
         return not (alike or self.uncorroborated)
 
     @property
     def makes_match(self) -> bool:
-        """Whether the verdict is `match` for it; otherwise it stands beside."""
+        """Return whether the hit makes the verdict `match`; otherwise it is one of `other_hits`."""
         return self.state in MATCHING and self.identifies
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the match as it stands in a result line: `said`, `opinions` and `video` only if
-        there are any, `uncorroborated` only if it is true.
+        """Return the match as in a result line: `source_state` and `opinions` only if there are
+        opinions, `video` and `uncorroborated` only if they apply.
         """
         line = dict(vars(self))
         line["time"] = _seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
-        del line["said"], line["opinions"], line["video"], line["uncorroborated"]
+        del line["source_state"], line["opinions"], line["video"], line["uncorroborated"]
         if self.uncorroborated:
             line["uncorroborated"] = True
         if self.video is not None:
             line["video"] = _video(self.video)
         if self.opinions:
-            line["said"] = self.said
+            line["source_state"] = self.source_state
             line["opinions"] = [
-                {"state": str(one.state), "by": one.by, "reason": one.reason, "time": one.time}
-                for one in self.opinions
+                {"state": str(own.state), "by": own.by, "reason": own.reason, "time": own.time}
+                for own in self.opinions
             ]
         return line
 
 
 def _video(agreement: Agreement) -> dict[str, Any]:
-    """How frames agree, as it stands in a result line: percentages are cut, never rounded up."""
     return {
         "rule": str(agreement.rule),
         "found": agreement.found,
@@ -130,19 +128,20 @@ def _video(agreement: Agreement) -> dict[str, Any]:
 
 
 def _seconds(time: float) -> float:
-    """A time as it stands in a result line: to the microsecond; what is behind is of sums."""
+    # Digits after the microsecond are rounding errors of sums.
     return round(time, 6)
 
 
 def _percent(part: int, whole: int) -> float:
+    """Return a percentage cut to one decimal, never rounded up."""
     return 1000 * part // whole / 10
 
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """What the input turned out to be: MIME type by content, size in pixels, frames.
+    """Facts of the input: MIME type by content, size in pixels, frames.
 
-    `duration` is in seconds, None where there is none; `samples` counts the frames looked at.
+    `duration` is in seconds, None for a still; `samples` counts the frames looked at.
     """
 
     type: str | None
@@ -153,7 +152,7 @@ class MediaFacts:
     samples: int = 1
 
     def to_dict(self) -> dict[str, Any]:
-        """The facts as they stand in a result line."""
+        """Return the facts as in a result line."""
         line = dict(vars(self))
         if self.duration is not None:
             line["duration"] = _seconds(self.duration)
@@ -162,11 +161,11 @@ class MediaFacts:
 
 @dataclass(frozen=True)
 class Appearance:
-    """When a record was seen in a video or animation.
+    """The times at which a record was hit in a video or animation.
 
-    `distance` is the nearest in bits, `frames` counts the frames looked at in which it was seen,
-    `spans` are seconds from the first to the last frame of each run of them. `part_kind` is
-    `appended` for a clip that is hidden in a picture's file, whose seconds are its own.
+    `distance` is the smallest in bits; `frames` counts the sampled frames with a hit; `spans` are
+    the seconds of the first and last frame of each run of them. `part_kind` is `appended` for a
+    clip hidden in a picture's file, which has times of its own.
     """
 
     list: str
@@ -180,17 +179,16 @@ class Appearance:
     part_kind: str = "frame"
 
     def to_dict(self) -> dict[str, Any]:
-        """The appearance as it stands in a result line."""
+        """Return the appearance as in a result line."""
         line = dict(vars(self))
         return line | {"spans": [[*map(_seconds, span)] for span in self.spans]}
 
 
 @dataclass(frozen=True)
 class Members:
-    """How many results of an archive's members have each verdict.
+    """The number of an archive's members with each verdict, inner archives' members included.
 
-    Members of archives inside it count, too. Such an inner archive itself counts only if its own
-    Result does: see `Result.counts`.
+    An inner archive itself counts only if its own Result does: see `Result.counts`.
     """
 
     match: int = 0
@@ -200,8 +198,9 @@ class Members:
 
 @dataclass(frozen=True)
 class ListState:
-    """Which generation of which list decided, and how many seconds old it was. `stamp` tells that
-    generation from any other, also of a list of the same name.
+    """The generation of a list that decided, and its age in seconds.
+
+    `stamp` identifies the generation, even among lists of the same name.
     """
 
     name: str
@@ -212,20 +211,21 @@ class ListState:
 
 @dataclass(frozen=True)
 class Result:
-    """What is told of one input: one per input, always.
+    """The outcome for one input; every input has exactly one.
 
-    `input` is the path or name, None for pixels and bytes; `input_bytes` the raw name where it
-    is not UTF-8; `archives` and `same` say of a member which archives it is in, and which it is of
-    members of one name, as a Name does; `bytes` is the size of a file, or of bytes that were given,
-    and `mtime_ns` a file's: None where there is none.
-    `matches` are records that make the verdict `match`; `beside` are hits on `seed` and
-    `known_good` records, `uncorroborated` hits, and listed videos of which only single pictures
-    were seen (`alike`): they never make or cancel one. `timeline` says when each record of both was
-    seen, of an input that has times; a listed video says so itself. `detail` says more of the
-    reason, for people. Its wording may change; it holds nothing of the input's content and no
-    listed hash. `seconds` is the processor time that workers of a scan took for
-    it, None elsewhere.
-    `members` is set for an archive that a scan opened: its Result follows those of its members.
+    `input`: path or name, None for pixels and bytes. `input_bytes`: the raw name if not UTF-8.
+    `archives`, `same`: for an archive member, as in a Name: the archives that it is in, and its
+    number among members of the same name.
+    `bytes`: size of the file or bytes; `mtime_ns`: the file's time. None if there is none.
+    `detail`: more about the reason, for people. Its wording may change; it contains nothing of the
+    input's content and no listed hash.
+    `matches`: the hits that make the verdict `match`, nearest first. `other_hits` never make or
+    cancel one: hits on `seed` and `known_good` records, `uncorroborated` hits, and listed videos of
+    which only single pictures were seen (`alike`).
+    `timeline`: when each record of both was hit, for an input with times; a listed video has its
+    times in its match.
+    `seconds`: processor time that workers of a scan took; None elsewhere.
+    `members`: set for an archive that a scan opened; its Result follows those of its members.
     """
 
     input: str | None
@@ -237,7 +237,7 @@ class Result:
     detail: str | None
     media: MediaFacts | None
     matches: tuple[Match, ...]
-    beside: tuple[Match, ...]
+    other_hits: tuple[Match, ...]
     lists: tuple[ListState, ...]
     policy: str
     versions: tuple[tuple[str, str | int], ...]
@@ -249,17 +249,17 @@ class Result:
 
     @property
     def counts(self) -> bool:
-        """Whether summaries count it.
+        """Return whether summaries count this Result.
 
-        An archive's Result counts only if its own digest matched or the archive itself could not be
-        read to its end. Otherwise it repeats what the Results of its members say.
+        An archive's Result counts only if its own digest matched or the archive could not be read
+        to its end. Otherwise it repeats the Results of its members.
         """
         return _counts(self.members, self.matches, self.reason)
 
     def of_archive(self, members: Members, *, in_trouble: bool) -> Result:
-        """Return the Result of an archive with what its members came to.
+        """Return this Result of an archive with the verdicts of its members.
 
-        If the archive is not listed by its own digest and is not `in_trouble` itself, its members
+        If the archive did not match by its own digest and is not `in_trouble` itself, its members
         decide: `no_match` if that is the verdict of all of them, `unscreened` otherwise.
         """
         result = replace(self, members=members)
@@ -273,14 +273,14 @@ class Result:
 
     @property
     def extra(self) -> str | None:
-        """The extra of this package without which the input is `unsupported`: `heif` or `video`."""
+        """Return the extra that would decode an `unsupported` input: `heif` or `video`."""
         return named_in(self.detail) if self.reason is Reason.UNSUPPORTED else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result line, field by field, as `docs/result.schema.json` describes it."""
-        line = self._of_input()
-        for name, told in self._told():
-            line[name] = [one.to_dict() for one in told]
+        """Return the result line as a dict; `docs/result.schema.json` describes it."""
+        line = self._input_fields()
+        for name, hits in self._hit_fields():
+            line[name] = [hit.to_dict() for hit in hits]
         if self.extra is not None:
             line["extra"] = self.extra
         line |= _decided_by(self.lists, self.policy, self.versions)
@@ -289,16 +289,15 @@ class Result:
         return line
 
     def to_json(self) -> str:
-        """The result line as JSON, without the line's end."""
-        of_input = _encode(self._of_input())[:-1]
-        told = "".join([f',"{name}":[{_each(some)}]' for name, some in self._told()])
+        """Return the result line as JSON, without a line break."""
+        of_input = _encode(self._input_fields())[:-1]
+        hits = "".join([f',"{name}":[{_json_items(some)}]' for name, some in self._hit_fields()])
         extra = "" if self.extra is None else f',"extra":{_encode(self.extra)}'
         decided_by = _decided_by_json(self.lists, self.policy, self.versions)
         seconds = "" if self.seconds is None else f',"seconds":{_encode(self.seconds)}'
-        return f"{of_input}{told}{extra},{decided_by}{seconds}}}"
+        return f"{of_input}{hits}{extra},{decided_by}{seconds}}}"
 
-    def _of_input(self) -> dict[str, Any]:
-        """What the line says of the input itself."""
+    def _input_fields(self) -> dict[str, Any]:
         line: dict[str, Any] = {"schema": SCHEMA, "input": self.input}
         if self.input_bytes is not None:
             line["input_base64"] = base64.b64encode(self.input_bytes).decode("ascii")
@@ -318,16 +317,16 @@ class Result:
             "media": media and media.to_dict(),
         }
 
-    def _told(self) -> tuple[tuple[str, tuple[Match | Appearance, ...]], ...]:
-        """What the line says of records, by name and in order."""
-        return (("matches", self.matches), ("beside", self.beside), ("timeline", self.timeline))
+    def _hit_fields(self) -> tuple[tuple[str, tuple[Match | Appearance, ...]], ...]:
+        return (
+            ("matches", self.matches),
+            ("other_hits", self.other_hits),
+            ("timeline", self.timeline),
+        )
 
 
 def line_counts(facts: Mapping[str, Any]) -> bool:
-    """Return whether summaries count a result line, as `Result.counts` says of its Result.
-
-    Raises KeyError if it is no result line.
-    """
+    """Return `Result.counts` of a result line. Raises KeyError if it is not a result line."""
     return _counts(facts.get("members"), facts["matches"], facts["reason"])
 
 
@@ -335,31 +334,22 @@ def _counts(members: object, matches: object, reason: object) -> bool:
     return members is None or bool(matches) or reason not in (None, Reason.MEMBERS)
 
 
-def check_result(given: object) -> None:
-    """TypeError for anything but a Result, such as several."""
-    if not isinstance(given, Result):
-        raise TypeError(
-            f"what is written is a Result, one at a time, and not {type(given).__name__}"
-        )
-
-
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _each(told: Iterable[Match | Appearance]) -> str:
-    """One by one: very many at once would take ten times the memory of their text."""
-    return ",".join([_encode(one.to_dict()) for one in told])
+def _json_items(items: Iterable[Match | Appearance]) -> str:
+    # One by one: the dicts of very many at once would take ten times the memory of their text.
+    return ",".join([_encode(item.to_dict()) for item in items])
 
 
 def _decided_by(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> dict[str, Any]:
-    """What the line says of lists, policy and versions."""
-    states = [dict(vars(one)) for one in lists]
+    states = [dict(vars(state)) for state in lists]
     return {"lists": states, "policy": policy, "versions": dict(versions)}
 
 
-@lru_cache(maxsize=1)  # many results in a row have the same
+@lru_cache(maxsize=1)  # results in a row have the same lists
 def _decided_by_json(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> str:

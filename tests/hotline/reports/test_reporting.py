@@ -35,7 +35,7 @@ from screener.media.files.sniff import CONTAINERS
 from screener.scanning.workers import pool
 from screener.screening.input import vpdq
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 
 DAY = date(2026, 3, 14)
 
@@ -262,7 +262,7 @@ def test_a_report_that_the_hotline_would_refuse_is_not_written(tmp_path, keys, m
     """Such as several still clips with too many times."""
     times = tuple(map(float, range(MOST_TIMES)))
     shown = [Hash.parse("pdq", f"{number:064x}", quality=100) for number in range(2)]
-    clips = [Item("video/mp4", True, (Located(one, again=times),)) for one in shown]
+    clips = [Item("video/mp4", True, (LocatedHash(one, again=times),)) for one in shown]
     monkeypatch.setattr(own_media, "hash_files", lambda paths: (tuple(clips[: len(paths)]), ()))
 
     with pytest.raises(HotlineError, match="make several"):
@@ -556,7 +556,7 @@ def test_a_hard_note_is_searched_in_under_two_seconds(letter):
 
 def test_a_clip_in_any_container_can_be_reported():
     """Also types `application` and `audio`; invalid types are refused."""
-    shown = (Located(Hash.parse("pdq", "0" * 64, quality=100)),)
+    shown = (LocatedHash(Hash.parse("pdq", "0" * 64, quality=100)),)
     for kind in (*CONTAINERS, None):
         report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, items=(Item(kind, True, shown),))
         assert decode(encode(report)) == report

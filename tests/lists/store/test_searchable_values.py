@@ -13,8 +13,8 @@ from screener.cli import hash_lines
 from screener.cli.summary import Tally
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import lookup
 from screener.screening.result import Match
 
@@ -37,9 +37,9 @@ def matched(engine, _):
 def rescanned(engine, folder):
     """Cached inputs, matched."""
     with HashCache.open(folder / "c") as cache:
-        hashes = (Located(Hash(KINDS["pdq"], bytes.fromhex(PDQ), 90), detail=90),)
+        hashes = (LocatedHash(Hash(KINDS["pdq"], bytes.fromhex(PDQ), 90), detail=90),)
         for number in range(INPUTS):
-            cache.add([Hashed(Name(f"f{number}"), hashes)], engine.hasher)
+            cache.add([HashedInput(Name(f"f{number}"), hashes)], engine.hasher)
         yield from rescan(engine, cache)
 
 

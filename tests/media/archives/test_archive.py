@@ -17,8 +17,8 @@ from screener.media.archives.archive import Archive, Budget, type_of
 from screener.media.files.limits import Limits
 from screener.media.source import Name
 from screener.scanning.workers.messages import Answer
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Opened
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import OpenedArchive
 
 FREE = Budget(members=1000, bytes=1 << 40)
 
@@ -117,7 +117,7 @@ def test_a_size_that_no_file_has_costs_its_member_alone(size):
     """The members before it are listed, also in the message of a worker."""
     for data in huge(size):
         listing = Archive(io.BytesIO(data)).list(Limits(), FREE)
-        sent = Opened(Hashed(Name("x")), listing, direct=True)
+        sent = OpenedArchive(HashedInput(Name("x")), listing, direct=True)
         listing = Answer.unpacked(Answer(1, sent, 0.5, 0.6).packed()).outcome.listing
 
         assert [one.name for one in listing.members] == [b"a", b"b"]

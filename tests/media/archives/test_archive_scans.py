@@ -385,7 +385,7 @@ def test_an_archive_that_is_listed_has_a_line_whatever_its_state(make_list, tmp_
     results = list(results_of(told_by(Backwards, Screener(known), places(tmp_path / "a.zip"))))
 
     assert [one.input.removeprefix(f"{tmp_path}/") for one in results] == ["a.zip!a", "a.zip"]
-    hits = (*results[1].matches, *results[1].beside)
+    hits = (*results[1].matches, *results[1].other_hits)
     assert [(hit.entry, hit.state) for hit in hits] == [("box", state)]
 
 

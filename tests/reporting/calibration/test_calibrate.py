@@ -29,7 +29,7 @@ from screener.reporting.calibration.edits import EDITS
 from screener.reporting.calibration.page import claimed, in_a_million, in_percent, page
 from screener.reporting.calibration.recall import Again
 from screener.reporting.pages import report
-from screener.screening.input.hash_item import Hashed, hash_item
+from screener.screening.input.hash_item import HashedInput, hash_item
 
 
 def test_counts_are_told_with_no_more_digits_than_there_are():
@@ -153,7 +153,7 @@ def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
     scene(20).save(tmp_path / "a.png")
     known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
     again = Again([KINDS["phash"]])
-    again.add(Hashed(Name("a.png"), trouble=MediaError("crashed", "the decoder failed")))
+    again.add(HashedInput(Name("a.png"), trouble=MediaError("crashed", "the decoder failed")))
     again.add({"phash": dict.fromkeys(EDITS, 2)})
     again.add({})
     assert (again.pictures, again.left_out) == (1, {"crashed": 1})

@@ -151,7 +151,7 @@ def test_each_matched_file_is_in_the_bar_of_its_day(days):
 def test_a_section_in_which_there_is_nothing_says_so():
     """In place of an empty table."""
     page = report.page_of(Summary(), "x")
-    titles = ("Matches", "Hits beside", "Not screened", "Matches by the day of the file",
+    titles = ("Matches", "Other hits", "Not screened", "Matches by the day of the file",
               "What the inputs were", "Slowest")  # fmt: skip
     assert [one for one in titles if f"<h2>{one}</h2>\n<p>none</p>" not in page] == []
 
@@ -523,7 +523,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_report(results, tmp_path, endi
 
 
 @pytest.fixture
-def told_beside(make_list, tmp_path):
+def with_other_hits(make_list, tmp_path):
     """Results of which some hit seeds and known-good records, and many could not be screened."""
     from dataclasses import replace
 
@@ -537,7 +537,7 @@ def told_beside(make_list, tmp_path):
     )
     engine = Screener(known)
     cleared = Hash.parse("pdq", "f0" * 32)
-    with output.open_jsonl(tmp_path / "beside.jsonl") as out:
+    with output.open_jsonl(tmp_path / "other_hits.jsonl") as out:
         out.write(engine.match([cleared], input="cleared"))
         for number in range(130):
             out.write(engine.screen(f"gone-{number}"))
@@ -546,30 +546,30 @@ def told_beside(make_list, tmp_path):
         out.write(engine.match([Hash.parse("md5", digests[2])], input="of a logo"))
         both = [Hash.parse("md5", one) for one in digests[:2]]
         out.write(engine.match(both, input="match and seed"))
-    return tmp_path / "beside.jsonl"
+    return tmp_path / "other_hits.jsonl"
 
 
-def test_a_page_begins_with_what_matters_and_names_what_was_not_screened(told_beside, tmp_path):
-    """Matches, then hits beside them, then what was not screened by its reason, then statistics;
+def test_a_page_begins_with_what_matters_and_names_what_was_not_screened(with_other_hits, tmp_path):
+    """Matches, then other hits, then what was not screened by its reason, then statistics;
     with a date. Of very many inputs some are named, and how many more there are.
     """
-    os.utime(told_beside, (1_700_000_000, 1_700_000_000))
-    report.write_html(told_beside, tmp_path / "r.html")
+    os.utime(with_other_hits, (1_700_000_000, 1_700_000_000))
+    report.write_html(with_other_hits, tmp_path / "r.html")
 
     html = (tmp_path / "r.html").read_text("utf-8")
     text = " ".join(" ".join(Page(html).text).split())
     sections = re.findall("<h2>(.*?)</h2>", html)
     assert sections[:4] == [
-        "Matches", "Hits beside", "Not screened", "Matches by the day of the file"
+        "Matches", "Other hits", "Not screened", "Matches by the day of the file"
     ]  # fmt: skip
-    matches, beside, unscreened, *rest = html.split("<h2>")[1:]
+    matches, other_hits, unscreened, *rest = html.split("<h2>")[1:]
     assert "match and seed" in matches
     assert "of a seed" not in matches
-    assert [entry for entry in ("bad", "lead", "logo") if f"<bdi>{entry}</bdi>" in beside] == [
+    assert [entry for entry in ("bad", "lead", "logo") if f"<bdi>{entry}</bdi>" in other_hits] == [
         "lead", "logo"
     ]  # fmt: skip
-    assert "2 seed, 1 known_good" in beside
-    rows = re.findall(r"<tr><td><bdi>(.*?)</bdi>.*?<td>(\w+)</td></tr>", beside)
+    assert "2 seed, 1 known_good" in other_hits
+    rows = re.findall(r"<tr><td><bdi>(.*?)</bdi>.*?<td>(\w+)</td></tr>", other_hits)
     assert sorted(rows) == [
         ("match and seed", "match"), ("of a logo", "unscreened"), ("of a seed", "no_match")
     ]  # fmt: skip
@@ -583,21 +583,21 @@ def test_a_page_begins_with_what_matters_and_names_what_was_not_screened(told_be
 
 
 def test_a_table_has_every_hit_and_every_input_in_the_order_in_which_they_matter(
-    told_beside, tmp_path
+    with_other_hits, tmp_path
 ):
-    """A row for each match, then each hit beside, then each input that was not screened with its
+    """A row for each match, then each other hit, then each input that was not screened with its
     reason, then the rest: a spreadsheet shows the first million rows only.
     """
-    spreadsheet.write_csv(told_beside, tmp_path / "r.csv")
+    spreadsheet.write_csv(with_other_hits, tmp_path / "r.csv")
 
     with (tmp_path / "r.csv").open(newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
     told = [(row["input"], row["verdict"], row["hit"], row["entry"]) for row in rows]
     assert told == [
         ("match and seed", "match", "match", "bad"),
-        ("of a seed", "no_match", "beside", "lead"),
-        ("of a logo", "unscreened", "beside", "logo"),
-        ("match and seed", "match", "beside", "lead"),
+        ("of a seed", "no_match", "other", "lead"),
+        ("of a logo", "unscreened", "other", "logo"),
+        ("match and seed", "match", "other", "lead"),
         *((f"gone-{number}", "unscreened", "", "") for number in range(130)),
         ("<b>hollow</b>", "unscreened", "", ""),
         ("cleared", "no_match", "", ""),
@@ -606,17 +606,17 @@ def test_a_table_has_every_hit_and_every_input_in_the_order_in_which_they_matter
     assert [row["reason"] for row in rows[-2:]] == ["empty", ""]
 
 
-def test_a_page_stays_small_whatever_was_not_screened(told_beside, tmp_path):
+def test_a_page_stays_small_whatever_was_not_screened(with_other_hits, tmp_path):
     """Millions of inputs of foreign reasons and of names as long as an archive's may be."""
-    line = json.loads(told_beside.read_text().splitlines()[1])
+    line = json.loads(with_other_hits.read_text().splitlines()[1])
     name = "n" * 65_000
-    with told_beside.open("w") as out:
+    with with_other_hits.open("w") as out:
         for number in range(20_000):
             long = name if number < 900 else ""
             reason = f"r{number % 50}"
             facts = line | {"input": f"{number}{long}", "reason": reason, "detail": long}
             out.write(json.dumps(facts) + "\n")
-    report.write_html(told_beside, tmp_path / "r.html")
+    report.write_html(with_other_hits, tmp_path / "r.html")
 
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "20,000" in page
@@ -625,32 +625,32 @@ def test_a_page_stays_small_whatever_was_not_screened(told_beside, tmp_path):
     assert len(page) < 4 << 20
 
 
-def test_a_page_fits_a_phone(told_beside, tmp_path):
+def test_a_page_fits_a_phone(with_other_hits, tmp_path):
     """It is laid out by the width of the screen; a row of hits becomes a block with the names of
     its columns beside the values, in the order in which they stand.
     """
-    report.write_html(told_beside, tmp_path / "r.html")
+    report.write_html(with_other_hits, tmp_path / "r.html")
 
     html = (tmp_path / "r.html").read_text("utf-8")
     assert '<meta name="viewport" content="width=device-width, initial-scale=1"/>' in html
     narrow = html.partition("@media (max-width:40rem)")[2]
     labels = re.findall(r'\.hits td:nth-child\((\d+)\)::before\{content:"(\w+)"\}', narrow)
     heads = re.findall(
-        "<th>([a-z]+)</th>", html.partition("<h2>Hits beside")[2].split("</thead>")[0]
+        "<th>([a-z]+)</th>", html.partition("<h2>Other hits")[2].split("</thead>")[0]
     )
     assert len(heads) == 10
     assert labels == [(str(n), head) for n, head in enumerate(heads, 1)]
 
 
-def test_a_report_says_what_it_wrote(told_beside, tmp_path):
+def test_a_report_says_what_it_wrote(with_other_hits, tmp_path):
     """On standard error, the page or the table by its name, in each language."""
     for ending, said, dit in (
         ("html", "The page is", "La page est"), ("csv", "The table is", "Le tableau est")
     ):  # fmt: skip
         path = tmp_path / f"r.{ending}"
-        done = screener("report", told_beside, "-o", path)
+        done = screener("report", with_other_hits, "-o", path)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{said} {path}.\n")
-        done = screener("report", "--language", "fr", told_beside, "-o", path)
+        done = screener("report", "--language", "fr", with_other_hits, "-o", path)
         assert done.stderr == f"{dit} {path}.\n"
 
 

@@ -42,7 +42,7 @@ def filled(known, picture, tmp_path):
     for number in range(1, 4):
         paths.append(tmp_path / f"{number}.png")
         paths[-1].write_bytes(picture.read_bytes())
-    hasher = Screener(known).hasher.surely()
+    hasher = Screener(known).hasher.exact()
     with HashCache.open(tmp_path / "c") as cache:
         cache.add(map(hasher.hash, map(str, paths)), hasher)
     return tmp_path / "c"
@@ -90,7 +90,7 @@ def test_threads_share_a_cache(known, filled, picture):
     each of them keeps is there, and nothing of another's policy.
     """
     engines = [Screener(known), Screener(known, policy=Policy(seconds=9))]
-    hashers = [engine.hasher.surely() for engine in engines]
+    hashers = [engine.hasher.exact() for engine in engines]
     hashed = hashers[0].hash(picture)
 
     def keep(number):

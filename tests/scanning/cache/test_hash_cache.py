@@ -26,8 +26,8 @@ from screener.media.source import Name
 from screener.media.video.sampling.rules import Sampling
 from screener.scanning.cache.rows import COLUMNS, columns
 from screener.scanning.rescan import outdated
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts
 from screener.system.installation import needed
 
@@ -104,7 +104,7 @@ def test_a_rescan_gives_what_a_scan_would(known, folder, scene, tmp_path):
         found, every = lines(rescan(engine, cache)), lines(rescan(engine, cache, every=True))
         assert outdated(engine, cache) == 0
 
-    assert found == {n: one for n, one in anew.items() if one["matches"] or one["beside"]}
+    assert found == {n: one for n, one in anew.items() if one["matches"] or one["other_hits"]}
     assert [n.removeprefix(f"{folder}/") for n in sorted(found)] == [
         "1.png", "2.png", "a.gif", "cut.png", "words.txt", "z.zip!in.png",
     ]  # fmt: skip
@@ -248,9 +248,9 @@ def hashed(
     text="a", *, size=5, mtime_ns=7, frames=1, hashes=None, trouble=None, raw=None, place=((), ())
 ):
     """An input that was hashed, by default with one PDQ."""
-    one = Located(Hash(KINDS["pdq"], bytes(range(32)), quality=90))
+    one = LocatedHash(Hash(KINDS["pdq"], bytes(range(32)), quality=90))
     media = None if frames is None else MediaFacts("image/gif", 4, 3, frames, None, frames)
-    return Hashed(Name(text, raw, size, mtime_ns, *place), hashes or (one,), media, trouble)
+    return HashedInput(Name(text, raw, size, mtime_ns, *place), hashes or (one,), media, trouble)
 
 
 def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(
@@ -297,7 +297,7 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
 
     def located(kind, **where):
         size = KINDS[kind].size
-        return Located(
+        return LocatedHash(
             Hash(KINDS[kind], bytes([next(value)]) * size, **where.pop("hash", {})), **where
         )
 
@@ -340,38 +340,43 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
 def scored(kind, quality, detail=None, part_kind="frame"):
     """A hash of these scores."""
     hash = Hash(KINDS[kind], bytes(KINDS[kind].size), quality)
-    return Located(hash, detail=detail, part_kind=part_kind)
+    return LocatedHash(hash, detail=detail, part_kind=part_kind)
 
 
 STILL = MediaFacts("image/png", 4, 3, 1)
 CUT = MediaError("truncated", "the data end")
-DIGEST = Located(Hash(KINDS["md5"], bytes(16)))
+DIGEST = LocatedHash(Hash(KINDS["md5"], bytes(16)))
+
+
+def nameless(*facts, **more):
+    """An input without a name."""
+    return HashedInput(Name(), *facts, **more)
 
 
 @pytest.mark.parametrize(
     ("item", "clear"),
     [
-        (Hashed(Name(), (scored("pdq", 70, 60), scored("phash", 80)), STILL), 60),
-        (Hashed(Name(), (scored("pdq", 60, 70), scored("phash", 80)), STILL), 60),
-        (Hashed(Name(), (scored("pdq", 90), scored("phash", 80)), STILL), 80),
+        (nameless((scored("pdq", 70, 60), scored("phash", 80)), STILL), 60),
+        (nameless((scored("pdq", 60, 70), scored("phash", 80)), STILL), 60),
+        (nameless((scored("pdq", 90), scored("phash", 80)), STILL), 80),
         # The best of the ways in which it was turned and cut, of each kind.
-        (Hashed(Name(), (scored("pdq", 9), scored("pdq", 70), scored("phash", 80)), STILL), 70),
-        (Hashed(Name(), (scored("pdq", 70), scored("pdq", 9), scored("phash", 80)), STILL), 70),
+        (nameless((scored("pdq", 9), scored("pdq", 70), scored("phash", 80)), STILL), 70),
+        (nameless((scored("pdq", 70), scored("pdq", 9), scored("phash", 80)), STILL), 70),
         # Of each kind that there may be; of digests nothing hangs on.
-        (Hashed(Name(), (scored("pdq", 70), DIGEST), STILL), -1),
-        (Hashed(Name(), (DIGEST,), STILL), -1),
-        (Hashed(Name(), (scored("pdq", None), scored("phash", None)), None), 255),
+        (nameless((scored("pdq", 70), DIGEST), STILL), -1),
+        (nameless((DIGEST,), STILL), -1),
+        (nameless((scored("pdq", None), scored("phash", None)), None), 255),
         # What is not shown clears nothing.
-        (Hashed(Name(), (scored("pdq", 9), scored("phash", 80),
-                         scored("pdq", 70, part_kind="thumbnail")), STILL), 9),
+        (nameless((scored("pdq", 9), scored("phash", 80),
+                scored("pdq", 70, part_kind="thumbnail")), STILL), 9),
         # What moves, and what gave trouble, is looked at whole; an archive is its members.
-        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)), replace(STILL, frames=2)), -1),
-        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)), replace(STILL, frames=0)), -1),
-        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)),
+        (nameless((scored("pdq", 70), scored("phash", 80)), replace(STILL, frames=2)), -1),
+        (nameless((scored("pdq", 70), scored("phash", 80)), replace(STILL, frames=0)), -1),
+        (nameless((scored("pdq", 70), scored("phash", 80)),
                 replace(STILL, type="video/mp4")), -1),
-        (Hashed(Name(), (scored("pdq", 70), scored("phash", 80)), STILL, CUT), -1),
-        (Hashed(Name(), (DIGEST,), archive=True), 256),
-        (Hashed(Name(), (DIGEST,), trouble=CUT, archive=True), -1),
+        (nameless((scored("pdq", 70), scored("phash", 80)), STILL, CUT), -1),
+        (nameless((DIGEST,), archive=True), 256),
+        (nameless((DIGEST,), trouble=CUT, archive=True), -1),
     ],
 )  # fmt: skip
 def test_the_floor_up_to_which_an_input_is_surely_screened(item, clear):
@@ -383,7 +388,7 @@ def test_the_floor_up_to_which_an_input_is_surely_screened(item, clear):
 
 def test_where_nothing_is_compared_but_digests_each_is_sure():
     """There is no floor; but for what has no hash."""
-    for item, clear in ((Hashed(Name(), (DIGEST,), STILL), 255), (Hashed(Name()), -1)):
+    for item, clear in ((HashedInput(Name(), (DIGEST,), STILL), 255), (HashedInput(Name()), -1)):
         assert columns(item, [KINDS["md5"]])[COLUMNS.index("clear")] == clear
 
 
@@ -428,7 +433,7 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
     engine = Screener(make_list(rows))
     with HashCache.open(tmp_path / "c") as cache:
         for number, one in enumerate(values):
-            hashes = (Located(Hash(KINDS["pdq"], one, quality=90), detail=90),)
+            hashes = (LocatedHash(Hash(KINDS["pdq"], one, quality=90), detail=90),)
             cache.add([hashed(str(number), hashes=hashes)], engine.hasher)
         found = list(rescan(engine, cache))
         every = [one.input for one in rescan(engine, cache, every=True)]
@@ -436,7 +441,7 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
     assert every == [str(number) for number in range(10)]
     assert [one.input for one in found] == [row["id"] for row in rows]
     for one in found:
-        assert next(hit.entry for hit in (*one.matches, *one.beside)) == one.input
+        assert next(hit.entry for hit in (*one.matches, *one.other_hits)) == one.input
 
 
 def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make_list, tmp_path):
@@ -453,12 +458,12 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
     engine = Screener(lists, policy=policy)
     with HashCache.open(tmp_path / "c") as cache:
         for number, one in enumerate(values):
-            hashes = (Located(Hash(KINDS["pdq"], one, quality=90), detail=90),)
+            hashes = (LocatedHash(Hash(KINDS["pdq"], one, quality=90), detail=90),)
             cache.add([hashed(str(number), hashes=hashes)], engine.hasher)
         for order in (lists, lists[::-1]):
             found = list(rescan(Screener(order, policy=policy), cache))
             told = [
-                (one.input, [hit.list for hit in one.matches], [hit.list for hit in one.beside])
+                (one.input, [hit.list for hit in one.matches], [hit.list for hit in one.other_hits])
                 for one in found
             ]
             assert told == [("0", ["a"], []), ("1", ["b"], []), ("2", [], ["c"])]

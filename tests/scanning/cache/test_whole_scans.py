@@ -20,8 +20,8 @@ from screener import Hash, HashCache, Screener, output, rescan, scan
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
 from screener.media.source import Name, name_of
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts, line_counts
 
 
@@ -276,14 +276,15 @@ def test_frames_of_listed_videos_are_found_in_whatever_was_hashed(make_list, tmp
     known = make_list([{"id": "film", "vpdq": value}, {"id": "one", "pdq": "0f" * 32}])
     engine = Screener(known)
     frames = [
-        Located(Hash(KINDS["pdq"], code.tobytes(), int(quality)), time=time)
+        LocatedHash(Hash(KINDS["pdq"], code.tobytes(), int(quality)), time=time)
         for time, quality, code in zip(film.times.tolist(), film.qualities, film.codes, strict=True)
     ]
+    still = MediaFacts("image/png", 64, 64, 1)
     items = [
-        Hashed(Name("a.mkv"), tuple(frames), MediaFacts("video/x-matroska", 64, 64, 0)),
-        Hashed(Name("a.png"), (frames[7]._replace(time=0.0),), MediaFacts("image/png", 64, 64, 1)),
-        Hashed(Name("b.png"), (frames[7]._replace(hash=Hash(KINDS["pdq"], bytes(32), 100)),),
-               MediaFacts("image/png", 64, 64, 1)),
+        HashedInput(Name("a.mkv"), tuple(frames), MediaFacts("video/x-matroska", 64, 64, 0)),
+        HashedInput(Name("a.png"), (frames[7]._replace(time=0.0),), still),
+        HashedInput(Name("b.png"), (frames[7]._replace(hash=Hash(KINDS["pdq"], bytes(32), 100)),),
+                    still),
     ]  # fmt: skip
     with HashCache.open(tmp_path / "c") as cache:
         cache.add(items, engine.hasher)
@@ -291,7 +292,7 @@ def test_frames_of_listed_videos_are_found_in_whatever_was_hashed(make_list, tmp
 
     decided = {one.input: one.to_dict() for one in engine.decide(items)}
     assert decided["a.mkv"]["verdict"] == "match"
-    assert decided["a.png"]["beside"]
+    assert decided["a.png"]["other_hits"]
     assert found == {name: decided[name] for name in ("a.mkv", "a.png")}
 
 

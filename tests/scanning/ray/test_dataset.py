@@ -111,7 +111,10 @@ def test_a_dataset_of_paths_gives_what_a_scan_gives(cluster, known, files):
         for name in ("input", "verdict", "reason", "bytes", "seconds"):
             assert row[name] == line[name]
         assert row["media_type"] == (line["media"] or {}).get("type")
-        assert (row["matches"], row["beside"]) == (len(line["matches"]), len(line["beside"]))
+        assert (row["matches"], row["other_hits"]) == (
+            len(line["matches"]),
+            len(line["other_hits"]),
+        )
     (match,) = [row for row in found if row["input"].endswith("/uploads/0.png")]
     assert (match["verdict"], match["entry"], match["distance"]) == ("match", "one", 0)
     assert match["matches"] == 2

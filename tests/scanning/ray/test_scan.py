@@ -33,7 +33,7 @@ from screener.errors import ClusterError, PolicyError
 from screener.hashing import pdq
 from screener.media.source import Name
 from screener.scanning.resume import Finished
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 
 pytest.importorskip("ray", reason="Ray is not installed: scripts/ray installs it and runs these")
@@ -196,7 +196,7 @@ class Actor:
         """
         call = self.sent[0]
         names = [errand.target.path for errand in call.errands]
-        call.future.set_result([(Hashed(Name(name)), 0.0, seconds) for name in names])
+        call.future.set_result([(HashedInput(Name(name)), 0.0, seconds) for name in names])
         return names
 
     def die(self):

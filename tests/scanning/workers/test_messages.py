@@ -14,9 +14,9 @@ from screener.hashing.hash import KINDS
 from screener.media.archives.archive import Listing, Member
 from screener.media.source import Name
 from screener.scanning.workers.messages import Answer
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, Opened
-from screener.screening.input.located_hash import Hashes, Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import Hasher, OpenedArchive
+from screener.screening.input.located_hash import Hashes, LocatedHash
 from screener.screening.result import MediaFacts
 
 MEMBERS = (
@@ -32,7 +32,7 @@ def hashed(tmp_path_factory, scene):
     scene(1, (160, 120)).save(path)
     kinds = (KINDS["pdq"], KINDS["phash"], KINDS["md5"])
     made = Hasher(Policy(), kinds, sketches=True).hash(path)
-    moved = Located(Hash(KINDS["pdq"], bytes(32), 80), time=1.5, detail=70, again=(2.0,))
+    moved = LocatedHash(Hash(KINDS["pdq"], bytes(32), 80), time=1.5, detail=70, again=(2.0,))
     return replace(made, hashes=Hashes((*made.hashes.groups, moved)), seconds=0.25)
 
 
@@ -41,15 +41,19 @@ def outcomes(hashed):
     """All that a scan's worker tells."""
     name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
     clip = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
-    broken = Hashed(name, media=clip, trouble=MediaError("truncated", "the data ends"))
-    far = Hashed(Name("b", mtime_ns=10_500_000_000 * 10**9), media=replace(clip, duration=2.0**63))
-    archive = Hashed(name, archive=True)
+    broken = HashedInput(name, media=clip, trouble=MediaError("truncated", "the data ends"))
+    far = HashedInput(
+        Name("b", mtime_ns=10_500_000_000 * 10**9), media=replace(clip, duration=2.0**63)
+    )
+    archive = HashedInput(name, archive=True)
     return [
         hashed,
         broken,
         far,
-        Opened(archive, Listing(MEMBERS, 15), direct=True),
-        Opened(archive, Listing((), 0, MediaError("truncated", "the data ends")), direct=False),
+        OpenedArchive(archive, Listing(MEMBERS, 15), direct=True),
+        OpenedArchive(
+            archive, Listing((), 0, MediaError("truncated", "the data ends")), direct=False
+        ),
     ]
 
 
@@ -91,7 +95,11 @@ def test_nothing_is_run_or_made_but_plain_values(hashed, tmp_path):
     values = [Order(str(tmp_path / "made")), hashed, KINDS["md5"], Policy(), os.getcwd, Name("a")]
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         for value in values:
-            for told in (value, (1, ("", (value,)), 0.5, None), (1, ("Hashed", value), 0.5, None)):
+            for told in (
+                value,
+                (1, ("", (value,)), 0.5, None),
+                (1, ("HashedInput", value), 0.5, None),
+            ):
                 with pytest.raises(pickle.UnpicklingError, match="an answer holds"):
                     Answer.unpacked(pickle.dumps(told, protocol))
 
@@ -220,12 +228,12 @@ def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_lis
             refused += 1
             continue
         taken += 1
-        if isinstance(answer.outcome, Hashed | Opened):
+        if isinstance(answer.outcome, HashedInput | OpenedArchive):
             hashed = getattr(answer.outcome, "hashed", answer.outcome)
-            for result in engine.settle([replace(hashed, seconds=answer.seconds)]):
+            for result in engine.decide_if_sure([replace(hashed, seconds=answer.seconds)]):
                 if result is not None:
                     json.dumps(result.to_dict()).encode("utf-8", "surrogatepass")
-        if isinstance(answer.outcome, Opened):
+        if isinstance(answer.outcome, OpenedArchive):
             listing = answer.outcome.listing
             assert len(listing.within(1000)) == len(listing.members)
             str(listing.trouble), listing.bytes + 1, [one.size + 1 for one in listing.members]

@@ -38,7 +38,7 @@ from screener.scanning.workers.pool import Workers, each
 from screener.scanning.workers.process import Usage
 from screener.scanning.workers.protocol import Errand
 from screener.scanning.workers.worker import Worker
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, Target
 
 
@@ -110,7 +110,7 @@ class Hoarding:
             try:
                 bytearray((500 if "too" in target.path else 200) << 20)
             except MemoryError:
-                return Hashed(Name(target.path), trouble=ShortOfMemory("as decoders tell it"))
+                return HashedInput(Name(target.path), trouble=ShortOfMemory("as decoders tell it"))
         if "much" in target.path:
             bytearray(200 << 20)
         if "too" in target.path:
@@ -485,7 +485,7 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
             told += worker._bury(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
-            told += worker._told(Answer(1, Hashed(Name("a")), 4.0, 5.0, error).packed())
+            told += worker._told(Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).packed())
 
     assert [one.seconds for one in told] == [8.0]
 

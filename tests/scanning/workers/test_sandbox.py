@@ -102,7 +102,7 @@ LOOK = """
 import os, sys
 from screener import HashList, Screener, scan
 from screener.errors import MediaError
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.media.source import Name
 
@@ -113,7 +113,7 @@ class Looking(Hasher):
                 if os.path.exists(f"/proc/self/fd/{n}")]
         opened = sum("known.list" in one for one in held)
         told = f"{maps.count('known.list')} {opened}"
-        return Hashed(Name(), trouble=MediaError("undecodable", told))
+        return HashedInput(Name(), trouble=MediaError("undecodable", told))
 
 class Engine(Screener):
     @property

@@ -1,4 +1,4 @@
-"""Frames of one file: what is looked up of all of them is what is looked up of each by itself."""
+"""Frames of one file are looked up as if each stood alone."""
 
 from __future__ import annotations
 
@@ -23,15 +23,13 @@ ALL = [pdq.PDQ, *classic.CLASSIC]
 
 
 def copied(picture, quality):
-    """A JPEG copy of a picture, decoded."""
+    """Return a decoded JPEG copy of a picture."""
     made = io.BytesIO(jpeg(picture.copy(), quality=quality))  # saving marks what is saved
     return Image.fromarray(np.asarray(Image.open(made)))
 
 
 def looked_up(data, kinds=ALL, **policy):
-    """What an input's hashes find, at any radius and floor: values and scores, of each kind and
-    orientation, of the whole and of what is within its borders.
-    """
+    """Return values and scores of an input's hashes, by kind, orientation and region."""
     hashed = hash_item(data, policy=Policy(**policy), kinds=kinds)
     assert hashed.trouble is None
     return {
@@ -42,10 +40,8 @@ def looked_up(data, kinds=ALL, **policy):
 
 
 @pytest.mark.parametrize("quality", [95, 60, 25])
-def test_a_page_is_searched_beside_its_near_copy(scene, quality):
-    """Every page alone against the file of all pages, for every kind: a page that hardly differs
-    from the one before it loses no hash, and so no match at any radius.
-    """
+def test_a_page_like_the_page_before_loses_no_hash(scene, quality):
+    """The file of all pages has every hash that its pages have alone, of every kind."""
     for number in range(8):
         picture = scene(300 + number, (200, 150))
         pages = [copied(picture, quality), picture, copied(picture, quality - 5)]
@@ -57,7 +53,7 @@ def test_a_page_is_searched_beside_its_near_copy(scene, quality):
 
 
 def listed(folder, kind, pictures):
-    """A list of one kind, of so many pictures."""
+    """Return a list of some pictures by one kind."""
     rows = [f"{n},{classic.compute(p, kind).value.hex()}" for n, p in enumerate(pictures)]
     (folder / "known.csv").write_text("\n".join([f"id,{kind.name}", *rows]) + "\n")
     known = HashList.create(folder / "known.list")
@@ -66,8 +62,8 @@ def listed(folder, kind, pictures):
 
 
 @pytest.mark.parametrize("kind", classic.CLASSIC, ids=lambda kind: kind.name)
-def test_a_listed_page_behind_its_copy_matches(scene, tmp_path, kind):
-    """As many files match, and tell as many records, as the listed pages do alone."""
+def test_a_listed_page_after_a_similar_page_matches(scene, tmp_path, kind):
+    """As many files and records match as for the pages alone."""
     pictures = [scene(300 + number, (200, 150)) for number in range(24)]
     engine = listed(tmp_path, kind, [np.asarray(one) for one in pictures])
 
@@ -80,7 +76,7 @@ def test_a_listed_page_behind_its_copy_matches(scene, tmp_path, kind):
 
 @pytest.mark.parametrize("format", ["WEBP", "GIF", "PNG"])
 def test_an_animation_is_searched_frame_by_frame(scene, format):
-    """A mark that moves over a still picture; every frame's hashes are there, at its time."""
+    """A mark moves over a still picture; every frame's hashes are there, with its time."""
     frames = []
     for number in range(12):
         frame = scene(40 if number < 8 else 41, (200, 150))
@@ -99,8 +95,8 @@ def test_an_animation_is_searched_frame_by_frame(scene, format):
     assert len({time for one in hashed for time in (one.time, *one.again)}) == 12
 
 
-def test_frames_whose_every_hash_was_looked_up_are_not_again(scene):
-    """Of frames that go back and forth each is looked up once, and all their times are kept."""
+def test_repeated_frames_are_looked_up_once(scene):
+    """Frames that alternate keep all their times."""
     data = several([scene(n) for n in (40, 41, 40, 41, 42)], "PNG", duration=100)
 
     hashes = hash_item(data, policy=Policy(), kinds=ALL).hashes
@@ -112,8 +108,8 @@ def test_frames_whose_every_hash_was_looked_up_are_not_again(scene):
     }  # fmt: skip
 
 
-def test_one_equal_hash_makes_no_repeat():
-    """A frame is looked up where any kind of hash of it is new, though most are not."""
+def test_a_frame_with_one_new_hash_is_no_repeat():
+    """Though most kinds have an equal one."""
     flat = Image.new("RGB", (64, 64), (200, 200, 200))
     dotted = flat.copy()
     ImageDraw.Draw(dotted).rectangle((0, 0, 20, 9), fill=(202, 202, 202))
@@ -124,8 +120,8 @@ def test_one_equal_hash_makes_no_repeat():
     assert looked_up(several([dotted], "TIFF")) <= together
 
 
-def test_equal_hashes_of_one_kind_make_no_repeat(scene):
-    """A frame that PDQ does not tell from the one before is looked up for the kinds that do."""
+def test_a_frame_with_an_equal_pdq_only_is_no_repeat(scene):
+    """Kinds that distinguish it are looked up."""
     one = scene(40, (320, 240))
     other = one.copy()
     ImageDraw.Draw(other).point((60, 120), fill=(255, 255, 255))
@@ -137,10 +133,8 @@ def test_equal_hashes_of_one_kind_make_no_repeat(scene):
     assert looked_up(several([one, other], "TIFF")) == by_all[0] | by_all[1]
 
 
-def test_frames_of_a_video_lose_nothing_to_their_neighbours(scene):
-    """A still with a moving mark, encoded: every frame that is sampled finds what it finds when no
-    neighbour stands for another, in every kind; and at as many times.
-    """
+def test_frames_of_a_video_lose_no_hash_to_similar_neighbours(scene):
+    """In an encoded video with a moving mark, for every kind and at as many times."""
     pictures = []
     for number in range(30):
         frame = scene(5)
@@ -163,7 +157,7 @@ def test_frames_of_a_video_lose_nothing_to_their_neighbours(scene):
 
 @pytest.fixture
 def frames_of(monkeypatch):
-    """Hashes an input by PDQ that is decoded to these frames."""
+    """Return the hashes by PDQ of an input that decodes to these frames."""
 
     def hashing(type, *frames):
         height, width = frames[0].pixels.shape[:2]
@@ -174,13 +168,13 @@ def frames_of(monkeypatch):
     return hashing
 
 
-def told_times(found):
-    """By the part that was hashed, when it is shown."""
+def times_by_part(found):
+    """Return by part the times at which it is shown."""
     return {one.part: (one.time, *one.again) for one in found.hashes if one.region == "full"}
 
 
 def blended(scene, away):
-    """A picture, and two that turn into another one slowly: so many bits from it, and one more."""
+    """Return a picture and two blends with another, just below and above the limit in bits."""
     one, other = (scene(seed, (320, 240)).convert("L") for seed in (1, 2))
     first = pdq.compute(np.asarray(one))
     shown = {}
@@ -191,10 +185,8 @@ def blended(scene, away):
     return np.asarray(one), shown[away], shown[nearest], nearest
 
 
-def test_frames_in_between_are_hashed_if_they_differ_from_the_last_that_was(frames_of, scene):
-    """By more than ten bits, also where it is little by little; only what is hashed was looked at.
-    A frame at a time to look at is hashed whatever it shows.
-    """
+def test_frames_between_samples_are_hashed_if_they_differ(frames_of, scene):
+    """By more than ten bits from the last hashed frame, also after slow changes."""
     first, near, further, bits = blended(scene, 10)
     assert bits < 20
     assert pdq.compute(near).distance(pdq.compute(further)) <= 10
@@ -217,8 +209,8 @@ def test_frames_in_between_are_hashed_if_they_differ_from_the_last_that_was(fram
     assert found((first, False), (near, True), (other, True), (near, True)) == (times, 3)
 
 
-def test_all_times_at_which_a_frame_is_shown_are_told(frames_of, scene):
-    """Of one that stays, of one that comes back, and of one that stays again then."""
+def test_a_repeated_frame_has_all_its_times(frames_of, scene):
+    """A frame that stays, one that returns, and one that stays after it returns."""
     one, other = (np.asarray(scene(seed, (320, 240))) for seed in (1, 2))
 
     found = frames_of(
@@ -228,14 +220,12 @@ def test_all_times_at_which_a_frame_is_shown_are_told(frames_of, scene):
         Frame(one, 4.0, 2, again=(5.0, 6.0)),
     )
 
-    assert told_times(found) == {0: (0.0, 1.0, 4.0, 5.0, 6.0), 1: (2.0, 3.0)}
+    assert times_by_part(found) == {0: (0.0, 1.0, 4.0, 5.0, 6.0), 1: (2.0, 3.0)}
     assert (found.media.width, found.media.height, found.media.samples) == (320, 240, 7)
 
 
-def test_what_is_hidden_is_no_repeat_of_what_is_shown(frames_of, scene):
-    """A thumbnail that shows what the picture does is told of by itself, and is no frame that was
-    looked at; nor does a track stand for another.
-    """
+def test_a_thumbnail_is_no_repeat_of_the_picture(frames_of, scene):
+    """Nor does one track stand for another; a thumbnail is not a sample."""
     one = np.asarray(scene(1, (320, 240)))
 
     still = frames_of("image/jpeg", Frame(one, 0.0, 0), Frame(one, 0.0, 1, "thumbnail"))

@@ -1,4 +1,4 @@
-"""Hashes as columns: the same as one by one, and refused where they are none."""
+"""OrientedHashes: the same as single hashes, and checked when they are received."""
 
 import pickle
 import random
@@ -14,10 +14,10 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import (
     Hashes,
-    Located,
+    LocatedHash,
     OrientedHashes,
     groups_of,
     packed,
@@ -30,7 +30,7 @@ PDQ = KINDS["pdq"]
 
 
 def turned(rng, **where):
-    """Columns of any content."""
+    """Return OrientedHashes of random content."""
     values = rng.randbytes(PDQ.size * 8)
     qualities, details = (bytes(rng.randrange(101) for _ in range(8)) for _ in range(2))
     doubts = bytes(rng.choice([0, 0, 0, 3, 7]) for _ in range(8))
@@ -40,7 +40,7 @@ def turned(rng, **where):
 
 
 def lifted(group, floor):
-    """The same with scores of a floor at least, but for what bits in doubt leave of them."""
+    """Return OrientedHashes with scores of at least a floor, except for bits in doubt."""
     qualities, details = (
         bytes(max(one, floor) for one in column) for column in (group.qualities, group.details)
     )
@@ -50,9 +50,9 @@ def lifted(group, floor):
 
 
 def one_by_one(group):
-    """The same as objects, column by column."""
+    """Return the same hashes as objects, column by column."""
     return tuple(
-        Located(
+        LocatedHash(
             Hash(PDQ, group.values[32 * k : 32 * k + 32], group.qualities[k], pixels.VERSION),
             ORIENTATIONS[k],
             group.region,
@@ -69,13 +69,13 @@ def one_by_one(group):
     )
 
 
-def test_columns_are_the_hashes_one_by_one():
-    """In their order, between those that are none; as a sequence, and after a journey."""
+def test_oriented_hashes_are_a_sequence_of_hashes():
+    """In order, among single ones, and after pickling."""
     rng = random.Random(1)
-    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
     second = second._replace(region="enlarged", part_kind="thumbnail")
-    alone = Located(
+    alone = LocatedHash(
         Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
         90, (3.5,), 1, 2, 80,
     )  # fmt: skip
@@ -108,15 +108,15 @@ def test_columns_are_the_hashes_one_by_one():
         ("details", b"\x65" * 8), ("leasts", b"\x65" * 8), ("doubts", bytes(7) + b"\xff"),
     ],
 )  # fmt: skip
-def test_columns_that_do_not_fit_are_refused(column, content):
-    """They may come of a process that is not ours any more, and would break the scan."""
+def test_oriented_hashes_that_do_not_fit_are_refused(column, content):
+    """A hostile process may have sent them."""
     wrong = turned(random.Random(2))._replace(**{column: content})
     with pytest.raises((ValueError, TypeError)):
         unpacked(packed((wrong,)))
-    alone = Located(Hash(PDQ, bytes(32)))
+    alone = LocatedHash(Hash(PDQ, bytes(32)))
     others = [
-        packed((alone._replace(**told),))[0]
-        for told in (
+        packed((alone._replace(**wrong),))[0]
+        for wrong in (
             {"time": "x"}, {"part": None}, {"orientation": "left"}, {"doubt": -1}, {"doubt": 255},
             {"region": "half"}, {"part_kind": "page"},
         )
@@ -127,8 +127,8 @@ def test_columns_that_do_not_fit_are_refused(column, content):
 
 
 @pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])
-def test_floors_hold_for_each_hash_of_a_column(floor):
-    """By quality and detail, and by what the bits in doubt leave of it."""
+def test_floors_hold_for_each_orientation(floor):
+    """By quality, by detail, and by bits in doubt."""
     rng = random.Random(3)
     for number in range(60):
         group = turned(rng)
@@ -147,13 +147,16 @@ def test_floors_hold_for_each_hash_of_a_column(floor):
         assert group.may_be_usable(floor) == (all(usable) and not all(sure))
 
 
-def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
-    """Every usable hash of every item is in the batch of its bits in doubt, once, in order."""
+def test_queries_are_grouped_by_bits_in_doubt():
+    """Each usable hash is in one batch, in order, and its owner is known."""
     rng = random.Random(4)
     queries = Queries(PDQ)
-    wanted: dict[int, list[tuple[int, Located]]] = {}
+    wanted: dict[int, list[tuple[int, LocatedHash]]] = {}
     for item in range(30):
-        group, alone = turned(rng, part=item), Located(Hash(PDQ, rng.randbytes(32)), doubt=item % 3)
+        group, alone = (
+            turned(rng, part=item),
+            LocatedHash(Hash(PDQ, rng.randbytes(32)), doubt=item % 3),
+        )
         chosen = group.usable(rng.choice([0, 30, 60]))
         for k, one in enumerate(one_by_one(group)):
             if chosen is None or chosen[k]:
@@ -166,7 +169,7 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
 
     assert sorted(found) == sorted(wanted)
     for doubt, batch in found.items():
-        assert [queries.of(number) for number in batch.numbers.tolist()] == wanted[doubt]
+        assert [queries.owner(number) for number in batch.numbers.tolist()] == wanted[doubt]
         values = [one.hash.value for _, one in wanted[doubt]]
         assert np.array_equal(
             batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
@@ -175,22 +178,22 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
 
 @pytest.mark.parametrize("digests_only", [False, True])
 @pytest.mark.parametrize("floor", [0, 30, 60, 90])
-def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, digests_only):
-    """Each hash of a picture that reaches the floor, and no other, though but one of eight does;
-    digests always, and nothing else where the policy says so; a video's value among no pictures'.
-    """
+def test_oriented_and_single_hashes_make_the_same_queries(floor, digests_only):
+    """Every hash that reaches its floor is a query, digests always, vPDQs never."""
     rng = random.Random(6)
     policy = Policy(floor={"pdq": floor}, digests_only=digests_only)
-    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
-    video = Located(Hash(KINDS["vpdq"], value_of(clip(scenes(2, seed=1)))))
+    digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
+    video = LocatedHash(Hash(KINDS["vpdq"], value_of(clip(scenes(2, seed=1)))))
     items = [(digest, turned(rng), turned(rng)), (), (turned(rng), digest), (video,)]
 
-    def asked(of):
-        """The hashes that are searched by kind, with their items."""
+    def queried(of):
+        """Return the queried hashes by kind, with their items."""
         found = {}
-        for queries in queries_of([Hashed(Name(), Hashes(one)) for one in of], policy):
+        for queries in queries_of([HashedInput(Name(), Hashes(one)) for one in of], policy):
             numbers = np.concatenate([batch.numbers for batch in queries.batches])
-            found[queries.kind.name] = [queries.of(number) for number in sorted(numbers.tolist())]
+            found[queries.kind.name] = [
+                queries.owner(number) for number in sorted(numbers.tolist())
+            ]
         return found
 
     alone = [
@@ -208,18 +211,18 @@ def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, 
     assert len(usable) == 24 if floor == 0 else len(usable) < 24
     compared = {"pdq": usable} if usable and not digests_only else {}
     wanted = {"md5": [(0, digest), (2, digest)]} | compared
-    assert asked(items) == asked(alone) == wanted
+    assert queried(items) == queried(alone) == wanted
 
 
-def test_an_input_travels_as_it_is():
-    """With its name, its hashes, what it is and its trouble; also hashes that are no columns."""
+def test_an_input_can_be_pickled():
+    """With name, hashes, media facts and trouble."""
     rng = random.Random(5)
-    digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
+    digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
     media = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
     for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
         for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
-            sent = Hashed(name, hashes, facts, trouble, 0.25, archive=facts is None)
+            sent = HashedInput(name, hashes, facts, trouble, 0.25, archive=facts is None)
             found = pickle.loads(pickle.dumps(sent))
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
@@ -237,9 +240,9 @@ def test_an_input_travels_as_it_is():
         {"trouble": MediaError("no such reason", "the data ends")}, {"trouble": 5},
     ],
 )  # fmt: skip
-def test_an_input_that_is_none_is_refused(wrong):
-    """As columns are that do not fit: deciding it, or writing its line, would end the scan."""
-    sent = replace(Hashed(Name("a")), **wrong)
+def test_a_malformed_input_is_refused(wrong):
+    """To decide it or to write its line would end the scan."""
+    sent = replace(HashedInput(Name("a")), **wrong)
 
     with pytest.raises((ValueError, TypeError, AttributeError)):
         pickle.loads(pickle.dumps(sent))

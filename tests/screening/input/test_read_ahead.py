@@ -1,4 +1,4 @@
-"""Files that are read before their turn: the same results, and each file's harm its own."""
+"""Files that are read ahead: the same results, and each file's harm stays its own."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ BUDGET = Budget(members=1000, bytes=1 << 30)
 
 @pytest.fixture
 def files(scene, tmp_path):
-    """Files of all sorts, some of which are none."""
+    """Return paths of files of all sorts, some of them missing."""
     for number in range(4):
         scene(number, (160, 120)).save(tmp_path / f"{number}.png")
     scene(5, (160, 120)).save(tmp_path / "five.jpg")
@@ -50,36 +50,34 @@ def files(scene, tmp_path):
     return [str(tmp_path / name) for name in [*names, "gone", names[0], names[0]]]
 
 
-def told(visit, path):
-    """All that is known of a file."""
+def facts_of(visit, path):
+    """Return all facts of a hashed file."""
     done = visit.do(Target(path), BUDGET, HashMode.NORMAL)
     hashed = getattr(done, "hashed", done)
     return hashed.name, list(hashed.hashes), hashed.media, str(hashed.trouble), type(done)
 
 
 def descriptors():
-    """How many this process has."""
+    """Return the number of open file descriptors."""
     return len(os.listdir("/dev/fd"))
 
 
 @pytest.mark.parametrize("policy", [Policy(), Policy(digests_only=True)], ids=["usual", "digests"])
-def test_what_is_foreseen_is_told_as_it_is_otherwise(files, policy):
-    """Names, hashes and troubles of every sort of file, and of one that comes several times; in
-    any order, and whether its turn comes or not.
-    """
+def test_reading_ahead_changes_no_result(files, policy):
+    """For every sort of file, repeated files, any order, and files never asked for."""
     kinds = ALL if not policy.digests_only else ALL[1:]
     visit, other = (Hasher(policy, kinds).visit() for _ in range(2))
-    expected = {path: told(other, path) for path in files}
+    expected = {path: facts_of(other, path) for path in files}
     before = descriptors()
 
     visit.foresee(map(Target, files))
     assert descriptors() > before
     for path in reversed(files[3:]):
-        assert told(visit, path) == expected[path]
+        assert facts_of(visit, path) == expected[path]
     visit.foresee([Target(files[0], (1,)), Target(files[1])])
     assert list(visit._ahead) == [files[1]]
     for path in files:
-        assert told(visit, path) == expected[path]
+        assert facts_of(visit, path) == expected[path]
 
     visit.foresee([])
     for one in (visit, other):
@@ -88,30 +86,32 @@ def test_what_is_foreseen_is_told_as_it_is_otherwise(files, policy):
     assert descriptors() <= before
 
 
-def test_a_file_is_what_it_was_when_it_was_read(scene, tmp_path):
-    """One that changes or goes before its turn has the hashes, the size and the time of the bytes
-    that were read.
-    """
+def test_a_file_keeps_the_state_in_which_it_was_read(scene, tmp_path):
+    """Hashes, size and time belong to the same bytes if it changes or goes afterwards."""
     paths = [str(tmp_path / f"{number}.png") for number in range(3)]
     for number, path in enumerate(paths):
         scene(number, (160, 120)).save(path)
-    expected = [told(Hasher(Policy(), ALL).visit(), path) for path in paths]
+    expected = [facts_of(Hasher(Policy(), ALL).visit(), path) for path in paths]
     visit = Hasher(Policy(), ALL).visit()
     visit.foresee(map(Target, paths))
     os.truncate(paths[0], 100)
     os.unlink(paths[1])
 
-    assert [told(visit, path) for path in paths] == expected
+    assert [facts_of(visit, path) for path in paths] == expected
     # Once: when its turn comes again, it is what it is then.
-    assert told(visit, paths[0])[3] == told(Hasher(Policy(), ALL).visit(), paths[0])[3] != "None"
+    assert (
+        facts_of(visit, paths[0])[3]
+        == facts_of(Hasher(Policy(), ALL).visit(), paths[0])[3]
+        != "None"
+    )
 
 
-def test_what_was_made_ahead_is_not_made_again(scene, tmp_path, monkeypatch):
-    """Neither digests nor the reading."""
+def test_digests_are_computed_once(scene, tmp_path, monkeypatch):
+    """A file that was read ahead is not read again."""
     paths = [str(tmp_path / f"{number}.png") for number in range(3)]
     for number, path in enumerate(paths):
         scene(number, (160, 120)).save(path)
-    expected = [told(Hasher(Policy(), ALL).visit(), path) for path in paths]
+    expected = [facts_of(Hasher(Policy(), ALL).visit(), path) for path in paths]
     visit = Hasher(Policy(), ALL).visit()
     visit.foresee(map(Target, paths))
     for name in (
@@ -120,12 +120,13 @@ def test_what_was_made_ahead_is_not_made_again(scene, tmp_path, monkeypatch):
     ):
         monkeypatch.setattr(name, None)
 
-    assert [told(visit, path) for path in paths] == expected
+    assert [facts_of(visit, path) for path in paths] == expected
 
 
-def test_no_more_is_held_than_stated(tmp_path):
-    """Neither a large file, nor more than 16 MiB together, nor more than the policy reads, nor a
-    video; nothing where no MD5 is wanted.
+def test_read_ahead_is_limited(tmp_path):
+    """No large file, no more than 16 MiB together, nothing over the policy's limit, no video.
+
+    Nothing is read ahead if no MD5 is computed.
     """
     sizes = [(4 << 20) + 1, 4 << 20, 3 << 20, 4 << 20, 4 << 20, 4 << 20, 1 << 20, 1, 0]
     paths = [str(tmp_path / str(number)) for number in range(len(sizes))]
@@ -148,13 +149,13 @@ def test_no_more_is_held_than_stated(tmp_path):
     assert held([KINDS["sha256"]], 1 << 30) == []
 
 
-def test_memory_that_is_lacking_is_nobodys_harm(scene, tmp_path, monkeypatch):
-    """Where there is none to read ahead, files are read in their turn."""
+def test_lack_of_memory_ends_reading_ahead_only(scene, tmp_path, monkeypatch):
+    """Files are then read in their turn."""
     paths = [str(tmp_path / f"{number}.png") for number in range(3)]
     for number, path in enumerate(paths):
         scene(number, (160, 120)).save(path)
     visit = Hasher(Policy(), ALL).visit()
-    expected = [told(visit, path) for path in paths]
+    expected = [facts_of(visit, path) for path in paths]
     before = descriptors()
 
     def lacks(*_):
@@ -168,29 +169,29 @@ def test_memory_that_is_lacking_is_nobodys_harm(scene, tmp_path, monkeypatch):
             patched.setattr(name, lacks)
             visit.foresee(map(Target, paths))
         assert descriptors() == before
-        assert [told(visit, path) for path in paths] == expected
+        assert [facts_of(visit, path) for path in paths] == expected
 
 
 def busy(seconds):
-    """Take so much of the processor's time."""
+    """Use so much processor time."""
     end = time.process_time() + seconds
     while time.process_time() < end:
         pass
 
 
 class Foreseeing:
-    """A job whose preparing harms its process, or takes its time, for files named so."""
+    """A job whose preparation crashes, hangs or takes long for files with such names."""
 
     policy = Policy(seconds=2)
     kinds = ()
     tells = (str,)
 
     def visit(self):
-        """Itself."""
+        """Return this job."""
         return self
 
     def foresee(self, targets):
-        """Crash, loop, or be slow."""
+        """Crash, loop or take long."""
         for target in targets:
             if "crash" in target.path:
                 os._exit(3)
@@ -200,16 +201,14 @@ class Foreseeing:
                 busy(1)
 
     def do(self, target, budget, way):
-        """What was asked for."""
+        """Return the path."""
         if "slower" in target.path:
             busy(1.7)
         return target.path
 
 
-def test_the_harm_of_what_is_foreseen_is_its_own():
-    """A file that crashes its worker, or never ends, before its turn costs itself and no other;
-    the time that one takes is told with it, and is a part of what it may take.
-    """
+def test_harm_while_reading_ahead_is_that_of_its_file():
+    """A crash or hang affects that file only, and the time counts for it."""
     # A process prepares for nothing in its first group, which has sixteen.
     between = [[f"{name}{number}" for number in range(17)] for name in "abcde"]
     odd = [["crash-1"], ["loop"], ["crash-2"], ["slow", "slower"], []]
@@ -236,30 +235,28 @@ def test_the_harm_of_what_is_foreseen_is_its_own():
 
 
 class Noting(Foreseeing):
-    """A job that notes what it was told, in this process."""
+    """A job that records its calls, in this process."""
 
     noted: ClassVar[list] = []
 
     def foresee(self, targets):
-        """All at once."""
+        """Record the targets."""
         self.noted.append([target.path for target in targets])
 
     def do(self, target, budget, way):
-        """One."""
+        """Record the target."""
         self.noted.append(target.path)
 
 
-def test_a_process_foresees_what_came_together_but_for_its_first_files(monkeypatch):
-    """The first is to have all memory that there is; of what did harm nothing is read before its
-    turn.
-    """
+def test_a_process_reads_ahead_except_for_its_first_file(monkeypatch):
+    """The first may use all memory; a file that did harm is not read ahead."""
     monkeypatch.setattr(process, "confine", lambda memory: None)
     monkeypatch.setattr(process, "gc", SimpleNamespace(freeze=lambda: None))
-    (orders, told), (answers, asked) = os.pipe(), os.pipe()
+    (orders, scan_end), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
         way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
-        os.write(told, framed(Order(number, Target(str(number)), None, way).packed()))
-    os.close(told)
+        os.write(scan_end, framed(Order(number, Target(str(number)), None, way).packed()))
+    os.close(scan_end)
     mark = Usage(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:
         process.serve(one, other, mark, pickle.dumps(Noting()))
@@ -270,8 +267,8 @@ def test_a_process_foresees_what_came_together_but_for_its_first_files(monkeypat
     assert Noting.noted == [*each[:16], usual, *each[16:32], each[32:], *each[32:]]
 
 
-def test_a_scan_finds_what_is_listed_by_its_bytes(make_list, scene, tmp_path):
-    """Each file by its own MD5, among many that are read together."""
+def test_a_scan_matches_files_by_md5_among_many_read_together(make_list, scene, tmp_path):
+    """Each file by its own digest."""
     folder = tmp_path / "uploads"
     folder.mkdir()
     rows = []
@@ -290,8 +287,8 @@ def test_a_scan_finds_what_is_listed_by_its_bytes(make_list, scene, tmp_path):
     assert {one.verdict for one in results} == {Verdict.MATCH, Verdict.NO_MATCH}
 
 
-def test_what_cannot_be_read_is_nothing_to_hold(tmp_path, monkeypatch):
-    """A read that fails ahead leaves no descriptor, and is told in its turn."""
+def test_a_failed_read_ahead_leaks_no_descriptor(tmp_path, monkeypatch):
+    """The failure is reported in the file's turn."""
     (tmp_path / "a").write_bytes(b"a")
 
     def fails(*_):

@@ -1,6 +1,4 @@
-"""vPDQ out: what `screener hash --kinds vpdq` writes is what vPDQ's own tool would, and is read
-back as the same value.
-"""
+"""Writing vPDQs: `screener hash --kinds vpdq` writes what vPDQ's own tool writes."""
 
 import io
 
@@ -24,23 +22,23 @@ CLIPS = [
 
 
 def written(*arguments):
-    """What the command prints, and its exit code."""
+    """Return what the command prints, and its exit code."""
     done = CliRunner().invoke(cli, ["hash", *map(str, arguments)], standalone_mode=False)
     return done.stdout, done.return_value if done.exception is None else done.exception
 
 
 def read(text):
-    """Lines of frame, quality, hash and time."""
+    """Return the lines of frame, quality, hash and time."""
     rows = [line.split(",") for line in text.splitlines()]
     codes = np.array([np.frombuffer(bytes.fromhex(row[2]), np.uint8) for row in rows])
     numbers = np.array([[float(row[0]), float(row[1]), float(row[3])] for row in rows])
     return numbers.T, codes
 
 
-def test_every_frame_of_the_reference_videos_has_the_reference_hash(material):
-    """As many frames, of the same numbers and times; those with detail within 31 bits, and 95 % of
-    them within 10. The dimmest of the clips alone has nine in ten so near. A hash a second is that
-    of each thirtieth frame, of thirty a second.
+def test_frames_of_the_reference_videos_have_the_reference_hashes(material):
+    """The same numbers and times; frames with detail within 31 bits, 95 % of them within 10.
+
+    For the dimmest clip nine in ten. Hashes one second apart are those of every thirtieth frame.
     """
     bits = {}
     texts = {}
@@ -65,17 +63,15 @@ def test_every_frame_of_the_reference_videos_has_the_reference_hash(material):
     assert seconds.splitlines() == texts[name].splitlines()[::30]
 
 
-def test_a_rate_that_is_no_whole_number_is_cut_as_vpdq_cuts_it(material):
-    """Of 24000 / 1001 frames a second it takes each 23rd."""
+def test_a_fractional_rate_is_truncated_as_in_vpdq(material):
+    """At 24000 / 1001 frames a second it takes every 23rd."""
     text, _ = written(material / "videos/perception/v1.m4v", "--kinds", "vpdq")
 
     assert [int(line.split(",")[0]) for line in text.splitlines()] == list(range(0, 119, 23))
 
 
-def test_what_is_written_is_imported_as_the_same_value_and_matches(material, tmp_path):
-    """The text layout, the hash line, and the value that was made are one; the list that has it
-    finds the video, its mirror image and its hash.
-    """
+def test_a_written_vpdq_is_imported_as_the_same_value_and_matches(material, tmp_path):
+    """As text layout or hash line; it finds the video, its mirror image and its hash."""
     path = material / "videos/derived/base.mp4"
     made, _ = vpdq.compute(path)
     text, _ = written(path, "--kinds", "vpdq")
@@ -100,7 +96,7 @@ def test_what_is_written_is_imported_as_the_same_value_and_matches(material, tmp
 
 
 def known_entry(known):
-    """The name of the one entry of a list, which has none of its own."""
+    """Return the name of the only entry of a list."""
     numbers = known.frame_holders(np.arange(1)).videos.tolist()
     ((_, listed),) = known.videos(numbers)
     assert listed.record.entry == derived_entry([Hash(KINDS["vpdq"], listed.value)])
@@ -108,30 +104,28 @@ def known_entry(known):
 
 
 def stream(text):
-    """A text as standard input gives it."""
+    """Return text as standard input has it."""
     return io.BytesIO(text.encode())
 
 
 @pytest.mark.parametrize("lines", [(), ("--lines",)])
 @pytest.mark.parametrize(
-    ("every", "said"),
+    ("every", "message"),
     [("1", "matches nothing"), ("0.3", "with 3 frames"), ("0.2", None), ("0", None)],
 )
-def test_a_clip_too_short_for_its_copies_is_told(tmp_path, scene, lines, every, said):
-    """A vPDQ with frames of one moment matches no copy, not even the file itself, and one with
-    fewer than five no copy that lacks one: people are told, and told what to do.
-    """
+def test_a_warning_names_a_clip_too_short_to_match_copies(tmp_path, scene, lines, every, message):
+    """With frames of one moment nothing matches, with fewer than five no copy that lacks one."""
     path = tmp_path / "short.mp4"
     path.write_bytes(clip(panned(scene, 5, 9)))
 
     done = CliRunner().invoke(cli, ["hash", str(path), "--kinds", "vpdq", "--every", every, *lines])
 
     assert done.exit_code == 0
-    assert (said in done.stderr and "--every 0 " in done.stderr) if said else not done.stderr
+    assert (message in done.stderr and "--every 0 " in done.stderr) if message else not done.stderr
 
 
 def test_a_still_has_no_vpdq_and_two_videos_need_hash_lines(tmp_path, scene):
-    """A picture is told to have none; with other kinds these are printed. Two files are refused."""
+    """Other kinds of a still are printed; two files in the text layout are refused."""
     picture = tmp_path / "a.png"
     scene(1).save(picture)
     assert written(picture, "--kinds", "vpdq") == ("", 3)
@@ -141,8 +135,8 @@ def test_a_still_has_no_vpdq_and_two_videos_need_hash_lines(tmp_path, scene):
     assert "--lines" in str(written(tmp_path, "--kinds", "vpdq")[1])
 
 
-def test_what_went_wrong_with_a_video_is_told_though_it_has_a_cover(scene):
-    """Its first track is damaged, the cover behind it is not: the vPDQ is told to be a part."""
+def test_damage_in_a_video_is_reported_despite_an_intact_cover(scene):
+    """The vPDQ is reported as incomplete."""
     whole = tracks(panned(scene, 5, 60), [scene(7, (320, 240))], covers=(1,))
     start = whole.index(b"mdat")
     size = whole.index(b"moov") - start
@@ -158,8 +152,8 @@ def test_what_went_wrong_with_a_video_is_told_though_it_has_a_cover(scene):
     assert 0 < len(list(vpdq_value.vpdq_frames(part.value))) < 6
 
 
-def test_what_is_hidden_in_an_animation_is_no_frame_of_its_vpdq(scene):
-    """A picture behind its end would be one at the second 0, and no viewer shows it."""
+def test_a_vpdq_has_no_hidden_frames(scene):
+    """A picture after an animation's end would be a frame at second 0 that no viewer shows."""
     animation, behind = io.BytesIO(), io.BytesIO()
     first, *others = panned(scene, 5, 5)
     first.save(animation, "GIF", save_all=True, append_images=others, duration=500)
@@ -173,15 +167,15 @@ def test_what_is_hidden_in_an_animation_is_no_frame_of_its_vpdq(scene):
 
 
 @pytest.mark.parametrize("every", ["nan", "inf"])
-def test_a_step_that_is_no_number_is_refused(tmp_path, every):
-    """By the command line in a sentence, and by the library."""
+def test_a_negative_or_infinite_step_is_refused(tmp_path, every):
+    """By the command and by the library."""
     assert "--every" in str(written(tmp_path / "a.mp4", "--kinds", "vpdq", "--every", every)[1])
     for wrong in (float(every), every, True, None, -1):
-        with pytest.raises(ValueError, match="every is a number of seconds"):
+        with pytest.raises(ValueError, match="every must be a number of seconds"):
             vpdq.compute(b"", every=wrong)
 
 
-def test_a_step_longer_than_any_video_takes_its_first_frame(scene):
+def test_a_very_long_step_takes_the_first_frame(scene):
     """However large the number is."""
     made, trouble = vpdq.compute(clip(panned(scene, 5, 30)), every=1e308)
     assert trouble is None

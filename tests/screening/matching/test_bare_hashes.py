@@ -1,4 +1,4 @@
-"""Hashes that were made elsewhere: looked up by themselves, they get the Results of screening."""
+"""Hashes made elsewhere: the quick look-up returns the Results of screening."""
 
 import csv
 
@@ -9,8 +9,8 @@ from clips import clip, scenes, value_of
 from screener import Hash, HashList, Policy, Screener
 from screener.hashing.hash import KINDS
 from screener.hashing.vpdq_value import vpdq_frames
-from screener.media.source import name_of_label
-from screener.screening.input.hash_item import Hashed
+from screener.media.source import called
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 
 LISTED = {
@@ -26,12 +26,12 @@ FILM = Hash(KINDS["vpdq"], value_of(clip(scenes(20, seed=1))))
 
 
 def drawn(rng, kind):
-    """A random value of a kind."""
+    """Return a random value of a kind."""
     return rng.integers(0, 256, kind.size, np.uint8).tobytes()
 
 
 def flipped(rng, value, bits):
-    """The value with so many bits changed."""
+    """Return the value with so many bits changed."""
     code = np.frombuffer(value, np.uint8).copy()
     for bit in rng.choice(len(code) * 8, bits, replace=False).tolist():
         code[bit // 8] ^= 1 << bit % 8
@@ -40,8 +40,9 @@ def flipped(rng, value, bits):
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory):
-    """Lists of pictures, known good ones, a video, and weak kinds alone; and the values on them, by
-    kind.
+    """Return lists of every sort, and the values on them by kind.
+
+    Pictures, known good ones, a video, and weak kinds alone.
     """
     folder, rng = tmp_path_factory.mktemp("bare"), np.random.default_rng(1)
     values = {name: [drawn(rng, kind) for _ in range(n)] for name, (kind, n) in LISTED.items()}
@@ -71,9 +72,10 @@ def listed(tmp_path_factory):
 
 
 def item(rng, values):
-    """Up to four hashes: listed, of one entry or several, near, too far, random, blank or of too
-    little quality; of kinds that are listed, that no list holds, that are never compared, or a
-    video's or a frame of it.
+    """Return up to four hashes.
+
+    Listed, near, too far, random, blank or of low quality, of kinds that are listed, missing or
+    never compared, or of a video or its frame.
     """
     hashes, entry = [], int(rng.integers(0, 4))
     for _ in range(int(rng.choice([0, 1, 1, 1, 2, 3, 4]))):
@@ -109,10 +111,8 @@ POLICIES = {
 
 @pytest.mark.parametrize("name", POLICIES)
 @pytest.mark.parametrize("which", [(0,), (1,), (2,), (3,), (0, 1), (0, 1, 2, 3)])
-def test_bare_hashes_get_the_results_of_screening(listed, name, which):
-    """The same Result as the way that hashes of files go, alone and in a batch, with a name or not;
-    and all verdicts occur.
-    """
+def test_bare_hashes_have_the_results_of_screening(listed, name, which):
+    """Alone and in a batch, with and without names; all verdicts occur."""
     lists, values = listed
     engine = Screener([lists[number] for number in which], policy=POLICIES[name])
     rng = np.random.default_rng(2)
@@ -121,8 +121,8 @@ def test_bare_hashes_get_the_results_of_screening(listed, name, which):
     expected = list(
         engine.decide(
             [
-                Hashed(
-                    name_of_label(name), tuple(p for one in each for p in video_search.located(one))
+                HashedInput(
+                    called(name), tuple(p for one in each for p in video_search.located(one))
                 )
                 for name, each in zip(names, items, strict=True)
             ]
@@ -136,7 +136,9 @@ def test_bare_hashes_get_the_results_of_screening(listed, name, which):
     assert without_age(alone) == without_age(expected)
     if which == (0,):
         assert {str(one.verdict) for one in expected} == {"match", "no_match", "unscreened"}
-        weak = [m.uncorroborated for r in expected for m in r.beside + r.matches if m.kind in WEAK]
+        weak = [
+            m.uncorroborated for r in expected for m in r.other_hits + r.matches if m.kind in WEAK
+        ]
         assert set(weak) == (set() if name == "digests" else {True, False})
     if which == (3,):
         cleared = {one.verdict for one in expected if one.verdict != "unscreened"}
@@ -144,7 +146,7 @@ def test_bare_hashes_get_the_results_of_screening(listed, name, which):
 
 
 def without_age(results):
-    """Result lines, without the seconds that pass between them."""
+    """Return result lines without the ages of lists."""
     lines = [one.to_dict() for one in results]
     for line in lines:
         for state in line["lists"]:
@@ -152,8 +154,8 @@ def without_age(results):
     return lines
 
 
-def test_each_result_says_how_old_the_list_is_then(listed, monkeypatch):
-    """Also those of hashes that reach nothing, which have all else in common."""
+def test_each_result_has_the_current_age_of_the_list(listed, monkeypatch):
+    """Also Results without hits, which share everything else."""
     lists, _ = listed
     engine = Screener(lists[0])
     random = [Hash(KINDS["pdq"], drawn(np.random.default_rng(3), KINDS["pdq"]), 100)]

@@ -1,4 +1,4 @@
-"""What an input is cleared by: a share of the frames of a video, or a hash of anything else."""
+"""The comparisons that clear an input: a share of a video's samples, otherwise one hash."""
 
 from collections import Counter
 
@@ -8,8 +8,8 @@ from screener import Hash, HashCache, Policy, Screener, rescan
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
 from screener.media.video.sampling.rules import Sampling
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Hashes, Located, OrientedHashes
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import Hashes, LocatedHash, OrientedHashes
 from screener.screening.result import MediaFacts
 
 LISTED, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
@@ -18,9 +18,9 @@ VIDEO, ANIMATED = "video/mp4", "image/gif"
 
 
 def frame(time, *, kind="pdq", quality=100, **where):
-    """A hash of a frame at a time, far from what is listed."""
+    """Return a hash of a frame at a time, far from listed ones."""
     value = bytes.fromhex(OTHER)[: KINDS[kind].size]
-    return Located(Hash(KINDS[kind], value, quality), time=time, detail=100, **where)
+    return LocatedHash(Hash(KINDS[kind], value, quality), time=time, detail=100, **where)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def frame(time, *, kind="pdq", quality=100, **where):
     ],
 )
 def test_a_video_is_cleared_by_a_share_of_its_frames(make_list, frames, type, samples, reason):
-    """A fifth of those that were looked at here, and one at the least."""
+    """A fifth of the samples here, and at least one."""
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]), policy=USABLE)
-    item = Hashed(Name(), frames, MediaFacts(type, 4, 3, 99, 9.0, samples))
+    item = HashedInput(Name(), frames, MediaFacts(type, 4, 3, 99, 9.0, samples))
 
     (result,) = engine.decide([item])
 
@@ -59,14 +59,12 @@ def test_a_video_is_cleared_by_a_share_of_its_frames(make_list, frames, type, sa
     assert result.reason == reason
 
 
-def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
-    """One that is not compared with one of them is not cleared; a list of known files alone asks
-    for nothing beside another.
-    """
+def test_an_input_is_cleared_only_by_all_lists_that_can_match(make_list):
+    """A list of known files needs no comparison unless it is the only one."""
     pictures = make_list([{"id": "one", "pdq": LISTED}], name="pictures")
     others = make_list([{"id": "one", "phash": LISTED[:16]}], name="others")
     known = make_list([{"id": "one", "phash": LISTED[:16], "status": "known_good"}], name="known")
-    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+    item = HashedInput(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
 
     def verdict(*lists):
         return next(Screener(lists).decide([item])).verdict
@@ -85,12 +83,12 @@ def test_an_input_is_cleared_by_every_list_that_can_make_a_match(make_list):
 )
 @pytest.mark.parametrize("scores", ["qualities", "details"])
 @pytest.mark.parametrize("low", [None, 0, 5])
-def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
+def test_a_picture_is_cleared_only_in_all_orientations(
     make_list, tmp_path, low, scores, media, is_video, why
 ):
-    """The scores of a picture near the floor differ from one orientation to the next: the listed
-    picture may be that which is not compared. What a cache keeps of it is told the same way, also
-    beside another picture in its frame that shows too little.
+    """Near the floor scores differ by orientation, and the listed one may be missing.
+
+    Cached hashes decide the same, also beside a part with too little detail.
     """
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
     enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
@@ -100,7 +98,7 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
         region="trimmed",
     )  # fmt: skip
     blank = group._replace(details=bytes(8), leasts=bytes(8))
-    item = Hashed(Name("a"), Hashes([group, blank]), MediaFacts(*media))
+    item = HashedInput(Name("a"), Hashes([group, blank]), MediaFacts(*media))
     assert item.video == is_video
 
     (result,) = engine.decide([item])
@@ -118,8 +116,8 @@ def test_a_picture_is_cleared_where_it_was_compared_in_all_orientations(
         assert result.detail == "0 of 1 sampled frame with enough detail to be compared"
 
 
-def test_of_hashes_made_elsewhere_one_is_enough(make_list):
-    """They are not all of one picture: a line of `match` may be of what is within a frame."""
+def test_one_hash_made_elsewhere_is_enough(make_list):
+    """They need not be of one picture."""
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
     made = [Hash(KINDS["pdq"], bytes.fromhex(OTHER), quality) for quality in (49, 50)]
 
@@ -135,10 +133,10 @@ def test_of_hashes_made_elsewhere_one_is_enough(make_list):
         ([{"id": "one", "pdq": LISTED}], Policy(digests_only=True), "a digest"),
     ],
 )
-def test_why_a_list_clears_nothing_is_told_as_it_is(make_list, rows, policy, by):
-    """One of seeds alone has the kinds of the input, and can match it by none of them."""
+def test_the_reason_for_no_comparison_is_exact(make_list, rows, policy, by):
+    """A list of seeds has the input's kinds, but cannot match by any."""
     engine = Screener(make_list(rows, name="known"), policy=policy)
-    item = Hashed(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
+    item = HashedInput(Name(), [frame(0.0)], MediaFacts("image/png", 4, 3, 1))
 
     (result,) = engine.decide([item])
 

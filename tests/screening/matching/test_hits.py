@@ -1,4 +1,4 @@
-"""What the searches reached of one input: the nearest of each record, and when it was seen."""
+"""The hits of one input: the nearest for each record, and when it was seen."""
 
 import random
 import tracemalloc
@@ -7,24 +7,24 @@ import pytest
 
 from screener import Hash, Match
 from screener.hashing.hash import KINDS
-from screener.screening.input.located_hash import Located
-from screener.screening.matching.hits import Found
+from screener.screening.input.located_hash import LocatedHash
+from screener.screening.matching.hits import InputHits
 
-MD5 = Located(Hash(KINDS["md5"], bytes(16)))
+MD5 = LocatedHash(Hash(KINDS["md5"], bytes(16)))
 
 
 def shown(time, *, part=0, **where):
-    """A hash of a frame at a time."""
-    return Located(Hash(KINDS["pdq"], bytes(32)), part=part, time=time, **where)
+    """Return a hash of a frame at a time."""
+    return LocatedHash(Hash(KINDS["pdq"], bytes(32)), part=part, time=time, **where)
 
 
 def hidden(time, track=1):
-    """One of a clip that is hidden in a picture's file."""
+    """Return a hash of a clip hidden in a picture's file."""
     return shown(time, part_kind="appended", track=track)
 
 
 def hit(located, distance=5, entry="one"):
-    """A record that a hash reached."""
+    """Return a record that a hash hit."""
     return Match(
         "known", "demo", entry, "confirmed", located.hash.kind.name, distance, 31,
         located.orientation, located.region, located.part, located.part_kind, located.time, (),
@@ -38,12 +38,12 @@ CLIPS = [shown(0.0), hidden(0.0), hidden(1.0), hidden(2.0), hidden(1.0, track=2)
 
 
 @pytest.mark.parametrize(
-    ("hashes", "seen", "video", "told"),
+    ("hashes", "seen", "video", "expected"),
     [
         (SIX, [1, 2, 4], False, [("frame", 3, ((1.0, 2.0), (4.0, 4.0)))]),
         (SIX, range(6), False, [("frame", 6, ((0.0, 5.0),))]),
         (SIX, [0, 5], False, [("frame", 2, ((0.0, 0.0), (5.0, 5.0)))]),
-        # A run is of one track, and of those that begin and end together one is told.
+        # A run is in one track; of equal runs one counts.
         (TRACKS, [2, 3], False, [("frame", 2, ((0.0, 0.0), (2.0, 2.0)))]),
         (TRACKS, [0, 1, 3, 4], False, [("frame", 4, ((0.0, 1.0),))]),
         (AGAIN, [1], False, [("frame", 3, ((1.0, 2.0), (4.0, 4.0)))]),
@@ -59,83 +59,79 @@ CLIPS = [shown(0.0), hidden(0.0), hidden(1.0), hidden(2.0), hidden(1.0, track=2)
         ([*SIX, shown(0.0, part_kind="thumbnail")], [6], False, []),
     ],
 )
-def test_a_record_is_seen_in_runs_of_frames_that_follow_each_other(hashes, seen, video, told):
-    """In whatever order the searches come upon it."""
+def test_spans_are_runs_of_consecutive_frames(hashes, seen, video, expected):
+    """In whatever order the searches find them."""
     for seed in range(3):
-        found = Found(hashes, video=video)
+        found = InputHits(hashes, video=video)
         for number in random.Random(seed).sample(list(seen), len(seen)):
             found.add([hit(hashes[number])], hashes[number])
 
-        runs = [(one.part_kind, one.frames, one.spans) for one in found.told().timeline]
-        assert runs == told
+        runs = [(one.part_kind, one.frames, one.spans) for one in found.summary().timeline]
+        assert runs == expected
 
 
-def test_what_is_seen_by_several_kinds_is_told_in_one_order():
-    """Whichever kind was looked up first, which hangs on what else was in the batch."""
+def test_the_timeline_is_ordered_by_kind_for_equal_spans():
+    """Whatever kind was looked up first."""
     frames = [
-        Located(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=int(time), time=time)
+        LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=int(time), time=time)
         for time in (0.0, 1.0)
         for kind in ("phash", "dhash", "pdq")
     ]
     for seed in range(6):
-        found = Found(frames)
+        found = InputHits(frames)
         for frame in random.Random(seed).sample(frames, len(frames)):
             found.add([hit(frame)], frame)
 
-        assert [one.kind for one in found.told().timeline] == ["pdq", "phash", "dhash"]
+        assert [one.kind for one in found.summary().timeline] == ["pdq", "phash", "dhash"]
 
 
-def test_many_frames_cost_no_more_for_each_of_many_records():
-    """A video that shows for minutes what a thousand records hold: a set of moments for each of
-    them would take gigabytes of a longer one.
-    """
+def test_many_records_in_many_frames_take_little_memory():
+    """A set of moments for each of a thousand records would take gigabytes."""
     most = {}
     for count in (100, 800):
         frames = [shown(float(second)) for second in range(count)]
-        found = Found(frames, video=True)
+        found = InputHits(frames, video=True)
         for frame in frames[::2]:
             found.add([hit(frame, entry=f"e{number}") for number in range(50)], frame)
         tracemalloc.start()
-        told = found.told()
+        summary = found.summary()
         most[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert [one.frames for one in told.timeline] == [count // 2] * 50
-        assert len({id(one.spans) for one in told.timeline}) == 1
+        assert [one.frames for one in summary.timeline] == [count // 2] * 50
+        assert len({id(one.spans) for one in summary.timeline}) == 1
 
     assert most[800] - most[100] < 800 * 50 * 16
 
 
-def test_the_nearest_of_a_record_is_told_of_a_still_by_part_and_the_first_of_equals():
-    """Of what moves once, of a hidden clip by itself; each kind for itself."""
+def test_a_still_has_the_nearest_hit_of_each_record_and_part():
+    """A video has one for each record and kind, hidden clips apart; the first of equals counts."""
     pages = [shown(0.0, part=part) for part in (0, 0, 1)]
     hits = [(pages[0], 9), (pages[1], 7), (pages[1]._replace(orientation="rotate90"), 7),
             (pages[2], 3), (MD5, 0)]  # fmt: skip
-    still, moving = Found([*pages, MD5]), Found([*SIX, *CLIPS[1:]])
+    still, moving = InputHits([*pages, MD5]), InputHits([*SIX, *CLIPS[1:]])
     for located, distance in hits:
         still.add([hit(located, distance)], located)
     for located, distance in ((SIX[1], 9), (SIX[4], 7), (SIX[2], 8), (CLIPS[1], 2), (CLIPS[4], 1)):
         moving.add([hit(located, distance)], located)
 
-    assert [(m.kind, m.part, m.distance, m.orientation) for m in still.told().matches] == [
+    assert [(m.kind, m.part, m.distance, m.orientation) for m in still.summary().matches] == [
         ("md5", 0, 0, "upright"), ("pdq", 1, 3, "upright"), ("pdq", 0, 7, "upright")
     ]  # fmt: skip
-    assert [(m.part_kind, m.time, m.distance) for m in moving.told().matches] == [
+    assert [(m.part_kind, m.time, m.distance) for m in moving.summary().matches] == [
         ("appended", 1.0, 1), ("appended", 0.0, 2), ("frame", 4.0, 7)
     ]  # fmt: skip
-    assert [(one.part_kind, one.distance) for one in moving.told().timeline] == [
+    assert [(one.part_kind, one.distance) for one in moving.summary().timeline] == [
         ("frame", 7), ("appended", 2), ("appended", 1)
     ]  # fmt: skip
 
 
-def test_of_equally_near_matches_the_kind_that_says_most_is_told_first():
-    """Whoever tells the first alone, as the summary of a scan does, must not tell of an aHash
-    where a digest or PDQ matched too.
-    """
+def test_the_strongest_kind_comes_first_of_equally_near_matches():
+    """Summaries show the first match alone."""
     kinds = ["md5", "pdq", "phash256", "phash", "ahash"]
-    hashes = [Located(Hash(KINDS[kind], bytes(KINDS[kind].size))) for kind in reversed(kinds)]
-    found = Found(hashes)
+    hashes = [LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size))) for kind in reversed(kinds)]
+    found = InputHits(hashes)
     for located in hashes:
         found.add([hit(located, 0, entry="b"), hit(located, 0, entry="a")], located)
 
-    told = [(match.kind, match.entry) for match in found.told().matches]
-    assert told == [(kind, entry) for kind in kinds for entry in "ab"]
+    kinds_and_entries = [(match.kind, match.entry) for match in found.summary().matches]
+    assert kinds_and_entries == [(kind, entry) for kind in kinds for entry in "ab"]

@@ -1,7 +1,4 @@
-"""Videos of a list: found frame by frame, for as long as their record says so, and never longer.
-
-Items come as vPDQ values or as the hashes of frames, as decoding a video gives them.
-"""
+"""Videos of a list: matched frame by frame, for as long as their record is in effect."""
 
 import csv
 import io
@@ -26,8 +23,8 @@ from screener.lists.inspecting.verify import DamagedList
 from screener.lists.store.upgrade import upgrade
 from screener.media.source import Name
 from screener.reporting.pages import report
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
 from screener.screening.result import MediaFacts
 
@@ -36,14 +33,14 @@ OTHER = clip(scenes(40, seed=2))
 
 
 def vpdq(frames):
-    """The hash that a video of these frames has."""
+    """Return the vPDQ of a video of these frames."""
     return Hash(KINDS["vpdq"], value_of(frames))
 
 
 def upright(frames, *, orientation="upright", region="full"):
-    """The frames' hashes as decoding gives them."""
+    """Return the frames' hashes as decoding makes them."""
     return [
-        Located(Hash(KINDS["pdq"], code.tobytes(), int(quality)), orientation, region, 0, time)
+        LocatedHash(Hash(KINDS["pdq"], code.tobytes(), int(quality)), orientation, region, 0, time)
         for time, quality, code in zip(
             frames.times.tolist(), frames.qualities, frames.codes, strict=True
         )
@@ -51,14 +48,14 @@ def upright(frames, *, orientation="upright", region="full"):
 
 
 def decide(engine, located, *, type="video/mp4"):
-    """The Result of an item whose frames were hashed."""
+    """Return the Result of an item whose frames were hashed."""
     facts = MediaFacts(type, 640, 360, len(located))
-    return next(engine.decide([Hashed(Name(text="clip.mp4"), tuple(located), facts)]))
+    return next(engine.decide([HashedInput(Name(text="clip.mp4"), tuple(located), facts)]))
 
 
 @pytest.fixture
 def put(known, tmp_path):
-    """Imports entries, each with its frames, state, and other columns; gives the newest list."""
+    """Return a function that imports entries with frames and columns, and opens the newest list."""
 
     def importing(*entries, source="demo", **settings):
         file = tmp_path / f"{source}.csv"
@@ -76,14 +73,14 @@ def put(known, tmp_path):
 
 
 def found(one, frames=FILM):
-    """The entries that a video matches, and the rule."""
+    """Return the entries that a video matches, and the rule."""
     result = Screener(one).match([vpdq(frames)])
     assert (result.verdict is Verdict.MATCH) == bool(result.matches)
     return [(match.entry, str(match.video.rule)) for match in result.matches]
 
 
-def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
-    """Its category, and the opinions on it: of a picture and of a video, found and beside."""
+def test_a_match_has_category_and_opinions_of_its_entry(known, tmp_path):
+    """For a picture and a video, as a match and as another hit."""
     picture = FILM.codes[0].tobytes().hex()
     (tmp_path / "a.csv").write_text(
         "id,vpdq,pdq,category,category_scheme,status\n"
@@ -96,35 +93,36 @@ def test_a_match_says_what_the_list_says_of_its_entry(known, tmp_path):
 
     result = Screener(known.refresh()).match([vpdq(FILM)])
 
-    told = {}
-    for one in (*result.matches, *result.beside):
+    facts = {}
+    for one in (*result.matches, *result.other_hits):
         categories = [(each.scheme, each.code) for each in one.category]
-        told[one.entry] = (categories, one.said, [each.reason for each in one.opinions])
-    assert told == {
+        facts[one.entry] = (categories, one.source_state, [each.reason for each in one.opinions])
+    assert facts == {
         "film": ([("ours", "A")], "confirmed", ["of film"]),
         "still": ([("ours", "B")], "seed", ["of still"]),
     }
 
 
-def test_known_videos_have_a_radius_of_their_own(put):
-    """A frame agrees within it, though those of a match agree within fewer bits, or more; in one
-    list too.
-    """
+def test_known_good_videos_have_a_radius_of_their_own(put):
+    """Smaller or larger than that of matches, within one list too."""
     one = put(("film", FILM, "known_good"))
     both = put(("another", FILM, "confirmed"))
     query = vpdq(clip(near(FILM.codes, 12, seed=4)))
 
-    for radius, known_good, told in ((8, 12, ["film"]), (12, 11, [])):
+    for radius, known_good, others in ((8, 12, ["film"]), (12, 11, [])):
         policy = Policy(radius={"vpdq": radius}, known_good_radius={"vpdq": known_good})
         result = Screener(one, policy=policy).match([query])
-        assert ([m.entry for m in result.beside if m.kind == "vpdq"], result.matches) == (told, ())
+        assert ([m.entry for m in result.other_hits if m.kind == "vpdq"], result.matches) == (
+            others,
+            (),
+        )
         result = Screener(both, policy=policy).match([query])
-        assert [m.entry for m in result.beside if m.kind == "vpdq"] == told
-        assert [m.entry for m in result.matches] == ([] if told else ["another"])
+        assert [m.entry for m in result.other_hits if m.kind == "vpdq"] == others
+        assert [m.entry for m in result.matches] == ([] if others else ["another"])
 
 
-def test_frames_that_were_hashed_without_a_quality_are_compared(put):
-    """Nothing says that they should not be."""
+def test_frames_without_a_quality_are_compared(put):
+    """As any hash made elsewhere."""
     shown = [one._replace(hash=Hash(KINDS["pdq"], one.hash.value)) for one in upright(FILM)]
 
     result = decide(Screener(put(("film", FILM))), shown)
@@ -132,28 +130,28 @@ def test_frames_that_were_hashed_without_a_quality_are_compared(put):
     assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]
 
 
-def test_a_rescan_finds_a_listed_video(put, tmp_path):
-    """By all frames of what was hashed before the video was listed."""
+def test_a_rescan_matches_a_video_listed_later(put, tmp_path):
+    """By all frames that were cached."""
     shown = tuple(upright(FILM))
     facts = MediaFacts("video/mp4", 640, 360, len(shown), 60.0, len(shown))
     name = Name("clip.mp4", None, 1, 1)
     engine = Screener(put(("film", FILM), ("other", OTHER)))
     with HashCache.open(tmp_path / "c") as cache:
-        cache.add([Hashed(name, shown, facts)], engine.hasher)
+        cache.add([HashedInput(name, shown, facts)], engine.hasher)
         (result,) = rescan(engine, cache)
 
     assert [(match.entry, match.kind) for match in result.matches] == [("film", "vpdq")]
 
 
 def inside(codes, at):
-    """A clip of a minute that shows some frames from a second on."""
+    """Return a clip of a minute that shows some frames from a second on."""
     shown = scenes(60, seed=3)
     shown[at : at + len(codes)] = codes
     return clip(shown)
 
 
-def test_a_listed_video_shown_inside_another_is_a_match_that_says_where(put):
-    """Both percentages, both spans, the median distance; the line keeps to the schema."""
+def test_a_listed_video_inside_another_matches_with_its_spans(put):
+    """Both percentages, both spans, the median distance; the line fits the schema."""
     one = put(("film", FILM), ("other", OTHER))
     query = inside(near(FILM.codes[30:40], 12, seed=4), 20)
 
@@ -162,7 +160,7 @@ def test_a_listed_video_shown_inside_another_is_a_match_that_says_where(put):
     (match,) = result.matches
     assert (match.entry, match.kind, match.state) == ("film", "vpdq", "confirmed")
     assert (match.distance, match.radius, match.time, match.part) == (12, 31, 20.0, 0)
-    assert result.beside == ()
+    assert result.other_hits == ()
     line = json.loads(json.dumps(result.to_dict()))
     assert line["matches"][0]["video"] == {
         "rule": "run",
@@ -173,18 +171,18 @@ def test_a_listed_video_shown_inside_another_is_a_match_that_says_where(put):
     assert value_of(FILM)[13:45].hex() not in str(line)
 
 
-def test_lines_keep_to_the_schema(put):
-    """With a match of each rule, and beside."""
+def test_lines_with_videos_fit_the_schema(put):
+    """For a match of each rule, and for another hit."""
     schema = json.loads((REPOSITORY / "docs/result.schema.json").read_text())
     engine = Screener(put(("film", FILM), ("seed", OTHER, "seed")))
     for query in (FILM, inside(FILM.codes[30:40], 20), FILM.only(slice(3, 5)), OTHER):
         line = engine.match([vpdq(query)]).to_dict()
-        assert line["matches"] or line["beside"]
+        assert line["matches"] or line["other_hits"]
         Draft202012Validator(schema).validate(json.loads(json.dumps(line)))
 
 
-def test_people_are_told_the_seconds_of_both_videos(put, tmp_path):
-    """By the table that a command prints, and by the page of a report."""
+def test_table_and_report_show_the_seconds_of_both_videos(put, tmp_path):
+    """In the printed table and on the page."""
     one = put(("film", FILM))
     query = inside(near(FILM.codes[30:40], 12, seed=4), 20)
     result = Screener(one).match([vpdq(query)], input="clip")
@@ -201,13 +199,13 @@ def test_people_are_told_the_seconds_of_both_videos(put, tmp_path):
     assert "20.0 to 29.0 s, like 30.0 to 39.0 s of the entry" in (tmp_path / "r.html").read_text()
 
 
-def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):
-    """A mirrored clip matches as such; frames that agree each in another way do not."""
+def test_all_frames_match_in_one_orientation_and_region(put):
+    """A mirrored clip matches; frames that each agree in another way do not."""
     engine = Screener(put(("film", FILM)))
     ways = ["upright", "flip_horizontal", "rotate90"]
 
     def turned(of):
-        """The frames in several ways, of which the right one is what `of` says by second."""
+        """Return the frames in several orientations, the right one as `of` names it by second."""
         return [
             located
             for place, way in enumerate(ways)
@@ -229,10 +227,10 @@ def test_frames_that_decoding_hashed_match_in_one_orientation_and_region(put):
         60,
     )
     mixed = decide(engine, turned(np.arange(60) % 3))
-    assert (mixed.verdict, mixed.matches, mixed.beside) == (Verdict.NO_MATCH, (), ())
+    assert (mixed.verdict, mixed.matches, mixed.other_hits) == (Verdict.NO_MATCH, (), ())
 
 
-# Ways in which frames agree with the film, the one that is told before all others first.
+# Ways in which frames agree with the film, the best first.
 WAYS = (
     clip(FILM.codes),
     clip(near(FILM.codes, 4, seed=6)),
@@ -244,28 +242,26 @@ WAYS = (
 
 
 @pytest.mark.parametrize("better", range(len(WAYS) - 1))
-def test_the_way_in_which_a_video_agrees_best_is_told(put, better):
-    """The rule before the share of the listed frames that are found, and that before the distance:
-    whichever way of cutting a frame is compared first.
-    """
+def test_the_best_agreement_of_a_video_counts(put, better):
+    """By rule, then share of listed frames, then distance, in any order of comparison."""
     engine = Screener(put(("film", FILM)))
     first = upright(WAYS[better], region="full")
     second = upright(WAYS[better + 1], region="trimmed")
 
-    told = []
+    hits = []
     for ways in ((first, second), (second, first), (first,)):
         result = decide(engine, [one for way in ways for one in way])
-        told.append([m for m in (*result.matches, *result.beside) if m.kind == "vpdq"])
+        hits.append([m for m in (*result.matches, *result.other_hits) if m.kind == "vpdq"])
         assert result.verdict is Verdict.MATCH
 
-    assert told[0] == told[1] == told[2]
-    assert [(m.entry, m.region, m.said, m.opinions) for m in told[0]] == [
+    assert hits[0] == hits[1] == hits[2]
+    assert [(m.entry, m.region, m.source_state, m.opinions) for m in hits[0]] == [
         ("film", "full", None, ())
     ]
 
 
-def test_a_listed_video_of_two_pictures_is_found_among_much_else(put):
-    """Four in five of its frames are enough, of however little of the input they are."""
+def test_a_short_listed_video_matches_inside_a_long_one(put):
+    """Four in five of its frames are enough."""
     photo = scenes(1, seed=51)
     one = put(("still", clip(np.concatenate([np.repeat(photo, 8, axis=0), scenes(2, seed=5)]))))
 
@@ -274,8 +270,8 @@ def test_a_listed_video_of_two_pictures_is_found_among_much_else(put):
     ]
 
 
-def test_states_hold_for_videos_too(put):
-    """Seeds and known files stand beside; a disputed one matches and says so."""
+def test_states_apply_to_videos(put):
+    """Seeds and known files are other hits; a disputed video matches."""
     one = put(
         ("a", FILM, "seed"),
         ("b", FILM, "disputed"),
@@ -285,12 +281,12 @@ def test_states_hold_for_videos_too(put):
 
     result = Screener(one).match([vpdq(FILM)])
     assert [(m.entry, m.state) for m in result.matches] == [("b", "disputed")]
-    assert [(m.entry, m.state) for m in result.beside] == [("a", "seed"), ("c", "known_good")]
+    assert [(m.entry, m.state) for m in result.other_hits] == [("a", "seed"), ("c", "known_good")]
     assert Screener(one).match([vpdq(OTHER)]).verdict is Verdict.NO_MATCH
 
 
 def test_the_policy_sets_radius_and_floor_of_frames(put):
-    """A distance beyond the radius agrees with nothing; 50 is the least floor."""
+    """A distance beyond the radius does not agree; the least floor is 50."""
     one = put(("film", FILM))
     query = [vpdq(clip(near(FILM.codes, 12, seed=5)))]
 
@@ -304,22 +300,23 @@ def test_the_policy_sets_radius_and_floor_of_frames(put):
         Policy(floor={"vpdq": 49})
 
 
-def test_videos_without_a_frame_of_a_raised_floor_clear_nothing(put):
-    """Nothing could be compared with them, so that finding nothing says nothing."""
+def test_videos_without_frames_above_a_raised_floor_clear_nothing(put):
+    """Nothing could be compared with them."""
     one = put(("film", clip(FILM.codes, quality=60)))
-    for floor, told in ((60, (Verdict.NO_MATCH, None)),
+    for floor, expected in ((60, (Verdict.NO_MATCH, None)),
                         (61, (Verdict.UNSCREENED, Reason.NOT_COMPARABLE))):  # fmt: skip
         result = Screener(one, policy=Policy(floor={"vpdq": floor})).match([vpdq(OTHER)])
-        assert (result.verdict, result.reason) == told
+        assert (result.verdict, result.reason) == expected
 
     two = put(("other", clip(FILM.codes[:2], quality=np.array([60, 61]))))
     assert two.can_match("vpdq", floor=61)
     assert not two.can_match("vpdq", floor=62)
 
 
-def test_frames_below_a_raised_floor_are_not_of_the_share_that_is_to_be_found(put):
-    """Two frames of four have the quality, and both are found: the whole of the video, though of
-    all that the index holds they are half. So it is for what stands beside.
+def test_frames_below_a_raised_floor_do_not_count_for_the_share(put):
+    """Two of four frames have the quality, so that both are the whole video.
+
+    For other hits too.
     """
     codes, quality = FILM.codes[:4], np.array([100, 100, 60, 60])
     one = put(("film", clip(codes, quality=quality)))
@@ -333,25 +330,25 @@ def test_frames_below_a_raised_floor_are_not_of_the_share_that_is_to_be_found(pu
 
     lone = put(("lone", clip(FILM.codes[9:11], quality=np.array([100, 60]))))
     strict = Screener(lone, policy=Policy(floor={"vpdq": 61}))
-    (told,) = strict.match([vpdq(clip(np.concatenate((around, FILM.codes[9:10]))))]).beside
-    assert (told.entry, str(told.video.rule)) == ("lone", "alike")
+    (hit,) = strict.match([vpdq(clip(np.concatenate((around, FILM.codes[9:10]))))]).other_hits
+    assert (hit.entry, str(hit.video.rule)) == ("lone", "alike")
 
 
-def test_a_picture_of_a_listed_video_stands_beside_and_clears_nothing(put):
-    """A still is not compared with videos: `not_comparable`, and what was seen is told."""
+def test_a_picture_of_a_listed_video_is_another_hit(put):
+    """A still is `not_comparable` with videos."""
     engine = Screener(put(("film", FILM)))
 
     seen = decide(engine, upright(FILM.only(slice(7, 8))), type="image/jpeg")
     assert (seen.verdict, seen.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
-    assert [(m.entry, str(m.video.rule), m.video.listed_span) for m in seen.beside] == [
+    assert [(m.entry, str(m.video.rule), m.video.listed_span) for m in seen.other_hits] == [
         ("film", "alike", (7.0, 7.0))
     ]
     other = decide(engine, upright(OTHER.only(slice(7, 8))), type="image/jpeg")
-    assert (other.verdict, other.reason, other.beside) == (seen.verdict, seen.reason, ())
+    assert (other.verdict, other.reason, other.other_hits) == (seen.verdict, seen.reason, ())
 
 
-def test_what_a_list_of_videos_clears(put):
-    """A video with two usable frames or more; not one of one frame, nor one without detail."""
+def test_a_list_of_videos_clears_videos_with_two_usable_frames(put):
+    """Not one frame, and none without detail."""
     engine = Screener(put(("film", FILM)))
 
     assert decide(engine, upright(OTHER)).verdict is Verdict.NO_MATCH
@@ -361,8 +358,8 @@ def test_what_a_list_of_videos_clears(put):
         assert Screener(engine.lists).match([vpdq(frames)]).verdict is Verdict.UNSCREENED
 
 
-def test_a_video_of_one_frame_is_told_that_it_takes_two(put, scene):
-    """That its one frame shows enough detail explains nothing."""
+def test_the_detail_for_one_usable_frame_says_that_two_are_needed(put, scene):
+    """Though the frame shows enough detail."""
     engine = Screener(put(("film", FILM)))
 
     result = engine.screen(encoded([scene(1)]))
@@ -373,16 +370,16 @@ def test_a_video_of_one_frame_is_told_that_it_takes_two(put, scene):
 
 
 def test_a_list_of_pictures_and_videos_clears_a_still_by_its_pictures(put):
-    """And frames of a video are no pictures of the list."""
+    """Frames of a listed video are not listed pictures."""
     engine = Screener(put(("film", FILM), ("still", None, "", OTHER.codes[0].tobytes().hex())))
 
     result = decide(engine, upright(FILM.only(slice(7, 8))), type="image/jpeg")
-    assert (result.verdict, len(result.beside)) == (Verdict.NO_MATCH, 1)
+    assert (result.verdict, len(result.other_hits)) == (Verdict.NO_MATCH, 1)
     assert decide(engine, upright(OTHER)).matches[0].entry == "still"
 
 
 def test_frames_of_a_vpdq_made_elsewhere_are_looked_up_among_pictures(put):
-    """As those of a video are: with the time, a timeline, and a verdict that rests on them."""
+    """With times, a timeline and a verdict, as for a video."""
     one = put(("still", None, "", near(FILM.codes[7:8], 6, seed=1)[0].tobytes().hex()))
     engine = Screener(one)
 
@@ -392,8 +389,8 @@ def test_frames_of_a_vpdq_made_elsewhere_are_looked_up_among_pictures(put):
     assert engine.match([vpdq(OTHER)]).verdict is Verdict.NO_MATCH
 
 
-def test_seeds_of_videos_alone_clear_nothing(put):
-    """A list whose only videos are seeds can make no match by them."""
+def test_a_list_with_seed_videos_only_clears_nothing(put):
+    """It can make no match by them."""
     engine = Screener(put(("a", FILM, "seed"), ("b", clip(OTHER.codes, quality=9), "confirmed")))
 
     result = engine.match([vpdq(OTHER)])
@@ -401,7 +398,7 @@ def test_seeds_of_videos_alone_clear_nothing(put):
 
 
 def test_digests_only_compares_no_frame(put):
-    """And says that nothing was compared."""
+    """The Result is `not_comparable`."""
     engine = Screener(put(("film", FILM)), policy=Policy(digests_only=True))
 
     result = engine.match([vpdq(FILM)])
@@ -412,7 +409,7 @@ def test_digests_only_compares_no_frame(put):
 
 
 def test_a_withdrawn_video_stops_matching_at_once_and_for_good(put, known):
-    """Frames that another record holds too go on; rolling back brings no withdrawn one back."""
+    """Frames of another record still match; a rollback does not restore the video."""
     shared = clip(np.concatenate([FILM.codes[:30], OTHER.codes[:30]]))
     before = put(("film", FILM), ("shared", shared))
     assert found(before) == [("film", "whole"), ("shared", "run")]
@@ -426,7 +423,7 @@ def test_a_withdrawn_video_stops_matching_at_once_and_for_good(put, known):
     assert known.refresh().verify().damage == ()
 
 
-def test_a_changed_video_takes_the_place_of_the_old_one_and_rolls_back(put, known):
+def test_a_changed_video_replaces_the_old_one_and_rolls_back(put, known):
     """Frames come and go with the version that has them."""
     put(("film", FILM))
     changed = put(("film", OTHER))
@@ -438,8 +435,8 @@ def test_a_changed_video_takes_the_place_of_the_old_one_and_rolls_back(put, know
     assert back.verify().damage == ()
 
 
-def test_opinions_compaction_and_many_imports_leave_videos_found(put, known):
-    """A record that is copied takes its frames along; segments merge like others."""
+def test_videos_match_after_opinions_compaction_and_many_imports(put, known):
+    """A copied record takes its frames along; segments merge like others."""
     for number in range(6):
         one = put((f"film{number}", clip(scenes(20, seed=100 + number))))
     one.give_opinion("film3", state="disputed", by="ann", reason="x")
@@ -454,8 +451,8 @@ def test_opinions_compaction_and_many_imports_leave_videos_found(put, known):
     assert [(kind.kind, kind.values) for kind in check.kinds] == [("vpdq", 120)]
 
 
-def test_two_rows_and_two_values_of_an_entry_are_both_found(put):
-    """Each video of a record is compared by itself."""
+def test_several_videos_of_an_entry_all_match(put):
+    """Each is compared by itself."""
     one = put(("film", FILM), ("film", OTHER))
 
     assert (found(one), found(one, OTHER)) == ([("film", "whole")], [("film", "whole")])
@@ -463,9 +460,7 @@ def test_two_rows_and_two_values_of_an_entry_are_both_found(put):
 
 
 def test_blank_frames_are_not_indexed(put):
-    """Neither those of low quality nor those of blank pictures; a video of these is set aside as
-    of low information, and told.
-    """
+    """A video of frames without detail is quarantined as of low information."""
     codes = FILM.codes.copy()
     codes[:10] = 0
     quality = np.full(60, 100, np.uint8)
@@ -483,8 +478,8 @@ def test_blank_frames_are_not_indexed(put):
         one.release_value("dark", "vpdq", by="ann", reason="x")
 
 
-def test_a_purge_leaves_no_frame_behind(put, known):
-    """Not one PDQ of a frame in any file of the list; videos of other sources stay."""
+def test_a_purge_removes_all_frames(put, known):
+    """No file of the list holds a PDQ of one; videos of other sources stay."""
     put(("film", FILM), source="mine")
     put(("other", OTHER), source="theirs")
 
@@ -497,8 +492,8 @@ def test_a_purge_leaves_no_frame_behind(put, known):
     assert known.refresh().verify().damage == ()
 
 
-def test_verify_sees_frames_that_are_not_those_of_the_videos(put, known):
-    """A frame too many, one too few, one that belongs to nothing."""
+def test_verify_reports_wrong_frames(put, known):
+    """One too many, one missing, and one without a video."""
     put(("film", FILM))
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute("DELETE FROM frames WHERE value = ?", (FILM.codes[3].tobytes(),))
@@ -508,10 +503,8 @@ def test_verify_sees_frames_that_are_not_those_of_the_videos(put, known):
     assert "index files lack 0 values" in str(caught.value)
 
 
-def test_a_list_of_the_format_before_is_upgraded_and_its_videos_found(put, known):
-    """They were carried; the upgrade makes a generation in which they are compared, and a rollback
-    to one before it has them compared too.
-    """
+def test_videos_of_an_older_format_match_after_an_upgrade(put, known):
+    """From the upgrade's generation on, and after a rollback before it."""
     put(("film", FILM), ("dark", clip(OTHER.codes, quality=3)))
     put(("more", OTHER))
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
@@ -537,8 +530,8 @@ def test_a_list_of_the_format_before_is_upgraded_and_its_videos_found(put, known
     assert back.verify().damage == ()
 
 
-def test_a_frame_in_thousands_of_videos_is_one_code_and_no_burden(put, monkeypatch):
-    """Only the videos that may match are read, not all that share a title."""
+def test_a_frame_in_thousands_of_videos_is_indexed_once(put, monkeypatch):
+    """Only videos that may match are read, not all that share a title."""
     title = scenes(1, seed=9)
     many = [(f"v{n}", clip(np.concatenate([title, scenes(6, seed=1000 + n)]))) for n in range(1500)]
     one = put(*many, ("film", FILM))
@@ -554,12 +547,10 @@ def test_a_frame_in_thousands_of_videos_is_one_code_and_no_burden(put, monkeypat
     assert len(read) == 1
 
 
-def test_however_little_is_held_at_once_the_same_is_found(put, monkeypatch):
-    """The hits of many frames are counted in parts, and the videos that may match are read in
-    parts: what is found, and in how many frames, does not hang on how large these are.
-    """
+def test_results_do_not_depend_on_the_size_of_batches(put, monkeypatch):
+    """Hits are counted, and candidate videos are read, in parts of any size."""
     pair = clip(np.repeat(scenes(2, seed=51), 6, axis=0))
-    # By its frames alone, which are few of the listed ones, it is told: each of them has to count.
+    # It matches by its own few frames alone, so each of them has to count.
     holder = clip(np.concatenate([scenes(2, seed=51), scenes(30, seed=52)]))
     one = put(
         ("film", FILM),
@@ -569,21 +560,21 @@ def test_however_little_is_held_at_once_the_same_is_found(put, monkeypatch):
     )
     items = [[vpdq(each)] for each in (pair, FILM, OTHER, clip(scenes(9, seed=53)), pair)]
 
-    def told():
+    def matches_now():
         results = Screener(one).match_many(items)
-        return [(m, m.video) for each in results for m in (*each.matches, *each.beside)]
+        return [(m, m.video) for each in results for m in (*each.matches, *each.other_hits)]
 
-    at_once = told()
+    at_once = matches_now()
     entries = [match.entry for match, _ in at_once]
     assert entries == ["holder", "film", "anew", "more", "holder"]
     search, calls = HashList.search, iter(range(1000))
 
     def counted(*given, **settings):
-        """As ever; fails where it is asked without end."""
+        """Search as usual; fail if called without end."""
         next(calls)
         return search(*given, **settings)
 
     monkeypatch.setattr(HashList, "search", counted)
     for name, few in (("_FIRST", 1), ("_HITS", 1), ("_VIDEOS", 1)):
         monkeypatch.setattr(video_search, name, few)
-    assert told() == at_once
+    assert matches_now() == at_once

@@ -1,4 +1,4 @@
-"""Which clips the hashes of an input are, and whether they are compared with listed videos."""
+"""The clips that an input's hashes make, and whether they are compared with listed videos."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from screener import Hash, Policy
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
 from screener.media.video.sampling.rules import Sampling
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching.video_search import clips_of, is_comparable, is_video, located
 from screener.screening.result import MediaFacts
 
@@ -17,25 +17,23 @@ CODES = [one.tobytes() for one in scenes(9, seed=1)]
 
 
 def shown(number, time, *, quality=100, **where):
-    """A PDQ of a frame that is shown at a time."""
-    return Located(Hash(KINDS["pdq"], CODES[number], quality), part=number, time=time, **where)
+    """Return a PDQ of a frame at a time."""
+    return LocatedHash(Hash(KINDS["pdq"], CODES[number], quality), part=number, time=time, **where)
 
 
 def hidden(number, time, track=1):
-    """One of a clip that is hidden in a picture's file."""
+    """Return a PDQ of a clip hidden in a picture's file."""
     return shown(number, time, part_kind="appended", track=track)
 
 
 def item(*hashes, samples=None, type="video/mp4"):
-    """An input of these hashes: a video's file of which so many frames were looked at, if that is
-    told.
-    """
+    """Return an input of these hashes; with `samples`, a video's file."""
     media = None if samples is None else MediaFacts(type, 4, 3, 99, 9.0, samples)
-    return Hashed(Name(), hashes, media)
+    return HashedInput(Name(), hashes, media)
 
 
-def told(clips):
-    """What there is to tell of clips: where each is of, and the times and parts of its frames."""
+def facts_of(clips):
+    """Return the facts of clips, and the times and parts of their frames."""
     return [
         (one.item, one.hidden, one.orientation, one.region, list(frames_of(one.frames)))
         for one in clips
@@ -43,19 +41,17 @@ def told(clips):
 
 
 def frames_of(frames):
-    """The time of each frame, and which code it has."""
+    """Return the time and code of each frame."""
     for time, code in zip(frames.times.tolist(), frames.codes, strict=True):
         yield time, CODES.index(code.tobytes())
 
 
-def test_frames_of_one_way_of_turning_and_cutting_are_a_clip():
-    """By their times; each track and each hidden clip by itself. A digest, another kind, and a
-    picture that is not shown are in none.
-    """
+def test_frames_of_one_orientation_and_region_are_a_clip():
+    """By time; tracks and hidden clips apart. Digests, other kinds and thumbnails are left out."""
     found = clips_of(
         item(
-            Located(Hash(KINDS["md5"], bytes(16))),
-            Located(Hash(KINDS["phash"], b"12345678", 100)),
+            LocatedHash(Hash(KINDS["md5"], bytes(16))),
+            LocatedHash(Hash(KINDS["phash"], b"12345678", 100)),
             shown(1, 2.0, again=(3.0, 5.0)),
             shown(0, 1.0),
             shown(2, 2.0, orientation="rotate90"),
@@ -70,7 +66,7 @@ def test_frames_of_one_way_of_turning_and_cutting_are_a_clip():
         number=7,
     )
 
-    assert told(found) == [
+    assert facts_of(found) == [
         (7, False, "upright", "full", [(1.0, 0), (2.0, 1), (3.0, 1), (5.0, 1)]),
         (7, False, "rotate90", "full", [(2.0, 2)]),
         (7, False, "upright", "trimmed", [(2.0, 3)]),
@@ -81,7 +77,7 @@ def test_frames_of_one_way_of_turning_and_cutting_are_a_clip():
     assert found[0].frames.count == 4
 
 
-def test_a_frame_has_the_quality_that_was_told_and_all_where_none_was():
+def test_a_frame_without_a_quality_has_the_highest():
     """Several PDQs of one frame are one frame."""
     (found,) = clips_of(
         item(shown(0, 1.0, quality=49), shown(1, 2.0, quality=None), shown(0, 1.0, quality=50))
@@ -92,17 +88,17 @@ def test_a_frame_has_the_quality_that_was_told_and_all_where_none_was():
 
 
 def test_a_vpdq_made_elsewhere_is_the_clip_and_its_frames_are_pictures():
-    """Numbered, with their times; once, though its frames are among the hashes too."""
+    """Numbered, with times; counted once, though its frames are among the hashes."""
     frames = clip(scenes(3, seed=1), step=0.5, start=1.0, quality=70)
     video = Hash(KINDS["vpdq"], value_of(frames))
 
     parts = located(video)
 
-    assert parts[0] == Located(video)
+    assert parts[0] == LocatedHash(video)
     assert [(one.part, one.time, one.hash.quality) for one in parts[1:]] == [
         (0, 1.0, 70), (1, 1.5, 70), (2, 2.0, 70)
     ]  # fmt: skip
-    assert located(parts[1].hash) == [Located(parts[1].hash)]
+    assert located(parts[1].hash) == [LocatedHash(parts[1].hash)]
     for hashes in (parts, parts[:1]):
         (found,) = clips_of(item(*hashes))
         assert np.array_equal(found.frames.codes, frames.codes)
@@ -137,16 +133,16 @@ PAIR = (shown(0, 0.0), shown(1, 1.0))
         ((shown(0, 0.0), shown(1, 1.0), shown(2, 2.0)), 15, True, True),
     ],
 )
-def test_what_is_compared_has_usable_frames_at_two_times(hashes, samples, video, comparable):
-    """As many as the policy wants; what is hidden in a file says nothing of what is shown."""
+def test_comparison_needs_usable_frames_at_two_times(hashes, samples, video, comparable):
+    """And at the policy's share; hidden clips do not count."""
     policy = Policy(sampling=Sampling(usable=0.2))
 
     assert is_video(item(*hashes, samples=samples)) is video
     assert is_comparable(item(*hashes, samples=samples), policy) is comparable
 
 
-def test_of_an_animation_two_frames_are_enough():
-    """It is no video's file, of which a share of the frames has to show enough."""
+def test_two_frames_of_an_animation_are_enough():
+    """The share applies to video files only."""
     policy = Policy(sampling=Sampling(usable=0.2))
     animated = item(shown(0, 0.0), shown(1, 1.0), samples=99, type="image/gif")
 

@@ -19,8 +19,8 @@ from screener.hotline.reports.report_json import encode
 from screener.hotline.reports.sealed import proof
 from screener.lists.store.records import of_empty_input
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.screener import Screener
 
 REPORTED: Final = "reports"  # the source of seeds in the hotline's list
@@ -61,8 +61,8 @@ def look_up(screener: Screener, report: Report) -> ReportMatches:
     own = screener.lists[0].name
     entries: Counter[str] = Counter()
     nearest: dict[tuple[str, str, str, str], ListMatch] = {}
-    for result in screener.decide([Hashed(Name(), _queries(item)) for item in report.items]):
-        matches = [one for one in (*result.matches, *result.beside) if one.identifies]
+    for result in screener.decide([HashedInput(Name(), _queries(item)) for item in report.items]):
+        matches = [one for one in (*result.matches, *result.other_hits) if one.identifies]
         entries.update({one.entry for one in matches if one.list == own})
         for one in matches:
             if one.list == own and one.source == REPORTED:
@@ -74,7 +74,7 @@ def look_up(screener: Screener, report: Report) -> ReportMatches:
     return ReportMatches(tuple(nearest.values()), entries)
 
 
-def _queries(item: Item) -> tuple[Located, ...]:
+def _queries(item: Item) -> tuple[LocatedHash, ...]:
     """Return the hashes to look up: for a clip its frames, since its vPDQ is upright only."""
     if not any(one.hash.kind.name == "pdq" for one in item.hashes):
         return item.hashes

@@ -7,7 +7,7 @@ from datetime import date
 
 from screener.hashing.hash import Hash
 from screener.hotline.model.case import Language
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 
 MOST_ADDRESSES = 100
 MOST_ITEMS = 50
@@ -28,7 +28,7 @@ class Item:
 
     type: str | None
     moving: bool
-    hashes: tuple[Located, ...] = field(repr=False)
+    hashes: tuple[LocatedHash, ...] = field(repr=False)
 
     @property
     def upright(self) -> tuple[Hash, ...]:
@@ -73,7 +73,7 @@ class Withdrawal:
     token: bytes = field(repr=False)
 
 
-def score_of(one: Located) -> int | None:
+def score_of(one: LocatedHash) -> int | None:
     """Return the lower of a hash's quality and its picture's detail score; None without either."""
     scores = [score for score in (one.hash.quality, one.detail) if score is not None]
     return min(scores, default=None)

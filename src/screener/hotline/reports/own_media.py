@@ -18,9 +18,9 @@ from screener.hotline.model.report import REGIONS, Item
 from screener.media.archives.archive import Budget
 from screener.media.files.sniff import CONTAINERS
 from screener.screening.input import vpdq
-from screener.screening.input.hash_item import Hashed, hash_item
+from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.policy import Policy
 
 _SECONDS = 600.0  # for one file: a reporter can wait for a long clip
@@ -75,7 +75,7 @@ class HashTask:
         """Return the task itself, which holds no open file."""
         return self
 
-    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed:
+    def do(self, target: Target, budget: Budget | None, way: HashMode) -> HashedInput:
         """Hash a file by all kinds, and a clip's frames also as one vPDQ value."""
         if way is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
@@ -86,7 +86,7 @@ class HashTask:
             more = hash_item(target.path, policy=self.policy, kinds=rest)
             return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
         value, trouble = vpdq.compute(target.path)
-        clip = () if value is None else (Located(value),)
+        clip = () if value is None else (LocatedHash(value),)
         return replace(hashed, hashes=(*hashed.hashes, *clip), trouble=hashed.trouble or trouble)
 
 
@@ -129,12 +129,12 @@ def _hash_all(
     return tuple(items), tuple(failures)
 
 
-def _moves(hashed: Hashed) -> bool:
+def _moves(hashed: HashedInput) -> bool:
     media = hashed.media
     return media is not None and (media.type in CONTAINERS or media.frames > 1)
 
 
-def item_from(hashed: Hashed) -> Item | None:
+def item_from(hashed: HashedInput) -> Item | None:
     """Return the item of a hashed file, or None if no picture of it was hashed."""
     hashes = tuple(_rounded(one) for one in _shown(hashed.hashes))
     if hashed.media is None or not any(one.hash.kind.perceptual for one in hashes):
@@ -142,11 +142,11 @@ def item_from(hashed: Hashed) -> Item | None:
     return Item(hashed.media.type, _moves(hashed), hashes)
 
 
-def _shown(hashes: Iterable[Located]) -> Iterable[Located]:
+def _shown(hashes: Iterable[LocatedHash]) -> Iterable[LocatedHash]:
     """Yield the hashes of visible frames; a thumbnail or appended file may be another picture."""
     return (one for one in hashes if one.part_kind == "frame" and one.region in REGIONS)
 
 
-def _rounded(one: Located) -> Located:
+def _rounded(one: LocatedHash) -> LocatedHash:
     times = tuple(round(time, 3) for time in one.again)
     return one._replace(time=round(one.time, 3), again=times)

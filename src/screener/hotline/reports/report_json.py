@@ -33,7 +33,7 @@ from screener.hotline.model.report import (
     Withdrawal,
 )
 from screener.hotline.reports.sealed import UnsealError
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 
 _REPORT = "screener-report/1"
 _WITHDRAWAL = "screener-withdrawal/1"
@@ -166,7 +166,7 @@ def _item_facts(item: Item) -> dict[str, Any]:
     }
 
 
-def _located(row: Any) -> Located:
+def _located(row: Any) -> LocatedHash:
     if not isinstance(row, list) or len(row) != 9:
         raise UnsealError(marked("a hash in it does not have the fields of a hash"))
     kind, value, quality, detail, orientation, region, part, time, again = row
@@ -191,7 +191,7 @@ def _located(row: Any) -> Located:
         value = Hash(hash_kind, _bytes({"value": value}, "value", None), quality)
     except HashError:
         raise UnsealError(marked("it has an invalid {kind}", kind=hash_kind.name)) from None
-    return Located(
+    return LocatedHash(
         value, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
         detail=detail, again=tuple(map(float, again)),
     )  # fmt: skip

@@ -81,14 +81,14 @@ class CountedResult(Protocol):
         """The records that made a match."""
 
     @property
-    def beside(self) -> Sequence[CountedMatch]:
+    def other_hits(self) -> Sequence[CountedMatch]:
         """Those that stand beside it."""
 
 
 def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
     """Which entries of a list each result met: once by each kind, however many parts of it did."""
     for result in results:
-        met = (one for one in (*result.matches, *result.beside) if one.list == name)
+        met = (one for one in (*result.matches, *result.other_hits) if one.list == name)
         yield from {(one.source, one.entry, one.kind) for one in met}
 
 

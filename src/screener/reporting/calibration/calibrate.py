@@ -24,7 +24,7 @@ from screener.reporting.calibration.recall import Again, Editing, share
 from screener.scanning.inputs.expand import FilePath, find
 from screener.scanning.scan import check_memory, scan
 from screener.scanning.workers.pool import each
-from screener.screening.matching.criteria import Reach
+from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason, Result, Verdict
 from screener.screening.screener import VERSIONS, Screener
@@ -142,7 +142,7 @@ def calibrate(
     check_memory(policy, kinds)
     # A list, to be read twice. A link to a folder is followed only if it is named itself.
     named = list(benign) if isinstance(benign, Iterator) else benign
-    reach = Reach(policy)
+    reach = Criteria(policy)
     seen = _Seen(kinds, {kind.name for kind in kinds if reach.weak(kind)})
     steps = Steps(progress, None if progress is None else sum(1 for _ in find(named)) * (1 + edits))
     # Each kind is counted as if its hits made a match alone.
@@ -204,7 +204,9 @@ class _Seen:
 
     def add(self, result: Result) -> None:
         """Add a picture."""
-        hits = [hit for hit in (*result.matches, *result.beside) if hit.state != State.KNOWN_GOOD]
+        hits = [
+            hit for hit in (*result.matches, *result.other_hits) if hit.state != State.KNOWN_GOOD
+        ]
         if any(KINDS[hit.kind].digest for hit in hits):
             self.listed += 1
             return

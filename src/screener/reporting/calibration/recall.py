@@ -15,9 +15,9 @@ from screener.media.archives.archive import Budget
 from screener.media.image import open_image
 from screener.media.source import name_of
 from screener.reporting.calibration.edits import EDITS
-from screener.screening.input.hash_item import Hashed, hash_item
+from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
 
@@ -58,14 +58,14 @@ class Editing:
 
     def do(
         self, target: Target, budget: Budget | None, way: HashMode
-    ) -> dict[str, dict[str, int | None]] | Hashed:
+    ) -> dict[str, dict[str, int | None]] | HashedInput:
         """Return the least distance of each edited form, over eight orientations, by kind and edit.
 
         It is None if the form has too little detail. The result is empty if the file is not an
-        intact picture, and Hashed for DIGESTS_ONLY, after a worker failed. Raises MemoryError.
+        intact picture, and HashedInput for DIGESTS_ONLY, after a worker failed. Raises MemoryError.
         """
         if way is HashMode.DIGESTS_ONLY:
-            return Hashed(name_of(target.path))
+            return HashedInput(name_of(target.path))
         hashed = self._hashed(target.path)
         own = {
             located.hash.kind.name: located.hash
@@ -84,19 +84,21 @@ class Editing:
                 distances[kind][name] = distance
         return distances
 
-    def _hashed(self, item: str | Image.Image) -> Hashed:
+    def _hashed(self, item: str | Image.Image) -> HashedInput:
         """Return an item's hashes. Raises MemoryError if memory ran out, so that it is retried."""
         hashed = hash_item(item, policy=self.policy, kinds=self.kinds)
         if isinstance(hashed.trouble, ShortOfMemory):
             raise MemoryError
         return hashed
 
-    def _usable(self, hashed: Hashed) -> list[Located]:
+    def _usable(self, hashed: HashedInput) -> list[LocatedHash]:
         floor = self.policy.floor
         return [each for each in hashed.hashes if each.usable(floor[each.hash.kind.name])]
 
 
-def _least_distances(own: Mapping[str, Hash], edited: Iterable[Located]) -> dict[str, int | None]:
+def _least_distances(
+    own: Mapping[str, Hash], edited: Iterable[LocatedHash]
+) -> dict[str, int | None]:
     least: dict[str, int | None] = dict.fromkeys(own)
     for located in edited:
         kind = located.hash.kind.name
@@ -128,9 +130,9 @@ class Again:
         self.pictures = 0
         self.left_out: Counter[str] = Counter()
 
-    def add(self, answer: Mapping[str, Mapping[str, int | None]] | Hashed) -> None:
-        """Add a worker's answer for one picture; a Hashed says that the worker failed."""
-        if isinstance(answer, Hashed):
+    def add(self, answer: Mapping[str, Mapping[str, int | None]] | HashedInput) -> None:
+        """Add a worker's answer for one picture; a HashedInput says that the worker failed."""
+        if isinstance(answer, HashedInput):
             self.left_out[answer.trouble.reason if answer.trouble else str(Reason.CRASHED)] += 1
             return
         self.pictures += bool(answer)

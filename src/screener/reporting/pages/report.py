@@ -43,7 +43,7 @@ def page_of(summary: Summary, name: str, *, written: datetime | None = None) -> 
     sections = [
         _numbers(summary),
         _section("Matches", _matches(summary)),
-        _section("Hits beside", _beside(summary)),
+        _section("Other hits", _other_hits(summary)),
         _section("Not screened", _unscreened(summary)),
         _section("Matches by the day of the file", _days(summary)),
         *(
@@ -190,16 +190,18 @@ def _matches(summary: Summary) -> str:
     return f"<p>{note}</p>{table}{_more(summary.states.total() - len(summary.matches))}"
 
 
-def _beside(summary: Summary) -> str:
-    if not summary.beside:
+def _other_hits(summary: Summary) -> str:
+    if not summary.other_hits:
         return ""
     note = (
         "Hits that neither make nor cancel a match: on seeds, on known-good records, and on listed"
-        f" videos that share only single pictures: {_states(summary.states_beside)}."
+        f" videos that share only single pictures: {_states(summary.other_states)}."
     )
-    rows = "".join(f"<tr>{_hit(one)}<td>{text(one.of.verdict)}</td></tr>" for one in summary.beside)
+    rows = "".join(
+        f"<tr>{_hit(one)}<td>{text(one.of.verdict)}</td></tr>" for one in summary.other_hits
+    )
     table = _table((*_HEADS, "verdict"), rows, kind="hits")
-    return f"<p>{note}</p>{table}{_more(summary.states_beside.total() - len(summary.beside))}"
+    return f"<p>{note}</p>{table}{_more(summary.other_states.total() - len(summary.other_hits))}"
 
 
 def _states(states: Counter[str]) -> str:

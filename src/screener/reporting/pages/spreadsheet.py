@@ -32,13 +32,13 @@ _SEPARATOR = re.compile("[;\t\r\n]")
 
 # Groups of rows in the order of the table: a spreadsheet shows only its first million rows. Bits,
 # since a line may have rows of several groups.
-_MATCHES, _BESIDE, _UNSCREENED, _CLEARED = _GROUPS = (1, 2, 4, 8)
+_MATCHES, _OTHER, _UNSCREENED, _CLEARED = _GROUPS = (1, 2, 4, 8)
 
 
 def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """Write a file of results as CSV; return how many lines could not be read.
 
-    There is a row for each match, then for each hit beside, then for each input without a hit,
+    There is a row for each match, then for each other hit, then for each input without a hit,
     unscreened ones first. Only the newest line of an input counts. It takes one byte of memory per
     line, and `older_lines`.
 
@@ -76,12 +76,12 @@ def _rows(facts: Mapping[str, Any] | None) -> dict[int, list[list[Any]]]:
     """
     if facts is None:
         raise ValueError("no result")
-    matches, beside = facts["matches"], facts["beside"]
+    matches, other_hits = facts["matches"], facts["other_hits"]
     made = {
         _MATCHES: [_row(facts, match | {"hit": "match"}) for match in matches],
-        _BESIDE: [_row(facts, match | {"hit": "beside"}) for match in beside],
+        _OTHER: [_row(facts, match | {"hit": "other"}) for match in other_hits],
     }
-    if not matches and not beside and line_counts(facts):
+    if not matches and not other_hits and line_counts(facts):
         unscreened = facts["verdict"] == Verdict.UNSCREENED
         made[_UNSCREENED if unscreened else _CLEARED] = [_row(facts, {})]
     return {group: rows for group, rows in made.items() if rows}

@@ -20,7 +20,7 @@ from screener.screening.result import line_counts
 from screener.system.installation import EXTRAS
 
 _SLOWEST = 20
-_HITS = 500  # matches named one by one, and as many hits beside
+_HITS = 500  # matches named one by one, and as many other hits
 _UNSCREENED = 100  # inputs named for each reason
 _REASONS = 40  # reasons with named inputs: more than exist
 _LONGEST_DETAIL = 300  # characters
@@ -58,7 +58,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Hit:
-    """A match or a hit beside. For a listed video, `spans` are seconds of the input and of it."""
+    """A match or another hit. For a listed video, `spans` are seconds of the input and of it."""
 
     of: Input
     list: str
@@ -118,7 +118,7 @@ class _Line:
     versions: str
     lists: list[tuple[str, int, str]]
     matches: list[Hit]
-    beside: list[Hit]
+    other_hits: list[Hit]
     changed: datetime | None
 
     @classmethod
@@ -128,8 +128,8 @@ class _Line:
         Raises KeyError, TypeError, ValueError, AttributeError or OverflowError if it is damaged.
         """
         input = Input.of(facts)
-        matches, beside = (
-            [Hit.made(input, hit) for hit in facts[name]] for name in ("matches", "beside")
+        matches, other_hits = (
+            [Hit.made(input, hit) for hit in facts[name]] for name in ("matches", "other_hits")
         )
         media, extra, size = facts["media"] or {}, facts.get("extra"), int(facts["bytes"] or 0)
         if not 0 <= size < _LARGEST:
@@ -148,7 +148,7 @@ class _Line:
                 for one in facts["lists"]
             ],
             matches=matches,
-            beside=beside,
+            other_hits=other_hits,
             changed=moment(facts["mtime_ns"]) if matches else None,
         )
 
@@ -172,7 +172,7 @@ class Summary:
     extras: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
-    states_beside: Counter[str] = field(default_factory=Counter)
+    other_states: Counter[str] = field(default_factory=Counter)
     # (kind, radius) → distance → matches
     distances: dict[tuple[str, int], Counter[int]] = field(default_factory=dict)
     days: Counter[str] = field(default_factory=Counter)
@@ -182,7 +182,7 @@ class Summary:
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     matches: list[Hit] = field(default_factory=list)
-    beside: list[Hit] = field(default_factory=list)
+    other_hits: list[Hit] = field(default_factory=list)
     unscreened: dict[str, list[Input]] = field(default_factory=dict)  # by the reason
     slow: list[tuple[float, int, str, str]] = field(default_factory=list)
 
@@ -208,8 +208,8 @@ class Summary:
         return [(s, name, verdict) for s, _, name, verdict in sorted(self.slow, reverse=True)]
 
     def _add(self, line: _Line) -> None:
-        self.states_beside.update(one.state for one in line.beside)
-        self.beside += line.beside[: max(0, _HITS - len(self.beside))]
+        self.other_states.update(one.state for one in line.other_hits)
+        self.other_hits += line.other_hits[: max(0, _HITS - len(self.other_hits))]
         if not line.counts:
             return
         self.total += 1

@@ -24,7 +24,7 @@ from screener.media.source import Name
 from screener.scanning.cache import rows as cached
 from screener.scanning.cache.file import CacheFile
 from screener.scanning.cache.rows import made_by, serves
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.system.installation import is_here
 
@@ -100,7 +100,7 @@ class HashCache:
         """How many inputs it holds."""
         return int(self._one("SELECT count(*) FROM inputs"))
 
-    def add(self, inputs: Iterable[Hashed], hasher: Hasher) -> None:
+    def add(self, inputs: Iterable[HashedInput], hasher: Hasher) -> None:
         """Keep what was made of some inputs, in the place of what was kept of them before: all of
         them, when this returns, even if the process is killed. An input without a hash is kept too,
         to be counted; but where there was nothing, what is kept of what was there stays.
@@ -231,7 +231,7 @@ class HashCache:
         unclear = "(clear < ? OR clear > ? OR clear IS NULL)"
         return self._numbers(f"id >= ? AND id < ? AND {unclear}", first, end, floor, cached.EVERY)
 
-    def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[Hashed]:
+    def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[HashedInput]:
         """What was kept of some inputs, as far as it was made by any of some settings."""
         for number in numbers:
             with self._file.reading() as connection:
@@ -295,7 +295,7 @@ def checked_keep(days: float) -> float:
     return found
 
 
-def _is_gone(hashed: Hashed) -> bool:
+def _is_gone(hashed: HashedInput) -> bool:
     """Whether there was nothing to be hashed under that name."""
     return not hashed.hashes and hashed.name.has_no_state
 

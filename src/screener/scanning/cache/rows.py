@@ -12,10 +12,10 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import (
-    Located,
+    LocatedHash,
     OrientedHashes,
     groups_of,
     packed,
@@ -87,7 +87,7 @@ def _whole_of(kept: int | bytes) -> int:
     return int(kept) if isinstance(kept, bytes) else whole(kept)
 
 
-def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
+def columns(hashed: HashedInput, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """What is kept of an input but the values of its hashes, which are of those kinds."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
     facts = media and json.dumps(vars(media))
@@ -99,7 +99,7 @@ def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
+def _clear(hashed: HashedInput, kinds: Iterable[HashKind]) -> int:
     """The highest floor under which an input is surely screened, whichever of its perceptual kinds
     a list holds: only above it may it be `unscreened`. None is, of what moves or gave trouble:
     that is for all of its hashes to say.
@@ -119,7 +119,7 @@ def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
     return min(best.values(), default=_ALWAYS if hashed.hashes else _NEVER)
 
 
-def values(hashed: Hashed) -> dict[str, bytes]:
+def values(hashed: HashedInput) -> dict[str, bytes]:
     """The values of its hashes by kind, joined in their order."""
     by_kind: dict[str, list[bytes]] = {}
     for one in groups_of(hashed.hashes):
@@ -130,7 +130,7 @@ def values(hashed: Hashed) -> dict[str, bytes]:
     return {kind: b"".join(each) for kind, each in by_kind.items()}
 
 
-def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
+def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> HashedInput:
     """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
     name, place = key
     text, *kept, archive, clear, extra, media, reason, detail, located = row
@@ -140,7 +140,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         raise TypeError("no name")
     size, mtime_ns = (one if one is None else _whole_of(one) for one in kept)
     at = dict.fromkeys(values, 0)
-    groups: list[Located | OrientedHashes] = []
+    groups: list[LocatedHash | OrientedHashes] = []
     for told in json.loads(located):
         kind, columns = KINDS[told["kind"]], told.get("columns")
         start = at[kind.name]
@@ -149,7 +149,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         where = {k[1:]: _tuple(v) for k, v in told.items() if k.startswith(".")}
         if columns is None:
             hash = Hash(kind, value, quality=told.get("quality"), pixels=told.get("pixels"))
-            groups.append(Located(hash, **where))
+            groups.append(LocatedHash(hash, **where))
         else:
             qualities, details, doubts, leasts = map(bytes.fromhex, columns)
             groups.append(
@@ -160,7 +160,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     raw = None if text.encode("utf-8") == name else name
     levels = [tuple(map(int, level.split(":"))) for level in place.split("/") if level]
     archives, same = zip(*levels, strict=True) if levels else ((), ())
-    return Hashed(
+    return HashedInput(
         Name(text, raw, size, mtime_ns, archives, same),
         unpacked(packed(groups)),  # which checks them
         None if media is None else MediaFacts(**json.loads(media)),
@@ -169,7 +169,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     )
 
 
-def _place(one: Located | OrientedHashes) -> dict[str, Any]:
+def _place(one: LocatedHash | OrientedHashes) -> dict[str, Any]:
     """A hash, or those of one picture in all orientations, without its value, and where it was
     made; what is as usual is left out.
     """

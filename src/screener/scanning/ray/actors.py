@@ -18,8 +18,8 @@ from screener.media.archives.archive import Budget
 from screener.media.source import name_of, name_of_bytes
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray.slot import Call, Errand, Post, tell_lost
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import Hasher, HashMode, OpenedArchive, Target
 from screener.screening.result import Reason
 
 # One call under way and one behind it, so that an actor never waits for the scan.
@@ -42,7 +42,7 @@ class Done:
     """What became of an errand, and the processor time that its worker took."""
 
     errand: Errand
-    outcome: Hashed | Opened
+    outcome: HashedInput | OpenedArchive
     seconds: float
 
 
@@ -225,24 +225,24 @@ class RemoteWorker:
 
 
 def _crashed(errand: Errand) -> Done:
-    return Done(errand, Hashed(name_of(errand.target.path), trouble=_CRASH), 0.0)
+    return Done(errand, HashedInput(name_of(errand.target.path), trouble=_CRASH), 0.0)
 
 
-def _is_missed(outcome: Hashed | Opened, target: Target) -> bool:
+def _is_missed(outcome: HashedInput | OpenedArchive, target: Target) -> bool:
     """Whether a node found nothing at a path where there is something here."""
-    if isinstance(outcome, Opened) or target.inner or outcome.trouble is None:
+    if isinstance(outcome, OpenedArchive) or target.inner or outcome.trouble is None:
         return False
     unreadable = outcome.trouble.reason == Reason.UNREADABLE
     return unreadable and outcome.name.mtime_ns is None and os.path.exists(target.path)
 
 
-def _as_given(outcome: Hashed | Opened, path: str) -> Hashed | Opened:
+def _as_given(outcome: HashedInput | OpenedArchive, path: str) -> HashedInput | OpenedArchive:
     """What an actor told, under the path as the scan has it, which may be relative."""
-    if isinstance(outcome, Opened):
+    if isinstance(outcome, OpenedArchive):
         return replace(outcome, hashed=_named(outcome.hashed, path))
     return _named(outcome, path)
 
 
-def _named(hashed: Hashed, path: str) -> Hashed:
+def _named(hashed: HashedInput, path: str) -> HashedInput:
     given = name_of_bytes(os.fsencode(path))
     return replace(hashed, name=replace(hashed.name, text=given.text, raw=given.raw))

@@ -25,8 +25,8 @@ from screener.scanning.scan import check_memory, told_by
 from screener.scanning.workers.pool import Workers
 from screener.scanning.workers.protocol import Done
 from screener.scanning.workers.worker import Worker
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, Opened
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import Hasher, OpenedArchive
 from screener.screening.policy import Policy
 from screener.screening.result import Reason, Result
 from screener.screening.screener import Screener
@@ -54,7 +54,7 @@ def screen(
 
     - `input`, `verdict`, `reason`, `bytes`, `media_type`, `seconds`, as in a result line
     - `list`, `source`, `entry`, `kind`, `distance` of the nearest match, null where there is none
-    - `matches` and `beside`: how many of each
+    - `matches` and `other_hits`: how many of each
     - `result`: the line itself, JSON
 
     Each worker is an actor that maps the lists, which every node needs at the same path, in the
@@ -195,7 +195,7 @@ class _KeptWorkers:
     """A worker process that outlives the scan of a batch."""
 
     def __init__(self) -> None:
-        self._workers: Workers[Hashed | Opened] | None = None
+        self._workers: Workers[HashedInput | OpenedArchive] | None = None
 
     def start(self, hasher: Hasher) -> _KeptWorkers:
         """As workers of a scan are started: the first time only."""
@@ -203,11 +203,13 @@ class _KeptWorkers:
             self._workers = Workers(hasher, 1)
         return self
 
-    def free(self) -> Worker[Hashed | Opened] | None:
+    def free(self) -> Worker[HashedInput | OpenedArchive] | None:
         """The worker, where it can be handed another target."""
         return None if self._workers is None else self._workers.free()
 
-    def collect(self, awaited: Awaited | None = None) -> Sequence[Done[Hashed | Opened]]:
+    def collect(
+        self, awaited: Awaited | None = None
+    ) -> Sequence[Done[HashedInput | OpenedArchive]]:
         """Wait until an errand is over, and give all that are."""
         return [] if self._workers is None else self._workers.collect(awaited)
 

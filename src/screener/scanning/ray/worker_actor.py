@@ -11,13 +11,13 @@ import ray
 from screener.media.archives.archive import Budget
 from screener.scanning.ray import nodes
 from screener.scanning.workers.worker import Worker
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import Hasher, HashMode, OpenedArchive, Target
 
 Order = tuple[Target, Budget | None, HashMode]
 """What an actor is to do."""
 
-Told = tuple[Hashed | Opened, float, float]
+Told = tuple[HashedInput | OpenedArchive, float, float]
 """What an actor tells of a target, and what its worker process took for it: processor time and, at
 last, wall time.
 """
@@ -29,7 +29,7 @@ class Keeper:
     def __init__(self, job: Hasher) -> None:
         nodes.forget_main()
         # Not `Workers`, which let answers gather for a moment: each call here is waited for.
-        self._worker: Worker[Hashed | Opened] = Worker(job)
+        self._worker: Worker[HashedInput | OpenedArchive] = Worker(job)
 
     def facts(self) -> tuple[str, str, nodes.Facts]:
         """The node's id and address, and the versions there."""

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from screener.media.archives.archive import Budget
-from screener.screening.input.hash_item import Hashed, arrived
-from screener.screening.input.hasher import HashMode, Opened, Target, opened
+from screener.screening.input.hash_item import HashedInput, arrived
+from screener.screening.input.hasher import HashMode, OpenedArchive, Target, opened
 from screener.screening.input.wire import typed
 
 _LENGTH = struct.Struct("<Q")  # in bytes, before each message
@@ -116,7 +116,7 @@ class Answer(NamedTuple):
     def packed(self) -> bytes:
         """As bytes, of plain values alone: the class of an outcome goes by its name."""
         outcome = self.outcome
-        if isinstance(outcome, Hashed | Opened):
+        if isinstance(outcome, HashedInput | OpenedArchive):
             outcome = type(outcome).__name__, outcome.plain()
         else:
             outcome = "", (outcome,)
@@ -150,7 +150,7 @@ def _itself(plain: Any) -> Any:
 
 # How an outcome is made again of what was sent, by the name of its class.
 _MADE: dict[str, Callable[..., Any]] = {
-    Hashed.__name__: arrived,
-    Opened.__name__: opened,
+    HashedInput.__name__: arrived,
+    OpenedArchive.__name__: opened,
     "": _itself,
 }

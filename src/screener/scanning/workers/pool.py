@@ -12,7 +12,7 @@ from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.workers.process import Job
 from screener.scanning.workers.protocol import Done, Errand
 from screener.scanning.workers.worker import Worker
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 
 # Answers that are looked up one by one cost twice what they cost together. So they are gathered for
@@ -77,9 +77,9 @@ class Workers(Generic[T]):
             worker.close()
 
 
-def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | Hashed]:
-    """What a job tells of each file, in order, made in `jobs` processes; Hashed, with the trouble,
-    of one that did harm.
+def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | HashedInput]:
+    """What a job tells of each file, in order, made in `jobs` processes; HashedInput, with the
+    trouble, of one that did harm.
     """
     order: deque[Errand] = deque()
     over: dict[Errand, Done[T]] = {}

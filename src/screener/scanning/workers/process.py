@@ -23,7 +23,7 @@ from screener.media.source import name_of
 from screener.scanning.workers.clocks import Times
 from screener.scanning.workers.messages import Answer, Order, framed, take_whole, write_all
 from screener.scanning.workers.sandbox import confine
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.policy import Policy
 
@@ -65,7 +65,7 @@ class Job(Protocol[Told]):
 
     @property
     def tells(self) -> tuple[type, ...]:
-        """The classes of what is told, besides Hashed: whatever else comes is no answer."""
+        """The classes of what is told, besides HashedInput: whatever else comes is no answer."""
 
     def visit(self) -> Visiting[Told]:
         """The job at work, in a process that is set up for it."""
@@ -195,7 +195,11 @@ def _answered(
         outcome = _too_large(visit, order.target, memory)
     except Exception as unexpected:
         outcome, error = None, type(unexpected).__name__
-    if not fresh and isinstance(outcome, Hashed) and isinstance(outcome.trouble, ShortOfMemory):
+    if (
+        not fresh
+        and isinstance(outcome, HashedInput)
+        and isinstance(outcome.trouble, ShortOfMemory)
+    ):
         return None
     spent = Times.now() - begin
     return Answer(order.number, outcome, spent.processor, spent.wall, error).packed()
@@ -208,8 +212,8 @@ def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     try:
         found = visit.do(target, None, HashMode.DIGESTS_ONLY)
     except MemoryError:
-        return Hashed(name_of(target.path), trouble=trouble)
-    return replace(found, trouble=trouble) if isinstance(found, Hashed) else found
+        return HashedInput(name_of(target.path), trouble=trouble)
+    return replace(found, trouble=trouble) if isinstance(found, HashedInput) else found
 
 
 def _orders(descriptor: int) -> Iterator[list[Order]]:

@@ -10,8 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from screener.errors import MediaError
 from screener.media.archives.archive import Budget
 from screener.scanning.inputs.listed_names import Awaited
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import Hasher, HashMode, OpenedArchive, Target
 
 T = TypeVar("T")
 
@@ -39,11 +39,11 @@ class Done(Generic[T]):
     """What became of an errand. Its worker took `seconds` of the processor for it in all, and last
     `wall` seconds of time.
 
-    `outcome` is Hashed, with the trouble, if the target did harm.
+    `outcome` is HashedInput, with the trouble, if the target did harm.
     """
 
     errand: Errand
-    outcome: T | Hashed
+    outcome: T | HashedInput
     seconds: float
     wall: float
 
@@ -56,7 +56,7 @@ class AnyDone(Protocol):
         """What the worker gave when it took it."""
 
     @property
-    def outcome(self) -> Hashed | Opened:
+    def outcome(self) -> HashedInput | OpenedArchive:
         """What was told of the target."""
 
     @property

@@ -25,7 +25,7 @@ from screener.scanning.workers.clocks import clock_of, processor_time
 from screener.scanning.workers.messages import Answer, Order, framed, room_of, take_whole, write_all
 from screener.scanning.workers.process import Job, Usage, serve
 from screener.scanning.workers.protocol import Done, Errand
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.result import Reason
 from screener.system import process
@@ -70,7 +70,7 @@ class Worker(Generic[T]):
         self._seconds, self._wall = job.policy.seconds, job.policy.wall_seconds
         self._cores = cores()
         self._clock: int | None = None  # of the processor time of the process
-        self._tells = (Hashed, *job.tells)
+        self._tells = (HashedInput, *job.tells)
         self._makes_digests = any(kind.digest for kind in job.kinds)
         self._pickled = pickle.dumps(job)
         self._number = 0
@@ -293,7 +293,7 @@ class Worker(Generic[T]):
             detail = f"the decoder failed ({told.error})"
             return self._harmed(errand, MediaError(str(Reason.CRASHED), detail), told.wall)
         outcome = told.outcome
-        if errand.harm is not None and isinstance(outcome, Hashed):
+        if errand.harm is not None and isinstance(outcome, HashedInput):
             outcome = replace(outcome, trouble=errand.harm)
         return [Done(errand, outcome, errand.spent, told.wall)]
 
@@ -333,7 +333,7 @@ class Worker(Generic[T]):
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm
-        hashed = Hashed(name_of(errand.target.path), trouble=trouble)
+        hashed = HashedInput(name_of(errand.target.path), trouble=trouble)
         return [Done(errand, hashed, errand.spent, wall)]
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""The perceptual hashes of one frame: of each of its regions, in all orientations."""
+"""The perceptual hashes of one frame: each of its regions in all orientations."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from screener.media.image import trim
 from screener.screening.input.located_hash import OrientedHashes
 
 _SMALL = 192
-"""PDQ takes single pixels, or the means of few, of a side of so many or fewer, and may not know a
-video again at half its size, nor a picture by its thumbnail: such frames are hashed at twice their
-size too.
+"""Pixels of a side, up to which a frame is hashed at twice its size too. PDQ samples so few pixels
+of it that it may not match a video at half its size, or a picture by its thumbnail.
 """
 
 _MOST = 1 << 20
-"""So many pixels, at most, are enlarged: a thread of them would take the memory of a picture."""
+"""Pixels, up to which a frame is enlarged: a long thin one would take much memory."""
 
 _FRAMED = 0.3
-"""So much of each side, at least, is what a frame is round, if the whole is to have its detail."""
+"""The share of each side that a part must have for the whole to count as its frame."""
 
 
 class Region(NamedTuple):
-    """A part of a frame that is hashed, by its name in a match; `framed` are the parts with nothing
-    but bars round them in this one: it is as detailed as they are, whatever its bars are. `judged`
-    is what its detail is told by: that of the small picture where it is enlarged, since between two
-    tones there are others then.
+    """A part of a frame that is hashed; `name` stands in a match.
+
+    `framed` are the parts that only bars surround in this one: it has at least their detail.
+    `judged` is the picture whose detail counts: for an enlarged one the small picture, since
+    enlarging adds tones.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Region(NamedTuple):
 
 
 def find(frame: Frame) -> list[Region]:
-    """The parts of a frame that are hashed."""
-    found = _parts(frame.pixels, frame.inner, "full", "trimmed")
+    """Return the parts of a frame that are hashed."""
+    regions = _parts(frame.pixels, frame.inner, "full", "trimmed")
     if frame.outer is not None:
-        found += _parts(frame.outer, (), "uncropped", "uncropped")
-    return found + [
+        regions += _parts(frame.outer, (), "uncropped", "uncropped")
+    return regions + [
         Region("enlarged", _enlarged(one.shown), one.shown, one.framed)
-        for one in found
+        for one in regions
         if min(one.shown.shape[:2]) <= _SMALL and math.prod(one.shown.shape[:2]) <= _MOST
     ]
 
@@ -57,7 +57,7 @@ def find(frame: Frame) -> list[Region]:
 def _parts(
     whole: NDArray[np.uint8], inner: tuple[NDArray[np.uint8], ...], name: str, trimmed: str
 ) -> list[Region]:
-    """A picture, and what is inside bars or borders of it."""
+    """Return a picture and the parts of it inside bars or borders."""
     shown = [whole]
     for view in (*trim.trimmed(whole), *inner):
         if not any(trim.is_same(view, other) for other in shown):
@@ -74,54 +74,56 @@ def _parts(
 
 
 def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether a part is a frame round a smaller one, and that is much of it."""
+    """Return whether a part is a frame round a smaller one that fills much of it."""
     (height, width), (rows, columns) = one.shape[:2], other.shape[:2]
     smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
     return smaller and rows >= _FRAMED * height and columns >= _FRAMED * width
 
 
 def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """At twice the size. Interpolated, since pixels that are merely doubled stand a quarter of a
-    pixel from where those of the larger picture stood, which is where PDQ takes its own.
+    """Return a picture at twice its size.
+
+    Interpolated, since merely doubled pixels would lie a quarter of a pixel from those that PDQ
+    samples of the larger picture.
     """
     return _doubled(_doubled(pixels).swapaxes(0, 1)).swapaxes(0, 1)
 
 
 def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Twice as many rows, each a mean of two weighed by their distance."""
     threefold = pixels * np.uint16(3)
-    made = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
-    made[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
-    made[1::2] = (threefold + np.concatenate((pixels[1:], pixels[-1:])) + 2) >> 2
-    return made
+    doubled = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
+    doubled[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
+    doubled[1::2] = (threefold + np.concatenate((pixels[1:], pixels[-1:])) + 2) >> 2
+    return doubled
 
 
 _CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
 
-_Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of Turned
+_Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of OrientedHashes
 
 
 def hashes_of_frame(
     frame: Frame, kinds: Sequence[HashKind], *, sketch: bool
 ) -> list[OrientedHashes]:
-    """The perceptual hashes of these kinds: of all regions, the whole frame first. With `sketch`,
-    those of a region that is within no other may have bits in doubt.
+    """Return the perceptual hashes of all regions of a frame, the whole frame first.
+
+    With `sketch`, the hashes of a region that no other surrounds may have bits in doubt.
     """
-    found = find(frame)
-    within = {id(view) for region in found for view in region.framed}
-    details: dict[int, int] = {}  # of those within a frame, which are hashed first, and surely
-    made: dict[int, list[OrientedHashes]] = {}
-    for number, region in sorted(enumerate(found), key=lambda one: one[1].shown.size):
+    regions = find(frame)
+    within = {id(view) for region in regions for view in region.framed}
+    details: dict[int, int] = {}  # of surrounded parts, which are hashed first, and exactly
+    hashes: dict[int, list[OrientedHashes]] = {}
+    for number, region in sorted(enumerate(regions), key=lambda one: one[1].shown.size):
         inner = max((details.get(id(view), 0) for view in region.framed), default=0)
-        surely = id(region.shown) in within
-        made[number] = list(_turned(frame, region, kinds, inner, sketch=sketch and not surely))
-        for one in made[number]:
+        exact = id(region.shown) in within
+        hashes[number] = list(_oriented(frame, region, kinds, inner, sketch=sketch and not exact))
+        for one in hashes[number]:
             if one.kind == pdq.PDQ.name:
                 details[id(region.shown)] = min(one.details[0], one.qualities[0])
-    return [one for number in range(len(found)) for one in made[number]]
+    return [one for number in range(len(regions)) for one in hashes[number]]
 
 
-def _turned(
+def _oriented(
     frame: Frame,
     region: Region,
     kinds: Sequence[HashKind],
@@ -129,20 +131,18 @@ def _turned(
     *,
     sketch: bool,
 ) -> Iterator[OrientedHashes]:
-    """The perceptual hashes that are wanted of one region of a frame, each in all orientations.
-    `inner` is the detail, by PDQ, of what it is a frame round.
-    """
+    """Yield the hashes of one region; `inner` is the detail, by PDQ, of the parts it surrounds."""
     shown = region.shown
-    if region.name == "enlarged":  # for PDQ; the others weigh every pixel of a small one too
+    if region.name == "enlarged":  # only PDQ needs it; other kinds use every pixel
         kinds = [kind for kind in kinds if kind is pdq.PDQ]
     classics = [kind for kind in kinds if kind.name in _CLASSIC]
-    made = classic.compute_orientations(shown, classics) if classics else {}
-    seen = detail.Detail(region.judged)
+    hashes = classic.compute_orientations(shown, classics) if classics else {}
+    scores = detail.Detail(region.judged)
     for kind in kinds:
         if kind is pdq.PDQ:
-            columns = _pdqs(shown, seen.score(kind), inner, sketch)
-        elif kind.name in made:
-            columns = _classics(made[kind.name], seen.score(kind))
+            columns = _pdqs(shown, scores.score(kind), inner, sketch)
+        elif kind.name in hashes:
+            columns = _classics(hashes[kind.name], scores.score(kind))
         else:
             continue
         yield OrientedHashes(
@@ -151,18 +151,18 @@ def _turned(
         )  # fmt: skip
 
 
-def _classics(made: Sequence[Hash], score: int) -> _Columns:
-    """Columns of hashes that are sure, of a picture of that score."""
-    values = b"".join(one.value for one in made)
-    count = len(made)
-    qualities = bytes(one.quality or 0 for one in made)
+def _classics(hashes: Sequence[Hash], score: int) -> _Columns:
+    values = b"".join(one.value for one in hashes)
+    count = len(hashes)
+    qualities = bytes(one.quality or 0 for one in hashes)
     details = bytes((score,)) * count
     return values, qualities, details, bytes(count), details
 
 
 def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Columns:
-    """Columns of PDQs, or sketches, of a picture of that score: each hash has its own `patterns`
-    besides, which its bits in doubt may change. None has less than `inner`.
+    """Return the columns of a picture's PDQs.
+
+    The detail of each is also bounded by the pattern of its bits, some of which may be in doubt.
     """
     each, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
     values = b"".join(each)
@@ -173,7 +173,5 @@ def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Co
 
 @lru_cache
 def _clamp(inner: int, score: int) -> bytes:
-    """For each score by a hash's own bits, what it comes to: no more than that of the picture, and
-    no less than that of what it is a frame round.
-    """
-    return bytes(max(inner, min(score, one)) for one in range(256))
+    """Return for each score of a hash's bits the detail: at most `score`, but at least `inner`."""
+    return bytes(max(inner, min(score, pattern)) for pattern in range(256))

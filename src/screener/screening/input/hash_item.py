@@ -1,4 +1,4 @@
-"""Hashed: one input as far as it could be read, decoded and hashed."""
+"""Reading, decoding and hashing one input."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from screener.media.source import Item, Name
 from screener.screening.input.frame_hashes import hashes_of_frame
 from screener.screening.input.located_hash import (
     Hashes,
-    Located,
+    LocatedHash,
     OrientedHashes,
     groups_of,
     packed,
     unpacked,
 )
 from screener.screening.input.wire import FAR, NONE, plain_trouble, trouble_of, typed
-from screener.screening.policy import Policy, check_policy
+from screener.screening.policy import Policy
 from screener.screening.result import MediaFacts
 
-# What a name, the facts of a file, and the rest of Hashed are made of, in their order.
+# What a name, the facts of a file, and the rest of HashedInput are made of, in their order.
 _NAME = ((str, NONE), (bytes, NONE), (int, NONE), (int, NONE), tuple, tuple)
 _MEDIA = ((str, NONE), int, int, int, (int, float, NONE), int)
 _REST = ((float, NONE), bool)
 
 _MOVED = 10
-"""Bits of PDQ: a frame in between that is no further than that from the last one is not hashed."""
+"""Bits of PDQ: a frame between samples that is no further from the last hashed one is skipped."""
 
 
 @dataclass(frozen=True)
-class Hashed:
-    """An input as far as it could be hashed: what there is to look up, and what went wrong.
+class HashedInput:
+    """An input as far as it could be hashed, with the trouble that ended it, if any.
 
-    `seconds` is the processor time that a scan's workers took for it. An `archive` that was opened
-    has digests alone: its members say what is in it.
+    `seconds` is the processor time that a scan's workers took. An `archive` that was opened has
+    only digests; its members are inputs of their own.
     """
 
     name: Name
-    hashes: Sequence[Located] = ()
+    hashes: Sequence[LocatedHash] = ()
     media: MediaFacts | None = None
     trouble: MediaError | None = None
     seconds: float | None = None
@@ -71,7 +71,7 @@ class Hashed:
 
     @property
     def video(self) -> bool:
-        """Whether it is a video's file."""
+        """Whether the input is a video file."""
         return self.media is not None and self.media.type in CONTAINERS
 
 
@@ -81,16 +81,16 @@ def arrived(
     media: tuple[Any, ...] | None,
     trouble: tuple[str, str] | None,
     *rest: Any,
-) -> Hashed:
-    """Hashed, as it was when it was sent here. Raises what its parts raise if they are none, and
-    TypeError or ValueError where they hold what they never do.
+) -> HashedInput:
+    """HashedInput, as it was when it was sent here. Raises what its parts raise if they are none,
+    and TypeError or ValueError where they hold what they never do.
     """
     facts = None if media is None else MediaFacts(*typed(_MEDIA, media))
     # Years from 2262 on have more nanoseconds than 64 bits.
     *_, archives, same = typed(_NAME, name, beyond=FAR)
     if archives or same:
         typed((int,) * (len(archives) + len(same)), archives + same)
-    return Hashed(
+    return HashedInput(
         Name(*name),
         unpacked(hashes),
         facts,
@@ -106,21 +106,20 @@ def hash_item(
     kinds: Iterable[HashKind],
     sketch: bool = False,
     digests: Sequence[Hash] = (),
-) -> Hashed:
-    """Read, decode and hash one input: the kinds asked for, as far as they can be made.
+) -> HashedInput:
+    """Read, decode and hash one input by the given kinds, as far as possible.
 
-    Perceptual hashes come in all eight orientations and with their quality, whatever it is;
-    nothing is decoded where none is asked for. With `sketch`, those of a picture may have bits in
-    doubt. `digests` are the ones wanted of its bytes, where they were made before.
-    Never raises MediaError: the trouble is part of what is returned. HashError for what is no kind,
-    or one kind alone, PolicyError for what is no policy.
+    Perceptual hashes come in all eight orientations, of any quality; without a perceptual kind
+    nothing is decoded. `sketch` allows bits in doubt in the hashes of a picture. `digests` are
+    those of its bytes, if they were computed before.
+    Never raises MediaError: the trouble is part of what is returned. Raises HashError if `kinds` is
+    a single kind or names none.
     """
-    check_policy(policy)
     wanted = checked_kinds(kinds)
     exact = [kind for kind in wanted if kind.digest]
     perceptual = [kind for kind in wanted if not kind.digest]
     name = source.name_of(item)
-    hashes: list[Located | OrientedHashes] = []
+    hashes: list[LocatedHash | OrientedHashes] = []
     picture: Picture | None = None
     samples, moved, repeats = 0, _Moved(), _Repeats()
     trouble: MediaError | None = None
@@ -129,41 +128,42 @@ def hash_item(
         with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
             if isinstance(read.content, bytes) and not read.content:
                 raise MediaError("empty", "no bytes at all")
-            hashes += map(Located, digests) if digests else _digests(read, exact)
+            hashes += map(LocatedHash, digests) if digests else _digests(read, exact)
             if perceptual:
                 picture = _open(read, policy)
-                # What moves is compared with listed videos too, and its frames with one another.
+                # Frames of a video are compared with listed videos and with one another.
                 video = picture.media.type in CONTAINERS
                 sketch = sketch and not video and picture.media.frames == 1
                 for frame in picture.frames():
-                    if not video or moved.adds(frame):  # which holds a video's frame
+                    if not video or moved.adds(frame):
                         if frame.part_kind == "frame":
                             samples += 1 + len(frame.again)
                         shown = hashes_of_frame(frame, perceptual, sketch=sketch)
                         hashes += repeats.left(frame, shown)
-                    del frame  # whose pixels would be held while the next are decoded
-    except MediaError as error:
-        trouble = error.alone()
-    except MemoryError:  # decoders tell it as trouble; this is what comes after them
-        trouble = ShortOfMemory("not enough memory to hash it")
-    except OSError as error:  # a video is read while it is decoded
-        trouble = MediaError("unreadable", error.strerror or "cannot be read")
-    # Asked for last, since some formats tell their size only while they are decoded.
-    made = Hashes(repeats.noted(hashes))
-    return Hashed(name, made, _facts(picture, samples), trouble)
+                    del frame  # free its pixels before the next are decoded
+    except (MediaError, MemoryError, OSError) as error:
+        trouble = _trouble(error)
+    # The facts come last, since some formats state their size only while they are decoded.
+    return HashedInput(name, Hashes(repeats.with_times(hashes)), _facts(picture, samples), trouble)
+
+
+def _trouble(error: MediaError | MemoryError | OSError) -> MediaError:
+    if isinstance(error, MediaError):
+        return error.alone()
+    if isinstance(error, MemoryError):  # after decoding; decoders raise MediaError
+        return ShortOfMemory("not enough memory to hash it")
+    return MediaError("unreadable", error.strerror or "cannot be read")
 
 
 class _Moved:
-    """Which frames of a video are hashed: all that are sampled, and of those in between the ones
-    that have moved since the last one that was hashed.
-    """
+    """The choice of a video's frames to hash: samples, and frames between them that differ."""
 
     def __init__(self) -> None:
-        self._last: Frame | None = None  # of those to be hashed
-        self._hash: Hash | None = None  # of it, once it is asked for
+        self._last: Frame | None = None  # chosen
+        self._hash: Hash | None = None  # of the last, if it was needed
 
     def adds(self, frame: Frame) -> bool:
-        """Whether the frame is to be hashed."""
+        """Return whether the frame is to be hashed; if so, remember it."""
         made: Hash | None = None
         if frame.between and self._last is not None:
             self._hash = self._hash or pdq.compute(self._last.pixels)
@@ -175,27 +175,25 @@ class _Moved:
 
 
 class _Repeats:
-    """Frames of which every hash, of every kind, region and orientation, is that of a frame before:
-    looking them up again could find nothing else.
-    """
+    """Frames all of whose hashes equal those of an earlier frame, so need no look-up."""
 
     def __init__(self) -> None:
-        self._first: dict[tuple[object, ...], int] = {}  # the part that had those hashes first
-        self._again: dict[int, list[float]] = {}  # times of those left out, by such a part
+        self._first: dict[tuple[object, ...], int] = {}  # the first part with these hashes
+        self._again: dict[int, list[float]] = {}  # times of its repeats
 
-    def left(self, frame: Frame, made: list[OrientedHashes]) -> list[OrientedHashes]:
-        """What is left to be looked up of a frame's hashes: all of them, or none."""
-        shown = tuple(one._replace(part=0, time=0.0, again=()) for one in made)
+    def left(self, frame: Frame, hashes: list[OrientedHashes]) -> list[OrientedHashes]:
+        """Return a frame's hashes, or none if the frame is a repeat."""
+        shown = tuple(one._replace(part=0, time=0.0, again=()) for one in hashes)
         first = self._first.setdefault(shown, frame.part)
         if first == frame.part:
-            return made
+            return hashes
         self._again.setdefault(first, []).extend((frame.time, *frame.again))
         return []
 
-    def noted(
-        self, hashes: Sequence[Located | OrientedHashes]
-    ) -> Sequence[Located | OrientedHashes]:
-        """The hashes with the times of the frames left out that they stand for."""
+    def with_times(
+        self, hashes: Sequence[LocatedHash | OrientedHashes]
+    ) -> Sequence[LocatedHash | OrientedHashes]:
+        """Return the hashes with the times of the repeats that they stand for."""
         if not self._again:
             return hashes
         return [
@@ -224,12 +222,9 @@ def _facts(picture: Picture | None, samples: int) -> MediaFacts | None:
     return MediaFacts(media.type, media.width, media.height, media.frames, media.duration, samples)
 
 
-def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[Located]:
-    """The digests of the file's bytes that are wanted; none for pixels, which have no file."""
+def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[LocatedHash]:
+    """Return the digests of the file's bytes; none for pixels, which have no file."""
     data = read.content if isinstance(read.content, bytes) else read.file
     if not kinds or data is None:
         return []
-    try:
-        return [Located(one) for one in digest.compute_kinds(data, kinds)]
-    except OSError as error:
-        raise MediaError("unreadable", error.strerror or "cannot be read") from None
+    return [LocatedHash(one) for one in digest.compute_kinds(data, kinds)]

@@ -1,4 +1,4 @@
-"""Hasher: what a worker process does with an input, and all that it knows: no list, no record."""
+"""Hasher: hashes inputs in a worker process, which knows no list and no record."""
 
 from __future__ import annotations
 
@@ -16,50 +16,52 @@ from screener.media.archives.archive import Archive, Budget, Listing, Member, op
 from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item, Name
-from screener.screening.input.hash_item import Hashed, arrived, hash_item
+from screener.screening.input.hash_item import HashedInput, arrived, hash_item
 from screener.screening.input.wire import plain_trouble, trouble_of, typed
 from screener.screening.policy import Policy
 
-# Bytes: of a larger file, the digests are a small part of what is to be done, or it is no picture;
-# and of all together, so that what is held stays small beside what one picture takes.
+# Bytes of files that are read ahead: of one file, since digests are a small part of the work for a
+# larger one; and of all together, so that they take little memory beside a decoded picture.
 _MOST, _MOST_TOGETHER = 4 << 20, 16 << 20
 
 
 class Ahead(NamedTuple):
-    """A file that holds all of its bytes, and the digests of them that are wanted."""
+    """A file that was read ahead, with the bytes in memory, and its digests."""
 
     file: OpenFile
     digests: tuple[Hash, ...]
 
 
 def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> dict[str, Ahead]:
-    """Those of some files that are worth it, by their paths: files of no more than `limit` bytes,
-    and no videos, which are not held. What is wrong with any other is found in its turn.
+    """Read files and compute their digests together, if that is faster; return them by path.
+
+    Left out are files larger than `limit`, videos, and files with trouble, which their own turn
+    reports.
     """
-    held: dict[str, OpenFile] = {}
+    files: dict[str, OpenFile] = {}
     left = _MOST_TOGETHER
     for path in paths:
-        if digest.MD5 in kinds and path not in held:
+        if digest.MD5 in kinds and path not in files:
             with suppress(MediaError, OSError, MemoryError):
                 file = OpenFile(path)
                 if 0 < file.size <= min(limit, left, _MOST) and file.mime not in CONTAINERS:
-                    held[path] = _holding(file)
+                    files[path] = _in_memory(file)
                     left -= file.size
                 else:
                     file.close()
     try:
-        digests = digest.compute_batch([file.read_all() for file in held.values()], kinds)
+        digests = digest.compute_batch([file.read_all() for file in files.values()], kinds)
     except MemoryError:
         digests = []
-    for file in list(held.values())[len(digests) :]:
+    for file in list(files.values())[len(digests) :]:
         file.close()
     return {
-        path: Ahead(file, made) for (path, file), made in zip(held.items(), digests, strict=False)
+        path: Ahead(file, values)
+        for (path, file), values in zip(files.items(), digests, strict=False)
     }
 
 
-def _holding(file: OpenFile) -> OpenFile:
-    """The file, which holds its bytes. Raises what reading it raises, and closes it then."""
+def _in_memory(file: OpenFile) -> OpenFile:
     try:
         file.load()
     except BaseException:
@@ -70,8 +72,10 @@ def _holding(file: OpenFile) -> OpenFile:
 
 @dataclass(frozen=True)
 class Target:
-    """An input of a scan: a path, or a member of the archive there. `inner` are the numbers of
-    members from the outermost archive inwards; `name` is the member's, and None for a path.
+    """An input of a scan: a file, or a member of an archive.
+
+    `inner` are the numbers of members from the outermost archive inwards; `name` is the member's,
+    None for a file.
     """
 
     path: str
@@ -79,33 +83,36 @@ class Target:
     name: Name | None = None
 
     def member(self, number: int, member: Member, outermost: Name, *, same: int) -> Target:
-        """A member of this archive: called `archive!member`, with the time of the archive; `same`
-        members of its name come before it.
+        """Return a member of this archive, named `archive!member`, with the archive's time.
+
+        `same` members of its name come before it.
         """
         own = self.name or outermost
         raw = own.as_bytes + b"!" + member.name
         text = raw.decode("utf-8", "replace")
-        kept = None if text.encode("utf-8") == raw else raw
+        odd = None if text.encode("utf-8") == raw else raw
         place = (*own.archives, len(own.as_bytes)), (*own.same, same)
-        name = Name(text, kept, member.size, outermost.mtime_ns, *place)
+        name = Name(text, odd, member.size, outermost.mtime_ns, *place)
         return Target(self.path, (*self.inner, number), name)
 
 
 class HashMode(Enum):
-    """How a target is hashed: as the job has it; without bits in doubt, since a record is near that
-    may or may not match; or without decoding it, which did harm before.
+    """How a target is hashed.
+
+    NORMAL: as configured, maybe with bits in doubt. EXACT: without, since bits in doubt decide its
+    Result. DIGESTS_ONLY: without decoding, which crashed or ended a worker before.
     """
 
-    NORMAL = "usual"
-    EXACT = "surely"
-    DIGESTS_ONLY = "digests"
+    NORMAL = "normal"
+    EXACT = "exact"
+    DIGESTS_ONLY = "digests_only"
 
 
 @dataclass(frozen=True)
-class Opened:
-    """An archive: the hashes of its own bytes, its members, and whether any can be read first."""
+class OpenedArchive:
+    """An archive: its own digests, its members, and whether they can be read in any order."""
 
-    hashed: Hashed
+    hashed: HashedInput
     listing: Listing
     direct: bool
 
@@ -117,13 +124,13 @@ class Opened:
         return self.hashed.plain(), members, trouble, listing.bytes, self.direct
 
 
-def opened(hashed: Any, members: Any, trouble: Any, *rest: Any) -> Opened:
-    """Opened, as it was when it was sent here. Raises as `arrived` does."""
+def opened(hashed: Any, members: Any, trouble: Any, *rest: Any) -> OpenedArchive:
+    """OpenedArchive, as it was when it was sent here. Raises as `arrived` does."""
     size, direct = typed((int, bool), rest)
     listed = tuple(_member(*one) for one in members)
     if min(size, *(one.size for one in listed), 0) < 0:
         raise ValueError("no number of bytes")
-    return Opened(arrived(*hashed), Listing(listed, size, trouble_of(trouble)), direct)
+    return OpenedArchive(arrived(*hashed), Listing(listed, size, trouble_of(trouble)), direct)
 
 
 def _member(name: Any, size: Any, trouble: Any) -> Member:
@@ -133,43 +140,41 @@ def _member(name: Any, size: Any, trouble: Any) -> Member:
 
 @dataclass(frozen=True)
 class Hasher:
-    """Reads, decodes and hashes inputs; it is sent to a worker process once.
+    """Reads, decodes and hashes inputs; each worker process receives it once.
 
-    Where it sketches, `Screener.settle` has to say whether that does.
+    If it `sketches`, its hashes may have bits in doubt: pass them to `Screener.decide_if_sure`.
     """
 
-    tells: ClassVar = (Opened,)
+    tells: ClassVar = (OpenedArchive,)
 
     policy: Policy
     kinds: tuple[HashKind, ...]
     sketches: bool = False
 
-    def hash(self, item: Item, digests: Sequence[Hash] = ()) -> Hashed:
-        """Hash one input: see `hash_item`."""
+    def hash(self, item: Item, digests: Sequence[Hash] = ()) -> HashedInput:
+        """Return one input's hashes: see `hash_item`."""
         return hash_item(
             item, policy=self.policy, kinds=self.kinds, sketch=self.sketches, digests=digests
         )
 
-    def surely(self) -> Hasher:
-        """This Hasher, without bits in doubt."""
+    def exact(self) -> Hasher:
+        """Return this Hasher without bits in doubt."""
         return replace(self, sketches=False) if self.sketches else self
 
-    def digest(self, item: Item) -> Hashed:
-        """The digests of an input only: nothing of it is decoded."""
+    def digest(self, item: Item) -> HashedInput:
+        """Return only the digests of an input, without decoding it."""
         kinds = [kind for kind in self.kinds if kind.digest]
         return hash_item(item, policy=self.policy, kinds=kinds)
 
-    def visit(self) -> Visit:
-        """This Hasher at work in one process."""
+    def visit(self) -> HashingSession:
+        """Return a session of this Hasher in the current process."""
         classic.load(kind for kind in self.kinds if kind in classic.CLASSIC)
-        return Visit(self)
+        return HashingSession(self)
 
 
 @dataclass
-class Visit:
-    """A Hasher at work in one process: it keeps the archives open in which its targets are, and the
-    files that it has read before their turn.
-    """
+class HashingSession:
+    """A Hasher in one process, with its open archives and the files that it has read ahead."""
 
     hasher: Hasher
     _ahead: dict[str, Ahead] = field(default_factory=dict)
@@ -177,7 +182,7 @@ class Visit:
     _read: tuple[Target, bytes, MediaError | None] | None = None
 
     def foresee(self, targets: Iterable[Target]) -> None:
-        """Read what comes next, as far as that makes it quicker; nothing is told of it yet."""
+        """Read the next files ahead, as far as that is faster."""
         for one in self._ahead.values():
             one.file.close()
         self._ahead.clear()
@@ -185,10 +190,12 @@ class Visit:
         paths = (target.path for target in targets if not target.inner)
         self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
-    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed | Opened:
-        """Hash a target, or open it where it is an archive and there is a budget for that."""
-        digests_only = way is HashMode.DIGESTS_ONLY
-        hasher = self.hasher.surely() if way is HashMode.EXACT else self.hasher
+    def do(
+        self, target: Target, budget: Budget | None, mode: HashMode
+    ) -> HashedInput | OpenedArchive:
+        """Hash a target, or open it if it is an archive and there is a budget for that."""
+        digests_only = mode is HashMode.DIGESTS_ONLY
+        hasher = self.hasher.exact() if mode is HashMode.EXACT else self.hasher
         if self._read is not None and self._read[0] != target:
             self._read = None
         if not target.inner and digests_only:
@@ -199,35 +206,38 @@ class Visit:
             holder = self._archive(target.path, target.inner[:-1])
             data, damage = self._member(target, holder)
         except MediaError as error:
-            return Hashed(Name(), trouble=error)
+            return HashedInput(Name(), trouble=error)
         if not holder.direct or len(target.inner) > 1:
-            # To look at it again, all that is before it would have to be unpacked again.
-            hasher = hasher.surely()
+            # A second look would unpack all that comes before it again.
+            hasher = hasher.exact()
         if digests_only:
             return hasher.digest(data)
         if damage is not None:
-            # As a file that is cut short: what there is may match.
+            # As for a file that is cut short, the rest may match.
             return replace(hasher.hash(data), trouble=damage)
         if budget is not None and type_of(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
         return hasher.hash(data)
 
     def _member(self, target: Target, holder: Archive) -> tuple[bytes, MediaError | None]:
-        """The bytes of a member, and what ended them early. Those read last are at hand for one
-        more look, as a member gets that needs too much memory when it is decoded.
+        """Return the bytes of a member, and the error that cut them short, if any.
+
+        The last member stays in memory, since a member whose decoding needs too much memory is read
+        twice.
         """
         if self._read is None:
             data, damage = holder.read(target.inner[-1], self.hasher.policy.limits.bytes)
             self._read = target, data, damage
         return self._read[1:]
 
-    def _file(self, target: Target, budget: Budget | None, hasher: Hasher) -> Hashed | Opened:
-        """Hash a path, or open it where it is an archive; it is opened once for both."""
+    def _file(
+        self, target: Target, budget: Budget | None, hasher: Hasher
+    ) -> HashedInput | OpenedArchive:
         ahead = self._ahead.pop(target.path, None)
         try:
             file = OpenFile(target.path) if ahead is None else ahead.file
         except MediaError:
-            return hasher.hash(target.path)  # which says what is wrong
+            return hasher.hash(target.path)  # reports the trouble
         with file:
             stream = None if budget is None else open_archive(file)
             if stream is None:
@@ -237,7 +247,9 @@ class Visit:
             stream.close()
             return hasher.hash(target.path)
 
-    def _opened(self, target: Target, stream: BinaryIO, budget: Budget | None) -> Opened | Hashed:
+    def _opened(
+        self, target: Target, stream: BinaryIO, budget: Budget | None
+    ) -> OpenedArchive | HashedInput:
         limits = self.hasher.policy.limits
         whole = cast("io.BytesIO", stream).getvalue() if target.inner else target.path
         hashed = self.hasher.digest(whole)
@@ -245,19 +257,20 @@ class Visit:
             return hashed
         if len(target.inner) >= limits.nesting:
             detail = f"an archive inside {limits.nesting} others"
-            return Opened(hashed, Listing((), 0, MediaError("too_large", detail)), True)
+            return OpenedArchive(hashed, Listing((), 0, MediaError("too_large", detail)), True)
         try:
             archive = Archive(stream)
         except MediaError as error:
-            return Opened(hashed, Listing((), 0, error), True)
+            return OpenedArchive(hashed, Listing((), 0, error), True)
         self._keep(target.path, target.inner, archive)
-        return Opened(hashed, archive.list(limits, budget), archive.direct and not target.inner)
+        return OpenedArchive(
+            hashed, archive.list(limits, budget), archive.direct and not target.inner
+        )
 
     def _archive(self, path: str, inner: tuple[int, ...]) -> Archive:
-        """The archive at a place, opened if it is not open yet."""
-        held = self._open.get((path, inner))
-        if held is not None:
-            return held
+        opened = self._open.get((path, inner))
+        if opened is not None:
+            return opened
         stream: BinaryIO | None
         if inner:
             holder = self._archive(path, inner[:-1])
@@ -272,8 +285,8 @@ class Visit:
         return archive
 
     def _keep(self, path: str, inner: tuple[int, ...], archive: Archive) -> None:
-        """Keep an archive open, and close all but those that it is inside of."""
-        for held in list(self._open):
-            if held[0] != path or held[1] != inner[: len(held[1])] or held[1] == inner:
-                self._open.pop(held).close()
+        """Keep an archive open, and close all others but those around it."""
+        for place in list(self._open):
+            if place[0] != path or place[1] != inner[: len(place[1])] or place[1] == inner:
+                self._open.pop(place).close()
         self._open[path, inner] = archive

@@ -1,8 +1,8 @@
-"""Located and Turned: a hash of an input and where in the input it was made; and the hashes of one
-picture turned in all ways, as columns.
+"""Hashes of an input with where in it they were made: LocatedHash, and OrientedHashes for the eight
+orientations of one picture as columns.
 
-A scan is sent at least eight hashes of each picture, and nearly none of them is near a listed one:
-most are sent and looked up as columns, and made into objects when somebody asks for one.
+A scan receives at least eight hashes of each picture, and nearly none of them is near a listed one:
+most are sent and looked up as columns, and become objects only when one is asked for.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _COLUMNS = (str, bytes, bytes, bytes, bytes, bytes)
 _PLACE = (str, int, (int, float), str, tuple, int)
 
 
-class Located(NamedTuple):
+class LocatedHash(NamedTuple):
     """A hash of an input, and where in the input it was made.
 
-    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a
-    hash made elsewhere: a hash is compared where that and its own quality reach the floor.
+    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a hash
+    made elsewhere. A hash is compared if that and its own quality reach the floor.
     """
 
     hash: Hash
@@ -43,45 +43,44 @@ class Located(NamedTuple):
     part_kind: str = "frame"
     detail: int | None = None
     again: tuple[float, ...] = ()
-    """The times of further frames that show the same."""
+    """Times of further frames with the same hashes."""
     track: int = 0
-    """Of a video, the track of pictures; of a clip hidden in a picture's file, from 1."""
+    """The track of a video, or the number, from 1, of a clip hidden in a picture's file."""
     doubt: int = 0
-    """How many bits of the hash may be others: it is a sketch, to be looked up with those."""
+    """The number of bits in doubt, which widen the search; above 0 the hash is a sketch."""
     least: int | None = None
-    """Of a sketch, the least that `detail` may be, which is then the most that it may be."""
+    """The least possible score of a sketch; `detail` is then the largest possible."""
 
     @property
     def moments(self) -> list[tuple[int, float]]:
-        """Its track, with each time at which what it is of is shown."""
+        """The track and each time at which the frame is shown."""
         return [(self.track, time) for time in (self.time, *self.again)]
 
     @property
     def hidden_clip(self) -> int:
-        """The number of the clip, hidden in a picture's file, that it is a frame of; 0 for none."""
+        """The number of the hidden clip that it is a frame of; 0 for none."""
         return self.track if self.part_kind == "appended" else 0
 
     @property
     def score(self) -> int | None:
-        """Its quality or its detail, whichever is less, as far as they are known."""
+        """The lesser of quality and detail, as far as they are known."""
         scores = (one for one in (self.hash.quality, self.detail) if one is not None)
         return min(scores, default=None)
 
     def usable(self, floor: int) -> bool:
-        """Whether it reaches a floor by its quality and its detail, as far as they are known."""
+        """Return whether quality and detail, as far as they are known, reach a floor."""
         score = self.score
         return score is None or score >= floor
 
 
-_OF_A_FILE = tuple(Located._field_defaults.values())
+_OF_A_FILE = tuple(LocatedHash._field_defaults.values())
 
 
 class OrientedHashes(NamedTuple):
-    """The hashes, of a perceptual kind, of one region of a frame in all its orientations.
+    """The hashes of one region of a frame, by one perceptual kind, in all orientations.
 
-    `values` are all of them, joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts`
-    and `leasts` have a byte for each, as Located says; where nothing is in doubt, the least is the
-    detail.
+    `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
+    have a byte for each, as in LocatedHash; if nothing is in doubt, the least is the detail.
     """
 
     kind: str
@@ -97,21 +96,21 @@ class OrientedHashes(NamedTuple):
     again: tuple[float, ...] = ()
     track: int = 0
 
-    def each(self) -> Iterator[Located]:
-        """The hashes one by one."""
+    def each(self) -> Iterator[LocatedHash]:
+        """Yield the hashes one by one."""
         kind = kind_named(self.kind)
         for number, orientation in enumerate(ORIENTATIONS):
             value = self.values[number * kind.size : (number + 1) * kind.size]
             made = Hash(kind, value, self.qualities[number], pixels.VERSION)
             doubt = self.doubts[number]
             least = self.leasts[number] if doubt else None
-            yield Located(
+            yield LocatedHash(
                 made, orientation, self.region, self.part, self.time, self.part_kind,
                 self.details[number], self.again, self.track, doubt, least,
             )  # fmt: skip
 
     def usable(self, floor: int) -> bytes | None:
-        """Whether each reaches a floor by its quality and its detail, 1 or 0; None if all do."""
+        """Return 1 for each hash that reaches a floor, 0 for others; None if all do."""
         if min(self.qualities) >= floor and min(self.details) >= floor:
             return None
         pairs = zip(self.qualities, self.details, strict=True)
@@ -119,28 +118,28 @@ class OrientedHashes(NamedTuple):
 
     @property
     def moments(self) -> list[tuple[int, float]]:
-        """Their track, with each time at which what they are of is shown."""
+        """The track and each time at which the frame is shown."""
         return [(self.track, time) for time in (self.time, *self.again)]
 
     @property
     def score(self) -> int:
-        """The least quality or detail of any, whatever their bits in doubt are."""
+        """The least quality or detail of any hash, whatever its bits in doubt are."""
         return min(self.qualities + self.leasts)
 
     def may_be_usable(self, floor: int) -> bool:
-        """Whether it is the bits in doubt that say if all of them reach a floor."""
+        """Return whether bits in doubt decide if all of them reach a floor."""
         return self.score < floor <= min(self.qualities + self.details)
 
 
-class Hashes(Sequence[Located]):
-    """The hashes of an input: a sequence of Located, in `groups` as far as they are columns."""
+class Hashes(Sequence[LocatedHash]):
+    """The hashes of an input: a sequence of LocatedHash, stored as `groups`."""
 
-    def __init__(self, groups: Sequence[Located | OrientedHashes] = ()) -> None:
+    def __init__(self, groups: Sequence[LocatedHash | OrientedHashes] = ()) -> None:
         self.groups = tuple(groups)
 
     @cached_property
-    def _each(self) -> tuple[Located, ...]:
-        found: list[Located] = []
+    def _each(self) -> tuple[LocatedHash, ...]:
+        found: list[LocatedHash] = []
         for group in self.groups:
             if isinstance(group, OrientedHashes):
                 found.extend(group.each())
@@ -149,9 +148,9 @@ class Hashes(Sequence[Located]):
         return tuple(found)
 
     @overload
-    def __getitem__(self, index: int) -> Located: ...
+    def __getitem__(self, index: int) -> LocatedHash: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Located]: ...
+    def __getitem__(self, index: slice) -> Sequence[LocatedHash]: ...
     def __getitem__(self, index: Any) -> Any:
         return self._each[index]
 
@@ -160,7 +159,7 @@ class Hashes(Sequence[Located]):
             len(ORIENTATIONS) if isinstance(one, OrientedHashes) else 1 for one in self.groups
         )
 
-    def __iter__(self) -> Iterator[Located]:
+    def __iter__(self) -> Iterator[LocatedHash]:
         return iter(self._each)
 
     def __eq__(self, other: object) -> bool:
@@ -176,7 +175,7 @@ class Hashes(Sequence[Located]):
         return unpacked, (packed(self.groups),)
 
 
-def packed(groups: Sequence[Located | OrientedHashes]) -> tuple[tuple[Any, ...], ...]:
+def packed(groups: Sequence[LocatedHash | OrientedHashes]) -> tuple[tuple[Any, ...], ...]:
     """As plain values, which a process is sent in a fifth of the time of their classes."""
     return tuple(
         [tuple(group) if isinstance(group, OrientedHashes) else _plain(group) for group in groups]
@@ -192,7 +191,7 @@ def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
     )
 
 
-def _plain(one: Located) -> tuple[Any, ...]:
+def _plain(one: LocatedHash) -> tuple[Any, ...]:
     """Its hash's values, then those that say where it was made: of a whole file, which has a digest
     or two, none.
     """
@@ -201,13 +200,13 @@ def _plain(one: Located) -> tuple[Any, ...]:
     return (facts,) if one[1:] == _OF_A_FILE else (facts, *one[1:])
 
 
-def _alone(plain: tuple[Any, ...]) -> Located:
+def _alone(plain: tuple[Any, ...]) -> LocatedHash:
     facts, *rest = plain
     kind, *others = typed(_HASH, facts)
     hash = Hash(kind_named(kind), *others)
     if not rest:
-        return Located(hash)
-    one = Located(hash, *rest)
+        return LocatedHash(hash)
+    one = LocatedHash(hash, *rest)
     typed(_SCORES, (one.detail, one.doubt, one.least))
     if one.orientation not in ORIENTATIONS or not 0 <= one.doubt <= MOST_DOUBT:
         raise ValueError("no hash of a picture")
@@ -215,7 +214,7 @@ def _alone(plain: tuple[Any, ...]) -> Located:
     return one
 
 
-def _check_place(one: Located | OrientedHashes) -> None:
+def _check_place(one: LocatedHash | OrientedHashes) -> None:
     """TypeError or ValueError where it is not told where it was made: times are sorted, and all of
     it is written down.
     """
@@ -241,6 +240,6 @@ def _checked(group: OrientedHashes) -> OrientedHashes:
     return group
 
 
-def groups_of(hashes: Sequence[Located]) -> Sequence[Located | OrientedHashes]:
-    """The hashes of an input as far as they are columns, and the others."""
+def groups_of(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
+    """Return the hashes of an input, those of one region as one OrientedHashes if possible."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes

@@ -1,4 +1,4 @@
-"""The vPDQ of a video: the hashes of its frames as one value, which others read too."""
+"""The vPDQ of a video: the hashes of its frames as one value that other tools read."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item
 from screener.media.video.sampling.rules import Sampling
 
-_MAY_LACK_ONE = 5  # frames of a listed video, of which 80 % are to be found
+_MAY_LACK_ONE = 5  # usable frames: a copy with four of them has the 80 % that a match takes
 
 
 def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError | None]:
-    """The vPDQ of a video as far as it decodes, and what went wrong; None of what there is not.
+    """Return the vPDQ of a video as far as it decodes, and the trouble; None for either.
 
-    Frames are chosen by vPDQ's rule: each so many as make `every` seconds at the file's average
-    rate, all of them where that is 0. If longer than that passes between two of them, what is on
-    screen in between is added, which vPDQ leaves out. They are upright, and of any quality; times
-    are rounded to milliseconds, as the text layouts have them, so that these give the value back. A
-    still has no vPDQ: `no_video`. Raises ValueError for an `every` that is no such number.
+    Frames are chosen by vPDQ's rule: one every `every` seconds by the file's average rate, or all
+    if that is 0. If two of them are further apart than that, the frame on screen in between is
+    added, which vPDQ leaves out. Frames are upright and of any quality; times are rounded to
+    milliseconds, as in the text layouts. A still has no vPDQ (`no_video`). Raises ValueError for an
+    `every` below 0.
     """
     if not 0 <= real(every) < math.inf:
-        raise ValueError(f"every is a number of seconds, or 0, not {every!r}")
+        raise ValueError(f"every must be a number of seconds from 0, not {every!r}")
     frames: list[VideoFrame] = []
     trouble: MediaError | None = None
     try:
@@ -48,13 +48,14 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
 
 
 def matches(made: Hash) -> bool:
-    """Whether anything can match a listed video with this vPDQ."""
+    """Return whether anything can match a listed video with this vPDQ."""
     return _usable(made) > 1
 
 
 def too_short(made: Hash) -> str | None:
-    """Why a listed video with this vPDQ would match few copies or none, in a sentence; None where
-    it has so many usable frames that a copy may lack one.
+    """Return a sentence if a listed video with this vPDQ would match few copies or none.
+
+    Returns None if it has so many usable frames that a copy may lack one.
     """
     usable = _usable(made)
     if not matches(made):
@@ -62,13 +63,12 @@ def too_short(made: Hash) -> str | None:
     if usable < _MAY_LACK_ONE:
         return (
             f"a listed video with {usable} frames that show enough detail matches no copy that"
-            " lacks one of them, as where a moment was cut off"
+            " lacks one of them, for instance because a moment was cut off"
         )
     return None
 
 
 def _usable(made: Hash) -> int:
-    """How many of its frames show enough detail to be compared."""
     return len(np.unique(Frames.of_value(made.value).usable().times))
 
 
@@ -84,8 +84,8 @@ def _frames(item: Item, every: float) -> Iterator[Frame]:
         picture = opening.open(read.content, limits=limits, sampling=sampling)
         if picture.media.type not in CONTAINERS and picture.media.frames < 2:
             raise MediaError("no_video", "a picture that does not move")
-        # vPDQ knows of no further tracks, and of nothing that is hidden. What went wrong with the
-        # first track is told behind the last.
+        # vPDQ has no further tracks and no hidden clips. Trouble with the first track is raised
+        # after the last, so read to the end.
         for frame in picture.frames():
             if frame.track == 0 and frame.part_kind == "frame":
                 yield frame

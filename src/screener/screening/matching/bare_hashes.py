@@ -1,13 +1,14 @@
-"""Bare hashes: the look-up of items that are nothing but hashes, made elsewhere.
+"""Look-up of items that are only hashes, made elsewhere.
 
-Most reach nothing, so little may be made of each: this finds out at the pace of the index. What
-needs more than that is left to `Screener.decide`, of whose answers none is different.
+Most have no hit, so these are answered at the speed of the index. Anything else is left to
+`Screener.decide`; the answers are the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from enum import Enum, auto
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +16,31 @@ from numpy.typing import NDArray
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import fewest_bits
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
-from screener.screening.matching.criteria import Reach
-from screener.screening.matching.hits import Found
+from screener.screening.matching.criteria import Criteria
+from screener.screening.matching.hits import InputHits
 from screener.screening.matching.lookup import hits_of, search
 from screener.screening.policy import Policy
 
 
-class _Kind(NamedTuple):
-    """How hashes of a kind are compared.
+class Quick(Enum):
+    """An answer without hits: surely `no_match`, or undecided, to be decided by `Screener`."""
 
-    `floor` is the least quality. A hash with `least` to `most` bits set clears the lists that have
-    a bit in `clears`. `searched` are the lists that hold the kind.
+    NO_MATCH = auto()
+    UNDECIDED = auto()
+
+
+# Names of the module, since an enum's attribute takes longer to look up.
+NO_MATCH: Final = Quick.NO_MATCH
+UNDECIDED: Final = Quick.UNDECIDED
+
+
+class _Kind(NamedTuple):
+    """The rules for hashes of one kind.
+
+    `floor`: the least quality. A hash with `least` to `most` bits set clears the lists whose bits
+    are set in `clears`. `searched`: the lists that hold the kind.
     """
 
     kind: HashKind
@@ -38,34 +51,30 @@ class _Kind(NamedTuple):
     searched: tuple[HashList, ...]
 
 
-class _Asked:
+class _Queries:
     """The hashes of one kind of all items, and the number of the item of each."""
 
     def __init__(self) -> None:
         self.hashes: list[Hash] = []
-        self.owners: list[int] = []
+        self.items: list[int] = []
 
     @property
     def codes(self) -> NDArray[np.uint8]:
-        """The values; a lone one is searched sooner by itself than as a batch."""
+        # A single code is searched faster by itself than as a batch.
         codes = np.frombuffer(b"".join([one.value for one in self.hashes]), np.uint8)
         return codes if len(self.hashes) == 1 else codes.reshape(len(self.hashes), -1)
 
-    def of(self, query: int) -> tuple[int, Located]:
-        return self.owners[query], Located(self.hashes[query])
+    def owner(self, query: int) -> tuple[int, LocatedHash]:
+        return self.items[query], LocatedHash(self.hashes[query])
 
 
 class BareHashes:
-    """The look-up of bare hashes in some lists, under a policy.
-
-    `floors` are those of `Coverage.floors`: for each list by which an item can be cleared, the
-    kinds by which it can be.
-    """
+    """The look-up of bare hashes in some lists, under a policy; `floors` as `Coverage.floors`."""
 
     def __init__(
         self, lists: Sequence[HashList], policy: Policy, floors: Sequence[Mapping[str, int]]
     ) -> None:
-        self._reach = Reach(policy)
+        self._criteria = Criteria(policy)
         self._all = (1 << len(floors)) - 1
         self._kinds = {
             kind.name: _Kind(
@@ -73,61 +82,69 @@ class BareHashes:
                 policy.floor.get(kind.name, 0),
                 fewest_bits(kind),
                 kind.bits - fewest_bits(kind),
-                sum(1 << place for place, one in enumerate(floors) if kind.name in one),
+                sum(1 << place for place, kinds in enumerate(floors) if kind.name in kinds),
                 tuple(one for one in lists if kind.name in one.kinds),
             )
             for kind in KINDS.values()
             if kind.digest or (kind.perceptual and not policy.digests_only)
         }
-        self._videos = [one for one in lists if video_search.KIND in one.kinds]
+        self._video_lists = [one for one in lists if video_search.KIND in one.kinds]
 
-    def look_up(self, items: Sequence[Sequence[Hash]]) -> list[Found | bool]:
-        """Return what is found for each item, or True if it is surely `no_match`.
+    def look_up(self, items: Sequence[Sequence[Hash]]) -> list[InputHits | Quick]:
+        """Return for each item its hits, or a quick answer.
 
-        False if it is to be decided in the usual way: a hash is of another kind or of too little
-        quality, or a frame of a listed video is near.
+        UNDECIDED: a hash is of another kind or of too little quality, or is near a frame of a
+        listed video.
         """
-        told: list[Found | bool] = []
-        asked: dict[str, _Asked] = {}
+        answers: list[InputHits | Quick] = []
+        queries: dict[str, _Queries] = {}
         for number, hashes in enumerate(items):
-            usual, cleared = False, 0
+            undecided, cleared = False, 0
             for one in hashes:
                 name, quality = one.kind.name, one.quality
-                how = self._kinds.get(name)
-                if how is None or (quality is not None and quality < how.floor):
-                    usual = True
+                rules = self._kinds.get(name)
+                if rules is None or (quality is not None and quality < rules.floor):
+                    undecided = True
                     break
-                if name not in asked:
-                    asked[name] = _Asked()
-                asked[name].hashes.append(one)
-                asked[name].owners.append(number)
-                if how.least <= int.from_bytes(one.value).bit_count() <= how.most:
-                    cleared |= how.clears
-            sure = cleared == self._all
-            told.append(not usual and (sure or Found(list(map(Located, hashes)))))
-        for name, those in asked.items():
-            self._search(self._kinds[name], those, items, told)
-        return told
+                if name not in queries:
+                    queries[name] = _Queries()
+                queries[name].hashes.append(one)
+                queries[name].items.append(number)
+                if rules.least <= int.from_bytes(one.value).bit_count() <= rules.most:
+                    cleared |= rules.clears
+            if undecided:
+                answers.append(UNDECIDED)
+            elif cleared == self._all:
+                answers.append(NO_MATCH)
+            else:
+                answers.append(_no_hits(hashes))
+        for name, of_kind in queries.items():
+            self._search(self._kinds[name], of_kind, items, answers)
+        return answers
 
     def _search(
         self,
-        how: _Kind,
-        asked: _Asked,
+        rules: _Kind,
+        queries: _Queries,
         items: Sequence[Sequence[Hash]],
-        told: list[Found | bool],
+        answers: list[InputHits | Quick],
     ) -> None:
-        codes = asked.codes
-        for one in how.searched:
-            answer = search(one, how.kind, codes, self._reach.widest(one, how.kind))
-            for number, hits in hits_of(one, how.kind, self._reach, answer, asked.of):
-                found = told[number]
-                if found is True:
-                    found = told[number] = Found(list(map(Located, items[number])))
-                if found is not False:
-                    found.add(hits, hits.located)
-        for one in self._videos if how.kind.name == "pdq" else ():
+        codes = queries.codes
+        for one in rules.searched:
+            nearest = search(one, rules.kind, codes, self._criteria.widest(one, rules.kind))
+            for number, hits in hits_of(one, rules.kind, self._criteria, nearest, queries.owner):
+                answer = answers[number]
+                if answer is NO_MATCH:
+                    answer = answers[number] = _no_hits(items[number])
+                if answer is not UNDECIDED:
+                    answer.add(hits, hits.located)
+        for one in self._video_lists if rules.kind.name == "pdq" else ():
             frames = KINDS[video_search.KIND]
-            offsets, rows, _ = search(one, frames, codes, self._reach.widest(one, frames))
+            offsets, rows, _ = search(one, frames, codes, self._criteria.widest(one, frames))
             if len(rows):
                 for query in np.flatnonzero(np.diff(offsets)).tolist():
-                    told[asked.owners[query]] = False
+                    answers[queries.items[query]] = UNDECIDED
+
+
+def _no_hits(hashes: Sequence[Hash]) -> InputHits:
+    return InputHits(list(map(LocatedHash, hashes)))

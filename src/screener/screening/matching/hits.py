@@ -1,4 +1,4 @@
-"""Found: what the searches reached for one input, the nearest of each record, and when."""
+"""The hits of one input: the nearest for each record, and when the record was seen."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 from screener.hashing.hash import KINDS
-from screener.screening.input.located_hash import Located
+from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import Appearance, Match
 
 _Key = tuple[str, str, str, str]
 _Moment = tuple[int, float]  # a track, and a time in it
 _Record = tuple[str, str, str]
-_Place = tuple[str, int]  # of a still a "part" by its number, of what moves a "clip"
+_Place = tuple[str, int]  # ("part", number) in a still, ("clip", number) in a video
 
-# Of what is equal else those kinds come first that say most, since some tell the first match only:
-# the digests, then the longest, of which PDQ is the first.
+# Of equally near hits the strongest kind comes first, since readers may show the first match only:
+# digests, then the longest hashes, of which PDQ is the first.
 _RANKS = {
     kind.name: rank
     for rank, kind in enumerate(
@@ -27,93 +27,92 @@ _RANKS = {
 }
 
 
-class Told(NamedTuple):
-    """What a Result tells of the hits: those that make a match and those beside, nearest first; and
-    when each record was seen, in the order of its first time, empty for a still.
+class HitSummary(NamedTuple):
+    """The hits of an input as its Result states them, nearest first.
+
+    `timeline` states when each record was seen, in the order of the first time; empty for a still.
     """
 
     matches: tuple[Match, ...] = ()
-    beside: tuple[Match, ...] = ()
+    other_hits: tuple[Match, ...] = ()
     timeline: tuple[Appearance, ...] = ()
 
 
-class Found:
-    """Collects the hits of one input; made of its hashes, filled by the searches. A `video` has
-    times even if one frame of it was looked at.
+class InputHits:
+    """The hits of one input's hashes, collected from all searches.
 
-    Of a hash that very many records hold the matches are made when they are told, and not before:
-    many inputs are looked up together. `unsure` where a record is so near that the bits in doubt
-    of a hash decide.
+    A `video` has times even if only one frame was hashed. `unsure`: a record is so near that the
+    bits in doubt of a hash decide. Matches are made only by `summary`: a hash may have a hundred
+    thousand records, and many inputs are looked up together.
     """
 
-    def __init__(self, hashes: Sequence[Located], *, video: bool = False) -> None:
+    def __init__(self, hashes: Sequence[LocatedHash], *, video: bool = False) -> None:
         self.hashes = hashes
         self._video = video
         self.unsure = False
-        self._hits: list[tuple[Iterable[Match], Located | None]] = []
+        self._hits: list[tuple[Iterable[Match], LocatedHash | None]] = []
 
     @cached_property
     def _moments(self) -> dict[int, list[_Moment]]:
-        """When something is shown, by the clip: the input itself, 0, and those hidden in it."""
+        """The moments of each clip, sorted: clip 0 is the input itself, the others hide in it."""
         shown: dict[int, set[_Moment]] = defaultdict(set)
-        for one in self.hashes:
-            if _has_time(one):
-                shown[one.hidden_clip].update(one.moments)
+        for located in self.hashes:
+            if _has_time(located):
+                shown[located.hidden_clip].update(located.moments)
         return {clip: sorted(moments) for clip, moments in shown.items()}
 
     @cached_property
     def _numbers(self) -> dict[int, dict[_Moment, int]]:
-        """The places of the moments in that, by the clip."""
         return {
             clip: {moment: number for number, moment in enumerate(moments)}
             for clip, moments in self._moments.items()
         }
 
-    def _moving(self, located: Located) -> bool:
-        """Whether it is of something that has times: a video, an animation or a hidden clip."""
+    def _is_moving(self, located: LocatedHash) -> bool:
         if not _has_time(located):
             return False
         if self._video or located.hidden_clip > 0:
             return True
-        alone = len(self.hashes) == 1 and not located.again  # is shown once: sooner known so
+        alone = len(self.hashes) == 1 and not located.again  # quicker than `_moments`
         return not alone and len(self._moments.get(0, ())) > 1
 
-    def add(self, hits: Iterable[Match], located: Located) -> None:
-        """Keep the records that a hash of the input reached."""
+    def add(self, hits: Iterable[Match], located: LocatedHash) -> None:
+        """Add the matches of one hash of the input."""
         self._hits.append((hits, located))
 
     def add_video(self, match: Match) -> None:
-        """Keep a listed video, which says itself when it was seen; there is one for a record."""
+        """Add a listed video, whose match states its times; there is one for each record."""
         self._hits.append(([match], None))
 
-    def told(self) -> Told:
-        """The nearest hit per record and kind, of a still also per part; the upright one among
-        equals. Each time that something was seen is told.
+    def summary(self) -> HitSummary:
+        """Return the nearest hit for each record and kind, in a still also for each part.
+
+        Of equally near hits the first counts, which is the upright one.
         """
         if not self._hits:
-            return Told()
+            return HitSummary()
         nearest: dict[tuple[_Key, _Place], Match] = {}
-        # The moments by their numbers, a bit each: very many records may be seen in many frames.
+        # A bit for each moment, since very many records may be seen in many frames.
         seen: dict[tuple[_Key, int], int] = defaultdict(int)
         for hits, located in self._hits:
             clip = 0 if located is None else located.hidden_clip
-            moving = located is not None and self._moving(located)
+            moving = located is not None and self._is_moving(located)
             moments = self._bits(located) if located is not None and moving else 0
             for match in hits:
                 key = (match.list, match.source, match.entry, match.kind)
                 part = 0 if located is None else match.part
                 place = (key, ("clip", clip) if moving else ("part", part))
-                known = nearest.get(place)
-                if known is None or match.distance < known.distance:
+                best = nearest.get(place)
+                if best is None or match.distance < best.distance:
                     nearest[place] = match
                 if moving:
                     seen[key, clip] |= moments
         _corroborate(nearest, seen)
         matches: list[Match] = []
-        beside: list[Match] = []
+        other_hits: list[Match] = []
         for match in sorted(nearest.values(), key=_nearness):
-            (matches if match.makes_match else beside).append(match)
-        return Told(tuple(matches), tuple(beside), self._timeline(nearest, seen))
+            (matches if match.makes_match else other_hits).append(match)
+        return HitSummary(tuple(matches), tuple(other_hits), self._timeline(nearest, seen))
 
     def _timeline(
         self,
@@ -122,8 +121,8 @@ class Found:
     ) -> tuple[Appearance, ...]:
         if not seen:
             return ()
-        spans = cache(self._spans)  # records that are seen together have the same ones
-        told = [
+        spans = cache(self._spans)  # records seen together have the same spans
+        timeline = [
             Appearance(
                 list=match.list,
                 source=match.source,
@@ -135,24 +134,26 @@ class Found:
                 spans=spans(seen[key, clip], clip),
                 part_kind=match.part_kind,
             )
-            for (key, (what, clip)), match in nearest.items()
-            if what == "clip"
+            for (key, (place_kind, clip)), match in nearest.items()
+            if place_kind == "clip"
         ]
-        # By the kind as well: which was looked up first hangs on what else was, in one batch.
-        order = sorted(
-            told, key=lambda one: (one.spans, one.list, one.source, one.entry, _RANKS[one.kind])
-        )
-        return tuple(sorted(order, key=lambda one: one.part_kind != "frame"))
+        # The kind too, since the order of look-ups depends on the other items of a batch.
+        timeline.sort(
+            key=lambda seen: (
+                seen.part_kind != "frame", seen.spans, seen.list, seen.source, seen.entry,
+                _RANKS[seen.kind],
+            )
+        )  # fmt: skip
+        return tuple(timeline)
 
-    def _bits(self, located: Located) -> int:
-        """When a hash is shown: a bit for each moment of its clip, by its number."""
+    def _bits(self, located: LocatedHash) -> int:
         numbers = self._numbers[located.hidden_clip]
         return sum(1 << number for number in {numbers[moment] for moment in located.moments})
 
     def _spans(self, seen: int, clip: int) -> tuple[tuple[float, float], ...]:
-        """Runs of frames looked at one after the other, in all of which it was seen."""
+        """Return the first and last time of each run of sampled frames in which it was seen."""
         runs: list[list[_Moment]] = []
-        before: int | None = None  # the track of the frame before, if it was seen in that
+        before: int | None = None  # the track of the previous frame, if it was seen there
         for bit, moment in zip(reversed(f"{seen:b}"), self._moments[clip], strict=False):
             if bit == "0":
                 before = None
@@ -167,16 +168,17 @@ class Found:
 def _corroborate(
     nearest: dict[tuple[_Key, _Place], Match], seen: Mapping[tuple[_Key, int], int]
 ) -> None:
-    """Replace each uncorroborated hit by a corroborated one if another kind, not a weak one,
-    identifies the same record: in the same picture, in a frame in common, or as a whole file.
+    """Mark hits of weak kinds as corroborated if a kind that is not weak hit the same record.
+
+    The other hit has to be in the same picture, in a frame in common, or of the whole file.
     """
     unsure = [place for place, match in nearest.items() if match.uncorroborated]
     if not unsure:
         return
 
     def moments(key: _Key, place: _Place) -> int:
-        what, clip = place
-        return seen.get((key, clip), 0) if what == "clip" else 1
+        place_kind, clip = place
+        return seen.get((key, clip), 0) if place_kind == "clip" else 1
 
     files: set[_Record] = set()
     pictures: dict[tuple[_Record, _Place], int] = defaultdict(int)
@@ -190,10 +192,7 @@ def _corroborate(
             nearest[key, place] = replace(nearest[key, place], uncorroborated=False)
 
 
-def _has_time(located: Located) -> bool:
-    """Whether it is a hash of a frame that is shown, or of a hidden clip; not of the file or of a
-    hidden picture.
-    """
+def _has_time(located: LocatedHash) -> bool:
     of_frame = located.part_kind == "frame" or located.hidden_clip > 0
     return located.hash.kind.perceptual and of_frame
 

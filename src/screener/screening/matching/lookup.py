@@ -1,4 +1,4 @@
-"""The look-up of many inputs' hashes in a list, one batch for each kind."""
+"""Look-up of many inputs' hashes in a list, one batch for each kind."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from screener.hashing.hash import HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import Record
-from screener.screening.input.hash_item import Hashed
-from screener.screening.input.located_hash import Located, OrientedHashes, groups_of
-from screener.screening.matching.criteria import Reach
-from screener.screening.matching.hits import Found
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.matching.criteria import Criteria
+from screener.screening.matching.hits import InputHits
 from screener.screening.policy import Policy
 from screener.screening.result import Match
 
@@ -26,8 +26,9 @@ Numbers = NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Codes that are searched at once, (n, size), each with so many bits in doubt; `numbers` are
-    those of the queries.
+    """Codes (n, size) that are searched at once, each with `doubt` bits in doubt.
+
+    `numbers` are those of the queries.
     """
 
     doubt: int
@@ -36,22 +37,22 @@ class Batch(NamedTuple):
 
 
 class Queries:
-    """Filled item by item; then `batches`, and what each query of them is of."""
+    """The hashes of one kind: added item by item, then searched as `batches`."""
 
     def __init__(self, kind: HashKind) -> None:
         self.kind = kind
         self._values: list[bytes] = []
         self._doubts: list[bytes] = []
         self._starts: list[int] = []  # the number of the first query of each group
-        self._groups: list[tuple[int, Located | OrientedHashes, tuple[int, ...] | None]] = []
+        self._groups: list[tuple[int, LocatedHash | OrientedHashes, tuple[int, ...] | None]] = []
         self._count = 0
 
-    def add(self, item: int, group: Located | OrientedHashes, chosen: bytes | None = None) -> None:
-        """Hashes of the item of a number: all of them, or those of Turned for which there is a 1
-        in `chosen`.
-        """
+    def add(
+        self, item: int, group: LocatedHash | OrientedHashes, chosen: bytes | None = None
+    ) -> None:
+        """Add the hashes of an item, or of OrientedHashes those with a 1 in `chosen`."""
         which: tuple[int, ...] | None = None
-        if isinstance(group, Located):
+        if isinstance(group, LocatedHash):
             values, doubts = group.hash.value, bytes((group.doubt,))
         elif chosen is None:
             values, doubts = group.values, group.doubts
@@ -68,7 +69,7 @@ class Queries:
 
     @cached_property
     def batches(self) -> list[Batch]:
-        """All of them, by how many bits are in doubt, since with those they are searched wider."""
+        """One batch for each number of bits in doubt, which widen the search."""
         return list(self._batches())
 
     def _batches(self) -> Iterator[Batch]:
@@ -82,11 +83,11 @@ class Queries:
             numbers = np.flatnonzero(column == doubt)
             yield Batch(doubt, codes[numbers], numbers)
 
-    def of(self, number: int) -> tuple[int, Located]:
-        """The item, and the hash, of a query."""
+    def owner(self, number: int) -> tuple[int, LocatedHash]:
+        """Return the item and the hash of a query."""
         place = bisect_right(self._starts, number) - 1
         item, group, which = self._groups[place]
-        if isinstance(group, Located):
+        if isinstance(group, LocatedHash):
             return item, group
         place = number - self._starts[place]
         return item, tuple(group.each())[place if which is None else which[place]]
@@ -95,10 +96,10 @@ class Queries:
 Answer = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
 
 
-def queries_of(items: Sequence[Hashed], policy: Policy) -> list[Queries]:
-    """The hashes of all items that are compared, by kind."""
-    found: dict[str, Queries] = {}
-    reach = Reach(policy)
+def queries_of(items: Sequence[HashedInput], policy: Policy) -> list[Queries]:
+    """Return the hashes of all items that are compared, by kind."""
+    by_kind: dict[str, Queries] = {}
+    criteria = Criteria(policy)
     for number, item in enumerate(items):
         for group in groups_of(item.hashes):
             chosen = None
@@ -107,97 +108,97 @@ def queries_of(items: Sequence[Hashed], policy: Policy) -> list[Queries]:
                 chosen = group.usable(policy.floor.get(group.kind, 0))
                 usable = not policy.digests_only and (chosen is None or any(chosen))
             else:
-                kind, usable = group.hash.kind, reach.usable(group)
+                kind, usable = group.hash.kind, criteria.usable(group)
             if usable and (kind.digest or kind.perceptual):
-                queries = found.get(kind.name) or found.setdefault(kind.name, Queries(kind))
+                queries = by_kind.get(kind.name) or by_kind.setdefault(kind.name, Queries(kind))
                 queries.add(number, group, chosen)
-    return list(found.values())
+    return list(by_kind.values())
 
 
-def look_up(one: HashList, queries: Queries, found: list[Found], policy: Policy) -> None:
-    """Search one list for one kind's hashes of all items, in a batch for each number of bits in
-    doubt; add to `found`.
-    """
-    kind, reach = queries.kind, Reach(policy)
+def look_up(hash_list: HashList, queries: Queries, hits: list[InputHits], policy: Policy) -> None:
+    """Search one list for one kind's hashes of all items; add what they hit to `hits`."""
+    kind, criteria = queries.kind, Criteria(policy)
     for doubt, codes, numbers in queries.batches:
-        answer = search(one, kind, codes, min(reach.widest(one, kind) + doubt, kind.bits))
-        owners = partial(_owner, queries, numbers)
-        for number, hits in hits_of(one, kind, reach, answer, owners):
+        radius = min(criteria.widest(hash_list, kind) + doubt, kind.bits)
+        answer = search(hash_list, kind, codes, radius)
+        owner = partial(_owner, queries, numbers)
+        for number, found in hits_of(hash_list, kind, criteria, answer, owner):
             if not doubt:
-                found[number].add(hits, hits.located)
-            elif hits.any_within(doubt):
-                found[number].unsure = True
+                hits[number].add(found, found.located)
+            elif found.any_within(doubt):
+                hits[number].unsure = True
 
 
-def _owner(queries: Queries, numbers: NDArray[np.int64], query: int) -> tuple[int, Located]:
-    return queries.of(int(numbers[query]))
+def _owner(queries: Queries, numbers: Numbers, query: int) -> tuple[int, LocatedHash]:
+    return queries.owner(int(numbers[query]))
 
 
-def search(one: HashList, kind: HashKind, codes: NDArray[np.uint8], radius: int) -> Answer:
+def search(
+    hash_list: HashList, kind: HashKind, codes: NDArray[np.uint8], radius: int, threads: int = 1
+) -> Answer:
     """Search a list for codes of a kind; return offsets, rows and distances, 0 for digests."""
     if not kind.digest:
-        return one.search(kind.name, codes, radius=radius)
-    offsets, rows = one.lookup(kind.name, codes)
+        return hash_list.search(kind.name, codes, radius=radius, threads=threads)
+    offsets, rows = hash_list.lookup(kind.name, codes)
     return offsets, rows, np.zeros(len(rows), np.uint16)
 
 
 def hits_of(
-    one: HashList,
+    hash_list: HashList,
     kind: HashKind,
-    reach: Reach,
+    criteria: Criteria,
     answer: Answer,
-    owner: Callable[[int], tuple[int, Located]],
-) -> Iterator[tuple[int, Hits]]:
-    """Yield what each query reached that reached anything, with the number of its item.
+    owner: Callable[[int], tuple[int, LocatedHash]],
+) -> Iterator[tuple[int, HashHits]]:
+    """Yield the hits of each query that has any, with the number of its item.
 
-    `owner` returns that number and the hash of a query. Each value is asked for its holders once.
+    `owner` returns that number and the hash of a query.
     """
     offsets, rows, distances = answer
     if not len(rows):
         return
     distinct = rows if len(rows) == 1 else np.unique(rows)
-    holders = dict(zip(distinct.tolist(), one.holders(kind.name, distinct), strict=True))
+    holders = dict(zip(distinct.tolist(), hash_list.holders(kind.name, distinct), strict=True))
+    name = hash_list.name
     for query, (start, end) in enumerate(pairwise(offsets.tolist())):
         if start < end:
             number, located = owner(query)
             span = range(start, end)
-            yield number, Hits(one.name, kind, reach, located, holders, rows, distances, span)
+            yield number, HashHits(name, kind, criteria, located, holders, rows, distances, span)
 
 
 @dataclass(slots=True, eq=False)
-class Hits:
-    """What one hash of an input reached in a list. Its matches are made whenever they are gone
-    through: a hash that a hundred thousand records hold has as many.
+class HashHits:
+    """The hits of one hash of an input in a list; iterating makes a Match for each record.
 
-    `rows` (of which `holders` has the records) and `distances` are those of all hits of a batch,
-    and `span` says which are of this hash.
+    Matches are not stored, since a hash may have a hundred thousand records. `rows`, `distances`
+    and `holders` (the records of each row) are those of a batch; `span` selects this hash's hits.
     """
 
     list: str
     kind: HashKind
-    reach: Reach
-    located: Located
+    criteria: Criteria
+    located: LocatedHash
     holders: Mapping[int, tuple[Record, ...]]
     rows: NDArray[np.int64]
     distances: NDArray[np.uint16]
     span: range
 
     def any_within(self, doubt: int) -> bool:
-        """Whether a record is no more than so many bits beyond its radius."""
+        """Return whether a record is at most `doubt` bits beyond its radius."""
         return any(
-            int(self.distances[hit]) <= self.reach.radius(record.state, self.kind) + doubt
+            int(self.distances[hit]) <= self.criteria.radius(record.state, self.kind) + doubt
             for hit in self.span
             for record in self.holders[int(self.rows[hit])]
         )
 
     def __iter__(self) -> Iterator[Match]:
-        """A Match for each record within its radius whose hash counts."""
         for hit in self.span:
             distance = int(self.distances[hit])
             for record in self.holders[int(self.rows[hit])]:
-                allowed = self.reach.radius(record.state, self.kind)
-                if distance <= allowed and self.reach.counts(record, self.kind):
-                    yield self._match(record, distance, allowed)
+                radius = self.criteria.radius(record.state, self.kind)
+                if distance <= radius and self.criteria.counts(record, self.kind):
+                    yield self._match(record, distance, radius)
 
     def _match(self, record: Record, distance: int, radius: int) -> Match:
         located = self.located
@@ -215,8 +216,8 @@ class Hits:
             part_kind=located.part_kind,
             time=located.time,
             category=record.categories,
-            said=None if record.said is None else str(record.said),
+            source_state=None if record.said is None else str(record.said),
             opinions=record.opinions,
-            # Found clears it, once the hits of all kinds are known.
-            uncorroborated=self.reach.weak(self.kind),
+            # InputHits corrects it once the hits of all kinds are known.
+            uncorroborated=self.criteria.weak(self.kind),
         )
