@@ -49,7 +49,7 @@ class Engine(Screener):
     @property
     def hasher(self):
         """One that has accidents."""
-        return Accident(self.policy, self._wanted)
+        return Accident(self.policy, self._kinds)
 
     def decide_if_sure(self, items):
         """Look up, unless the list breaks."""

@@ -60,4 +60,4 @@ class Engine(Screener):
     @property
     def hasher(self):
         """One that was taken over."""
-        return TakenOver(self.policy, self._wanted)
+        return TakenOver(self.policy, self._kinds)

@@ -125,7 +125,7 @@ class CalamityEngine(Screener):
     @property
     def hasher(self):
         """One that has them."""
-        return Calamity(self.policy, self._wanted)
+        return Calamity(self.policy, self._kinds)
 
 
 class Telling(Hasher):
@@ -150,7 +150,7 @@ class Told(Screener):
     @property
     def hasher(self):
         """One that tells."""
-        return Telling(self.policy, self._wanted)
+        return Telling(self.policy, self._kinds)
 
 
 class Unready(Hasher):
@@ -167,4 +167,4 @@ class UnreadyEngine(Screener):
     @property
     def hasher(self):
         """One that is never ready."""
-        return Unready(self.policy, self._wanted)
+        return Unready(self.policy, self._kinds)

@@ -118,7 +118,7 @@ class Looking(Hasher):
 class Engine(Screener):
     @property
     def hasher(self):
-        return Looking(self.policy, self._wanted)
+        return Looking(self.policy, self._kinds)
 
 if __name__ == "__main__":
     engine = Engine(HashList.open(sys.argv[1]))

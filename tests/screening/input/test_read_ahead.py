@@ -162,7 +162,7 @@ def test_lack_of_memory_ends_reading_ahead_only(scene, tmp_path, monkeypatch):
         raise MemoryError
 
     for name in (
-        "screener.media.files.open_file.OpenFile.hold",
+        "screener.media.files.open_file.OpenFile.load",
         "screener.hashing.digest.compute_batch",
     ):
         with monkeypatch.context() as patched:
@@ -295,7 +295,7 @@ def test_a_failed_read_ahead_leaks_no_descriptor(tmp_path, monkeypatch):
         raise OSError("the disk is gone")
 
     before = descriptors()
-    monkeypatch.setattr("screener.media.files.open_file.OpenFile.hold", fails)
+    monkeypatch.setattr("screener.media.files.open_file.OpenFile.load", fails)
     assert read_ahead([str(tmp_path / "a")], [KINDS["md5"]], 1 << 30) == {}
     monkeypatch.setattr(
         "screener.screening.input.hasher.OpenFile",

@@ -169,7 +169,9 @@ def test_a_vpdq_has_no_hidden_frames(scene):
 @pytest.mark.parametrize("every", ["nan", "inf"])
 def test_a_negative_or_infinite_step_is_refused(tmp_path, every):
     """By the command and by the library."""
-    assert "--every" in str(written(tmp_path / "a.mp4", "--kinds", "vpdq", "--every", every)[1])
+    assert "expected a number from 0" in str(
+        written(tmp_path / "a.mp4", "--kinds", "vpdq", "--every", every)[1]
+    )
     for wrong in (float(every), every, True, None, -1):
         with pytest.raises(ValueError, match="every must be a number of seconds"):
             vpdq.compute(b"", every=wrong)

@@ -9,7 +9,7 @@ from clips import clip, scenes, value_of
 from screener import Hash, HashList, Policy, Screener
 from screener.hashing.hash import KINDS
 from screener.hashing.vpdq_value import vpdq_frames
-from screener.media.source import called
+from screener.media.source import name_of_label
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 
@@ -122,7 +122,7 @@ def test_bare_hashes_have_the_results_of_screening(listed, name, which):
         engine.decide(
             [
                 HashedInput(
-                    called(name), tuple(p for one in each for p in video_search.located(one))
+                    name_of_label(name), tuple(p for one in each for p in video_search.located(one))
                 )
                 for name, each in zip(names, items, strict=True)
             ]

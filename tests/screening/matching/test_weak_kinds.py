@@ -1,4 +1,4 @@
-"""Weak kinds (aHash, wHash, dHash, wHash256) make no match alone."""
+"""Weak kinds: aHash, wHash, dHash and wHash256 make no match alone, whoever looks them up."""
 
 import hashlib
 import io
@@ -28,7 +28,7 @@ SCHEMA = json.loads((REPOSITORY / "docs/result.schema.json").read_text("utf-8"))
 
 
 def texts(picture, *kinds):
-    """Return the values of a picture as columns of a list."""
+    """The values of a picture, as a list's columns."""
     made = hash_item(picture, policy=Policy(), kinds=[KINDS[kind] for kind in kinds])
     return {
         one.hash.kind.name: one.hash.text
@@ -37,44 +37,46 @@ def texts(picture, *kinds):
     }
 
 
-def kinds_of_hits(result):
-    """Return the kinds of an input's matches and of its uncorroborated hits."""
+def told(result):
+    """The kinds by which an input matched, and those of the uncorroborated hits beside them."""
     Draft202012Validator(SCHEMA).validate(json.loads(result.to_json()))
     assert all(hit.uncorroborated for hit in result.other_hits)
     return {hit.kind for hit in result.matches}, {hit.kind for hit in result.other_hits}
 
 
-def test_four_kinds_are_weak():
-    """All others make a match alone at their default radius."""
+def test_the_kinds_that_cannot_bear_a_list_of_a_million_are_weak():
+    """All others that are compared make a match alone, at their default radius."""
     assert [name for name, kind in KINDS.items() if kind.weak] == WEAK
 
 
 @pytest.mark.parametrize("kind", WEAK)
 def test_a_hit_of_a_weak_kind_makes_no_match(make_list, scene, kind):
-    """It is another hit, with the reason; another entry's PDQ decides the verdict."""
+    """It stands beside the verdict, with the reason; another entry's PDQ decides that."""
     rows = [{"id": "weak", **texts(scene(1), kind)}, {"id": "other", **texts(scene(2), "pdq")}]
     engine = Screener(make_list(rows))
 
     result = engine.screen(png(scene(1)))
 
-    assert (result.verdict, kinds_of_hits(result)) == (Verdict.NO_MATCH, (set(), {kind}))
-    assert result.to_dict()["other_hits"][0]["uncorroborated"] is True
+    assert (result.verdict, told(result)) == (Verdict.NO_MATCH, (set(), {kind}))
+    assert result.to_dict()["beside"][0]["uncorroborated"] is True
     (match,) = engine.screen(png(scene(2))).matches
     assert (match.entry, match.uncorroborated) == ("other", False)
     assert "uncorroborated" not in match.to_dict()
 
 
 def test_weak_kinds_do_not_corroborate_each_other(make_list, scene):
-    """Their errors go together: docs/radius.md."""
+    """Photos that are near by one of them are near by the others too: docs/radius.md."""
     rows = [{"id": "weak", **texts(scene(1), *WEAK)}, {"id": "other", **texts(scene(2), "pdq")}]
 
     result = Screener(make_list(rows)).screen(png(scene(1)))
 
-    assert (result.verdict, kinds_of_hits(result)) == (Verdict.NO_MATCH, (set(), set(WEAK)))
+    assert (result.verdict, told(result)) == (Verdict.NO_MATCH, (set(), set(WEAK)))
 
 
 def test_a_list_of_weak_kinds_alone_clears_nothing(make_list, scene):
-    """It can make no match; the detail says so. Next to a list of PDQs it still clears nothing."""
+    """It can make no match, so that an input without a hit is not compared; the detail says why.
+    Beside a list of PDQs it keeps others from being cleared, as one of PhotoDNA does.
+    """
     weak = make_list([{"id": "one", **texts(scene(1), *WEAK)}], name="weak")
     sound = make_list([{"id": "one", **texts(scene(1), "pdq")}], name="sound")
 
@@ -87,8 +89,8 @@ def test_a_list_of_weak_kinds_alone_clears_nothing(make_list, scene):
     assert both.screen(png(scene(1))).verdict == Verdict.MATCH
 
 
-def test_entries_of_weak_kinds_do_not_hinder_clearing_by_pdq(make_list, scene):
-    """`info` counts the entries that cannot match."""
+def test_an_entry_of_weak_kinds_in_a_list_of_pdqs_is_like_one_of_photodna(make_list, scene):
+    """What was compared by PDQ is cleared, and `info` counts the entries that nothing matches."""
     rows = [
         {"id": "weak", **texts(scene(1), "ahash", "whash")},
         {"id": "more", **texts(scene(5), "dhash")},
@@ -99,43 +101,43 @@ def test_entries_of_weak_kinds_do_not_hinder_clearing_by_pdq(make_list, scene):
 
     assert Screener(known).screen(png(scene(4))).verdict == Verdict.NO_MATCH
     assert (known.info().by_weak, known.info().by_none) == (2, 0)
-    rows = [line.split() for line in screener("info", known.path).stdout.splitlines()]
-    assert ["reached", "by", "weak", "kinds", "alone,", "no", "match", "2"] in rows
+    told = [line.split() for line in screener("info", known.path).stdout.splitlines()]
+    assert ["can", "be", "hit", "by", "weak", "kinds", "only,", "no", "match", "2"] in told
 
 
 @pytest.mark.parametrize("strong", ["pdq", "phash", "md5"])
 def test_another_kind_of_the_same_entry_corroborates(make_list, scene, strong):
-    """A digest corroborates every picture of the file."""
+    """By a digest every picture of the file; then the weak hit is part of the match."""
     data = png(scene(1))
     value = {"md5": hashlib.md5(data).hexdigest()} if strong == "md5" else texts(scene(1), strong)
     rows = [{"id": "one", **value, **texts(scene(1), "whash", "dhash")}]
     result = Screener(make_list(rows)).screen(data)
 
-    assert kinds_of_hits(result) == ({strong, "whash", "dhash"}, set())
+    assert told(result) == ({strong, "whash", "dhash"}, set())
 
 
 def test_another_entry_or_source_does_not_corroborate(make_list, scene, tmp_path):
-    """Each record counts by itself."""
+    """Each opinion stands for itself."""
     rows = [{"id": "weak", **texts(scene(1), "whash")}, {"id": "sound", **texts(scene(1), "pdq")}]
     known = make_list(rows)
     (tmp_path / "b.csv").write_text(f"id,pdq\nweak,{texts(scene(1), 'pdq')['pdq']}\n")
     known.import_file(tmp_path / "b.csv", source="b")
     result = Screener(known.refresh()).screen(png(scene(1)))
 
-    assert kinds_of_hits(result) == ({"pdq"}, {"whash"})
+    assert told(result) == ({"pdq"}, {"whash"})
     assert {(hit.source, hit.entry) for hit in result.matches} == {("test", "sound"), ("b", "weak")}
 
 
 @pytest.mark.parametrize("form", ["TIFF", "GIF"])
 def test_another_picture_of_the_file_does_not_corroborate(make_list, scene, form):
-    """The PDQ of one page does not support the aHash of another."""
+    """The PDQ of one page or frame says nothing of the aHash of another."""
     pages = [scene(seed).convert("L") for seed in (1, 2)]
     data = io.BytesIO()
     pages[0].save(data, form, save_all=True, append_images=pages[1:], duration=1000)
     row = texts(pages[0], "pdq", "whash") | texts(pages[1], "ahash")
     result = Screener(make_list([{"id": "one", **row}])).screen(data.getvalue())
 
-    assert kinds_of_hits(result) == ({"pdq", "whash"}, {"ahash"})
+    assert told(result) == ({"pdq", "whash"}, {"ahash"})
 
 
 @pytest.mark.parametrize(
@@ -143,8 +145,8 @@ def test_another_picture_of_the_file_does_not_corroborate(make_list, scene, form
     [([0], [0], True), ([1, 2], [2, 3], True), ([0, 1], [2, 3], False), ([3], [], False)],
 )
 @pytest.mark.parametrize("order", [1, -1])
-def test_frames_of_a_video_corroborate_at_the_same_time_only(weak, strong, corroborated, order):
-    """In any order of look-up, and however often either was hit."""
+def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, order):
+    """Whichever kind was looked up first, and however often either was seen."""
     frames = [
         LocatedHash(Hash(KINDS[kind], bytes(KINDS[kind].size)), part=second, time=float(second))
         for second in range(4)
@@ -166,7 +168,7 @@ def test_frames_of_a_video_corroborate_at_the_same_time_only(weak, strong, corro
 
 @pytest.mark.parametrize(("rule", "corroborated"), [(Rule.WHOLE, True), (Rule.ALIKE, False)])
 def test_a_listed_video_corroborates_only_if_it_matches(rule, corroborated):
-    """Merely `alike` pictures are no evidence."""
+    """Pictures of it that are merely alike are no evidence for a weak kind."""
     frame = LocatedHash(Hash(KINDS["ahash"], bytes(8)))
     hit = Match("known", "demo", "one", "confirmed", "ahash", 0, 0, "upright", "full", 0, "frame",
                 0.0, (), uncorroborated=True)  # fmt: skip
@@ -179,18 +181,18 @@ def test_a_listed_video_corroborates_only_if_it_matches(rule, corroborated):
 
 
 def test_the_policy_names_weak_kinds_that_match_alone(make_list, scene):
-    """They match, clear and corroborate; naming a radius is not enough."""
+    """They then match, clear, and corroborate others; to name a radius for one does not suffice."""
     known = make_list([{"id": "one", **texts(scene(1), "ahash", "whash")}])
     alone = Screener(known, policy=Policy(alone=["whash"]))
     tuned = Screener(known, policy=Policy(radius={"whash": 1}))
 
-    assert kinds_of_hits(alone.screen(png(scene(1)))) == ({"ahash", "whash"}, set())
+    assert told(alone.screen(png(scene(1)))) == ({"ahash", "whash"}, set())
     assert alone.screen(png(scene(2))).verdict == Verdict.NO_MATCH
     assert tuned.screen(png(scene(1))).reason == Reason.NOT_COMPARABLE
 
 
-def test_a_seed_hit_by_a_weak_kind_is_uncorroborated(make_list, scene):
-    """State and kind each keep it from making a match."""
+def test_a_seed_by_a_weak_kind_says_so_too(make_list, scene):
+    """Its state and its kind each keep it from making a match."""
     rows = [{"id": "one", **texts(scene(1), "pdq"), "status": "known_good"}]
     rows += [{"id": "two", **texts(scene(1), "ahash"), "status": "seed"}]
     hits = Screener(make_list(rows)).screen(png(scene(1))).other_hits
@@ -199,7 +201,9 @@ def test_a_seed_hit_by_a_weak_kind_is_uncorroborated(make_list, scene):
 
 
 def test_every_way_to_look_up_agrees(make_list, scene, tmp_path):
-    """Python, `scan`, `rescan` and the command; one cache serves any `alone`."""
+    """`screen`, `match`, `match_many`, `scan`, `rescan` and the exit code of the command; a cache
+    serves whatever the policy says of weak kinds.
+    """
     file = tmp_path / "one.png"
     scene(1).save(file)
     rows = [{"id": "weak", **texts(scene(1), *WEAK)}, {"id": "other", **texts(scene(2), "pdq")}]
@@ -215,8 +219,8 @@ def test_every_way_to_look_up_agrees(make_list, scene, tmp_path):
         (accepted,) = rescan(accepting, cache)
     results = [engine.screen(file), engine.match(hashes), *engine.match_many([hashes])]
     for result in (*results, scanned, again):
-        assert (result.verdict, kinds_of_hits(result)) == (Verdict.NO_MATCH, (set(), set(WEAK)))
-    assert kinds_of_hits(accepted) == kinds_of_hits(accepting.screen(file)) == (set(WEAK), set())
+        assert (result.verdict, told(result)) == (Verdict.NO_MATCH, (set(), set(WEAK)))
+    assert told(accepted) == told(accepting.screen(file)) == (set(WEAK), set())
     (tmp_path / "policy.toml").write_text(f"alone = {WEAK}\n")
     call = ["scan", file, "--list", known.path, "-o", "-"]
     assert screener(*call).returncode == 0
@@ -224,7 +228,9 @@ def test_every_way_to_look_up_agrees(make_list, scene, tmp_path):
 
 
 def test_calibration_counts_what_a_weak_kind_would_match(make_list, scene, tmp_path):
-    """As if it matched alone; the figure for the current policy leaves it out."""
+    """As if it matched alone, so that an operator sees what accepting it costs; the figure for the
+    policy as it is leaves it out.
+    """
     (tmp_path / "album").mkdir()
     for seed in (1, 2):
         scene(seed).save(tmp_path / "album" / f"{seed}.png")
@@ -240,12 +246,12 @@ def test_calibration_counts_what_a_weak_kind_would_match(make_list, scene, tmp_p
         assert ([one.hits for one in curve.false_matches], curve.weak) == ([1], weak)
         assert (made.pictures, made.together.hits) == (2, 0 if weak else 1)
         assert ("make no match unless another kind" in page(made)) is weak
-    output = screener("calibrate", known.path, "--benign", tmp_path / "album").stdout
-    assert "no match alone, and counted here as if it were: whash" in output
+    said = screener("calibrate", known.path, "--benign", tmp_path / "album").stdout
+    assert "never a match alone, but counted here as one: whash" in said
 
 
-def test_a_hotline_does_not_join_reports_by_weak_hits(make_list, scene, tmp_path):
-    """Nor does it show the picture as known."""
+def test_a_hotline_takes_no_weak_hit_for_a_known_picture(make_list, scene, tmp_path):
+    """A report is not joined to a case, nor shown as known, by a kind that is often wrong."""
     scene(1).save(tmp_path / "one.png")
     whole = item_of(tmp_path / "one.png")
     seen = tuple(one for one in whole.hashes if one.hash.kind.weak)
@@ -255,5 +261,5 @@ def test_a_hotline_does_not_join_reports_by_weak_hits(make_list, scene, tmp_path
 
     (first,), (second,) = (take(desk, report_of(item)) for item in (whole, weak))
 
-    assert {one.kind for one in first.known} == {"ahash", "pdq"}
-    assert (second.became, second.known) == ("new", ())
+    assert {one.kind for one in first.list_matches} == {"ahash", "pdq"}
+    assert (second.status, second.list_matches) == ("new", ())
