@@ -129,8 +129,8 @@ def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
     assert "a: expired" in late
     for arguments, words in (
         (("--tlp", "GREEN"), "--source"),
-        (("--source", "a", "--tlp", "PINK"), "tlp is one of"),
-        (("--source", "a", "--expires", "soon"), "expires is a day"),
+        (("--source", "a", "--tlp", "PINK"), "tlp must be one of"),
+        (("--source", "a", "--expires", "soon"), "expires must be a day"),
         (("--source", "zz", "--tlp", "GREEN"), "nothing of the source 'zz'"),
     ):
         assert words in refused("terms", known, *arguments)
@@ -229,8 +229,8 @@ def test_terms_at_import_that_cannot_be_read_refuse_it_before_anything_is_made(t
     bad.write_text('colour = "red"\n')
     call = ("import", file, "--into", tmp_path / "new.list")
 
-    assert "tlp is one of" in refused(*call, "--tlp", "PINK")
-    assert "expires is a day" in refused(*call, "--expires", "tomorrow")
+    assert "tlp must be one of" in refused(*call, "--tlp", "PINK")
+    assert "expires must be a day" in refused(*call, "--expires", "tomorrow")
     assert "bad.toml: unknown key 'colour'" in refused(*call, "--terms", bad)
     assert "--redistribution" in refused(*call, "--redistribution", "perhaps")
     assert not (tmp_path / "new.list").exists()

@@ -466,7 +466,7 @@ def test_an_old_generation_can_be_opened_while_it_is_kept(known, put):
     kept = HashList.open(known.path, generation=5)
 
     assert hits(kept, "md5", value(4)) == [("demo", "x", "confirmed")]
-    with pytest.raises(ListError, match="no longer kept"):
+    with pytest.raises(ListError, match="no longer exists"):
         HashList.open(known.path, generation=1)
     with pytest.raises(ListError, match="no generation 99"):
         HashList.open(known.path, generation=99)

@@ -128,7 +128,7 @@ def print_entry(console: Console, shown: Shown) -> None:
     if shown.said != shown.state:
         console.print(f"  its source says {_safe(shown.said)}")
     for one in shown.opinions:
-        said = f"{one.state} ({times.shown(one.time)}): {_safe(one.reason)}"
+        said = f"{one.state} ({times.format_time(one.time)}): {_safe(one.reason)}"
         console.print(f"  {_safe(one.by)} says {said}")
     for category in shown.categories:
         console.print(f"  category {_safe(category.code)} of {_safe(category.scheme)}")
@@ -155,7 +155,7 @@ def print_entry(console: Console, shown: Shown) -> None:
         by = "" if one_.by is None else f" by {_safe(one_.by)}"
         console.print(
             f"  from generation {one_.since} to {until}: {_safe(one_.state)}, from"
-            f" {_safe(one_.file)} ({_safe(one_.format)}), imported {times.shown(one_.time)}{by}"
+            f" {_safe(one_.file)} ({_safe(one_.format)}), imported {times.format_time(one_.time)}{by}"
         )
     for kind, days in shown.matched.items():
         last, total = max(days), sum(days.values())
@@ -254,7 +254,7 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
             told = f"{one.file} ({one.source}{full}): {', '.join(numbers)}{terms}"
         table.add_row(
             str(one.generation),
-            times.shown(one.time),
+            times.format_time(one.time),
             _safe(one.what),
             _safe(one.by or "-"),
             _safe(told),

@@ -1,4 +1,4 @@
-"""States: what a source holds of an item, our own opinions of it, and what follows from both."""
+"""What a source states about an item, our own opinions, and the state that follows from both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """What a source holds of an item; only `confirmed` and `disputed` make a match."""
+    """The state of an item; only `confirmed` and `disputed` make a match."""
 
     CONFIRMED = "confirmed"
     DISPUTED = "disputed"
@@ -22,7 +22,7 @@ MATCHING = (State.CONFIRMED, State.DISPUTED)
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What one of us holds of an entry: who, the state, why, and when (seconds since 1970)."""
+    """An assessment of an entry by this organisation; `time` is in seconds since 1970."""
 
     by: str
     state: State
@@ -31,11 +31,11 @@ class Opinion:
 
 
 def effective(said: State, own: Iterable[State]) -> State:
-    """The state that counts: what the source says, with our opinions.
+    """Return the state that counts, from the source's statement and our opinions.
 
-    An opinion never cancels a match: against a confirmation, doubt makes `disputed`, which still
-    matches and says so. It makes one only by confirming. What the source withdrew, or disputes
-    itself, stays so.
+    An opinion never cancels a match: doubt turns a confirmed entry into `disputed`, which still
+    matches and is reported as such. Only a confirming opinion makes a match. A withdrawal or
+    dispute by the source stays.
     """
     held = set(own)
     if said is State.WITHDRAWN or not held:

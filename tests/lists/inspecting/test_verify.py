@@ -84,7 +84,7 @@ def test_a_seed_is_a_whole_number_from_zero(tmp_path: Path) -> None:
     """Another is the caller's mistake, of the command as well, and no fault of ours."""
     known = HashList.create(tmp_path / "empty.list")
     for wrong in (-1, "5", 5.0):
-        with pytest.raises(ListError, match="a seed is a whole number from 0"):
+        with pytest.raises(ListError, match="seed must be an integer of at least 0"):
             known.verify(seed=wrong)  # type: ignore[arg-type]
     told = CliRunner().invoke(cli, ["verify", str(known.path), "--seed", "-1"])
     assert (told.exit_code, "'--seed': -1" in told.output) == (2, True)

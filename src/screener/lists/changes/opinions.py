@@ -1,7 +1,7 @@
-"""Our own opinions of the entries of a source: who holds what of an entry, and why.
+"""Our own opinions of entries, beside what their sources state.
 
-One person has one opinion of an entry: a newer one takes its place, and `withdrawn` takes it back.
-All of them stay on record, and all that stand are shown on a match.
+A person has at most one opinion of an entry: a newer one replaces it, and `withdrawn` revokes it.
+All stay on record; those in force are shown with a match.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from screener.lists.store.repeated_values import renewed
 
 
 def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str) -> int:
-    """Record an opinion of an entry; the number of the generation that has it. ListError."""
+    """Record an opinion of an entry; return the new generation's number."""
     held = _state(state)
     for what, text in (("by", by), ("reason", reason)):
         if not is_line(text):
@@ -65,7 +65,7 @@ def _state(text: str) -> State:
 def _find(
     connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> tuple[str, int, State, State]:
-    """The source, number and states, said and in effect, of the one record that is meant."""
+    """Return the record's source, id, stated state and state in effect."""
     rows = [
         connection.execute(
             "SELECT source, id, said, state FROM records WHERE id = ?", (record,)

@@ -1,8 +1,7 @@
-"""Rollback: a new generation with what an earlier one held, less what was withdrawn since.
+"""Rollback: a new generation with the records of an earlier one, less withdrawals since.
 
-What counts is what files said since, in whatever order: that an entry was listed again is taken
-back, that it was withdrawn is not. A rollback says nothing of an entry, so that one may be undone
-by another.
+A rollback undoes what files since have listed, in any order, but not what they have withdrawn. It
+states nothing about an entry itself, so a second rollback can undo it.
 """
 
 from __future__ import annotations
@@ -33,8 +32,10 @@ from screener.lists.times import order
 
 
 def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> int:
-    """Write a generation with the records of an earlier one, less what was withdrawn or purged
-    since; its number. Our opinions stay as they are. It is as old as the earlier one.
+    """Write a generation with the records of an earlier one; return its number.
+
+    Entries withdrawn or purged since stay away, and our opinions stay. It is as old as the earlier
+    generation.
     """
     check_asked(by, reason)
     with transaction.writing(folder) as connection:
@@ -42,7 +43,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         earlier = generations.at(connection, folder, to)
         if earlier.number >= before.number:
             raise ListError(f"generation {to} is the newest: there is nothing to go back from")
-        to = earlier.number  # given as one, of whatever type
+        to = earlier.number  # the caller's number may be of another integer type
         number = before.number + 1
         changes = Changes()
         bound: dict[tuple[str, str], dict[str, str]] = {}
@@ -51,7 +52,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
                 bound[_named(connection, record)] = labels
             changes.doubt(_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
-        # What is taken out again may be released again.
+        # Quarantined rows that are taken out again may be released again.
         connection.execute("UPDATE quarantine SET released = NULL WHERE released > ?", (to,))
         unrelease(connection, to)
         back = _brought_back(connection, to)
@@ -65,8 +66,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         return number
 
 
-# Versions that withdraw an entry since a generation, by a file that came after it: not those that
-# another rollback brought back.
+# Versions that a later file withdrew; not those that another rollback restored.
 _WITHDRAWN_SINCE = (
     "(r.since > :to AND r.said = :withdrawn"
     " AND r.import IN (SELECT id FROM imports WHERE generation > :to))"
@@ -74,19 +74,19 @@ _WITHDRAWN_SINCE = (
 
 
 class _Back(NamedTuple):
-    """A version that a rollback may bring back."""
+    """A version that a rollback may restore."""
 
     record: int
     source: str
     entry: str
     said: str
     updated: str | None
-    word: bool  # whether it is a withdrawal that no generation shows: see `Pending.word`
-    then: bool  # whether it is of the generation that is gone back to
+    word: bool  # a withdrawal that no generation shows: see `Pending.word`
+    then: bool  # part of the target generation
 
 
 def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
-    """Current versions newer than a generation, but for withdrawals, which stand."""
+    """Return the current versions newer than a generation, except withdrawals."""
     rows = connection.execute(
         "SELECT r.id FROM records r WHERE r.until IS NULL AND r.since > :to"
         f" AND NOT {_WITHDRAWN_SINCE}",
@@ -102,8 +102,10 @@ def _named(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
 
 
 def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
-    """What takes the place of the versions that a rollback ended: the last withdrawal since, for it
-    is the listing after it that is taken back; or else the version of the generation.
+    """Return the versions that replace those a rollback ended.
+
+    For an entry that was withdrawn since, this is the last withdrawal, because only the listing
+    after it is undone; otherwise it is the version of the target generation.
     """
     rows = connection.execute(
         "SELECT r.id, r.source, r.entry, r.said, r.updated, r.until IS r.since,"
@@ -118,8 +120,9 @@ def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
 
 
 def _chosen(some: list[_Back]) -> _Back:
-    """Which version of an entry takes the place of the one that was ended, of those that may, the
-    newest first: not a word that its source itself says is older than what is gone back to.
+    """Return the newest version that may return.
+
+    A hidden withdrawal may not if its source dates it before the version of the target generation.
     """
     then = next((one for one in some if one.then), None)
     return next(
@@ -130,8 +133,9 @@ def _chosen(some: list[_Back]) -> _Back:
 def _unnamed_since(
     connection: sqlite3.Connection, to: int, back: Iterable[_Back]
 ) -> dict[tuple[str, str], int]:
-    """Entries that are to be brought back and that a full list since did not name, while a rollback
-    had them out of the list; each with the number of the import.
+    """Return entries to restore that a full list did not name while they were rolled back.
+
+    Each maps to the number of that import.
     """
     live: dict[str, set[str]] = defaultdict(set)
     for one in back:
@@ -166,8 +170,9 @@ def _bring_back(
     bound: Mapping[tuple[str, str], Mapping[str, str]],
     changes: Changes,
 ) -> None:
-    """Write versions of generation `number` that say what earlier ones said, but withdraw what is
-    `unnamed`; held to what the ones that they take the place of were held to.
+    """Copy versions into generation `number`, but withdraw those in `unnamed`.
+
+    They keep the binding labels of the versions that they replace.
     """
     own = opinions_at(connection, number)
     for one in back:
@@ -187,7 +192,7 @@ def _bring_back(
 
 
 def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> None:
-    """Have a version say what an import said by its silence; what bound the record binds it on."""
+    """Turn a version into a withdrawal by a full import; its binding labels stay."""
     labels = terms.of_fields(stored_labels(connection, record), terms.ALL)
     version = version_of(Row(0, None, State.WITHDRAWN, (), labels=labels))
     connection.execute("DELETE FROM hashes WHERE record = ?", (record,))
@@ -207,7 +212,7 @@ def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> No
 
 
 def _hold_to(connection: sqlite3.Connection, record: int, bound: Mapping[str, str]) -> None:
-    """Hold a version that is brought back to what the one that was taken back was held to."""
+    """Add the binding labels of the replaced version to a restored one."""
     held = stored_labels(connection, record)
     both = united_labels([held, bound])
     if terms.of_labels(both) != terms.of_labels(held):
@@ -215,7 +220,7 @@ def _hold_to(connection: sqlite3.Connection, record: int, bound: Mapping[str, st
 
 
 def _compare_released(connection: sqlite3.Connection, record: int) -> None:
-    """A release that stands holds for an old version of a record too."""
+    """Apply current releases to a restored version."""
     connection.execute(
         "UPDATE hashes SET why_not = NULL WHERE record = ? AND (kind, value) IN"
         " (SELECT kind, value FROM judged WHERE why_not IS NULL)",

@@ -1,12 +1,12 @@
-"""EdgeFilter: a Bloom filter of digests, to be carried where the list itself must not be.
+"""EdgeFilter: a Bloom filter of digests, for places that must not have the list itself.
 
-The file is a line of JSON that says what it holds, then the filter as `pybloom_live` writes it: a
-header of five numbers and the bits. Nothing in it is code, and nothing is run on opening it. One
-bit that is lost would turn a yes into a no, so the line has a checksum of all.
+The file is one line of JSON facts, then the filter as `pybloom_live` writes it: a header of five
+numbers and the bits. It contains no code. The line has a checksum of everything, because a lost bit
+would turn a yes into a no.
 
-It answers for exact digests only: a picture that was saved anew has another digest, and only the
-list with its perceptual kinds finds it. `may_contain` is never wrong when it says no. When it says
-yes it is wrong at the filter's error rate, so that a yes is a reason to ask the list and no more.
+It covers exact digests only: a re-saved image has another digest, and only the list's perceptual
+kinds find it. A no of `may_contain` is certain. A yes is wrong at the filter's error rate, so it is
+only a reason to look in the list.
 """
 
 from __future__ import annotations
@@ -31,52 +31,52 @@ if TYPE_CHECKING:
 NAME = "bloom"
 SCHEMA = "screener-bloom/1"
 _LONGEST_LINE = 1024
-# That of pybloom_live: error rate, slices, bits of a slice, capacity, count.
+# the header of pybloom_live: error rate, slices, bits of a slice, capacity, count
 _HEADER = struct.Struct("<dQQQQ")
 _MOST_SLICES = 64
-# Which bits a text sets by the hash of pybloom_live 4; versions before take MD5 in its place.
+# The bits that a text sets in pybloom_live 4; earlier versions hash with MD5.
 _BITS_OF_PROBE = [22, 101, 159, 253]
-# What reading a file that is no filter, or no longer, can raise.
+# Exceptions that a damaged or foreign file can raise.
 _BROKEN = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
 
 
 class EdgeFilter:
-    """A set of digests of one kind that may say yes in error, and never no.
+    """A set of digests of one kind, with false positives and no false negatives.
 
-    `kind` is the kind of digest, `count` how many it was made of, `error_rate` the share of other
-    digests that it takes for one of them, `generation` that of the list it was made from.
+    `kind` is the digest kind, `count` the number of digests, `error_rate` the share of other
+    digests that count as members, `generation` that of the list it was made from.
     """
 
     def __init__(self, bloom: Any, kind: HashKind, generation: int) -> None:
-        """Not for callers: use `open`."""
+        """Create the object; callers use `open`."""
         self._bloom = bloom
         self.kind = kind
         self.generation = generation
 
     @property
     def count(self) -> int:
-        """How many digests it was made of."""
+        """The number of digests in the filter."""
         return int(self._bloom.count)
 
     def __repr__(self) -> str:
-        """How many of what, and of which generation; never a digest."""
+        """Return counts, kind and generation, never a digest."""
         return f"<EdgeFilter of {self.count} {self.kind.name}, generation {self.generation}>"
 
     @property
     def error_rate(self) -> float:
-        """The share of digests not among them for which it says yes."""
+        """The share of other digests for which `may_contain` is true."""
         return float(self._bloom.error_rate)
 
     def may_contain(self, digest: bytes | str | Hash) -> bool:
-        """Whether a digest may be one of the list: False is certain, True is not.
+        """Return whether the list may contain a digest: False is certain, True is not.
 
-        Bytes, hex in either case, or a Hash. Raises HashError for a digest of another size or kind.
+        Accepts bytes, hex in either case, or a Hash. Raises HashError for another size or kind.
         """
         if isinstance(digest, Hash):
             if digest.kind != self.kind:
                 raise HashError(f"a filter of {self.kind.name} knows nothing of {digest.kind.name}")
             digest = digest.value
-        # What else has bytes in a row, as an array that is masked, says something else by them.
+        # Other buffers, such as a masked array, may have other bytes than they show.
         if not isinstance(digest, str | bytes | bytearray | memoryview):
             raise HashError(
                 f"a {self.kind.name} digest is bytes, hex or a Hash, not {type(digest).__name__}"
@@ -91,9 +91,9 @@ class EdgeFilter:
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> EdgeFilter:
-        """Read a filter that `screener export --format bloom` wrote; ListError."""
+        """Read a filter that `screener export --format bloom` wrote."""
         bloom = _library()
-        name = os.fspath(path)  # of a number, as of a descriptor, nothing is read or closed
+        name = os.fspath(path)  # refuses a number, which would be a file descriptor
         try:
             with open(name, "rb") as stream:
                 facts = _checked_facts(stream.readline(_LONGEST_LINE))
@@ -123,12 +123,12 @@ def _checked_facts(line: bytes) -> dict[str, Any]:
 
 
 def _begun(facts: Mapping[str, Any]) -> Any:
-    """The checksum of a filter, so far as the facts go: the bytes behind their line are to come."""
+    """Return the hash state after the facts; the filter's bytes follow."""
     return hashlib.sha256(json.dumps(facts).encode() + b"\n")
 
 
 def _check_header(header: bytes, size: int) -> None:
-    """ValueError unless the five numbers are what a filter of that many bytes has."""
+    """Raise ValueError unless the header is valid for a filter of `size` bytes."""
     rate, slices, bits, capacity, count = _HEADER.unpack(header)
     if not (0 < rate < 1 and 0 < slices <= _MOST_SLICES and bits and count <= capacity):
         raise ValueError
@@ -139,7 +139,7 @@ def _check_header(header: bytes, size: int) -> None:
 def filling(
     name: str, error_rate: float, generation: int
 ) -> Callable[[BinaryIO, Iterable[Entry], Tally], None]:
-    """What writes a filter of the digests of a kind that confirmed and disputed entries hold."""
+    """Return a function that writes a filter of the digests of confirmed and disputed entries."""
     kind = kind_named(name)
     if not kind.digest:
         raise ListError(

@@ -1,7 +1,7 @@
-"""Exporting: the records of a generation into a file of another format, as far as they may go.
+"""Export the records of a generation to a file of another format, within their terms.
 
-The terms of each source bind every format alike. What may not go on, and what the format has no
-place for, is left out and counted; a manifest beside the file says so too.
+The terms of each source bind every format alike. Records that may not go, and data that the format
+cannot represent, are left out and counted; a manifest beside the file says so too.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ from screener.system.signatures import private_key, sign
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote. `records` by state and `hashes` by kind went on; `withheld` are
-    records that the terms of their source, or their own, keep back, by source and reason;
-    `left_out` what the format cannot hold, by reason; `lost` what it does not say of what went on.
+    """The result of an export.
+
+    `records` by state and `hashes` by kind were written; `withheld` are records that the terms of
+    their source, or their own, withhold, by source and reason; `left_out` counts hashes and records
+    that the format cannot represent, by reason; `lost` names the fields that it drops.
     """
 
     file: str
@@ -54,9 +56,7 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class Order:
-    """What an export is to be: the format, for whom, of which sources (all where empty), and what
-    the format wants; `fill` writes a format of bytes in place of a text.
-    """
+    """The options of an export: no `sources` means all; `fill` writes a binary format."""
 
     format: str
     audience: str
@@ -67,7 +67,7 @@ class Order:
 
 
 def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:
-    """Write the records of a generation into a file, and its manifest beside; ListError."""
+    """Write the records of a generation to a file, and its manifest beside it."""
     if order.audience not in AUDIENCES:
         raise ListError(f"an audience is one of {', '.join(AUDIENCES)}")
     if order.format not in WRITERS and order.fill is None:
@@ -89,8 +89,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
             del fresh[signature]
         else:
             files.current.write_new(fresh[signature], sign(text, key=key))
-        # All is there: what is left takes no time in which it could be broken off. First a
-        # signature that stands there goes, which is of another file.
+        # All is written; only renames are left. An old signature goes first: it is another file's.
         signature.unlink(missing_ok=True)
         for name, new in fresh.items():
             os.replace(new, name)
@@ -105,9 +104,10 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
 
 
 def _check_place(path: Path, folder: Path) -> None:
-    """ListError where a path is no place for an export of the list in a folder: it names no file,
-    lies within the list, or has something there that no export wrote and that would be lost: the
-    list as it came from its source, say, of which ours leaves out what its terms withhold.
+    """Raise ListError if an export must not be written to a path.
+
+    The path has no file name, lies within the list, or holds a file without a manifest. Such a file
+    was not exported: it may be a source's original, with more than the terms let us export.
     """
     if not path.name:
         raise ListError("an export is written to a file, and none is named")
@@ -120,7 +120,7 @@ def _check_place(path: Path, folder: Path) -> None:
         status = path.stat()
         exported = manifest.manifest_of(path).exists()
     except OSError:
-        return  # nothing, or what writing will say more of
+        return  # nothing there, or an error that writing will report
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise ListError(f"cannot write {path}: it is no file, and an export is one with a manifest")
     if stat.S_ISREG(status.st_mode) and status.st_size and not exported:
@@ -133,7 +133,7 @@ def _check_place(path: Path, folder: Path) -> None:
 def _fill(
     connection: sqlite3.Connection, fresh: Path, path: Path, generation: Generation, order: Order
 ) -> tuple[ExportReport, dict[str, Any]]:
-    """Write the file under another name; what was written, and what the manifest says of it."""
+    """Write the file under a temporary name; return the report and the facts for the manifest."""
     connection.execute("BEGIN")  # all passes see one state of the database
     allowed, withheld = _sorted_by_terms(connection, generation.number, order)
     entries, tally = Entries(connection, generation.number, allowed, order.audience), Tally()
@@ -150,7 +150,7 @@ def _fill(
         raise _nothing(order, withheld)
     if entries.matching and not tally.hashes:
         raise _no_place(order, entries.matching, tally)
-    # Labels carry the terms of single records; where there are none, all go under the narrowest.
+    # Labels carry the terms of single records; without labels, all get the narrowest terms.
     under = allowed if order.format == neutral_csv.NAME else entries.narrowest
     report = ExportReport(
         path.name, order.format, generation.number,
@@ -171,7 +171,7 @@ def _fill(
 
 
 def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) -> None:
-    # Detached and not closed: closing it would close the stream beneath.
+    # Closing it would close the underlying stream.
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
     try:
         WRITERS[order.format](text, entries, tally, order.wants)
@@ -183,7 +183,7 @@ def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) 
 def _sorted_by_terms(
     connection: sqlite3.Connection, number: int, order: Order
 ) -> tuple[dict[str, Terms], dict[str, dict[str, int]]]:
-    """The sources whose records may go on, with their terms; and the records of the others."""
+    """Return the exportable sources with their terms, and the record counts of the others."""
     kept = source_terms.stored(connection)
     counts = dict(
         connection.execute(
@@ -217,7 +217,7 @@ def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListErr
 
 
 def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
-    """Who looks up in such a file would find nothing, and take all for cleared."""
+    """Refuse a file without hashes: looking up in it would clear everything."""
     reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.left_out.items())
     return ListError(
         f"of {matching} confirmed and disputed records that may go on, none has a hash for this"

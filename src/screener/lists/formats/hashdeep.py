@@ -1,4 +1,4 @@
-"""hashdeep's files: a line that says so, one that names the columns, `#` comments, no quotes.
+"""hashdeep's files: a magic line, a line of column names, `#` comments, no quotes.
 
 Every comma after the last column belongs to the file's name.
 """
@@ -22,18 +22,18 @@ _HEADER = "%%%%"
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first line says so."""
+    """Return whether the first line is hashdeep's."""
     return bool(lines) and lines[0].startswith(_MAGIC)
 
 
 class Hashdeep:
-    """The rows of such a file."""
+    """The rows of a hashdeep file."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Reads the two lines of the header; ListError where they are not there."""
+        """Read the two header lines; raise ListError if they are missing."""
         self._lines = Lines(content)
         first = next(self._lines, (0, ""))[1] or ""
         second = next(self._lines, (0, ""))[1] or ""
@@ -50,7 +50,7 @@ class Hashdeep:
         self.unknown_columns = tuple(name for name in names if name not in KINDS)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each line that is neither blank nor a comment, in order."""
+        """Yield each line that is neither blank nor a comment."""
         for found in filled_lines(self._lines):
             yield found if isinstance(found, BadRow) else self._row(*found)
 

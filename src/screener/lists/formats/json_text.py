@@ -1,8 +1,8 @@
-"""JSON read value by value from a file of any size, on one line or many.
+"""Read JSON value by value from a file of any size, on one line or many.
 
-The frame round the items is walked here, and each item given to Python's own parser, which is
-quick and bounded: what is held at once is one item, at most `LONGEST_ITEM` characters, and the
-piece of the file that it came in. Several documents in a row, and JSON Lines, are read like one.
+This module walks the frame around the items, and Python's own parser, which is fast and bounded,
+reads each item. In memory are one item, of at most `LONGEST_ITEM` characters, and one piece of the
+file. Several documents in a row, and JSON Lines, are read as one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LONGEST_ITEM = 8 << 20  # characters
 _PIECE = 1 << 20  # bytes read at a time
 _SAID = 1_000  # characters of a text beside the items, and members of an object
 _SPACE = re.compile(r"[ \t\r\n]*")
-# What may be in a text that no text should hold: escapes that make it, and what is undecodable.
+# Signs of text that is unusable: escapes that may produce it, and undecodable bytes.
 _SUSPECT = re.compile("\\\\u|[\ud800-\udfff]")
 
 
 class Item(NamedTuple):
-    """A value of a JSON text: `number` counts from 1, `trouble` says why it cannot be used."""
+    """A value of a JSON text: `number` counts from 1, `trouble` is why it cannot be used."""
 
     number: int
     value: Any
@@ -41,12 +41,14 @@ class Item(NamedTuple):
 
 
 class JsonText:
-    """A JSON text; `root` is what the last root object says beside its items: texts as far as
-    `_SAID` characters, and objects with what is neither array nor object in them.
+    """A JSON text.
+
+    `root` has the members of the last root object beside its items: the first `_SAID` characters of
+    texts, and objects without their arrays and objects.
     """
 
     def __init__(self, content: Content) -> None:
-        """ListError where the content is not text."""
+        """Detect the encoding; raise ListError if the content is not text."""
         encoding, mark = encoding_of(content.head)
         if encoding is None:
             raise ListError(not_text(content))
@@ -56,7 +58,7 @@ class JsonText:
         content.read(mark)
         self._buffer = ""
         self._at = 0
-        self._before = 0  # characters let go
+        self._before = 0  # characters dropped from the buffer
         self._ended = False
         self._suspect = False
         self._twice = False
@@ -70,12 +72,12 @@ class JsonText:
         keys: Collection[str] | None,
         check: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> Iterator[Item]:
-        """The elements of the arrays that stand under these keys, folded, of the root objects.
+        """Yield the elements of the arrays under these folded keys of the root objects.
 
-        Without keys: each root value, or each element where it is an array. ListError where it
-        cannot be read to its end, or where a root value has no such array: it is the report of an
-        error, say, and no page of a list without items. `check` is handed the `root` of each root
-        object at its end, and raises ListError where the text cannot be read.
+        Without keys, yield each root value, or the elements of root arrays. Raises ListError if the
+        text cannot be read to its end, or a root value has no such array: it is then an error
+        report rather than an empty page. `check` gets the `root` of each root object at its end,
+        and raises ListError to refuse the text.
         """
         if keys is not None and not self.peek():
             raise self._without(keys)
@@ -90,12 +92,13 @@ class JsonText:
                     check(self.root)
             else:
                 if start != "[":
-                    self._value()  # damage is called that
+                    self._value()  # reports damage as such
                 raise self._without(keys)
 
     def children(self) -> Iterator[Item]:
-        """The members of the root object, or the elements of the root array, whose name is -1:
-        each as (name, value).
+        """Yield the members of the root object, or elements of the root array, as (name, value).
+
+        The name of an array's element is -1.
         """
         array = self.peek() == "["
         for _ in self._each("[" if array else "{", "]" if array else "}"):
@@ -104,8 +107,9 @@ class JsonText:
             yield Item(number, (name, value), trouble)
 
     def first_values(self, said: dict[str, Any]) -> None:
-        """Put the members of the root object into `said` as they are read, the first element of
-        each array only; the first element of a root array under "".
+        """Read the members of the root object into `said`, with only the first element of arrays.
+
+        The first element of a root array is stored under "". Members read before damage stay.
         """
         if self.peek() == "[":
             for _ in self._each("[", "]"):
@@ -143,7 +147,7 @@ class JsonText:
             yield self._item()
 
     def _each(self, begin: str, end: str) -> Iterator[None]:
-        """Once at each of the things that stand between two marks, with commas between them."""
+        """Yield once for each of the comma-separated values between two marks."""
         self._take(begin)
         more = self.peek() != end
         while more:
@@ -153,7 +157,7 @@ class JsonText:
         self._take(end)
 
     def _name(self) -> str:
-        """The name of a member of an object, and the colon behind it."""
+        """Read the name of a member, and the colon after it."""
         name = str(self._value())
         self._take(":")
         return name
@@ -181,13 +185,13 @@ class JsonText:
                 if not self._fill():
                     raise self._wrong() from None
                 continue
-            # A number may go on in the next piece.
+            # A number may continue in the next piece.
             if end < len(self._buffer) or not self._fill():
                 self._at = end
                 return value
 
     def peek(self) -> str:
-        """The next character that is not a space, "" at the end."""
+        """Return the next character that is not a space, "" at the end."""
         while True:
             found = _SPACE.match(self._buffer, self._at)
             self._at = found.end() if found else self._at
@@ -202,9 +206,9 @@ class JsonText:
         self._at += 1
 
     def _fill(self) -> bool:
-        """Read on, letting go of what was read; False at the end, or where one value is too long.
+        """Read on and drop consumed text; return False at the end or if a value is too long.
 
-        A value that does not end is read in ever larger pieces, lest it be tried too often.
+        A value that does not end is read in growing pieces, to limit how often it is parsed.
         """
         rest = self._buffer[self._at :]
         if self._ended or len(rest) > LONGEST_ITEM:
@@ -258,7 +262,7 @@ class JsonText:
 
 
 def _beside(value: Any) -> Any:
-    """A value that stands beside the items, made small: it may be as long as an item."""
+    """Shorten a value beside the items; it may be as long as an item."""
     if isinstance(value, dict):
         some = list(value.items())[:_SAID]
         return {name: _beside(one) for name, one in some if not isinstance(one, (dict, list))}
@@ -266,12 +270,12 @@ def _beside(value: Any) -> Any:
 
 
 def _whole(digits: str) -> int | str:
-    """A number; a long one stays text: ids must, and Python refuses thousands of digits."""
+    """Parse an integer; leave long ones as text, as ids need, and since Python limits digits."""
     return int(digits) if len(digits) < 16 else digits
 
 
 def _trouble_in(value: Any) -> str | None:
-    """Why a text anywhere in a value cannot be used; without recursion, however deep it is."""
+    """Return why any text in a value is unusable; not recursive, since it may be deep."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -287,8 +291,10 @@ def _trouble_in(value: Any) -> str | None:
 
 
 class JsonHead(NamedTuple):
-    """What the head of a JSON text shows: `first` is the first element of a root array, or a
-    root object as far as it goes, keys folded, arrays with their first element only.
+    """The start of a JSON text.
+
+    `first` is the first element of a root array, or the root object as far as it could be read,
+    with folded keys and only the first element of arrays.
     """
 
     array: bool
@@ -296,17 +302,17 @@ class JsonHead(NamedTuple):
 
     @property
     def root(self) -> dict[str, Any]:
-        """What the root object says; nothing where the root is none."""
+        """The root object, empty if the root is another value."""
         return self.first if isinstance(self.first, dict) and not self.array else {}
 
     def first_under(self, key: str) -> Any:
-        """The first element of an array that the root object has under a key, folded; else None."""
+        """Return the first element of an array under a folded key of the root object, or None."""
         found = self.root.get(key)
         return found[0] if isinstance(found, list) and found else None
 
 
 def head_of(content: Content) -> JsonHead:
-    """What the first bytes of a JSON text show."""
+    """Parse the first bytes of a JSON text."""
     text = JsonText(Content(io.BytesIO(content.head), content.name))
     said: dict[str, Any] = {}
     array = False

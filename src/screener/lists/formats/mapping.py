@@ -1,8 +1,8 @@
-"""A mapping file: what the columns of a contract's own CSV mean, in TOML, written by its receiver.
+"""A TOML mapping file, which defines the columns of a contract's own CSV.
 
-    delimiter = ";"                      # , ; or "tab"; told from the header where left out
-    header = true                        # false where the first line is data already
-    scheme = "operator:example"          # whose categories these are
+    delimiter = ";"                      # , ; or "tab" (default: from the header)
+    header = true                        # false if the first line is data
+    scheme = "operator:example"          # the scheme of the categories
 
     [columns]                            # by name, or by number from 1 without a header
     Ref = "entry"
@@ -12,11 +12,11 @@
     Grade = { field = "category", scheme = "uk-sentencing-council" }
     Status = { field = "state", withdrawn = ["removed", "out"], confirmed = ["live"] }
     Changed = "updated"
-    Sharing = "tlp"                      # how far a row may go; "expires" and "redistribution" too
-    Notes = "drop"                       # not kept; columns not named are kept as labels
+    Sharing = "tlp"                      # the row's own terms; "expires" and "redistribution" too
+    Notes = "drop"                       # not stored; unnamed columns become labels
 
-The name of a column is compared without case and without what surrounds it. Every column named
-must be there, lest a renamed one should go unread.
+Names of columns are compared without case and surroundings. Every named column must exist, so that
+a renamed one cannot go unread.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ONCE = {"entry", "state", "updated", "category_scheme", *terms.LABELS}
 
 
 class Column(NamedTuple):
-    """What one column means."""
+    """The meaning of one column."""
 
     field: str
     scheme: str | None = None
@@ -58,7 +58,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """The columns of a file, by folded name, or by number from 1 where it has no header.
+    """The columns of a file, by folded name, or by number from 1 if it has no header.
 
     `states` are those of a format's own category codes: see `vics.py`.
     """
@@ -71,7 +71,7 @@ class ColumnMapping:
 
     @classmethod
     def load(cls, path: Path) -> ColumnMapping:
-        """Read a mapping file; ListError says what is wrong in it."""
+        """Read a mapping file; raise ListError if it is invalid."""
         try:
             said = files.read(path)
         except OSError as error:
@@ -85,7 +85,7 @@ class ColumnMapping:
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> ColumnMapping:
-        """Read the tables of a mapping file; ListError says what is wrong in them."""
+        """Read the tables of a mapping file; raise ListError if they are invalid."""
         unknown = sorted(set(said) - _KEYS)
         if unknown:
             raise ListError(f"unknown key {unknown[0]!r}; one of: {', '.join(sorted(_KEYS))}")
@@ -115,7 +115,7 @@ class ColumnMapping:
         )
 
     def header_in(self, lines: Lines) -> Header:
-        """Which column says what; reads the header line where there is one. ListError."""
+        """Return the meaning of the columns; read the header line if there is one."""
         if not any(column.field in KINDS for column in self.columns.values()):
             raise ListError("the mapping names no column that holds a kind of hash")
         first = first_row(lines)
@@ -222,7 +222,7 @@ def _column(name: str, said: object) -> Column:
     if not isinstance(said, dict):
         raise ListError(f"column {name!r} is a text or a table")
     said = dict(said)
-    said.pop("encoding", None)  # every encoding of a kind is read
+    said.pop("encoding", None)  # all encodings of a kind are read
     word = said.pop("field", None)
     if word == "hash":
         word = said.pop("algorithm", said.pop("kind", None))
@@ -246,6 +246,6 @@ def _check(columns: Mapping[str, Column], header: bool) -> None:
     for field_ in _ONCE | {f"{name}_quality" for name in KINDS}:
         if fields.count(field_) > 1:
             raise ListError(f"two columns mean {field_}")
-    # Of thousands of digits Python makes no number.
+    # Python refuses to convert thousands of digits.
     if not header and not all(name.isdecimal() and len(name) < 5 and int(name) for name in columns):
         raise ListError("without a header, columns are named by their number from 1")

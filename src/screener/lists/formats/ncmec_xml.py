@@ -1,10 +1,9 @@
-"""NCMEC Hash Sharing v2: the XML of `/v2/entries`, one page of a window or several.
+"""NCMEC Hash Sharing v2: the XML of `/v2/entries`, one or several pages of a query.
 
-An entry is known by its member and its id, which is unique within the member only. A fingerprint
-that is damaged is set aside by itself; one that is not known here, and a link to a large one, is
-kept as a label without the link, which is not to be kept. What stands among the entries and is none
-that is known here is set aside. A vote against a fingerprint disputes
-the entry, which still matches: votes delete nothing. What deletes is a tombstone.
+An entry is identified by its member and its id, which is unique within the member only. A damaged
+fingerprint is quarantined alone. One of an unknown kind, or a link to a large one, becomes a label;
+the link itself must not be stored. Unknown elements among the entries are quarantined. A vote
+against a fingerprint makes the entry disputed, and it still matches; only tombstones withdraw.
 """
 
 from __future__ import annotations
@@ -41,17 +40,17 @@ _MOST_NAMES = 1_000
 
 
 def recognises(root: tuple[str, str]) -> bool:
-    """Whether a document with that root is of this format."""
+    """Return whether a document with that root is of this format."""
     return root[1] == _ROOT and root[0] in (NAMESPACE, "")
 
 
 class NcmecXml:
-    """The entries of one page; `notes` say whether another follows."""
+    """The entries of one page; `notes` state whether another follows."""
 
     unit = "line"
 
     def __init__(self, content: Content, options: Options) -> None:
-        """ListError where it is another answer of the service, or of another version."""
+        """Prepare the page; raise ListError if it is another answer or version."""
         if not recognises(root_of(content)):
             raise ListError(
                 f"{content.name} is not an answer of NCMEC's hash sharing, version 2, to a query"
@@ -68,7 +67,7 @@ class NcmecXml:
         return tuple(self._names)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each entry and each tombstone, in order."""
+        """Yield each entry and each tombstone."""
         for element in self._text.elements():
             if element.name == _NEXT:
                 if element.said("next"):
@@ -126,7 +125,7 @@ def _take(gathered: Gathered, fingerprint: Element) -> None:
 
 
 def _votes(vote: Element) -> str:
-    """The members who voted, and their reasons by name."""
+    """Format the reasons of voters and the numbers of their members."""
     names = [one.attributes["name"] for one in _within(vote, "reason") if "name" in one.attributes]
     members = [one.attributes["id"] for one in _within(vote, "member") if "id" in one.attributes]
     return "; ".join((*dict.fromkeys(names), f"members {' '.join(dict.fromkeys(members))}".strip()))
@@ -140,7 +139,7 @@ def _within(element: Element, name: str) -> Iterator[Element]:
 
 
 def _flat(element: Element) -> str:
-    """What an unknown element says, its attributes too, on lines of their own."""
+    """Format an unknown element and its attributes, one a line."""
     said = [f"{key}={value}" for key, value in element.attributes.items() if key != "href"]
     said += [element.text.strip(), *map(_flat, element.children)]
     return "\n".join(filter(None, said))

@@ -1,8 +1,8 @@
 """StopNCII's hash records: a `hashRecords` array, each a full snapshot of one hash.
 
-What counts is `hashStatus`, and the status of its cases: a hash all of whose cases are withdrawn
-is withdrawn. The numbers of the cases are personal and are not kept. These are intimate pictures
-of adults: keep them in a list of their own.
+`hashStatus` decides, with the status of the cases: a hash all of whose cases are withdrawn is
+withdrawn. Case numbers are personal and not stored. These are intimate images of adults: import
+them into a separate list.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _READ = frozenset(
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text holds such records."""
+    """Return whether a JSON text has StopNCII records."""
     return "hashrecords" in head.root
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of one page of records, or of several in a row."""
+    """Return the reader of one or several pages."""
     return JsonRows(content, ("hashrecords",), _read)
 
 

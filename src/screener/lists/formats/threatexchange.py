@@ -1,12 +1,11 @@
 """ThreatExchange's answers to `threat_updates`: a `data` array of indicators with descriptors.
 
-An indicator without a descriptor is deleted, whatever it says; where none of a file has one, the
-summary says so, for then the field may not have been asked for. A row that is itself a descriptor,
-as in an answer to `threat_descriptors`, is no indicator without one, and is set aside. Its status
-is what its owners hold of it: malicious is a match, not malicious against it a dispute, anything
-else a lead. The address of the next page holds the reader's own secret and is never kept. Each
-descriptor has a `share_level`, a level of the Traffic Light Protocol by its older names: it binds
-the indicator.
+An indicator without a descriptor is deleted. If no indicator of a file has one, a note says so: the
+field may not have been requested. An item that is itself a descriptor, as in an answer to
+`threat_descriptors`, is quarantined. The status is the owners' assessment: malicious matches, with
+a contrary opinion it is disputed, and anything else is a seed. The address of the next page
+contains the reader's secret and is never stored. The `share_level` of each descriptor is a TLP
+level by its older name, and binds the indicator.
 """
 
 from __future__ import annotations
@@ -47,14 +46,12 @@ SIGNALS = {
 _READ = frozenset(
     ("id", "indicator", "type", "last_updated", "should_delete", "descriptors", "share_level")
 )
-# What a descriptor says, and an indicator leaves to its descriptors.
+# Fields that only descriptors have.
 _OF_DESCRIPTORS = frozenset(("raw_indicator", "status", "owner", "privacy_type", "review_status"))
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text is such an answer: its first item has an indicator and a type, or it has
-    none and says how it is paged, as where nothing has changed.
-    """
+    """Return whether a JSON text is such an answer, possibly without changes."""
     if head.root.get("data") == [] and "paging" in head.root:
         return True
     first = head.first_under("data")
@@ -62,7 +59,7 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of such an answer, or of several in a row."""
+    """Return the reader of one or several answers."""
     updates = _Updates()
     return JsonRows(content, ("data",), updates.read, notes=updates.notes)
 
@@ -72,10 +69,10 @@ class _Updates:
 
     def __init__(self) -> None:
         self._described = False
-        self._bare = 0  # indicators that nothing but the want of a descriptor deletes
+        self._bare = 0  # indicators deleted only for lack of a descriptor
 
     def notes(self) -> tuple[str, ...]:
-        """What to know of a file that says nothing of what anybody holds of its indicators."""
+        """Return a note if no indicator has a descriptor."""
         if self._described or not self._bare:
             return ()
         return (
@@ -98,13 +95,13 @@ class _Updates:
 
 
 def _share_levels(item: Mapping[str, Any]) -> set[str]:
-    """What an indicator and its descriptors have as their level, whatever it is."""
+    """Return the levels of an indicator and its descriptors, valid or not."""
     said = (item, *_listed(item.get("descriptors")))
     return {_share_level(one.get("share_level")) for one in said} - {""}
 
 
 def _share_level(said: object) -> str:
-    """A level as it is written; what is no text is none that can be read, and so RED."""
+    """Return a level as written; other values than text count as RED."""
     return text_of(said).upper() if said is None or isinstance(said, str) else "RED"
 
 
@@ -151,7 +148,7 @@ def _kind(type_: str, tags: list[str]) -> tuple[str, str | None] | None:
 
 
 def _state(descriptors: list[Mapping[str, Any]]) -> State:
-    """What the owners and those who react hold of an indicator together."""
+    """Return the state that follows from all owners' statuses and others' reactions."""
     statuses = {text_of(one.get("status")).upper() for one in descriptors}
     reactions = {
         text_of(reaction.get("key")).upper()
@@ -177,12 +174,12 @@ def _owner(descriptor: Mapping[str, Any]) -> str:
 
 
 def _empty(said: object) -> bool:
-    """Whether a list, which may stand under `data`, has nothing in it, or there is none."""
+    """Return whether a list, possibly under `data`, is missing or empty."""
     return not (said.get("data") if isinstance(said, dict) else said)
 
 
 def _listed(said: object) -> Iterator[Mapping[str, Any]]:
-    """The objects of a list, which may stand under `data`."""
+    """Yield the objects of a list, which may be under `data`."""
     if isinstance(said, dict):
         said = said.get("data")
     for one in said if isinstance(said, list) else ():

@@ -26,7 +26,7 @@ _STATES = {
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first line is its header."""
+    """Return whether the first line is its header."""
     return any(_is_header(line) for line in lines[:1])
 
 
@@ -35,14 +35,14 @@ def _is_header(line: str) -> bool:
 
 
 class TxCsv:
-    """The rows of such a file."""
+    """The rows of a `tx` CSV."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
     unknown_columns = ("collab", "tags")
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Reads the header; ListError where it is another's."""
+        """Read the header; raise ListError if it is another."""
         lines = Lines(content)
         first = first_row(lines)
         if first is None or not _is_header(first[1]):
@@ -50,7 +50,7 @@ class TxCsv:
         self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER))
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each row in order."""
+        """Yield each row."""
         for found in self._rows:
             yield found if isinstance(found, BadRow) else _row(*found)
 

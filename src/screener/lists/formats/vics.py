@@ -1,9 +1,9 @@
 """Project VIC's VICS hash sets, 1.x and 2.0: a `value` array of media in an OData envelope.
 
-Names of fields are compared without case. An entry is known by its MD5, since `MediaID` repeats;
-rows on one MD5 are further opinions on it. What a category means depends on the scheme: a 2.0
-file of the US or the UK names it, and every other must have it named, for 0 and 5 are exchanged
-between two of them. Files of a case, paths, thumbnails and Exif data are personal, and dropped.
+Field names are compared without case. An entry is identified by its MD5, since `MediaID` repeats;
+rows with one MD5 are further opinions on it. The meaning of a category depends on the scheme. A 2.0
+file of the US or the UK names it. All others need it named, because two schemes swap 0 and 5. Files
+of a case, paths, thumbnails and Exif data are personal, and dropped.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _ADDRESS = re.compile(
     r".*/DataModels/(?P<version>\d+\.\d+)\.xml(?:/(?P<region>\w+))?(?:/\$metadata)?#(?P<what>\w+)",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write a 1
+_WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write 1
 _ORDER = {name: place for place, name in enumerate(KINDS)}  # MD5 before other digests
 _DROPPED = frozenset(("relativefilepath", "miniature", "exifs", "mediafiles"))
 _READ = frozenset(("category", "alternativehashes", "dateupdated"))
 _NO_LABELS = _READ | _DROPPED
 _ONCE = _READ | frozenset(KINDS)
 
-# Uncategorized, and what is not a picture of abuse, is no match; nor is what no table knows.
+# Uncategorised images, legal ones and unknown codes never match.
 SCHEMES: Mapping[str, Mapping[str, State]] = {
     "vics-us-2.0": {
         "0": State.KNOWN_GOOD,  # non-pertinent
@@ -49,10 +49,10 @@ SCHEMES: Mapping[str, Mapping[str, State]] = {
         "2": State.CONFIRMED,
         "3": State.SEED,  # drawn or computer-made
         "4": State.SEED,  # comparison
-        "5": State.SEED,  # uncategorized
+        "5": State.SEED,  # uncategorised
     },
     "vics-us-legacy": {
-        "0": State.SEED,  # uncategorized
+        "0": State.SEED,  # uncategorised
         "1": State.CONFIRMED,
         "2": State.DISPUTED,  # not illegal, or the age is in doubt
         "3": State.SEED,
@@ -72,7 +72,7 @@ _BY_REGION = {"us": "vics-us-2.0", "uk": "vics-uk"}
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text is one of VICS: by its context, or by its media."""
+    """Return whether a JSON text is a VICS set, by its context or its media."""
     if _address_of(head.root) is not None:
         return True
     first = head.first_under("value")
@@ -80,14 +80,15 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of a hash set, or of several in a row that are of one scheme; ListError for a
-    case, or where the scheme is not known.
+    """Return the reader of one or several hash sets of one scheme.
+
+    Raises ListError for a case file, or if the scheme is not known.
     """
     first = head_of(content).first
     scheme, states = _scheme_of(content.name, first if isinstance(first, dict) else {}, options)
 
     def check(said: Mapping[str, Any]) -> None:
-        # What a set is may stand behind its media, and others may follow it.
+        # The context may follow the media, and other sets may follow.
         if _scheme_of(content.name, said, options)[0] != scheme:
             raise ListError(
                 f"{content.name} holds sets of different schemes, whose numbers mean different"
@@ -101,8 +102,9 @@ def open_rows(content: Content, options: Options) -> JsonRows:
 def _scheme_of(
     name: str, said: Mapping[str, Any], options: Options
 ) -> tuple[str, Mapping[str, State]]:
-    """The scheme of a set's categories, and what they mean, by what the file `name` says of itself
-    and the operator of it; ListError where that is not known, or it is no hash set.
+    """Return the scheme of a set's categories and their states, from the file and the options.
+
+    Raises ListError if they are unknown, or if it is not a hash set.
     """
     address = _address_of(said)
     if address is not None:
@@ -121,15 +123,13 @@ def _scheme_of(
 
 
 def _address_of(said: Mapping[str, Any]) -> re.Match[str] | None:
-    """What a text says that it is by an address of the model it follows, if it does."""
+    """Match the address of the data model that a text states, if it does."""
     found = (_ADDRESS.fullmatch(text_of(said.get(context))) for context in _CONTEXTS)
     return next((match for match in found if match is not None), None)
 
 
 def _check_address(name: str, address: re.Match[str], options: Options) -> None:
-    """ListError for a case, and for a version whose sets may be of known innocent files, unless the
-    operator says what this one is.
-    """
+    """Refuse a case file, and, unless a state is set, a version used for innocent files too."""
     if address["what"].casefold() == "cases":
         raise ListError(
             f"{name} is the export of a case, not a hash set; it holds what was found on someone's"
@@ -143,24 +143,24 @@ def _check_address(name: str, address: re.Match[str], options: Options) -> None:
 
 
 def _of_region(address: re.Match[str] | None) -> str | None:
-    """The scheme that a file of version 2.0 names by its region."""
+    """Return the scheme that a file of version 2.0 names by its region."""
     if address is None or address["version"] != "2.0":
         return None
     return _BY_REGION.get((address["region"] or "").casefold())
 
 
 class _Media:
-    """How one item of a hash set becomes a row."""
+    """The rows of a hash set."""
 
     def __init__(self, scheme: str, states: Mapping[str, State], otherwise: State | None) -> None:
         self._scheme = scheme
         self._states = states
         self._otherwise = State.SEED if states or otherwise is None else otherwise
         self._unnamed = 0  # records of a category that the scheme does not name
-        self._without = 0  # records of none that can be read
+        self._without = 0  # records without a readable category
 
     def notes(self) -> tuple[str, ...]:
-        """How many records so far are no match since they have no category of the scheme."""
+        """Return notes on the records that cannot match for lack of a valid category."""
         without = (
             (self._unnamed, f"a category that {self._scheme} does not name"),
             (self._without, "no category"),
@@ -182,7 +182,7 @@ class _Media:
         for name, value in item.items():
             if name not in hashes and name.casefold() not in _NO_LABELS:
                 gathered.label(name, value)
-        # 0 is a category, and no reason to take it for none.
+        # 0 is a valid category.
         category = fields.get("category")
         code = _code(category)
         if self._states and code not in self._states:
@@ -196,7 +196,7 @@ class _Media:
 
 
 def _take_alternatives(gathered: Gathered, said: object) -> None:
-    """The hashes of a list of names and values, or of one; what is none of these is told."""
+    """Add the hashes of a list of names and values, or of one; label unknown kinds."""
     if not said:
         return
     for one in said if isinstance(said, list) else [said]:
@@ -214,7 +214,7 @@ def _take_alternatives(gathered: Gathered, said: object) -> None:
 
 
 def _code(category: object) -> str:
-    """The code of a category; a whole number that is written with a fraction is that number."""
+    """Return the code of a category; `1.0` becomes `1`."""
     text = text_of(category)
     whole = _WHOLE.fullmatch(text)
     return text if whole is None else whole[1]

@@ -1,4 +1,4 @@
-"""Showing an entry: all that a list knows of it, and where each piece came from."""
+"""Show all that a list stores about an entry, and where it came from."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from screener.lists.store.records import Category, categories_of, of_entry, opin
 
 @dataclass(frozen=True)
 class ShownHash:
-    """A hash of an entry: its kind, quality, and why it is not compared (None where it is).
+    """A hash of an entry: its kind, quality, and why it is not compared (None if it is).
 
-    `value` is its text, None unless values were asked for. `also_by` are the other entries that
-    hold the same value, as (source, entry, state); none is told of an entry alone.
+    `value` is its text, None unless values were asked for. `also_by` are the other entries with the
+    same value, as (source, entry, state); empty with `alone`.
     """
 
     kind: str
@@ -35,8 +35,10 @@ class ShownHash:
 
 @dataclass(frozen=True)
 class ShownVersion:
-    """One version of a record: the generations from `since` up to, not including, `until` (None:
-    still), its state in effect, and the import that it came from.
+    """A version of a record, its state in effect, and the import that it came from.
+
+    It belongs to the generations from `since` up to, but not including, `until` (None: still
+    current).
     """
 
     since: int
@@ -50,10 +52,10 @@ class ShownVersion:
 
 @dataclass(frozen=True)
 class Shown:
-    """A record as one generation has it, and its past.
+    """A record of one generation, and its past.
 
-    `state` is in effect, `said` by the source alone; `terms` are those of the source, narrowed by
-    its own labels; `matched` how often it did, by kind and day, as far as scans were told to count.
+    `state` is in effect, `said` the source's statement; `terms` are those of the source, narrowed
+    by its own labels; `matched` counts its matches by kind and day, if scans count them.
     """
 
     source: str
@@ -71,7 +73,7 @@ class Shown:
     flood: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain values."""
+        """Return the fields as plain values."""
         return asdict(self)
 
 
@@ -85,8 +87,9 @@ def show(
     values: bool,
     alone: bool,
 ) -> list[Shown]:
-    """What generation `number` says of an entry, one for each source that has it, asked in one
-    transaction; `alone` without its past, and without the others that hold its hashes. ListError.
+    """Return an entry's record in generation `number`, for each source that has it.
+
+    `alone` leaves out its past and the other entries that have its hashes.
     """
     kept = source_terms.stored(connection)
     shown = []
@@ -120,7 +123,7 @@ def show(
 
 
 def _told(labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels as they may be told unasked; a name that is not told is numbered."""
+    """Return labels without texts that may contain a hash; a hidden name becomes a number."""
     told: dict[str, str] = {}
     for number, (name, text) in enumerate(labels.items(), 1):
         shown = f"{HIDDEN} {number}" if may_hold_hash(name) else name

@@ -1,7 +1,7 @@
-"""Writes XML in the namespace of NCMEC's Hash Sharing v2: a `queryResult` of images and videos.
+"""Write the XML of NCMEC's Hash Sharing v2: a `queryResult` of images and videos.
 
-A record from such a file is named `member/id` and goes back under both. Of another, the member's
-number is made from the source, and the id is the entry.
+A record imported from such a file is named `member/id` and keeps both. Another gets a member number
+made from its source, and its entry as id.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CLASSES = ("A1", "A2", "B1", "B2")
 
 
 def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
-    """Write the entries that can match, and those withdrawn as deleted; in two passes."""
+    """Write the entries that can match, and withdrawn ones as deleted, in two passes."""
     tally.lost |= {"quality", "labels", "whether it is disputed", "categories but A1 to B2"}
     out.write('<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n')
     out.write(f'<queryResult xmlns="{NAMESPACE}">\n')
@@ -42,7 +42,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
 
 
 def _census(entries: Iterable[Entry]) -> dict[bool, tuple[int, str]]:
-    """How many elements there will be of pictures and of videos, and the newest time of each."""
+    """Return the number of elements for images and for videos, with the newest time of each."""
     found = {False: (0, ""), True: (0, "")}
     for entry in entries:
         count, newest = found[entry.video]
@@ -52,9 +52,7 @@ def _census(entries: Iterable[Entry]) -> dict[bool, tuple[int, str]]:
 
 
 def _texts(entry: Entry, tally: Tally) -> list[str]:
-    """The elements of an entry: none where it has no place, and several where it has more than
-    one hash of a kind.
-    """
+    """Return the elements of an entry: none if it has no place, several for hashes of one kind."""
     if entry.state is State.WITHDRAWN:
         tally.wrote(entry, ())
         name = "deletedVideo" if entry.video else "deletedImage"
@@ -74,7 +72,7 @@ def _texts(entry: Entry, tally: Tally) -> list[str]:
 
 
 def _apart(hashes: list[Hash]) -> list[list[Hash]]:
-    """Hashes in groups with one of a kind each: a further one is a further element of one id."""
+    """Split hashes into groups with at most one of a kind; each becomes an element."""
     by_kind = [[h for h in hashes if h.kind.name == name] for name in _ELEMENTS]
     return [[h for h in some if h is not None] for some in itertools.zip_longest(*by_kind)]
 
@@ -85,9 +83,10 @@ def _fingerprints(hashes: list[Hash]) -> str:
 
 
 def _owned(entry: Entry) -> tuple[str, str]:
-    """The member's number and the id: of a record that has them, its own; else the source's.
+    """Return the member's number and the id.
 
-    Members are numbers, as other readers expect; a source that is none has one from its name.
+    Members are numbers, as other readers expect; otherwise the number is derived from the source's
+    name.
     """
     member, separator, rest = entry.name.partition("/")
     if separator and rest and member.isascii() and member.isdecimal():
@@ -108,11 +107,11 @@ def _timestamp(entry: Entry) -> str:
 
 
 def _time(entry: Entry) -> str:
-    """The source's own time where it is one, else when the record came; in UTC."""
+    """Return the source's own time if it is valid, else that of the import; in UTC."""
     said = times.seconds(entry.updated or "")
     try:
         found = datetime.fromtimestamp(entry.made if said is None else said, UTC)
-    except (ValueError, OverflowError):  # after the year 9999, by its zone
+    except (ValueError, OverflowError):  # after the year 9999 in its time zone
         found = datetime.fromtimestamp(entry.made, UTC)
     return found.isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -123,6 +122,6 @@ def _classification(entry: Entry) -> str:
 
 
 def _text(text: str) -> str:
-    """A text with its markup escaped, without the characters that XML has no way to write."""
+    """Escape a text and drop the characters that XML cannot represent."""
     clean = "".join(c for c in text if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff"))
     return html.escape(clean)
