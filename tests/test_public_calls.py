@@ -203,7 +203,7 @@ ASKED = {"by": "ann", "reason": "a test"}
         (lambda one: one.import_file("a.csv", format=["csv"]), "format is a text"),
         (lambda one: one.export("out", format=["csv"]), "format is a text"),
         (lambda one: one.export("out", format="csv", audience=["own"]), "audience is a text"),
-        (lambda one: one.export("out", format="csv", sources=7), "sources must be one name or several"),
+        (lambda one: one.export("out", format="csv", sources=7), "sources must be one name"),
         (lambda one: one.export("out", format="csv", sources=[7]), "source is a text"),
         (lambda one: one.export("", format="csv"), "none is named"),
         (lambda one: one.export("out", format="vics", categories=["A"]), "categories map"),

@@ -113,14 +113,17 @@ class HashList(KeptList):
         cls, folder: Path, number: int | None, already_open: segments.Open, *, hugepages: bool
     ) -> HashList:
         for _ in range(_ATTEMPTS):
-            found = database.ask(folder, partial(_generation_at, folder, number))
+            generation = database.ask(folder, partial(_generation_at, folder, number))
             # An import may have replaced this generation and swept its files meanwhile: look again.
             with contextlib.suppress(FileNotFoundError):
                 try:
-                    return cls(folder, found, already_open, hugepages=hugepages)
+                    return cls(folder, generation, already_open, hugepages=hugepages)
                 except PermissionError as error:
                     raise sharing.refused(folder, error.filename) from None
-            if database.ask(folder, partial(_generation_at, folder, None)).number == found.number:
+            if (
+                database.ask(folder, partial(_generation_at, folder, None)).number
+                == generation.number
+            ):
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
             if number is not None:
                 break
@@ -209,8 +212,8 @@ class HashList(KeptList):
         return self._snapshot_or_empty(hash_kind).lookup(values)
 
     def _snapshot_or_empty(self, kind: HashKind) -> Snapshot:
-        found = self._snapshots.get(kind.name)
-        return _empty_snapshot(kind) if found is None else found
+        snapshot = self._snapshots.get(kind.name)
+        return _empty_snapshot(kind) if snapshot is None else snapshot
 
     def snapshot(self, kind: str) -> Snapshot:
         """Return the searchable values of a kind as arrays, for measurements and checks.
@@ -258,10 +261,10 @@ class HashList(KeptList):
         values = [code.tobytes() for code in snapshot.codes(rows)]
 
         def read(connection: sqlite3.Connection) -> FrameHolders:
-            found = video_frames.holders(connection, values, self.generation)
-            if len(np.unique(found.places)) < len(set(values)):
+            holders = video_frames.holders(connection, values, self.generation)
+            if len(np.unique(holders.places)) < len(set(values)):
                 generations.check_purged_since(connection, self._path, self.generation)
-            return found
+            return holders
 
         return self._ask(read)
 
@@ -277,10 +280,10 @@ class HashList(KeptList):
             raise HashError("video numbers must be integers, from frame_holders") from None
 
         def read(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
-            found = list(video_frames.videos(connection, wanted, self.generation))
-            if {number for number, _ in found} != set(wanted):
+            videos = list(video_frames.videos(connection, wanted, self.generation))
+            if {number for number, _ in videos} != set(wanted):
                 generations.check_purged_since(connection, self._path, self.generation)
-            return found
+            return videos
 
         return self._ask(read)
 
@@ -304,12 +307,12 @@ class HashList(KeptList):
         chosen = secrets.randbits(32) if seed is None else within(seed, 0)
         if chosen is None:
             raise ListError(f"seed must be an integer of at least 0, not {seed!r}")
-        found = verifying.verify(
+        verification = verifying.verify(
             self._path, self._generation, self._snapshots, seed=chosen, progress=progress
         )
-        if found.damage:
-            raise verifying.DamagedList(found)
-        return found
+        if verification.damage:
+            raise verifying.DamagedList(verification)
+        return verification
 
 
 def _absolute(path: str | PathLike[str]) -> Path:
@@ -319,18 +322,18 @@ def _absolute(path: str | PathLike[str]) -> Path:
 def _reopen(path: str, identity: Identity) -> HashList:
     """Open the generation of a pickle again."""
     folder, (_, number, _) = Path(path), identity
-    found = HashList.open(folder, generation=number)
+    hash_list = HashList.open(folder, generation=number)
     database.ask(folder, lambda connection: generations.check_there(connection, folder, identity))
-    return found
+    return hash_list
 
 
 def _generation_at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
     connection.execute("BEGIN")  # all queries see one state of the database
-    found = generations.at(connection, folder, number)
+    generation = generations.at(connection, folder, number)
     # After a purge, what is left of an earlier generation is not that generation.
-    if generations.purged_since(connection, found.number):
+    if generations.purged_since(connection, generation.number):
         raise _gone(folder, number)
-    return found
+    return generation
 
 
 def _gone(folder: Path, number: int | None) -> ListError:

@@ -198,11 +198,11 @@ class KeptList:
         if format == bloom_filter.NAME:
             name = "sha256" if kind is None else kind
             rate = 0.001 if error_rate is None else error_rate
-            fill = bloom_filter.filling(name, rate, self.generation)
+            fill = bloom_filter.writer_for(name, rate, self.generation)
         elif kind is not None or error_rate is not None:
             # Exporting all kinds would hand out more than the caller read for.
             raise ListError(
-                f"kind and error_rate apply to the format {bloom_filter.NAME}, not to {format}"
+                f"kind and error_rate are for the format {bloom_filter.NAME}, not for {format}"
             )
         signer = None if key is None else Path(key)
         order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)

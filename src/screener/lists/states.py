@@ -30,17 +30,17 @@ class Opinion:
     time: float
 
 
-def effective(said: State, own: Iterable[State]) -> State:
+def effective(stated: State, opinions: Iterable[State]) -> State:
     """Return the state that counts, from the source's statement and our opinions.
 
     An opinion never cancels a match: doubt turns a confirmed entry into `disputed`, which still
     matches and is reported as such. Only a confirming opinion makes a match. A withdrawal or
     dispute by the source stays.
     """
-    held = set(own)
-    if said is State.WITHDRAWN or not held:
-        return said
-    if State.CONFIRMED not in held | {said}:
-        return said
-    doubts = {State.DISPUTED, State.KNOWN_GOOD} & (held | {said})
+    opinions = set(opinions)
+    if stated is State.WITHDRAWN or not opinions:
+        return stated
+    if State.CONFIRMED not in opinions | {stated}:
+        return stated
+    doubts = {State.DISPUTED, State.KNOWN_GOOD} & (opinions | {stated})
     return State.DISPUTED if doubts else State.CONFIRMED

@@ -70,22 +70,22 @@ class Terms:
     def load(cls, path: str | PathLike[str]) -> Terms:
         """Read a TOML file with the fields above as keys; ListErrors name the file."""
         try:
-            found = files.read(path)
+            settings = files.read(path)
         except OSError as error:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
         except ValueError as error:
             # Python's message may repeat a key of the file, which may be a hash.
             why = "it is not valid TOML" if may_hold_hash(str(error)) else str(error)
             raise ListError(f"cannot read the terms {path}: {why}") from None
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(found.keys() - known):
+        names = {f.name for f in fields(cls)}
+        if unknown := sorted(settings.keys() - names):
             named = "" if may_hold_hash(unknown[0]) else f" {unknown[0]!r}"
-            raise ListError(f"{path}: unknown key{named}; one of: {', '.join(known)}")
-        if isinstance(found.get("expires"), date):
-            found["expires"] = found["expires"].isoformat()
-        if not all(isinstance(found.get(k, ""), str) for k in ("tlp", "expires", "note")):
+            raise ListError(f"{path}: unknown key{named}; one of: {', '.join(names)}")
+        if isinstance(settings.get("expires"), date):
+            settings["expires"] = settings["expires"].isoformat()
+        if not all(isinstance(settings.get(k, ""), str) for k in ("tlp", "expires", "note")):
             raise ListError(f"{path}: tlp, expires and note must be texts")
-        return cls(**found)
+        return cls(**settings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are set."""
@@ -119,31 +119,32 @@ def strictest(several: Iterable[Terms]) -> Terms:
 
     A missing level counts as unknown, and does not yield to a wider one.
     """
-    held = list(several)
-    said = any(one.tlp is not None for one in held)
-    levels = [one.level for one in held] if said else []
-    days = [one.expires for one in held if one.expires is not None]
-    spread = [one.redistribution for one in held]
+    several_terms = list(several)
+    any_level = any(terms.tlp is not None for terms in several_terms)
+    levels = [terms.level for terms in several_terms] if any_level else []
+    days = [terms.expires for terms in several_terms if terms.expires is not None]
+    redistribution = [terms.redistribution for terms in several_terms]
     return Terms(
         min(levels, key=TLP.index, default=None),
-        False if False in spread else None if None in spread else True,
+        False if False in redistribution else None if None in redistribution else True,
         min(days, key=date.fromisoformat, default=None),
-        "; ".join(dict.fromkeys(one.note for one in held if one.note)) or None,
+        "; ".join(dict.fromkeys(terms.note for terms in several_terms if terms.note)) or None,
     )
 
 
-def tightened(said: Terms, given: Terms) -> Terms:
+def tightened(stated: Terms, additional: Terms) -> Terms:
     """Combine a source's stated terms with additional ones: field by field the narrower."""
-    levels = [one.level for one in (said, given) if one.tlp is not None]
-    if levels and said.redistribution:
-        levels.append(said.level)
-    spread = (said.redistribution, given.redistribution)
-    days = [one.expires for one in (said, given) if one.expires is not None]
+    levels = [terms.level for terms in (stated, additional) if terms.tlp is not None]
+    if levels and stated.redistribution:
+        levels.append(stated.level)
+    redistribution = (stated.redistribution, additional.redistribution)
+    days = [terms.expires for terms in (stated, additional) if terms.expires is not None]
     return Terms(
         min(levels, key=TLP.index, default=None),
-        False if False in spread else True if True in spread else None,
+        False if False in redistribution else True if True in redistribution else None,
         min(days, key=date.fromisoformat, default=None),
-        "; ".join(dict.fromkeys(one.note for one in (said, given) if one.note)) or None,
+        "; ".join(dict.fromkeys(terms.note for terms in (stated, additional) if terms.note))
+        or None,
     )
 
 
@@ -174,12 +175,12 @@ def field_of(name: str) -> str | None:
 
 def fields_said(labels: Mapping[str, str]) -> int:
     """Return the fields of `LABELS` that non-empty labels set: a bit each."""
-    said = 0
+    bits = 0
     for name, text in labels.items():
         field = field_of(name)
         if field is not None and text.strip():
-            said |= 1 << LABELS.index(field)
-    return said
+            bits |= 1 << LABELS.index(field)
+    return bits
 
 
 def of_fields(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
@@ -194,16 +195,16 @@ def of_labels(labels: Mapping[str, str]) -> Terms | None:
     The narrowest counts. Unreadable values count as a refusal: an unknown level as RED, an
     unreadable day as past.
     """
-    said = [(field, text) for name, text in labels.items() if (field := field_of(name))]
-    return _of_texts(tuple(said)) if said else None
+    texts = [(field, text) for name, text in labels.items() if (field := field_of(name))]
+    return _of_texts(tuple(texts)) if texts else None
 
 
 @lru_cache(maxsize=4096)
-def _of_texts(said: tuple[tuple[str, str], ...]) -> Terms:
+def _of_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
     levels: list[str] = []
     days: list[date] = []
     spread: bool | None = None
-    for field, text in said:
+    for field, text in texts:
         for line in filter(None, map(str.strip, text.split("\n"))):
             if field == "tlp":
                 levels += _levels(line)
@@ -230,7 +231,7 @@ def narrowed(source: Terms, record: Terms) -> Terms:
     level = source.tlp
     if record.tlp is not None:
         level = min(source.level, record.tlp, key=TLP.index)
-    days = [one.expires for one in (source, record) if one.expires is not None]
+    days = [terms.expires for terms in (source, record) if terms.expires is not None]
     return Terms(
         level,
         False if record.redistribution is False else source.redistribution,
@@ -239,16 +240,16 @@ def narrowed(source: Terms, record: Terms) -> Terms:
     )
 
 
-def check_terms(given: object) -> None:
+def check_terms(value: object) -> None:
     """Raise ListError unless the value is Terms."""
-    if not isinstance(given, Terms):
+    if not isinstance(value, Terms):
         raise ListError(
-            f"terms must be a Terms, such as Terms(tlp='AMBER'), not {type(given).__name__}"
+            f"terms must be a Terms, such as Terms(tlp='AMBER'), not {type(value).__name__}"
         )
 
 
 def told(terms: Terms) -> str:
     """Format the terms for a log, without the note: `tlp GREEN, redistribution yes`."""
-    said = {name: value for name, value in terms.to_dict().items() if name != "note"}
+    stated = {name: value for name, value in terms.to_dict().items() if name != "note"}
     words = {True: "yes", False: "no"}
-    return ", ".join(f"{name} {words.get(value, value)}" for name, value in said.items())
+    return ", ".join(f"{name} {words.get(value, value)}" for name, value in stated.items())

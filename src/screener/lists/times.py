@@ -6,7 +6,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 
 _DAY = timedelta(days=1)
-_AHEAD = 86_400.0  # seconds that a source's clock or time zone may be ahead of ours
+_CLOCK_SKEW = 86_400.0  # seconds that a source's clock or time zone may be ahead of ours
 # No list is older: tools write 0001-01-01 or 1970 if they do not know the time.
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
 # Formats of digits only, by length: a date, a date and time; seconds, milliseconds.
@@ -21,17 +21,17 @@ def moment(text: str) -> float | None:
     13. A time without an offset counts as UTC, since it is compared with others of the same source.
     Times before 1990 or more than a day ahead are not usable.
     """
-    found = seconds(text)
-    return None if found is None or found > time.time() + _AHEAD else found
+    moment_s = seconds(text)
+    return None if moment_s is None or moment_s > time.time() + _CLOCK_SKEW else moment_s
 
 
 def seconds(text: str) -> float | None:
     """Return what `moment` does, but accept a time in the future."""
     try:
-        found = _read(text.strip())
+        moment_s = _read(text.strip())
     except (ValueError, OverflowError):
         return None
-    return None if found is None or found < _EARLIEST else found
+    return None if moment_s is None or moment_s < _EARLIEST else moment_s
 
 
 def format_time(seconds: float) -> str:
@@ -49,9 +49,9 @@ def last_day(text: str) -> date | None:
     except ValueError:
         pass
     try:
-        found = _read(text.strip())
+        moment_s = _read(text.strip())
         # One second more, so that 23:59:59 still counts the whole day.
-        return None if found is None else datetime.fromtimestamp(found + 1, UTC).date() - _DAY
+        return None if moment_s is None else datetime.fromtimestamp(moment_s + 1, UTC).date() - _DAY
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -64,10 +64,10 @@ def _read(text: str) -> float | None:
             return int(text) / _COUNTED[len(text)]
         if len(text) not in _WRITTEN:
             return None
-        found = datetime.strptime(text, _WRITTEN[len(text)])
+        moment_s = datetime.strptime(text, _WRITTEN[len(text)])
     else:
-        found = datetime.fromisoformat(text.upper())  # RFC 3339 allows a lower-case `z`
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        moment_s = datetime.fromisoformat(text.upper())  # RFC 3339 allows a lower-case `z`
+    return (moment_s if moment_s.tzinfo else moment_s.replace(tzinfo=UTC)).timestamp()
 
 
 def order(first: str | None, second: str | None) -> int | None:
@@ -76,9 +76,9 @@ def order(first: str | None, second: str | None) -> int | None:
     return None if one is None or other is None else (one > other) - (one < other)
 
 
-def timeless(said: str | None) -> bool:
+def timeless(text: str | None) -> bool:
     """Return whether a text is missing or is not a time."""
-    return said is None or moment(said) is None
+    return text is None or moment(text) is None
 
 
 def same(first: str | None, second: str | None) -> bool:
@@ -95,5 +95,5 @@ def later(first: str | None, second: str | None) -> str | None:
 
 
 def _rank(text: str) -> tuple[bool, float, str]:
-    found = moment(text)
-    return found is not None, found or 0.0, text
+    moment_s = moment(text)
+    return moment_s is not None, moment_s or 0.0, text

@@ -473,7 +473,9 @@ def test_nothing_an_export_tells_holds_a_hash(known, tmp_path):
 @pytest.mark.parametrize("asked", [{"kind": "md5"}, {"error_rate": 0.01}])
 def test_who_asks_for_one_kind_does_not_hand_out_all(known, tmp_path, asked):
     """One kind, and an error rate, are of Bloom filters; nothing is written in another format."""
-    with pytest.raises(ListError, match="kind and error_rate apply to the format bloom, not to csv"):
+    with pytest.raises(
+        ListError, match="kind and error_rate are for the format bloom, not for csv"
+    ):
         known.export(tmp_path / "out.csv", format="csv", audience="own", **asked)
     assert not list(tmp_path.glob("out.csv*"))
 

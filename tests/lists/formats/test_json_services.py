@@ -86,7 +86,7 @@ def test_threatexchange_a_file_without_any_descriptor_is_told():
         return reader.notes
 
     (note,) = notes(bare, gone, indicator())
-    assert "by which 2 of them count as deleted" in note
+    assert "so 2 of them count as deleted" in note
     assert notes(bare, live) == notes(gone) == ()
 
 

@@ -51,7 +51,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
         counts = _counts(connection, source)
         if not any(counts):
             raise ListError(f"the list has nothing of the source {source!r}")
-        _forget_words(connection, source)
+        _redact_notes(connection, source)
         _delete(connection, source)
         if any(wrong_rows(connection)):  # damaged rows would be missing from the new index
             raise ValueError("damaged rows")
@@ -73,16 +73,16 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
 
 
 def _counts(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]:
-    found = connection.execute(
+    row = connection.execute(
         "SELECT count(DISTINCT entry), count(*),"
         " (SELECT count(*) FROM hashes h JOIN records r ON r.id = h.record"
         " WHERE r.source = :source) FROM records WHERE source = :source",
         {"source": source},
     ).fetchone()
-    return found[0], found[1], found[2]
+    return row[0], row[1], row[2]
 
 
-def _forget_words(connection: sqlite3.Connection, source: str) -> None:
+def _redact_notes(connection: sqlite3.Connection, source: str) -> None:
     """Remove notes and file names that may name an entry by its hash."""
     connection.execute(
         "UPDATE generations SET note = :source || ': purged' WHERE what = 'opinion'"
@@ -107,10 +107,12 @@ def _forget_words(connection: sqlite3.Connection, source: str) -> None:
         "SELECT id, file, counts FROM imports WHERE source = ?", (source,)
     ).fetchall():
         # Names of labels, and the generation of the last signed export, are not counts.
-        kept = {name: held for name, held in json.loads(counts).items() if name not in _NO_COUNTS}
+        counted_only = {
+            name: value for name, value in json.loads(counts).items() if name not in _NO_COUNTS
+        }
         connection.execute(
             "UPDATE imports SET file = ?, counts = ? WHERE id = ?",
-            ("purged" if may_hold_hash(file) else file, json.dumps(kept), number),
+            ("purged" if may_hold_hash(file) else file, json.dumps(counted_only), number),
         )
 
 

@@ -46,17 +46,18 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         to = earlier.number  # the caller's number may be of another integer type
         number = before.number + 1
         changes = Changes()
-        bound: dict[tuple[str, str], dict[str, str]] = {}
+        binding: dict[tuple[str, str], dict[str, str]] = {}
         for record in _ended_by_rollback(connection, to):
             if labels := terms.of_fields(stored_labels(connection, record), terms.ALL):
-                bound[_named(connection, record)] = labels
+                binding[_entry_of(connection, record)] = labels
             changes.doubt(_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
         # Quarantined rows that are taken out again may be released again.
         connection.execute("UPDATE quarantine SET released = NULL WHERE released > ?", (to,))
         unrelease(connection, to)
-        back = _brought_back(connection, to)
-        _bring_back(connection, number, back, _unnamed_since(connection, to, back), bound, changes)
+        restored = _replacements(connection, to)
+        unnamed = _unnamed_entries(connection, to, restored)
+        _restore(connection, number, restored, unnamed, binding, changes)
         judge_all(connection, number, changes)
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
@@ -73,16 +74,16 @@ _WITHDRAWN_SINCE = (
 )
 
 
-class _Back(NamedTuple):
+class _Candidate(NamedTuple):
     """A version that a rollback may restore."""
 
     record: int
     source: str
     entry: str
-    said: str
+    stated: str
     updated: str | None
-    word: bool  # a withdrawal that no generation shows: see `Pending.word`
-    then: bool  # part of the target generation
+    hidden: bool  # a withdrawal that no generation shows: see `Pending.word`
+    in_target: bool  # part of the target generation
 
 
 def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
@@ -95,13 +96,13 @@ def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
     return [record for (record,) in rows]
 
 
-def _named(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
+def _entry_of(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
     query = "SELECT source, entry FROM records WHERE id = ?"
     source, entry = connection.execute(query, (record,)).fetchone()
     return source, entry
 
 
-def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
+def _replacements(connection: sqlite3.Connection, to: int) -> list[_Candidate]:
     """Return the versions that replace those a rollback ended.
 
     For an entry that was withdrawn since, this is the last withdrawal, because only the listing
@@ -115,33 +116,38 @@ def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
         " ORDER BY r.source, r.entry, r.id DESC",
         {"to": to, "withdrawn": State.WITHDRAWN},
     )
-    chosen = (_chosen(list(some)) for _, some in groupby(map(_Back._make, rows), itemgetter(1, 2)))
+    chosen = (
+        _replacement(list(some))
+        for _, some in groupby(map(_Candidate._make, rows), itemgetter(1, 2))
+    )
     return sorted(chosen)
 
 
-def _chosen(some: list[_Back]) -> _Back:
+def _replacement(some: list[_Candidate]) -> _Candidate:
     """Return the newest version that may return.
 
     A hidden withdrawal may not if its source dates it before the version of the target generation.
     """
-    then = next((one for one in some if one.then), None)
+    target = next((one for one in some if one.in_target), None)
     return next(
-        one for one in some if not (one.word and then and order(one.updated, then.updated) == -1)
+        one
+        for one in some
+        if not (one.hidden and target and order(one.updated, target.updated) == -1)
     )
 
 
-def _unnamed_since(
-    connection: sqlite3.Connection, to: int, back: Iterable[_Back]
+def _unnamed_entries(
+    connection: sqlite3.Connection, to: int, restored: Iterable[_Candidate]
 ) -> dict[tuple[str, str], int]:
     """Return entries to restore that a full list did not name while they were rolled back.
 
     Each maps to the number of that import.
     """
     live: dict[str, set[str]] = defaultdict(set)
-    for one in back:
-        if one.said != State.WITHDRAWN:
+    for one in restored:
+        if one.stated != State.WITHDRAWN:
             live[one.source].add(one.entry)
-    found = {}
+    unnamed_entries = {}
     imports = connection.execute(
         "SELECT i.id, i.generation, i.source, i.counts FROM imports i WHERE i.generation > :to"
         " AND EXISTS (SELECT 1 FROM generations g WHERE g.what LIKE :rollbacks AND g.number > :to"
@@ -158,16 +164,16 @@ def _unnamed_since(
             (source, State.WITHDRAWN),
         ):
             unnamed.discard(entry)
-        found.update({(source, entry): number for entry in unnamed})
-    return found
+        unnamed_entries.update({(source, entry): number for entry in unnamed})
+    return unnamed_entries
 
 
-def _bring_back(
+def _restore(
     connection: sqlite3.Connection,
     number: int,
-    back: Iterable[_Back],
+    restored: Iterable[_Candidate],
     unnamed: Mapping[tuple[str, str], int],
-    bound: Mapping[tuple[str, str], Mapping[str, str]],
+    binding: Mapping[tuple[str, str], Mapping[str, str]],
     changes: Changes,
 ) -> None:
     """Copy versions into generation `number`, but withdraw those in `unnamed`.
@@ -175,18 +181,18 @@ def _bring_back(
     They keep the binding labels of the versions that they replace.
     """
     own = opinions_at(connection, number)
-    for one in back:
+    for one in restored:
         named = one.source, one.entry
         fresh = copied(connection, number, one.record)
-        said = State(one.said)
+        stated = State(one.stated)
         if named in unnamed:
-            said = State.WITHDRAWN
+            stated = State.WITHDRAWN
             _withdraw(connection, fresh, unnamed[named])
-        state = effective(said, (opinion.state for opinion in own.get(named, ())))
+        state = effective(stated, (opinion.state for opinion in own.get(named, ())))
         connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
-        _compare_released(connection, fresh)
-        if named in bound:
-            _hold_to(connection, fresh, bound[named])
+        _apply_releases(connection, fresh)
+        if named in binding:
+            _add_binding_labels(connection, fresh, binding[named])
         if state is not State.WITHDRAWN:
             changes.gain(_searchable(connection, fresh))
 
@@ -211,15 +217,17 @@ def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> No
     )
 
 
-def _hold_to(connection: sqlite3.Connection, record: int, bound: Mapping[str, str]) -> None:
+def _add_binding_labels(
+    connection: sqlite3.Connection, record: int, binding: Mapping[str, str]
+) -> None:
     """Add the binding labels of the replaced version to a restored one."""
-    held = stored_labels(connection, record)
-    both = united_labels([held, bound])
-    if terms.of_labels(both) != terms.of_labels(held):
+    labels = stored_labels(connection, record)
+    both = united_labels([labels, binding])
+    if terms.of_labels(both) != terms.of_labels(labels):
         relabel(connection, record, both)
 
 
-def _compare_released(connection: sqlite3.Connection, record: int) -> None:
+def _apply_releases(connection: sqlite3.Connection, record: int) -> None:
     """Apply current releases to a restored version."""
     connection.execute(
         "UPDATE hashes SET why_not = NULL WHERE record = ? AND (kind, value) IN"

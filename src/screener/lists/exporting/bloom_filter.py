@@ -37,7 +37,7 @@ _MOST_SLICES = 64
 # The bits that a text sets in pybloom_live 4; earlier versions hash with MD5.
 _BITS_OF_PROBE = [22, 101, 159, 253]
 # Exceptions that a damaged or foreign file can raise.
-_BROKEN = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
+_READ_ERRORS = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
 
 
 class EdgeFilter:
@@ -92,7 +92,7 @@ class EdgeFilter:
     @classmethod
     def open(cls, path: str | PathLike[str]) -> EdgeFilter:
         """Read a filter that `screener export --format bloom` wrote."""
-        bloom = _library()
+        bloom = _bloom_class()
         name = os.fspath(path)  # refuses a number, which would be a file descriptor
         try:
             with open(name, "rb") as stream:
@@ -101,14 +101,15 @@ class EdgeFilter:
                 start = stream.tell()
                 _check_header(stream.read(_HEADER.size), size)
                 stream.seek(start)
-                said = facts.pop("sha256")
-                if said != hashlib.file_digest(stream, partial(_begun, facts)).hexdigest():
+                stated = facts.pop("sha256")
+                actual = hashlib.file_digest(stream, partial(_hash_of_facts, facts))
+                if stated != actual.hexdigest():
                     raise ValueError
                 stream.seek(start)
                 found = bloom.fromfile(stream)
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
-        except _BROKEN as error:
+        except _READ_ERRORS as error:
             raise ListError(f"{path} is no filter, or is damaged") from error
         return cls(found, kind_named(facts["kind"]), facts["generation"])
 
@@ -122,7 +123,7 @@ def _checked_facts(line: bytes) -> dict[str, Any]:
     return facts
 
 
-def _begun(facts: Mapping[str, Any]) -> Any:
+def _hash_of_facts(facts: Mapping[str, Any]) -> Any:
     """Return the hash state after the facts; the filter's bytes follow."""
     return hashlib.sha256(json.dumps(facts).encode() + b"\n")
 
@@ -136,7 +137,7 @@ def _check_header(header: bytes, size: int) -> None:
         raise ValueError
 
 
-def filling(
+def writer_for(
     name: str, error_rate: float, generation: int
 ) -> Callable[[BinaryIO, Iterable[Entry], Tally], None]:
     """Return a function that writes a filter of the digests of confirmed and disputed entries."""
@@ -161,7 +162,7 @@ def _write(
     generation: int,
 ) -> None:
     tally.lost |= {"everything but whether a digest may be listed"}
-    found = _library()(max(1, sum(len(_digests(e, kind)) for e in entries)), error_rate)
+    bloom_filter = _bloom_class()(max(1, sum(len(_digests(e, kind)) for e in entries)), error_rate)
     for entry in entries:
         digests = _digests(entry, kind)
         if not entry.matching:
@@ -170,12 +171,12 @@ def _write(
             tally.left_out[f"records without {kind.name}"] += 1
         else:
             for value in digests:
-                found.add(value.hex())
+                bloom_filter.add(value.hex())
             tally.wrote(entry, [Hash(kind, value) for value in digests])
     bits = io.BytesIO()
-    found.tofile(bits)
+    bloom_filter.tofile(bits)
     facts = {"schema": SCHEMA, "kind": kind.name, "generation": generation}
-    checksum = _begun(facts)
+    checksum = _hash_of_facts(facts)
     checksum.update(bits.getbuffer())
     out.write(json.dumps(facts | {"sha256": checksum.hexdigest()}).encode() + b"\n")
     out.write(bits.getbuffer())
@@ -184,11 +185,11 @@ def _write(
 def _digests(entry: Entry, kind: HashKind) -> set[bytes]:
     if not entry.matching:
         return set()
-    held = (one for one in entry.hashes if one.hash.kind == kind and one.why_not is None)
-    return {one.hash.value for one in held}
+    hashes = (one for one in entry.hashes if one.hash.kind == kind and one.why_not is None)
+    return {one.hash.value for one in hashes}
 
 
-def _library() -> Any:
+def _bloom_class() -> Any:
     try:
         from pybloom_live import BloomFilter  # type: ignore[import-untyped]
     except ImportError:

@@ -44,31 +44,31 @@ class Entries:
         self._generation = generation
         self._sources = sources
         self._audience = audience
-        self._begin()
+        self._reset_counts()
         times = connection.execute("SELECT number, time FROM generations")
         self._times: dict[int, float] = dict(times.fetchall())
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield entries in the order of their import, with one at a time in memory."""
-        self._begin()
+        self._reset_counts()
         hashes = groupby(
-            self._ask("h.record, h.kind, h.value, h.quality, h.why_not", "CROSS JOIN hashes h"
+            self._query("h.record, h.kind, h.value, h.quality, h.why_not", "CROSS JOIN hashes h"
                       " ON h.record = r.id"), key=itemgetter(0)
         )  # fmt: skip
-        whose, held = next(hashes, _NO_MORE)
-        for record, source, entry, state, categories, text, updated, since in self._ask(
+        record_of_rows, rows = next(hashes, _NO_MORE)
+        for record, source, entry, state, categories, text, updated, since in self._query(
             "r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since"
         ):
             listed: tuple[Listed, ...] = ()
-            if whose == record:
-                listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in held)
-                whose, held = next(hashes, _NO_MORE)
+            if record_of_rows == record:
+                listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in rows)
+                record_of_rows, rows = next(hashes, _NO_MORE)
             labels = texts_of(text)
             if not self._passes(source, labels):
                 continue
             made = Entry(
                 source,
-                entry if len(self._sources) == 1 else f"{_plain(source)}/{entry}",
+                entry if len(self._sources) == 1 else f"{_escaped(source)}/{entry}",
                 State(state),
                 listed,
                 categories_of(categories),
@@ -79,7 +79,7 @@ class Entries:
             self.matching += made.matching
             yield made
 
-    def _ask(self, columns: str, joined: str = "") -> sqlite3.Cursor:
+    def _query(self, columns: str, joined: str = "") -> sqlite3.Cursor:
         """Query the records in order, or rows joined to them.
 
         Hashes are queried separately; a join would repeat the labels of a record for each.
@@ -90,24 +90,24 @@ class Entries:
             tuple(self._sources),
         )
 
-    def _begin(self) -> None:
+    def _reset_counts(self) -> None:
         self.withheld: Counter[tuple[str, str]] = Counter()
         self.passed = self.matching = 0
         self.narrowest = dict(self._sources)
 
     def _passes(self, source: str, labels: Mapping[str, str]) -> bool:
         """Return whether a record's own labels let it go to the audience, and count it."""
-        said = terms.of_labels(labels)
-        if said is not None:
-            why_not = terms.narrowed(self._sources[source], said).why_not(self._audience)
+        own_terms = terms.of_labels(labels)
+        if own_terms is not None:
+            why_not = terms.narrowed(self._sources[source], own_terms).why_not(self._audience)
             if why_not is not None:
                 self.withheld[source, why_not] += 1
                 return False
-            self.narrowest[source] = terms.narrowed(self.narrowest[source], said)
+            self.narrowest[source] = terms.narrowed(self.narrowest[source], own_terms)
         self.passed += 1
         return True
 
 
-def _plain(source: str) -> str:
+def _escaped(source: str) -> str:
     """Escape the slashes of a source's name, reversibly."""
     return source.replace("%", "%25").replace("/", "%2F")

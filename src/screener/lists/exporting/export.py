@@ -73,37 +73,37 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else private_key(order.sign)
-    _check_place(path, folder)
-    known_as = {"list": name_of(folder), "list_id": transaction.identity(folder)}
+    _check_target(path, folder)
+    list_facts = {"list": name_of(folder), "list_id": transaction.identity(folder)}
     signature = manifest.signature_of(path)
     names = (manifest.manifest_of(path), signature, path)
-    fresh = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
+    temporary = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
     try:
         report, facts = database.ask(
-            folder, lambda connection: _fill(connection, fresh[path], path, generation, order)
+            folder, lambda connection: _fill(connection, temporary[path], path, generation, order)
         )
-        facts["parts"] = [{"name": path.name, "sha256": _digest(fresh[path])}]
-        text = manifest.encode(known_as | facts)
-        files.current.write_new(fresh[manifest.manifest_of(path)], text)
+        facts["parts"] = [{"name": path.name, "sha256": _digest(temporary[path])}]
+        text = manifest.encode(list_facts | facts)
+        files.current.write_new(temporary[manifest.manifest_of(path)], text)
         if key is None:
-            del fresh[signature]
+            del temporary[signature]
         else:
-            files.current.write_new(fresh[signature], sign(text, key=key))
+            files.current.write_new(temporary[signature], sign(text, key=key))
         # All is written; only renames are left. An old signature goes first: it is another file's.
         signature.unlink(missing_ok=True)
-        for name, new in fresh.items():
+        for name, new in temporary.items():
             os.replace(new, name)
         database.sync_folder(path.parent)
     except OSError as error:
         raise ListError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        for new in fresh.values():
+        for new in temporary.values():
             with suppress(OSError):
                 new.unlink()
     return report
 
 
-def _check_place(path: Path, folder: Path) -> None:
+def _check_target(path: Path, folder: Path) -> None:
     """Raise ListError if an export must not be written to a path.
 
     The path has no file name, lies within the list, or holds a file without a manifest. Such a file
@@ -131,13 +131,17 @@ def _check_place(path: Path, folder: Path) -> None:
 
 
 def _fill(
-    connection: sqlite3.Connection, fresh: Path, path: Path, generation: Generation, order: Order
+    connection: sqlite3.Connection,
+    temporary: Path,
+    path: Path,
+    generation: Generation,
+    order: Order,
 ) -> tuple[ExportReport, dict[str, Any]]:
     """Write the file under a temporary name; return the report and the facts for the manifest."""
     connection.execute("BEGIN")  # all passes see one state of the database
-    allowed, withheld = _sorted_by_terms(connection, generation.number, order)
+    allowed, withheld = _exportable(connection, generation.number, order)
     entries, tally = Entries(connection, generation.number, allowed, order.audience), Tally()
-    with open(fresh, "wb", opener=open_private) as stream:
+    with open(temporary, "wb", opener=open_private) as stream:
         if order.fill is not None:
             order.fill(stream, entries, tally)
         else:
@@ -147,11 +151,11 @@ def _fill(
     for (source, why_not), count in sorted(entries.withheld.items()):
         withheld.setdefault(source, {})[why_not] = count
     if withheld and not entries.passed:
-        raise _nothing(order, withheld)
+        raise _all_withheld(order, withheld)
     if entries.matching and not tally.hashes:
-        raise _no_place(order, entries.matching, tally)
+        raise _nothing_searchable(order, entries.matching, tally)
     # Labels carry the terms of single records; without labels, all get the narrowest terms.
-    under = allowed if order.format == neutral_csv.NAME else entries.narrowest
+    stated_terms = allowed if order.format == neutral_csv.NAME else entries.narrowest
     report = ExportReport(
         path.name, order.format, generation.number,
         dict(tally.states), dict(tally.hashes), withheld, dict(tally.left_out),
@@ -166,7 +170,7 @@ def _fill(
         "records": report.records,
         "hashes": report.hashes,
         "left_out": report.left_out,
-        "terms": {source: held.to_dict() for source, held in under.items()},
+        "terms": {source: terms.to_dict() for source, terms in stated_terms.items()},
     }
 
 
@@ -180,11 +184,11 @@ def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) 
         text.detach()
 
 
-def _sorted_by_terms(
+def _exportable(
     connection: sqlite3.Connection, number: int, order: Order
 ) -> tuple[dict[str, Terms], dict[str, dict[str, int]]]:
     """Return the exportable sources with their terms, and the record counts of the others."""
-    kept = source_terms.stored(connection)
+    stored_terms = source_terms.stored(connection)
     counts = dict(
         connection.execute(
             "SELECT source, count(*) FROM records r"
@@ -197,18 +201,18 @@ def _sorted_by_terms(
     allowed: dict[str, Terms] = {}
     withheld: dict[str, dict[str, int]] = {}
     for source in order.sources or counts:
-        held = kept.get(source, Terms())
-        why_not = held.why_not(order.audience)
+        terms = stored_terms.get(source, Terms())
+        why_not = terms.why_not(order.audience)
         if why_not is None:
-            allowed[source] = held
+            allowed[source] = terms
         else:
             withheld[source] = {why_not: counts[source]}
     if withheld and not allowed:
-        raise _nothing(order, withheld)
+        raise _all_withheld(order, withheld)
     return allowed, withheld
 
 
-def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListError:
+def _all_withheld(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListError:
     reasons = "; ".join(f"{source}: {', '.join(why)}" for source, why in withheld.items())
     return ListError(
         f"nothing may go on to the audience {order.audience!r} ({reasons}); terms are given"
@@ -216,7 +220,7 @@ def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListErr
     )
 
 
-def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
+def _nothing_searchable(order: Order, matching: int, tally: Tally) -> ListError:
     """Refuse a file without hashes: looking up in it would clear everything."""
     reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.left_out.items())
     return ListError(

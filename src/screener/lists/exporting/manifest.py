@@ -61,9 +61,9 @@ def check(path: Path, *, key: str | PathLike[str]) -> Manifest:
     text, signature = _read(manifest_of(path)), _read(signature_of(path))
     if not is_signed(text, signature, key=public):
         raise ListError(f"the manifest of {path} is not signed with the key {key}")
-    found = _parsed(text, path)
-    found.check_digest(_digest(path), path)
-    return found
+    manifest = _parsed(text, path)
+    manifest.check_digest(_digest(path), path)
+    return manifest
 
 
 def _parsed(text: bytes, path: Path) -> Manifest:
@@ -73,18 +73,18 @@ def _parsed(text: bytes, path: Path) -> Manifest:
             raise ListError(f"the manifest of {path} is of another schema than {SCHEMA}")
         (part,) = facts["parts"]
         digest = part["sha256"]
-        held = strictest(Terms(**one) for one in facts["terms"].values())
-        generation, name, known_as = facts["generation"], facts["list"], facts["list_id"]
+        source_terms = strictest(Terms(**one) for one in facts["terms"].values())
+        generation, name, list_id = facts["generation"], facts["list"], facts["list_id"]
         if type(generation) is not int or not isinstance(name, str):
             raise TypeError
-        if not isinstance(known_as, str) or not _LIST_ID.fullmatch(known_as):
+        if not isinstance(list_id, str) or not _LIST_ID.fullmatch(list_id):
             raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ListError(
             f"the manifest of {path} cannot be read, or is of an older version: ask for a"
             " new export"
         ) from None
-    return Manifest(str(digest), held, known_as, name, generation)
+    return Manifest(str(digest), source_terms, list_id, name, generation)
 
 
 def _read(path: Path) -> bytes:

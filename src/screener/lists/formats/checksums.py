@@ -45,12 +45,12 @@ def recognises_bsd(lines: list[str]) -> bool:
 def gnu_format(lines: list[str]) -> str | None:
     """Return the tool that wrote the first lines, or None if none did or their lengths differ."""
     filled = first_filled(lines)
-    found = [match["hash"] for line in filled if (match := _GNU.fullmatch(line))]
-    if not found or 2 * len(found) < len(filled) or len({len(value) for value in found}) > 1:
+    digests = [match["hash"] for line in filled if (match := _GNU.fullmatch(line))]
+    if not digests or 2 * len(digests) < len(filled) or len({len(value) for value in digests}) > 1:
         return None
-    named = {2 * KINDS[kind].size: name for name, kind in NAMES.items()}.get(len(found[0]))
+    named = {2 * KINDS[kind].size: name for name, kind in NAMES.items()}.get(len(digests[0]))
     if named == "sha256sum":
-        _check_not_pdq({value.lower() for value in found})
+        _check_not_pdq({value.lower() for value in digests})
     return named
 
 
@@ -91,8 +91,8 @@ class Checksums:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each line that is neither blank nor a comment."""
-        for found in filled_lines(self._lines):
-            yield found if isinstance(found, BadRow) else self._row(*found)
+        for line in filled_lines(self._lines):
+            yield line if isinstance(line, BadRow) else self._row(*line)
 
     def _row(self, number: int, line: str) -> Row | BadRow:
         line = line.strip(" \t")

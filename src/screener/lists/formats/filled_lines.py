@@ -29,12 +29,12 @@ def first_filled(lines: list[str]) -> list[str]:
     return [one for line in lines[:_JUDGED] if (one := line.strip()) and not one.startswith("#")]
 
 
-def half_are(lines: list[str], known: Callable[[str], object]) -> bool:
+def half_are(lines: list[str], is_known: Callable[[str], object]) -> bool:
     """Return whether half of the first filled lines are known.
 
     Not all need be, since some may be damaged or of another type; one is not enough, since prose
     may contain it.
     """
     filled = first_filled(lines)
-    count = sum(bool(known(line)) for line in filled)
+    count = sum(bool(is_known(line)) for line in filled)
     return count > 0 and 2 * count >= len(filled)

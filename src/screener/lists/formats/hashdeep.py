@@ -51,8 +51,8 @@ class Hashdeep:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each line that is neither blank nor a comment."""
-        for found in filled_lines(self._lines):
-            yield found if isinstance(found, BadRow) else self._row(*found)
+        for line in filled_lines(self._lines):
+            yield line if isinstance(line, BadRow) else self._row(*line)
 
     def _row(self, number: int, line: str) -> Row | BadRow:
         cells = line.split(",", len(self._names) - 1)

@@ -48,9 +48,9 @@ class Header:
         It is if the cell in column `place`, which should have a hash, and a further cell are names
         of columns.
         """
-        said = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
-        named = [name != "" and (name in self.names or name in BY_NAME) for name in said]
-        return said not in ((), self.names) and named[place] and sum(named) > 1
+        cell_names = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
+        named = [name != "" and (name in self.names or name in BY_NAME) for name in cell_names]
+        return cell_names not in ((), self.names) and named[place] and sum(named) > 1
 
 
 def check_text(line: str) -> None:

@@ -78,13 +78,13 @@ def _read(gathered: Gathered, item: Mapping[str, Any], *, off: bool) -> list[Row
     if not isinstance(signals, dict):
         return [BadRow(gathered.number, "signals", "not an object")]
     for name, value in signals.items():
-        found = _SIGNALS.get(name.casefold())
-        if found is None:
+        signal = _SIGNALS.get(name.casefold())
+        if signal is None:
             gathered.label(f"signal {name}", value)
             continue
-        gathered.hash(found[0], value)
-        if found[1] is not None:
-            gathered.label("media", found[1])
+        gathered.hash(signal[0], value)
+        if signal[1] is not None:
+            gathered.label("media", signal[1])
     bank = item.get("bank")
     bank_name = text_of(bank.get("name")) if isinstance(bank, dict) else text_of(bank)
     for name, value in item.items():

@@ -60,11 +60,11 @@ class IcseCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each row; missing cells are empty, surplus ones become labels."""
-        for found in self._rows:
-            if isinstance(found, BadRow):
-                yield found
+        for row in self._rows:
+            if isinstance(row, BadRow):
+                yield row
             else:
-                yield self._row(*found)
+                yield self._row(*row)
 
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
         gathered = Gathered(number)

@@ -40,7 +40,7 @@ class Gathered:
         self.hashes: list[Hash] = []
         self.labels: dict[str, str] = {}
         self.bad: list[BadRow] = []
-        self._unbound: dict[str, BadRow] = {}  # why binding labels cannot be stored
+        self._unstorable: dict[str, BadRow] = {}  # why binding labels cannot be stored
 
     def hash(self, kind: str, value: object) -> None:
         """Add the hash in a field, unless it is empty."""
@@ -73,7 +73,7 @@ class Gathered:
         if field is None:
             self.bad.append(BadRow(self.number, None, reason))
         else:
-            self._unbound[field] = BadRow(self.number, field, reason)
+            self._unstorable[field] = BadRow(self.number, field, reason)
 
     def rows(
         self,
@@ -92,14 +92,14 @@ class Gathered:
         withdrawn = state is State.WITHDRAWN and entry is not None
         if not self.hashes and not withdrawn:
             return [*self.bad] or [BadRow(self.number, None, "no usable hash")]
-        self.labels.update(dict.fromkeys(self._unbound, terms.UNREADABLE))
+        self.labels.update(dict.fromkeys(self._unstorable, terms.UNREADABLE))
         when = None if updated is None else str(updated) or None
         hashes = tuple(self.hashes)
         named = (one.field for one in self.bad if one.field is not None)
         damaged = tuple(dict.fromkeys(name for name in named if name in KINDS))
         row = Row(self.number, entry, state, hashes, categories, self.labels, when, damaged)
-        if self._unbound and not withdrawn:
-            (why, *_) = self._unbound.values()
+        if self._unstorable and not withdrawn:
+            (why, *_) = self._unstorable.values()
             return [replace(why, row=row), *self.bad]
         return [row] if withdrawn else [row, *self.bad]
 
@@ -157,19 +157,19 @@ class JsonRows:
 
 def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object's fields by folded name; of two that differ in case, the first."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in item.items():
-        found.setdefault(name.casefold(), value)
-    return found
+        fields.setdefault(name.casefold(), value)
+    return fields
 
 
-def given_twice(item: Mapping[str, Any], names: Collection[str]) -> bool:
+def has_duplicate(item: Mapping[str, Any], names: Collection[str]) -> bool:
     """Return whether an object has one of these fields twice, in different case."""
-    said = [name.casefold() for name in item]
-    if len(set(said)) == len(said):  # the usual case
+    folded_names = [name.casefold() for name in item]
+    if len(set(folded_names)) == len(folded_names):  # the usual case
         return False
-    met = Counter(said)
-    return any(met[name] > 1 for name in names)
+    counts = Counter(folded_names)
+    return any(counts[name] > 1 for name in names)
 
 
 def text_of(value: object) -> str:

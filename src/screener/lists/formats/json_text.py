@@ -26,7 +26,7 @@ from screener.lists.formats.content import (
 
 LONGEST_ITEM = 8 << 20  # characters
 _PIECE = 1 << 20  # bytes read at a time
-_SAID = 1_000  # characters of a text beside the items, and members of an object
+_LONGEST_TEXT = 1_000  # characters of a text beside the items, and members of an object
 _SPACE = re.compile(r"[ \t\r\n]*")
 # Signs of text that is unusable: escapes that may produce it, and undecodable bytes.
 _SUSPECT = re.compile("\\\\u|[\ud800-\udfff]")
@@ -57,14 +57,14 @@ class JsonText:
         self._text = decoder_of(encoding)
         content.read(mark)
         self._buffer = ""
-        self._at = 0
-        self._before = 0  # characters dropped from the buffer
+        self._position = 0
+        self._dropped = 0  # characters dropped from the buffer
         self._ended = False
         self._suspect = False
-        self._twice = False
+        self._has_duplicate = False
         self._number = 0
         self._decode = json.JSONDecoder(
-            object_pairs_hook=self._object, parse_int=_whole, parse_float=str, parse_constant=str
+            object_pairs_hook=self._object, parse_int=_integer, parse_float=str, parse_constant=str
         ).raw_decode
 
     def items(
@@ -80,7 +80,7 @@ class JsonText:
         and raises ListError to refuse the text.
         """
         if keys is not None and not self.peek():
-            raise self._without(keys)
+            raise self._no_array(keys)
         while start := self.peek():
             if keys is None and start == "[":
                 yield from self._elements()
@@ -93,7 +93,7 @@ class JsonText:
             else:
                 if start != "[":
                     self._value()  # reports damage as such
-                raise self._without(keys)
+                raise self._no_array(keys)
 
     def children(self) -> Iterator[Item]:
         """Yield the members of the root object, or elements of the root array, as (name, value).
@@ -106,41 +106,41 @@ class JsonText:
             number, value, trouble = self._item()
             yield Item(number, (name, value), trouble)
 
-    def first_values(self, said: dict[str, Any]) -> None:
+    def read_head(self, members: dict[str, Any]) -> None:
         """Read the members of the root object into `said`, with only the first element of arrays.
 
         The first element of a root array is stored under "". Members read before damage stay.
         """
         if self.peek() == "[":
             for _ in self._each("[", "]"):
-                said[""] = self._value()
+                members[""] = self._value()
                 break
             return
         for _ in self._each("{", "}"):
             key = self._name().casefold()
             if self.peek() == "[":
-                said[key] = []
+                members[key] = []
                 for _ in self._each("[", "]"):
                     value = self._value()
-                    if not said[key]:
-                        said[key].append(value)
+                    if not members[key]:
+                        members[key].append(value)
             else:
-                said[key] = self._value()
+                members[key] = self._value()
 
     def _members(self, keys: Collection[str]) -> Iterator[Item]:
         self.root = {}
-        met = False
+        has_array = False
         for _ in self._each("{", "}"):
             if self.peek() != '"':
                 raise self._wrong()
             key = self._name().casefold()
             if key in keys and self.peek() == "[":
-                met = True
+                has_array = True
                 yield from self._elements()
             else:
-                self.root.setdefault(key, _beside(self._value()))
-        if not met:
-            raise self._without(keys)
+                self.root.setdefault(key, _shortened(self._value()))
+        if not has_array:
+            raise self._no_array(keys)
 
     def _elements(self) -> Iterator[Item]:
         for _ in self._each("[", "]"):
@@ -153,7 +153,7 @@ class JsonText:
         while more:
             yield
             more = self.peek() == ","
-            self._at += more
+            self._position += more
         self._take(end)
 
     def _name(self) -> str:
@@ -164,9 +164,9 @@ class JsonText:
 
     def _item(self) -> Item:
         self._number += 1
-        self._twice = False
+        self._has_duplicate = False
         value = self._value()
-        trouble = "a field given twice" if self._twice else None
+        trouble = "a field given twice" if self._has_duplicate else None
         if self._suspect and trouble is None:
             trouble = _trouble_in(value)
         return Item(self._number, value, trouble)
@@ -175,9 +175,9 @@ class JsonText:
         self.peek()
         while True:
             try:
-                value, end = self._decode(self._buffer, self._at)
+                value, end = self._decode(self._buffer, self._position)
             except RecursionError:
-                place = f"the value at character {self._before + self._at + 1}"
+                place = f"the value at character {self._character}"
                 raise ListError(
                     f"{self._content.name}: its JSON is nested too deeply, in {place}"
                 ) from None
@@ -187,35 +187,35 @@ class JsonText:
                 continue
             # A number may continue in the next piece.
             if end < len(self._buffer) or not self._fill():
-                self._at = end
+                self._position = end
                 return value
 
     def peek(self) -> str:
         """Return the next character that is not a space, "" at the end."""
         while True:
-            found = _SPACE.match(self._buffer, self._at)
-            self._at = found.end() if found else self._at
-            if self._at < len(self._buffer):
-                return self._buffer[self._at]
+            match = _SPACE.match(self._buffer, self._position)
+            self._position = match.end() if match else self._position
+            if self._position < len(self._buffer):
+                return self._buffer[self._position]
             if not self._fill():
                 return ""
 
     def _take(self, mark: str) -> None:
         if self.peek() != mark:
             raise self._wrong()
-        self._at += 1
+        self._position += 1
 
     def _fill(self) -> bool:
         """Read on and drop consumed text; return False at the end or if a value is too long.
 
         A value that does not end is read in growing pieces, to limit how often it is parsed.
         """
-        rest = self._buffer[self._at :]
+        rest = self._buffer[self._position :]
         if self._ended or len(rest) > LONGEST_ITEM:
             return False
         piece = self._read(max(_PIECE, len(rest)))
-        self._before += self._at
-        self._buffer, self._at = rest + piece, 0
+        self._dropped += self._position
+        self._buffer, self._position = rest + piece, 0
         self._suspect = _SUSPECT.search(self._buffer) is not None or "\0" in self._buffer
         return True
 
@@ -230,46 +230,56 @@ class JsonText:
                 piece = CUT_SHORT
         return piece
 
-    def _without(self, keys: Collection[str]) -> ListError:
+    @property
+    def _character(self) -> int:
+        return self._dropped + self._position + 1
+
+    def _no_array(self, keys: Collection[str]) -> ListError:
         names = " or ".join(sorted(keys))
         return ListError(
-            f"{self._content.name}: its JSON, read up to character {self._before + self._at + 1},"
+            f"{self._content.name}: its JSON, read up to character {self._character},"
             f" has no array {names!r}, in which a list of this format stands; is it the report of"
             " an error?"
         )
 
     def _wrong(self) -> ListError:
         name = self._content.name
-        if len(self._buffer) - self._at > LONGEST_ITEM:
+        if len(self._buffer) - self._position > LONGEST_ITEM:
             return ListError(
-                f"{name}: a value of its JSON, at character {self._before + self._at + 1}, is not"
+                f"{name}: a value of its JSON, at character {self._character}, is not"
                 f" well-formed or longer than {LONGEST_ITEM} characters"
             )
-        if self._ended and self._at >= len(self._buffer.rstrip()):
+        if self._ended and self._position >= len(self._buffer.rstrip()):
             return ListError(
                 f"{name}: its JSON ends too early, after character"
-                f" {self._before + len(self._buffer)}; was it cut short?"
+                f" {self._dropped + len(self._buffer)}; was it cut short?"
             )
         return ListError(
-            f"{name}: its JSON cannot be read from character {self._before + self._at + 1} on;"
+            f"{name}: its JSON cannot be read from character {self._character} on;"
             " it is damaged, or was cut short"
         )
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
-        self._twice |= len(made) != len(pairs)
+        self._has_duplicate |= len(made) != len(pairs)
         return made
 
 
-def _beside(value: Any) -> Any:
+def _shortened(value: Any) -> Any:
     """Shorten a value beside the items; it may be as long as an item."""
     if isinstance(value, dict):
-        some = list(value.items())[:_SAID]
-        return {name: _beside(one) for name, one in some if not isinstance(one, (dict, list))}
-    return value[:_SAID] if isinstance(value, str) else None if isinstance(value, list) else value
+        some = list(value.items())[:_LONGEST_TEXT]
+        return {name: _shortened(one) for name, one in some if not isinstance(one, (dict, list))}
+    return (
+        value[:_LONGEST_TEXT]
+        if isinstance(value, str)
+        else None
+        if isinstance(value, list)
+        else value
+    )
 
 
-def _whole(digits: str) -> int | str:
+def _integer(digits: str) -> int | str:
     """Parse an integer; leave long ones as text, as ids need, and since Python limits digits."""
     return int(digits) if len(digits) < 16 else digits
 
@@ -307,16 +317,16 @@ class JsonHead(NamedTuple):
 
     def first_under(self, key: str) -> Any:
         """Return the first element of an array under a folded key of the root object, or None."""
-        found = self.root.get(key)
-        return found[0] if isinstance(found, list) and found else None
+        elements = self.root.get(key)
+        return elements[0] if isinstance(elements, list) and elements else None
 
 
 def head_of(content: Content) -> JsonHead:
     """Parse the first bytes of a JSON text."""
     text = JsonText(Content(io.BytesIO(content.head), content.name))
-    said: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     array = False
     with contextlib.suppress(ListError):
         array = text.peek() == "["
-        text.first_values(said)
-    return JsonHead(array, said.get("") if array else said)
+        text.read_head(members)
+    return JsonHead(array, members.get("") if array else members)

@@ -70,7 +70,7 @@ class NcmecXml:
         """Yield each entry and each tombstone."""
         for element in self._text.elements():
             if element.name == _NEXT:
-                if element.said("next"):
+                if element.text_of("next"):
                     self.notes = (paging.FOLLOWS,)
                 continue
             if element.name not in _LIVE and element.name not in _DELETED:
@@ -85,34 +85,36 @@ class NcmecXml:
 def _read(gathered: Gathered, element: Element) -> list[Row | BadRow]:
     member = element.child("member")
     owner = "" if member is None else member.attributes.get("id", "").strip()
-    number = element.said("id")
+    number = element.text_of("id")
     if not owner or not number:
         return [BadRow(gathered.number, "id" if owner else "member", "missing")]
     entry = f"{owner}/{number}"
-    updated = element.said("timestamp")
+    updated = element.text_of("timestamp")
     gathered.label("media", _LIVE.get(element.name) or _DELETED[element.name])
     if element.name in _DELETED:
         return gathered.rows(entry, State.WITHDRAWN, updated=updated)
-    for fingerprint in _all(element, "fingerprints"):
-        _take(gathered, fingerprint)
-    against = [vote for vote in _all(element, "feedback") if vote.name == "negativeFeedback"]
-    for vote in _all(element, "feedback"):
+    for fingerprint in _children_of(element, "fingerprints"):
+        _add_fingerprint(gathered, fingerprint)
+    against = [
+        vote for vote in _children_of(element, "feedback") if vote.name == "negativeFeedback"
+    ]
+    for vote in _children_of(element, "feedback"):
         gathered.label(f"{vote.name} {vote.attributes.get('type', '')}".strip(), _votes(vote))
     for child in element.children:
         if child.name not in _READ:
-            gathered.label(child.name, _flat(child))
-    code = element.said("classification")
+            gathered.label(child.name, _flattened(child))
+    code = element.text_of("classification")
     categories = (Category(SCHEME, code),) if code else ()
     return gathered.rows(entry, State.DISPUTED if against else State.CONFIRMED, categories, updated)
 
 
-def _all(element: Element, name: str) -> Iterator[Element]:
+def _children_of(element: Element, name: str) -> Iterator[Element]:
     for child in element.children:
         if child.name == name:
             yield from child.children
 
 
-def _take(gathered: Gathered, fingerprint: Element) -> None:
+def _add_fingerprint(gathered: Gathered, fingerprint: Element) -> None:
     text = fingerprint.text.strip()
     kind = _KINDS.get(fingerprint.name.casefold())
     if not text:
@@ -126,20 +128,24 @@ def _take(gathered: Gathered, fingerprint: Element) -> None:
 
 def _votes(vote: Element) -> str:
     """Format the reasons of voters and the numbers of their members."""
-    names = [one.attributes["name"] for one in _within(vote, "reason") if "name" in one.attributes]
-    members = [one.attributes["id"] for one in _within(vote, "member") if "id" in one.attributes]
+    names = [
+        one.attributes["name"] for one in _descendants(vote, "reason") if "name" in one.attributes
+    ]
+    members = [
+        one.attributes["id"] for one in _descendants(vote, "member") if "id" in one.attributes
+    ]
     return "; ".join((*dict.fromkeys(names), f"members {' '.join(dict.fromkeys(members))}".strip()))
 
 
-def _within(element: Element, name: str) -> Iterator[Element]:
+def _descendants(element: Element, name: str) -> Iterator[Element]:
     for child in element.children:
         if child.name == name:
             yield child
-        yield from _within(child, name)
+        yield from _descendants(child, name)
 
 
-def _flat(element: Element) -> str:
+def _flattened(element: Element) -> str:
     """Format an unknown element and its attributes, one a line."""
-    said = [f"{key}={value}" for key, value in element.attributes.items() if key != "href"]
-    said += [element.text.strip(), *map(_flat, element.children)]
-    return "\n".join(filter(None, said))
+    lines = [f"{key}={value}" for key, value in element.attributes.items() if key != "href"]
+    lines += [element.text.strip(), *map(_flattened, element.children)]
+    return "\n".join(filter(None, lines))

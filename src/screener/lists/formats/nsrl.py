@@ -67,11 +67,11 @@ class NsrlCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each row."""
-        for found in self._rows:
-            if isinstance(found, BadRow):
-                yield found
+        for row in self._rows:
+            if isinstance(row, BadRow):
+                yield row
                 continue
-            number, cells = found
+            number, cells = row
             values = {kind: cells[at] for at, kind in self._columns}
             yield _row(number, values, cleaned(cells[self._special]))
 

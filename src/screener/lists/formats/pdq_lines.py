@@ -34,8 +34,8 @@ def recognises(lines: list[str]) -> bool:
 
 
 def _is_known(line: str) -> bool:
-    found = _PLAIN.fullmatch(line) or _NAMED.fullmatch(line)
-    quality = "" if found is None else found["quality"]
+    match = _PLAIN.fullmatch(line) or _NAMED.fullmatch(line)
+    quality = "" if match is None else match["quality"]
     return len(quality) <= 3 and quality.isdecimal() and int(quality) <= 100
 
 
@@ -53,11 +53,11 @@ class PdqLines:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each line that is neither blank nor a comment."""
-        for found in filled_lines(self._lines, comments=False):
-            if isinstance(found, BadRow):
-                yield found
+        for row in filled_lines(self._lines, comments=False):
+            if isinstance(row, BadRow):
+                yield row
                 continue
-            number, line = found[0], found[1].strip()
+            number, line = row[0], row[1].strip()
             if line.casefold().replace('"', "") == _HEADER:
                 self._hash_last = True
             elif self._hash_last or not line.startswith("#"):

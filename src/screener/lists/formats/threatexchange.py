@@ -69,40 +69,40 @@ class _Updates:
 
     def __init__(self) -> None:
         self._described = False
-        self._bare = 0  # indicators deleted only for lack of a descriptor
+        self._undescribed = 0  # indicators deleted only for lack of a descriptor
 
     def notes(self) -> tuple[str, ...]:
         """Return a note if no indicator has a descriptor."""
-        if self._described or not self._bare:
+        if self._described or not self._undescribed:
             return ()
         return (
-            f"none of its indicators has a descriptor, by which {self._bare} of them count as"
+            f"none of its indicators has a descriptor, so {self._undescribed} of them count as"
             " deleted; if they are not, ask the service for the field `descriptors`",
         )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-        said = item.get("descriptors")
-        descriptors = list(_listed(said))
-        gone = truth_of(item.get("should_delete")) is True
+        descriptor_field = item.get("descriptors")
+        descriptors = list(_objects_of(descriptor_field))
+        marked_deleted = truth_of(item.get("should_delete")) is True
         self._described |= bool(descriptors)
-        if not descriptors and not gone:
-            if said is None and not _OF_DESCRIPTORS.isdisjoint(item):
+        if not descriptors and not marked_deleted:
+            if descriptor_field is None and not _OF_DESCRIPTORS.isdisjoint(item):
                 return [BadRow(gathered.number, None, "a descriptor, not an indicator")]
-            if not _empty(said):
+            if not _empty(descriptor_field):
                 return [BadRow(gathered.number, "descriptors", "not a list of objects")]
-            self._bare += 1
-        return _read(gathered, item, descriptors, deleted=gone or not descriptors)
+            self._undescribed += 1
+        return _read(gathered, item, descriptors, deleted=marked_deleted or not descriptors)
 
 
 def _share_levels(item: Mapping[str, Any]) -> set[str]:
     """Return the levels of an indicator and its descriptors, valid or not."""
-    said = (item, *_listed(item.get("descriptors")))
-    return {_share_level(one.get("share_level")) for one in said} - {""}
+    objects = (item, *_objects_of(item.get("descriptors")))
+    return {_share_level(one.get("share_level")) for one in objects} - {""}
 
 
-def _share_level(said: object) -> str:
+def _share_level(level: object) -> str:
     """Return a level as written; other values than text count as RED."""
-    return text_of(said).upper() if said is None or isinstance(said, str) else "RED"
+    return text_of(level).upper() if level is None or isinstance(level, str) else "RED"
 
 
 def _read(
@@ -113,11 +113,11 @@ def _read(
     deleted: bool,
 ) -> list[Row | BadRow]:
     tags = sorted({tag for one in descriptors for tag in _tags(one)})
-    found = _kind(text_of(item.get("type")).upper(), tags)
+    kind_and_media = _kind(text_of(item.get("type")).upper(), tags)
     entry = text_of(item.get("id")) or None
-    if found is None and not (deleted and entry):
+    if kind_and_media is None and not (deleted and entry):
         return [BadRow(gathered.number, "type", "unsupported type")]
-    kind, media = found or (None, None)
+    kind, media = kind_and_media or (None, None)
     if kind is not None:
         gathered.hash(kind, item.get("indicator"))
     if media is not None:
@@ -138,13 +138,13 @@ def _kind(type_: str, tags: list[str]) -> tuple[str, str | None] | None:
     if type_ == "DEBUG_STRING":
         named = [tag.partition(":")[2] for tag in tags if tag.startswith("signal_type:")]
         return SIGNALS.get(named[0].casefold()) if len(named) == 1 else None
-    found = _TYPES.get(type_)
-    if found is None or found[1] is not None:
-        return found
+    kind_and_media = _TYPES.get(type_)
+    if kind_and_media is None or kind_and_media[1] is not None:
+        return kind_and_media
     for tag, media in (("media_type_photo", "image"), ("media_type_video", "video")):
         if tag in tags:
-            return found[0], media
-    return found
+            return kind_and_media[0], media
+    return kind_and_media
 
 
 def _state(descriptors: list[Mapping[str, Any]]) -> State:
@@ -153,7 +153,7 @@ def _state(descriptors: list[Mapping[str, Any]]) -> State:
     reactions = {
         text_of(reaction.get("key")).upper()
         for one in descriptors
-        for reaction in _listed(one.get("reactions"))
+        for reaction in _objects_of(one.get("reactions"))
     }
     negative = "NON_MALICIOUS" in statuses or "DISAGREE_WITH_TAGS" in reactions
     if "MALICIOUS" in statuses:
@@ -162,7 +162,7 @@ def _state(descriptors: list[Mapping[str, Any]]) -> State:
 
 
 def _tags(descriptor: Mapping[str, Any]) -> Iterator[str]:
-    for tag in _listed(descriptor.get("tags")):
+    for tag in _objects_of(descriptor.get("tags")):
         text = text_of(tag.get("text"))
         if text:
             yield text
@@ -173,15 +173,15 @@ def _owner(descriptor: Mapping[str, Any]) -> str:
     return text_of(owner.get("id")) if isinstance(owner, dict) else ""
 
 
-def _empty(said: object) -> bool:
+def _empty(field: object) -> bool:
     """Return whether a list, possibly under `data`, is missing or empty."""
-    return not (said.get("data") if isinstance(said, dict) else said)
+    return not (field.get("data") if isinstance(field, dict) else field)
 
 
-def _listed(said: object) -> Iterator[Mapping[str, Any]]:
+def _objects_of(field: object) -> Iterator[Mapping[str, Any]]:
     """Yield the objects of a list, which may be under `data`."""
-    if isinstance(said, dict):
-        said = said.get("data")
-    for one in said if isinstance(said, list) else ():
+    if isinstance(field, dict):
+        field = field.get("data")
+    for one in field if isinstance(field, list) else ():
         if isinstance(one, dict):
             yield one

@@ -51,22 +51,22 @@ class TxCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each row."""
-        for found in self._rows:
-            yield found if isinstance(found, BadRow) else _row(*found)
+        for row in self._rows:
+            yield row if isinstance(row, BadRow) else _row(*row)
 
 
 def _row(number: int, cells: list[str]) -> Row | BadRow:
-    found = SIGNALS.get(cleaned(cells[0]).casefold())
-    if found is None:
+    signal = SIGNALS.get(cleaned(cells[0]).casefold())
+    if signal is None:
         return BadRow(number, "signal_type", "unsupported type")
-    word = cleaned(cells[3]).upper()
-    if word not in _STATES:
+    category = cleaned(cells[3]).upper()
+    if category not in _STATES:
         return BadRow(number, "category", "unknown state")
     try:
-        item = read_hash(KINDS[found[0]], cells[1])
+        item = read_hash(KINDS[signal[0]], cells[1])
     except BadCell as bad:
-        return BadRow(number, found[0], str(bad))
-    labels = {"collab": cells[2], "tags": cells[4], "media": found[1] or ""}
+        return BadRow(number, signal[0], str(bad))
+    labels = {"collab": cells[2], "tags": cells[4], "media": signal[1] or ""}
     labels = {name: value for name, value in labels.items() if value}
-    categories = (Category("te-opinion", word),)
-    return Row(number, None, _STATES[word], (item,), categories, labels)
+    categories = (Category("te-opinion", category),)
+    return Row(number, None, _STATES[category], (item,), categories, labels)

@@ -49,11 +49,11 @@ class TxText:
         Raises ListError if the first is a bare value.
         """
         first = True
-        for found in filled_lines(Lines(self._content)):
-            if isinstance(found, BadRow):
-                yield found
+        for row in filled_lines(Lines(self._content)):
+            if isinstance(row, BadRow):
+                yield row
             else:
-                number, line = found
+                number, line = row
                 text = line.strip(" \t")
                 if first and " " not in text:
                     raise ListError(unnamed_column(self._content.name))
@@ -77,20 +77,20 @@ def _split(line: str) -> tuple[str, str]:
 
 def _row(number: int, text: str) -> Row | BadRow:
     name, cell = _split(text)
-    found = _TYPES.get(name)
-    if found is None:
+    type_and_labels = _TYPES.get(name)
+    if type_and_labels is None:
         return BadRow(number, "type", "unsupported type")
-    kind, labels = found
+    kind, labels = type_and_labels
     if not cleaned(cell):
         return BadRow(number, kind.name, "no usable hash")
     try:
         item = read_hash(kind, cell)
     except BadCell as bad:
-        return BadRow(number, kind.name, _FURTHER if _leads(kind, cell) else str(bad))
+        return BadRow(number, kind.name, _FURTHER if _starts_with_value(kind, cell) else str(bad))
     return Row(number, None, State.CONFIRMED, (item,), labels=labels)
 
 
-def _leads(kind: HashKind, cell: str) -> bool:
+def _starts_with_value(kind: HashKind, cell: str) -> bool:
     """Return whether a cell is a value and more, as in the output of `screener hash`.
 
     `match` reads such lines; the format has no place for the rest.

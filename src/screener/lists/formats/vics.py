@@ -19,7 +19,7 @@ from screener.lists.formats.json_rows import (
     Gathered,
     JsonRows,
     fields_of,
-    given_twice,
+    has_duplicate,
     text_of,
 )
 from screener.lists.formats.json_text import JsonHead, head_of
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(
     r".*/DataModels/(?P<version>\d+\.\d+)\.xml(?:/(?P<region>\w+))?(?:/\$metadata)?#(?P<what>\w+)",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write 1
+_INTEGER = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write 1
 _ORDER = {name: place for place, name in enumerate(KINDS)}  # MD5 before other digests
 _DROPPED = frozenset(("relativefilepath", "miniature", "exifs", "mediafiles"))
 _READ = frozenset(("category", "alternativehashes", "dateupdated"))
@@ -87,9 +87,9 @@ def open_rows(content: Content, options: Options) -> JsonRows:
     first = head_of(content).first
     scheme, states = _scheme_of(content.name, first if isinstance(first, dict) else {}, options)
 
-    def check(said: Mapping[str, Any]) -> None:
+    def check(root: Mapping[str, Any]) -> None:
         # The context may follow the media, and other sets may follow.
-        if _scheme_of(content.name, said, options)[0] != scheme:
+        if _scheme_of(content.name, root, options)[0] != scheme:
             raise ListError(
                 f"{content.name} holds sets of different schemes, whose numbers mean different"
                 " things; import them one by one"
@@ -100,13 +100,13 @@ def open_rows(content: Content, options: Options) -> JsonRows:
 
 
 def _scheme_of(
-    name: str, said: Mapping[str, Any], options: Options
+    name: str, root: Mapping[str, Any], options: Options
 ) -> tuple[str, Mapping[str, State]]:
     """Return the scheme of a set's categories and their states, from the file and the options.
 
     Raises ListError if they are unknown, or if it is not a hash set.
     """
-    address = _address_of(said)
+    address = _address_of(root)
     if address is not None:
         _check_address(name, address, options)
     mapping = options.mapping
@@ -122,10 +122,10 @@ def _scheme_of(
     return scheme, states or {}
 
 
-def _address_of(said: Mapping[str, Any]) -> re.Match[str] | None:
+def _address_of(root: Mapping[str, Any]) -> re.Match[str] | None:
     """Match the address of the data model that a text states, if it does."""
-    found = (_ADDRESS.fullmatch(text_of(said.get(context))) for context in _CONTEXTS)
-    return next((match for match in found if match is not None), None)
+    addresses = (_ADDRESS.fullmatch(text_of(root.get(context))) for context in _CONTEXTS)
+    return next((match for match in addresses if match is not None), None)
 
 
 def _check_address(name: str, address: re.Match[str], options: Options) -> None:
@@ -152,33 +152,33 @@ def _of_region(address: re.Match[str] | None) -> str | None:
 class _Media:
     """The rows of a hash set."""
 
-    def __init__(self, scheme: str, states: Mapping[str, State], otherwise: State | None) -> None:
+    def __init__(self, scheme: str, states: Mapping[str, State], default: State | None) -> None:
         self._scheme = scheme
         self._states = states
-        self._otherwise = State.SEED if states or otherwise is None else otherwise
-        self._unnamed = 0  # records of a category that the scheme does not name
-        self._without = 0  # records without a readable category
+        self._default = State.SEED if states or default is None else default
+        self._unknown_category = 0  # records of a category that the scheme does not name
+        self._uncategorised = 0  # records without a readable category
 
     def notes(self) -> tuple[str, ...]:
         """Return notes on the records that cannot match for lack of a valid category."""
-        without = (
-            (self._unnamed, f"a category that {self._scheme} does not name"),
-            (self._without, "no category"),
+        counts = (
+            (self._unknown_category, f"a category that {self._scheme} does not name"),
+            (self._uncategorised, "no category"),
         )
         return tuple(
             f"{counted(count, 'record')} with {what}: taken as seeds, which match nothing"
-            for count, what in without
+            for count, what in counts
             if count
         )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-        if given_twice(item, _ONCE):
+        if has_duplicate(item, _ONCE):
             return [BadRow(gathered.number, None, "a field given twice")]
         fields = fields_of(item)
         hashes = {name: kind for name in item if (kind := kind_of_field(name)) is not None}
         for name in sorted(hashes, key=lambda name: _ORDER[hashes[name]]):
             gathered.hash(hashes[name], item[name])
-        _take_alternatives(gathered, fields.get("alternativehashes"))
+        _add_alternatives(gathered, fields.get("alternativehashes"))
         for name, value in item.items():
             if name not in hashes and name.casefold() not in _NO_LABELS:
                 gathered.label(name, value)
@@ -186,20 +186,20 @@ class _Media:
         category = fields.get("category")
         code = _code(category)
         if self._states and code not in self._states:
-            self._unnamed += bool(code)
-            self._without += not code
-        state = self._states.get(code, self._otherwise)
+            self._unknown_category += bool(code)
+            self._uncategorised += not code
+        state = self._states.get(code, self._default)
         categories = () if category is None or not code else (Category(self._scheme, code),)
         digests = [item for item in gathered.hashes if item.kind.digest]
         entry = derived_entry(digests[:1]) if digests else None
         return gathered.rows(entry, state, categories, fields.get("dateupdated"))
 
 
-def _take_alternatives(gathered: Gathered, said: object) -> None:
+def _add_alternatives(gathered: Gathered, alternatives: object) -> None:
     """Add the hashes of a list of names and values, or of one; label unknown kinds."""
-    if not said:
+    if not alternatives:
         return
-    for one in said if isinstance(said, list) else [said]:
+    for one in alternatives if isinstance(alternatives, list) else [alternatives]:
         fields = fields_of(one) if isinstance(one, dict) else {}
         if not {"hashname", "hashvalue"} <= set(fields):
             why = "not a name and a value"
@@ -216,5 +216,5 @@ def _take_alternatives(gathered: Gathered, said: object) -> None:
 def _code(category: object) -> str:
     """Return the code of a category; `1.0` becomes `1`."""
     text = text_of(category)
-    whole = _WHOLE.fullmatch(text)
+    whole = _INTEGER.fullmatch(text)
     return text if whole is None else whole[1]

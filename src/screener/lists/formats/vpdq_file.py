@@ -63,11 +63,11 @@ class VpdqFile:
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield the damaged frames, then the record; raise ListError for too many frames."""
         frames: list[VideoFrame] = []
-        for found in self._from_json() if self._json else self._from_lines():
-            if isinstance(found, BadRow):
-                yield found
+        for frame in self._from_json() if self._json else self._from_lines():
+            if isinstance(frame, BadRow):
+                yield frame
             else:
-                frames.append(found)
+                frames.append(frame)
             if len(frames) > vpdq_value.MOST_FRAMES:
                 raise ListError(f"{self._content.name} has too many frames for one video")
         if not frames:
@@ -81,11 +81,11 @@ class VpdqFile:
             if line is None or broken(line):
                 yield BadRow(number, "vpdq", "line too long" if line is None else "bad characters")
             elif line.strip():
-                found = next((m for layout in _LAYOUTS if (m := layout.fullmatch(line))), None)
-                if found is None:
+                match = next((m for layout in _LAYOUTS if (m := layout.fullmatch(line))), None)
+                if match is None:
                     yield BadRow(number, "vpdq", "not a frame")
                 else:
-                    yield _frame(number, found["n"], found["pdq"], found["q"], found["t"])
+                    yield _frame(number, match["n"], match["pdq"], match["q"], match["t"])
 
     def _from_json(self) -> Iterator[VideoFrame | BadRow]:
         for number, value, trouble in JsonText(self._content).children():

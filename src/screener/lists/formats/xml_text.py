@@ -35,10 +35,10 @@ class Element:
         """Return the first child of that name."""
         return next((one for one in self.children if one.name == name), None)
 
-    def said(self, name: str) -> str:
+    def text_of(self, name: str) -> str:
         """Return the text of the first child of that name, "" without one."""
-        found = self.child(name)
-        return "" if found is None else found.text.strip()
+        child = self.child(name)
+        return "" if child is None else child.text.strip()
 
 
 class XmlText:

@@ -91,57 +91,57 @@ def show(
 
     `alone` leaves out its past and the other entries that have its hashes.
     """
-    kept = source_terms.stored(connection)
-    shown = []
+    stored_terms = source_terms.stored(connection)
+    entries = []
     for record in of_entry(connection, entry, source, number):
-        whose, state, said, categories, text, updated = connection.execute(
+        stored_source, state, stated, categories, text, updated = connection.execute(
             "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
             (record,),
         ).fetchone()
-        labels, matched = texts_of(text), match_counts.of_entry(folder, whose, entry)
-        bound = terms.narrowed(
-            kept.get(whose, terms.Terms()), terms.of_labels(labels) or terms.Terms()
+        labels, matched = texts_of(text), match_counts.of_entry(folder, stored_source, entry)
+        in_force = terms.narrowed(
+            stored_terms.get(stored_source, terms.Terms()), terms.of_labels(labels) or terms.Terms()
         )
-        shown.append(
+        entries.append(
             Shown(
-                whose,
+                stored_source,
                 entry,
                 state,
-                said,
-                opinions_of(connection, number, whose, entry),
+                stated,
+                opinions_of(connection, number, stored_source, entry),
                 categories_of(categories),
-                labels if values else _told(labels),
+                labels if values else _redacted(labels),
                 updated,
-                bound.to_dict(),
+                in_force.to_dict(),
                 _hashes(connection, record, number, values=values, alone=alone),
-                () if alone else _versions(connection, whose, entry),
+                () if alone else _versions(connection, stored_source, entry),
                 matched,
-                match_counts.is_flood(folder, whose, entry, matched),
+                match_counts.is_flood(folder, stored_source, entry, matched),
             )
         )
-    return shown
+    return entries
 
 
-def _told(labels: Mapping[str, str]) -> dict[str, str]:
+def _redacted(labels: Mapping[str, str]) -> dict[str, str]:
     """Return labels without texts that may contain a hash; a hidden name becomes a number."""
-    told: dict[str, str] = {}
+    redacted: dict[str, str] = {}
     for number, (name, text) in enumerate(labels.items(), 1):
-        shown = f"{HIDDEN} {number}" if may_hold_hash(name) else name
-        told[shown] = HIDDEN if may_hold_hash(text) else text
-    return told
+        shown_name = f"{HIDDEN} {number}" if may_hold_hash(name) else name
+        redacted[shown_name] = HIDDEN if may_hold_hash(text) else text
+    return redacted
 
 
 def _hashes(
     connection: sqlite3.Connection, record: int, number: int, *, values: bool, alone: bool
 ) -> tuple[ShownHash, ...]:
-    shown = []
+    hashes = []
     for kind, value, quality, why_not in connection.execute(
         "SELECT kind, value, quality, why_not FROM hashes WHERE record = ?", (record,)
     ).fetchall():
         others = () if alone else _others(connection, kind, value, record, number)
         text = Hash(KINDS[kind], value).text if values else None
-        shown.append(ShownHash(kind, quality, why_not, others, text))
-    return tuple(shown)
+        hashes.append(ShownHash(kind, quality, why_not, others, text))
+    return tuple(hashes)
 
 
 def _others(

@@ -45,8 +45,8 @@ def hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
     _, rows, _ = snapshot.search(snapshot.codes(sample), radius=radius)
     near, counts = np.unique(rows, return_counts=True)
     counts = counts - np.isin(near, sample)  # each is near itself
-    found: npt.NDArray[np.int64] = near[counts >= SHARE * len(sample)].astype(np.int64)
-    return found
+    hub_rows: npt.NDArray[np.int64] = near[counts >= SHARE * len(sample)].astype(np.int64)
+    return hub_rows
 
 
 _COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
@@ -105,11 +105,11 @@ def gather(
         " FROM generations WHERE number = ?",
         (number,),
     ).fetchone()
-    known = census.kept(connection, number)
-    alike = census.counted(connection, number) if known is None else known
-    reached, by_none, by_weak = _reached(alike)
+    stored = census.kept(connection, number)
+    group = census.counted(connection, number) if stored is None else stored
+    reached, by_none, by_weak = _reach(group)
     steps.add()
-    not_searched = _not_searched(connection, number, alike)
+    not_searched = _not_searched(connection, number, group)
     steps.add()
     return ListInfo(
         name=name_of(folder),
@@ -120,7 +120,7 @@ def gather(
         format=int(form),
         library=library,
         states=dict(generation.states),
-        sources=_sources(alike),
+        sources=_sources(group),
         values={kind: n.rows for kind, n in sorted(generation.segments.items()) if n.rows},
         not_searched=not_searched,
         reached=reached,
@@ -137,29 +137,29 @@ def gather(
 
 def _sources(census: Census) -> dict[str, dict[str, int]]:
     sources: dict[str, Counter[str]] = {}
-    for alike, count in sorted(census.items()):
-        sources.setdefault(alike.source, Counter())[alike.state] += count
+    for group, count in sorted(census.items()):
+        sources.setdefault(group.source, Counter())[group.state] += count
     return {source: dict(states) for source, states in sources.items()}
 
 
 def _not_searched(connection: sqlite3.Connection, number: int, census: Census) -> dict[str, int]:
     """Return the number of distinct values, by kind; the query is slow, so skip it if none."""
-    if not any(alike.aside and alike.state != State.WITHDRAWN for alike in census):
+    if not any(group.aside and group.state != State.WITHDRAWN for group in census):
         return {}
-    found = connection.execute(
+    values = connection.execute(
         "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
         f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {of_generation(number)}"
         " AND r.state <> 'withdrawn' GROUP BY 1"
     )
-    return dict(found.fetchall())
+    return dict(values.fetchall())
 
 
-def _reached(census: Census) -> tuple[dict[str, int], int, int]:
+def _reach(census: Census) -> tuple[dict[str, int], int, int]:
     """Count matchable records: by computed kind, without any, and with weak kinds only."""
     reached, by_none, by_weak = dict.fromkeys(_COMPUTED, 0), 0, 0
-    for alike, count in census.items():
-        if alike.state in MATCHING:
-            kinds = reached.keys() & alike.kinds
+    for group, count in census.items():
+        if group.state in MATCHING:
+            kinds = reached.keys() & group.kinds
             for kind in kinds:
                 reached[kind] += count
             by_none += 0 if kinds else count

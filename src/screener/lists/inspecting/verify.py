@@ -100,9 +100,9 @@ class Verification:
 class DamagedList(ListError):
     """A list is damaged; `found` is its Verification, with the sentences in `found.damage`."""
 
-    def __init__(self, found: Verification) -> None:
-        super().__init__(found)
-        self.found = found
+    def __init__(self, verification: Verification) -> None:
+        super().__init__(verification)
+        self.found = verification
 
     def __str__(self) -> str:
         return "; ".join(self.found.damage)
@@ -123,22 +123,22 @@ def verify(
     steps = Steps(progress, _OF_DATABASE + _OF_KIND * len(snapshots))
     kinds: list[KindCheck] = []
     of_kinds: tuple[str, ...] = ()
-    with _beside(folder) as beside:
+    with _checks_in_thread(folder) as in_thread:
         # SQLite's own checks run beside the rest, and take about as long.
-        integrity, references = beside(_check_integrity), beside(_check_references)
+        integrity, references = in_thread(_check_integrity), in_thread(_check_references)
         of_hashes = [table for table in FORMS.tables if table.name == "hashes"]
         others = [table for table in FORMS.tables if table.name != "hashes"]
-        hashes = beside(partial(_check_stored, of_hashes))
+        hashes = in_thread(partial(_check_stored, of_hashes))
         for kind in KINDS.values():
             if kind.searched:
-                one, found = _check_kind(
+                kind_check, kind_damage = _check_kind(
                     folder, generation, kind, snapshots.get(kind.name), seed, steps
                 )
-                kinds += [] if one is None else [one]
-                of_kinds += found
-        stored = _now(folder, partial(_check_stored, others))
-        states = _now(folder, partial(_check_states, generation))
-        framed = _now(folder, partial(_check_frames, generation))
+                kinds += [] if kind_check is None else [kind_check]
+                of_kinds += kind_damage
+        stored = _run_at_once(folder, partial(_check_stored, others))
+        states = _run_at_once(folder, partial(_check_states, generation))
+        framed = _run_at_once(folder, partial(_check_frames, generation))
         # Damage is reported in this order, whichever was found first.
         passed, damage = _run(
             folder.name,
@@ -176,7 +176,7 @@ def _run(
 
 
 @contextlib.contextmanager
-def _beside(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
+def _checks_in_thread(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
     """Yield a function that runs a check in one thread and returns a function to await it.
 
     Unfinished checks are cancelled when the body ends. They should be SQLite's work alone: Python
@@ -195,7 +195,7 @@ def _beside(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
             ended.set()
 
 
-def _now(folder: Path, check: _Check) -> Callable[[], None]:
+def _run_at_once(folder: Path, check: _Check) -> Callable[[], None]:
     """Run a check at once; the returned function raises its error."""
     done: Future[None] = Future()
     try:
@@ -287,7 +287,9 @@ def _check_values(
     folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None
 ) -> None:
     """Raise if the index files and the records differ in their values."""
-    missing, more = database.ask(folder, lambda c: _differing(c, generation.number, kind, snapshot))
+    missing, more = database.ask(
+        folder, lambda c: _count_differences(c, generation.number, kind, snapshot)
+    )
     if missing or more:
         raise _Damaged(
             f"the index files lack {counted(missing, 'value')} of the records,"
@@ -295,7 +297,7 @@ def _check_values(
         )
 
 
-def _differing(
+def _count_differences(
     connection: sqlite3.Connection, number: int, kind: HashKind, snapshot: Snapshot | None
 ) -> tuple[int, int]:
     """Count the values that the files lack, and those that only they have.
@@ -305,17 +307,17 @@ def _differing(
     live = np.ones(0 if snapshot is None else sum(map(len, snapshot.parts)), np.bool_)
     if snapshot is not None:
         live[snapshot.removed] = False
-    unmet, missing = live.copy(), [np.empty(0, f"S{kind.code_size}")]
-    for values in _called_for(connection, number, kind, few=snapshot is None):
+    unmatched, missing = live.copy(), [np.empty(0, f"S{kind.code_size}")]
+    for values in _values_of_records(connection, number, kind, few=snapshot is None):
         rows = np.full(values.size, -1) if snapshot is None else snapshot.find(values)
         there = rows >= 0
         there[there] = live[rows[there]]
-        unmet[rows[there]] = False
+        unmatched[rows[there]] = False
         missing.append(values[~there])
-    return np.unique(np.concatenate(missing)).size, int(unmet.sum())
+    return np.unique(np.concatenate(missing)).size, int(unmatched.sum())
 
 
-def _called_for(
+def _values_of_records(
     connection: sqlite3.Connection, number: int, kind: HashKind, *, few: bool
 ) -> Iterator[Values]:
     """Yield the searchable values of a generation in sorted batches, for faster lookups."""
@@ -328,10 +330,10 @@ def _called_for(
     packed = bytearray()
     for span in database.spans(connection, _ALL if few else _AT_ONCE):
         count, text = connection.execute(question, span).fetchone()
-        found = bytes.fromhex(text or "")
-        if len(found) != count * kind.code_size:
+        values = bytes.fromhex(text or "")
+        if len(values) != count * kind.code_size:
             raise _Damaged("a value of the records has another size than its kind, or is no value")
-        packed += found
+        packed += values
         if len(packed) >= _TOGETHER * kind.code_size:
             yield np.sort(np.frombuffer(packed, f"S{kind.code_size}"))
             packed = bytearray()

@@ -35,24 +35,26 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     kinds, labels = _columns(entries)
     qualities = [f"{name}_quality" for name in kinds if KINDS[name].perceptual]
     fixed = ["id", *kinds, *qualities, "category", "category_scheme", "status", "updated"]
-    heads = {label: _head(label) for label in labels}
+    column_names = {label: _column_name(label) for label in labels}
     binding = {
-        name for label, name in heads.items() if terms.field_of(label) or terms.field_of(name)
+        name
+        for label, name in column_names.items()
+        if terms.field_of(label) or terms.field_of(name)
     }
     # Labels whose names are equal for the reader share a column.
-    names = list(dict.fromkeys(heads.values()))
+    names = list(dict.fromkeys(column_names.values()))
     rows = csv.DictWriter(out, [*fixed, *names], restval="", lineterminator="\n")
     rows.writerow(dict(zip(fixed, fixed, strict=True)) | {name: _guarded(name) for name in names})
     for entry in entries:
         hashes = [one.hash for one in entry.hashes if tally.fits(one.hash)]
-        labelled = _labelled(entry, heads, tally)
+        label_cells = _labels_by_column(entry, column_names, tally)
         for row in _rows(entry, hashes):
-            rows.writerow(row | {name: _guarded(text) for name, text in labelled.items()})
-            labelled = _again(labelled, binding)
+            rows.writerow(row | {name: _guarded(text) for name, text in label_cells.items()})
+            label_cells = _repeated_labels(label_cells, binding)
         tally.wrote(entry, hashes)
 
 
-def _head(label: str) -> str:
+def _column_name(label: str) -> str:
     """Return a column name for a label that the reader takes neither for a field nor for a hash."""
     name = cleaned(" ".join(label.splitlines()))
     if not name or looks_like_a_value(name):
@@ -60,33 +62,35 @@ def _head(label: str) -> str:
     return f"{name} (label)" if has_meaning(name) else name
 
 
-def _labelled(entry: Entry, heads: Mapping[str, str], tally: Tally) -> dict[str, str]:
+def _labels_by_column(
+    entry: Entry, column_names: Mapping[str, str], tally: Tally
+) -> dict[str, str]:
     """Return an entry's labels by column name; those that share a column are joined by lines.
 
     Binding labels are joined the same way elsewhere, and each line counts.
     """
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for label, text in entry.labels.items():
-        name = heads[label]
+        name = column_names[label]
         if name not in (label, f"{label} (label)"):
             tally.lost.add("names of labels that no column can have")
-        found[name] = f"{found[name]}\n{text}" if name in found else text
-    if sum(len(text.splitlines()) for text in found.values()) > MOST_LINES // 2:
+        labels[name] = f"{labels[name]}\n{text}" if name in labels else text
+    if sum(len(text.splitlines()) for text in labels.values()) > MOST_LINES // 2:
         tally.lost.add("lines of labels that have too many for a row")
-        found = {name: " ".join(text.splitlines()) for name, text in found.items()}
-    if any(text.startswith(_FORMULA) for text in found.values()):
+        labels = {name: " ".join(text.splitlines()) for name, text in labels.items()}
+    if any(text.startswith(_FORMULA) for text in labels.values()):
         tally.lost.add("labels that look like formulas get an apostrophe in front")
-    return found
+    return labels
 
 
-def _again(labelled: dict[str, str], binding: Container[str]) -> dict[str, str]:
+def _repeated_labels(label_cells: dict[str, str], binding: Container[str]) -> dict[str, str]:
     """Return the labels to repeat in each further row of an entry: all if short, else binding ones.
 
     The rows are read back as one entry, and long labels would multiply by the rows.
     """
-    if sum(map(len, labelled.values())) <= _SHORT:
-        return labelled
-    return {name: text for name, text in labelled.items() if name in binding}
+    if sum(map(len, label_cells.values())) <= _SHORT:
+        return label_cells
+    return {name: text for name, text in label_cells.items() if name in binding}
 
 
 def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
@@ -105,7 +109,7 @@ def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = [{}]
     filled: Counter[str] = Counter()  # number of leading rows that have a kind or a category
 
-    def put(name: str, cells: dict[str, str]) -> None:
+    def add(name: str, cells: dict[str, str]) -> None:
         if filled[name] == len(rows):
             rows.append({})
         rows[filled[name]] |= cells
@@ -114,16 +118,16 @@ def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
     for item in hashes:
         name = item.kind.name
         quality = {} if item.quality is None else {f"{name}_quality": str(item.quality)}
-        put(name, {name: item.text} | quality)
+        add(name, {name: item.text} | quality)
     for category in entry.categories:
         code, scheme = _guarded(category.code), _guarded(category.scheme)
-        put("category", {"category": code, "category_scheme": scheme})
+        add("category", {"category": code, "category_scheme": scheme})
     # Imports quarantine a row without a hash, so a further category repeats the first hash.
     first = {key: cell for key, cell in rows[0].items() if not key.startswith("category")}
     rows = [row if row.keys() - {"category", "category_scheme"} else first | row for row in rows]
-    said = {"id": _guarded(entry.name), "updated": _guarded(entry.updated or "")}
-    said |= {"status": str(entry.state)}
-    return [row | said for row in rows]
+    common = {"id": _guarded(entry.name), "updated": _guarded(entry.updated or "")}
+    common |= {"status": str(entry.state)}
+    return [row | common for row in rows]
 
 
 def _guarded(cell: str) -> str:

@@ -50,9 +50,11 @@ def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
     if not numbers:
         tally.lost.add("that records to which the table gives no category match at all")
     tally.wrote(entry, hashes)
-    said = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
+    category_fields = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
     when = {} if entry.updated is None else {"DateUpdated": entry.updated}
-    items = [one | {"MD5": md5.text.upper()} | when for md5 in by_kind["md5"] for one in said]
+    items = [
+        one | {"MD5": md5.text.upper()} | when for md5 in by_kind["md5"] for one in category_fields
+    ]
     items[0] |= _others(by_kind)
     return items
 
