@@ -320,7 +320,6 @@ def _absolute(path: str | PathLike[str]) -> Path:
 
 
 def _reopen(path: str, identity: Identity) -> HashList:
-    """Open the generation of a pickle again."""
     folder, (_, number, _) = Path(path), identity
     hash_list = HashList.open(folder, generation=number)
     database.ask(folder, lambda connection: generations.check_there(connection, folder, identity))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-HIDDEN = "(told with the values)"  # replaces a text that may contain a hash
+HIDDEN = "(shown with the values)"  # replaces a text that may contain a hash
 _MAY_BE_HASH = re.compile(r"[0-9A-Fa-f]{16}|[0-9A-Za-z+/]{24}", re.ASCII)
 
 

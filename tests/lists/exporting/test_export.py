@@ -151,7 +151,7 @@ def test_a_day_has_one_form():
     for day in ("2031-01-06", "20310106", "2031-W02-1", date(2031, 1, 6)):
         assert Terms(expires=day) == Terms(expires="2031-01-06")
     for wrong in ({"expires": 2031}, {"expires": "2031-13-01"}, {"tlp": 3}, {"tlp": "PINK"}):
-        with pytest.raises(ListError, match=f"{next(iter(wrong))} is "):
+        with pytest.raises(ListError, match=f"{next(iter(wrong))} must be "):
             Terms(**wrong)
 
 

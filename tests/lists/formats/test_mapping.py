@@ -68,7 +68,7 @@ def test_mapping_names_the_kind_of_one_unnamed_column():
 @pytest.mark.parametrize(
     ("said", "match"),
     [
-        ({"columns": {"a": "sha3"}}, "means one of"),
+        ({"columns": {"a": "sha3"}}, "must mean one of"),
         ({"columns": {"b": {"field": "md5", "seed": ["x"]}}}, "list of words"),
         ({"columns": {"a": "entry", "b": "id"}}, "two columns"),
         ({"columns": {"a": "md5"}, "header": False}, "number"),

@@ -192,7 +192,7 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (sql("UPDATE records SET entry = CAST(x'ff' AS TEXT) WHERE id = 9"), "id 9: .* of entry"),
     (sql("UPDATE imports SET counts = '5'"), "imports, id 1: .* counts; 2 more rows"),
     (sql("INSERT INTO frames VALUES (9, zeroblob(32), 1)"), "1 record with other frames than"),
-    (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "not as many of each state"),
+    (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "the number of records of each state"),
 ]
 
 

@@ -58,7 +58,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
 def _state(name: str) -> State:
     allowed = [State.CONFIRMED, State.DISPUTED, State.KNOWN_GOOD, State.WITHDRAWN]
     if name not in allowed:
-        raise ListError(f"an opinion is one of {', '.join(allowed)}")
+        raise ListError(f"opinion must be one of {', '.join(allowed)}")
     return State(name)
 
 

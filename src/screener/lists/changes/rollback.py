@@ -87,7 +87,6 @@ class _Candidate(NamedTuple):
 
 
 def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
-    """Return the current versions newer than a generation, except withdrawals."""
     rows = connection.execute(
         "SELECT r.id FROM records r WHERE r.until IS NULL AND r.since > :to"
         f" AND NOT {_WITHDRAWN_SINCE}",
@@ -228,7 +227,6 @@ def _add_binding_labels(
 
 
 def _apply_releases(connection: sqlite3.Connection, record: int) -> None:
-    """Apply current releases to a restored version."""
     connection.execute(
         "UPDATE hashes SET why_not = NULL WHERE record = ? AND (kind, value) IN"
         " (SELECT kind, value FROM judged WHERE why_not IS NULL)",

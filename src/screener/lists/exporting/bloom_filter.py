@@ -48,7 +48,6 @@ class EdgeFilter:
     """
 
     def __init__(self, bloom: Any, kind: HashKind, generation: int) -> None:
-        """Create the object; callers use `open`."""
         self._bloom = bloom
         self.kind = kind
         self.generation = generation
@@ -74,7 +73,7 @@ class EdgeFilter:
         """
         if isinstance(digest, Hash):
             if digest.kind != self.kind:
-                raise HashError(f"a filter of {self.kind.name} knows nothing of {digest.kind.name}")
+                raise HashError(f"a filter of {self.kind.name} cannot look up {digest.kind.name}")
             digest = digest.value
         # Other buffers, such as a masked array, may have other bytes than they show.
         if not isinstance(digest, str | bytes | bytearray | memoryview):
@@ -110,7 +109,7 @@ class EdgeFilter:
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
         except _READ_ERRORS as error:
-            raise ListError(f"{path} is no filter, or is damaged") from error
+            raise ListError(f"{path} is not a filter, or is damaged") from error
         return cls(found, kind_named(facts["kind"]), facts["generation"])
 
 
@@ -148,7 +147,7 @@ def writer_for(
             " equality; choose md5, sha1 or sha256"
         )
     if not (isinstance(error_rate, int | float) and 1e-9 <= error_rate <= 0.5):
-        raise ListError("an error rate lies between 0.000000001 and 0.5")
+        raise ListError("error_rate must be from 0.000000001 to 0.5")
     return partial(_write, kind=kind, error_rate=error_rate, generation=generation)
 
 
@@ -199,6 +198,6 @@ def _bloom_class() -> Any:
     if [at for at, bit in enumerate(probe.bitarray) if bit] != _BITS_OF_PROBE:
         raise ListError(
             "filters need another version of pybloom_live, since this one hashes otherwise and"
-            f" would say no to what is listed: {install('edge')}"
+            f" would miss listed digests: {install('edge')}"
         )
     return BloomFilter

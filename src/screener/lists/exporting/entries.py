@@ -109,5 +109,4 @@ class Entries:
 
 
 def _escaped(source: str) -> str:
-    """Escape the slashes of a source's name, reversibly."""
     return source.replace("%", "%25").replace("/", "%2F")

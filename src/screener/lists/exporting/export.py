@@ -69,7 +69,7 @@ class Order:
 def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:
     """Write the records of a generation to a file, and its manifest beside it."""
     if order.audience not in AUDIENCES:
-        raise ListError(f"an audience is one of {', '.join(AUDIENCES)}")
+        raise ListError(f"audience must be one of {', '.join(AUDIENCES)}")
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else private_key(order.sign)
@@ -110,7 +110,7 @@ def _check_target(path: Path, folder: Path) -> None:
     was not exported: it may be a source's original, with more than the terms let us export.
     """
     if not path.name:
-        raise ListError("an export is written to a file, and none is named")
+        raise ListError("an export needs a file name, and none is named")
     if path.resolve().is_relative_to(folder.resolve()):
         raise ListError(
             f"{path} would lie in the list's own folder, in the way of its files, and outlive a"
@@ -122,10 +122,10 @@ def _check_target(path: Path, folder: Path) -> None:
     except OSError:
         return  # nothing there, or an error that writing will report
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise ListError(f"cannot write {path}: it is no file, and an export is one with a manifest")
+        raise ListError(f"cannot write {path}: it is not a regular file, which an export must be")
     if stat.S_ISREG(status.st_mode) and status.st_size and not exported:
         raise ListError(
-            f"{path} holds something that no export wrote (it has no manifest beside it), and would"
+            f"{path} was not exported from here (it has no manifest beside it), and would"
             " be lost: name another file, or remove that one first"
         )
 

@@ -55,7 +55,6 @@ def gnu_format(lines: list[str]) -> str | None:
 
 
 def _check_not_pdq(values: set[str]) -> None:
-    """Raise ListError if values of 64 digits are PDQ, or too few to decide."""
     if sum(map(_half_set, values)) > _HALF_SET * len(values):
         why = "but its values have as many bits set as those of PDQ"
     elif len(values) < _FEW:
@@ -85,12 +84,10 @@ class Checksums:
     unknown_columns = ("file",)
 
     def __init__(self, content: Content, kind: str | None) -> None:
-        """Prepare the file; `kind` is that of the tool."""
         self._lines = Lines(content)
         self._kind = kind
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Yield each line that is neither blank nor a comment."""
         for line in filled_lines(self._lines):
             yield line if isinstance(line, BadRow) else self._row(*line)
 

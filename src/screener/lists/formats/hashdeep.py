@@ -33,7 +33,6 @@ class Hashdeep:
     notes: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Read the two header lines; raise ListError if they are missing."""
         self._lines = Lines(content)
         first = next(self._lines, (0, ""))[1] or ""
         second = next(self._lines, (0, ""))[1] or ""
@@ -50,7 +49,6 @@ class Hashdeep:
         self.unknown_columns = tuple(name for name in names if name not in KINDS)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Yield each line that is neither blank nor a comment."""
         for line in filled_lines(self._lines):
             yield line if isinstance(line, BadRow) else self._row(*line)
 

@@ -43,7 +43,6 @@ class IcseCsv:
     notes: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Read the header; raise ListError if it is not that of an ICSE set."""
         lines = Lines(content)
         first = first_row(lines)
         names = None if first is None else _names(first[1])
@@ -92,6 +91,5 @@ class IcseCsv:
 
 
 def _flag(text: str) -> str:
-    """Normalise words for true and false; return other texts unchanged."""
     truth = truth_of(text)
     return text if truth is None else str(truth).lower()

@@ -157,7 +157,6 @@ class JsonText:
         self._take(end)
 
     def _name(self) -> str:
-        """Read the name of a member, and the colon after it."""
         name = str(self._value())
         self._take(":")
         return name

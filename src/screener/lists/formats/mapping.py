@@ -91,10 +91,10 @@ class ColumnMapping:
             raise ListError(f"unknown key {unknown[0]!r}; one of: {', '.join(sorted(_KEYS))}")
         word = settings.get("delimiter")
         if word is not None and word not in _DELIMITERS:
-            raise ListError('delimiter is ",", ";" or "tab"')
+            raise ListError('delimiter must be ",", ";" or "tab"')
         header = settings.get("header", True)
         if not isinstance(header, bool):
-            raise ListError("header is true or false")
+            raise ListError("header must be true or false")
         columns = _table(settings, "columns")
         mapped: dict[str, Column] = {}
         for name, value in columns.items():
@@ -197,14 +197,14 @@ def _folded(name: str) -> str:
 def _table(settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     table = settings.get(key, {})
     if not isinstance(table, dict):
-        raise ListError(f"{key} is a table")
+        raise ListError(f"{key} must be a table")
     return table
 
 
 def _text(settings: Mapping[str, Any], key: str) -> str | None:
     value = settings.get(key)
     if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise ListError(f"{key} is a text")
+        raise ListError(f"{key} must be text")
     return value
 
 
@@ -219,7 +219,7 @@ def _column(name: str, settings: object) -> Column:
     if isinstance(settings, str):
         settings = {"field": settings}
     if not isinstance(settings, dict):
-        raise ListError(f"column {name!r} is a text or a table")
+        raise ListError(f"column {name!r} must be text or a table")
     settings = dict(settings)
     settings.pop("encoding", None)  # all encodings of a kind are read
     word = settings.pop("field", None)
@@ -227,7 +227,7 @@ def _column(name: str, settings: object) -> Column:
         word = settings.pop("algorithm", settings.pop("kind", None))
     word = _SYNONYMS.get(word, word) if isinstance(word, str) else None
     if word not in _FIELDS:
-        raise ListError(f"column {name!r} means one of: {', '.join(sorted(_FIELDS))}")
+        raise ListError(f"column {name!r} must mean one of: {', '.join(sorted(_FIELDS))}")
     scheme = _text(settings, "scheme")
     settings.pop("scheme", None)
     states: dict[str, State] = {}

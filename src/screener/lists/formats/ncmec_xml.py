@@ -50,7 +50,6 @@ class NcmecXml:
     unit = "line"
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Prepare the page; raise ListError if it is another answer or version."""
         if not recognises(root_of(content)):
             raise ListError(
                 f"{content.name} is not an answer of NCMEC's hash sharing, version 2, to a query"
@@ -67,7 +66,6 @@ class NcmecXml:
         return tuple(self._names)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Yield each entry and each tombstone."""
         for element in self._text.elements():
             if element.name == _NEXT:
                 if element.text_of("next"):
@@ -127,7 +125,6 @@ def _add_fingerprint(gathered: Gathered, fingerprint: Element) -> None:
 
 
 def _votes(vote: Element) -> str:
-    """Format the reasons of voters and the numbers of their members."""
     names = [
         one.attributes["name"] for one in _descendants(vote, "reason") if "name" in one.attributes
     ]

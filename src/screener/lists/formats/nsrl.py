@@ -54,7 +54,6 @@ class NsrlCsv:
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content) -> None:
-        """Read the header; raise ListError if it is not that of an NSRL CSV."""
         # File names are not stored; Latin-1 keeps them from making their rows undecodable.
         lines = Lines(content, encoding="latin-1")
         first = next(lines, (0, None))[1]
@@ -66,7 +65,6 @@ class NsrlCsv:
         self._rows = CsvRows(lines, delimiter=",", width=len(names))
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Yield each row."""
         for row in self._rows:
             if isinstance(row, BadRow):
                 yield row

@@ -47,7 +47,7 @@ def options_of(
 ) -> Options:
     """Return the options for the file at `path`; raise ListError if they are invalid."""
     if state is not None and state not in _STATES:
-        raise ListError(f"the state of a file's rows is one of: {', '.join(_STATES)}")
+        raise ListError(f"state must be one of: {', '.join(_STATES)}")
     if scheme is not None:
         check_line("a scheme's name", scheme)
     return Options(

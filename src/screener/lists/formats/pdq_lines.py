@@ -47,12 +47,10 @@ class PdqLines:
     unknown_columns = ("file",)
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Prepare the file; nothing is read yet."""
         self._lines = Lines(content)
         self._hash_last = False
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Yield each line that is neither blank nor a comment."""
         for row in filled_lines(self._lines, comments=False):
             if isinstance(row, BadRow):
                 yield row

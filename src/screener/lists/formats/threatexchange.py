@@ -148,7 +148,6 @@ def _kind(type_: str, tags: list[str]) -> tuple[str, str | None] | None:
 
 
 def _state(descriptors: list[Mapping[str, Any]]) -> State:
-    """Return the state that follows from all owners' statuses and others' reactions."""
     statuses = {text_of(one.get("status")).upper() for one in descriptors}
     reactions = {
         text_of(reaction.get("key")).upper()
@@ -179,7 +178,6 @@ def _empty(field: object) -> bool:
 
 
 def _objects_of(field: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects of a list, which may be under `data`."""
     if isinstance(field, dict):
         field = field.get("data")
     for one in field if isinstance(field, list) else ():

@@ -24,7 +24,6 @@ class TmkFile:
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Prepare the file; nothing is read yet."""
         self._content = content
 
     def __iter__(self) -> Iterator[Row | BadRow]:

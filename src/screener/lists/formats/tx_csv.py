@@ -42,7 +42,6 @@ class TxCsv:
     unknown_columns = ("collab", "tags")
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Read the header; raise ListError if it is another."""
         lines = Lines(content)
         first = first_row(lines)
         if first is None or not _is_header(first[1]):
@@ -50,7 +49,6 @@ class TxCsv:
         self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER))
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Yield each row."""
         for row in self._rows:
             yield row if isinstance(row, BadRow) else _row(*row)
 

@@ -40,7 +40,6 @@ class TxText:
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Prepare the file; the options are not needed."""
         self._content = content
 
     def __iter__(self) -> Iterator[Row | BadRow]:
@@ -64,7 +63,7 @@ class TxText:
 def unnamed_column(name: str) -> str:
     """Return the message for a file whose values have no type."""
     return (
-        f"{name}: nothing says what kind of hash its values are, and their length does not tell;"
+        f"{name}: it does not name the kind of its hashes, and their length does not show it;"
         " write the kind in a first line of its own, such as `pdq`, or before each value, as in"
         " `pdq VALUE`"
     )

@@ -143,7 +143,6 @@ def _check_address(name: str, address: re.Match[str], options: Options) -> None:
 
 
 def _of_region(address: re.Match[str] | None) -> str | None:
-    """Return the scheme that a file of version 2.0 names by its region."""
     if address is None or address["version"] != "2.0":
         return None
     return _BY_REGION.get((address["region"] or "").casefold())

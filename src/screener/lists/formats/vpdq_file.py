@@ -56,7 +56,6 @@ class VpdqFile:
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Prepare the file; nothing is read yet."""
         self._content = content
         self._json = content.text_start[:1] in (b"[", b"{")
 

@@ -231,9 +231,9 @@ def _check_states(generation: Generation, connection: sqlite3.Connection) -> Non
     for alike, count in counted.items():
         states[alike.state] += count
     if states != Counter(generation.states):
-        raise _Damaged("the records are not as many of each state as their generation says")
+        raise _Damaged("the number of records of each state differs from their generation")
     if census.kept(connection, generation.number) not in (None, counted):
-        raise _Damaged("the records are not as many of each kind as the list's census says")
+        raise _Damaged("the number of records of each kind differs from the list's census")
 
 
 def _check_frames(generation: Generation, connection: sqlite3.Connection) -> None:
@@ -250,8 +250,6 @@ def _check_kind(
     seed: int,
     steps: Steps,
 ) -> tuple[KindCheck | None, tuple[str, ...]]:
-    """Check a kind, if the list has it; return the result and the damage."""
-
     def check_records() -> None:
         _check_values(folder, generation, kind, snapshot)
 
@@ -286,7 +284,6 @@ def _compare(kind: HashKind, snapshot: Snapshot, seed: int) -> Comparison:
 def _check_values(
     folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None
 ) -> None:
-    """Raise if the index files and the records differ in their values."""
     missing, more = database.ask(
         folder, lambda c: _count_differences(c, generation.number, kind, snapshot)
     )
@@ -332,7 +329,9 @@ def _values_of_records(
         count, text = connection.execute(question, span).fetchone()
         values = bytes.fromhex(text or "")
         if len(values) != count * kind.code_size:
-            raise _Damaged("a value of the records has another size than its kind, or is no value")
+            raise _Damaged(
+                "a value of the records has the wrong size for its kind, or is not a value"
+            )
         packed += values
         if len(packed) >= _TOGETHER * kind.code_size:
             yield np.sort(np.frombuffer(packed, f"S{kind.code_size}"))

@@ -94,7 +94,6 @@ def _repeated_labels(label_cells: dict[str, str], binding: Container[str]) -> di
 
 
 def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
-    """Return the kinds, in their fixed order, and the labels that occur."""
     kinds: set[str] = set()
     labels: dict[str, None] = {}
     for entry in entries:
