@@ -26,7 +26,6 @@ from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, as_rows
 from screener.index.values import values_of
 from screener.lists.inspecting.info import hubs
-from screener.lists.kept_list import KeptList
 from screener.lists.store import (
     database,
     generations,
@@ -39,6 +38,7 @@ from screener.lists.store import (
 from screener.lists.store.generations import Generation, Identity
 from screener.lists.store.records import Record
 from screener.lists.store.video_frames import FrameHolders, ListedVideo
+from screener.lists.stored_list import StoredList
 from screener.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 
 
-class HashList(KeptList):
+class HashList(StoredList):
     """One generation of a hash list: a folder with records in SQLite and index files beside.
 
     It never changes; an import makes a new generation, which `refresh` opens. Threads may share it.

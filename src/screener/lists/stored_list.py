@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class KeptList:
+class StoredList:
     """One generation of a list, without its index; the base of `HashList`.
 
     Reads are of this generation, which never changes, except the terms and the counts of matches,
