@@ -122,7 +122,7 @@ def test_an_error_rate_is_a_share(known, put, tmp_path):
     """An invalid rate is refused, and nothing is written."""
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
     for rate in (0, 0.6, float("nan"), "0.01", True):
-        with pytest.raises(ListError, match="error_rate must be from"):
+        with pytest.raises(ListError, match="the error rate must be from"):
             known.refresh().export(tmp_path / "x", format="bloom", kind="md5", error_rate=rate)
     assert not (tmp_path / "x").exists()
 

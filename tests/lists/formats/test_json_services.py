@@ -291,7 +291,7 @@ def test_hma_content_that_is_off_for_now_is_told(tmp_path):
         return known.import_file(file, source="hma").notes
 
     assert notes(0, 1, 9999999998, 9999999999) == (
-        "2 records disabled until a time to come: withdrawn after it, too, until imported again",
+        "2 records disabled until a future time: withdrawn until imported again, even after it",
     )
     assert notes(0, 1, 1700000000) == ()
 

@@ -74,7 +74,9 @@ def _find(
     ]
     if len(rows) > 1:
         names = ", ".join(row[0] for row in rows)
-        raise ListError(f"several sources have an entry {entry!r} ({names}): name one by --source")
+        raise ListError(
+            f"several sources have an entry {entry!r} ({names}): name one with --source"
+        )
     stored_source, record, stated, current = rows[0]
     if stated == State.WITHDRAWN:
         raise ListError(f"{stored_source} has withdrawn the entry {entry!r}: it no longer matches")

@@ -42,7 +42,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         before = generations.at(connection, folder)
         earlier = generations.at(connection, folder, to)
         if earlier.number >= before.number:
-            raise ListError(f"generation {to} is the newest: there is nothing to go back from")
+            raise ListError(f"generation {to} is the newest: choose an earlier one")
         to = earlier.number  # the caller's number may be of another integer type
         number = before.number + 1
         changes = Changes()

@@ -147,7 +147,7 @@ def writer_for(
             " equality; choose md5, sha1 or sha256"
         )
     if not (isinstance(error_rate, int | float) and 1e-9 <= error_rate <= 0.5):
-        raise ListError("error_rate must be from 0.000000001 to 0.5")
+        raise ListError("the error rate must be from 0.000000001 to 0.5")
     return partial(_write, kind=kind, error_rate=error_rate, generation=generation)
 
 

@@ -70,7 +70,7 @@ def _parsed(text: bytes, path: Path) -> Manifest:
     try:
         facts = json.loads(text)
         if facts["schema"] != SCHEMA:
-            raise ListError(f"the manifest of {path} is of another schema than {SCHEMA}")
+            raise ListError(f"the manifest of {path} does not have the schema {SCHEMA}")
         (part,) = facts["parts"]
         digest = part["sha256"]
         source_terms = strictest(Terms(**one) for one in facts["terms"].values())
@@ -92,7 +92,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             text = stream.read(_LARGEST + 1)
     except OSError as error:
-        raise ListError(f"a key was given, and {path} cannot be read: {error.strerror}") from error
+        raise ListError(f"the key needs {path}, which cannot be read: {error.strerror}") from error
     if len(text) > _LARGEST:
         raise ListError(f"{path} is too large for a manifest")
     return text

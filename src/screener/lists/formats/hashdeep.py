@@ -38,9 +38,9 @@ class Hashdeep:
         second = next(self._lines, (0, ""))[1] or ""
         names = [cleaned(name).casefold() for name in second.removeprefix(_HEADER).split(",")]
         if not first.startswith(_MAGIC) or not second.startswith(_HEADER):
-            raise ListError(f"{content.name} does not begin like a file of hashdeep")
+            raise ListError(f"{content.name} does not begin with hashdeep's two header lines")
         if not set(names) & set(KINDS):
-            raise ListError(f"{content.name} has no column of a kind that is read here")
+            raise ListError(f"{content.name} has no column of a supported kind")
         if broken(second) or any(map(looks_like_a_value, names)):
             raise ListError(
                 f"{content.name} has names of columns that are damaged, or may be a hash"

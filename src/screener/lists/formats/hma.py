@@ -57,8 +57,8 @@ class _Contents:
         if not self._off_for_now:
             return ()
         return (
-            f"{counted(self._off_for_now, 'record')} disabled until a time to come: withdrawn after"
-            " it, too, until imported again",
+            f"{counted(self._off_for_now, 'record')} disabled until a future time: withdrawn until"
+            " imported again, even after it",
         )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:

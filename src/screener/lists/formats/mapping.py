@@ -117,10 +117,10 @@ class ColumnMapping:
     def header_in(self, lines: Lines) -> Header:
         """Return the meaning of the columns; read the header line if there is one."""
         if not any(column.field in KINDS for column in self.columns.values()):
-            raise ListError("the mapping names no column that holds a kind of hash")
+            raise ListError("the mapping names no column for a kind of hash")
         first = first_row(lines)
         if first is None:
-            raise ListError("it has no row that can be read")
+            raise ListError("it has no readable row")
         if not self.header:
             lines.put_back([first])
             return self._without_names(first[1])
@@ -155,7 +155,7 @@ class ColumnMapping:
             else:
                 places.setdefault(column.field, []).append(place)
         if len({name for name, _ in labels}) < len(labels):
-            raise ListError("two columns kept as labels have one name")
+            raise ListError("two label columns have the same name")
 
         def only(field: str) -> int | None:
             return places[field][0] if field in places else None
@@ -244,7 +244,7 @@ def _check(columns: Mapping[str, Column], header: bool) -> None:
     fields = [column.field for column in columns.values()]
     for field_ in _ONCE | {f"{name}_quality" for name in KINDS}:
         if fields.count(field_) > 1:
-            raise ListError(f"two columns mean {field_}")
+            raise ListError(f"two columns are mapped to {field_}")
     # Python refuses to convert thousands of digits.
     if not header and not all(name.isdecimal() and len(name) < 5 and int(name) for name in columns):
         raise ListError("without a header, columns are named by their number from 1")

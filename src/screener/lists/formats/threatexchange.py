@@ -21,16 +21,6 @@ from screener.lists.states import State
 from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "threatexchange"
-_TYPES = {
-    "HASH_PDQ": ("pdq", "image"),
-    "HASH_MD5": ("md5", None),
-    "HASH_VIDEO_MD5": ("md5", "video"),
-    "HASH_SHA1": ("sha1", None),
-    "HASH_SHA256": ("sha256", None),
-    "HASH_VIDEO_SHA256": ("sha256", "video"),
-    "HASH_PHOTODNA": ("photodna", "image"),
-    "HASH_TMK": ("tmk_pdqf", "video"),
-}
 SIGNALS = {
     "pdq": ("pdq", "image"),
     "md5": ("md5", None),
@@ -43,6 +33,8 @@ SIGNALS = {
     "tmk_pdqf": ("tmk_pdqf", "video"),
     "vpdq": ("vpdq", "video"),
 }
+_SHARED = ("pdq", "md5", "video_md5", "sha1", "sha256", "video_sha256", "photodna", "tmk")
+_TYPES = {f"HASH_{name.upper()}": SIGNALS[name] for name in _SHARED}
 _READ = frozenset(
     ("id", "indicator", "type", "last_updated", "should_delete", "descriptors", "share_level")
 )
