@@ -236,7 +236,7 @@ def test_a_list_is_asked_by_texts_and_numbers(known, tmp_path, monkeypatch, call
         (lambda one: one.can_match("pdq", floor="50"), "floor must be an integer"),
         (lambda one: one.can_match("pdq", floor=None), "floor must be an integer"),
         (lambda one: one.can_match("pdq", floor=101), "floor must be an integer"),
-        (lambda one: one.videos(1), "numbers that frame_holders gives"),
+        (lambda one: one.videos(1), "numbers must be integers"),
     ],
 )
 def test_rows_and_floors_are_numbers(known, call, said):

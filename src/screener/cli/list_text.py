@@ -155,7 +155,8 @@ def print_entry(console: Console, shown: Shown) -> None:
         by = "" if one_.by is None else f" by {_safe(one_.by)}"
         console.print(
             f"  from generation {one_.since} to {until}: {_safe(one_.state)}, from"
-            f" {_safe(one_.file)} ({_safe(one_.format)}), imported {times.format_time(one_.time)}{by}"
+            f" {_safe(one_.file)} ({_safe(one_.format)}),"
+            f" imported {times.format_time(one_.time)}{by}"
         )
     for kind, days in shown.matched.items():
         last, total = max(days), sum(days.values())

@@ -78,7 +78,7 @@ def test_a_filter_with_one_bit_changed_is_refused(known, put, tmp_path):
         broken = bytearray(whole)
         broken[place // 8] ^= 1 << place % 8
         path.write_bytes(broken)
-        with pytest.raises(ListError, match="no filter, or is damaged"):
+        with pytest.raises(ListError, match="not a filter, or is damaged"):
             EdgeFilter.open(path)
 
 
@@ -99,7 +99,7 @@ def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_pa
         line.replace(b"md5", b"xxx") + b"\n" + rest, b"[]\n" + rest, b"[" * 100_000,
     ):  # fmt: skip
         path.write_bytes(broken)
-        with pytest.raises(ListError, match="no filter"):
+        with pytest.raises(ListError, match="not a filter"):
             EdgeFilter.open(path)
 
 

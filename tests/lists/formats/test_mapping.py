@@ -58,7 +58,7 @@ def test_mapping_columns_without_a_header():
 
 def test_mapping_names_the_kind_of_one_unnamed_column():
     """A file that is refused without a mapping is read with it."""
-    refused(f"{PDQ}\n", "what kind of hash")
+    refused(f"{PDQ}\n", "kind of hash")
 
     (row,) = read(f"{PDQ}\n", mapping=mapping(header=False, columns={"1": "pdq"}))
 

@@ -50,7 +50,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
         number = before.number + 1
         counts = _counts(connection, source)
         if not any(counts):
-            raise ListError(f"the list has no data of the source {source!r}")
+            raise ListError(f"the list has nothing of the source {source!r}")
         _redact_notes(connection, source)
         _delete(connection, source)
         if any(wrong_rows(connection)):  # damaged rows would be missing from the new index

@@ -63,7 +63,7 @@ class TxText:
 def unnamed_column(name: str) -> str:
     """Return the message for a file whose values have no type."""
     return (
-        f"{name}: it does not name the kind of its hashes, and their length does not show it;"
+        f"{name}: nothing names the kind of hash of its values, and their length does not show it;"
         " write the kind in a first line of its own, such as `pdq`, or before each value, as in"
         " `pdq VALUE`"
     )
