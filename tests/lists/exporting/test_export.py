@@ -174,7 +174,7 @@ def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
         known.export(given, format="csv")
     assert (given.read_bytes(), set(tmp_path.iterdir())) == (before, files)
     os.mkfifo(pipe)
-    with pytest.raises(ListError, match="it is no file"):
+    with pytest.raises(ListError, match="it is not a regular file"):
         known.export(pipe, format="csv")
     assert pipe.is_fifo()
     out.touch()
