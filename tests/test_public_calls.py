@@ -175,13 +175,13 @@ ASKED = {"by": "ann", "reason": "a test"}
         (lambda one: one.import_file("a.csv", format=["csv"]), "format is a text"),
         (lambda one: one.export("out", format=["csv"]), "format is a text"),
         (lambda one: one.export("out", format="csv", audience=["own"]), "audience is a text"),
-        (lambda one: one.export("out", format="csv", sources=7), "sources are one or several"),
+        (lambda one: one.export("out", format="csv", sources=7), "sources must be one name"),
         (lambda one: one.export("out", format="csv", sources=[7]), "source is a text"),
         (lambda one: one.export("", format="csv"), "none is named"),
         (lambda one: one.export("out", format="vics", categories=["A"]), "categories map"),
         (lambda one: one.export("out", format="vics", categories={"A": 1}), "categories map"),
         (lambda one: one.export("o", format="vics", categories={("iwf", "A"): "1"}), "categories"),
-        (lambda one: Terms(note=5), "a note is a text"),
+        (lambda one: Terms(note=5), "note must be text"),
     ],
 )  # fmt: skip
 def test_a_list_is_asked_by_texts_and_numbers(known, tmp_path, monkeypatch, call, said):
@@ -205,10 +205,10 @@ def test_a_list_is_asked_by_texts_and_numbers(known, tmp_path, monkeypatch, call
         (lambda one: one.holders("pdq", [0.5]), "not float64"),
         (lambda one: one.holders("pdq", [2**64 - 1]), "beyond the index"),
         (lambda one: one.holders("pdq", [2**64]), "not object"),
-        (lambda one: one.can_match("pdq", floor="50"), "a floor is a whole number"),
-        (lambda one: one.can_match("pdq", floor=None), "a floor is a whole number"),
-        (lambda one: one.can_match("pdq", floor=101), "a floor is a whole number"),
-        (lambda one: one.videos(1), "numbers that frame_holders gives"),
+        (lambda one: one.can_match("pdq", floor="50"), "floor must be an integer"),
+        (lambda one: one.can_match("pdq", floor=None), "floor must be an integer"),
+        (lambda one: one.can_match("pdq", floor=101), "floor must be an integer"),
+        (lambda one: one.videos(1), "numbers must be integers"),
     ],
 )
 def test_rows_and_floors_are_numbers(known, call, said):

@@ -36,8 +36,8 @@ def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
     assert "a: expired" in late
     for arguments, words in (
         (("--tlp", "GREEN"), "--source"),
-        (("--source", "a", "--tlp", "PINK"), "tlp is one of"),
-        (("--source", "a", "--expires", "soon"), "expires is a day"),
+        (("--source", "a", "--tlp", "PINK"), "tlp must be one of"),
+        (("--source", "a", "--expires", "soon"), "expires must be a day"),
         (("--source", "zz", "--tlp", "GREEN"), "nothing of the source 'zz'"),
     ):
         assert words in refused("terms", known, *arguments)

@@ -113,8 +113,8 @@ def test_bad_terms_refuse_an_import_before_a_list_is_created(tmp_path):
     bad.write_text('colour = "red"\n')
     call = ("import", file, "--into", tmp_path / "new.list")
 
-    assert "tlp is one of" in refused(*call, "--tlp", "PINK")
-    assert "expires is a day" in refused(*call, "--expires", "tomorrow")
+    assert "tlp must be one of" in refused(*call, "--tlp", "PINK")
+    assert "expires must be a day" in refused(*call, "--expires", "tomorrow")
     assert "bad.toml: unknown key 'colour'" in refused(*call, "--terms", bad)
     assert "--redistribution" in refused(*call, "--redistribution", "perhaps")
     assert not (tmp_path / "new.list").exists()

@@ -1,4 +1,4 @@
-"""A value in a database that no version wrote: told with its row, and nothing passed over."""
+"""A value in a database that no version wrote is reported with its row, and never skipped."""
 
 import shutil
 import sqlite3
@@ -14,7 +14,7 @@ from screener.lists.store import database, match_counts, transaction
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """A list of two records of which one has our opinion, terms, and a row that was set aside."""
+    """Return a list of two records, one with our opinion, with terms and a quarantined row."""
     tmp_path = tmp_path_factory.mktemp("sound")
     made = HashList.create(tmp_path / "known.list")
     text = f"id,pdq,md5\n1,{value(1, 32)},{value(1)}\n2,{value(2, 32)},{value(2)}\n3,zz,{value(3)}"
@@ -25,24 +25,24 @@ def sound(tmp_path_factory):
 
 @pytest.fixture
 def known(sound, tmp_path):
-    """A copy of it."""
+    """Return a copy of it."""
     return HashList.open(shutil.copytree(sound, tmp_path / "known.list"))
 
 
 def change(known, text):
-    """Changes the database behind the list's back."""
+    """Change the database."""
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute(text)
 
 
 def looked_up(known):
-    """What both records' hashes are told to match."""
+    """Return the verdicts on both records' hashes."""
     hashes = [Hash.parse("pdq", value(number, 32)) for number in (1, 2)]
     return [Screener(known, policy=Policy()).match([one]).verdict for one in hashes]
 
 
 def export(known):
-    """Everything into a file."""
+    """Export everything to a file."""
     return known.export(known.path.parent / "out.csv", format="csv", audience="own")
 
 
@@ -102,8 +102,8 @@ DAMAGE = {
 
 @pytest.mark.parametrize(("damage", "asked", "where"), DAMAGE.values(), ids=DAMAGE)
 def test_what_stumbles_over_a_damaged_value_says_where_it_stands(known, damage, asked, where):
-    """It is no fault of ours: the list, the table and the row are named, and what to do, and no
-    value; whether it is looked up, exported or changed.
+    """The message names the list, the table, the row and the remedy, without a value; whether it is
+    searched, exported or changed.
     """
     change(known, damage)
     with pytest.raises(ListError, match=rf"known\.list is damaged: .*{where}.*verify") as told:
@@ -114,7 +114,7 @@ def test_what_stumbles_over_a_damaged_value_says_where_it_stands(known, damage, 
 
 
 def test_a_count_of_matches_that_is_none_is_told(known):
-    """By the file that may be deleted, which is no part of the list."""
+    """The message names the file, which may be deleted: it is not part of the list."""
     match_counts.count(known.path, {("demo", "1", "md5"): 99})
     with closing(sqlite3.connect(known.path / "matches.sqlite")) as connection, connection:
         connection.execute("UPDATE matches SET count = 'many'")
@@ -123,9 +123,8 @@ def test_a_count_of_matches_that_is_none_is_told(known):
 
 
 def test_no_index_is_made_anew_of_damaged_records(known, tmp_path):
-    """Where an index file is lost, the records say what it held; of one whose state is none nobody
-    knows whether it is to be found, and it must not go from matching without a word. A purge that
-    takes the damage away with its source goes on.
+    """If an index file is lost, the records restore its content. A record with an invalid state may
+    have matched, and must not stop silently. A purge of the damaged source works.
     """
     putting(known, tmp_path)(f"id,pdq\n9,{value(9, 32)}", source="other")
     change(known, "UPDATE hashes SET kind = 'pdk' WHERE kind = 'pdq' AND record < 3")
@@ -141,9 +140,7 @@ def test_no_index_is_made_anew_of_damaged_records(known, tmp_path):
 
 
 def test_what_is_no_damage_is_told_as_it_is(known):
-    """Though damage was looked for before, over the same connection, and a question still goes on
-    there.
-    """
+    """Damage was looked for before on the same connection, and a query is still running there."""
 
     def faulty():
         with transaction.transaction(known.path) as connection:

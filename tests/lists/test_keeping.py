@@ -1,4 +1,4 @@
-"""Keeping a list: opinions, allow lists, full lists and old pages, counts of matches."""
+"""Maintain a list: opinions, allow lists, full lists and old pages, counts of matches."""
 
 import os
 import sqlite3
@@ -40,12 +40,12 @@ from screener.lists.terms import Terms
     ],
 )
 def test_an_opinion_never_cancels_a_match_and_makes_one_only_by_confirming(said, own, counts):
-    """The state that counts, for each pair that differs."""
+    """The state in effect, for each pair that differs."""
     assert effective(State(said), map(State, own)) == counts
 
 
 def test_an_opinion_shows_on_the_match_beside_what_the_source_says(known, put):
-    """The match is `disputed`, says what its source said, who disputes it and why."""
+    """The match is `disputed`, with the source's state, who disputes it and why."""
     put(f"id,pdq\na,{value(1, 32)}\n")
     number = known.give_opinion("a", state="disputed", by="ann", reason="a stock photo")
 
@@ -79,7 +79,7 @@ def test_a_result_with_opinions_fits_the_schema(known, put):
 
 
 def test_opinions_stay_when_their_entry_is_imported_anew(known, put):
-    """A changed record is still disputed by us; taken back, it is as its source has it."""
+    """A changed record is still disputed; once revoked, the source's state is in effect again."""
     put(f"id,md5,note\na,{value(1)},x\n")
     known.give_opinion("a", state="disputed", by="ann", reason="doubt")
     put(f"id,md5,note\na,{value(1)},y\n")
@@ -94,7 +94,7 @@ def test_opinions_stay_when_their_entry_is_imported_anew(known, put):
 
 
 def test_a_generation_has_the_opinion_that_stood_in_it(known, put):
-    """Of one person the one: neither that before it nor that behind it."""
+    """A person has one opinion in it: neither an earlier nor a later one."""
     put(f"id,md5\na,{value(1)}\n")
     held = []
     for reason in ("first", "second", "third"):
@@ -106,7 +106,7 @@ def test_a_generation_has_the_opinion_that_stood_in_it(known, put):
 
 
 def test_a_seed_matches_once_we_confirm_it(known, put):
-    """And a generation from before our opinion still has it as a seed."""
+    """A generation from before our opinion still has it as a seed."""
     put(f"id,md5,status\na,{value(1)},seed\nb,{value(2)},\n")
     before = known.refresh()
     known.give_opinion("a", state="confirmed", by="ann", reason="assessed")
@@ -117,7 +117,7 @@ def test_a_seed_matches_once_we_confirm_it(known, put):
 
 
 def test_conflicting_sources_on_equal_hashes_are_all_shown(known, put):
-    """One confirms, one disputes, one knows it to be good: two matches and one beside."""
+    """One confirms, one disputes, one states it is good: two matches and one beside."""
     for source, state in (("a", "confirmed"), ("b", "disputed"), ("c", "known_good")):
         put(f"id,md5,status\nx,{value(1)},{state}\n", source=source)
 
@@ -127,7 +127,7 @@ def test_conflicting_sources_on_equal_hashes_are_all_shown(known, put):
 
 
 def test_an_opinion_needs_an_entry_a_name_and_a_reason(known, put):
-    """Each sentence says what is missing; nothing is written."""
+    """Each message says what is missing; nothing is written."""
     for source in ("s", "t"):
         put(f"id,md5\na,{value(1)}\n", source=source)
     put(f"id,md5,status\ngone,{value(2)},withdrawn\n")
@@ -148,7 +148,7 @@ def test_an_opinion_needs_an_entry_a_name_and_a_reason(known, put):
 
 @pytest.mark.parametrize("said", ["ann\n9  2030-01-01  purge", " ", 5])
 def test_who_asks_and_why_are_lines_of_text(known, put, said):
-    """Of every change: else a line of the log could be made up. Nothing is written."""
+    """In every change: otherwise a line of the log could be forged. Nothing is written."""
     put(f"id,md5\na,{value(1)}\n", source="s")
     row = f"id,md5\nb,{value(2)}\n"
     held = known.refresh()
@@ -169,9 +169,9 @@ def test_who_asks_and_why_are_lines_of_text(known, put, said):
         with pytest.raises(ListError, match=r"one line of printable text|a line each"):
             asked()
     for terms in ("RED", {"tlp": "RED"}):
-        with pytest.raises(ListError, match="terms are Terms"):
+        with pytest.raises(ListError, match="terms must be a Terms"):
             put(row, terms=terms)
-        with pytest.raises(ListError, match="terms are Terms"):
+        with pytest.raises(ListError, match="terms must be a Terms"):
             held.set_terms("s", terms)
     assert held.refresh() is held
 
@@ -180,7 +180,7 @@ def test_who_asks_and_why_are_lines_of_text(known, put, said):
 
 
 def test_known_good_has_a_radius_of_its_own(known, put):
-    """A hit within it stands beside; one beyond does not, though a match would reach so far."""
+    """A hit within it is reported beside; one beyond is not, even if a match would reach so far."""
     put(f"id,pdq,status\ngood,{value(1, 32)},known_good\nbad,{value(1, 32)},\n")
     near = bytearray(bytes.fromhex(value(1, 32)))
     near[0] ^= 0xFF
@@ -204,7 +204,7 @@ def test_known_good_has_a_radius_of_its_own(known, put):
 
 
 def test_a_full_list_withdraws_what_it_no_longer_names(known, put):
-    """Of its own source only; what it names stays, and comes back if it is named again."""
+    """Only those of its own source; the others stay, and return if they are named again."""
     rows = [f"e{n},{value(n)}\n" for n in range(10)]
     put("id,md5\n" + "".join(rows))
     put(f"id,md5\nother,{value(50)}\n", source="other")
@@ -220,7 +220,7 @@ def test_a_full_list_withdraws_what_it_no_longer_names(known, put):
 
 @pytest.mark.parametrize("name", ["strict", "full", "accept_shrink"])
 def test_the_word_no_is_not_taken_for_a_yes(known, put, name):
-    """As it may come from a program's settings: it would withdraw what a file does not name."""
+    """Text from a program's settings would otherwise withdraw entries that the file lacks."""
     with pytest.raises(ListError, match=f"{name} is true or false"):
         put(f"id,md5\na,{value(1)}\n", **{name: "no"})
     assert known.refresh() is known
@@ -228,7 +228,7 @@ def test_the_word_no_is_not_taken_for_a_yes(known, put, name):
 
 @pytest.mark.parametrize("name", ["values", "alone"])
 def test_the_word_no_shows_no_value_of_an_entry(known, put, name):
-    """It would show what nobody asked for."""
+    """It would show hash values unasked."""
     put(f"id,md5\na,{value(1)}\n")
     with pytest.raises(ListError, match=f"{name} is true or false"):
         known.refresh().show("a", **{name: "no"})
@@ -261,7 +261,7 @@ def test_what_is_added_does_not_make_up_for_what_goes(known, put, gone):
 
 
 def test_entries_that_a_full_list_withdraws_by_name_count_as_well(put):
-    """Withdrawals in words and by silence make one number."""
+    """Explicit withdrawals and missing entries make one number."""
     put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(10)))
     rows = "".join(f"e{n},{value(n)},\n" for n in range(7))
 
@@ -270,8 +270,8 @@ def test_entries_that_a_full_list_withdraws_by_name_count_as_well(put):
 
 
 def test_entries_that_match_no_more_are_counted(known, put):
-    """Withdrawn, by silence too, or of another state than the two that match; not those that never
-    matched, nor those that do by our own opinion. In the log as well.
+    """Withdrawn, missing, or of a state that does not match; not those that never matched, nor
+    those that match by our own opinion. The log has the number too.
     """
     columns = "id,md5,status\n"
     states = ["", "disputed", "", "seed", "known_good", "", "", ""]
@@ -291,7 +291,7 @@ def test_entries_that_match_no_more_are_counted(known, put):
 
 
 def test_a_full_list_that_makes_leads_of_many_entries_is_asked_about(put):
-    """It takes matches away as one does that names them no more."""
+    """Turning matches into seeds counts like withdrawing them."""
     rows = [f"e{n},{value(n)}" for n in range(10)]
     put("id,md5,status\n" + "".join(f"{row},\n" for row in rows))
     some, all_ = ("id,md5,status\n" + "".join(
@@ -305,8 +305,8 @@ def test_a_full_list_that_makes_leads_of_many_entries_is_asked_about(put):
 
 
 def test_a_row_that_cannot_be_read_withdraws_nothing(known, put):
-    """One damaged row in a full list refuses it where an entry would go, and says both numbers;
-    where it is accepted the entry goes, and where none would go the list is taken.
+    """One unreadable row refuses a full list that would withdraw an entry; the message has both
+    numbers. If accepted, the entry is withdrawn; without withdrawals the list is imported.
     """
     rows = [f"e{n},{value(n)}\n" for n in range(20)]
     put("id,md5\n" + "".join(rows))
@@ -322,7 +322,7 @@ def test_a_row_that_cannot_be_read_withdraws_nothing(known, put):
 
 
 def test_an_old_page_cannot_bring_a_withdrawn_entry_back(known, put):
-    """By the source's own time: older changes nothing, the same does not revive, newer does."""
+    """By the source's own time: older changes nothing, equal does not revive, newer does."""
     line = "id,md5,status,updated\na,{},{},{}\n"
     put(line.format(value(1), "", "2020-01-01T00:00:00Z"))
     put(line.format("", "withdrawn", "2020-01-02T00:00:00Z"))
@@ -338,7 +338,7 @@ def test_an_old_page_cannot_bring_a_withdrawn_entry_back(known, put):
 
 
 def test_matches_are_counted_only_when_asked_and_shown_with_the_entry(known, put):
-    """One for each input and kind; no file appears before, and screening opens none."""
+    """One count for each input and kind; before, no file appears, and screening opens none."""
     put(f"id,pdq\na,{value(1, 32)}\n")
     engine = Screener(known.refresh())
     results = [engine.match([Hash.parse("pdq", value(1, 32))] * 2) for _ in range(3)]
@@ -354,9 +354,7 @@ def test_matches_are_counted_only_when_asked_and_shown_with_the_entry(known, put
 
 
 def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
-    """It leaves a file without a table: entries are shown, and a purge and what is imported behind
-    it go on, and count.
-    """
+    """It leaves a file without a table; showing, purging and importing go on, and count."""
     put(f"id,md5\na,{value(1)}\n")
     put(f"id,md5\nb,{value(2)}\n", source="another")
     (known.path / match_counts.COUNTS).touch()
@@ -374,8 +372,8 @@ def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
 
 
 def test_what_one_thread_counts_is_locked_though_another_counts_too(known, put):
-    """For SQLite's locks are the process's, and go with any descriptor of the file that it closes:
-    another program would write in between, and damage the counts.
+    """SQLite's locks belong to the process, and end with any descriptor of the file: another
+    program could write meanwhile and damage the counts.
     """
     put(f"id,md5\na,{value(1)}\n")
     match_counts.count(known.path, [("demo", "a", "md5")])
@@ -391,7 +389,7 @@ def test_what_one_thread_counts_is_locked_though_another_counts_too(known, put):
 
 @pytest.mark.parametrize("counted", ["no database", "CREATE TABLE matches(day TEXT)"])
 def test_counts_that_cannot_be_read_are_an_error(known, put, counted):
-    """And no counts that are none: nobody would know that nothing is counted any more."""
+    """Otherwise counting would stop silently."""
     put(f"id,md5\na,{value(1)}\n")
     if counted.startswith("CREATE"):
         with closing(sqlite3.connect(known.path / match_counts.COUNTS)) as connection:
@@ -440,8 +438,8 @@ def test_an_entry_that_suddenly_matches_far_more_than_its_kind_is_flagged(known,
     ],
 )
 def test_what_is_far_more_is_told_to_one_match(known, put, others, before, least):
-    """Twenty times the median of the others and what it had on average: neither its own count, nor
-    those of another kind, an earlier day of the others, or a later day, are part of it.
+    """Twenty times the median of the others and its own average; neither its own count, nor those
+    of another kind, an earlier or a later day are part of it.
     """
     entries = ["flood", "b", *(f"e{n}" for n in range(len(others)))]
     put("id,pdq\n" + "".join(f"{one},{value(one, 32)}\n" for one in entries))
@@ -461,8 +459,8 @@ def test_what_is_far_more_is_told_to_one_match(known, put, others, before, least
 
 
 def test_what_is_usual_is_told_from_few_of_the_counts():
-    """The median of all but one, as the statistics of all the others have it: of a hundred thousand
-    entries that match too often, none is to have all the others gone through.
+    """The median of all but one comes from shared statistics, so that a hundred thousand flooding
+    entries do not each read all others.
     """
 
     class Asked(list):
@@ -481,7 +479,7 @@ def test_what_is_usual_is_told_from_few_of_the_counts():
 
 
 def test_what_matched_most_is_flagged_first(known, put):
-    """Of the last day. An entry that another source calls the same is another one, also before."""
+    """By the last day. An entry with the same id of another source is another entry."""
     for source in ("one", "two"):
         put(f"id,pdq\na,{value(1, 32)}\n", source=source)
     one, two, other = ("one", "a", "pdq"), ("two", "a", "md5"), ("two", "a", "pdq")
@@ -495,7 +493,7 @@ def test_what_matched_most_is_flagged_first(known, put):
 
 
 def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):
-    """However many entries it withdraws by its silence, and wherever they stand."""
+    """However many entries it withdraws, and wherever they are."""
     held = []
     flush = pending.Pending.flush
 
@@ -529,8 +527,8 @@ WAYS = {
 
 
 def test_entries_that_say_otherwise_of_one_hash_are_counted(put, monkeypatch):
-    """By state, or by category of one scheme; not what says the same, or is of another scheme, or
-    has none, or is withdrawn. However many there are, and however many there were.
+    """They differ in state or in category of one scheme. Equal ones, other schemes, missing
+    categories and withdrawn ones do not count, whatever their number.
     """
     for listed, (way, (few, short)) in enumerate(WAYS.items()):
         monkeypatch.setattr(version_counts.Past, "few", lambda *_, few=few, **__: few)

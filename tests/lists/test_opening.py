@@ -1,4 +1,4 @@
-"""Opening a list mapped or in memory, and searching it with several threads."""
+"""Open a list mapped or in memory, and search it with several threads."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from screener.lists.hashlist import HashList
 
 
 def codes(count: int, seed: int = 1) -> np.ndarray:
-    """Random codes of 256 bits."""
+    """Return random codes of 256 bits."""
     return np.random.default_rng(seed).integers(0, 256, (count, 32), np.uint8)
 
 
 @pytest.fixture
 def folder(make_list) -> Path:
-    """A list of 300 PDQ values."""
+    """Return the folder of a list of 300 PDQ values."""
     rows = [{"id": str(i), "pdq": code.tobytes().hex()} for i, code in enumerate(codes(300))]
     return make_list(rows).path
 
@@ -37,7 +37,7 @@ def mapped(folder: Path) -> bool:
 
 @pytest.mark.parametrize("hugepages", [False, True])
 def test_hugepages_are_memory_of_this_process(folder: Path, hugepages: bool) -> None:
-    """The files are mapped unless large pages are asked for; the answers are the same."""
+    """The files are mapped unless large pages are requested; the results are the same."""
     known = HashList.open(folder, hugepages=hugepages)
     offsets, _, distances = known.search("pdq", codes(300), radius=0)
     assert mapped(folder) is not hugepages
@@ -46,7 +46,7 @@ def test_hugepages_are_memory_of_this_process(folder: Path, hugepages: bool) -> 
 
 
 def test_a_refreshed_list_keeps_to_large_pages(folder: Path, tmp_path: Path) -> None:
-    """What `refresh` opens goes into memory too."""
+    """`refresh` opens files in memory too."""
     known = HashList.open(folder, hugepages=True)
     more = tmp_path / "more.csv"
     more.write_text("id,pdq\nnew," + codes(1, seed=2)[0].tobytes().hex() + "\n")
@@ -58,7 +58,7 @@ def test_a_refreshed_list_keeps_to_large_pages(folder: Path, tmp_path: Path) -> 
 
 
 def test_threads_change_no_answer(folder: Path) -> None:
-    """Any number of threads finds the same in the same order; no number is refused."""
+    """Any number of threads returns the same hits in the same order."""
     known = HashList.open(folder)
     one = known.search("pdq", codes(300), radius=110)
     many = known.search("pdq", codes(300), radius=110, threads=3)
@@ -70,7 +70,7 @@ def test_threads_change_no_answer(folder: Path) -> None:
 
 
 def test_the_snapshot_of_a_kind(folder: Path) -> None:
-    """It has the rows that a search tells, and explains the way; a kind without values has none."""
+    """It has the rows of a search; a kind without values has none."""
     known = HashList.open(folder)
     snapshot = known.snapshot("pdq")
     rows = known.search("pdq", codes(1), radius=0)[1]

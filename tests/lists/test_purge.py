@@ -1,4 +1,4 @@
-"""What is purged is gone: no raw byte, hex or base64 of a value in any file of the list."""
+"""After a purge no file of the list has a raw byte, hex or base64 of a value."""
 
 import base64
 import sqlite3
@@ -12,7 +12,7 @@ from screener.errors import ListError
 
 
 def traces(folder, values):
-    """The files under a folder that hold any of some values, in whatever form."""
+    """Return the files under a folder that contain any of some values, in any form."""
     return [
         path.name
         for path in sorted(folder.rglob("*"))
@@ -21,8 +21,8 @@ def traces(folder, values):
 
 
 def test_after_a_purge_nothing_of_a_value_is_left_wherever_it_stood(tmp_path):
-    """As a hash, an entry's name, a label in hex or base64, in quarantine, in notes of opinions
-    and releases, in a file's name; in old generations, index, log; what others gave stays.
+    """As a hash, an entry's name, a label, in quarantine, in notes, in a file's name; in old
+    generations, index and log; data of other sources stays.
     """
     one = HashList.create(tmp_path / "known.list")
     waiting = sqlite3.connect(one.path / "records.sqlite")
@@ -68,9 +68,7 @@ def test_after_a_purge_nothing_of_a_value_is_left_wherever_it_stood(tmp_path):
 
 
 def test_a_purge_leaves_nothing_in_the_gaps_of_pages(tmp_path):
-    """Where the database was moved about in many small steps, copies of values lie between the
-    rows; they go too.
-    """
+    """Moving rows in many small steps leaves copies of values between them; they are erased too."""
     one = HashList.create(tmp_path / "known.list")
     names, others = [f"n{n}" for n in range(2000)], [f"o{n}" for n in range(2000)]
     for source, some in (("mine", names[::2]), ("other", others), ("mine", names[1::2])):
@@ -84,7 +82,7 @@ def test_a_purge_leaves_nothing_in_the_gaps_of_pages(tmp_path):
 
 
 def test_a_purge_leaves_no_temporary_file(tmp_path, monkeypatch):
-    """What SQLite needs while it rewrites the database is gone when it has."""
+    """SQLite's temporary files are gone afterwards."""
     known = HashList.create(tmp_path / "known.list")
     (tmp_path / "a.csv").write_text(f"id,md5\nx,{written('e1', 'md5')}\n")
     known.import_file(tmp_path / "a.csv", source="mine")

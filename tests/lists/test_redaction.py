@@ -1,4 +1,4 @@
-"""Names of labels that may hold a hash: who is told them, and how they are forgotten."""
+"""Names of labels that may contain a hash: when they are shown, and how a purge erases them."""
 
 import base64
 import hashlib
@@ -17,7 +17,9 @@ NAMES = [SECRET, SECRET[:32].upper(), base64.b64encode(bytes.fromhex(SECRET)).de
 
 
 def ncmec(secret):
-    """An entry whose fingerprint of an unknown kind, and type of a vote, are named by hashes."""
+    """Return an entry whose fingerprint of an unknown kind, and type of a vote, are named by
+    hashes.
+    """
     return (
         '<?xml version="1.0"?><queryResult xmlns="https://hashsharing.ncmec.org/hashsharing/v2">'
         '<images count="1"><image><member id="42">x</member><id>i1</id>'
@@ -29,7 +31,7 @@ def ncmec(secret):
 
 
 def threatexchange(secret):
-    """A ThreatExchange item with an unknown key."""
+    """Return a ThreatExchange item with an unknown key."""
     item = {"id": "42/i1", "indicator": MD5, "type": "HASH_MD5", secret: "x", f"a {secret}": "y"}
     item["descriptors"] = [{"status": "MALICIOUS"}]
     return json.dumps({"data": [item]})
@@ -44,19 +46,19 @@ def threatexchange(secret):
     ids=["ncmec", "hex", "upper", "base64", "csv"],
 )
 def imported(request, tmp_path):
-    """A list with such an entry, and what the import said."""
+    """Return a list with such an entry, and the import's report."""
     held = HashList.create(tmp_path / "known.list")
     report = putting(held, tmp_path)(request.param, source="peer")
     return held.refresh(), report
 
 
 def holds(text):
-    """Whether a text has a name's secret in one of its forms."""
+    """Return whether a text has a name's secret in one of its forms."""
     return any(name[:20].casefold() in text.casefold() for name in NAMES)
 
 
 def test_a_label_name_that_may_hold_a_hash_is_not_told(imported):
-    """Neither by the import, nor by the log, nor by `show`, but for `show` with values."""
+    """The import, the log and `show` hide it; `show` with values shows it."""
     held, report = imported
 
     assert not holds(repr(report))
@@ -67,7 +69,7 @@ def test_a_label_name_that_may_hold_a_hash_is_not_told(imported):
 
 
 def test_a_purge_forgets_the_names_of_labels(tmp_path):
-    """No file of the list's folder holds one, whatever it says."""
+    """No file of the list's folder has one."""
     held = HashList.create(tmp_path / "known.list")
     putting(held, tmp_path)(f"id,md5,remarkable\na,{MD5},x\n", source="peer")
     assert held.refresh().log()[-1].counts["unknown_columns"] == ["remarkable"]
@@ -80,7 +82,7 @@ def test_a_purge_forgets_the_names_of_labels(tmp_path):
 
 @pytest.mark.parametrize("text", [f'"{SECRET}" = 1', f"[a{SECRET}]\n[a{SECRET}]", "pink = 1"])
 def test_terms_that_cannot_be_read_are_not_repeated(tmp_path, text):
-    """A key that may hold a hash is not told; another is."""
+    """A key that may contain a hash is hidden; another is shown."""
     path = tmp_path / "terms.toml"
     path.write_text(text)
 

@@ -1,4 +1,4 @@
-"""A list that is replaced, made anew or damaged under those who have it open: it clears nobody."""
+"""A list that is replaced, made anew or damaged while it is open: it clears nothing."""
 
 import csv
 import pickle
@@ -20,7 +20,7 @@ REPLACED = "was replaced by another while it was open; refresh it"
 
 
 def made(path, *entries):
-    """A list with one import for each of these, (source, kind, value)."""
+    """Return a list with one import for each (source, kind, value)."""
     HashList.create(path)
     for source, kind, text in entries:
         file = path.parent / "file.csv"
@@ -36,7 +36,7 @@ VIDEO, WANTED = ("mine", "vpdq", FILM.text), Hash.parse("pdq", value(1, 32), qua
 
 @pytest.mark.parametrize(("entry", "hashes"), [(ONE, WANTED), (VIDEO, FILM)], ids=["pdq", "vpdq"])
 def test_a_list_that_was_replaced_clears_nobody(tmp_path, entry, hashes):
-    """Not an item that both lists hold: a sentence, until it is refreshed."""
+    """Screening raises until the list is refreshed, even for an item that both lists have."""
     path = tmp_path / "known.list"
     engine = Screener(made(path, entry))
     assert engine.match([hashes]).verdict == "match"
@@ -51,7 +51,7 @@ def test_a_list_that_was_replaced_clears_nobody(tmp_path, entry, hashes):
 
 
 def test_a_list_that_is_made_anew_at_its_path_clears_nobody(tmp_path):
-    """While it has fewer generations than the one that is open, and when it has as many."""
+    """With fewer generations than the open one, and with as many."""
     path = tmp_path / "known.list"
     engine = Screener(made(path, TWO, ONE))
     handed = pickle.dumps(engine.lists[0])
@@ -71,7 +71,7 @@ def test_a_list_that_is_made_anew_at_its_path_clears_nobody(tmp_path):
 
 
 def test_a_copy_of_a_list_in_its_place_is_the_same_list(tmp_path):
-    """Also of a later generation; and a list that had no id goes on when a writer gives it one."""
+    """Also of a later generation; a list without an id stays the same when a writer adds one."""
     path = tmp_path / "known.list"
     held = made(path, ONE)
     with closing(sqlite3.connect(path / "records.sqlite")) as connection, connection:
@@ -88,7 +88,7 @@ def test_a_copy_of_a_list_in_its_place_is_the_same_list(tmp_path):
 
 
 def test_a_copy_that_went_on_apart_is_another_list(tmp_path):
-    """Though it has the same id and as many generations: what they hold may differ."""
+    """It has the same id and as many generations, but its content may differ."""
     path, copy = tmp_path / "known.list", tmp_path / "copy.list"
     made(path, ONE)
     shutil.copytree(path, copy)
@@ -107,8 +107,8 @@ def test_a_copy_that_went_on_apart_is_another_list(tmp_path):
 
 @pytest.mark.parametrize("kind", ["pdq", "vpdq"])
 def test_a_value_without_holder_is_damage_unless_something_was_purged_since(tmp_path, kind):
-    """What a purge took is held by nobody, for those too who have the list open; what nothing took
-    is told, for the index files and the records say two things.
+    """Purged values have no holders, even for a list opened before; a value that lost its holders
+    otherwise is an error, since index and records differ.
     """
     entries = {"pdq": ONE, "vpdq": VIDEO}
     path, hashes = tmp_path / "known.list", {"pdq": WANTED, "vpdq": FILM}[kind]
@@ -133,7 +133,7 @@ def test_a_value_without_holder_is_damage_unless_something_was_purged_since(tmp_
 
 
 def test_who_knows_a_replaced_list_by_rows_alone_is_told_too(tmp_path):
-    """Rows are of index files, and whose they are is asked of a database: it must be theirs."""
+    """Rows come from index files, and their holders must come from the same list's database."""
     path = tmp_path / "known.list"
     entries = ONE, ("theirs", "vpdq", FILM.text)
     held = made(path, *entries)

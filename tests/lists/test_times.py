@@ -1,4 +1,4 @@
-"""Times as sources write them, and which of two rows they make the older."""
+"""Times as sources write them, and the order of two rows."""
 
 import io
 import time
@@ -43,8 +43,8 @@ def test_a_time_is_read_by_the_way_it_is_written(text, said):
     ],
 )  # fmt: skip
 def test_what_is_no_time_or_cannot_be_one_is_none(text):
-    """Other numbers of digits, days that there are not, anything more than a day ahead, and what
-    tools write where they know no time.
+    """Other numbers of digits, invalid days, times more than a day ahead, and placeholders of tools
+    that do not know the time.
     """
     assert moment(text) is None
 
@@ -71,7 +71,7 @@ def test_a_clock_that_is_a_little_fast_is_believed():
     ],
 )
 def test_the_later_of_two_is_the_later_moment_in_either_order(one, other, latest):
-    """Not the greater text."""
+    """The later moment, not the greater text."""
     assert later(one, other) == later(other, one) == latest
 
 
@@ -92,7 +92,7 @@ def test_the_later_of_two_is_the_later_moment_in_either_order(one, other, latest
     ],
 )
 def test_times_compare_as_moments_and_not_at_all_with_what_is_none(one, other, way, one_moment):
-    """Either way round; two that are none are the same, and neither is before the other."""
+    """In either order; two invalid times are the same, and neither is earlier."""
     assert order(one, other) == way
     assert order(other, one) == (None if way is None else -way)
     assert same(one, other) is same(other, one) is one_moment
@@ -114,7 +114,7 @@ def test_times_compare_as_moments_and_not_at_all_with_what_is_none(one, other, w
 def test_a_withdrawal_is_not_taken_for_older_by_the_way_its_time_is_written(
     tmp_path, held, withdrawn
 ):
-    """It counts, and the entry matches no more; an older one, rightly written, does not count."""
+    """It counts and the entry stops matching; an older one, correctly written, does not count."""
     known = HashList.create(tmp_path / "known.list")
     put = putting(known, tmp_path)
     put(f"id,md5,updated\na,{value(1)},{held}\n")
@@ -126,7 +126,7 @@ def test_a_withdrawal_is_not_taken_for_older_by_the_way_its_time_is_written(
 
 
 def test_two_rows_of_a_file_on_an_entry_have_the_later_moment(tmp_path):
-    """As it was written, whichever comes first."""
+    """The original text, whichever comes first."""
     known = HashList.create(tmp_path / "known.list")
     rows = f"a,{value(1)},999999999\na,{value(1)},20240101\na,{value(1)},1704110400\n"
     putting(known, tmp_path)("id,md5,updated\n" + rows)
@@ -135,7 +135,7 @@ def test_two_rows_of_a_file_on_an_entry_have_the_later_moment(tmp_path):
 
 
 def test_a_row_of_an_unset_clock_is_not_taken_for_older(tmp_path):
-    """Its value is compared: what tools write where they know no time tells of no order."""
+    """Only its value is compared: placeholders for an unknown time have no order."""
     known = HashList.create(tmp_path / "known.list")
     put = putting(known, tmp_path)
     put(f"id,md5,updated\na,{value(1)},2024-01-01\n")
@@ -146,7 +146,7 @@ def test_a_row_of_an_unset_clock_is_not_taken_for_older(tmp_path):
 
 
 def test_rows_whose_time_compares_with_none_are_counted(tmp_path):
-    """Files that come out of order then undo each other: the summary and the log say so."""
+    """Files imported out of order then undo each other; the summary and the log warn."""
     known = HashList.create(tmp_path / "known.list")
     put = putting(known, tmp_path)
     times = ("05/02/2024", "2024-02-05", "", "0001-01-01", "2999-01-01")

@@ -1,17 +1,19 @@
-"""A list that tests keep: values for it, files put into it, and what it says of them."""
+"""Values for test lists, imports into them, and what matches."""
 
 import hashlib
+
+import numpy as np
 
 from screener import Hash, Policy, Screener
 
 
 def value(number, size=16):
-    """A well-mixed value of so many bytes, in hex."""
+    """Return a pseudo-random value of `size` bytes, in hex."""
     return hashlib.shake_128(str(number).encode()).hexdigest(size)
 
 
 def putting(known, tmp_path):
-    """What imports a text into a list, and gives the report."""
+    """Return a function that imports a text into the list and returns the report."""
 
     def put(text, source="demo", **settings):
         file = tmp_path / "file.csv"
@@ -22,7 +24,7 @@ def putting(known, tmp_path):
 
 
 def met(one, kind, number, size):
-    """What a value of the list makes of an item: (verdict, states of matches, states beside)."""
+    """Match a value; return (verdict, states of matches, states beside)."""
     result = Screener(one.refresh(), policy=Policy(digests_only=kind == "md5")).match(
         [Hash.parse(kind, value(number, size))]
     )
@@ -31,3 +33,19 @@ def met(one, kind, number, size):
         [m.state for m in result.matches],
         [m.state for m in result.other_hits],
     )
+
+
+def codes(*texts):
+    """Return hex texts as queries."""
+    return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(len(texts), -1)
+
+
+def hits(hash_list, kind, text, radius=0):
+    """Return the records that have a value, as (source, entry, state)."""
+    if kind in ("md5", "sha1", "sha256"):
+        _, rows = hash_list.lookup(kind, codes(text))
+    else:
+        _, rows, _ = hash_list.search(kind, codes(text), radius=radius)
+    return [
+        (r.source, r.entry, r.state) for records in hash_list.holders(kind, rows) for r in records
+    ]

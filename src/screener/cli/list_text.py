@@ -139,7 +139,7 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print(f"  state by its source: {_safe(shown.said)}")
     for opinion in shown.opinions:
         console.print(
-            f"  opinion of {_safe(opinion.by)}: {opinion.state} ({times.shown(opinion.time)}):"
+            f"  opinion of {_safe(opinion.by)}: {opinion.state} ({times.format_time(opinion.time)}):"
             f" {_safe(opinion.reason)}"
         )
     for category in shown.categories:
@@ -157,7 +157,7 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print(
             f"  from generation {version.since} to {until}: {_safe(version.state)}, from"
             f" {_safe(version.file)} ({_safe(version.format)}),"
-            f" imported {times.shown(version.time)}{by}"
+            f" imported {times.format_time(version.time)}{by}"
         )
     for kind, days in shown.matched.items():
         last, total = max(days), sum(days.values())
@@ -265,7 +265,7 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
     for entry in entries:
         table.add_row(
             str(entry.generation),
-            times.shown(entry.time),
+            times.format_time(entry.time),
             _safe(entry.what),
             _safe(entry.by or "-"),
             _safe(_logged(entry)),

@@ -1,1 +1,1 @@
-"""Hash lists on disk: records, generations and the formats that they come in."""
+"""Hash lists on disk: records, generations and file formats."""

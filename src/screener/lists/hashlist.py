@@ -1,4 +1,4 @@
-"""HashList: a hash list on disk, as one generation of it stood."""
+"""One generation of a hash list on disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, as_rows
 from screener.index.values import values_of
 from screener.lists.inspecting.info import hubs
-from screener.lists.kept_list import KeptList
 from screener.lists.store import (
     database,
     generations,
@@ -39,6 +38,7 @@ from screener.lists.store import (
 from screener.lists.store.generations import Generation, Identity
 from screener.lists.store.records import Record
 from screener.lists.store.video_frames import FrameHolders, ListedVideo
+from screener.lists.stored_list import StoredList
 from screener.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -47,26 +47,31 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 
 
-class HashList(KeptList):
+class HashList(StoredList):
     """One generation of a hash list: a folder with records in SQLite and index files beside.
 
-    It never changes: an import makes a new generation, which `refresh` opens. It may be shared
-    between threads and carried over a fork, at which no other thread is at work with it: SQLite's
-    locks, as those of other libraries, stay as they are in the child, for ever. A pickle of it is
-    its path and what tells its generation from others, whose files are mapped where it is read.
-    While it lives, its index files stay. Searching touches the index files only, `holders` the
-    database, to which it keeps connections open until this object goes or the process forks.
+    It never changes; an import makes a new generation, which `refresh` opens. Threads may share it.
+    A process may fork if no other thread is using it at that moment: a lock of SQLite that is held
+    during the fork stays locked in the child. A pickle holds the path and the identity of the
+    generation; unpickling maps the files there. The index files stay on disk while the object
+    lives. Searches read only the index files. `holders` reads the database, through connections
+    that close with this object or at a fork.
     """
 
     def __init__(
-        self, path: Path, generation: Generation, have: segments.Open, *, hugepages: bool = False
+        self,
+        path: Path,
+        generation: Generation,
+        already_open: segments.Open,
+        *,
+        hugepages: bool = False,
     ) -> None:
-        """Not for callers: use `create` or `open`. Files among `have` are open already."""
+        """Create the object; callers use `create` or `open`. Files in `have` are already open."""
         super().__init__(path, generation)
         self._hugepages = hugepages
-        self._held = segments.open_all(path, generation, have, hugepages=hugepages)
+        self._open_files = segments.open_all(path, generation, already_open, hugepages=hugepages)
         self._snapshots = {
-            kind: segments.snapshot_of(path, files, self._held)
+            kind: segments.snapshot_of(path, files, self._open_files)
             for kind, files in generation.segments.items()
         }
         sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
@@ -74,9 +79,10 @@ class HashList(KeptList):
 
     @classmethod
     def create(cls, path: str | PathLike[str], *, group: str | None = None) -> HashList:
-        """Make an empty list, generation 0; ListError where the path exists already.
+        """Create an empty list, generation 0.
 
         Its owner alone may read it, and the users of `group` if one is named: see `import_file`.
+        Raises ListError if the path exists.
         """
         number = None if group is None else sharing.group_named(group)
         database.create(_absolute(path), group=number)
@@ -90,57 +96,62 @@ class HashList(KeptList):
         generation: int | None = None,
         hugepages: bool = False,
     ) -> HashList:
-        """Open the newest generation of a list, or the one given while its files are kept.
+        """Open the newest generation of a list, or an older one while its files exist.
 
         The index files are mapped: ready at once, and shared by all processes that open the list.
-        With `hugepages` those of perceptual kinds are copied into memory of this process instead,
-        100 to 130 bytes a code, in large pages that make searches faster; so does `refresh` of
-        what it gives. Raises ListError where there is no list, and if this user may not read it,
-        IndexFileError where an index is damaged, OSError where the system refuses a file for
-        another cause, as where too many are open; so does `refresh`.
+        With `hugepages`, those of perceptual kinds are copied into this process's memory instead
+        (100 to 130 bytes a code), in large pages that make searches faster; `refresh` then does the
+        same.
+        Raises ListError if there is no list or this user may not read it, IndexFileError if an
+        index is damaged, and OSError for other failures, such as too many open files. So does
+        `refresh`.
         """
         return cls._open(_absolute(path), generation, {}, hugepages=hugepages)
 
     @classmethod
     def _open(
-        cls, folder: Path, number: int | None, have: segments.Open, *, hugepages: bool
+        cls, folder: Path, number: int | None, already_open: segments.Open, *, hugepages: bool
     ) -> HashList:
         for _ in range(_ATTEMPTS):
-            found = database.ask(folder, partial(_at, folder, number))
-            # An import may make it old and sweep it after we have read its name: look again.
+            generation = database.ask(folder, partial(_generation_at, folder, number))
+            # An import may have replaced this generation and swept its files meanwhile: look again.
             with contextlib.suppress(FileNotFoundError):
                 try:
-                    return cls(folder, found, have, hugepages=hugepages)
+                    return cls(folder, generation, already_open, hugepages=hugepages)
                 except PermissionError as error:
                     raise sharing.refused(folder, error.filename) from None
-            if database.ask(folder, partial(_at, folder, None)).number == found.number:
+            if (
+                database.ask(folder, partial(_generation_at, folder, None)).number
+                == generation.number
+            ):
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
             if number is not None:
                 break
-        raise _not_kept(folder, number)
+        raise _gone(folder, number)
 
     def __reduce__(self) -> tuple[Callable[..., HashList], tuple[str, Identity]]:
-        """A pickle opens the same generation again; IndexFileError where another list is there."""
-        return _again, (str(self._path), self._generation.identity)
+        """Pickle the path and identity; unpickling checks that the same list is there."""
+        return _reopen, (str(self._path), self._generation.identity)
 
     def __repr__(self) -> str:
-        """Where and which; nothing of its content."""
+        """Return the path and the generation, without content."""
         return f"<HashList {str(self._path)!r}, generation {self.generation}>"
 
     def refresh(self) -> HashList:
-        """The newest generation: this very object where there is nothing newer to tell.
+        """Return the newest generation, or this object if it is the newest.
 
-        Only what changed is opened, so it takes milliseconds whatever the size of the list.
+        Only changed files are opened, so it takes milliseconds for a list of any size.
         """
-        newest = database.ask(self._path, partial(_at, self._path, None))
+        newest = database.ask(self._path, partial(_generation_at, self._path, None))
         same = newest.identity == self._generation.identity
         if same and newest.time == self._generation.time:
             return self
-        return HashList._open(self._path, None, self._held, hugepages=self._hugepages)
+        return HashList._open(self._path, None, self._open_files, hugepages=self._hugepages)
 
     def hubs(self) -> Mapping[str, int]:
-        """How many codes of each perceptual kind lie within its radius of one in fifty of the
-        others, as those of blank pictures do; kinds without any are left out.
+        """Return the number of hub codes of each perceptual kind that has any.
+
+        A hub has one in fifty of the other codes within its radius, as blank images do.
         """
         counts = {
             kind: len(hubs(snapshot, radius=KINDS[kind].radius))
@@ -151,187 +162,185 @@ class HashList(KeptList):
 
     @property
     def kinds(self) -> Mapping[str, int]:
-        """How many distinct values can be searched, by kind; kinds without any are left out."""
+        """The number of distinct searchable values of each kind that has any."""
         return self._kinds
 
     def pixels(self) -> frozenset[int]:
-        """The versions of the pixel pipeline that its perceptual hashes were made by, as far as the
-        imported files said so.
-        """
+        """Return the pixel pipeline versions stated for the perceptual hashes by imported files."""
         return self._ask(lambda connection: pixel_versions.told(connection, self.generation))
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
-        """Whether a hash of that kind can make a match at all: whether a confirmed or disputed
-        record holds one that is searched, with a quality of at least `floor` or none recorded; of
-        the kind `vpdq`, one with a frame of that quality.
+        """Return whether a hash of that kind can make a match.
+
+        It can if a confirmed or disputed record has a searchable hash of that kind with a quality
+        of at least `floor` or without a quality; for `vpdq`, a video with such a frame.
         """
-        found, least = kind_named(kind), within(floor, 0, 100)
+        hash_kind, least = kind_named(kind), within(floor, 0, 100)
         if least is None:
-            raise HashError(f"a floor is a whole number from 0 to 100, not {floor!r}")
+            raise HashError(f"floor must be an integer from 0 to 100, not {floor!r}")
         if kind not in self.kinds or not self.matchable:
             return False
         return self._ask(
             lambda connection: searchable_values.can_match(
-                connection, found, least, self.generation
+                connection, hash_kind, least, self.generation
             )
         )
 
     def search(
         self, kind: str, codes: NDArray[np.uint8], *, radius: int, threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-        """Values of a perceptual kind within `radius` bits of each code, as CSR arrays; of the kind
-        `vpdq` the PDQs of the frames of listed videos.
+        """Find the values of a perceptual kind within `radius` bits of each code.
 
-        `codes` is uint8 (q, bits / 8), or one code. Hits of query i are rows[offsets[i] :
-        offsets[i + 1]], with their distances in bits; `holders` tells whose they are. The answer
-        is the same for any number of `threads`, which only batches gain from.
+        For `vpdq` these are the PDQ hashes of the frames of listed videos. `codes` is uint8 (q,
+        bits / 8), or one code.
+        Returns CSR arrays: offsets, rows, distances. Hits of query i are rows[offsets[i] :
+        offsets[i + 1]], with their distances in bits; `holders` returns their records. The result
+        is the same for any number of `threads`; only batches become faster.
         """
-        found = kind_named(kind)
-        if found.digest or not found.searched:
+        hash_kind = kind_named(kind)
+        if hash_kind.digest or not hash_kind.searched:
             raise HashError(f"{kind} has no distances to search by; use lookup")
-        return self._searched(found).search(codes, radius=radius, threads=threads)
+        return self._snapshot_or_empty(hash_kind).search(codes, radius=radius, threads=threads)
 
     def lookup(
         self, kind: str, values: NDArray[np.uint8]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows of equal values of a digest kind, as CSR arrays: see `search`."""
-        found = kind_named(kind)
-        if not found.digest:
+        """Return the rows of equal values of a digest kind, as CSR arrays: see `search`."""
+        hash_kind = kind_named(kind)
+        if not hash_kind.digest:
             raise HashError(f"{kind} is not a digest; use search")
-        return self._searched(found).lookup(values)
+        return self._snapshot_or_empty(hash_kind).lookup(values)
 
-    def _searched(self, kind: HashKind) -> Snapshot:
-        found = self._snapshots.get(kind.name)
-        return _nothing_of(kind) if found is None else found
+    def _snapshot_or_empty(self, kind: HashKind) -> Snapshot:
+        snapshot = self._snapshots.get(kind.name)
+        return _empty_snapshot(kind) if snapshot is None else snapshot
 
     def snapshot(self, kind: str) -> Snapshot:
-        """The values of a kind that can be searched, as arrays; HashError where there are none.
+        """Return the searchable values of a kind as arrays, for measurements and checks.
 
-        For measuring and checking: it hands out listed values. Rows are those of `search`.
+        They contain listed hashes. Rows are those of `search`. Raises HashError if there are none.
         """
         snapshot = self._snapshots.get(kind_named(kind).name)
         if snapshot is None or not len(snapshot):
-            raise HashError(f"the list holds no {kind} that is searched")
+            raise HashError(f"the list has no searchable {kind} values")
         return snapshot
 
     def holders(
         self, kind: str, rows: Sequence[int] | NDArray[np.int64]
     ) -> list[tuple[Record, ...]]:
-        """The records of this generation that hold the value of each row, as searches give them, by
-        source and entry.
+        """Return the records that hold the value of each row, sorted by source and entry.
 
-        Their `quality` is the recorded one of that value. Withdrawn records hold nothing, and what
-        was purged since is held by none. IndexFileError where nobody holds anything else, or where
-        another list lies at the path by now.
+        Rows come from `search` or `lookup`; `quality` of a record is that of the value. Withdrawn
+        and since purged records are left out. Raises IndexFileError if no record holds a value
+        although nothing was purged, or if another list now lies at the path.
         """
-        found, wanted = kind_named(kind), as_rows(rows).tolist()
-        if found.video:
-            raise HashError("frames of videos are held by videos; use frame_holders")
+        hash_kind, wanted = kind_named(kind), as_rows(rows).tolist()
+        if hash_kind.video:
+            raise HashError("vpdq rows are frames of videos; use frame_holders")
         if not wanted:
             return []
         snapshot = self._snapshots.get(kind)
         if snapshot is None:
-            raise HashError(f"the list holds no {kind} to have rows")
+            raise HashError(f"the list has no {kind} values")
         values = snapshot.values(wanted)
 
-        def asked(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
-            by_value = searchable_values.of(connection, found, values, self.generation)
+        def read(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
+            by_value = searchable_values.of(connection, hash_kind, values, self.generation)
             if not all(by_value.values()):
                 generations.check_purged_since(connection, self._path, self.generation)
             return by_value
 
-        by_value = self._ask(asked)
+        by_value = self._ask(read)
         return [by_value[value] for value in values]
 
     def frame_holders(self, rows: Sequence[int] | NDArray[np.int64]) -> FrameHolders:
-        """Which videos of this generation hold the frames of these rows: see `videos`."""
+        """Return the videos of this generation that have the frames of these rows: see `videos`."""
         snapshot = self._snapshots.get("vpdq")
         if snapshot is None:
-            raise HashError("the list holds no videos to have rows")
+            raise HashError("the list has no videos")
         values = [code.tobytes() for code in snapshot.codes(rows)]
 
-        def asked(connection: sqlite3.Connection) -> FrameHolders:
-            found = video_frames.holders(connection, values, self.generation)
-            if len(np.unique(found.places)) < len(set(values)):
+        def read(connection: sqlite3.Connection) -> FrameHolders:
+            holders = video_frames.holders(connection, values, self.generation)
+            if len(np.unique(holders.places)) < len(set(values)):
                 generations.check_purged_since(connection, self._path, self.generation)
-            return found
+            return holders
 
-        return self._ask(asked)
+        return self._ask(read)
 
     def videos(self, numbers: Sequence[int]) -> list[tuple[int, ListedVideo]]:
-        """The videos of these numbers, which `frame_holders` gives: each vPDQ value of a record
-        that is compared, with its number and the record. All of them are held in memory. What was
-        purged since is left out.
+        """Return the videos with these numbers, which come from `frame_holders`.
+
+        Each is a comparable vPDQ value of a record, with its number and the record. All are loaded
+        into memory. Videos purged since are left out.
         """
         try:
             wanted = list(map(whole, numbers))
         except TypeError:
-            raise HashError("videos are named by the numbers that frame_holders gives") from None
+            raise HashError("video numbers must be integers, from frame_holders") from None
 
-        def asked(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
-            found = list(video_frames.videos(connection, wanted, self.generation))
-            if {number for number, _ in found} != set(wanted):
+        def read(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
+            videos = list(video_frames.videos(connection, wanted, self.generation))
+            if {number for number, _ in videos} != set(wanted):
                 generations.check_purged_since(connection, self._path, self.generation)
-            return found
+            return videos
 
-        return self._ask(asked)
+        return self._ask(read)
 
     def warm(self) -> None:
         """Read the index files once, so that the first searches find them in memory."""
-        for held in self._held.values():
-            # One byte of each page is enough to bring it in.
-            values_of(held).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
+        for file in self._open_files.values():
+            # Reading one byte loads the whole page.
+            values_of(file).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
 
     def verify(self, *, seed: int | None = None, progress: Progress | None = None) -> Verification:
         """Check the records, the index files against them, and a sample of searches by brute force.
 
         A million entries of two hashes take some ten seconds on two cores, and 100 MB of memory.
-        `seed`, 0 or more, draws the queries: a random one unless given. `progress` is called with
-        checks. Raises DamagedList, a ListError whose `found` is the Verification, where anything is
-        wrong, and ListError where nothing can be read.
+        `seed`, an integer of at least 0, draws the queries (default: random). `progress` is called
+        with checks.
+        Raises DamagedList, a ListError whose `found` is the Verification, if there is damage, and
+        ListError if the list cannot be read.
         """
-        from screener.lists.inspecting import verify as verifying  # as what a KeptList does
+        from screener.lists.inspecting import verify as verifying  # loaded on demand
 
         chosen = secrets.randbits(32) if seed is None else within(seed, 0)
         if chosen is None:
-            raise ListError(f"a seed is a whole number from 0, not {seed!r}")
-        found = verifying.verify(
+            raise ListError(f"seed must be an integer of at least 0, not {seed!r}")
+        verification = verifying.verify(
             self._path, self._generation, self._snapshots, seed=chosen, progress=progress
         )
-        if found.damage:
-            raise verifying.DamagedList(found)
-        return found
+        if verification.damage:
+            raise verifying.DamagedList(verification)
+        return verification
 
 
 def _absolute(path: str | PathLike[str]) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _again(path: str, identity: Identity) -> HashList:
-    """The same generation, opened once more where a pickle of it is read."""
+def _reopen(path: str, identity: Identity) -> HashList:
     folder, (_, number, _) = Path(path), identity
-    found = HashList.open(folder, generation=number)
+    hash_list = HashList.open(folder, generation=number)
     database.ask(folder, lambda connection: generations.check_there(connection, folder, identity))
-    return found
+    return hash_list
 
 
-def _at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
-    connection.execute("BEGIN")  # all questions see one state of the database
-    found = generations.at(connection, folder, number)
-    # What a purge has left of an earlier generation is not what that generation was.
-    if generations.purged_since(connection, found.number):
-        raise _not_kept(folder, number)
-    return found
+def _generation_at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
+    connection.execute("BEGIN")  # all queries see one state of the database
+    generation = generations.at(connection, folder, number)
+    # After a purge, what is left of an earlier generation is not that generation.
+    if generations.purged_since(connection, generation.number):
+        raise _gone(folder, number)
+    return generation
 
 
-def _not_kept(folder: Path, number: int | None) -> ListError:
-    return ListError(f"generation {number} of {folder} is no longer kept; open the newest")
+def _gone(folder: Path, number: int | None) -> ListError:
+    return ListError(f"generation {number} of {folder} no longer exists; open the newest")
 
 
 @functools.cache
-def _nothing_of(kind: HashKind) -> Snapshot:
-    """What a list without a kind has of it. It is searched as any other, so that a call that is
-    wrong is refused whatever the list holds, and not from the first import of that kind on.
-    """
+def _empty_snapshot(kind: HashKind) -> Snapshot:
+    """Return an empty snapshot. Searching it checks arguments as a search of any list does."""
     nothing = np.empty((0, kind.code_size), np.uint8)
     return Snapshot([DigestIndex.build(nothing) if kind.digest else HammingIndex.build(nothing)])

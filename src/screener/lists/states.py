@@ -1,4 +1,4 @@
-"""States: what a source holds of an item, our own opinions of it, and what follows from both."""
+"""What a source states about an item, our own opinions, and the state that follows from both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """What a source holds of an item; only `confirmed` and `disputed` make a match."""
+    """The state of an item; only `confirmed` and `disputed` make a match."""
 
     CONFIRMED = "confirmed"
     DISPUTED = "disputed"
@@ -22,7 +22,7 @@ MATCHING = (State.CONFIRMED, State.DISPUTED)
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What one of us holds of an entry: who, the state, why, and when (seconds since 1970)."""
+    """An assessment of an entry by this organisation; `time` is in seconds since 1970."""
 
     by: str
     state: State
@@ -30,17 +30,17 @@ class Opinion:
     time: float
 
 
-def effective(said: State, own: Iterable[State]) -> State:
-    """The state that counts: what the source says, with our opinions.
+def effective(stated: State, opinions: Iterable[State]) -> State:
+    """Return the state that counts, from the source's statement and our opinions.
 
-    An opinion never cancels a match: against a confirmation, doubt makes `disputed`, which still
-    matches and says so. It makes one only by confirming. What the source withdrew, or disputes
-    itself, stays so.
+    An opinion never cancels a match: doubt turns a confirmed entry into `disputed`, which still
+    matches and is reported as such. Only a confirming opinion makes a match. A withdrawal or
+    dispute by the source stays.
     """
-    held = set(own)
-    if said is State.WITHDRAWN or not held:
-        return said
-    if State.CONFIRMED not in held | {said}:
-        return said
-    doubts = {State.DISPUTED, State.KNOWN_GOOD} & (held | {said})
+    opinions = set(opinions)
+    if stated is State.WITHDRAWN or not opinions:
+        return stated
+    if State.CONFIRMED not in opinions | {stated}:
+        return stated
+    doubts = {State.DISPUTED, State.KNOWN_GOOD} & (opinions | {stated})
     return State.DISPUTED if doubts else State.CONFIRMED

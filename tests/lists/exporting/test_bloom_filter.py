@@ -1,4 +1,4 @@
-"""The edge filter: no false negative, its rate, and what it refuses."""
+"""The edge filter: no false negatives, its error rate, and refusals."""
 
 import hashlib
 import pickle
@@ -14,7 +14,7 @@ from screener.lists.terms import Terms
 
 
 def test_the_edge_filter_never_misses_and_errs_at_its_rate(known, put, tmp_path):
-    """Every digest of the list is found; of others about one in a hundred, as was asked."""
+    """Every digest of the list is found; of others about one in a hundred, as requested."""
     rows = "".join(f"e{n},{value(n, 32)}\n" for n in range(5000))
     put(f"id,sha256\n{rows}", terms=Terms("CLEAR", True))
     path = tmp_path / "edge.bloom"
@@ -33,7 +33,7 @@ def test_the_edge_filter_never_misses_and_errs_at_its_rate(known, put, tmp_path)
 
 
 def test_the_edge_filter_holds_only_what_makes_a_match(known, put, tmp_path):
-    """Withdrawn, seed and known good digests are not in it; nor are other kinds."""
+    """Withdrawn, seed and known good digests and other kinds are left out."""
     put(
         "id,md5,status\n" + "".join(f"{s},{value(s)},{s}\n" for s in State) + f"b,{value(9)},\n",
         terms=Terms("CLEAR", True),
@@ -52,7 +52,7 @@ def test_the_edge_filter_holds_only_what_makes_a_match(known, put, tmp_path):
 
 
 def test_pybloom_live_itself_reads_what_follows_the_first_line(known, put, tmp_path):
-    """The rest of the file is its own format, and no pickle."""
+    """The rest of the file is pybloom_live's own format, and no pickle."""
     from pybloom_live import BloomFilter
 
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
@@ -67,7 +67,7 @@ def test_pybloom_live_itself_reads_what_follows_the_first_line(known, put, tmp_p
 
 
 def test_a_filter_with_one_bit_changed_is_refused(known, put, tmp_path):
-    """Wherever it is: without it, a digest of the list would certainly not be one."""
+    """A lost bit would turn a listed digest into a certain no."""
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
     path = tmp_path / "edge.bloom"
     known.refresh().export(path, format="bloom", kind="md5")
@@ -78,12 +78,12 @@ def test_a_filter_with_one_bit_changed_is_refused(known, put, tmp_path):
         broken = bytearray(whole)
         broken[place // 8] ^= 1 << place % 8
         path.write_bytes(broken)
-        with pytest.raises(ListError, match="no filter, or is damaged"):
+        with pytest.raises(ListError, match="not a filter, or is damaged"):
             EdgeFilter.open(path)
 
 
 def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_path):
-    """Cut short, too long, absurd numbers, another file, a pickle: ListError, and no hash in it."""
+    """Cut short, too long, absurd numbers, another file, a pickle: ListError without a hash."""
     import struct
 
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
@@ -99,12 +99,12 @@ def test_a_damaged_filter_is_refused_before_it_costs_anything(known, put, tmp_pa
         line.replace(b"md5", b"xxx") + b"\n" + rest, b"[]\n" + rest, b"[" * 100_000,
     ):  # fmt: skip
         path.write_bytes(broken)
-        with pytest.raises(ListError, match="no filter"):
+        with pytest.raises(ListError, match="not a filter"):
             EdgeFilter.open(path)
 
 
 def test_a_library_that_hashes_otherwise_is_refused(known, put, tmp_path, monkeypatch):
-    """As versions before 4 do at such an error rate: they would say no to what is listed."""
+    """Versions before 4 hash otherwise at such an error rate, and would miss listed digests."""
     from pybloom_live import pybloom
 
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
@@ -119,16 +119,16 @@ def test_a_library_that_hashes_otherwise_is_refused(known, put, tmp_path, monkey
 
 
 def test_an_error_rate_is_a_share(known, put, tmp_path):
-    """A number, which a filter can hold; nothing is written for another."""
+    """An invalid rate is refused, and nothing is written."""
     put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR", True))
     for rate in (0, 0.6, float("nan"), "0.01", True):
-        with pytest.raises(ListError, match="an error rate lies between"):
+        with pytest.raises(ListError, match="the error rate must be from"):
             known.refresh().export(tmp_path / "x", format="bloom", kind="md5", error_rate=rate)
     assert not (tmp_path / "x").exists()
 
 
 def test_a_filter_that_cannot_be_read_is_not_called_damaged(tmp_path):
-    """The error says what is wrong: there is none, or it is a folder."""
+    """The error says that it is missing, or a folder."""
     with pytest.raises(ListError, match=r"cannot read .*absent\.bloom: No such file"):
         EdgeFilter.open(tmp_path / "absent.bloom")
     with pytest.raises(ListError, match="Is a directory"):

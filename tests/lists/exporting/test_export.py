@@ -1,4 +1,4 @@
-"""Exports: terms bind them, manifests describe and sign them, nothing leaks."""
+"""Exports: terms bind them, manifests describe and sign them, and they leak no hash."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ FORMATS = ["csv", "tx", "ncmec", "vics", "hma", "bloom"]
 
 @pytest.fixture
 def known(tmp_path):
-    """A list of two sources: `open` lets its records go on, `closed` does not."""
+    """Return a list of two sources: `open` allows exports, `closed` does not."""
     made = HashList.create(tmp_path / "known.list")
     for source, first in (("open", 0), ("closed", 100)):
         file = tmp_path / f"{source}.csv"
@@ -41,13 +41,13 @@ def known(tmp_path):
 
 
 def manifest(path):
-    """The manifest beside a file."""
+    """Return the manifest beside a file."""
     return json.loads(path.with_name(f"{path.name}.manifest.json").read_text())
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_terms_of_each_source_bind_every_format(known, tmp_path, format):
-    """What `closed` gave is in no byte of the file, and is counted as withheld, by reason."""
+    """No byte of `closed` is in the file, and its records are counted as withheld, by reason."""
     path = tmp_path / "out"
 
     report = known.export(path, format=format, categories={})
@@ -69,9 +69,7 @@ def test_the_terms_of_each_source_bind_every_format(known, tmp_path, format):
 
 @pytest.mark.parametrize("audience", AUDIENCES)
 def test_trap_a_manifest_says_nothing_of_what_is_withheld(known, tmp_path, audience):
-    """Neither the name of a source whose terms keep it back, nor how much that is; the report does,
-    which stays here.
-    """
+    """Neither names nor counts of withheld sources are in it; they are in the report."""
     known.set_terms("open", Terms("CLEAR", True))
     known.set_terms("closed", Terms("RED"))
 
@@ -85,7 +83,7 @@ def test_trap_a_manifest_says_nothing_of_what_is_withheld(known, tmp_path, audie
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_where_nothing_may_go_on_nothing_is_written(known, tmp_path, format):
-    """The sentence says why and what to do; neither a file nor a manifest appears."""
+    """The message says why and what to do; neither a file nor a manifest appears."""
     with pytest.raises(ListError, match=r"nothing may go on.*closed: not for redistribution"):
         known.export(tmp_path / "out", format=format, sources=["closed"], categories={})
 
@@ -94,10 +92,7 @@ def test_where_nothing_may_go_on_nothing_is_written(known, tmp_path, format):
 
 @pytest.mark.parametrize("format", ["bloom", "ncmec", "vics"])
 def test_what_has_a_place_for_none_of_the_hashes_is_refused(make_list, tmp_path, format):
-    """Who looked up in such a file would take all for cleared: in a filter of SHA-256, which is the
-    default, of a list that has none. Where nothing is to match any more, an empty file takes the
-    place of the one before, and its summary says so.
-    """
+    """Looking up in such a file would clear everything, as in a SHA-256 filter of a list of PDQ."""
     one, out = make_list([{"id": "a", "phash": "0f" * 8}]), tmp_path / "out"
     wanted = {"format": format, "audience": "own", "categories": {}}
 
@@ -114,7 +109,7 @@ def test_what_has_a_place_for_none_of_the_hashes_is_refused(make_list, tmp_path,
 
 
 def test_a_source_without_terms_is_for_the_own_team_only(make_list, tmp_path):
-    """Default: nothing leaves to others; the own team's export holds it."""
+    """By default only the own team's export has its records."""
     one = make_list([{"id": "a", "md5": value(1)}])
 
     for audience in ("clients", "community", "public"):
@@ -136,7 +131,7 @@ def test_the_traffic_light_decides_how_far_it_goes(level, audience):
 
 
 def test_what_has_expired_goes_nowhere():
-    """The last day counts; from the next on not even to the own team."""
+    """The last day still counts; after it not even the own team gets it."""
     terms = Terms(tlp="CLEAR", expires="2030-06-30")
 
     assert terms.why_not("public", today=date(2030, 6, 30)) is None
@@ -144,7 +139,7 @@ def test_what_has_expired_goes_nowhere():
 
 
 def test_an_older_name_of_a_level_is_understood_and_another_refused():
-    """WHITE is CLEAR; a prefix is fine; what is no level, day or flag is refused."""
+    """WHITE is CLEAR, and a prefix is accepted; invalid levels, days and flags are refused."""
     assert Terms(tlp="tlp:white").tlp == "CLEAR"
     for wrong in ({"tlp": "PINK"}, {"expires": "soon"}, {"redistribution": "no"}):
         with pytest.raises(ListError):
@@ -152,16 +147,16 @@ def test_an_older_name_of_a_level_is_understood_and_another_refused():
 
 
 def test_a_day_has_one_form():
-    """However it is written, also as a `date`; what is none is refused, as is what is no level."""
+    """It may be written as a `date` or otherwise; invalid days and levels are refused."""
     for day in ("2031-01-06", "20310106", "2031-W02-1", date(2031, 1, 6)):
         assert Terms(expires=day) == Terms(expires="2031-01-06")
     for wrong in ({"expires": 2031}, {"expires": "2031-13-01"}, {"tlp": 3}, {"tlp": "PINK"}):
-        with pytest.raises(ListError, match=f"{next(iter(wrong))} is "):
+        with pytest.raises(ListError, match=f"{next(iter(wrong))} must be "):
             Terms(**wrong)
 
 
 def test_the_strictest_of_several_terms():
-    """The narrowest level, no wherever one says no, the first day."""
+    """The narrowest level, no if one says no, and the first day."""
     several = Terms("GREEN", True, "2031-01-01"), Terms("AMBER", False), Terms(None, True)
 
     assert strictest(several) == Terms("AMBER", False, "2031-01-01")
@@ -175,11 +170,11 @@ def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
     given, out, pipe = tmp_path / "open.csv", tmp_path / "out.csv", tmp_path / "pipe"
     before, files = given.read_bytes(), set(tmp_path.iterdir())
 
-    with pytest.raises(ListError, match="no export wrote"):
+    with pytest.raises(ListError, match="not exported from here"):
         known.export(given, format="csv")
     assert (given.read_bytes(), set(tmp_path.iterdir())) == (before, files)
     os.mkfifo(pipe)
-    with pytest.raises(ListError, match="it is no file"):
+    with pytest.raises(ListError, match="it is not a regular file"):
         known.export(pipe, format="csv")
     assert pipe.is_fifo()
     out.touch()
@@ -203,9 +198,7 @@ def test_an_export_is_not_written_into_the_list_itself(known, tmp_path):
 
 
 def test_an_export_is_of_the_sources_that_are_named(known, tmp_path):
-    """One may be named alone. Where the sources that a program picks are none, not all are written,
-    but nothing.
-    """
+    """One source may be exported alone; an empty selection is refused, not all exported."""
     out = tmp_path / "out.csv"
 
     with pytest.raises(ListError, match="no source to export is named"):
@@ -218,7 +211,7 @@ def test_an_export_is_of_the_sources_that_are_named(known, tmp_path):
 
 
 def test_terms_come_from_a_file_and_stay_until_said_otherwise(known, tmp_path):
-    """A TOML file with the same keys; a later import that says nothing leaves them."""
+    """A TOML file with the same keys; a later import without terms leaves them."""
     file = tmp_path / "terms.toml"
     file.write_text('tlp = "AMBER"\nexpires = 2031-01-01\nnote = "contract 7"\n')
 
@@ -250,7 +243,7 @@ def test_several_sources_in_one_file_keep_their_entries_apart(known, tmp_path):
 
 
 def test_sources_with_a_slash_keep_their_entries_apart(tmp_path):
-    """`hma` has an entry `BANK/17` and `hma/BANK` one `17`: a withdrawal of one is not of both."""
+    """`hma` has an entry `BANK/17` and `hma/BANK` an entry `17`: they stay distinct."""
     known = HashList.create(tmp_path / "known.list")
     for source, row in (("hma", f"BANK/17,{value(1)},"), ("hma/BANK", f"17,{value(2)},withdrawn")):
         (tmp_path / "in.csv").write_text(f"id,md5,status\n{row}\n")
@@ -265,7 +258,7 @@ def test_sources_with_a_slash_keep_their_entries_apart(tmp_path):
 
 
 def test_a_single_source_comes_back_as_it_went(known, tmp_path):
-    """Export and import: the same kinds, values, entries and states."""
+    """Kinds, values, entries and states are equal after export and import."""
     known.export(tmp_path / "out.csv", format="csv", sources=["open"])
     back = HashList.create(tmp_path / "back.list")
     back.import_file(tmp_path / "out.csv", source="open")
@@ -281,7 +274,7 @@ def test_a_single_source_comes_back_as_it_went(known, tmp_path):
 
 
 def test_the_labels_of_an_entry_are_read_once_however_many_its_hashes(make_list, tmp_path):
-    """Not with each of them: an entry of many rows may have a label for each."""
+    """Labels are not read again for each hash: an entry of many rows may have as many labels."""
     rows = [{"id": "a", "md5": value(n), "note": f"n{n} {'x' * 60}"} for n in range(400)]
     known = make_list(rows, terms=Terms(tlp="GREEN", redistribution=True))
 
@@ -296,7 +289,7 @@ def test_the_labels_of_an_entry_are_read_once_however_many_its_hashes(make_list,
 
 
 def test_the_manifest_is_true_of_the_file(known, tmp_path):
-    """Its SHA-256, the counts, the generation and the terms under which it goes."""
+    """SHA-256, counts, generation and terms are those of the file."""
     path = tmp_path / "out.txt"
     known.export(path, format="tx")
     found = manifest(path)
@@ -334,7 +327,7 @@ def test_files_are_for_their_owner_only(known, tmp_path, keys):
 
 
 def test_a_signed_export_imports_with_its_key_and_brings_its_terms(known, tmp_path, keys):
-    """The signature and the digest hold; the terms stay with the records."""
+    """Signature and digest are valid, and the terms stay with the records."""
     path = tmp_path / "out.csv"
     assert known.export(path, format="csv", key=keys[0]).signed
     back = HashList.create(tmp_path / "back.list")
@@ -384,7 +377,7 @@ def test_what_is_not_as_it_was_signed_is_refused(known, tmp_path, keys, harm):
 
 
 def test_a_signature_of_another_key_is_refused_and_so_is_no_key_at_all(known, tmp_path, keys):
-    """Keys of other types, files that are no keys, and the private in place of the public one."""
+    """Keys of other types, files without a key, and the private instead of the public key."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -404,7 +397,7 @@ def test_a_signature_of_another_key_is_refused_and_so_is_no_key_at_all(known, tm
 
 
 def test_an_unsigned_export_leaves_no_older_signature(known, tmp_path, keys):
-    """A signature beside a file is always of that file's manifest."""
+    """A signature beside a file is always that of its manifest."""
     path = tmp_path / "out.csv"
     known.export(path, format="csv", key=keys[0])
     known.export(path, format="csv")
@@ -456,7 +449,7 @@ def test_an_export_that_is_interrupted_leaves_what_was_there(
 
 
 def test_nothing_an_export_tells_holds_a_hash(known, tmp_path):
-    """Neither report, manifest nor error has a value of the list in it."""
+    """Report, manifest and errors have no listed value."""
     told = []
     for format in FORMATS:
         told.append(str(known.export(tmp_path / "out", format=format, categories={})))
@@ -472,14 +465,16 @@ def test_nothing_an_export_tells_holds_a_hash(known, tmp_path):
 
 @pytest.mark.parametrize("asked", [{"kind": "md5"}, {"error_rate": 0.01}])
 def test_who_asks_for_one_kind_does_not_hand_out_all(known, tmp_path, asked):
-    """One kind, and an error rate, are of Bloom filters; nothing is written in another format."""
-    with pytest.raises(ListError, match="kind and error_rate are of the format bloom, not of csv"):
+    """One kind and an error rate are for Bloom filters only; nothing else is written."""
+    with pytest.raises(
+        ListError, match="kind and error_rate are for the format bloom, not for csv"
+    ):
         known.export(tmp_path / "out.csv", format="csv", audience="own", **asked)
     assert not list(tmp_path.glob("out.csv*"))
 
 
 def test_an_export_is_of_one_state_of_the_list(make_list, tmp_path, monkeypatch):
-    """Formats go through the records more than once, and a purge may come in between."""
+    """Formats read the records more than once, and a purge may run in between."""
     one = make_list([{"id": "a", "md5": value(1)}, {"id": "b", "md5": value(2)}])
     real, passes = export.WRITERS["tx"], []
 

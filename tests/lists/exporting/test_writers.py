@@ -1,4 +1,4 @@
-"""Writers: what a reader reads and its writer writes reads back equal; others read it too."""
+"""Writers: their files read back equal, and other tools read them."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ _HASH = st.builds(
 
 @st.composite
 def _csv_row(draw):
-    """A row as the neutral CSV can say it."""
+    """Draw a row that the neutral CSV can represent."""
     return Row(
         1,
         None,
@@ -75,7 +75,7 @@ def test_the_neutral_csv_reads_back_equal(rows):
 
 
 def test_the_rows_of_an_entry_are_made_in_time_with_its_hashes():
-    """Each hash finds its row at once: twice as many take twice as many calls."""
+    """Twice as many hashes take twice as many calls."""
 
     def calls(count):
         seen = 0
@@ -97,7 +97,7 @@ def test_the_rows_of_an_entry_are_made_in_time_with_its_hashes():
 
 
 def test_long_labels_are_not_said_again_in_each_row_of_an_entry():
-    """A label for each of many rows is in one, what binds the entry in all, and both read back."""
+    """Each of many labels is in one row, binding ones are in all, and both read back."""
     hashes = [made("md5", number) for number in range(200)]
     names = "\n".join(f"a picture of some name {'x' * 60} {number}" for number in range(200))
     labels = {"file": names, " TLP": "RED", "expires": "2030-01-01"}
@@ -133,7 +133,7 @@ _NAMES = _ANY | st.sampled_from(
 @given(st.dictionaries(_NAMES, _ANY | st.integers(0, 150).map("x\n".__mul__)))
 @settings(max_examples=150, deadline=None)
 def test_whatever_labels_are_called_their_entry_reads_back(labels):
-    """Others name the fields of their JSON: no name, and no text of many lines, costs the file."""
+    """Names of JSON fields, and texts of many lines, do not break the file."""
     fine = made("md5", 2)
     text, _ = written("csv", [entry("a", made("md5", 1), labels=labels), entry("b", fine)])
 
@@ -143,7 +143,7 @@ def test_whatever_labels_are_called_their_entry_reads_back(labels):
 
 
 def test_a_label_that_no_column_can_have_or_of_too_many_lines_is_told():
-    """Names that are one to a reader share a column, and what binds the entry still does."""
+    """Labels whose names are equal for the reader share a column, and still bind the entry."""
     labels = {"tlp": "GREEN", " TLP\n": "RED", "ab" * 16: "x", "note": "line\n" * 120}
     text, tally = written("csv", [entry("a", made("md5", 1), labels=labels)])
     (row,) = read("csv", text)
@@ -160,7 +160,7 @@ def test_a_label_that_no_column_can_have_or_of_too_many_lines_is_told():
 @given(st.lists(_HASH, min_size=1, max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_tx_text_reads_back_equal(hashes):
-    """Every value of every kind but a video's; the quality has no place, and the tally says so."""
+    """All values but those of videos; quality has no place, and the tally reports it."""
     text, tally = written("tx", [entry(str(n), item) for n, item in enumerate(hashes)])
 
     back = {row.hashes for row in read("tx", text)}
@@ -170,7 +170,7 @@ def test_tx_text_reads_back_equal(hashes):
 
 
 def of_video(count, time=1.5):
-    """A vPDQ value of so many frames, without their numbers, and a TMK value."""
+    """Return a vPDQ value of `count` frames without numbers, and a TMK value."""
     frames = [VideoFrame(-1, n * time, n % 101, bytes(range(32))) for n in range(count)]
     head = struct.pack("<12s5i4i", TMK_MAGIC, 15, 4, 32, 256, 9, 1, 2, 3, 4)
     tmk = head + bytes(TMK_BYTES - len(head))
@@ -179,7 +179,7 @@ def of_video(count, time=1.5):
 
 @pytest.mark.parametrize("format", ["csv", "tx"])
 def test_hashes_of_videos_read_back_equal(format):
-    """In lines; what the text of vPDQ does not say is told."""
+    """In lines; the tally reports what the text of vPDQ loses."""
     vpdq, tmk = of_video(3)
     text, tally = written(format, [entry("a", vpdq), entry("b", tmk)])
 
@@ -189,7 +189,7 @@ def test_hashes_of_videos_read_back_equal(format):
 
 @pytest.mark.parametrize("format", ["csv", "tx"])
 def test_a_vpdq_that_no_reader_would_take_is_left_out(format):
-    """Of a film of hours; the entry's other hashes are written, and it is counted."""
+    """As that of a film of hours; other hashes are written, and it is counted."""
     vpdq, _ = of_video(8_000)
     text, tally = written(format, [entry("a", vpdq, made("md5", 1))])
 
@@ -199,7 +199,7 @@ def test_a_vpdq_that_no_reader_would_take_is_left_out(format):
 
 
 def test_tx_text_is_lower_case_with_line_feeds_and_nothing_else():
-    """`type value`; an MD5 of a video by its own type; a state that it cannot say is left out."""
+    """An MD5 of a video has its own type; states that the format lacks are left out."""
     text, tally = written(
         "tx",
         [
@@ -245,7 +245,7 @@ def test_threatexchange_reads_our_tx_text(tmp_path):
 
 
 def test_threatexchange_reads_our_ncmec_xml():
-    """Its client parses entries, their fingerprints, and what was deleted."""
+    """Its client parses entries, fingerprints and deletions."""
     from threatexchange.exchanges.clients.ncmec.hash_api import GetEntriesResponse, _XMLWrapper
 
     text, _ = written(
@@ -273,7 +273,7 @@ def test_threatexchange_reads_our_ncmec_xml():
 
 
 def test_ncmec_xml_says_what_it_can_and_escapes_what_it_must():
-    """Member and id apart, counts, the newest time in UTC, the class; markup is text."""
+    """Member, id, counts, the newest time in UTC and the class; markup is escaped."""
     text, tally = written(
         "ncmec",
         [
@@ -341,7 +341,7 @@ def test_ncmec_xml_writes_times_as_they_are_compared(said, written_as):
     ],
 )
 def test_a_writer_tells_what_its_format_does_not_say(format, lost):
-    """Whoever hands the file on is told, whether or not a record of this list says it."""
+    """The tally names the lost fields even if no record has them."""
     category = Category("uk-sentencing-council", "A")
     tally = written(format, [entry("a", made("md5", 1), categories=(category,))])[1]
 
@@ -349,7 +349,7 @@ def test_a_writer_tells_what_its_format_does_not_say(format, lost):
 
 
 def test_vics_json_tells_of_records_that_get_no_category():
-    """To whoever reads it they are uncategorized, and match nothing."""
+    """The reader would take them as uncategorised, which never match."""
     told = "that records to which the table gives no category match at all"
     known, unknown = Category("uk-sentencing-council", "A"), Category("uk-sentencing-council", "X")
 
@@ -387,7 +387,7 @@ def test_vics_json_follows_its_rules():
 
 
 def test_vics_needs_to_be_told_what_its_numbers_mean():
-    """Without a table it is refused: a number without a scheme means another thing elsewhere."""
+    """Without a table it is refused: a number without a scheme has another meaning elsewhere."""
     from screener.errors import ListError
 
     with pytest.raises(ListError, match="table of categories"):
@@ -395,7 +395,7 @@ def test_vics_needs_to_be_told_what_its_numbers_mean():
 
 
 def test_hma_json_has_one_signal_of_a_type_in_a_content():
-    """A second PDQ is a second content of the same content id; the bank's name is legal."""
+    """A second PDQ makes a second content of one content id; the bank's name is valid."""
     hashes = made("pdq", 1), made("pdq", 2), made("md5", 1)
     text, _ = written("hma", [entry("a", *hashes, labels={"media": "video"})])
     found = json.loads(text)
@@ -409,7 +409,7 @@ def test_hma_json_has_one_signal_of_a_type_in_a_content():
 
 
 def test_the_neutral_csv_disarms_formulas_in_text_and_leaves_hashes_alone():
-    """A cell that a spreadsheet would run has an apostrophe; base64 may begin with a plus."""
+    """A cell that a spreadsheet would run gets an apostrophe; base64 may begin with a plus."""
     plus = Hash(KINDS["photodna"], b"\xfb" * 144)
     assert plus.text.startswith("+")
     labels = {"series": "=HYPERLINK(1)", "note": "-x", "fine": "a=b"}
@@ -425,7 +425,7 @@ def test_the_neutral_csv_disarms_formulas_in_text_and_leaves_hashes_alone():
 
 @pytest.mark.parametrize("format", list(WRITERS))
 def test_nothing_to_write_makes_a_file_of_its_format(format):
-    """Empty is not broken: each parses, and the reader of the CSV finds no row."""
+    """An empty file parses, and the reader of the CSV returns no row."""
     text, tally = written(format, [])
 
     assert tally.records == 0

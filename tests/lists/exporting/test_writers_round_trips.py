@@ -25,7 +25,7 @@ JSON_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_s
 
 
 def carried(rows, *labels):
-    """What must come back of each entry: state, categories, time, values, and these labels."""
+    """Return the parts of each entry that must read back, with these labels."""
     return {
         name: (
             row.state,
@@ -39,20 +39,20 @@ def carried(rows, *labels):
 
 
 def again(format, rows, wants=None, **said):
-    """The rows of a reader, handed to its writer and read once more, and the tally."""
+    """Return the rows written and read again, and the tally."""
     entries = [as_entry(name, row) for name, row in by_entry(rows).items()]
     text, tally = written(format, entries, wants or Wants())
     return read(format, text, **said), tally
 
 
 def escaped(text):
-    """Text as XML writes it."""
+    """Return text as XML writes it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
 
 
 @st.composite
 def ncmec_element(draw):
-    """An image, a video or a tombstone, as NCMEC answers it."""
+    """Draw an image, a video or a tombstone of NCMEC's."""
     video, deleted = draw(st.booleans()), draw(st.booleans())
     name = "video" if video else "image"
     member, number = draw(st.integers(1, 3)), draw(XML_TEXT)
@@ -80,7 +80,7 @@ def ncmec_element(draw):
 @given(st.lists(ncmec_element(), max_size=6, unique_by=lambda found: found[1]))
 @FEW
 def test_ncmec_xml_reads_back_equal(elements):
-    """Members, ids, tombstones, classes, times, pictures and videos, two hashes of a kind."""
+    """Members, ids, tombstones, classes, times, images and videos, two hashes of a kind."""
     parts = {v: "".join(text for w, _, text in elements if w is v) for v in (False, True)}
     text = (
         f'<queryResult xmlns="{NAMESPACE}"><images>{parts[False]}</images>'
@@ -96,13 +96,13 @@ def test_ncmec_xml_reads_back_equal(elements):
 
 
 def matching_codes(scheme):
-    """The categories of a scheme that make a match."""
+    """Return the categories of a scheme that match."""
     return [code for code, state in vics.SCHEMES[scheme].items() if state in MATCHING]
 
 
 @st.composite
 def vics_item(draw, scheme):
-    """A medium as a tool of Project VIC writes it."""
+    """Draw a medium as a Project VIC tool writes it."""
     item = {
         "MediaID": draw(st.integers(0, 3)),
         "Category": int(draw(st.sampled_from(matching_codes(scheme)))),
@@ -129,7 +129,7 @@ def vics_item(draw, scheme):
 @given(st.sampled_from(sorted(vics.SCHEMES)), st.data())
 @FEW
 def test_vics_json_reads_back_equal(scheme, data):
-    """Categories, several of them on one MD5 too, times, and hashes by field and by name."""
+    """Categories, also several with one MD5, times, and hashes by field and by name."""
     items = data.draw(st.lists(vics_item(scheme), max_size=6))
     context = "http://x/DataModels/2.0.xml/CUSTOM/$metadata#Media"
     text = json.dumps({"@odata.context": context, "value": items})
@@ -145,7 +145,7 @@ def test_vics_json_reads_back_equal(scheme, data):
 
 @st.composite
 def hma_content(draw):
-    """A content of a bank, enabled, with signals of any type and fields that are not known."""
+    """Draw an enabled content of a bank, with any signals and unknown fields."""
     kinds = draw(st.sets(st.sampled_from(sorted({*KINDS} - VIDEO)), min_size=1, max_size=4))
     signals = {
         "video_md5" if kind == "md5" and draw(st.booleans()) else kind: made(
@@ -172,7 +172,7 @@ def hma_content(draw):
 )
 @FEW
 def test_hma_json_reads_back_equal(contents):
-    """Banks, ids, signals of every type, and whether an MD5 is of a video."""
+    """Banks, ids, signals of every type, and whether an MD5 is that of a video."""
     rows = read("hma", json.dumps(contents))
 
     back, tally = again("hma", rows)

@@ -130,7 +130,7 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize("trap", ELSEWHERE)
 def test_the_test_of_a_trap_is_there(trap):
-    """Some test has the name given above."""
+    """A test has the name given above."""
     files = (REPOSITORY / "tests").rglob("test_*.py")
 
     assert any(f"def test_{ELSEWHERE[trap]}(" in file.read_text() for file in files)
@@ -141,7 +141,7 @@ def test_the_test_of_a_trap_is_there(trap):
     [(b"\x1f\x8b\x08", "gzip"), (b"PK\x03\x04", "zip"), (b"HASH\r\n\xff\0", "EnCase")],
 )
 def test_trap_what_is_packed_or_binary_is_told(start, said):
-    """By its first bytes, before any reader sees it."""
+    """It is recognised by its first bytes, before any reader runs."""
     with pytest.raises(ListError, match=said):
         sniff(content(start + bytes(100)))
 
@@ -157,12 +157,12 @@ def test_trap_what_is_packed_or_binary_is_told(start, said):
     ids=["statements of SQL", "a column that is called hash", "a query", "another namespace"],
 )
 def test_trap_what_is_like_a_list_is_refused_and_never_guessed_at(text):
-    """Nothing is run, no kind is taken from a length, and no list is made of a question."""
+    """Nothing is executed, no kind is guessed from a length, and no query becomes a list."""
     refused(text, "no format known here|the only XML read here")
 
 
 def test_trap_the_log_knows_each_file(tmp_path):
-    """By its SHA-256, so that one can tell whether it was imported."""
+    """Its SHA-256 shows whether a file was imported."""
     data = f"id,md5\nx,{MD5}\n".encode()
     known, _ = imported(tmp_path, data)
 
@@ -171,20 +171,20 @@ def test_trap_the_log_knows_each_file(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])
 def test_trap_another_encoding_is_told(encoding):
-    """UTF-32, whose mark begins as that of UTF-16 does."""
+    """UTF-32, whose mark begins like that of UTF-16."""
     data = f"\ufeffid,md5\nx,{MD5}\n".encode(encoding)
     refused(data, "UTF-8 or UTF-16", format="csv")
 
 
 def test_trap_a_missing_last_line_end_loses_no_row():
-    """In every text of lines."""
+    """This applies to every format of lines."""
     assert len(read(f"id,md5\nx,{MD5}\ny,{MD5}")) == 2
     assert len(read(f"pdq {PDQ}\nmd5 {MD5}")) == 2
     assert len(read(ICSE.rstrip())) == 2
 
 
 def test_trap_a_tmk_in_base64_fits_a_cell():
-    """Python's own bound on a cell is shorter than its text."""
+    """Python's own limit of a cell is shorter than its text."""
     assert (KINDS["tmk_pdqf"].size + 2) // 3 * 4 < LONGEST_CELL
     (bad,) = read(f"id,tmk_pdqf\nx,{'A' * 351_128}\n")
 
@@ -192,7 +192,7 @@ def test_trap_a_tmk_in_base64_fits_a_cell():
 
 
 def test_trap_leading_zeros_lost_by_a_spreadsheet():
-    """An MD5 of 31 digits is not guessed at."""
+    """An MD5 of 31 digits is not completed."""
     (bad,) = read(f"id,md5\nx,{MD5.lstrip('0')}\n")
 
     assert (bad.field, bad.reason) == ("md5", "wrong length")
@@ -208,7 +208,7 @@ def test_trap_booleans_as_text(value):
 
 
 def test_trap_null_is_not_zero_and_absent_is_neither():
-    """A VICS category that is 0, null, and absent."""
+    """A VICS category that is 0, null, or absent."""
     items = [{"MD5": made("md5", n).text} | said
              for n, said in enumerate(({"Category": 0}, {"Category": None}, {}))]  # fmt: skip
     zero, null, absent = read(VICS20 | {"value": items})
@@ -218,20 +218,20 @@ def test_trap_null_is_not_zero_and_absent_is_neither():
 
 
 def test_trap_a_root_that_is_an_array():
-    """Of a service that sends an object as a rule."""
+    """From a service that usually sends an object."""
     assert [kinds(row) for row in read([HMA])] == [{"pdq": PDQ}]
     refused([STOPNCII], "JSON, but of no format")
 
 
 def test_trap_1_times_are_in_utc_and_say_so():
-    """A time of another zone goes out as that moment in UTC."""
+    """A time in another zone is written as the same moment in UTC."""
     text, _ = written("ncmec", [entry("7/a", made("md5", 1), updated="2030-01-02T01:00:00+09:00")])
 
     assert "<timestamp>2030-01-01T16:00:00Z</timestamp>" in text
 
 
 def test_trap_3_types_of_stopncii_are_its_values():
-    """`ImagePDQ`, in any case; a name of Python's is no type."""
+    """`ImagePDQ`, in any case; names of Python enumerations are not types."""
     record = STOPNCII["hashRecords"][0]
     (row,) = read({"hashRecords": [record | {"signalType": "IMAGEPDQ"}]})
     (bad,) = read({"hashRecords": [record | {"signalType": "StopNCIISignalType.ImagePDQ"}]})
@@ -241,7 +241,7 @@ def test_trap_3_types_of_stopncii_are_its_values():
 
 
 def test_trap_4_times_of_vpdq_go_out_with_three_decimals():
-    """1234.567 seconds are not 1.23e+03."""
+    """1234.567 seconds do not become 1.23e+03."""
     item = Hash.parse("vpdq", json.dumps([f"{PDQ},90,1234.567"]))
     text, _ = written("tx", [entry("a", item)])
 
@@ -250,7 +250,7 @@ def test_trap_4_times_of_vpdq_go_out_with_three_decimals():
 
 
 def test_trap_5_an_export_replaces_what_was_there(tmp_path):
-    """It is never appended to."""
+    """An export never appends."""
     known, _ = imported(tmp_path, f"id,md5\nx,{MD5}\n")
     out = tmp_path / "out.txt"
     for _ in range(2):
@@ -260,7 +260,7 @@ def test_trap_5_an_export_replaces_what_was_there(tmp_path):
 
 
 def test_trap_6_a_value_that_is_not_valid_is_not_shown(tmp_path, caplog):
-    """In no log and no report, though others print it."""
+    """No log or report has it, although other tools print it."""
     bad = "ab" * 15 + "zz"
     data = json.dumps({"data": [UPDATES["data"][1] | {"indicator": bad, "should_delete": False,
             "descriptors": UPDATES["data"][0]["descriptors"]}, UPDATES["data"][0]]})  # fmt: skip
@@ -272,7 +272,7 @@ def test_trap_6_a_value_that_is_not_valid_is_not_shown(tmp_path, caplog):
 
 
 def test_trap_9_no_text_none():
-    """A field that is null is no text."""
+    """A null field is not text."""
     item = UPDATES["data"][0] | {"id": None, "last_updated": None}
     (row,) = read({"data": [item]})
 
@@ -282,7 +282,7 @@ def test_trap_9_no_text_none():
 
 @pytest.mark.parametrize("spelling", ["ssvh-safer-hash", "tmk-safer-hash", "SSVH_SAFER_HASH"])
 def test_trap_14_a_fingerprint_with_two_names_is_kept_under_either(spelling):
-    """As a label: it is not known here, and not lost."""
+    """As a label: the kind is unknown here, and not lost."""
     page = (
         '<queryResult xmlns="https://hashsharing.ncmec.org/hashsharing/v2"><images><image>'
         f'<member id="1"/><id>a</id><fingerprints><md5>{MD5}</md5><{spelling}>XYZ</{spelling}>'
@@ -295,7 +295,7 @@ def test_trap_14_a_fingerprint_with_two_names_is_kept_under_either(spelling):
 
 
 def test_trap_15_a_photodna_has_144_bytes_in_288_digits():
-    """And not 32 to 128 digits."""
+    """It is not 32 to 128 digits."""
     good, bad = read(f"id,photodna\na,{'1f' * 144}\nb,{'1f' * 32}\n")
 
     assert kinds(good) == {"photodna": base64.b64encode(b"\x1f" * 144).decode()}
@@ -303,7 +303,7 @@ def test_trap_15_a_photodna_has_144_bytes_in_288_digits():
 
 
 def test_trap_16_a_malformed_record_is_counted_and_not_shown(tmp_path, caplog):
-    """The run goes on, and the record is in no log."""
+    """The import continues, and no log has the record."""
     secret = made("pdq", 9).text
     record = STOPNCII["hashRecords"][0]
     page = {"hashRecords": [{"hashValue": secret}, [secret], record]}
@@ -315,14 +315,14 @@ def test_trap_16_a_malformed_record_is_counted_and_not_shown(tmp_path, caplog):
 
 
 def test_fixture_a_pdq_of_zeros_is_kept_and_never_found(tmp_path):
-    """It is that of a blank picture."""
+    """It is the hash of a blank image."""
     known, report = imported(tmp_path, f"id,pdq\nx,{'0' * 64}\ny,{PDQ}\n")
 
     assert (report.added, report.low_information, dict(known.kinds)) == (2, 1, {"pdq": 1})
 
 
 def test_fixture_a_time_of_stopncii_that_goes_backwards(tmp_path):
-    """What is older by its own time changes nothing; at one time a withdrawal stands."""
+    """An older time changes nothing; at equal times a withdrawal wins."""
     record = STOPNCII["hashRecords"][0]
     file = tmp_path / "a.json"
     known = HashList.create(tmp_path / "known.list")
@@ -340,7 +340,7 @@ def test_fixture_a_time_of_stopncii_that_goes_backwards(tmp_path):
 
 
 def test_fixture_two_opinions_of_one_file_on_one_md5(tmp_path):
-    """Equal digests with different categories, and a withdrawn row on an active one's value."""
+    """Equal digests with different categories, and a withdrawn row with an active one's value."""
     rows = f"SYN-1,{MD5},{SHA256},A,active\nSYN-2,{MD5.upper()},,C,active\n"
     data = f"id,md5,sha256,category,status\n{rows}SYN-3,,{SHA256},prohibited,withdrawn\n"
     known, report = imported(tmp_path, data)
@@ -354,7 +354,7 @@ def test_fixture_two_opinions_of_one_file_on_one_md5(tmp_path):
 
 
 def test_fixture_nsrl_with_a_mark_and_crlf():
-    """It is Latin-1 as a rule; a mark says otherwise."""
+    """It is Latin-1 unless it has a byte order mark."""
     head = '"SHA-1","MD5","CRC32","FileName","FileSize","ProductCode","OpSystemCode","SpecialCode"'
     row = f'"{SHA1.upper()}","{MD5.upper()}","01234567","caf\u00e9",2048,1,"1",""'
     plain = f"{head}\n{row}\n".encode("latin-1")

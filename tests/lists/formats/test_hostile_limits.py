@@ -66,7 +66,7 @@ def told(data, format, *, times=1, middle="b''", end=b""):
 
 
 def told_here(data, format):
-    """As `told`, of what is too little to need a process of its own."""
+    """Return what `told` does for small input, without a process of its own."""
     content, said, found = Content(io.BytesIO(data), "big"), "", []
     try:
         for row in open_reader(content, Options("s", "vics-uk"), format=format):
@@ -88,7 +88,7 @@ def told_here(data, format):
     ],
 )
 def test_xml_that_declares_anything_is_refused_with_its_line(declared, line):
-    """A document type, entities of its own, of a file, of the network; nothing is fetched."""
+    """A document type or entities, own, of a file or the network; nothing is fetched."""
     data = f'<?xml version="1.0"?>\n{declared}\n{ROOT}{IMAGE}</images></queryResult>'
     said, rows, _ = told(data.encode(), "ncmec")
 
@@ -97,7 +97,7 @@ def test_xml_that_declares_anything_is_refused_with_its_line(declared, line):
 
 
 def test_xml_with_an_entity_that_nobody_declared_is_refused_with_its_line():
-    """After rows that were good."""
+    """Also after valid rows."""
     said, rows, _ = told(f"{ROOT}\n{IMAGE}\n<image>&a;".encode(), "ncmec")
 
     assert "line 3" in said
@@ -115,7 +115,7 @@ def test_xml_of_a_hundred_thousand_levels_is_refused_with_its_line():
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe\xfd", b"\0"], ids=["invalid UTF-8", "NUL"])
 def test_xml_with_undecodable_bytes_is_refused_with_its_line(damage):
-    """XML has no rows to set aside: its frame is damaged."""
+    """XML has no rows to quarantine: the document is damaged."""
     said, rows, _ = told(f"{ROOT}\n{IMAGE}\n<image><id>".encode() + damage, "ncmec")
 
     assert "line 3" in said
@@ -125,7 +125,7 @@ def test_xml_with_undecodable_bytes_is_refused_with_its_line(damage):
 @pytest.mark.parametrize("format", TEXTS)
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'], ids=["arrays", "objects"])
 def test_json_of_a_hundred_thousand_levels_is_refused_with_its_place(format, opening):
-    """Behind a good record, which is read."""
+    """Also after a valid record, which is read."""
     start, good = GOOD[format]
     data = f'{start}{good}, {{"x": '.encode()
     said, rows, _ = told(data, format, middle=f"{opening!r} * 1000", times=100)
@@ -136,7 +136,7 @@ def test_json_of_a_hundred_thousand_levels_is_refused_with_its_place(format, ope
 
 @pytest.mark.parametrize("format", GOOD)
 def test_json_cut_short_is_refused_with_its_place(format):
-    """At the end of what there is."""
+    """The place is the end of the text."""
     start, good = GOOD[format]
     data = f"{start}{good},".encode()
     said, rows, _ = told_here(data, format)
@@ -147,7 +147,7 @@ def test_json_cut_short_is_refused_with_its_place(format):
 
 @pytest.mark.parametrize("format", GOOD)
 def test_json_with_invalid_utf8_is_one_bad_record(format):
-    """The records round it are read."""
+    """The records around it are read."""
     start, good = GOOD[format]
     end = b"]" if start == "[" else b"]}"
     data = f"{start}{good},".encode() + b'{"x": "\xff\xfe"}, ' + good.encode() + end
@@ -158,7 +158,7 @@ def test_json_with_invalid_utf8_is_one_bad_record(format):
 
 @pytest.mark.parametrize("format", GOOD)
 def test_json_with_a_nul_is_refused_with_its_place(format):
-    """On one line, as binary; on a later one, as damage."""
+    """On the first line it is a binary file; later it is damage."""
     start, good = GOOD[format]
     for data, place in (
         (f"{start}{good},\0".encode(), f"NUL at byte {len(start) + len(good) + 2}"),
@@ -180,7 +180,7 @@ def test_json_with_a_mark_is_read(format):
 @pytest.mark.parametrize("format", LINES)
 @pytest.mark.parametrize("damage", [b"\xff\xfe\xfd", b"\0"], ids=["invalid UTF-8", "NUL"])
 def test_a_damaged_line_is_one_bad_row(format, damage):
-    """Whatever stands in it; those round it are read."""
+    """The lines around it are read."""
     head, good = LINES[format]
     said, rows, bad = told_here(head + good + damage + good + good, format)
 
@@ -189,7 +189,7 @@ def test_a_damaged_line_is_one_bad_row(format, damage):
 
 @pytest.mark.parametrize("format", LINES)
 def test_a_line_of_a_hundred_megabytes_is_one_bad_row(format):
-    """It is never held."""
+    """It is never in memory as a whole."""
     head, good = LINES[format]
     end = b"\n" + good
     said, rows, bad = told(head + good, format, middle="b'0' * (1 << 20)", times=100, end=end)

@@ -30,13 +30,13 @@ from screener.lists.store.records import BadRow, Category, Row
 
 
 def indicator(*descriptors, **said):
-    """An answer with one indicator."""
+    """Return an answer with one indicator."""
     item = {"id": "5", "indicator": MD5, "type": "HASH_MD5", "should_delete": False}
     return {"data": [{**item, "descriptors": {"data": list(descriptors)}, **said}]}
 
 
 def test_threatexchange_the_documented_sample():
-    """An indicator and a tombstone; the address of the next page is nowhere."""
+    """An indicator and a tombstone; the address of the next page is not stored."""
     first, gone = read(UPDATES)
 
     assert (first.entry, first.state, kinds(first)) == (
@@ -68,7 +68,7 @@ def test_threatexchange_a_descriptor_is_no_indicator_without_one():
 
 @pytest.mark.parametrize("said", [{"data": DESCRIPTOR}, "MALICIOUS", ["MALICIOUS"]])
 def test_threatexchange_descriptors_that_cannot_be_read_delete_nothing(said):
-    """It is not known what they say; `should_delete` is."""
+    """Their content is unknown; only `should_delete` deletes."""
     (bad,) = read(indicator(descriptors=said))
 
     assert bad == BadRow(1, "descriptors", "not a list of objects")
@@ -76,7 +76,7 @@ def test_threatexchange_descriptors_that_cannot_be_read_delete_nothing(said):
 
 
 def test_threatexchange_a_file_without_any_descriptor_is_told():
-    """The field may not have been asked for: all that it names goes."""
+    """The field may not have been requested, and all indicators would be withdrawn."""
     bare, gone, live = indicator(), indicator(should_delete=True), indicator(DESCRIPTOR)
     del bare["data"][0]["descriptors"]
 
@@ -86,7 +86,7 @@ def test_threatexchange_a_file_without_any_descriptor_is_told():
         return reader.notes
 
     (note,) = notes(bare, gone, indicator())
-    assert "by which 2 of them count as deleted" in note
+    assert "so 2 of them count as deleted" in note
     assert notes(bare, live) == notes(gone) == ()
 
 
@@ -101,7 +101,7 @@ def test_threatexchange_a_file_without_any_descriptor_is_told():
     ],
 )
 def test_threatexchange_statuses(statuses, state):
-    """What the owners hold of it together; every one is kept, also where the owner is missing."""
+    """The owners' statuses together decide; each is stored, even without an owner."""
     (row,) = read(indicator(*({"status": status} for status in statuses)))
 
     assert row.state is state
@@ -109,14 +109,14 @@ def test_threatexchange_statuses(statuses, state):
 
 
 def test_threatexchange_a_disagreement_is_a_dispute():
-    """A reaction against the tags of a malicious one."""
+    """A reaction against the tags of a malicious indicator."""
     against = {**DESCRIPTOR, "reactions": [{"key": "DISAGREE_WITH_TAGS", "value": "7"}]}
 
     assert read(indicator(against))[0].state is State.DISPUTED
 
 
 def test_threatexchange_the_media_of_a_digest_are_kept():
-    """An MD5 alone does not say whether it is of a photo or a video."""
+    """An MD5 alone does not show whether it is of a photo or a video."""
     photo = {**DESCRIPTOR, "tags": {"data": [{"text": "media_type_photo"}]}}
 
     assert read(indicator(photo))[0].labels["media"] == "image"
@@ -125,7 +125,7 @@ def test_threatexchange_the_media_of_a_digest_are_kept():
 
 
 def test_threatexchange_a_debug_string_carries_any_signal():
-    """Its tag names the kind; text and addresses are no hashes."""
+    """Its tag names the kind; text and addresses are not hashes."""
     tagged = {**DESCRIPTOR, "tags": {"data": [{"text": "signal_type:pdq"}]}}
 
     assert kinds(read(indicator(tagged, type="DEBUG_STRING", indicator=PDQ))[0]) == {"pdq": PDQ}
@@ -135,19 +135,19 @@ def test_threatexchange_a_debug_string_carries_any_signal():
 
 
 def test_threatexchange_long_ids_stay_what_they_are():
-    """Past 2^53, as text and as number."""
+    """Numbers beyond 2^53, as text and as number."""
     for number in ("900719925474099312345", 900719925474099312345):
         assert read(indicator(DESCRIPTOR, id=number))[0].entry == "900719925474099312345"
 
 
 def ncii(**said):
-    """A page with one record."""
+    """Return a page with one record."""
     record = {"signalType": "ImagePDQ", "hashValue": PDQ, "hashStatus": "Active"}
     return {"hashRecords": [{**record, **said}]}
 
 
 def test_stopncii_the_documented_sample():
-    """The status counts, feedback is kept, and the numbers of cases are nowhere."""
+    """The status decides, feedback is stored, and case numbers are not."""
     active, gone = read(STOPNCII)
 
     assert (active.state, kinds(active)) == (State.CONFIRMED, {"pdq": PDQ})
@@ -158,12 +158,12 @@ def test_stopncii_the_documented_sample():
 
 
 def test_stopncii_a_field_given_twice():
-    """Names are compared without case, so that it is not known which of two counts."""
+    """Names are compared without case, so either value may be meant."""
     assert read(ncii(hashstatus="Withdrawn")) == [BadRow(1, None, "a field given twice")]
 
 
 def test_stopncii_a_withdrawal_stops_the_match(tmp_path):
-    """By `hashStatus`, not by the value: the same hash in a later page is withdrawn."""
+    """It goes by `hashStatus`: the same hash in a later page is withdrawn."""
     known, _ = imported(tmp_path, json.dumps(ncii()), source="s")
     assert dict(known.kinds) == {"pdq": 1}
     file = tmp_path / "later"
@@ -176,13 +176,13 @@ def test_stopncii_a_withdrawal_stops_the_match(tmp_path):
 
 
 def test_stopncii_cases_all_withdrawn_are_a_withdrawal():
-    """But not while one is active."""
+    """Not while one case is active."""
     assert read(ncii(caseNumbers={"a": "Withdrawn", "b": "Deleted"}))[0].state == "withdrawn"
     assert read(ncii(caseNumbers={"a": "Withdrawn", "b": "Active"}))[0].state == "confirmed"
 
 
 def test_stopncii_a_short_value_of_zeros_is_set_aside():
-    """The corrupt record on public record: 32 zeros for a PDQ; the others are read."""
+    """A known corrupt record has 32 zeros as PDQ; the others are read."""
     page = ncii(hashValue="0" * 32)
     page["hashRecords"] += ncii()["hashRecords"]
 
@@ -194,7 +194,7 @@ def test_stopncii_a_short_value_of_zeros_is_set_aside():
 
 @pytest.mark.parametrize("name", ["stopncii_page1.json", "stopncii_page2.json"])
 def test_stopncii_the_exchange_documents(material, tmp_path, name):
-    """Hashes that were only received are leads; the active one matches."""
+    """Hashes that were only received are seeds; the active one matches."""
     known, report = imported(tmp_path, (material / "exchange" / name).read_bytes())
 
     assert (report.format, report.quarantined) == ("stopncii", {})
@@ -202,7 +202,7 @@ def test_stopncii_the_exchange_documents(material, tmp_path, name):
 
 
 def test_stopncii_pages_in_a_row():
-    """Several documents in one file are read like one."""
+    """Several documents in one file are read as one."""
     assert len(read(json.dumps(STOPNCII) + "\n" + json.dumps(STOPNCII))) == 4
 
 
@@ -217,7 +217,7 @@ def test_tat_the_documented_sample():
 
 
 def test_tat_the_text_false_is_false():
-    """`bool("false")` is true; a deletion is never guessed."""
+    """`bool("false")` would be true; a deletion is never guessed."""
     row = {**TAT["results"][0], "deleted": "false"}
     odd = {**TAT["results"][0], "deleted": "perhaps"}
 
@@ -228,7 +228,7 @@ def test_tat_the_text_false_is_false():
 
 
 def test_tat_an_algorithm_that_is_not_read_matters_to_a_deletion_by_id_only():
-    """What is deleted by its id needs no hash; all else needs one that is read."""
+    """A deletion by id needs no hash; all else needs a supported one."""
     row = {**TAT["results"][0], "algorithm": "ssdeep"}
     live, gone, unknown = read(
         {"results": [row, row | {"deleted": True}, row | {"deleted": True, "id": None}]}
@@ -256,7 +256,7 @@ def test_hma_the_documented_sample(text):
 
 
 def test_hma_what_is_sent_to_signal():
-    """Signals by type, one object a line; an empty one is no usable hash."""
+    """Signals by type, one object a line; an empty one has no usable hash."""
     first, second = read(f'{{"pdq": "{PDQ}", "note": "n"}}\n{{"video_md5": ""}}\n')
 
     assert (kinds(first), first.labels["note"]) == ({"pdq": PDQ}, "n")
@@ -273,7 +273,7 @@ def test_hma_what_is_sent_to_signal():
     ],
 )
 def test_hma_disabled_content_does_not_match(until, state):
-    """0 is off, 1 is on, and a time is off until then; what is no number is one bad row."""
+    """0 is off, 1 is on, and a time is off until then; other values are bad rows."""
     bad, found = read([{**HMA, "disable_until_ts": one} for one in ("soon", until)])
 
     assert bad == BadRow(1, "disable_until_ts", "not a number")
@@ -281,7 +281,7 @@ def test_hma_disabled_content_does_not_match(until, state):
 
 
 def test_hma_content_that_is_off_for_now_is_told(tmp_path):
-    """Its time comes, and a list does not look: it would stay withdrawn without a word."""
+    """An import is needed to enable it again, so a note says so."""
     known = HashList.create(tmp_path / "known.list")
     file = tmp_path / "bank.json"
 
@@ -291,13 +291,13 @@ def test_hma_content_that_is_off_for_now_is_told(tmp_path):
         return known.import_file(file, source="hma").notes
 
     assert notes(0, 1, 9999999998, 9999999999) == (
-        "2 records disabled until a time to come: withdrawn after it, too, until imported again",
+        "2 records disabled until a future time: withdrawn until imported again, even after it",
     )
     assert notes(0, 1, 1700000000) == ()
 
 
 def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash(tmp_path):
-    """Whatever else was said of the record; one that the list never had is counted as missed."""
+    """It does so whatever else the record has; an unknown hash is counted as missed."""
     record = {"signalType": "VideoMD5", "hashStatus": "Active", "caseNumbers": {}}
     known = HashList.create(tmp_path / "known.list")
 
@@ -319,7 +319,7 @@ def test_a_withdrawal_of_stopncii_reaches_its_record_by_its_one_hash(tmp_path):
     [("threatexchange", UPDATES), ("stopncii", STOPNCII), ("tat", TAT), ("vics", VICS20)],
 )
 def test_a_json_text_without_the_array_of_its_format_is_refused(name, page):
-    """An error's report, the items alone, or either among good pages: it is no list of none."""
+    """An error report, bare items, or either among pages is not an empty list."""
     (key,) = (key for key, value in page.items() if isinstance(value, list))
     error = {"error": {"message": "token expired"}}
     assert read(page | {key: []}, name, scheme="vics-us-2.0") == []
@@ -339,7 +339,7 @@ def test_a_json_text_without_the_array_of_its_format_is_refused(name, page):
     ],
 )
 def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
-    """Of a daily update it is the usual one, and no error."""
+    """It is the usual daily update, and not an error."""
     assert sniff(content(page)) == name
     assert read(page) == []
 
@@ -348,7 +348,7 @@ def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
     "page", [{"results": []}, {"count": 0, "results": []}, {"signals": {}}, ["words"]]
 )
 def test_an_answer_that_says_of_no_service_is_none(page):
-    """Many services answer so that they have found nothing."""
+    """Many services answer like this if nothing was found."""
     refused(page, "of no format known here")
 
 
@@ -388,7 +388,7 @@ def test_an_answer_that_is_not_the_last_says_so(page, last, more):
 
 @pytest.mark.parametrize("page", [STOPNCII, TAT, UPDATES, VICS20])
 def test_what_stands_behind_a_page_and_is_none_is_damage(page):
-    """Refused as that: the page itself has all that its format asks for."""
+    """It is refused as damage: the page itself is complete."""
     for behind in ("xx", "]", '"', "-"):
         refused(json.dumps(page) + behind, "damaged, or was cut short")
 

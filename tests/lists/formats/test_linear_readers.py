@@ -46,7 +46,7 @@ def files(seed, filling):
 
 
 def check(name, made, lengths):
-    """Hold that a reader takes time in proportion to the length of what is made."""
+    """Check that a reader's time is proportional to the length of the file."""
     for short, long in lengths:
         due = sum(seconds(name, made(short)) for _ in range(8)) / 8 * long / short
         took = seconds(name, made(long))
@@ -64,5 +64,5 @@ def test_a_reader_is_linear_in_the_length_of_each_field(name, filling):
 
 
 def test_a_damaged_checksum_line_is_read_in_linear_time():
-    """In its name, the place where the digest begins could be anywhere."""
+    """The digest could begin anywhere in its name."""
     check("bsd-sums", lambda length: b"MD5 (" + b")=" * (length // 2) + b" x y\n", LENGTHS)

@@ -10,12 +10,12 @@ from screener.lists.store.records import Category
 
 
 def mapping(**said):
-    """A mapping of these columns."""
+    """Return a mapping of these columns."""
     return ColumnMapping.from_dict(said)
 
 
 def test_mapping_the_documented_profile(tmp_path):
-    """The profile of the neutral CSV as TOML: schemes, states and kinds by the operator."""
+    """The TOML profile of the neutral CSV: schemes, states and kinds by the operator."""
     file = tmp_path / "m.toml"
     file.write_text(
         'delimiter = ","\nscheme = "operator:x"\n[columns]\nref = "entry_id"\n'
@@ -39,7 +39,7 @@ def test_mapping_the_documented_profile(tmp_path):
 
 
 def test_mapping_a_second_header_in_another_order_is_refused():
-    """Of a file that several were put together to, whatever its columns are called."""
+    """As in files that were concatenated, whatever the names of the columns."""
     said = mapping(columns={"Ref": "entry", "H1": "sha256", "H2": "pdq"})
     text = f"Ref,H1,H2\n1,{SHA256},{PDQ}\nRef,H2,H1\n2,{PDQ},{SHA256}\n"
 
@@ -57,8 +57,8 @@ def test_mapping_columns_without_a_header():
 
 
 def test_mapping_names_the_kind_of_one_unnamed_column():
-    """What is refused without one is read with it."""
-    refused(f"{PDQ}\n", "what kind of hash")
+    """A file that is refused without a mapping is read with it."""
+    refused(f"{PDQ}\n", "kind of hash")
 
     (row,) = read(f"{PDQ}\n", mapping=mapping(header=False, columns={"1": "pdq"}))
 
@@ -68,7 +68,7 @@ def test_mapping_names_the_kind_of_one_unnamed_column():
 @pytest.mark.parametrize(
     ("said", "match"),
     [
-        ({"columns": {"a": "sha3"}}, "means one of"),
+        ({"columns": {"a": "sha3"}}, "must mean one of"),
         ({"columns": {"b": {"field": "md5", "seed": ["x"]}}}, "list of words"),
         ({"columns": {"a": "entry", "b": "id"}}, "two columns"),
         ({"columns": {"a": "md5"}, "header": False}, "number"),
@@ -81,13 +81,13 @@ def test_mapping_names_the_kind_of_one_unnamed_column():
     ],
 )
 def test_mapping_mistakes_are_told(said, match):
-    """In words that say what may stand there."""
+    """The message lists valid values."""
     with pytest.raises(ListError, match=match):
         ColumnMapping.from_dict(said)
 
 
 def test_mapping_a_column_that_is_gone_is_told():
-    """A renamed column must not go unread; which one it is, is told, by whatever delimiter."""
+    """A renamed column must not go unread; the message names it, with any delimiter."""
     columns = {"Ref": "entry", "Hash": "md5"}
     for text in (f"ref,md5\nx,{MD5}\n", f"Ref;md5\nx;{MD5}\n"):
         refused(
@@ -99,7 +99,7 @@ def test_mapping_a_column_that_is_gone_is_told():
 
 @pytest.mark.parametrize("columns", [{"Réf": "entry", "MD5": "md5"}, {}])
 def test_a_header_in_another_encoding_is_told_as_that(columns):
-    """As a spreadsheet saves one in French: its names are there, and cannot be read."""
+    """As a French spreadsheet saves it: the names exist, and cannot be decoded."""
     text = f"Réf;MD5\nx;{MD5}\n"
     said = {"mapping": mapping(columns=columns)} if columns else {}
 
@@ -108,7 +108,7 @@ def test_a_header_in_another_encoding_is_told_as_that(columns):
 
 
 def test_a_column_that_is_gone_and_is_named_by_a_hash_is_not_told():
-    """As little as any other text that may hold one."""
+    """No message has a text that may contain a hash."""
     columns = {MD5: "md5"}
     refused(
         "ref,md5\nx,\n", "every column that the mapping names$", mapping=mapping(columns=columns)
@@ -116,6 +116,6 @@ def test_a_column_that_is_gone_and_is_named_by_a_hash_is_not_told():
 
 
 def test_mapping_of_another_format_is_told():
-    """It must not go unread."""
+    """It must not be ignored."""
     with pytest.raises(ListError, match="a mapping tells"):
         read(f"pdq {MD5}\n", format="tx", mapping=mapping(columns={"hash": "md5"}))

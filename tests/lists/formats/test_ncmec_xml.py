@@ -1,4 +1,4 @@
-"""NCMEC's XML: every fingerprint, tombstones, votes, and documents made to do harm."""
+"""NCMEC's XML: every fingerprint, tombstones, votes, and hostile documents."""
 
 import pytest
 from exchange_samples import (
@@ -22,13 +22,13 @@ from screener.lists.store.records import BadRow, Category
 
 
 def ncmec(*entries, kind="images"):
-    """A page of these entries."""
+    """Return a page of these entries."""
     space = "https://hashsharing.ncmec.org/hashsharing/v2"
     return f'<queryResult xmlns="{space}"><{kind}>{"".join(entries)}</{kind}></queryResult>'
 
 
 def image(fingerprints, *, member="1", number="x", more="", name="image"):
-    """An entry."""
+    """Return an entry."""
     return (
         f'<{name}><member id="{member}">M</member><id>{number}</id>{more}'
         f"<fingerprints>{fingerprints}</fingerprints></{name}>"
@@ -36,7 +36,7 @@ def image(fingerprints, *, member="1", number="x", more="", name="image"):
 
 
 def test_ncmec_the_documented_sample():
-    """Hashes, class, votes, a tombstone, a video, and the next page are read as documented."""
+    """Hashes, class, votes, a tombstone, a video and the next page are read as documented."""
     reader = reader_of(NCMEC)
     first, gone, clip = list(reader)
 
@@ -54,7 +54,7 @@ def test_ncmec_the_documented_sample():
 
 
 def test_ncmec_upstream_documents(material, tmp_path):
-    """Four entries, of which two tombstones; the shortened PhotoDNA is set aside by itself."""
+    """Four entries, two of them tombstones; only the shortened PhotoDNA is quarantined."""
     data = (material / "exchange" / "ncmec_entries_xml.xml").read_bytes()
     known, report = imported(tmp_path, data)
 
@@ -65,7 +65,7 @@ def test_ncmec_upstream_documents(material, tmp_path):
 
 
 def test_ncmec_an_empty_page_changes_nothing(material, tmp_path):
-    """No entries are no error."""
+    """A page without entries is not an error."""
     data = (material / "exchange" / "ncmec_entries_no_data_xml.xml").read_bytes()
     known, report = imported(tmp_path, data)
 
@@ -73,7 +73,7 @@ def test_ncmec_an_empty_page_changes_nothing(material, tmp_path):
 
 
 def test_ncmec_what_is_no_entry_that_is_known_is_set_aside():
-    """Among the entries, where it may be one; its neighbours are imported, in a wrapper too."""
+    """An unknown element may be an entry; its neighbours are imported, in a wrapper too."""
     page = ncmec(
         image(f"<md5>{MD5}</md5>", name="picture"),
         image(f"<md5>{MD5}</md5>"),
@@ -91,14 +91,14 @@ def test_ncmec_what_is_no_entry_that_is_known_is_set_aside():
 
 @pytest.mark.parametrize("name", ["ncmec_feedback_reasons_xml.xml", "ncmec_status_xml.xml"])
 def test_ncmec_other_answers_are_refused(material, name):
-    """They hold no entries, and must not be taken for an empty page, whatever the caller says."""
+    """They have no entries, and are not an empty page, even if the format is named."""
     data = (material / "exchange" / name).read_bytes()
     refused(data, "no answer")
     refused(data, "not an answer", format="ncmec")
 
 
 def page(day, **fingerprints):
-    """A page with one entry of these fingerprints, of a day in January."""
+    """Return a page with one entry of these fingerprints, dated by a day in January."""
     told = "".join(f"<{name}>{text}</{name}>" for name, text in fingerprints.items())
     return ncmec(image(told, more=f"<timestamp>2024-01-0{day}T00:00:00Z</timestamp>"))
 
@@ -137,7 +137,7 @@ def test_ncmec_one_id_under_two_members_is_two_entries():
 
 @pytest.mark.parametrize("name", ["image", "deletedImage"])
 def test_ncmec_an_entry_without_its_member_or_its_id_is_set_aside(name):
-    """It would be any other's that has none either, and its tombstone would take those away."""
+    """Otherwise it would share a name with others, and its tombstone would withdraw them."""
     page = ncmec(
         image(f"<md5>{MD5}</md5>", member=" ", name=name),
         image(f"<md5>{MD5}</md5>", number="", name=name),
@@ -151,7 +151,7 @@ def test_ncmec_an_entry_without_its_member_or_its_id_is_set_aside(name):
 
 
 def test_ncmec_a_tombstone_and_a_later_page(tmp_path):
-    """An entry that was deleted on one page and is live again on a later one matches again."""
+    """A deleted entry matches again if a later page lists it."""
     gone = ncmec(image("", more="<timestamp>2030-01-01T00:00:00Z</timestamp>", name="deletedImage"))
     later = "<timestamp>2030-01-02T00:00:00Z</timestamp>"
     live = ncmec(image(f"<md5>{MD5}</md5>", more=later))
@@ -167,7 +167,7 @@ def test_ncmec_a_tombstone_and_a_later_page(tmp_path):
 
 
 def test_ncmec_every_fingerprint_is_kept():
-    """Image digests too, and kinds that are not known here; an empty entry is set aside."""
+    """Image digests and unknown kinds are stored too; an empty entry is quarantined."""
     marks = f"<md5>{MD5}</md5><netclean>some</netclean><ssvh_safer_hash>other</ssvh_safer_hash>"
     good, bare = read(ncmec(image(marks), image("", number="y")))
 
@@ -178,7 +178,7 @@ def test_ncmec_every_fingerprint_is_kept():
 
 
 def test_ncmec_a_damaged_fingerprint_does_not_take_the_others():
-    """It is set aside by itself."""
+    """Only the damaged one is quarantined."""
     good, bad = read(ncmec(image(f"<md5>{MD5}</md5><pdq>{'0' * 32}</pdq>")))
 
     assert kinds(good) == {"md5": MD5}
@@ -186,7 +186,7 @@ def test_ncmec_a_damaged_fingerprint_does_not_take_the_others():
 
 
 def test_ncmec_prefixes_and_unknown_elements():
-    """The namespace counts, not its prefix; what is not known is kept."""
+    """The namespace counts, not its prefix; unknown elements are stored."""
     page = (
         '<h:queryResult xmlns:h="https://hashsharing.ncmec.org/hashsharing/v2"><h:images>'
         '<h:image><h:member id="1"/><h:id>x</h:id><h:categorizations><h:c guid="g">Viral</h:c>'
@@ -216,7 +216,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_xml_with_a_dtd_is_refused(bomb):
-    """Before anything in it is expanded or fetched, sniffed or with the format named."""
+    """Nothing in it is expanded or fetched, whether the format is recognised or named."""
     refused(bomb, "document type")
     refused(bomb, "document type", format="ncmec")
 
@@ -237,7 +237,7 @@ def test_xml_nested_deeply_is_refused():
 
 @pytest.mark.parametrize("cut", [100, 900, 1500, -20])
 def test_truncated_xml_is_refused(tmp_path, cut):
-    """And changes nothing."""
+    """Nothing changes."""
     known = HashList.create(tmp_path / "known.list")
     file = tmp_path / "a.file"
     file.write_text(NCMEC[:cut])

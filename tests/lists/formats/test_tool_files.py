@@ -1,4 +1,4 @@
-"""ICSE, and what tools write: PDQ lines, vPDQ, TMK, checksums, hashdeep, NSRL."""
+"""ICSE sets and files of tools: PDQ lines, vPDQ, TMK, checksums, hashdeep, NSRL."""
 
 import bz2
 import csv
@@ -40,7 +40,7 @@ from screener.lists.store.records import BadRow, Category, Row
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_icse_the_documented_sample(encoding, ends):
-    """Both rows are notable, the one that is short too; flags fold, the baseline is kept."""
+    """Both rows are notable, the short one too; flags fold, and the baseline is stored."""
     first, second = read(ICSE.replace("\n", ends).encode(encoding))
 
     assert (first.entry, first.state) == ("1001", State.CONFIRMED)
@@ -52,7 +52,7 @@ def test_icse_the_documented_sample(encoding, ends):
 
 
 def test_icse_further_columns_of_a_kind_are_read():
-    """Further columns may follow; one that names a kind of hash is compared."""
+    """Further columns may follow; one named after a kind of hash is compared."""
     header = ICSE.splitlines()[0]
     reader = reader_of(f"{header};SHA-256;PDQ\n{MD5};;;7;;;;;;;;yes;{SHA256};{PDQ}\n")
     (row,) = reader
@@ -69,7 +69,7 @@ def test_icse_an_id_that_a_spreadsheet_has_rounded_joins_nothing():
 
 
 def test_icse_ragged_rows():
-    """Longer rows keep what they have over; a false baseline is not innocent."""
+    """Surplus cells become labels; a false baseline is not innocent."""
     header = ICSE.splitlines()[0]
     short, long = read(f"{header}\n{MD5}\n{MD5};;;7;;;;;;;;no;more\n")
 
@@ -78,7 +78,7 @@ def test_icse_ragged_rows():
 
 
 def test_pdq_lines_the_documented_sample(tmp_path):
-    """Names may hold commas; a low quality is kept, and counted."""
+    """Names may contain commas; a low quality is stored and counted."""
     first, second = read(PDQ_LINES)
 
     assert (kinds(first), first.hashes[0].quality) == ({"pdq": PDQ}, 97)
@@ -100,7 +100,7 @@ def test_pdq_lines_the_documented_sample(tmp_path):
     ],
 )
 def test_pdq_lines_of_every_tool(line, quality, file):
-    """Those that do not say what they are, too, where the format is named."""
+    """Lines that do not identify themselves are read if the format is named."""
     (row,) = read(line + "\n", format="pdq-lines")
 
     assert (kinds(row), row.hashes[0].quality) == ({"pdq": PDQ}, quality)
@@ -120,14 +120,14 @@ def test_pdq_lines_with_a_quality_of_any_length():
 
 @pytest.mark.parametrize(("cell", "file"), [('"a,b.jpg"', "a,b.jpg"), ("#1.jpg", "#1.jpg")])
 def test_pdq_lines_of_the_web_page(cell, file):
-    """A header, and the hash last; a file's name may begin as a comment does."""
+    """A header, and the hash last; a file's name may begin like a comment."""
     (row,) = read(f"FilePath,Hash\n{cell},{PDQ}\n", format="pdq-lines")
 
     assert (kinds(row), row.labels) == ({"pdq": PDQ}, {"file": file})
 
 
 def test_pdq_lines_without_detail_are_no_error():
-    """The tools write nothing for a picture without detail."""
+    """The tools write no hash for an image without detail."""
     good, bad = read(f"{PDQ},90,x\n,3,y\n", format="pdq-lines")
 
     assert isinstance(good, Row)
@@ -155,7 +155,7 @@ def test_vpdq_in_its_four_layouts(layout):
 
 
 def test_vpdq_a_time_of_three_digits():
-    """`1.23e+03` is what ThreatExchange's tools make of 1234.567 seconds; ours is in full."""
+    """ThreatExchange's tools write 1234.567 seconds as `1.23e+03`; we write it in full."""
     (row,) = read(json.dumps([f"{PDQ},100,1.23e+03"]))
 
     assert next(vpdq_value.vpdq_frames(row.hashes[0].value)).time == 1230.0
@@ -163,7 +163,7 @@ def test_vpdq_a_time_of_three_digits():
 
 
 def test_vpdq_a_damaged_frame_does_not_take_the_others():
-    """It is set aside with its number."""
+    """It is quarantined with its number."""
     bad, row = read(LAYOUTS["C++"] + f"60,101,{PDQ},2.0\n")
 
     assert bad == BadRow(3, "vpdq", "not a frame")
@@ -177,7 +177,7 @@ def test_vpdq_no_frames_is_no_usable_hash():
 
 
 def test_vpdq_the_reference_files(material):
-    """Every file of the reference is one record with as many frames as it has lines."""
+    """Every file of the reference makes one record with as many frames as lines."""
     files = sorted((material / "vpdq").glob("*.txt"))
     for file in files:
         data = file.read_bytes()
@@ -194,14 +194,14 @@ def test_vpdq_in_a_line_of_tx_has_spaces_and_commas():
 
 
 def test_tmk_the_reference_files(material, tmp_path):
-    """Carried whole, and not searched."""
+    """They are stored in full, and not searched."""
     file = min((material / "tmk").glob("*.tmk"))
     known, report = imported(tmp_path, file.read_bytes())
     assert (report.format, report.added, dict(known.kinds)) == ("tmk", 1, {})
 
 
 def test_tmk_with_a_lying_count_is_refused(material):
-    """Counts, length and numbers are checked before anything is believed."""
+    """Counts, length and numbers are checked first."""
     data = bytearray(next((material / "tmk").glob("*.tmk")).read_bytes())
     for place, value in (
         (16, b"\xff\xff\xff\x7f"),
@@ -238,14 +238,14 @@ def test_checksums_the_documented_sample():
     ],
 )
 def test_checksums_of_each_tool(line, format, kind, value):
-    """The tool is told from the form of its lines."""
+    """The form of the lines identifies the tool."""
     assert sniff(content(line + "\n")) == format
     (row,) = read(line + "\n")
     assert (kinds(row), row.labels) == ({kind: value}, {"file": "x"})
 
 
 def sums(values):
-    """As a checksum tool writes them."""
+    """Return lines as a checksum tool writes them."""
     return "".join(f"{value}  {number}.jpg\n" for number, value in enumerate(values))
 
 
@@ -255,7 +255,7 @@ HALF_SET = [PDQ[turn:] + PDQ[:turn] for turn in range(16)]  # as PDQ is, but for
 
 
 def test_checksums_sha256_is_told_by_its_bits():
-    """Four values are enough to tell it, though one may have half of its bits set by chance."""
+    """Four values are enough, even if one has half of its bits set by chance."""
     assert sniff(content(sums(SUMS[:4]))) == "sha256sum"
     assert sniff(content(sums([*SUMS[:3], HALF_SET[0]]))) == "sha256sum"
     assert [kinds(row) for row in read(sums(SUMS))] == [{"sha256": value} for value in SUMS]
@@ -271,7 +271,7 @@ def test_checksums_pdq_in_their_dress_is_not_taken_for_a_digest(others):
 
 @pytest.mark.parametrize("values", [SUMS[:1], SUMS[:3], HALF_SET[:1], 5 * SUMS[:1]])
 def test_checksums_too_few_to_tell_are_asked_about(values):
-    """Fewer than four different values of 64 digits may be of either kind, until it is named."""
+    """Fewer than four distinct values of 64 digits may be of either kind, until it is named."""
     refused(sums(values), "too few|PDQ")
 
     rows = read(sums(values), format="sha256sum")
@@ -280,7 +280,7 @@ def test_checksums_too_few_to_tell_are_asked_about(values):
 
 
 def test_checksums_pdq_of_real_pictures_is_not_taken_for_a_digest(material):
-    """By what the reference says of its pictures; however they come, in order or not."""
+    """The reference's hashes of its own images, in any order."""
     with (material / "expected.csv").open(newline="") as stream:
         values = [row["hash_hex"] for row in csv.DictReader(stream) if row["kind"] == "pdq"]
     for some in (values, values[::-1], sorted(values), values[:4]):
@@ -288,7 +288,7 @@ def test_checksums_pdq_of_real_pictures_is_not_taken_for_a_digest(material):
 
 
 def test_checksums_of_digits_only():
-    """A digest without a letter is no size, with or without one in front."""
+    """A digest without letters is not a size, with or without a size in front."""
     digits = "0123456789012345" * 2
     rows = read(f"{digits}  x\n{MD5}  y\n99  {digits}  z\n", format="md5sum")
 
@@ -312,20 +312,20 @@ def test_checksums_of_digits_only():
     ids=["bzip2", "xz", "gzip", "zstd", "7z", "xls", "utf-16", "mark", "blank"],
 )
 def test_what_is_no_list_is_called_what_it_is(data, why):
-    """Compressed, of another program, in an encoding that does not say so, or without a word."""
+    """Compressed, of another program, in an undeclared encoding, or empty."""
     with pytest.raises(ListError, match=why):
         sniff(content(data))
 
 
 def test_checksums_escaped_names():
-    """A backslash before the line says that its name is escaped."""
+    """A backslash before the line announces an escaped name."""
     (row,) = read(f"\\{MD5}  a\\nb\\\\c\n")
 
     assert row.labels == {"file": "a\nb\\c"}
 
 
 def test_checksums_another_digest_in_a_file():
-    """A line that names another kind than the file's is set aside."""
+    """A line that names another kind than the file's is quarantined."""
     good, bad = read(f"{MD5}  a\nSHA1 (b) = {SHA1}\n")
 
     assert isinstance(good, Row)
@@ -344,7 +344,7 @@ def test_hashdeep_the_documented_sample():
 
 
 def test_nsrl_the_documented_sample(tmp_path):
-    """Known files never match; names are in Latin-1; a special file is set aside."""
+    """Known files never match; names are in Latin-1; a special file is quarantined."""
     first, second, special = read(NSRL.encode("latin-1"))
 
     assert (first.state, kinds(first), first.labels) == (
@@ -359,7 +359,7 @@ def test_nsrl_the_documented_sample(tmp_path):
 
 
 def nsrl_database(path, schema):
-    """A database with the tables or views of NSRL's version 3."""
+    """Write a database with the tables or views of NSRL's version 3."""
     made = sqlite3.connect(path)
     made.executescript(schema)
     made.execute("INSERT INTO METADATA VALUES (?, ?, ?)", (SHA256.upper(), SHA1.upper(), MD5))
@@ -368,7 +368,7 @@ def nsrl_database(path, schema):
 
 
 def test_nsrl_database(tmp_path):
-    """Version 3 is read, known, and not written to."""
+    """Version 3 is recognised and read, and not written to."""
     file = tmp_path / "rds.db"
     nsrl_database(
         file,
@@ -450,7 +450,7 @@ def test_an_nsrl_database_that_repeats_its_pages_ends(tmp_path):
 
 
 def test_nsrl_another_database_is_refused(tmp_path, monkeypatch):
-    """A database without the columns, and one that is damaged; neither is left open."""
+    """A database without the columns, or a damaged one; neither is left open."""
     known = HashList.create(tmp_path / "known.list")
     connect, opened = sqlite3.connect, []
 

@@ -1,4 +1,4 @@
-"""Lines of `type value`: types, damage, and what is refused."""
+"""Lines of `type value`: types, damage and refusals."""
 
 import contextlib
 import io
@@ -20,12 +20,12 @@ MD5 = "00112233445566778899aabbccddeeff"
 
 
 def content(data):
-    """Text or bytes as the content of a file."""
+    """Return text or bytes as the content of a file."""
     return Content(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "list.txt")
 
 
 def read(data, format="tx"):
-    """All rows of a file, good and bad."""
+    """Return all rows of a file, good and bad."""
     return list(open_reader(content(data), Options("demo"), format=format))
 
 
@@ -41,7 +41,7 @@ def test_the_documented_sample():
 
 @pytest.mark.parametrize("name", sorted(set(KINDS) - {"vpdq", "tmk_pdqf"}))
 def test_every_kind_is_a_type(name):
-    """By its name in any case, its value in any case."""
+    """Name and value may have any case."""
     value = bytes(range(1, KINDS[name].size + 1))
 
     (row,) = read(f"{name.upper()} {value.hex().upper()}")
@@ -65,7 +65,7 @@ def test_more_than_a_type_and_a_value_is_told_as_that(more):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings_blank_lines_and_comments(encoding):
-    """They change nothing, and lines are counted as they stand."""
+    """They change nothing, and count as lines."""
     text = f"# a list\r\n\r\n  pdq   {PDQ} \r\n#pdq nothing\r\nmd5 0x{MD5}"
 
     rows = read(text.encode(encoding), format=None)
@@ -90,7 +90,7 @@ def test_encodings_blank_lines_and_comments(encoding):
     ],
 )
 def test_a_bad_line_is_set_aside(line, field, reason):
-    """Line, field and reason are told; the lines round it are read."""
+    """The bad row has line, field and reason; the lines around it are read."""
     rows = read(f"md5 {MD5}\n{line}\nmd5 {MD5}\n", format=None)
 
     assert rows[1] == BadRow(2, field, reason)
@@ -99,16 +99,16 @@ def test_a_bad_line_is_set_aside(line, field, reason):
 
 @pytest.mark.parametrize("value", [PDQ, MD5, "AAECAwQF", "hello"])
 def test_one_unnamed_column_is_refused(value):
-    """Its length does not tell what it is; the message says how to, and shows no value."""
+    """Its length does not identify it; the message says what to do, and shows no value."""
     for format in (None, "tx"):
-        with pytest.raises(ListError, match="what kind of hash") as caught:
+        with pytest.raises(ListError, match="kind of hash") as caught:
             read(f"{value}\n{value}\n", format=format)
         assert value not in str(caught.value)
         assert "list.txt" in str(caught.value)
 
 
 def test_prose_is_no_list():
-    """A sentence that begins with a kind's name makes no list of a page of text."""
+    """A sentence that begins with a kind's name does not make a text a list."""
     prose = "An introduction\n\nPDQ is a hash.\nIt was published in 2019.\nIt is used.\n"
 
     with pytest.raises(ListError, match="in no format"):
@@ -116,14 +116,14 @@ def test_prose_is_no_list():
 
 
 def test_sniffing_bears_damaged_and_foreign_lines():
-    """Half of the lines must be of known types, not all."""
+    """Half of the lines must have known types, not all."""
     assert sniff(content(f"url x\npdq {PDQ}\n")) == "tx"
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([None, "tx"]))
 def test_random_bytes_never_crash(data, format):
-    """Rows or a refusal, whatever comes."""
+    """Any input gives rows or a refusal."""
     with contextlib.suppress(ListError):
         read(data, format)
 

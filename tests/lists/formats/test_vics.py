@@ -1,4 +1,4 @@
-"""VICS hash sets: categories by scheme, opinions on one MD5, and what is not kept."""
+"""VICS hash sets: categories by scheme, opinions on one MD5, and fields that are dropped."""
 
 import base64
 import json
@@ -28,12 +28,12 @@ OTHER = "f" * 32
 
 
 def vics(*media, region="US", what="Media"):
-    """A 2.0 file of these media."""
+    """Return a 2.0 file of these media."""
     return {"@odata.context": CONTEXT20.format(region, what), "value": list(media)}
 
 
 def test_vics13_the_documented_sample():
-    """The alternative hash is a PhotoDNA; texts of truth stay as they are; null says nothing."""
+    """The alternative hash is a PhotoDNA; truth values stay text; null means absent."""
     (row,) = read(VICS13, scheme="vics-us-legacy")
 
     assert kinds(row) == {"md5": MD5, "sha1": SHA1, "photodna": PHOTODNA}
@@ -44,7 +44,7 @@ def test_vics13_the_documented_sample():
 
 
 def test_vics20_the_documented_sample(tmp_path):
-    """Two opinions on one MD5 are one record with both categories, which still matches."""
+    """Two opinions on one MD5 make one record with both categories, which still matches."""
     first, second = read(VICS20)
 
     assert first.entry == second.entry
@@ -62,7 +62,7 @@ def test_vics20_the_documented_sample(tmp_path):
     [("vics13_media.json", "vics-us-legacy", 2, 0), ("vics20_media.json", "vics-us-2.0", 3, 1)],
 )
 def test_vics_the_exchange_documents(material, tmp_path, name, scheme, records, photodna):
-    """Every medium becomes a record; Exif data is not kept."""
+    """Every medium becomes a record; Exif data is dropped."""
     data = (material / "exchange" / name).read_bytes()
     refused(data, "--scheme")
 
@@ -76,7 +76,7 @@ def test_vics_the_exchange_documents(material, tmp_path, name, scheme, records, 
 
 
 def test_vics_category_0_is_neither_notable_nor_lost():
-    """It is a category like any other, and absent or null is none."""
+    """It is a category like any other; absent and null are none."""
     zero, null, absent = read(
         vics({"MD5": MD5, "Category": 0}, {"MD5": MD5, "Category": None}, {"MD5": MD5})
     )
@@ -87,7 +87,7 @@ def test_vics_category_0_is_neither_notable_nor_lost():
 
 
 def test_vics_0_and_5_are_exchanged_between_two_schemes():
-    """What is not pertinent is 0 in one and 5 in the other; neither ever matches."""
+    """Non-pertinent is 0 in one and 5 in the other; neither ever matches."""
     media = {"value": [{"MediaID": 1, "MD5": MD5, "Category": code} for code in (0, 5)]}
 
     assert [row.state for row in read(media, scheme="vics-us-2.0")] == ["known_good", "seed"]
@@ -95,7 +95,7 @@ def test_vics_0_and_5_are_exchanged_between_two_schemes():
 
 
 def test_vics_an_entry_is_its_md5_whatever_else_is_known_of_it():
-    """A later release that adds a digest is of the same entry; `MediaID` says nothing."""
+    """A later release with another digest is the same entry; `MediaID` does not matter."""
     plain, more = read(
         vics(
             {"MediaID": 1, "MD5": MD5, "Category": 1},
@@ -109,7 +109,7 @@ def test_vics_an_entry_is_its_md5_whatever_else_is_known_of_it():
 
 @pytest.mark.parametrize("name", ["PDQ", "pdq hash", "Hash_PDQ"])
 def test_vics_a_hash_is_read_by_its_kind_wherever_it_stands(name):
-    """As a field, in the list of alternatives, and where one stands there without a list."""
+    """As a field, in the list of alternatives, and as a single alternative."""
     one = {"HashName": name, "HashValue": PDQ}
 
     for said in ({name: PDQ}, {"AlternativeHashes": [one]}, {"AlternativeHashes": one}):
@@ -121,7 +121,7 @@ def test_vics_a_hash_is_read_by_its_kind_wherever_it_stands(name):
     "said", [PDQ, [PDQ], {"PDQ": PDQ}, [{"Name": "PDQ", "Value": PDQ}], [{"HashName": "PDQ"}], 7]
 )
 def test_vics_alternatives_in_other_forms_are_set_aside(said):
-    """The hashes in them are not silently lost; those beside them are imported."""
+    """Their hashes are not silently lost; those beside them are imported."""
     row, bad = read(vics({"MD5": MD5, "Category": 1, "AlternativeHashes": said}))
 
     assert kinds(row) == {"md5": MD5}
@@ -130,14 +130,14 @@ def test_vics_alternatives_in_other_forms_are_set_aside(said):
 
 @pytest.mark.parametrize("said", [None, [], "", [{"HashName": "PDQ", "HashValue": None}]])
 def test_vics_alternatives_that_say_nothing(said):
-    """Null and empty are no damage."""
+    """Null and empty are not damage."""
     (row,) = read(vics({"MD5": MD5, "Category": 1, "AlternativeHashes": said}))
 
     assert kinds(row) == {"md5": MD5}
 
 
 def test_vics_fields_that_differ_in_case_only_are_one_given_twice():
-    """Which of the two counts is not known; of other fields both are kept."""
+    """Either of the two may be meant; of other fields both are stored."""
     assert read(vics({"MD5": MD5, "md5": OTHER, "Category": 1})) == [
         BadRow(1, None, "a field given twice")
     ]
@@ -146,7 +146,7 @@ def test_vics_fields_that_differ_in_case_only_are_one_given_twice():
 
 
 def test_vics_records_without_a_category_are_told():
-    """They are seeds, whatever the field holds; not where somebody says what all of them are."""
+    """They are seeds, whatever the field has, unless a state is set for all."""
     said = vics({"MD5": MD5}, *({"MD5": MD5, "Category": one} for one in (None, {}, [1], 1, 9)))
     reader = reader_of(said)
 
@@ -191,7 +191,7 @@ def test_vics_sets_in_a_row_are_of_one_scheme():
 
 
 def test_vics_what_a_set_is_may_stand_behind_its_media():
-    """Further on than anybody looks beforehand: known innocent files are not listed."""
+    """The context may come after the media: innocent files are still refused."""
     media = [{"MediaID": 1, "MD5": MD5, "Category": 1, "Tags": "x" * 1000} for _ in range(100)]
     context = "http://github.com/ICMEC/ProjectVic/DataModels/1.2.xml#Media"
 
@@ -199,12 +199,12 @@ def test_vics_what_a_set_is_may_stand_behind_its_media():
 
 
 def test_vics_a_case_is_no_list():
-    """The export of a case holds whatever was on a disk."""
+    """The export of a case has whatever was on a disk."""
     refused(vics({"CaseID": "x", "Media": []}, what="Cases"), "case")
 
 
 def test_vics_a_context_is_matched_by_pattern():
-    """A region that is not known, and an unknown version, need a scheme and are read."""
+    """Unknown regions and versions need a scheme, and are read."""
     said = vics({"MD5": MD5, "Category": 1}, region="Morocco")
     refused(said, "--scheme")
 
@@ -223,7 +223,7 @@ def test_vics_an_operators_own_scheme_has_a_table():
 
 
 def test_vics_personal_data_is_not_kept():
-    """Paths, thumbnails, Exif data and files; and that a file was deleted withdraws nothing."""
+    """Paths, thumbnails, Exif data and files are dropped; a deleted file is not a withdrawal."""
     (row,) = read(
         vics(
             {
@@ -241,7 +241,7 @@ def test_vics_personal_data_is_not_kept():
 
 
 def test_vics_a_bad_date_does_not_lose_the_hash():
-    """Every spelling is kept as it is."""
+    """Every spelling is stored as it is."""
     (row,) = read(vics({"MD5": MD5, "Category": 1, "DateUpdated": "/Date(123)/+1:00Z"}))
 
     assert row.updated == "/Date(123)/+1:00Z"
@@ -266,7 +266,7 @@ def test_vics_with_a_mark_and_many_lines():
 
 
 def test_categories_that_the_scheme_does_not_name_are_counted():
-    """They match nothing, and somebody may have written a 1 otherwise; 1.0 is one."""
+    """They never match, and may be misspelt; `1.0` is 1."""
     codes = (1.0, "1.0", "1.00", 2, "01", "CAT 1", 9, "1.5", None, "")
     reader = reader_of(vics(*({"MD5": MD5, "Category": code} for code in codes)))
     rows = list(reader)
@@ -281,7 +281,7 @@ def test_categories_that_the_scheme_does_not_name_are_counted():
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_all_categories_of_the_documented_table_are_named(scheme):
-    """Also those of the UK that match nothing."""
+    """Also those of the UK that never match."""
     media = {"value": [{"MediaID": 1, "MD5": MD5, "Category": code} for code in range(6)]}
     reader = reader_of(media, scheme=scheme)
 

@@ -1,4 +1,4 @@
-"""Codes that lie near very many others of a list are told after an import."""
+"""Codes near very many others of a list are reported after an import."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RADIUS = 31
 
 
 def made(tmp_path, codes):
-    """A list of these codes."""
+    """Return a list of these codes."""
     file = tmp_path / "codes.csv"
     file.write_text("pdq\n" + "".join(f"{code.tobytes().hex()}\n" for code in codes))
     known = HashList.create(tmp_path / "known.list")
@@ -19,7 +19,7 @@ def made(tmp_path, codes):
 
 
 def with_family(share, count=3 * LEAST):
-    """Random codes, of which a share are one code with up to 15 of its bits changed."""
+    """Return random codes; a share of them differs from one code in at most 15 bits."""
     rng = np.random.default_rng(5)
     codes = rng.integers(0, 256, (count, 32), np.uint8)
     family = int(share * count)
@@ -31,7 +31,7 @@ def with_family(share, count=3 * LEAST):
 
 
 def test_a_family_of_a_tenth_is_made_of_hubs(tmp_path):
-    """All of it is told, and nothing else; it is still searched."""
+    """Exactly the family is reported, and it is still searched."""
     codes, family = with_family(0.1)
     known = made(tmp_path, codes)
 
@@ -49,7 +49,7 @@ def test_few_near_codes_are_no_hubs(tmp_path, share):
 
 
 def test_a_short_list_has_none(tmp_path):
-    """Of a few codes it cannot be told."""
+    """A share of few codes means little."""
     known = made(tmp_path, with_family(0.5, count=LEAST - 1)[0])
 
     assert known.hubs() == {}

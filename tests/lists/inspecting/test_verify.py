@@ -1,4 +1,4 @@
-"""Verifying a list: a sound one passes, and each kind of damage is told in a sentence."""
+"""Verifying a list: a sound one passes, and each kind of damage is reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from screener.lists.inspecting.verify import DamagedList
 
 @pytest.fixture
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashList:
-    """A list of several kinds in several files, with tables, and with values that were removed."""
+    """Return a list of several kinds in several files, with tables and removed values."""
     monkeypatch.setattr(tables, "LEAST_CODES", 100)
     monkeypatch.setattr(tiers, "SMALLEST", 1)
     monkeypatch.setattr(brute_force, "_MOST", 512)
@@ -54,18 +54,18 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashList:
 
 
 def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    """The command `verify`, in a process of its own."""
+    """Run the command `verify` in a process of its own."""
     return screener("verify", *arguments)
 
 
 def segment(known: HashList, kind: str, ending: str = "idx") -> Path:
-    """The oldest file of a kind in the newest generation."""
+    """Return the oldest file of a kind in the newest generation."""
     (found, *_) = sorted((known.path / "segments").glob(f"{kind}-*.{ending}"))
     return found
 
 
 def test_a_sound_list_passes_and_says_how_many_pairs(known: HashList) -> None:
-    """Every check of every kind holds, and the pairs are queries times values, removed included."""
+    """Every check passes, and the pairs are queries times values, removed ones included."""
     found = known.verify(seed=5)
 
     assert found.damage == ()
@@ -81,17 +81,17 @@ def test_a_sound_list_passes_and_says_how_many_pairs(known: HashList) -> None:
 
 
 def test_a_seed_is_a_whole_number_from_zero(tmp_path: Path) -> None:
-    """Another is the caller's mistake, of the command as well, and no fault of ours."""
+    """An invalid seed is refused by the function and the command."""
     known = HashList.create(tmp_path / "empty.list")
     for wrong in (-1, "5", 5.0):
-        with pytest.raises(ListError, match="a seed is a whole number from 0"):
+        with pytest.raises(ListError, match="seed must be an integer of at least 0"):
             known.verify(seed=wrong)  # type: ignore[arg-type]
     told = CliRunner().invoke(cli, ["verify", str(known.path), "--seed", "-1"])
     assert (told.exit_code, "'--seed': -1" in told.output) == (2, True)
 
 
 def test_the_command_prints_a_table_or_an_object_and_no_value(known: HashList) -> None:
-    """Exit code 0, a line a kind, the pairs; the same as JSON; nothing that is listed."""
+    """Exit code 0, a line a kind, the pairs; the same as JSON; no listed value."""
     shown = run(known.path)
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"^pdq +3 +425 +\d+ +files records search +1761280 +0", shown.stdout, re.M)
@@ -107,7 +107,7 @@ def test_the_command_prints_a_table_or_an_object_and_no_value(known: HashList) -
 
 
 def test_an_empty_list_passes(tmp_path: Path) -> None:
-    """A list without a record has nothing that could be wrong, and its exit code is 0."""
+    """Without records nothing can be wrong, and the exit code is 0."""
     HashList.create(tmp_path / "new.list")
     done = run(tmp_path / "new.list")
     assert done.returncode == 0, done.stderr
@@ -115,7 +115,7 @@ def test_an_empty_list_passes(tmp_path: Path) -> None:
 
 
 def sql(text: str) -> Callable[[HashList], None]:
-    """Changes the database behind the list's back."""
+    """Return a function that changes the database."""
 
     def damage(known: HashList) -> None:
         with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
@@ -125,7 +125,7 @@ def sql(text: str) -> Callable[[HashList], None]:
 
 
 def a_byte(kind: str) -> Callable[[HashList], None]:
-    """Changes the last byte of an index file in place."""
+    """Return a function that changes the last byte of an index file."""
 
     def damage(known: HashList) -> None:
         with segment(known, kind).open("r+b") as file:
@@ -138,7 +138,7 @@ def a_byte(kind: str) -> Callable[[HashList], None]:
 
 
 def well_sealed(kind: str, content: str, section: str) -> Callable[[HashList], None]:
-    """Changes the last element of a section, and writes the file anew with right checksums."""
+    """Return a function that changes the last element of a section, with valid checksums."""
 
     def damage(known: HashList) -> None:
         path = segment(known, kind)
@@ -154,7 +154,7 @@ def well_sealed(kind: str, content: str, section: str) -> Callable[[HashList], N
 
 
 def lost_link(known: HashList) -> None:
-    """Makes an index file of one value less and one more than the records say."""
+    """Rewrite an index file with one value missing and one added."""
     path = segment(known, "phash")
     codes = HammingIndex.open(path).codes.copy()
     codes[-1, -1] ^= 1
@@ -192,7 +192,7 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (sql("UPDATE records SET entry = CAST(x'ff' AS TEXT) WHERE id = 9"), "id 9: .* of entry"),
     (sql("UPDATE imports SET counts = '5'"), "imports, id 1: .* counts; 2 more rows"),
     (sql("INSERT INTO frames VALUES (9, zeroblob(32), 1)"), "1 record with other frames than"),
-    (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "not as many of each state"),
+    (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "the number of records of each state"),
 ]
 
 
@@ -200,7 +200,7 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
 def test_damage_is_told_in_a_sentence(
     known: HashList, damage: Callable[[HashList], None], sentence: str
 ) -> None:
-    """Whatever is wrong is found by some check, and no value is in what it says."""
+    """Some check finds each kind of damage, and its message has no value."""
     damage(known)
     with pytest.raises(DamagedList, match=sentence) as caught:
         HashList.open(known.path).verify()
@@ -230,7 +230,7 @@ def test_a_file_that_has_gone_since_the_list_was_opened_is_damage(known: HashLis
 def test_the_records_are_compared_with_the_files_in_little_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the values that the records call for nor those of the files are held as a whole."""
+    """Neither the values of the records nor those of the files are in memory as a whole."""
     count = 8_000
     made = HashList.create(tmp_path / "known.list")
     for first, last in ((0, count - 50), (count - 50, count)):  # two files
@@ -284,7 +284,7 @@ def test_a_search_that_misses_is_damage(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_record_with_an_id_far_from_the_others_is_verified_at_once(
     known: HashList, number: int
 ) -> None:
-    """Damage may make such an id: what lies between is not counted through, and nobody is lost."""
+    """Damage may make such an id: the gap is not iterated, and no record is lost."""
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         (last,) = connection.execute("SELECT max(id) FROM records WHERE until IS NULL").fetchone()
         connection.execute("UPDATE hashes SET record = ? WHERE record = ?", (number, last))
@@ -296,7 +296,7 @@ def test_a_record_with_an_id_far_from_the_others_is_verified_at_once(
 
 
 def test_the_command_ends_with_2_where_something_is_damaged(known: HashList) -> None:
-    """The sentence is on standard error, and what was checked is shown still."""
+    """The message is on standard error, and the checks that passed are shown."""
     a_byte("pdq")(known)
     done = run(known.path)
     assert done.returncode == 2
@@ -305,7 +305,7 @@ def test_the_command_ends_with_2_where_something_is_damaged(known: HashList) -> 
 
 
 def test_an_index_in_the_database_that_misses_a_row_is_found(known: HashList) -> None:
-    """SQLite's own check is asked: here a page of the database is overwritten."""
+    """SQLite's own check finds it: a page of the database is overwritten."""
     path = known.path / "records.sqlite"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -354,14 +354,14 @@ def leaf_with(known: HashList, name: str, needle: bytes) -> tuple[int, bytearray
 
 
 def write_at(known: HashList, at: int, page: bytearray) -> None:
-    """Put a page back."""
+    """Write a page back."""
     with (known.path / "records.sqlite").open("r+b") as file:
         file.seek(at)
         file.write(page)
 
 
 def changed_entry(name: str) -> Callable[[HashList], None]:
-    """Changes the last bit of a value in the table of hashes, or in its index, alone."""
+    """Return a function that changes a value's last bit in the table or its index only."""
 
     def damage(known: HashList) -> None:
         needle = bytes.fromhex(value(7, 32))
@@ -373,7 +373,7 @@ def changed_entry(name: str) -> Callable[[HashList], None]:
 
 
 def swapped_entries(name: str) -> Callable[[HashList], None]:
-    """Has two neighbours of the table of hashes, or of its index, change their places."""
+    """Return a function that swaps two neighbours in the table or its index."""
 
     def damage(known: HashList) -> None:
         at, page = leaf_with(known, name, bytes.fromhex(value(7, 32)))
@@ -384,7 +384,7 @@ def swapped_entries(name: str) -> Callable[[HashList], None]:
 
 
 def unindexed(known: HashList) -> None:
-    """Has the table of hashes one row more than its index."""
+    """Add a row to the table of hashes without its index."""
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute("PRAGMA writable_schema = ON")
         kept = connection.execute("SELECT * FROM sqlite_master WHERE name = 'hashes_by_value'")
@@ -411,7 +411,7 @@ def unindexed(known: HashList) -> None:
 def test_hashes_that_do_not_fit_their_index_are_damage(
     known: HashList, damage: Callable[[HashList], None]
 ) -> None:
-    """An entry that differs, or is out of order, or missing: of the table or of its index."""
+    """A differing, misplaced or missing entry, in the table or its index."""
     damage(known)
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
@@ -426,7 +426,7 @@ class Forgetful:
         self.index, self.distance = index, distance
 
     def search(self, queries: Any, *, radius: int) -> Any:
-        """As the index does, but for those hits."""
+        """Search as the index does, without those hits."""
         offsets, rows, distances = self.index.search(queries, radius=radius)
         kept = distances != self.distance
         before = np.concatenate(([0], np.cumsum(kept)))
@@ -437,7 +437,7 @@ class Forgetful:
 def test_a_search_that_misses_one_distance_is_caught(
     monkeypatch: pytest.MonkeyPatch, distance: int
 ) -> None:
-    """Neighbours are planted at every distance, so whichever is missed, it shows."""
+    """Neighbours are planted at every distance, so that any miss shows."""
     codes = np.random.default_rng(0).integers(0, 256, (300, 32), np.uint8)
     snapshot = Snapshot([HammingIndex.build(codes)])
     assert compare_distances(snapshot, radius=31, seed=1).differences == 0
@@ -486,7 +486,7 @@ def test_of_a_long_list_the_core_compares_as_numpy_does(
 def test_of_values_near_each_other_fewer_queries_are_drawn(
     monkeypatch: pytest.MonkeyPatch, near: bool, queries: int
 ) -> None:
-    """Each hits all of them: gigabytes, of twenty thousand pictures that hardly differ."""
+    """All hit each other: gigabytes, for twenty thousand similar images."""
     monkeypatch.setattr(brute_force, "_HITS", 5_000)
     codes = np.random.default_rng(0).integers(0, 256, (300, 32), np.uint8)
     if near:
@@ -517,7 +517,7 @@ def test_a_look_up_that_takes_the_beginning_for_the_whole_is_caught(
 
 
 def test_removed_values_are_among_the_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that finds what was removed is caught."""
+    """A search that finds removed values is caught."""
     codes = np.random.default_rng(0).integers(0, 256, (300, 8), np.uint8)
     part = HammingIndex.build(codes)
     snapshot = Snapshot([part], np.arange(0, 300, 100))

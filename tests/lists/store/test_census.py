@@ -163,7 +163,7 @@ def test_a_census_that_is_wrong_is_damage(tmp_path, count):
     wrong = json.dumps([1, 2, [["demo", "confirmed", ["md5"], False, count]]])
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
         connection.execute("UPDATE meta SET value = ? WHERE name = 'census'", (wrong,))
-    with pytest.raises(DamagedList, match="as the list's census says"):
+    with pytest.raises(DamagedList, match="differs from the list's census"):
         known.refresh().verify()
 
 

@@ -330,7 +330,7 @@ def test_a_generation_from_before_a_purge_is_refused_and_not_taken_for_an_empty_
     known.purge("mine")
 
     for use in (lambda: HashList.open(known.path, generation=2), lambda: pickle.loads(handed)):
-        with pytest.raises(ListError, match=r"generation 2 .* is no longer kept"):
+        with pytest.raises(ListError, match=r"generation 2 .* no longer exists"):
             use()
     assert HashList.open(known.path, generation=3).kinds == {"md5": 1}
     assert known.rollback(2) == 4

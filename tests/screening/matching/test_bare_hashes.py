@@ -161,7 +161,7 @@ def test_each_result_has_the_current_age_of_the_list(listed, monkeypatch):
     random = [Hash(KINDS["pdq"], drawn(np.random.default_rng(3), KINDS["pdq"]), 100)]
     (before,) = engine.match(random, input="a").lists
     monkeypatch.setattr(
-        "screener.lists.kept_list.time.time", lambda now=lists[0]._generation.time: now + 7_200.5
+        "screener.lists.stored_list.time.time", lambda now=lists[0]._generation.time: now + 7_200.5
     )
 
     after = engine.match(random, input="b")

@@ -1,7 +1,7 @@
-"""Our own opinions of the entries of a source: who holds what of an entry, and why.
+"""Our own opinions of entries, beside what their sources state.
 
-One person has one opinion of an entry: a newer one takes its place, and `withdrawn` takes it back.
-All of them stay on record, and all that stand are shown on a match.
+A person has at most one opinion of an entry: a newer one replaces it, and `withdrawn` revokes it.
+All stay on record; those in force are shown with a match.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from screener.lists.store.repeated_values import renewed
 
 
 def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str) -> int:
-    """Record an opinion of an entry; the number of the generation that has it. ListError."""
-    held = _state(state)
+    """Record an opinion of an entry; return the new generation's number."""
+    opinion_state = _state(state)
     for what, text in (("by", by), ("reason", reason)):
         if not is_line(text):
             raise ListError(f"an opinion needs {what}: one line of printable text")
     with transaction.transaction(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
-        source, record, said, have = _find(connection, entry, source, before.number)
+        source, record, stated, current = _find(connection, entry, source, before.number)
         connection.execute(
             "UPDATE opinions SET until = ? WHERE source = ? AND entry = ? AND who = ?"
             " AND until IS NULL",
             (number, source, entry, by),
         )
-        if held is not State.WITHDRAWN:
+        if opinion_state is not State.WITHDRAWN:
             connection.execute(
                 "INSERT INTO opinions(source, entry, who, state, reason, time, since)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (source, entry, by, held, reason, time.time(), number),
+                (source, entry, by, opinion_state, reason, time.time(), number),
             )
         states = Counter(before.states)
-        own = opinions_of(connection, number, source, entry)
-        counts = effective(said, (opinion.state for opinion in own))
-        if counts is not have:
+        opinions = opinions_of(connection, number, source, entry)
+        in_effect = effective(stated, (opinion.state for opinion in opinions))
+        if in_effect is not current:
             (fresh,) = renewed(connection, number, [record])
-            connection.execute("UPDATE records SET state = ? WHERE id = ?", (counts, fresh))
-            states.update({counts: 1, have: -1})
-        note = f"{source}/{entry}: {held}: {reason}"
+            connection.execute("UPDATE records SET state = ? WHERE id = ?", (in_effect, fresh))
+            states.update({in_effect: 1, current: -1})
+        note = f"{source}/{entry}: {opinion_state}: {reason}"
         generations.publish(
             connection, number, what="opinion", states=states,
             confirmed=before.time, by=by, note=note,
@@ -55,17 +55,17 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
         return number
 
 
-def _state(text: str) -> State:
+def _state(name: str) -> State:
     allowed = [State.CONFIRMED, State.DISPUTED, State.KNOWN_GOOD, State.WITHDRAWN]
-    if text not in allowed:
-        raise ListError(f"an opinion is one of {', '.join(allowed)}")
-    return State(text)
+    if name not in allowed:
+        raise ListError(f"opinion must be one of {', '.join(allowed)}")
+    return State(name)
 
 
 def _find(
     connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> tuple[str, int, State, State]:
-    """The source, number and states, said and in effect, of the one record that is meant."""
+    """Return the record's source, id, stated state and state in effect."""
     rows = [
         connection.execute(
             "SELECT source, id, said, state FROM records WHERE id = ?", (record,)
@@ -74,8 +74,10 @@ def _find(
     ]
     if len(rows) > 1:
         names = ", ".join(row[0] for row in rows)
-        raise ListError(f"several sources have an entry {entry!r} ({names}): name one by --source")
-    found, record, said, have = rows[0]
-    if said == State.WITHDRAWN:
-        raise ListError(f"{found} has withdrawn the entry {entry!r}: it matches nothing any more")
-    return found, record, State(said), State(have)
+        raise ListError(
+            f"several sources have an entry {entry!r} ({names}): name one with --source"
+        )
+    stored_source, record, stated, current = rows[0]
+    if stated == State.WITHDRAWN:
+        raise ListError(f"{stored_source} has withdrawn the entry {entry!r}: it no longer matches")
+    return stored_source, record, State(stated), State(current)

@@ -1,8 +1,7 @@
-"""Purging: what a source gave is erased from the list's folder for good; the counts stay.
+"""Purge: erase all data of a source from the list's folder for good; only counts stay.
 
-The transaction takes away all versions of its records, what was set aside of its files, and our
-opinions of its entries, and names new index files for every kind; `screener.lists.store.erase`
-does the rest.
+The transaction deletes all versions of its records, its quarantined rows and our opinions of its
+entries, and names new index files for every kind; `screener.lists.store.erase` does the rest.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _NO_COUNTS = ("unknown_columns", terms.SIGNED)
 
 @dataclass(frozen=True)
 class PurgeReport:
-    """What a purge took: `records` are entries, `versions` all that was ever said of them."""
+    """The result of a purge: `records` are entries, `versions` all their versions."""
 
     source: str
     generation: int
@@ -38,25 +37,27 @@ class PurgeReport:
 
 
 def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> PurgeReport:
-    """Erase what a source gave; ListError where the list has nothing of it, or a reader stands in
-    the way of erasing the log, in which case the next writer completes it.
+    """Erase all data of a source.
+
+    Raises ListError if the list has none, or if a reader keeps the log from being erased; the next
+    writer then completes it.
     """
     check_asked(by, reason)
     with transaction.writing(folder) as connection:
-        # Deleted bytes are overwritten at once; what earlier deletions left, erasing finds.
+        # Deleted bytes are overwritten at once; `erase` finds what earlier deletions left.
         connection.execute("PRAGMA secure_delete = ON")
         before = generations.at(connection, folder)
         number = before.number + 1
         counts = _counts(connection, source)
         if not any(counts):
             raise ListError(f"the list has nothing of the source {source!r}")
-        _forget_words(connection, source)
+        _redact_notes(connection, source)
         _delete(connection, source)
-        if any(wrong_rows(connection)):  # of others: their values would go from the new index files
+        if any(wrong_rows(connection)):  # damaged rows would be missing from the new index
             raise ValueError("damaged rows")
         judge_all(connection, number, Changes())
         for kind in KINDS.values():
-            if kind.searched:  # others have no index files
+            if kind.searched:  # other kinds have no index files
                 segments.rewrite(connection, folder, kind, number)
         erase.note(connection, source)
         census.renew(connection, number)
@@ -67,24 +68,22 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
             confirmed=before.time, by=by, note=note,
         )  # fmt: skip
     with transaction.one_writer(folder):
-        pass  # who begins to write first erases what is due
+        pass  # beginning to write erases what is due
     return PurgeReport(source, number, records, versions, hashes)
 
 
 def _counts(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]:
-    found = connection.execute(
+    row = connection.execute(
         "SELECT count(DISTINCT entry), count(*),"
         " (SELECT count(*) FROM hashes h JOIN records r ON r.id = h.record"
         " WHERE r.source = :source) FROM records WHERE source = :source",
         {"source": source},
     ).fetchone()
-    return found[0], found[1], found[2]
+    return row[0], row[1], row[2]
 
 
-def _forget_words(connection: sqlite3.Connection, source: str) -> None:
-    """Take away the words that name an entry of a source, which may be named by its hash: notes
-    of opinions and releases, and file names that look as if they held one.
-    """
+def _redact_notes(connection: sqlite3.Connection, source: str) -> None:
+    """Remove notes and file names that may name an entry by its hash."""
     connection.execute(
         "UPDATE generations SET note = :source || ': purged' WHERE what = 'opinion'"
         " AND substr(note, 1, length(:source) + 1) = :source || '/'",
@@ -94,7 +93,7 @@ def _forget_words(connection: sqlite3.Connection, source: str) -> None:
         "SELECT number, note FROM generations WHERE what = 'release' AND note LIKE '% of %: %'"
     ).fetchall():
         entry = note.split(" of ", 1)[1]
-        # The entry ends at one of the colons; which one, no rule says.
+        # The entry ends at one of the colons, and may contain some itself.
         ends = [at for at in range(len(entry)) if entry.startswith(": ", at)]
         heads = [entry[:at] for at in ends]
         named = (
@@ -107,16 +106,18 @@ def _forget_words(connection: sqlite3.Connection, source: str) -> None:
     for number, file, counts in connection.execute(
         "SELECT id, file, counts FROM imports WHERE source = ?", (source,)
     ).fetchall():
-        # Names of labels, and which signed export was the last, are no counts.
-        kept = {name: held for name, held in json.loads(counts).items() if name not in _NO_COUNTS}
+        # Names of labels, and the generation of the last signed export, are not counts.
+        counted_only = {
+            name: value for name, value in json.loads(counts).items() if name not in _NO_COUNTS
+        }
         connection.execute(
             "UPDATE imports SET file = ?, counts = ? WHERE id = ?",
-            ("purged" if may_hold_hash(file) else file, json.dumps(kept), number),
+            ("purged" if may_hold_hash(file) else file, json.dumps(counted_only), number),
         )
 
 
 def _delete(connection: sqlite3.Connection, source: str) -> None:
-    """Take away all rows of a source but the notes of its imports, which hold counts only."""
+    """Delete all rows of a source except those of its imports, which contain only counts."""
     for statement in (
         "DELETE FROM judged WHERE (kind, value) IN (SELECT h.kind, h.value FROM hashes h"
         " JOIN records r ON r.id = h.record WHERE r.source = :source) AND NOT EXISTS (SELECT 1"

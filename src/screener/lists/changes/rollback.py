@@ -1,8 +1,7 @@
-"""Rollback: a new generation with what an earlier one held, less what was withdrawn since.
+"""Rollback: a new generation with the records of an earlier one, less withdrawals since.
 
-What counts is what files said since, in whatever order: that an entry was listed again is taken
-back, that it was withdrawn is not. A rollback says nothing of an entry, so that one may be undone
-by another.
+A rollback undoes what files since have listed, in any order, but not what they have withdrawn. It
+states nothing about an entry itself, so a second rollback can undo it.
 """
 
 from __future__ import annotations
@@ -33,29 +32,32 @@ from screener.lists.times import order
 
 
 def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> int:
-    """Write a generation with the records of an earlier one, less what was withdrawn or purged
-    since; its number. Our opinions stay as they are. It is as old as the earlier one.
+    """Write a generation with the records of an earlier one; return its number.
+
+    Entries withdrawn or purged since stay away, and our opinions stay. It is as old as the earlier
+    generation.
     """
     check_asked(by, reason)
     with transaction.writing(folder) as connection:
         before = generations.at(connection, folder)
         earlier = generations.at(connection, folder, to)
         if earlier.number >= before.number:
-            raise ListError(f"generation {to} is the newest: there is nothing to go back from")
-        to = earlier.number  # given as one, of whatever type
+            raise ListError(f"generation {to} is the newest: choose an earlier one")
+        to = earlier.number  # the caller's number may be of another integer type
         number = before.number + 1
         changes = Changes()
-        bound: dict[tuple[str, str], dict[str, str]] = {}
+        binding: dict[tuple[str, str], dict[str, str]] = {}
         for record in _ended_by_rollback(connection, to):
             if labels := terms.of_fields(stored_labels(connection, record), terms.ALL):
-                bound[_named(connection, record)] = labels
+                binding[_entry_of(connection, record)] = labels
             changes.doubt(_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
-        # What is taken out again may be released again.
+        # Quarantined rows that are taken out again may be released again.
         connection.execute("UPDATE quarantine SET released = NULL WHERE released > ?", (to,))
         unrelease(connection, to)
-        back = _brought_back(connection, to)
-        _bring_back(connection, number, back, _unnamed_since(connection, to, back), bound, changes)
+        restored = _replacements(connection, to)
+        unnamed = _unnamed_entries(connection, to, restored)
+        _restore(connection, number, restored, unnamed, binding, changes)
         judge_all(connection, number, changes)
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
@@ -65,28 +67,26 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         return number
 
 
-# Versions that withdraw an entry since a generation, by a file that came after it: not those that
-# another rollback brought back.
+# Versions that a later file withdrew; not those that another rollback restored.
 _WITHDRAWN_SINCE = (
     "(r.since > :to AND r.said = :withdrawn"
     " AND r.import IN (SELECT id FROM imports WHERE generation > :to))"
 )
 
 
-class _Back(NamedTuple):
-    """A version that a rollback may bring back."""
+class _Candidate(NamedTuple):
+    """A version that a rollback may restore."""
 
     record: int
     source: str
     entry: str
-    said: str
+    stated: str
     updated: str | None
-    word: bool  # whether it is a withdrawal that no generation shows: see `Pending.word`
-    then: bool  # whether it is of the generation that is gone back to
+    hidden: bool  # a withdrawal that no generation shows: see `Pending.word`
+    in_target: bool  # part of the target generation
 
 
 def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
-    """Current versions newer than a generation, but for withdrawals, which stand."""
     rows = connection.execute(
         "SELECT r.id FROM records r WHERE r.until IS NULL AND r.since > :to"
         f" AND NOT {_WITHDRAWN_SINCE}",
@@ -95,15 +95,17 @@ def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
     return [record for (record,) in rows]
 
 
-def _named(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
+def _entry_of(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
     query = "SELECT source, entry FROM records WHERE id = ?"
     source, entry = connection.execute(query, (record,)).fetchone()
     return source, entry
 
 
-def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
-    """What takes the place of the versions that a rollback ended: the last withdrawal since, for it
-    is the listing after it that is taken back; or else the version of the generation.
+def _replacements(connection: sqlite3.Connection, to: int) -> list[_Candidate]:
+    """Return the versions that replace those a rollback ended.
+
+    For an entry that was withdrawn since, this is the last withdrawal, because only the listing
+    after it is undone; otherwise it is the version of the target generation.
     """
     rows = connection.execute(
         "SELECT r.id, r.source, r.entry, r.said, r.updated, r.until IS r.since,"
@@ -113,31 +115,38 @@ def _brought_back(connection: sqlite3.Connection, to: int) -> list[_Back]:
         " ORDER BY r.source, r.entry, r.id DESC",
         {"to": to, "withdrawn": State.WITHDRAWN},
     )
-    chosen = (_chosen(list(some)) for _, some in groupby(map(_Back._make, rows), itemgetter(1, 2)))
+    chosen = (
+        _replacement(list(some))
+        for _, some in groupby(map(_Candidate._make, rows), itemgetter(1, 2))
+    )
     return sorted(chosen)
 
 
-def _chosen(some: list[_Back]) -> _Back:
-    """Which version of an entry takes the place of the one that was ended, of those that may, the
-    newest first: not a word that its source itself says is older than what is gone back to.
+def _replacement(some: list[_Candidate]) -> _Candidate:
+    """Return the newest version that may return.
+
+    A hidden withdrawal may not if its source dates it before the version of the target generation.
     """
-    then = next((one for one in some if one.then), None)
+    target = next((one for one in some if one.in_target), None)
     return next(
-        one for one in some if not (one.word and then and order(one.updated, then.updated) == -1)
+        one
+        for one in some
+        if not (one.hidden and target and order(one.updated, target.updated) == -1)
     )
 
 
-def _unnamed_since(
-    connection: sqlite3.Connection, to: int, back: Iterable[_Back]
+def _unnamed_entries(
+    connection: sqlite3.Connection, to: int, restored: Iterable[_Candidate]
 ) -> dict[tuple[str, str], int]:
-    """Entries that are to be brought back and that a full list since did not name, while a rollback
-    had them out of the list; each with the number of the import.
+    """Return entries to restore that a full list did not name while they were rolled back.
+
+    Each maps to the number of that import.
     """
     live: dict[str, set[str]] = defaultdict(set)
-    for one in back:
-        if one.said != State.WITHDRAWN:
+    for one in restored:
+        if one.stated != State.WITHDRAWN:
             live[one.source].add(one.entry)
-    found = {}
+    unnamed_entries = {}
     imports = connection.execute(
         "SELECT i.id, i.generation, i.source, i.counts FROM imports i WHERE i.generation > :to"
         " AND EXISTS (SELECT 1 FROM generations g WHERE g.what LIKE :rollbacks AND g.number > :to"
@@ -154,40 +163,41 @@ def _unnamed_since(
             (source, State.WITHDRAWN),
         ):
             unnamed.discard(entry)
-        found.update({(source, entry): number for entry in unnamed})
-    return found
+        unnamed_entries.update({(source, entry): number for entry in unnamed})
+    return unnamed_entries
 
 
-def _bring_back(
+def _restore(
     connection: sqlite3.Connection,
     number: int,
-    back: Iterable[_Back],
+    restored: Iterable[_Candidate],
     unnamed: Mapping[tuple[str, str], int],
-    bound: Mapping[tuple[str, str], Mapping[str, str]],
+    binding: Mapping[tuple[str, str], Mapping[str, str]],
     changes: Changes,
 ) -> None:
-    """Write versions of generation `number` that say what earlier ones said, but withdraw what is
-    `unnamed`; held to what the ones that they take the place of were held to.
+    """Copy versions into generation `number`, but withdraw those in `unnamed`.
+
+    They keep the binding labels of the versions that they replace.
     """
     own = opinions_at(connection, number)
-    for one in back:
+    for one in restored:
         named = one.source, one.entry
         fresh = copied(connection, number, one.record)
-        said = State(one.said)
+        stated = State(one.stated)
         if named in unnamed:
-            said = State.WITHDRAWN
+            stated = State.WITHDRAWN
             _withdraw(connection, fresh, unnamed[named])
-        state = effective(said, (opinion.state for opinion in own.get(named, ())))
+        state = effective(stated, (opinion.state for opinion in own.get(named, ())))
         connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
-        _compare_released(connection, fresh)
-        if named in bound:
-            _hold_to(connection, fresh, bound[named])
+        _apply_releases(connection, fresh)
+        if named in binding:
+            _add_binding_labels(connection, fresh, binding[named])
         if state is not State.WITHDRAWN:
             changes.gain(_searchable(connection, fresh))
 
 
 def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> None:
-    """Have a version say what an import said by its silence; what bound the record binds it on."""
+    """Turn a version into a withdrawal by a full import; its binding labels stay."""
     labels = terms.of_fields(stored_labels(connection, record), terms.ALL)
     version = version_of(Row(0, None, State.WITHDRAWN, (), labels=labels))
     connection.execute("DELETE FROM hashes WHERE record = ?", (record,))
@@ -206,16 +216,17 @@ def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> No
     )
 
 
-def _hold_to(connection: sqlite3.Connection, record: int, bound: Mapping[str, str]) -> None:
-    """Hold a version that is brought back to what the one that was taken back was held to."""
-    held = stored_labels(connection, record)
-    both = united_labels([held, bound])
-    if terms.of_labels(both) != terms.of_labels(held):
+def _add_binding_labels(
+    connection: sqlite3.Connection, record: int, binding: Mapping[str, str]
+) -> None:
+    """Add the binding labels of the replaced version to a restored one."""
+    labels = stored_labels(connection, record)
+    both = united_labels([labels, binding])
+    if terms.of_labels(both) != terms.of_labels(labels):
         relabel(connection, record, both)
 
 
-def _compare_released(connection: sqlite3.Connection, record: int) -> None:
-    """A release that stands holds for an old version of a record too."""
+def _apply_releases(connection: sqlite3.Connection, record: int) -> None:
     connection.execute(
         "UPDATE hashes SET why_not = NULL WHERE record = ? AND (kind, value) IN"
         " (SELECT kind, value FROM judged WHERE why_not IS NULL)",

@@ -1,12 +1,12 @@
-"""EdgeFilter: a Bloom filter of digests, to be carried where the list itself must not be.
+"""EdgeFilter: a Bloom filter of digests, for places that must not have the list itself.
 
-The file is a line of JSON that says what it holds, then the filter as `pybloom_live` writes it: a
-header of five numbers and the bits. Nothing in it is code, and nothing is run on opening it. One
-bit that is lost would turn a yes into a no, so the line has a checksum of all.
+The file is one line of JSON facts, then the filter as `pybloom_live` writes it: a header of five
+numbers and the bits. It contains no code. The line has a checksum of everything, because a lost bit
+would turn a yes into a no.
 
-It answers for exact digests only: a picture that was saved anew has another digest, and only the
-list with its perceptual kinds finds it. `may_contain` is never wrong when it says no. When it says
-yes it is wrong at the filter's error rate, so that a yes is a reason to ask the list and no more.
+It covers exact digests only: a re-saved image has another digest, and only the list's perceptual
+kinds find it. A no of `may_contain` is certain. A yes is wrong at the filter's error rate, so it is
+only a reason to look in the list.
 """
 
 from __future__ import annotations
@@ -31,52 +31,51 @@ if TYPE_CHECKING:
 NAME = "bloom"
 SCHEMA = "screener-bloom/1"
 _LONGEST_LINE = 1024
-# That of pybloom_live: error rate, slices, bits of a slice, capacity, count.
+# the header of pybloom_live: error rate, slices, bits of a slice, capacity, count
 _HEADER = struct.Struct("<dQQQQ")
 _MOST_SLICES = 64
-# Which bits a text sets by the hash of pybloom_live 4; versions before take MD5 in its place.
+# The bits that a text sets in pybloom_live 4; earlier versions hash with MD5.
 _BITS_OF_PROBE = [22, 101, 159, 253]
-# What reading a file that is no filter, or no longer, can raise.
-_BROKEN = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
+# Exceptions that a damaged or foreign file can raise.
+_READ_ERRORS = (ValueError, KeyError, TypeError, struct.error, EOFError, RecursionError)
 
 
 class EdgeFilter:
-    """A set of digests of one kind that may say yes in error, and never no.
+    """A set of digests of one kind, with false positives and no false negatives.
 
-    `kind` is the kind of digest, `count` how many it was made of, `error_rate` the share of other
-    digests that it takes for one of them, `generation` that of the list it was made from.
+    `kind` is the digest kind, `count` the number of digests, `error_rate` the share of other
+    digests that count as members, `generation` that of the list it was made from.
     """
 
     def __init__(self, bloom: Any, kind: HashKind, generation: int) -> None:
-        """Not for callers: use `open`."""
         self._bloom = bloom
         self.kind = kind
         self.generation = generation
 
     @property
     def count(self) -> int:
-        """How many digests it was made of."""
+        """The number of digests in the filter."""
         return int(self._bloom.count)
 
     def __repr__(self) -> str:
-        """How many of what, and of which generation; never a digest."""
+        """Return counts, kind and generation, never a digest."""
         return f"<EdgeFilter of {self.count} {self.kind.name}, generation {self.generation}>"
 
     @property
     def error_rate(self) -> float:
-        """The share of digests not among them for which it says yes."""
+        """The share of other digests for which `may_contain` is true."""
         return float(self._bloom.error_rate)
 
     def may_contain(self, digest: bytes | str | Hash) -> bool:
-        """Whether a digest may be one of the list: False is certain, True is not.
+        """Return whether the list may contain a digest: False is certain, True is not.
 
-        Bytes, hex in either case, or a Hash. Raises HashError for a digest of another size or kind.
+        Accepts bytes, hex in either case, or a Hash. Raises HashError for another size or kind.
         """
         if isinstance(digest, Hash):
             if digest.kind != self.kind:
-                raise HashError(f"a filter of {self.kind.name} knows nothing of {digest.kind.name}")
+                raise HashError(f"a filter of {self.kind.name} cannot look up {digest.kind.name}")
             digest = digest.value
-        # What else has bytes in a row, as an array that is masked, says something else by them.
+        # Other buffers, such as a masked array, may have other bytes than they show.
         if not isinstance(digest, str | bytes | bytearray | memoryview):
             raise HashError(
                 f"a {self.kind.name} digest is bytes, hex or a Hash, not {type(digest).__name__}"
@@ -91,9 +90,9 @@ class EdgeFilter:
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> EdgeFilter:
-        """Read a filter that `screener export --format bloom` wrote; ListError."""
-        bloom = _library()
-        name = os.fspath(path)  # of a number, as of a descriptor, nothing is read or closed
+        """Read a filter that `screener export --format bloom` wrote."""
+        bloom = _bloom_class()
+        name = os.fspath(path)  # refuses a number, which would be a file descriptor
         try:
             with open(name, "rb") as stream:
                 facts = _checked_facts(stream.readline(_LONGEST_LINE))
@@ -101,15 +100,16 @@ class EdgeFilter:
                 start = stream.tell()
                 _check_header(stream.read(_HEADER.size), size)
                 stream.seek(start)
-                said = facts.pop("sha256")
-                if said != hashlib.file_digest(stream, partial(_begun, facts)).hexdigest():
+                stated = facts.pop("sha256")
+                actual = hashlib.file_digest(stream, partial(_hash_of_facts, facts))
+                if stated != actual.hexdigest():
                     raise ValueError
                 stream.seek(start)
                 found = bloom.fromfile(stream)
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
-        except _BROKEN as error:
-            raise ListError(f"{path} is no filter, or is damaged") from error
+        except _READ_ERRORS as error:
+            raise ListError(f"{path} is not a filter, or is damaged") from error
         return cls(found, kind_named(facts["kind"]), facts["generation"])
 
 
@@ -122,13 +122,13 @@ def _checked_facts(line: bytes) -> dict[str, Any]:
     return facts
 
 
-def _begun(facts: Mapping[str, Any]) -> Any:
-    """The checksum of a filter, so far as the facts go: the bytes behind their line are to come."""
+def _hash_of_facts(facts: Mapping[str, Any]) -> Any:
+    """Return the hash state after the facts; the filter's bytes follow."""
     return hashlib.sha256(json.dumps(facts).encode() + b"\n")
 
 
 def _check_header(header: bytes, size: int) -> None:
-    """ValueError unless the five numbers are what a filter of that many bytes has."""
+    """Raise ValueError unless the header is valid for a filter of `size` bytes."""
     rate, slices, bits, capacity, count = _HEADER.unpack(header)
     if not (0 < rate < 1 and 0 < slices <= _MOST_SLICES and bits and count <= capacity):
         raise ValueError
@@ -136,10 +136,10 @@ def _check_header(header: bytes, size: int) -> None:
         raise ValueError
 
 
-def filling(
+def writer_for(
     name: str, error_rate: float, generation: int
 ) -> Callable[[BinaryIO, Iterable[Entry], Tally], None]:
-    """What writes a filter of the digests of a kind that confirmed and disputed entries hold."""
+    """Return a function that writes a filter of the digests of confirmed and disputed entries."""
     kind = kind_named(name)
     if not kind.digest:
         raise ListError(
@@ -147,7 +147,7 @@ def filling(
             " equality; choose md5, sha1 or sha256"
         )
     if not (isinstance(error_rate, int | float) and 1e-9 <= error_rate <= 0.5):
-        raise ListError("an error rate lies between 0.000000001 and 0.5")
+        raise ListError("the error rate must be from 0.000000001 to 0.5")
     return partial(_write, kind=kind, error_rate=error_rate, generation=generation)
 
 
@@ -161,7 +161,7 @@ def _write(
     generation: int,
 ) -> None:
     tally.lost |= {"everything but whether a digest may be listed"}
-    found = _library()(max(1, sum(len(_digests(e, kind)) for e in entries)), error_rate)
+    bloom_filter = _bloom_class()(max(1, sum(len(_digests(e, kind)) for e in entries)), error_rate)
     for entry in entries:
         digests = _digests(entry, kind)
         if not entry.matching:
@@ -170,12 +170,12 @@ def _write(
             tally.left_out[f"records without {kind.name}"] += 1
         else:
             for value in digests:
-                found.add(value.hex())
+                bloom_filter.add(value.hex())
             tally.wrote(entry, [Hash(kind, value) for value in digests])
     bits = io.BytesIO()
-    found.tofile(bits)
+    bloom_filter.tofile(bits)
     facts = {"schema": SCHEMA, "kind": kind.name, "generation": generation}
-    checksum = _begun(facts)
+    checksum = _hash_of_facts(facts)
     checksum.update(bits.getbuffer())
     out.write(json.dumps(facts | {"sha256": checksum.hexdigest()}).encode() + b"\n")
     out.write(bits.getbuffer())
@@ -184,11 +184,11 @@ def _write(
 def _digests(entry: Entry, kind: HashKind) -> set[bytes]:
     if not entry.matching:
         return set()
-    held = (one for one in entry.hashes if one.hash.kind == kind and one.why_not is None)
-    return {one.hash.value for one in held}
+    hashes = (one for one in entry.hashes if one.hash.kind == kind and one.why_not is None)
+    return {one.hash.value for one in hashes}
 
 
-def _library() -> Any:
+def _bloom_class() -> Any:
     try:
         from pybloom_live import BloomFilter  # type: ignore[import-untyped]
     except ImportError:
@@ -198,6 +198,6 @@ def _library() -> Any:
     if [at for at, bit in enumerate(probe.bitarray) if bit] != _BITS_OF_PROBE:
         raise ListError(
             "filters need another version of pybloom_live, since this one hashes otherwise and"
-            f" would say no to what is listed: {install('edge')}"
+            f" would miss listed digests: {install('edge')}"
         )
     return BloomFilter

@@ -1,4 +1,4 @@
-"""Entries: the records of a generation that may go on, as an export gives them to a writer."""
+"""The records of a generation that an export may hand out."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NO_MORE: tuple[int, Iterator[Any]] = (0, iter(()))  # no record has that number
 
 
 class Entries:
-    """The records of a generation that may go to an audience, to be gone through any number of
-    times.
+    """The records of a generation that may go to an audience; can be iterated repeatedly.
 
-    In a file of several sources an entry is named `source/entry`, since its id is the source's own.
-    The source is what stands before the first slash: one in its name is written `%2F`.
-    `withheld` are the records of the last pass that their own terms keep back, by source and
-    reason; `passed` how many it gave, `matching` how many of these are confirmed or disputed, and
-    `narrowest` the terms that obey all that it gave, by source.
+    In a file of several sources an entry is named `source/entry`, since ids are unique only within
+    a source; a slash in a source's name becomes `%2F`.
+
+    Counts of the last pass: `withheld` has the records that their own labels withhold, by source
+    and reason; `passed` the number yielded, `matching` how many of those are confirmed or disputed;
+    `narrowest` the terms that satisfy all yielded records, by source.
     """
 
     def __init__(
@@ -39,36 +39,36 @@ class Entries:
         sources: Mapping[str, Terms],
         audience: str,
     ) -> None:
-        """Of these sources, with their terms. Nothing is read yet."""
+        """Prepare the records of `sources`, which map to their terms; nothing is read yet."""
         self._connection = connection
         self._generation = generation
         self._sources = sources
         self._audience = audience
-        self._begin()
+        self._reset_counts()
         times = connection.execute("SELECT number, time FROM generations")
         self._times: dict[int, float] = dict(times.fetchall())
 
     def __iter__(self) -> Iterator[Entry]:
-        """In the order in which the list came to know them; one at a time in memory."""
-        self._begin()
+        """Yield entries in the order of their import, with one at a time in memory."""
+        self._reset_counts()
         hashes = groupby(
-            self._ask("h.record, h.kind, h.value, h.quality, h.why_not", "CROSS JOIN hashes h"
+            self._query("h.record, h.kind, h.value, h.quality, h.why_not", "CROSS JOIN hashes h"
                       " ON h.record = r.id"), key=itemgetter(0)
         )  # fmt: skip
-        whose, held = next(hashes, _NO_MORE)
-        for record, source, entry, state, categories, text, updated, since in self._ask(
+        record_of_rows, rows = next(hashes, _NO_MORE)
+        for record, source, entry, state, categories, text, updated, since in self._query(
             "r.id, r.source, r.entry, r.state, r.categories, r.labels, r.updated, r.since"
         ):
             listed: tuple[Listed, ...] = ()
-            if whose == record:
-                listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in held)
-                whose, held = next(hashes, _NO_MORE)
+            if record_of_rows == record:
+                listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in rows)
+                record_of_rows, rows = next(hashes, _NO_MORE)
             labels = texts_of(text)
             if not self._passes(source, labels):
                 continue
             made = Entry(
                 source,
-                entry if len(self._sources) == 1 else f"{_plain(source)}/{entry}",
+                entry if len(self._sources) == 1 else f"{_escaped(source)}/{entry}",
                 State(state),
                 listed,
                 categories_of(categories),
@@ -79,9 +79,10 @@ class Entries:
             self.matching += made.matching
             yield made
 
-    def _ask(self, columns: str, joined: str = "") -> sqlite3.Cursor:
-        """Of the records in order, or of what is joined to them. Hashes are asked for apart, or the
-        labels of a record would come with each of them.
+    def _query(self, columns: str, joined: str = "") -> sqlite3.Cursor:
+        """Query the records in order, or rows joined to them.
+
+        Hashes are queried separately; a join would repeat the labels of a record for each.
         """
         return self._connection.execute(
             f"SELECT {columns} FROM records r {joined} WHERE {in_order(self._generation)}"
@@ -89,24 +90,23 @@ class Entries:
             tuple(self._sources),
         )
 
-    def _begin(self) -> None:
+    def _reset_counts(self) -> None:
         self.withheld: Counter[tuple[str, str]] = Counter()
         self.passed = self.matching = 0
         self.narrowest = dict(self._sources)
 
     def _passes(self, source: str, labels: Mapping[str, str]) -> bool:
-        """Whether a record may go on by what it says itself; whether or not, it is counted."""
-        said = terms.of_labels(labels)
-        if said is not None:
-            why_not = terms.narrowed(self._sources[source], said).why_not(self._audience)
+        """Return whether a record's own labels let it go to the audience, and count it."""
+        own_terms = terms.of_labels(labels)
+        if own_terms is not None:
+            why_not = terms.narrowed(self._sources[source], own_terms).why_not(self._audience)
             if why_not is not None:
                 self.withheld[source, why_not] += 1
                 return False
-            self.narrowest[source] = terms.narrowed(self.narrowest[source], said)
+            self.narrowest[source] = terms.narrowed(self.narrowest[source], own_terms)
         self.passed += 1
         return True
 
 
-def _plain(source: str) -> str:
-    """The name of a source without a slash, and no other source's."""
+def _escaped(source: str) -> str:
     return source.replace("%", "%25").replace("/", "%2F")

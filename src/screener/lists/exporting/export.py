@@ -1,7 +1,7 @@
-"""Exporting: the records of a generation into a file of another format, as far as they may go.
+"""Export the records of a generation to a file of another format, within their terms.
 
-The terms of each source bind every format alike. What may not go on, and what the format has no
-place for, is left out and counted; a manifest beside the file says so too.
+The terms of each source bind every format alike. Records that may not go, and data that the format
+cannot represent, are left out and counted; a manifest beside the file says so too.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ from screener.system.signatures import private_key, sign
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote. `records` by state and `hashes` by kind went on; `withheld` are
-    records that the terms of their source, or their own, keep back, by source and reason;
-    `left_out` what the format cannot hold, by reason; `lost` what it does not say of what went on.
+    """The result of an export.
+
+    `records` by state and `hashes` by kind were written; `withheld` are records that the terms of
+    their source, or their own, withhold, by source and reason; `left_out` counts hashes and records
+    that the format cannot represent, by reason; `lost` names the fields that it drops.
     """
 
     file: str
@@ -54,9 +56,7 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class Order:
-    """What an export is to be: the format, for whom, of which sources (all where empty), and what
-    the format wants; `fill` writes a format of bytes in place of a text.
-    """
+    """The options of an export: no `sources` means all; `fill` writes a binary format."""
 
     format: str
     audience: str
@@ -67,50 +67,50 @@ class Order:
 
 
 def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:
-    """Write the records of a generation into a file, and its manifest beside; ListError."""
+    """Write the records of a generation to a file, and its manifest beside it."""
     if order.audience not in AUDIENCES:
-        raise ListError(f"an audience is one of {', '.join(AUDIENCES)}")
+        raise ListError(f"audience must be one of {', '.join(AUDIENCES)}")
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else private_key(order.sign)
-    _check_place(path, folder)
-    known_as = {"list": name_of(folder), "list_id": transaction.identity(folder)}
+    _check_target(path, folder)
+    list_facts = {"list": name_of(folder), "list_id": transaction.identity(folder)}
     signature = manifest.signature_of(path)
     names = (manifest.manifest_of(path), signature, path)
-    fresh = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
+    temporary = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
     try:
         report, facts = database.ask(
-            folder, lambda connection: _fill(connection, fresh[path], path, generation, order)
+            folder, lambda connection: _fill(connection, temporary[path], path, generation, order)
         )
-        facts["parts"] = [{"name": path.name, "sha256": _digest(fresh[path])}]
-        text = manifest.encode(known_as | facts)
-        files.current.write_new(fresh[manifest.manifest_of(path)], text)
+        facts["parts"] = [{"name": path.name, "sha256": _digest(temporary[path])}]
+        text = manifest.encode(list_facts | facts)
+        files.current.write_new(temporary[manifest.manifest_of(path)], text)
         if key is None:
-            del fresh[signature]
+            del temporary[signature]
         else:
-            files.current.write_new(fresh[signature], sign(text, key=key))
-        # All is there: what is left takes no time in which it could be broken off. First a
-        # signature that stands there goes, which is of another file.
+            files.current.write_new(temporary[signature], sign(text, key=key))
+        # All is written; only renames are left. An old signature goes first: it is another file's.
         signature.unlink(missing_ok=True)
-        for name, new in fresh.items():
+        for name, new in temporary.items():
             os.replace(new, name)
         database.sync_folder(path.parent)
     except OSError as error:
         raise ListError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        for new in fresh.values():
+        for new in temporary.values():
             with suppress(OSError):
                 new.unlink()
     return report
 
 
-def _check_place(path: Path, folder: Path) -> None:
-    """ListError where a path is no place for an export of the list in a folder: it names no file,
-    lies within the list, or has something there that no export wrote and that would be lost: the
-    list as it came from its source, say, of which ours leaves out what its terms withhold.
+def _check_target(path: Path, folder: Path) -> None:
+    """Raise ListError if an export must not be written to a path.
+
+    The path has no file name, lies within the list, or holds a file without a manifest. Such a file
+    was not exported: it may be a source's original, with more than the terms let us export.
     """
     if not path.name:
-        raise ListError("an export is written to a file, and none is named")
+        raise ListError("an export needs a file name, and none is named")
     if path.resolve().is_relative_to(folder.resolve()):
         raise ListError(
             f"{path} would lie in the list's own folder, in the way of its files, and outlive a"
@@ -120,24 +120,28 @@ def _check_place(path: Path, folder: Path) -> None:
         status = path.stat()
         exported = manifest.manifest_of(path).exists()
     except OSError:
-        return  # nothing, or what writing will say more of
+        return  # nothing there, or an error that writing will report
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise ListError(f"cannot write {path}: it is no file, and an export is one with a manifest")
+        raise ListError(f"cannot write {path}: it is not a regular file, which an export must be")
     if stat.S_ISREG(status.st_mode) and status.st_size and not exported:
         raise ListError(
-            f"{path} holds something that no export wrote (it has no manifest beside it), and would"
+            f"{path} was not exported from here (it has no manifest beside it), and would"
             " be lost: name another file, or remove that one first"
         )
 
 
 def _fill(
-    connection: sqlite3.Connection, fresh: Path, path: Path, generation: Generation, order: Order
+    connection: sqlite3.Connection,
+    temporary: Path,
+    path: Path,
+    generation: Generation,
+    order: Order,
 ) -> tuple[ExportReport, dict[str, Any]]:
-    """Write the file under another name; what was written, and what the manifest says of it."""
+    """Write the file under a temporary name; return the report and the facts for the manifest."""
     connection.execute("BEGIN")  # all passes see one state of the database
-    allowed, withheld = _sorted_by_terms(connection, generation.number, order)
+    allowed, withheld = _exportable(connection, generation.number, order)
     entries, tally = Entries(connection, generation.number, allowed, order.audience), Tally()
-    with open(fresh, "wb", opener=open_private) as stream:
+    with open(temporary, "wb", opener=open_private) as stream:
         if order.fill is not None:
             order.fill(stream, entries, tally)
         else:
@@ -147,11 +151,11 @@ def _fill(
     for (source, why_not), count in sorted(entries.withheld.items()):
         withheld.setdefault(source, {})[why_not] = count
     if withheld and not entries.passed:
-        raise _nothing(order, withheld)
+        raise _all_withheld(order, withheld)
     if entries.matching and not tally.hashes:
-        raise _no_place(order, entries.matching, tally)
-    # Labels carry the terms of single records; where there are none, all go under the narrowest.
-    under = allowed if order.format == neutral_csv.NAME else entries.narrowest
+        raise _nothing_searchable(order, entries.matching, tally)
+    # Labels carry the terms of single records; without labels, all get the narrowest terms.
+    stated_terms = allowed if order.format == neutral_csv.NAME else entries.narrowest
     report = ExportReport(
         path.name, order.format, generation.number,
         dict(tally.states), dict(tally.hashes), withheld, dict(tally.left_out),
@@ -166,12 +170,12 @@ def _fill(
         "records": report.records,
         "hashes": report.hashes,
         "left_out": report.left_out,
-        "terms": {source: held.to_dict() for source, held in under.items()},
+        "terms": {source: terms.to_dict() for source, terms in stated_terms.items()},
     }
 
 
 def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) -> None:
-    # Detached and not closed: closing it would close the stream beneath.
+    # Closing it would close the underlying stream.
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
     try:
         WRITERS[order.format](text, entries, tally, order.wants)
@@ -180,11 +184,11 @@ def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) 
         text.detach()
 
 
-def _sorted_by_terms(
+def _exportable(
     connection: sqlite3.Connection, number: int, order: Order
 ) -> tuple[dict[str, Terms], dict[str, dict[str, int]]]:
-    """The sources whose records may go on, with their terms; and the records of the others."""
-    kept = source_terms.stored(connection)
+    """Return the exportable sources with their terms, and the record counts of the others."""
+    stored_terms = source_terms.stored(connection)
     counts = dict(
         connection.execute(
             "SELECT source, count(*) FROM records r"
@@ -197,18 +201,18 @@ def _sorted_by_terms(
     allowed: dict[str, Terms] = {}
     withheld: dict[str, dict[str, int]] = {}
     for source in order.sources or counts:
-        held = kept.get(source, Terms())
-        why_not = held.why_not(order.audience)
+        terms = stored_terms.get(source, Terms())
+        why_not = terms.why_not(order.audience)
         if why_not is None:
-            allowed[source] = held
+            allowed[source] = terms
         else:
             withheld[source] = {why_not: counts[source]}
     if withheld and not allowed:
-        raise _nothing(order, withheld)
+        raise _all_withheld(order, withheld)
     return allowed, withheld
 
 
-def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListError:
+def _all_withheld(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListError:
     reasons = "; ".join(f"{source}: {', '.join(why)}" for source, why in withheld.items())
     return ListError(
         f"nothing may go on to the audience {order.audience!r} ({reasons}); terms are given"
@@ -216,8 +220,8 @@ def _nothing(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListErr
     )
 
 
-def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
-    """Who looks up in such a file would find nothing, and take all for cleared."""
+def _nothing_searchable(order: Order, matching: int, tally: Tally) -> ListError:
+    """Refuse a file without hashes: looking up in it would clear everything."""
     reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.left_out.items())
     return ListError(
         f"of {matching} confirmed and disputed records that may go on, none has a hash for this"

@@ -1,7 +1,7 @@
-"""The manifest beside an exported file: what is in it, under which terms, and its signature.
+"""The manifest of an exported file: its content, its terms, and the manifest's signature.
 
-`FILE.manifest.json` carries the file's SHA-256; `FILE.manifest.json.sig` is an Ed25519 signature of
-the manifest's bytes, in base64. An import that is given a key checks both before it parses a byte.
+`FILE.manifest.json` has the file's SHA-256; `FILE.manifest.json.sig` is an Ed25519 signature of the
+manifest's bytes, in base64. An import with a key checks both before it parses the file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ from screener.lists.terms import Terms, strictest
 from screener.system.signatures import is_signed, public_key
 
 SCHEMA = "screener-manifest/1"
-_LARGEST = 1 << 20  # bytes of a manifest
-_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `changing.identity`; the log tells it
+_LARGEST = 1 << 20  # bytes
+_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `transaction.identity`
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a signed manifest says of one file: its SHA-256 in hex, the terms it goes under, and the
-    id, name and generation of the list that it was made of.
-    """
+    """The content of a signed manifest: the file's SHA-256 (hex), its terms and its list."""
 
     sha256: str
     terms: Terms
@@ -37,57 +35,56 @@ class Manifest:
     generation: int
 
     def check_digest(self, found: str, path: Path) -> None:
-        """ListError where a file's digest is not the one that was signed."""
+        """Raise ListError unless the file's digest is the signed one."""
         if found != self.sha256:
             raise ListError(f"{path} is not the file that its manifest was signed for")
 
 
 def manifest_of(path: Path) -> Path:
-    """Where the manifest of a file stands."""
+    """Return the path of a file's manifest."""
     return path.with_name(f"{path.name}.manifest.json")
 
 
 def signature_of(path: Path) -> Path:
-    """Where the signature of a file's manifest stands."""
+    """Return the path of the signature of a file's manifest."""
     return path.with_name(f"{path.name}.manifest.json.sig")
 
 
 def encode(facts: Mapping[str, Any]) -> bytes:
-    """A manifest's bytes."""
+    """Serialise a manifest."""
     return json.dumps({"schema": SCHEMA, **facts}, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def check(path: Path, *, key: str | PathLike[str]) -> Manifest:
-    """The manifest of a file, signed by the holder of a key and true of the file; ListError."""
+    """Return the manifest of a file after checking its signature and the file's digest."""
     public = public_key(key)
     text, signature = _read(manifest_of(path)), _read(signature_of(path))
     if not is_signed(text, signature, key=public):
         raise ListError(f"the manifest of {path} is not signed with the key {key}")
-    found = _parsed(text, path)
-    found.check_digest(_digest(path), path)
-    return found
+    manifest = _parsed(text, path)
+    manifest.check_digest(_digest(path), path)
+    return manifest
 
 
 def _parsed(text: bytes, path: Path) -> Manifest:
-    """What a manifest says of the one file that it is of."""
     try:
         facts = json.loads(text)
         if facts["schema"] != SCHEMA:
-            raise ListError(f"the manifest of {path} is of another schema than {SCHEMA}")
+            raise ListError(f"the manifest of {path} does not have the schema {SCHEMA}")
         (part,) = facts["parts"]
         digest = part["sha256"]
-        held = strictest(Terms(**one) for one in facts["terms"].values())
-        generation, name, known_as = facts["generation"], facts["list"], facts["list_id"]
+        source_terms = strictest(Terms(**one) for one in facts["terms"].values())
+        generation, name, list_id = facts["generation"], facts["list"], facts["list_id"]
         if type(generation) is not int or not isinstance(name, str):
             raise TypeError
-        if not isinstance(known_as, str) or not _LIST_ID.fullmatch(known_as):
+        if not isinstance(list_id, str) or not _LIST_ID.fullmatch(list_id):
             raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ListError(
             f"the manifest of {path} cannot be read, or is of an older version: ask for a"
             " new export"
         ) from None
-    return Manifest(str(digest), held, known_as, name, generation)
+    return Manifest(str(digest), source_terms, list_id, name, generation)
 
 
 def _read(path: Path) -> bytes:
@@ -95,7 +92,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             text = stream.read(_LARGEST + 1)
     except OSError as error:
-        raise ListError(f"a key was given, and {path} cannot be read: {error.strerror}") from error
+        raise ListError(f"the key needs {path}, which cannot be read: {error.strerror}") from error
     if len(text) > _LARGEST:
         raise ListError(f"{path} is too large for a manifest")
     return text

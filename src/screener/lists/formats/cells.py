@@ -1,4 +1,4 @@
-"""Single values as files write them: cleaned of what surrounds them, then read strictly."""
+"""Read single values of files: clean off what surrounds them, then parse strictly."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from screener.errors import HashError
 from screener.hashing.hash import Hash, HashKind
 
 LONGEST_ENTRY = 1_024  # characters of a source's own id
-# What nobody sees, besides: zero-width spaces, soft hyphens, and the marks that tell whether text
-# runs from right to left, which systems add to what is copied from them.
+# Invisible characters besides: zero-width spaces, soft hyphens, and marks of text direction, which
+# systems add to copied text.
 _UNSEEN = (
     "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068"
     "\u2069\ufeff"
 )
 SURROUNDINGS = f" \t\n\r\v\f\"'\u00a0\u202f\u3000{_UNSEEN}"
 _SPREADSHEET = re.compile(r"\d(?:[.,]\d*)?E[+-]?\d{1,3}", re.ASCII | re.IGNORECASE)
-# Of an id, in which a lone E may stand between digits: only as a spreadsheet writes it, or what
-# reads ids as floating-point numbers.
+# In ids a lone E may stand between digits, so only match what spreadsheets and floating-point
+# readers write.
 _SPREADSHEET_ID = re.compile(r"\d(?:[.,]\d*)?[Ee]\+\d{1,3}", re.ASCII)
 _ALPHABET = re.compile(r"[0-9a-z+/=,\s-]*", re.ASCII | re.IGNORECASE)
-# A value that damage has joined to other text. Base64 is looked for at the start of a run only:
-# at each of its letters the lookahead would take quadratic time.
+# A value that damage has joined to other text. Base64 is matched at the start of a run only: a
+# lookahead at each letter would take quadratic time.
 _WITHIN = re.compile(
     r"[0-9a-f]{24,}|(?<![A-Za-z0-9+/])(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{43,}", re.A | re.I
 )
-# A value of a kind that is searched, by its lengths in hex, and in base64 as some write 32 bytes.
+# A value of a searchable kind, by its length in hex, or in base64 for 32 bytes.
 _HASHLIKE = re.compile(
     r"(?:0x)?(?:[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})|[0-9a-z+/]{43}=", re.A | re.I
 )
@@ -35,20 +35,19 @@ _QUALITY = re.compile(r"(\d{1,3})(?:\.0*)?", re.ASCII)
 
 
 class BadCell(Exception):
-    """A cell that cannot be read; says why, in words that never repeat it."""
+    """An unreadable cell; the message never repeats the cell."""
 
 
 def cleaned(cell: str) -> str:
-    """The cell without quotes, spaces and invisible characters round it, and without the `="…"`
-    that has a spreadsheet take it for text.
-    """
+    """Strip quotes, spaces, invisible characters and a spreadsheet's `="…"`."""
     return cell.lstrip(SURROUNDINGS).removeprefix('="').strip(SURROUNDINGS)
 
 
 def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
-    """The hash in a cell that is not empty; raises BadCell. The quality is one.
+    """Parse the hash in a non-empty cell; raise BadCell.
 
-    What `cleaned` takes away, a `0x` and spaces between hex digits are forgiven; nothing else is.
+    Surroundings that `cleaned` strips, a `0x` and spaces between hex digits are accepted, and
+    nothing else.
     """
     if kind.name in _OF_VIDEOS:
         return _read_video(kind, cell, quality)
@@ -85,8 +84,9 @@ def _why_not_a_hash(text: str, kind: HashKind) -> str:
 
 
 def why_no_id(entry: str) -> str | None:
-    """Why a cleaned text is no id of an item, None where it is: one that a spreadsheet has rounded
-    is that of many others too, and what one of them says would be said of all.
+    """Return why a cleaned text cannot be an id, or None if it can.
+
+    An id rounded by a spreadsheet is that of many other items, which would all share one fate.
     """
     if len(entry) > LONGEST_ENTRY:
         return "field too long"
@@ -94,8 +94,8 @@ def why_no_id(entry: str) -> str | None:
 
 
 def read_quality(cell: str) -> int | None:
-    """A detail score from 0 to 100, None where the cell is empty; raises BadCell."""
-    if cell in _QUALITIES:  # as they are written as a rule
+    """Parse a quality from 0 to 100, None if the cell is empty; raise BadCell."""
+    if cell in _QUALITIES:  # the usual form
         return _QUALITIES[cell]
     text = cleaned(cell)
     if not text:
@@ -107,15 +107,17 @@ def read_quality(cell: str) -> int | None:
 
 
 def is_hashlike(text: str) -> bool:
-    """Whether a cleaned text is like a value of a kind that is searched: hex or base64 as long. A
-    number, of which ids are made, is not.
+    """Return whether a cleaned text has the length of a searchable value in hex or base64.
+
+    Decimal numbers, which ids are made of, do not count.
     """
     return _HASHLIKE.fullmatch(text) is not None and not text.isdecimal()
 
 
 def looks_like_a_value(cell: str) -> bool:
-    """Whether a cell may hold a hash, so that it must neither name a column nor be shown. Digits of
-    hex may have spaces between them; letters that have are words.
+    """Return whether a cell may contain a hash, so that it must neither name a column nor be shown.
+
+    Hex digits may have spaces between them; letters with spaces are words.
     """
     text = cleaned(cell)
     return bool(

@@ -1,10 +1,9 @@
-"""Checksum files of `md5sum`, `sha1sum` and `sha256sum`, and what BSD's tools write.
+"""Checksum files of `md5sum`, `sha1sum` and `sha256sum`, and of BSD's tools.
 
-BSD's lines name the digest: `MD5 (name) = HEX`. GNU's do not, but are of one of these three
-tools, told apart by how many digits all their lines have. 64 digits may as well be PDQ in the dress
-of a checksum, nearly all of which have half of their bits set, as one digest in twenty has by
-chance: a file with many such values, or with too few values to tell by, is read only where its
-format is named, and so is one of bare digests.
+BSD's lines name the digest: `MD5 (name) = HEX`. GNU's do not; the common length of their digests
+identifies the tool. 64 digits may also be PDQ values, nearly all of which have half of their bits
+set; by chance one digest in twenty has. A file with many such values, or with too few values to
+decide, needs its format named, and so does a file of bare digests.
 """
 
 from __future__ import annotations
@@ -23,10 +22,12 @@ from screener.lists.store.records import BadRow, Row
 
 NAMES = {"md5sum": "md5", "sha1sum": "sha1", "sha256sum": "sha256"}
 BSD = "bsd-sums"
-_FEW = 4  # different values, below which nobody can tell PDQ from SHA-256 by their bits
-_HALF_SET = 1 / 3  # of the values, above which they are PDQ: by chance one in twenty is half set
+_FEW = 4  # distinct values, below which the bits cannot distinguish PDQ from SHA-256
+_HALF_SET = (
+    1 / 3
+)  # share of half-set values above which they are PDQ: by chance it is one in twenty
 _GNU = re.compile(r"\\?(?:\d+ +)?(?P<hash>[0-9a-f]{32,64}) [ *](?P<name>.+)", re.I | re.A | re.S)
-# A size in front is shorter than any digest, which may be of digits only.
+# A size in front is shorter than any digest, which may consist of decimal digits.
 _SIZED = re.compile(r"(?:\d{1,20}\s+)?(?P<hash>\S+)(?:\s+\*?(?P<name>.*))?", re.A | re.S)
 # No digest has a parenthesis: a name full of `)=` would take quadratic time.
 _BSD = re.compile(
@@ -36,25 +37,24 @@ _BSD_KINDS = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "sha2256": "sha2
 
 
 def recognises_bsd(lines: list[str]) -> bool:
-    """Whether most of the first lines are BSD's."""
+    """Return whether most of the first lines are BSD's."""
     filled = first_filled(lines)
     return bool(filled) and 2 * sum(bool(_BSD.fullmatch(line)) for line in filled) > len(filled)
 
 
 def gnu_format(lines: list[str]) -> str | None:
-    """Which tool wrote the first lines, all of one length of digest; None where none did."""
+    """Return the tool that wrote the first lines, or None if none did or their lengths differ."""
     filled = first_filled(lines)
-    found = [match["hash"] for line in filled if (match := _GNU.fullmatch(line))]
-    if not found or 2 * len(found) < len(filled) or len({len(value) for value in found}) > 1:
+    digests = [match["hash"] for line in filled if (match := _GNU.fullmatch(line))]
+    if not digests or 2 * len(digests) < len(filled) or len({len(value) for value in digests}) > 1:
         return None
-    named = {2 * KINDS[kind].size: name for name, kind in NAMES.items()}.get(len(found[0]))
+    named = {2 * KINDS[kind].size: name for name, kind in NAMES.items()}.get(len(digests[0]))
     if named == "sha256sum":
-        _check_not_pdq({value.lower() for value in found})
+        _check_not_pdq({value.lower() for value in digests})
     return named
 
 
 def _check_not_pdq(values: set[str]) -> None:
-    """ListError where values of 64 digits are PDQ, or too few to tell."""
     if sum(map(_half_set, values)) > _HALF_SET * len(values):
         why = "but its values have as many bits set as those of PDQ"
     elif len(values) < _FEW:
@@ -72,26 +72,24 @@ def _half_set(value: str) -> bool:
 
 
 def opener(name: str) -> Callable[[Content, Options], Checksums]:
-    """What opens a file of the tool of that name."""
+    """Return a function that opens a file of the tool of that name."""
     return lambda content, options: Checksums(content, NAMES.get(name))
 
 
 class Checksums:
-    """The rows of a checksum file; without a kind, its lines name it."""
+    """The rows of a checksum file; if `kind` is None, its lines name their kinds."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
     unknown_columns = ("file",)
 
     def __init__(self, content: Content, kind: str | None) -> None:
-        """The kind is that of the tool's name."""
         self._lines = Lines(content)
         self._kind = kind
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each line that is neither blank nor a comment, in order."""
-        for found in filled_lines(self._lines):
-            yield found if isinstance(found, BadRow) else self._row(*found)
+        for line in filled_lines(self._lines):
+            yield line if isinstance(line, BadRow) else self._row(*line)
 
     def _row(self, number: int, line: str) -> Row | BadRow:
         line = line.strip(" \t")
@@ -116,6 +114,6 @@ class Checksums:
 
 
 def _unescaped(name: str) -> str:
-    """GNU writes `\\n`, `\\r` and `\\\\` in names, and a backslash before the line."""
+    """Undo GNU's escapes `\\n`, `\\r` and `\\\\`, announced by a backslash before the line."""
     meant = {"n": "\n", "r": "\r", "\\": "\\"}
     return re.sub(r"\\([nr\\])", lambda match: meant[match[1]], name)

@@ -1,4 +1,4 @@
-"""Filled lines: those of a text that say something, for formats with a row a line and no quotes."""
+"""The filled lines of a text, for formats with one row a line and no quotes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _JUDGED = 100  # lines by which a format is recognised
 
 
 def filled_lines(lines: Lines, *, comments: bool = True) -> Iterator[tuple[int, str] | BadRow]:
-    """Each line that is not blank, and no `#` comment where the format has them: (number, text) as
-    it stands there, or a BadRow where it cannot be read, whatever the format.
+    """Yield the number and text of each non-blank line that is not a `#` comment.
+
+    A line that no format could read becomes a BadRow. `comments` is false for formats without
+    comments.
     """
     for number, line in lines:
         if line is None:
@@ -23,14 +25,16 @@ def filled_lines(lines: Lines, *, comments: bool = True) -> Iterator[tuple[int, 
 
 
 def first_filled(lines: list[str]) -> list[str]:
-    """Those of the first lines of a text that are filled, without white space round them."""
+    """Return the filled lines among the first ones, stripped."""
     return [one for line in lines[:_JUDGED] if (one := line.strip()) and not one.startswith("#")]
 
 
-def half_are(lines: list[str], known: Callable[[str], object]) -> bool:
-    """Whether half of the first lines that are filled are known. Not all need be, since some may be
-    damaged or of another sort; one alone is not enough, since prose may have it.
+def half_are(lines: list[str], is_known: Callable[[str], object]) -> bool:
+    """Return whether half of the first filled lines are known.
+
+    Not all need be, since some may be damaged or of another type; one is not enough, since prose
+    may contain it.
     """
     filled = first_filled(lines)
-    count = sum(bool(known(line)) for line in filled)
+    count = sum(bool(is_known(line)) for line in filled)
     return count > 0 and 2 * count >= len(filled)

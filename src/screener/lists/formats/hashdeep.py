@@ -1,4 +1,4 @@
-"""hashdeep's files: a line that says so, one that names the columns, `#` comments, no quotes.
+"""hashdeep's files: a magic line, a line of column names, `#` comments, no quotes.
 
 Every comma after the last column belongs to the file's name.
 """
@@ -22,26 +22,25 @@ _HEADER = "%%%%"
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first line says so."""
+    """Return whether the first line is hashdeep's."""
     return bool(lines) and lines[0].startswith(_MAGIC)
 
 
 class Hashdeep:
-    """The rows of such a file."""
+    """The rows of a hashdeep file."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Reads the two lines of the header; ListError where they are not there."""
         self._lines = Lines(content)
         first = next(self._lines, (0, ""))[1] or ""
         second = next(self._lines, (0, ""))[1] or ""
         names = [cleaned(name).casefold() for name in second.removeprefix(_HEADER).split(",")]
         if not first.startswith(_MAGIC) or not second.startswith(_HEADER):
-            raise ListError(f"{content.name} does not begin like a file of hashdeep")
+            raise ListError(f"{content.name} does not begin with hashdeep's two header lines")
         if not set(names) & set(KINDS):
-            raise ListError(f"{content.name} has no column of a kind that is read here")
+            raise ListError(f"{content.name} has no column of a supported kind")
         if broken(second) or any(map(looks_like_a_value, names)):
             raise ListError(
                 f"{content.name} has names of columns that are damaged, or may be a hash"
@@ -50,9 +49,8 @@ class Hashdeep:
         self.unknown_columns = tuple(name for name in names if name not in KINDS)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each line that is neither blank nor a comment, in order."""
-        for found in filled_lines(self._lines):
-            yield found if isinstance(found, BadRow) else self._row(*found)
+        for line in filled_lines(self._lines):
+            yield line if isinstance(line, BadRow) else self._row(*line)
 
     def _row(self, number: int, line: str) -> Row | BadRow:
         cells = line.split(",", len(self._names) - 1)

@@ -1,4 +1,4 @@
-"""Which column of a delimited text says what."""
+"""The meaning of the columns of a delimited text."""
 
 from __future__ import annotations
 
@@ -25,39 +25,42 @@ STATES: Mapping[str, State] = {
 
 @dataclass(frozen=True)
 class Header:
-    """Which column says what; `delimiter` is None where there is one column only."""
+    """The meaning of each column; `delimiter` is None if there is only one column."""
 
     delimiter: Delimiter | None
     width: int
-    hashes: tuple[tuple[HashKind, int, int | None], ...]  # the kind, its column, its quality's
+    hashes: tuple[
+        tuple[HashKind, int, int | None], ...
+    ]  # the kind, its column, the column of its quality
     labels: tuple[tuple[str, int], ...]
     entry: int | None = None
     state: int | None = None
     updated: int | None = None
-    # A category's column, whose it is, and the column that says so.
+    # A category's column, its scheme, and the column of its scheme.
     categories: tuple[tuple[int, str | None, int | None], ...] = ()
     states: Mapping[str, State] = field(default_factory=lambda: STATES)
-    known: int = 0  # how many columns have a meaning
-    names: tuple[str, ...] = ()  # of all columns, folded; none where there is no header line
+    known: int = 0  # number of columns with a meaning
+    names: tuple[str, ...] = ()  # of all columns, folded; empty without a header line
 
     def is_another(self, cells: list[str], place: int) -> bool:
-        """Whether the cells of a row are another header than this, in a file of several that were
-        put together: that of the column at a `place`, which should hold a hash, and a further one
-        are names of columns.
+        """Return whether a row is another header, as in files that were concatenated.
+
+        It is if the cell in column `place`, which should have a hash, and a further cell are names
+        of columns.
         """
-        said = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
-        named = [name != "" and (name in self.names or name in BY_NAME) for name in said]
-        return said not in ((), self.names) and named[place] and sum(named) > 1
+        cell_names = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
+        named = [name != "" and (name in self.names or name in BY_NAME) for name in cell_names]
+        return cell_names not in ((), self.names) and named[place] and sum(named) > 1
 
 
 def check_text(line: str) -> None:
-    """ListError where a header line is no text, so that none of its names can be told."""
+    """Raise ListError if a header line is not readable text."""
     if reason := broken(line):
         raise ListError(f"its first line cannot be read: {reason}; save the file as UTF-8")
 
 
 def names_of(line: str, delimiter: Delimiter) -> list[str] | None:
-    """The names in a header line; None where it holds what may be a hash, or cannot be read."""
+    """Return the names in a header line, or None if it is unreadable or may contain a hash."""
     cells = split_line(line, delimiter)
     names = [] if cells is None else [cleaned(cell) for cell in cells]
     while names and not names[-1]:

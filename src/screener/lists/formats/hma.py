@@ -1,8 +1,8 @@
-"""HMA's bank content: objects with their signals, one, an array of them, or one a line.
+"""HMA's bank content: an object with signals, an array of such objects, or one a line.
 
-HMA cannot list a bank, so that a file is put together from its answers to single questions:
-`{"id": 17, "bank": {"name": …}, "signals": {"pdq": …}, "disable_until_ts": 1, …}`. What is sent to
-its `/signal`, an object of signals by type with a note, is read too.
+HMA cannot list a bank, so a file is compiled from its answers to single queries: `{"id": 17,
+"bank": {"name": …}, "signals": {"pdq": …}, "disable_until_ts": 1, …}`. Requests to its `/signal`,
+objects of signals by type with a note, are read too.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from screener.lists.store.records import BadRow, Row
 
 NAME = "hma"
 _ENABLED = 1
-# HMA takes any type that its extensions bring; those of our kinds go by their names.
+# Extensions of HMA add types at will; our kinds use their own names.
 _SIGNALS = {**{name: (name, None) for name in KINDS}, **SIGNALS}
 _READ = frozenset(("id", "bank", "signals"))
-_BESIDE = frozenset(("note", "metadata"))  # a signal in what is sent to `/signal`
+_BESIDE = frozenset(("note", "metadata"))  # a signal in a request to `/signal`
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text is such content: `signals` by known types, or these alone."""
+    """Return whether a JSON text is bank content or a request to `/signal`."""
     first = head.first
     if not isinstance(first, dict):
         return False
@@ -41,24 +41,24 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of such content."""
+    """Return the reader of bank content."""
     contents = _Contents()
     return JsonRows(content, None, contents.read, notes=contents.notes)
 
 
 class _Contents:
-    """The content of one file, and how much of it is off until a time that comes by itself."""
+    """The content of one file, and the number of records that are disabled for now."""
 
     def __init__(self) -> None:
         self._off_for_now = 0
 
     def notes(self) -> tuple[str, ...]:
-        """That nothing here brings back what is on again."""
+        """Return a note if records are disabled for now: only an import enables them again."""
         if not self._off_for_now:
             return ()
         return (
-            f"{counted(self._off_for_now, 'record')} disabled until a time to come: withdrawn after"
-            " it, too, until imported again",
+            f"{counted(self._off_for_now, 'record')} disabled until a future time: withdrawn until"
+            " imported again, even after it",
         )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
@@ -78,13 +78,13 @@ def _read(gathered: Gathered, item: Mapping[str, Any], *, off: bool) -> list[Row
     if not isinstance(signals, dict):
         return [BadRow(gathered.number, "signals", "not an object")]
     for name, value in signals.items():
-        found = _SIGNALS.get(name.casefold())
-        if found is None:
+        signal = _SIGNALS.get(name.casefold())
+        if signal is None:
             gathered.label(f"signal {name}", value)
             continue
-        gathered.hash(found[0], value)
-        if found[1] is not None:
-            gathered.label("media", found[1])
+        gathered.hash(signal[0], value)
+        if signal[1] is not None:
+            gathered.label("media", signal[1])
     bank = item.get("bank")
     bank_name = text_of(bank.get("name")) if isinstance(bank, dict) else text_of(bank)
     for name, value in item.items():

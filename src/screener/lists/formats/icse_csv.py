@@ -1,8 +1,8 @@
-"""INTERPOL's ICSE set: a CSV with semicolons, whose rows may have more or fewer columns.
+"""INTERPOL's ICSE set: a CSV with semicolons, whose rows may be shorter or longer.
 
-Every row is notable. `Baseline` says whether the picture met the INTERPOL Baseline, and is kept
-as a category: a false one is not innocent. Further columns may follow; one that names a kind of
-hash holds such hashes.
+Every row is notable. `Baseline` states whether the image met the INTERPOL Baseline, and is stored
+as a category; false does not mean innocent. Further columns may follow; one named after a kind of
+hash contains such hashes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FLAGS = ("is distributed", "victim identified", "offender identified", "file av
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first line is the header of such a file."""
+    """Return whether one of the first lines is the header of an ICSE set."""
     return any(_names(line) is not None for line in lines[:10] if not skipped(line))
 
 
@@ -37,13 +37,12 @@ def _names(line: str) -> list[str] | None:
 
 
 class IcseCsv:
-    """The rows of such a file."""
+    """The rows of an ICSE set."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Reads the header; ListError where it is another's."""
         lines = Lines(content)
         first = first_row(lines)
         names = None if first is None else _names(first[1])
@@ -59,12 +58,12 @@ class IcseCsv:
         )
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each row in order; what a short row lacks is empty, what a long one has is kept."""
-        for found in self._rows:
-            if isinstance(found, BadRow):
-                yield found
+        """Yield each row; missing cells are empty, surplus ones become labels."""
+        for row in self._rows:
+            if isinstance(row, BadRow):
+                yield row
             else:
-                yield self._row(*found)
+                yield self._row(*row)
 
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
         gathered = Gathered(number)
@@ -82,7 +81,7 @@ class IcseCsv:
                 categories = (Category(SCHEME, _flag(text)),)
             else:
                 gathered.label(name, _flag(text) if folded in _FLAGS else text)
-        # A row of a line format is good as a whole or set aside as a whole.
+        # In formats of lines, a row is read or quarantined in full.
         why = None if entry is None else why_no_id(entry)
         if why is not None:
             return BadRow(number, "entry", why)
@@ -92,6 +91,5 @@ class IcseCsv:
 
 
 def _flag(text: str) -> str:
-    """`true` or `false` for the words that mean them, in any case; others as they are."""
     truth = truth_of(text)
     return text if truth is None else str(truth).lower()

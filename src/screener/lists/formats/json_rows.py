@@ -1,4 +1,4 @@
-"""Rows from the items of a JSON text: what a record's fields hold, and what is wrong with them."""
+"""Build rows from the items of a JSON text, and collect their unreadable fields."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _MOST_NAMES = 1_000  # of labels that a report names
 
 
 class Gathered:
-    """One record on its way: its hashes, its labels, and those of its fields that are bad.
+    """A record under construction: its hashes, labels and unreadable fields.
 
-    A record of these formats may hold several hashes. One that is damaged is set aside by
-    itself, so that it does not take with it those that can be matched.
+    A record of these formats may have several hashes. A damaged one is quarantined alone, so that
+    the others can still match.
     """
 
     def __init__(self, number: int) -> None:
-        """`number` is where the record stands."""
+        """Start a record at the place `number`."""
         self.number = number
         self.hashes: list[Hash] = []
         self.labels: dict[str, str] = {}
         self.bad: list[BadRow] = []
-        self._unbound: dict[str, BadRow] = {}  # why labels that bind the record are not kept
+        self._unstorable: dict[str, BadRow] = {}  # why binding labels cannot be stored
 
     def hash(self, kind: str, value: object) -> None:
-        """Take the hash in a field; none where it is empty."""
+        """Add the hash in a field, unless it is empty."""
         if value is None or (isinstance(value, str) and not cleaned(value)):
             return
         try:
@@ -54,7 +54,7 @@ class Gathered:
             self.bad.append(BadRow(self.number, kind, str(bad)))
 
     def label(self, name: str, value: object) -> None:
-        """Keep a field as it is: text as text, anything else as JSON; null says nothing."""
+        """Add a field as a label, other values than text as JSON; ignore null."""
         if value is None:
             return
         try:
@@ -68,12 +68,12 @@ class Gathered:
             self.labels[name] = text
 
     def _drop(self, name: str, reason: str) -> None:
-        """Do without a label; one that binds the record is not forgotten."""
+        """Leave out a label; remember it if it binds the record."""
         field = terms.field_of(name)
         if field is None:
             self.bad.append(BadRow(self.number, None, reason))
         else:
-            self._unbound[field] = BadRow(self.number, field, reason)
+            self._unstorable[field] = BadRow(self.number, field, reason)
 
     def rows(
         self,
@@ -82,30 +82,30 @@ class Gathered:
         categories: tuple[Category, ...] = (),
         updated: object = None,
     ) -> list[Row | BadRow]:
-        """The record as a row, and its bad fields; a withdrawal by its entry needs no hash.
+        """Return the record as a row, then its unreadable fields; a withdrawal needs no hash.
 
-        A row whose own terms cannot be kept is set aside, and held to the narrowest if somebody
-        takes it in; a withdrawal is held to that at once.
+        If the row's own terms cannot be stored, it is quarantined, and bound by the narrowest terms
+        once released. A withdrawal is bound by them at once.
         """
         if entry is not None and len(entry) > LONGEST_ENTRY:
             return [BadRow(self.number, "entry", "field too long")]
         withdrawn = state is State.WITHDRAWN and entry is not None
         if not self.hashes and not withdrawn:
             return [*self.bad] or [BadRow(self.number, None, "no usable hash")]
-        self.labels.update(dict.fromkeys(self._unbound, terms.UNREADABLE))
+        self.labels.update(dict.fromkeys(self._unstorable, terms.UNREADABLE))
         when = None if updated is None else str(updated) or None
         hashes = tuple(self.hashes)
         named = (one.field for one in self.bad if one.field is not None)
         damaged = tuple(dict.fromkeys(name for name in named if name in KINDS))
         row = Row(self.number, entry, state, hashes, categories, self.labels, when, damaged)
-        if self._unbound and not withdrawn:
-            (why, *_) = self._unbound.values()
+        if self._unstorable and not withdrawn:
+            (why, *_) = self._unstorable.values()
             return [replace(why, row=row), *self.bad]
         return [row] if withdrawn else [row, *self.bad]
 
 
 class JsonRows:
-    """The rows of a JSON text, each made by `read` from one item of it."""
+    """The rows of a JSON text; `read` makes them from its items."""
 
     unit = "record"
 
@@ -118,8 +118,10 @@ class JsonRows:
         notes: Callable[[], tuple[str, ...]] = tuple,
         check: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
-        """`keys` and `check` are as for `JsonText.items`; a record's own keys are folded before
-        `read` has it. `notes` says what a user should know of the rows read so far.
+        """Prepare the text.
+
+        `keys` and `check` are as for `JsonText.items`. `notes` returns notes to the user on the
+        rows read so far.
         """
         self._text = JsonText(content)
         self._keys = keys
@@ -130,17 +132,17 @@ class JsonRows:
 
     @property
     def unknown_columns(self) -> tuple[str, ...]:
-        """The labels of the rows read so far; no name that may be a hash."""
+        """The labels of the rows read so far, without names that may be a hash."""
         return tuple(name for name in self._names if not looks_like_a_value(name))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of the rows read so far."""
+        """Notes to the user on the rows read so far."""
         another = (paging.FOLLOWS,) if paging.follows(self._text.root) else ()
         return (*self._notes(), *another)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each record in order; ListError where the text cannot be read to its end."""
+        """Yield each record; raise ListError if the text cannot be read to its end."""
         for number, item, trouble in self._text.items(self._keys, self._check):
             if trouble is None and not isinstance(item, dict):
                 trouble = "not an object"
@@ -154,32 +156,29 @@ class JsonRows:
 
 
 def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An object's fields by folded name; the first of two that differ in case only."""
-    found: dict[str, Any] = {}
+    """Return an object's fields by folded name; of two that differ in case, the first."""
+    fields: dict[str, Any] = {}
     for name, value in item.items():
-        found.setdefault(name.casefold(), value)
-    return found
+        fields.setdefault(name.casefold(), value)
+    return fields
 
 
-def given_twice(item: Mapping[str, Any], names: Collection[str]) -> bool:
-    """Whether two of an object's fields are one of these, folded, which differ in case only."""
-    said = [name.casefold() for name in item]
-    if len(set(said)) == len(said):  # as of nearly every object
+def has_duplicate(item: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Return whether an object has one of these fields twice, in different case."""
+    folded_names = [name.casefold() for name in item]
+    if len(set(folded_names)) == len(folded_names):  # the usual case
         return False
-    met = Counter(said)
-    return any(met[name] > 1 for name in names)
+    counts = Counter(folded_names)
+    return any(counts[name] > 1 for name in names)
 
 
 def text_of(value: object) -> str:
-    """A field as text, "" where it is absent or null; a number as it is written."""
+    """Return a field as cleaned text, "" if it is absent, null or nested."""
     return "" if value is None or isinstance(value, (dict, list)) else cleaned(str(value))
 
 
 def truth_of(value: object) -> bool | None:
-    """Whether a field says yes: a bool, or the text of one; None where it says neither.
-
-    `bool("false")` is true, which is why nothing else may be used.
-    """
+    """Return the truth value of a field, None if it has none; `bool("false")` would be true."""
     if isinstance(value, bool):
         return value
     return {

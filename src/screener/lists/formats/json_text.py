@@ -1,8 +1,8 @@
-"""JSON read value by value from a file of any size, on one line or many.
+"""Read JSON value by value from a file of any size, on one line or many.
 
-The frame round the items is walked here, and each item given to Python's own parser, which is
-quick and bounded: what is held at once is one item, at most `LONGEST_ITEM` characters, and the
-piece of the file that it came in. Several documents in a row, and JSON Lines, are read like one.
+This module walks the frame around the items, and Python's own parser, which is fast and bounded,
+reads each item. In memory are one item, of at most `LONGEST_ITEM` characters, and one piece of the
+file. Several documents in a row, and JSON Lines, are read as one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from screener.lists.formats.content import (
 
 LONGEST_ITEM = 8 << 20  # characters
 _PIECE = 1 << 20  # bytes read at a time
-_SAID = 1_000  # characters of a text beside the items, and members of an object
+_LONGEST_TEXT = 1_000  # characters of a text beside the items, and members of an object
 _SPACE = re.compile(r"[ \t\r\n]*")
-# What may be in a text that no text should hold: escapes that make it, and what is undecodable.
+# Signs of text that is unusable: escapes that may produce it, and undecodable bytes.
 _SUSPECT = re.compile("\\\\u|[\ud800-\udfff]")
 
 
 class Item(NamedTuple):
-    """A value of a JSON text: `number` counts from 1, `trouble` says why it cannot be used."""
+    """A value of a JSON text: `number` counts from 1, `trouble` is why it cannot be used."""
 
     number: int
     value: Any
@@ -41,12 +41,14 @@ class Item(NamedTuple):
 
 
 class JsonText:
-    """A JSON text; `root` is what the last root object says beside its items: texts as far as
-    `_SAID` characters, and objects with what is neither array nor object in them.
+    """A JSON text.
+
+    `root` has the members of the last root object beside its items: the first `_SAID` characters of
+    texts, and objects without their arrays and objects.
     """
 
     def __init__(self, content: Content) -> None:
-        """ListError where the content is not text."""
+        """Detect the encoding; raise ListError if the content is not text."""
         encoding, mark = encoding_of(content.head)
         if encoding is None:
             raise ListError(not_text(content))
@@ -55,14 +57,14 @@ class JsonText:
         self._text = decoder_of(encoding)
         content.read(mark)
         self._buffer = ""
-        self._at = 0
-        self._before = 0  # characters let go
+        self._position = 0
+        self._dropped = 0  # characters dropped from the buffer
         self._ended = False
         self._suspect = False
-        self._twice = False
+        self._has_duplicate = False
         self._number = 0
         self._decode = json.JSONDecoder(
-            object_pairs_hook=self._object, parse_int=_whole, parse_float=str, parse_constant=str
+            object_pairs_hook=self._object, parse_int=_integer, parse_float=str, parse_constant=str
         ).raw_decode
 
     def items(
@@ -70,15 +72,15 @@ class JsonText:
         keys: Collection[str] | None,
         check: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> Iterator[Item]:
-        """The elements of the arrays that stand under these keys, folded, of the root objects.
+        """Yield the elements of the arrays under these folded keys of the root objects.
 
-        Without keys: each root value, or each element where it is an array. ListError where it
-        cannot be read to its end, or where a root value has no such array: it is the report of an
-        error, say, and no page of a list without items. `check` is handed the `root` of each root
-        object at its end, and raises ListError where the text cannot be read.
+        Without keys, yield each root value, or the elements of root arrays. Raises ListError if the
+        text cannot be read to its end, or a root value has no such array: it is then an error
+        report rather than an empty page. `check` gets the `root` of each root object at its end,
+        and raises ListError to refuse the text.
         """
         if keys is not None and not self.peek():
-            raise self._without(keys)
+            raise self._no_array(keys)
         while start := self.peek():
             if keys is None and start == "[":
                 yield from self._elements()
@@ -90,12 +92,13 @@ class JsonText:
                     check(self.root)
             else:
                 if start != "[":
-                    self._value()  # damage is called that
-                raise self._without(keys)
+                    self._value()  # reports damage as such
+                raise self._no_array(keys)
 
     def children(self) -> Iterator[Item]:
-        """The members of the root object, or the elements of the root array, whose name is -1:
-        each as (name, value).
+        """Yield the members of the root object, or elements of the root array, as (name, value).
+
+        The name of an array's element is -1.
         """
         array = self.peek() == "["
         for _ in self._each("[" if array else "{", "]" if array else "}"):
@@ -103,66 +106,66 @@ class JsonText:
             number, value, trouble = self._item()
             yield Item(number, (name, value), trouble)
 
-    def first_values(self, said: dict[str, Any]) -> None:
-        """Put the members of the root object into `said` as they are read, the first element of
-        each array only; the first element of a root array under "".
+    def read_head(self, members: dict[str, Any]) -> None:
+        """Read the members of the root object into `said`, with only the first element of arrays.
+
+        The first element of a root array is stored under "". Members read before damage stay.
         """
         if self.peek() == "[":
             for _ in self._each("[", "]"):
-                said[""] = self._value()
+                members[""] = self._value()
                 break
             return
         for _ in self._each("{", "}"):
             key = self._name().casefold()
             if self.peek() == "[":
-                said[key] = []
+                members[key] = []
                 for _ in self._each("[", "]"):
                     value = self._value()
-                    if not said[key]:
-                        said[key].append(value)
+                    if not members[key]:
+                        members[key].append(value)
             else:
-                said[key] = self._value()
+                members[key] = self._value()
 
     def _members(self, keys: Collection[str]) -> Iterator[Item]:
         self.root = {}
-        met = False
+        has_array = False
         for _ in self._each("{", "}"):
             if self.peek() != '"':
                 raise self._wrong()
             key = self._name().casefold()
             if key in keys and self.peek() == "[":
-                met = True
+                has_array = True
                 yield from self._elements()
             else:
-                self.root.setdefault(key, _beside(self._value()))
-        if not met:
-            raise self._without(keys)
+                self.root.setdefault(key, _shortened(self._value()))
+        if not has_array:
+            raise self._no_array(keys)
 
     def _elements(self) -> Iterator[Item]:
         for _ in self._each("[", "]"):
             yield self._item()
 
     def _each(self, begin: str, end: str) -> Iterator[None]:
-        """Once at each of the things that stand between two marks, with commas between them."""
+        """Yield once for each of the comma-separated values between two marks."""
         self._take(begin)
         more = self.peek() != end
         while more:
             yield
             more = self.peek() == ","
-            self._at += more
+            self._position += more
         self._take(end)
 
     def _name(self) -> str:
-        """The name of a member of an object, and the colon behind it."""
         name = str(self._value())
         self._take(":")
         return name
 
     def _item(self) -> Item:
         self._number += 1
-        self._twice = False
+        self._has_duplicate = False
         value = self._value()
-        trouble = "a field given twice" if self._twice else None
+        trouble = "a field given twice" if self._has_duplicate else None
         if self._suspect and trouble is None:
             trouble = _trouble_in(value)
         return Item(self._number, value, trouble)
@@ -171,9 +174,9 @@ class JsonText:
         self.peek()
         while True:
             try:
-                value, end = self._decode(self._buffer, self._at)
+                value, end = self._decode(self._buffer, self._position)
             except RecursionError:
-                place = f"the value at character {self._before + self._at + 1}"
+                place = f"the value at character {self._character}"
                 raise ListError(
                     f"{self._content.name}: its JSON is nested too deeply, in {place}"
                 ) from None
@@ -181,37 +184,37 @@ class JsonText:
                 if not self._fill():
                     raise self._wrong() from None
                 continue
-            # A number may go on in the next piece.
+            # A number may continue in the next piece.
             if end < len(self._buffer) or not self._fill():
-                self._at = end
+                self._position = end
                 return value
 
     def peek(self) -> str:
-        """The next character that is not a space, "" at the end."""
+        """Return the next character that is not a space, "" at the end."""
         while True:
-            found = _SPACE.match(self._buffer, self._at)
-            self._at = found.end() if found else self._at
-            if self._at < len(self._buffer):
-                return self._buffer[self._at]
+            match = _SPACE.match(self._buffer, self._position)
+            self._position = match.end() if match else self._position
+            if self._position < len(self._buffer):
+                return self._buffer[self._position]
             if not self._fill():
                 return ""
 
     def _take(self, mark: str) -> None:
         if self.peek() != mark:
             raise self._wrong()
-        self._at += 1
+        self._position += 1
 
     def _fill(self) -> bool:
-        """Read on, letting go of what was read; False at the end, or where one value is too long.
+        """Read on and drop consumed text; return False at the end or if a value is too long.
 
-        A value that does not end is read in ever larger pieces, lest it be tried too often.
+        A value that does not end is read in growing pieces, to limit how often it is parsed.
         """
-        rest = self._buffer[self._at :]
+        rest = self._buffer[self._position :]
         if self._ended or len(rest) > LONGEST_ITEM:
             return False
         piece = self._read(max(_PIECE, len(rest)))
-        self._before += self._at
-        self._buffer, self._at = rest + piece, 0
+        self._dropped += self._position
+        self._buffer, self._position = rest + piece, 0
         self._suspect = _SUSPECT.search(self._buffer) is not None or "\0" in self._buffer
         return True
 
@@ -226,52 +229,62 @@ class JsonText:
                 piece = CUT_SHORT
         return piece
 
-    def _without(self, keys: Collection[str]) -> ListError:
+    @property
+    def _character(self) -> int:
+        return self._dropped + self._position + 1
+
+    def _no_array(self, keys: Collection[str]) -> ListError:
         names = " or ".join(sorted(keys))
         return ListError(
-            f"{self._content.name}: its JSON, read up to character {self._before + self._at + 1},"
+            f"{self._content.name}: its JSON, read up to character {self._character},"
             f" has no array {names!r}, in which a list of this format stands; is it the report of"
             " an error?"
         )
 
     def _wrong(self) -> ListError:
         name = self._content.name
-        if len(self._buffer) - self._at > LONGEST_ITEM:
+        if len(self._buffer) - self._position > LONGEST_ITEM:
             return ListError(
-                f"{name}: a value of its JSON, at character {self._before + self._at + 1}, is not"
+                f"{name}: a value of its JSON, at character {self._character}, is not"
                 f" well-formed or longer than {LONGEST_ITEM} characters"
             )
-        if self._ended and self._at >= len(self._buffer.rstrip()):
+        if self._ended and self._position >= len(self._buffer.rstrip()):
             return ListError(
                 f"{name}: its JSON ends too early, after character"
-                f" {self._before + len(self._buffer)}; was it cut short?"
+                f" {self._dropped + len(self._buffer)}; was it cut short?"
             )
         return ListError(
-            f"{name}: its JSON cannot be read from character {self._before + self._at + 1} on;"
+            f"{name}: its JSON cannot be read from character {self._character} on;"
             " it is damaged, or was cut short"
         )
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
-        self._twice |= len(made) != len(pairs)
+        self._has_duplicate |= len(made) != len(pairs)
         return made
 
 
-def _beside(value: Any) -> Any:
-    """A value that stands beside the items, made small: it may be as long as an item."""
+def _shortened(value: Any) -> Any:
+    """Shorten a value beside the items; it may be as long as an item."""
     if isinstance(value, dict):
-        some = list(value.items())[:_SAID]
-        return {name: _beside(one) for name, one in some if not isinstance(one, (dict, list))}
-    return value[:_SAID] if isinstance(value, str) else None if isinstance(value, list) else value
+        some = list(value.items())[:_LONGEST_TEXT]
+        return {name: _shortened(one) for name, one in some if not isinstance(one, (dict, list))}
+    return (
+        value[:_LONGEST_TEXT]
+        if isinstance(value, str)
+        else None
+        if isinstance(value, list)
+        else value
+    )
 
 
-def _whole(digits: str) -> int | str:
-    """A number; a long one stays text: ids must, and Python refuses thousands of digits."""
+def _integer(digits: str) -> int | str:
+    """Parse an integer; leave long ones as text, as ids need, and since Python limits digits."""
     return int(digits) if len(digits) < 16 else digits
 
 
 def _trouble_in(value: Any) -> str | None:
-    """Why a text anywhere in a value cannot be used; without recursion, however deep it is."""
+    """Return why any text in a value is unusable; not recursive, since it may be deep."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -287,8 +300,10 @@ def _trouble_in(value: Any) -> str | None:
 
 
 class JsonHead(NamedTuple):
-    """What the head of a JSON text shows: `first` is the first element of a root array, or a
-    root object as far as it goes, keys folded, arrays with their first element only.
+    """The start of a JSON text.
+
+    `first` is the first element of a root array, or the root object as far as it could be read,
+    with folded keys and only the first element of arrays.
     """
 
     array: bool
@@ -296,21 +311,21 @@ class JsonHead(NamedTuple):
 
     @property
     def root(self) -> dict[str, Any]:
-        """What the root object says; nothing where the root is none."""
+        """The root object, empty if the root is another value."""
         return self.first if isinstance(self.first, dict) and not self.array else {}
 
     def first_under(self, key: str) -> Any:
-        """The first element of an array that the root object has under a key, folded; else None."""
-        found = self.root.get(key)
-        return found[0] if isinstance(found, list) and found else None
+        """Return the first element of an array under a folded key of the root object, or None."""
+        elements = self.root.get(key)
+        return elements[0] if isinstance(elements, list) and elements else None
 
 
 def head_of(content: Content) -> JsonHead:
-    """What the first bytes of a JSON text show."""
+    """Parse the first bytes of a JSON text."""
     text = JsonText(Content(io.BytesIO(content.head), content.name))
-    said: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     array = False
     with contextlib.suppress(ListError):
         array = text.peek() == "["
-        text.first_values(said)
-    return JsonHead(array, said.get("") if array else said)
+        text.read_head(members)
+    return JsonHead(array, members.get("") if array else members)

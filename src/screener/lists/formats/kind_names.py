@@ -1,4 +1,4 @@
-"""By which names a column or a field says that it holds hashes of a kind."""
+"""Names by which columns and fields state a kind of hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FORMS = ("{}", "{}hash", "hash{}")
 
 
 def folded(name: str) -> str:
-    """A name without case, spaces, hyphens and underscores."""
+    """Fold case, and drop spaces, hyphens and underscores."""
     return name.casefold().translate(_NO_SEPARATORS)
 
 
@@ -20,5 +20,5 @@ BY_NAME: Mapping[str, str] = {form.format(folded(name)): name for name in KINDS 
 
 
 def kind_of_field(name: str) -> str | None:
-    """The name of the kind whose hashes a column or field of that name holds; None for others."""
+    """Return the kind whose hashes a column or field of that name has, or None."""
     return BY_NAME.get(folded(name))

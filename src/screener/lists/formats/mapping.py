@@ -1,8 +1,8 @@
-"""A mapping file: what the columns of a contract's own CSV mean, in TOML, written by its receiver.
+"""A TOML mapping file, which defines the columns of a contract's own CSV.
 
-    delimiter = ";"                      # , ; or "tab"; told from the header where left out
-    header = true                        # false where the first line is data already
-    scheme = "operator:example"          # whose categories these are
+    delimiter = ";"                      # , ; or "tab" (default: from the header)
+    header = true                        # false if the first line is data
+    scheme = "operator:example"          # the scheme of the categories
 
     [columns]                            # by name, or by number from 1 without a header
     Ref = "entry"
@@ -12,11 +12,11 @@
     Grade = { field = "category", scheme = "uk-sentencing-council" }
     Status = { field = "state", withdrawn = ["removed", "out"], confirmed = ["live"] }
     Changed = "updated"
-    Sharing = "tlp"                      # how far a row may go; "expires" and "redistribution" too
-    Notes = "drop"                       # not kept; columns not named are kept as labels
+    Sharing = "tlp"                      # the row's own terms; "expires" and "redistribution" too
+    Notes = "drop"                       # not stored; unnamed columns become labels
 
-The name of a column is compared without case and without what surrounds it. Every column named
-must be there, lest a renamed one should go unread.
+Names of columns are compared without case and surroundings. Every named column must exist, so that
+a renamed one cannot go unread.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ONCE = {"entry", "state", "updated", "category_scheme", *terms.LABELS}
 
 
 class Column(NamedTuple):
-    """What one column means."""
+    """The meaning of one column."""
 
     field: str
     scheme: str | None = None
@@ -58,7 +58,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """The columns of a file, by folded name, or by number from 1 where it has no header.
+    """The columns of a file, by folded name, or by number from 1 if it has no header.
 
     `states` are those of a format's own category codes: see `vics.py`.
     """
@@ -71,31 +71,31 @@ class ColumnMapping:
 
     @classmethod
     def load(cls, path: Path) -> ColumnMapping:
-        """Read a mapping file; ListError says what is wrong in it."""
+        """Read a mapping file; raise ListError if it is invalid."""
         try:
-            said = files.read(path)
+            settings = files.read(path)
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:
             raise ListError(f"{path.name} is not TOML: {error}") from None
         try:
-            return cls.from_dict(said)
+            return cls.from_dict(settings)
         except ListError as error:
             raise ListError(f"{path.name}: {error}") from None
 
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> ColumnMapping:
-        """Read the tables of a mapping file; ListError says what is wrong in them."""
-        unknown = sorted(set(said) - _KEYS)
+    def from_dict(cls, settings: Mapping[str, Any]) -> ColumnMapping:
+        """Read the tables of a mapping file; raise ListError if they are invalid."""
+        unknown = sorted(set(settings) - _KEYS)
         if unknown:
             raise ListError(f"unknown key {unknown[0]!r}; one of: {', '.join(sorted(_KEYS))}")
-        word = said.get("delimiter")
+        word = settings.get("delimiter")
         if word is not None and word not in _DELIMITERS:
-            raise ListError('delimiter is ",", ";" or "tab"')
-        header = said.get("header", True)
+            raise ListError('delimiter must be ",", ";" or "tab"')
+        header = settings.get("header", True)
         if not isinstance(header, bool):
-            raise ListError("header is true or false")
-        columns = _table(said, "columns")
+            raise ListError("header must be true or false")
+        columns = _table(settings, "columns")
         mapped: dict[str, Column] = {}
         for name, value in columns.items():
             if _folded(name) in mapped:
@@ -105,47 +105,46 @@ class ColumnMapping:
                 )
             mapped[_folded(name)] = _column(name, value)
         _check(mapped, header)
-        states = {str(code): _state(word) for code, word in _table(said, "states").items()}
+        states = {str(code): _state(word) for code, word in _table(settings, "states").items()}
         return cls(
             mapped,
             None if word is None else _DELIMITERS[word],
             header,
-            _text(said, "scheme"),
+            _text(settings, "scheme"),
             states,
         )
 
     def header_in(self, lines: Lines) -> Header:
-        """Which column says what; reads the header line where there is one. ListError."""
+        """Return the meaning of the columns; read the header line if there is one."""
         if not any(column.field in KINDS for column in self.columns.values()):
-            raise ListError("the mapping names no column that holds a kind of hash")
+            raise ListError("the mapping names no column for a kind of hash")
         first = first_row(lines)
         if first is None:
-            raise ListError("it has no row that can be read")
+            raise ListError("it has no readable row")
         if not self.header:
             lines.put_back([first])
             return self._without_names(first[1])
         check_text(first[1])
-        gone = set(self.columns)
+        missing_columns = set(self.columns)
         for delimiter in (self.delimiter,) if self.delimiter else get_args(Delimiter):
             names = names_of(first[1], delimiter)
             missing = self.columns.keys() - map(_folded, names or ())
             if names is not None and not missing:
-                return self._planned(delimiter, names)
-            gone = min(gone, missing, key=len)
-        told = ", ".join(repr(name) for name in sorted(gone) if not may_hold_hash(name))
-        raise ListError(
-            f"its header does not have every column that the mapping names{told and f': no {told}'}"
-        )
+                return self._header_of(delimiter, names)
+            missing_columns = min(missing_columns, missing, key=len)
+        shown = ", ".join(repr(name) for name in sorted(missing_columns) if not may_hold_hash(name))
+        which = f": no {shown}" if shown else ""
+        raise ListError(f"its header does not have every column that the mapping names{which}")
 
     def _without_names(self, line: str) -> Header:
         marks: tuple[Delimiter, ...] = get_args(Delimiter)
         counts = {line.count(mark): mark for mark in reversed(marks)}
         delimiter = self.delimiter or counts[max(counts)]
         width = max(len(line.split(delimiter)), *(int(name) for name in self.columns))
-        return self._planned(delimiter, [str(number + 1) for number in range(width)])
+        return self._header_of(delimiter, [str(number + 1) for number in range(width)])
 
-    def _planned(self, delimiter: Delimiter, names: list[str]) -> Header:
-        found: dict[str, list[int]] = {}
+    def _header_of(self, delimiter: Delimiter, names: list[str]) -> Header:
+        places: dict[str, list[int]] = {}
         labels = []
         for place, name in enumerate(names):
             column = self.columns.get(_folded(name), Column("label"))
@@ -154,12 +153,12 @@ class ColumnMapping:
             elif column.field in terms.LABELS:
                 labels.append((column.field, place))
             else:
-                found.setdefault(column.field, []).append(place)
+                places.setdefault(column.field, []).append(place)
         if len({name for name, _ in labels}) < len(labels):
-            raise ListError("two columns kept as labels have one name")
+            raise ListError("two label columns have the same name")
 
         def only(field: str) -> int | None:
-            return found[field][0] if field in found else None
+            return places[field][0] if field in places else None
 
         return Header(
             delimiter if len(names) > 1 else None,
@@ -167,7 +166,7 @@ class ColumnMapping:
             tuple(
                 (kind, place, only(f"{name}_quality"))
                 for name, kind in KINDS.items()
-                for place in found.get(name, ())
+                for place in places.get(name, ())
             ),
             tuple(labels),
             only("entry"),
@@ -175,7 +174,7 @@ class ColumnMapping:
             only("updated"),
             tuple(
                 (place, self._scheme_of(names[place]), only("category_scheme"))
-                for place in found.get("category", ())
+                for place in places.get("category", ())
             ),
             self._states(),
             names=tuple(map(folded, names)) if self.header else (),
@@ -195,17 +194,17 @@ def _folded(name: str) -> str:
     return cleaned(name).casefold()
 
 
-def _table(said: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    table = said.get(key, {})
+def _table(settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    table = settings.get(key, {})
     if not isinstance(table, dict):
-        raise ListError(f"{key} is a table")
+        raise ListError(f"{key} must be a table")
     return table
 
 
-def _text(said: Mapping[str, Any], key: str) -> str | None:
-    value = said.get(key)
+def _text(settings: Mapping[str, Any], key: str) -> str | None:
+    value = settings.get(key)
     if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise ListError(f"{key} is a text")
+        raise ListError(f"{key} must be text")
     return value
 
 
@@ -216,23 +215,23 @@ def _state(word: object) -> State:
         raise ListError(f"unknown state; one of: {', '.join(State)}") from None
 
 
-def _column(name: str, said: object) -> Column:
-    if isinstance(said, str):
-        said = {"field": said}
-    if not isinstance(said, dict):
-        raise ListError(f"column {name!r} is a text or a table")
-    said = dict(said)
-    said.pop("encoding", None)  # every encoding of a kind is read
-    word = said.pop("field", None)
+def _column(name: str, settings: object) -> Column:
+    if isinstance(settings, str):
+        settings = {"field": settings}
+    if not isinstance(settings, dict):
+        raise ListError(f"column {name!r} must be text or a table")
+    settings = dict(settings)
+    settings.pop("encoding", None)  # all encodings of a kind are read
+    word = settings.pop("field", None)
     if word == "hash":
-        word = said.pop("algorithm", said.pop("kind", None))
+        word = settings.pop("algorithm", settings.pop("kind", None))
     word = _SYNONYMS.get(word, word) if isinstance(word, str) else None
     if word not in _FIELDS:
-        raise ListError(f"column {name!r} means one of: {', '.join(sorted(_FIELDS))}")
-    scheme = _text(said, "scheme")
-    said.pop("scheme", None)
+        raise ListError(f"column {name!r} must mean one of: {', '.join(sorted(_FIELDS))}")
+    scheme = _text(settings, "scheme")
+    settings.pop("scheme", None)
     states: dict[str, State] = {}
-    for key, values in said.items():
+    for key, values in settings.items():
         state = _state(key.removesuffix("_values").replace("deleted", "withdrawn"))
         if word != "state" or not isinstance(values, list):
             raise ListError(f"column {name!r}: {key} is a list of words, of the state's column")
@@ -245,7 +244,7 @@ def _check(columns: Mapping[str, Column], header: bool) -> None:
     fields = [column.field for column in columns.values()]
     for field_ in _ONCE | {f"{name}_quality" for name in KINDS}:
         if fields.count(field_) > 1:
-            raise ListError(f"two columns mean {field_}")
-    # Of thousands of digits Python makes no number.
+            raise ListError(f"two columns are mapped to {field_}")
+    # Python refuses to convert thousands of digits.
     if not header and not all(name.isdecimal() and len(name) < 5 and int(name) for name in columns):
         raise ListError("without a header, columns are named by their number from 1")

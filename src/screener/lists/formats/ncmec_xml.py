@@ -1,10 +1,9 @@
-"""NCMEC Hash Sharing v2: the XML of `/v2/entries`, one page of a window or several.
+"""NCMEC Hash Sharing v2: the XML of `/v2/entries`, one or several pages of a query.
 
-An entry is known by its member and its id, which is unique within the member only. A fingerprint
-that is damaged is set aside by itself; one that is not known here, and a link to a large one, is
-kept as a label without the link, which is not to be kept. What stands among the entries and is none
-that is known here is set aside. A vote against a fingerprint disputes
-the entry, which still matches: votes delete nothing. What deletes is a tombstone.
+An entry is identified by its member and its id, which is unique within the member only. A damaged
+fingerprint is quarantined alone. One of an unknown kind, or a link to a large one, becomes a label;
+the link itself must not be stored. Unknown elements among the entries are quarantined. A vote
+against a fingerprint makes the entry disputed, and it still matches; only tombstones withdraw.
 """
 
 from __future__ import annotations
@@ -41,17 +40,16 @@ _MOST_NAMES = 1_000
 
 
 def recognises(root: tuple[str, str]) -> bool:
-    """Whether a document with that root is of this format."""
+    """Return whether a document with that root is of this format."""
     return root[1] == _ROOT and root[0] in (NAMESPACE, "")
 
 
 class NcmecXml:
-    """The entries of one page; `notes` say whether another follows."""
+    """The entries of one page; `notes` state whether another follows."""
 
     unit = "line"
 
     def __init__(self, content: Content, options: Options) -> None:
-        """ListError where it is another answer of the service, or of another version."""
         if not recognises(root_of(content)):
             raise ListError(
                 f"{content.name} is not an answer of NCMEC's hash sharing, version 2, to a query"
@@ -68,10 +66,9 @@ class NcmecXml:
         return tuple(self._names)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each entry and each tombstone, in order."""
         for element in self._text.elements():
             if element.name == _NEXT:
-                if element.said("next"):
+                if element.text_of("next"):
                     self.notes = (paging.FOLLOWS,)
                 continue
             if element.name not in _LIVE and element.name not in _DELETED:
@@ -86,34 +83,36 @@ class NcmecXml:
 def _read(gathered: Gathered, element: Element) -> list[Row | BadRow]:
     member = element.child("member")
     owner = "" if member is None else member.attributes.get("id", "").strip()
-    number = element.said("id")
+    number = element.text_of("id")
     if not owner or not number:
         return [BadRow(gathered.number, "id" if owner else "member", "missing")]
     entry = f"{owner}/{number}"
-    updated = element.said("timestamp")
+    updated = element.text_of("timestamp")
     gathered.label("media", _LIVE.get(element.name) or _DELETED[element.name])
     if element.name in _DELETED:
         return gathered.rows(entry, State.WITHDRAWN, updated=updated)
-    for fingerprint in _all(element, "fingerprints"):
-        _take(gathered, fingerprint)
-    against = [vote for vote in _all(element, "feedback") if vote.name == "negativeFeedback"]
-    for vote in _all(element, "feedback"):
+    for fingerprint in _children_of(element, "fingerprints"):
+        _add_fingerprint(gathered, fingerprint)
+    against = [
+        vote for vote in _children_of(element, "feedback") if vote.name == "negativeFeedback"
+    ]
+    for vote in _children_of(element, "feedback"):
         gathered.label(f"{vote.name} {vote.attributes.get('type', '')}".strip(), _votes(vote))
     for child in element.children:
         if child.name not in _READ:
-            gathered.label(child.name, _flat(child))
-    code = element.said("classification")
+            gathered.label(child.name, _flattened(child))
+    code = element.text_of("classification")
     categories = (Category(SCHEME, code),) if code else ()
     return gathered.rows(entry, State.DISPUTED if against else State.CONFIRMED, categories, updated)
 
 
-def _all(element: Element, name: str) -> Iterator[Element]:
+def _children_of(element: Element, name: str) -> Iterator[Element]:
     for child in element.children:
         if child.name == name:
             yield from child.children
 
 
-def _take(gathered: Gathered, fingerprint: Element) -> None:
+def _add_fingerprint(gathered: Gathered, fingerprint: Element) -> None:
     text = fingerprint.text.strip()
     kind = _KINDS.get(fingerprint.name.casefold())
     if not text:
@@ -126,21 +125,24 @@ def _take(gathered: Gathered, fingerprint: Element) -> None:
 
 
 def _votes(vote: Element) -> str:
-    """The members who voted, and their reasons by name."""
-    names = [one.attributes["name"] for one in _within(vote, "reason") if "name" in one.attributes]
-    members = [one.attributes["id"] for one in _within(vote, "member") if "id" in one.attributes]
+    names = [
+        one.attributes["name"] for one in _descendants(vote, "reason") if "name" in one.attributes
+    ]
+    members = [
+        one.attributes["id"] for one in _descendants(vote, "member") if "id" in one.attributes
+    ]
     return "; ".join((*dict.fromkeys(names), f"members {' '.join(dict.fromkeys(members))}".strip()))
 
 
-def _within(element: Element, name: str) -> Iterator[Element]:
+def _descendants(element: Element, name: str) -> Iterator[Element]:
     for child in element.children:
         if child.name == name:
             yield child
-        yield from _within(child, name)
+        yield from _descendants(child, name)
 
 
-def _flat(element: Element) -> str:
-    """What an unknown element says, its attributes too, on lines of their own."""
-    said = [f"{key}={value}" for key, value in element.attributes.items() if key != "href"]
-    said += [element.text.strip(), *map(_flat, element.children)]
-    return "\n".join(filter(None, said))
+def _flattened(element: Element) -> str:
+    """Format an unknown element and its attributes, one a line."""
+    lines = [f"{key}={value}" for key, value in element.attributes.items() if key != "href"]
+    lines += [element.text.strip(), *map(_flattened, element.children)]
+    return "\n".join(filter(None, lines))

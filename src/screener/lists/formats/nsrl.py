@@ -1,9 +1,9 @@
-"""NIST's NSRL reference data set, as known files: CSV of versions 1.5 and 2, SQLite of version 3.
+"""NIST's NSRL reference data set of known files: CSV of versions 1.5 and 2, SQLite of version 3.
 
-Known is not good, so that no row cancels a match; every record is `known_good`, which means just
-that it is reported beside one. A file stands in hundreds of rows, one a product: names and
-products are not kept. A row with a special code, which may be malicious, is set aside. The
-database is opened for reading only and as immutable, and nothing in it is run.
+Known is not good: every record is `known_good`, which cancels no match and is only reported beside
+one. A file appears in hundreds of rows, one a product; names and products are not stored. A row
+with a special code, which may be malicious, is quarantined. The database is opened read-only and
+immutable, and nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -27,35 +27,34 @@ NAME = "nsrl"
 MAGIC = b"SQLite format 3\0"
 _KINDS = {"sha-1": "sha1", "sha1": "sha1", "md5": "md5", "sha-256": "sha256", "sha256": "sha256"}
 _NEEDED = {"sha-1", "md5", "filename", "specialcode"}
-# The second is a view of the first; in minimal sets it is a table, and there is no first. Of what
-# is no table, rows are computed: they may have no end.
+# FILE is a view of METADATA; in minimal sets it is a table, and METADATA is missing. Views are not
+# read: they compute their rows, perhaps without end.
 _TABLES = ("METADATA", "FILE")
 _IS_STORED = f"SELECT min({STORED}) FROM sqlite_master WHERE CAST(name AS TEXT) LIKE ?"
-_ORDINARY = ("", "0")  # special codes that say nothing
+_ORDINARY = ("", "0")  # special codes without meaning
 _LONGEST_VALUE = 1_024  # of a database's texts
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first line is the header of such a CSV."""
+    """Return whether the first line is the header of an NSRL CSV."""
     names = names_of(lines[0], ",") if lines else None
     return {name.casefold() for name in names or ()} >= _NEEDED
 
 
 def open_rows(content: Content, options: Options) -> NsrlCsv | NsrlDatabase:
-    """The reader of either form."""
+    """Return the reader of either form."""
     return (NsrlDatabase if content.head.startswith(MAGIC) else NsrlCsv)(content)
 
 
 class NsrlCsv:
-    """The rows of a CSV."""
+    """The rows of an NSRL CSV."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content) -> None:
-        """Reads the header; ListError where it is another's."""
-        # File names are in Latin-1: they are not kept, and must not make their rows undecodable.
+        # File names are not stored; Latin-1 keeps them from making their rows undecodable.
         lines = Lines(content, encoding="latin-1")
         first = next(lines, (0, None))[1]
         if first is None or not recognises([first]):
@@ -66,25 +65,24 @@ class NsrlCsv:
         self._rows = CsvRows(lines, delimiter=",", width=len(names))
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each row in order."""
-        for found in self._rows:
-            if isinstance(found, BadRow):
-                yield found
+        for row in self._rows:
+            if isinstance(row, BadRow):
+                yield row
                 continue
-            number, cells = found
+            number, cells = row
             values = {kind: cells[at] for at, kind in self._columns}
             yield _row(number, values, cleaned(cells[self._special]))
 
 
 class NsrlDatabase:
-    """The rows of a database of version 3."""
+    """The rows of an NSRL database of version 3."""
 
     unit = "record"
     notes: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content) -> None:
-        """ListError where the content is not a file of its own, or not such a database."""
+        """Open the database; raise ListError if it is not a file of its own, or not NSRL's."""
         if content.path is None:
             raise ListError(
                 f"{content.name} is an SQLite database, which must be a file of its own"
@@ -97,7 +95,7 @@ class NsrlDatabase:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """The database; ListError where it cannot be read."""
+        """Open the database; raise ListError if it cannot be read."""
         try:
             with contextlib.closing(sqlite3.connect(self._address, uri=True)) as database:
                 for setting in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
@@ -118,13 +116,13 @@ class NsrlDatabase:
         raise ListError(f"{self._content.name} is a database, but not one of NSRL's")
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each row in order; ListError where pages are named so often that there is no end."""
+        """Yield each row; raise ListError if a damaged file yields rows without end."""
         with self._opened() as database:
             for number, values in enumerate(database.execute(self._query), 1):
                 if number > self._size:
                     raise ListError(f"{self._content.name} is damaged: it has more rows than bytes")
                 yield self._row(number, values)
-        while self._content.read(1 << 20):  # for its digest
+        while self._content.read(1 << 20):  # completes the digest
             pass
 
     def _row(self, number: int, values: tuple[object, ...]) -> Row | BadRow:

@@ -1,4 +1,4 @@
-"""What the operator says of a file that the file does not: its source, scheme, state, columns."""
+"""What the operator states about a file: its source, scheme, state and columns."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _STATES = (State.CONFIRMED, State.DISPUTED, State.SEED, State.KNOWN_GOOD)
 class Options:
     """How to read a file.
 
-    `source` is who says so. `scheme` is whose categories a file has that does not say. `state`
-    is that of every row that the file itself would make a match, where the file is of another
-    sort than its format tells: `known_good` for an exclude list, `seed` for leads. `mapping`
-    names the columns of a contract's own CSV. `guessed`: nobody named the source, and it is called
-    as the file is.
+    `source`: the name of the source.
+    `scheme`: the scheme of its categories, if the file names none.
+    `state`: the state of every row that would match: `known_good` for an exclude list, `seed` for
+    leads.
+    `mapping`: the columns of a contract's own CSV.
+    `guessed`: the source was not named, and the file's name is used.
     """
 
     source: str
@@ -33,7 +34,7 @@ class Options:
 
     @property
     def mapping_names_columns(self) -> bool:
-        """Whether a mapping says what the columns of a CSV mean."""
+        """Whether a mapping defines the columns of a CSV."""
         return self.mapping is not None and bool(self.mapping.columns)
 
 
@@ -44,9 +45,9 @@ def options_of(
     state: str | None,
     mapping: str | PathLike[str] | None,
 ) -> Options:
-    """What is said of the file at `path`; ListError where it cannot be."""
+    """Return the options for the file at `path`; raise ListError if they are invalid."""
     if state is not None and state not in _STATES:
-        raise ListError(f"the state of a file's rows is one of: {', '.join(_STATES)}")
+        raise ListError(f"state must be one of: {', '.join(_STATES)}")
     if scheme is not None:
         check_line("a scheme's name", scheme)
     return Options(

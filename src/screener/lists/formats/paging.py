@@ -1,4 +1,4 @@
-"""Paging: whether an answer of a service says that it is not the last of a list."""
+"""Detect answers of services that are not the last page of a list."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ FOLLOWS = "another page follows; import it too"
 """What a reader notes of such an answer."""
 
 
-def follows(said: Mapping[str, Any]) -> bool:
-    """Whether another page follows a JSON answer, by what it says beside its items, names folded:
-    StopNCII's `hasMoreRecords`, or its `nextPageToken` without one, ThreatExchange's `paging`, the
-    `next` of Tech Against Terrorism, and the `nextLink` of OData, in which VICS is. An address is
-    never kept: it may hold a secret.
+def follows(members: Mapping[str, Any]) -> bool:
+    """Return whether another page follows a JSON answer, by the folded members beside its items.
+
+    It reads StopNCII's `hasMoreRecords`, or its `nextPageToken` without one, ThreatExchange's
+    `paging`, the `next` of Tech Against Terrorism, and OData's `nextLink` for VICS. Addresses are
+    never stored, since they may contain a secret.
     """
-    paging = said.get("paging")
-    links = [said.get(name) for name in ("next", "odata.nextlink", "@odata.nextlink")]
+    paging = members.get("paging")
+    links = [members.get(name) for name in ("next", "odata.nextlink", "@odata.nextlink")]
     links.append(paging.get("next") if isinstance(paging, Mapping) else None)
-    more = said.get("hasmorerecords")
+    more = members.get("hasmorerecords")
     if more is None:
-        links.append(said.get("nextpagetoken"))
-    # It may be a text: a page that is taken for the last one withdraws, as a full list, the others.
+        links.append(members.get("nextpagetoken"))
+    # Text counts too: a page mistaken for the last, in a full list, withdraws the others' entries.
     return str(more).casefold() in ("true", "1") or any(
         one and isinstance(one, str) for one in links
     )

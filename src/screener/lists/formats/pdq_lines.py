@@ -1,7 +1,7 @@
-"""What PDQ's own tools print: `hash,quality,file`, or `hash=…,norm=…,delta=…,quality=…,filename=…`.
+"""Output of PDQ's own tools: `hash,quality,file`, or `hash=…,norm=…,delta=…,quality=…,filename=…`.
 
-Only these lines and the header `FilePath,Hash` of its web page; a value and a file's name alone do
-not say that the value is PDQ, and are read where the format is named.
+Only these lines and the header `FilePath,Hash` of its web page are recognised. A value with only a
+file name does not identify itself as PDQ, and needs the format named.
 """
 
 from __future__ import annotations
@@ -29,35 +29,33 @@ _HEADER = "filepath,hash"
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether half of the first lines are such a tool's, with a quality that can be one."""
+    """Return whether half of the first lines are such a tool's, with a valid quality."""
     return half_are(lines, _is_known)
 
 
 def _is_known(line: str) -> bool:
-    found = _PLAIN.fullmatch(line) or _NAMED.fullmatch(line)
-    quality = "" if found is None else found["quality"]
+    match = _PLAIN.fullmatch(line) or _NAMED.fullmatch(line)
+    quality = "" if match is None else match["quality"]
     return len(quality) <= 3 and quality.isdecimal() and int(quality) <= 100
 
 
 class PdqLines:
-    """The rows of such a file."""
+    """The rows of a PDQ tool's output."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
     unknown_columns = ("file",)
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Nothing is read yet."""
         self._lines = Lines(content)
         self._hash_last = False
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each line that is neither blank nor a comment, in order."""
-        for found in filled_lines(self._lines, comments=False):
-            if isinstance(found, BadRow):
-                yield found
+        for row in filled_lines(self._lines, comments=False):
+            if isinstance(row, BadRow):
+                yield row
                 continue
-            number, line = found[0], found[1].strip()
+            number, line = row[0], row[1].strip()
             if line.casefold().replace('"', "") == _HEADER:
                 self._hash_last = True
             elif self._hash_last or not line.startswith("#"):
@@ -83,7 +81,7 @@ class PdqLines:
             ] or ""
         value, _, rest = line.removeprefix("hash=").partition(",")
         if not cleaned(value):
-            raise BadCell("no usable hash")  # what the tools print for a picture without detail
+            raise BadCell("no usable hash")  # the tools print this for an image without detail
         head, comma, file = rest.partition(",")
         if comma and re.fullmatch(r"\d{1,3}", head.strip(), re.A):
             return read_hash(pdq, value, read_quality(head)), file

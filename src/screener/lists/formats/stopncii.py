@@ -1,8 +1,8 @@
 """StopNCII's hash records: a `hashRecords` array, each a full snapshot of one hash.
 
-What counts is `hashStatus`, and the status of its cases: a hash all of whose cases are withdrawn
-is withdrawn. The numbers of the cases are personal and are not kept. These are intimate pictures
-of adults: keep them in a list of their own.
+`hashStatus` decides, with the status of the cases: a hash all of whose cases are withdrawn is
+withdrawn. Case numbers are personal and not stored. These are intimate images of adults: import
+them into a separate list.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from screener.lists.formats.json_rows import (
     Gathered,
     JsonRows,
     fields_of,
-    given_twice,
+    has_duplicate,
     text_of,
 )
 from screener.lists.formats.json_text import JsonHead
@@ -43,21 +43,21 @@ _READ = frozenset(
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text holds such records."""
+    """Return whether a JSON text has StopNCII records."""
     return "hashrecords" in head.root
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of one page of records, or of several in a row."""
+    """Return the reader of one or several pages."""
     return JsonRows(content, ("hashrecords",), _read)
 
 
 def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-    if given_twice(item, _READ):
+    if has_duplicate(item, _READ):
         return [BadRow(gathered.number, None, "a field given twice")]
     fields = fields_of(item)
-    found = _TYPES.get(text_of(fields.get("signaltype")).casefold())
-    if found is None:
+    signal = _TYPES.get(text_of(fields.get("signaltype")).casefold())
+    if signal is None:
         return [BadRow(gathered.number, "signalType", "unsupported type")]
     status = text_of(fields.get("hashstatus"))
     state = _STATES.get(status.casefold())
@@ -66,18 +66,18 @@ def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
     cases = fields.get("casenumbers")
     if isinstance(cases, dict) and cases and all(map(_gone, cases.values())):
         state = State.WITHDRAWN
-    gathered.hash(found[0], fields.get("hashvalue"))
-    gathered.label("media", found[1])
+    gathered.hash(signal[0], fields.get("hashvalue"))
+    gathered.label("media", signal[1])
     for name, value in item.items():
         if name.casefold() not in _READ:
             gathered.label(name, value)
     feedbacks = fields.get("cspfeedbacks")
-    said = (
+    feedback_list = (
         [one for one in feedbacks if isinstance(one, dict)] if isinstance(feedbacks, list) else []
     )
-    if said:
-        gathered.label("CSPFeedbacks", said)
-    if state is State.CONFIRMED and any(_against(one) for one in said):
+    if feedback_list:
+        gathered.label("CSPFeedbacks", feedback_list)
+    if state is State.CONFIRMED and any(_against(one) for one in feedback_list):
         state = State.DISPUTED
     entry = derived_entry(gathered.hashes) if gathered.hashes else None
     categories = (Category("stopncii-status", status),)

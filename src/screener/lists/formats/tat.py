@@ -1,6 +1,6 @@
 """Tech Against Terrorism's hash list: a `results` array with an id, a digest and its algorithm.
 
-Terrorist content, another harm than child abuse: keep it in a list of its own.
+Terrorist content is another harm than child abuse: import it into a separate list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _READ = frozenset(("id", "hash_digest", "algorithm", "deleted", "updated_on", "i
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text is such a list, be it one in which nothing has changed."""
+    """Return whether a JSON text is such a list, possibly without changes."""
     if head.root.get("results") == [] and "checkpoint" in head.root:
         return True
     first = head.first_under("results")
@@ -30,7 +30,7 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of one page, or of several in a row."""
+    """Return the reader of one or several pages."""
     return JsonRows(content, ("results",), _read)
 
 

@@ -1,12 +1,11 @@
 """ThreatExchange's answers to `threat_updates`: a `data` array of indicators with descriptors.
 
-An indicator without a descriptor is deleted, whatever it says; where none of a file has one, the
-summary says so, for then the field may not have been asked for. A row that is itself a descriptor,
-as in an answer to `threat_descriptors`, is no indicator without one, and is set aside. Its status
-is what its owners hold of it: malicious is a match, not malicious against it a dispute, anything
-else a lead. The address of the next page holds the reader's own secret and is never kept. Each
-descriptor has a `share_level`, a level of the Traffic Light Protocol by its older names: it binds
-the indicator.
+An indicator without a descriptor is deleted. If no indicator of a file has one, a note says so: the
+field may not have been requested. An item that is itself a descriptor, as in an answer to
+`threat_descriptors`, is quarantined. The status is the owners' assessment: malicious matches, with
+a contrary opinion it is disputed, and anything else is a seed. The address of the next page
+contains the reader's secret and is never stored. The `share_level` of each descriptor is a TLP
+level by its older name, and binds the indicator.
 """
 
 from __future__ import annotations
@@ -22,16 +21,6 @@ from screener.lists.states import State
 from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "threatexchange"
-_TYPES = {
-    "HASH_PDQ": ("pdq", "image"),
-    "HASH_MD5": ("md5", None),
-    "HASH_VIDEO_MD5": ("md5", "video"),
-    "HASH_SHA1": ("sha1", None),
-    "HASH_SHA256": ("sha256", None),
-    "HASH_VIDEO_SHA256": ("sha256", "video"),
-    "HASH_PHOTODNA": ("photodna", "image"),
-    "HASH_TMK": ("tmk_pdqf", "video"),
-}
 SIGNALS = {
     "pdq": ("pdq", "image"),
     "md5": ("md5", None),
@@ -44,17 +33,17 @@ SIGNALS = {
     "tmk_pdqf": ("tmk_pdqf", "video"),
     "vpdq": ("vpdq", "video"),
 }
+_SHARED = ("pdq", "md5", "video_md5", "sha1", "sha256", "video_sha256", "photodna", "tmk")
+_TYPES = {f"HASH_{name.upper()}": SIGNALS[name] for name in _SHARED}
 _READ = frozenset(
     ("id", "indicator", "type", "last_updated", "should_delete", "descriptors", "share_level")
 )
-# What a descriptor says, and an indicator leaves to its descriptors.
+# Fields that only descriptors have.
 _OF_DESCRIPTORS = frozenset(("raw_indicator", "status", "owner", "privacy_type", "review_status"))
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text is such an answer: its first item has an indicator and a type, or it has
-    none and says how it is paged, as where nothing has changed.
-    """
+    """Return whether a JSON text is such an answer, possibly without changes."""
     if head.root.get("data") == [] and "paging" in head.root:
         return True
     first = head.first_under("data")
@@ -62,7 +51,7 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of such an answer, or of several in a row."""
+    """Return the reader of one or several answers."""
     updates = _Updates()
     return JsonRows(content, ("data",), updates.read, notes=updates.notes)
 
@@ -72,40 +61,40 @@ class _Updates:
 
     def __init__(self) -> None:
         self._described = False
-        self._bare = 0  # indicators that nothing but the want of a descriptor deletes
+        self._undescribed = 0  # indicators deleted only for lack of a descriptor
 
     def notes(self) -> tuple[str, ...]:
-        """What to know of a file that says nothing of what anybody holds of its indicators."""
-        if self._described or not self._bare:
+        """Return a note if no indicator has a descriptor."""
+        if self._described or not self._undescribed:
             return ()
         return (
-            f"none of its indicators has a descriptor, by which {self._bare} of them count as"
+            f"none of its indicators has a descriptor, so {self._undescribed} of them count as"
             " deleted; if they are not, ask the service for the field `descriptors`",
         )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-        said = item.get("descriptors")
-        descriptors = list(_listed(said))
-        gone = truth_of(item.get("should_delete")) is True
+        descriptor_field = item.get("descriptors")
+        descriptors = list(_objects_of(descriptor_field))
+        marked_deleted = truth_of(item.get("should_delete")) is True
         self._described |= bool(descriptors)
-        if not descriptors and not gone:
-            if said is None and not _OF_DESCRIPTORS.isdisjoint(item):
+        if not descriptors and not marked_deleted:
+            if descriptor_field is None and not _OF_DESCRIPTORS.isdisjoint(item):
                 return [BadRow(gathered.number, None, "a descriptor, not an indicator")]
-            if not _empty(said):
+            if not _empty(descriptor_field):
                 return [BadRow(gathered.number, "descriptors", "not a list of objects")]
-            self._bare += 1
-        return _read(gathered, item, descriptors, deleted=gone or not descriptors)
+            self._undescribed += 1
+        return _read(gathered, item, descriptors, deleted=marked_deleted or not descriptors)
 
 
 def _share_levels(item: Mapping[str, Any]) -> set[str]:
-    """What an indicator and its descriptors have as their level, whatever it is."""
-    said = (item, *_listed(item.get("descriptors")))
-    return {_share_level(one.get("share_level")) for one in said} - {""}
+    """Return the levels of an indicator and its descriptors, valid or not."""
+    objects = (item, *_objects_of(item.get("descriptors")))
+    return {_share_level(one.get("share_level")) for one in objects} - {""}
 
 
-def _share_level(said: object) -> str:
-    """A level as it is written; what is no text is none that can be read, and so RED."""
-    return text_of(said).upper() if said is None or isinstance(said, str) else "RED"
+def _share_level(level: object) -> str:
+    """Return a level as written; other values than text count as RED."""
+    return text_of(level).upper() if level is None or isinstance(level, str) else "RED"
 
 
 def _read(
@@ -116,11 +105,11 @@ def _read(
     deleted: bool,
 ) -> list[Row | BadRow]:
     tags = sorted({tag for one in descriptors for tag in _tags(one)})
-    found = _kind(text_of(item.get("type")).upper(), tags)
+    kind_and_media = _kind(text_of(item.get("type")).upper(), tags)
     entry = text_of(item.get("id")) or None
-    if found is None and not (deleted and entry):
+    if kind_and_media is None and not (deleted and entry):
         return [BadRow(gathered.number, "type", "unsupported type")]
-    kind, media = found or (None, None)
+    kind, media = kind_and_media or (None, None)
     if kind is not None:
         gathered.hash(kind, item.get("indicator"))
     if media is not None:
@@ -141,22 +130,21 @@ def _kind(type_: str, tags: list[str]) -> tuple[str, str | None] | None:
     if type_ == "DEBUG_STRING":
         named = [tag.partition(":")[2] for tag in tags if tag.startswith("signal_type:")]
         return SIGNALS.get(named[0].casefold()) if len(named) == 1 else None
-    found = _TYPES.get(type_)
-    if found is None or found[1] is not None:
-        return found
+    kind_and_media = _TYPES.get(type_)
+    if kind_and_media is None or kind_and_media[1] is not None:
+        return kind_and_media
     for tag, media in (("media_type_photo", "image"), ("media_type_video", "video")):
         if tag in tags:
-            return found[0], media
-    return found
+            return kind_and_media[0], media
+    return kind_and_media
 
 
 def _state(descriptors: list[Mapping[str, Any]]) -> State:
-    """What the owners and those who react hold of an indicator together."""
     statuses = {text_of(one.get("status")).upper() for one in descriptors}
     reactions = {
         text_of(reaction.get("key")).upper()
         for one in descriptors
-        for reaction in _listed(one.get("reactions"))
+        for reaction in _objects_of(one.get("reactions"))
     }
     negative = "NON_MALICIOUS" in statuses or "DISAGREE_WITH_TAGS" in reactions
     if "MALICIOUS" in statuses:
@@ -165,7 +153,7 @@ def _state(descriptors: list[Mapping[str, Any]]) -> State:
 
 
 def _tags(descriptor: Mapping[str, Any]) -> Iterator[str]:
-    for tag in _listed(descriptor.get("tags")):
+    for tag in _objects_of(descriptor.get("tags")):
         text = text_of(tag.get("text"))
         if text:
             yield text
@@ -176,15 +164,14 @@ def _owner(descriptor: Mapping[str, Any]) -> str:
     return text_of(owner.get("id")) if isinstance(owner, dict) else ""
 
 
-def _empty(said: object) -> bool:
-    """Whether a list, which may stand under `data`, has nothing in it, or there is none."""
-    return not (said.get("data") if isinstance(said, dict) else said)
+def _empty(field: object) -> bool:
+    """Return whether a list, possibly under `data`, is missing or empty."""
+    return not (field.get("data") if isinstance(field, dict) else field)
 
 
-def _listed(said: object) -> Iterator[Mapping[str, Any]]:
-    """The objects of a list, which may stand under `data`."""
-    if isinstance(said, dict):
-        said = said.get("data")
-    for one in said if isinstance(said, list) else ():
+def _objects_of(field: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(field, dict):
+        field = field.get("data")
+    for one in field if isinstance(field, list) else ():
         if isinstance(one, dict):
             yield one

@@ -1,4 +1,4 @@
-"""The TMK+PDQF of one video, a `.tmk` file; it is carried, and not compared here."""
+"""The TMK+PDQF hash of one video, a `.tmk` file; it is stored and not compared."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ MAGIC = vpdq_value.TMK_MAGIC
 
 
 class TmkFile:
-    """The one record of such a file."""
+    """The one record of a `.tmk` file."""
 
     unit = "record"
     notes: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Nothing is read yet."""
         self._content = content
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """The record; ListError where the file is damaged. No more is held than one can have."""
+        """Yield the record; raise ListError if the file is damaged or too long."""
         value = b""
         while len(value) <= vpdq_value.TMK_BYTES and (piece := self._content.read(1 << 16)):
             value += piece

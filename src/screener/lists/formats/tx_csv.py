@@ -26,7 +26,7 @@ _STATES = {
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first line is its header."""
+    """Return whether the first line is its header."""
     return any(_is_header(line) for line in lines[:1])
 
 
@@ -35,14 +35,13 @@ def _is_header(line: str) -> bool:
 
 
 class TxCsv:
-    """The rows of such a file."""
+    """The rows of a `tx` CSV."""
 
     unit = "line"
     notes: tuple[str, ...] = ()
     unknown_columns = ("collab", "tags")
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Reads the header; ListError where it is another's."""
         lines = Lines(content)
         first = first_row(lines)
         if first is None or not _is_header(first[1]):
@@ -50,23 +49,22 @@ class TxCsv:
         self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER))
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each row in order."""
-        for found in self._rows:
-            yield found if isinstance(found, BadRow) else _row(*found)
+        for row in self._rows:
+            yield row if isinstance(row, BadRow) else _row(*row)
 
 
 def _row(number: int, cells: list[str]) -> Row | BadRow:
-    found = SIGNALS.get(cleaned(cells[0]).casefold())
-    if found is None:
+    signal = SIGNALS.get(cleaned(cells[0]).casefold())
+    if signal is None:
         return BadRow(number, "signal_type", "unsupported type")
-    word = cleaned(cells[3]).upper()
-    if word not in _STATES:
+    category = cleaned(cells[3]).upper()
+    if category not in _STATES:
         return BadRow(number, "category", "unknown state")
     try:
-        item = read_hash(KINDS[found[0]], cells[1])
+        item = read_hash(KINDS[signal[0]], cells[1])
     except BadCell as bad:
-        return BadRow(number, found[0], str(bad))
-    labels = {"collab": cells[2], "tags": cells[4], "media": found[1] or ""}
+        return BadRow(number, signal[0], str(bad))
+    labels = {"collab": cells[2], "tags": cells[4], "media": signal[1] or ""}
     labels = {name: value for name, value in labels.items() if value}
-    categories = (Category("te-opinion", word),)
-    return Row(number, None, _STATES[word], (item,), categories, labels)
+    categories = (Category("te-opinion", category),)
+    return Row(number, None, _STATES[category], (item,), categories, labels)

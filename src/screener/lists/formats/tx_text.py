@@ -1,7 +1,7 @@
-"""`type value` lines, one hash a line, as the `tx` command line keeps them.
+"""Files of the `tx` command line: `type value` lines, one hash a line.
 
-The line is split at its first space and the type's case is folded. Nothing but the hash is
-said, so that each record is `confirmed` and its entry id is made from the hash.
+The line is split at its first space, and the type's case is folded. A line has only the hash, so
+each record is `confirmed` and its entry id is derived from the hash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TYPES: dict[str, tuple[HashKind, dict[str, str]]] = {
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first lines of a text are of this format: half of them name a known type."""
+    """Return whether half of the first lines name a known type."""
     return half_are(lines, lambda line: " " in line and _split(line)[0] in _TYPES)
 
 
@@ -40,17 +40,19 @@ class TxText:
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Every row says the same of its source, which is therefore not needed here."""
         self._content = content
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each line that is neither blank nor a comment; ListError if the first is a bare value."""
+        """Yield each line that is neither blank nor a comment.
+
+        Raises ListError if the first is a bare value.
+        """
         first = True
-        for found in filled_lines(Lines(self._content)):
-            if isinstance(found, BadRow):
-                yield found
+        for row in filled_lines(Lines(self._content)):
+            if isinstance(row, BadRow):
+                yield row
             else:
-                number, line = found
+                number, line = row
                 text = line.strip(" \t")
                 if first and " " not in text:
                     raise ListError(unnamed_column(self._content.name))
@@ -59,38 +61,38 @@ class TxText:
 
 
 def unnamed_column(name: str) -> str:
-    """What to tell of a file whose values have no type."""
+    """Return the message for a file whose values have no type."""
     return (
-        f"{name}: nothing says what kind of hash its values are, and their length does not tell;"
+        f"{name}: nothing names the kind of hash of its values, and their length does not show it;"
         " write the kind in a first line of its own, such as `pdq`, or before each value, as in"
         " `pdq VALUE`"
     )
 
 
 def _split(line: str) -> tuple[str, str]:
-    """The type of a line, folded, and its value."""
     head, _, cell = line.partition(" ")
     return cleaned(head).casefold(), cell
 
 
 def _row(number: int, text: str) -> Row | BadRow:
     name, cell = _split(text)
-    found = _TYPES.get(name)
-    if found is None:
+    type_and_labels = _TYPES.get(name)
+    if type_and_labels is None:
         return BadRow(number, "type", "unsupported type")
-    kind, labels = found
+    kind, labels = type_and_labels
     if not cleaned(cell):
         return BadRow(number, kind.name, "no usable hash")
     try:
         item = read_hash(kind, cell)
     except BadCell as bad:
-        return BadRow(number, kind.name, _FURTHER if _leads(kind, cell) else str(bad))
+        return BadRow(number, kind.name, _FURTHER if _starts_with_value(kind, cell) else str(bad))
     return Row(number, None, State.CONFIRMED, (item,), labels=labels)
 
 
-def _leads(kind: HashKind, cell: str) -> bool:
-    """Whether a cell is a value and more, as the lines of `screener hash` are, which `match` reads:
-    of what else it says, the format has nothing.
+def _starts_with_value(kind: HashKind, cell: str) -> bool:
+    """Return whether a cell is a value and more, as in the output of `screener hash`.
+
+    `match` reads such lines; the format has no place for the rest.
     """
     try:
         return bool(read_hash(kind, cell.split()[0]))

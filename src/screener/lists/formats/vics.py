@@ -1,9 +1,9 @@
 """Project VIC's VICS hash sets, 1.x and 2.0: a `value` array of media in an OData envelope.
 
-Names of fields are compared without case. An entry is known by its MD5, since `MediaID` repeats;
-rows on one MD5 are further opinions on it. What a category means depends on the scheme: a 2.0
-file of the US or the UK names it, and every other must have it named, for 0 and 5 are exchanged
-between two of them. Files of a case, paths, thumbnails and Exif data are personal, and dropped.
+Field names are compared without case. An entry is identified by its MD5, since `MediaID` repeats;
+rows with one MD5 are further opinions on it. The meaning of a category depends on the scheme. A 2.0
+file of the US or the UK names it. All others need it named, because two schemes swap 0 and 5. Files
+of a case, paths, thumbnails and Exif data are personal, and dropped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from screener.lists.formats.json_rows import (
     Gathered,
     JsonRows,
     fields_of,
-    given_twice,
+    has_duplicate,
     text_of,
 )
 from screener.lists.formats.json_text import JsonHead, head_of
@@ -34,14 +34,14 @@ _ADDRESS = re.compile(
     r".*/DataModels/(?P<version>\d+\.\d+)\.xml(?:/(?P<region>\w+))?(?:/\$metadata)?#(?P<what>\w+)",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write a 1
+_INTEGER = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write 1
 _ORDER = {name: place for place, name in enumerate(KINDS)}  # MD5 before other digests
 _DROPPED = frozenset(("relativefilepath", "miniature", "exifs", "mediafiles"))
 _READ = frozenset(("category", "alternativehashes", "dateupdated"))
 _NO_LABELS = _READ | _DROPPED
 _ONCE = _READ | frozenset(KINDS)
 
-# Uncategorized, and what is not a picture of abuse, is no match; nor is what no table knows.
+# Uncategorised images, legal ones and unknown codes never match.
 SCHEMES: Mapping[str, Mapping[str, State]] = {
     "vics-us-2.0": {
         "0": State.KNOWN_GOOD,  # non-pertinent
@@ -49,10 +49,10 @@ SCHEMES: Mapping[str, Mapping[str, State]] = {
         "2": State.CONFIRMED,
         "3": State.SEED,  # drawn or computer-made
         "4": State.SEED,  # comparison
-        "5": State.SEED,  # uncategorized
+        "5": State.SEED,  # uncategorised
     },
     "vics-us-legacy": {
-        "0": State.SEED,  # uncategorized
+        "0": State.SEED,  # uncategorised
         "1": State.CONFIRMED,
         "2": State.DISPUTED,  # not illegal, or the age is in doubt
         "3": State.SEED,
@@ -72,7 +72,7 @@ _BY_REGION = {"us": "vics-us-2.0", "uk": "vics-uk"}
 
 
 def recognises(head: JsonHead) -> bool:
-    """Whether a JSON text is one of VICS: by its context, or by its media."""
+    """Return whether a JSON text is a VICS set, by its context or its media."""
     if _address_of(head.root) is not None:
         return True
     first = head.first_under("value")
@@ -80,15 +80,16 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """The reader of a hash set, or of several in a row that are of one scheme; ListError for a
-    case, or where the scheme is not known.
+    """Return the reader of one or several hash sets of one scheme.
+
+    Raises ListError for a case file, or if the scheme is not known.
     """
     first = head_of(content).first
     scheme, states = _scheme_of(content.name, first if isinstance(first, dict) else {}, options)
 
-    def check(said: Mapping[str, Any]) -> None:
-        # What a set is may stand behind its media, and others may follow it.
-        if _scheme_of(content.name, said, options)[0] != scheme:
+    def check(root: Mapping[str, Any]) -> None:
+        # The context may follow the media, and other sets may follow.
+        if _scheme_of(content.name, root, options)[0] != scheme:
             raise ListError(
                 f"{content.name} holds sets of different schemes, whose numbers mean different"
                 " things; import them one by one"
@@ -99,12 +100,13 @@ def open_rows(content: Content, options: Options) -> JsonRows:
 
 
 def _scheme_of(
-    name: str, said: Mapping[str, Any], options: Options
+    name: str, root: Mapping[str, Any], options: Options
 ) -> tuple[str, Mapping[str, State]]:
-    """The scheme of a set's categories, and what they mean, by what the file `name` says of itself
-    and the operator of it; ListError where that is not known, or it is no hash set.
+    """Return the scheme of a set's categories and their states, from the file and the options.
+
+    Raises ListError if they are unknown, or if it is not a hash set.
     """
-    address = _address_of(said)
+    address = _address_of(root)
     if address is not None:
         _check_address(name, address, options)
     mapping = options.mapping
@@ -120,16 +122,14 @@ def _scheme_of(
     return scheme, states or {}
 
 
-def _address_of(said: Mapping[str, Any]) -> re.Match[str] | None:
-    """What a text says that it is by an address of the model it follows, if it does."""
-    found = (_ADDRESS.fullmatch(text_of(said.get(context))) for context in _CONTEXTS)
-    return next((match for match in found if match is not None), None)
+def _address_of(root: Mapping[str, Any]) -> re.Match[str] | None:
+    """Match the address of the data model that a text states, if it does."""
+    addresses = (_ADDRESS.fullmatch(text_of(root.get(context))) for context in _CONTEXTS)
+    return next((match for match in addresses if match is not None), None)
 
 
 def _check_address(name: str, address: re.Match[str], options: Options) -> None:
-    """ListError for a case, and for a version whose sets may be of known innocent files, unless the
-    operator says what this one is.
-    """
+    """Refuse a case file, and, unless a state is set, a version used for innocent files too."""
     if address["what"].casefold() == "cases":
         raise ListError(
             f"{name} is the export of a case, not a hash set; it holds what was found on someone's"
@@ -143,63 +143,62 @@ def _check_address(name: str, address: re.Match[str], options: Options) -> None:
 
 
 def _of_region(address: re.Match[str] | None) -> str | None:
-    """The scheme that a file of version 2.0 names by its region."""
     if address is None or address["version"] != "2.0":
         return None
     return _BY_REGION.get((address["region"] or "").casefold())
 
 
 class _Media:
-    """How one item of a hash set becomes a row."""
+    """The rows of a hash set."""
 
-    def __init__(self, scheme: str, states: Mapping[str, State], otherwise: State | None) -> None:
+    def __init__(self, scheme: str, states: Mapping[str, State], default: State | None) -> None:
         self._scheme = scheme
         self._states = states
-        self._otherwise = State.SEED if states or otherwise is None else otherwise
-        self._unnamed = 0  # records of a category that the scheme does not name
-        self._without = 0  # records of none that can be read
+        self._default = State.SEED if states or default is None else default
+        self._unknown_category = 0  # records of a category that the scheme does not name
+        self._uncategorised = 0  # records without a readable category
 
     def notes(self) -> tuple[str, ...]:
-        """How many records so far are no match since they have no category of the scheme."""
-        without = (
-            (self._unnamed, f"a category that {self._scheme} does not name"),
-            (self._without, "no category"),
+        """Return notes on the records that cannot match for lack of a valid category."""
+        counts = (
+            (self._unknown_category, f"a category that {self._scheme} does not name"),
+            (self._uncategorised, "no category"),
         )
         return tuple(
             f"{counted(count, 'record')} with {what}: taken as seeds, which match nothing"
-            for count, what in without
+            for count, what in counts
             if count
         )
 
     def read(self, gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-        if given_twice(item, _ONCE):
+        if has_duplicate(item, _ONCE):
             return [BadRow(gathered.number, None, "a field given twice")]
         fields = fields_of(item)
         hashes = {name: kind for name in item if (kind := kind_of_field(name)) is not None}
         for name in sorted(hashes, key=lambda name: _ORDER[hashes[name]]):
             gathered.hash(hashes[name], item[name])
-        _take_alternatives(gathered, fields.get("alternativehashes"))
+        _add_alternatives(gathered, fields.get("alternativehashes"))
         for name, value in item.items():
             if name not in hashes and name.casefold() not in _NO_LABELS:
                 gathered.label(name, value)
-        # 0 is a category, and no reason to take it for none.
+        # 0 is a valid category.
         category = fields.get("category")
         code = _code(category)
         if self._states and code not in self._states:
-            self._unnamed += bool(code)
-            self._without += not code
-        state = self._states.get(code, self._otherwise)
+            self._unknown_category += bool(code)
+            self._uncategorised += not code
+        state = self._states.get(code, self._default)
         categories = () if category is None or not code else (Category(self._scheme, code),)
         digests = [item for item in gathered.hashes if item.kind.digest]
         entry = derived_entry(digests[:1]) if digests else None
         return gathered.rows(entry, state, categories, fields.get("dateupdated"))
 
 
-def _take_alternatives(gathered: Gathered, said: object) -> None:
-    """The hashes of a list of names and values, or of one; what is none of these is told."""
-    if not said:
+def _add_alternatives(gathered: Gathered, alternatives: object) -> None:
+    """Add the hashes of a list of names and values, or of one; label unknown kinds."""
+    if not alternatives:
         return
-    for one in said if isinstance(said, list) else [said]:
+    for one in alternatives if isinstance(alternatives, list) else [alternatives]:
         fields = fields_of(one) if isinstance(one, dict) else {}
         if not {"hashname", "hashvalue"} <= set(fields):
             why = "not a name and a value"
@@ -214,7 +213,7 @@ def _take_alternatives(gathered: Gathered, said: object) -> None:
 
 
 def _code(category: object) -> str:
-    """The code of a category; a whole number that is written with a fraction is that number."""
+    """Return the code of a category; `1.0` becomes `1`."""
     text = text_of(category)
-    whole = _WHOLE.fullmatch(text)
+    whole = _INTEGER.fullmatch(text)
     return text if whole is None else whole[1]

@@ -1,8 +1,8 @@
-"""The vPDQ of one video, in any of its four layouts.
+"""The vPDQ hash of one video, in any of its four layouts.
 
-Lines of `frame,quality,pdq,time` (the C++ tool) or `frame,pdq,quality,time` (the Python one), told
-apart by which column holds the PDQ; a JSON array of `pdq,quality,time`; a JSON object of frames by
-number. One record comes of it. A frame that is damaged is set aside, and the others are kept.
+Lines of `frame,quality,pdq,time` (the C++ tool) or `frame,pdq,quality,time` (the Python one),
+distinguished by the column of the PDQ; a JSON array of `pdq,quality,time`; a JSON object of frames
+by number. Each makes one record. A damaged frame is quarantined, and the others are imported.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _PACKED = re.compile(rf"{_PDQ},\d+,{_TIME}", re.I | re.A)
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether half of the first lines are of one of the two layouts of lines."""
+    """Return whether half of the first lines are of one of the two layouts of lines."""
     return half_are(lines, lambda line: any(layout.fullmatch(line) for layout in _LAYOUTS))
 
 
 def recognises_json(head: JsonHead) -> bool:
-    """Whether a JSON text is of one of the two layouts of JSON."""
+    """Return whether a JSON text is of one of the two layouts of JSON."""
     if head.array:
         return isinstance(head.first, str) and _PACKED.fullmatch(head.first) is not None
     frames = list(head.root.items())[:_JUDGED]
@@ -49,25 +49,24 @@ def recognises_json(head: JsonHead) -> bool:
 
 
 class VpdqFile:
-    """The one record of a video, after the frames of it that are damaged."""
+    """The one record of a video, after its damaged frames."""
 
     unit = "frame"
     notes: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Nothing is read yet."""
         self._content = content
         self._json = content.text_start[:1] in (b"[", b"{")
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """The damaged frames, then the record; ListError where there are too many frames."""
+        """Yield the damaged frames, then the record; raise ListError for too many frames."""
         frames: list[VideoFrame] = []
-        for found in self._from_json() if self._json else self._from_lines():
-            if isinstance(found, BadRow):
-                yield found
+        for frame in self._from_json() if self._json else self._from_lines():
+            if isinstance(frame, BadRow):
+                yield frame
             else:
-                frames.append(found)
+                frames.append(frame)
             if len(frames) > vpdq_value.MOST_FRAMES:
                 raise ListError(f"{self._content.name} has too many frames for one video")
         if not frames:
@@ -81,11 +80,11 @@ class VpdqFile:
             if line is None or broken(line):
                 yield BadRow(number, "vpdq", "line too long" if line is None else "bad characters")
             elif line.strip():
-                found = next((m for layout in _LAYOUTS if (m := layout.fullmatch(line))), None)
-                if found is None:
+                match = next((m for layout in _LAYOUTS if (m := layout.fullmatch(line))), None)
+                if match is None:
                     yield BadRow(number, "vpdq", "not a frame")
                 else:
-                    yield _frame(number, found["n"], found["pdq"], found["q"], found["t"])
+                    yield _frame(number, match["n"], match["pdq"], match["q"], match["t"])
 
     def _from_json(self) -> Iterator[VideoFrame | BadRow]:
         for number, value, trouble in JsonText(self._content).children():

@@ -1,7 +1,7 @@
-"""XML read element by element from a file of any size: no DTD, no entities, bounded depth.
+"""Read XML element by element from a file of any size: no DTD, no entities, bounded depth.
 
-Expat, which comes with Python, is fed piece by piece. A document type declaration is refused
-before anything in it can be expanded or fetched.
+Python's Expat parses it piece by piece. A document type declaration is refused before anything in
+it can be expanded or fetched.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from screener.lists.formats.content import Content
 
 DEEPEST = 64
 LONGEST_TOKEN = 1 << 20  # bytes of one tag, comment or the like
-LONGEST_ENTRY_TEXT = 8 << 20  # characters in one element that is kept
-MOST_ELEMENTS = 50_000  # in one element that is kept
+LONGEST_ENTRY_TEXT = 8 << 20  # characters in one wanted element
+MOST_ELEMENTS = 50_000  # in one wanted element
 _PIECE = 1 << 16
 
 
 @dataclass
 class Element:
-    """An element with what it holds; names without their namespace."""
+    """An element with its content; names have no namespace."""
 
     name: str
     attributes: dict[str, str]
@@ -32,37 +32,39 @@ class Element:
     children: list[Element] = field(default_factory=list)
 
     def child(self, name: str) -> Element | None:
-        """The first child of that name."""
+        """Return the first child of that name."""
         return next((one for one in self.children if one.name == name), None)
 
-    def said(self, name: str) -> str:
-        """The text of the first child of that name, "" where there is none."""
-        found = self.child(name)
-        return "" if found is None else found.text.strip()
+    def text_of(self, name: str) -> str:
+        """Return the text of the first child of that name, "" without one."""
+        child = self.child(name)
+        return "" if child is None else child.text.strip()
 
 
 class XmlText:
-    """The elements of a document that are wanted, each when it ends and then let go."""
+    """The wanted elements of a document, each dropped after it was yielded."""
 
     def __init__(
         self, content: Content, wanted: frozenset[str], *, of: frozenset[str] = frozenset()
     ) -> None:
-        """`wanted` are local names; an element inside a wanted one belongs to it. Of the elements
-        named in `of`, all children are wanted.
+        """Prepare the parser.
+
+        `wanted` are local names; elements inside a wanted one belong to it. All children of
+        elements in `of` are wanted too.
         """
         self.root: tuple[str, str] | None = None  # its namespace and its local name
         self._content = content
         self._wanted = wanted
         self._of = of
-        self._names: list[str] = []  # of the elements that are open, from the root on
+        self._names: list[str] = []  # of the open elements, from the root
         self._open: list[Element] = []
-        self._texts: list[list[str]] = []  # the pieces of the text of each open element
+        self._texts: list[list[str]] = []  # the pieces of text of each open element
         self._done: list[Element] = []
         self._kept = 0
         self._elements = 0
         # Expat joins namespace and local name with this.
         self._parser = parser = expat.ParserCreate(namespace_separator="\n")
-        parser.buffer_text = True  # Expat would call for each line
+        parser.buffer_text = True  # otherwise Expat calls back for each line
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
@@ -71,7 +73,7 @@ class XmlText:
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
 
     def elements(self) -> Iterator[Element]:
-        """The wanted elements in order; ListError where the document is not well-formed."""
+        """Yield the wanted elements; raise ListError if the document is not well-formed."""
         fed = 0
         piece = b"-"
         while piece:
@@ -137,12 +139,12 @@ class XmlText:
 
 
 def root_of(content: Content) -> tuple[str, str]:
-    """The namespace and local name of the root; ListError where the head has none to show."""
+    """Return the namespace and local name of the root; raise ListError if the head has none."""
     text = XmlText(Content(io.BytesIO(content.head), content.name), frozenset())
     try:
         for _ in text.elements():
             pass
-    except ListError:  # the head ends in the middle, as a rule
+    except ListError:  # the head usually ends in the middle
         if text.root is None:
             raise
     if text.root is None:

@@ -1,4 +1,4 @@
-"""Showing an entry: all that a list knows of it, and where each piece came from."""
+"""Show all that a list stores about an entry, and where it came from."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from screener.lists.store.records import Category, categories_of, of_entry, opin
 
 @dataclass(frozen=True)
 class ShownHash:
-    """A hash of an entry: its kind, quality, and why it is not compared (None where it is).
+    """A hash of an entry: its kind, quality, and why it is not compared (None if it is).
 
-    `value` is its text, None unless values were asked for. `also_by` are the other entries that
-    hold the same value, as (source, entry, state); none is told of an entry alone.
+    `value` is its text, None unless values were asked for. `also_by` are the other entries with the
+    same value, as (source, entry, state); empty with `alone`.
     """
 
     kind: str
@@ -35,8 +35,10 @@ class ShownHash:
 
 @dataclass(frozen=True)
 class ShownVersion:
-    """One version of a record: the generations from `since` up to, not including, `until` (None:
-    still), its state in effect, and the import that it came from.
+    """A version of a record, its state in effect, and the import that it came from.
+
+    It belongs to the generations from `since` up to, but not including, `until` (None: still
+    current).
     """
 
     since: int
@@ -50,10 +52,10 @@ class ShownVersion:
 
 @dataclass(frozen=True)
 class Shown:
-    """A record as one generation has it, and its past.
+    """A record of one generation, and its past.
 
-    `state` is in effect, `said` by the source alone; `terms` are those of the source, narrowed by
-    its own labels; `matched` how often it did, by kind and day, as far as scans were told to count.
+    `state` is in effect, `said` the source's statement; `terms` are those of the source, narrowed
+    by its own labels; `matched` counts its matches by kind and day, if scans count them.
     """
 
     source: str
@@ -71,7 +73,7 @@ class Shown:
     flood: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain values."""
+        """Return the fields as plain values."""
         return asdict(self)
 
 
@@ -85,60 +87,61 @@ def show(
     values: bool,
     alone: bool,
 ) -> list[Shown]:
-    """What generation `number` says of an entry, one for each source that has it, asked in one
-    transaction; `alone` without its past, and without the others that hold its hashes. ListError.
+    """Return an entry's record in generation `number`, for each source that has it.
+
+    `alone` leaves out its past and the other entries that have its hashes.
     """
-    kept = source_terms.stored(connection)
-    shown = []
+    stored_terms = source_terms.stored(connection)
+    entries = []
     for record in of_entry(connection, entry, source, number):
-        whose, state, said, categories, text, updated = connection.execute(
+        stored_source, state, stated, categories, text, updated = connection.execute(
             "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
             (record,),
         ).fetchone()
-        labels, matched = texts_of(text), match_counts.of_entry(folder, whose, entry)
-        bound = terms.narrowed(
-            kept.get(whose, terms.Terms()), terms.of_labels(labels) or terms.Terms()
+        labels, matched = texts_of(text), match_counts.of_entry(folder, stored_source, entry)
+        in_force = terms.narrowed(
+            stored_terms.get(stored_source, terms.Terms()), terms.of_labels(labels) or terms.Terms()
         )
-        shown.append(
+        entries.append(
             Shown(
-                whose,
+                stored_source,
                 entry,
                 state,
-                said,
-                opinions_of(connection, number, whose, entry),
+                stated,
+                opinions_of(connection, number, stored_source, entry),
                 categories_of(categories),
-                labels if values else _told(labels),
+                labels if values else _redacted(labels),
                 updated,
-                bound.to_dict(),
+                in_force.to_dict(),
                 _hashes(connection, record, number, values=values, alone=alone),
-                () if alone else _versions(connection, whose, entry),
+                () if alone else _versions(connection, stored_source, entry),
                 matched,
-                match_counts.is_flood(folder, whose, entry, matched),
+                match_counts.is_flood(folder, stored_source, entry, matched),
             )
         )
-    return shown
+    return entries
 
 
-def _told(labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels as they may be told unasked; a name that is not told is numbered."""
-    told: dict[str, str] = {}
+def _redacted(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels without texts that may contain a hash; a hidden name becomes a number."""
+    redacted: dict[str, str] = {}
     for number, (name, text) in enumerate(labels.items(), 1):
-        shown = f"{HIDDEN} {number}" if may_hold_hash(name) else name
-        told[shown] = HIDDEN if may_hold_hash(text) else text
-    return told
+        shown_name = f"{HIDDEN} {number}" if may_hold_hash(name) else name
+        redacted[shown_name] = HIDDEN if may_hold_hash(text) else text
+    return redacted
 
 
 def _hashes(
     connection: sqlite3.Connection, record: int, number: int, *, values: bool, alone: bool
 ) -> tuple[ShownHash, ...]:
-    shown = []
+    hashes = []
     for kind, value, quality, why_not in connection.execute(
         "SELECT kind, value, quality, why_not FROM hashes WHERE record = ?", (record,)
     ).fetchall():
         others = () if alone else _others(connection, kind, value, record, number)
         text = Hash(KINDS[kind], value).text if values else None
-        shown.append(ShownHash(kind, quality, why_not, others, text))
-    return tuple(shown)
+        hashes.append(ShownHash(kind, quality, why_not, others, text))
+    return tuple(hashes)
 
 
 def _others(

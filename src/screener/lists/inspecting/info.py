@@ -1,4 +1,4 @@
-"""What there is to tell of a list: counts only, never a value."""
+"""Facts about a list: counts only, never a value."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from screener.lists.store.database import SEGMENTS, name_of, of_generation
 from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
 
-LEAST = 2_000  # codes of which it can be told at all
-SHARE = 0.02  # of the others
+LEAST = 2_000  # codes below which a share means little
+SHARE = 0.02  # of the other codes
 _SAMPLE = 400
 _SEED = 20260102
 
 
 def hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
-    """The rows of codes within the radius of a fiftieth of the others, in order.
+    """Return the rows of codes within the radius of a fiftieth of the others, in order.
 
-    Judged by a sample of the others, the same each time: whoever is near many of all is near many
-    of the sample. The time is that of a search for each of the sample, whatever else is done.
+    It estimates the share from a fixed sample of the others, and takes as long as a search for each
+    code of the sample.
     """
     if len(snapshot) < LEAST:
         return np.empty(0, np.int64)
@@ -45,8 +45,8 @@ def hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
     _, rows, _ = snapshot.search(snapshot.codes(sample), radius=radius)
     near, counts = np.unique(rows, return_counts=True)
     counts = counts - np.isin(near, sample)  # each is near itself
-    found: npt.NDArray[np.int64] = near[counts >= SHARE * len(sample)].astype(np.int64)
-    return found
+    hub_rows: npt.NDArray[np.int64] = near[counts >= SHARE * len(sample)].astype(np.int64)
+    return hub_rows
 
 
 _COMPUTED = [name for name, kind in KINDS.items() if kind.computed]
@@ -57,13 +57,15 @@ _WEAK = {name for name in _COMPUTED if KINDS[name].weak}
 class ListInfo:
     """A list in counts.
 
-    `created` is when the list was made, `made` when this generation was, in ISO 8601; `age_s`
-    seconds since that or since an import confirmed it. `states` and `sources` count records.
-    `values` are the distinct values that can be searched, by kind, `not_searched` those that
-    are kept only. `reached`: for each kind that this library computes, how many confirmed or
-    disputed records a search by it can reach; `by_none`: how many none can; `by_weak`: how many
-    only weak kinds can, which make no match alone unless a policy says so. `quarantined` are
-    rows set aside by the last import, by reason. `files` are index files and their bytes.
+    `created`: when the list was made; `made`: when this generation was (ISO 8601).
+    `age_s`: seconds since then, or since an import confirmed it.
+    `states`, `sources`: numbers of records.
+    `values`: distinct searchable values, by kind; `not_searched`: values that are only stored.
+    `reached`: confirmed or disputed records that a search by each computed kind can match.
+    `by_none`: records that no computed kind can match; `by_weak`: those that only weak kinds can,
+    which make no match alone unless a policy says so.
+    `quarantined`: rows quarantined by the last import, by reason.
+    `files`: index files and their sizes in bytes.
     """
 
     name: str
@@ -84,7 +86,7 @@ class ListInfo:
     files: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain dicts, strings and numbers."""
+        """Return the fields as plain values."""
         return asdict(self)
 
 
@@ -103,22 +105,22 @@ def gather(
         " FROM generations WHERE number = ?",
         (number,),
     ).fetchone()
-    known = census.kept(connection, number)
-    alike = census.counted(connection, number) if known is None else known
-    reached, by_none, by_weak = _reached(alike)
+    stored = census.kept(connection, number)
+    group = census.counted(connection, number) if stored is None else stored
+    reached, by_none, by_weak = _reach(group)
     steps.add()
-    not_searched = _not_searched(connection, number, alike)
+    not_searched = _not_searched(connection, number, group)
     steps.add()
     return ListInfo(
         name=name_of(folder),
         generation=generation.number,
-        created=times.shown(created),
-        made=times.shown(made),
+        created=times.format_time(created),
+        made=times.format_time(made),
         age_s=max(0.0, time.time() - generation.time),
         format=int(form),
         library=library,
         states=dict(generation.states),
-        sources=_sources(alike),
+        sources=_sources(group),
         values={kind: n.rows for kind, n in sorted(generation.segments.items()) if n.rows},
         not_searched=not_searched,
         reached=reached,
@@ -135,31 +137,29 @@ def gather(
 
 def _sources(census: Census) -> dict[str, dict[str, int]]:
     sources: dict[str, Counter[str]] = {}
-    for alike, count in sorted(census.items()):
-        sources.setdefault(alike.source, Counter())[alike.state] += count
+    for group, count in sorted(census.items()):
+        sources.setdefault(group.source, Counter())[group.state] += count
     return {source: dict(states) for source, states in sources.items()}
 
 
 def _not_searched(connection: sqlite3.Connection, number: int, census: Census) -> dict[str, int]:
-    """The distinct values, by kind: which are read only if there are any."""
-    if not any(alike.aside and alike.state != State.WITHDRAWN for alike in census):
+    """Return the number of distinct values, by kind; the query is slow, so skip it if none."""
+    if not any(group.aside and group.state != State.WITHDRAWN for group in census):
         return {}
-    found = connection.execute(
+    values = connection.execute(
         "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
         f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {of_generation(number)}"
         " AND r.state <> 'withdrawn' GROUP BY 1"
     )
-    return dict(found.fetchall())
+    return dict(values.fetchall())
 
 
-def _reached(census: Census) -> tuple[dict[str, int], int, int]:
-    """Count the records that can match, by each computed kind; those that none of these reaches;
-    and those that only weak kinds reach.
-    """
+def _reach(census: Census) -> tuple[dict[str, int], int, int]:
+    """Count matchable records: by computed kind, without any, and with weak kinds only."""
     reached, by_none, by_weak = dict.fromkeys(_COMPUTED, 0), 0, 0
-    for alike, count in census.items():
-        if alike.state in MATCHING:
-            kinds = reached.keys() & alike.kinds
+    for group, count in census.items():
+        if group.state in MATCHING:
+            kinds = reached.keys() & group.kinds
             for kind in kinds:
                 reached[kind] += count
             by_none += 0 if kinds else count

@@ -1,6 +1,6 @@
-"""Verifying a list: is everything on disk as written, right, and does the search find it.
+"""Verify a list: the files are as written, the records are valid, and the search finds them.
 
-What is damaged is told in sentences that hold no value. Nothing is changed.
+Damage is reported in sentences that contain no values. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from screener.lists.store.generations import NO_FILES, Generation
 from screener.system.progress import Progress, Steps
 from screener.system.row_checks import Table
 
-# What the rows of one table say of another; the schema leaves this to the code.
+# References between tables, which the schema leaves to the code.
 _ORPHANS = {
-    # Counted from the records, whose hashes lie side by side: much faster than from the hashes.
+    # Counting from the records is much faster: their hashes lie side by side.
     "hashes": "SELECT (SELECT count(*) FROM hashes)"
     " - (SELECT count(*) FROM records r CROSS JOIN hashes h ON h.record = r.id)",
     "frames": "SELECT count(*) FROM frames WHERE record NOT IN (SELECT id FROM records)",
@@ -40,21 +40,21 @@ _ORPHANS = {
     "quarantine": "SELECT count(*) FROM quarantine WHERE import NOT IN (SELECT id FROM imports)",
 }
 _OF_DATABASE, _OF_KIND = 5, 3  # checks
-_STEPS = 1_000_000  # of SQLite, after which it is asked whether to go on
-# A text of many values comes out of SQLite sooner than a row for each, and keeps no thread waiting.
+_STEPS = 1_000_000  # of SQLite, between checks for cancellation
+# One text of many values is faster than a row each, and releases the GIL for longer.
 _IN_HEX = "count(*), group_concat(CASE WHEN typeof(h.value) = 'blob' THEN hex(h.value) END, '')"
 _ALL = 2**64  # records: one span
 _AT_ONCE = 256  # records; one may be of a video, with thousands of frames
 _Check = Callable[[sqlite3.Connection], None]
-_TOGETHER = 1 << 18  # values that are looked for together
+_TOGETHER = 1 << 18  # values looked up together
 
 
 @dataclass(frozen=True)
 class KindCheck:
-    """What was checked of one kind: `checks` by name, in order, as far as they held.
+    """The checks of one kind that passed, by name and in order.
 
-    `pairs` of a query and a value were compared by brute force and by search, for so many
-    `queries`; `differences` are hits that only one of the two had.
+    `pairs` of a query and a value were compared by brute force and by search, for `queries`
+    queries; `differences` are hits that only one of the two found.
     """
 
     kind: str
@@ -69,10 +69,10 @@ class KindCheck:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying a generation of a list found; all is well where `damage` is empty.
+    """The result of verifying a generation of a list; `damage` is empty if all is well.
 
-    `damage` are sentences, which `HashList.verify` raises. `database` are the checks of the records
-    that held, `seed` is what the queries were drawn from: the same one gives the same queries.
+    `damage` are sentences, which `HashList.verify` raises. `database` names the checks of the
+    records that passed. The same `seed` draws the same queries.
     """
 
     name: str
@@ -84,26 +84,25 @@ class Verification:
 
     @property
     def pairs(self) -> int:
-        """How many pairs of a query and a value were compared, over all kinds."""
+        """The number of pairs of a query and a value compared, over all kinds."""
         return sum(kind.pairs for kind in self.kinds)
 
     @property
     def differences(self) -> int:
-        """How many hits differed, over all kinds."""
+        """The number of hits that differed, over all kinds."""
         return sum(kind.differences for kind in self.kinds)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain dicts, strings and numbers."""
+        """Return the fields as plain values."""
         return {**asdict(self), "pairs": self.pairs, "differences": self.differences}
 
 
 class DamagedList(ListError):
-    """What is wrong with a list, in the sentences of `found.damage`; `found` is all that is known
-    of it."""
+    """A list is damaged; `found` is its Verification, with the sentences in `found.damage`."""
 
-    def __init__(self, found: Verification) -> None:
-        super().__init__(found)
-        self.found = found
+    def __init__(self, verification: Verification) -> None:
+        super().__init__(verification)
+        self.found = verification
 
     def __str__(self) -> str:
         return "; ".join(self.found.damage)
@@ -119,28 +118,28 @@ def verify(
 ) -> Verification:
     """Check the records, the index files and a sample of searches of an open generation.
 
-    ListError where the database cannot be read at all.
+    Raises ListError if the database cannot be read.
     """
     steps = Steps(progress, _OF_DATABASE + _OF_KIND * len(snapshots))
     kinds: list[KindCheck] = []
     of_kinds: tuple[str, ...] = ()
-    with _beside(folder) as beside:
-        # What SQLite does alone goes on beside the rest, and takes about as long.
-        integrity, references = beside(_check_integrity), beside(_check_references)
+    with _checks_in_thread(folder) as in_thread:
+        # SQLite's own checks run beside the rest, and take about as long.
+        integrity, references = in_thread(_check_integrity), in_thread(_check_references)
         of_hashes = [table for table in FORMS.tables if table.name == "hashes"]
         others = [table for table in FORMS.tables if table.name != "hashes"]
-        hashes = beside(partial(_check_stored, of_hashes))
+        hashes = in_thread(partial(_check_stored, of_hashes))
         for kind in KINDS.values():
             if kind.searched:
-                one, found = _check_kind(
+                kind_check, kind_damage = _check_kind(
                     folder, generation, kind, snapshots.get(kind.name), seed, steps
                 )
-                kinds += [] if one is None else [one]
-                of_kinds += found
-        stored = _now(folder, partial(_check_stored, others))
-        states = _now(folder, partial(_check_states, generation))
-        framed = _now(folder, partial(_check_frames, generation))
-        # What is wrong is told in this order, whichever was found first.
+                kinds += [] if kind_check is None else [kind_check]
+                of_kinds += kind_damage
+        stored = _run_at_once(folder, partial(_check_stored, others))
+        states = _run_at_once(folder, partial(_check_states, generation))
+        framed = _run_at_once(folder, partial(_check_frames, generation))
+        # Damage is reported in this order, whichever was found first.
         passed, damage = _run(
             folder.name,
             {
@@ -163,7 +162,7 @@ class _Damaged(ScreenerError):
 def _run(
     where: str, checks: Mapping[str, Callable[[], object]], steps: Steps
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the checks that held, and what the first one that did not says."""
+    """Run checks up to the first failure; return the names of those passed, and its message."""
     passed: list[str] = []
     for name, check in checks.items():
         try:
@@ -177,11 +176,11 @@ def _run(
 
 
 @contextlib.contextmanager
-def _beside(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
-    """Have checks run one after another in a thread; each is waited for by what it gives.
+def _checks_in_thread(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
+    """Yield a function that runs a check in one thread and returns a function to await it.
 
-    Those that are not done when the body ends are broken off. They should be SQLite's work alone:
-    before each row that Python sees, a thread may have to wait for the others.
+    Unfinished checks are cancelled when the body ends. They should be SQLite's work alone: Python
+    code would wait for the GIL before each row.
     """
     ended = Event()
 
@@ -196,8 +195,8 @@ def _beside(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
             ended.set()
 
 
-def _now(folder: Path, check: _Check) -> Callable[[], None]:
-    """Have a check run here and now; what it gives raises what the check did."""
+def _run_at_once(folder: Path, check: _Check) -> Callable[[], None]:
+    """Run a check at once; the returned function raises its error."""
     done: Future[None] = Future()
     try:
         done.set_result(database.ask(folder, check))
@@ -232,9 +231,9 @@ def _check_states(generation: Generation, connection: sqlite3.Connection) -> Non
     for alike, count in counted.items():
         states[alike.state] += count
     if states != Counter(generation.states):
-        raise _Damaged("the records are not as many of each state as their generation says")
+        raise _Damaged("the number of records of each state differs from their generation")
     if census.kept(connection, generation.number) not in (None, counted):
-        raise _Damaged("the records are not as many of each kind as the list's census says")
+        raise _Damaged("the number of records of each kind differs from the list's census")
 
 
 def _check_frames(generation: Generation, connection: sqlite3.Connection) -> None:
@@ -251,8 +250,6 @@ def _check_kind(
     seed: int,
     steps: Steps,
 ) -> tuple[KindCheck | None, tuple[str, ...]]:
-    """What was checked of a kind, if the list has it, and what is damaged."""
-
     def check_records() -> None:
         _check_values(folder, generation, kind, snapshot)
 
@@ -287,8 +284,9 @@ def _compare(kind: HashKind, snapshot: Snapshot, seed: int) -> Comparison:
 def _check_values(
     folder: Path, generation: Generation, kind: HashKind, snapshot: Snapshot | None
 ) -> None:
-    """The values that the files hold are those that the records call for, no more, no fewer."""
-    missing, more = database.ask(folder, lambda c: _differing(c, generation.number, kind, snapshot))
+    missing, more = database.ask(
+        folder, lambda c: _count_differences(c, generation.number, kind, snapshot)
+    )
     if missing or more:
         raise _Damaged(
             f"the index files lack {counted(missing, 'value')} of the records,"
@@ -296,31 +294,30 @@ def _check_values(
         )
 
 
-def _differing(
+def _count_differences(
     connection: sqlite3.Connection, number: int, kind: HashKind, snapshot: Snapshot | None
 ) -> tuple[int, int]:
-    """How many values the records of a generation call for that the files lack, and how many these
-    have beside. Two bytes for each row of the files are held, and some values at a time.
+    """Count the values that the files lack, and those that only they have.
+
+    It takes two bytes of memory for each row of the files, and some values at a time.
     """
     live = np.ones(0 if snapshot is None else sum(map(len, snapshot.parts)), np.bool_)
     if snapshot is not None:
         live[snapshot.removed] = False
-    unmet, missing = live.copy(), [np.empty(0, f"S{kind.code_size}")]
-    for values in _called_for(connection, number, kind, few=snapshot is None):
+    unmatched, missing = live.copy(), [np.empty(0, f"S{kind.code_size}")]
+    for values in _values_of_records(connection, number, kind, few=snapshot is None):
         rows = np.full(values.size, -1) if snapshot is None else snapshot.find(values)
         there = rows >= 0
         there[there] = live[rows[there]]
-        unmet[rows[there]] = False
+        unmatched[rows[there]] = False
         missing.append(values[~there])
-    return np.unique(np.concatenate(missing)).size, int(unmet.sum())
+    return np.unique(np.concatenate(missing)).size, int(unmatched.sum())
 
 
-def _called_for(
+def _values_of_records(
     connection: sqlite3.Connection, number: int, kind: HashKind, *, few: bool
 ) -> Iterator[Values]:
-    """The searchable values of the records of a generation, some at a time and in order, since
-    those are found so much faster.
-    """
+    """Yield the searchable values of a generation in sorted batches, for faster lookups."""
     question = searchable_values.question(
         kind,
         f"{of_generation(number)} AND r.id BETWEEN ? AND ?",
@@ -330,10 +327,12 @@ def _called_for(
     packed = bytearray()
     for span in database.spans(connection, _ALL if few else _AT_ONCE):
         count, text = connection.execute(question, span).fetchone()
-        found = bytes.fromhex(text or "")
-        if len(found) != count * kind.code_size:
-            raise _Damaged("a value of the records has another size than its kind, or is no value")
-        packed += found
+        values = bytes.fromhex(text or "")
+        if len(values) != count * kind.code_size:
+            raise _Damaged(
+                "a value of the records has the wrong size for its kind, or is not a value"
+            )
+        packed += values
         if len(packed) >= _TOGETHER * kind.code_size:
             yield np.sort(np.frombuffer(packed, f"S{kind.code_size}"))
             packed = bytearray()

@@ -1,7 +1,7 @@
 """Writers of exchange formats, one module each: a `NAME` and a function that writes.
 
-A writer is handed a text stream, the entries (a collection that it may go through more than
-once), a tally that it keeps, and what the caller wants of the format.
+A writer gets a text stream, the entries (which it may iterate repeatedly), a tally to fill, and the
+caller's options.
 """
 
 from __future__ import annotations

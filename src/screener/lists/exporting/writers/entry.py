@@ -1,4 +1,4 @@
-"""Entry: one record as a writer is handed it, and the tally of what a format cannot carry."""
+"""The entries that a writer gets, and the tally of what it writes and drops."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from screener.lists.store.records import Category
 
 @dataclass(frozen=True)
 class Listed:
-    """A hash of an entry, and why it is not compared here (None where it is)."""
+    """A hash of an entry, and why it is not compared (None if it is)."""
 
     hash: Hash
     why_not: str | None
 
     @property
     def sound(self) -> bool:
-        """Whether others may compare it: it stands for a picture, as far as is known here."""
+        """Whether others may compare it: nothing here suggests that it is of no image."""
         return self.why_not in (None, "opaque")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A record: `name` is its entry id, unique in the file; `made` when this version came."""
+    """A record: `name` is its id, unique in the file; `made` is the time of this version."""
 
     source: str
     name: str
@@ -47,14 +47,16 @@ class Entry:
 
     @property
     def video(self) -> bool:
-        """Whether it is said to be of a video."""
+        """Whether its source marks it as a video."""
         return self.labels.get("media") == "video"
 
 
 @dataclass
 class Tally:
-    """What a writer wrote and left out. `records` and `hashes` (by kind) are those written,
-    `left_out` hashes and records by reason, `lost` what the format has no place for.
+    """Counts of what a writer wrote and left out.
+
+    `records` and `hashes` (by kind) were written, `left_out` counts hashes and records by reason,
+    `lost` names the fields that the format drops.
     """
 
     records: int = 0
@@ -64,7 +66,7 @@ class Tally:
     lost: set[str] = field(default_factory=set)
 
     def wrote(self, entry: Entry, hashes: Iterable[Hash]) -> None:
-        """Count an entry, and which of its hashes went with it."""
+        """Count an entry and the hashes that were written with it."""
         self.records += 1
         self.states[entry.state] += 1
         for item in hashes:
@@ -73,7 +75,8 @@ class Tally:
                 self.lost.add("numbers of vpdq frames, and their times below a millisecond")
 
     def matching(self, entry: Entry) -> bool:
-        """Whether a format without states has a place for an entry: only what is to match has one.
+        """Return whether an entry can match; a format without states takes only those.
+
         Others are counted as left out.
         """
         if not entry.matching:
@@ -81,14 +84,14 @@ class Tally:
         return entry.matching
 
     def fits(self, item: Hash) -> bool:
-        """Whether a hash can be read back from a line; if not, it is counted as left out."""
+        """Return whether a line can hold the hash; if not, count it as left out."""
         if item.kind.size or len(item.text) <= LONGEST_CELL:
             return True
         self.left_out[f"{item.kind.name}: too long for a line"] += 1
         return False
 
     def of_kinds(self, entry: Entry, kinds: Iterable[str]) -> list[Hash]:
-        """The sound hashes of an entry that a format knows; the others are counted as left out."""
+        """Return the entry's sound hashes of these kinds; count the others as left out."""
         wanted = frozenset(kinds)
         fit = []
         for one in entry.hashes:
@@ -103,12 +106,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class Wants:
-    """What a caller says of how to write: `categories` maps (scheme, code) to a VICS number."""
+    """Options of writers: `categories` maps (scheme, code) to a VICS number."""
 
     categories: Mapping[tuple[str, str], int] | None = None
 
     def __post_init__(self) -> None:
-        """ListError where that is no such table: a record would lose its category unsaid."""
+        """Raise ListError for an invalid table, which would silently drop categories."""
         table = self.categories
         if table is None:
             return

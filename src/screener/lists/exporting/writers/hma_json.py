@@ -1,7 +1,7 @@
-"""Writes bank contents as HMA 2 shows them: a JSON array, one content a line.
+"""Write bank contents as HMA 2 returns them: a JSON array, one content a line.
 
-A content has one signal of a type, so an entry with two hashes of a kind makes two contents of
-one `content_id`. A record from such a file is named `BANK/id` and goes back under both.
+A content has one signal of a type, so an entry with two hashes of a kind makes two contents of one
+`content_id`. A record imported from such a file is named `BANK/id` and keeps both.
 """
 
 from __future__ import annotations

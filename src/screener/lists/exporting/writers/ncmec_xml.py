@@ -1,7 +1,7 @@
-"""Writes XML in the namespace of NCMEC's Hash Sharing v2: a `queryResult` of images and videos.
+"""Write the XML of NCMEC's Hash Sharing v2: a `queryResult` of images and videos.
 
-A record from such a file is named `member/id` and goes back under both. Of another, the member's
-number is made from the source, and the id is the entry.
+A record imported from such a file is named `member/id` and keeps both. Another gets a member number
+made from its source, and its entry as id.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CLASSES = ("A1", "A2", "B1", "B2")
 
 
 def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
-    """Write the entries that can match, and those withdrawn as deleted; in two passes."""
+    """Write the entries that can match, and withdrawn ones as deleted, in two passes."""
     tally.lost |= {"quality", "labels", "whether it is disputed", "categories but A1 to B2"}
     out.write('<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n')
     out.write(f'<queryResult xmlns="{NAMESPACE}">\n')
@@ -36,25 +36,23 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
         out.write(f'<{name}s count="{count}"{newest_of_all}>\n')
         for entry in entries:
             if entry.video is video:
-                out.writelines(_texts(entry, tally))
+                out.writelines(_elements(entry, tally))
         out.write(f"</{name}s>\n")
     out.write("</queryResult>\n")
 
 
 def _census(entries: Iterable[Entry]) -> dict[bool, tuple[int, str]]:
-    """How many elements there will be of pictures and of videos, and the newest time of each."""
-    found = {False: (0, ""), True: (0, "")}
+    """Return the number of elements for images and for videos, with the newest time of each."""
+    totals = {False: (0, ""), True: (0, "")}
     for entry in entries:
-        count, newest = found[entry.video]
-        if number := len(_texts(entry, Tally())):
-            found[entry.video] = count + number, max(newest, _time(entry))
-    return found
+        count, newest = totals[entry.video]
+        if number := len(_elements(entry, Tally())):
+            totals[entry.video] = count + number, max(newest, _time(entry))
+    return totals
 
 
-def _texts(entry: Entry, tally: Tally) -> list[str]:
-    """The elements of an entry: none where it has no place, and several where it has more than
-    one hash of a kind.
-    """
+def _elements(entry: Entry, tally: Tally) -> list[str]:
+    """Return the elements of an entry: none if it has no place, several for hashes of one kind."""
     if entry.state is State.WITHDRAWN:
         tally.wrote(entry, ())
         name = "deletedVideo" if entry.video else "deletedImage"
@@ -69,12 +67,12 @@ def _texts(entry: Entry, tally: Tally) -> list[str]:
     begin = f"<{name}>{_member(entry)}{_timestamp(entry)}{_id(entry)}{_classification(entry)}"
     return [
         f"{begin}<fingerprints>{_fingerprints(some)}</fingerprints><feedback/></{name}>\n"
-        for some in _apart(hashes)
+        for some in _split_by_kind(hashes)
     ]
 
 
-def _apart(hashes: list[Hash]) -> list[list[Hash]]:
-    """Hashes in groups with one of a kind each: a further one is a further element of one id."""
+def _split_by_kind(hashes: list[Hash]) -> list[list[Hash]]:
+    """Split hashes into groups with at most one of a kind; each becomes an element."""
     by_kind = [[h for h in hashes if h.kind.name == name] for name in _ELEMENTS]
     return [[h for h in some if h is not None] for some in itertools.zip_longest(*by_kind)]
 
@@ -84,10 +82,11 @@ def _fingerprints(hashes: list[Hash]) -> str:
     return "".join(f"<{name}>{text}</{name}>" for name, text in named)
 
 
-def _owned(entry: Entry) -> tuple[str, str]:
-    """The member's number and the id: of a record that has them, its own; else the source's.
+def _member_and_id(entry: Entry) -> tuple[str, str]:
+    """Return the member's number and the id.
 
-    Members are numbers, as other readers expect; a source that is none has one from its name.
+    Members are numbers, as other readers expect; otherwise the number is derived from the source's
+    name.
     """
     member, separator, rest = entry.name.partition("/")
     if separator and rest and member.isascii() and member.isdecimal():
@@ -96,11 +95,11 @@ def _owned(entry: Entry) -> tuple[str, str]:
 
 
 def _member(entry: Entry) -> str:
-    return f'<member id="{_owned(entry)[0]}">{_text(entry.source)}</member>'
+    return f'<member id="{_member_and_id(entry)[0]}">{_escaped(entry.source)}</member>'
 
 
 def _id(entry: Entry) -> str:
-    return f"<id>{_text(_owned(entry)[1])}</id>"
+    return f"<id>{_escaped(_member_and_id(entry)[1])}</id>"
 
 
 def _timestamp(entry: Entry) -> str:
@@ -108,13 +107,13 @@ def _timestamp(entry: Entry) -> str:
 
 
 def _time(entry: Entry) -> str:
-    """The source's own time where it is one, else when the record came; in UTC."""
-    said = times.seconds(entry.updated or "")
+    """Return the source's own time if it is valid, else that of the import; in UTC."""
+    stated = times.seconds(entry.updated or "")
     try:
-        found = datetime.fromtimestamp(entry.made if said is None else said, UTC)
-    except (ValueError, OverflowError):  # after the year 9999, by its zone
-        found = datetime.fromtimestamp(entry.made, UTC)
-    return found.isoformat(timespec="seconds").replace("+00:00", "Z")
+        moment = datetime.fromtimestamp(entry.made if stated is None else stated, UTC)
+    except (ValueError, OverflowError):  # after the year 9999 in its time zone
+        moment = datetime.fromtimestamp(entry.made, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _classification(entry: Entry) -> str:
@@ -122,7 +121,7 @@ def _classification(entry: Entry) -> str:
     return f"<classification>{min(codes)}</classification>" if codes else ""
 
 
-def _text(text: str) -> str:
-    """A text with its markup escaped, without the characters that XML has no way to write."""
+def _escaped(text: str) -> str:
+    """Escape a text and drop the characters that XML cannot represent."""
     clean = "".join(c for c in text if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff"))
     return html.escape(clean)

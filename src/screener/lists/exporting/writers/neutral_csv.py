@@ -1,10 +1,10 @@
-"""Writes the neutral CSV: all that a record says, so that it reads back equal.
+"""Write the neutral CSV: all fields of a record, so that it reads back equal.
 
-A text cell that a spreadsheet would take for a formula gets an apostrophe in front, as
-spreadsheets write it themselves. The reader takes it off again, but for labels, which it keeps as
-they are; the tally says so. A label whose name cannot head a column, or which has more lines than
-a row may, goes under a name or as a text that reads back; the tally says that, too. Hashes are
-never touched, but for vPDQ, whose text says less than its value; the tally says so too.
+A text cell that a spreadsheet would take for a formula gets an apostrophe in front, which is what
+spreadsheets write. The reader removes it, except from labels, which it leaves unchanged. A label
+whose name cannot head a column is renamed; one with too many lines for a row is joined. Hashes are
+never changed, but the text of a vPDQ value has less than the value. The tally reports all of these
+losses.
 """
 
 from __future__ import annotations
@@ -27,87 +27,88 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
-    """Write a header and, for each entry, as many rows as one of its kinds has hashes, or it has
-    categories.
+    """Write a header and the rows of each entry.
 
-    All the labels of the list must be known before the first row, so `entries` is gone through
-    twice: it is a collection, not an iterator.
+    An entry takes as many rows as it has hashes of one kind, or categories. `entries` is iterated
+    twice, since the header needs the labels of all.
     """
     kinds, labels = _columns(entries)
     qualities = [f"{name}_quality" for name in kinds if KINDS[name].perceptual]
     fixed = ["id", *kinds, *qualities, "category", "category_scheme", "status", "updated"]
-    heads = {label: _head(label) for label in labels}
+    column_names = {label: _column_name(label) for label in labels}
     binding = {
-        name for label, name in heads.items() if terms.field_of(label) or terms.field_of(name)
+        name
+        for label, name in column_names.items()
+        if terms.field_of(label) or terms.field_of(name)
     }
-    # As the reader sees them: two that are one there share a column.
-    names = list(dict.fromkeys(heads.values()))
+    # Labels whose names are equal for the reader share a column.
+    names = list(dict.fromkeys(column_names.values()))
     rows = csv.DictWriter(out, [*fixed, *names], restval="", lineterminator="\n")
     rows.writerow(dict(zip(fixed, fixed, strict=True)) | {name: _guarded(name) for name in names})
     for entry in entries:
         hashes = [one.hash for one in entry.hashes if tally.fits(one.hash)]
-        labelled = _labelled(entry, heads, tally)
+        label_cells = _labels_by_column(entry, column_names, tally)
         for row in _rows(entry, hashes):
-            rows.writerow(row | {name: _guarded(text) for name, text in labelled.items()})
-            labelled = _again(labelled, binding)
+            rows.writerow(row | {name: _guarded(text) for name, text in label_cells.items()})
+            label_cells = _repeated_labels(label_cells, binding)
         tally.wrote(entry, hashes)
 
 
-def _head(label: str) -> str:
-    """The name of a label as a column can have it: one line, that means nothing else and is no hash
-    to the reader.
-    """
+def _column_name(label: str) -> str:
+    """Return a column name for a label that the reader takes neither for a field nor for a hash."""
     name = cleaned(" ".join(label.splitlines()))
     if not name or looks_like_a_value(name):
         name = "label"
     return f"{name} (label)" if has_meaning(name) else name
 
 
-def _labelled(entry: Entry, heads: Mapping[str, str], tally: Tally) -> dict[str, str]:
-    """The labels of an entry by the heads of their columns: a line for each where several have one.
+def _labels_by_column(
+    entry: Entry, column_names: Mapping[str, str], tally: Tally
+) -> dict[str, str]:
+    """Return an entry's labels by column name; those that share a column are joined by lines.
 
-    That is how the texts of labels that bind an entry are joined elsewhere, and each counts.
+    Binding labels are joined the same way elsewhere, and each line counts.
     """
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for label, text in entry.labels.items():
-        name = heads[label]
+        name = column_names[label]
         if name not in (label, f"{label} (label)"):
             tally.lost.add("names of labels that no column can have")
-        found[name] = f"{found[name]}\n{text}" if name in found else text
-    if sum(len(text.splitlines()) for text in found.values()) > MOST_LINES // 2:
+        labels[name] = f"{labels[name]}\n{text}" if name in labels else text
+    if sum(len(text.splitlines()) for text in labels.values()) > MOST_LINES // 2:
         tally.lost.add("lines of labels that have too many for a row")
-        found = {name: " ".join(text.splitlines()) for name, text in found.items()}
-    if any(text.startswith(_FORMULA) for text in found.values()):
+        labels = {name: " ".join(text.splitlines()) for name, text in labels.items()}
+    if any(text.startswith(_FORMULA) for text in labels.values()):
         tally.lost.add("labels that look like formulas get an apostrophe in front")
-    return found
+    return labels
 
 
-def _again(labelled: dict[str, str], binding: Container[str]) -> dict[str, str]:
-    """What each further row of an entry says again of its labels: all, as long as they are short,
-    or else what binds it. The rows are read back as one, and there may be a label for each of them.
+def _repeated_labels(label_cells: dict[str, str], binding: Container[str]) -> dict[str, str]:
+    """Return the labels to repeat in each further row of an entry: all if short, else binding ones.
+
+    The rows are read back as one entry, and long labels would multiply by the rows.
     """
-    if sum(map(len, labelled.values())) <= _SHORT:
-        return labelled
-    return {name: text for name, text in labelled.items() if name in binding}
+    if sum(map(len, label_cells.values())) <= _SHORT:
+        return label_cells
+    return {name: text for name, text in label_cells.items() if name in binding}
 
 
 def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
-    """The kinds and labels that there are, kinds in their fixed order."""
     kinds: set[str] = set()
     labels: dict[str, None] = {}
     for entry in entries:
         kinds.update(one.hash.kind.name for one in entry.hashes)
         labels |= dict.fromkeys(entry.labels)
-    # A file that names no kind is not of this format, even if all that it has is withdrawn.
+    # The reader recognises the format by a kind's column, even if all is withdrawn.
     return [name for name in KINDS if name in kinds] or ["pdq"], list(labels)
 
 
 def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
-    """The rows of an entry: one, unless it has two hashes of a kind or two categories."""
+    """Return the rows of an entry: several if it has two hashes of a kind or two categories."""
     rows: list[dict[str, str]] = [{}]
-    filled: Counter[str] = Counter()  # how many rows, the first ones, have a kind or a category
+    filled: Counter[str] = Counter()  # number of leading rows that have a kind or a category
 
-    def put(name: str, cells: dict[str, str]) -> None:
+    def add(name: str, cells: dict[str, str]) -> None:
         if filled[name] == len(rows):
             rows.append({})
         rows[filled[name]] |= cells
@@ -116,16 +117,16 @@ def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
     for item in hashes:
         name = item.kind.name
         quality = {} if item.quality is None else {f"{name}_quality": str(item.quality)}
-        put(name, {name: item.text} | quality)
+        add(name, {name: item.text} | quality)
     for category in entry.categories:
         code, scheme = _guarded(category.code), _guarded(category.scheme)
-        put("category", {"category": code, "category_scheme": scheme})
-    # An import sets a row without a hash aside, so a further category has the first hash again.
+        add("category", {"category": code, "category_scheme": scheme})
+    # Imports quarantine a row without a hash, so a further category repeats the first hash.
     first = {key: cell for key, cell in rows[0].items() if not key.startswith("category")}
     rows = [row if row.keys() - {"category", "category_scheme"} else first | row for row in rows]
-    said = {"id": _guarded(entry.name), "updated": _guarded(entry.updated or "")}
-    said |= {"status": str(entry.state)}
-    return [row | said for row in rows]
+    common = {"id": _guarded(entry.name), "updated": _guarded(entry.updated or "")}
+    common |= {"status": str(entry.state)}
+    return [row | common for row in rows]
 
 
 def _guarded(cell: str) -> str:

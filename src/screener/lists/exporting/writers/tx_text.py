@@ -1,4 +1,4 @@
-"""Writes `type value` lines, as the `tx` command line reads them: lower-case hex, LF, no mark."""
+"""Write `type value` lines for the `tx` command line: lower-case hex, LF, no byte order mark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = "tx"
 
 
 def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
-    """Write the confirmed and disputed entries, one hash a line; nothing else can be said."""
+    """Write the hashes of confirmed and disputed entries, one a line."""
     tally.lost |= {"source", "entry", "category", "quality", "labels", "whether it is disputed"}
     for entry in entries:
         if not tally.matching(entry):

@@ -1,8 +1,8 @@
-"""Writes Project VIC's VICS 2.0 JSON, region CUSTOM, a `#Media` set, one item a line.
+"""Write Project VIC's VICS 2.0 JSON, region CUSTOM, a `#Media` set, one item a line.
 
-An item must have an MD5. What its numbers mean is for the operator to say: a table maps the
-categories of the list's schemes to them. An item has one category: a further one is a further
-item on the same MD5.
+An item needs an MD5. The operator defines what its numbers mean: a table maps the categories of the
+list's schemes to them. An item has one category; a further one becomes a further item with the same
+MD5.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KINDS = ("md5", "sha1", "photodna", "pdq", "sha256")
 
 
 def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
-    """Write the confirmed and disputed entries that have an MD5; ListError without a table."""
+    """Write the confirmed and disputed entries that have an MD5."""
     if wants.categories is None:
         raise ListError("VICS needs a table of categories: see `screener export --help`")
     tally.lost |= {"entry", "quality", "labels", "whether it is disputed"}
@@ -36,7 +36,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
 
 
 def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
-    """An item for each MD5 and category of an entry, its other hashes in the first."""
+    """Return an item for each MD5 and category of an entry; the first has its other hashes."""
     if not tally.matching(entry):
         return []
     hashes = tally.of_kinds(entry, _KINDS)
@@ -50,15 +50,17 @@ def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
     if not numbers:
         tally.lost.add("that records to which the table gives no category match at all")
     tally.wrote(entry, hashes)
-    said = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
+    category_fields = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
     when = {} if entry.updated is None else {"DateUpdated": entry.updated}
-    items = [one | {"MD5": md5.text.upper()} | when for md5 in by_kind["md5"] for one in said]
+    items = [
+        one | {"MD5": md5.text.upper()} | when for md5 in by_kind["md5"] for one in category_fields
+    ]
     items[0] |= _others(by_kind)
     return items
 
 
 def _others(by_kind: dict[str, list[Hash]]) -> dict[str, Any]:
-    """The fields of the kinds beside MD5; what there is no field for goes by its name."""
+    """Return the fields of the other kinds; those without a field go by name."""
     item: dict[str, Any] = {}
     spare: list[Hash] = by_kind["pdq"] + by_kind["sha256"]
     for kind, field in (("sha1", "SHA1"), ("photodna", "PhotoDNA")):

@@ -1,4 +1,4 @@
-"""KeptList: a list as those see it who keep it, without its index files."""
+"""Everything about a list that needs no index: its maintenance, history and export."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from screener.lists.store.generations import Generation
 from screener.lists.terms import Terms
 from screener.system.progress import Progress
 
-# What a list is kept by is loaded by who asks for it: a program that only screens never does, and
-# it takes as long to load as all that screening needs.
+# Loaded on demand: a program that only screens needs none of them, and loading them would double
+# its start-up time.
 if TYPE_CHECKING:
     from screener.lists.changes.purge import PurgeReport
     from screener.lists.exporting.export import ExportReport
@@ -35,27 +35,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class KeptList:
-    """One generation of a list and what is done to the list in its folder; it opens no index.
+class StoredList:
+    """One generation of a list, without its index; the base of `HashList`.
 
-    Reading is of this generation, which never changes, but for the terms and the counts of matches,
-    which are those of now. What changes the list, all but these counts, makes a new one. For users
-    it is the half of `HashList` that keeps. All raise ListError where something cannot be done,
-    also since another writer is at work for some seconds, and IndexFileError where another list is
-    read by now.
+    Reads are of this generation, which never changes, except the terms and the counts of matches,
+    which are current. Each change but that of counts makes a new generation. All methods raise
+    ListError if something cannot be done or another writer blocks for some seconds, and
+    IndexFileError if another list now lies at the path.
     """
 
     def __init__(self, path: Path, generation: Generation) -> None:
-        """Not for callers: see `HashList`."""
+        """Create the object; callers use `HashList`."""
         self._path = path
         self._generation = generation
         there = partial(generations.check_there, folder=path, opened=generation.identity)
         self._connections = Connections(path, there)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """The answer of a question about this generation, which sees one state of the database;
-        IndexFileError where that is of another list by now.
-        """
+        """Run a query against one state of the database; IndexFileError if it is another list."""
         return self._connections.ask(question)
 
     @property
@@ -65,9 +62,7 @@ class KeptList:
 
     @cached_property
     def name(self) -> str:
-        """The folder's name without `.list`: `known` for `lists/known.list`, and `known.2025` for
-        `lists/known.2025`.
-        """
+        """The folder's name without `.list`: `known` for `lists/known.list`."""
         return name_of(self._path)
 
     @property
@@ -76,37 +71,42 @@ class KeptList:
         return self._generation.number
 
     def stamp(self) -> str:
-        """What tells this generation from any other, also of a list that has the same name or was
-        made anew in the same place: 16 hexadecimal digits. A copy of the folder has the same.
+        """Return 16 hexadecimal digits that identify this generation.
+
+        They differ from those of any other list, even one of the same name or made anew in the same
+        place. A copy of the folder has the same stamp.
         """
         return self._generation.stamp
 
     def age_s(self) -> float:
-        """Seconds since this generation was made, or, if an import found nothing to change in it
-        before this was opened, since that."""
+        """Return the seconds since this generation was made or last confirmed by an import.
+
+        Imports after it was opened do not count.
+        """
         return max(0.0, time.time() - self._generation.time)
 
     def ahead_s(self) -> float:
-        """Seconds by which that time is still to come, so that `age_s` says nothing: the clock was
-        ahead then, or is behind now. 0 where it is not.
+        """Return the seconds by which that time lies in the future, 0 if it does not.
+
+        If it does, a clock was or is wrong and `age_s` means nothing.
         """
         return max(0.0, self._generation.time - time.time())
 
     @property
     def states(self) -> Mapping[str, int]:
-        """How many records are in each state; states without any are left out."""
+        """The number of records in each state that occurs."""
         return self._generation.states
 
     @property
     def matchable(self) -> bool:
-        """Whether any record is confirmed or disputed, so that a match is possible at all."""
+        """Whether any record is confirmed or disputed, so that a match is possible."""
         return any(self._generation.states.get(state, 0) for state in MATCHING)
 
     def info(self, *, progress: Progress | None = None) -> ListInfo:
-        """Return counts by state, source and kind, and what the list can reach.
+        """Return counts by state, source and kind, and how much of the list can be matched.
 
-        They are kept with the newest generation. Of an earlier one, and of a list that an older
-        version wrote to last, all records are read. `progress` is called with steps.
+        The counts are stored with the newest generation. For an earlier one, or a list last written
+        by an older version, all records are read. `progress` is called with steps.
         """
         from screener.lists.inspecting import info
 
@@ -132,27 +132,27 @@ class KeptList:
         group: str | None = None,
         progress: Progress | None = None,
     ) -> ImportReport:
-        """Import a file into the list on disk: all of it or, with ListError, nothing.
+        """Import a file into the list on disk, completely or not at all.
 
-        The format is told by content unless `format` names it (see `docs/formats.md`); the source
-        is the file's name without its ending unless given. `scheme` names whose categories a file
-        has that does not say. `state` is that of the rows that would match, where the file is of
-        another sort: `known_good` for an exclude list, `seed` for leads. `mapping` is a TOML file
-        that tells what the columns of a CSV mean. A row that cannot be read is set aside and
-        reported; with `strict` the first one refuses the file. This object stays as it is:
-        `refresh` gives the new generation.
-
-        A `full` file is all that the source has: entries that it does not name are withdrawn. If
-        more than a fifth of them would go or match no more, whatever is added, or any go while a
-        row could not be read, it is refused unless `accept_shrink` is given. `by` is who asked, for
-        the log; `terms` what the source allows. With a `key`, an Ed25519 public key in a PEM file,
-        the file must have a manifest that is signed with it.
-
-        `group` names a group of users, of this system, that may read the list from now on, with all
-        that is written to it later; it is given before the file is read. ListError if there is no
-        such group, or this user may not give files to it.
-
-        `progress` is called with the bytes of the file that were read, and its size.
+        `path`: the file.
+        `source`: name of the source (default: the file's name without its ending).
+        `format`: name of the format (default: recognised by content; see `docs/formats.md`).
+        `scheme`: the scheme of the file's categories, if the file names none.
+        `state`: state of the rows that would match: `known_good` for an exclude list, `seed` for
+        leads.
+        `mapping`: a TOML file that maps the columns of a CSV file.
+        `strict`: refuse the file at the first unreadable row, instead of quarantining the row.
+        `full`: the file is all that the source has, and entries missing from it are withdrawn. It
+        is refused if more than a fifth of the source's entries would go or stop matching, or any go
+        while a row is unreadable, unless `accept_shrink` is set.
+        `by`: who imports, for the log. `terms`: what the source allows.
+        `key`: an Ed25519 public key (PEM file); the file then needs a manifest signed with it.
+        `group`: a group of system users that may read the list, and all its later files, from now
+        on. It is set before the file is read.
+        `progress`: called with the bytes read and the size of the file.
+        This object stays as it is; `refresh` returns the new generation. Raises ListError, and
+        imports nothing, if the file is refused, the group does not exist or this user may not
+        assign it.
         """
         from screener.lists.formats.options import options_of
         from screener.lists.importing import import_file as importing
@@ -178,15 +178,16 @@ class KeptList:
         error_rate: float | None = None,
         key: str | PathLike[str] | None = None,
     ) -> ExportReport:
-        """Write the records of this generation, and a manifest beside, as their terms allow.
+        """Write the records of this generation that their terms allow, and a manifest beside them.
 
-        `format` is csv, tx, ncmec, vics, hma or bloom; `audience` whom it is for: `own` team,
-        `clients`, `community` or `public`; `sources` which source or sources, all where it is left
-        out. VICS needs `categories`: which of its numbers a (scheme, code) has. A bloom filter is
-        of the digests of one `kind`, sha256 unless given, and takes others for them at the
-        `error_rate`, 0.001 unless given; other formats have all kinds, and no such rate. With a
-        `key`, an Ed25519 private key in a PEM file, the manifest is signed. ListError, and nothing
-        is written; where `sources` is empty, too.
+        `format`: csv, tx, ncmec, vics, hma or bloom.
+        `audience`: `own` (the team), `clients`, `community` or `public`.
+        `sources`: one or several sources (default: all).
+        `categories`: for VICS, the category number of each (scheme, code).
+        `kind`, `error_rate`: for a Bloom filter, the digest kind (default: sha256) and the rate of
+        false positives (default: 0.001). Other formats write all kinds and refuse both.
+        `key`: an Ed25519 private key (PEM file) that signs the manifest.
+        Raises ListError, and writes nothing, if something is wrong, or `sources` is empty.
         """
         from screener.lists.exporting import bloom_filter
         from screener.lists.exporting import export as exporting
@@ -197,20 +198,21 @@ class KeptList:
         if format == bloom_filter.NAME:
             name = "sha256" if kind is None else kind
             rate = 0.001 if error_rate is None else error_rate
-            fill = bloom_filter.filling(name, rate, self.generation)
+            fill = bloom_filter.writer_for(name, rate, self.generation)
         elif kind is not None or error_rate is not None:
-            # Who asked for one kind is not to hand out all of them.
+            # Exporting all kinds would hand out more than the caller read for.
             raise ListError(
-                f"kind and error_rate are of the format {bloom_filter.NAME}, not of {format}"
+                f"kind and error_rate are for the format {bloom_filter.NAME}, not for {format}"
             )
         signer = None if key is None else Path(key)
         order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
-        """Keep what a source allows; what the terms do not say stays as it was. It makes a new
-        generation, of the same age, for the log. ListError for a source of which nothing was ever
-        imported: its name is a slip, and nobody would be bound.
+        """Store what a source allows; unset fields keep their values. Return the stored terms.
+
+        It makes a new generation of the same age. Raises ListError for a source that never imported
+        anything: the name is probably misspelt, and the terms would bind nothing.
         """
         from screener.lists.store import source_terms
 
@@ -218,7 +220,7 @@ class KeptList:
         return source_terms.set_terms(self._path, source, terms, by=by)
 
     def terms(self) -> dict[str, Terms]:
-        """What each source allows, as far as it is known."""
+        """Return the terms of each source that has any."""
         from screener.lists.store.source_terms import stored
 
         return database.ask(self._path, stored)
@@ -226,18 +228,18 @@ class KeptList:
     def show(
         self, entry: str, *, source: str | None = None, values: bool = False, alone: bool = False
     ) -> list[Shown]:
-        """All that is known of an entry, for each source that has it, or for one; ListError.
+        """Return all that is stored about an entry, for each source that has it, or for one.
 
-        Hash values, and labels that may hold one, are told only if `values` asks for them.
-        `alone` leaves out its `versions`, for which all that the list ever said is gone through,
-        and who else holds its hashes, which may be very many.
+        Hash values, and labels that may contain one, are included only with `values`. `alone`
+        leaves out its `versions`, which take a scan of the list's whole history, and the other
+        holders of its hashes, which may be many. Raises ListError if there is no such entry.
         """
         from screener.lists.inspecting import entry as showing
 
         check_texts(entry=entry, source=source)
         check_flags(values=values, alone=alone)
 
-        def asked(connection: sqlite3.Connection) -> list[Shown]:
+        def read(connection: sqlite3.Connection) -> list[Shown]:
             return showing.show(
                 connection,
                 self._path,
@@ -248,13 +250,14 @@ class KeptList:
                 alone=alone,
             )
 
-        return self._ask(asked)
+        return self._ask(read)
 
     def give_opinion(
         self, entry: str, *, state: str, by: str, reason: str, source: str | None = None
     ) -> int:
-        """Record what `by` holds of an entry: confirmed, disputed or known_good; withdrawn takes
-        it back. Returns the new generation's number.
+        """Record the assessment of an entry by `by`; return the new generation's number.
+
+        `state` is confirmed, disputed, known_good, or withdrawn to revoke the opinion.
         """
         from screener.lists.changes import opinions
 
@@ -262,19 +265,19 @@ class KeptList:
         return opinions.give(self._path, entry, source=source, state=state, by=by, reason=reason)
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
-        """Count which entries of this list the results met; those that matched far too often."""
+        """Count the matches of each entry of this list; return those that matched far too often."""
         from screener.lists.store import match_counts
 
         return match_counts.count(self._path, match_counts.hits(results, self.name))
 
     def check_counting(self) -> None:
-        """ListError where `count_matches` could not write; before a long scan, say."""
+        """Raise ListError if `count_matches` could not write; call it before a long scan."""
         from screener.lists.store import match_counts
 
         match_counts.check(self._path)
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
-        """The rows that imports set aside, and the hashes that are kept and not compared."""
+        """Return the rows that imports quarantined, and the stored hashes that are not compared."""
         from screener.lists.importing import quarantine
 
         return self._ask(
@@ -285,8 +288,10 @@ class KeptList:
         )
 
     def release_rows(self, ids: Sequence[int], *, by: str, reason: str) -> int:
-        """Take in what can be read of rows set aside, by the numbers that `quarantined` gives; the
-        new generation's number. ListError where one cannot be, or none is named.
+        """Import what is readable of quarantined rows; return the new generation's number.
+
+        `ids` are those of `quarantined`. Raises ListError if one cannot be imported, or none is
+        named.
         """
         from screener.lists.importing import releasing
 
@@ -295,22 +300,23 @@ class KeptList:
     def release_value(
         self, entry: str, kind: str, *, by: str, reason: str, source: str | None = None
     ) -> int:
-        """Have an entry's hashes of a kind compared after all; the new generation's number."""
+        """Compare an entry's quarantined hashes of a kind; return the new generation's number."""
         from screener.lists.importing import releasing
 
         check_texts(entry=entry, kind=kind, source=source)
-        asked = releasing.Release(by, reason)
-        return releasing.release_value(self._path, entry, kind, asked, source=source)
+        read = releasing.Release(by, reason)
+        return releasing.release_value(self._path, entry, kind, read, source=source)
 
     def log(self) -> list[LogEntry]:
-        """What was done to the list, oldest first, and by whom."""
+        """Return the changes of the list, oldest first, with who made them."""
         from screener.lists.store import change_log
 
         return database.ask(self._path, change_log.log)
 
     def rollback(self, generation: int, *, by: str | None = None, reason: str | None = None) -> int:
-        """Write a new generation with the records of an earlier one, less what was withdrawn or
-        purged since; its number. It counts as old as the earlier one.
+        """Write a new generation with the records of an earlier one; return its number.
+
+        Entries withdrawn or purged since stay away. It counts as old as the earlier one.
         """
         from screener.lists.changes import rollback
 
@@ -319,19 +325,19 @@ class KeptList:
     def purge(
         self, source: str, *, by: str | None = None, reason: str | None = None
     ) -> PurgeReport:
-        """Erase all that a source gave, in every generation, for good; only counts stay."""
+        """Erase all data of a source in every generation, for good; only counts stay."""
         from screener.lists.changes import purge as purging
 
         check_texts(source=source)
         return purging.purge(self._path, source, by=by, reason=reason)
 
     def compact(self, *, progress: Progress | None = None) -> bool:
-        """Merge the index files on disk into one a kind; whether there was anything to merge.
+        """Merge the index files on disk into one per kind; return whether there were several.
 
-        Imports keep the files few by themselves; this makes searches a little faster yet, and
-        takes as long as building all of the index. It raises the generation and leaves the age.
-        The files of the generations before stay for a while: see `open`. `progress` is called with
-        the values that were written, kind by kind.
+        Imports keep the files few by themselves; this makes searches a little faster, and takes as
+        long as building the index. It raises the generation and keeps the age. The files of earlier
+        generations stay for a while: see `open`. `progress` is called with the values written, kind
+        by kind.
         """
         from screener.lists.store import compact as merging
 
@@ -339,14 +345,13 @@ class KeptList:
 
 
 def _named(sources: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The names of the sources that are asked for; none for all of them."""
     if sources is None:
         return ()
     if not isinstance(sources, Iterable):
-        raise ListError(f"sources are one or several, by name, and not {type(sources).__name__}")
+        raise ListError(f"sources must be one name or several, not {type(sources).__name__}")
     named = (sources,) if isinstance(sources, str) else tuple(sources)
     for source in named:
         check_texts(source=source)
     if not named:
-        raise ListError("no source to export is named; for all of them, leave sources out")
+        raise ListError("no source to export is named; leave sources out to export all")
     return named
