@@ -11,7 +11,6 @@ import contextlib
 import mmap
 import os
 import re
-import secrets
 import stat
 import struct
 import zlib
@@ -144,36 +143,14 @@ def write_sections(
     if path.exists() and not path.is_file():  # a device would be replaced as well
         raise IndexFileError(f"{path}: is no file, and an index is saved to one")
     arrays = {name: _storable(name, array) for name, array in sections.items()}
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    to = files.current
-    try:
-        handle = to.create(temporary)
-        try:
-            _write(handle, content, arrays)
-            to.sync(handle)
-        finally:
-            to.close(handle)
-        to.rename(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            to.remove(temporary)
-        # The system's names what is not there yet, or both, or nothing, as of a full disk.
-        if isinstance(error, OSError) and error.errno:
-            error.filename = os.fspath(path)
-            del error.filename2
-        raise
-    to.sync_folder(path.parent)
-
-
-def _write(handle: int, content: str, arrays: Mapping[str, Array]) -> None:
-    """The preamble, and each array where the preamble says that it lies."""
-    to, piece = files.current, _preamble(content, arrays)
-    to.write(handle, piece)
-    end = len(piece)
-    for array in arrays.values():
-        to.write(handle, bytes(-end % ALIGNMENT))
-        to.write(handle, _raw(array))
-        end += -end % ALIGNMENT + array.nbytes
+    disk, preamble = files.current, _preamble(content, arrays)
+    with files.write_atomically(path) as (handle,):
+        disk.write(handle, preamble)
+        end = len(preamble)
+        for array in arrays.values():
+            disk.write(handle, bytes(-end % ALIGNMENT))
+            disk.write(handle, _raw(array))
+            end += -end % ALIGNMENT + array.nbytes
 
 
 def open_sections(path: str | os.PathLike[str], content: str) -> Sections:

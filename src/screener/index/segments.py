@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -83,22 +81,8 @@ class SegmentedIndex:
         if wide is None or wide not in {8 * width for width in WIDTHS}:
             raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits!r}")
         folder = Path(os.path.abspath(path))
-        if os.path.lexists(folder):
-            raise FileExistsError(f"{folder} exists already")
-        fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
-        try:
-            files.current.make_folder(fresh)
+        with files.make_folder_atomically(folder) as fresh:
             manifests.publish(fresh, Manifest(0, wide))
-            files.current.rename(fresh, folder)
-        except BaseException as error:
-            shutil.rmtree(fresh, ignore_errors=True)
-            if os.path.lexists(folder):  # somebody else was first
-                raise FileExistsError(f"{folder} exists already") from error
-            if isinstance(error, OSError) and error.errno:
-                error.filename = os.fspath(folder)
-                del error.filename2  # of the renaming
-            raise
-        files.current.sync_folder(folder.parent)
         return cls.open(folder)
 
     @classmethod

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from io import FileIO
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from screener.errors import OutputError, cause
-from screener.system.files import open_private
+from screener.system import files
+from screener.system.files import open_private, write_atomically
 from screener.system.locks import Lock
 
 _PRIVATE = 0o600
@@ -141,25 +141,21 @@ def private_text(path: str | PathLike[str], sort: FileKind) -> Iterator[TextIO]:
     """
     check_sort(path, sort)
     path = os.fspath(path)
-    real = os.path.realpath(path)  # where a link leads
-    fresh = os.path.join(os.path.dirname(real), f".{secrets.token_hex(8)}.new")
-    if os.path.exists(path) and not os.path.isfile(path):  # a device, which is nobody's to replace
-        fresh = path
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    real = Path(os.path.realpath(path))  # the file that a link leads to
+    form: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "newline": ""}
     try:
-        descriptor = open_private(fresh, flags)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
-            yield stream
-        if fresh != path:
-            os.replace(fresh, real)
-    except BaseException as error:
-        if fresh != path:
-            with contextlib.suppress(OSError):
-                os.unlink(fresh)
-        # Of a descriptor, it has no name: a full disk, say.
-        if isinstance(error, OSError) and error.filename in (None, fresh):
+        if real.exists() and not real.is_file():  # a device is written to, not replaced
+            with open(path, "w", **form) as stream:
+                yield stream
+        else:
+            with (
+                write_atomically(real, sync=False) as (handle,),
+                open(handle, "w", closefd=False, **form) as stream,
+            ):
+                yield stream
+    except OSError as error:
+        if error.filename in (None, str(real)):
             error.filename = path
-            error.filename2 = None
         raise
 
 
@@ -171,15 +167,8 @@ def replace(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
     if path.exists() and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
         raise OutputError(f"{path} is a device, which a file would replace: choose another name")
     check_sort(path, sort)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    try:
-        descriptor = open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.replace(fresh, path)
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
+    with write_atomically(path, mode=mode, sync=False) as (handle,):
+        files.current.write(handle, data)
 
 
 def _opened(path: str | PathLike[str], flags: int) -> FileIO:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import os
 from dataclasses import dataclass
 from os import PathLike
@@ -210,14 +209,9 @@ def write_new(path: Path, data: bytes) -> None:
     """Write a file that its owner alone reads, whole or not at all; HotlineError where there is one
     of the name, or where it cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
     try:
-        files.current.write_new(fresh, data)
-        try:
-            os.link(fresh, path)
-        except OSError:
-            # Refuses one that exists. A stick may know no links: a killed process may leave half.
-            files.current.write_new(path, data)
+        with files.write_atomically(path, replace=False) as (handle,):
+            files.current.write(handle, data)
     except FileExistsError:
         raise HotlineError(
             marked("{file} exists already; choose another name"), file=path
@@ -226,9 +220,6 @@ def write_new(path: Path, data: bytes) -> None:
         raise HotlineError(
             marked("{file} cannot be written: {why}"), file=path, why=why(error)
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)
 
 
 def _line(label: str, key: bytes) -> bytes:

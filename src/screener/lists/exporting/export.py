@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import secrets
 import sqlite3
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +26,6 @@ from screener.lists.store.database import name_of, of_generation
 from screener.lists.store.generations import Generation
 from screener.lists.terms import AUDIENCES, Terms
 from screener.system import files
-from screener.system.files import open_private
 from screener.system.installation import __version__
 from screener.system.signatures import private_key, sign
 
@@ -76,31 +72,22 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     _check_place(path, folder)
     known_as = {"list": name_of(folder), "list_id": transaction.identity(folder)}
     signature = manifest.signature_of(path)
-    names = (manifest.manifest_of(path), signature, path)
-    fresh = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
+    names = (manifest.manifest_of(path), *([signature] if key else []), path)
     try:
-        report, facts = database.ask(
-            folder, lambda connection: _fill(connection, fresh[path], path, generation, order)
-        )
-        facts["parts"] = [{"name": path.name, "sha256": _digest(fresh[path])}]
-        text = manifest.encode(known_as | facts)
-        files.current.write_new(fresh[manifest.manifest_of(path)], text)
-        if key is None:
-            del fresh[signature]
-        else:
-            files.current.write_new(fresh[signature], sign(text, key=key))
-        # All is there: what is left takes no time in which it could be broken off. First a
-        # signature that stands there goes, which is of another file.
-        signature.unlink(missing_ok=True)
-        for name, new in fresh.items():
-            os.replace(new, name)
-        database.sync_folder(path.parent)
+        with files.write_atomically(*names) as handles:
+            # The question may be asked again, if the list changed while it was answered.
+            report, facts = database.ask(
+                folder, lambda connection: _fill(connection, handles[-1], path, generation, order)
+            )
+            facts["parts"] = [{"name": path.name, "sha256": _digest(handles[-1])}]
+            text = manifest.encode(known_as | facts)
+            files.current.write(handles[0], text)
+            if key is not None:
+                files.current.write(handles[1], sign(text, key=key))
+            # An older signature is of another file.
+            signature.unlink(missing_ok=True)
     except OSError as error:
         raise ListError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        for new in fresh.values():
-            with suppress(OSError):
-                new.unlink()
     return report
 
 
@@ -131,19 +118,19 @@ def _check_place(path: Path, folder: Path) -> None:
 
 
 def _fill(
-    connection: sqlite3.Connection, fresh: Path, path: Path, generation: Generation, order: Order
+    connection: sqlite3.Connection, handle: int, path: Path, generation: Generation, order: Order
 ) -> tuple[ExportReport, dict[str, Any]]:
-    """Write the file under another name; what was written, and what the manifest says of it."""
+    """Write the file from its start; what was written, and what the manifest says of it."""
     connection.execute("BEGIN")  # all passes see one state of the database
     allowed, withheld = _sorted_by_terms(connection, generation.number, order)
     entries, tally = Entries(connection, generation.number, allowed, order.audience), Tally()
-    with open(fresh, "wb", opener=open_private) as stream:
+    with open(handle, "wb", closefd=False) as stream:
+        stream.seek(0)
+        stream.truncate()
         if order.fill is not None:
             order.fill(stream, entries, tally)
         else:
             _write_text(stream, order, entries, tally)
-        stream.flush()
-        os.fsync(stream.fileno())
     for (source, why_not), count in sorted(entries.withheld.items()):
         withheld.setdefault(source, {})[why_not] = count
     if withheld and not entries.passed:
@@ -225,6 +212,7 @@ def _no_place(order: Order, matching: int, tally: Tally) -> ListError:
     )
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
+def _digest(handle: int) -> str:
+    with open(handle, "rb", closefd=False) as stream:
+        stream.seek(0)
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -23,7 +23,7 @@ from screener.lists.store import schema, sharing
 from screener.lists.store.column_checks import CENSUS, FORMS
 from screener.lists.store.schema import FORMAT
 from screener.system import row_checks as rows
-from screener.system.files import make_folder, open_private
+from screener.system.files import make_folder, make_folder_atomically, open_private
 from screener.system.installation import __version__
 from screener.system.row_checks import Table
 from screener.system.sqlite_errors import check_data_alone, told
@@ -55,27 +55,18 @@ def create(folder: Path, *, group: int | None = None) -> None:
 
     `group` is the number of a group of users that may read it.
     """
-    if os.path.lexists(folder):
-        raise ListError(f"{folder} exists already; choose another path, or open it")
-    fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
     try:
-        make_folder(fresh)
-        make_folder(fresh / SEGMENTS)
-        os.close(open_private(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
-        if group is not None:
-            sharing.share(fresh, group)
-        with contextlib.closing(connect(fresh, "rw")) as connection:
-            _fill(connection)
-        sync_folder(fresh)
-        os.rename(fresh, folder)
-        sync_folder(folder.parent)
-    except BaseException as error:
-        known = isinstance(error, OSError | sqlite3.Error)
-        why = told(error, fresh / DATABASE if os.path.isdir(fresh) else fresh) if known else ""
-        _remove_fresh(fresh)
-        if known:
-            raise ListError(f"cannot create the list {folder}: {why}") from None
-        raise
+        with make_folder_atomically(folder) as fresh:
+            make_folder(fresh / SEGMENTS)
+            os.close(open_private(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+            if group is not None:
+                sharing.share(fresh, group)
+            with contextlib.closing(connect(fresh, "rw")) as connection:
+                _fill(connection)
+    except FileExistsError:
+        raise ListError(f"{folder} exists already; choose another path, or open it") from None
+    except (OSError, sqlite3.Error) as error:
+        raise ListError(f"cannot create the list {folder}: {told(error, folder)}") from None
 
 
 def _fill(connection: sqlite3.Connection) -> None:
@@ -108,15 +99,6 @@ def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(f"BEGIN IMMEDIATE; {steps}")
     connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
-
-
-def _remove_fresh(fresh: Path) -> None:
-    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal"):
-        with contextlib.suppress(OSError):
-            (fresh / name).unlink()
-    for folder in (fresh / SEGMENTS, fresh):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def spans(connection: sqlite3.Connection, at_once: int) -> Iterator[tuple[int, int]]:

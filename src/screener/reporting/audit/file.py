@@ -220,17 +220,8 @@ class AuditFile:
         if self._key is not None:
             text += sign(text, key=self._key)
         path = head_path(self._path)
-        new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)
-        try:
-            files.current.write_new(new, text)
-            files.current.rename(new, path)
-        except BaseException as error:
-            new.unlink(missing_ok=True)
-            if isinstance(error, OSError):  # of a descriptor, it has no name: a full disk, say
-                error.filename = error.filename or str(path)
-            raise
-        files.current.sync_folder(path.parent)
+        with files.write_atomically(path) as (handle,):
+            files.current.write(handle, text)
 
     def _cover(self) -> None:
         """See to it that there is a head of a line, below which the log cannot be cut unnoticed;
