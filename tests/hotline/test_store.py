@@ -62,15 +62,16 @@ def end_here(*_, **__):
 
 def test_a_hotline_for_which_the_disk_has_no_room_is_refused_with_the_reason(tmp_path, monkeypatch):
     """Where the casebook itself finds no room, too: that is no fault of the program."""
-    connect = database._connect
+    connect = sqlite3.connect
 
-    def full(folder):
-        connection = connect(folder)
-        connection.execute("PRAGMA max_page_count = 8")
+    def full(address, **settings):
+        connection = connect(address, **settings)
+        if database.DATABASE in address:
+            connection.execute("PRAGMA max_page_count = 8")
         return connection
 
     with monkeypatch.context() as patched:
-        patched.setattr(database, "_connect", full)
+        patched.setattr(sqlite3, "connect", full)
         with pytest.raises(HotlineError, match=r"cannot be used: database or disk is full"):
             Desk.create(tmp_path / "hotline")
 
