@@ -42,19 +42,21 @@ def check_flags(**given: object) -> None:
             raise ListError(f"{what} is true or false")
 
 
-def check_asked(by: object, reason: object = None) -> None:
+def check_author(by: object, reason: object = None) -> None:
     """ListError where who asks for a change of a list, or why, is said and is no line."""
     for what, text in (("by, who asks for it,", by), ("a reason", reason)):
         if text is not None:
             check_line(what, text)
 
 
-def pixels(given: Any, name: str = "pixels", *, before: tuple[str, ...] = ()) -> NDArray[np.uint8]:
+def check_pixels(
+    given: Any, name: str = "pixels", *, before: tuple[str, ...] = ()
+) -> NDArray[np.uint8]:
     """An array of uint8 with the dimensions of grey or RGB, and those `before`; or HashError, which
     calls it by that name.
     """
     if not is_bytes(given):
-        raise HashError(f"{name} must be a NumPy array of uint8, not {named(given)}")
+        raise HashError(f"{name} must be a NumPy array of uint8, not {type_name(given)}")
     ndim = given.ndim - len(before)
     if ndim != 2 and not (ndim == 3 and given.shape[-1] == 3):
         grey = ", ".join((*before, "height", "width"))
@@ -79,25 +81,25 @@ def is_masked(given: object) -> bool:
     return isinstance(given, MaskedArray)
 
 
-def named(given: object) -> str:
+def type_name(given: object) -> str:
     """What something else is, for people: the type of its elements, or its own."""
     return (
         "a masked array" if is_masked(given) else f"{getattr(given, 'dtype', type(given).__name__)}"
     )
 
 
-MOST = 1024
+MOST_THREADS = 1024
 
 
-def checked(threads: Any) -> int:
+def check_threads(threads: Any) -> int:
     """A number of threads; HashError unless it is a whole number from 1 to MOST."""
-    count = within(threads, 1, MOST)
+    count = integer_within(threads, 1, MOST_THREADS)
     if count is None:
-        raise HashError(f"threads are a whole number from 1 to {MOST}, not {threads!r}")
+        raise HashError(f"threads are a whole number from 1 to {MOST_THREADS}, not {threads!r}")
     return count
 
 
-def whole(number: Any) -> int:
+def integer(number: Any) -> int:
     """A whole number of whatever type as Python's own; TypeError for any other, and for what is
     true or false, which Python would take for 1 or 0.
     """
@@ -106,16 +108,16 @@ def whole(number: Any) -> int:
     return operator.index(number)
 
 
-def within(number: Any, least: int, most: float = math.inf) -> int | None:
+def integer_within(number: Any, least: int, most: float = math.inf) -> int | None:
     """The same of one from `least` to `most`; None for any other, and for what is no number."""
     try:
-        found = whole(number)
+        found = integer(number)
     except TypeError:
         return None
     return found if least <= found <= most else None
 
 
-def real(number: Any) -> float:
+def as_float(number: Any) -> float:
     """A number of whatever type as Python's own, infinite where that has none so large; `nan` for
     what is none, true and false among it.
     """

@@ -24,7 +24,7 @@ from screener.hotline.reports import own_media
 from screener.lists.store import database as lists
 from screener.lists.store import repeated_values
 from screener.lists.terms import Terms
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 PAGE = "https://x.example/1"
 
@@ -442,7 +442,7 @@ def test_a_list_that_is_in_use_is_waited_for_once_and_not_for_each_record(desk, 
         own_list, "_import", lambda *given: (waited.append(len(given[2])), made(*given))[1]
     )
     pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
-    with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+    with lock_file(desk.folder / "hotline.list" / "lock", seconds=0):
         take(desk, *map(report_of, pictures))
         waited.clear()
         again = Desk.open(desk.folder)

@@ -23,7 +23,7 @@ from timing import soonest
 
 from screener.errors import IndexFileError
 from screener.index.layout import Sections, open_sections, write_sections
-from screener.system.locks import remove_unheld
+from screener.system.locks import remove_unlocked
 
 SECTIONS: dict[str, npt.NDArray[np.generic]] = {
     "bytes": np.arange(70, dtype=np.uint8).reshape(7, 10),
@@ -229,11 +229,11 @@ def test_a_file_is_held_by_one_descriptor_as_long_as_it_is_open(path: Path, copi
     assert open_here() == 1
     kept: list[object] = [read] if not copied else [opened]
     del opened, read
-    remove_unheld(path)
+    remove_unlocked(path)
     assert path.exists()
     kept.clear()
     assert open_here() == 0
-    remove_unheld(path)
+    remove_unlocked(path)
     assert not path.exists()
 
 

@@ -229,7 +229,7 @@ def test_a_second_writer_waits_and_then_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
     index = SegmentedIndex.create(tmp_path / "i", bits=64)
     with (
-        held.one_at_a_time(tmp_path / "i/lock"),
+        held.lock_file(tmp_path / "i/lock"),
         pytest.raises(IndexFileError, match="another writer"),
     ):
         index.add(POOL)
@@ -244,7 +244,7 @@ def test_a_process_forked_while_another_writes_keeps_no_writer_out(tmp_path, mon
     monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
     index = SegmentedIndex.create(tmp_path / "i", bits=64)
     reading, writing = os.pipe()
-    with held.one_at_a_time(tmp_path / "i/lock"):
+    with held.lock_file(tmp_path / "i/lock"):
         child = os.fork()
         if child == 0:
             os.close(writing)
@@ -264,7 +264,7 @@ def test_a_process_forked_by_a_writer_does_not_end_its_turn(tmp_path, monkeypatc
     monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
     index, child = SegmentedIndex.create(tmp_path / "i", bits=64), None
     try:
-        with held.one_at_a_time(tmp_path / "i/lock"):
+        with held.lock_file(tmp_path / "i/lock"):
             child = os.fork()
             if child == 0:
                 raise InterruptedError

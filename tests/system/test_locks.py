@@ -14,7 +14,7 @@ from screener.reporting.calibration import page as calibration_page
 from screener.reporting.calibration.page import claimed
 from screener.system import locks as index_held
 from screener.system import output_file
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 fcntl = pytest.importorskip("fcntl")
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -51,7 +51,7 @@ def folder(path):
         yield
 
 
-HOLDERS = (results, resumed, claimed, written_page, log, folder, one_at_a_time)
+HOLDERS = (results, resumed, claimed, written_page, log, folder, lock_file)
 
 
 def is_locked(path):
@@ -143,7 +143,7 @@ def test_where_a_disk_has_no_locks_it_is_told_of_which_file(tmp_path, monkeypatc
 
     with pytest.raises(OutputError, match=r"r cannot be locked.*a disk that has locks"):
         output.open_jsonl(tmp_path / "r")
-    with pytest.raises(OSError, match="locks available") as named, one_at_a_time(tmp_path / "lock"):
+    with pytest.raises(OSError, match="locks available") as named, lock_file(tmp_path / "lock"):
         pass
 
     assert (tmp_path / "r").read_bytes() == b'{"schema":1,'

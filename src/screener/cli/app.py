@@ -83,12 +83,12 @@ def main() -> None:
     """Run the command line; the exit codes are those that its help tells."""
     console.fill_standard_streams()
     console.tell_warnings()
-    process.end_in_order()
+    process.handle_stop_signals()
     try:
         code = _flushed(_exit_code())
     except KeyboardInterrupt:  # behind the command
         code = 130
-    atexit.register(process.hear_no_more)
+    atexit.register(process.ignore_stop_signals)
     sys.exit(code)
 
 

@@ -55,7 +55,7 @@ def fill_standard_streams() -> None:
     """Put nothing where a standard stream was closed, and let no name stop what is printed. What is
     written to a closed standard output fails.
     """
-    process.fill()
+    process.fill_standard_streams()
     if sys.stdout is None:
         sys.stdout = _Closed()
     if sys.stderr is None:

@@ -175,7 +175,7 @@ def export(
 
 def _table(path: Path) -> dict[tuple[str, str], int]:
     try:
-        found = toml_file.read(path)
+        found = toml_file.read_toml(path)
         table = {(s, str(code)): n for s, codes in found.items() for code, n in codes.items()}
     except (OSError, ValueError, AttributeError) as error:
         raise ListError(f"cannot read the categories {path}: {error}") from error

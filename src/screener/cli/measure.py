@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from screener.arguments import within
+from screener.arguments import integer_within
 from screener.errors import HashError
 from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
@@ -99,7 +99,7 @@ def measure(
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds are above 0, not {seconds!r}")
     for bits in radius:
-        if within(bits, 0) is None:
+        if integer_within(bits, 0) is None:
             raise HashError(f"a radius is a whole number of bits from 0, not {bits!r}")
     own = cores()
     counts = sorted(set(threads or (1, own)))

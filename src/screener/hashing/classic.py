@@ -94,7 +94,7 @@ def _compute(
         if kind not in CLASSIC:
             known = ", ".join(one.name for one in CLASSIC)
             raise HashError(f"{kind.name} is not made here, only {known}")
-    arguments.pixels(pixels)
+    arguments.check_pixels(pixels)
     if not pixels.size:
         raise HashError(f"pixels must be one or more, not {pixels.shape}")
     height, width = pixels.shape[:2]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import HashError
 from screener.hashing import vpdq_value
 from screener.hashing.video_frames import Frames
@@ -227,7 +227,7 @@ class Hash:
 def _whole(name: str, number: object) -> int:
     """A whole number of whatever type as Python's own, which is what lines are written of."""
     try:
-        return whole(number)
+        return integer(number)
     except TypeError:
         found = type(number).__name__
         raise HashError(f"{name} is a whole number or None, not {found}") from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import screener._core as _core
 from screener import arguments
-from screener.arguments import checked as checked_threads
+from screener.arguments import check_threads
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 
@@ -45,7 +45,7 @@ def compute(pixels: NDArray[np.uint8]) -> Hash:
     view is read in place. A picture with a side under 5 pixels has the zero hash and quality 0.
     Releases the GIL. Raises HashError for any other type or shape.
     """
-    value, quality = _core.pdq(arguments.pixels(pixels))
+    value, quality = _core.pdq(arguments.check_pixels(pixels))
     return Hash.of_checked(PDQ, value, quality)
 
 
@@ -57,7 +57,7 @@ def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
     """
     return tuple(
         Hash.of_checked(PDQ, value, quality)
-        for value, quality in _core.pdq_orientations(arguments.pixels(pixels))
+        for value, quality in _core.pdq_orientations(arguments.check_pixels(pixels))
     )
 
 
@@ -69,7 +69,7 @@ def sketches(
     is sure. A byte stands for each number.
     """
     values, qualities, doubts = zip(
-        *_core.pdq_sketches(arguments.pixels(pixels), most), strict=True
+        *_core.pdq_sketches(arguments.check_pixels(pixels), most), strict=True
     )
     return values, bytes(qualities), bytes(doubts)
 
@@ -85,14 +85,16 @@ def compute_batch(
     any number of `threads`, 1 to 1024, that share the pictures. Raises HashError for any other
     type, shape or number.
     """
-    count = checked_threads(threads)
+    count = check_threads(threads)
     if isinstance(pictures, np.ndarray):
-        each = list(arguments.pixels(pictures, "frames", before=("n",)))
+        each = list(arguments.check_pixels(pictures, "frames", before=("n",)))
     elif not isinstance(pictures, Sequence):
         # What yields them one by one may yield one buffer, filled again and again.
         raise HashError(f"pictures are a list of arrays, not {type(pictures).__name__}")
     else:
-        each = [arguments.pixels(one, f"picture {number}") for number, one in enumerate(pictures)]
+        each = [
+            arguments.check_pixels(one, f"picture {number}") for number, one in enumerate(pictures)
+        ]
     return tuple(
         Hash.of_checked(PDQ, value, quality) for value, quality in _core.pdq_batch(each, count)
     )

@@ -30,7 +30,7 @@ class Table:
     def load(cls, path: Path) -> Table:
         """A whole TOML file; HotlineError where it cannot be read."""
         try:
-            return cls(str(path), "", files.read(path))
+            return cls(str(path), "", files.read_toml(path))
         except OSError as error:
             reason = why(error)
         except UnicodeDecodeError:

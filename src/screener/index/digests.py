@@ -160,7 +160,7 @@ def _check_queries(queries: Any, size: int) -> Values:
 def _check_values(values: Any, what: str) -> None:
     """HashError unless it is a two-dimensional uint8 array of values with at least one byte."""
     if not arguments.is_bytes(values):
-        raise HashError(f"{what} are a uint8 array, not {arguments.named(values)}")
+        raise HashError(f"{what} are a uint8 array, not {arguments.type_name(values)}")
     if values.ndim != 2 or values.shape[1] == 0:
         raise HashError(f"{what} have the shape (n, size), not {values.shape}")
 

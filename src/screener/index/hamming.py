@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 import screener._core as _core
 from screener import arguments
-from screener.arguments import checked as checked_threads
-from screener.arguments import whole
+from screener.arguments import check_threads, integer
 from screener.errors import HashError, IndexFileError
 from screener.index.invariants import check_codes
 from screener.index.layout import (
@@ -111,7 +110,7 @@ class HammingIndex:
         each code its bytes, once more its bytes, 24 bytes, and the index: some 100 bytes of a
         256-bit code, 130 from 16,777,216 codes on. Raises HashError for another type or shape.
         """
-        count = checked_threads(threads)
+        count = check_threads(threads)
         own = _copy(codes) if isinstance(codes, np.ndarray) else _gathered(codes)
         return cls(own, IndexTables.build(own, threads=count))
 
@@ -208,13 +207,13 @@ class HammingIndex:
         if type(radius) is not int:
             radius = self._check_radius(radius)
         if type(threads) is not int:
-            threads = checked_threads(threads)
+            threads = check_threads(threads)
         try:
             found = self._index.search(queries, radius, threads)
         except (TypeError, ValueError):
             queries = _check_queries(queries, self._codes.shape[1])
             found = self._search_checked(
-                queries, self._check_radius(radius), checked_threads(threads)
+                queries, self._check_radius(radius), check_threads(threads)
             )
         if type(found) is bytearray:
             return _unpacked(found)
@@ -239,14 +238,14 @@ class HammingIndex:
         """
         bits = self._check_radius(radius)
         try:
-            way, flat, tables = self._index.plan(whole(queries), bits)
+            way, flat, tables = self._index.plan(integer(queries), bits)
         except TypeError:
             raise HashError(f"queries are a whole number from 0, not {queries!r}") from None
         return Plan(way, flat / 1e9, tables / 1e9)
 
     def _check_radius(self, radius: int) -> int:
         try:
-            bits = whole(radius)
+            bits = integer(radius)
         except TypeError:
             raise HashError(f"a radius is a whole number of bits, not {radius!r}") from None
         if not 0 <= bits <= self.bits:
@@ -307,7 +306,7 @@ def _gathered(arrays: Iterable[Codes]) -> Codes:
 def _check_codes(codes: Any, what: str) -> None:
     """HashError unless it is a two-dimensional uint8 array of a width that there is."""
     if not arguments.is_bytes(codes):
-        raise HashError(f"{what} are a uint8 array, not {arguments.named(codes)}")
+        raise HashError(f"{what} are a uint8 array, not {arguments.type_name(codes)}")
     if codes.ndim != 2 or codes.shape[1] not in WIDTHS:
         raise HashError(
             f"{what} have the shape (n, 8), (n, 16), (n, 32) or (n, 64), not {codes.shape}"

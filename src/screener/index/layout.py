@@ -161,7 +161,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
     something else or was written by a newer version; OSError where it cannot be opened.
     """
     path = Path(path)
-    with open(path, "rb", opener=locks.hold) as file:
+    with open(path, "rb", opener=locks.open_locked) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise IndexFileError(f"{path}: is not a file")

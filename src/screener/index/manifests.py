@@ -18,7 +18,7 @@ import numpy as np
 
 from screener.errors import IndexFileError
 from screener.index.layout import open_sections, write_sections
-from screener.system.locks import remove_unheld
+from screener.system.locks import remove_unlocked
 
 logger = logging.getLogger(__name__)
 
@@ -99,4 +99,4 @@ def sweep(folder: Path, newest: int) -> None:
                 return
     for path in folder.iterdir():
         if path.name not in kept and _OURS.fullmatch(path.name):
-            remove_unheld(path)
+            remove_unlocked(path)

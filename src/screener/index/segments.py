@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from screener import arguments
-from screener.arguments import within
+from screener.arguments import integer_within
 from screener.errors import HashError, IndexFileError
 from screener.index import manifests, tiers
 from screener.index.hamming import WIDTHS, HammingIndex
@@ -30,7 +30,7 @@ from screener.index.snapshot import NONE_REMOVED, Distances, Snapshot, open_remo
 from screener.index.tiers import Step
 from screener.index.values import Codes, Rows, Values, as_codes, as_values
 from screener.system import files
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 _ATTEMPTS: Final = 5
 
@@ -77,7 +77,7 @@ class SegmentedIndex:
 
         Raises HashError for another width, FileExistsError where the path exists.
         """
-        wide = within(bits, 0)
+        wide = integer_within(bits, 0)
         if wide is None or wide not in {8 * width for width in WIDTHS}:
             raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits!r}")
         folder = Path(os.path.abspath(path))
@@ -202,13 +202,13 @@ class SegmentedIndex:
     def _values(self, codes: Any) -> Values:
         size = self.bits // 8
         if not arguments.is_bytes(codes):
-            raise HashError(f"codes are a uint8 array, not {arguments.named(codes)}")
+            raise HashError(f"codes are a uint8 array, not {arguments.type_name(codes)}")
         if codes.ndim != 2 or codes.shape[1] != size:
             raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
         return np.unique(as_values(codes))
 
     def _change(self, stepping: Callable[[Snapshot], Step | None]) -> SegmentedIndex:
-        with one_at_a_time(self._folder / "lock"):
+        with lock_file(self._folder / "lock"):
             newest = self.refresh()
             if newest.bits != self.bits:
                 raise IndexFileError(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.arguments import whole, within
+from screener.arguments import integer, integer_within
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.digests import DigestIndex
@@ -165,7 +165,7 @@ class HashList(KeptList):
         record holds one that is searched, with a quality of at least `floor` or none recorded; of
         the kind `vpdq`, one with a frame of that quality.
         """
-        found, least = kind_named(kind), within(floor, 0, 100)
+        found, least = kind_named(kind), integer_within(floor, 0, 100)
         if least is None:
             raise HashError(f"a floor is a whole number from 0 to 100, not {floor!r}")
         if kind not in self.kinds or not self.matchable:
@@ -264,7 +264,7 @@ class HashList(KeptList):
         purged since is left out.
         """
         try:
-            wanted = list(map(whole, numbers))
+            wanted = list(map(integer, numbers))
         except TypeError:
             raise HashError("videos are named by the numbers that frame_holders gives") from None
 
@@ -292,7 +292,7 @@ class HashList(KeptList):
         """
         from screener.lists.inspecting import verify as verifying  # as what a KeptList does
 
-        chosen = secrets.randbits(32) if seed is None else within(seed, 0)
+        chosen = secrets.randbits(32) if seed is None else integer_within(seed, 0)
         if chosen is None:
             raise ListError(f"a seed is a whole number from 0, not {seed!r}")
         found = verifying.verify(

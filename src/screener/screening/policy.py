@@ -13,7 +13,7 @@ from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
-from screener.arguments import real, within
+from screener.arguments import as_float, integer_within
 from screener.errors import PolicyError, cause
 from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.video_frames import FLOOR
@@ -86,7 +86,7 @@ class Policy:
         object.__setattr__(self, "seconds", float(_positive("seconds", self.seconds)))
         if self.seconds > _MOST_SECONDS:
             raise PolicyError(f"seconds are {_MOST_SECONDS} at most, not {self.seconds}")
-        memory = within(self.memory, LEAST_MEMORY, _MOST_MEMORY)
+        memory = integer_within(self.memory, LEAST_MEMORY, _MOST_MEMORY)
         if memory is None:
             raise PolicyError(
                 f"memory is a whole number of bytes from {LEAST_MEMORY} to {_MOST_MEMORY}"
@@ -153,7 +153,7 @@ class Policy:
         Raises PolicyError naming the file and the setting.
         """
         try:
-            settings = files.read(path)
+            settings = files.read_toml(path)
         except (OSError, ValueError) as error:
             raise PolicyError(f"cannot read the policy file {path}: {cause(error)}") from error
         try:
@@ -184,7 +184,7 @@ def _merged(
         if name not in default:
             raise PolicyError(f"{setting}: {name!r} is none of {', '.join(default)}")
         top = largest(KINDS[name])
-        if within(value, 0, top) is None:
+        if integer_within(value, 0, top) is None:
             raise PolicyError(f"{setting}: {name} takes a whole number from 0 to {top}")
     return default | {name: int(value) for name, value in given.items()}
 
@@ -205,7 +205,7 @@ def _positive(name: str, value: object) -> int | float:
     """A number above 0 in the one form that equal ones have, so that fingerprints are equal too.
     Not an infinite one, which JSON cannot have.
     """
-    number = real(value)
+    number = as_float(value)
     if not 0 < number < math.inf:
         raise PolicyError(f"{name} is a number above 0, not {value!r}")
     if isinstance(value, Integral):

@@ -21,7 +21,7 @@ from typing import Any
 _LONGEST = 1 << 22  # characters; a device may have no end
 
 
-def read(path: str | PathLike[str]) -> dict[str, Any]:
+def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
     """All that it says. OSError where it cannot be read; ValueError where it is no TOML, or more
     than anybody writes, which is UnicodeDecodeError where it is not written in UTF-8.
     """

@@ -17,7 +17,7 @@ from screener.system.files import open_private
 WAIT_SECONDS = 5.0
 
 
-def hold(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+def open_locked(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
     """A descriptor, as of `os.open`, that keeps a file from the sweeper until it is closed, and so
     is each copy of it: that of a mapping lasts as long as what is mapped.
 
@@ -37,7 +37,7 @@ def hold(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
     return descriptor
 
 
-def remove_unheld(path: Path) -> None:
+def remove_unlocked(path: Path) -> None:
     """Remove a file unless somebody holds it; then the next sweep tries again."""
     # Where it is not ours to remove, likewise.
     with contextlib.suppress(OSError):
@@ -50,7 +50,7 @@ def remove_unheld(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]:
+def lock_file(path: Path, *, seconds: float | None = None) -> Iterator[None]:
     """Hold the lock file of the one writer, also against other threads, while the body runs.
 
     Waits for another writer for so many seconds (`WAIT_SECONDS`), then raises IndexFileError;

@@ -77,7 +77,7 @@ def claim(path: str | PathLike[str], flags: int, *, sort: FileKind | None = None
         if claimed.regular:
             claimed = claimed._replace(lock=_lock(path, file.fileno()))
         if sort is not None:
-            check_sort(path, sort)
+            check_kind(path, sort)
         if claimed.regular:
             _set_mode(path, file.fileno(), None)
     except BaseException:
@@ -106,7 +106,7 @@ def close(claimed: Claim) -> None:
             claimed.file.close()
 
 
-def check_sort(path: str | PathLike[str], sort: FileKind) -> None:
+def check_kind(path: str | PathLike[str], sort: FileKind) -> None:
     """OutputError where a file that is to be written anew holds what is not of that sort: it may be
     a picture that was to be screened, and the only copy.
     """
@@ -139,7 +139,7 @@ def private_text(path: str | PathLike[str], sort: FileKind) -> Iterator[TextIO]:
     done, and until then what is there stays, also where an interrupt comes. OutputError where what
     is there is not of that sort, OSError with its name where it cannot be written.
     """
-    check_sort(path, sort)
+    check_kind(path, sort)
     path = os.fspath(path)
     real = Path(os.path.realpath(path))  # the file that a link leads to
     form: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "newline": ""}
@@ -159,14 +159,14 @@ def private_text(path: str | PathLike[str], sort: FileKind) -> Iterator[TextIO]:
         raise
 
 
-def replace(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
+def replace_file(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
     """Write a file with a mode in one step: a reader sees the old content or the new, complete.
 
     Raises OSError if it cannot be written, OutputError if the file holds anything but the `sort`.
     """
     if path.exists() and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
         raise OutputError(f"{path} is a device, which a file would replace: choose another name")
-    check_sort(path, sort)
+    check_kind(path, sort)
     with write_atomically(path, mode=mode, sync=False) as (handle,):
         files.current.write(handle, data)
 

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 
-def fill() -> None:
+def fill_standard_streams() -> None:
     """Put nothing where a standard stream was closed: else the next file that is opened takes
     its place, and what a library prints ends up in it.
 
@@ -94,7 +94,7 @@ def _read(path: Path) -> list[bytes]:
         return []
 
 
-SIGNALS = tuple(
+STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
 )
 """Those by which programs are asked to end, as far as the platform has them."""
@@ -102,11 +102,11 @@ SIGNALS = tuple(
 _SAME_S = 1.0  # in which a further signal is the same wish
 
 
-def end_in_order() -> None:
+def handle_stop_signals() -> None:
     """Be ended as by Ctrl-C where a service is stopped or a terminal closed: what is open is closed
     and what is only for the time of the command goes. Whoever ignores a signal goes on to.
     """
-    for number in SIGNALS:
+    for number in STOP_SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
     sys.unraisablehook = _not_lost
@@ -137,10 +137,10 @@ _stop = _Stop()
 
 def _heard() -> list[signal.Signals]:
     """The signals that are not ignored."""
-    return [one for one in SIGNALS if signal.getsignal(one) is _stop]
+    return [one for one in STOP_SIGNALS if signal.getsignal(one) is _stop]
 
 
-def hear_no_more() -> None:
+def ignore_stop_signals() -> None:
     """Let Python end, once all is done and told: it would only print where it was interrupted."""
     for number in _heard():
         signal.signal(number, signal.SIG_IGN)

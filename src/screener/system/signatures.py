@@ -39,7 +39,7 @@ def is_signed(text: bytes, signature: bytes, *, key: Ed25519PublicKey) -> bool:
     return True
 
 
-def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
+def read_private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
     """The key of a PEM file that signs; ListError where there is none, or of another type."""
     _check_library()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -51,7 +51,7 @@ def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
     return found
 
 
-def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
+def read_public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
     """The key of a PEM file that checks signatures; ListError as `private_key`."""
     _check_library()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

@@ -17,7 +17,7 @@ from screener.hotline.language.sentence import marked
 from screener.reporting.audit.chain import Head, head_path, read_head
 from screener.reporting.audit.file import AuditFile
 from screener.system.installation import __version__
-from screener.system.signatures import private_key
+from screener.system.signatures import read_private_key
 
 FILE = "cases.audit"
 _EVENT = "case"  # of a line
@@ -83,7 +83,7 @@ def _last(folder: Path, log: AuditFile) -> int:
 def trouble_of(key: Path | None, log: Path) -> HotlineError | None:
     """Why a log cannot be gone on with by a key, or without one; None where it can."""
     try:
-        signer = None if key is None else private_key(key)
+        signer = None if key is None else read_private_key(key)
     except ListError:
         message = marked(
             "{file} holds no key that signs the log: put it there, or take log_key out of the"

@@ -22,7 +22,7 @@ from screener.hotline.notices.wording import STATES, unreviewed_notice
 from screener.hotline.pages.figures import Figures, Month, Removals, by_month, figures
 from screener.hotline.partners import Hotline, Partner
 from screener.reporting.pages.html import opening
-from screener.system.output_file import FileKind, replace
+from screener.system.output_file import FileKind, replace_file
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),
@@ -39,7 +39,7 @@ def publish(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
     if it holds anything but the `sort`: it may be the hotline's only casebook or key.
     """
     try:
-        replace(path, data, sort=sort, mode=mode)
+        replace_file(path, data, sort=sort, mode=mode)
     except OSError as error:
         message = marked("{file} cannot be written: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error

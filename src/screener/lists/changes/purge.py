@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from screener.arguments import check_asked
+from screener.arguments import check_author
 from screener.errors import ListError, counted
 from screener.hashing.hash import KINDS
 from screener.lists.importing import terms
@@ -41,7 +41,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
     """Erase what a source gave; ListError where the list has nothing of it, or a reader stands in
     the way of erasing the log, in which case the next writer completes it.
     """
-    check_asked(by, reason)
+    check_author(by, reason)
     with transaction.writing(folder) as connection:
         # Deleted bytes are overwritten at once; what earlier deletions left, erasing finds.
         connection.execute("PRAGMA secure_delete = ON")

@@ -16,7 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from screener.arguments import check_asked
+from screener.arguments import check_author
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
@@ -36,7 +36,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
     """Write a generation with the records of an earlier one, less what was withdrawn or purged
     since; its number. Our opinions stay as they are. It is as old as the earlier one.
     """
-    check_asked(by, reason)
+    check_author(by, reason)
     with transaction.writing(folder) as connection:
         before = generations.at(connection, folder)
         earlier = generations.at(connection, folder, to)

@@ -27,7 +27,7 @@ from screener.lists.store.generations import Generation
 from screener.lists.terms import AUDIENCES, Terms
 from screener.system import files
 from screener.system.installation import __version__
-from screener.system.signatures import private_key, sign
+from screener.system.signatures import read_private_key, sign
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         raise ListError(f"an audience is one of {', '.join(AUDIENCES)}")
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
-    key = None if order.sign is None else private_key(order.sign)
+    key = None if order.sign is None else read_private_key(order.sign)
     _check_place(path, folder)
     known_as = {"list": name_of(folder), "list_id": transaction.identity(folder)}
     signature = manifest.signature_of(path)

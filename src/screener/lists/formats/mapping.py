@@ -73,7 +73,7 @@ class ColumnMapping:
     def load(cls, path: Path) -> ColumnMapping:
         """Read a mapping file; ListError says what is wrong in it."""
         try:
-            said = files.read(path)
+            said = files.read_toml(path)
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:

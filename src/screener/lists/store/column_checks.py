@@ -7,7 +7,7 @@ import re
 from datetime import date
 from typing import Any
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.vpdq_value import PDQ_BYTES, check_vpdq
 from screener.lists.states import State
@@ -46,7 +46,7 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
 
 def counts_of(text: str) -> dict[str, int]:
     """How many records are in each state, in the form that is stored; ValueError and others."""
-    return {state: whole(count) for state, count in json.loads(text).items()}
+    return {state: integer(count) for state, count in json.loads(text).items()}
 
 
 def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
@@ -56,11 +56,11 @@ def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...]
     number, newest, groups = json.loads(text)
     found = []
     for source, state, kinds, aside, count in groups:
-        if type(source) is not str or type(aside) is not bool or whole(count) < 1:
+        if type(source) is not str or type(aside) is not bool or integer(count) < 1:
             raise ValueError("no census")
         names = tuple(KINDS[kind].name for kind in kinds)
         found.append((source, str(State(state)), names, aside, count))
-    return whole(number), whole(newest), found
+    return integer(number), integer(newest), found
 
 
 def row_of(text: str) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.lists.store import census, database
@@ -112,7 +112,7 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
 def _whole(number: int) -> int:
     """A number that SQLite can be asked for: it knows no NumPy, and reads a text as a number."""
     try:
-        return max(-1, min(whole(number), _LARGEST))
+        return max(-1, min(integer(number), _LARGEST))
     except TypeError:
         raise ListError(f"a generation is a whole number, not {type(number).__name__}") from None
 

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import ListError
 from screener.lists.store import database, sharing
 from screener.lists.store.database import WAIT_SECONDS
@@ -159,7 +159,7 @@ def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]
             " ORDER BY kind, day",
             (source, entry),
         ):
-            found[kind][day] = whole(number)
+            found[kind][day] = integer(number)
     return dict(found)
 
 

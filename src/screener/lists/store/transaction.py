@@ -16,7 +16,7 @@ from screener.lists.store.column_checks import SEGMENT_NAME
 from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
 from screener.lists.store.generations import KEPT
 from screener.system import database as system
-from screener.system.locks import one_at_a_time, remove_unheld
+from screener.system.locks import lock_file, remove_unlocked
 from screener.system.sqlite_errors import explain, is_busy
 
 LOCK = "lock"
@@ -40,7 +40,7 @@ def one_writer(folder: Path) -> Iterator[None]:
     check_folder(folder)
     with contextlib.ExitStack() as stack, _list_errors(folder):
         try:
-            lock = one_at_a_time(folder / LOCK, seconds=database.WAIT_SECONDS)
+            lock = lock_file(folder / LOCK, seconds=database.WAIT_SECONDS)
             stack.enter_context(lock)
         except IndexFileError as error:
             raise _another(folder) from error
@@ -139,4 +139,4 @@ def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
     }
     for path in (folder / SEGMENTS).iterdir():
         if path.name not in kept and _OURS.fullmatch(path.name):
-            remove_unheld(path)
+            remove_unlocked(path)

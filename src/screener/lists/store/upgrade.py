@@ -14,7 +14,7 @@ from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.store import census, database, generations, segments, transaction, video_frames
 from screener.lists.store.records import why_not_searchable
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 from screener.system.sqlite_errors import explain
 
 
@@ -28,7 +28,7 @@ def upgrade(folder: Path) -> bool:
         if not database.is_old(folder):
             return False
         with (
-            one_at_a_time(folder / transaction.LOCK, seconds=database.WAIT_SECONDS),
+            lock_file(folder / transaction.LOCK, seconds=database.WAIT_SECONDS),
             contextlib.closing(database.connect(folder, "rw")) as connection,
         ):
             _upgrade(connection, folder)

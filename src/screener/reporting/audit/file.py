@@ -14,7 +14,7 @@ from screener.errors import OutputError
 from screener.reporting.audit.chain import Chain, head_of, head_path, line_of, read_head, walk
 from screener.system import files
 from screener.system.output_file import Claim, claim, close, give_up, make_private
-from screener.system.signatures import private_key, sign
+from screener.system.signatures import read_private_key, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -79,7 +79,7 @@ class AuditFile:
         With `one_key` a log whose head is signed otherwise, or not, is refused: what it stands for
         would be signed by whom it is not of, or lose its signature.
         """
-        signer = None if key is None else private_key(key)
+        signer = None if key is None else read_private_key(key)
         path = Path(path)
         claimed = claim(path, os.O_RDWR | os.O_APPEND)
         try:

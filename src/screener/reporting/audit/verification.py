@@ -18,7 +18,7 @@ from screener.reporting.audit.chain import (
     read_head,
     walk,
 )
-from screener.system.signatures import public_key
+from screener.system.signatures import read_public_key
 
 _TOLD = 20  # troubles, at most
 
@@ -143,7 +143,7 @@ def _kept_head(text: str) -> str:
 def _with_signature(
     found: Verification, beside: Head | None, key: str | PathLike[str]
 ) -> Verification:
-    public = public_key(key)  # one that cannot be read is the caller's mistake, head or not
+    public = read_public_key(key)  # one that cannot be read is the caller's mistake, head or not
     if beside is None:
         return found  # and not closed, which says it
     if beside.is_signed_with(public):

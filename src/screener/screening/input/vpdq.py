@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from screener.arguments import real
+from screener.arguments import as_float
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
@@ -32,7 +32,7 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     are rounded to milliseconds, as the text layouts have them, so that these give the value back. A
     still has no vPDQ: `no_video`. Raises ValueError for an `every` that is no such number.
     """
-    if not 0 <= real(every) < math.inf:
+    if not 0 <= as_float(every) < math.inf:
         raise ValueError(f"every is a number of seconds, or 0, not {every!r}")
     frames: list[VideoFrame] = []
     trouble: MediaError | None = None
