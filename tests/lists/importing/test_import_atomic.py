@@ -400,7 +400,7 @@ def test_a_creation_that_is_broken_off_leaves_no_list(tmp_path, monkeypatch, tro
     def failing(*rest):
         raise trouble
 
-    monkeypatch.setattr(database.os, "rename", failing)
+    monkeypatch.setattr(database.os, "replace", failing)
     with pytest.raises((ListError, KeyboardInterrupt)):
         HashList.create(tmp_path / "new.list")
 
