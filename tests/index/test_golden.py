@@ -25,7 +25,7 @@ from screener.errors import IndexFileError
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.layout import open_sections
-from screener.index.snapshot import open_removed
+from screener.index.parts import open_removed
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.xz"))

@@ -9,7 +9,8 @@ from screener.errors import HashError, IndexFileError
 from screener.index import snapshot
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.snapshot import Snapshot, open_removed, save_removed
+from screener.index.parts import open_removed, save_removed
+from screener.index.snapshot import Snapshot
 from screener.index.tiers import AT_ONCE, FACTOR, MOST, SMALLEST, kept_parts
 from screener.index.values import as_values
 

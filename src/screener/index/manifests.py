@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from screener.errors import IndexFileError
 from screener.index.layout import open_sections, write_sections
+from screener.index.parts import Part, Parts
 from screener.system.locks import remove_unlocked
 
 logger = logging.getLogger(__name__)
@@ -33,17 +34,11 @@ _OURS: Final = re.compile(
 
 @dataclass(frozen=True)
 class Manifest:
-    """One state: files with their rows, oldest first, and the file of removed rows."""
+    """One state of a folder."""
 
     generation: int
     bits: int
-    parts: tuple[tuple[str, int], ...] = ()
-    removed: tuple[str, int] | None = None
-
-    @property
-    def files(self) -> set[str]:
-        """All names that it names."""
-        return {name for name, _ in (*self.parts, *([self.removed] if self.removed else []))}
+    parts: Parts
 
 
 def newest(folder: Path) -> int:
@@ -66,18 +61,23 @@ def read(folder: Path, number: int) -> Manifest:
     path = folder / f"{number:08d}.manifest"
     sections = open_sections(path, _CONTENT)
     sections.verify()
-    said = json.loads(sections.array("json", dtype="u1", dimensions=1).tobytes())
-    removed = None if said["removed"] is None else (said["removed"][0], said["removed"][1])
-    parts = tuple((name, rows) for name, rows in said["parts"])
-    manifest = Manifest(said["generation"], said["bits"], parts, removed)
-    if manifest.generation != number or not all(map(_FILE.fullmatch, manifest.files)):
-        raise IndexFileError(f"{path} makes no sense")
-    return manifest
+    content = json.loads(sections.array("json", dtype="u1", dimensions=1).tobytes())
+    removed = None if content["removed"] is None else Part(*content["removed"])
+    parts = Parts(tuple(Part(*part) for part in content["parts"]), removed)
+    if content["generation"] != number or not all(map(_FILE.fullmatch, parts.names)):
+        raise IndexFileError(f"{path} is damaged: its file names do not match generation {number}")
+    return Manifest(number, content["bits"], parts)
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
     """The commit: the manifest appears under its number whole and synced, or not at all."""
-    text = np.frombuffer(json.dumps(asdict(manifest)).encode(), np.uint8)
+    content = {
+        "generation": manifest.generation,
+        "bits": manifest.bits,
+        "parts": manifest.parts.indexes,
+        "removed": manifest.parts.removed,
+    }
+    text = np.frombuffer(json.dumps(content).encode(), np.uint8)
     write_sections(folder / f"{manifest.generation:08d}.manifest", _CONTENT, {"json": text})
 
 
@@ -92,7 +92,7 @@ def sweep(folder: Path, newest: int) -> None:
     for number in _numbers(folder):
         if number > newest - KEPT:
             try:
-                kept |= {f"{number:08d}.manifest", *read(folder, number).files}
+                kept |= {f"{number:08d}.manifest", *read(folder, number).parts.names}
             except IndexFileError as error:
                 # Nobody knows what it names, so nothing goes until it is old itself.
                 logger.warning("nothing is removed from %s: %s", folder, error)

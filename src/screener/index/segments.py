@@ -24,11 +24,12 @@ from screener import arguments
 from screener.arguments import integer_within
 from screener.errors import HashError, IndexFileError
 from screener.index import manifests, tiers
-from screener.index.hamming import WIDTHS, HammingIndex
+from screener.index.hamming import WIDTHS
 from screener.index.manifests import Manifest
-from screener.index.snapshot import NONE_REMOVED, Distances, Snapshot, open_removed, save_removed
+from screener.index.parts import Parts, open_indexes, open_removed, snapshot, write_step
+from screener.index.snapshot import Distances, Snapshot
 from screener.index.tiers import Step
-from screener.index.values import Codes, Rows, Values, as_codes, as_values
+from screener.index.values import Codes, Index, Rows, Values, as_codes, as_values
 from screener.system import files
 from screener.system.locks import lock_file
 
@@ -45,31 +46,22 @@ class SegmentedIndex:
     its folder and the names of its files, which are mapped where it is read.
     """
 
-    __slots__ = ("_folder", "_held", "_hugepages", "_manifest", "_snapshot")
+    __slots__ = ("_folder", "_hugepages", "_manifest", "_opened", "_snapshot")
 
     def __init__(
         self,
         folder: Path,
         manifest: Manifest,
-        have: Mapping[str, HammingIndex],
+        opened: Mapping[str, Index],
         hugepages: bool,
     ) -> None:
-        """Not for callers: use `create` or `open`. Files among `have` are open already."""
+        """Not for callers: use `create` or `open`. Indexes among `opened` are not opened again."""
         self._folder = folder
         self._manifest = manifest
         self._hugepages = hugepages
-        opening = partial(_open_part, bits=manifest.bits, hugepages=hugepages)
-        self._held = {
-            name: have[name] if name in have else opening(folder / name, rows=rows)
-            for name, rows in manifest.parts
-        }
-        removed = NONE_REMOVED
-        if manifest.removed is not None:
-            removed = open_removed(folder / manifest.removed[0])
-        parts = [self._held[name] for name, _ in manifest.parts]
-        if not parts:
-            parts = [HammingIndex.build(np.empty((0, manifest.bits // 8), np.uint8))]
-        self._snapshot = Snapshot(parts, removed)
+        size = manifest.bits // 8
+        self._opened = open_indexes(folder, manifest.parts, opened, size=size, hugepages=hugepages)
+        self._snapshot = snapshot(folder, manifest.parts, self._opened, size=size)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, bits: int) -> SegmentedIndex:
@@ -82,7 +74,7 @@ class SegmentedIndex:
             raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits!r}")
         folder = Path(os.path.abspath(path))
         with files.make_folder_atomically(folder) as fresh:
-            manifests.publish(fresh, Manifest(0, wide))
+            manifests.publish(fresh, Manifest(0, wide, Parts()))
         return cls.open(folder)
 
     @classmethod
@@ -95,14 +87,12 @@ class SegmentedIndex:
         return cls._open(Path(os.path.abspath(path)), {}, hugepages)
 
     @classmethod
-    def _open(
-        cls, folder: Path, have: Mapping[str, HammingIndex], hugepages: bool
-    ) -> SegmentedIndex:
+    def _open(cls, folder: Path, opened: Mapping[str, Index], hugepages: bool) -> SegmentedIndex:
         for _ in range(_ATTEMPTS):
             number = manifests.newest(folder)
             # A writer may make it old and sweep it after we have seen its name: look again.
             with contextlib.suppress(FileNotFoundError):
-                return cls(folder, manifests.read(folder, number), have, hugepages)
+                return cls(folder, manifests.read(folder, number), opened, hugepages)
             if manifests.newest(folder) == number:
                 raise IndexFileError(f"{folder} has lost a file of its newest state")
         raise IndexFileError(f"{folder} changes faster than it can be opened")
@@ -139,7 +129,7 @@ class SegmentedIndex:
     @property
     def parts(self) -> int:
         """How many files a search visits."""
-        return len(self._manifest.parts)
+        return len(self._manifest.parts.indexes)
 
     def search(
         self, queries: Codes, *, radius: int, threads: int = 1
@@ -161,8 +151,8 @@ class SegmentedIndex:
     def verify(self) -> None:
         """Read all files; IndexFileError where a byte has changed."""
         self._snapshot.verify()
-        if self._manifest.removed is not None:
-            open_removed(self._folder / self._manifest.removed[0])
+        if self._manifest.parts.removed is not None:
+            open_removed(self._folder / self._manifest.parts.removed.file)
 
     def refresh(self) -> SegmentedIndex:
         """The newest state, this very object if it is that. Opens only files that are new.
@@ -176,7 +166,7 @@ class SegmentedIndex:
             with contextlib.suppress(FileNotFoundError):  # swept meanwhile: there is a newer one
                 if manifests.read(self._folder, number) == self._manifest:
                     return self
-        return SegmentedIndex._open(self._folder, self._held, self._hugepages)
+        return SegmentedIndex._open(self._folder, self._opened, self._hugepages)
 
     def add(self, codes: Codes) -> SegmentedIndex:
         """Add codes, uint8 (n, bits / 8), to the newest state on disk; the state that follows.
@@ -188,12 +178,12 @@ class SegmentedIndex:
         sync of a folder, leaves open whether it has.
         """
         values = self._values(codes)
-        return self._change(lambda snapshot: tiers.step(snapshot, values, values[:0]))
+        return self._change(lambda now: tiers.step(now, values, values[:0]))
 
     def remove(self, codes: Codes) -> SegmentedIndex:
         """Remove codes, of which some may not be there; otherwise as `add`."""
         values = self._values(codes)
-        return self._change(lambda snapshot: tiers.step(snapshot, values[:0], values))
+        return self._change(lambda now: tiers.step(now, values[:0], values))
 
     def compact(self) -> SegmentedIndex:
         """Merge all files into one without removed codes: takes as long as building it anew."""
@@ -219,8 +209,11 @@ class SegmentedIndex:
             step = stepping(newest._snapshot)
             if step is None:
                 return newest
-            manifest = _written(self._folder, newest._manifest, step)
-            after = SegmentedIndex(self._folder, manifest, newest._held, self._hugepages)
+            number = newest.generation + 1
+            path_of = partial(manifests.new_name, self._folder, number)
+            parts = write_step(newest._manifest.parts, step, path_of)
+            manifest = Manifest(number, self.bits, parts)
+            after = SegmentedIndex(self._folder, manifest, newest._opened, self._hugepages)
             manifests.publish(self._folder, manifest)
             return after
 
@@ -235,25 +228,3 @@ def _again(folder: str, manifest: Manifest) -> SegmentedIndex:
         raise IndexFileError(
             f"the files of generation {manifest.generation} of {folder} are gone; open the newest"
         ) from None
-
-
-def _open_part(path: Path, *, rows: int, bits: int, hugepages: bool) -> HammingIndex:
-    index = HammingIndex.open(path, hugepages=hugepages)
-    if (len(index), index.bits) != (rows, bits):
-        raise IndexFileError(f"{path} does not hold what the manifest says")
-    return index
-
-
-def _written(folder: Path, before: Manifest, step: Step) -> Manifest:
-    """Write the files of a step; the manifest to be published."""
-    number = before.generation + 1
-    parts, removed = before.parts[: step.kept], None
-    if step.fresh.size:
-        path = manifests.new_name(folder, number, "idx")
-        HammingIndex.build(as_codes(step.fresh)).save(path)
-        parts = (*parts, (path.name, step.fresh.size))
-    if step.removed.size:
-        path = manifests.new_name(folder, number, "gone")
-        save_removed(path, step.removed)
-        removed = path.name, step.removed.size
-    return Manifest(number, before.bits, parts, removed)

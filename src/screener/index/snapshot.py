@@ -7,7 +7,6 @@ order, so that `find` tells in a few steps where a value is. Nothing here change
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -19,7 +18,6 @@ from screener import arguments
 from screener.errors import HashError, IndexFileError
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex, Plan
-from screener.index.layout import open_sections, write_sections
 from screener.index.values import (
     Codes,
     Index,
@@ -31,23 +29,7 @@ from screener.index.values import (
     values_of,
 )
 
-_CONTENT: Final = "removed"
 NONE_REMOVED: Final[Rows] = np.empty(0, np.int64)
-
-
-def save_removed(path: str | os.PathLike[str], removed: Rows) -> None:
-    """Write removed rows to a file that appears whole or not at all."""
-    write_sections(path, _CONTENT, {"rows": removed.astype(np.uint64)})
-
-
-def open_removed(path: str | os.PathLike[str]) -> Rows:
-    """Read removed rows, checking every byte: a wrong one would hide a listed value."""
-    sections = open_sections(path, _CONTENT)
-    sections.verify()
-    rows = sections.array("rows", dtype="u8", dimensions=1)
-    if rows.size and rows.max() >= 1 << 62:
-        raise IndexFileError(f"{path}: a row beyond any index")
-    return rows.view(np.int64)
 
 
 Distances = npt.NDArray[np.uint16]

@@ -66,8 +66,8 @@ class HashList(KeptList):
         self._hugepages = hugepages
         self._held = segments.open_all(path, generation, have, hugepages=hugepages)
         self._snapshots = {
-            kind: segments.snapshot_of(path, files, self._held)
-            for kind, files in generation.segments.items()
+            kind: segments.snapshot_of(path, kind_named(kind), parts, self._held)
+            for kind, parts in generation.segments.items()
         }
         sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
         self._kinds = MappingProxyType({kind: size for kind, size in sizes.items() if size})
