@@ -188,12 +188,12 @@ ASKED = {"by": "ann", "reason": "a test"}
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda one: one.show(9001), "entry is a text, and not int"),
-        (lambda one: one.show("\udc80"), "entry holds half a character"),
+        (lambda one: one.show(9001), "entry must be text, not int"),
+        (lambda one: one.show("\udc80"), "entry contains half a character"),
         (lambda one: one.show("9001", source=7), "source is a text"),
         (lambda one: one.set_terms(7, Terms(tlp="RED")), "source is a text"),
         (lambda one: one.purge(7), "source is a text"),
-        (lambda one: one.purge("\udc80"), "source holds half a character"),
+        (lambda one: one.purge("\udc80"), "source contains half a character"),
         (lambda one: one.give_opinion(9001, state="disputed", **ASKED), "entry is a text"),
         (lambda one: one.give_opinion("9001", state=["disputed"], **ASKED), "state is a text"),
         (lambda one: one.release_value(9001, "pdq", **ASKED), "entry is a text"),

@@ -314,9 +314,9 @@ def test_other_numbers_are_whole_as_a_radius_is(number: object) -> None:
     queries = np.zeros((1, 32), np.uint8)
     index = HammingIndex.build(queries)
     for asked in (queries, queries[0]):
-        with pytest.raises(HashError, match="threads are a whole number from 1"):
+        with pytest.raises(HashError, match="threads must be an integer from 1"):
             index.search(asked, radius=31, threads=number)  # type: ignore[arg-type]
-    with pytest.raises(HashError, match="threads are a whole number from 1"):
+    with pytest.raises(HashError, match="threads must be an integer from 1"):
         HammingIndex.build(queries, threads=number)  # type: ignore[arg-type]
     with pytest.raises(HashError, match="queries are a whole number from 0"):
         index.explain(queries=number, radius=31)  # type: ignore[arg-type]

@@ -141,7 +141,7 @@ def test_where_a_disk_has_no_locks_it_is_told_of_which_file(tmp_path, monkeypatc
     monkeypatch.setattr(fcntl, "flock", none_left)
     (tmp_path / "r").write_bytes(b'{"schema":1,')
 
-    with pytest.raises(OutputError, match=r"r cannot be locked.*a disk that has locks"):
+    with pytest.raises(OutputError, match=r"r cannot be locked.*a disk that supports locks"):
         output.open_jsonl(tmp_path / "r")
     with pytest.raises(OSError, match="locks available") as named, lock_file(tmp_path / "lock"):
         pass

@@ -22,10 +22,12 @@ _LONGEST = 1 << 22  # characters; a device may have no end
 
 
 def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
-    """All that it says. OSError where it cannot be read; ValueError where it is no TOML, or more
-    than anybody writes, which is UnicodeDecodeError where it is not written in UTF-8.
+    """Return the content of a TOML file.
+
+    Raises OSError if it cannot be read, ValueError if it is not TOML or too long, and of these
+    UnicodeDecodeError if it is not UTF-8.
     """
-    # A number would be taken for a descriptor of the program's own, and closed.
+    # open() would take a number for an open descriptor, and close it.
     with open(os.fspath(path), encoding="utf-8-sig") as stream:
         text = stream.read(_LONGEST + 1)
     if len(text) > _LONGEST:
@@ -37,20 +39,22 @@ def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def open_private(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
-    """A descriptor, as of `os.open`, with `flags` that may make the file, which then is of a mode
-    that lets its owner read and write it. One that was there keeps its own, unless it is empty.
+    """Open a file as `os.open` does; a new or empty file its owner can read and write.
+
+    The umask removes bits from the mode; under umask 0777 a program could not reopen its own file.
+    A file that holds something keeps its mode.
     """
     descriptor = os.open(path, flags, mode)
     facts = os.fstat(descriptor)
     empty = stat.S_ISREG(facts.st_mode) and not facts.st_size
     if empty and facts.st_mode & 0o600 != 0o600 and hasattr(os, "fchmod"):
-        with suppress(OSError):  # of another's file, or of a disk that keeps no modes
+        with suppress(OSError):  # another user's file, or a disk without modes
             os.fchmod(descriptor, mode)
     return descriptor
 
 
 def make_folder(path: Path) -> None:
-    """A new folder; FileExistsError where it exists."""
+    """Make a folder for its owner only, whatever the umask; FileExistsError if it exists."""
     path.mkdir(mode=0o700)
     if path.stat().st_mode & 0o700 != 0o700:
         path.chmod(0o700)

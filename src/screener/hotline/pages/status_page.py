@@ -39,7 +39,7 @@ def publish(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
     if it holds anything but the `sort`: it may be the hotline's only casebook or key.
     """
     try:
-        replace_file(path, data, sort=sort, mode=mode)
+        replace_file(path, data, kind=sort, mode=mode)
     except OSError as error:
         message = marked("{file} cannot be written: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error

@@ -46,7 +46,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
 
     Raises OSError where it cannot be opened, OutputError where it holds anything but a calibration.
     """
-    taken = claim(path, os.O_WRONLY, sort=FileKind(_OPENING, "a calibration"))
+    taken = claim(path, os.O_WRONLY, kind=FileKind(_OPENING, "a calibration"))
     written = False
 
     def put(text: str) -> None:
