@@ -166,11 +166,11 @@ def test_what_is_no_picture_is_refused(pixels):
     """Another type or shape is the caller's mistake, and so is a kind that is made elsewhere."""
     with pytest.raises(HashError, match="pixels must"):
         classic.compute(pixels, KINDS["phash"])
-    with pytest.raises(HashError, match="pdq is not made here, only phash"):
+    with pytest.raises(HashError, match="pdq is not a classic kind; one of: phash"):
         classic.compute(np.zeros((9, 9), np.uint8), KINDS["pdq"])
-    with pytest.raises(HashError, match="a kind is a HashKind, KINDS"):
+    with pytest.raises(HashError, match="a kind is needed, KINDS"):
         classic.compute(np.zeros((9, 9), np.uint8), "phash")
-    with pytest.raises(HashError, match="kinds are several"):
+    with pytest.raises(HashError, match="kinds must be a list"):
         classic.compute_orientations(np.zeros((9, 9), np.uint8), KINDS["phash"])
 
 

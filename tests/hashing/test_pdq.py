@@ -342,7 +342,7 @@ def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
     with pytest.raises(HashError, match="picture 0 must be a NumPy array of uint8, not float64"):
         pdq.compute_batch([np.zeros((8, 8)), good])
     for none in (iter([good]), None, 5):
-        with pytest.raises(HashError, match="pictures are a list of arrays"):
+        with pytest.raises(HashError, match="pictures must be a list of arrays"):
             pdq.compute_batch(none)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         _core.pdq_batch([np.zeros((8, 8)), good], 1)  # type: ignore[list-item]
