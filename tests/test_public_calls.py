@@ -227,7 +227,7 @@ def test_a_list_is_asked_by_texts_and_numbers(known, tmp_path, monkeypatch, call
     ("call", "said"),
     [
         (lambda one: one.holders("nothing", []), "unknown kind"),
-        (lambda one: one.holders("pdq", (row for row in [0])), "rows are whole numbers"),
+        (lambda one: one.holders("pdq", (row for row in [0])), "rows must be integers"),
         (lambda one: one.holders("pdq", [[0], [0, 0]]), "one after another"),
         (lambda one: one.holders("pdq", np.ma.array([0], mask=[True])), "masked"),
         (lambda one: one.holders("pdq", [0.5]), "not float64"),

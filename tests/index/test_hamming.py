@@ -318,7 +318,7 @@ def test_other_numbers_are_whole_as_a_radius_is(number: object) -> None:
             index.search(asked, radius=31, threads=number)  # type: ignore[arg-type]
     with pytest.raises(HashError, match="threads must be an integer from 1"):
         HammingIndex.build(queries, threads=number)  # type: ignore[arg-type]
-    with pytest.raises(HashError, match="queries are a whole number from 0"):
+    with pytest.raises(HashError, match="queries must be an integer from 0"):
         index.explain(queries=number, radius=31)  # type: ignore[arg-type]
     assert index.search(queries, radius=0, threads=np.int64(2))[0].tolist() == [0, 1]  # type: ignore[arg-type]
 
@@ -366,12 +366,12 @@ def test_built_from_arrays_one_behind_the_other() -> None:
 @pytest.mark.parametrize(
     ("arrays", "text"),
     [
-        ([], "nothing says how wide"),
+        ([], "gives their width"),
         (
             [np.zeros((2, 8), np.uint8), np.zeros((2, 16), np.uint8)],
             "codes of array 2 have 128 bits",
         ),
-        ([np.zeros((2, 8), np.int64)], "codes of array 1 are a uint8 array"),
+        ([np.zeros((2, 8), np.int64)], "codes of array 1 must be a uint8 array"),
         (7, "not int"),
         (memoryview(np.zeros((2, 8), np.uint8)), "or an iterable of them, not memoryview"),
         (bytearray(16), "or an iterable of them, not bytearray"),
@@ -415,7 +415,7 @@ def test_a_pickle_knows_its_file_from_another(tmp_path):
     text = pickle.dumps(HammingIndex.open(path))
 
     HammingIndex.build(codes[1]).save(path)
-    with pytest.raises(IndexFileError, match="another index than the one that was pickled"):
+    with pytest.raises(IndexFileError, match="is not the index that was pickled"):
         pickle.loads(text)
     HammingIndex.build(codes[0]).save(path)
     assert (pickle.loads(text).codes == codes[0]).all()
@@ -425,6 +425,6 @@ def test_an_index_that_was_built_says_how_others_get_it():
     """It has no path that a pickle could have; the error says what to do. It is its own copy."""
     index = HammingIndex.build(np.zeros((1, 8), np.uint8))
 
-    with pytest.raises(TypeError, match="save it and open the file"):
+    with pytest.raises(TypeError, match="save it, open the file"):
         pickle.dumps(index)
     assert copy.copy(index) is copy.deepcopy(index) is index

@@ -178,7 +178,7 @@ LARGE: list[tuple[str, Change, str]] = [
     ("weights", lambda a: a.update(weights=a["weights"].reshape(-1, 32)), "their shape"),
     ("links", lambda a: a.update(links=a["links"].reshape(-1, 4)), "their shape"),
     ("links", bump("links", 0), "one of table 0 leads to another code"),
-    ("links", bump("links", 1), "one of table 0 tells another sketch"),
+    ("links", bump("links", 1), "one of table 0 has another sketch"),
     ("sketches", bump("sketches", 3), "one of table 0 is of another code"),
 ]
 

@@ -317,7 +317,7 @@ def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for taken in (pipe, tmp_path):
-        with pytest.raises(IndexFileError, match="is no file"):
+        with pytest.raises(IndexFileError, match="is not a regular file"):
             write_sections(taken, "test", SECTIONS)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert [one.name for one in tmp_path.iterdir()] == ["pipe"]

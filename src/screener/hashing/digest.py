@@ -73,7 +73,7 @@ def _chunk(source: Readable) -> bytes:
     if chunk is None:  # not the end
         raise BlockingIOError(errno.EAGAIN, "a file object that does not wait for its bytes")
     if isinstance(chunk, str):
-        raise HashError("digests need a file opened in binary mode, not as text")
+        raise HashError("digests need a binary file, not one opened as text")
     data: bytes = chunk
     return data
 

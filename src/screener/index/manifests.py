@@ -1,6 +1,4 @@
-"""Manifests: the states of a folder of index files. One is published by a file that names all of
-its files; the newest few are kept.
-"""
+"""Manifests: files that name all files of one state of a folder. The newest few are kept."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from screener.system.locks import remove_unlocked
 
 logger = logging.getLogger(__name__)
 
-KEPT: Final = 3  # manifests that stay, the newest included, with all their files
+KEPT: Final = 3  # manifests that stay with their files, the newest included
 _CONTENT: Final = "manifest"
 _MANIFEST: Final = re.compile(r"([0-9]{8,})\.manifest", re.ASCII)
 _FILE: Final = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
@@ -42,7 +40,7 @@ class Manifest:
 
 
 def newest(folder: Path) -> int:
-    """The number of the newest state; IndexFileError where the folder has none."""
+    """Return the number of the newest state; IndexFileError if the folder has none."""
     try:
         return max(_numbers(folder))
     except (ValueError, NotADirectoryError, FileNotFoundError):
@@ -57,7 +55,7 @@ def _numbers(folder: Path) -> Iterator[int]:
 
 
 def read(folder: Path, number: int) -> Manifest:
-    """A manifest, every byte of it checked."""
+    """Return a manifest, after checking all of its bytes."""
     path = folder / f"{number:08d}.manifest"
     sections = open_sections(path, _CONTENT)
     sections.verify()
@@ -70,7 +68,7 @@ def read(folder: Path, number: int) -> Manifest:
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
-    """The commit: the manifest appears under its number whole and synced, or not at all."""
+    """Commit a state by an atomic write of its manifest."""
     content = {
         "generation": manifest.generation,
         "bits": manifest.bits,
@@ -82,19 +80,19 @@ def publish(folder: Path, manifest: Manifest) -> None:
 
 
 def new_name(folder: Path, number: int, ending: str) -> Path:
-    """Where a file of a state can stand, under a name that none has had or will have."""
+    """Return a path for a file of a state, with a name that is never used again."""
     return folder / f"{number:08d}-{secrets.token_hex(8)}.{ending}"
 
 
 def sweep(folder: Path, newest: int) -> None:
-    """Remove what no kept manifest names and no reader holds, among files of our own making."""
+    """Remove our files that no recent manifest names and no reader has locked."""
     kept: set[str] = set()
     for number in _numbers(folder):
         if number > newest - KEPT:
             try:
                 kept |= {f"{number:08d}.manifest", *read(folder, number).parts.names}
             except IndexFileError as error:
-                # Nobody knows what it names, so nothing goes until it is old itself.
+                # Its files are unknown, so nothing may go until the manifest itself is old.
                 logger.warning("nothing is removed from %s: %s", folder, error)
                 return
     for path in folder.iterdir():

@@ -126,7 +126,7 @@ def open_removed(path: str | os.PathLike[str]) -> Rows:
     sections.verify()
     rows = sections.array("rows", dtype="u8", dimensions=1)
     if rows.size and rows.max() >= 1 << 62:
-        raise IndexFileError(f"{path}: a row beyond any index")
+        raise IndexFileError(f"{path}: a row is out of range")
     return rows.view(np.int64)
 
 
