@@ -132,12 +132,10 @@ def load(kinds: Iterable[HashKind]) -> None:
 
 
 def _side(kind: HashKind) -> int:
-    """Return imagehash's `hash_size`."""
     return 8 if kind.bits == 64 else 16
 
 
 def _size(kind: HashKind, shorter: int) -> Size:
-    """Return the size to which imagehash shrinks a picture with that shorter side."""
     side = _side(kind)
     match kind.name.removesuffix("256"):
         case "phash":
@@ -206,7 +204,6 @@ def _hashed_greys(kind: HashKind, picture: Pixels) -> NDArray[Any]:
 
 
 def _square_sums(picture: Pixels, side: int) -> NDArray[np.uint64]:
-    """Return the sum of each of `side` × `side` squares."""
     edge = len(picture) // side
     rows = picture.reshape(side, edge, len(picture)).sum(axis=1, dtype=np.uint32)
     sums: NDArray[np.uint64] = rows.reshape(side, side, edge).sum(axis=2, dtype=np.uint64)

@@ -59,7 +59,6 @@ class Detail:
 
     @cached_property
     def _measures(self) -> tuple[float, float, float, float]:
-        """Return `spread`, `area`, `shades` and `tones`."""
         return _core.detail(self._pixels)
 
     @property
@@ -69,7 +68,6 @@ class Detail:
 
     @cached_property
     def _spectrum(self) -> tuple[float, float]:
-        """Return `waves` and `texture`."""
         return _core.detail_spectrum(self._pixels)
 
     @property

@@ -55,7 +55,6 @@ class Frames:
         return cls(seconds[order], quality[order], ordered, frame[order])
 
     def __len__(self) -> int:
-        """Return how many PDQs there are."""
         return len(self.times)
 
     @property

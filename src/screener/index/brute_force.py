@@ -131,7 +131,6 @@ def _brute_force(snapshot: Snapshot, queries: Codes, radius: int, *, first: int)
 
 
 def _near(words: Words, query: Words, radius: int) -> Rows:
-    """Return which values are within the radius of a query in these words."""
     if not radius:
         return np.flatnonzero(words[0] == query[0])
     bits = np.bitwise_count(words[0] ^ query[0])

@@ -105,11 +105,9 @@ class DigestIndex:
         check_index(self._sections, partial(check_digests, *arrays))
 
     def __len__(self) -> int:
-        """Return how many values there are, repeated ones included."""
         return int(self._values.shape[0])
 
     def __repr__(self) -> str:
-        """Return count and size, never a value."""
         return f"<DigestIndex of {len(self)} values of {self._values.shape[1]} bytes>"
 
     @property

@@ -69,7 +69,6 @@ class Plan:
     tables: float
 
     def __str__(self) -> str:
-        """Return one sentence with the method and the reason."""
         if self.way == "flat":
             if self.tables == float("inf"):
                 return (
@@ -163,18 +162,15 @@ class HammingIndex:
         return _again, (self._sections.absolute, self._sections.identity)
 
     def __copy__(self) -> HammingIndex:
-        """Return this object, which never changes."""
         return self
 
     def __deepcopy__(self, _: dict[int, Any]) -> HammingIndex:
         return self
 
     def __len__(self) -> int:
-        """Return how many codes there are, repeated ones included."""
         return int(self._codes.shape[0])
 
     def __repr__(self) -> str:
-        """Return size and width, never a code."""
         return f"<HammingIndex of {len(self)} codes of {self.bits} bits>"
 
     @property

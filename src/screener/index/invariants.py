@@ -95,7 +95,6 @@ def _is_permutation(chunks: Array, codes: Codes) -> bool:
 
 
 def _weights(codes: Codes) -> Array:
-    """Return how many bits of each code are set."""
     weights = np.empty(len(codes), np.uint16)
     for block in _blocks(len(codes)):
         np.bitwise_count(codes[block]).sum(axis=1, dtype=np.uint16, out=weights[block])
@@ -213,7 +212,6 @@ class _Tables:
         return keys.astype(np.int64) * (_WEIGHTS + 1) + weights
 
     def _check_weights(self, table: int, keys: Array, following: Array) -> None:
-        """Check in which line of its bucket each weight starts."""
         if self._weights is None:
             return
         groups = np.bincount(self._groups(keys, following), minlength=_BUCKETS * (_WEIGHTS + 1))
@@ -250,7 +248,6 @@ class _Tables:
         self._bases = [int(base) for base in before]
 
     def _column(self, table: int) -> Array:
-        """Return chunk `table` of every code."""
         column = np.zeros(len(self._codes), np.uint16)
         for block in _blocks(len(column)):
             codes, own = self._codes[block], column[block]

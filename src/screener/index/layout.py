@@ -191,7 +191,6 @@ def _raw(array: Array) -> memoryview:
 
 
 def _preamble(content: str, arrays: Mapping[str, Array]) -> bytes:
-    """Return the header and the directory of a file of these arrays."""
     end = _HEADER.size + _ENTRY.size * len(arrays)
     entries = bytearray()
     for name, array in arrays.items():

@@ -99,18 +99,15 @@ class SegmentedIndex:
         return _again, (str(self._folder), self._manifest)
 
     def __copy__(self) -> SegmentedIndex:
-        """Return this object, which never changes."""
         return self
 
     def __deepcopy__(self, _: dict[int, Any]) -> SegmentedIndex:
         return self
 
     def __len__(self) -> int:
-        """Return how many codes there are."""
         return len(self._snapshot)
 
     def __repr__(self) -> str:
-        """Return folder and generation, never a code."""
         return f"<SegmentedIndex {str(self._folder)!r}, generation {self.generation}>"
 
     @property

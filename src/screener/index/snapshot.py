@@ -59,11 +59,9 @@ class Snapshot:
             raise IndexFileError("the removed rows are not those of these indexes")
 
     def __len__(self) -> int:
-        """Return how many values can be found."""
         return int(self._bases[-1]) - self._removed.size
 
     def __repr__(self) -> str:
-        """Return sizes, never a value."""
         return f"<Snapshot of {len(self)} values in {len(self._parts)} parts>"
 
     @property
@@ -114,7 +112,6 @@ class Snapshot:
         return self._parts
 
     def _joined(self, answers: list[_Answer]) -> _Answer:
-        """Return the answers of the parts as one, without removed rows."""
         hit = [part for part, answer in enumerate(answers) if len(answer[1])]
         if not hit:
             return answers[0]
@@ -197,7 +194,6 @@ def _interleaved(answers: list[_Answer], bases: Rows) -> _Answer:
 
 
 def _without(answer: _Answer, removed: Rows) -> _Answer:
-    """Return an answer without the hits on removed rows."""
     offsets, rows, *others = answer
     keep = ~places_in(removed, rows)[1]
     kept_before = np.concatenate(([0], np.cumsum(keep)))
