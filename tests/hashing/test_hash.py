@@ -81,9 +81,7 @@ def test_unknown_kind_lists_the_kinds() -> None:
     ],
 )
 def test_a_hash_is_of_a_kind_and_bytes(kind: Any, value: Any) -> None:
-    """Anything else is refused at once, and not where it is compared, with what to call instead: a
-    text of the right length among it, and what is no key of a set.
-    """
+    """Anything else is refused at once, and the error names the call to use instead."""
     with pytest.raises(
         HashError, match=r"needs a HashKind and bytes, got .*; Hash\.parse\(\) takes"
     ):
@@ -196,7 +194,7 @@ def test_other_forms_are_read_back(one: Hash) -> None:
     ],
 )
 def test_refuses_damaged_text_without_repeating_it(kind: str, text: str) -> None:
-    """Text that is no value of the kind is a HashError, which tells nothing of the value."""
+    """Text that is no value of the kind raises HashError, which does not quote it."""
     with pytest.raises(HashError, match=kind) as caught:
         Hash.parse(kind, text)
     assert isinstance(caught.value, ScreenerError)
@@ -263,7 +261,7 @@ def test_what_is_no_kind_makes_no_hash_and_says_so(kinds: Any, text: str) -> Non
 
 
 def test_a_kind_that_equals_one_is_that_one() -> None:
-    """Where a kind comes from does not matter."""
+    """The origin of a kind does not matter."""
     made = HashKind("pdq", 256, radius=31, floor=50, perceptual=True, computed=True)
     (first, *_) = hash_item(np.zeros((9, 9), np.uint8), policy=Policy(), kinds=[made]).hashes
     assert first.hash.kind is KINDS["pdq"]
@@ -281,7 +279,7 @@ def test_a_hash_is_of_a_kind_that_there_is(name: Any, bits: int) -> None:
 
 @given(hashes)
 def test_value_is_never_shown(one: Hash) -> None:
-    """Neither str nor repr tells anything of the value: it must not slip into a log."""
+    """Neither str nor repr contains the value: it must not slip into a log."""
     zero = Hash(one.kind, bytes(one.kind.size))
     assert str(one) == str(zero) == f"{one.kind.name} hash of {one.kind.bits} bits"
     assert repr(one) == repr(zero)

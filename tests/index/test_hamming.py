@@ -99,7 +99,7 @@ def test_search_equals_brute_force(data: st.DataObject, seed: int, width: int) -
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("count", [1023, 1024, 1025, 5000])
 def test_search_across_tiles(width: int, count: int) -> None:
-    """Where the scan passes from one tile to the next, no row is lost, doubled or renumbered."""
+    """At the border of two tiles of a scan no row is lost, doubled or renumbered."""
     codes = clustered(count, count, width, width)
     queries = np.concatenate([codes[-1:], codes[:2], clustered(1, 20, width, 3)])
     index = HammingIndex.build(codes)
@@ -109,7 +109,7 @@ def test_search_across_tiles(width: int, count: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_codes_that_agree_in_their_first_words(width: int) -> None:
-    """Codes that only differ late, which defeat an early rejection, are still told apart."""
+    """Codes that differ only in late bits, which defeat early rejection, are distinguished."""
     rng = np.random.default_rng(7)
     codes = np.zeros((4000, width), np.uint8)
     codes[:, width // 2 :] = rng.integers(0, 256, (4000, width - width // 2), np.uint8)
@@ -151,7 +151,7 @@ def test_one_query_is_a_batch_of_one() -> None:
 
 
 def test_any_memory_layout() -> None:
-    """Strided, reversed, transposed and unaligned arrays mean what their values say."""
+    """Strided, reversed, transposed and unaligned arrays count by their values."""
     wide = clustered(5, 300, 64, 40)
     codes = wide[::-3, 8:40]
     queries = np.asfortranarray(wide[:20, 8:40])
@@ -332,7 +332,7 @@ def test_open_refuses_another_index(tmp_path: Path) -> None:
 
 
 def test_no_code_is_shown(tmp_path: Path) -> None:
-    """The text form of an index tells its size, never a code; its file is the owner's alone."""
+    """The text form of an index shows its size, never a code; only the owner may read its file."""
     index = HammingIndex.build(np.full((1, 8), 0xAB, np.uint8))
     assert repr(index) == "<HammingIndex of 1 codes of 64 bits>"
     path = tmp_path / "codes.idx"
@@ -378,7 +378,7 @@ def test_built_from_arrays_one_behind_the_other() -> None:
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arrays: Any, text: str) -> None:
-    """The sentence says which array it was, counted from 1."""
+    """The message names the array, counted from 1."""
     with pytest.raises(HashError, match=text):
         HammingIndex.build(arrays)
 
@@ -406,9 +406,7 @@ def test_a_pickle_of_an_opened_index_opens_its_file(tmp_path, monkeypatch):
 
 
 def test_a_pickle_knows_its_file_from_another(tmp_path):
-    """An index that was saved over it since, of as many codes, is not taken for it: rows of one say
-    nothing of the other.
-    """
+    """An index of as many codes saved over the file is refused: its rows are others."""
     codes = np.random.default_rng(1).integers(0, 256, (2, 5, 8), np.uint8)
     path = tmp_path / "codes.idx"
     HammingIndex.build(codes[0]).save(path)
@@ -422,7 +420,7 @@ def test_a_pickle_knows_its_file_from_another(tmp_path):
 
 
 def test_an_index_that_was_built_says_how_others_get_it():
-    """It has no path that a pickle could have; the error says what to do. It is its own copy."""
+    """A built index has no path for a pickle; the error says what to do. It is its own copy."""
     index = HammingIndex.build(np.zeros((1, 8), np.uint8))
 
     with pytest.raises(TypeError, match="save it, open the file"):

@@ -20,8 +20,7 @@ from screener.errors import HashError, IndexFileError
 from screener.index import manifests, tiers
 from screener.index.hamming import HammingIndex
 from screener.index.segments import SegmentedIndex
-from screener.system import files
-from screener.system import locks as held
+from screener.system import files, locks
 
 POOL = np.random.default_rng(5).integers(0, 256, (40, 8), dtype=np.uint8)
 POOL[20:] = POOL[:20]
@@ -143,7 +142,7 @@ def replaced(path, *added):
 
 
 def test_a_refresh_sees_that_another_index_is_there(tmp_path):
-    """An index made anew in the same place is found, also where it has come just as far."""
+    """An index made anew in the same place is noticed, even with the same number of changes."""
     before, after = replaced(tmp_path / "i", POOL[12:20])
 
     assert before.generation == after.generation
@@ -226,10 +225,10 @@ def test_any_damaged_byte_of_what_is_read_at_once_is_refused(tmp_path):
 
 def test_a_second_writer_waits_and_then_says_so(tmp_path, monkeypatch):
     """Nothing changes, and afterwards it works."""
-    monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
     index = SegmentedIndex.create(tmp_path / "i", bits=64)
     with (
-        held.lock_file(tmp_path / "i/lock"),
+        locks.lock_file(tmp_path / "i/lock"),
         pytest.raises(IndexFileError, match="another writer"),
     ):
         index.add(POOL)
@@ -241,10 +240,10 @@ def test_a_second_writer_waits_and_then_says_so(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_process_forked_while_another_writes_keeps_no_writer_out(tmp_path, monkeypatch):
     """The turn ends with the change, though a child that knows nothing of it has its descriptor."""
-    monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
     index = SegmentedIndex.create(tmp_path / "i", bits=64)
     reading, writing = os.pipe()
-    with held.lock_file(tmp_path / "i/lock"):
+    with locks.lock_file(tmp_path / "i/lock"):
         child = os.fork()
         if child == 0:
             os.close(writing)
@@ -260,11 +259,11 @@ def test_a_process_forked_while_another_writes_keeps_no_writer_out(tmp_path, mon
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_process_forked_by_a_writer_does_not_end_its_turn(tmp_path, monkeypatch):
-    """It leaves the body as well, by an exception, say, while the writer is still at work."""
-    monkeypatch.setattr(held, "WAIT_SECONDS", 0.1)
+    """A forked process leaves the body as well, by an exception, while the writer works."""
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
     index, child = SegmentedIndex.create(tmp_path / "i", bits=64), None
     try:
-        with held.lock_file(tmp_path / "i/lock"):
+        with locks.lock_file(tmp_path / "i/lock"):
             child = os.fork()
             if child == 0:
                 raise InterruptedError
@@ -327,7 +326,7 @@ while True:
 
 
 def test_a_writer_killed_at_any_moment_loses_nothing(tmp_path):
-    """SIGKILL at random moments: what it had said was done is there, and writing goes on."""
+    """After SIGKILL at random moments all reported changes are there, and writing goes on."""
     rng = np.random.default_rng(3)
     for trial in range(5):
         path = tmp_path / str(trial)
@@ -418,7 +417,7 @@ def test_threads_and_huge_pages_change_no_answer(tmp_path):
 
 
 def test_an_index_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
-    """No half of a folder stays where the disk fails while it is made."""
+    """No half-made folder remains if the disk fails."""
 
     class Full(files.Disk):
         def rename(self, old, new):

@@ -66,7 +66,7 @@ def test_many_removed_rows_have_all_merged():
 
 
 def test_digests_are_found_over_several_parts():
-    """Rows count on from part to part, removed ones are left out, values are told by row."""
+    """Rows count on from part to part, removed rows are left out, and values are found by row."""
     parts = [DigestIndex.build(SORTED[::3]), DigestIndex.build(SORTED[1::3])]
     snapshot = Snapshot(parts, np.array([0, 34, 40]))
 

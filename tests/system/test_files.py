@@ -1,4 +1,4 @@
-"""Files and folders of ours are for their owner alone, and for the owner whatever the umask is."""
+"""Our files and folders are for their owner alone, whatever the umask."""
 
 import errno
 import os
@@ -50,7 +50,7 @@ def test_what_is_made_can_be_opened_again_by_its_owner(tmp_path, umask):
 
 
 def test_a_file_that_holds_something_keeps_its_mode(tmp_path):
-    """Who may read it is for its owner to say."""
+    """Only the owner decides who may read a file that has content."""
     path = tmp_path / "file"
     path.write_text("held")
     path.chmod(0o400)
@@ -59,7 +59,7 @@ def test_a_file_that_holds_something_keeps_its_mode(tmp_path):
 
 
 def test_a_list_is_made_on_a_disk_that_keeps_no_modes(tmp_path, monkeypatch):
-    """Some refuse to change one; where the owner has the rights as it is, none needs changing."""
+    """Some disks refuse to change a mode; if the owner has the rights, none needs changing."""
 
     def refuse(*_, **__):
         raise PermissionError(errno.EPERM, "Operation not permitted")

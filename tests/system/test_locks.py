@@ -1,4 +1,4 @@
-"""Locks of files that are written to: of one process, and not of those that are forked from it."""
+"""Locks of output files: held by one process, and not by those forked from it."""
 
 import contextlib
 import errno
@@ -12,8 +12,7 @@ from screener.hotline.notices import delivery
 from screener.reporting.audit import file as audit_file
 from screener.reporting.calibration import page as calibration_page
 from screener.reporting.calibration.page import claimed
-from screener.system import locks as index_held
-from screener.system import output_file
+from screener.system import locks, output_file
 from screener.system.locks import lock_file
 
 fcntl = pytest.importorskip("fcntl")
@@ -88,7 +87,9 @@ def test_a_process_forked_while_a_file_is_written_keeps_nobody_out_afterwards(tm
 
 @pytest.mark.parametrize("hold", HOLDERS)
 def test_a_process_forked_while_a_file_is_written_does_not_end_its_turn(tmp_path, hold):
-    """It leaves the body as well, by an exception, say, while its parent is still at work."""
+    """The forked process leaves the body as well, by an exception, while its parent is still at
+    work.
+    """
     path, child = tmp_path / "held", None
     try:
         with hold(path):
@@ -120,7 +121,7 @@ def test_an_interrupt_when_a_file_was_just_taken_keeps_nobody_out(
 
     held = []
     with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
-        for module in (output, audit_file, calibration_page, output_file, delivery, index_held):
+        for module in (output, audit_file, calibration_page, output_file, delivery, locks):
             if hasattr(module, step):
                 patched.setattr(module, step, interrupted(getattr(module, step)))
         with hold(path):

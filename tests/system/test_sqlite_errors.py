@@ -1,4 +1,4 @@
-"""What SQLite or the system refuses is told with its likely cause and with what to do."""
+"""Errors of SQLite and the system are reported with their likely cause and a remedy."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from screener.system import sqlite_errors
 
 
 def of_sqlite(code, path):
-    """What is said of an error of SQLite's with that code, an extended one."""
+    """Return the explanation of an SQLite error with that extended code."""
     error = sqlite3.OperationalError("words of SQLite")
     error.sqlite_errorcode = code
     return sqlite_errors.explain(error, path)
