@@ -84,7 +84,10 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
             files.current.write(handles[0], text)
             if key is not None:
                 files.current.write(handles[1], sign(text, key=key))
-            # An older signature is of another file.
+            # An older signature is of another file. Sync first, so that a kill rarely comes between
+            # its removal and the new files.
+            for handle in handles:
+                files.current.sync(handle)
             signature.unlink(missing_ok=True)
     except OSError as error:
         raise ListError(f"cannot write {path}: {error.strerror}") from error
