@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 
 from screener.errors import HashError, IndexFileError
 from screener.index.digests import DigestIndex
-from screener.index.hamming import WIDTHS, Found, HammingIndex
+from screener.index.hamming import WIDTHS, HammingIndex, Hits
 
 Codes = npt.NDArray[np.uint8]
 
 
-def brute_force(codes: Codes, queries: Codes, radius: int) -> Found:
+def brute_force(codes: Codes, queries: Codes, radius: int) -> Hits:
     """The oracle: every distance, by NumPy."""
     offsets, rows, distances = [0], [], []
     for query in queries:
@@ -43,7 +43,7 @@ def brute_force(codes: Codes, queries: Codes, radius: int) -> Found:
     )
 
 
-def assert_equal(found: Found, expected: Found) -> None:
+def assert_equal(found: Hits, expected: Hits) -> None:
     """Same values of the same types."""
     assert [part.dtype for part in found] == [part.dtype for part in expected]
     for i in range(3):

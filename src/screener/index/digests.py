@@ -21,10 +21,10 @@ _MOST_VALUES: Final = 2**32 - 1
 Values = npt.NDArray[np.uint8]
 Prefixes = npt.NDArray[np.uint64]
 Order = npt.NDArray[np.uint32]
-Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Hits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def _no_hits() -> Found:
+def _no_hits() -> Hits:
     nothing = np.zeros(2, np.int64), np.empty(0, np.int64)
     for array in nothing:
         array.flags.writeable = False
@@ -35,7 +35,7 @@ _NOTHING: Final = _no_hits()  # the answer to most single queries, made once
 
 
 class DigestIndex:
-    """An index of values of one size, found by equality. Make one with `build` or `open`.
+    """An index of values of one size, searched by equality. Make one with `build` or `open`.
 
     It never changes, so threads may share it; processes that open the same file share its memory.
     """
@@ -115,7 +115,7 @@ class DigestIndex:
         """Return the values in the order given to `build`, (n, size), read-only."""
         return self._values
 
-    def search(self, queries: Values) -> Found:
+    def search(self, queries: Values) -> Hits:
         """Return the rows that equal each query.
 
         `queries` is uint8 of shape (q, size), or (size,) for one. Returns `(offsets, rows)`,
@@ -127,11 +127,11 @@ class DigestIndex:
         if type(queries) is not np.ndarray:  # the core would take anything with a buffer
             queries = _check_queries(queries, self._values.shape[1])
         try:
-            found = self._table.search(queries)
+            hits = self._table.search(queries)
         except (TypeError, ValueError):
-            found = self._search_checked(_check_queries(queries, self._values.shape[1]))
-        if found is not None:
-            return cast("Found", found)
+            hits = self._search_checked(_check_queries(queries, self._values.shape[1]))
+        if hits is not None:
+            return cast("Hits", hits)
         if queries.ndim == 1:
             return _NOTHING
         return np.zeros(len(queries) + 1, np.int64), _NOTHING[1]

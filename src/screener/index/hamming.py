@@ -30,10 +30,10 @@ WIDTHS: Final = (8, 16, 32, 64)
 CONTENT: Final = "hamming"
 
 Codes = npt.NDArray[np.uint8]
-Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16]]
+Hits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16]]
 
 
-def _no_hits() -> Found:
+def _no_hits() -> Hits:
     nothing = np.zeros(2, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16)
     for array in nothing:
         array.flags.writeable = False
@@ -46,13 +46,13 @@ _INT64: Final = np.dtype(np.int64)
 _UINT16: Final = np.dtype(np.uint16)
 
 
-def _unpacked(found: bytearray) -> Found:
+def _unpacked(packed: bytearray) -> Hits:
     """Return the arrays that the core packs into one buffer for a single query with few hits."""
-    hits = (len(found) - 16) // 10
+    count = (len(packed) - 16) // 10
     return (
-        np.frombuffer(found, _INT64, 2),
-        np.frombuffer(found, _INT64, hits, 16),
-        np.frombuffer(found, _UINT16, hits, 16 + 8 * hits),
+        np.frombuffer(packed, _INT64, 2),
+        np.frombuffer(packed, _INT64, count, 16),
+        np.frombuffer(packed, _UINT16, count, 16 + 8 * count),
     )
 
 
@@ -183,7 +183,7 @@ class HammingIndex:
         """Return the codes, (n, bits / 8), read-only."""
         return self._codes
 
-    def search(self, queries: Codes, *, radius: int, threads: int = 1) -> Found:
+    def search(self, queries: Codes, *, radius: int, threads: int = 1) -> Hits:
         """Return all codes within `radius` bits (`<=`) of each query.
 
         `queries` is uint8 of shape (q, bits / 8), or (bits / 8,) for one; `radius` is 0 to `bits`.
@@ -202,16 +202,14 @@ class HammingIndex:
         if type(threads) is not int:
             threads = check_threads(threads)
         try:
-            found = self._index.search(queries, radius, threads)
+            hits = self._index.search(queries, radius, threads)
         except (TypeError, ValueError):
             queries = _check_queries(queries, self._codes.shape[1])
-            found = self._search_checked(
-                queries, self._check_radius(radius), check_threads(threads)
-            )
-        if type(found) is bytearray:
-            return _unpacked(found)
-        if found is not None:
-            return cast("Found", found)
+            hits = self._search_checked(queries, self._check_radius(radius), check_threads(threads))
+        if type(hits) is bytearray:
+            return _unpacked(hits)
+        if hits is not None:
+            return cast("Hits", hits)
         if queries.ndim == 1:
             return _NOTHING
         return np.zeros(len(queries) + 1, np.int64), _NOTHING[1], _NOTHING[2]

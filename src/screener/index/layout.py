@@ -165,9 +165,9 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
             raise IndexFileError(f"{path}: is not a file")
         header = file.read(_HEADER.size)
         _check_origin(path, header)
-        count, found, directory_checksum = _read_header(path, header, status.st_size)
-        if found != content:
-            raise IndexFileError(f"{path}: holds {found!r}, not {content!r}")
+        count, actual, directory_checksum = _read_header(path, header, status.st_size)
+        if actual != content:
+            raise IndexFileError(f"{path}: holds {actual!r}, not {content!r}")
         raw = file.read(count * _ENTRY.size)
         if len(raw) != count * _ENTRY.size or zlib.crc32(raw) != directory_checksum:
             raise IndexFileError(f"{path}: the directory is damaged")

@@ -67,7 +67,7 @@ def open_indexes(
     memory with `hugepages`: see `HammingIndex.open`. Raises FileNotFoundError if a file is gone,
     IndexFileError if one is damaged or holds another number or size of values.
     """
-    found = {}
+    indexes = {}
     for file, rows in parts.indexes:
         path = folder / file
         index = opened.get(file)
@@ -77,8 +77,8 @@ def open_indexes(
             )
         if values_of(index).shape != (rows, size):
             raise IndexFileError(f"{path} does not hold {rows} values of {size} bytes")
-        found[file] = index
-    return found
+        indexes[file] = index
+    return indexes
 
 
 def snapshot(
