@@ -106,12 +106,12 @@ def test_wrong_questions_are_refused(tmp_path):
     for codes in wrong:
         with pytest.raises(HashError, match="codes"):
             index.add(codes)
-    with pytest.raises(HashError, match="beyond"):
+    with pytest.raises(HashError, match="out of range"):
         index.codes([0])
     for rows in ([0.5], np.zeros(1, np.float32), [True]):
-        with pytest.raises(HashError, match="whole numbers"):
+        with pytest.raises(HashError, match="must be integers"):
             index.add(POOL).codes(rows)
-    with pytest.raises(HashError, match="one after another"):
+    with pytest.raises(HashError, match="one dimension"):
         index.add(POOL).codes([[0, 1], [1, 0]])
     with pytest.raises(HashError, match="not list"):
         index.add([[0] * 8])
@@ -165,7 +165,7 @@ def test_a_change_of_an_index_of_another_width_is_refused(tmp_path, further):
     wide = np.tile(POOL[:3], 2)
     before, after = replaced(tmp_path / "i", *(wide[: 1 + n] for n in range(1 + further)))
     for change in (lambda: before.add(POOL[:1]), lambda: before.remove(POOL[:1]), before.compact):
-        with pytest.raises(IndexFileError, match="of 128 bits and not 64"):
+        with pytest.raises(IndexFileError, match="of 128 bits, not 64"):
             change()
     assert after.refresh() is after
 
