@@ -228,10 +228,10 @@ def test_a_list_is_asked_by_texts_and_numbers(known, tmp_path, monkeypatch, call
     [
         (lambda one: one.holders("nothing", []), "unknown kind"),
         (lambda one: one.holders("pdq", (row for row in [0])), "rows must be integers"),
-        (lambda one: one.holders("pdq", [[0], [0, 0]]), "one after another"),
+        (lambda one: one.holders("pdq", [[0], [0, 0]]), "flat list"),
         (lambda one: one.holders("pdq", np.ma.array([0], mask=[True])), "masked"),
         (lambda one: one.holders("pdq", [0.5]), "not float64"),
-        (lambda one: one.holders("pdq", [2**64 - 1]), "beyond the index"),
+        (lambda one: one.holders("pdq", [2**64 - 1]), "out of range"),
         (lambda one: one.holders("pdq", [2**64]), "not object"),
         (lambda one: one.can_match("pdq", floor="50"), "a floor is a whole number"),
         (lambda one: one.can_match("pdq", floor=None), "a floor is a whole number"),
