@@ -350,7 +350,7 @@ def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("threads", "message"),
-    [(0, "1 to 1024"), (1025, "1 to 1024"), (1.0, "whole number"), (True, "not True")],
+    [(0, "1 to 1024"), (1025, "1 to 1024"), (1.0, "integer"), (True, "not True")],
 )
 def test_a_batch_refuses_other_numbers_of_threads(threads: int, message: str) -> None:
     """As a search of an index does."""
