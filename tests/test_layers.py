@@ -140,8 +140,8 @@ def test_no_imports_run_in_a_circle():
 
 
 def test_no_statement_numbers_its_places():
-    """Python 3.12.0 to 3.12.3 warns of each `?1` that is given a sequence: where warnings are
-    errors, no list would open.
+    """Python 3.12.0 to 3.12.3 warns of each `?1` that gets a sequence: if warnings are errors, no
+    list would open.
     """
     sources = {str(path): path.read_text() for path in PACKAGE.rglob("*.py")}
     assert [name for name, text in sources.items() if re.search(r"[ (=]\?\d", text)] == []
@@ -185,8 +185,8 @@ def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
     ],
 )
 def test_what_few_programs_need_is_loaded_by_those_that_do(name, unwanted):
-    """`import screener`, which each worker and each command starts with, leaves alone what keeps a
-    list, starts processes or tells of a day's work: loading takes time for each module.
+    """`import screener`, with which each worker and command starts, does not load what changes
+    lists, starts processes or writes reports: each module costs time.
     """
     loaded = _loaded_by(name)
 

@@ -1,61 +1,61 @@
-"""What the library raises: the caller's mistakes and broken files, never one bad input of many.
+"""The exceptions: for the caller's mistakes and broken files, never for one bad input of many.
 
 ScreenerError
-├── ClusterError      a Ray cluster cannot be reached, or a node of it cannot do as asked
-├── HashError         a hash, its text or the array to hash or search has the wrong form
+├── ClusterError      a Ray cluster cannot be reached, or a node of it cannot serve
+├── HashError         a hash, its text or an array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
-├── ListError         a hash list cannot be opened, is damaged, or cannot take in a file
-├── OutputError       a file of results, a report, a log or a cache is not to be written to
-├── HotlineError      a step of a case is not allowed, or a hotline's folder, key, report is no use
+├── ListError         a hash list cannot be opened, is damaged, or cannot import a file
+├── OutputError       a file of results, a report, a log or a cache cannot be written
+├── HotlineError      a step of a case is not allowed, or a hotline's files are unusable
 ├── PolicyError       a policy names an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
 └── MediaError        an input cannot be decoded; carries the typed reason
-    └── ShortOfMemory it does not fit the memory that there is
+    └── ShortOfMemory it does not fit into memory
 
-`Screener` and `scan` never raise `MediaError`: they turn it into a Result.
+`Screener` and `scan` turn a `MediaError` into a Result.
 """
 
 from collections.abc import Sequence
 
 SOME = 20
-"""How many of a kind somebody reads, where there may be thousands."""
+"""How many of thousands of names a message lists."""
 
 
 def printable(text: object) -> str:
-    """A value as text: characters that cannot be printed become U+FFFD."""
+    """Return a value as text, with U+FFFD for characters that cannot be printed."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun: "1 row", "1,234 rows"; `many` if it is not `one` with an s."""
+    """Return a number with its noun: "1 row", "1,234 rows"; `many` is an irregular plural."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def some(names: Sequence[object]) -> str:
-    """As many of them as somebody reads, and how many more there are."""
+    """Return the first names, joined, and how many more there are."""
     first = ", ".join(map(printable, names[:SOME]))
     return f"{first} and {len(names) - SOME} more" if len(names) > SOME else first
 
 
 def cause(error: BaseException) -> str:
-    """What went wrong by the word of the system, without its number and a file that may be one of
-    ours, or of whatever else raised it; without a text that SQLite could not read, and which may be
-    a listed value that damage has made one. What is raised of that is to be raised from None.
+    """Return the system's message without errno and file name.
+
+    SQLite may quote text that it could not decode; that is cut off, since it may be a listed hash.
+    Re-raise with `from None`.
     """
     return (isinstance(error, OSError) and error.strerror) or str(error).partition(" with text ")[0]
 
 
 class ScreenerError(Exception):
-    """Anything that this library raises on purpose."""
+    """The base of all exceptions of this library."""
 
 
 class ClusterError(ScreenerError):
-    """A Ray cluster cannot be reached, has no worker to give, or a node of it has no list, another
-    generation or other versions."""
+    """A Ray cluster cannot be reached or has no free worker, or a node has another list."""
 
 
 class HashError(ScreenerError, ValueError):
-    """A hash, its text, or an array that was to be hashed or searched has the wrong form."""
+    """A hash, its text, or an array to hash or search has the wrong form."""
 
 
 class IndexFileError(ScreenerError):
@@ -67,15 +67,13 @@ class ListError(ScreenerError):
 
 
 class OutputError(ScreenerError):
-    """A file of results, a report, a cache or an audit log is not what it should be, or another
-    program or process has it; it is not written to."""
+    """An output file is another file than expected, or another program writes to it."""
 
 
 class HotlineError(ScreenerError):
-    """A step of a case that is not allowed, or a hotline's folder, key or report of no use.
+    """A step of a case is not allowed, or a hotline's folder, key or report is unusable.
 
-    `message` is English, with a place for each of the `values`, so that it can be translated; `str`
-    fills them in.
+    `message` is an English template for the `values`, so that it can be translated.
     """
 
     def __init__(self, message: str, /, **values: object) -> None:
@@ -89,14 +87,15 @@ class PolicyError(ScreenerError, ValueError):
 
 
 class WorkerError(ScreenerError):
-    """The worker processes of a scan cannot be started: the program does not guard its main part,
-    or the system or the installation does not allow it; or another process began the scan. No input
-    is the cause.
+    """The worker processes of a scan cannot be started; no input is the cause.
+
+    The program does not guard its main part, the system or the installation does not allow it, or
+    another process began the scan.
     """
 
 
 class MediaError(ScreenerError):
-    """An input cannot be decoded; `reason` is one of the reasons that a Result may carry."""
+    """An input cannot be decoded; `reason` is one of the reasons of a Result."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -104,23 +103,22 @@ class MediaError(ScreenerError):
         self.detail = detail
 
     def alone(self) -> "MediaError":
-        """The same, without the calls and errors that led to it: their variables are the input's
-        bytes and pixels, which it would hold as long as it is kept, and itself among them.
+        """Return this error without traceback and context, which hold the input's bytes and pixels
+        in memory.
         """
         self.__context__ = None
         return self.with_traceback(None)
 
     def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
-        # It comes back from worker processes.
         return type(self), (self.reason, self.detail)
 
 
 class ShortOfMemory(MediaError):
-    """An input does not fit the memory that there is: `too_large`. Where there is more, it may."""
+    """An input does not fit into memory: `too_large`. On another machine it may."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("too_large", detail)
 
     def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
-        # Who is told of it asks no more than any MediaError says.
+        # The receiving process needs no more than a MediaError.
         return MediaError, (self.reason, self.detail)

@@ -719,7 +719,7 @@ def test_a_signal_amid_a_finaliser_is_not_lost():
 
 @pytest.mark.parametrize(
     ("amid", "behind", "code"), [(True, "_bug", 130), (False, "_flush", 130),
-                                 (False, "process.hear_no_more", 0)]
+                                 (False, "process.ignore_stop_signals", 0)]
 )  # fmt: skip
 def test_a_stop_breaks_nothing_off(amid, behind, code):
     """Neither one that comes twice, as of who presses Ctrl-C twice or of `timeout`, nor one that

@@ -24,7 +24,7 @@ from screener.index import tables
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.layout import write_sections
-from screener.index.snapshot import save_removed
+from screener.index.parts import save_removed
 
 Codes = npt.NDArray[np.uint8]
 

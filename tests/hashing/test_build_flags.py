@@ -31,7 +31,7 @@ def flags_of_the_build():
 
 @pytest.mark.parametrize("flag", FAST)
 def test_fast_maths_is_refused(flag):
-    """Where nothing takes it back: sums in another order are another hash."""
+    """No later flag reorders sums: another order makes another hash."""
     done = compile_with(flag)
 
     assert done.returncode != 0
@@ -47,5 +47,5 @@ def test_the_build_takes_fast_maths_back(flag):
 
 
 def test_products_are_never_fused():
-    """The last word on it is the build's, behind what takes fast maths back and says it anew."""
+    """The build's own flag comes last, after the one that turns fast maths off."""
     assert flags_of_the_build()[-1] == "-ffp-contract=off"

@@ -38,7 +38,7 @@ RECORDED = {"average_hash": "ahash", "phash": "phash", "dhash": "dhash", "whash"
 
 
 def oracle(kind, pixels):
-    """What imagehash says of the pixels, as text."""
+    """Return imagehash's hash of the pixels as text."""
     function = ORACLES[kind.removesuffix("256")]
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     return str(function(picture, hash_size=16 if kind.endswith("256") else 8))
@@ -77,8 +77,8 @@ def pictures(draw):
 @settings(max_examples=40, deadline=None)
 @given(pictures())
 def test_every_orientation_is_that_of_the_turned_picture(pixels):
-    """Whatever the picture, each kind's hash in each orientation equals imagehash's of the turned
-    picture, bit for bit: ties, where rounding decides, included.
+    """Each kind's hash in each orientation equals imagehash's of the turned picture, bit for bit,
+    ties included.
     """
     assert differences(pixels) == []
 
@@ -166,11 +166,11 @@ def test_what_is_no_picture_is_refused(pixels):
     """Another type or shape is the caller's mistake, and so is a kind that is made elsewhere."""
     with pytest.raises(HashError, match="pixels must"):
         classic.compute(pixels, KINDS["phash"])
-    with pytest.raises(HashError, match="pdq is not made here, only phash"):
+    with pytest.raises(HashError, match="pdq is not a classic kind; one of: phash"):
         classic.compute(np.zeros((9, 9), np.uint8), KINDS["pdq"])
-    with pytest.raises(HashError, match="a kind is a HashKind, KINDS"):
+    with pytest.raises(HashError, match="a kind is needed, KINDS"):
         classic.compute(np.zeros((9, 9), np.uint8), "phash")
-    with pytest.raises(HashError, match="kinds are several"):
+    with pytest.raises(HashError, match="kinds must be a list"):
         classic.compute_orientations(np.zeros((9, 9), np.uint8), KINDS["phash"])
 
 
@@ -237,8 +237,8 @@ def test_large_pictures_are_those_of_imagehash_too(scene):
 
 
 def test_a_large_picture_of_equal_squares_takes_no_wavelets():
-    """Where many squares of a large picture are equally light, wHash is exact: none of the
-    median's has its bit set.
+    """If many squares of a large picture are equally light, wHash is exact: no square of the
+    median's lightness has its bit set.
     """
     pixels = np.full((2048, 2048), 255, np.uint8)
     pixels[:256, :256] = 0
@@ -265,8 +265,8 @@ def test_a_list_of_a_classic_kind_is_screened_by_it(make_list, scene, kind):
 
 
 def test_a_worker_has_the_memory_that_a_classic_hash_takes(make_list, scene, tmp_path):
-    """Too little is the caller's mistake, said before any file is opened; the least will do. Of a
-    list without such hashes nothing of it is asked.
+    """Too little memory is refused before any file is opened; the minimum suffices. A list without
+    such hashes needs none.
     """
     scene(1).save(tmp_path / "one.png")
     hashes = {kind: oracle(kind, np.asarray(scene(1))) for kind in ("phash", "whash")}
@@ -297,8 +297,8 @@ def test_heavy_libraries_are_imported_when_first_used():
 
 
 def test_a_worker_loads_what_classic_hashes_take_before_its_first_picture():
-    """SciPy's linear algebra never comes to an end of loading where a picture has left it too
-    little memory: such a file would be told as too slow, and not as too large.
+    """SciPy's linear algebra never finishes loading if a picture has left it too little memory:
+    such a file would be reported as too slow instead of too large.
     """
     code = """
 import sys

@@ -18,7 +18,7 @@ EACH = 24  # drawn of each family
 
 
 def greys(picture):
-    """The pixels of a Pillow image as screening has them: RGB, or grey where it is grey."""
+    """Return the pixels of a Pillow image as screening uses them: RGB or grey."""
     return np.asarray(picture.convert("L" if picture.mode == "L" else "RGB"))
 
 
@@ -36,7 +36,7 @@ def scores(pixels):
 
 @pytest.fixture(scope="module")
 def drawn(plain):
-    """Pictures that say nothing, by their names."""
+    """Return pictures without detail, by name."""
     return {
         f"{family}-{seed}": plain.draw(family, seed)
         for family in plain.FAMILIES
@@ -156,8 +156,8 @@ NEEDS = {
 
 @pytest.mark.parametrize("kind", [kind.name for kind in PERCEPTUAL if kind.name != "vpdq"])
 def test_the_score_is_the_least_of_what_matters_to_a_kind(kind):
-    """What docs/internals/detail.md says that a kind needs of a measure is worth 50, half of it 25;
-    and what does not matter to it may be nothing.
+    """The value of a measure that docs/internals/detail.md names is worth 50, half of it 25;
+    measures that a kind does not use may be 0.
     """
     needs = NEEDS.get(kind, CLASSIC_NEEDS)
 
@@ -314,14 +314,14 @@ def test_blanks_gradients_and_stripes_are_too_little_detail(hashed):
 
 
 def test_pages_of_text_are_refused_for_all_but_pdq(plain):
-    """The classic kinds see of a page its margins, and of no page more; PDQ tells many apart."""
+    """Classic kinds see only the margins of a page; PDQ distinguishes many pages."""
     pages = [detail.Detail(plain.draw("text", seed)) for seed in range(200)]
     assert {page.score(KINDS["phash"]) >= 50 for page in pages} == {False}
     assert sum(page.score(KINDS["pdq"]) >= 50 for page in pages) > 50
 
 
 def test_a_picture_that_shows_nothing_is_unscreened(drawn, hashed, make_list):
-    """A Screener says `too_little_detail` of pictures that its own list holds, and matches none."""
+    """A Screener returns `too_little_detail` for pictures on its own list, and no match."""
     some = [f"{family}-{seed}" for family in ("blank", "gradient", "stripes") for seed in (1, 2, 3)]
     upright = {name: [one for one in hashed[name] if one.orientation == "upright"] for name in some}
     known = make_list(
@@ -336,7 +336,7 @@ def test_a_picture_that_shows_nothing_is_unscreened(drawn, hashed, make_list):
 
 
 def test_pdq_keeps_its_own_quality():
-    """PDQ's recorded quality is the reference's, also where the picture is not compared."""
+    """PDQ's recorded quality is the reference's, even if the picture is not compared."""
     pixels = np.zeros((200, 200), np.uint8)
     pixels[:, 100:] = 255
     bits, quality = pdqhash.compute(np.repeat(pixels[:, :, None], 3, axis=2))
@@ -427,7 +427,7 @@ def test_a_photo_between_bars_is_compared_as_the_photo_is(material, rows, column
 
 
 def test_a_frame_round_little_or_round_nothing_is_not_compared(scene, plain):
-    """The hash of a small picture in a large frame tells of the frame; and stripes between bars are
+    """The hash of a small picture in a large frame is that of the frame; stripes between bars are
     stripes.
     """
     small = np.zeros((600, 800), np.uint8)

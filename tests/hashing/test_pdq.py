@@ -269,7 +269,7 @@ def test_too_small_has_the_zero_hash(shape: tuple[int, ...]) -> None:
 
 
 def test_orientations_are_named_in_their_order() -> None:
-    """The names stand in the order of the eight, and the eight differ where the picture does."""
+    """The names are in the order of the eight hashes, which differ if the picture does."""
     pixels = golden_picture("rings")
     expected = {name: reference(view) for name, view in turned(pixels).items()}
     found = dict(zip(pdq.ORIENTATIONS, our_orientations(pixels), strict=True))
@@ -282,7 +282,7 @@ def test_orientations_are_named_in_their_order() -> None:
     st.sampled_from([(8,), (8, 8, 1), (8, 8, 4), (8, 8, 3, 1), (3, 8, 8), ()]),
 )
 def test_refuses_other_arrays(dtype: str, shape: tuple[int, ...]) -> None:
-    """Any other type of element or shape raises HashError, which says what was given."""
+    """Any other type of element or shape raises HashError, which names it."""
     for function in (pdq.compute, pdq.compute_orientations):
         with pytest.raises(HashError, match="uint8"):
             function(np.zeros((8, 8), dtype))
@@ -342,7 +342,7 @@ def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
     with pytest.raises(HashError, match="picture 0 must be a NumPy array of uint8, not float64"):
         pdq.compute_batch([np.zeros((8, 8)), good])
     for none in (iter([good]), None, 5):
-        with pytest.raises(HashError, match="pictures are a list of arrays"):
+        with pytest.raises(HashError, match="pictures must be a list of arrays"):
             pdq.compute_batch(none)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         _core.pdq_batch([np.zeros((8, 8)), good], 1)  # type: ignore[list-item]
@@ -350,7 +350,7 @@ def test_a_batch_refuses_other_arrays(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("threads", "message"),
-    [(0, "1 to 1024"), (1025, "1 to 1024"), (1.0, "whole number"), (True, "not True")],
+    [(0, "1 to 1024"), (1025, "1 to 1024"), (1.0, "integer"), (True, "not True")],
 )
 def test_a_batch_refuses_other_numbers_of_threads(threads: int, message: str) -> None:
     """As a search of an index does."""
@@ -361,8 +361,8 @@ def test_a_batch_refuses_other_numbers_of_threads(threads: int, message: str) ->
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="memory is guarded by POSIX's mprotect")
 @pytest.mark.parametrize("shape", [(40, 77, 3), (33, 16), (96, 130, 3), (96, 130), (17, 300, 3)])
 def test_nothing_beside_a_picture_is_read(shape: tuple[int, ...]) -> None:
-    """It begins where memory begins, or ends where it ends, and is seen from all eight sides. The
-    sanitizers do not watch masked loads.
+    """Pictures at the edge of mapped memory are hashed in all orientations. The sanitizers do not
+    watch masked loads.
     """
     size, page = math.prod(shape), mmap.PAGESIZE
     room = mmap.mmap(-1, (size // page + 3) * page)

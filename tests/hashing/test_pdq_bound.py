@@ -139,8 +139,8 @@ def apart_at_most(errors: list[Errors], p: int, q: int) -> float:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_bound_is_what_all_steps_together_can_do(shape: tuple[int, int, int]) -> None:
-    """Of no coefficient is it less, wherever between two samples the filter stopped; nor is it much
-    more, but where next to nothing is left.
+    """The bound is nowhere less, wherever the filter stops between two samples, and hardly more
+    unless almost nothing is left.
     """
     for known, most in MOST.items():
         found, *_ = _core.pdq_bounds(*shape, known, 0, 1)

@@ -1,4 +1,4 @@
-"""Where PDQ is taken from samples, the reference must agree: the bounds behind that hold."""
+"""If PDQ is computed from samples, the reference must agree: the bounds behind that hold."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def saturated(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
 
 
 def bright(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
-    """Flat, where sums are largest."""
+    """A flat picture, whose sums are largest."""
     return np.full(shape, rng.integers(250, 256), np.uint8)
 
 
@@ -121,7 +121,7 @@ def sawtooth(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
 
 
 def powers(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
-    """Round powers of two, where the last place of a sum changes its worth with every step."""
+    """Pictures near powers of two, at which the last place of a sum changes its worth."""
     means = np.array([31, 32, 33, 63, 64, 65, 127, 128, 129])
     return rng.choice(means, shape).astype(np.uint8)
 
@@ -149,7 +149,7 @@ ROWS = (1, 2, 17, 32, 45, 60, 63)
 
 @pytest.mark.parametrize("draw", DRAWN)
 def test_the_bound_holds(draw: Callable[..., Pixels]) -> None:
-    """The reference's coefficients are never further from ours, nor from exact ones, than told."""
+    """The reference's coefficients are within the bound of ours and of exact ones."""
     rng = np.random.default_rng(len(draw.__name__))
     for shape in SHAPES:
         pixels = draw(rng, shape)
@@ -265,7 +265,7 @@ def textured(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 
 
 def blends(rng: np.random.Generator, shape: tuple[int, ...]) -> list[Pixels]:
-    """Mixtures of two pictures, ever nearer to where their middle coefficients change places."""
+    """Mixtures of two pictures, ever nearer to the point where their middle coefficients swap."""
     one, other = textured(rng, shape), textured(rng, shape)
     found: list[Pixels] = []
 
@@ -335,7 +335,7 @@ def doubted_pairs(pixels: Pixels) -> tuple[int, int]:
 
 @pytest.mark.parametrize("shape", [(256, 320), (200, 300, 3)])
 def test_a_hash_is_certain_beyond_the_bounds_alone(shape: tuple[int, ...]) -> None:
-    """It is where no pair across the median can change places, and nowhere else."""
+    """A hash is certain exactly if no pair across the median can swap."""
     rng = np.random.default_rng(shape[0] + 1)
     settled = doubted = clear = 0
     for _ in range(4):
@@ -400,8 +400,8 @@ def qualities(pixels: Pixels, share: float) -> tuple[int, int]:
 
 
 def test_a_quality_in_doubt_is_refused() -> None:
-    """Of a few edges under some noise, where terms could fall on either side of a whole number, and
-    nothing else is in doubt.
+    """Pictures of a few edges with noise, whose terms may round either way, and nothing else is in
+    doubt.
     """
     rng = np.random.default_rng(1)
     alone = sure = 0
@@ -420,7 +420,7 @@ def test_a_quality_in_doubt_is_refused() -> None:
 
 
 def test_a_tie_is_refused() -> None:
-    """Where coefficients tie in the middle, as of flat and symmetric pictures, none is certain."""
+    """If coefficients tie in the middle, as in flat and symmetric pictures, no bit is certain."""
     half = np.zeros((300, 400), np.uint8)
     half[:, 200:] = 255
     flat = np.full((300, 400, 3), 255, np.uint8)
@@ -463,8 +463,8 @@ def test_long_pictures(shape: tuple[int, ...], way: str) -> None:
 
 @pytest.mark.parametrize("first", besides(0, range(3)))
 def test_the_samples_of_every_length(first: int) -> None:
-    """Whole and clipped windows, of each parity, are weighed as the filter would; white as well,
-    where a run of sums could pass 16 bits: of weights 258 in the last length.
+    """Full and clipped windows of each parity are weighted as the filter does; white, too, whose
+    sums could pass 16 bits: weights are 258 in the last length.
     """
     rng = np.random.default_rng(9)
     lengths = [*range(5, 400, 13), *range(511, 516), 1023, 1024, 1025, 2304]
@@ -489,8 +489,8 @@ def bits_in_doubt(pixels: Pixels) -> int:
 
 @pytest.mark.parametrize("shape", besides(COLOURED, [(256, 320), COLOURED, (512, 512)]))
 def test_a_sketch_is_wrong_in_no_more_bits_than_it_says(shape: tuple[int, ...]) -> None:
-    """On a tie and near one, eight ways round; and its quality is never in doubt. It says how many
-    the bounds allow, and no more but where one is a float from the median.
+    """On a tie and near one, in eight orientations, the quality is certain. The number of doubtful
+    bits is what the bounds allow, and larger only within one float of the median.
     """
     rng = np.random.default_rng(shape[1])
     doubted = 0
@@ -513,7 +513,9 @@ def test_a_sketch_is_wrong_in_no_more_bits_than_it_says(shape: tuple[int, ...]) 
 
 
 def test_flat_and_tiny_pictures_are_sketched_as_they_are_hashed() -> None:
-    """Those of no size, of the grid's size, and flat: where all bits are in doubt none is left."""
+    """Pictures without size, of the grid's size, and flat ones: if all bits are in doubt, none is
+    left.
+    """
     for shape in ((4, 9), (64, 64), (90, 90), (5, 5)):
         for value in (0, 255):
             pixels = np.full(shape, value, np.uint8)

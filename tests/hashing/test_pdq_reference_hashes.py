@@ -22,10 +22,9 @@ def recorded(material):
 
 
 def hash_as_stored(path):
-    """The file's PDQ through our pipeline, but for the EXIF orientation, as upstream does.
-
-    None for files with alpha, a palette, CMYK or 16 bits, where upstream's conversions differ
-    from ours and from each other: docs/internals/pixels.md says by how much and why.
+    """Return the file's PDQ by our pipeline without the EXIF orientation, as upstream does. None
+    for files with alpha, a palette, CMYK or 16 bits, which upstream converts differently:
+    docs/internals/pixels.md gives the differences and reasons.
     """
     with Image.open(path) as picture:
         if picture.mode not in ("RGB", "L") or picture.has_transparency_data:

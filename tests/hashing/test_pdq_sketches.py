@@ -55,8 +55,8 @@ def told(result):
 
 
 def test_bits_in_doubt_change_no_result(make_list, pictures):
-    """Records are listed round the radius of a picture's hash, in any orientation: whatever the
-    bits in doubt are, `screen`, `screen_many` and `scan` tell what sure hashes tell, distances too.
+    """With records around the radius of a picture's hash, in any orientation and with any doubtful
+    bits, `screen`, `screen_many` and `scan` return the results of exact hashes, distances too.
     """
     rng = random.Random(1)
     rows = []
@@ -90,7 +90,7 @@ def test_a_stream_is_hashed_surely_since_it_is_read_once(make_list, pictures):
 
 
 def test_a_picture_that_is_hashed_again_keeps_its_name(make_list, pictures):
-    """It is hashed surely if the bits in doubt of its first hashes could say either."""
+    """A picture is hashed exactly if the doubtful bits of its sketches could change the result."""
     listed = pdq.compute(np.asarray(Image.open(pictures[0]))).text
     engine = Doubtful(make_list([{"id": "one", "pdq": listed}]))
 
@@ -108,8 +108,8 @@ def test_no_radius_is_too_wide_for_bits_in_doubt(make_list, pictures):
 
 
 def test_only_what_is_near_is_hashed_again(make_list, pictures):
-    """A list far from everything settles all sketches of which the detail is told; one that a
-    sketch is near settles none.
+    """A far list decides all sketches whose detail is known; a sketch near a record is never
+    decided.
     """
     far = Doubtful(make_list([{"id": "far", "pdq": "0123456789abcdef" * 4}]))
     hasher = far.hasher.__class__(far.policy, far.kinds, sketches=True)
@@ -226,7 +226,7 @@ def sketched(item):
 
 
 def test_what_moves_is_hashed_surely(doubtful, tmp_path):
-    """Its frames are compared with one another where a list holds videos; a still is sketched."""
+    """Frames of a video are compared with one another if a list has videos; a still is sketched."""
     still, moving = tmp_path / "still.png", tmp_path / "moving.png"
     doubtful.save(still)
     other = Image.fromarray(np.asarray(doubtful)[::-1, ::-1].copy().T.copy()).resize(doubtful.size)

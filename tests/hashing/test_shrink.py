@@ -63,7 +63,7 @@ def test_pictures_of_any_shape_are_shrunk_as_pillow_does_it(seed):
 
 @pytest.mark.parametrize("height", [164, 167, 168, 169, 170, 200])
 def test_pictures_about_twice_as_tall_as_wide(height):
-    """Where the order of Pillow's passes may change, it is Pillow's to the row."""
+    """Around the size at which Pillow's order of passes may change, results equal Pillow's."""
     pixels = np.random.default_rng(11).integers(0, 256, (height, 100), np.uint8)
     for size in ((32, 32), (8, 8), (9, 8), (64, 64), (100, 90), (120, 90)):
         found = shrink.shrunk(pixels, [size], transposed=False)[size]
@@ -109,7 +109,7 @@ def test_a_pillow_that_shrinks_some_pictures_otherwise_is_told(monkeypatch, othe
 
 @pytest.mark.parametrize("shape", [(3, 400_000, 3), (400_000, 3, 3), (3, 400_000), (200, 300, 3)])
 def test_pictures_are_made_grey_in_bands_of_any_width(shape):
-    """Also where one line of pixels is more than a band."""
+    """A single line of pixels may be longer than a band."""
     pixels = np.random.default_rng(4).integers(0, 256, shape, np.uint8)
     found = np.asarray(shrink.grey(pixels))
     assert np.array_equal(found, np.asarray(Image.fromarray(pixels).convert("L")))

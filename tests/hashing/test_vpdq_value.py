@@ -153,7 +153,7 @@ def test_a_frame_whose_numbers_are_none_is_refused(quality, time):
 
 @given(frames)
 def test_the_lines_of_vpdqs_tool_have_a_number_each(made):
-    """The frame's own where it is known, else that of its place."""
+    """The number is the frame's own if it is known, else its position."""
     numbered = [one._replace(number=7 * n) for n, one in enumerate(made)]
     for given_frames, factor in ((made, 1), (numbered, 7)):
         lines = [

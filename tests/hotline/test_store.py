@@ -22,7 +22,7 @@ from screener.hotline.reports import own_media
 from screener.lists.store import database as lists
 from screener.lists.store import repeated_values
 from screener.lists.terms import Terms
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 PAGE = "https://x.example/1"
 
@@ -54,15 +54,16 @@ def end_here(*_, **__):
 
 def test_a_full_disk_is_reported_when_a_hotline_is_created(tmp_path, monkeypatch):
     """Also if the casebook finds no room."""
-    connect = database._connect
+    connect = sqlite3.connect
 
-    def full(folder):
-        connection = connect(folder)
-        connection.execute("PRAGMA max_page_count = 8")
+    def full(address, **settings):
+        connection = connect(address, **settings)
+        if database.DATABASE in address:
+            connection.execute("PRAGMA max_page_count = 8")
         return connection
 
     with monkeypatch.context() as patched:
-        patched.setattr(database, "_connect", full)
+        patched.setattr(sqlite3, "connect", full)
         with pytest.raises(HotlineError, match=r"cannot be used: database or disk is full"):
             Desk.create(tmp_path / "hotline")
 
@@ -419,7 +420,7 @@ def test_a_list_in_use_is_waited_for_once(desk, monkeypatch):
         own_list, "_import", lambda *values: (waited.append(len(values[2])), made(*values))[1]
     )
     pictures = [item_of(IMAGES / f"{name}.jpg") for name in ("alley", "bridge")]
-    with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+    with lock_file(desk.folder / "hotline.list" / "lock", seconds=0):
         take(desk, *map(report_of, pictures))
         waited.clear()
         again = Desk.open(desk.folder)

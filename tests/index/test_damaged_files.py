@@ -39,7 +39,7 @@ def test_every_section_is_damaged() -> None:
 
 
 def test_grief_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A child that dies makes the run fail, and the seed it died of is told."""
+    """A child that dies makes the run fail, which prints its seed."""
     popen = subprocess.Popen
     script = "print(7, end=' ', flush=True); import os; os.abort()"
     monkeypatch.setattr(

@@ -106,7 +106,7 @@ def test_saved_and_opened(tmp_path: Path, count: int) -> None:
 
 
 def test_any_memory_layout() -> None:
-    """Strided values and queries mean what their values say, and the index keeps a copy."""
+    """Strided values and queries count by their values, and the index keeps a copy."""
     wide = np.random.default_rng(4).integers(0, 256, (60, 40), np.uint8)
     values = wide[::-2, 4:36]
     index = DigestIndex.build(values)

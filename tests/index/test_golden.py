@@ -25,7 +25,7 @@ from screener.errors import IndexFileError
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.layout import open_sections
-from screener.index.snapshot import open_removed
+from screener.index.parts import open_removed
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.xz"))
@@ -192,11 +192,10 @@ def without_writer(raw: bytes) -> bytes:
 def test_what_is_written_today_is_the_same(
     golden: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
-    """Writing the same again gives the same bytes, but for the version of the library.
-
-    Where this fails on purpose, and a reader of before would not understand the new file, raise
-    the format version and describe both; where it would, keep the old golden file under another
-    name and make a new one.
+    """Writing the same index again produces the same bytes, except for the library's version. If
+    you change the format on purpose: if the previous version cannot read the new file, raise the
+    format version and describe both; else keep the old golden file under another name and make a
+    new one.
     """
     made.GOLDEN[name](tmp_path / name)
     today, before = (path.read_bytes() for path in (tmp_path / name, golden(name)))
@@ -207,7 +206,9 @@ def test_what_is_written_today_is_the_same(
 def test_a_file_of_version_2_is_refused_by_a_sentence(
     golden: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
-    """Both readers tell it from a damaged file, even where nothing else is known of it."""
+    """Both readers distinguish a newer file from a damaged one, even if they know nothing else of
+    it.
+    """
     path = tmp_path / name
     path.write_bytes(golden(name).read_bytes()[:8] + b"\2\0\0\0" + bytes(100))
     with pytest.raises(IndexFileError, match="written in format version 2 by a newer screener"):
@@ -217,7 +218,7 @@ def test_a_file_of_version_2_is_refused_by_a_sentence(
 
 
 def changes(name: str, raw: bytes) -> list[int]:
-    """Where to change a byte: everywhere, or in every section, gap and field of a large file."""
+    """Return the bytes to change: all, or some in every section, gap and field of a large file."""
     if name in SMALL:
         return list(range(len(raw)))
     rng = np.random.default_rng(len(raw))

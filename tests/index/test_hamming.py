@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 
 from screener.errors import HashError, IndexFileError
 from screener.index.digests import DigestIndex
-from screener.index.hamming import WIDTHS, Found, HammingIndex
+from screener.index.hamming import WIDTHS, HammingIndex, Hits
 
 Codes = npt.NDArray[np.uint8]
 
 
-def brute_force(codes: Codes, queries: Codes, radius: int) -> Found:
+def brute_force(codes: Codes, queries: Codes, radius: int) -> Hits:
     """The oracle: every distance, by NumPy."""
     offsets, rows, distances = [0], [], []
     for query in queries:
@@ -43,7 +43,7 @@ def brute_force(codes: Codes, queries: Codes, radius: int) -> Found:
     )
 
 
-def assert_equal(found: Found, expected: Found) -> None:
+def assert_equal(found: Hits, expected: Hits) -> None:
     """Same values of the same types."""
     assert [part.dtype for part in found] == [part.dtype for part in expected]
     for i in range(3):
@@ -99,7 +99,7 @@ def test_search_equals_brute_force(data: st.DataObject, seed: int, width: int) -
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("count", [1023, 1024, 1025, 5000])
 def test_search_across_tiles(width: int, count: int) -> None:
-    """Where the scan passes from one tile to the next, no row is lost, doubled or renumbered."""
+    """At the border of two tiles of a scan no row is lost, doubled or renumbered."""
     codes = clustered(count, count, width, width)
     queries = np.concatenate([codes[-1:], codes[:2], clustered(1, 20, width, 3)])
     index = HammingIndex.build(codes)
@@ -109,7 +109,7 @@ def test_search_across_tiles(width: int, count: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_codes_that_agree_in_their_first_words(width: int) -> None:
-    """Codes that only differ late, which defeat an early rejection, are still told apart."""
+    """Codes that differ only in late bits, which defeat early rejection, are distinguished."""
     rng = np.random.default_rng(7)
     codes = np.zeros((4000, width), np.uint8)
     codes[:, width // 2 :] = rng.integers(0, 256, (4000, width - width // 2), np.uint8)
@@ -151,7 +151,7 @@ def test_one_query_is_a_batch_of_one() -> None:
 
 
 def test_any_memory_layout() -> None:
-    """Strided, reversed, transposed and unaligned arrays mean what their values say."""
+    """Strided, reversed, transposed and unaligned arrays count by their values."""
     wide = clustered(5, 300, 64, 40)
     codes = wide[::-3, 8:40]
     queries = np.asfortranarray(wide[:20, 8:40])
@@ -314,11 +314,11 @@ def test_other_numbers_are_whole_as_a_radius_is(number: object) -> None:
     queries = np.zeros((1, 32), np.uint8)
     index = HammingIndex.build(queries)
     for asked in (queries, queries[0]):
-        with pytest.raises(HashError, match="threads are a whole number from 1"):
+        with pytest.raises(HashError, match="threads must be an integer from 1"):
             index.search(asked, radius=31, threads=number)  # type: ignore[arg-type]
-    with pytest.raises(HashError, match="threads are a whole number from 1"):
+    with pytest.raises(HashError, match="threads must be an integer from 1"):
         HammingIndex.build(queries, threads=number)  # type: ignore[arg-type]
-    with pytest.raises(HashError, match="queries are a whole number from 0"):
+    with pytest.raises(HashError, match="queries must be an integer from 0"):
         index.explain(queries=number, radius=31)  # type: ignore[arg-type]
     assert index.search(queries, radius=0, threads=np.int64(2))[0].tolist() == [0, 1]  # type: ignore[arg-type]
 
@@ -332,7 +332,7 @@ def test_open_refuses_another_index(tmp_path: Path) -> None:
 
 
 def test_no_code_is_shown(tmp_path: Path) -> None:
-    """The text form of an index tells its size, never a code; its file is the owner's alone."""
+    """The text form of an index shows its size, never a code; only the owner may read its file."""
     index = HammingIndex.build(np.full((1, 8), 0xAB, np.uint8))
     assert repr(index) == "<HammingIndex of 1 codes of 64 bits>"
     path = tmp_path / "codes.idx"
@@ -366,19 +366,19 @@ def test_built_from_arrays_one_behind_the_other() -> None:
 @pytest.mark.parametrize(
     ("arrays", "text"),
     [
-        ([], "nothing says how wide"),
+        ([], "gives their width"),
         (
             [np.zeros((2, 8), np.uint8), np.zeros((2, 16), np.uint8)],
             "codes of array 2 have 128 bits",
         ),
-        ([np.zeros((2, 8), np.int64)], "codes of array 1 are a uint8 array"),
+        ([np.zeros((2, 8), np.int64)], "codes of array 1 must be a uint8 array"),
         (7, "not int"),
         (memoryview(np.zeros((2, 8), np.uint8)), "or an iterable of them, not memoryview"),
         (bytearray(16), "or an iterable of them, not bytearray"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arrays: Any, text: str) -> None:
-    """The sentence says which array it was, counted from 1."""
+    """The message names the array, counted from 1."""
     with pytest.raises(HashError, match=text):
         HammingIndex.build(arrays)
 
@@ -406,25 +406,23 @@ def test_a_pickle_of_an_opened_index_opens_its_file(tmp_path, monkeypatch):
 
 
 def test_a_pickle_knows_its_file_from_another(tmp_path):
-    """An index that was saved over it since, of as many codes, is not taken for it: rows of one say
-    nothing of the other.
-    """
+    """An index of as many codes saved over the file is refused: its rows are others."""
     codes = np.random.default_rng(1).integers(0, 256, (2, 5, 8), np.uint8)
     path = tmp_path / "codes.idx"
     HammingIndex.build(codes[0]).save(path)
     text = pickle.dumps(HammingIndex.open(path))
 
     HammingIndex.build(codes[1]).save(path)
-    with pytest.raises(IndexFileError, match="another index than the one that was pickled"):
+    with pytest.raises(IndexFileError, match="is not the index that was pickled"):
         pickle.loads(text)
     HammingIndex.build(codes[0]).save(path)
     assert (pickle.loads(text).codes == codes[0]).all()
 
 
 def test_an_index_that_was_built_says_how_others_get_it():
-    """It has no path that a pickle could have; the error says what to do. It is its own copy."""
+    """A built index has no path for a pickle; the error says what to do. It is its own copy."""
     index = HammingIndex.build(np.zeros((1, 8), np.uint8))
 
-    with pytest.raises(TypeError, match="save it and open the file"):
+    with pytest.raises(TypeError, match="save it, open the file"):
         pickle.dumps(index)
     assert copy.copy(index) is copy.deepcopy(index) is index

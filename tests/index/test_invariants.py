@@ -178,7 +178,7 @@ LARGE: list[tuple[str, Change, str]] = [
     ("weights", lambda a: a.update(weights=a["weights"].reshape(-1, 32)), "their shape"),
     ("links", lambda a: a.update(links=a["links"].reshape(-1, 4)), "their shape"),
     ("links", bump("links", 0), "one of table 0 leads to another code"),
-    ("links", bump("links", 1), "one of table 0 tells another sketch"),
+    ("links", bump("links", 1), "one of table 0 has another sketch"),
     ("sketches", bump("sketches", 3), "one of table 0 is of another code"),
 ]
 
@@ -187,7 +187,7 @@ LARGE: list[tuple[str, Change, str]] = [
 def test_each_wrong_array_of_large_tables_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, change: Change, what: str
 ) -> None:
-    """The order by weights, the lines where each starts and what links tell are checked too."""
+    """The order by weights, their first lines, and the sketches in links are checked."""
     monkeypatch.setattr(tables, "LARGE_CODES", 1)
     path = tmp_path / "a.idx"
     HammingIndex.build(some_codes()).save(path)
@@ -249,7 +249,7 @@ def test_each_wrong_array_of_codes_that_are_not_balanced_is_named(
     change: Change,
     what: str,
 ) -> None:
-    """Both forms in which a file leads to the others: right as built, named where wrong."""
+    """Both forms of leading to other codes are sound as built, and named if wrong."""
     monkeypatch.setattr(tables, "LEAST_CODES", least)
     path = tmp_path / "a.idx"
     index = HammingIndex.build(balanced_codes())
@@ -265,7 +265,7 @@ def test_each_wrong_array_of_codes_that_are_not_balanced_is_named(
 
 
 def test_wrong_codes_are_found_by_their_tables(tmp_path: Path) -> None:
-    """A code changed under a right checksum no longer stands where its tables say."""
+    """A changed code under a right checksum is not in its place in the tables any more."""
     path = tmp_path / "a.idx"
     HammingIndex.build(some_codes()).save(path)
     rewritten(path, "hamming", bump("codes", 8 * 2999))
@@ -299,7 +299,7 @@ def test_tables_of_no_codes_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 3000])
 def test_a_section_that_this_version_does_not_know_is_refused(tmp_path: Path, count: int) -> None:
-    """Nobody can say what a search would have to do with it."""
+    """The result of a search with it would be undefined."""
     path = tmp_path / "a.idx"
     HammingIndex.build(some_codes()[:count]).save(path)
     rewritten(path, "hamming", lambda a: a.update(colours=np.zeros(3, np.uint8)))
@@ -318,7 +318,7 @@ def test_a_chunk_that_holds_a_bit_twice_is_named() -> None:
 
 
 def test_equal_fingerprints_of_different_codes_are_no_repeats() -> None:
-    """Codes are told apart by all of their bytes, whatever their fingerprints say."""
+    """Codes are distinguished by all of their bytes, whatever their fingerprints."""
     codes = some_codes(300, width=16)
     multiplier, mask = 0x9E3779B97F4A7C15, 2**64 - 1
     # The last word of the second code is chosen so that both come to the same fingerprint.
@@ -366,7 +366,9 @@ def test_digests_out_of_order_are_found() -> None:
 
 
 def test_no_sentence_tells_where_a_value_lies(tmp_path: Path) -> None:
-    """A row or a slot is the beginning of a value, so neither is told: digits are of tables."""
+    """The number of a row or a slot is the beginning of a value, so messages contain no digits but
+    of tables.
+    """
     path = tmp_path / "a.idx"
     for _, change, _ in WRONG:
         HammingIndex.build(some_codes()).save(path)

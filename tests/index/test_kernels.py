@@ -38,7 +38,7 @@ def run(code: str, kernel: str | None) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_kernel_asked_for_is_active() -> None:
-    """Where SCREENER_KERNEL is set, this very process runs that kernel; else the best."""
+    """With SCREENER_KERNEL this process runs that kernel; else the best one."""
     asked = os.environ.get("SCREENER_KERNEL")
     assert asked in (None, "", _core.KERNEL)
     assert asked or _core.kernels()[0] == _core.KERNEL

@@ -23,7 +23,7 @@ from timing import soonest
 
 from screener.errors import IndexFileError
 from screener.index.layout import Sections, open_sections, write_sections
-from screener.system.locks import remove_unheld
+from screener.system.locks import remove_unlocked
 
 SECTIONS: dict[str, npt.NDArray[np.generic]] = {
     "bytes": np.arange(70, dtype=np.uint8).reshape(7, 10),
@@ -61,7 +61,7 @@ def test_big_endian_arrays_are_stored_little_endian(tmp_path: Path) -> None:
 
 
 def test_the_file_is_laid_out_as_documented(path: Path) -> None:
-    """The fields stand where docs/internals/format.md puts them, read here without the library."""
+    """Fields have the places of docs/internals/format.md, read here without the library."""
     raw = path.read_bytes()
     assert raw[:8] == b"\x89SCRN\r\n\x1a"
     version, count = struct.unpack_from("<II", raw, 8)
@@ -163,7 +163,7 @@ def resealed(raw: bytes, change: Callable[[bytearray], None]) -> bytes:
 def test_well_sealed_nonsense_is_refused(
     path: Path, offset: int, layout_code: str, value: object
 ) -> None:
-    """A directory that leads out of the file is refused even where its checksums are right."""
+    """A directory that leads out of the file is refused even with right checksums."""
     raw = resealed(
         path.read_bytes(), lambda file: struct.pack_into("<" + layout_code, file, offset, value)
     )
@@ -181,7 +181,7 @@ def test_a_well_sealed_part_of_a_header_is_refused(path: Path) -> None:
 
 
 def test_newer_version_says_so(path: Path) -> None:
-    """A file of a newer version is refused by a sentence that says so, whatever else is in it."""
+    """A file of a newer version is refused with that reason, whatever its content."""
     path.write_bytes(path.read_bytes()[:8] + b"\x02\0\0\0 any other header")
     with pytest.raises(IndexFileError, match="format version 2 by a newer screener"):
         open_sections(path, "test")
@@ -189,7 +189,7 @@ def test_newer_version_says_so(path: Path) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"\x89PNG\r\n\x1a\n" + bytes(100), b"hash,type\n" * 50])
 def test_another_file_says_so(tmp_path: Path, raw: bytes) -> None:
-    """Any other file is refused by a sentence that says that it is none of ours."""
+    """Any other file is refused, since it is not ours."""
     (tmp_path / "other").write_bytes(raw)
     with pytest.raises(IndexFileError, match="is not a screener index file"):
         open_sections(tmp_path / "other", "test")
@@ -213,8 +213,8 @@ def test_absent_files_and_folders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("copied", [False, True])
 def test_a_file_is_held_by_one_descriptor_as_long_as_it_is_open(path: Path, copied: bool) -> None:
-    """However many there are of a list: it stays for others to open, whether it is read where it is
-    mapped or in a copy, and an array of it is enough.
+    """A file stays for others to open as long as a list has it mapped or copied; one array of it is
+    enough.
     """
 
     def open_here() -> int:
@@ -229,11 +229,11 @@ def test_a_file_is_held_by_one_descriptor_as_long_as_it_is_open(path: Path, copi
     assert open_here() == 1
     kept: list[object] = [read] if not copied else [opened]
     del opened, read
-    remove_unheld(path)
+    remove_unlocked(path)
     assert path.exists()
     kept.clear()
     assert open_here() == 0
-    remove_unheld(path)
+    remove_unlocked(path)
     assert not path.exists()
 
 
@@ -317,7 +317,7 @@ def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for taken in (pipe, tmp_path):
-        with pytest.raises(IndexFileError, match="is no file"):
+        with pytest.raises(IndexFileError, match="is not a regular file"):
             write_sections(taken, "test", SECTIONS)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert [one.name for one in tmp_path.iterdir()] == ["pipe"]

@@ -55,9 +55,8 @@ def brute_force(codes: Codes, queries: Codes, radius: int) -> list[tuple[list[in
 def check(
     codes: Codes, queries: Codes, radii: list[int], index: HammingIndex | None = None
 ) -> None:
-    """Each way finds what brute force finds, in the same order, by one thread and by three in turn.
-
-    Where no index is given, in tables of either form.
+    """Each way of searching finds the hits of brute force in the same order, with one thread and
+    three. Without an index, tables of either form are built.
     """
     indexes = [HammingIndex.build(codes), built_large(codes)] if index is None else [index]
     for number, radius in enumerate(radii):
@@ -185,7 +184,7 @@ def test_hot_buckets(width: int) -> None:
     ("count", "link"), [(1 << 8, 1), ((1 << 8) + 1, 2), (1 << 16, 2), ((1 << 16) + 1, 4)]
 )
 def test_links_are_as_wide_as_the_longest_bucket_is_long(count: int, link: int) -> None:
-    """The last posting of the bucket is found where nothing but its link leads to it."""
+    """The last posting of a bucket is found if nothing but its link leads to it."""
     rng = np.random.default_rng(4)
     codes = in_one_bucket(rng, count, table=1)
     bits = _core.chunk_bits(8).reshape(4, 16)
@@ -298,9 +297,9 @@ def test_one_query_that_is_compared_with_every_code(heavy: int) -> None:
 
 
 def test_what_is_near_is_found_however_many_others_are_met() -> None:
-    """Behind any number of codes that agree in three chunks and lie far: those are followed, or the
-    query is compared with all codes, with nothing lost or doubled between one and the other. Also
-    where tables of balanced codes and those of the others both give it up.
+    """After any number of codes that agree in three chunks and are far, the search follows them or
+    compares all codes, and loses or doubles no hit at the change, even if tables of balanced codes
+    and of the others both give up.
     """
     rng = np.random.default_rng(12)
     bits = np.array(_core.chunk_bits(32)).reshape(16, 16)
@@ -414,7 +413,7 @@ def test_threads_are_a_number(threads: object) -> None:
 
 
 def test_explained() -> None:
-    """The plan names the way, and says why in a sentence; that of each part of a snapshot does."""
+    """The plan names the way and its reason in a sentence, for each part of a snapshot too."""
     codes = np.random.default_rng(7).integers(0, 256, (100_000, 32), np.uint8)
     index = HammingIndex.build(codes)
     assert index.explain(radius=31).way == "lookup"
@@ -427,8 +426,8 @@ def test_explained() -> None:
 
 
 def test_a_join_is_planned_only_for_a_batch_that_pays_for_it() -> None:
-    """It looks round every bucket, the more so the wider the radius: a batch of ten thousand is
-    too small for that at 40 bits, where a flat scan costs half as much, and a million are not.
+    """A join looks around every bucket, farther for a wider radius: at 40 bits a batch of ten
+    thousand is too small for it, since a flat scan costs half as much; a million are enough.
     """
     codes = np.random.default_rng(7).integers(0, 256, (100_000, 32), np.uint8)
     index = HammingIndex.build(codes)
@@ -506,9 +505,7 @@ ASTRAY: dict[str, tuple[int, Callable[[dict[str, Any], Any, Any], None]]] = {
 def test_what_leads_astray_is_refused(
     tmp_path: Path, name: str, way: str, build: Callable[[Codes], HammingIndex]
 ) -> None:
-    """Wherever a search could leave the arrays it says that the index is damaged, and finds nothing
-    in what happens to lie there.
-    """
+    """If a search would leave the arrays, it reports damage and returns nothing."""
     rng = np.random.default_rng(13)
     bits = _core.chunk_bits(16).reshape(8, 16)
     codes = rng.integers(0, 256, (500, 16), np.uint8)
@@ -583,7 +580,7 @@ def test_tables_that_do_not_fit_are_refused_at_once(name: str) -> None:
 
 
 def test_tables_are_of_no_more_codes_than_32_bits_number() -> None:
-    """A row beyond would be told as another one: such an index is refused at once."""
+    """A row out of range would be reported as another one: such an index is refused at once."""
     few = np.zeros((1, 8), np.uint8)
     main, balanced, _, few_rows, few_codes, *repeats = _core.build_tables(few, 0, 1 << 30, 1)
     kind = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # which is only read, and so takes no memory

@@ -9,7 +9,8 @@ from screener.errors import HashError, IndexFileError
 from screener.index import snapshot
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
-from screener.index.snapshot import Snapshot, open_removed, save_removed
+from screener.index.parts import open_removed, save_removed
+from screener.index.snapshot import Snapshot
 from screener.index.tiers import AT_ONCE, FACTOR, MOST, SMALLEST, kept_parts
 from screener.index.values import as_values
 
@@ -65,7 +66,7 @@ def test_many_removed_rows_have_all_merged():
 
 
 def test_digests_are_found_over_several_parts():
-    """Rows count on from part to part, removed ones are left out, values are told by row."""
+    """Rows count on from part to part, removed rows are left out, and values are found by row."""
     parts = [DigestIndex.build(SORTED[::3]), DigestIndex.build(SORTED[1::3])]
     snapshot = Snapshot(parts, np.array([0, 34, 40]))
 

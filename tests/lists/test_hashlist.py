@@ -154,7 +154,7 @@ def test_invalid_arguments_are_refused_even_if_the_list_is_empty(known, put, row
         with pytest.raises(HashError, match="radius"):
             hash_list.search("pdq", pdq, radius=radius)
     for threads in (0, 1.0, None):
-        with pytest.raises(HashError, match="threads are"):
+        with pytest.raises(HashError, match="threads must"):
             hash_list.search("pdq", pdq, radius=31, threads=threads)
     for wrong in ([0] * 32, bytes(32), None, pdq[:, :8], pdq.astype(np.int8), pdq[np.newaxis]):
         with pytest.raises(HashError, match="queries"):
@@ -188,7 +188,7 @@ def test_searches_of_the_wrong_kind_are_refused(known):
         known.lookup("pdq", codes(value(1, 32)))
     with pytest.raises(HashError, match="unknown kind"):
         known.search("sha3", codes(value(1)), radius=0)
-    with pytest.raises(HashError, match="128 bits"):
+    with pytest.raises(HashError, match="not 128"):
         known.search("pdq", codes(value(1)), radius=0)
     with pytest.raises(HashError, match="no pdq"):
         known.holders("pdq", [0])

@@ -221,7 +221,7 @@ def test_a_full_list_withdraws_what_it_no_longer_names(known, put):
 @pytest.mark.parametrize("name", ["strict", "full", "accept_shrink"])
 def test_the_word_no_is_not_taken_for_a_yes(known, put, name):
     """Text from a program's settings would otherwise withdraw entries that the file lacks."""
-    with pytest.raises(ListError, match=f"{name} is true or false"):
+    with pytest.raises(ListError, match=f"{name} must be true or false"):
         put(f"id,md5\na,{value(1)}\n", **{name: "no"})
     assert known.refresh() is known
 
@@ -230,7 +230,7 @@ def test_the_word_no_is_not_taken_for_a_yes(known, put, name):
 def test_the_word_no_shows_no_value_of_an_entry(known, put, name):
     """It would show hash values unasked."""
     put(f"id,md5\na,{value(1)}\n")
-    with pytest.raises(ListError, match=f"{name} is true or false"):
+    with pytest.raises(ListError, match=f"{name} must be true or false"):
         known.refresh().show("a", **{name: "no"})
 
 

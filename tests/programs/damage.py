@@ -276,7 +276,7 @@ def seeds(options: argparse.Namespace) -> Iterator[int]:
 
 
 def try_all(options: argparse.Namespace) -> None:
-    """The trials, in this process, each told before it starts and after it ended."""
+    """Run the trials in this process, and print each seed before and after its trial."""
     os.fsync = lambda handle: None  # nothing here has to outlive a power cut
     with tempfile.TemporaryDirectory() as folder:
         for seed in seeds(options):
@@ -287,7 +287,7 @@ def try_all(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the trials in a child; 1, and the seed, where it comes to grief."""
+    """Run the trials in a child; print the seed and return 1 if it dies."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, help="stop after so long")
     parser.add_argument("--trials", type=int, help="stop after so many")

@@ -87,12 +87,12 @@ class Case:
 
     @property
     def hits(self) -> int:
-        """The most that one search may find; fewer queries take part where it would be more."""
+        """Return how many queries take part: fewer if a search could find too much."""
         return min(max(self.pairs // 20, 20_000), 300_000)
 
     @property
     def name(self) -> str:
-        """What tells this case from the others of a run."""
+        """Return the name of this case among others."""
         return f"{self.maker.__name__} --width {self.width} --round {self.round}"
 
     def generator(self) -> np.random.Generator:
@@ -137,7 +137,7 @@ def answer(distances: Distances, radius: int) -> Answer:
 
 
 def differs(found: Answer | None, right: Answer) -> str | None:
-    """What is wrong with an answer, in numbers that tell no code."""
+    """Describe what is wrong with an answer, in numbers that reveal no code."""
     if found is None:
         return f"{len(right[1])} hits missing" if len(right[1]) else None
     for name, ours, theirs in zip(("offsets", "rows", "distances"), found, right, strict=True):
@@ -265,7 +265,7 @@ def as_row(tally: Tally) -> dict[str, Any]:
 
 
 def on_kernel(kernel: str, arguments: list[str]) -> dict[str, Any]:
-    """A child process with that kernel, and what it tells."""
+    """Run a child process with that kernel and return its output."""
     command = [sys.executable, __file__, "--child", *arguments]
     environment = {**os.environ, "SCREENER_KERNEL": kernel}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -308,7 +308,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def main(arguments: list[str]) -> int:
-    """Run on each kernel; 1 where anything differs."""
+    """Run on each kernel; return 1 if anything differs."""
     options = read_arguments(arguments)
     if options.child:
         print(json.dumps(as_row(put_through(options))))

@@ -122,7 +122,9 @@ def test_a_file_that_cannot_be_made_private_is_refused_as_it_was(
     monkeypatch.setattr(os, "chmod", refuses)
     monkeypatch.setattr(os, "fchmod", refuses)
 
-    with pytest.raises(OutputError, match=r"file cannot be kept from being read by others"):
+    with pytest.raises(
+        OutputError, match=r"file can be read by others, and that cannot be changed"
+    ):
         opened(path)
 
     assert path.read_bytes() == held

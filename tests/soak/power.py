@@ -45,8 +45,8 @@ class Noting(disk.Disk):
     _numbers: dict[int, int] = field(default_factory=dict)
     _made: Iterator[int] = field(default_factory=itertools.count)
 
-    def create(self, path: Path) -> int:
-        handle = super().create(path)
+    def create(self, path: Path, mode: int = 0o600) -> int:
+        handle = super().create(path, mode)
         self._numbers[handle] = next(self._made)
         self.calls.append(("create", path.name, self._numbers[handle]))
         return handle
@@ -324,9 +324,9 @@ class Failing(disk.Disk):
             self.failed = what
             raise OSError(self.number, os.strerror(self.number))
 
-    def create(self, path: Path) -> int:
+    def create(self, path: Path, mode: int = 0o600) -> int:
         self._burn("create")
-        return super().create(path)
+        return super().create(path, mode)
 
     def write(self, handle: int, data: bytes | memoryview) -> None:
         if self.left == 1:

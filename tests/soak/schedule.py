@@ -1,8 +1,8 @@
-"""What the writers of the soak do, step by step, and what must be there after each step.
+"""The steps of the soak's writers, and what must be there after each step.
 
-Everything follows from the number of a step, so that a reader in another process knows the whole
-set of every state without being told. An item is a whole number; its code follows from it. Items
-2n and 2n + 1 are neighbours, a few bits apart.
+Everything follows from the number of a step, so that a reader in another process knows the set of
+every state. An item is an integer from which its code follows. Items 2n and 2n + 1 are neighbours,
+a few bits apart.
 """
 
 from __future__ import annotations

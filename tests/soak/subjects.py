@@ -1,6 +1,6 @@
 """The two things under test, a SegmentedIndex and a HashList, behind the same few calls.
 
-Each knows how to take a step of the schedule and how to tell, by itself and whole, what is in it.
+Each applies a step of the schedule and returns, by itself, all that it contains.
 """
 
 from __future__ import annotations

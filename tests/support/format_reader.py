@@ -59,13 +59,13 @@ def read_section(raw: bytes, at: int) -> tuple[str, Numbers, int, int]:
 
 
 def demand(holds: bool, what: str) -> None:
-    """ValueError that says what is wrong, unless it holds."""
+    """Raise ValueError with a message unless a condition holds."""
     if not holds:
         raise ValueError(what)
 
 
 def search(file: Arrays, query: Numbers, radius: int) -> list[tuple[int, int]]:
-    """Row and distance of every code within the radius, by the tables where there are any."""
+    """Return row and distance of each code within the radius, by the tables if there are any."""
     codes, rows = file["codes"], np.arange(len(file["codes"]))
     if "directory" in file:
         rows = np.concatenate([candidates(file, "", query, radius), rest(file, query, radius)])
@@ -140,5 +140,5 @@ def removed(file: Arrays) -> list[int]:
 
 
 def manifest(file: Arrays) -> Any:
-    """What the manifest says."""
+    """Return the content of a manifest."""
     return json.loads(file["json"].tobytes().decode("utf-8"))

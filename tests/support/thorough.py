@@ -1,5 +1,5 @@
-"""Cases that take the paths of other cases, in another number or width: where one kernel has run
-them, the others and the sanitizers run one of each.
+"""Cases that repeat the paths of other cases with another number or width: one kernel runs them
+all; the others, and the sanitizers, run one of each.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 
 def soonest(attempt: Callable[[], float], within: float) -> float:
-    """The least seconds that one of up to three attempts tells, which are made until one is within
-    those asked for: what is slow each time is slow by itself.
+    """Return the least seconds of up to three attempts, stopping at the first within the limit:
+    only code that is slow itself is slow each time.
     """
     took = attempt()
     for _ in range(2):

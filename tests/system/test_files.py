@@ -1,5 +1,6 @@
-"""Files and folders of ours are for their owner alone, and for the owner whatever the umask is."""
+"""Our files and folders are for their owner alone, whatever the umask."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -12,6 +13,7 @@ from screener import HammingIndex, HashList, output
 from screener.hotline.casebook import database
 from screener.lists.store import match_counts
 from screener.scanning.cache.hash_cache import HashCache
+from screener.system import files
 from screener.system.files import open_private
 
 
@@ -50,7 +52,7 @@ def test_what_is_made_can_be_opened_again_by_its_owner(tmp_path, umask):
 
 
 def test_a_file_that_holds_something_keeps_its_mode(tmp_path):
-    """Who may read it is for its owner to say."""
+    """Only the owner decides who may read a file that has content."""
     path = tmp_path / "file"
     path.write_text("held")
     path.chmod(0o400)
@@ -59,7 +61,7 @@ def test_a_file_that_holds_something_keeps_its_mode(tmp_path):
 
 
 def test_a_list_is_made_on_a_disk_that_keeps_no_modes(tmp_path, monkeypatch):
-    """Some refuse to change one; where the owner has the rights as it is, none needs changing."""
+    """Some disks refuse to change a mode; if the owner has the rights, none needs changing."""
 
     def refuse(*_, **__):
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -67,3 +69,71 @@ def test_a_list_is_made_on_a_disk_that_keeps_no_modes(tmp_path, monkeypatch):
     for name in ("chmod", "fchmod"):
         monkeypatch.setattr(os, name, refuse)
     assert HashList.create(tmp_path / "known.list").kinds == {}
+
+
+def test_new_files_appear_together_or_not_at_all(tmp_path):
+    """If the body fails, the old files stay; no temporary file remains in either case."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"old")
+
+    with pytest.raises(ZeroDivisionError), files.write_atomically(one, other) as handles:
+        files.current.write(handles[0], bytes(1 // 0))
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+    with files.write_atomically(one, other) as handles:
+        for handle in handles:
+            files.current.write(handle, b"new")
+        assert one.read_bytes() == b"old"
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"new", b"new"]
+
+
+@pytest.mark.parametrize("call", ["create", "write", "sync", "rename"])
+def test_an_error_names_the_path_and_not_the_temporary_file(tmp_path, monkeypatch, call):
+    """A full disk may be noticed by any call; the old file stays."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(files.current, call, full)
+    with (
+        pytest.raises(OSError, match=f"No space left on device: '{path}'$"),
+        files.write_atomically(path) as (handle,),
+    ):
+        files.current.write(handle, b"new")
+
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_exists_is_not_replaced_unless_asked(tmp_path, monkeypatch, links):
+    """On a disk without links, too; a new file appears whole."""
+    if not links:
+
+        def refuse(*_, **__):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "file"
+    for content in (b"first", b"second"):
+        refused = pytest.raises(FileExistsError) if path.exists() else contextlib.nullcontext()
+        with refused, files.write_atomically(path, replace=False) as (handle,):
+            files.current.write(handle, content)
+
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"first"]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path):
+    """A failed body leaves no folder, and an existing one is refused."""
+    path = tmp_path / "folder"
+    with pytest.raises(ZeroDivisionError), files.make_folder_atomically(path) as fresh:
+        (fresh / "file").write_bytes(bytes(1 // 0))
+    assert list(tmp_path.iterdir()) == []
+
+    with files.make_folder_atomically(path) as fresh:
+        (fresh / "file").touch()
+        assert not path.exists()
+    assert [one.name for one in path.iterdir()] == ["file"]
+    with pytest.raises(FileExistsError), files.make_folder_atomically(path):
+        pass

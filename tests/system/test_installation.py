@@ -87,7 +87,9 @@ def test_a_ray_that_is_too_old_is_refused(monkeypatch, version):
 
 
 def test_a_folder_called_ray_is_not_ray(monkeypatch):
-    """Such as Ray leaves in /tmp, where Python is started there: the extra is named."""
+    """A folder like those that Ray leaves in /tmp does not count as the extra, whose name is
+    reported.
+    """
     monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
     monkeypatch.delitem(sys.modules, "screener.scanning.ray", raising=False)
 

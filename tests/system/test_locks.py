@@ -1,4 +1,4 @@
-"""Locks of files that are written to: of one process, and not of those that are forked from it."""
+"""Locks of output files: held by one process, and not by those forked from it."""
 
 import contextlib
 import errno
@@ -12,9 +12,8 @@ from screener.hotline.notices import delivery
 from screener.reporting.audit import file as audit_file
 from screener.reporting.calibration import page as calibration_page
 from screener.reporting.calibration.page import claimed
-from screener.system import locks as index_held
-from screener.system import output_file
-from screener.system.locks import one_at_a_time
+from screener.system import locks, output_file
+from screener.system.locks import lock_file
 
 fcntl = pytest.importorskip("fcntl")
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -51,7 +50,7 @@ def folder(path):
         yield
 
 
-HOLDERS = (results, resumed, claimed, written_page, log, folder, one_at_a_time)
+HOLDERS = (results, resumed, claimed, written_page, log, folder, lock_file)
 
 
 def is_locked(path):
@@ -88,7 +87,9 @@ def test_a_process_forked_while_a_file_is_written_keeps_nobody_out_afterwards(tm
 
 @pytest.mark.parametrize("hold", HOLDERS)
 def test_a_process_forked_while_a_file_is_written_does_not_end_its_turn(tmp_path, hold):
-    """It leaves the body as well, by an exception, say, while its parent is still at work."""
+    """The forked process leaves the body as well, by an exception, while its parent is still at
+    work.
+    """
     path, child = tmp_path / "held", None
     try:
         with hold(path):
@@ -120,7 +121,7 @@ def test_an_interrupt_when_a_file_was_just_taken_keeps_nobody_out(
 
     held = []
     with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
-        for module in (output, audit_file, calibration_page, output_file, delivery, index_held):
+        for module in (output, audit_file, calibration_page, output_file, delivery, locks):
             if hasattr(module, step):
                 patched.setattr(module, step, interrupted(getattr(module, step)))
         with hold(path):
@@ -141,9 +142,9 @@ def test_where_a_disk_has_no_locks_it_is_told_of_which_file(tmp_path, monkeypatc
     monkeypatch.setattr(fcntl, "flock", none_left)
     (tmp_path / "r").write_bytes(b'{"schema":1,')
 
-    with pytest.raises(OutputError, match=r"r cannot be locked.*a disk that has locks"):
+    with pytest.raises(OutputError, match=r"r cannot be locked.*a disk that supports locks"):
         output.open_jsonl(tmp_path / "r")
-    with pytest.raises(OSError, match="locks available") as named, one_at_a_time(tmp_path / "lock"):
+    with pytest.raises(OSError, match="locks available") as named, lock_file(tmp_path / "lock"):
         pass
 
     assert (tmp_path / "r").read_bytes() == b'{"schema":1,'

@@ -9,7 +9,7 @@ from screener.system.process import cores, quota
 
 
 def told(folder, groups, limits):
-    """The quota where those files tell it."""
+    """Return the quota that these files declare."""
     (folder / "cgroup").write_bytes(os.fsencode(groups))
     for name, text in limits.items():
         (folder / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def told(folder, groups, limits):
     ],
 )
 def test_the_least_quota_of_a_group_and_of_those_that_hold_it(tmp_path, groups, limits, expected):
-    """As the kernel tells it, by either version of control groups."""
+    """The quota is read from either version of control groups."""
     assert told(tmp_path, groups, limits) == expected
 
 

@@ -1,11 +1,10 @@
-"""What SQLite or the system refuses is told with its likely cause and with what to do."""
+"""Errors of SQLite and the system are reported with their likely cause and a remedy."""
 
 import errno
 import os
 import re
 import resource
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,10 +16,10 @@ from screener.system import sqlite_errors
 
 
 def of_sqlite(code, path):
-    """What is said of an error of SQLite's with that code, an extended one."""
+    """Return the explanation of an SQLite error with that extended code."""
     error = sqlite3.OperationalError("words of SQLite")
     error.sqlite_errorcode = code
-    return sqlite_errors.told(error, path)
+    return sqlite_errors.explain(error, path)
 
 
 def disk(monkeypatch, *, free=1 << 40, flag=0):
@@ -38,7 +37,7 @@ def test_what_sqlite_does_not_say_is_looked_for(tmp_path, monkeypatch):
     disk(monkeypatch, free=0)
     for code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
         assert re.fullmatch(f"words of SQLite: .*{tmp_path} is full.*room.*", of_sqlite(code, path))
-    assert "make room" in sqlite_errors.told(OSError(errno.ENOSPC, "full"), path)
+    assert "make room" in sqlite_errors.explain(OSError(errno.ENOSPC, "full"), path)
     disk(monkeypatch)
     assert f"{tmp_path} or of temporary files" in of_sqlite(sqlite3.SQLITE_FULL, path)
     assert f"the disk of {tmp_path} fails" in of_sqlite(sqlite3.SQLITE_IOERR_FSYNC, path)
@@ -48,10 +47,10 @@ def test_what_sqlite_does_not_say_is_looked_for(tmp_path, monkeypatch):
     for refused, what in ((os.R_OK, "read"), (os.X_OK, "enter"), (os.W_OK, "write")):
         monkeypatch.setattr(os, "access", lambda _, rights, no=refused: not rights & no)
         assert f"you may not {what}" in of_sqlite(sqlite3.SQLITE_CANTOPEN, path)
-        assert f"you may not {what}" in sqlite_errors.told(OSError(errno.EACCES, "no"), path)
+        assert f"you may not {what}" in sqlite_errors.explain(OSError(errno.EACCES, "no"), path)
     disk(monkeypatch, flag=os.ST_RDONLY)
-    assert "mounted to be read only" in of_sqlite(sqlite3.SQLITE_READONLY_DBMOVED, path)
-    assert "mounted to be read only" in sqlite_errors.told(OSError(errno.EROFS, "no"), path)
+    assert "mounted read-only" in of_sqlite(sqlite3.SQLITE_READONLY_DBMOVED, path)
+    assert "mounted read-only" in sqlite_errors.explain(OSError(errno.EROFS, "no"), path)
 
 
 def test_a_folder_that_may_not_be_entered_is_told(tmp_path, monkeypatch):
@@ -77,22 +76,10 @@ def test_a_folder_that_may_not_be_entered_is_told(tmp_path, monkeypatch):
         HashList.create(closed / "known.list")
 
 
-def test_a_path_that_is_too_long_for_sqlite_is_told(tmp_path):
-    """It takes 504 bytes, which is longer than most paths and shorter than the system's limit."""
-    deep = tmp_path.joinpath(*["d" * 49] * ((450 - len(str(tmp_path))) // 50))
-    deep.mkdir(parents=True)
-    with pytest.raises(ListError, match=r"unable to open .* longer than the 504 bytes .* shorter"):
-        HashList.create(deep / ("a" * 150))
-    assert list(deep.iterdir()) == []
-    path = deep / ("x" * (503 - len(str(deep))))
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("CREATE TABLE t(x)")
-
-
 def test_too_many_open_files_are_told(tmp_path):
     """The process's limit is raised by whoever runs it."""
     known = HashList.create(tmp_path / "known.list")
+    known.log()  # loads the modules that it needs
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken = os.open(os.devnull, os.O_RDONLY)
     os.close(taken)

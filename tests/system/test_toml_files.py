@@ -49,7 +49,7 @@ def test_a_number_is_no_file(tmp_path, load):
 def test_a_device_without_end_is_read_no_further_than_any_file_goes():
     """And not until there is no memory left."""
     with pytest.raises(ValueError, match="longer than"):
-        files.read("/dev/zero")
+        files.read_toml("/dev/zero")
 
 
 def test_a_file_as_editors_write_it_is_read(tmp_path):
@@ -57,4 +57,4 @@ def test_a_file_as_editors_write_it_is_read(tmp_path):
     path = tmp_path / "settings.toml"
     path.write_bytes(b"\xef\xbb\xbfa = 1\r\nb = '''\r\nx'''\r\n")
 
-    assert files.read(path) == {"a": 1, "b": "x"}
+    assert files.read_toml(path) == {"a": 1, "b": "x"}

@@ -95,12 +95,12 @@ def main() -> None:
     """Run the command line and exit with the code that the command's help states."""
     streams.prepare()
     streams.print_warnings()
-    process.end_in_order()
+    process.handle_stop_signals()
     try:
         code = _flush(_exit_code())
     except KeyboardInterrupt:  # after the command
         code = 130
-    atexit.register(process.hear_no_more)
+    atexit.register(process.ignore_stop_signals)
     sys.exit(code)
 
 

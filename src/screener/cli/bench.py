@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.arguments import within
+from screener.arguments import integer_within
 from screener.cli import progress as progress_bar
 from screener.cli import streams
 from screener.cli.open_list import open_list
@@ -108,7 +108,7 @@ def measure(
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds must be above 0, not {seconds!r}")
     for bits in radius:
-        if within(bits, 0) is None:
+        if integer_within(bits, 0) is None:
             raise HashError(f"a radius must be an integer from 0, not {bits!r}")
     own = cores()
     counts = sorted(set(threads or (1, own)))

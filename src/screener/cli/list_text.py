@@ -139,8 +139,8 @@ def print_entry(console: Console, shown: Shown) -> None:
         console.print(f"  state by its source: {_safe(shown.said)}")
     for opinion in shown.opinions:
         console.print(
-            f"  opinion of {_safe(opinion.by)}: {opinion.state} ({times.format_time(opinion.time)}):"
-            f" {_safe(opinion.reason)}"
+            f"  opinion of {_safe(opinion.by)}: {opinion.state}"
+            f" ({times.format_time(opinion.time)}): {_safe(opinion.reason)}"
         )
     for category in shown.categories:
         console.print(f"  category {_safe(category.code)} of {_safe(category.scheme)}")

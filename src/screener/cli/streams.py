@@ -54,7 +54,7 @@ class _Closed(io.TextIOBase):
 
 def prepare() -> None:
     """Replace closed standard streams, and escape what a stream cannot encode."""
-    process.fill()
+    process.fill_standard_streams()
     if sys.stdout is None:
         sys.stdout = _Closed()
     if sys.stderr is None:

@@ -1,13 +1,11 @@
 """pHash, dHash, aHash and wHash of pixels, equal to those of the `imagehash` package.
 
-A kind's name without a number has 64 bits (`hash_size=8`), with 256 so many (`hash_size=16`). The
-value is what `str()` of an `ImageHash` is in hexadecimal: its bits row by row from the top left,
-the first the highest of the first byte.
+Kinds without a number have 64 bits (`hash_size=8`), with 256 that many (`hash_size=16`). The value
+is that of `str(ImageHash)`: bits row by row from the top left, the first the highest of a byte.
 
-What costs time is shrinking the picture, in one pass for all sizes that the kinds wanted have.
-Mirroring commutes with that, turning on the side does not (`hashing.shrink`). So the picture and
-its transpose are shrunk, and the eight orientations of each kind follow from these two, bit for
-bit.
+Shrinking the picture takes the time, so it is done in one pass for all sizes. Shrinking commutes
+with mirroring but not with transposing (see `hashing.shrink`): the eight orientations of each kind
+follow, bit for bit, from the shrunk picture and its shrunk transpose.
 """
 
 from __future__ import annotations
@@ -31,12 +29,12 @@ Bits = NDArray[np.bool_]
 CLASSIC = tuple(
     KINDS[name + more] for more in ("", "256") for name in ("phash", "dhash", "ahash", "whash")
 )
-"""The kinds that are made here."""
+"""The kinds that `compute` makes."""
 
-_LARGEST = 1 << 26  # pixels of a shrink's first pass, which for a line of pixels is an enlargement
-_NOISY = 1024  # the widest wHash picture whose ties are asked of imagehash: see `_wavelet`
+_LARGEST = 1 << 26  # pixels after the first pass, which enlarges a line of pixels
+_NOISY = 1024  # the widest wHash picture whose ties imagehash decides: see `_wavelet`
 
-# Which of the two shrinks an orientation comes of, and along which axes that is mirrored.
+# Whether an orientation follows from the transpose, and the axes along which it is mirrored.
 _TURNS: dict[str, tuple[bool, tuple[int, ...]]] = {
     "upright": (False, ()),
     "rotate90": (True, (0,)),
@@ -50,37 +48,34 @@ _TURNS: dict[str, tuple[bool, tuple[int, ...]]] = {
 
 
 class _Both(NamedTuple):
-    """A picture shrunk to one size and its transpose shrunk to that size; the latter is the former
-    where no orientation asks for it.
-    """
+    """A shrunk picture and its shrunk transpose, or the picture twice if that is not needed."""
 
     lying: NDArray[Any]
     standing: NDArray[Any]
 
     def turned(self, orientations: Sequence[str]) -> Iterator[NDArray[Any]]:
-        """The shrinks of the picture turned in those ways."""
+        """Yield the shrunk picture in each orientation."""
         for name in orientations:
             standing, mirrored = _TURNS[name]
             yield np.flip(self.standing if standing else self.lying, mirrored)
 
 
 def compute(pixels: Pixels, kind: HashKind) -> Hash:
-    """The hash of a picture as it stands, of one of the kinds in CLASSIC, with its detail score.
+    """Return the hash of an upright picture, with its detail score as quality.
 
-    Takes the same pixels and raises the same as `compute_orientations`.
+    Pixels and errors are those of `compute_orientations`.
     """
     (made,) = _compute(pixels, [kind], ("upright",))[kind.name]
     return made
 
 
 def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str, tuple[Hash, ...]]:
-    """Eight hashes of each kind by its name, in the order of ORIENTATIONS, each equal to
-    imagehash's of the turned picture, with its detail score as quality.
+    """Return the eight hashes of each kind, by its name, in the order of ORIENTATIONS.
 
-    `pixels` is uint8, grey (height, width) or RGB (height, width, 3), which is turned to grey as
-    Pillow does it. A line of pixels that is so long that shrinking would enlarge it beyond
-    reason has the zero hash and quality 0. Raises HashError for a kind that is not in CLASSIC,
-    or another type or shape.
+    Each equals imagehash's of the turned picture and has its detail score as quality. `pixels` is
+    uint8, grey (height, width) or RGB (height, width, 3), made grey as Pillow does. A line of
+    pixels that shrinking would enlarge beyond reason has the zero hash and quality 0. Raises
+    HashError for a kind that is not in CLASSIC and for pixels of another type or shape.
     """
     return _compute(pixels, kinds, ORIENTATIONS)
 
@@ -88,13 +83,12 @@ def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str,
 def _compute(
     pixels: Pixels, kinds: Iterable[HashKind], orientations: Sequence[str]
 ) -> dict[str, tuple[Hash, ...]]:
-    """The hashes of each kind, in those orientations."""
     wanted = tuple(dict.fromkeys(checked_kinds(kinds)))
     for kind in wanted:
         if kind not in CLASSIC:
             known = ", ".join(one.name for one in CLASSIC)
-            raise HashError(f"{kind.name} is not made here, only {known}")
-    arguments.pixels(pixels)
+            raise HashError(f"{kind.name} is not a classic kind; one of: {known}")
+    arguments.check_pixels(pixels)
     if not pixels.size:
         raise HashError(f"pixels must be one or more, not {pixels.shape}")
     height, width = pixels.shape[:2]
@@ -124,26 +118,24 @@ def _compute(
 
 
 def _shrink(pixels: Pixels, sizes: set[Size], standing: bool) -> dict[Size, _Both]:
-    """The picture in each size, and its transpose if that is asked for."""
     lying = shrunk(pixels, sizes, transposed=False)
     turned = shrunk(pixels, sizes, transposed=True) if standing else lying
     return {size: _Both(lying[size], turned[size]) for size in sizes}
 
 
 def load(kinds: Iterable[HashKind]) -> None:
-    """Load what hashes of these kinds take, which comes with the first picture otherwise: SciPy's
-    linear algebra waits for ever where a picture has left it too little memory.
+    """Load the libraries for these kinds before the first picture is decoded.
+
+    SciPy's linear algebra waits for ever if a picture has left it too little memory.
     """
     compute_orientations(np.zeros((32, 32), np.uint8), list(kinds))
 
 
 def _side(kind: HashKind) -> int:
-    """imagehash's `hash_size`."""
     return 8 if kind.bits == 64 else 16
 
 
 def _size(kind: HashKind, shorter: int) -> Size:
-    """The size that imagehash shrinks to for a kind, of a picture with that shorter side."""
     side = _side(kind)
     match kind.name.removesuffix("256"):
         case "phash":
@@ -158,8 +150,7 @@ def _size(kind: HashKind, shorter: int) -> Size:
 
 
 def _values(kind: HashKind, both: _Both, orientations: Sequence[str]) -> list[bytes]:
-    """The values of those orientations, from the picture in the size that is the kind's."""
-    import imagehash  # not with this module: it is seldom wanted
+    import imagehash  # slow to load, and seldom needed
 
     side = _side(kind)
     function: Any
@@ -172,7 +163,7 @@ def _values(kind: HashKind, both: _Both, orientations: Sequence[str]) -> list[by
             function = imagehash.average_hash
         case _:
             return [_packed(bits) for bits in _wavelet(both, side, orientations)]
-    # What imagehash shrinks further is of its size already, and stays as it is.
+    # The pictures have the size to which imagehash would shrink them.
     return [
         _packed(function(Image.fromarray(np.ascontiguousarray(one)), hash_size=side).hash)
         for one in both.turned(orientations)
@@ -184,13 +175,12 @@ def _packed(bits: Bits) -> bytes:
 
 
 def _wavelet(both: _Both, side: int, orientations: Sequence[str]) -> Iterator[Bits]:
-    """wHash of those orientations.
+    """Yield the bits of wHash for each orientation.
 
-    Its bits say which of `side` × `side` squares of the picture are lighter than their median. In
-    whole numbers that is exact, where imagehash takes Haar wavelets apart and puts them
-    together in floating point; the two differ only where the two squares beside the median
-    are equally light, and rounding decides. There imagehash itself is asked, unless the picture is
-    so large that this would take seconds: then equal squares have no bit set.
+    A bit is set if one of `side` × `side` squares of the picture is lighter than their median. In
+    integers that is exact. imagehash computes Haar wavelets in floating point, which differs only
+    if the two squares beside the median are equal and rounding decides. Then imagehash computes the
+    hash, unless the picture is so large that this takes seconds: equal squares have no bit set.
     """
     import imagehash
 
@@ -199,14 +189,14 @@ def _wavelet(both: _Both, side: int, orientations: Sequence[str]) -> Iterator[Bi
         ordered = np.sort(squares, axis=None)
         below, above = ordered[ordered.size // 2 - 1], ordered[ordered.size // 2]
         if below == above and len(picture) <= _NOISY:
-            whole = Image.fromarray(np.ascontiguousarray(picture))
-            yield imagehash.whash(whole, hash_size=side).hash
+            image = Image.fromarray(np.ascontiguousarray(picture))
+            yield imagehash.whash(image, hash_size=side).hash
         else:
             yield squares > below
 
 
 def _hashed_greys(kind: HashKind, picture: Pixels) -> NDArray[Any]:
-    """The greys that the bits of a kind compare: wHash's are means over squares."""
+    """Return the greys that the bits of a kind compare: for wHash, the means of squares."""
     if not kind.name.startswith("whash"):
         return picture
     side = _side(kind)
@@ -214,7 +204,6 @@ def _hashed_greys(kind: HashKind, picture: Pixels) -> NDArray[Any]:
 
 
 def _square_sums(picture: Pixels, side: int) -> NDArray[np.uint64]:
-    """The sum of each of `side` × `side` squares."""
     edge = len(picture) // side
     rows = picture.reshape(side, edge, len(picture)).sum(axis=1, dtype=np.uint32)
     sums: NDArray[np.uint64] = rows.reshape(side, side, edge).sum(axis=2, dtype=np.uint64)

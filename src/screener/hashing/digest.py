@@ -1,4 +1,4 @@
-"""MD5, SHA-1 and SHA-256 of a file's bytes, all in one pass; of several files at once."""
+"""MD5, SHA-1 and SHA-256 of a file in one pass, or of several files at once."""
 
 from __future__ import annotations
 
@@ -13,52 +13,51 @@ from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 
 
 class Readable(Protocol):
-    """A binary file object, of a library's own kind too: a member of an archive, say."""
+    """A binary file object, such as a member of an archive."""
 
     def read(self, size: int, /) -> bytes | None:
-        """So many bytes, fewer if it pleases, none at its end."""
+        """Return at most `size` bytes, none only at the end."""
 
 
 Source = bytes | bytearray | memoryview | Readable
 
 CHUNK = 1 << 20
-"""Bytes that are read, and passed to all digests, at a time."""
+"""How many bytes are read and passed to all digests at a time."""
 
 MD5 = KINDS["md5"]
-_LEAST_TOGETHER = 2  # files: of one alone, hashlib's MD5 is as fast
+_LEAST_TOGETHER = 2  # files; for a single one, hashlib's MD5 is as fast
 _ALL = (MD5, KINDS["sha1"], KINDS["sha256"])
 
 
 def compute(source: Source) -> tuple[Hash, Hash, Hash]:
-    """The MD5, SHA-1 and SHA-256 of some bytes, or of a binary file from where it stands.
+    """Return the MD5, SHA-1 and SHA-256 of bytes, or of a binary file from its position.
 
-    The bytes are read once and in pieces, so a file of any size takes one mebibyte. A memoryview
-    must be contiguous. Raises what reading the file raises, BlockingIOError where it has no bytes
-    yet, and HashError for anything else, such as a path or a file opened as text.
+    The bytes are read once, a mebibyte at a time. A memoryview must be contiguous. Raises what
+    reading the file raises, BlockingIOError if it has no bytes yet, and HashError for anything
+    else, such as a path or a file opened as text.
     """
     md5, sha1, sha256 = compute_kinds(source, _ALL)
     return md5, sha1, sha256
 
 
 def compute_kinds(source: Source, kinds: Iterable[HashKind]) -> tuple[Hash, ...]:
-    """As `compute`, of the kinds of digests given, in their order."""
+    """Return the digests of the given kinds, in their order: see `compute`."""
     return _compute(source, _checked(kinds))
 
 
 def _compute(source: Source, kinds: tuple[HashKind, ...]) -> tuple[Hash, ...]:
-    """Those digests of one file."""
     if not (isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read")):
-        raise HashError(f"digests are of bytes or a binary file, not of {type(source).__name__}")
-    # They identify files and protect nothing, which a system that forbids MD5 allows.
+        raise HashError(f"digests need bytes or a binary file, not {type(source).__name__}")
+    # A system that forbids MD5 allows it to identify files.
     digests = [hashlib.new(kind.name, usedforsecurity=False) for kind in kinds]
     if isinstance(source, bytes | bytearray | memoryview):
-        whole = memoryview(source)
-        if not whole.c_contiguous:
-            raise HashError("digests are of bytes one behind the other: bytes(view) has them so")
-        whole = whole.cast("B")
-        for start in range(0, len(whole), CHUNK):
+        view = memoryview(source)
+        if not view.c_contiguous:
+            raise HashError("digests need a contiguous memoryview: pass bytes(view)")
+        view = view.cast("B")
+        for start in range(0, len(view), CHUNK):
             for digest in digests:
-                digest.update(whole[start : start + CHUNK])
+                digest.update(view[start : start + CHUNK])
     else:
         while chunk := _chunk(source):
             for digest in digests:
@@ -67,33 +66,32 @@ def _compute(source: Source, kinds: tuple[HashKind, ...]) -> tuple[Hash, ...]:
 
 
 def _chunk(source: Readable) -> bytes:
-    """The next bytes of a file, none at its end alone."""
     try:
         chunk: Any = source.read(CHUNK)
     except UnicodeDecodeError:
         chunk = ""
-    if chunk is None:  # which is no end
+    if chunk is None:  # not the end
         raise BlockingIOError(errno.EAGAIN, "a file object that does not wait for its bytes")
     if isinstance(chunk, str):
-        raise HashError("digests are of a binary file, not of one opened as text")
-    found: bytes = chunk
-    return found
+        raise HashError("digests need a binary file, not one opened as text")
+    data: bytes = chunk
+    return data
 
 
 def compute_batch(
     contents: Sequence[bytes], kinds: Iterable[HashKind] = _ALL
 ) -> list[tuple[Hash, ...]]:
-    """The digests of several files, each held as bytes: of each the kinds given, in their order.
+    """Return the digests of each of several files in memory, in the order of `kinds`.
 
-    MD5, which no instruction of a processor computes, is made of up to sixteen files at once: of
-    several it takes a fraction of what one by one does. The others are made one by one. HashError
-    for contents that are not all bytes, and for kinds that are no digests.
+    MD5 is computed for up to sixteen files at once, in a fraction of the time; no instruction of
+    the processor computes it. Raises HashError for contents that are not bytes and for kinds that
+    are not digests.
     """
     if not isinstance(contents, Sequence) or isinstance(contents, bytes | str):
-        raise HashError(f"contents are a list of bytes, not {type(contents).__name__}")
+        raise HashError(f"contents must be a list of bytes, not {type(contents).__name__}")
     for number, one in enumerate(contents):
         if not isinstance(one, bytes):
-            raise HashError(f"content {number} is to be bytes, not {type(one).__name__}")
+            raise HashError(f"content {number} must be bytes, not {type(one).__name__}")
     wanted = _checked(kinds)
     if MD5 not in wanted or len(contents) < _LEAST_TOGETHER:
         return [_compute(one, wanted) for one in contents]
@@ -109,11 +107,8 @@ def compute_batch(
 
 
 def _checked(kinds: Iterable[HashKind]) -> tuple[HashKind, ...]:
-    """Kinds of digests; HashError where they are anything else."""
     wanted = checked_kinds(kinds)
     for kind in wanted:
         if not kind.digest:
-            raise HashError(
-                f"{kind.name} is no kind of digest: KINDS['md5'], 'sha1' and 'sha256' are"
-            )
+            raise HashError(f"{kind.name} is not a digest; one of: KINDS['md5'], 'sha1', 'sha256'")
     return wanted

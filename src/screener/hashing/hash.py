@@ -1,4 +1,4 @@
-"""Hash and HashKind: what a hash is, how its text is read and written."""
+"""Hash and HashKind: the values of hashes, and their text form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import HashError
 from screener.hashing import vpdq_value
 from screener.hashing.video_frames import Frames
@@ -19,12 +19,12 @@ from screener.hashing.video_frames import Frames
 class HashKind:
     """A kind of hash.
 
-    `radius` and `floor` are the defaults of a policy: the largest distance in bits that is a
-    match, and the least quality (0–100) at which a hash is compared; both are 0 for kinds
-    that are only ever equal. `perceptual` kinds are compared by Hamming distance; `computed`
-    kinds are those that this library makes from an input itself. A vPDQ is the hashes of a video's
-    frames, and compared frame by frame; its radius and floor are those of a frame. All other kinds
-    are carried and never compared. `bits` is 0 where values vary in length.
+    `radius` and `floor` are the defaults of a policy: the largest distance in bits that is a match,
+    and the least quality (0–100) at which a hash is compared; both are 0 for kinds compared by
+    equality. `perceptual` kinds are compared by Hamming distance; `computed` kinds are made by this
+    library from an input. A vPDQ consists of the hashes of a video's frames, and radius and floor
+    apply to a frame. Other kinds are stored but never compared. `bits` is 0 if values vary in
+    length.
 
     A `weak` kind has too many false hits in a list of a million entries: a hit makes a match only
     if a kind that is not weak hits the same entry, or if the policy's `alone` names the kind.
@@ -39,32 +39,32 @@ class HashKind:
     weak: bool = False
 
     def __reduce__(self) -> tuple[Callable[[str], HashKind], tuple[str]]:
-        # There is one of each, and a process is told its name.
+        # There is one object of each kind, found by its name.
         return kind_named, (self.name,)
 
     @property
     def size(self) -> int:
-        """Bytes of a value; 0 where values vary in length."""
+        """Return the bytes of a value; 0 if values vary in length."""
         return self.bits // 8
 
     @property
     def code_size(self) -> int:
-        """Bytes of what an index holds: of a value, or of one frame of a video."""
+        """Return the bytes of a code in an index: of a value, or of one frame of a video."""
         return vpdq_value.PDQ_BYTES if self.video else self.size
 
     @property
     def video(self) -> bool:
-        """Whether a value is the hashes of a video's frames, which an index holds one by one."""
+        """Return whether a value consists of the hashes of a video's frames."""
         return self.name == "vpdq"
 
     @property
     def searched(self) -> bool:
-        """Whether lists have an index of it: digests, perceptual kinds, and videos by frame."""
+        """Return whether lists have an index: for digests, perceptual kinds and video frames."""
         return self.digest or self.perceptual or self.video
 
     @property
     def digest(self) -> bool:
-        """Whether it is a cryptographic digest of a file's bytes."""
+        """Return whether this is a cryptographic digest of a file's bytes."""
         return self.name in ("md5", "sha1", "sha256")
 
 
@@ -72,9 +72,9 @@ def _perceptual(name: str, bits: int, radius: int, *, weak: bool = False) -> Has
     return HashKind(name, bits, radius=radius, floor=50, perceptual=True, computed=True, weak=weak)
 
 
-# PDQ's radius and floor are its authors' recommendation. The other radii are chosen by the false
-# matches that pairs of unrelated photos give, eight ways round: docs/radius.md, which also says why
-# four kinds are weak: at any radius, 0 included, they have false hits in a list of a million.
+# PDQ's radius and floor are its authors' recommendation. The other radii follow from the false
+# matches of unrelated photos in eight orientations: docs/radius.md, also for the weak kinds, which
+# have false hits in a list of a million at any radius.
 KINDS: Mapping[str, HashKind] = MappingProxyType(
     {
         kind.name: kind
@@ -103,41 +103,38 @@ _LONGEST_NAME = 12  # of a kind, in characters
 
 
 def kind_named(name: str) -> HashKind:
-    """The kind of that name; HashError lists the names there are."""
+    """Return the kind of a name; HashError, which lists the names, if there is none."""
     if not isinstance(name, str):
-        raise HashError(f"a kind is named by a text, such as 'pdq', not by {type(name).__name__}")
+        raise HashError(f"a kind's name must be text, such as 'pdq', not {type(name).__name__}")
     try:
         return KINDS[name]
     except KeyError:
-        # A long one may be a value in the place of a kind, and is not repeated.
-        said = f"unknown kind {name!r}" if len(name) <= _LONGEST_NAME else "a kind has a short name"
-        raise HashError(f"{said}; one of: {', '.join(KINDS)}") from None
+        # A long name may be a value in the wrong place, and must not be printed.
+        shown = f" {name!r}" if len(name) <= _LONGEST_NAME else ""
+        raise HashError(f"unknown kind{shown}; one of: {', '.join(KINDS)}") from None
 
 
 def checked_kinds(kinds: Any) -> tuple[HashKind, ...]:
-    """Several kinds, each the very one that KINDS has; HashError where they are anything else, such
-    as names, or one kind alone.
-    """
+    """Return kinds as the objects of KINDS; HashError for anything else, such as names."""
     if isinstance(kinds, str) or not isinstance(kinds, Iterable):
-        raise HashError(f"kinds are several: [KINDS['pdq']], and not one {type(kinds).__name__}")
+        raise HashError(f"kinds must be a list: [KINDS['pdq']], not {type(kinds).__name__}")
     wanted = tuple(kinds)
     for kind in wanted:
-        # What is in the place of a kind may be a value, and is not repeated.
         if not isinstance(kind, HashKind):
-            raise HashError(f"a kind is a HashKind, KINDS['pdq'] say, not {type(kind).__name__}")
-        if kind != KINDS.get(kind.name):
-            raise HashError("a kind is one of KINDS, as it stands there")
+            raise HashError(f"a kind is needed, KINDS['pdq'] say, not {type(kind).__name__}")
+        if kind != KINDS.get(kind.name):  # its name may be a value, and must not be printed
+            raise HashError("a kind must be one of KINDS, unchanged")
     return tuple(KINDS[kind.name] for kind in wanted)
 
 
 @dataclass(frozen=True)
 class Hash:
-    """A hash: equal when kind and bytes are equal, whatever its quality.
+    """A hash; hashes are equal if kind and bytes are, whatever their quality.
 
-    `quality` (0–100) is PDQ's own, or the detail score of a classic hash, None where it was
-    not recorded; `pixels` is the version of the pixel pipeline that made it, None for a digest
-    or a hash made elsewhere. `str(hash)` is the kind and how many bits, never the value: a
-    listed hash must not slip into a log. `hash.text` is the value.
+    `quality` (0–100) is PDQ's own or the detail score of a classic hash, None if it was not
+    recorded; `pixels` is the version of the pixel pipeline that made it, None for a digest or a
+    hash made elsewhere. `str(hash)` shows kind and size but never the value, so that no listed hash
+    slips into a log; `hash.text` is the value.
     """
 
     kind: HashKind
@@ -147,9 +144,9 @@ class Hash:
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, HashKind) or not isinstance(self.value, bytes):
-            found = f"{type(self.kind).__name__} and {type(self.value).__name__}"
+            types = f"{type(self.kind).__name__} and {type(self.value).__name__}"
             raise HashError(
-                f"a hash is of a HashKind and bytes, not {found}; Hash.parse takes a kind's name"
+                f"Hash() needs a HashKind and bytes, got {types}; Hash.parse() takes a kind's name"
                 " and the text of a value"
             )
         if KINDS.get(self.kind.name) is not self.kind:
@@ -164,12 +161,17 @@ class Hash:
         for name in ("quality", "pixels"):
             number = getattr(self, name)
             if number is not None and type(number) is not int:
-                object.__setattr__(self, name, _whole(name, number))
+                try:
+                    object.__setattr__(self, name, integer(number))
+                except TypeError:
+                    raise HashError(
+                        f"{name} must be an integer or None, not {type(number).__name__}"
+                    ) from None
         if self.quality is not None and not 0 <= self.quality <= 100:
-            raise HashError(f"quality is 0 to 100, not {self.quality}")
+            raise HashError(f"quality must be 0 to 100, not {self.quality}")
 
     def __reduce__(self) -> tuple[type[Hash], tuple[HashKind, bytes, int | None, int | None]]:
-        # Four values, without their names: a scan is sent nine hashes and more of each picture.
+        # Values without names: workers send nine hashes and more for each picture.
         return Hash, (self.kind, self.value, self.quality, self.pixels)
 
     def __str__(self) -> str:
@@ -177,8 +179,8 @@ class Hash:
 
     @property
     def text(self) -> str:
-        """The value in its usual text form: lower-case hex; base64 for PhotoDNA and TMK; for
-        vPDQ a JSON array of `hex,quality,time`, one text a frame.
+        """Return the value as lower-case hex; PhotoDNA and TMK as base64; vPDQ as a JSON array of
+        `hex,quality,time`, one text per frame.
         """
         if self.kind.name == "vpdq":
             return vpdq_value.vpdq_text(self.value)
@@ -188,53 +190,42 @@ class Hash:
 
     @property
     def codes(self) -> bytes:
-        """What an index holds of it: the value; of a vPDQ the PDQs of its usable frames, joined."""
+        """Return the codes for an index: the value, or the PDQs of a vPDQ's usable frames."""
         if self.kind.video:
             return Frames.of_value(self.value).usable().codes.tobytes()
         return self.value
 
     @classmethod
     def of_checked(cls, kind: HashKind, value: bytes, quality: int | None = None) -> Hash:
-        """The same as `Hash(kind, value, quality)`, in half the time, where the caller has
-        checked that the value has the kind's size and the quality is one.
-        """
+        """Return `Hash(kind, value, quality)` in half the time; arguments are not checked."""
         made = object.__new__(cls)
         made.__dict__.update(kind=kind, value=value, quality=quality, pixels=None)
         return made
 
     @classmethod
     def parse(cls, kind: str, text: str, *, quality: int | None = None) -> Hash:
-        """Read the text form of a value of the kind named.
+        """Return the hash of a kind's name and the text of a value.
 
-        Hex in either case; base64 too for PDQ, SHA-256 and PhotoDNA; base32 for SHA-1; 144
+        Reads hex in either case; base64 too for PDQ, SHA-256 and PhotoDNA; base32 for SHA-1; 144
         decimals with commas for PhotoDNA; for vPDQ and TMK see `screener.hashing.vpdq_value`.
-        Raises HashError, which never repeats the text.
+        Raises HashError, which never quotes the text.
         """
-        found = kind_named(kind)
+        of_kind = kind_named(kind)
         if not isinstance(text, str):
-            raise HashError(f"the text of a value is text, not {type(text).__name__}")
-        return cls(found, _decode(found, text.strip()), quality=quality)
+            raise HashError(f"the text of a value must be a str, not {type(text).__name__}")
+        return cls(of_kind, _decode(of_kind, text.strip()), quality=quality)
 
     def distance(self, other: Hash) -> int:
-        """Hamming distance in bits to a hash of the same perceptual kind."""
+        """Return the Hamming distance in bits to a hash of the same perceptual kind."""
         if not isinstance(other, Hash):
-            raise HashError(f"a distance is to a Hash, not to {type(other).__name__}")
+            raise HashError(f"distance() needs a Hash, got {type(other).__name__}")
         if self.kind != other.kind or not self.kind.perceptual:
             raise HashError(f"no distance between {self.kind.name} and {other.kind.name}")
         return (int.from_bytes(self.value) ^ int.from_bytes(other.value)).bit_count()
 
 
-def _whole(name: str, number: object) -> int:
-    """A whole number of whatever type as Python's own, which is what lines are written of."""
-    try:
-        return whole(number)
-    except TypeError:
-        found = type(number).__name__
-        raise HashError(f"{name} is a whole number or None, not {found}") from None
-
-
 def _decode(kind: HashKind, text: str) -> bytes:
-    """The bytes of a value's text; the length alone picks the encoding, never the kind."""
+    """Return the bytes of a value's text; its length picks the encoding, never the kind."""
     if kind.name == "vpdq":
         return vpdq_value.read_vpdq(text)
     if kind.name == "tmk_pdqf":
@@ -254,7 +245,7 @@ def _decode(kind: HashKind, text: str) -> bytes:
 
 
 def _decimal(text: str) -> int:
-    """A plain decimal number; `int` alone would also take signs, underscores and other scripts."""
+    # int() would also read signs, underscores and the digits of other scripts.
     if not (text.isascii() and text.isdigit()):
         raise ValueError
     return int(text)

@@ -1,7 +1,6 @@
-"""PDQ of pixels, identical to the published reference for identical pixels, from the core.
+"""PDQ of pixels, computed by the core and bit-for-bit identical to the published reference.
 
-`compute` is the hash of a picture as it stands; `compute_orientations` gives eight, which find a
-turned or mirrored copy of a picture: search all of them, and keep one in a list.
+To find turned and mirrored copies, search all of `compute_orientations`, and list the first.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 import screener._core as _core
 from screener import arguments
-from screener.arguments import checked as checked_threads
+from screener.arguments import check_threads
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 
@@ -29,47 +28,45 @@ ORIENTATIONS = (
     "transpose",
     "anti_transpose",
 )
-"""The names of the eight: rotations are counter-clockwise, `flip_vertical` swaps top and bottom."""
-
+"""Rotations are counter-clockwise; `flip_vertical` swaps top and bottom."""
 
 MOST_DOUBT = 8
-"""Bits of a sketch that may be in doubt: the further round it has to be looked, the longer a search
-takes.
-"""
+"""How many bits of a sketch may be in doubt: each widens the search around it, which takes time."""
 
 
 def compute(pixels: NDArray[np.uint8]) -> Hash:
-    """The PDQ hash of a picture, with its quality.
+    """Return the PDQ hash of a picture, with its quality.
 
     `pixels` is uint8, grey (height, width) or RGB (height, width, 3), of any size and strides; a
     view is read in place. A picture with a side under 5 pixels has the zero hash and quality 0.
-    Releases the GIL. Raises HashError for any other type or shape.
+    Releases the GIL. Raises HashError for another type or shape.
     """
-    value, quality = _core.pdq(arguments.pixels(pixels))
+    value, quality = _core.pdq(arguments.check_pixels(pixels))
     return Hash.of_checked(PDQ, value, quality)
 
 
 def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
-    """The PDQ hashes of a picture turned in eight ways, in the order of ORIENTATIONS.
+    """Return the PDQ hashes of a picture in eight orientations, in the order of ORIENTATIONS.
 
-    Each equals `compute` of the turned picture, bit for bit and in quality: the first is that of
-    the picture as it stands. Takes the same pixels and raises the same as `compute`.
+    Each equals `compute` of the turned picture, in bits and quality. Pixels and errors are those of
+    `compute`.
     """
     return tuple(
         Hash.of_checked(PDQ, value, quality)
-        for value, quality in _core.pdq_orientations(arguments.pixels(pixels))
+        for value, quality in _core.pdq_orientations(arguments.check_pixels(pixels))
     )
 
 
 def sketches(
     pixels: NDArray[np.uint8], *, most: int = MOST_DOUBT
 ) -> tuple[tuple[bytes, ...], bytes, bytes]:
-    """As `compute_orientations`, in a small part of the time: the values, their qualities, and how
-    many of their bits are in doubt, at most so many. Those may be others in the hash; its quality
-    is sure. A byte stands for each number.
+    """Return approximations of `compute_orientations` in a fraction of the time.
+
+    Returns the values, their qualities, and how many bits of each may differ from the hash, at most
+    `most`; the last two have a byte for each value. The quality is exact.
     """
     values, qualities, doubts = zip(
-        *_core.pdq_sketches(arguments.pixels(pixels), most), strict=True
+        *_core.pdq_sketches(arguments.check_pixels(pixels), most), strict=True
     )
     return values, bytes(qualities), bytes(doubts)
 
@@ -77,22 +74,23 @@ def sketches(
 def compute_batch(
     pictures: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], *, threads: int = 1
 ) -> tuple[Hash, ...]:
-    """The PDQ hash of each of many pictures, as `compute` gives it, in their order.
+    """Return the PDQ hash of each of many pictures, as `compute` returns it.
 
-    `pictures` is a list of arrays as `compute` takes them, of any shapes, or one array of frames:
-    uint8, grey (n, height, width) or RGB (n, height, width, 3). All are read in place, and must
-    hold their pixels until it returns. Releases the GIL once for all; the answer is the same for
-    any number of `threads`, 1 to 1024, that share the pictures. Raises HashError for any other
-    type, shape or number.
+    `pictures` is a list of arrays of any shapes that `compute` takes, or one array of frames:
+    uint8, grey (n, height, width) or RGB (n, height, width, 3). They are read in place and must not
+    change meanwhile. Releases the GIL; 1 to 1024 `threads` share the pictures. Raises HashError for
+    another type, shape or number.
     """
-    count = checked_threads(threads)
+    count = check_threads(threads)
     if isinstance(pictures, np.ndarray):
-        each = list(arguments.pixels(pictures, "frames", before=("n",)))
+        each = list(arguments.check_pixels(pictures, "frames", before=("n",)))
     elif not isinstance(pictures, Sequence):
-        # What yields them one by one may yield one buffer, filled again and again.
-        raise HashError(f"pictures are a list of arrays, not {type(pictures).__name__}")
+        # An iterator may yield the same buffer again and again.
+        raise HashError(f"pictures must be a list of arrays, not {type(pictures).__name__}")
     else:
-        each = [arguments.pixels(one, f"picture {number}") for number, one in enumerate(pictures)]
+        each = [
+            arguments.check_pixels(one, f"picture {number}") for number, one in enumerate(pictures)
+        ]
     return tuple(
         Hash.of_checked(PDQ, value, quality) for value, quality in _core.pdq_batch(each, count)
     )

@@ -1,10 +1,9 @@
-"""Shrink: a picture made grey and shrunk, byte for byte as Pillow's `convert("L")` and `resize` by
-LANCZOS do it, for classic hashes.
+"""Grey pictures shrunk for classic hashes, byte for byte like Pillow's `convert` and `resize`.
 
-The core does it in a third of the time, and neither holds the picture in grey nor its transpose.
-Pillow weighs along rows first, rounds, and then along columns; Pillow 13 and later begin with the
-columns of a picture that loses more than twice as many rows as columns. Whichever Pillow is
-installed is followed, so that hashes equal imagehash's; one that does neither is asked itself.
+The core takes a third of Pillow's time, and stores neither the grey picture nor its transpose.
+Pillow resamples along rows, rounds, and resamples along columns; Pillow 13 and later begin with the
+columns if a picture loses more than twice as many rows as columns. `shrunk` follows the installed
+Pillow, so that hashes equal imagehash's, and calls a Pillow that does neither.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _ROWS, _TALL = "rows first", "columns first in tall pictures"
 
 
 def shrunk(pixels: Pixels, sizes: Iterable[Size], *, transposed: bool) -> dict[Size, Pixels]:
-    """The picture, or its transpose, in each size.
+    """Return the picture, or its transpose, in each size.
 
     `pixels` is uint8, grey (height, width) or RGB (height, width, 3), of any strides.
     """
@@ -51,7 +50,7 @@ def _is_tall(width: int, height: int, size: Size) -> bool:
 
 
 def _columns_first(pixels: Pixels, sizes: list[Size], transposed: bool) -> list[Pixels]:
-    """The transpose, shrunk along rows first, is the picture shrunk along columns first."""
+    # The transpose shrunk along rows first is the picture shrunk along columns first.
     if not sizes:
         return []
     turned = [(height, width) for width, height in sizes]
@@ -60,7 +59,7 @@ def _columns_first(pixels: Pixels, sizes: list[Size], transposed: bool) -> list[
 
 @cache
 def _order() -> str | None:
-    """In which order the installed Pillow shrinks; None where it does neither way."""
+    """Return the order in which the installed Pillow shrinks; None if it is neither."""
     random = np.random.default_rng(1)
     wide, tall = (random.integers(0, 256, shape, np.uint8) for shape in ((24, 96), (96, 24)))
     size = (9, 8)
@@ -75,7 +74,7 @@ def _order() -> str | None:
 
 
 def grey(pixels: Pixels) -> Image.Image:
-    """Pillow's `convert("L")` of the pixels; in bands, lest Pillow hold them all once more."""
+    """Return Pillow's `convert("L")` of the pixels, in bands, since Pillow makes a copy."""
     if pixels.ndim == 2:
         return Image.fromarray(np.ascontiguousarray(pixels))
     made = np.empty(pixels.shape[:2], np.uint8)

@@ -1,4 +1,4 @@
-"""Frames: the hashed frames of one video as arrays, and which of them can tell anything."""
+"""The hashed frames of one video as arrays, and which of them can be compared."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Frames:
     """The hashed frames of one video, in order of time.
 
     `times` are seconds, float64 (n,); `qualities` 0 to 100, uint8 (n,); `codes` PDQs, uint8
-    (n, 32), contiguous; `places` say which frame each is of, int64 (n,): a frame may have several,
-    as where it may end in two ways.
+    (n, 32), contiguous; `places` the number of the frame of each PDQ, int64 (n,): a frame may have
+    several PDQs.
     """
 
     times: npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ class Frames:
 
     @classmethod
     def of_value(cls, value: bytes) -> Frames:
-        """The frames of a vPDQ value, whatever their order in it."""
+        """Return the frames of a vPDQ value, in any order."""
         packed = np.frombuffer(value, PACKED)
         return cls.ordered(packed["time"], packed["quality"], packed["pdq"])
 
@@ -46,9 +46,7 @@ class Frames:
         codes: Codes,
         places: npt.ArrayLike | None = None,
     ) -> Frames:
-        """Frames by their times, in whatever order they are given; each has one PDQ unless `places`
-        says otherwise.
-        """
+        """Return frames sorted by time; each has one PDQ if there are no `places`."""
         seconds = np.asarray(times, np.float64)
         order = np.argsort(seconds, kind="stable")
         quality = np.asarray(qualities, np.uint8)
@@ -57,46 +55,42 @@ class Frames:
         return cls(seconds[order], quality[order], ordered, frame[order])
 
     def __len__(self) -> int:
-        """How many PDQs."""
         return len(self.times)
 
     @property
     def count(self) -> int:
-        """How many frames."""
+        """Return how many frames there are."""
         return len(np.unique(self.places))
 
     def only(self, which: Flags | npt.NDArray[np.int64] | slice) -> Frames:
-        """Those that an index, flags or a slice chooses."""
+        """Return the PDQs that indices, flags or a slice select."""
         return Frames(
             self.times[which], self.qualities[which], self.codes[which], self.places[which]
         )
 
     def usable(self, floor: int = FLOOR) -> Frames:
-        """Those with enough detail to be compared: of a quality of at least `floor`, and whose hash
-        is not one of those of blank pictures.
-        """
+        """Return the PDQs to compare: of enough quality, and not of a blank picture."""
         weights = np.bitwise_count(self.codes).sum(axis=1)
         informed = (weights >= _LEAST) & (weights <= _BITS - _LEAST)
         return self.only((self.qualities >= floor) & informed)
 
     def detailed(self, most: float) -> Frames:
-        """Those of much detail, and of no more `sameness` than that."""
+        """Return the PDQs with much detail and `sameness` of at most `most`."""
         enough = self.usable(_DETAILED)
         return enough.only(sameness(enough.codes) <= most)
 
     @property
     def step(self) -> float:
-        """Seconds from one frame to the next, as a rule: their median; 0.0 for fewer than two."""
+        """Return the median of seconds between frames; 0.0 for fewer than two."""
         times = np.unique(self.times)
         return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
 
 def sameness(codes: Codes) -> npt.NDArray[np.float64]:
-    """How much the rows of a PDQ are each other's likeness or opposite, 0 to 1, for each code.
+    """Return for each PDQ how much its rows are alike or opposite, 0 to 1.
 
-    A line of text, a bar or a gradient is a product of what it is across and what it is down, and
-    so are the coefficients that its PDQ is made of: their signs repeat from row to row. Photographs
-    have about 0.22.
+    The coefficients of a line of text, a bar or a gradient are the product of a row and a column,
+    so their signs repeat from row to row. Photographs have about 0.22.
     """
     signs = np.unpackbits(codes, axis=1).reshape(-1, 16, 16).astype(np.float32) * 2 - 1
     above = np.triu_indices(16, 1)

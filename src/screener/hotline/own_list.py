@@ -30,7 +30,7 @@ from screener.lists.store import source_terms, transaction
 from screener.lists.store.repeated_values import REPEATED
 from screener.lists.terms import LABELS, Terms
 from screener.system.files import open_private
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 FOLDER = "hotline.list"
 _LONGEST_VIDEO = 500_000  # characters of a value; the list's format allows some more
@@ -111,7 +111,7 @@ def _why(error: ScreenerError | ValueError) -> str:
 
 def _in_use(path: Path) -> bool:
     try:
-        with one_at_a_time(path / transaction.LOCK, seconds=0):
+        with lock_file(path / transaction.LOCK, seconds=0):
             return False
     except IndexFileError:
         return True

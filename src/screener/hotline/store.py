@@ -27,7 +27,7 @@ from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
 from screener.reporting.audit.chain import head_path
 from screener.system.files import make_folder
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 _LOCK = "lock"
 _WAIT_SECONDS = 30.0
@@ -165,7 +165,7 @@ class Store:
     def _locked(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(one_at_a_time(self.folder / _LOCK, seconds=_WAIT_SECONDS))
+                stack.enter_context(lock_file(self.folder / _LOCK, seconds=_WAIT_SECONDS))
             except IndexFileError:
                 message = marked("somebody else is working in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None

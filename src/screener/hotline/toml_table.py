@@ -28,7 +28,7 @@ class Table:
     def load(cls, path: Path) -> Table:
         """Read a TOML file. Raises HotlineError."""
         try:
-            return cls(str(path), "", files.read(path))
+            return cls(str(path), "", files.read_toml(path))
         except OSError as error:
             reason = why(error)
         except UnicodeDecodeError:

@@ -1,10 +1,9 @@
-"""Comparison: a sample of searches against brute force, which knows nothing of tables.
+"""Sample searches compared with brute force, which uses no tables.
 
-Queries are drawn from what is listed, changed in 0 bits, in 1, and so on to the radius, so that
-each has a neighbour at that distance; some are removed values, some are random. Each is searched
-alone and with all others, and compared with every value there is: all queries of a short list and
-some of a long one in NumPy, in blocks, the others by the core's flat scan. Of values that lie near
-each other each query hits very many, and fewer are drawn.
+Queries are listed values changed in 0, 1, … radius bits, so that each has a neighbour at that
+distance, and some removed and random values. Each is searched alone and in a batch, and compared
+with every value: in NumPy for a short list and for the first queries of a long one, by the core's
+flat scan for the others. Fewer queries are drawn if each hits very many values.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ import screener._core as _core
 from screener.index.snapshot import Snapshot
 from screener.index.values import Codes, Rows, contains, values_of
 
-_PAIRS: Final = 1 << 31  # of a query and a value, as many as take some seconds
-_FEWEST: Final = 320  # queries, so that every distance has some however long the list
+_PAIRS: Final = 1 << 31  # of a query and a value: some seconds
+_FEWEST: Final = 320  # queries, so that each distance occurs in lists of any length
 _MOST: Final = 4_096
-_FIRST: Final = 16  # queries, before it is known how much they hit
-_HITS: Final = 1 << 21  # some 60 bytes each; twice as many at most, or those of the first queries
-_WITHOUT_CORE: Final = 1 << 26  # pairs, after which the core compares the others, much faster
-_BLOCK: Final = 1 << 14  # values at once, so that what is made of them stays in the cache
+_FIRST: Final = 16  # queries of the first batch, before the number of hits is known
+_HITS: Final = 1 << 21  # some 60 bytes each; at most twice as many, or those of the first batch
+_WITHOUT_CORE: Final = 1 << 26  # pairs; the core compares the others, much faster
+_BLOCK: Final = 1 << 14  # values at once, so that results stay in the cache
 
 Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many queries were searched, pairs of query and value compared, hits that differed."""
+    """How many queries were searched, pairs of query and value compared, and hits differed."""
 
     queries: int
     pairs: int
@@ -41,7 +40,7 @@ class Comparison:
 
 
 def compare_distances(snapshot: Snapshot, *, radius: int, seed: int) -> Comparison:
-    """Search codes at that radius, and compare with the distances of all of them."""
+    """Compare searches for codes within a radius with the distances of all codes."""
     rng = np.random.default_rng(seed)
     queries = _queries(snapshot, rng)
     planted = _draw(snapshot, rng, len(queries) * 7 // 8)
@@ -55,7 +54,7 @@ def compare_distances(snapshot: Snapshot, *, radius: int, seed: int) -> Comparis
 
 
 def compare_equality(snapshot: Snapshot, *, seed: int) -> Comparison:
-    """Look up digests, listed ones and others that begin like them, and compare with all."""
+    """Compare look-ups of digests, listed and similar ones, with all digests."""
     rng = np.random.default_rng(seed)
     queries = _queries(snapshot, rng)
     listed = _draw(snapshot, rng, len(queries) * 7 // 8)
@@ -69,7 +68,7 @@ def compare_equality(snapshot: Snapshot, *, seed: int) -> Comparison:
 
 
 def _queries(snapshot: Snapshot, rng: np.random.Generator) -> Codes:
-    """So many random queries as the list is compared by, the last ones removed values."""
+    """Return random queries, as many as the list needs; the last are removed values."""
     values = max(1, sum(map(len, snapshot.parts)))
     count = min(max(_PAIRS // values, _FEWEST), _MOST)
     queries = rng.integers(0, 256, (count, snapshot.size), np.uint8)
@@ -81,7 +80,7 @@ def _queries(snapshot: Snapshot, rng: np.random.Generator) -> Codes:
 
 
 def _draw(snapshot: Snapshot, rng: np.random.Generator, count: int) -> Codes:
-    """Values that are listed and not removed, with repetition; none where there is none."""
+    """Return random values that are not removed, with repetition; none if there are none."""
     rows = np.setdiff1d(
         rng.integers(0, max(1, sum(map(len, snapshot.parts))), 4 * count), snapshot.removed
     )
@@ -96,25 +95,23 @@ def _flip(query: Codes, bits: npt.NDArray[np.integer[Any]]) -> None:
 
 
 def _expected(snapshot: Snapshot, queries: Codes, radius: int) -> tuple[Codes, Rows]:
-    """As many of the queries as do not hit too much, and their hits by brute force."""
-    found, done, hits = [], 0, 0
+    """Return the first queries, as many as do not hit too much, and their hits by brute force."""
+    expected, done, hits = [], 0, 0
     values = sum(map(len, snapshot.parts))
     while done < len(queries) and hits < _HITS:
         some = queries[done : done + max(done, _FIRST)]
-        # The kernels may be what is wrong: the first queries, in no order, are compared without.
+        # The core itself may be wrong, so the first queries are compared without it.
         find = _scanned if radius and done and done * values > _WITHOUT_CORE else _brute_force
-        found.append(find(snapshot, some, radius, first=done))
+        expected.append(find(snapshot, some, radius, first=done))
         done += len(some)
-        hits += found[-1].size
-    return queries[:done], np.concatenate(found)
+        hits += expected[-1].size
+    return queries[:done], np.concatenate(expected)
 
 
 def _brute_force(snapshot: Snapshot, queries: Codes, radius: int, *, first: int) -> Rows:
-    """The hits, as `_keys` makes them, of comparing each query with each value; `first` is the
-    number of the first query.
-    """
+    """Return hits as `_keys` by comparing all pairs; `first` is the first query's number."""
     wanted = _words(queries)
-    half = max(1, wanted.shape[1] // 2)  # of the words, by which most values are out already
+    half = max(1, wanted.shape[1] // 2)  # of the words, enough to exclude most values
     found, base = [np.empty(0, np.int64)], 0
     for part in snapshot.parts:
         values = values_of(part)
@@ -134,7 +131,6 @@ def _brute_force(snapshot: Snapshot, queries: Codes, radius: int, *, first: int)
 
 
 def _near(words: Words, query: Words, radius: int) -> Rows:
-    """Which values, word by word, differ from a query in no more bits of these words."""
     if not radius:
         return np.flatnonzero(words[0] == query[0])
     bits = np.bitwise_count(words[0] ^ query[0])
@@ -144,7 +140,7 @@ def _near(words: Words, query: Words, radius: int) -> Rows:
 
 
 def _scanned(snapshot: Snapshot, queries: Codes, radius: int, *, first: int) -> Rows:
-    """The same hits, found by the core, which compares with each value too and reads no tables."""
+    """Return the hits as `_brute_force`, by the core's flat scan, which uses no tables."""
     keys, base = [np.empty(0, np.int64)], 0
     for part in snapshot.parts:
         offsets, rows, distances = _core.scan(values_of(part), queries, radius)
@@ -156,19 +152,19 @@ def _scanned(snapshot: Snapshot, queries: Codes, radius: int, *, first: int) -> 
 
 
 def _words(values: Codes) -> Words:
-    """Values as numbers of eight bytes, the last one filled with zeros."""
+    """Return values as numbers of eight bytes, the last one filled with zeros."""
     padded = np.zeros((len(values), -(-values.shape[1] // 8) * 8), np.uint8)
     padded[:, : values.shape[1]] = values
     return padded.view(np.uint64)
 
 
 def _keys(snapshot: Snapshot, queries: Rows, rows: Rows, distances: Rows) -> Rows:
-    """Query, row and distance as one number, ascending as hits are."""
+    """Return query, row and distance as one number, which sorts like hits."""
     return (queries * sum(map(len, snapshot.parts)) + rows) * 1024 + distances
 
 
 def _hits(snapshot: Snapshot, answers: Iterable[tuple[npt.NDArray[Any], ...]]) -> Rows:
-    """The hits of the answers to all queries, in their order, as `_keys` makes them."""
+    """Return the hits of all answers, in their order, as `_keys`."""
     found, number = [np.empty(0, np.int64)], 0
     for offsets, rows, *distances in answers:
         if rows.size or len(offsets) > 2:
@@ -185,6 +181,6 @@ def _compared(
     pairs = len(queries) * sum(map(len, snapshot.parts))
     differences = 0
     for hits in (together, alone):
-        if not np.array_equal(hits, expected):  # the same in another order is wrong as well
+        if not np.array_equal(hits, expected):  # another order is wrong as well
             differences += max(1, np.setxor1d(hits, expected).size)
     return Comparison(len(queries), pairs, differences)

@@ -21,24 +21,23 @@ _MOST_VALUES: Final = 2**32 - 1
 Values = npt.NDArray[np.uint8]
 Prefixes = npt.NDArray[np.uint64]
 Order = npt.NDArray[np.uint32]
-Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Hits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def _no_hits() -> Found:
+def _no_hits() -> Hits:
     nothing = np.zeros(2, np.int64), np.empty(0, np.int64)
     for array in nothing:
         array.flags.writeable = False
     return nothing
 
 
-_NOTHING: Final = _no_hits()  # what most lone queries find, made once
+_NOTHING: Final = _no_hits()  # the answer to most single queries, made once
 
 
 class DigestIndex:
-    """Values of one size, found by equality.
+    """An index of values of one size, searched by equality. Make one with `build` or `open`.
 
-    Make one with `build` or `open`. It never changes, so threads may share it; processes that
-    open the same file share its memory.
+    It never changes, so threads may share it; processes that open the same file share its memory.
     """
 
     __slots__ = ("_order", "_prefixes", "_sections", "_table", "_values")
@@ -46,7 +45,7 @@ class DigestIndex:
     def __init__(
         self, values: Values, prefixes: Prefixes, order: Order, sections: Sections | None = None
     ) -> None:
-        """Take over the values, their sorted first eight bytes, and which row each is of."""
+        """Take over the values, their sorted first eight bytes, and the row of each of those."""
         self._values = values
         self._prefixes = prefixes
         self._order = order
@@ -55,10 +54,10 @@ class DigestIndex:
 
     @classmethod
     def build(cls, values: Values) -> DigestIndex:
-        """An index of a copy of `values`, uint8 of shape (n, size of a value).
+        """Return an index of a copy of `values`, uint8 of shape (n, size of a value).
 
-        n may be 0, and values may repeat. A row of a result is a row of `values`. Raises
-        HashError for another type or shape.
+        n may be 0, and values may repeat. Results contain rows of `values`. Raises HashError for
+        another type or shape.
         """
         _check_values(values, "values")
         if len(values) > _MOST_VALUES:
@@ -74,11 +73,11 @@ class DigestIndex:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> DigestIndex:
-        """Map a saved index; nothing but its directory is read, so it is ready at once.
+        """Map a saved index; it is ready at once, because only its directory is read.
 
-        Raises IndexFileError for a file that is damaged as far as this shows, is not a digest
-        index, or was written by a newer version; OSError where it cannot be read. `verify`
-        checks the rest. Do not cut the file short while it is open.
+        Raises IndexFileError for a file whose directory is damaged, that is not a digest index, or
+        that a newer version wrote; OSError if it cannot be read. `verify` checks the rest. Do not
+        truncate the file while it is open.
         """
         sections = open_sections(path, CONTENT)
         values = sections.array("values", dtype="u1", dimensions=2)
@@ -89,7 +88,7 @@ class DigestIndex:
         return cls(values, prefixes, order, sections)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to a file that appears whole or not at all, readable by its owner."""
+        """Write the index to a file atomically, readable by its owner only."""
         arrays: dict[str, Array] = {
             "values": self._values,
             "prefixes": self._prefixes,
@@ -98,28 +97,25 @@ class DigestIndex:
         write_sections(path, CONTENT, arrays)
 
     def verify(self) -> None:
-        """Check that each value can be found by its order and prefix, and the file's checksums.
+        """Check that search can find each value, and the checksums of an opened file.
 
-        Raises IndexFileError with a sentence that says which section is wrong, and how. Serves a
-        built index as well as an opened one.
+        Raises IndexFileError that names the wrong section and its fault.
         """
         arrays = self._values, self._prefixes, self._order
         check_index(self._sections, partial(check_digests, *arrays))
 
     def __len__(self) -> int:
-        """How many values, repeated ones counted each time."""
         return int(self._values.shape[0])
 
     def __repr__(self) -> str:
-        """Count and size, never a value."""
         return f"<DigestIndex of {len(self)} values of {self._values.shape[1]} bytes>"
 
     @property
     def values(self) -> Values:
-        """The values in the order given to `build`, (n, size), read-only."""
+        """Return the values in the order given to `build`, (n, size), read-only."""
         return self._values
 
-    def search(self, queries: Values) -> Found:
+    def search(self, queries: Values) -> Hits:
         """Return the rows that equal each query.
 
         `queries` is uint8 of shape (q, size), or (size,) for one. Returns `(offsets, rows)`,
@@ -127,15 +123,15 @@ class DigestIndex:
         without a hit may be read-only. Raises HashError for another type or size, IndexFileError
         if a damaged file leads astray. The interpreter lock is released meanwhile.
         """
-        # The core refuses wrong queries; checking a lone one first would double its time.
-        if type(queries) is not np.ndarray:  # whatever has a buffer would do for the core
+        # The core refuses wrong queries; checking a single one first would double its time.
+        if type(queries) is not np.ndarray:  # the core would take anything with a buffer
             queries = _check_queries(queries, self._values.shape[1])
         try:
-            found = self._table.search(queries)
+            hits = self._table.search(queries)
         except (TypeError, ValueError):
-            found = self._search_checked(_check_queries(queries, self._values.shape[1]))
-        if found is not None:
-            return cast("Found", found)
+            hits = self._search_checked(_check_queries(queries, self._values.shape[1]))
+        if hits is not None:
+            return cast("Hits", hits)
         if queries.ndim == 1:
             return _NOTHING
         return np.zeros(len(queries) + 1, np.int64), _NOTHING[1]
@@ -153,20 +149,19 @@ def _check_queries(queries: Any, size: int) -> Values:
         queries = queries[np.newaxis, :]
     _check_values(queries, "queries")
     if queries.shape[1] != size:
-        raise HashError(f"queries of {queries.shape[1]} bytes, values of {size}")
+        raise HashError(f"queries must have {size} bytes, not {queries.shape[1]}")
     return np.ascontiguousarray(queries)
 
 
 def _check_values(values: Any, what: str) -> None:
-    """HashError unless it is a two-dimensional uint8 array of values with at least one byte."""
     if not arguments.is_bytes(values):
-        raise HashError(f"{what} are a uint8 array, not {arguments.named(values)}")
+        raise HashError(f"{what} must be a uint8 array, not {arguments.type_name(values)}")
     if values.ndim != 2 or values.shape[1] == 0:
-        raise HashError(f"{what} have the shape (n, size), not {values.shape}")
+        raise HashError(f"{what} must have the shape (n, size), not {values.shape}")
 
 
 def _prefixes(values: Values) -> Prefixes:
-    """The first eight bytes of each value as one number, the order of the values kept."""
+    """Return the first eight bytes of each value as one number, in the order of the values."""
     padded = np.zeros((len(values), 8), np.uint8)
     size = min(8, values.shape[1])
     padded[:, :size] = values[:, :size]

@@ -1,11 +1,11 @@
-"""The invariants of an index: that its arrays are the ones that its values call for.
+"""The invariants of an index: its arrays are those that follow from its values.
 
-A checksum tells that a file is as it was written, and nothing of whether that was right. Here every
-array beside the values is derived from them once more, as `docs/internals/format.md` describes it
-and with NumPy alone, and compared. A sentence names the section and the table, and nothing from
-which a value could be guessed: the number of a row or of a slot is the beginning of one.
+A checksum proves that a file is as it was written, not that it was written correctly. Here each
+array is derived from the values once more, with NumPy alone and as `docs/internals/format.md`
+describes it, and compared. Messages name section and table, but no number of a row or slot, which
+would reveal the beginning of a value.
 
-Ten million codes of 256 bits take under a minute and some 40 bytes of memory a code, beside the
+Ten million codes of 256 bits take under a minute and some 40 bytes of memory per code, beside the
 index itself.
 """
 
@@ -26,17 +26,17 @@ Flags = npt.NDArray[np.bool_]
 _BUCKETS: Final = 1 << 16
 _LINE: Final = 32  # slots in a cache line
 _WEIGHTS: Final = 16  # of a sketch, besides 0
-_MANY_LINES: Final = 255  # the last line that a weight can be said to start in
-_ROWS_EVERY: Final = 4  # tables 3, 7, 11, … hold rows
-_BLOCK: Final = 1 << 16  # codes or slots at once, so that what is made of them stays in the cache
-_REST: Final = "rest-"  # before the names of the tables of codes of other weights
+_MANY_LINES: Final = 255  # the largest number of the line in which a weight starts
+_ROWS_EVERY: Final = 4  # tables 3, 7, 11, … contain rows
+_BLOCK: Final = 1 << 16  # codes or slots at once, so that results stay in the cache
+_REST: Final = "rest-"  # prefix of the tables of codes of other weights
 
 
 def check_codes(codes: Codes, sections: Mapping[str, Array]) -> None:
     """Check the arrays of a Hamming index, by the names of their sections, against its `codes`.
 
-    `codes` are uint8 (n, bits / 8); `sections` is empty where there are no tables. Raises
-    IndexFileError with a sentence that says which section is wrong, and how.
+    `codes` are uint8 (n, bits / 8); `sections` is empty if there are no tables. Raises
+    IndexFileError that names the wrong section and its fault.
     """
     if not sections:
         return
@@ -57,13 +57,13 @@ def check_digests(values: Codes, prefixes: Array, order: Array) -> None:
 
     Raises IndexFileError as `check_codes` does.
     """
-    met = np.zeros(len(values), np.bool_)
+    seen = np.zeros(len(values), np.bool_)
     size = min(8, values.shape[1])
     previous: tuple[Array, Array] = (prefixes[:0], order[:0])
     for block in _blocks(len(values)):
         rows, own = order[block], prefixes[block]
         _demand("order", "a row is beyond the values", bool((rows < len(values)).all()))
-        met[rows] = True
+        seen[rows] = True
         first = np.zeros((len(rows), 8), np.uint8)
         first[:, :size] = values[rows, :size]
         right = bool((first.view(">u8").reshape(-1) == own).all())
@@ -73,7 +73,7 @@ def check_digests(values: Codes, prefixes: Array, order: Array) -> None:
         ascending = (own[1:] > own[:-1]) | (rows[1:] > rows[:-1])
         _demand("order", "rows of one prefix do not ascend", bool(ascending.all()))
         previous = own[-1:], rows[-1:]
-    _demand("order", "a value is left out", bool(met.all()))
+    _demand("order", "a value is left out", bool(seen.all()))
 
 
 def _demand(section: str, what: str, holds: bool) -> None:
@@ -85,8 +85,8 @@ def _blocks(size: int) -> Iterator[slice]:
     return (slice(at, min(at + _BLOCK, size)) for at in range(0, size, _BLOCK))
 
 
-def _equal(found: Array, expected: Array) -> bool:
-    return found.shape == expected.shape and bool((found == expected).all())
+def _equal(actual: Array, expected: Array) -> bool:
+    return actual.shape == expected.shape and bool((actual == expected).all())
 
 
 def _is_permutation(chunks: Array, codes: Codes) -> bool:
@@ -95,7 +95,6 @@ def _is_permutation(chunks: Array, codes: Codes) -> bool:
 
 
 def _weights(codes: Codes) -> Array:
-    """How many bits of each code are set."""
     weights = np.empty(len(codes), np.uint16)
     for block in _blocks(len(codes)):
         np.bitwise_count(codes[block]).sum(axis=1, dtype=np.uint16, out=weights[block])
@@ -103,7 +102,7 @@ def _weights(codes: Codes) -> Array:
 
 
 def _check_repeats(codes: Codes, sections: Mapping[str, Array]) -> Flags:
-    """Which rows hold a code that an earlier one holds, as the sections say and the codes do."""
+    """Return which rows repeat the code of an earlier row, after checking it by the codes."""
     heads, starts, repeats = (sections[n] for n in ("heads", "repeat-starts", "repeats"))
     n, ends = len(codes), starts.astype(np.int64)
     _demand("heads", "they do not ascend", bool((heads[1:] > heads[:-1]).all()))
@@ -129,7 +128,7 @@ def _check_repeats(codes: Codes, sections: Mapping[str, Array]) -> Flags:
 
 
 def _all_differ(codes: Codes, among: Flags) -> bool:
-    """Whether no two of the codes are equal: by fingerprints, then by the codes of equal ones."""
+    """Return whether codes are distinct: by fingerprints, then by the codes of equal ones."""
     words = codes.reshape(-1).view("<u8").reshape(len(codes), codes.shape[1] // 8)
     prints = np.zeros(len(codes), np.uint64)
     for word in words.T:
@@ -145,7 +144,7 @@ def _all_differ(codes: Codes, among: Flags) -> bool:
 
 
 def _check_rest(codes: Codes, among: Flags, weights: Array, sections: Mapping[str, Array]) -> None:
-    """The codes of other weights: in tables of their own or, where they are few, in a list."""
+    """Check the codes of other weights: in tables of their own or, if few, in a list."""
     if "rest" not in sections:
         _Tables(codes, among, sections["chunks"], sections, _REST).check()
         return
@@ -159,11 +158,10 @@ def _check_rest(codes: Codes, among: Flags, weights: Array, sections: Mapping[st
 
 
 class _Tables:
-    """The tables of some of the codes, compared with what these call for, table by table.
+    """The tables of some of the codes, checked table by table.
 
-    A stable sort of the rows by the key, in large tables by the key and the weight of the sketch,
-    gives all of a table, and the place of each code in its bucket is what the links of the table
-    before must say.
+    A stable sort of the rows by key, in large tables by key and weight of the sketch, yields all of
+    a table. The place of each code in its bucket is what the links of the table before contain.
     """
 
     def __init__(
@@ -185,7 +183,7 @@ class _Tables:
     def check(self) -> None:
         self._check_directory()
         last = len(self._chunks) - 1
-        following, told = self._column(0), self._column(1)
+        following, target = self._column(0), self._column(1)
         places: Array = np.empty(0, np.uint32)
         for table in range(last, -1, -1):
             column = self._column(table)
@@ -195,26 +193,25 @@ class _Tables:
             self._check_buckets(table, counts)
             rows = self._members[order]
             firsts = np.cumsum(counts) - counts
-            self._check_slots(table, rows, counts, firsts, following, places, told)
+            self._check_slots(table, rows, counts, firsts, following, places, target)
             self._check_weights(table, keys, following)
             if table % _ROWS_EVERY:  # the table before has links
                 places = np.empty(len(self._codes), np.uint32)
                 places[rows] = np.arange(len(rows)) - np.repeat(firsts, counts)
-            following, told = column, following
+            following, target = column, following
 
     def _ranks(self, keys: Array, following: Array) -> Array:
-        """What the codes of a table stand in order of: small numbers, which sort fast."""
+        """Return the sort keys of the codes in a table: small numbers, which sort fast."""
         if self._weights is None:
             return keys
         return self._groups(keys, following).astype(np.uint32)
 
     def _groups(self, keys: Array, following: Array) -> Array:
-        """The key and, after it, the weight of the sketch, as one number for each code."""
+        """Return the key, then the weight of the sketch, as one number for each code."""
         weights = np.bitwise_count(following[self._members])
         return keys.astype(np.int64) * (_WEIGHTS + 1) + weights
 
     def _check_weights(self, table: int, keys: Array, following: Array) -> None:
-        """In which line of its bucket each weight starts."""
         if self._weights is None:
             return
         groups = np.bincount(self._groups(keys, following), minlength=_BUCKETS * (_WEIGHTS + 1))
@@ -246,12 +243,11 @@ class _Tables:
         if self._weights is not None:
             shapes = self._weights.shape, self._links.shape[1:]
             self._demand("weights", "its shape", shapes == ((tables * _BUCKETS, _WEIGHTS), (2,)))
-        # Where the first slot of each table is in `rows` or in `links`, whichever it has.
+        # The first slot of each table in `rows` or `links`.
         before = [np.where(with_rows == with_rows[t], sizes, 0)[:t].sum() for t in range(tables)]
         self._bases = [int(base) for base in before]
 
     def _column(self, table: int) -> Array:
-        """Chunk `table` of every code."""
         column = np.zeros(len(self._codes), np.uint16)
         for block in _blocks(len(column)):
             codes, own = self._codes[block], column[block]
@@ -280,9 +276,9 @@ class _Tables:
         firsts: Array,
         following: Array,
         places: Array,
-        told: Array,
+        target: Array,
     ) -> None:
-        """Every slot of a table: the code that belongs there, free ones repeating the last."""
+        """Check that each slot of a table has its code, and free slots repeat the last."""
         starts = self._directory[table].astype(np.int64)
         keys = np.repeat(np.arange(_BUCKETS, dtype=np.uint16), np.diff(starts))
         for block in _blocks(len(keys)):
@@ -301,7 +297,7 @@ class _Tables:
                 what = f"one of table {table} leads to another code"
                 links = self._links[there]
                 if self._weights is not None:
-                    tells = f"one of table {table} tells another sketch than the one it leads to"
-                    self._demand("links", tells, _equal(links[:, 1], told[own]))
+                    what_sketch = f"one of table {table} has another sketch than its target"
+                    self._demand("links", what_sketch, _equal(links[:, 1], target[own]))
                     links = links[:, 0]
                 self._demand("links", what, _equal(links, places[own]))

@@ -1,8 +1,7 @@
-"""The on-disk layout of an index: named arrays in one file, written whole, mapped to be read.
+"""The layout of an index file: named arrays ("sections"), written atomically and mapped to read.
 
-`docs/internals/format.md` describes it byte by byte. A file is written under a temporary name and
-appears under its own only when it is complete and on the disk. Opening checks the header, the
-directory and every bound in milliseconds and reads no section; `Sections.verify` reads them all.
+`docs/internals/format.md` describes it byte by byte. Opening checks the header, the directory and
+every bound in milliseconds and reads no section; `Sections.verify` reads them all.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import contextlib
 import mmap
 import os
 import re
-import secrets
 import stat
 import struct
 import zlib
@@ -35,7 +33,7 @@ VERSION: Final = 1
 ALIGNMENT: Final = 4096
 
 # Magic, version, number of sections, content, writer's version, file length, checksums of the
-# directory and of the header before it.
+# directory and of the header up to here.
 _HEADER: Final = struct.Struct("<8sII16s16sQII")
 # Name, type of the elements, dimensions, checksum, shape (2), offset, length.
 _ENTRY: Final = struct.Struct("<16s8sIIQQQQ")
@@ -46,7 +44,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,15}")
 
 @dataclass(frozen=True)
 class Section:
-    """Where one array lies in the file, and what it must look like."""
+    """The place and the form of one array in the file."""
 
     name: str
     dtype: np.dtype[Any]
@@ -60,18 +58,18 @@ class Section:
 class Sections:
     """An open index file: read-only arrays by name, backed by the mapped file.
 
-    `path` is what the caller called it, `whole` the same from the root on. As long as the file is
-    mapped it is held: see `held`.
+    `path` is the caller's path, `absolute` the same from the root on. The file is locked as long as
+    it is mapped: see `locks.open_locked`.
     """
 
     path: Path
-    whole: str
+    absolute: str
     directory: Mapping[str, Section]
     _bytes: mmap.mmap | npt.NDArray[np.uint8]
     _mapped: mmap.mmap
 
     def array(self, name: str, *, dtype: str, dimensions: int) -> Array:
-        """The section of that name; IndexFileError where it is absent or has another form."""
+        """Return a section; IndexFileError if it is absent or has another form."""
         section = self.directory.get(name)
         if section is None:
             raise IndexFileError(f"{self.path}: has no section {name!r}")
@@ -87,27 +85,25 @@ class Sections:
 
     @property
     def identity(self) -> Identity:
-        """What tells the file from one of other content: each section's name, length, checksum."""
+        """Return the name, length and checksum of each section, which identify the content."""
         return tuple((one.name, one.length, one.checksum) for one in self.directory.values())
 
     @property
     def size(self) -> int:
-        """The length of the file."""
+        """Return the length of the file."""
         return len(self._bytes)
 
     def copied_to(self, memory: npt.NDArray[np.uint8]) -> Sections:
-        """The same sections in `memory` of that size, which is filled and made read-only; the file
-        stays held.
-        """
+        """Return the sections in `memory` of that size, made read-only; the file stays locked."""
         memory[:] = np.frombuffer(self._bytes, np.uint8)
-        # It is read no more; what a program has locked in memory stays there.
+        # The mapping is not read any more. Fails for pages that a program locked in memory.
         with contextlib.suppress(AttributeError, OSError):
             self._mapped.madvise(mmap.MADV_DONTNEED)
         memory.flags.writeable = False
         return replace(self, _bytes=memory)
 
     def verify(self) -> None:
-        """Read the whole file and compare every checksum; IndexFileError names what differs."""
+        """Read the whole file; IndexFileError names the section whose checksum differs."""
         view = np.frombuffer(self._bytes, np.uint8).data
         end = _HEADER.size + _ENTRY.size * len(self.directory)
         for section in self.directory.values():
@@ -119,8 +115,9 @@ class Sections:
 
 
 def check_index(sections: Sections | None, check: Callable[[], None]) -> None:
-    """Compare the checksums of an index's file, if it is of one, and check its arrays: the
-    IndexFileError of either names the file.
+    """Check the checksums of the index's file, if it has one, and its arrays.
+
+    An IndexFileError of either names the file.
     """
     if sections is not None:
         sections.verify()
@@ -134,65 +131,43 @@ def check_index(sections: Sections | None, check: Callable[[], None]) -> None:
 def write_sections(
     path: str | os.PathLike[str], content: str, sections: Mapping[str, Array]
 ) -> None:
-    """Write arrays of one or two dimensions to a file that holds `content` ("hamming", say).
+    """Write arrays of one or two dimensions to a file with `content`, such as "hamming".
 
-    The file appears whole or not at all, readable by its owner only; a file of that name is
-    replaced, and processes that have it mapped keep what they have. IndexFileError where the name
-    is that of a folder, a device or a pipe; OSError passes through.
+    The write is atomic, and only the owner may read the file. Processes that have mapped a file of
+    that name keep the old one. Raises IndexFileError if the path is a folder, a device or a pipe,
+    OSError if it cannot be written.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # a device would be replaced as well
-        raise IndexFileError(f"{path}: is no file, and an index is saved to one")
+    if path.exists() and not path.is_file():
+        raise IndexFileError(f"{path}: is not a regular file; choose another path")
     arrays = {name: _storable(name, array) for name, array in sections.items()}
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    to = files.current
-    try:
-        handle = to.create(temporary)
-        try:
-            _write(handle, content, arrays)
-            to.sync(handle)
-        finally:
-            to.close(handle)
-        to.rename(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            to.remove(temporary)
-        # The system's names what is not there yet, or both, or nothing, as of a full disk.
-        if isinstance(error, OSError) and error.errno:
-            error.filename = os.fspath(path)
-            del error.filename2
-        raise
-    to.sync_folder(path.parent)
-
-
-def _write(handle: int, content: str, arrays: Mapping[str, Array]) -> None:
-    """The preamble, and each array where the preamble says that it lies."""
-    to, piece = files.current, _preamble(content, arrays)
-    to.write(handle, piece)
-    end = len(piece)
-    for array in arrays.values():
-        to.write(handle, bytes(-end % ALIGNMENT))
-        to.write(handle, _raw(array))
-        end += -end % ALIGNMENT + array.nbytes
+    disk, preamble = files.current, _preamble(content, arrays)
+    with files.write_atomically(path) as (handle,):
+        disk.write(handle, preamble)
+        end = len(preamble)
+        for array in arrays.values():
+            disk.write(handle, bytes(-end % ALIGNMENT))
+            disk.write(handle, _raw(array))
+            end += -end % ALIGNMENT + array.nbytes
 
 
 def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
-    """Map an index file that holds `content`, checking all but the sections themselves.
+    """Map an index file with `content`, and check all but the sections themselves.
 
-    It is held as long as it is mapped, by the one descriptor that a mapping has. Raises
-    IndexFileError for a file that is not ours, is damaged, cut short or too long, holds
-    something else or was written by a newer version; OSError where it cannot be opened.
+    The file is locked as long as it is mapped, by the descriptor of the mapping. Raises
+    IndexFileError for a file that is not ours, is damaged, cut short or too long, has other content
+    or was written by a newer version; OSError if it cannot be opened.
     """
     path = Path(path)
-    with open(path, "rb", opener=locks.hold) as file:
+    with open(path, "rb", opener=locks.open_locked) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise IndexFileError(f"{path}: is not a file")
         header = file.read(_HEADER.size)
         _check_origin(path, header)
-        count, found, directory_checksum = _read_header(path, header, status.st_size)
-        if found != content:
-            raise IndexFileError(f"{path}: holds {found!r}, not {content!r}")
+        count, actual, directory_checksum = _read_header(path, header, status.st_size)
+        if actual != content:
+            raise IndexFileError(f"{path}: holds {actual!r}, not {content!r}")
         raw = file.read(count * _ENTRY.size)
         if len(raw) != count * _ENTRY.size or zlib.crc32(raw) != directory_checksum:
             raise IndexFileError(f"{path}: the directory is damaged")
@@ -202,7 +177,7 @@ def open_sections(path: str | os.PathLike[str], content: str) -> Sections:
 
 
 def _storable(name: str, array: Array) -> Array:
-    """The array as it is stored: contiguous, little-endian; ValueError for another type."""
+    """Return a contiguous, little-endian array; ValueError for an unknown type."""
     stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     if stored.dtype.str[1:] not in _DTYPES or stored.ndim not in (1, 2):
         raise ValueError(f"section {name!r}: {stored.ndim} dimensions of {stored.dtype}")
@@ -212,12 +187,10 @@ def _storable(name: str, array: Array) -> Array:
 
 
 def _raw(array: Array) -> memoryview:
-    """The bytes of a contiguous array, not copied."""
     return array.reshape(-1).view(np.uint8).data
 
 
 def _preamble(content: str, arrays: Mapping[str, Array]) -> bytes:
-    """The header and the directory of a file of these arrays."""
     end = _HEADER.size + _ENTRY.size * len(arrays)
     entries = bytearray()
     for name, array in arrays.items():
@@ -247,7 +220,6 @@ def _preamble(content: str, arrays: Mapping[str, Array]) -> bytes:
 
 
 def _check_origin(path: Path, header: bytes) -> None:
-    """Tell files that are not ours, and those of newer versions, by their first bytes."""
     if header[: len(MAGIC)] != MAGIC:
         raise IndexFileError(f"{path}: is not a screener index file")
     version = int.from_bytes(header[8:12], "little")
@@ -259,14 +231,14 @@ def _check_origin(path: Path, header: bytes) -> None:
 
 
 def _read_header(path: Path, header: bytes, size: int) -> tuple[int, str, int]:
-    """The number of sections, the content and the directory's checksum."""
+    """Return the number of sections, the content and the directory's checksum."""
     if len(header) != _HEADER.size or zlib.crc32(header[:-4]) != int.from_bytes(
         header[-4:], "little"
     ):
         raise IndexFileError(f"{path}: the header is damaged")
     _, version, count, content, _, length, checksum, _ = _HEADER.unpack(header)
     if version != VERSION or count > _MOST_SECTIONS:
-        raise IndexFileError(f"{path}: the header makes no sense")
+        raise IndexFileError(f"{path}: the header is damaged: version {version}, {count} sections")
     if length != size:
         state = "cut short" if size < length else "too long"
         raise IndexFileError(f"{path}: is {state}: {size} bytes, not {length}")
@@ -274,7 +246,7 @@ def _read_header(path: Path, header: bytes, size: int) -> tuple[int, str, int]:
 
 
 def _read_directory(path: Path, raw: bytes, size: int) -> dict[str, Section]:
-    """The sections, each checked to lie where the layout puts it and the last to end the file."""
+    """Return the sections; each must lie where the layout puts it, and the last end the file."""
     directory: dict[str, Section] = {}
     end = _HEADER.size + len(raw)
     for fields in _ENTRY.iter_unpack(raw):
@@ -289,7 +261,7 @@ def _read_directory(path: Path, raw: bytes, size: int) -> dict[str, Section]:
 
 
 def _read_entry(path: Path, fields: tuple[Any, ...]) -> Section:
-    """One entry of the directory, whose length must be that of its shape."""
+    """Return one entry of the directory, whose length must be that of its shape."""
     raw_name, raw_dtype, dimensions, checksum, rows, columns, offset, length = fields
     name, code = _text(path, raw_name), _text(path, raw_dtype)
     if code not in _DTYPES or dimensions not in (1, 2) or (dimensions == 1 and columns):
@@ -302,8 +274,7 @@ def _read_entry(path: Path, fields: tuple[Any, ...]) -> Section:
 
 
 def _text(path: Path, raw: bytes) -> str:
-    """ASCII text that was padded with zeros."""
     try:
         return raw.rstrip(b"\0").decode("ascii")
     except UnicodeDecodeError:
-        raise IndexFileError(f"{path}: a name in it is not ASCII") from None
+        raise IndexFileError(f"{path}: is damaged: a name is not ASCII") from None

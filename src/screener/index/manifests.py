@@ -1,6 +1,4 @@
-"""Manifests: the states of a folder of index files. One is published by a file that names all of
-its files; the newest few are kept.
-"""
+"""Manifests: files that name all files of one state of a folder. The newest few are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +16,12 @@ import numpy as np
 
 from screener.errors import IndexFileError
 from screener.index.layout import open_sections, write_sections
-from screener.system.locks import remove_unheld
+from screener.index.parts import Part, Parts
+from screener.system.locks import remove_unlocked
 
 logger = logging.getLogger(__name__)
 
-KEPT: Final = 3  # manifests that stay, the newest included, with all their files
+KEPT: Final = 3  # manifests that stay with their files, the newest included
 _CONTENT: Final = "manifest"
 _MANIFEST: Final = re.compile(r"([0-9]{8,})\.manifest", re.ASCII)
 _FILE: Final = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
@@ -33,21 +32,15 @@ _OURS: Final = re.compile(
 
 @dataclass(frozen=True)
 class Manifest:
-    """One state: files with their rows, oldest first, and the file of removed rows."""
+    """One state of a folder."""
 
     generation: int
     bits: int
-    parts: tuple[tuple[str, int], ...] = ()
-    removed: tuple[str, int] | None = None
-
-    @property
-    def files(self) -> set[str]:
-        """All names that it names."""
-        return {name for name, _ in (*self.parts, *([self.removed] if self.removed else []))}
+    parts: Parts
 
 
 def newest(folder: Path) -> int:
-    """The number of the newest state; IndexFileError where the folder has none."""
+    """Return the number of the newest state; IndexFileError if the folder has none."""
     try:
         return max(_numbers(folder))
     except (ValueError, NotADirectoryError, FileNotFoundError):
@@ -62,41 +55,46 @@ def _numbers(folder: Path) -> Iterator[int]:
 
 
 def read(folder: Path, number: int) -> Manifest:
-    """A manifest, every byte of it checked."""
+    """Return a manifest, after checking all of its bytes."""
     path = folder / f"{number:08d}.manifest"
     sections = open_sections(path, _CONTENT)
     sections.verify()
-    said = json.loads(sections.array("json", dtype="u1", dimensions=1).tobytes())
-    removed = None if said["removed"] is None else (said["removed"][0], said["removed"][1])
-    parts = tuple((name, rows) for name, rows in said["parts"])
-    manifest = Manifest(said["generation"], said["bits"], parts, removed)
-    if manifest.generation != number or not all(map(_FILE.fullmatch, manifest.files)):
-        raise IndexFileError(f"{path} makes no sense")
-    return manifest
+    content = json.loads(sections.array("json", dtype="u1", dimensions=1).tobytes())
+    removed = None if content["removed"] is None else Part(*content["removed"])
+    parts = Parts(tuple(Part(*part) for part in content["parts"]), removed)
+    if content["generation"] != number or not all(map(_FILE.fullmatch, parts.names)):
+        raise IndexFileError(f"{path} is damaged: its file names do not match generation {number}")
+    return Manifest(number, content["bits"], parts)
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
-    """The commit: the manifest appears under its number whole and synced, or not at all."""
-    text = np.frombuffer(json.dumps(asdict(manifest)).encode(), np.uint8)
+    """Commit a state by an atomic write of its manifest."""
+    content = {
+        "generation": manifest.generation,
+        "bits": manifest.bits,
+        "parts": manifest.parts.indexes,
+        "removed": manifest.parts.removed,
+    }
+    text = np.frombuffer(json.dumps(content).encode(), np.uint8)
     write_sections(folder / f"{manifest.generation:08d}.manifest", _CONTENT, {"json": text})
 
 
 def new_name(folder: Path, number: int, ending: str) -> Path:
-    """Where a file of a state can stand, under a name that none has had or will have."""
+    """Return a path for a file of a state, with a name that is never used again."""
     return folder / f"{number:08d}-{secrets.token_hex(8)}.{ending}"
 
 
 def sweep(folder: Path, newest: int) -> None:
-    """Remove what no kept manifest names and no reader holds, among files of our own making."""
+    """Remove our files that no recent manifest names and no reader has locked."""
     kept: set[str] = set()
     for number in _numbers(folder):
         if number > newest - KEPT:
             try:
-                kept |= {f"{number:08d}.manifest", *read(folder, number).files}
+                kept |= {f"{number:08d}.manifest", *read(folder, number).parts.names}
             except IndexFileError as error:
-                # Nobody knows what it names, so nothing goes until it is old itself.
+                # Its files are unknown, so nothing may go until the manifest itself is old.
                 logger.warning("nothing is removed from %s: %s", folder, error)
                 return
     for path in folder.iterdir():
         if path.name not in kept and _OURS.fullmatch(path.name):
-            remove_unheld(path)
+            remove_unlocked(path)

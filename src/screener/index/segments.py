@@ -1,20 +1,16 @@
 """SegmentedIndex: a folder of index files that codes can be added to and removed from.
 
-The folder holds index files, files of removed rows, and manifests. A change writes its files under
-names never used before, synced, and then a manifest with the next number that names all files of
-the new state: its appearance is the commit. The highest number is the state of the index; nothing
-that a manifest names is ever replaced, so a reader keeps what it has, and no reader waits. Writers
-take turns. The next one sweeps what no recent manifest names and no reader holds.
-
-`docs/internals/segments.md` describes the folder.
+The folder contains index files, files of removed rows, and manifests. A change writes and syncs
+files with new names, then commits by writing the next manifest, which names all files of the new
+state. The manifest with the highest number is the current state. No file is ever replaced, so
+readers never wait. Writers take turns; each first removes the files that no recent manifest names
+and no reader has locked. `docs/internals/segments.md` describes the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,253 +19,203 @@ from typing import Any, Final
 import numpy as np
 
 from screener import arguments
-from screener.arguments import within
+from screener.arguments import integer_within
 from screener.errors import HashError, IndexFileError
 from screener.index import manifests, tiers
-from screener.index.hamming import WIDTHS, HammingIndex
+from screener.index.hamming import WIDTHS
 from screener.index.manifests import Manifest
-from screener.index.snapshot import NONE_REMOVED, Distances, Snapshot, open_removed, save_removed
+from screener.index.parts import Parts, open_indexes, open_removed, snapshot, write_step
+from screener.index.snapshot import Distances, Snapshot
 from screener.index.tiers import Step
-from screener.index.values import Codes, Rows, Values, as_codes, as_values
+from screener.index.values import Codes, Index, Rows, Values, as_codes, as_values
 from screener.system import files
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 _ATTEMPTS: Final = 5
 
 
 class SegmentedIndex:
-    """A set of codes of one width in a folder, searched exactly, as one state of it stood.
+    """One state of a set of codes of one width in a folder, searched exactly.
 
-    An object never changes: `add`, `remove` and `compact` give the one that follows, and
-    `refresh` the newest, whoever wrote it. Threads may share an object; while it lives, its files
-    stay. A code is in the set once, however often it was added, and its value is its name: rows
-    are those of one object, and the next may number the same codes otherwise. A pickle of it is
-    its folder and the names of its files, which are mapped where it is read.
+    An object never changes: `add`, `remove` and `compact` return the next state, `refresh` the
+    newest of any writer. Threads may share an object; while it lives, its files stay. A code is in
+    the set once, however often it was added. Rows are valid for one object: the next may number the
+    same codes differently. A pickle contains the folder and file names, and maps them again.
     """
 
-    __slots__ = ("_folder", "_held", "_hugepages", "_manifest", "_snapshot")
+    __slots__ = ("_folder", "_hugepages", "_manifest", "_opened", "_snapshot")
 
     def __init__(
         self,
         folder: Path,
         manifest: Manifest,
-        have: Mapping[str, HammingIndex],
+        opened: Mapping[str, Index],
         hugepages: bool,
     ) -> None:
-        """Not for callers: use `create` or `open`. Files among `have` are open already."""
+        """Not for callers: use `create` or `open`. Indexes among `opened` are not opened again."""
         self._folder = folder
         self._manifest = manifest
         self._hugepages = hugepages
-        opening = partial(_open_part, bits=manifest.bits, hugepages=hugepages)
-        self._held = {
-            name: have[name] if name in have else opening(folder / name, rows=rows)
-            for name, rows in manifest.parts
-        }
-        removed = NONE_REMOVED
-        if manifest.removed is not None:
-            removed = open_removed(folder / manifest.removed[0])
-        parts = [self._held[name] for name, _ in manifest.parts]
-        if not parts:
-            parts = [HammingIndex.build(np.empty((0, manifest.bits // 8), np.uint8))]
-        self._snapshot = Snapshot(parts, removed)
+        size = manifest.bits // 8
+        self._opened = open_indexes(folder, manifest.parts, opened, size=size, hugepages=hugepages)
+        self._snapshot = snapshot(folder, manifest.parts, self._opened, size=size)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, bits: int) -> SegmentedIndex:
         """Make an empty index of codes of 64, 128, 256 or 512 bits in a new folder.
 
-        Raises HashError for another width, FileExistsError where the path exists.
+        Raises HashError for another width, FileExistsError if the path exists.
         """
-        wide = within(bits, 0)
+        wide = integer_within(bits, 0)
         if wide is None or wide not in {8 * width for width in WIDTHS}:
             raise HashError(f"codes have 64, 128, 256 or 512 bits, not {bits!r}")
         folder = Path(os.path.abspath(path))
-        if os.path.lexists(folder):
-            raise FileExistsError(f"{folder} exists already")
-        fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
-        try:
-            files.current.make_folder(fresh)
-            manifests.publish(fresh, Manifest(0, wide))
-            files.current.rename(fresh, folder)
-        except BaseException as error:
-            shutil.rmtree(fresh, ignore_errors=True)
-            if os.path.lexists(folder):  # somebody else was first
-                raise FileExistsError(f"{folder} exists already") from error
-            if isinstance(error, OSError) and error.errno:
-                error.filename = os.fspath(folder)
-                del error.filename2  # of the renaming
-            raise
-        files.current.sync_folder(folder.parent)
+        with files.make_folder_atomically(folder) as fresh:
+            manifests.publish(fresh, Manifest(0, wide, Parts()))
         return cls.open(folder)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, hugepages: bool = False) -> SegmentedIndex:
-        """Open the newest state; IndexFileError where there is none or a file is damaged.
+        """Open the newest state; IndexFileError if there is none or a file is damaged.
 
-        With `hugepages` the files, and those that `refresh` and changes open later, are copied
-        into memory of this process: see `HammingIndex.open`.
+        With `hugepages` the files, and those that `refresh` and changes open later, are copied into
+        memory of this process: see `HammingIndex.open`.
         """
         return cls._open(Path(os.path.abspath(path)), {}, hugepages)
 
     @classmethod
-    def _open(
-        cls, folder: Path, have: Mapping[str, HammingIndex], hugepages: bool
-    ) -> SegmentedIndex:
+    def _open(cls, folder: Path, opened: Mapping[str, Index], hugepages: bool) -> SegmentedIndex:
         for _ in range(_ATTEMPTS):
             number = manifests.newest(folder)
-            # A writer may make it old and sweep it after we have seen its name: look again.
+            # A writer may have removed it since its name was read: look again.
             with contextlib.suppress(FileNotFoundError):
-                return cls(folder, manifests.read(folder, number), have, hugepages)
+                return cls(folder, manifests.read(folder, number), opened, hugepages)
             if manifests.newest(folder) == number:
                 raise IndexFileError(f"{folder} has lost a file of its newest state")
         raise IndexFileError(f"{folder} changes faster than it can be opened")
 
     def __reduce__(self) -> tuple[Callable[..., SegmentedIndex], tuple[str, Manifest]]:
-        """A pickle opens the same state again; IndexFileError where its files are gone."""
+        """Pickle the state by its files; reading raises IndexFileError if they are gone."""
         return _again, (str(self._folder), self._manifest)
 
     def __copy__(self) -> SegmentedIndex:
-        """It never changes, so it is its own copy."""
         return self
 
     def __deepcopy__(self, _: dict[int, Any]) -> SegmentedIndex:
         return self
 
     def __len__(self) -> int:
-        """How many codes."""
         return len(self._snapshot)
 
     def __repr__(self) -> str:
-        """Where, which and how many; never a code."""
         return f"<SegmentedIndex {str(self._folder)!r}, generation {self.generation}>"
 
     @property
     def bits(self) -> int:
-        """The width of the codes."""
+        """Return the width of the codes."""
         return self._manifest.bits
 
     @property
     def generation(self) -> int:
-        """The number of this state: 0 for a new index; every change raises it."""
+        """Return the number of this state: 0 for a new index, raised by every change."""
         return self._manifest.generation
 
     @property
     def parts(self) -> int:
-        """How many files a search visits."""
-        return len(self._manifest.parts)
+        """Return how many files a search visits."""
+        return len(self._manifest.parts.indexes)
 
     def search(
         self, queries: Codes, *, radius: int, threads: int = 1
     ) -> tuple[Rows, Rows, Distances]:
-        """All codes within `radius` bits (`<=`) of each query: see `HammingIndex.search`.
+        """Return all codes within `radius` bits (`<=`) of each query: see `HammingIndex.search`.
 
-        Rows are those of this object, ascending; `codes` tells what they hold.
+        Rows are those of this object, ascending; `codes` returns their codes.
         """
         return self._snapshot.search(queries, radius=radius, threads=threads)
 
     def codes(self, rows: Sequence[int] | Rows) -> Codes:
-        """The codes of rows that a search of this object found, (n, bits / 8)."""
+        """Return the codes of rows that a search of this object returned, (n, bits / 8)."""
         return self._snapshot.codes(rows)
 
     def all_codes(self) -> Codes:
-        """All codes, ascending, (n, bits / 8); read from the files, which takes a while."""
+        """Return all codes, ascending, (n, bits / 8); reads all files."""
         return as_codes(self._snapshot.live())
 
     def verify(self) -> None:
-        """Read all files; IndexFileError where a byte has changed."""
+        """Read all files; IndexFileError if a byte has changed."""
         self._snapshot.verify()
-        if self._manifest.removed is not None:
-            open_removed(self._folder / self._manifest.removed[0])
+        if self._manifest.parts.removed is not None:
+            open_removed(self._folder / self._manifest.parts.removed.file)
 
     def refresh(self) -> SegmentedIndex:
-        """The newest state, this very object if it is that. Opens only files that are new.
+        """Return the newest state, opening only new files; this object if it is the newest.
 
-        Where another index has taken the place of the folder, one that was made anew, say, it is
-        that one's.
+        If another index has replaced the folder, returns that one's state.
         """
         number = manifests.newest(self._folder)
         if number == self.generation:
-            # Another index may have come as far, so that the number alone says nothing.
-            with contextlib.suppress(FileNotFoundError):  # swept meanwhile: there is a newer one
+            # Another index in this folder may have the same number.
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile: there is a newer one
                 if manifests.read(self._folder, number) == self._manifest:
                     return self
-        return SegmentedIndex._open(self._folder, self._held, self._hugepages)
+        return SegmentedIndex._open(self._folder, self._opened, self._hugepages)
 
     def add(self, codes: Codes) -> SegmentedIndex:
-        """Add codes, uint8 (n, bits / 8), to the newest state on disk; the state that follows.
+        """Add codes, uint8 (n, bits / 8), to the newest state on disk and return the next state.
 
-        When it returns the change is on the disk and every reader's `refresh` sees it. Raises
-        HashError for codes of another form, IndexFileError where another writer is at work for
-        long or an index of another width has taken the folder's place, OSError where the disk is
-        full or broken; then nothing has changed, but that the failure of the very last step, the
-        sync of a folder, leaves open whether it has.
+        The change survives a power cut when this returns, and every reader's `refresh` sees it.
+        Raises HashError for codes of another form, IndexFileError if another writer is at work for
+        long or an index of another width has replaced the folder, OSError if the disk is full or
+        broken. After an error nothing has changed, unless the last step failed, the sync of the
+        folder: then the change may or may not survive.
         """
         values = self._values(codes)
-        return self._change(lambda snapshot: tiers.step(snapshot, values, values[:0]))
+        return self._change(lambda now: tiers.step(now, values, values[:0]))
 
     def remove(self, codes: Codes) -> SegmentedIndex:
-        """Remove codes, of which some may not be there; otherwise as `add`."""
+        """Remove codes, some of which may be missing; otherwise like `add`."""
         values = self._values(codes)
-        return self._change(lambda snapshot: tiers.step(snapshot, values[:0], values))
+        return self._change(lambda now: tiers.step(now, values[:0], values))
 
     def compact(self) -> SegmentedIndex:
-        """Merge all files into one without removed codes: takes as long as building it anew."""
+        """Merge all files into one without removed codes, in the time of building it anew."""
         return self._change(tiers.compacted)
 
     def _values(self, codes: Any) -> Values:
         size = self.bits // 8
         if not arguments.is_bytes(codes):
-            raise HashError(f"codes are a uint8 array, not {arguments.named(codes)}")
+            raise HashError(f"codes must be a uint8 array, not {arguments.type_name(codes)}")
         if codes.ndim != 2 or codes.shape[1] != size:
-            raise HashError(f"codes have the shape (n, {size}), not {codes.shape}")
+            raise HashError(f"codes must have the shape (n, {size}), not {codes.shape}")
         return np.unique(as_values(codes))
 
     def _change(self, stepping: Callable[[Snapshot], Step | None]) -> SegmentedIndex:
-        with one_at_a_time(self._folder / "lock"):
+        with lock_file(self._folder / "lock"):
             newest = self.refresh()
             if newest.bits != self.bits:
                 raise IndexFileError(
-                    f"{self._folder} is another index by now, of {newest.bits} bits and not"
+                    f"{self._folder} was replaced by an index of {newest.bits} bits, not"
                     f" {self.bits}: open it"
                 )
             manifests.sweep(self._folder, newest.generation)
             step = stepping(newest._snapshot)
             if step is None:
                 return newest
-            manifest = _written(self._folder, newest._manifest, step)
-            after = SegmentedIndex(self._folder, manifest, newest._held, self._hugepages)
+            number = newest.generation + 1
+            path_of = partial(manifests.new_name, self._folder, number)
+            parts = write_step(newest._manifest.parts, step, path_of)
+            manifest = Manifest(number, self.bits, parts)
+            after = SegmentedIndex(self._folder, manifest, newest._opened, self._hugepages)
             manifests.publish(self._folder, manifest)
             return after
 
 
 def _again(folder: str, manifest: Manifest) -> SegmentedIndex:
-    """The same state, opened once more where a pickle of it is read. Files have names never used
-    before, so that those of another index are not taken for its own.
-    """
+    # File names are never reused, so these cannot be files of another index.
     try:
         return SegmentedIndex(Path(folder), manifest, {}, False)
     except FileNotFoundError:
         raise IndexFileError(
             f"the files of generation {manifest.generation} of {folder} are gone; open the newest"
         ) from None
-
-
-def _open_part(path: Path, *, rows: int, bits: int, hugepages: bool) -> HammingIndex:
-    index = HammingIndex.open(path, hugepages=hugepages)
-    if (len(index), index.bits) != (rows, bits):
-        raise IndexFileError(f"{path} does not hold what the manifest says")
-    return index
-
-
-def _written(folder: Path, before: Manifest, step: Step) -> Manifest:
-    """Write the files of a step; the manifest to be published."""
-    number = before.generation + 1
-    parts, removed = before.parts[: step.kept], None
-    if step.fresh.size:
-        path = manifests.new_name(folder, number, "idx")
-        HammingIndex.build(as_codes(step.fresh)).save(path)
-        parts = (*parts, (path.name, step.fresh.size))
-    if step.removed.size:
-        path = manifests.new_name(folder, number, "gone")
-        save_removed(path, step.removed)
-        removed = path.name, step.removed.size
-    return Manifest(number, before.bits, parts, removed)

@@ -1,13 +1,11 @@
-"""Snapshot: several immutable indexes searched as one, less the rows that no longer count.
+"""Snapshot: several immutable indexes searched as one, without the removed rows.
 
-The parts stand one behind the other, oldest first: a row of the snapshot is a row of a part plus
-the lengths of the parts before. Parts that segments are made of hold distinct values in ascending
-order, so that `find` tells in a few steps where a value is. Nothing here changes or writes a file.
+A row of the snapshot is a row of a part plus the lengths of the parts before it, oldest first.
+Parts of segments contain distinct values in ascending order, so that `find` is a binary search.
 """
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -19,7 +17,6 @@ from screener import arguments
 from screener.errors import HashError, IndexFileError
 from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex, Plan
-from screener.index.layout import open_sections, write_sections
 from screener.index.values import (
     Codes,
     Index,
@@ -31,23 +28,7 @@ from screener.index.values import (
     values_of,
 )
 
-_CONTENT: Final = "removed"
 NONE_REMOVED: Final[Rows] = np.empty(0, np.int64)
-
-
-def save_removed(path: str | os.PathLike[str], removed: Rows) -> None:
-    """Write removed rows to a file that appears whole or not at all."""
-    write_sections(path, _CONTENT, {"rows": removed.astype(np.uint64)})
-
-
-def open_removed(path: str | os.PathLike[str]) -> Rows:
-    """Read removed rows, checking every byte: a wrong one would hide a listed value."""
-    sections = open_sections(path, _CONTENT)
-    sections.verify()
-    rows = sections.array("rows", dtype="u8", dimensions=1)
-    if rows.size and rows.max() >= 1 << 62:
-        raise IndexFileError(f"{path}: a row beyond any index")
-    return rows.view(np.int64)
 
 
 Distances = npt.NDArray[np.uint16]
@@ -66,7 +47,7 @@ class Snapshot:
     __slots__ = ("_alone", "_bases", "_parts", "_removed", "_starts")
 
     def __init__(self, parts: Sequence[Index], removed: Rows = NONE_REMOVED) -> None:
-        """Take over both; IndexFileError where a removed row is out of order or beyond."""
+        """Take over both; IndexFileError if removed rows are out of order or out of range."""
         self._parts = tuple(parts)
         self._bases = np.cumsum([0, *map(len, self._parts)], dtype=np.int64)
         self._starts = self._bases.tolist()
@@ -78,32 +59,30 @@ class Snapshot:
             raise IndexFileError("the removed rows are not those of these indexes")
 
     def __len__(self) -> int:
-        """How many values can be found."""
         return int(self._bases[-1]) - self._removed.size
 
     def __repr__(self) -> str:
-        """Sizes, never a value."""
         return f"<Snapshot of {len(self)} values in {len(self._parts)} parts>"
 
     @property
     def parts(self) -> tuple[Index, ...]:
-        """The indexes, oldest first."""
+        """Return the indexes, oldest first."""
         return self._parts
 
     @property
     def removed(self) -> Rows:
-        """The rows that do not count, ascending."""
+        """Return the removed rows, ascending."""
         return self._removed
 
     @property
     def size(self) -> int:
-        """The bytes of a value."""
+        """Return the bytes of a value."""
         return int(values_of(self._parts[0]).shape[1])
 
     def search(
         self, queries: Codes, *, radius: int, threads: int = 1
     ) -> tuple[Rows, Rows, Distances]:
-        """As `HammingIndex.search`, over all parts; rows are those of the snapshot, ascending."""
+        """Search all parts as `HammingIndex.search`; rows are the snapshot's, ascending."""
         if type(self._alone) is HammingIndex:
             return self._alone.search(queries, radius=radius, threads=threads)
         offsets, rows, distances = self._joined(
@@ -115,13 +94,13 @@ class Snapshot:
         return offsets, rows, distances
 
     def explain(self, *, queries: int = 1, radius: int) -> tuple[Plan, ...]:
-        """How each part would be searched: see `HammingIndex.explain`."""
+        """Return how each part would be searched: see `HammingIndex.explain`."""
         return tuple(
             part.explain(queries=queries, radius=radius) for part in self._all(HammingIndex)
         )
 
     def lookup(self, queries: Codes) -> tuple[Rows, Rows]:
-        """As `DigestIndex.search`, over all parts; rows are those of the snapshot, ascending."""
+        """Search all parts as `DigestIndex.search`; rows are the snapshot's, ascending."""
         if type(self._alone) is DigestIndex:
             return self._alone.search(queries)
         offsets, rows = self._joined([part.search(queries) for part in self._all(DigestIndex)])
@@ -133,7 +112,6 @@ class Snapshot:
         return self._parts
 
     def _joined(self, answers: list[_Answer]) -> _Answer:
-        """The answers of the parts as one, without removed rows."""
         hit = [part for part, answer in enumerate(answers) if len(answer[1])]
         if not hit:
             return answers[0]
@@ -147,12 +125,13 @@ class Snapshot:
         return joined if not self._removed.size else _without(joined, self._removed)
 
     def codes(self, rows: Sequence[int] | Rows) -> Codes:
-        """The values of rows, removed ones included, (n, size); HashError for a row beyond, and for
-        what is no whole number.
+        """Return the values of rows, removed ones included, (n, size).
+
+        Raises HashError for a row that is out of range or not an integer.
         """
         wanted = as_rows(rows)
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < self._bases[-1]:
-            raise HashError("a row beyond the index")
+            raise HashError("a row is out of range")
         found = np.empty((wanted.size, self.size), np.uint8)
         owners = np.searchsorted(self._bases, wanted, side="right") - 1
         for part in np.unique(owners):
@@ -161,17 +140,17 @@ class Snapshot:
         return found
 
     def values(self, rows: Iterable[int]) -> list[bytes]:
-        """Return the same as byte strings: of a few rows sooner, of many later."""
+        """Return the values as byte strings; faster than `codes` for a few rows."""
         found = []
         for row in rows:
             if not 0 <= row < self._starts[-1]:
-                raise HashError("a row beyond the index")
+                raise HashError("a row is out of range")
             part = bisect_right(self._starts, row) - 1
             found.append(values_of(self._parts[part])[row - self._starts[part]].tobytes())
         return found
 
     def find(self, values: Values) -> Rows:
-        """The row of each value, removed ones included; -1 where there is none."""
+        """Return the row of each value, removed ones included; -1 if there is none."""
         rows = np.full(values.size, -1, np.int64)
         for part, base in zip(self._parts, self._bases, strict=False):
             places, there = places_in(as_values(values_of(part)), values)
@@ -179,9 +158,9 @@ class Snapshot:
         return rows
 
     def live(self, start: int = 0) -> Values:
-        """The values of the parts from `start` on that are not removed, ascending, each once.
+        """Return the distinct values of the parts from `start` on, ascending, without removed ones.
 
-        IndexFileError where a part is not in order, as only a damaged one is.
+        Raises IndexFileError if a part is damaged, so that its values are not in order.
         """
         pieces = []
         for part in range(start, len(self._parts)):
@@ -201,7 +180,7 @@ class Snapshot:
 
 
 def _interleaved(answers: list[_Answer], bases: Rows) -> _Answer:
-    """Answers of several parts: within each query those of the first part, then of the next."""
+    """Return answers of several parts as one: for each query, the hits of part after part."""
     counts = [np.diff(answer[0]) for answer in answers]
     offsets = np.concatenate(([0], np.cumsum(np.sum(counts, axis=0))))
     columns = [np.empty(offsets[-1], column.dtype) for column in answers[0][1:]]
@@ -215,7 +194,6 @@ def _interleaved(answers: list[_Answer], bases: Rows) -> _Answer:
 
 
 def _without(answer: _Answer, removed: Rows) -> _Answer:
-    """An answer less the hits on removed rows."""
     offsets, rows, *others = answer
     keep = ~places_in(removed, rows)[1]
     kept_before = np.concatenate(([0], np.cumsum(keep)))
@@ -223,7 +201,7 @@ def _without(answer: _Answer, removed: Rows) -> _Answer:
 
 
 def _in_order(index: Index) -> Values:
-    """The values of an index that is a part; IndexFileError where they are not in order."""
+    """Return the values of a part; IndexFileError if they are not in order."""
     values = as_values(values_of(index))
     if not bool((values[1:] > values[:-1]).all()):
         raise IndexFileError("an index file is damaged: its values are not in order")
@@ -231,15 +209,15 @@ def _in_order(index: Index) -> Values:
 
 
 def as_rows(rows: Sequence[int] | Rows) -> Rows:
-    """Rows as an array; HashError for what are none, or are masked."""
+    """Return rows as an array; HashError for anything but one dimension of integers."""
     try:
         found = np.asarray(rows)
     except ValueError:
-        raise HashError("rows are one after another, not several to each") from None
+        raise HashError("rows must be a flat list of integers") from None
     if arguments.is_masked(rows):
-        raise HashError("rows are all that an array has, not a masked array")
+        raise HashError("rows must not be a masked array")
     if found.size and found.dtype.kind not in "iu":
-        raise HashError(f"rows are whole numbers, not {found.dtype}")
+        raise HashError(f"rows must be integers, not {found.dtype}")
     if found.ndim > 1:
-        raise HashError(f"rows are one after another, not in the shape {found.shape}")
+        raise HashError(f"rows must have one dimension, not the shape {found.shape}")
     return found.astype(np.int64)

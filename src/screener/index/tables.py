@@ -1,4 +1,4 @@
-"""The tables by which a HammingIndex finds codes: arrays, built by the core, stored as sections."""
+"""The tables of a HammingIndex: arrays, built by the core, stored as sections."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import screener._core as _core
 from screener.errors import IndexFileError
 from screener.index.layout import Array, Sections
 
-LEAST_CODES: Final = 20_000  # fewer are compared one and all in less time than tables are worth
-FEW_CODES: Final = 1_000  # beside tables of balanced codes, fewer of the others need none
+LEAST_CODES: Final = 20_000  # with fewer, comparing all is faster than tables
+FEW_CODES: Final = 1_000  # fewer codes beside the balanced ones need no tables
 BUCKETS: Final = 1 << 16
 WEIGHTS: Final = 16  # of a sketch, besides 0
-LARGE_CODES: Final = 1 << 24  # in tables of so many a bucket has many lines
+LARGE_CODES: Final = 1 << 24  # from here on a bucket has many lines
 _TYPES: Final = {1: "u1", 2: "u2", 4: "u4"}
 _REST: Final = "rest-"
 _OF_TABLES: Final = ("directory", "sketches", "links", "rows", "weights")
@@ -32,13 +32,13 @@ Codes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of some of the codes: what `docs/internals/format.md` says of each section."""
+    """The tables of some of the codes: see `docs/internals/format.md` for each section."""
 
     directory: npt.NDArray[np.uint32]
     sketches: npt.NDArray[np.uint16]
     links: npt.NDArray[Any]
     rows: npt.NDArray[np.uint32]
-    weights: npt.NDArray[np.uint8]  # no row where the tables are not large
+    weights: npt.NDArray[np.uint8]  # empty unless the tables are large
 
     @classmethod
     def built(
@@ -50,13 +50,13 @@ class Tables:
         rows: npt.NDArray[np.uint32],
         weights: npt.NDArray[np.uint8],
     ) -> Self:
-        """What the core has built."""
+        """Return tables of the arrays that the core has built."""
         typed = links.view("u2").reshape(-1, 2) if len(weights) else links.view(_TYPES[link_bytes])
         return cls(directory, sketches, typed, rows, weights.reshape(-1, WEIGHTS))
 
     @classmethod
     def read(cls, sections: Sections, prefix: str = "") -> Self | None:
-        """The tables in the sections whose names have this prefix; None where there are none."""
+        """Return the tables in sections with this prefix; None if there are none."""
         if prefix + "directory" not in sections.directory:
             return None
         links = sections.directory.get(prefix + "links")
@@ -77,11 +77,11 @@ class Tables:
 
     @property
     def large(self) -> bool:
-        """Whether links tell the sketch they lead to, and buckets stand in order of weights."""
+        """Return whether links contain a sketch, and buckets are in order of weights."""
         return len(self.weights) > 0
 
     def sections(self, prefix: str = "") -> dict[str, Array]:
-        """The arrays by the names of their sections."""
+        """Return the arrays by the names of their sections."""
         return {
             prefix + "directory": self.directory.reshape(-1, BUCKETS + 1),
             prefix + "sketches": self.sketches,
@@ -91,7 +91,7 @@ class Tables:
         }
 
     def bind(self) -> _core.Tables:
-        """The core's view of them."""
+        """Return the core's view of the tables."""
         return _core.Tables(
             self.directory,
             self.sketches,
@@ -104,11 +104,11 @@ class Tables:
 
 @dataclass(frozen=True)
 class IndexTables:
-    """How the codes of an index are found, other than by comparing with each.
+    """All tables of an index.
 
-    `main` are the tables of all codes or, if the index is `balanced`, of those with exactly half
-    of their bits set. Then `rest` are those of the others, or, where they are few, `few_rows` and
-    `few_codes` in order of how many bits are set. All is empty where there are no tables.
+    `main` are the tables of all codes or, if the index is `balanced`, of those with exactly half of
+    their bits set. Then `rest` are the tables of the others; if these are few, they are `few_rows`
+    and `few_codes` instead, in order of set bits. All is empty if there are no tables.
     """
 
     main: Tables | None
@@ -122,14 +122,14 @@ class IndexTables:
 
     @classmethod
     def none(cls, size: int) -> Self:
-        """No tables for codes of `size` bytes: every search compares with every code."""
+        """Return no tables for codes of `size` bytes: each search compares every code."""
         four = np.empty(0, np.uint32)
         few = np.empty((0, size), np.uint8)
         return cls(None, False, None, four, few, four, np.empty(0, np.uint64), four)
 
     @classmethod
     def build(cls, codes: Codes, *, threads: int) -> Self:
-        """The tables of `codes`, the same for any number of threads."""
+        """Return the tables of `codes`, the same for any number of threads."""
         if len(codes) < max(1, LEAST_CODES) or not _core.can_build_tables(*codes.shape):
             return cls.none(codes.shape[1])
         main, balanced, rest, few_rows, few_codes, heads, repeat_starts, repeats = (
@@ -151,7 +151,7 @@ class IndexTables:
 
     @classmethod
     def read(cls, sections: Sections, bits: int) -> Self:
-        """The tables in a file; IndexFileError where they are not for codes of this width."""
+        """Return the tables in a file; IndexFileError if they do not fit codes of this width."""
         main = Tables.read(sections)
         for name in sections.directory:
             if name not in _SECTIONS or (main is None and name != "codes"):
@@ -178,7 +178,7 @@ class IndexTables:
         )
 
     def sections(self, bits: int) -> dict[str, Array]:
-        """The arrays by the names of their sections; nothing where there are no tables."""
+        """Return the arrays by the names of their sections, none if there are no tables."""
         if self.main is None:
             return {}
         sections = {"chunks": _core.chunk_bits(bits // 8).reshape(-1, 16), **self.main.sections()}
@@ -193,7 +193,7 @@ class IndexTables:
         }
 
     def bind(self, codes: Codes) -> _core.Index:
-        """The core's view of these tables and the codes; ValueError where they do not fit."""
+        """Return the core's view of tables and codes; ValueError if they do not fit."""
         return _core.Index(
             codes,
             [tables.bind() for tables in (self.main, self.rest) if tables is not None],

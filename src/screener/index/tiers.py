@@ -1,12 +1,11 @@
-"""Tiers: what a change makes of the parts of a snapshot, and when parts are merged.
+"""Tiers: the next parts of a snapshot after a change, and when parts are merged.
 
-A change writes one new part behind the others and names the rows of older parts that no longer
-count. So that a search has few parts to visit, the newest ones are merged into the new part while
-they are small beside it: part sizes fall by `FACTOR` or more, and each value is copied only a few
-times for each tier that it climbs. A merge inside a change stops at `AT_ONCE` values, so that a
-small change stays quick; where that leaves too many parts, or too many rows that do not count, more
-is merged: by the change that tips it over, or, where others would have to wait for it, right after
-(`step` with `at_once`, and then `overdue`).
+A change writes one new part and removes rows of older parts. To leave a search few parts to visit,
+the newest parts are merged into the new one while they are small beside it: sizes fall by `FACTOR`
+or more from part to part, and each value is copied only a few times per tier. A merge within a
+change stops at `AT_ONCE` values, so that small changes are quick. If that leaves too many parts or
+removed rows, the change merges more; or, with `at_once`, `overdue` does so after it, so that nobody
+waits.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ MOST = 8  # parts
 
 @dataclass(frozen=True)
 class Step:
-    """The next state of a snapshot: so many of its oldest parts, then one of the `fresh` values.
+    """The next state of a snapshot: the `kept` oldest parts, then one of the `fresh` values.
 
-    `fresh` are sorted and each once, and there may be none; `removed` are rows of the parts kept.
+    `fresh` values are sorted and distinct, and may be empty; `removed` are rows of kept parts.
     """
 
     kept: int
@@ -38,10 +37,10 @@ class Step:
 
 
 def step(snapshot: Snapshot, gained: Values, gone: Values, *, at_once: bool = False) -> Step | None:
-    """What gaining and losing values makes of a snapshot; None where it is the same after all.
+    """Return the next state after gaining and losing values; None if the set stays the same.
 
-    Both are sorted, each once; what is in both is gone. With `at_once` no more than `AT_ONCE`
-    values are written, or twice those gained, and what more there is to merge becomes `overdue`.
+    Both are sorted and distinct; a value in both is lost. With `at_once` at most `AT_ONCE` values,
+    or twice those gained, are written; further merging becomes `overdue`.
     """
     gained = gained[~contains(gone, gained)]
     at, lost = snapshot.find(gained), snapshot.find(gone)
@@ -59,14 +58,14 @@ def step(snapshot: Snapshot, gained: Values, gone: Values, *, at_once: bool = Fa
 
 
 def overdue(snapshot: Snapshot) -> Step | None:
-    """The merging that is due whatever it costs; None where none is."""
+    """Return the merge that is due whatever it costs; None if there is none."""
     sizes = [len(part) for part in snapshot.parts]
     kept = kept_when_due(sizes, snapshot.removed.size)
     return None if kept == len(sizes) else _merging(snapshot, kept, np.empty(0, _type(snapshot)))
 
 
 def compacted(snapshot: Snapshot) -> Step | None:
-    """All of a snapshot in one part; None where it is in one already."""
+    """Return a snapshot merged into one part; None if it is one part already."""
     if len(snapshot.parts) == 1 and not snapshot.removed.size:
         return None
     return _merging(snapshot, 0, np.empty(0, _type(snapshot)))
@@ -84,7 +83,7 @@ def _merging(snapshot: Snapshot, kept: int, fresh: Values) -> Step:
 
 
 def kept_parts(sizes: Sequence[int], fresh: int, removed: int) -> int:
-    """How many of the oldest parts a change that adds `fresh` values leaves as they are."""
+    """Return how many of the oldest parts a change that adds `fresh` values does not merge."""
     if removed * 4 > sum(sizes):
         return 0
     kept = _kept_beside(sizes, fresh)
@@ -92,12 +91,12 @@ def kept_parts(sizes: Sequence[int], fresh: int, removed: int) -> int:
 
 
 def kept_when_due(sizes: Sequence[int], removed: int) -> int:
-    """How many of the oldest parts need no merging: all of them, as a rule."""
+    """Return how many of the oldest parts need no merge: usually all."""
     if removed * 4 > sum(sizes):
-        return 0  # more than a quarter of what is searched would be in vain
+        return 0  # more than a quarter of what is searched would be wasted
     kept = len(sizes)
     if kept > MOST:
-        # Leave half of them, and none that is smaller than what comes of the others.
+        # Keep half of them, but none that is smaller than the merged part.
         kept = MOST // 2
         total = sum(sizes[kept:])
         while kept and sizes[kept - 1] < total:
@@ -107,7 +106,7 @@ def kept_when_due(sizes: Sequence[int], removed: int) -> int:
 
 
 def _kept_beside(sizes: Sequence[int], fresh: int) -> int:
-    """How many of the oldest parts are large beside `fresh` values and the parts behind them."""
+    """Return how many of the oldest parts are large beside the values that follow them."""
     kept, total = len(sizes), fresh
     while kept and sizes[kept - 1] < max(SMALLEST, FACTOR * total):
         if total + sizes[kept - 1] > max(AT_ONCE, 2 * fresh):

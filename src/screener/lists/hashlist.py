@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.arguments import whole, within
+from screener.arguments import integer, integer_within
 from screener.errors import HashError, IndexFileError, ListError
 from screener.hashing.hash import KINDS, HashKind, kind_named
 from screener.index.digests import DigestIndex
@@ -71,8 +71,8 @@ class HashList(StoredList):
         self._hugepages = hugepages
         self._open_files = segments.open_all(path, generation, already_open, hugepages=hugepages)
         self._snapshots = {
-            kind: segments.snapshot_of(path, files, self._open_files)
-            for kind, files in generation.segments.items()
+            kind: segments.snapshot_of(path, kind_named(kind), parts, self._open_files)
+            for kind, parts in generation.segments.items()
         }
         sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
         self._kinds = MappingProxyType({kind: size for kind, size in sizes.items() if size})
@@ -175,7 +175,7 @@ class HashList(StoredList):
         It can if a confirmed or disputed record has a searchable hash of that kind with a quality
         of at least `floor` or without a quality; for `vpdq`, a video with such a frame.
         """
-        hash_kind, least = kind_named(kind), within(floor, 0, 100)
+        hash_kind, least = kind_named(kind), integer_within(floor, 0, 100)
         if least is None:
             raise HashError(f"floor must be an integer from 0 to 100, not {floor!r}")
         if kind not in self.kinds or not self.matchable:
@@ -275,7 +275,7 @@ class HashList(StoredList):
         into memory. Videos purged since are left out.
         """
         try:
-            wanted = list(map(whole, numbers))
+            wanted = list(map(integer, numbers))
         except TypeError:
             raise HashError("video numbers must be integers, from frame_holders") from None
 
@@ -304,7 +304,7 @@ class HashList(StoredList):
         """
         from screener.lists.inspecting import verify as verifying  # loaded on demand
 
-        chosen = secrets.randbits(32) if seed is None else within(seed, 0)
+        chosen = secrets.randbits(32) if seed is None else integer_within(seed, 0)
         if chosen is None:
             raise ListError(f"seed must be an integer of at least 0, not {seed!r}")
         verification = verifying.verify(

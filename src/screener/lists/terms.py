@@ -70,7 +70,7 @@ class Terms:
     def load(cls, path: str | PathLike[str]) -> Terms:
         """Read a TOML file with the fields above as keys; ListErrors name the file."""
         try:
-            settings = files.read(path)
+            settings = files.read_toml(path)
         except OSError as error:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
         except ValueError as error:

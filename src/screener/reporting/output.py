@@ -138,7 +138,7 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output")
     _leave_workers()
-    claimed = claim(path, os.O_WRONLY, sort=_RESULTS)
+    claimed = claim(path, os.O_WRONLY, kind=_RESULTS)
     return JsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed)
 
 

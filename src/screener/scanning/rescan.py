@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from screener.arguments import checked as checked_threads
+from screener.arguments import check_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
 from screener.scanning.cache.hash_cache import HashCache, check_open
@@ -50,7 +50,7 @@ def rescan(
     check_open(cache)
     if untold is not None and not isinstance(untold, Counter):
         raise TypeError(f"untold is a Counter that is added to, not {type(untold).__name__}")
-    return _rescanned(screener, cache, every, checked_threads(threads), untold)
+    return _rescanned(screener, cache, every, check_threads(threads), untold)
 
 
 def _rescanned(

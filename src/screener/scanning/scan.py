@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from screener.arguments import within
+from screener.arguments import integer_within
 from screener.errors import MediaError, PolicyError, WorkerError
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
@@ -127,7 +127,7 @@ def results_of(
 
 def checked_jobs(jobs: int | None) -> int | None:
     """A number of processes, or None; PolicyError where that is none."""
-    count = within(jobs, 1, _MOST_JOBS)
+    count = integer_within(jobs, 1, _MOST_JOBS)
     if count is None and jobs is not None:
         raise PolicyError(f"jobs is a number of processes from 1 to {_MOST_JOBS}, not {jobs!r}")
     return count

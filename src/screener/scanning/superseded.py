@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import OutputError
 from screener.screening.result import Result, Verdict, line_counts
 
@@ -82,12 +82,12 @@ class Seen:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Seen:
         """That of a line; KeyError, TypeError or ValueError where it is no result."""
-        archives = tuple(map(whole, facts.get("archives", ())))
+        archives = tuple(map(integer, facts.get("archives", ())))
         size, mtime_ns = _number(facts["bytes"]), _number(facts["mtime_ns"])
         return cls(
             name_in(facts),
             archives,
-            tuple(map(whole, facts.get("same", [0] * len(archives)))),
+            tuple(map(integer, facts.get("same", [0] * len(archives)))),
             size,
             mtime_ns,
             decided_by(
@@ -152,7 +152,7 @@ def name_in(facts: Mapping[str, Any]) -> bytes:
 
 
 def _number(said: object) -> int | None:
-    return None if said is None else whole(said)
+    return None if said is None else integer(said)
 
 
 def _gone(verdict: str, size: int | None, mtime_ns: int | None) -> bool:

@@ -13,7 +13,7 @@ from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
-from screener.arguments import real, within
+from screener.arguments import as_float, integer_within
 from screener.errors import PolicyError, cause
 from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.video_frames import FLOOR
@@ -87,7 +87,7 @@ class Policy:
         object.__setattr__(self, "seconds", float(_positive("seconds", self.seconds)))
         if self.seconds > _MOST_SECONDS:
             raise PolicyError(f"seconds must be at most {_MOST_SECONDS}, not {self.seconds}")
-        memory = within(self.memory, LEAST_MEMORY, _MOST_MEMORY)
+        memory = integer_within(self.memory, LEAST_MEMORY, _MOST_MEMORY)
         if memory is None:
             raise PolicyError(
                 f"memory must be an integer from {LEAST_MEMORY} to {_MOST_MEMORY} (bytes)"
@@ -152,7 +152,7 @@ class Policy:
         Raises PolicyError, which names the file and the setting.
         """
         try:
-            settings = files.read(path)
+            settings = files.read_toml(path)
         except (OSError, ValueError) as error:
             raise PolicyError(f"cannot read the policy file {path}: {cause(error)}") from error
         try:
@@ -173,7 +173,7 @@ def _merged(
         if name not in default:
             raise PolicyError(f"{setting}: {name!r} is not one of {', '.join(default)}")
         top = largest(KINDS[name])
-        if within(value, 0, top) is None:
+        if integer_within(value, 0, top) is None:
             raise PolicyError(f"{setting}: {name} must be an integer from 0 to {top}")
     return default | {name: int(value) for name, value in values.items()}
 
@@ -192,7 +192,7 @@ def _alone(names: Collection[str]) -> tuple[str, ...]:
 
 def _positive(name: str, value: object) -> int | float:
     """Return a finite number above 0; an integer if it is one, for equal fingerprints."""
-    number = real(value)
+    number = as_float(value)
     if not 0 < number < math.inf:
         raise PolicyError(f"{name} must be a number above 0, not {value!r}")
     if isinstance(value, Integral):

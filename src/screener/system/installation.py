@@ -1,4 +1,4 @@
-"""Extras: what is installed only where asked for, and how one that is missing is named."""
+"""The library's version, and the optional dependencies ("extras") that are installed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Lock: of a file or folder that one process at a time writes to, or that several keep from being
-removed. It goes with the process.
+"""Locks on files and folders: exclusive for writers, shared for readers that keep a file from
+being removed. A lock ends with its process.
 """
 
 from __future__ import annotations
@@ -14,48 +14,50 @@ from screener.errors import IndexFileError
 from screener.system import files
 from screener.system.files import open_private
 
+try:
+    import fcntl
+# Without POSIX locks the caller must see to it that there is one writer; a mapped file cannot be
+# removed there.
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
 WAIT_SECONDS = 5.0
 
 
-def hold(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
-    """A descriptor, as of `os.open`, that keeps a file from the sweeper until it is closed, and so
-    is each copy of it: that of a mapping lasts as long as what is mapped.
+class Lock:
+    """The lock of an open descriptor, taken by this process.
 
-    Raises FileNotFoundError where the file is gone, also when it went meanwhile.
+    Closing the descriptor does not release it: a process forked meanwhile has a copy of the
+    descriptor. Nor may that process release the lock.
     """
-    # A pipe by that name is not waited for: who maps it refuses it.
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    # Some network file systems have no locks; there the mapping alone has to do. So it does where
-    # another has the lock: the sweeper, which is just removing the file, or a stranger.
-    with contextlib.suppress(OSError):
-        Lock(descriptor, wait=False, shared=True)
-    # One that was replaced meanwhile, is open without a name, or lies on a disk that counts none is
-    # not gone.
-    if os.fstat(descriptor).st_nlink == 0 and not os.path.exists(path):
-        os.close(descriptor)
-        raise FileNotFoundError(os.fspath(path))
-    return descriptor
 
+    __slots__ = ("_descriptor", "_process")
 
-def remove_unheld(path: Path) -> None:
-    """Remove a file unless somebody holds it; then the next sweep tries again."""
-    # Where it is not ours to remove, likewise.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
-            Lock(descriptor, wait=False)
-            files.current.remove(path)
-        finally:
-            os.close(descriptor)
+    def __init__(self, descriptor: int, *, wait: bool, shared: bool = False) -> None:
+        """Take the lock, exclusive or `shared`; wait for others, or raise BlockingIOError."""
+        self._descriptor = descriptor
+        self._process = os.getpid()
+        if fcntl is not None:
+            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
+
+    @property
+    def is_own(self) -> bool:
+        """Return whether this process took it, not one from which it was forked."""
+        return self._process == os.getpid()
+
+    def release(self) -> None:
+        """Unlock, before the descriptor is closed; do nothing in a forked process."""
+        if fcntl is not None and self.is_own:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
-def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]:
-    """Hold the lock file of the one writer, also against other threads, while the body runs.
+def lock_file(path: Path, *, seconds: float | None = None) -> Iterator[None]:
+    """Lock a lock file for the one writer, also against other threads, while the body runs.
 
-    Waits for another writer for so many seconds (`WAIT_SECONDS`), then raises IndexFileError;
-    OSError that names the file where there are no locks. The lock goes with its process, and, once
-    the body is done, from a process that was forked meanwhile too.
+    Waits `seconds` (default `WAIT_SECONDS`) for another writer, then raises IndexFileError; raises
+    OSError with the path if the disk has no locks. A process forked meanwhile keeps no lock.
     """
     descriptor = open_private(path, os.O_CREAT | os.O_RDWR)
     try:
@@ -70,7 +72,7 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
                         f"another writer is at work in {path.parent}; try again when it is done"
                     ) from None
                 time.sleep(0.01)
-            except OSError as error:  # of a descriptor, it has no name: a disk without locks, say
+            except OSError as error:
                 error.filename = os.fspath(path)
                 raise
         try:
@@ -81,38 +83,32 @@ def one_at_a_time(path: Path, *, seconds: float | None = None) -> Iterator[None]
         os.close(descriptor)
 
 
-try:
-    import fcntl
-# Not POSIX: one writer at a time is then the caller's care, and what is mapped cannot be removed.
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
+def open_locked(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+    """Open a file with a shared lock, which keeps `remove_unlocked` from removing it.
 
-
-class Lock:
-    """The lock of an open descriptor, taken by this process.
-
-    To close the descriptor is not enough: a process that was forked meanwhile has a copy of it, and
-    keeps the lock as long as it lives. Nor may that one release it for who took it.
+    The lock lasts until all copies of the descriptor are closed, that of a mapping included. Raises
+    FileNotFoundError if the file is gone, even if it went after it was opened.
     """
+    # Do not wait for a pipe of that name; the caller refuses it.
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    # Some network file systems have no locks, and a stranger may have locked the file: the mapping
+    # alone must do. If the sweeper has the lock, the file is gone in a moment.
+    with contextlib.suppress(OSError):
+        Lock(descriptor, wait=False, shared=True)
+    # No links alone does not mean gone: the file may have been replaced, opened without a name, or
+    # lie on a disk that counts no links.
+    if os.fstat(descriptor).st_nlink == 0 and not os.path.exists(path):
+        os.close(descriptor)
+        raise FileNotFoundError(os.fspath(path))
+    return descriptor
 
-    __slots__ = ("_descriptor", "_process")
 
-    def __init__(self, descriptor: int, *, wait: bool, shared: bool = False) -> None:
-        """Take it, alone or `shared` with others that do so; where another keeps it from that, wait
-        for that one, or raise BlockingIOError.
-        """
-        self._descriptor = descriptor
-        self._process = os.getpid()
-        if fcntl is not None:
-            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this process took it, and was not forked from the one that did."""
-        return self._process == os.getpid()
-
-    def release(self) -> None:
-        """Let another take it, before the descriptor is closed; nothing where it is not own."""
-        if fcntl is not None and self.is_own:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+def remove_unlocked(path: Path) -> None:
+    """Remove a file unless it is locked or may not be removed; the next sweep tries again."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            Lock(descriptor, wait=False)
+            files.current.remove(path)
+        finally:
+            os.close(descriptor)

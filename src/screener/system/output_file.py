@@ -1,33 +1,35 @@
-"""Claiming a file to write to: opened, locked, and left as it was until something is written.
+"""Output files: opened, locked and left as they were until something is written.
 
-A call that is refused must cost no file, so all that may refuse it is asked before anything is
-written: a claim is how a file is asked.
+A refused call must not cost the user a file, so everything that may refuse it is checked before
+the first write. `claim` makes these checks for a file that is written line by line; the other
+functions write a file whole.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from io import FileIO
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from screener.errors import OutputError, cause
-from screener.system.files import open_private
+from screener.system import files
+from screener.system.files import open_private, write_atomically
 from screener.system.locks import Lock
 
 _PRIVATE = 0o600
 
 
 class Claim(NamedTuple):
-    """An open file, whether it is a regular one, whether that was made for it, and its lock; a
-    device has none. It is closed with this, also where nobody comes to close it, as an interrupt
-    may come between any two steps: a program that goes on can claim it again.
+    """An open output file. `made` if it did not exist before; only a `regular` file has a lock.
+
+    The file object closes the descriptor when it is collected, so that an interrupt between two
+    steps leaves no lock behind.
     """
 
     file: FileIO
@@ -37,35 +39,33 @@ class Claim(NamedTuple):
 
     @property
     def descriptor(self) -> int:
-        """That of the file."""
+        """Return the descriptor of the file."""
         return self.file.fileno()
 
     @property
     def is_own(self) -> bool:
-        """Whether this process claimed it, and was not forked from the one that did."""
+        """Return whether this process claimed it, not one from which it was forked."""
         return self.lock is None or self.lock.is_own
 
     def release(self) -> None:
-        """Let others claim the file, once all is written, and before it is closed."""
+        """Unlock the file, after the last write and before it is closed."""
         if self.lock is not None:
             self.lock.release()
 
 
 class FileKind(NamedTuple):
-    """What a file that may be written anew begins with, after a byte order mark or without one, and
-    what it is then, in words.
-    """
+    """What a file of this kind begins with, after an optional byte order mark, and its name."""
 
     begins: str
     what: str
 
 
-def claim(path: str | PathLike[str], flags: int, *, sort: FileKind | None = None) -> Claim:
-    """Be the only writer of a file, made where there is none, readable by its owner only.
+def claim(path: str | PathLike[str], flags: int, *, kind: FileKind | None = None) -> Claim:
+    """Open a file for its only writer and make it if there is none, readable by its owner only.
 
-    `flags` are those of `os.open`. Raises OSError where it cannot be opened, and OutputError where
-    another program has claimed it, where it holds anything that is not of the `sort`, or where it
-    cannot be made private. A device is nobody's.
+    `flags` are those of `os.open`. Raises OSError if the file cannot be opened, and OutputError if
+    another program has claimed it, if it holds anything but the `kind`, or if it cannot be made
+    private. A device is not locked.
     """
     flags |= os.O_CREAT
     try:
@@ -76,8 +76,8 @@ def claim(path: str | PathLike[str], flags: int, *, sort: FileKind | None = None
     try:
         if claimed.regular:
             claimed = claimed._replace(lock=_lock(path, file.fileno()))
-        if sort is not None:
-            check_sort(path, sort)
+        if kind is not None:
+            check_kind(path, kind)
         if claimed.regular:
             _set_mode(path, file.fileno(), None)
     except BaseException:
@@ -87,8 +87,9 @@ def claim(path: str | PathLike[str], flags: int, *, sort: FileKind | None = None
 
 
 def give_up(path: str | PathLike[str], claimed: Claim) -> None:
-    """Close a file to which nothing was written; where it was made for the claim, it goes again,
-    but not by a process that was forked from the one that claimed it.
+    """Close a file to which nothing was written, and remove it if it was made for the claim.
+
+    A process forked from the one that claimed the file removes nothing.
     """
     try:
         if claimed.made and claimed.is_own:
@@ -98,7 +99,7 @@ def give_up(path: str | PathLike[str], claimed: Claim) -> None:
 
 
 def close(claimed: Claim) -> None:
-    """Close a file that was written to by its descriptor; nothing where it is closed."""
+    """Unlock and close a file; do nothing if it is closed."""
     if not claimed.file.closed:
         try:
             claimed.release()
@@ -106,27 +107,25 @@ def close(claimed: Claim) -> None:
             claimed.file.close()
 
 
-def check_sort(path: str | PathLike[str], sort: FileKind) -> None:
-    """OutputError where a file that is to be written anew holds what is not of that sort: it may be
-    a picture that was to be screened, and the only copy.
-    """
-    begins = sort.begins.encode()
+def check_kind(path: str | PathLike[str], kind: FileKind) -> None:
+    """Raise OutputError if overwriting would lose something else, perhaps a picture to screen."""
+    begins = kind.begins.encode()
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(os.stat(path).st_mode):
             return
         with open(path, "rb") as stream:
-            held = stream.read(len(BOM_UTF8) + len(begins)).removeprefix(BOM_UTF8)
-        if not begins.startswith(held[: len(begins)]):
+            start = stream.read(len(BOM_UTF8) + len(begins)).removeprefix(BOM_UTF8)
+        if not begins.startswith(start[: len(begins)]):
             raise OutputError(
-                f"{path} holds something else than {sort.what}, and would be lost: name another"
+                f"{path} holds something else than {kind.what}, and would be lost: name another"
                 " file, or remove that one first"
             )
 
 
 def make_private(path: str | PathLike[str], descriptor: int | None = None) -> None:
-    """Let only the owner of a file read it, as far as the platform can; a device or a pipe keeps
-    the mode that others need. Where it is open, by its descriptor. OutputError where the system
-    refuses it.
+    """Let only the owner read a file; a device or a pipe keeps its mode.
+
+    Give the `descriptor` if the file is open. Raises OutputError if the system refuses.
     """
     place = path if descriptor is None else descriptor
     if stat.S_ISREG(os.stat(place).st_mode):
@@ -134,52 +133,42 @@ def make_private(path: str | PathLike[str], descriptor: int | None = None) -> No
 
 
 @contextlib.contextmanager
-def private_text(path: str | PathLike[str], sort: FileKind) -> Iterator[TextIO]:
-    """A text file that only its owner may read, written anew: it appears whole when the body is
-    done, and until then what is there stays, also where an interrupt comes. OutputError where what
-    is there is not of that sort, OSError with its name where it cannot be written.
+def private_text(path: str | PathLike[str], kind: FileKind) -> Iterator[TextIO]:
+    """Yield a text file, readable by its owner only, that replaces `path` when the body is done.
+
+    A link is followed, and a device is written to. Raises OutputError if the path holds anything
+    but the `kind`, OSError with the path if it cannot be written.
     """
-    check_sort(path, sort)
+    check_kind(path, kind)
     path = os.fspath(path)
-    real = os.path.realpath(path)  # where a link leads
-    fresh = os.path.join(os.path.dirname(real), f".{secrets.token_hex(8)}.new")
-    if os.path.exists(path) and not os.path.isfile(path):  # a device, which is nobody's to replace
-        fresh = path
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    real = Path(os.path.realpath(path))
+    form: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "newline": ""}
     try:
-        descriptor = open_private(fresh, flags)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
-            yield stream
-        if fresh != path:
-            os.replace(fresh, real)
-    except BaseException as error:
-        if fresh != path:
-            with contextlib.suppress(OSError):
-                os.unlink(fresh)
-        # Of a descriptor, it has no name: a full disk, say.
-        if isinstance(error, OSError) and error.filename in (None, fresh):
+        if real.exists() and not real.is_file():
+            with open(path, "w", **form) as stream:
+                yield stream
+        else:
+            with (
+                write_atomically(real, sync=False) as (handle,),
+                open(handle, "w", closefd=False, **form) as stream,
+            ):
+                yield stream
+    except OSError as error:
+        if error.filename in (None, str(real)):
             error.filename = path
-            error.filename2 = None
         raise
 
 
-def replace(path: Path, data: bytes, *, sort: FileKind, mode: int) -> None:
+def replace_file(path: Path, data: bytes, *, kind: FileKind, mode: int) -> None:
     """Write a file with a mode in one step: a reader sees the old content or the new, complete.
 
-    Raises OSError if it cannot be written, OutputError if the file holds anything but the `sort`.
+    Raises OSError if it cannot be written, OutputError if the file holds anything but the `kind`.
     """
     if path.exists() and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
         raise OutputError(f"{path} is a device, which a file would replace: choose another name")
-    check_sort(path, sort)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    try:
-        descriptor = open_private(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.replace(fresh, path)
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
+    check_kind(path, kind)
+    with write_atomically(path, mode=mode, sync=False) as (handle,):
+        files.current.write(handle, data)
 
 
 def _opened(path: str | PathLike[str], flags: int) -> FileIO:
@@ -189,9 +178,7 @@ def _opened(path: str | PathLike[str], flags: int) -> FileIO:
 def _set_mode(
     path: str | PathLike[str], place: str | PathLike[str] | int, mode: int | None
 ) -> None:
-    """Give a file a mode, or None, the one it has, to ask whether it could be given one; nothing
-    where it is private.
-    """
+    """Set the mode of a file that is not private; None sets it to what it is, as a test."""
     had = stat.S_IMODE(os.stat(place).st_mode)
     if had == _PRIVATE or not hasattr(os, "fchmod"):
         return
@@ -199,8 +186,8 @@ def _set_mode(
         os.chmod(place, had if mode is None else mode)
     except OSError as error:
         raise OutputError(
-            f"{path} cannot be kept from being read by others ({cause(error)}): it has to be a"
-            " file of yours, on a disk that keeps who may read what"
+            f"{path} can be read by others, and that cannot be changed ({cause(error)}): name a"
+            " file of yours, on a disk that supports file permissions"
         ) from None
 
 
@@ -211,6 +198,6 @@ def _lock(path: str | PathLike[str], descriptor: int) -> Lock:
         raise OutputError(f"another program is writing to {path}") from None
     except OSError as error:  # as on some network shares
         raise OutputError(
-            f"{path} cannot be locked, so that no other program writes to it ({cause(error)}): name"
-            " a file on a disk that has locks"
+            f"{path} cannot be locked against other writers ({cause(error)}): name a file on a disk"
+            " that supports locks"
         ) from None

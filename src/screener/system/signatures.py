@@ -1,5 +1,6 @@
-"""Signatures: Ed25519, by keys in PEM files. `cryptography`, the extra `sign`, is loaded only where
-something is signed or checked.
+"""Ed25519 signatures with keys in PEM files.
+
+`cryptography`, the extra `sign`, is loaded only when something is signed or checked.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def sign(text: bytes, *, key: Ed25519PrivateKey) -> bytes:
-    """The signature of a text, as it is written: a line in base64."""
+    """Return the signature of a text as a line in base64."""
     return base64.b64encode(key.sign(text)) + b"\n"
 
 
 def is_signed(text: bytes, signature: bytes, *, key: Ed25519PublicKey) -> bool:
-    """Whether a signature, as `sign` gives it, is that of a text by the private half of a key."""
+    """Return whether `sign` made the signature of this text with the private half of the key."""
     from cryptography.exceptions import InvalidSignature
 
     try:
@@ -39,32 +40,31 @@ def is_signed(text: bytes, signature: bytes, *, key: Ed25519PublicKey) -> bool:
     return True
 
 
-def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
-    """The key of a PEM file that signs; ListError where there is none, or of another type."""
+def read_private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
+    """Return the signing key of a PEM file; ListError if there is none or it is of another type."""
     _check_library()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    found = _loaded(path, "private", partial(load_pem_private_key, password=None))
-    if not isinstance(found, Ed25519PrivateKey):
+    key = _load(path, "private", partial(load_pem_private_key, password=None))
+    if not isinstance(key, Ed25519PrivateKey):
         raise ListError(f"the private key {path} is not an Ed25519 one")
-    return found
+    return key
 
 
-def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
-    """The key of a PEM file that checks signatures; ListError as `private_key`."""
+def read_public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
+    """Return the verifying key of a PEM file; ListError as `read_private_key`."""
     _check_library()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    found = _loaded(path, "public", load_pem_public_key)
-    if not isinstance(found, Ed25519PublicKey):
+    key = _load(path, "public", load_pem_public_key)
+    if not isinstance(key, Ed25519PublicKey):
         raise ListError(f"the public key {path} is not an Ed25519 one")
-    return found
+    return key
 
 
-def _loaded(path: str | PathLike[str], which: str, load: Callable[[bytes], object]) -> object:
-    """What is read of a PEM file; ListError where it cannot be."""
+def _load(path: str | PathLike[str], which: str, load: Callable[[bytes], object]) -> object:
     try:
         return load(Path(path).read_bytes())
     except OSError as error:
@@ -74,6 +74,5 @@ def _loaded(path: str | PathLike[str], which: str, load: Callable[[bytes], objec
 
 
 def _check_library() -> None:
-    """ListError without `cryptography`."""
     if importlib.util.find_spec("cryptography") is None:
         raise ListError(f"signatures need {needed('sign')}")

@@ -23,7 +23,7 @@ from screener.hotline.language.translator import translator
 from screener.hotline.reports import own_media, reporting
 from screener.hotline.reports.sealed import Secret
 from screener.lists.store import database
-from screener.system.locks import one_at_a_time
+from screener.system.locks import lock_file
 
 PAGE = "https://x.example/1"
 
@@ -441,7 +441,7 @@ def test_a_step_that_could_not_be_written_to_the_list_has_exit_code_2(
     assert run("case", "assess", case, *file, "--basis", "seen", *who)[0] == 0
 
     def in_use(*call):
-        with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+        with lock_file(desk.folder / "hotline.list" / "lock", seconds=0):
             code, output = run(*call)
         return code, "could not be written to the hotline's list" in output
 
@@ -453,7 +453,7 @@ def test_a_step_that_could_not_be_written_to_the_list_has_exit_code_2(
     assert in_use("case", "reverse", case, *who) == (2, True)
     assert desk.own_list.matchable
     assert in_use("case", "import", tmp_path / "bridge", "--by", "amina") == (2, True)
-    with one_at_a_time(desk.folder / "hotline.list" / "lock", seconds=0):
+    with lock_file(desk.folder / "hotline.list" / "lock", seconds=0):
         for name in ("status", "page"):
             code, output = run("hotline", name, "-o", tmp_path / f"{name}.html")
             assert (code, f"{case}/item cannot be listed" in output) == (0, True)

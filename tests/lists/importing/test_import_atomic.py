@@ -366,7 +366,7 @@ def test_a_refresh_during_imports_never_sees_a_torn_list(known):
 
 def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch):
     """Between reading a name and opening it the file may go: the newest is opened instead."""
-    path, real = fifty(tmp_path).path, held.hold
+    path, real = fifty(tmp_path).path, held.open_locked
     calls = []
 
     def hold(file, flags):
@@ -376,7 +376,7 @@ def test_a_generation_swept_while_it_is_opened_is_opened_anew(tmp_path, monkeypa
                 put(HashList.open(path), rows([60 + number]))
         return real(file, flags)
 
-    monkeypatch.setattr(held, "hold", hold)
+    monkeypatch.setattr(held, "open_locked", hold)
 
     assert HashList.open(path).generation == 7
     assert not calls[0].exists()
@@ -390,7 +390,7 @@ def test_a_file_that_goes_while_it_is_locked_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lambda *_: file.unlink())
 
     with pytest.raises(FileNotFoundError):
-        held.hold(file)
+        held.open_locked(file)
 
 
 @pytest.mark.parametrize("trouble", [OSError(errno.EIO, "broken"), KeyboardInterrupt()])
@@ -400,14 +400,14 @@ def test_a_creation_that_is_broken_off_leaves_no_list(tmp_path, monkeypatch, tro
     def failing(*rest):
         raise trouble
 
-    monkeypatch.setattr(database.os, "rename", failing)
+    monkeypatch.setattr(database.os, "replace", failing)
     with pytest.raises((ListError, KeyboardInterrupt)):
         HashList.create(tmp_path / "new.list")
 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("step", ["_open", "one_at_a_time", "writing", "rename"])
+@pytest.mark.parametrize("step", ["_open", "lock_file", "writing", "rename"])
 def test_an_interrupt_between_two_steps_leaves_no_list_that_was_made_for_the_import(
     tmp_path, monkeypatch, step
 ):

@@ -52,7 +52,7 @@ def grow(tmp_path, monkeypatch):
 
 def sizes(one):
     """The values in each file, oldest first."""
-    return [part.rows for part in one._generation.segments["pdq"].parts]
+    return [part.rows for part in one._generation.segments["pdq"].indexes]
 
 
 def test_a_small_import_leaves_the_large_file_alone(grow):

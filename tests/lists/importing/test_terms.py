@@ -25,7 +25,7 @@ from screener.lists.terms import (
     strictest,
     tightened,
 )
-from screener.system.signatures import private_key, sign
+from screener.system.signatures import read_private_key, sign
 
 
 @pytest.fixture
@@ -406,7 +406,7 @@ def test_a_manifest_without_a_generation_is_refused(sent, tmp_path, keys, wrong)
     facts = json.loads(manifest.manifest_of(path).read_text())
     text = manifest.encode(facts | {"generation": wrong})
     manifest.manifest_of(path).write_bytes(text)
-    signature = sign(text, key=private_key(keys[0]))
+    signature = sign(text, key=read_private_key(keys[0]))
     manifest.signature_of(path).write_bytes(signature)
 
     with pytest.raises(ListError, match="cannot be read"):
@@ -556,7 +556,7 @@ def test_trap_a_signed_list_id_is_no_text_of_the_senders_choice(tmp_path, known,
     def write(said):
         text = manifest.encode(facts | {"list_id": said})
         manifest.manifest_of(file).write_bytes(text)
-        key = private_key(keys[0])
+        key = read_private_key(keys[0])
         manifest.signature_of(file).write_bytes(sign(text, key=key))
 
     write(known_as)

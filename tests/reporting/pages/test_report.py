@@ -117,11 +117,11 @@ def test_an_interrupt_of_a_report_leaves_what_was_there(
         write(results, link)
         place.write_bytes(place.read_bytes() + b"older")
     held = {path: path.read_bytes() for path in place.parent.iterdir()}
-    private_text = writer.private_text
+    real = writer.private_text
 
     @contextmanager
     def interrupted(*given):
-        with private_text(*given) as stream:
+        with real(*given) as stream:
             yield stream
             raise KeyboardInterrupt
 

@@ -218,7 +218,7 @@ def test_a_busy_cache_is_said_to_be_busy(known, filled, monkeypatch):
     with HashCache.open(filled) as cache:
         other.execute("BEGIN IMMEDIATE")
         for call in (lambda: use(filled, known), lambda: HashCache.open(filled, keep=3)):
-            with pytest.raises(OutputError, match=r"another program is writing to .*try again"):
+            with pytest.raises(OutputError, match=r"another program is using .*try again"):
                 call()
         other.execute("ROLLBACK")
         assert len(cache) == 4
@@ -337,7 +337,7 @@ def test_a_cache_where_sqlite_can_make_no_file_is_an_error_that_names_it(tmp_pat
     """As deep in folders, where a path is longer than SQLite takes."""
     folder = tmp_path.joinpath(*["d" * 200] * 3)
     folder.mkdir(parents=True)
-    with pytest.raises(OutputError, match="c: cannot keep hashes: unable to open database file"):
+    with pytest.raises(OutputError, match="c: cannot store hashes: unable to open database file"):
         HashCache.open(folder / "c")
 
 

@@ -585,7 +585,7 @@ def test_a_full_disk_is_an_error_that_names_the_cache(known, folder, tmp_path):
             for number in range(1000):
                 cache.add([replace(hashed, name=Name(f"{number}"))], hasher)
 
-    with pytest.raises(OutputError, match=r"full\.cache: cannot keep hashes"):
+    with pytest.raises(OutputError, match=r"full\.cache: cannot store hashes"):
         fill()
 
     with HashCache.open(path) as cache:

@@ -146,7 +146,7 @@ def tell(pipe):
     pipe.send((os.readlink("/proc/self/fd/2"), multiprocessing.parent_process().sentinel))
 
 if __name__ == "__main__":
-    process.fill()
+    process.fill_standard_streams()
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     context.Process(target=tell, args=(there,)).start()

@@ -15,7 +15,7 @@ from screener.hotline.language.sentence import marked
 from screener.reporting.audit.chain import Head, head_path, read_head
 from screener.reporting.audit.file import AuditFile
 from screener.system.installation import __version__
-from screener.system.signatures import private_key
+from screener.system.signatures import read_private_key
 
 FILE = "cases.audit"
 _EVENT = "case"  # of a line
@@ -84,7 +84,7 @@ def _last(folder: Path, log: AuditFile) -> int:
 def trouble_of(key: Path | None, log: Path) -> HotlineError | None:
     """Return why the log cannot be continued with a key, or without one; None if it can."""
     try:
-        signer = None if key is None else private_key(key)
+        signer = None if key is None else read_private_key(key)
     except ListError:
         message = marked(
             "{file} holds no signing key for the log: put the key there, or remove log_key"

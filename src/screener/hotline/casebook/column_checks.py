@@ -12,7 +12,7 @@ from screener.hotline.language.sentence import from_json
 from screener.hotline.model.case import LANGUAGES, Outcome, State
 from screener.lists.store import column_checks
 from screener.lists.terms import Terms
-from screener.system.row_checks import BLOB, TEXT, WHOLE, Forms, Table, fits, one_of, or_null
+from screener.system.row_checks import BLOB, COUNT, TEXT, Forms, Table, fits, one_of, or_null
 
 _STATE = one_of(get_args(State))
 _HASH = {"kind": column_checks.KIND, "value": column_checks.VALUE, "quality": column_checks.QUALITY}
@@ -37,14 +37,14 @@ FORMS = Forms(
         Table("meta", {"name": TEXT, "value": TEXT}, row=None),
         Table(
             "cases",
-            {"reference": TEXT, "number": WHOLE, "state": _STATE, "received": _MOMENT,
+            {"reference": TEXT, "number": COUNT, "state": _STATE, "received": _MOMENT,
              "outcome": or_null(one_of(get_args(Outcome))),
              "basis": or_null(fits("reads_reason")), "seen": _FLAG},
             row="reference",
         ),
         Table(
             "reports",
-            {"reference": TEXT, "number": WHOLE, "in_case": TEXT, "received": _MOMENT,
+            {"reference": TEXT, "number": COUNT, "in_case": TEXT, "received": _MOMENT,
              "content": BLOB, "language": one_of(LANGUAGES), "country": or_null(TEXT),
              "note": TEXT, "status_key": BLOB, "proof": BLOB, "withdrawn": or_null(_MOMENT)},
             row="in_case",
@@ -55,14 +55,14 @@ FORMS = Forms(
         Table(
             "known",
             {"in_case": TEXT, "report": TEXT, "list": TEXT, "source": TEXT, "entry": TEXT,
-             "state": column_checks.STATE, "kind": column_checks.KIND, "distance": WHOLE},
+             "state": column_checks.STATE, "kind": column_checks.KIND, "distance": COUNT},
             row="in_case",
         ),
         Table("related", {"in_case": TEXT, "other": TEXT}, row="in_case"),
         Table("proposals", {"in_case": TEXT, "by": TEXT, "basis": TEXT}, row="in_case"),
         Table(
             "held",
-            {"in_case": TEXT, "item": WHOLE, "origin": TEXT, **_HASH,
+            {"in_case": TEXT, "item": COUNT, "origin": TEXT, **_HASH,
              "terms": or_null(fits("reads_terms"))},
             row="in_case",
         ),

@@ -9,14 +9,16 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from screener.errors import HotlineError
 from screener.hotline.casebook.column_checks import FORMS
 from screener.hotline.language.sentence import marked
-from screener.system import files, row_checks
+from screener.system import files
+from screener.system.database import open_database, transaction
 from screener.system.files import open_private
-from screener.system.sqlite_errors import check_data_alone, told
+from screener.system.row_checks import damaged_rows
 
 DATABASE = "cases.sqlite"
 FORMAT = 2
@@ -105,7 +107,7 @@ def create(folder: Path) -> None:
     for name in (DATABASE, f"{DATABASE}-journal"):
         (folder / name).unlink(missing_ok=True)
     os.close(open_private(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
-    with _errors(folder), contextlib.closing(_connect(folder)) as connection:
+    with _connected(folder) as connection:
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
 
@@ -116,13 +118,8 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
     with _connected(folder) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             yield connection
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager
@@ -133,32 +130,12 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@contextlib.contextmanager
-def _connected(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection. SQLite's errors and rows that no version writes become HotlineErrors."""
-    with (
-        _errors(folder),
-        contextlib.closing(_connect(folder)) as connection,
-        row_checks.damage_told(connection, FORMS, lambda found: _damaged(folder, found)),
-    ):
-        yield connection
-
-
-@contextlib.contextmanager
-def _errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        message = marked("the hotline {folder} cannot be used: {why}")
-        raise HotlineError(message, folder=folder, why=told(error, folder / DATABASE)) from None
-
-
-def _connect(folder: Path) -> sqlite3.Connection:
-    # Writable even for reading: the first connection after a crash rolls back.
-    address = f"{(folder / DATABASE).absolute().as_uri()}?mode=rw"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
-    check_data_alone(connection)
-    return connection
+def _connected(folder: Path) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+    # Readers open it to write as well: the first after a crash rolls back what was not committed.
+    return open_database(
+        folder / DATABASE, "rw", FORMS, wait=_WAIT_SECONDS,
+        failed=partial(_unusable, folder), damaged=partial(_damaged, folder),
+    )  # fmt: skip
 
 
 def check(folder: Path) -> None:
@@ -190,11 +167,17 @@ def check_rows(folder: Path) -> None:
     A case with an invalid state would be late without anybody noticing.
     """
     with reading(folder) as connection:
-        if (found := next(row_checks.wrong(connection, FORMS), None)) is not None:
+        if (found := next(damaged_rows(connection, FORMS), None)) is not None:
             raise _damaged(folder, found)
 
 
-def _damaged(folder: Path, found: str) -> HotlineError:
-    message = marked("the hotline {folder} cannot be used: {why}")
-    why = f"{DATABASE} is damaged: {found}; put a sound copy of the folder in its place"
-    return HotlineError(message, folder=folder, why=why)
+def _unusable(folder: Path, why: str) -> HotlineError:
+    return HotlineError(
+        marked("the hotline {folder} cannot be used: {why}"), folder=folder, why=why
+    )
+
+
+def _damaged(folder: Path, row: str) -> HotlineError:
+    return _unusable(
+        folder, f"{DATABASE} is damaged: {row}; put a sound copy of the folder in its place"
+    )

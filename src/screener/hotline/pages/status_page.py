@@ -20,7 +20,7 @@ from screener.hotline.model.case import Case, Language, Standing
 from screener.hotline.pages.figures import Figures, Month, Removals, by_month, figures
 from screener.hotline.partners import Hotline, Partner
 from screener.reporting.pages.html import opening
-from screener.system.output_file import FileKind, replace
+from screener.system.output_file import FileKind, replace_file
 
 _STANDINGS: Mapping[Standing, str] = {
     "overdue": marked("overdue"),
@@ -39,7 +39,7 @@ def publish(path: Path, data: bytes, *, kind: FileKind, mode: int) -> None:
     the hotline's only casebook or key.
     """
     try:
-        replace(path, data, sort=kind, mode=mode)
+        replace_file(path, data, kind=kind, mode=mode)
     except OSError as error:
         message = marked("{file} cannot be written: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import os
 import secrets
@@ -209,14 +208,9 @@ def _unpadded(box: bytes) -> bytes:
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a new file that only its owner can read, atomically. Raises HotlineError."""
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
     try:
-        files.current.write_new(temporary, data)
-        try:
-            os.link(temporary, path)
-        except OSError:
-            # Some file systems have no links. There, a killed process may leave half a file.
-            files.current.write_new(path, data)
+        with files.write_atomically(path, replace=False) as (handle,):
+            files.current.write(handle, data)
     except FileExistsError:
         raise HotlineError(
             marked("{file} exists already; choose another name"), file=path
@@ -225,9 +219,6 @@ def write_new(path: Path, data: bytes) -> None:
         raise HotlineError(
             marked("{file} cannot be written: {why}"), file=path, why=why(error)
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
 
 
 def _line(label: str, key: bytes) -> bytes:

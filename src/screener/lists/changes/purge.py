@@ -11,7 +11,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from screener.arguments import check_asked
+from screener.arguments import check_author
 from screener.errors import ListError, counted
 from screener.hashing.hash import KINDS
 from screener.lists.importing import terms
@@ -42,7 +42,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
     Raises ListError if the list has none, or if a reader keeps the log from being erased; the next
     writer then completes it.
     """
-    check_asked(by, reason)
+    check_author(by, reason)
     with transaction.writing(folder) as connection:
         # Deleted bytes are overwritten at once; `erase` finds what earlier deletions left.
         connection.execute("PRAGMA secure_delete = ON")

@@ -15,7 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from screener.arguments import check_asked
+from screener.arguments import check_author
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
@@ -37,7 +37,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
     Entries withdrawn or purged since stay away, and our opinions stay. It is as old as the earlier
     generation.
     """
-    check_asked(by, reason)
+    check_author(by, reason)
     with transaction.writing(folder) as connection:
         before = generations.at(connection, folder)
         earlier = generations.at(connection, folder, to)

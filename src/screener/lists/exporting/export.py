@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import secrets
 import sqlite3
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,9 +26,8 @@ from screener.lists.store.database import name_of, of_generation
 from screener.lists.store.generations import Generation
 from screener.lists.terms import AUDIENCES, Terms
 from screener.system import files
-from screener.system.files import open_private
 from screener.system.installation import __version__
-from screener.system.signatures import private_key, sign
+from screener.system.signatures import read_private_key, sign
 
 
 @dataclass(frozen=True)
@@ -72,34 +68,29 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         raise ListError(f"audience must be one of {', '.join(AUDIENCES)}")
     if order.format not in WRITERS and order.fill is None:
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
-    key = None if order.sign is None else private_key(order.sign)
+    key = None if order.sign is None else read_private_key(order.sign)
     _check_target(path, folder)
-    list_facts = {"list": name_of(folder), "list_id": transaction.identity(folder)}
+    known_as = {"list": name_of(folder), "list_id": transaction.identity(folder)}
     signature = manifest.signature_of(path)
-    names = (manifest.manifest_of(path), signature, path)
-    temporary = {name: name.with_name(f".{name.name}.{secrets.token_hex(8)}.new") for name in names}
+    names = (manifest.manifest_of(path), *([signature] if key else []), path)
     try:
-        report, facts = database.ask(
-            folder, lambda connection: _fill(connection, temporary[path], path, generation, order)
-        )
-        facts["parts"] = [{"name": path.name, "sha256": _digest(temporary[path])}]
-        text = manifest.encode(list_facts | facts)
-        files.current.write_new(temporary[manifest.manifest_of(path)], text)
-        if key is None:
-            del temporary[signature]
-        else:
-            files.current.write_new(temporary[signature], sign(text, key=key))
-        # All is written; only renames are left. An old signature goes first: it is another file's.
-        signature.unlink(missing_ok=True)
-        for name, new in temporary.items():
-            os.replace(new, name)
-        database.sync_folder(path.parent)
+        with files.write_atomically(*names) as handles:
+            # The question may be asked again, if the list changed while it was answered.
+            report, facts = database.ask(
+                folder, lambda connection: _fill(connection, handles[-1], path, generation, order)
+            )
+            facts["parts"] = [{"name": path.name, "sha256": _digest(handles[-1])}]
+            text = manifest.encode(known_as | facts)
+            files.current.write(handles[0], text)
+            if key is not None:
+                files.current.write(handles[1], sign(text, key=key))
+            # An older signature is of another file. Sync first, so that a kill rarely comes between
+            # its removal and the new files.
+            for handle in handles:
+                files.current.sync(handle)
+            signature.unlink(missing_ok=True)
     except OSError as error:
         raise ListError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        for new in temporary.values():
-            with suppress(OSError):
-                new.unlink()
     return report
 
 
@@ -131,23 +122,19 @@ def _check_target(path: Path, folder: Path) -> None:
 
 
 def _fill(
-    connection: sqlite3.Connection,
-    temporary: Path,
-    path: Path,
-    generation: Generation,
-    order: Order,
+    connection: sqlite3.Connection, handle: int, path: Path, generation: Generation, order: Order
 ) -> tuple[ExportReport, dict[str, Any]]:
-    """Write the file under a temporary name; return the report and the facts for the manifest."""
+    """Write the file from its start; return the report and the facts for the manifest."""
     connection.execute("BEGIN")  # all passes see one state of the database
     allowed, withheld = _exportable(connection, generation.number, order)
     entries, tally = Entries(connection, generation.number, allowed, order.audience), Tally()
-    with open(temporary, "wb", opener=open_private) as stream:
+    with open(handle, "wb", closefd=False) as stream:
+        stream.seek(0)
+        stream.truncate()
         if order.fill is not None:
             order.fill(stream, entries, tally)
         else:
             _write_text(stream, order, entries, tally)
-        stream.flush()
-        os.fsync(stream.fileno())
     for (source, why_not), count in sorted(entries.withheld.items()):
         withheld.setdefault(source, {})[why_not] = count
     if withheld and not entries.passed:
@@ -229,6 +216,7 @@ def _nothing_searchable(order: Order, matching: int, tally: Tally) -> ListError:
     )
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
+def _digest(handle: int) -> str:
+    with open(handle, "rb", closefd=False) as stream:
+        stream.seek(0)
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -17,7 +17,7 @@ from typing import Any
 
 from screener.errors import ListError
 from screener.lists.terms import Terms, strictest
-from screener.system.signatures import is_signed, public_key
+from screener.system.signatures import is_signed, read_public_key
 
 SCHEMA = "screener-manifest/1"
 _LARGEST = 1 << 20  # bytes
@@ -57,7 +57,7 @@ def encode(facts: Mapping[str, Any]) -> bytes:
 
 def check(path: Path, *, key: str | PathLike[str]) -> Manifest:
     """Return the manifest of a file after checking its signature and the file's digest."""
-    public = public_key(key)
+    public = read_public_key(key)
     text, signature = _read(manifest_of(path)), _read(signature_of(path))
     if not is_signed(text, signature, key=public):
         raise ListError(f"the manifest of {path} is not signed with the key {key}")

@@ -73,7 +73,7 @@ class ColumnMapping:
     def load(cls, path: Path) -> ColumnMapping:
         """Read a mapping file; raise ListError if it is invalid."""
         try:
-            settings = files.read(path)
+            settings = files.read_toml(path)
         except OSError as error:
             raise ListError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from screener.arguments import check_asked, check_flags
+from screener.arguments import check_author, check_flags
 from screener.lists.terms import Terms, check_terms
 
 
@@ -24,6 +24,6 @@ class Wishes:
     def __post_init__(self) -> None:
         """ListError for a yes or no, who asks, or terms, that are none."""
         check_flags(strict=self.strict, full=self.full, accept_shrink=self.accept_shrink)
-        check_asked(self.by)
+        check_author(self.by)
         if self.terms is not None:
             check_terms(self.terms)

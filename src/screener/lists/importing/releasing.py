@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from screener.arguments import is_line, whole
+from screener.arguments import integer, is_line
 from screener.errors import ListError, counted
 from screener.hashing.hash import Hash, kind_named
 from screener.lists import terms
@@ -111,7 +111,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
     ListError, and no generation, where one cannot be, or none is named.
     """
     try:
-        ids = tuple(dict.fromkeys(map(whole, ids)))
+        ids = tuple(dict.fromkeys(map(integer, ids)))
     except TypeError:
         raise ListError("rows are named by a list of their numbers, [1] say") from None
     if not ids:

@@ -128,9 +128,9 @@ def gather(
         by_weak=by_weak,
         quarantined=_quarantined(connection, number),
         files={
-            name: (folder / SEGMENTS / name).stat().st_size
+            part.file: (folder / SEGMENTS / part.file).stat().st_size
             for one in generation.segments.values()
-            for name in one.names
+            for part in one.files
         },
     )
 

@@ -21,12 +21,13 @@ import numpy as np
 from screener.errors import ListError, ScreenerError, counted
 from screener.hashing.hash import KINDS, HashKind
 from screener.index.brute_force import Comparison, compare_distances, compare_equality
+from screener.index.parts import Parts
 from screener.index.snapshot import Snapshot
 from screener.index.values import Values
 from screener.lists.store import census, database, searchable_values, video_frames
 from screener.lists.store.column_checks import FORMS
 from screener.lists.store.database import SEGMENTS, name_of, of_generation
-from screener.lists.store.generations import NO_FILES, Generation
+from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
 from screener.system.row_checks import Table
 
@@ -255,7 +256,7 @@ def _check_kind(
 
     if snapshot is None:
         return None, _run(kind.name, {"records": check_records}, Steps(None, None))[1]
-    names = generation.segments.get(kind.name, NO_FILES).names
+    names = generation.segments.get(kind.name, Parts()).names
     done, size = Comparison(0, 0, 0), 0
 
     def check_files() -> None:

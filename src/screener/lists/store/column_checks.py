@@ -7,12 +7,12 @@ import re
 from datetime import date
 from typing import Any
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.vpdq_value import PDQ_BYTES, check_vpdq
 from screener.lists.states import State
 from screener.lists.terms import TLP
-from screener.system.row_checks import BLOB, TEXT, TIME, WHOLE, Forms, Table, fits, one_of, or_null
+from screener.system.row_checks import BLOB, COUNT, TEXT, TIME, Forms, Table, fits, one_of, or_null
 
 SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
 CENSUS = "census"  # in the table `meta`
@@ -25,7 +25,7 @@ VALUE = (
     f" ELSE length({{c}}) = CASE t.kind {_SIZES} END END"
 )
 QUALITY = or_null("typeof({c}) = 'integer' AND {c} BETWEEN 0 AND 100")
-_GENERATIONS = {"since": WHOLE, "until": or_null(WHOLE)}
+_GENERATIONS = {"since": COUNT, "until": or_null(COUNT)}
 
 
 def texts_of(text: str) -> dict[str, str]:
@@ -46,7 +46,7 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
 
 def counts_of(text: str) -> dict[str, int]:
     """How many records are in each state, in the form that is stored; ValueError and others."""
-    return {state: whole(count) for state, count in json.loads(text).items()}
+    return {state: integer(count) for state, count in json.loads(text).items()}
 
 
 def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
@@ -56,11 +56,11 @@ def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...]
     number, newest, groups = json.loads(text)
     found = []
     for source, state, kinds, aside, count in groups:
-        if type(source) is not str or type(aside) is not bool or whole(count) < 1:
+        if type(source) is not str or type(aside) is not bool or integer(count) < 1:
             raise ValueError("no census")
         names = tuple(KINDS[kind].name for kind in kinds)
         found.append((source, str(State(state)), names, aside, count))
-    return whole(number), whole(newest), found
+    return integer(number), integer(newest), found
 
 
 def row_of(text: str) -> tuple[Any, ...]:
@@ -85,13 +85,13 @@ FORMS = Forms(
         ),
         Table(
             "generations",
-            {"number": WHOLE, "time": TIME, "confirmed": TIME, "what": TEXT, "library": TEXT,
+            {"number": COUNT, "time": TIME, "confirmed": TIME, "what": TEXT, "library": TEXT,
              "states": fits("reads_counts"), "who": or_null(TEXT), "note": or_null(TEXT)},
             row="number",
         ),
         Table(
             "imports",
-            {"generation": WHOLE, "time": TIME, "file": TEXT, "format": TEXT, "source": TEXT,
+            {"generation": COUNT, "time": TIME, "file": TEXT, "format": TEXT, "source": TEXT,
              "sha256": TEXT, "counts": fits("reads_import"), "who": or_null(TEXT)},
         ),
         Table(
@@ -99,30 +99,30 @@ FORMS = Forms(
             {"source": TEXT, "entry": TEXT, "state": STATE, "said": STATE,
              "categories": f"({{c}} = '[]' OR {fits('reads_categories')})",
              "labels": f"({{c}} = '{{{{}}}}' OR {fits('reads_labels')})",
-             "updated": or_null(TEXT), "fingerprint": BLOB, "import": WHOLE, **_GENERATIONS},
+             "updated": or_null(TEXT), "fingerprint": BLOB, "import": COUNT, **_GENERATIONS},
         ),
         Table(
             "hashes",
-            {"record": WHOLE, "kind": KIND, "value": VALUE,
+            {"record": COUNT, "kind": KIND, "value": VALUE,
              "quality": QUALITY,
              "why_not": or_null(TEXT)},
             row="record",
         ),
         Table(
             "frames",
-            {"record": WHOLE, "value": f"{BLOB} AND length({{c}}) = {PDQ_BYTES}",
-             "count": f"{WHOLE} AND {{c}} > 0"},
+            {"record": COUNT, "value": f"{BLOB} AND length({{c}}) = {PDQ_BYTES}",
+             "count": f"{COUNT} AND {{c}} > 0"},
             row="record",
         ),
         Table(
             "segments",
-            {"file": fits("reads_name"), "kind": KIND, "rows": WHOLE, **_GENERATIONS},
+            {"file": fits("reads_name"), "kind": KIND, "rows": COUNT, **_GENERATIONS},
             row=None,
         ),
         Table(
             "quarantine",
-            {"import": WHOLE, "line": WHOLE, "field": or_null(TEXT), "reason": TEXT,
-             "row": or_null(fits("reads_row")), "released": or_null(WHOLE)},
+            {"import": COUNT, "line": COUNT, "field": or_null(TEXT), "reason": TEXT,
+             "row": or_null(fits("reads_row")), "released": or_null(COUNT)},
         ),
         Table(
             "opinions",

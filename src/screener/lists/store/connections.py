@@ -77,7 +77,7 @@ class Connections:
                     raise
                 except Exception:
                     if self._as_checked(kept):
-                        with database.damage_told(kept.connection, self._folder):
+                        with database.report_damage(kept.connection, self._folder):
                             raise
                 else:
                     holds = self._as_checked(kept)

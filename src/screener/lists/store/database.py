@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,11 +22,12 @@ from screener.errors import ListError
 from screener.lists.store import schema, sharing
 from screener.lists.store.column_checks import CENSUS, FORMS
 from screener.lists.store.schema import FORMAT
+from screener.system import database as system
 from screener.system import row_checks as rows
-from screener.system.files import make_folder, open_private
+from screener.system.files import make_folder, make_folder_atomically, open_private
 from screener.system.installation import __version__
 from screener.system.row_checks import Table
-from screener.system.sqlite_errors import check_data_alone, told
+from screener.system.sqlite_errors import explain
 
 ENDING = ".list"
 
@@ -55,27 +56,18 @@ def create(folder: Path, *, group: int | None = None) -> None:
 
     `group` is the number of a group of users that may read it.
     """
-    if os.path.lexists(folder):
-        raise ListError(f"{folder} exists already; choose another path, or open it")
-    fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.new")
     try:
-        make_folder(fresh)
-        make_folder(fresh / SEGMENTS)
-        os.close(open_private(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
-        if group is not None:
-            sharing.share(fresh, group)
-        with contextlib.closing(connect(fresh, "rw")) as connection:
-            _fill(connection)
-        sync_folder(fresh)
-        os.rename(fresh, folder)
-        sync_folder(folder.parent)
-    except BaseException as error:
-        known = isinstance(error, OSError | sqlite3.Error)
-        why = told(error, fresh / DATABASE if os.path.isdir(fresh) else fresh) if known else ""
-        _remove_fresh(fresh)
-        if known:
-            raise ListError(f"cannot create the list {folder}: {why}") from None
-        raise
+        with make_folder_atomically(folder) as fresh:
+            make_folder(fresh / SEGMENTS)
+            os.close(open_private(fresh / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+            if group is not None:
+                sharing.share(fresh, group)
+            with contextlib.closing(connect(fresh, "rw")) as connection:
+                _fill(connection)
+    except FileExistsError:
+        raise ListError(f"{folder} exists already; choose another path, or open it") from None
+    except (OSError, sqlite3.Error) as error:
+        raise ListError(f"cannot create the list {folder}: {explain(error, folder)}") from None
 
 
 def _fill(connection: sqlite3.Connection) -> None:
@@ -108,15 +100,6 @@ def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(f"BEGIN IMMEDIATE; {steps}")
     connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
-
-
-def _remove_fresh(fresh: Path) -> None:
-    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal"):
-        with contextlib.suppress(OSError):
-            (fresh / name).unlink()
-    for folder in (fresh / SEGMENTS, fresh):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def spans(connection: sqlite3.Connection, at_once: int) -> Iterator[tuple[int, int]]:
@@ -179,7 +162,7 @@ def _answer(
             connection, immutable = _open_for_reading(folder)
             with contextlib.ExitStack() as stack:
                 stack.callback(connection.close)
-                with damage_told(connection, folder):
+                with report_damage(connection, folder):
                     answer = question(connection)
                 if keep is not None and not immutable and keep(connection):
                     stack.pop_all()
@@ -191,33 +174,31 @@ def _answer(
                 if path.exists() and not os.access(path, os.R_OK):
                     raise sharing.refused(folder, path) from None
             raise ListError(
-                f"cannot read the list {folder}: {told(error, folder / DATABASE)}"
+                f"cannot read the list {folder}: {explain(error, folder / DATABASE)}"
             ) from None
         if not immutable or _stamp(folder) == before:
             return answer
     raise ListError(f"the list {folder} changes faster than it can be read from here")
 
 
-def damage_told(
+def report_damage(
     connection: sqlite3.Connection, folder: Path
 ) -> contextlib.AbstractContextManager[None]:
-    """What a row that no version writes makes the body stumble over, as a ListError that says which
-    row; see `rows.damage_told`.
-    """
-    return rows.damage_told(connection, FORMS, lambda found: _damaged(folder, found))
+    """Raise ListError if a damaged row explains the body's error: see `rows.report_damage`."""
+    return rows.report_damage(connection, FORMS, partial(_damaged, folder))
 
 
 def wrong_rows(
     connection: sqlite3.Connection, tables: Sequence[Table] = FORMS.tables
 ) -> Iterator[str]:
-    """Which rows hold what no version writes, a table at a time: see `rows.wrong`."""
+    """Yield the damaged rows of each table: see `rows.damaged_rows`."""
     forms = FORMS._replace(tables=tables)
-    return (f"in {DATABASE}, {found}" for found in rows.wrong(connection, forms))
+    return (f"in {DATABASE}, {found}" for found in rows.damaged_rows(connection, forms))
 
 
-def _damaged(folder: Path, what: str) -> ListError:
+def _damaged(folder: Path, row: str) -> ListError:
     return ListError(
-        f"the list {folder} is damaged: in {DATABASE}, {what}; `screener verify {folder}` tells all"
+        f"the list {folder} is damaged: in {DATABASE}, {row}; `screener verify {folder}` tells all"
         " of it. Put a sound copy of the folder in its place, or import the files of its sources"
         " into a new list"
     )
@@ -265,13 +246,7 @@ def connect(folder: Path, mode: str) -> sqlite3.Connection:
     """A connection in SQLite's mode `ro` or `rw`, without transactions of its own accord; raises
     sqlite3.Error, also where the database does more than hold data.
     """
-    address = f"{(folder / DATABASE).absolute().as_uri()}?mode={mode}"
-    # An import writes from a thread beside the one that reads: see `inserts`. They take turns.
-    connection = sqlite3.connect(
-        address, uri=True, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False
-    )
-    check_data_alone(connection)
-    return connection
+    return system.connect(folder / DATABASE, mode, wait=WAIT_SECONDS)
 
 
 def check_folder(folder: Path) -> None:
@@ -351,13 +326,3 @@ def known_id(connection: sqlite3.Connection) -> str | None:
     """The id of a list; None where an older version made it and nobody has written to it since."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
     return None if row is None else str(row[0])
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last; a no-op where a folder cannot be opened."""
-    with contextlib.suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

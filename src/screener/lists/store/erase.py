@@ -20,7 +20,7 @@ from screener.errors import ListError
 from screener.lists.store import match_counts
 from screener.lists.store.database import DATABASE, SEGMENTS, WAIT_SECONDS
 from screener.system import files
-from screener.system.sqlite_errors import told
+from screener.system.sqlite_errors import explain
 
 _DUE = "erase"
 
@@ -45,7 +45,7 @@ def finish(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         _erase(connection, folder, row[0])
     except (OSError, sqlite3.Error) as error:
-        raise _still_due(folder, told(error, folder / DATABASE)) from None
+        raise _still_due(folder, explain(error, folder / DATABASE)) from None
 
 
 def _erase(connection: sqlite3.Connection, folder: Path, source: str) -> None:

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
+from screener.index.parts import Part, Parts
 from screener.lists.store import census, database
 from screener.lists.store.column_checks import SEGMENT_NAME, counts_of
 from screener.system.installation import __version__
@@ -30,34 +31,6 @@ _LARGEST = 2**63 - 1  # of a number in SQLite, and more than a list can have of 
 KEPT = 3  # generations whose segment files stay, the newest included
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A file of one kind: its name in `segments/`, and the values or removed rows it holds."""
-
-    kind: str
-    file: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files of one kind: indexes, oldest first, and which of their rows no longer count."""
-
-    parts: tuple[Segment, ...] = ()
-    removed: Segment | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many values can be searched."""
-        return sum(part.rows for part in self.parts) - (self.removed.rows if self.removed else 0)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all of them."""
-        return tuple(one.file for one in (*self.parts, self.removed) if one is not None)
-
-
-NO_FILES = Files()
 Identity = tuple[str | None, int, float]  # a list's id, a generation's number, when it was made
 
 
@@ -72,7 +45,7 @@ class Generation:
     made: float
     time: float
     states: Mapping[str, int]
-    segments: Mapping[str, Files]
+    segments: Mapping[str, Parts]
 
     @property
     def identity(self) -> Identity:
@@ -112,7 +85,7 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
 def _whole(number: int) -> int:
     """A number that SQLite can be asked for: it knows no NumPy, and reads a text as a number."""
     try:
-        return max(-1, min(whole(number), _LARGEST))
+        return max(-1, min(integer(number), _LARGEST))
     except TypeError:
         raise ListError(f"a generation is a whole number, not {type(number).__name__}") from None
 
@@ -149,26 +122,26 @@ def purged_since(connection: sqlite3.Connection, number: int) -> bool:
     return connection.execute(purged, (number,)).fetchone() is not None
 
 
-def _files(connection: sqlite3.Connection, number: int) -> dict[str, Files]:
+def _files(connection: sqlite3.Connection, number: int) -> dict[str, Parts]:
     """The files of a generation by kind. Each import adds at most one index file of a kind."""
-    found: dict[str, Files] = {}
+    found: dict[str, Parts] = {}
     for kind, file, rows, since in connection.execute(
         "SELECT kind, file, rows, since FROM segments WHERE until IS NULL OR until > ?"
         " ORDER BY since",
         (number,),
     ):
-        segment = Segment(kind, str(file), rows)
-        if kind not in KINDS or not SEGMENT_NAME.fullmatch(segment.file):
+        part = Part(str(file), rows)
+        if kind not in KINDS or not SEGMENT_NAME.fullmatch(part.file):
             raise ValueError("no segment")
         if type(rows) is not int or type(since) is not int:
             raise ValueError("no number")
         if since > number:  # not asked of SQLite, by which a damaged one would be passed over
             continue
-        have = found.get(segment.kind, NO_FILES)
-        if segment.file.endswith(".idx"):
-            found[segment.kind] = Files((*have.parts, segment), have.removed)
+        before = found.get(kind, Parts())
+        if part.file.endswith(".idx"):
+            found[kind] = before._replace(indexes=(*before.indexes, part))
         else:
-            found[segment.kind] = Files(have.parts, segment)
+            found[kind] = before._replace(removed=part)
     return found
 
 

@@ -15,24 +15,24 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import ListError
 from screener.lists.store import database, sharing
 from screener.lists.store.database import WAIT_SECONDS
-from screener.system import row_checks
+from screener.system.database import open_database, reported, transaction
 from screener.system.files import open_private
-from screener.system.row_checks import TEXT, WHOLE, Forms, Table
-from screener.system.sqlite_errors import check_data_alone, told
+from screener.system.row_checks import COUNT, TEXT, Forms, Table
 
 COUNTS = "matches.sqlite"
 MANY = 50  # matches in a day below which no entry is remarkable
 TIMES = 20  # as often as is usual, for an entry to be remarkable
 
 _FORMS = Forms(
-    (Table("matches", dict.fromkeys(("day", "source", "entry", "kind"), TEXT) | {"count": WHOLE},
+    (Table("matches", dict.fromkeys(("day", "source", "entry", "kind"), TEXT) | {"count": COUNT},
            row=None),),
     {},
 )  # fmt: skip
@@ -105,9 +105,8 @@ def count(
     day = day or datetime.now(UTC).date().isoformat()
     if not added:
         return []
-    with _open(folder, "rwc") as connection, connection:
-        # A purge that comes in between waits with forgetting until these are written.
-        connection.execute("BEGIN IMMEDIATE")
+    # A purge that comes in between waits with forgetting until these are written.
+    with _open(folder, "rwc") as connection, transaction(connection):
         had = database.ask(folder, lambda records: _had(records, added))
         connection.executemany(
             "INSERT INTO matches VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
@@ -160,7 +159,7 @@ def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]
             " ORDER BY kind, day",
             (source, entry),
         ):
-            found[kind][day] = whole(number)
+            found[kind][day] = integer(number)
     return dict(found)
 
 
@@ -169,7 +168,7 @@ def forget(folder: Path, source: str) -> None:
     with _counted(folder, "rw") as connection:
         if connection is None:
             return
-        with connection:
+        with transaction(connection):
             connection.execute("DELETE FROM matches WHERE source = ?", (source,))
         connection.execute("VACUUM")
 
@@ -223,18 +222,17 @@ def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
 @contextlib.contextmanager
 def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     path = folder / COUNTS
-    try:
+    failed, damaged = partial(_uncounted, folder), partial(_damaged, path)
+    with reported(path, failed, errors=(OSError, sqlite3.Error)):
         if mode == "rwc":
             # One that is there is left alone: to close it would take away SQLite's locks on it,
             # which are the process's.
             with contextlib.suppress(FileExistsError):
                 os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
                 sharing.keep(folder, path)
-        address = f"{path.absolute().as_uri()}?mode={'ro' if mode == 'ro' else 'rw'}"
-        with contextlib.closing(
-            sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)
+        with open_database(
+            path, mode[:2], _FORMS, wait=WAIT_SECONDS, failed=failed, damaged=damaged
         ) as connection:
-            check_data_alone(connection)
             connection.execute("PRAGMA secure_delete = ON")
             if mode == "rwc":
                 connection.execute(
@@ -242,11 +240,12 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
                     " kind TEXT, count INTEGER NOT NULL, PRIMARY KEY(source, entry, kind, day))"
                     " WITHOUT ROWID"
                 )
-            with row_checks.damage_told(connection, _FORMS, lambda found: _damaged(path, found)):
-                yield connection
-    except (OSError, sqlite3.Error) as error:
-        raise ListError(f"cannot count matches in {folder}: {told(error, path)}") from None
+            yield connection
 
 
-def _damaged(path: Path, found: str) -> ListError:
-    return ListError(f"{path} is damaged: {found}; delete it, and counting begins anew")
+def _uncounted(folder: Path, why: str) -> ListError:
+    return ListError(f"cannot count matches in {folder}: {why}")
+
+
+def _damaged(path: Path, row: str) -> ListError:
+    return ListError(f"{path} is damaged: {row}; delete it, and counting begins anew")

@@ -13,7 +13,7 @@ from operator import lt
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from screener.arguments import within
+from screener.arguments import integer_within
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.states import Opinion, State
@@ -292,7 +292,7 @@ def record_of(
     """
     source, entry, state, said, categories, labels, updated, since, judged = facts
     # A quality below all floors, say, would have it pass unseen.
-    if quality is not None and within(quality, 0, 100) is None:
+    if quality is not None and integer_within(quality, 0, 100) is None:
         raise ValueError("no quality")
     if not (type(source) is type(entry) is str and type(updated) in (str, type(None))):
         raise TypeError("no text")

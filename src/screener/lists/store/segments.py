@@ -14,19 +14,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from screener.errors import IndexFileError, ScreenerError
+from screener.errors import ScreenerError
 from screener.hashing.hash import HashKind, kind_named
 from screener.index import tiers
-from screener.index.digests import DigestIndex
-from screener.index.hamming import HammingIndex
-from screener.index.snapshot import NONE_REMOVED, Snapshot, open_removed, save_removed
+from screener.index.parts import Parts, open_indexes, snapshot, write_step
+from screener.index.snapshot import NONE_REMOVED, Snapshot
 from screener.index.tiers import Step
-from screener.index.values import Codes, Index, Values, contains, values_of
+from screener.index.values import Index, Values, contains
 from screener.lists.store import sharing
 from screener.lists.store.database import SEGMENTS, ask, wrong_rows
-from screener.lists.store.generations import NO_FILES, Files, Generation, Segment, new_segment_name
+from screener.lists.store.generations import Generation, new_segment_name
 from screener.lists.store.searchable_values import Changes, all_held, held_among
 from screener.system.progress import Progress, Steps
 
@@ -41,44 +38,28 @@ def open_all(
     With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
     Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
     """
-    return {
-        segment.file: have[segment.file]
-        if segment.file in have
-        else _open_index(folder / SEGMENTS / segment.file, segment=segment, hugepages=hugepages)
-        for files in generation.segments.values()
-        for segment in files.parts
-    }
+    opened: dict[str, Index] = {}
+    for name, parts in generation.segments.items():
+        kind = kind_named(name)
+        opened |= open_indexes(
+            folder / SEGMENTS, parts, have,
+            size=kind.code_size, digest=kind.digest, hugepages=hugepages,
+        )  # fmt: skip
+    return opened
 
 
-def _open_index(path: Path, *, segment: Segment, hugepages: bool = False) -> Index:
-    kind = kind_named(segment.kind)
-    index: Index = (
-        DigestIndex.open(path) if kind.digest else HammingIndex.open(path, hugepages=hugepages)
-    )
-    if values_of(index).shape != (segment.rows, kind.code_size):
-        raise IndexFileError(f"{path} does not hold what the list says")
-    return index
-
-
-def snapshot_of(folder: Path, files: Files, opened: Mapping[str, Index]) -> Snapshot:
-    """The open index files of a kind, by name, as one; raises as `open_all`."""
-    removed = NONE_REMOVED
-    if files.removed is not None:
-        path = folder / SEGMENTS / files.removed.file
-        removed = open_removed(path)
-        if removed.size != files.removed.rows:
-            raise IndexFileError(f"{path} does not hold what the list says")
-    return Snapshot([opened[segment.file] for segment in files.parts], removed)
+def snapshot_of(folder: Path, kind: HashKind, parts: Parts, opened: Open) -> Snapshot:
+    """Return the opened index files of a kind as one; raises as `open_all`."""
+    return snapshot(folder / SEGMENTS, parts, opened, size=kind.code_size, digest=kind.digest)
 
 
 @dataclass(frozen=True)
 class Written:
-    """New files of a kind, on the disk and not yet named: behind the oldest `kept` of `before`."""
+    """The files of a kind before and after a change: new ones are on the disk, not yet named."""
 
     kind: HashKind
-    before: Files
-    kept: int
-    new: tuple[Segment, ...]
+    before: Parts
+    after: Parts
 
 
 def write_changed(
@@ -90,13 +71,13 @@ def write_changed(
     proportion to the change; the merging of many values is left to `merge`, see `is_due`.
     """
     for kind in changes.kinds():
-        files = current.segments.get(kind.name, NO_FILES)
+        files = current.segments.get(kind.name, Parts())
         try:
-            snapshot = _stored(folder, files, kind)
+            stored = _stored(folder, files, kind)
             doubtful = changes.doubtful(kind)
             gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
-            if files.parts or gone.size:
-                step = tiers.step(snapshot, changes.gained(kind), gone, at_once=True)
+            if files.indexes or gone.size:
+                step = tiers.step(stored, changes.gained(kind), gone, at_once=True)
             else:  # the first of their kind, perhaps very many: without the copies of a step
                 step = _all_new(changes.gained(kind))
         except (ScreenerError, OSError, ValueError):
@@ -105,9 +86,9 @@ def write_changed(
             name(connection, _write(folder, kind, files, step, number), number)
 
 
-def is_due(files: Files) -> bool:
+def is_due(files: Parts) -> bool:
     """Whether files of a kind are to be merged, whatever that costs: `tiers.overdue` says how."""
-    sizes = [part.rows for part in files.parts]
+    sizes = [part.rows for part in files.indexes]
     removed = files.removed.rows if files.removed else 0
     return tiers.kept_when_due(sizes, removed) < len(sizes)
 
@@ -138,15 +119,18 @@ def merge(
 
 def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
     """Name new files in the transaction, and end those that they stand for."""
-    ended = [segment.file for segment in written.before.parts[written.kept :]]
-    if written.before.removed is not None:
-        ended.append(written.before.removed.file)
+    before, after = written.before, written.after
     connection.executemany(
-        "UPDATE segments SET until = ? WHERE file = ?", [(number, file) for file in ended]
+        "UPDATE segments SET until = ? WHERE file = ?",
+        [(number, file) for file in before.names - after.names],
     )
     connection.executemany(
         "INSERT INTO segments(file, kind, rows, since) VALUES (?, ?, ?, ?)",
-        [(one.file, one.kind, one.rows, number) for one in written.new],
+        [
+            (one.file, written.kind.name, one.rows, number)
+            for one in after.files
+            if one not in before.files
+        ],
     )
 
 
@@ -156,18 +140,13 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
     """
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
     step = Step(0, all_held(connection, kind), NONE_REMOVED)
-    name(connection, _write(folder, kind, NO_FILES, step, number), number)
+    name(connection, _write(folder, kind, Parts(), step, number), number)
 
 
-def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
+def _stored(folder: Path, files: Parts, kind: HashKind) -> Snapshot:
     """The values of a kind as they stand; an error where a file is lost or damaged."""
-    if not files.parts:
-        return Snapshot([_build(kind, np.empty((0, kind.code_size), np.uint8))])
-    opened = {
-        segment.file: _open_index(folder / SEGMENTS / segment.file, segment=segment)
-        for segment in files.parts
-    }
-    return snapshot_of(folder, files, opened)
+    opened = open_indexes(folder / SEGMENTS, files, {}, size=kind.code_size, digest=kind.digest)
+    return snapshot_of(folder, kind, files, opened)
 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
@@ -183,22 +162,13 @@ def _all_new(values: Values) -> Step | None:
     return Step(0, values, NONE_REMOVED) if values.size else None
 
 
-def _build(kind: HashKind, codes: Codes) -> Index:
-    return DigestIndex.build(codes) if kind.digest else HammingIndex.build(codes)
-
-
-def _write(folder: Path, kind: HashKind, files: Files, step: Step, number: int) -> Written:
+def _write(folder: Path, kind: HashKind, files: Parts, step: Step, number: int) -> Written:
     """Write the new files of a step; when it returns they are synced, and so are their names."""
-    new: list[Segment] = []
-    if step.fresh.size:
-        path = folder / SEGMENTS / new_segment_name(kind.name, number)
-        codes = step.fresh.view(np.uint8).reshape(-1, kind.code_size)
-        _build(kind, codes).save(path)
-        sharing.keep(folder, path)
-        new.append(Segment(kind.name, path.name, step.fresh.size))
-    if step.removed.size:
-        path = folder / SEGMENTS / new_segment_name(kind.name, number, ending="gone")
-        save_removed(path, step.removed)
-        sharing.keep(folder, path)
-        new.append(Segment(kind.name, path.name, step.removed.size))
-    return Written(kind, files, step.kept, tuple(new))
+
+    def path_of(ending: str) -> Path:
+        return folder / SEGMENTS / new_segment_name(kind.name, number, ending=ending)
+
+    after = write_step(files, step, path_of, digest=kind.digest)
+    for name in after.names - files.names:
+        sharing.keep(folder, folder / SEGMENTS / name)
+    return Written(kind, files, after)

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from screener.arguments import check_asked
+from screener.arguments import check_author
 from screener.errors import ListError
 from screener.lists.store import generations, transaction
 from screener.lists.terms import Terms, check_terms, told
@@ -30,7 +30,7 @@ def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
 def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Terms:
     """Keep the terms of a source, and name a generation of the same age, for the log."""
     check_terms(terms)
-    check_asked(by)
+    check_author(by)
     with transaction.transaction(folder) as connection:
         _check_known(connection, source)
         before = generations.at(connection, folder)

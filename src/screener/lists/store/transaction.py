@@ -15,8 +15,9 @@ from screener.lists.store import database, erase, schema, sharing
 from screener.lists.store.column_checks import SEGMENT_NAME
 from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
 from screener.lists.store.generations import KEPT
-from screener.system.locks import one_at_a_time, remove_unheld
-from screener.system.sqlite_errors import told
+from screener.system import database as system
+from screener.system.locks import lock_file, remove_unlocked
+from screener.system.sqlite_errors import explain, is_busy
 
 LOCK = "lock"
 _OURS = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
@@ -39,7 +40,7 @@ def one_writer(folder: Path) -> Iterator[None]:
     check_folder(folder)
     with contextlib.ExitStack() as stack, _list_errors(folder):
         try:
-            lock = one_at_a_time(folder / LOCK, seconds=database.WAIT_SECONDS)
+            lock = lock_file(folder / LOCK, seconds=database.WAIT_SECONDS)
             stack.enter_context(lock)
         except IndexFileError as error:
             raise _another(folder) from error
@@ -62,26 +63,16 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     with (
         _list_errors(folder),
         contextlib.closing(connect(folder, "rw")) as connection,
-        database.damage_told(connection, folder),
+        database.report_damage(connection, folder),
     ):
         check_format(connection, folder)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -262144")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            raise _another(folder) from error
-        try:
+        with system.transaction(connection):
             database.identified(connection)
             connection.execute(schema.BY_END)
             yield connection
-            connection.execute("COMMIT")
-            _empty_log(connection)
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        _empty_log(connection)
 
 
 def _empty_log(connection: sqlite3.Connection) -> None:
@@ -122,10 +113,10 @@ def _list_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        message = (
-            f"cannot write to the list {folder}, nothing changed: {told(error, folder / DATABASE)}"
-        )
-        raise ListError(message) from None
+        if is_busy(error):
+            raise _another(folder) from None
+        why = explain(error, folder / DATABASE)
+        raise ListError(f"cannot write to the list {folder}, nothing changed: {why}") from None
 
 
 def _another(folder: Path) -> ListError:
@@ -148,4 +139,4 @@ def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
     }
     for path in (folder / SEGMENTS).iterdir():
         if path.name not in kept and _OURS.fullmatch(path.name):
-            remove_unheld(path)
+            remove_unlocked(path)

@@ -14,8 +14,8 @@ from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.store import census, database, generations, segments, transaction, video_frames
 from screener.lists.store.records import why_not_searchable
-from screener.system.locks import one_at_a_time
-from screener.system.sqlite_errors import told
+from screener.system.locks import lock_file
+from screener.system.sqlite_errors import explain
 
 
 def upgrade(folder: Path) -> bool:
@@ -28,14 +28,14 @@ def upgrade(folder: Path) -> bool:
         if not database.is_old(folder):
             return False
         with (
-            one_at_a_time(folder / transaction.LOCK, seconds=database.WAIT_SECONDS),
+            lock_file(folder / transaction.LOCK, seconds=database.WAIT_SECONDS),
             contextlib.closing(database.connect(folder, "rw")) as connection,
         ):
             _upgrade(connection, folder)
     except IndexFileError as error:
         raise ListError(f"cannot upgrade the list {folder} now: {error}") from error
     except (sqlite3.Error, OSError) as error:
-        why = told(error, folder / database.DATABASE)
+        why = explain(error, folder / database.DATABASE)
         raise ListError(f"cannot upgrade the list {folder}, nothing changed: {why}") from None
     return True
 
@@ -43,7 +43,8 @@ def upgrade(folder: Path) -> bool:
 def _upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         database.begin_upgrade(connection, folder)
-        with database.damage_told(connection, folder):  # while the tables are those of this format
+        # While the tables are those of this format.
+        with database.report_damage(connection, folder):
             _renew(connection, folder)
         connection.execute("COMMIT")
     finally:

@@ -14,7 +14,7 @@ from screener.errors import OutputError
 from screener.reporting.audit.chain import Chain, head_of, head_path, line_of, read_head, walk
 from screener.system import files
 from screener.system.output_file import Claim, claim, close, give_up, make_private
-from screener.system.signatures import private_key, sign
+from screener.system.signatures import read_private_key, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -77,7 +77,7 @@ class AuditFile:
         With `one_key`, refuse a log whose head is unsigned or signed with another key; appending
         would replace its signature.
         """
-        signer = None if key is None else private_key(key)
+        signer = None if key is None else read_private_key(key)
         path = Path(path)
         claimed = claim(path, os.O_RDWR | os.O_APPEND)
         try:
@@ -217,17 +217,8 @@ class AuditFile:
         if self._key is not None:
             text += sign(text, key=self._key)
         path = head_path(self._path)
-        new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)
-        try:
-            files.current.write_new(new, text)
-            files.current.rename(new, path)
-        except BaseException as error:
-            new.unlink(missing_ok=True)
-            if isinstance(error, OSError):  # an error of a descriptor has no name
-                error.filename = error.filename or str(path)
-            raise
-        files.current.sync_folder(path.parent)
+        with files.write_atomically(path) as (handle,):
+            files.current.write(handle, text)
 
     def _cover(self) -> None:
         """Write a head of no line before the first line, and one of it after it: see Head."""

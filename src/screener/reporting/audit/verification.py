@@ -18,7 +18,7 @@ from screener.reporting.audit.chain import (
     read_head,
     walk,
 )
-from screener.system.signatures import public_key
+from screener.system.signatures import read_public_key
 
 _MOST = 20  # troubles that are reported
 
@@ -138,7 +138,7 @@ def _checked_head(text: str) -> str:
 def _with_signature(
     outcome: Verification, beside: Head | None, key: str | PathLike[str]
 ) -> Verification:
-    public = public_key(key)  # also if there is no head: an unreadable key is an error
+    public = read_public_key(key)  # also if there is no head: an unreadable key is an error
     if beside is None:
         return outcome  # which is not closed
     if beside.is_signed_with(public):

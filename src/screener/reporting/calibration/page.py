@@ -46,7 +46,7 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
     The file stays unchanged until then, and is readable by its owner only. Raises OSError if it
     cannot be opened, OutputError if it holds anything but a calibration.
     """
-    taken = claim(path, os.O_WRONLY, sort=FileKind(_OPENING, "a calibration"))
+    taken = claim(path, os.O_WRONLY, kind=FileKind(_OPENING, "a calibration"))
     written = False
 
     def write(text: str) -> None:

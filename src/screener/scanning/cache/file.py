@@ -15,9 +15,10 @@ from pathlib import Path
 from weakref import WeakSet
 
 from screener.errors import OutputError, cause
+from screener.system.database import connect, transaction
 from screener.system.files import open_private
 from screener.system.output_file import make_private
-from screener.system.sqlite_errors import check_data_alone, told
+from screener.system.sqlite_errors import code_of, explain, is_busy
 
 _APPLICATION = 0x53435248
 _FORMAT = 7  # one more, too, where more of a file is looked at than before
@@ -47,7 +48,6 @@ CREATE TABLE codes (
 ) WITHOUT ROWID;
 """
 
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
@@ -66,9 +66,7 @@ class CacheFile:
         self._turn = threading.RLock()
         self._facts = path.stat()
         with self._told():
-            self._connection = sqlite3.connect(
-                path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-            )
+            self._connection = connect(path, "rw", wait=_WAIT_S)
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> CacheFile:
@@ -91,7 +89,6 @@ class CacheFile:
             _open_here.add(opened)
         try:
             with opened._told():
-                check_data_alone(opened._connection)
                 opened._connection.execute("PRAGMA secure_delete = ON")
                 opened._connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()
@@ -109,16 +106,8 @@ class CacheFile:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction, which is to be short: another program can write only when it is over."""
-        with self._told():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            finally:
-                # An interrupt may have had it closed before this, and the transaction with it.
-                with suppress(sqlite3.ProgrammingError):
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
+        with self._told(), transaction(self._connection):
+            yield self._connection
 
     def overwrite(self) -> None:
         """Have what was deleted overwritten in the file, and the log beside it emptied, as far as
@@ -166,15 +155,10 @@ class CacheFile:
         except sqlite3.ProgrammingError:
             raise  # a mistake of the caller's
         except sqlite3.Error as error:
-            code = _code(error)
-            if code in _BUSY:
-                raise OutputError(
-                    f"another program is writing to {self.path}: try again when it has ended"
-                ) from None
-            if code in _DAMAGED:
+            if code_of(error) in _DAMAGED:
                 raise self.damaged(cause(error)) from None
             raise OutputError(
-                f"{self.path}: cannot keep hashes: {told(error, self.path)}"
+                f"{self.path}: cannot store hashes: {explain(error, self.path)}"
             ) from None
 
     def _prepare(self) -> None:
@@ -191,7 +175,7 @@ class CacheFile:
         try:
             self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
-            if _code(error) not in _BUSY:  # else whoever opens it next does it
+            if not is_busy(error):  # else whoever opens it next does it
                 with self._told():
                     raise
 
@@ -218,11 +202,6 @@ def _is_open_here(path: Path) -> bool:
             not one.closed and os.path.samestat(facts, one._facts) for one in list(_open_here)
         )
     return False
-
-
-def _code(error: sqlite3.Error) -> int:
-    """SQLite's own, without what it adds in higher bits; some errors of Python's have none."""
-    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
 def _check_header(path: Path, *, create: bool) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.arguments import real
+from screener.arguments import as_float
 from screener.errors import OutputError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.source import Name
@@ -289,7 +289,7 @@ class HashCache:
 
 def checked_keep(days: float) -> float:
     """A number of days that a cache can keep something for; PolicyError where that is none."""
-    found = real(days)
+    found = as_float(days)
     if not 0 <= found <= MOST_DAYS:  # which NaN is not, either
         raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
     return found

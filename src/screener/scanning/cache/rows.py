@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from screener.arguments import whole, within
+from screener.arguments import integer, integer_within
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
@@ -84,7 +84,7 @@ def state(name: Name) -> tuple[int | bytes | None, ...]:
 
 
 def _whole_of(kept: int | bytes) -> int:
-    return int(kept) if isinstance(kept, bytes) else whole(kept)
+    return int(kept) if isinstance(kept, bytes) else integer(kept)
 
 
 def columns(hashed: HashedInput, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
@@ -134,7 +134,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
     name, place = key
     text, *kept, archive, clear, extra, media, reason, detail, located = row
-    if within(archive, 0, 1) is None or within(clear, _NEVER, _ARCHIVE) is None:
+    if integer_within(archive, 0, 1) is None or integer_within(clear, _NEVER, _ARCHIVE) is None:
         raise ValueError("neither an archive nor none")
     if not (type(name) is bytes and type(text) is str and type(extra) in (str, type(None))):
         raise TypeError("no name")

@@ -118,7 +118,9 @@ def handlers_held() -> Iterator[None]:
         yield
         return
     came: list[tuple[int, FrameType | None]] = []
-    handlers = {one: found for one in process.SIGNALS if callable(found := signal.getsignal(one))}
+    handlers = {
+        one: found for one in process.STOP_SIGNALS if callable(found := signal.getsignal(one))
+    }
     held = True
 
     def hold(number: int, frame: FrameType | None) -> None:

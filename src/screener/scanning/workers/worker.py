@@ -85,7 +85,7 @@ class Worker(Generic[T]):
 
     def _start(self) -> None:
         main_guard.check()
-        process.fill()  # a daemon may have closed its own
+        process.fill_standard_streams()  # a daemon may have closed its own
         try:
             with spawn.interrupts_held(), spawn.one_thread_each(), spawn.from_daemonic():
                 self._begin()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from screener.arguments import real
+from screener.arguments import as_float
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
@@ -32,7 +32,7 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     milliseconds, as in the text layouts. A still has no vPDQ (`no_video`). Raises ValueError for an
     `every` below 0.
     """
-    if not 0 <= real(every) < math.inf:
+    if not 0 <= as_float(every) < math.inf:
         raise ValueError(f"every must be a number of seconds from 0, not {every!r}")
     frames: list[VideoFrame] = []
     trouble: MediaError | None = None

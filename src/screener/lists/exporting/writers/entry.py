@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from screener.arguments import whole
+from screener.arguments import integer
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists.formats.csv_rows import LONGEST_CELL
@@ -119,7 +119,7 @@ class Wants:
         if not isinstance(table, Mapping) or not all(map(_is_scheme_and_code, table)):
             raise wrong
         try:
-            numbers = {key: whole(number) for key, number in table.items()}
+            numbers = {key: integer(number) for key, number in table.items()}
         except TypeError:
             raise wrong from None
         object.__setattr__(self, "categories", numbers)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from screener.arguments import real
+from screener.arguments import as_float
 from screener.media.video.timing import EARLY, SHORT, Grid
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
@@ -81,9 +81,9 @@ class Sampling:
             return f"mode must be one of {', '.join(MODES)}, got {self.mode!r}"
         for name in ("every", "videos"):
             seconds = getattr(self, name)
-            if not 0 < real(seconds) < math.inf:
+            if not 0 < as_float(seconds) < math.inf:
                 return f"{name} must be a number of seconds above 0, got {seconds!r}"
-        if not 0 <= real(self.usable) <= 1:
+        if not 0 <= as_float(self.usable) <= 1:
             return f"usable must be a share from 0 to 1, got {self.usable!r}"
         for name in ("scenes", "distinct", "against_videos"):
             if not isinstance(getattr(self, name), bool):
