@@ -70,7 +70,7 @@ def export(
 
 def _category_numbers(path: Path) -> dict[tuple[str, str], int]:
     try:
-        schemes = toml_file.read(path)
+        schemes = toml_file.read_toml(path)
         table = {(s, str(code)): n for s, codes in schemes.items() for code, n in codes.items()}
     except (OSError, ValueError, AttributeError) as error:
         raise ListError(f"cannot read the categories {path}: {error}") from error
