@@ -96,12 +96,15 @@ class WorkerError(ScreenerError):
 
 
 class MediaError(ScreenerError):
-    """An input cannot be decoded; `reason` is one of the reasons that a Result may carry."""
+    """An input cannot be decoded; `reason` is one of the reasons that a Result may carry, `extra`
+    the extra of this package that would decode it.
+    """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, extra: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.extra = extra
 
     def alone(self) -> "MediaError":
         """The same, without the calls and errors that led to it: their variables are the input's
@@ -110,9 +113,8 @@ class MediaError(ScreenerError):
         self.__context__ = None
         return self.with_traceback(None)
 
-    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
-        # It comes back from worker processes.
-        return type(self), (self.reason, self.detail)
+    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str, str | None]]:
+        return MediaError, (self.reason, self.detail, self.extra)
 
 
 class ShortOfMemory(MediaError):
@@ -120,7 +122,3 @@ class ShortOfMemory(MediaError):
 
     def __init__(self, detail: str) -> None:
         super().__init__("too_large", detail)
-
-    def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
-        # Who is told of it asks no more than any MediaError says.
-        return MediaError, (self.reason, self.detail)

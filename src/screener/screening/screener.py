@@ -386,6 +386,7 @@ class Screener:
             beside=told.beside,
             timeline=told.timeline,
             seconds=item.seconds,
+            extra=item.trouble.extra if item.trouble and reason is not None else None,
             archives=item.name.archives,
             same=item.name.same,
         )

@@ -29,7 +29,7 @@ from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import Hashed
 from screener.screening.input.located_hash import Located
 from screener.screening.result import MediaFacts
-from screener.system.installation import needed
+from screener.system.installation import unsupported_without
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(
         ):  # fmt: skip
             assert not holds(place=(archives, same))
 
-        wanting = hashed("heic", trouble=MediaError("unsupported", f"needs {needed('heif')}"))
+        wanting = hashed("heic", trouble=unsupported_without("heif", "image/heic"))
         cache.add([wanting], wide.hasher)
         for here in (False, True):
             monkeypatch.setattr(
@@ -469,7 +469,7 @@ def test_what_wants_an_extra_is_counted_once(known, tmp_path, monkeypatch, here)
     """As to be scanned again where the extra is here now, and else as unscreened."""
     monkeypatch.setattr("screener.scanning.rescan.is_here", lambda _: here)
     engine = Screener(known)
-    trouble = MediaError("unsupported", f"image/heic: needs {needed('heif')}")
+    trouble = unsupported_without("heif", "image/heic")
     with HashCache.open(tmp_path / "c") as cache:
         cache.add([hashed("a.heic", trouble=trouble)], engine.hasher)
         untold = Counter()

@@ -62,7 +62,7 @@ def _hidden(error: MediaError) -> MediaError:
     """That trouble, said not to be of what the file shows."""
     if isinstance(error, ShortOfMemory):
         return error.alone()
-    return MediaError(error.reason, f"hidden in the file: {error.detail}")
+    return MediaError(error.reason, f"hidden in the file: {error.detail}", error.extra)
 
 
 def _of_clip(one: Embedded, clips: Clips | None) -> Iterator[Frame]:

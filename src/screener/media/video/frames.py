@@ -33,7 +33,7 @@ from screener.media.video.decoders.stream import Stream
 from screener.media.video.sampling.rules import Sampling
 from screener.media.video.sampling.walk import Walk
 from screener.media.video.timing import Grid
-from screener.system.installation import load, needed
+from screener.system.installation import load, unsupported_without
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ def _decoder(
                 allowance=allowance,
             )
         if sampling.mode == "keyframes":
-            raise MediaError("unsupported", f"keyframes needs {needed('video')}")
+            raise unsupported_without("video", "keyframes")
         if whole:
-            raise MediaError("unsupported", f"what edit lists leave out needs {needed('video')}")
+            raise unsupported_without("video", "what edit lists leave out")
         from screener.media.video.decoders.opencv import CvStream
 
         return CvStream(file.stream, trimmed=left)
@@ -160,8 +160,10 @@ def _walk(file: _File, opened: Stream, left: float, allowance: Allowance) -> Ite
             before, taken = before + walk.passed, walk.count
             walk.check(stream)
             if opened.alpha_lost:
-                what = "is not decoded here" if _has_pyav() else f"needs {needed('video')}"
-                raise MediaError("unsupported", f"the alpha channel of its pictures {what}")
+                what = "the alpha channel of its pictures"
+                if not _has_pyav():
+                    raise unsupported_without("video", what)
+                raise MediaError("unsupported", f"{what} is not decoded here")
         except MediaError as error:
             trouble = trouble or error
     try:
@@ -207,17 +209,16 @@ def _unseen(file: _File, opened: Stream) -> MediaError | None:
     """
     stream = file.stream
     if opened.tracks < declared.picture_tracks(stream):
-        return MediaError("unsupported", _further_track())
+        return _further_track()
     met = _tracks_met(stream, file.mime)
     if opened.ids is None and len(met.ids) > opened.tracks:
-        return MediaError("unsupported", _further_track())
+        return _further_track()
     if opened.ids is not None and not met.ids <= opened.ids:
         return MediaError("unsupported", "a track of pictures begins within the file")
     if met.changes or boxes.coded_in_several_ways(stream):
         return MediaError("unsupported", "a track changes how it is coded")
     if opened.ids is None and boxes.begins_anew(stream):
-        what = f"fragments of a time that has passed need {needed('video')}"
-        return MediaError("unsupported", what)
+        return unsupported_without("video", "a fragment of a time that has passed")
     reason = integrity.broken(stream)
     if reason is not None:
         return MediaError(reason, f"{file.mime}: its parts do not follow one another to its end")
@@ -236,10 +237,11 @@ def _tracks_met(stream: BinaryIO, mime: str) -> mpeg_streams.Tracks:
     return mpeg_streams.program_tracks(stream) if mime == "video/mpeg" else mpeg_streams.Tracks()
 
 
-def _further_track() -> str:
+def _further_track() -> MediaError:
     """Why a track that the file declares was not looked at: OpenCV knows one, and FFmpeg the first
     of two indexes, of MP4 files that were joined.
     """
     if _has_pyav():
-        return "a further track of pictures is declared and cannot be reached"
-    return f"a further track of pictures needs {needed('video')}"
+        what = "a further track of pictures is declared and cannot be reached"
+        return MediaError("unsupported", what)
+    return unsupported_without("video", "a further track of pictures")

@@ -23,7 +23,6 @@ from screener.screening.input.located_hash import (
 )
 from screener.screening.input.wire import trouble_of
 from screener.screening.result import MediaFacts
-from screener.system.installation import named_in
 
 # Settings of a policy that say how hashes are compared, and not how they are made.
 _COMPARING = ("radius", "known_good_radius", "floor", "alone", "max_list_age", "digests_only")
@@ -94,7 +93,7 @@ def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     located = json.dumps([_place(one) for one in groups_of(hashed.hashes)])
     return (
         name.text, *state(name), int(hashed.archive), _clear(hashed, kinds),
-        trouble and named_in(trouble.detail), facts, trouble and trouble.reason,
+        trouble and trouble.extra, facts, trouble and trouble.reason,
         trouble and trouble.detail, located,
     )  # fmt: skip
 
@@ -136,7 +135,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     text, *kept, archive, clear, extra, media, reason, detail, located = row
     if within(archive, 0, 1) is None or within(clear, _NEVER, _ARCHIVE) is None:
         raise ValueError("neither an archive nor none")
-    if not (type(name) is bytes and type(text) is str and type(extra) in (str, type(None))):
+    if not (type(name) is bytes and type(text) is str):
         raise TypeError("no name")
     size, mtime_ns = (one if one is None else _whole_of(one) for one in kept)
     at = dict.fromkeys(values, 0)
@@ -164,7 +163,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         Name(text, raw, size, mtime_ns, archives, same),
         unpacked(packed(groups)),  # which checks them
         None if media is None else MediaFacts(**json.loads(media)),
-        trouble_of(None if reason is None else (reason, detail)),
+        trouble_of(None if reason is extra is None else (reason, detail, extra)),
         archive=bool(archive),
     )
 

@@ -22,7 +22,7 @@ from screener.screening.input.located_hash import (
     packed,
     unpacked,
 )
-from screener.screening.input.wire import FAR, NONE, plain_trouble, trouble_of, typed
+from screener.screening.input.wire import FAR, NONE, Trouble, plain_trouble, trouble_of, typed
 from screener.screening.policy import Policy, check_policy
 from screener.screening.result import MediaFacts
 
@@ -79,7 +79,7 @@ def arrived(
     name: tuple[Any, ...],
     hashes: tuple[tuple[Any, ...], ...],
     media: tuple[Any, ...] | None,
-    trouble: tuple[str, str] | None,
+    trouble: Trouble | None,
     *rest: Any,
 ) -> Hashed:
     """Hashed, as it was when it was sent here. Raises what its parts raise if they are none, and

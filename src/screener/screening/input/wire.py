@@ -7,6 +7,7 @@ from typing import Any
 
 from screener.errors import MediaError
 from screener.screening.result import Reason
+from screener.system.installation import EXTRAS
 
 NONE = type(None)
 
@@ -17,21 +18,27 @@ FAR = 1 << 96
 """Beyond what any time comes to: systems count seconds, and videos count ticks, in 64 bits."""
 
 
-def plain_trouble(trouble: MediaError | None) -> tuple[str, str] | None:
+Trouble = tuple[str, str, str | None]
+"""A MediaError's reason, detail and extra."""
+
+
+def plain_trouble(trouble: MediaError | None) -> Trouble | None:
     """What went wrong, as plain values."""
-    return None if trouble is None else (trouble.reason, trouble.detail)
+    return None if trouble is None else (trouble.reason, trouble.detail, trouble.extra)
 
 
-def trouble_of(plain: tuple[str, str] | None) -> MediaError | None:
+def trouble_of(plain: Trouble | None) -> MediaError | None:
     """Return what went wrong, by plain values. Raises TypeError or ValueError if these are none of
     ours: the detail of a process that a file has taken over would stand in lines of results.
     """
     if plain is None:
         return None
-    reason, detail = typed((str, str), plain)
+    reason, detail, extra = typed((str, str, (str, NONE)), plain)
     if len(detail) > _LONGEST or not detail.isprintable():
         raise ValueError("no sentence")
-    return MediaError(Reason(reason), detail)
+    if extra not in (None, *EXTRAS):
+        raise ValueError("no extra of this package")
+    return MediaError(Reason(reason), detail, extra)
 
 
 def typed(
