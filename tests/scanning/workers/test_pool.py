@@ -485,7 +485,7 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
             told += worker._bury(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
-            told += worker._told(Answer(1, Hashed(Name("a")), 4.0, 5.0, error).packed())
+            told += worker._told(Answer(1, Hashed(Name("a")), 4.0, 5.0, error).to_wire())
 
     assert [one.seconds for one in told] == [8.0]
 
@@ -887,7 +887,7 @@ def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
         )
         for number in range(rng.randint(1, 40))
     ]
-    data = b"".join(framed(order.packed()) for order in sent)
+    data = b"".join(framed(order.to_wire()) for order in sent)
     reading, writing = os.pipe()
 
     def write():

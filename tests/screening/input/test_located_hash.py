@@ -1,12 +1,12 @@
 """Hashes as columns: the same as one by one, and refused where they are none."""
 
-import pickle
 import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from clips import clip, scenes, value_of
+from msgspec import msgpack, structs
 
 from screener import Hash, Policy
 from screener.errors import MediaError
@@ -14,14 +14,15 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
 from screener.media.source import Name
-from screener.screening.input.hash_item import Hashed
+from screener.screening.input.hash_item import Hashed, HashedWire
 from screener.screening.input.located_hash import (
     Hashes,
     Located,
     OrientedHashes,
+    SingleHash,
+    from_wire,
     groups_of,
-    packed,
-    unpacked,
+    to_wire,
 )
 from screener.screening.matching.lookup import Queries, queries_of
 from screener.screening.result import MediaFacts
@@ -39,6 +40,12 @@ def turned(rng, **where):
     return OrientedHashes("pdq", values, qualities, details, doubts, leasts, **where)
 
 
+def received(wire):
+    """Hashes of that wire format, as another process receives them."""
+    message = msgpack.encode(wire)
+    return from_wire(msgpack.decode(message, type=tuple[OrientedHashes | SingleHash, ...]))
+
+
 def lifted(group, floor):
     """The same with scores of a floor at least, but for what bits in doubt leave of them."""
     qualities, details = (
@@ -46,7 +53,7 @@ def lifted(group, floor):
     )
     columns = zip(group.doubts, group.leasts, details, strict=True)
     leasts = bytes(least if doubt else detail for doubt, least, detail in columns)
-    return group._replace(qualities=qualities, details=details, leasts=leasts)
+    return structs.replace(group, qualities=qualities, details=details, leasts=leasts)
 
 
 def one_by_one(group):
@@ -74,7 +81,7 @@ def test_columns_are_the_hashes_one_by_one():
     rng = random.Random(1)
     digest = Located(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
-    second = second._replace(region="enlarged", part_kind="thumbnail")
+    second = structs.replace(second, region="enlarged", part_kind="thumbnail")
     alone = Located(
         Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
         90, (3.5,), 1, 2, 80,
@@ -82,7 +89,7 @@ def test_columns_are_the_hashes_one_by_one():
     hashes = Hashes((digest, first, second, alone))
     wanted = (digest, *one_by_one(first), *one_by_one(second), alone)
 
-    travelled = pickle.loads(pickle.dumps(hashes))
+    travelled = received(to_wire(hashes.groups))
 
     for found in (hashes, travelled):
         assert tuple(found) == wanted == found
@@ -110,20 +117,20 @@ def test_columns_are_the_hashes_one_by_one():
 )  # fmt: skip
 def test_columns_that_do_not_fit_are_refused(column, content):
     """They may come of a process that is not ours any more, and would break the scan."""
-    wrong = turned(random.Random(2))._replace(**{column: content})
+    wrong = structs.replace(turned(random.Random(2)), **{column: content})
     with pytest.raises((ValueError, TypeError)):
-        unpacked(packed((wrong,)))
+        received((wrong,))
     alone = Located(Hash(PDQ, bytes(32)))
     others = [
-        packed((alone._replace(**told),))[0]
+        to_wire((alone._replace(**told),))[0]
         for told in (
             {"time": "x"}, {"part": None}, {"orientation": "left"}, {"doubt": -1}, {"doubt": 255},
             {"region": "half"}, {"part_kind": "page"},
         )
     ]  # fmt: skip
-    for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5, *others):
+    for wrong in (("x",), ((),), ("single", "pdq", b"1" * 31, None, None), 5, *others):
         with pytest.raises((ValueError, TypeError, LookupError)):
-            unpacked((wrong,))
+            received((wrong,))
 
 
 @pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])
@@ -220,7 +227,7 @@ def test_an_input_travels_as_it_is():
     for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
         for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
             sent = Hashed(name, hashes, facts, trouble, 0.25, archive=facts is None)
-            found = pickle.loads(pickle.dumps(sent))
+            found = msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
             assert (found.seconds, found.archive) == (0.25, facts is None)
@@ -242,4 +249,4 @@ def test_an_input_that_is_none_is_refused(wrong):
     sent = replace(Hashed(Name("a")), **wrong)
 
     with pytest.raises((ValueError, TypeError, AttributeError)):
-        pickle.loads(pickle.dumps(sent))
+        msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()

@@ -258,7 +258,7 @@ def test_a_process_foresees_what_came_together_but_for_its_first_files(monkeypat
     (orders, told), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
         way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
-        os.write(told, framed(Order(number, Target(str(number)), None, way).packed()))
+        os.write(told, framed(Order(number, Target(str(number)), None, way).to_wire()))
     os.close(told)
     mark = Usage(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:

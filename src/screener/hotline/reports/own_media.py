@@ -58,9 +58,9 @@ class _Making:
     def visit(self) -> _Making:
         return self
 
-    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Hashed:
+    def do(self, target: Target, budget: Budget | None, mode: HashMode) -> Hashed:
         """Hash a file by all kinds, and a clip's frames as one value besides."""
-        if way is HashMode.DIGESTS_ONLY:
+        if mode is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
             return hash_item(target.path, policy=self.policy, kinds=kinds)
         hashed = hash_item(target.path, policy=self.policy, kinds=_MOVING)

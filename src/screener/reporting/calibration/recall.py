@@ -58,13 +58,13 @@ class Editing:
         return self
 
     def do(
-        self, target: Target, budget: Budget | None, way: HashMode
+        self, target: Target, budget: Budget | None, mode: HashMode
     ) -> dict[str, dict[str, int | None]] | Hashed:
         """By kind and edit, how far a picture's edited form lies from it, eight ways round: None
         where its detail does not do. Empty for a file that is no whole picture. MemoryError where
         there is too little for an edit; what is told then is the input, for its trouble.
         """
-        if way is HashMode.DIGESTS_ONLY:
+        if mode is HashMode.DIGESTS_ONLY:
             return Hashed(name_of(target.path))
         hashed = self._hashed(target.path)
         own = {

@@ -7,21 +7,27 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.json import Decoder, Encoder
+from msgspec.structs import asdict
+
 from screener.arguments import whole, within
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
 from screener.media.source import Name
 from screener.screening.input.hash_item import Hashed
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import (
-    Located,
+    Doubt,
     OrientedHashes,
+    Score,
+    SingleHash,
+    from_wire,
     groups_of,
-    packed,
-    unpacked,
+    to_wire,
 )
-from screener.screening.input.wire import trouble_of
+from screener.screening.input.wire import Count, Seconds, trouble_from_wire
 from screener.screening.result import MediaFacts
 
 # Settings of a policy that say how hashes are compared, and not how they are made.
@@ -89,12 +95,12 @@ def _whole_of(kept: int | bytes) -> int:
 def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """What is kept of an input but the values of its hashes, which are of those kinds."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
-    facts = media and json.dumps(vars(media))
-    located = json.dumps([_place(one) for one in groups_of(hashed.hashes)])
+    facts = media and _encoder.encode(media).decode()
+    places = [_Place.of(one) for one in to_wire(groups_of(hashed.hashes))]
     return (
         name.text, *state(name), int(hashed.archive), _clear(hashed, kinds),
         trouble and trouble.extra, facts, trouble and trouble.reason,
-        trouble and trouble.detail, located,
+        trouble and trouble.detail, _encoder.encode(places).decode(),
     )  # fmt: skip
 
 
@@ -139,21 +145,12 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         raise TypeError("no name")
     size, mtime_ns = (one if one is None else _whole_of(one) for one in kept)
     at = dict.fromkeys(values, 0)
-    groups: list[Located | OrientedHashes] = []
-    for told in json.loads(located):
-        kind, columns = KINDS[told["kind"]], told.get("columns")
-        start = at[kind.name]
-        at[kind.name] = start + kind.size * (1 if columns is None else len(ORIENTATIONS))
-        value = values[kind.name][start : at[kind.name]]
-        where = {k[1:]: _tuple(v) for k, v in told.items() if k.startswith(".")}
-        if columns is None:
-            hash = Hash(kind, value, quality=told.get("quality"), pixels=told.get("pixels"))
-            groups.append(Located(hash, **where))
-        else:
-            qualities, details, doubts, leasts = map(bytes.fromhex, columns)
-            groups.append(
-                OrientedHashes(kind.name, value, qualities, details, doubts, leasts, **where)
-            )
+    groups: list[OrientedHashes | SingleHash] = []
+    for hashes in _places.decode(located):
+        start = at[hashes.kind]
+        end = start + KINDS[hashes.kind].size * (len(ORIENTATIONS) if hashes.columns else 1)
+        at[hashes.kind] = end
+        groups.append(hashes.group(values[hashes.kind][start:end]))
     if any(at[kind] != len(value) for kind, value in values.items()):
         raise ValueError("hashes without their places")
     raw = None if text.encode("utf-8") == name else name
@@ -161,30 +158,57 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     archives, same = zip(*levels, strict=True) if levels else ((), ())
     return Hashed(
         Name(text, raw, size, mtime_ns, archives, same),
-        unpacked(packed(groups)),  # which checks them
-        None if media is None else MediaFacts(**json.loads(media)),
-        trouble_of(None if reason is extra is None else (reason, detail, extra)),
+        from_wire(groups),
+        None if media is None else _media.decode(media),
+        trouble_from_wire(None if reason is extra is None else (reason, detail, extra)),
         archive=bool(archive),
     )
 
 
-def _place(one: Located | OrientedHashes) -> dict[str, Any]:
-    """A hash, or those of one picture in all orientations, without its value, and where it was
-    made; what is as usual is left out.
-    """
-    told: dict[str, Any]
-    if isinstance(one, OrientedHashes):
-        columns = (one.qualities, one.details, one.doubts, one.leasts)
-        told = {"kind": one.kind, "columns": [column.hex() for column in columns]}
-    else:
-        facts = {"quality": one.hash.quality, "pixels": one.hash.pixels}
-        told = {"kind": one.hash.kind.name} | {k: v for k, v in facts.items() if v is not None}
-    for name, default in one._field_defaults.items():
-        value = getattr(one, name)
-        if value != default:
-            told[f".{name}"] = value
-    return told
+class _Place(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A hash, or the hashes of one picture in all orientations, without the value."""
+
+    kind: str
+    columns: tuple[str, str, str, str] | None = None
+    quality: Score | None = None
+    pixels: Count | None = None
+    orientation: str = field(default="upright", name=".orientation")
+    region: str = field(default="full", name=".region")
+    part: Count = field(default=0, name=".part")
+    time: Seconds = field(default=0.0, name=".time")
+    part_kind: str = field(default="frame", name=".part_kind")
+    detail: Count | None = field(default=None, name=".detail")
+    again: tuple[Seconds, ...] = field(default=(), name=".again")
+    track: Count = field(default=0, name=".track")
+    doubt: Doubt = field(default=0, name=".doubt")
+    least: Count | None = field(default=None, name=".least")
+
+    @classmethod
+    def of(cls, hashes: OrientedHashes | SingleHash) -> _Place:
+        """Return the place of hashes."""
+        facts = asdict(hashes)
+        if isinstance(hashes, SingleHash):
+            del facts["value"]
+            return cls(**facts)
+        del facts["values"]
+        qualities, details, doubts, leasts = (facts.pop(name).hex() for name in _COLUMNS)
+        return cls(columns=(qualities, details, doubts, leasts), **facts)
+
+    def group(self, value: bytes) -> OrientedHashes | SingleHash:
+        """Return the hashes of this place, whose value is given."""
+        if self.columns is None:
+            facts = asdict(self)
+            del facts["columns"]
+            return SingleHash(value=value, **facts)
+        qualities, details, doubts, leasts = map(bytes.fromhex, self.columns)
+        return OrientedHashes(
+            self.kind, value, qualities, details, doubts, leasts, self.region, self.part, self.time,
+            self.part_kind, self.again, self.track,
+        )  # fmt: skip
 
 
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+_COLUMNS = ("qualities", "details", "doubts", "leasts")
+
+_encoder = Encoder()
+_places = Decoder(list[_Place])
+_media = Decoder(MediaFacts)

@@ -155,12 +155,12 @@ class RemoteWorker:
         return max(1, min(int(_TOGETHER_S / max(self._pace, 1e-6)), _TOGETHER))
 
     def take(
-        self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL
+        self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL
     ) -> Errand:
         """Queue a target: it is sent at once where nothing is under way, else by the next `send`,
         so that several go in one call.
         """
-        errand = Errand(target, budget, way)
+        errand = Errand(target, budget, mode)
         self._waiting.append(errand)
         self.errands += 1
         if not self.calls:

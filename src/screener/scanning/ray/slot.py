@@ -29,7 +29,7 @@ class Errand:
 
     target: Target
     budget: Budget | None
-    way: HashMode
+    mode: HashMode
     tries: int = 0
     unseen: int = 0
 
@@ -40,7 +40,7 @@ class Errand:
         if target.path and not os.path.isabs(target.path):
             # Actors do not run in the scan's folder.
             target = replace(target, path=os.path.join(os.getcwd(), target.path))
-        return target, self.budget, self.way
+        return target, self.budget, self.mode
 
 
 @dataclass(eq=False)

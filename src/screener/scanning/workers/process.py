@@ -37,7 +37,7 @@ Told = TypeVar("Told", covariant=True)
 class Visiting(Protocol[Told]):
     """A job at work in one process."""
 
-    def do(self, target: Target, budget: Budget | None, way: HashMode) -> Told:
+    def do(self, target: Target, budget: Budget | None, mode: HashMode) -> Told:
         """What is told of a target."""
 
 
@@ -162,7 +162,7 @@ def serve(orders: Connection, answers: Connection, mark: Usage, pickled: bytes) 
 def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Usage) -> dict[int, Times]:
     """Have a group of targets prepared for; return the time that each took, by its number."""
     spent: dict[int, Times] = {}
-    usual = [order for order in group if order.way is not HashMode.DIGESTS_ONLY]
+    usual = [order for order in group if order.mode is not HashMode.DIGESTS_ONLY]
     if len(usual) < 2 or not isinstance(visit, Foreseeing):
         return spent
 
@@ -182,13 +182,13 @@ def _foreseen(visit: Visiting[Any], group: Sequence[Order], mark: Usage) -> dict
 def _answered(
     visit: Visiting[Any], order: Order, memory: int, before: Times, *, fresh: bool
 ) -> bytes | None:
-    """Return the packed answer to an order, on which time was spent `before`. That it needs more
+    """Return the encoded answer to an order, on which time was spent `before`. That it needs more
     memory than the limit allows is its own trouble in a `fresh` process, and None in another.
     """
     begin = Times.now() - before
     error = None
     try:
-        outcome = visit.do(order.target, order.budget, order.way)
+        outcome = visit.do(order.target, order.budget, order.mode)
     except MemoryError:
         if not fresh:
             return None
@@ -198,7 +198,7 @@ def _answered(
     if not fresh and isinstance(outcome, Hashed) and isinstance(outcome.trouble, ShortOfMemory):
         return None
     spent = Times.now() - begin
-    return Answer(order.number, outcome, spent.processor, spent.wall, error).packed()
+    return Answer(order.number, outcome, spent.processor, spent.wall, error).to_wire()
 
 
 def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
@@ -217,6 +217,6 @@ def _orders(descriptor: int) -> Iterator[list[Order]]:
     came = bytearray()
     while piece := os.read(descriptor, _PIECE):
         came += piece
-        group = [Order.unpacked(message) for message in take_whole(came)]
+        group = [Order.from_wire(message) for message in take_whole(came)]
         for first in range(0, len(group), _TOGETHER):
             yield group[first : first + _TOGETHER]

@@ -25,7 +25,7 @@ class Errand:
 
     target: Target
     budget: Budget | None
-    way: HashMode = HashMode.NORMAL
+    mode: HashMode = HashMode.NORMAL
     number: int = 0
     sent: int = 0  # bytes of the order; 0 while it is not sent
     deaths: int = 0
@@ -71,7 +71,7 @@ class AnyWorker(Protocol):
     def free(self) -> bool:
         """Whether another target can be handed over."""
 
-    def take(self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL) -> Any:
+    def take(self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL) -> Any:
         """Have something done with a target; the errand, as `AnyDone` names it."""
 
 

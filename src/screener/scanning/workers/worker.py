@@ -140,12 +140,12 @@ class Worker(Generic[T]):
         return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
     def take(
-        self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL
+        self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL
     ) -> Errand:
         """Queue a target. A process that is idle is told at once, one at work by the next `send`,
         so that several orders go out in one piece.
         """
-        errand = Errand(target, budget, way)
+        errand = Errand(target, budget, mode)
         self.errands.append(errand)
         if len(self.errands) == 1:
             self.send()
@@ -157,8 +157,8 @@ class Worker(Generic[T]):
         orders: list[bytes] = []
         for errand in self.errands:
             if not errand.sent:
-                order = Order(self._number + 1, errand.target, errand.budget, errand.way)
-                message = framed(order.packed())
+                order = Order(self._number + 1, errand.target, errand.budget, errand.mode)
+                message = framed(order.to_wire())
                 if under_way and under_way + len(message) > self._room:
                     break
                 self._number += 1
@@ -278,7 +278,7 @@ class Worker(Generic[T]):
             return []
         errand = self.errands.popleft()
         try:
-            told = Answer.unpacked(answer)
+            told = Answer.from_wire(answer)
             if told.error is None and not isinstance(told.outcome, self._tells):
                 raise TypeError("nothing that this job tells")
             self._keep_pace(told.wall)
@@ -329,7 +329,7 @@ class Worker(Generic[T]):
         be a listed one.
         """
         if errand.harm is None and self._makes_digests:
-            errand.harm, errand.way, errand.sent, errand.deaths = harm, HashMode.DIGESTS_ONLY, 0, 0
+            errand.harm, errand.mode, errand.sent, errand.deaths = harm, HashMode.DIGESTS_ONLY, 0, 0
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm
