@@ -16,7 +16,7 @@ from screener.errors import ClusterError, cause
 from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.inputs.expand import FilePath, places
 from screener.scanning.ray import nodes
-from screener.scanning.ray.actors import Crew
+from screener.scanning.ray.cluster_workers import ClusterWorkers
 from screener.scanning.ray.local_cluster import Head
 from screener.scanning.resume import Finished
 from screener.scanning.scan import Metrics, checked_jobs, results_of, told_by
@@ -53,7 +53,7 @@ def scan(
     """
     count = checked_jobs(jobs)
     told = told_by(
-        lambda hasher: Crew(hasher, count or nodes.cpus()),
+        lambda hasher: ClusterWorkers(hasher, count or nodes.cpus()),
         screener,
         places(paths, by_disk=not ordered),
         ordered=ordered,
