@@ -53,7 +53,7 @@ def test_what_is_by_a_screener_is_by_no_list(engine, tmp_path, name):
 def test_a_rescan_is_of_a_cache(engine, wrong):
     """That is open; the error says how it is."""
     for call in (rescan, outdated):
-        with pytest.raises(TypeError, match=r"HashCache\.open\(path\) say, and not"):
+        with pytest.raises(TypeError, match=r"HashCache\.open\(path\) opens one\), not"):
             call(engine, wrong)
 
 
@@ -62,7 +62,7 @@ def test_a_rescan_is_of_a_cache(engine, wrong):
     [
         ({"threads": 0}, "threads"),
         ({"threads": True}, "threads"),
-        ({"untold": {}}, "untold is a Counter"),
+        ({"unscreened": {}}, "unscreened must be a Counter"),
     ],
 )
 def test_a_rescan_is_refused_when_it_is_called(engine, tmp_path, settings, said):
@@ -78,8 +78,8 @@ def test_a_rescan_is_refused_when_it_is_called(engine, tmp_path, settings, said)
     ("settings", "said"),
     [
         ({"cache": 5}, "HashCache"),
-        ({"finished": set()}, "finished is that of output.resume_jsonl"),
-        ({"metrics": {}}, "metrics is called"),
+        ({"finished": set()}, "finished must come from output.resume_jsonl"),
+        ({"metrics": {}}, "metrics must be a function"),
     ],
 )
 def test_so_is_a_scan(engine, settings, said):

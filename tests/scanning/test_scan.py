@@ -22,7 +22,7 @@ from screener.media.source import Name
 from screener.scanning import backlog
 from screener.scanning.inputs.expand import find, places
 from screener.scanning.inputs.folder import Place
-from screener.scanning.scan import results_of, told_by
+from screener.scanning.scan import path_results, results_of
 from screener.scanning.workers import pool as workers
 from screener.screening.input.hash_item import Hashed
 from screener.screening.input.hasher import HashMode
@@ -308,7 +308,7 @@ def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path)
     def hear(name, number, labels):
         heard.setdefault(name, []).append((number, *labels.values()))
 
-    results = list(results_of(told_by(Timed, engine, places(names), metrics=hear)))
+    results = list(results_of(path_results(Timed, engine, places(names), metrics=hear)))
 
     assert [one.seconds for one in results] == [5.5, 5.5, 1.5]
     assert sorted(heard["hash_seconds"]) == [(1.5,), (5.5,), (5.5,)]
@@ -331,7 +331,7 @@ def test_a_worker_tells_no_name_but_that_of_its_file(known, scene, tmp_path, wro
     path = tmp_path / "a.png"
     scene(1, (160, 120)).save(path)
 
-    (told,) = results_of(told_by(Lying, Screener(known), places([path])))
+    (told,) = results_of(path_results(Lying, Screener(known), places([path])))
 
     assert (told.input, told.input_bytes, told.archives, told.same) == (str(path), None, (), ())
 
@@ -411,7 +411,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         return node
 
     for _ in range(20_000):
-        for item in waiting.told():
+        for item in waiting.release():
             same = item.target.name.same if item.target.inner else ()
             told.append(((int(item.target.path), *item.target.inner), same))
             del held[item]
@@ -440,7 +440,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         item.worker.targets -= 1
         held[item] = rng.randrange(4)
         hits = held[item] * (None,)
-        waiting.settle(item, SimpleNamespace(matches=hits, beside=(), counts=True, verdict="match"))
+        waiting.finish(item, SimpleNamespace(matches=hits, beside=(), counts=True, verdict="match"))
         node = node_of(item.target)
         if node is not None:
             item.name = None if item.target.inner else Name(item.target.path)
@@ -510,6 +510,6 @@ def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens
     if opens:
         item.own = Hashed(Name("zip"), archive=True)
 
-    waiting.settle(item, result)
+    waiting.finish(item, result)
 
-    assert [one.result for one in waiting.told()] == [None if opens else result]
+    assert [one.result for one in waiting.release()] == [None if opens else result]

@@ -247,7 +247,7 @@ def rescan(cache: Path, keep: float | None, asked: Asked, every: bool) -> int:
         log = asked.audit_log(stack)
         kept = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
         untold: Counter[str] = Counter()
-        found = match_cache(screener, kept, every=every, threads=cores(), untold=untold)
+        found = match_cache(screener, kept, every=every, threads=cores(), unscreened=untold)
         for result in recorded(found, stack, screener, out=out, log=log, count=asked.count):
             tally.add(result)
         notes, lacking = _contents(kept, screener, untold)

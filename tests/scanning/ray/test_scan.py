@@ -168,7 +168,7 @@ def test_a_file_that_kills_the_actor_itself_is_given_up(cluster, known, scene, t
 
 
 @pytest.mark.parametrize("politely", [True, False])
-def test_a_node_that_is_lost_costs_nothing(cluster, engine, scene, tmp_path, caplog, politely):
+def test_a_node_that_is_lost_costs_nothing(cluster, engine, scene, tmp_path, politely):
     """One of two nodes goes in the middle of a scan, with no other to take its place; later one
     comes, and works. The results are those of a local scan, in order, each once.
     """
@@ -191,7 +191,6 @@ def test_a_node_that_is_lost_costs_nothing(cluster, engine, scene, tmp_path, cap
             yield file
 
     assert told(on_ray.scan(engine, given())) == told(scan_here(engine, files, jobs=2))
-    assert "the cluster lost 1 worker" in caplog.text
 
 
 def test_a_scan_waits_for_a_cluster_that_has_lost_all_its_nodes(cluster, engine, scene, tmp_path):

@@ -95,7 +95,7 @@ class Hoarding:
 
     policy = Policy(memory=400 << 20)
     kinds = ()
-    tells = (str,)
+    outcomes = (str,)
     held: ClassVar[list] = []
 
     def visit(self):
@@ -139,7 +139,7 @@ class Counting:
 
     policy = Policy()
     kinds = ()
-    tells = (str, dict)
+    outcomes = (str, dict)
 
     def visit(self):
         """Itself."""
@@ -406,9 +406,9 @@ class Waiting(Counting):
 
 def until_begun(worker):
     """When its errand was begun."""
-    while not worker._mark.since:
+    while not worker._usage.since:
         time.sleep(0.01)
-    return worker._mark.since
+    return worker._usage.since
 
 
 def test_a_file_under_way_while_the_scan_is_stopped_has_its_time_once_more(
@@ -451,13 +451,13 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         monkeypatch.setattr(Worker, name, lambda self: None)
     for said in (0.0, 7e9, 1e300, 0.5, -1.0, float("nan"), float("inf")):
         worker = Worker(Counting())
-        worker._mark = Usage(multiprocessing.get_context("spawn"))
-        worker._mark.arrive()
-        worker._mark._cells[:2] = said, said
-        worker._mark._cells[3] = said
+        worker._usage = Usage(multiprocessing.get_context("spawn"))
+        worker._usage.arrive()
+        worker._usage._cells[:2] = said, said
+        worker._usage._cells[3] = said
         worker.errands.append(Errand(Target("a"), None, number=1, sent=1))
         harm = MediaError("crashed", "")
-        told = [worker._bury(worker._mark.number, harm, worker._spent()) for _ in range(3)]
+        told = [worker._bury(worker._usage.number, harm, worker._spent()) for _ in range(3)]
 
         assert worker.seconds_left() <= Counting.policy.seconds  # no selector waits for ever
         assert told[:2] == [[], []]
@@ -473,19 +473,19 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
         monkeypatch.setattr(Worker, name, lambda self: None)
     worker = Worker(Counting())
     worker._makes_digests = True
-    worker._mark = Usage(multiprocessing.get_context("spawn"))
+    worker._usage = Usage(multiprocessing.get_context("spawn"))
     worker.errands.append(Errand(Target("a"), None, number=1))
     told = []
     for how in (first, second):
         (errand,) = worker.errands
         errand.sent = 1
-        worker._mark._cells[:2] = 1, 100.0
+        worker._usage._cells[:2] = 1, 100.0
         clock.value = 104.0
         if how == "died":
             told += worker._bury(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
-            told += worker._told(Answer(1, Hashed(Name("a")), 4.0, 5.0, error).to_wire())
+            told += worker._answered(Answer(1, Hashed(Name("a")), 4.0, 5.0, error).to_wire())
 
     assert [one.seconds for one in told] == [8.0]
 
@@ -635,7 +635,7 @@ def test_a_stop_when_interrupts_were_just_held_leaves_none_held(monkeypatch, sto
         return before
 
     monkeypatch.setattr(signal, "pthread_sigmask", masked)
-    with pytest.raises(KeyboardInterrupt), spawn.interrupts_held():
+    with pytest.raises(KeyboardInterrupt), spawn.interrupts_delayed():
         pass
 
     assert signal.SIGINT not in real(signal.SIG_BLOCK, ())
@@ -653,7 +653,7 @@ def test_a_stop_while_handlers_are_put_back_leaves_each_heard(monkeypatch, stops
 
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(signal, "signal", put)
-    with pytest.raises(KeyboardInterrupt), spawn.handlers_held():
+    with pytest.raises(KeyboardInterrupt), spawn.handlers_delayed():
         pass
 
     with pytest.raises(KeyboardInterrupt):

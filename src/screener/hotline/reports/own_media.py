@@ -50,7 +50,7 @@ class Trouble:
 class _Making:
     """What the worker does; it is sent to it once."""
 
-    tells: ClassVar = ()
+    outcomes: ClassVar = ()
     kinds: ClassVar = _STILL
 
     policy: Policy

@@ -47,7 +47,7 @@ def share(hits: int, cases: int) -> tuple[float, float]:
 class Editing:
     """What a worker does to see which edits are found again."""
 
-    tells = (dict,)
+    outcomes = (dict,)
 
     def __init__(self, policy: Policy, kinds: tuple[HashKind, ...]) -> None:
         self.policy = policy

@@ -1,4 +1,4 @@
-"""One input as a cache keeps it: what it is called there, and what is kept of it, as columns."""
+"""The columns in which a cache stores one input, and its key."""
 
 from __future__ import annotations
 
@@ -30,27 +30,25 @@ from screener.screening.input.located_hash import (
 from screener.screening.input.wire import Count, Seconds, trouble_from_wire
 from screener.screening.result import MediaFacts
 
-# Settings of a policy that say how hashes are compared, and not how they are made.
+# Settings of a policy for comparing hashes, not for making them.
 _COMPARING = ("radius", "known_good_radius", "floor", "alone", "max_list_age", "digests_only")
 
 
 def made_by(hasher: Hasher) -> str:
-    """What decides how hashes come out: the kinds, the settings of a policy that make them, and the
-    version of the pixel pipeline.
-    """
+    """Return, as a text, what decides the hashes: kinds, settings and pixel pipeline."""
     settings = {k: v for k, v in hasher.policy.to_dict().items() if k not in _COMPARING}
     kinds = sorted(kind.name for kind in hasher.kinds)
     facts = {"kinds": kinds, "pixels": pixels.VERSION, "policy": settings}
     return json.dumps(facts, sort_keys=True)
 
 
-@lru_cache(maxsize=64)  # asked of each input of a scan that goes on
+@lru_cache(maxsize=64)  # asked for each input of a resumed scan
 def serves(kept: str, wanted: str) -> bool:
-    """Whether hashes made by some settings have all that others would make."""
+    """Return whether hashes made by some settings include all that others would make."""
     one, other = json.loads(kept), json.loads(wanted)
     made, asked = set(one.pop("kinds")), set(other.pop("kinds"))
     if all(KINDS[kind].digest for kind in asked):
-        for settings in (one, other):  # which frames are looked at is nothing to a digest
+        for settings in (one, other):  # digests do not depend on sampled frames
             settings["policy"].pop("sampling")
     return made >= asked and bool(one == other)
 
@@ -62,25 +60,23 @@ COLUMNS = (
 
 _WHOLE = 1 << 63
 
-# What `_clear` says of an input that no floor is sure to leave screened, of one that each leaves
-# so, and of an archive, which is never unscreened for want of detail: its members are.
+# `_clear` of an input that may be unscreened at any floor, of one that is screened at every floor,
+# and of an archive, which is never unscreened for lack of detail.
 _NEVER, _ALWAYS, _ARCHIVE = -1, 255, 256
 
 EVERY = _ARCHIVE
-"""In the place of a floor: every input but archives may be `unscreened`."""
+"""In place of a floor: every input but archives may be `unscreened`."""
 
 
 def key_of(name: Name) -> tuple[bytes, str]:
-    """By what an input is told from all others: its name, and its place in archives, which is empty
-    for a file.
-    """
+    """Return an input's key: its name, and its place in archives, empty for a file."""
     levels = zip(name.archives, name.same, strict=True)
     return name.as_bytes, "/".join(f"{length}:{before}" for length, before in levels)
 
 
 def state(name: Name) -> tuple[int | bytes | None, ...]:
-    """The size and the time of an input as they are kept: SQLite's whole numbers have 64 bits, of
-    which a time in or behind the year 2262 has more.
+    """Return the size and time as stored. SQLite's integers have 64 bits, which times from the year
+    2262 on exceed; these are stored as bytes.
     """
     return tuple(
         one if one is None or -_WHOLE <= one < _WHOLE else str(one).encode()
@@ -93,7 +89,7 @@ def _whole_of(kept: int | bytes) -> int:
 
 
 def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
-    """What is kept of an input but the values of its hashes, which are of those kinds."""
+    """Return the columns of an input, whose hashes are of those kinds, without their values."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
     facts = media and _encoder.encode(media).decode()
     places = [_Place.of(one) for one in to_wire(groups_of(hashed.hashes))]
@@ -105,9 +101,9 @@ def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
 
 
 def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
-    """The highest floor under which an input is surely screened, whichever of its perceptual kinds
-    a list holds: only above it may it be `unscreened`. None is, of what moves or gave trouble:
-    that is for all of its hashes to say.
+    """Return the highest floor at which an input is surely screened, whichever of its perceptual
+    kinds a list has. There is none for videos, animations and inputs in trouble: all of their
+    hashes must be looked at.
     """
     media = hashed.media
     if hashed.trouble is not None:
@@ -125,7 +121,7 @@ def _clear(hashed: Hashed, kinds: Iterable[HashKind]) -> int:
 
 
 def values(hashed: Hashed) -> dict[str, bytes]:
-    """The values of its hashes by kind, joined in their order."""
+    """Return the values of its hashes by kind, joined in their order."""
     by_kind: dict[str, list[bytes]] = {}
     for one in groups_of(hashed.hashes):
         if isinstance(one, OrientedHashes):
@@ -136,13 +132,15 @@ def values(hashed: Hashed) -> dict[str, bytes]:
 
 
 def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> Hashed:
-    """The input again. Raises ValueError, KeyError or TypeError of what was never kept."""
+    """Return the input of a row. Raise ValueError, KeyError or TypeError for anything that was
+    never stored.
+    """
     name, place = key
     text, *kept, archive, clear, extra, media, reason, detail, located = row
     if within(archive, 0, 1) is None or within(clear, _NEVER, _ARCHIVE) is None:
-        raise ValueError("neither an archive nor none")
+        raise ValueError("not an archive's flag or floor")
     if not (type(name) is bytes and type(text) is str):
-        raise TypeError("no name")
+        raise TypeError("not a name")
     size, mtime_ns = (one if one is None else _whole_of(one) for one in kept)
     at = dict.fromkeys(values, 0)
     groups: list[OrientedHashes | SingleHash] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from screener.scanning.ray import lots, nodes
 from screener.scanning.ray.hashing import Hashing
 from screener.scanning.ray.lots import Answers, Feed, Lot, Source
 from screener.scanning.workers.messages import Answer, Order
+from screener.scanning.workers.protocol import Done
 from screener.screening.input.hash_item import Hashed
 from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
 from screener.screening.result import Reason
@@ -40,6 +42,8 @@ _MOST = 4096  # inputs handed over
 _PATIENCE = 300.0  # seconds without a worker: a cluster may still be starting nodes
 _GLANCE_S, _LOOK_S = 0.05, 1.0  # seconds between two looks for other events
 _END_S = 10.0
+
+_CLUSTER_ERROR = re.compile(rf"{ClusterError.__module__}\.{ClusterError.__name__}: (.+)")
 
 
 @dataclass(eq=False)
@@ -59,15 +63,6 @@ class Errand:
         # An empty name is nowhere.
         path = os.path.join(folder, target.path) if target.path else target.path
         return Order(self.number, Target(path, target.inner), self.budget, self.mode)
-
-
-@dataclass(frozen=True)
-class Done:
-    """The outcome of an errand, and the processor time that its worker process took."""
-
-    errand: Errand
-    outcome: Hashed | Opened
-    seconds: float
 
 
 @dataclass(eq=False)
@@ -142,11 +137,11 @@ class ClusterWorkers:
             errand.lane.waiting.append(errand)
             self._lanes[errand.lane] = None
 
-    def collect(self, awaited: Awaited | None = None) -> list[Done]:
+    def collect(self, awaited: Awaited | None = None) -> list[Done[Hashed | Opened]]:
         """Wait until an errand is over, and return all that are; none if the awaited input comes
         before.
         """
-        done: list[Done] = []
+        done: list[Done[Hashed | Opened]] = []
         while not done:
             self._send()
             if not self._under_way:
@@ -197,20 +192,18 @@ class ClusterWorkers:
 
     def _check_patience(self) -> None:
         """Raise ClusterError if there is no worker for long, or no node that could have one."""
-        now = time.monotonic()
-        if self._begun and now - self._seen > _LOOK_S and nodes.working_nodes():
-            self._seen = now
-        if now - self._seen < _PATIENCE:
-            return
-        self._begun = self._begun or ray.get(self._feed.is_begun.remote())
         if self._begun and nodes.working_nodes():
-            self._seen = now
+            self._seen = time.monotonic()
+        if time.monotonic() - self._seen < _PATIENCE:
+            return
+        if not self._begun and ray.get(self._feed.is_begun.remote()):
+            self._begun = True
             return
         raise ClusterError(
             f"no worker could be started in {_PATIENCE:g} s: the cluster has no free CPU"
         )
 
-    def _done(self, message: Answers) -> list[Done]:
+    def _done(self, message: Answers) -> list[Done[Hashed | Opened]]:
         """Return the outcomes of a lot; errands that are to be tried again wait once more."""
         errands = self._under_way.pop(message.number, None)
         if errands is None:  # Ray read the dataset again
@@ -219,7 +212,7 @@ class ClusterWorkers:
         if message.attempts > 1:
             lost = counted(message.attempts - 1, "worker")
             _log.warning("the cluster lost %s; their inputs went to another", lost)
-        done = []
+        done: list[Done[Hashed | Opened]] = []
         for errand, data in zip(errands, message.answers, strict=True):
             errand.lane.busy = False
             answer = Answer.from_wire(data)
@@ -228,7 +221,7 @@ class ClusterWorkers:
                 self._miss(errand, message.node)
             else:
                 outcome = _as_given(answer.outcome, errand.target.path)
-                done.append(Done(errand, outcome, answer.seconds))
+                done.append(Done(errand, outcome, answer.seconds, answer.wall))
         return done
 
     def _miss(self, errand: Errand, node: str) -> None:
@@ -300,16 +293,10 @@ def _silence() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _failure(error: BaseException) -> BaseException:
-    """Return a failure of the dataset as a ClusterError; a fault in our own code as it is."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ClusterError):
-            return ClusterError(str(cause))
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    text = nodes.last_line(error)
-    marker = f"{ClusterError.__module__}.{ClusterError.__name__}: "
-    return ClusterError(text.partition(marker)[2] or text)
+def _failure(error: BaseException) -> ClusterError:
+    """Return the failure of the dataset, by the words of the ClusterError in it if there is one."""
+    words = _CLUSTER_ERROR.findall(str(error))
+    return ClusterError(words[-1] if words else nodes.last_line(error))
 
 
 def _is_missed(outcome: Hashed | Opened, target: Target) -> bool:

@@ -1,4 +1,4 @@
-"""Orders and answers: what a scan tells a worker process, and what that tells of each."""
+"""The messages between a scan and a worker process, and their pipes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LEAST_ROOM = 4096  # bytes that a pipe holds on any system
 
 
 def framed(message: bytes) -> bytes:
-    """A message as it goes into a pipe."""
+    """Return a message as it is written to a pipe."""
     return _LENGTH.pack(len(message)) + message
 
 
 def take_whole(came: bytearray) -> list[bytes]:
-    """Take the messages that have come whole from what came of a pipe; the rest stays."""
+    """Remove the complete messages from the bytes of a pipe and return them."""
     found, at = [], 0
     while len(came) >= (begin := at + _LENGTH.size):
         end = begin + _LENGTH.unpack_from(came, at)[0]
@@ -40,8 +40,8 @@ def take_whole(came: bytearray) -> list[bytes]:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it. Raises OSError, also where the program has SIGPIPE end it: who is to read it
-    may have died of a file.
+    """Write all of it. Raise OSError if the reader is gone, even if the program lets SIGPIPE kill
+    it.
     """
     rest = memoryview(data)
     with _without_sigpipe():
@@ -50,9 +50,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def room_of(pipe: int) -> int:
-    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
-    process is doing.
-    """
+    """Return how many bytes of orders may wait in the pipe, so that writing one never blocks."""
     try:
         import fcntl
 
@@ -63,7 +61,7 @@ def room_of(pipe: int) -> int:
 
 @contextmanager
 def _without_sigpipe() -> Iterator[None]:
-    """Keep SIGPIPE, which goes to the thread that writes, from it, unless it is ignored anyway."""
+    """Block SIGPIPE, which the writing thread gets, unless it is ignored anyway."""
     if not hasattr(signal, "SIGPIPE") or signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN:
         yield
         return

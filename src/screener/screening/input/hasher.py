@@ -154,7 +154,7 @@ class Hasher:
     Where it sketches, `Screener.settle` has to say whether that does.
     """
 
-    tells: ClassVar = (Opened,)
+    outcomes: ClassVar = (Opened,)
 
     policy: Policy
     kinds: tuple[HashKind, ...]
