@@ -4,19 +4,24 @@ import json
 import os
 import pickle
 import random
+import threading
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import msgpack
 
 from screener import Hash, Policy, Screener
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
-from screener.media.archives.archive import Listing, Member
+from screener.media.archives.archive import Budget, Listing, Member
 from screener.media.source import Name
-from screener.scanning.workers.messages import Answer
+from screener.scanning.workers.messages import Answer, framed
+from screener.scanning.workers.messages import Order as WorkerOrder
+from screener.scanning.workers.process import _orders
 from screener.screening.input.hash_item import Hashed
-from screener.screening.input.hasher import Hasher, Opened
+from screener.screening.input.hasher import Hasher, HashMode, Opened, Target
 from screener.screening.input.located_hash import Hashes, Located
 from screener.screening.result import MediaFacts
 
@@ -237,3 +242,40 @@ def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_lis
             str(listing.trouble), listing.bytes + 1, [one.size + 1 for one in listing.members]
 
     assert min(taken, refused) > 300
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32))
+def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
+    """Names that are no text, members deep in archives, budgets or none, every way; in order."""
+    rng = random.Random(seed)
+    sent = [
+        WorkerOrder(
+            number,
+            Target(
+                os.fsdecode(b"/a/" + rng.randbytes(rng.choice([1, 9, 5_000])).replace(b"\0", b"x")),
+                tuple(rng.randrange(9) for _ in range(rng.randrange(3))),
+            ),
+            rng.choice([None, Budget(rng.randrange(1 << 40), rng.randrange(1 << 40))]),
+            rng.choice(list(HashMode)),
+        )
+        for number in range(rng.randint(1, 40))
+    ]
+    data = b"".join(framed(order.to_wire()) for order in sent)
+    reading, writing = os.pipe()
+
+    def write():
+        with open(writing, "wb", buffering=0) as stream:
+            at = 0
+            while at < len(data):
+                piece = rng.choice([1, 7, 8, 100, 9_000])
+                stream.write(data[at : at + piece])
+                at += piece
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert [order for group in _orders(reading) for order in group] == sent
+    finally:
+        thread.join()
+        os.close(reading)
