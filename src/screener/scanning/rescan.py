@@ -11,7 +11,7 @@ import numpy as np
 from screener.arguments import checked as checked_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
-from screener.scanning.cache.hash_cache import HashCache, check_open
+from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.cache.rows import EVERY, made_by, serves
 from screener.screening.input.hash_item import Hashed
 from screener.screening.matching import video_search
@@ -48,9 +48,6 @@ def rescan(
     cache is not locked between two Results.
     """
     check_screener(screener, "a rescan")
-    check_open(cache)
-    if unscreened is not None and not isinstance(unscreened, Counter):
-        raise TypeError(f"unscreened must be a Counter, not {type(unscreened).__name__}")
     return _rescanned(screener, cache, every, checked_threads(threads), unscreened)
 
 
@@ -84,7 +81,6 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     Screener's, or without an extra that is installed now.
     """
     check_screener(screener, "a rescan")
-    check_open(cache)
     settings = _settings(screener, cache)
     return sum(
         number

@@ -16,7 +16,7 @@ from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.media.source import Name, called
 from screener.scanning.backlog import Backlog, Item
-from screener.scanning.cache.hash_cache import HashCache, check_open
+from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.inputs.expand import FilePath, places
 from screener.scanning.inputs.folder import Place
 from screener.scanning.inputs.listed_names import Awaited
@@ -101,14 +101,6 @@ def path_results(
     with the workers that `start` returns. Folders are not walked.
     """
     check_screener(screener, "a scan")
-    if cache is not None:
-        check_open(cache)
-    if finished is not None and not isinstance(finished, Finished):
-        raise TypeError(
-            f"finished must come from output.resume_jsonl, not {type(finished).__name__}"
-        )
-    if metrics is not None and not callable(metrics):
-        raise TypeError(f"metrics must be a function, not {type(metrics).__name__}")
     check_memory(screener.policy, screener.kinds)
     limits = screener.policy.limits
     holds = None if cache is None else partial(cache.holds, hasher=screener.hasher)

@@ -44,13 +44,6 @@ _COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
 _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
-def check_open(cache: object) -> None:
-    """Raise TypeError for anything but a HashCache, such as its path, which commands take."""
-    if not isinstance(cache, HashCache):
-        found = "its path" if isinstance(cache, str | PathLike) else type(cache).__name__
-        raise TypeError(f"cache must be a HashCache (HashCache.open(path) opens one), not {found}")
-
-
 class HashCache:
     """The newest hashes of each input, by its name; a context manager.
 
