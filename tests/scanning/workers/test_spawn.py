@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from paths import PROGRAMS
-from worker_jobs import Counting, Hoarding, Waiting, first_done, until_begun
+from worker_jobs import Counting, Waiting, first_done, until_begun
 
 from screener.errors import WorkerError
 from screener.scanning.workers import spawn
@@ -84,22 +84,6 @@ def test_a_worker_that_nobody_closes_ends():
     del worker
 
     assert soon(lambda: process not in {one.pid for one in multiprocessing.active_children()})
-
-
-def test_children_of_which_the_program_never_hears_leave_nothing_and_change_nothing():
-    """As where a service ignores SIGCHLD, or a handler of its own asks for every child: Python is
-    not told how a worker ended, or that it did. It would keep each for ever, with two pipes, and
-    end by its number, when the program ends, whatever process has that number by then.
-    """
-    before = multiprocessing.active_children()
-    heard = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        told = list(each(Hoarding(), ["hoard", "hoard", "much"], jobs=1))
-        after = multiprocessing.active_children()
-    finally:
-        signal.signal(signal.SIGCHLD, heard)
-
-    assert (told, after) == (["hoard", "hoard", "much"], before)
 
 
 def test_a_program_that_a_broken_pipe_ends_is_not_ended_by_a_worker_that_died():

@@ -109,9 +109,7 @@ class Usage:
 
     @property
     def is_due(self) -> bool:
-        """Return whether it ended to be replaced. An exit code would not show that if the program
-        ignores SIGCHLD.
-        """
+        """Return whether it ended to be replaced."""
         return bool(self._cells[2] == 2.0)
 
     @property

@@ -28,22 +28,7 @@ def kill(process: SpawnProcess, starter: int) -> None:
     """End it at once; do nothing in a fork of the process that started it."""
     if starter == os.getpid():
         with suppress(ValueError, AttributeError):  # it is closed already, or was not started
-            _note_its_end(process)
             process.kill()
-
-
-def _note_its_end(process: SpawnProcess) -> None:
-    """Record the end of a process if the program ignores SIGCHLD or reaps all children itself.
-    Otherwise Python keeps the process object and its pipes, and could later kill an unrelated
-    process with the same PID.
-    """
-    if process.pid is None or not hasattr(os, "waitid"):
-        return
-    try:
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        if process.exitcode is None:
-            process._popen.returncode = 0  # type: ignore[attr-defined]
 
 
 _environment = Lock()  # while it is changed
