@@ -132,14 +132,14 @@ def _to_decide(
     # If a list has no kind that can clear a picture, each is looked at.
     floor = max(max(one.values(), default=EVERY) for one in screener.floors)
     found = [np.array(cache.unclear(first, end, floor), np.int64)]
-    held = {kind for one in screener.lists for kind in one.kinds}
+    listed = {kind for one in screener.lists for kind in one.kinds}
     for kind in KINDS.values():
         # Frames of listed videos are near PDQs, those of stills too.
-        others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in held else []
-        asked = [kind] if kind.name in held and (kind.digest or kind.perceptual) else []
-        if asked or others:
+        others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in listed else []
+        searched = [kind] if kind.name in listed and (kind.digest or kind.perceptual) else []
+        if searched or others:
             numbers, codes = cache.codes(kind, first, end)
             if len(codes):
-                for one in asked + others:
+                for one in searched + others:
                     found.append(numbers[screener.reached(one, codes, threads=threads)])
     return [int(number) for number in np.unique(np.concatenate(found))]

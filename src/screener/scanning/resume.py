@@ -29,7 +29,7 @@ _BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
 # Each verdict, reason and extra has a number of one byte. Lines that summaries do not count have
 # one number, and so have lines that other lists or policies decided.
 _STATEMENTS = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
-_NUMBERS = {told: number for number, told in enumerate(_STATEMENTS)}
+_NUMBERS = {statement: number for number, statement in enumerate(_STATEMENTS)}
 _UNCOUNTED = len(_STATEMENTS)
 _OTHERS = _UNCOUNTED + 1
 
@@ -71,24 +71,24 @@ class Finished:
         Raises OutputError if a whole line is no result, or the file holds something else.
         """
         found = cls(screener)
-        seen, told, holders = bytearray(), bytearray(), bytearray()
+        seen, statements, holders = bytearray(), bytearray(), bytearray()
         try:
             for number, line in enumerate(result_lines.read(path), start=1):
                 if not line.endswith(b"\n"):
                     found._end_torn(path, line)
                     break
-                one, said = found._read_line(path, number, line)
+                one, statement = found._read_line(path, number, line)
                 found.end += len(line)
                 seen += one.hashes()
-                told.append(said)
-                held = one.holders()
-                if not holders.endswith(held):  # members mostly stand in a row
-                    holders += held
+                statements.append(statement)
+                archives = one.holders()
+                if not holders.endswith(archives):  # members mostly stand in a row
+                    holders += archives
         except FileNotFoundError:
             pass
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from error
-        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(told, np.uint8))
+        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(statements, np.uint8))
         found._archives = np.unique(np.frombuffer(holders, "<u8"))
         return found
 
@@ -115,8 +115,8 @@ class Finished:
             if free.any():
                 line = lines.start + int(free.argmax())
                 self._taken[line] = True
-                told = int(self._statements[line])
-                return Verdict.UNSCREENED if told == _UNCOUNTED else _STATEMENTS[told][0]
+                number = int(self._statements[line])
+                return Verdict.UNSCREENED if number == _UNCOUNTED else _STATEMENTS[number][0]
         return None
 
     def is_archive(self, name: Name) -> bool:
@@ -137,8 +137,8 @@ class Finished:
         if seen.gone:
             older &= is_gone(self._states[lines])
         self._replaced[lines] |= older
-        for told in self._statements[lines][older]:
-            self._count(int(told), -1)
+        for statement in self._statements[lines][older]:
+            self._count(int(statement), -1)
 
     def _lines(self, seen: Seen) -> tuple[slice, np.uint64]:
         """Return the lines of an input, and its state."""
@@ -152,35 +152,35 @@ class Finished:
         try:
             facts = json.loads(line)
             one = Seen.of(facts)
-            said = _NUMBERS[facts["verdict"], facts["reason"], facts.get("extra")]
+            statement = _NUMBERS[facts["verdict"], facts["reason"], facts.get("extra")]
             if not line_counts(facts):
-                said = _UNCOUNTED
+                statement = _UNCOUNTED
             if facts["schema"] != SCHEMA:
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise OutputError(
                 f"{path}, line {number}: no result of this version; nothing was written to the file"
             ) from None
-        return one, said if one.decided_by == self._decided_by else _OTHERS
+        return one, statement if one.decided_by == self._decided_by else _OTHERS
 
-    def _keep(self, seen: np.ndarray[Any, Any], told: np.ndarray[Any, Any]) -> None:
+    def _keep(self, seen: np.ndarray[Any, Any], statements: np.ndarray[Any, Any]) -> None:
         """Keep and count the lines that count."""
-        counts = told != _OTHERS
+        counts = statements != _OTHERS
         counts[superseded(seen)] = False
-        seen, told = seen[counts], told[counts]
+        seen, statements = seen[counts], statements[counts]
         order = np.argsort(seen["input"], kind="stable")
-        self._inputs, self._statements = seen["input"][order], told[order]
+        self._inputs, self._statements = seen["input"][order], statements[order]
         self._states = seen["state"][order]
         self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
-        for said, number in enumerate(np.bincount(told)):
+        for statement, number in enumerate(np.bincount(statements)):
             if number:
-                self._count(said, int(number))
+                self._count(statement, int(number))
         self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
 
-    def _count(self, told: int, number: int) -> None:
-        if told == _UNCOUNTED:
+    def _count(self, statement: int, number: int) -> None:
+        if statement == _UNCOUNTED:
             return
-        verdict, reason, extra = _STATEMENTS[told]
+        verdict, reason, extra = _STATEMENTS[statement]
         self.verdicts[verdict] += number
         if reason is not None:
             self.reasons[reason] += number

@@ -109,11 +109,11 @@ def path_results(
 
 
 def results_of(
-    told: Generator[tuple[str, Result], None, None],
+    results: Generator[tuple[str, Result], None, None],
 ) -> Generator[Result, None, None]:
     """Yield the Results alone."""
-    with closing(told):
-        for _, result in told:
+    with closing(results):
+        for _, result in results:
             yield result
 
 
@@ -269,10 +269,10 @@ def _named(hashed: Hashed, item: Item, seconds: float) -> Hashed:
     """Return hashes under the name of their target, with the seconds that they took. A worker does
     not know the name of a member, and one that a file has taken over could send another's.
     """
-    name, told, path = item.target.name, hashed.name, item.target.path
-    if name is None and (told.text, told.raw, told.archives, told.same) == (path, None, (), ()):
-        name = told
+    name, sent, path = item.target.name, hashed.name, item.target.path
+    if name is None and (sent.text, sent.raw, sent.archives, sent.same) == (path, None, (), ()):
+        name = sent
     elif name is None:
-        given = called(path)
-        name = Name(given.text, given.raw, told.size, told.mtime_ns)
+        spelling = called(path)
+        name = Name(spelling.text, spelling.raw, sent.size, sent.mtime_ns)
     return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

@@ -155,8 +155,8 @@ def name_in(facts: Mapping[str, Any]) -> bytes:
     return name if raw is None else base64.b64decode(raw)
 
 
-def _number(said: object) -> int | None:
-    return None if said is None else whole(said)
+def _number(value: object) -> int | None:
+    return None if value is None else whole(value)
 
 
 def _gone(verdict: str, size: int | None, mtime_ns: int | None) -> bool:

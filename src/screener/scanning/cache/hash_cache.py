@@ -134,15 +134,15 @@ class HashCache:
     def _making(self, connection: sqlite3.Connection, hasher: Hasher) -> int:
         facts = (self._made_by(hasher),)
         connection.execute("INSERT OR IGNORE INTO makings (made_by) VALUES (?)", facts)
-        asked = connection.execute("SELECT id FROM makings WHERE made_by = ?", facts)
-        return int(asked.fetchone()[0])
+        rows = connection.execute("SELECT id FROM makings WHERE made_by = ?", facts)
+        return int(rows.fetchone()[0])
 
     @property
     def keep(self) -> float:
         """Return after how many days an input is removed."""
-        kept = self._one("SELECT keep FROM settings")
+        days = self._one("SELECT keep FROM settings")
         try:
-            return checked_keep(kept)
+            return checked_keep(days)
         except PolicyError as error:
             raise self._file.damaged(error) from None
 
@@ -252,8 +252,8 @@ class HashCache:
 
     def _numbers(self, which: str, *values: int) -> list[int]:
         with self._file.reading() as connection:
-            asked = connection.execute(f"SELECT id FROM inputs WHERE {which} ORDER BY id", values)
-            return [number for (number,) in asked.fetchall()]
+            rows = connection.execute(f"SELECT id FROM inputs WHERE {which} ORDER BY id", values)
+            return [number for (number,) in rows.fetchall()]
 
     def _one(self, question: str, *values: Any) -> Any:
         with self._file.reading() as connection:

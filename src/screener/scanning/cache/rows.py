@@ -42,15 +42,15 @@ def made_by(hasher: Hasher) -> str:
     return json.dumps(facts, sort_keys=True)
 
 
-@lru_cache(maxsize=64)  # asked for each input of a resumed scan
-def serves(kept: str, wanted: str) -> bool:
+@lru_cache(maxsize=64)  # called for each input of a resumed scan
+def serves(stored: str, wanted: str) -> bool:
     """Return whether hashes made by some settings include all that others would make."""
-    one, other = json.loads(kept), json.loads(wanted)
-    made, asked = set(one.pop("kinds")), set(other.pop("kinds"))
-    if all(KINDS[kind].digest for kind in asked):
+    one, other = json.loads(stored), json.loads(wanted)
+    made, needed = set(one.pop("kinds")), set(other.pop("kinds"))
+    if all(KINDS[kind].digest for kind in needed):
         for settings in (one, other):  # digests do not depend on sampled frames
             settings["policy"].pop("sampling")
-    return made >= asked and bool(one == other)
+    return made >= needed and bool(one == other)
 
 
 # In the order of `columns`; `loaded` takes them with the values of the hashes.
@@ -84,8 +84,8 @@ def state(name: Name) -> tuple[int | bytes | None, ...]:
     )
 
 
-def _whole_of(kept: int | bytes) -> int:
-    return int(kept) if isinstance(kept, bytes) else whole(kept)
+def _whole_of(stored: int | bytes) -> int:
+    return int(stored) if isinstance(stored, bytes) else whole(stored)
 
 
 def columns(hashed: Hashed, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
@@ -136,12 +136,12 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
     never stored.
     """
     name, place = key
-    text, *kept, archive, clear, extra, media, reason, detail, located = row
+    text, *stored, archive, clear, extra, media, reason, detail, located = row
     if within(archive, 0, 1) is None or within(clear, _NEVER, _ARCHIVE) is None:
         raise ValueError("not an archive's flag or floor")
     if not (type(name) is bytes and type(text) is str):
         raise TypeError("not a name")
-    size, mtime_ns = (one if one is None else _whole_of(one) for one in kept)
+    size, mtime_ns = (one if one is None else _whole_of(one) for one in stored)
     at = dict.fromkeys(values, 0)
     groups: list[OrientedHashes | SingleHash] = []
     for hashes in _places.decode(located):

@@ -60,11 +60,11 @@ def count(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
             yield from folder.count(_text(path))
 
 
-def arguments(given: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
+def arguments(texts: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
     """Yield the paths that the arguments of a command mean: `-` is the names on standard input; a
     text with `*`, `?`, `[…]` or `**` is a pattern unless a file has that name.
     """
-    for one in given:
+    for one in texts:
         if one == "-" and stdin is not None:
             yield Names(stdin)
         else:
@@ -97,10 +97,10 @@ def _text(path: FilePath) -> str:
     return found
 
 
-def _no_path(given: object) -> TypeError:
+def _no_path(wrong: object) -> TypeError:
     """Return the error. Taken for names, bytes would be iterated number by number."""
-    what = f"a path must be text or an os.PathLike of text, not {type(given).__name__}"
-    if isinstance(given, _CONTENT):
+    what = f"a path must be text or an os.PathLike of text, not {type(wrong).__name__}"
+    if isinstance(wrong, _CONTENT):
         what += "; decode names with os.fsdecode, pass content to Screener.screen"
     return TypeError(what)
 

@@ -70,8 +70,8 @@ def screen(
     check_memory(screener.policy, screener.kinds)
     if isinstance(keep, str):
         raise ClusterError(f"keep must be a list of columns: keep=[{keep!r}]")
-    kept = tuple(dict.fromkeys(keep))
-    if taken := set(kept) & {*COLUMNS.names, contents}:
+    kept_columns = tuple(dict.fromkeys(keep))
+    if taken := set(kept_columns) & {*COLUMNS.names, contents}:
         raise ClusterError(
             f"the column {sorted(taken)[0]} cannot be kept: results have a column of that name"
         )
@@ -86,7 +86,7 @@ def screen(
             os.getcwd(),
             path,
             contents,
-            kept,
+            kept_columns,
         ),
         batch_format="pyarrow",
         batch_size=batch_size,
@@ -153,9 +153,9 @@ class Screening:
         values = batch.column(self._contents) if self._contents in names else ()
         paths = batch.column(self._path) if self._path in names else ()
         named = {row: path_of(value) for row, value in enumerate(paths) if value.is_valid}
-        held = [row for row, value in enumerate(values) if value.is_valid]
-        yield from self._of_contents(values, held, named)
-        without = sorted(set(range(len(batch))) - set(held))
+        with_bytes = [row for row, value in enumerate(values) if value.is_valid]
+        yield from self._of_contents(values, with_bytes, named)
+        without = sorted(set(range(len(batch))) - set(with_bytes))
         yield from self._of_paths({row: named[row] for row in without if row in named})
         for row in without:
             if row not in named:
@@ -164,10 +164,10 @@ class Screening:
     def _of_contents(
         self, values: Sequence[Any], rows: Sequence[int], named: Mapping[int, str]
     ) -> Iterator[tuple[int, Result]]:
-        held = Contents(values, rows)
-        with closing(held):
-            for path, result in self._scanned(held.paths()):
-                row = held.row(path)
+        files = Contents(values, rows)
+        with closing(files):
+            for path, result in self._scanned(files.paths()):
+                row = files.row(path)
                 # The time is that of the file in memory.
                 yield row, replace(renamed(result, path, named.get(row)), mtime_ns=None)
 

@@ -81,10 +81,10 @@ def check_facts(theirs: Facts, where: str) -> None:
 def check(lists: Sequence[Listed]) -> None:
     """Raise ClusterError if a node that may get work has other versions, or not these lists."""
     ask = ray.remote(num_cpus=0, max_retries=0)(_facts_and_trouble)
-    asked = [
+    answers = [
         (node, ask.options(scheduling_strategy=_on(node)).remote(lists)) for node in working_nodes()
     ]
-    for node, ref in asked:
+    for node, ref in answers:
         where = node["NodeManagerAddress"]
         try:
             theirs, trouble = ray.get(ref, timeout=_PATIENCE)

@@ -112,10 +112,10 @@ def path_of(value: Any) -> str:
 
 def renamed(result: Result, path: str, name: str | None) -> Result:
     """Return a Result of the file at `path` under the name in its row."""
-    whole = result.input_bytes or (result.input or "").encode()
+    full = result.input_bytes or (result.input or "").encode()
     here, there = os.fsencode(path), os.fsencode(name or "")
-    members = whole[len(here) :]
-    given = spelled(there + members)
-    text = None if name is None and not members else given.text
+    members = full[len(here) :]
+    full_name = spelled(there + members)
+    text = None if name is None and not members else full_name.text
     archives = tuple(length - len(here) + len(there) for length in result.archives)
-    return replace(result, input=text, input_bytes=given.raw, archives=archives)
+    return replace(result, input=text, input_bytes=full_name.raw, archives=archives)

@@ -40,8 +40,8 @@ def check() -> None:
     file = getattr(main, "__file__", None)
     if getattr(main, "__spec__", None) is not None or file is None or hasattr(sys, "frozen"):
         return
-    whole = os.path.join(getattr(process, "ORIGINAL_DIR", None) or "", file)
-    if not os.path.exists(whole) and os.path.basename(file) != "ipython":
+    path = os.path.join(getattr(process, "ORIGINAL_DIR", None) or "", file)
+    if not os.path.exists(path) and os.path.basename(file) != "ipython":
         raise WorkerError(
             f"no worker process can be started: {_ADVICE}, and this program ({file}) is no file"
             " that could be loaded; save it as one"

@@ -110,5 +110,5 @@ def _awake(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
         elif awaited is not None:
             left = 0.0
         found = selector.select(left)
-    told = [key.data for key, _ in found if key.data is not None]
-    return told + [one for one in busy if one.seconds_left() <= 0 and one not in told]
+    answered = [key.data for key, _ in found if key.data is not None]
+    return answered + [one for one in busy if one.seconds_left() <= 0 and one not in answered]

@@ -102,8 +102,8 @@ def _limit_resources(memory: int) -> None:
 def _held() -> int:
     """Return the bytes of private memory of this process; 0 if the system does not report them."""
     try:
-        with open("/proc/self/statm", "rb") as told:
-            return int(told.read().split()[5]) * mmap.PAGESIZE
+        with open("/proc/self/statm", "rb") as stream:
+            return int(stream.read().split()[5]) * mmap.PAGESIZE
     except (OSError, IndexError, ValueError):
         return 0
 

@@ -101,10 +101,10 @@ def handlers_delayed() -> Iterator[None]:
         return
     came: list[tuple[int, FrameType | None]] = []
     handlers = {one: found for one in process.SIGNALS if callable(found := signal.getsignal(one))}
-    held = True
+    delaying = True
 
     def hold(number: int, frame: FrameType | None) -> None:
-        if held:
+        if delaying:
             came.append((number, frame))
         else:  # another came before this one's handler was back in its place
             handlers[signal.Signals(number)](number, frame)
@@ -114,7 +114,7 @@ def handlers_delayed() -> Iterator[None]:
             signal.signal(one, hold)
         yield
     finally:
-        held = False
+        delaying = False
         try:
             for one, handler in handlers.items():
                 signal.signal(one, handler)
