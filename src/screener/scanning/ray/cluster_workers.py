@@ -8,7 +8,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -250,12 +249,11 @@ class ClusterWorkers:
 
     def __exit__(self, *_: object) -> None:
         # Ray Data ends the actors, and their worker processes, if the dataset fails.
-        with _silence():
-            if self._under_way:
-                ray.kill(self._feed)
-            else:
-                self._feed.end.remote()
-            self._thread.join(_END_S)
+        if self._under_way:
+            ray.kill(self._feed)
+        else:
+            self._feed.end.remote()
+        self._thread.join(_END_S)
 
 
 def _dataset(hasher: Hasher, jobs: int, feed: Any) -> Any:
@@ -279,18 +277,6 @@ def _dataset(hasher: Hasher, jobs: int, feed: Any) -> Any:
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=jobs, max_tasks_in_flight_per_actor=_IN_FLIGHT),
         )
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep Ray Data from logging that the dataset fails, which is how it is ended."""
-    logger = logging.getLogger("ray.data")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _failure(error: BaseException) -> ClusterError:

@@ -67,8 +67,20 @@ def _scan(
     address: str | None, results: Generator[Result, None, None]
 ) -> Generator[Result, None, None]:
     """Yield the results; nothing begins before the first is asked for."""
-    with joined(address), closing(results):
+    with joined(address), _silence(), closing(results):
         yield from results
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep Ray Data from logging, on standard error, that a dataset fails: a scan is ended so."""
+    logger = logging.getLogger("ray.data")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager
