@@ -1,5 +1,6 @@
 """A scan on a Ray cluster of several nodes: what a local scan gives, whatever happens to a node."""
 
+import importlib
 import io
 import json
 import os
@@ -37,12 +38,13 @@ from ray_cluster import CalamityEngine, UnreadyEngine
 
 from screener.scanning import ray as on_ray
 from screener.scanning.ray import cluster_workers, nodes
-from screener.scanning.ray import scan as scanning
 from screener.scanning.ray.local_cluster import Head
 from screener.screening.result import line_counts
 
 # Ray warns of its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
+
+scanning = importlib.import_module("screener.scanning.ray.scan")  # its package has the function
 
 _ACTOR = b"ray::MapWorker(MapBatches(Hashing)"
 
