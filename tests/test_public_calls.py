@@ -45,20 +45,11 @@ def test_what_is_by_a_screener_is_by_no_list(engine, tmp_path, name):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("wrong", ["cache", None, 5])
-def test_a_rescan_is_of_a_cache(engine, wrong):
-    """That is open; the error says how it is."""
-    for call in (rescan, outdated):
-        with pytest.raises(TypeError, match=r"HashCache\.open\(path\) say, and not"):
-            call(engine, wrong)
-
-
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"threads": 0}, "threads"),
         ({"threads": True}, "threads"),
-        ({"untold": {}}, "untold is a Counter"),
     ],
 )
 def test_a_rescan_is_refused_when_it_is_called(engine, tmp_path, settings, said):
@@ -68,20 +59,6 @@ def test_a_rescan_is_refused_when_it_is_called(engine, tmp_path, settings, said)
         pytest.raises((TypeError, ValueError), match=said),
     ):
         rescan(engine, cache, **settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"cache": 5}, "HashCache"),
-        ({"finished": set()}, "finished is that of output.resume_jsonl"),
-        ({"metrics": {}}, "metrics is called"),
-    ],
-)
-def test_so_is_a_scan(engine, settings, said):
-    """Of what it is given beside its paths."""
-    with pytest.raises(TypeError, match=said):
-        scan(engine, ".", **settings)
 
 
 def test_a_log_that_was_claimed_takes_nothing_before_it_has_begun(engine, tmp_path):

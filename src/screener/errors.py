@@ -95,12 +95,15 @@ class WorkerError(ScreenerError):
 
 
 class MediaError(ScreenerError):
-    """An input cannot be decoded; `reason` is one of the reasons of a Result."""
+    """An input cannot be decoded; `reason` is one of the reasons of a Result, `extra` the extra of
+    this package that would decode it.
+    """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, extra: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.extra = extra
 
     def alone(self) -> "MediaError":
         """Return this error without traceback and context, which hold the input's bytes and pixels
@@ -109,8 +112,8 @@ class MediaError(ScreenerError):
         self.__context__ = None
         return self.with_traceback(None)
 
-    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
-        return type(self), (self.reason, self.detail)
+    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str, str | None]]:
+        return MediaError, (self.reason, self.detail, self.extra)
 
 
 class ShortOfMemory(MediaError):
@@ -118,7 +121,3 @@ class ShortOfMemory(MediaError):
 
     def __init__(self, detail: str) -> None:
         super().__init__("too_large", detail)
-
-    def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
-        # The receiving process needs no more than a MediaError.
-        return MediaError, (self.reason, self.detail)

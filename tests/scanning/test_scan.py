@@ -22,7 +22,7 @@ from screener.media.source import Name
 from screener.scanning import backlog
 from screener.scanning.inputs.expand import find, places
 from screener.scanning.inputs.folder import Place
-from screener.scanning.scan import results_of, told_by
+from screener.scanning.scan import path_results, results_of
 from screener.scanning.workers import pool as workers
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
@@ -224,7 +224,7 @@ def test_jobs_is_a_whole_number_that_a_machine_can_start(known, jobs):
 
 def test_a_scan_is_by_a_screener(known):
     """A list is none, and the error says how it becomes one; the call itself is refused."""
-    with pytest.raises(TypeError, match=r"needs a Screener, got HashList"):
+    with pytest.raises(TypeError, match=r"by a Screener, .* and not by HashList"):
         scan(known, ".")
 
 
@@ -308,7 +308,7 @@ def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path)
     def hear(name, number, labels):
         heard.setdefault(name, []).append((number, *labels.values()))
 
-    results = list(results_of(told_by(Timed, engine, places(names), metrics=hear)))
+    results = list(results_of(path_results(Timed, engine, places(names), metrics=hear)))
 
     assert [one.seconds for one in results] == [5.5, 5.5, 1.5]
     assert sorted(heard["hash_seconds"]) == [(1.5,), (5.5,), (5.5,)]
@@ -331,7 +331,7 @@ def test_a_worker_tells_no_name_but_that_of_its_file(known, scene, tmp_path, wro
     path = tmp_path / "a.png"
     scene(1, (160, 120)).save(path)
 
-    (told,) = results_of(told_by(Lying, Screener(known), places([path])))
+    (told,) = results_of(path_results(Lying, Screener(known), places([path])))
 
     assert (told.input, told.input_bytes, told.archives, told.same) == (str(path), None, (), ())
 
@@ -411,7 +411,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         return node
 
     for _ in range(20_000):
-        for item in waiting.told():
+        for item in waiting.release():
             same = item.target.name.same if item.target.inner else ()
             told.append(((int(item.target.path), *item.target.inner), same))
             del held[item]
@@ -440,9 +440,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         item.worker.targets -= 1
         held[item] = rng.randrange(4)
         hits = held[item] * (None,)
-        waiting.settle(
-            item, SimpleNamespace(matches=hits, other_hits=(), counts=True, verdict="match")
-        )
+        waiting.finish(item, SimpleNamespace(matches=hits, beside=(), counts=True, verdict="match"))
         node = node_of(item.target)
         if node is not None:
             item.name = None if item.target.inner else Name(item.target.path)
@@ -507,11 +505,11 @@ def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens
     told = SimpleNamespace(take=lambda _: Verdict.NO_MATCH, is_archive=lambda _: True)
     found = iter([Place("zip", 1)])
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
-    item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
+    item, result = waiting.next(), SimpleNamespace(matches=(), beside=(), counts=True)
     result.of_archive = lambda members, in_trouble: result
     if opens:
         item.own = HashedInput(Name("zip"), archive=True)
 
-    waiting.settle(item, result)
+    waiting.finish(item, result)
 
-    assert [one.result for one in waiting.told()] == [None if opens else result]
+    assert [one.result for one in waiting.release()] == [None if opens else result]

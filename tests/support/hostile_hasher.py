@@ -5,8 +5,11 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from screener import Screener
 from screener.errors import MediaError
+from screener.scanning.workers.messages import Answer
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import OrientedHashes
 
@@ -21,6 +24,17 @@ class Order:
         return os.mkdir, (self.folder,)
 
 
+def _sent(message):
+    """Have this process send the message instead of its next answer."""
+    to_wire = Answer.to_wire
+
+    def send(answer):
+        Answer.to_wire = to_wire
+        return message
+
+    Answer.to_wire = send
+
+
 class TakenOver(Hasher):
     """Answers with orders to the scan for files with a telling name."""
 
@@ -30,13 +44,13 @@ class TakenOver(Hasher):
         """
         name = Path(item).stem
         if name.startswith("order"):
-            return Order(f"{item}-made")
+            return _sent(pickle.dumps(Order(f"{item}-made")))
         if name.startswith("class"):
-            return pickle.PickleError("not a hash")
+            return _sent(pickle.dumps(pickle.PickleError("not a hash")))
         if name.startswith("columns"):
             hashed = super().hash(item, digests)
             group = next(one for one in hashed.hashes.groups if isinstance(one, OrientedHashes))
-            hashed.hashes.groups = (group._replace(values=group.values[1:]),)
+            hashed.hashes.groups = (structs.replace(group, values=group.values[1:]),)
             return hashed
         if name.startswith("reason"):
             return replace(

@@ -139,7 +139,7 @@ class Telling(Hasher):
             "ray": any(name.split(".")[0] == "ray" for name in sys.modules),
             "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
             "written": resource.getrlimit(resource.RLIMIT_FSIZE)[0],
-            "parent_is_actor": parent.startswith(b"ray::Keeper"),
+            "parent_is_actor": parent.startswith(b"ray::MapWorker"),
         }
         return HashedInput(Name(), trouble=MediaError("undecodable", json.dumps(facts)))
 

@@ -102,7 +102,7 @@ def test_messages_name_extras_by_how_a_checkout_installs_them():
     `screener` by name, which is another project on PyPI, nor the packages that an extra stands for.
     """
     package = Path(screener.__file__).parent
-    named = re.compile(r"\b(?:install|needed)\([\"'](\w+)[\"']\)")
+    named = re.compile(r"\b(?:install|needed|unsupported_without)\([\"'](\w+)[\"']\)")
     sources = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
     asked = {name for text in sources.values() for name in named.findall(text)} | {
         *installation.EXTRAS

@@ -50,7 +50,7 @@ def rescan(cache: Path, keep: float | None, options: DecisionOptions, every: boo
         log = options.audit_log(stack)
         hashes = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
         untold: Counter[str] = Counter()
-        results = rescan_cache(screener, hashes, every=every, threads=cores(), untold=untold)
+        results = rescan_cache(screener, hashes, every=every, threads=cores(), unscreened=untold)
         for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
             tally.add(result)
         notes, incomplete = _coverage(hashes, screener, untold)

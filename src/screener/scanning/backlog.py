@@ -1,4 +1,4 @@
-"""Backlog: the inputs of a scan that were found and are not told yet, in the order to tell them."""
+"""The inputs of a scan that were found and whose Results are not yielded yet, in order."""
 
 from __future__ import annotations
 
@@ -19,33 +19,31 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 from screener.screening.result import Members, Result
 
-# Files of folders are taken so many at a time, and each lot is opened in the order in which it lies
-# on the disk. So many results may wait behind a slow file: to keep the order of the input costs
-# little time, and bounded memory.
+# Files of folders are taken in windows of this size, each opened in the order of the disk; and so
+# many results may wait behind a slow file.
 _WINDOW = 256
 _AHEAD = 4 * _WINDOW
-# Records that the results which wait may name: they take some 1.5 kB each, and an input may match a
-# hundred thousand.
+# Records that waiting results may name: some 1.5 kB each, and an input may match 100,000.
 _RECORDS = 100_000
 
-# The number of a member, what it is, and how many of its name came before it. Its full name, with
-# those of the archives that it is in, is made only when it is handed out, and not held for each.
+# The number of a member, the member, and how many of its name came before it. Its full name, which
+# is long, is made when it is handed over.
 _Member = tuple[int, Member, int]
 
-# Says whether a cache has an input of that name as it is now.
+# Returns whether a cache has an input of that name as it is now.
 Holds = Callable[[Name], bool]
 
 
 @dataclass
 class Left:
-    """What an outermost archive may still cost."""
+    """The members and bytes that an outermost archive may still have."""
 
     members: int
     bytes: int
 
     @property
     def budget(self) -> Budget:
-        """The same, for a worker that may find an archive."""
+        """Return the same, for a worker that may find an archive."""
         return Budget(self.members, self.bytes)
 
 
@@ -53,9 +51,9 @@ class Left:
 class Item:
     """One place in the order of results: a file, a member, or an archive behind its members.
 
-    `trouble` keeps a member from being read; `seconds` are those of an earlier go. `has_line`: it
-    was told by an earlier scan, and is hashed for the cache alone. `opened_again`: an archive that
-    was told by an earlier scan, and is opened for what of its members was not.
+    `trouble` keeps a member from being read; `seconds` are those of an earlier attempt. `has_line`:
+    an earlier scan wrote its line, and it is hashed for the cache alone. `opened_again`: an archive
+    with a line, opened for members that have none.
     """
 
     target: Target
@@ -70,30 +68,30 @@ class Item:
     seconds: float = 0.0
     result: Result | None = None
     records: int = 0  # that its result names
-    # Of an archive: its name, its own hashes, members not handed out yet, members not told yet,
-    # whether only the worker that opened it reads them, how many results below it have each
+    # Of an archive: its name and own hashes, the members not handed over, the number of members not
+    # released, whether only the worker that opened it reads them, the number of results below it by
     # verdict, and whether any of these is new in this scan.
     name: Name | None = None
     own: HashedInput | None = None
     members: deque[_Member] = field(default_factory=deque)
-    untold: int = 0
+    unreleased: int = 0
     bound: bool = False
     below: Counter[str] = field(default_factory=Counter)
     renewed: bool = False
 
     @property
     def ready(self) -> bool:
-        """Whether it can be told: an archive after the last of its members."""
-        return self.over and not self.members and not self.untold
+        """Return whether its Result can be yielded: an archive's after its last member's."""
+        return self.over and not self.members and not self.unreleased
 
     @property
     def only_worker(self) -> AnyWorker | None:
-        """The one that has to read it, where others would have to open its archive anew."""
+        """Return the worker that must read it, if others would have to unpack its archive anew."""
         return self.holder.worker if self.holder is not None and self.holder.bound else None
 
     @property
     def outermost(self) -> Name:
-        """The name of the file that an item is in, however deep."""
+        """Return the name of the file that it is in, however deep."""
         item = self
         while item.holder is not None:
             item = item.holder
@@ -101,11 +99,11 @@ class Item:
 
 
 class Backlog:
-    """Filled from the places found, as far as needed; used by one thread.
+    """Inputs, filled from the places found as far as needed; used by one thread.
 
-    What is `finished` is left out, unless there is a cache that does not hold it. An archive is
-    not finished with its own line: one of a member may want an extra that is here now, or may have
-    been removed for the member to be tried again.
+    Inputs that are `finished` are left out, unless the cache lacks them. The line of an archive
+    does not finish its members: one may want an extra that is installed now, or its line may have
+    been removed for another attempt.
     """
 
     def __init__(
@@ -118,7 +116,7 @@ class Backlog:
         holds: Holds | None = None,
     ) -> None:
         self.awaited: Awaited | None = None
-        """What has to come before there may be more to do than `next` gave."""
+        """The input that must come before `next` may return more."""
         self._found = found
         self._limits = limits
         self._ordered = ordered
@@ -127,14 +125,14 @@ class Backlog:
         self._order: deque[Item] = deque()
         self._todo: deque[Item] = deque()  # files in the order of the disk
         self._archives: list[Item] = []  # with members to hand out
-        self._records = 0  # that results name which are not told yet
+        self._records = 0  # that waiting results name
 
     def __bool__(self) -> bool:
-        """Whether anything is to be told yet."""
+        """Return whether any Result is still to be yielded."""
         return bool(self._order)
 
-    def told(self) -> Iterator[Item]:
-        """Take what can be told out of the order."""
+    def release(self) -> Iterator[Item]:
+        """Take the items whose Results can be yielded out of the order."""
         if not self._ordered:
             for item in [one for one in self._order if one.ready]:
                 self._order.remove(item)
@@ -143,14 +141,14 @@ class Backlog:
         while self._order and self._order[0].ready:
             yield self._released(self._order.popleft())
 
-    def settle(self, item: Item, result: Result) -> None:
-        """Note the result of an item, which waits until it can be told."""
+    def finish(self, item: Item, result: Result) -> None:
+        """Note the Result of an item, which waits until it can be yielded."""
         item.result, item.over = result, True
         item.records = len(result.matches) + len(result.other_hits)
         self._records += item.records
 
     def next(self) -> Item | None:
-        """What to do next: a member of an archive that is open, or a file."""
+        """Return the next item: a member of an open archive, or a file."""
         self.awaited = None
         return (self._next_member() if self._archives else None) or self._next_file()
 
@@ -165,7 +163,7 @@ class Backlog:
             self._archives.append(archive)
 
     def _next_member(self) -> Item | None:
-        """A member of the first archive that has one for a worker that is free."""
+        """Return a member of the first archive that has one for a free worker."""
         for archive in list(self._archives):
             if archive.bound and archive.worker is not None and not archive.worker.free:
                 continue
@@ -177,7 +175,7 @@ class Backlog:
                 item = Item(target, archive.left, holder=archive, trouble=member.trouble)
                 if not self._is_wanted(item, target.name):
                     continue
-                archive.untold += 1
+                archive.unreleased += 1
                 self._order.insert(self._order.index(archive), item)
                 return item
             self._archives.remove(archive)
@@ -189,18 +187,18 @@ class Backlog:
                 return None
         if self._records <= _RECORDS:
             return self._todo.popleft()
-        first = self._order[0]  # which all that is held waits for
+        first = self._order[0]  # which all others wait for
         if first not in self._todo:
             return None
         self._todo.remove(first)
         return first
 
     def _is_full(self) -> bool:
-        """Whether as much waits as may: no more is taken but what all of it waits for."""
+        """Return whether no more inputs are taken but the one that all others wait for."""
         return len(self._order) >= _AHEAD or self._records > _RECORDS
 
     def _fill(self) -> bool:
-        """Take more files; False where there are none, or none for now."""
+        """Take more files; return False if there are none, or none for now."""
         limits, finished = self._limits, self._finished is not None
         taken = False
         window: list[Item] = []
@@ -215,10 +213,10 @@ class Backlog:
             item = Item(Target(path), Left(limits.members, limits.unpacked), inode=inode)
             if self._is_wanted(item, name):
                 window.append(item)
-            # Names that are given, by a pipe for instance, are not waited for.
+            # Do not wait for further names, of a pipe for instance.
             if not inode or len(window) == _WINDOW:
                 break
-            # Nor are those that are found behind any number of others that are done already.
+            # Nor for names behind any number of others that are done already.
             if finished and time.monotonic() - since > A_WHILE_S:
                 self.awaited = Awaited()
                 break
@@ -234,7 +232,7 @@ class Backlog:
         if item.opened_again and item.own is not None:
             item.result = None  # it has that line
         if holder is not None:
-            holder.untold -= 1
+            holder.unreleased -= 1
             holder.below += item.below
             if result is not None and result.counts:
                 holder.below[result.verdict] += 1
@@ -242,9 +240,9 @@ class Backlog:
         return item
 
     def _sum_up(self, archive: Item, own: HashedInput) -> None:
-        """Add to the result of an archive what its members came to.
+        """Add the counts of its members to the Result of an archive.
 
-        An archive that has a line gets a second one if members were screened anew, unless summaries
+        An archive with a line gets a second one if members were screened anew, unless summaries
         count it: they would count it twice.
         """
         if archive.result is None:
@@ -255,8 +253,8 @@ class Backlog:
             archive.has_line = archive.opened_again = False
 
     def _is_wanted(self, item: Item, name: Name | None) -> bool:
-        """Whether anything is to be done with an item of that name. Where an earlier scan gave it
-        a line, the item says what for: `has_line` or `opened_again`.
+        """Return whether there is anything to do with an item of that name. If an earlier scan
+        wrote its line, the item says for what: `has_line` or `opened_again`.
         """
         finished = self._finished
         verdict = None if finished is None or name is None else finished.take(name)

@@ -1,4 +1,4 @@
-"""rescan: what a HashCache holds, matched against lists at the speed of look-ups."""
+"""The rescan of cached hashes against lists, at the speed of look-ups."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from screener.arguments import check_threads
+from screener.arguments import check_threads as checked_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
-from screener.scanning.cache.hash_cache import HashCache, check_open
+from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.cache.rows import EVERY, made_by, serves
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
@@ -19,14 +19,14 @@ from screener.screening.result import Result, Verdict
 from screener.screening.screener import Screener, check_screener
 from screener.system.installation import is_here
 
-# Inputs at a time: eight PDQs each make a batch that is large enough for the fastest search.
+# Inputs at a time: with eight PDQs each, a batch for the fastest search.
 _CHUNK = 1 << 17
 _DECIDED = 256
 
-# What decoding says, and what reading a member that is cut short never does.
+# Reasons that decoding gives, and that a truncated member never has.
 _OF_MEMBERS = frozenset(("unsupported", "encrypted", "no_video"))
-# What only decoding can say of a file. Whatever ended a worker may have ended the listing of an
-# archive, and too large may be what a worker lacked memory for.
+# Reasons that only decoding gives to a file. A crash or lack of memory may have ended the listing
+# of an archive.
 _OF_FILES = _OF_MEMBERS | {"undecodable", "truncated"}
 
 
@@ -36,28 +36,26 @@ def rescan(
     *,
     every: bool = False,
     threads: int = 1,
-    untold: Counter[str] | None = None,
+    unscreened: Counter[str] | None = None,
 ) -> Iterator[Result]:
-    """The Results of cached inputs that reach a record, in the order in which they were hashed.
+    """Yield the Results of cached inputs that reach a record, in the order of hashing.
 
-    They are what a scan of the same files would give now. `every` gives those without a hit too,
-    more slowly; without, `untold` counts those that are `unscreened`, by their reasons. Inputs that
-    were hashed by other settings than the Screener's policy has, or without a kind that its lists
-    hold, are left out: `screener.scanning.rescan.outdated` counts them. An input that is scanned
-    meanwhile may have two Results. The cache is not held between two Results.
+    They equal those of a scan of the same files now. With `every`, inputs without a hit are yielded
+    too, more slowly; otherwise `unscreened` counts the unscreened ones by reason.
+
+    Inputs that were hashed by other settings than the policy's, or without a kind of the lists, are
+    left out; `outdated` counts them. An input that is scanned meanwhile may have two Results. The
+    cache is not locked between two Results.
     """
-    check_screener(screener, "rescan()")
-    check_open(cache)
-    if untold is not None and not isinstance(untold, Counter):
-        raise TypeError(f"untold is a Counter that is added to, not {type(untold).__name__}")
-    return _rescanned(screener, cache, every, check_threads(threads), untold)
+    check_screener(screener, "a rescan")
+    return _rescanned(screener, cache, every, checked_threads(threads), unscreened)
 
 
 def _rescanned(
-    screener: Screener, cache: HashCache, every: bool, threads: int, untold: Counter[str] | None
+    screener: Screener, cache: HashCache, every: bool, threads: int, unscreened: Counter[str] | None
 ) -> Iterator[Result]:
     done = 0
-    # What a scan replaces meanwhile gets a number behind all that were there: a second round.
+    # Inputs that a scan replaces meanwhile get new numbers, for a second round.
     for _ in range(2):
         last = cache.last()
         for first in range(done + 1, last + 1, _CHUNK):
@@ -73,17 +71,16 @@ def _rescanned(
                     reached = bool(result.matches or result.other_hits)
                     if reached or (every and not _is_spoken_for(item)):
                         yield result
-                    elif untold is not None and not _is_spoken_for(item):
-                        _count(result, untold)
+                    elif unscreened is not None and not _is_spoken_for(item):
+                        _count(result, unscreened)
         done = last
 
 
 def outdated(screener: Screener, cache: HashCache) -> int:
-    """How many cached inputs are to be scanned again: they were hashed by other settings, so that a
-    Screener cannot decide them, or without an extra that is here now.
+    """Return how many cached inputs must be scanned again: hashed by other settings than the
+    Screener's, or without an extra that is installed now.
     """
-    check_screener(screener, "outdated()")
-    check_open(cache)
+    check_screener(screener, "a rescan")
     settings = _settings(screener, cache)
     return sum(
         number
@@ -99,14 +96,14 @@ def _settings(screener: Screener, cache: HashCache) -> set[str]:
 
 def _decided(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
     if not any(kind.perceptual for kind in screener.kinds):
-        # A scan would decode nothing, and find nothing wrong there.
+        # A scan would decode nothing, and find no trouble.
         items = [replace(one, trouble=None) if _is_whole(one) else one for one in items]
     return screener.decide(items)
 
 
 def _is_whole(item: HashedInput) -> bool:
-    """Whether the digests of an input are surely of all of it, though it could not be decoded: not
-    those of a member that may be cut short, or of an archive of which not all could be listed.
+    """Return whether the digests surely cover all of an input that could not be decoded: not those
+    of a member that may be cut short, or of an archive that was not listed to its end.
     """
     trouble = item.trouble
     if item.archive or not item.hashes or trouble is None:
@@ -115,34 +112,34 @@ def _is_whole(item: HashedInput) -> bool:
 
 
 def _is_spoken_for(item: HashedInput) -> bool:
-    """Whether an archive has no line where it reaches no record, since its members have theirs."""
+    """Return whether an archive without a hit has no line, since its members have theirs."""
     return item.archive and item.trouble is None
 
 
-def _count(result: Result, untold: Counter[str]) -> None:
-    """Count an unscreened input, unless `outdated` does."""
+def _count(result: Result, unscreened: Counter[str]) -> None:
+    """Count an unscreened input, unless `outdated` counts it."""
     wanted = result.extra
     if result.verdict == Verdict.UNSCREENED and not (wanted is not None and is_here(wanted)):
-        untold[str(result.reason)] += 1
+        unscreened[str(result.reason)] += 1
 
 
 def _to_decide(
     screener: Screener, cache: HashCache, first: int, end: int, threads: int
 ) -> list[int]:
-    """The inputs with a hash near a listed one, as only they can have a match; and those that may
-    be unscreened.
+    """Return the inputs with a hash near a listed one, which alone can match, and those that may be
+    unscreened.
     """
-    # With a list that has no kind to clear a picture by, each is looked at.
+    # If a list has no kind that can clear a picture, each is looked at.
     floor = max(max(one.values(), default=EVERY) for one in screener.floors)
     found = [np.array(cache.unclear(first, end, floor), np.int64)]
-    held = {kind for one in screener.lists for kind in one.kinds}
+    listed = {kind for one in screener.lists for kind in one.kinds}
     for kind in KINDS.values():
         # Frames of listed videos are near PDQs, those of stills too.
-        others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in held else []
-        asked = [kind] if kind.name in held and (kind.digest or kind.perceptual) else []
-        if asked or others:
+        others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in listed else []
+        searched = [kind] if kind.name in listed and (kind.digest or kind.perceptual) else []
+        if searched or others:
             numbers, codes = cache.codes(kind, first, end)
             if len(codes):
-                for one in asked + others:
+                for one in searched + others:
                     found.append(numbers[screener.has_hit(one, codes, threads=threads)])
     return [int(number) for number in np.unique(np.concatenate(found))]

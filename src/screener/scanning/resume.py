@@ -1,4 +1,4 @@
-"""Finished: what a file of results says is done, by what it was done, so that a scan goes on."""
+"""The inputs that a file of results shows to be done, so that a scan goes on."""
 
 from __future__ import annotations
 
@@ -26,22 +26,21 @@ from screener.screening.screener import VERSIONS, Screener
 from screener.system.installation import EXTRAS, is_here
 
 _BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
-# What is kept of a line besides its input: verdict, reason and extra as one byte, or that others
-# decided. Lines that summaries do not count have one number.
-_TOLD = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
-_SAID = {told: number for number, told in enumerate(_TOLD)}
-_UNCOUNTED = len(_TOLD)
+# Each verdict, reason and extra has a number of one byte. Lines that summaries do not count have
+# one number, and so have lines that other lists or policies decided.
+_STATEMENTS = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
+_NUMBERS = {statement: number for number, statement in enumerate(_STATEMENTS)}
+_UNCOUNTED = len(_STATEMENTS)
 _OTHERS = _UNCOUNTED + 1
 
 
 class Finished:
-    """The inputs that are done: whose newest line is of their name, size and time, and was decided
-    by the same generations of the same lists, told by their stamps, policy and pixel pipeline; and
-    which did not want an extra that is here now.
+    """Inputs to skip when resuming: unchanged since their last line, which was decided by the same
+    lists, policy and pixel pipeline, and does not want an extra that is installed now.
 
-    Holds about 20 bytes a line, 8 an archive, and none of what a scan adds. `verdicts`, `reasons`
-    and `extras` count those lines, without the ones that `replace` took out; `end` is where the
-    last whole line ends, in bytes, and `torn` how many bytes of half a line follow it.
+    Takes about 20 bytes a line and 8 an archive. `verdicts`, `reasons` and `extras` count the
+    lines, without those that `replace` took out. `end` is the offset behind the last whole line,
+    `torn` the length of the half line that follows.
     """
 
     def __init__(self, screener: Screener) -> None:
@@ -50,14 +49,14 @@ class Finished:
             screener.policy.fingerprint,
             dict(VERSIONS)["pixels"],
         )
-        # A column each, which is searched where it lies; ascending by input.
+        # Columns, ascending by input.
         self._inputs = np.empty(0, np.uint64)
         self._states = np.empty(0, np.uint64)
-        self._told = np.empty(0, np.uint8)
+        self._statements = np.empty(0, np.uint8)
         self._taken = np.empty(0, np.bool_)
         self._replaced = np.empty(0, np.bool_)
-        self._archives = np.empty(0, np.uint64)  # those of whose members there are lines; ascending
-        # The extras that lines name and that are not here: those are done, as far as can be.
+        self._archives = np.empty(0, np.uint64)  # with lines of members; ascending
+        # Extras that lines name and that are not installed: these inputs are done.
         self._lacking: tuple[str, ...] = ()
         self.verdicts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
@@ -67,35 +66,34 @@ class Finished:
 
     @classmethod
     def read(cls, path: Path, screener: Screener) -> Finished:
-        """What a file says; nothing where there is none.
+        """Return the finished inputs of a file; none if it does not exist.
 
-        OutputError where a whole line is no result, and where the file is none of results: it is
-        not to be written to.
+        Raises OutputError if a whole line is no result, or the file holds something else.
         """
         found = cls(screener)
-        seen, told, holders = bytearray(), bytearray(), bytearray()
+        seen, statements, holders = bytearray(), bytearray(), bytearray()
         try:
             for number, line in enumerate(result_lines.read(path), start=1):
                 if not line.endswith(b"\n"):
                     found._end_torn(path, line)
                     break
-                one, said = found._said(path, number, line)
+                one, statement = found._read_line(path, number, line)
                 found.end += len(line)
                 seen += one.hashes()
-                told.append(said)
-                held = one.holders()
-                if not holders.endswith(held):  # members mostly stand in a row
-                    holders += held
+                statements.append(statement)
+                archives = one.holders()
+                if not holders.endswith(archives):  # members mostly stand in a row
+                    holders += archives
         except FileNotFoundError:
             pass
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from error
-        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(told, np.uint8))
+        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(statements, np.uint8))
         found._archives = np.unique(np.frombuffer(holders, "<u8"))
         return found
 
     def __len__(self) -> int:
-        """How many lines count."""
+        """Return how many lines count."""
         return self.verdicts.total()
 
     def take(self, name: Name) -> Verdict | None:
@@ -117,12 +115,12 @@ class Finished:
             if free.any():
                 line = lines.start + int(free.argmax())
                 self._taken[line] = True
-                told = int(self._told[line])
-                return Verdict.UNSCREENED if told == _UNCOUNTED else _TOLD[told][0]
+                number = int(self._statements[line])
+                return Verdict.UNSCREENED if number == _UNCOUNTED else _STATEMENTS[number][0]
         return None
 
     def is_archive(self, name: Name) -> bool:
-        """Whether lines show that an input is an archive with members, as it is now by its time."""
+        """Return whether lines show that an input, as of its time, is an archive with members."""
         one = np.frombuffer(
             hash_of_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
         )[0]
@@ -130,7 +128,7 @@ class Finished:
         return place < len(self._archives) and bool(self._archives[place] == one)
 
     def replace(self, result: Result) -> None:
-        """Take lines out of the counts that count no more, since there is this newer one."""
+        """Take lines out of the counts that this newer Result supersedes."""
         if not len(self._inputs):
             return
         seen = Seen.of_result(result, self._decided_by)
@@ -139,50 +137,50 @@ class Finished:
         if seen.gone:
             older &= is_gone(self._states[lines])
         self._replaced[lines] |= older
-        for told in self._told[lines][older]:
-            self._count(int(told), -1)
+        for statement in self._statements[lines][older]:
+            self._count(int(statement), -1)
 
     def _lines(self, seen: Seen) -> tuple[slice, np.uint64]:
-        """Where the lines of its input are, and what the state of one would be."""
+        """Return the lines of an input, and its state."""
         one = np.frombuffer(seen.hashes(), SEEN)[0]
         first = int(np.searchsorted(self._inputs, one["input"]))
         end = int(np.searchsorted(self._inputs, one["input"], "right"))
         return slice(first, end), one["state"]
 
-    def _said(self, path: Path, number: int, line: bytes) -> tuple[Seen, int]:
-        """What a line is of, and what it says: a number of `_SAID`, `_UNCOUNTED` or `_OTHERS`."""
+    def _read_line(self, path: Path, number: int, line: bytes) -> tuple[Seen, int]:
+        """Return the input of a line, and its number: of `_NUMBERS`, `_UNCOUNTED` or `_OTHERS`."""
         try:
             facts = json.loads(line)
             one = Seen.of(facts)
-            said = _SAID[facts["verdict"], facts["reason"], facts.get("extra")]
+            statement = _NUMBERS[facts["verdict"], facts["reason"], facts.get("extra")]
             if not line_counts(facts):
-                said = _UNCOUNTED
+                statement = _UNCOUNTED
             if facts["schema"] != SCHEMA:
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise OutputError(
                 f"{path}, line {number}: no result of this version; nothing was written to the file"
             ) from None
-        return one, said if one.decided_by == self._decided_by else _OTHERS
+        return one, statement if one.decided_by == self._decided_by else _OTHERS
 
-    def _keep(self, seen: np.ndarray[Any, Any], told: np.ndarray[Any, Any]) -> None:
-        """Keep the lines that count, and count them."""
-        counts = told != _OTHERS
+    def _keep(self, seen: np.ndarray[Any, Any], statements: np.ndarray[Any, Any]) -> None:
+        """Keep and count the lines that count."""
+        counts = statements != _OTHERS
         counts[superseded(seen)] = False
-        seen, told = seen[counts], told[counts]
+        seen, statements = seen[counts], statements[counts]
         order = np.argsort(seen["input"], kind="stable")
-        self._inputs, self._told = seen["input"][order], told[order]
+        self._inputs, self._statements = seen["input"][order], statements[order]
         self._states = seen["state"][order]
         self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
-        for said, number in enumerate(np.bincount(told)):
+        for statement, number in enumerate(np.bincount(statements)):
             if number:
-                self._count(said, int(number))
+                self._count(statement, int(number))
         self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
 
-    def _count(self, told: int, number: int) -> None:
-        if told == _UNCOUNTED:
+    def _count(self, statement: int, number: int) -> None:
+        if statement == _UNCOUNTED:
             return
-        verdict, reason, extra = _TOLD[told]
+        verdict, reason, extra = _STATEMENTS[statement]
         self.verdicts[verdict] += number
         if reason is not None:
             self.reasons[reason] += number
@@ -190,7 +188,9 @@ class Finished:
             self.extras[extra] += number
 
     def _end_torn(self, path: Path, rest: bytes) -> None:
-        """Half a line, or the zeros that a power cut leaves; anything else is another file."""
+        """Note half a line, or the zeros that a power cut leaves. Raise OutputError for anything
+        else, which is another file.
+        """
         ours = rest.startswith(_BEGINS) or _BEGINS.startswith(rest)
         if not ours and rest.strip(b"\0"):
             raise OutputError(f"{path} is no file of results; nothing was written to it")

@@ -1,4 +1,4 @@
-"""scan: many files, each opened in a worker process that may die, one Result a file."""
+"""The scan of many files, each opened in a worker process that may die; one Result a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.media.source import Name, name_of_label
 from screener.scanning.backlog import Backlog, Item
-from screener.scanning.cache.hash_cache import HashCache, check_open
+from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.inputs.expand import FilePath, places
 from screener.scanning.inputs.folder import Place
 from screener.scanning.inputs.listed_names import Awaited
@@ -29,10 +29,10 @@ from screener.screening.result import Result
 from screener.screening.screener import Screener, check_screener
 from screener.system.process import cores
 
-# Hears of everything that is counted or timed: its name, how much, and labels.
+# Called with everything that is counted or timed: a name, a number and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
 
-_MOST_JOBS = 4096  # processes: more is a slip, and would take the machine down
+_MOST_JOBS = 4096  # processes; more is a typing error, and would take the machine down
 
 _CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
 
@@ -49,33 +49,33 @@ def scan(
 ) -> Generator[Result, None, None]:
     """Screen every file under `paths`; yield one Result a file, in order.
 
-    `jobs` worker processes (default: the cores that this process may use) decode and hash; this one
-    looks up what they send, in batches, so that no decoder has a list in its memory. A file that
-    crashes its process, takes more processor time than `policy.seconds` (or ten times as much wall
-    time) or needs more than `policy.memory` bytes costs exactly itself: `crashed`, `timeout`,
-    `too_large`. Zip and tar archives are opened: each member has a Result, named `archive!member`,
-    and the Result of the archive follows the last of them. It is `no_match` only if that is the
-    verdict of all members; `Result.counts` says whether to count it beside them.
+    `jobs` worker processes (default: the cores of this process) decode and hash; this process looks
+    up their hashes, in batches, so that no decoder has a list in its memory. A file affects only
+    its own Result, also if it crashes its process (`crashed`), takes more processor time than
+    `policy.seconds` or ten times as much wall time (`timeout`), or needs more than `policy.memory`
+    bytes (`too_large`).
 
-    `ordered=False` yields Results as they come, and walks each folder in the order of the disk.
-    `finished` says what is done already and left out: see `output.resume_jsonl`. `metrics` hears of
-    everything that is counted or timed, by a name, a number and labels: docs/metrics.md. `cache`
-    keeps the hashes, for `rescan`: those of an input before its Result is given. Of what is
-    finished, it takes those that it lacks: such an input is hashed, and has no Result again.
+    Zip and tar archives are opened. Each member has a Result, named `archive!member`; that of the
+    archive follows, and is `no_match` only if all members are. `Result.counts` says whether to
+    count it beside them.
 
-    `paths` may be an iterator; while it waits for a path no Result comes, and no limit of time
-    holds. `screener scan -` takes names that come slowly. Relative ones are of the working folder,
-    which is to stay the same meanwhile: a worker that takes the place of another begins in it.
+    With `ordered=False`, Results come as they are made, and folders are walked in the order of the
+    disk. `finished` (from `output.resume_jsonl`) leaves out inputs that are done. `metrics` is
+    called with each count and time, as docs/metrics.md lists them. `cache` stores the hashes of an
+    input before its Result is yielded, for `rescan`; it hashes finished inputs that it lacks again,
+    without a second Result.
 
-    A script that calls this must guard its main part by `if __name__ == "__main__":`, as with any
-    use of worker processes, and be a file. Raises WorkerError where they cannot be started, and
-    another ScreenerError where a list breaks under the scan.
+    `paths` may be an iterator. While it waits for a path, no Result comes and no time limit holds.
+    Relative paths need the same working folder during the whole scan.
+
+    A script that scans must be a file and guard its main part by `if __name__ == "__main__":`.
+    Raises WorkerError if no worker can be started, and another ScreenerError if a list breaks.
     """
     from screener.scanning.workers.pool import Workers  # not with this module: few programs scan
 
     count = checked_jobs(jobs)
     return results_of(
-        told_by(
+        path_results(
             lambda hasher: Workers(hasher, count or cores()),
             screener,
             places(paths, by_disk=not ordered),
@@ -87,7 +87,7 @@ def scan(
     )
 
 
-def told_by(
+def path_results(
     start: Start,
     screener: Screener,
     found: Iterator[Place | Awaited],
@@ -97,18 +97,10 @@ def told_by(
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
 ) -> Generator[tuple[str, Result], None, None]:
-    """As `scan`, by the workers that `start` gives, which end with it; folders are not walked. Each
-    Result with the path that was found: for a member, that of the archive.
+    """Yield each Result with the path of its file (for a member, of its archive), as `scan` does
+    with the workers that `start` returns. Folders are not walked.
     """
-    check_screener(screener, "scan()")
-    if cache is not None:
-        check_open(cache)
-    if finished is not None and not isinstance(finished, Finished):
-        raise TypeError(
-            f"finished is that of output.resume_jsonl, and not {type(finished).__name__}"
-        )
-    if metrics is not None and not callable(metrics):
-        raise TypeError(f"metrics is called with what is counted, and not {type(metrics).__name__}")
+    check_screener(screener, "a scan")
     check_memory(screener.policy, screener.kinds)
     limits = screener.policy.limits
     holds = None if cache is None else partial(cache.holds, hasher=screener.hasher)
@@ -117,28 +109,28 @@ def told_by(
 
 
 def results_of(
-    told: Generator[tuple[str, Result], None, None],
+    results: Generator[tuple[str, Result], None, None],
 ) -> Generator[Result, None, None]:
-    """The Results alone; what tells them ends with this."""
-    with closing(told):
-        for _, result in told:
+    """Yield the Results alone."""
+    with closing(results):
+        for _, result in results:
             yield result
 
 
 def checked_jobs(jobs: int | None) -> int | None:
-    """A number of processes, or None; PolicyError where that is none."""
+    """Return a number of processes, or None. Raise PolicyError for anything else."""
     count = integer_within(jobs, 1, _MOST_JOBS)
     if count is None and jobs is not None:
-        raise PolicyError(f"jobs is a number of processes from 1 to {_MOST_JOBS}, not {jobs!r}")
+        raise PolicyError(f"jobs must be an integer from 1 to {_MOST_JOBS}, not {jobs!r}")
     return count
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
-    """PolicyError where a worker has too little memory to load what a classic hash needs."""
+    """Raise PolicyError if a worker has too little memory to load the classic hashes."""
     if policy.memory < _CLASSIC_MEMORY and not set(CLASSIC).isdisjoint(kinds):
         raise PolicyError(
-            f"memory is {policy.memory}, and the list holds classic hashes (phash and the like):"
-            f" a worker that makes them needs at least {_CLASSIC_MEMORY} bytes"
+            f"memory must be at least {_CLASSIC_MEMORY} bytes, not {policy.memory}: the list has"
+            " classic hashes (such as phash)"
         )
 
 
@@ -156,21 +148,21 @@ class _Scan:
         self._backlog = backlog
         self._metrics = metrics
         self._cache = cache
-        # A cache is matched with other lists later: what it keeps must be sure.
+        # A cache is matched with other lists later, so its hashes have no bits in doubt.
         self._hasher = replace(screener.hasher, sketches=cache is None)
         self._under_way: dict[Any, Item] = {}
 
     def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
-        """All results, each with the path of the file that it is in."""
+        """Yield all Results, each with the path of its file."""
         process = os.getpid()
         with start(self._hasher) as workers:
             while True:
-                awaited = self._hand_out(workers)
-                told = False
-                for item in self._backlog.told():
-                    told = True  # also if it has no line: an archive may have waited for it
+                awaited = self._hand_over(workers)
+                released = False
+                for item in self._backlog.release():
+                    released = True  # also without a line: its archive may be next
                     if item.own is not None:
-                        # Behind its members: who finds it in the cache may rely on theirs.
+                        # Behind its members: an archive in the cache implies that they are there.
                         self._keep([item.own])
                     if item.has_line:
                         self._tell("hashed_again", 1)
@@ -178,9 +170,9 @@ class _Scan:
                         self._count(item.result)
                         yield item.target.path, item.result
                         if os.getpid() != process:
-                            # It would take answers away, for which the other waits for ever.
-                            raise WorkerError("the process that began the scan goes on with it")
-                if told:
+                            # It would read answers for which the other process waits for ever.
+                            raise WorkerError("only the process that began a scan can go on")
+                if released:
                     continue
                 if self._under_way:
                     self._collect(workers, awaited)
@@ -198,9 +190,9 @@ class _Scan:
             self._tell("results", 1, verdict=str(result.verdict), reason=str(result.reason or ""))
             self._tell("bytes", result.bytes or 0)
 
-    def _hand_out(self, workers: AnyWorkers) -> Awaited | None:
-        """Give targets to the least busy workers until all are busy or nothing is left, and what
-        has to come for there to be more.
+    def _hand_over(self, workers: AnyWorkers) -> Awaited | None:
+        """Give targets to the least busy workers until all are busy or nothing is left; return the
+        input that must come before there is more.
         """
         while (worker := workers.free()) is not None:
             item = self._backlog.next()
@@ -214,9 +206,7 @@ class _Scan:
         return None
 
     def _collect(self, workers: AnyWorkers, awaited: Awaited | None) -> None:
-        """Wait until a target under way is done, and look up all that are, in one batch; or until
-        what is awaited comes.
-        """
+        """Wait for targets that are done, or for the awaited input; look up all in one batch."""
         hashed: list[tuple[Item, HashedInput, float]] = []
         for done in workers.collect(awaited):
             item = self._under_way.pop(done.errand)
@@ -239,16 +229,16 @@ class _Scan:
             if result is None:
                 self._hash_surely(item, seconds)
                 continue
-            self._backlog.settle(item, result)
+            self._backlog.finish(item, result)
             self._tell("hash_seconds", item.seconds + seconds)
 
     def _keep(self, hashed: list[HashedInput]) -> None:
-        """Have the cache keep them; before they are told, so that none is told that it lacks."""
+        """Store hashes in the cache, before their Results are yielded."""
         if self._cache is not None and hashed:
             self._cache.add(hashed, self._hasher)
 
     def _hash_surely(self, item: Item, seconds: float) -> None:
-        """Have an item hashed once more, without bits in doubt: they would decide its result."""
+        """Have an item hashed again without bits in doubt, which would decide its Result."""
         if item.worker is None:
             raise RuntimeError("not handed out")
         item.seconds = seconds
@@ -256,10 +246,10 @@ class _Scan:
         self._under_way[errand] = item
 
     def _open(self, item: Item, opened: OpenedArchive, seconds: float) -> None:
-        """Have the members of an archive done, as far as they were listed."""
+        """Have the listed members of an archive hashed."""
         listing = opened.listing
         trouble = listing.trouble
-        # Others may have used up what was left when it was handed out.
+        # Others may have used up the budget since it was handed over.
         members = listing.within(item.left.members)
         if len(members) < len(listing.members):
             trouble = MediaError("too_large", "an archive of more members than allowed")
@@ -276,13 +266,13 @@ class _Scan:
 
 
 def _named(hashed: HashedInput, item: Item, seconds: float) -> HashedInput:
-    """What was hashed under the name of its target, since a worker does not know that of a member,
-    and one that a file has taken over could tell another's; and with the seconds that it took.
+    """Return hashes under the name of their target, with the seconds that they took. A worker does
+    not know the name of a member, and one that a file has taken over could send another's.
     """
-    name, told, path = item.target.name, hashed.name, item.target.path
-    if name is None and (told.text, told.raw, told.archives, told.same) == (path, None, (), ()):
-        name = told
+    name, sent, path = item.target.name, hashed.name, item.target.path
+    if name is None and (sent.text, sent.raw, sent.archives, sent.same) == (path, None, (), ()):
+        name = sent
     elif name is None:
-        given = name_of_label(path)
-        name = Name(given.text, given.raw, told.size, told.mtime_ns)
+        spelling = name_of_label(path)
+        name = Name(spelling.text, spelling.raw, sent.size, sent.mtime_ns)
     return replace(hashed, name=name, seconds=round(item.seconds + seconds, 6))

@@ -1,13 +1,13 @@
-"""Which lines of a file of results count, where inputs were screened again: the newest of each.
+"""The lines of a file of results that count: the newest of each input.
 
-A line is known by two hashes: that of its input, by name and place in archives, and that of the
-state in which it was, by size, time of last change, what decided and what it could not be decoded
-for want of. A line counts if no later one of its input is of another state: an input that was given
-twice has two. A line that says no more than that nothing was there is no newer state of what was.
+Each line is identified by two hashes: one of the input's name and place in archives, one of its
+state (size, time of last change, deciding lists and policy, missing extra). A line counts if no
+later line of its input has another state; an input that was given twice has two. A line for a
+missing input does not supersede one from when it was there.
 
-The hashes are of 8 bytes, so that two names of one hash can be looked for: whoever names the files
-could have the line of one take the place of another's. So they are made with a key that nobody
-knows, another in each process, and are never kept.
+The hashes have 8 bytes, so two names with the same hash can be found by trying. So they are keyed
+by a random key of this process, and never stored: otherwise the line of one file could be made to
+replace another's.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _LONGEST = 1 << 28
 
 
 def read(path: Path) -> Iterator[bytes]:
-    """Each line with its end; the last may have none.
+    """Yield each line with its end; the last may have none.
 
-    OSError where the file cannot be read. OutputError where it is no regular file, of which a pipe
-    gives its lines once, and where a line is too long to be a result: it may have no end.
+    Raises OSError if the file cannot be read; OutputError if it is not a regular file, whose lines
+    can be read again, or if a line is too long to be a result.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OutputError(
-            f"{path} is no regular file, and results are read more than once: write them to one"
+            f"{path} is not a regular file; results are read more than once, so write them to one"
         )
     with path.open("rb") as stream:
         number = 0
@@ -49,13 +49,13 @@ def read(path: Path) -> Iterator[bytes]:
             number += 1
             if len(line) == _LONGEST and not line.endswith(b"\n"):
                 raise OutputError(
-                    f"{path}, line {number}: longer than {_LONGEST:,} bytes, which no result is;"
-                    " something else was written there, or this is no file of results"
+                    f"{path}, line {number}: longer than {_LONGEST:,} bytes, so it is not a result;"
+                    " remove the line, or name a file of results"
                 )
             yield line
 
 
-# Of a line: its input, and its state, whose lowest bit says that nothing was there.
+# The input of a line and its state, whose lowest bit is set if the input was gone.
 SEEN = np.dtype([("input", "<u8"), ("state", "<u8")])
 _GONE = 1
 _CHUNK = 1 << 20  # lines
@@ -64,9 +64,9 @@ _KEY = os.urandom(16)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a line says of its input: the raw name and the place in archives, as Name has them; size
-    and time, what decided, the extra that it names, whether it says only that nothing was there
-    to be screened, and whether it only sums up the members of an archive.
+    """The identity of a line: the raw name and place in archives, as Name has them; size and time;
+    lists and policy; the missing extra; whether the input was `gone`; and whether the line only
+    sums up the members of an archive.
     """
 
     name: bytes
@@ -81,7 +81,9 @@ class Seen:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Seen:
-        """That of a line; KeyError, TypeError or ValueError where it is no result."""
+        """Return the identity of a line. Raise KeyError, TypeError or ValueError if it is no
+        result.
+        """
         archives = tuple(map(integer, facts.get("archives", ())))
         size, mtime_ns = _number(facts["bytes"]), _number(facts["mtime_ns"])
         return cls(
@@ -102,7 +104,7 @@ class Seen:
 
     @classmethod
     def of_result(cls, result: Result, decided_by: str) -> Seen:
-        """That of the line of a Result, by what decided it."""
+        """Return the identity of a Result's line."""
         name = result.input_bytes or (result.input or "").encode("utf-8", "replace")
         size, mtime_ns = result.bytes, result.mtime_ns
         return cls(
@@ -111,16 +113,16 @@ class Seen:
         )  # fmt: skip
 
     def hashes(self) -> bytes:
-        """The bytes of one `SEEN`."""
-        known = f"{self.size} {self.mtime_ns} {self.extra} {self.decided_by}"
+        """Return the bytes of one `SEEN`."""
+        state = f"{self.size} {self.mtime_ns} {self.extra} {self.decided_by}"
         one = _hash(f"{self.archives}{self.same}", self.name, b"input")
-        told = known.encode("utf-8", "replace")
-        state = hashlib.blake2b(told, digest_size=8, key=_KEY, person=b"state").digest()
-        return one + bytes(((state[0] & ~_GONE) | self.gone,)) + state[1:]
+        text = state.encode("utf-8", "replace")
+        digest = hashlib.blake2b(text, digest_size=8, key=_KEY, person=b"state").digest()
+        return one + bytes(((digest[0] & ~_GONE) | self.gone,)) + digest[1:]
 
     def holders(self) -> bytes:
-        """The archives that a member is in, the outermost first, as `hash_of_archive` has each; and
-        the input, if its line sums up its own members.
+        """Return the archives that a member is in, the outermost first, as `hash_of_archive` does;
+        and the input itself, if its line sums up its members.
         """
         lengths = (*self.archives, len(self.name)) if self.sums_up else self.archives
         return b"".join(
@@ -134,7 +136,7 @@ class Seen:
 def hash_of_archive(
     name: bytes, archives: tuple[int, ...], same: tuple[int, ...], mtime_ns: int | None
 ) -> bytes:
-    """A hash of 8 bytes of an archive, by the time that it and its members have."""
+    """Return a hash of 8 bytes of an archive, with the time that it shares with its members."""
     return _hash(f"{archives}{same}{mtime_ns}", name, b"archive")
 
 
@@ -145,34 +147,36 @@ def _hash(place: str, name: bytes, person: bytes) -> bytes:
 
 
 def name_in(facts: Mapping[str, Any]) -> bytes:
-    """The raw name of a line's input; KeyError, TypeError or ValueError where it is no result."""
+    """Return the raw name of a line's input. Raise KeyError, TypeError or ValueError if it is no
+    result.
+    """
     raw = facts.get("input_base64")
     name = (facts["input"] or "").encode("utf-8", "replace")
     return name if raw is None else base64.b64decode(raw)
 
 
-def _number(said: object) -> int | None:
-    return None if said is None else integer(said)
+def _number(value: object) -> int | None:
+    return None if value is None else integer(value)
 
 
 def _gone(verdict: str, size: int | None, mtime_ns: int | None) -> bool:
-    """Whether a line is of no state that an input was in: there was nothing with a time or a size.
-    What was matched by hashes alone has neither, and was screened.
+    """Return whether nothing was there, with a time or a size. Bare hashes, which have neither, are
+    never unscreened for that.
     """
     return size is None and mtime_ns is None and verdict == Verdict.UNSCREENED
 
 
 def decided_by(lists: list[tuple[str, int, str | None]], policy: str, pixels: Any) -> str:
-    """What decided a line: lists with their generations and the stamps of these, policy, version of
-    the pixel pipeline. A line of an earlier version has no stamps, and is decided by others.
+    """Return the lists (with generations and stamps), policy and pixel pipeline as a text. Lines of
+    earlier versions have no stamps, and so never equal it.
     """
     return json.dumps([lists, policy, pixels])
 
 
 def superseded(seen: NDArray[np.void]) -> NDArray[np.int64]:
-    """The places of the lines that do not count, ascending; `seen` are all lines in order.
+    """Return the places of the lines that do not count, ascending; `seen` are all lines in order.
 
-    Besides `seen` it takes 8 bytes a line, and more only for inputs that have several.
+    Takes 8 bytes a line besides `seen`, and more only for inputs with several lines.
     """
     inputs = np.sort(seen["input"])
     again = np.unique(inputs[1:][inputs[1:] == inputs[:-1]])
@@ -187,19 +191,19 @@ def superseded(seen: NDArray[np.void]) -> NDArray[np.int64]:
     )
     places = places[np.argsort(seen["input"][places], kind="stable")]
     gone = is_gone(seen["state"][places])
-    # What was there is superseded by what was there later, and not by its being gone.
+    # A line from when it was there is not superseded by its being gone.
     there = places[~gone]
     older = _older(seen[places]) & gone
     return np.sort(np.concatenate([places[older], there[_older(seen[there])]]))
 
 
 def is_gone(states: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which states say no more than that nothing was there."""
+    """Return which states are those of inputs that were gone."""
     return np.asarray(states & np.uint64(_GONE) == _GONE)
 
 
 def _older(seen: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Which of some lines, by their inputs and in order, have a later one of another state."""
+    """Return which lines, in order of input, have a later one of another state."""
     inputs, states = seen["input"], seen["state"]
     last = np.searchsorted(inputs, inputs, side="right") - 1
     # How many lines of the input from here on are of another state than its last.

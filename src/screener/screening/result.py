@@ -13,7 +13,6 @@ from typing import Any
 from screener.lists.states import MATCHING, Opinion
 from screener.lists.store.records import Category
 from screener.screening.video_rule.agreement import Agreement, Rule
-from screener.system.installation import named_in
 
 SCHEMA = 1
 
@@ -246,6 +245,8 @@ class Result:
     archives: tuple[int, ...] = ()
     same: tuple[int, ...] = ()
     members: Members | None = None
+    extra: str | None = None
+    """The extra of this package without which the input is `unsupported`: `heif` or `video`."""
 
     @property
     def counts(self) -> bool:
@@ -270,11 +271,6 @@ class Result:
         counts = ", ".join(f"{n} {verdict}" for verdict, n in vars(members).items() if n)
         detail = f"see its members: {counts}"
         return replace(result, verdict=Verdict.UNSCREENED, reason=Reason.MEMBERS, detail=detail)
-
-    @property
-    def extra(self) -> str | None:
-        """Return the extra that would decode an `unsupported` input: `heif` or `video`."""
-        return named_in(self.detail) if self.reason is Reason.UNSUPPORTED else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result line as a dict; `docs/result.schema.json` describes it."""

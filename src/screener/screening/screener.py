@@ -331,6 +331,7 @@ class Screener:
             other_hits=hits.other_hits,
             timeline=hits.timeline,
             seconds=item.seconds,
+            extra=item.trouble.extra if item.trouble and reason is not None else None,
             archives=item.name.archives,
             same=item.name.same,
         )

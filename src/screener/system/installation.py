@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from importlib import import_module
+
+from screener.errors import MediaError
 
 __version__ = "0.1.0"
 
@@ -15,8 +16,6 @@ _SERVING = {"video": range(18, 20)}  # versions, as in pyproject.toml: others ha
 EXTRAS = tuple(_MODULES)
 """Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
 
-_NAMED = re.compile(rf"the extra `({'|'.join(EXTRAS)})`")
-
 
 def install(extra: str) -> str:
     """Return what to type in a checkout to have it. On PyPI `screener` is another project."""
@@ -26,6 +25,11 @@ def install(extra: str) -> str:
 def needed(extra: str) -> str:
     """Return an extra as a sentence names it, with what to type to have it."""
     return f"the extra `{extra}` ({install(extra)} in a checkout)"
+
+
+def unsupported_without(extra: str, what: str) -> MediaError:
+    """Return the error for `what` can only be decoded with an extra that is missing."""
+    return MediaError("unsupported", f"{what} needs {needed(extra)}", extra)
 
 
 def load(extra: str) -> bool:
@@ -41,9 +45,3 @@ def is_here(extra: str) -> bool:
         return load(extra)
     except Exception:  # whatever a broken one raises
         return False
-
-
-def named_in(detail: str | None) -> str | None:
-    """The extra of which a sentence of ours says, by `needed`, that it is needed."""
-    found = _NAMED.search(detail or "")
-    return found and found[1]

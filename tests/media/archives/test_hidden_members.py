@@ -17,7 +17,7 @@ from workers_backwards import Backwards
 from screener import Policy, Screener
 from screener.hashing import pdq
 from screener.scanning.inputs.expand import places
-from screener.scanning.scan import results_of, told_by
+from screener.scanning.scan import path_results, results_of
 
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 BZIP2, LZMA = zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
@@ -51,7 +51,7 @@ def verdicts(make_list, scene, tmp_path):
                 str(one.verdict),
                 one.reason and str(one.reason),
             )
-            for one in results_of(told_by(Backwards, screener, places(tmp_path / "a")))
+            for one in results_of(path_results(Backwards, screener, places(tmp_path / "a")))
             if one.counts
         ]
 

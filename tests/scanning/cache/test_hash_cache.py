@@ -29,7 +29,7 @@ from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts
-from screener.system.installation import needed
+from screener.system.installation import unsupported_without
 
 
 @pytest.fixture
@@ -158,13 +158,13 @@ def test_what_a_scan_leaves_unscreened_a_rescan_counts(
     with HashCache.open(tmp_path / "c") as cache:
         list(scan(cached_by, folder, jobs=1, cache=cache))
         anew = tallied(scan(engine, folder, jobs=1))
-        untold = Counter()
-        told = tallied(rescan(engine, cache, untold=untold))
+        unscreened = Counter()
+        told = tallied(rescan(engine, cache, unscreened=unscreened))
         every = tallied(rescan(engine, cache, every=True))
         assert outdated(engine, cache) == 0
 
     del anew["no_match"], every["no_match"], told["no_match"]
-    found = [anew, every, told + untold]
+    found = [anew, every, told + unscreened]
     if rows == "md5":  # of a cut picture in an archive the cache knows more than a scan
         found = [one.total() for one in found]
     assert found[1:] == found[:1] * 2
@@ -282,7 +282,7 @@ def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(
         ):  # fmt: skip
             assert not holds(place=(archives, same))
 
-        wanting = hashed("heic", trouble=MediaError("unsupported", f"needs {needed('heif')}"))
+        wanting = hashed("heic", trouble=unsupported_without("heif", "image/heic"))
         cache.add([wanting], wide.hasher)
         for here in (False, True):
             monkeypatch.setattr(
@@ -408,12 +408,12 @@ def test_what_one_of_several_lists_leaves_unscreened_is_counted(make_list, tmp_p
 
     with HashCache.open(tmp_path / "c") as cache:
         cache.add([clear, unclear], engine.hasher)
-        untold = Counter()
-        assert list(rescan(engine, cache, untold=untold)) == []
+        unscreened = Counter()
+        assert list(rescan(engine, cache, unscreened=unscreened)) == []
         reasons = {one.input: one.reason for one in rescan(engine, cache, every=True)}
 
     assert reasons == {"clear": None, "unclear": "too_little_detail"}
-    assert untold == {"too_little_detail": 1}
+    assert unscreened == {"too_little_detail": 1}
 
 
 @pytest.mark.parametrize(("chunk", "decided"), [(1, 1), (3, 2), (10, 4), (11, 256)])
@@ -474,12 +474,12 @@ def test_what_wants_an_extra_is_counted_once(known, tmp_path, monkeypatch, here)
     """As to be scanned again where the extra is here now, and else as unscreened."""
     monkeypatch.setattr("screener.scanning.rescan.is_here", lambda _: here)
     engine = Screener(known)
-    trouble = MediaError("unsupported", f"image/heic: needs {needed('heif')}")
+    trouble = unsupported_without("heif", "image/heic")
     with HashCache.open(tmp_path / "c") as cache:
         cache.add([hashed("a.heic", trouble=trouble)], engine.hasher)
-        untold = Counter()
-        assert list(rescan(engine, cache, untold=untold)) == []
-        counts = (outdated(engine, cache), untold["unsupported"])
+        unscreened = Counter()
+        assert list(rescan(engine, cache, unscreened=unscreened)) == []
+        counts = (outdated(engine, cache), unscreened["unsupported"])
 
     assert counts == ((1, 0) if here else (0, 1))
 

@@ -260,11 +260,11 @@ def test_what_is_gone_leaves_its_hashes_in_the_cache(known, folder, tmp_path, ma
     newer = make_list([{"id": "new", "md5": digest}], name="newer")
 
     with HashCache.open(cache) as held:
-        untold = Counter()
-        found = [one.input for one in rescan(Screener(newer), held, untold=untold)]
+        unscreened = Counter()
+        found = [one.input for one in rescan(Screener(newer), held, unscreened=unscreened)]
 
     assert found == [str(picture)]
-    assert untold == {"unreadable": 1}
+    assert unscreened == {"unreadable": 1}
 
 
 def test_frames_of_listed_videos_are_found_in_whatever_was_hashed(make_list, tmp_path):

@@ -185,7 +185,7 @@ def test_each_row_is_what_it_holds_whatever_stands_in_its_batch(known, files, sc
             "bytes": pa.array([None, None], pa.binary()),
         }
     )
-    told = list(screening(folder)._told(table))
+    told = list(screening(folder)._results(table))
     assert [(row, one.input, one.matches[0].entry) for row, one in told] == [
         (0, name, "one"),
         (1, files[0], "one"),
@@ -211,18 +211,18 @@ def screening(cluster, known, monkeypatch):
 @pytest.mark.parametrize(
     ("column", "values", "words"),
     [
-        ("bytes", ["a picture as text"], "contents are bytes, not str"),
-        ("bytes", [17], "contents are bytes, not int"),
-        ("bytes", [{"data": b"x"}], "contents are bytes, not dict"),
-        ("bytes", [[1, 2, 3]], "contents are bytes, not list"),
-        ("path", [17], "a path is text or bytes, not int"),
+        ("bytes", ["a picture as text"], "contents must be bytes, not str"),
+        ("bytes", [17], "contents must be bytes, not int"),
+        ("bytes", [{"data": b"x"}], "contents must be bytes, not dict"),
+        ("bytes", [[1, 2, 3]], "contents must be bytes, not list"),
+        ("path", [17], "a path must be text or bytes, not int"),
     ],
 )
 def test_columns_of_other_types_are_said(screening, column, values, words):
     """Text is no file, and not `unsupported`: the column is the wrong one."""
     table = pa.table({"bytes": [b"x"], column: values})
     with pytest.raises(ClusterError, match=words):
-        list(screening("/")._told(table))
+        list(screening("/")._results(table))
 
 
 def test_names_are_as_given_whatever_folder_an_actor_is_in(cluster, known, files, monkeypatch):
@@ -315,7 +315,7 @@ def test_wrong_columns_are_said_by_name(cluster, known, files):
     given = ray.data.from_items([{"file": files[0]}])
     with pytest.raises(ClusterError, match="the column verdict cannot be kept"):
         screen(given, lists=known, keep=["verdict"])
-    with pytest.raises(ClusterError, match=r"keep is a list of columns: keep=\['file'\]"):
+    with pytest.raises(ClusterError, match=r"keep must be a list of columns: keep=\['file'\]"):
         screen(given, lists=known, path="file", keep="file")
     twice = screen(given, lists=known, path="file", keep=["file", "file"]).take_all()
     assert twice[0]["file"] == files[0]

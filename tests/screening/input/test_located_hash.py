@@ -1,12 +1,12 @@
-"""OrientedHashes: the same as single hashes, and checked when they are received."""
+"""Hashes as columns: the same as one by one, and refused where they are none."""
 
-import pickle
 import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from clips import clip, scenes, value_of
+from msgspec import msgpack, structs
 
 from screener import Hash, Policy
 from screener.errors import MediaError
@@ -14,14 +14,15 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
 from screener.media.source import Name
-from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hash_item import HashedInput, HashedWire
 from screener.screening.input.located_hash import (
     Hashes,
     LocatedHash,
     OrientedHashes,
+    SingleHash,
+    from_wire,
     groups_of,
-    packed,
-    unpacked,
+    to_wire,
 )
 from screener.screening.matching.lookup import Queries, queries_of
 from screener.screening.result import MediaFacts
@@ -30,7 +31,7 @@ PDQ = KINDS["pdq"]
 
 
 def turned(rng, **where):
-    """Return OrientedHashes of random content."""
+    """Columns of any content."""
     values = rng.randbytes(PDQ.size * 8)
     qualities, details = (bytes(rng.randrange(101) for _ in range(8)) for _ in range(2))
     doubts = bytes(rng.choice([0, 0, 0, 3, 7]) for _ in range(8))
@@ -39,18 +40,24 @@ def turned(rng, **where):
     return OrientedHashes("pdq", values, qualities, details, doubts, leasts, **where)
 
 
+def received(wire):
+    """Hashes of that wire format, as another process receives them."""
+    message = msgpack.encode(wire)
+    return from_wire(msgpack.decode(message, type=tuple[OrientedHashes | SingleHash, ...]))
+
+
 def lifted(group, floor):
-    """Return OrientedHashes with scores of at least a floor, except for bits in doubt."""
+    """The same with scores of a floor at least, but for what bits in doubt leave of them."""
     qualities, details = (
         bytes(max(one, floor) for one in column) for column in (group.qualities, group.details)
     )
     columns = zip(group.doubts, group.leasts, details, strict=True)
     leasts = bytes(least if doubt else detail for doubt, least, detail in columns)
-    return group._replace(qualities=qualities, details=details, leasts=leasts)
+    return structs.replace(group, qualities=qualities, details=details, leasts=leasts)
 
 
 def one_by_one(group):
-    """Return the same hashes as objects, column by column."""
+    """The same as objects, column by column."""
     return tuple(
         LocatedHash(
             Hash(PDQ, group.values[32 * k : 32 * k + 32], group.qualities[k], pixels.VERSION),
@@ -69,12 +76,12 @@ def one_by_one(group):
     )
 
 
-def test_oriented_hashes_are_a_sequence_of_hashes():
-    """In order, among single ones, and after pickling."""
+def test_columns_are_the_hashes_one_by_one():
+    """In their order, between those that are none; as a sequence, and after a journey."""
     rng = random.Random(1)
     digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
-    second = second._replace(region="enlarged", part_kind="thumbnail")
+    second = structs.replace(second, region="enlarged", part_kind="thumbnail")
     alone = LocatedHash(
         Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
         90, (3.5,), 1, 2, 80,
@@ -82,7 +89,7 @@ def test_oriented_hashes_are_a_sequence_of_hashes():
     hashes = Hashes((digest, first, second, alone))
     wanted = (digest, *one_by_one(first), *one_by_one(second), alone)
 
-    travelled = pickle.loads(pickle.dumps(hashes))
+    travelled = received(to_wire(hashes.groups))
 
     for found in (hashes, travelled):
         assert tuple(found) == wanted == found
@@ -108,27 +115,27 @@ def test_oriented_hashes_are_a_sequence_of_hashes():
         ("details", b"\x65" * 8), ("leasts", b"\x65" * 8), ("doubts", bytes(7) + b"\xff"),
     ],
 )  # fmt: skip
-def test_oriented_hashes_that_do_not_fit_are_refused(column, content):
-    """A hostile process may have sent them."""
-    wrong = turned(random.Random(2))._replace(**{column: content})
+def test_columns_that_do_not_fit_are_refused(column, content):
+    """They may come of a process that is not ours any more, and would break the scan."""
+    wrong = structs.replace(turned(random.Random(2)), **{column: content})
     with pytest.raises((ValueError, TypeError)):
-        unpacked(packed((wrong,)))
+        received((wrong,))
     alone = LocatedHash(Hash(PDQ, bytes(32)))
     others = [
-        packed((alone._replace(**wrong),))[0]
-        for wrong in (
+        to_wire((alone._replace(**told),))[0]
+        for told in (
             {"time": "x"}, {"part": None}, {"orientation": "left"}, {"doubt": -1}, {"doubt": 255},
             {"region": "half"}, {"part_kind": "page"},
         )
     ]  # fmt: skip
-    for wrong in (("x",), ((),), (("pdq", b"1" * 31),), 5, *others):
+    for wrong in (("x",), ((),), ("single", "pdq", b"1" * 31, None, None), 5, *others):
         with pytest.raises((ValueError, TypeError, LookupError)):
-            unpacked((wrong,))
+            received((wrong,))
 
 
 @pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])
-def test_floors_hold_for_each_orientation(floor):
-    """By quality, by detail, and by bits in doubt."""
+def test_floors_hold_for_each_hash_of_a_column(floor):
+    """By quality and detail, and by what the bits in doubt leave of it."""
     rng = random.Random(3)
     for number in range(60):
         group = turned(rng)
@@ -147,8 +154,8 @@ def test_floors_hold_for_each_orientation(floor):
         assert group.may_be_usable(floor) == (all(usable) and not all(sure))
 
 
-def test_queries_are_grouped_by_bits_in_doubt():
-    """Each usable hash is in one batch, in order, and its owner is known."""
+def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
+    """Every usable hash of every item is in the batch of its bits in doubt, once, in order."""
     rng = random.Random(4)
     queries = Queries(PDQ)
     wanted: dict[int, list[tuple[int, LocatedHash]]] = {}
@@ -169,7 +176,7 @@ def test_queries_are_grouped_by_bits_in_doubt():
 
     assert sorted(found) == sorted(wanted)
     for doubt, batch in found.items():
-        assert [queries.owner(number) for number in batch.numbers.tolist()] == wanted[doubt]
+        assert [queries.of(number) for number in batch.numbers.tolist()] == wanted[doubt]
         values = [one.hash.value for _, one in wanted[doubt]]
         assert np.array_equal(
             batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
@@ -178,22 +185,22 @@ def test_queries_are_grouped_by_bits_in_doubt():
 
 @pytest.mark.parametrize("digests_only", [False, True])
 @pytest.mark.parametrize("floor", [0, 30, 60, 90])
-def test_oriented_and_single_hashes_make_the_same_queries(floor, digests_only):
-    """Every hash that reaches its floor is a query, digests always, vPDQs never."""
+def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, digests_only):
+    """Each hash of a picture that reaches the floor, and no other, though but one of eight does;
+    digests always, and nothing else where the policy says so; a video's value among no pictures'.
+    """
     rng = random.Random(6)
     policy = Policy(floor={"pdq": floor}, digests_only=digests_only)
     digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     video = LocatedHash(Hash(KINDS["vpdq"], value_of(clip(scenes(2, seed=1)))))
     items = [(digest, turned(rng), turned(rng)), (), (turned(rng), digest), (video,)]
 
-    def queried(of):
-        """Return the queried hashes by kind, with their items."""
+    def asked(of):
+        """The hashes that are searched by kind, with their items."""
         found = {}
         for queries in queries_of([HashedInput(Name(), Hashes(one)) for one in of], policy):
             numbers = np.concatenate([batch.numbers for batch in queries.batches])
-            found[queries.kind.name] = [
-                queries.owner(number) for number in sorted(numbers.tolist())
-            ]
+            found[queries.kind.name] = [queries.of(number) for number in sorted(numbers.tolist())]
         return found
 
     alone = [
@@ -211,11 +218,11 @@ def test_oriented_and_single_hashes_make_the_same_queries(floor, digests_only):
     assert len(usable) == 24 if floor == 0 else len(usable) < 24
     compared = {"pdq": usable} if usable and not digests_only else {}
     wanted = {"md5": [(0, digest), (2, digest)]} | compared
-    assert queried(items) == queried(alone) == wanted
+    assert asked(items) == asked(alone) == wanted
 
 
-def test_an_input_can_be_pickled():
-    """With name, hashes, media facts and trouble."""
+def test_an_input_travels_as_it_is():
+    """With its name, its hashes, what it is and its trouble; also hashes that are no columns."""
     rng = random.Random(5)
     digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
@@ -223,7 +230,7 @@ def test_an_input_can_be_pickled():
     for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
         for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
             sent = HashedInput(name, hashes, facts, trouble, 0.25, archive=facts is None)
-            found = pickle.loads(pickle.dumps(sent))
+            found = msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
             assert (found.seconds, found.archive) == (0.25, facts is None)
@@ -240,9 +247,9 @@ def test_an_input_can_be_pickled():
         {"trouble": MediaError("no such reason", "the data ends")}, {"trouble": 5},
     ],
 )  # fmt: skip
-def test_a_malformed_input_is_refused(wrong):
-    """To decide it or to write its line would end the scan."""
+def test_an_input_that_is_none_is_refused(wrong):
+    """As columns are that do not fit: deciding it, or writing its line, would end the scan."""
     sent = replace(HashedInput(Name("a")), **wrong)
 
     with pytest.raises((ValueError, TypeError, AttributeError)):
-        pickle.loads(pickle.dumps(sent))
+        msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()

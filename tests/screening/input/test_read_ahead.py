@@ -255,7 +255,7 @@ def test_a_process_reads_ahead_except_for_its_first_file(monkeypatch):
     (orders, scan_end), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
         way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
-        os.write(scan_end, framed(Order(number, Target(str(number)), None, way).packed()))
+        os.write(scan_end, framed(Order(number, Target(str(number)), None, way).to_wire()))
     os.close(scan_end)
     mark = Usage(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:

@@ -105,13 +105,13 @@ def test_a_picture_is_cleared_only_in_all_orientations(
     with HashCache.open(tmp_path / "c") as cache:
         cache.add([item], engine.hasher)
         again = list(rescan(engine, cache, every=True))
-        untold = Counter()
-        list(rescan(engine, cache, untold=untold))
+        unscreened = Counter()
+        list(rescan(engine, cache, unscreened=unscreened))
 
     verdict, reason = ("no_match", None) if low is None else ("unscreened", "too_little_detail")
     assert [(one.verdict, one.reason) for one in (result, *again)] == [(verdict, reason)] * 2
     assert [(one.detail or why).startswith(why) for one in (result, *again)] == [True] * 2
-    assert untold == ({reason: 1} if reason else {})
+    assert unscreened == ({reason: 1} if reason else {})
     if reason and is_video:
         assert result.detail == "0 of 1 sampled frame with enough detail to be compared"
 

@@ -66,7 +66,7 @@ class HashingFailure:
 class HashTask:
     """The task of the worker process: how it hashes one file."""
 
-    tells: ClassVar = ()
+    outcomes: ClassVar = ()
     kinds: ClassVar = _STILL
 
     policy: Policy
@@ -75,9 +75,9 @@ class HashTask:
         """Return the task itself, which holds no open file."""
         return self
 
-    def do(self, target: Target, budget: Budget | None, way: HashMode) -> HashedInput:
+    def do(self, target: Target, budget: Budget | None, mode: HashMode) -> HashedInput:
         """Hash a file by all kinds, and a clip's frames also as one vPDQ value."""
-        if way is HashMode.DIGESTS_ONLY:
+        if mode is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
             return hash_item(target.path, policy=self.policy, kinds=kinds)
         hashed = hash_item(target.path, policy=self.policy, kinds=_MOVING)

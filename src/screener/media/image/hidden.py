@@ -60,7 +60,7 @@ def frames(
 def _hidden(error: MediaError) -> MediaError:
     if isinstance(error, ShortOfMemory):
         return error.alone()
-    return MediaError(error.reason, f"hidden in the file: {error.detail}")
+    return MediaError(error.reason, f"hidden in the file: {error.detail}", error.extra)
 
 
 def _of_clip(one: Embedded, clips: Clips | None) -> Iterator[Frame]:

@@ -30,7 +30,7 @@ from screener.media.video.decoders.stream import Stream
 from screener.media.video.sampling.rules import Sampling
 from screener.media.video.sampling.walk import Walk
 from screener.media.video.timing import Grid
-from screener.system.installation import load, needed
+from screener.system.installation import load, unsupported_without
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def _open_track(
                 allowance=file.allowance,
             )
         if sampling.mode == "keyframes":
-            raise MediaError("unsupported", f"keyframes needs {needed('video')}")
+            raise unsupported_without("video", "keyframes")
         if ignore_edits:
-            raise MediaError("unsupported", f"what edit lists hide needs {needed('video')}")
+            raise unsupported_without("video", "what edit lists hide")
         from screener.media.video.decoders.opencv import CvStream
 
         return CvStream(file.stream, trimmed=trimmed)
@@ -168,8 +168,10 @@ def _walk(file: _File, opened: Stream) -> Iterator[Frame]:
 
 def _check_alpha(opened: Stream) -> None:
     if opened.alpha_lost:
-        what = "cannot be decoded" if _has_pyav() else f"needs {needed('video')}"
-        raise MediaError("unsupported", f"the alpha channel of the video {what}")
+        what = "the alpha channel of the video"
+        if not _has_pyav():
+            raise unsupported_without("video", what)
+        raise MediaError("unsupported", f"{what} cannot be decoded")
 
 
 def _attached_frames(
@@ -203,16 +205,16 @@ def _unseen(file: _File, opened: Stream) -> MediaError | None:
     """Return what the decoder skipped without reporting it, once all tracks were walked over."""
     stream = file.stream
     in_stream = _mpeg_tracks(stream, file.mime)
-    reason = what = None
     anonymous = len(in_stream.ids) if opened.ids is None else 0
     if opened.tracks < max(declared.count_video_tracks(stream), anonymous):
-        what = _further_track()
-    elif opened.ids is not None and not in_stream.ids <= opened.ids:
+        return _further_track()
+    if opened.ids is None and declared.times_restart(stream):
+        return unsupported_without("video", "a fragment that goes back in time")
+    reason = what = None
+    if opened.ids is not None and not in_stream.ids <= opened.ids:
         what = "a video track begins within the file"
     elif in_stream.codec_changes or declared.codec_changes(stream):
         what = "a track changes its codec"
-    elif opened.ids is None and declared.times_restart(stream):
-        what = f"fragments that go back in time need {needed('video')}"
     elif (reason := integrity.damage(stream)) is not None:
         what = f"{file.mime}: its parts do not follow one another to its end"
     elif trailing_data.hides_file(stream):
@@ -234,8 +236,9 @@ def _mpeg_tracks(stream: BinaryIO, mime: str) -> mpeg_streams.Tracks:
     return mpeg_streams.program_tracks(stream) if mime == "video/mpeg" else mpeg_streams.Tracks()
 
 
-def _further_track() -> str:
+def _further_track() -> MediaError:
     """Return why a declared track was not decoded: FFmpeg reads one index of joined MP4 files."""
     if _has_pyav():
-        return "a further video track is declared and cannot be reached"
-    return f"a further video track needs {needed('video')}"
+        what = "a further video track is declared and cannot be reached"
+        return MediaError("unsupported", what)
+    return unsupported_without("video", "a further video track")

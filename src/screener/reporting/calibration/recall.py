@@ -46,7 +46,7 @@ def share(hits: int, cases: int) -> tuple[float, float]:
 class Editing:
     """A worker's task: hash a picture and its edited forms."""
 
-    tells = (dict,)
+    outcomes = (dict,)
 
     def __init__(self, policy: Policy, kinds: tuple[HashKind, ...]) -> None:
         self.policy = policy
@@ -57,14 +57,14 @@ class Editing:
         return self
 
     def do(
-        self, target: Target, budget: Budget | None, way: HashMode
+        self, target: Target, budget: Budget | None, mode: HashMode
     ) -> dict[str, dict[str, int | None]] | HashedInput:
         """Return the least distance of each edited form, over eight orientations, by kind and edit.
 
         It is None if the form has too little detail. The result is empty if the file is not an
         intact picture, and HashedInput for DIGESTS_ONLY, after a worker failed. Raises MemoryError.
         """
-        if way is HashMode.DIGESTS_ONLY:
+        if mode is HashMode.DIGESTS_ONLY:
             return HashedInput(name_of(target.path))
         hashed = self._hashed(target.path)
         own = {

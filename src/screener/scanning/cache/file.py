@@ -1,7 +1,7 @@
-"""CacheFile: the SQLite file of a HashCache: its layout, how it is opened, and short transactions.
+"""The SQLite file of a HashCache: its layout, its opening, and short transactions.
 
 It is in write-ahead mode: scans and rescans of one file wait for one another only while a batch is
-written, and what was written outlives the process without waiting for the disk.
+written, and committed rows survive a killed process without waiting for the disk.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from screener.system.output_file import make_private
 from screener.system.sqlite_errors import code_of, explain, is_busy
 
 _APPLICATION = 0x53435248
-_FORMAT = 7  # one more, too, where more of a file is looked at than before
+_FORMAT = 7  # also raised when more of a file is hashed than before
 _KEEP = 30.0  # days
 _WAIT_S = 30.0
 
-# Where SQLite has them in the first bytes of its files.
+# Places in the header of SQLite's files.
 _MAGIC = b"SQLite format 3\0"
 _VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
 
@@ -52,43 +52,42 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 class CacheFile:
-    """An open file; threads may share it, and take turns. Whatever SQLite raises here is an
-    OutputError that names the file and says what to do; so is a process that was forked since, and
-    whatever is asked of it once it is closed.
+    """An open file, which threads share in turns. SQLite's errors become an OutputError that names
+    the file and the cure; so do calls after a fork or after closing.
     """
 
     def __init__(self, path: Path) -> None:
-        """Not for callers: use `open`."""
+        """Open a file, which `open` has checked."""
         self.path = path
         self._process = os.getpid()
         self.closed = False
-        """Whether it was closed by this process: then nothing can be asked of it any more."""
+        """Whether this process has closed it."""
         self._turn = threading.RLock()
         self._facts = path.stat()
-        with self._told():
+        with self._access():
             self._connection = connect(path, "rw", wait=_WAIT_S)
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> CacheFile:
-        """Open a cache; with `create` one is made where there is no file, or an empty one.
+        """Open a cache. With `create`, make one if there is no file, or an empty one.
 
-        OutputError where the file is no cache, one of another version, damaged or busy: it is left
-        as it is.
+        Raises OutputError, and leaves the file as it is, if it is no cache, of another version,
+        damaged or busy.
         """
-        if path.exists() and not path.is_file():  # of a device, others would lose the use
-            raise OutputError(f"{path} is no regular file, and a cache of hashes has to stay")
+        if path.exists() and not path.is_file():  # it could be a device that others use
+            raise OutputError(f"{path} is not a regular file: name another for the cache of hashes")
         with _opening:
-            # To close it once more, beside SQLite, would take away the locks that this process has
-            # on it: another would take the log beside it from under what is open.
+            # POSIX drops all locks of a process on a file when it closes any descriptor of it; so
+            # a file that SQLite has open here is not opened a second time.
             if not _is_open_here(path):
                 if create:
                     os.close(open_private(path, os.O_RDWR | os.O_CREAT))
                 _check_header(path, create=create)
-            make_private(path)  # before SQLite makes files beside it, which get the same rights
+            make_private(path)  # before SQLite makes files beside it with the same rights
             opened = cls(path)
             _open_here.add(opened)
         try:
-            with opened._told():
+            with opened._access():
                 opened._connection.execute("PRAGMA secure_delete = ON")
                 opened._connection.execute("PRAGMA synchronous = NORMAL")
             opened._prepare()
@@ -99,50 +98,46 @@ class CacheFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for a question that is answered in whole before this ends."""
-        with self._told():
+        """Yield the connection for a query that is read to its end before this exits."""
+        with self._access():
             yield self._connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, which is to be short: another program can write only when it is over."""
-        with self._told(), transaction(self._connection):
+        """Yield a transaction. Keep it short: other programs wait for it."""
+        with self._access(), transaction(self._connection):
             yield self._connection
 
     def overwrite(self) -> None:
-        """Have what was deleted overwritten in the file, and the log beside it emptied, as far as
-        nobody else is at it.
-        """
-        with self._told():
+        """Overwrite deleted rows in the file and empty its log, unless others use them."""
+        with self._access():
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close it. The last one that does takes the log beside it away; a process that was forked
-        since it was opened leaves it as it is.
-        """
+        """Close the file. The last connection removes its log; a forked process leaves it."""
         if self._is_own:
             with self._turn:
                 try:
                     self._connection.close()
                 finally:
-                    self.closed = True  # only now: until then it has locks, see `open`
+                    self.closed = True  # only now: until then it has locks (see `open`)
 
     @property
     def _is_own(self) -> bool:
-        """Whether this process opened it: SQLite's locks are held by that one alone."""
+        """Return whether this process opened the file; SQLite's locks belong to it alone."""
         return self._process == os.getpid()
 
     def damaged(self, why: object) -> OutputError:
-        """What to raise where it holds what was never written."""
+        """Return the error for content that was never written."""
         return OutputError(
             f"{self.path} is a damaged cache of hashes ({why}): delete it, and scan again with"
             " --cache"
         )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Have a turn, and say of what SQLite refuses where it was, and what to do."""
-        if not self._is_own:  # before its turn, which another thread may have had at the fork
+    def _access(self) -> Iterator[None]:
+        """Wait for a turn; turn SQLite's errors into an OutputError that says what to do."""
+        if not self._is_own:  # before the lock, which another thread may have held at the fork
             raise OutputError(
                 f"the cache {self.path} was opened before this process was forked: open it anew in"
                 " each process"
@@ -153,7 +148,7 @@ class CacheFile:
                     raise OutputError(f"the cache {self.path} is closed: open it anew")
                 yield
         except sqlite3.ProgrammingError:
-            raise  # a mistake of the caller's
+            raise  # the caller's mistake
         except sqlite3.Error as error:
             if code_of(error) in _DAMAGED:
                 raise self.damaged(cause(error)) from None
@@ -170,13 +165,13 @@ class CacheFile:
                 connection.execute("INSERT INTO settings VALUES (?)", (_KEEP,))
                 connection.execute(f"PRAGMA application_id = {_APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {_FORMAT}")
-        # Only now, so that the header says what the file is from the first moment on. Where the
-        # file system cannot do it, readers and writers do wait for each other, and all else holds.
+        # Only now, so that the header identifies the file from the first moment on. If the file
+        # system cannot do it, readers and writers wait for each other.
         try:
             self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
-            if not is_busy(error):  # else whoever opens it next does it
-                with self._told():
+            if not is_busy(error):  # else the next to open it does it
+                with self._access():
                     raise
 
 
@@ -185,7 +180,7 @@ _opening = threading.Lock()
 
 
 def _forked() -> None:
-    """Another thread may have had its turn at the fork, and has none in this process."""
+    """Replace the lock, which another thread may have held at the fork."""
     global _opening
     _opening = threading.Lock()
 
@@ -195,7 +190,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _is_open_here(path: Path) -> bool:
-    """Whether this process has the file open, which is then known to be a cache."""
+    """Return whether this process has the file open, so that it is known to be a cache."""
     with suppress(FileNotFoundError):
         facts = path.stat()
         return any(
@@ -205,20 +200,20 @@ def _is_open_here(path: Path) -> bool:
 
 
 def _check_header(path: Path, *, create: bool) -> None:
-    """OutputError where a file is not ours; SQLite, which may write to it, has not seen it then."""
+    """Raise OutputError if a file is not a cache, before SQLite may write to it."""
     try:
         with path.open("rb") as stream:
             header = stream.read(_HEADER)
     except FileNotFoundError:
-        raise OutputError(f"there is no cache of hashes {path}: `scan --cache` makes one") from None
+        raise OutputError(f"no cache of hashes at {path}: make one with `scan --cache`") from None
     if not header:
         if create:
             return
-        raise OutputError(f"{path} is empty, and no cache of hashes: `scan --cache` fills it")
+        raise OutputError(f"{path} is empty: fill it with `scan --cache`")
     application = int.from_bytes(header[_APPLICATION_AT : _APPLICATION_AT + 4], "big")
     version = int.from_bytes(header[_VERSION_AT : _VERSION_AT + 4], "big")
     if not header.startswith(_MAGIC) or application != _APPLICATION:
-        raise OutputError(f"{path} is no cache of hashes; nothing was written to it")
+        raise OutputError(f"{path} is not a cache of hashes; nothing was written to it")
     if version < _FORMAT:
         raise OutputError(
             f"{path} is a cache of an earlier version, which may lack inputs or frames: delete it,"

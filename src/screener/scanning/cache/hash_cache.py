@@ -1,8 +1,7 @@
-"""HashCache: the hashes of inputs that were scanned, kept for a time, so that a newer list can be
-matched against them without opening a file.
+"""Hashes of scanned inputs, stored for a time, to match newer lists without opening a file.
 
-One SQLite file, readable by its owner only. The hashes of a matched input are listed ones, or next
-to them: it is to be kept like a list.
+A cache is one SQLite file, readable by its owner only. The hashes of matched inputs are listed
+ones, or near them: protect it like a list.
 """
 
 from __future__ import annotations
@@ -30,55 +29,46 @@ from screener.system.installation import is_here
 
 MOST_DAYS = 36_525
 _DAY_S = 86_400
-# Nobody else can write while so many inputs are forgotten.
+# Others wait while so many inputs are removed.
 _FORGOTTEN = 2_000
-# More than any time in seconds, and less than what SQLite takes a text for.
+# More than any time in seconds; SQLite sorts a text behind it.
 _NO_TIME = 1 << 53
 
-# All that there are: the key of the codes begins with the kind, and a question that names none
-# would read the whole table.
+# The key of the codes begins with the kind; a query without kinds would read the whole table.
 _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
-# What is raised of what was never kept.
+# Raised for values that were never stored.
 _OTHER = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 _COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
 _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
-def check_open(cache: object) -> None:
-    """TypeError for anything but a HashCache, such as its path, which commands take."""
-    if not isinstance(cache, HashCache):
-        found = "its path" if isinstance(cache, str | PathLike) else type(cache).__name__
-        raise TypeError(f"a cache is a HashCache, HashCache.open(path) say, and not {found}")
-
-
 class HashCache:
-    """Hashes by the name of their input, the newest of each; a context manager.
+    """The newest hashes of each input, by its name; a context manager.
 
-    `HashCache.open(path)` begins a file or goes on with one, and forgets what is older than its
-    `keep` days, also when it is closed. Threads may share it, and several programs may use one file
-    at the same time: nothing is held between two calls. All raise OutputError where the file is
-    damaged, another program has been writing to it for half a minute, this process was forked
-    since it was opened, or it is closed.
+    `HashCache.open(path)` opens or creates a file. Opening and closing remove inputs older than
+    `keep` days. Threads and programs may share a file: nothing is locked between two calls. Every
+    method raises OutputError if the file is damaged or closed, another program writes to it for
+    half a minute, or this process was forked since it was opened.
     """
 
     def __init__(self, file: CacheFile) -> None:
-        """Not for callers: use `open`."""
+        """Wrap a file; callers use `open`."""
         self._file = file
         self._maker: tuple[Hasher, str] | None = None
         self.forgotten = 0
-        """How many inputs were forgotten since it was opened."""
+        """How many inputs were removed since it was opened."""
 
     @classmethod
     def open(
         cls, path: str | PathLike[str], *, keep: float | None = None, create: bool = True
     ) -> HashCache:
-        """Open the cache at a path, made where there is none or an empty file, unless `create` is
-        False; `keep` is in days, from 0 to 36,525, and stays: 30 where it was never given.
+        """Open the cache at a path; create it if there is no file or an empty one, and `create`.
+        `keep` is in days, from 0 to 36,525, and is stored; the default is 30.
 
-        OutputError where the file is no cache, or of another version: it is left as it is.
-        PolicyError where `keep` is no such number.
+        Raises OutputError, and leaves the file as it is, if it is no cache or of another version;
+        PolicyError for another `keep`.
         """
         days = None if keep is None else checked_keep(keep)
         cache = cls(CacheFile.open(Path(path), create=create))
@@ -93,17 +83,17 @@ class HashCache:
         return cache
 
     def __repr__(self) -> str:
-        """Where it is; nothing of its content."""
+        """Return its path, and nothing of its content."""
         return f"<HashCache {str(self._file.path)!r}>"
 
     def __len__(self) -> int:
-        """How many inputs it holds."""
+        """Return the number of inputs."""
         return int(self._one("SELECT count(*) FROM inputs"))
 
     def add(self, inputs: Iterable[HashedInput], hasher: Hasher) -> None:
-        """Keep what was made of some inputs, in the place of what was kept of them before: all of
-        them, when this returns, even if the process is killed. An input without a hash is kept too,
-        to be counted; but where there was nothing, what is kept of what was there stays.
+        """Store the hashes of inputs in place of older ones. They are committed when this returns,
+        even if the process is killed then. An input without hashes is stored too, to be counted;
+        but one that is gone does not replace hashes from when it was there.
         """
         with self._file.writing() as connection:
             making = self._making(connection, hasher)
@@ -120,8 +110,8 @@ class HashCache:
                     connection.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
 
     def holds(self, name: Name, hasher: Hasher) -> bool:
-        """Whether it has an input as it is now, by its size and time, with all that a Hasher would
-        make of it, as far as it did not want an extra that is here now.
+        """Return whether it has an input as of its size and time, with all that a Hasher would
+        make, and without wanting an extra that is installed now.
         """
         key = cached.key_of(name)
         with self._file.reading() as connection:
@@ -136,7 +126,7 @@ class HashCache:
         return self._serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
 
     def _made_by(self, hasher: Hasher) -> str:
-        maker = self._maker  # which another thread may replace
+        maker = self._maker  # another thread may replace it
         if maker is None or maker[0] is not hasher:
             self._maker = maker = (hasher, made_by(hasher))
         return maker[1]
@@ -144,24 +134,24 @@ class HashCache:
     def _making(self, connection: sqlite3.Connection, hasher: Hasher) -> int:
         facts = (self._made_by(hasher),)
         connection.execute("INSERT OR IGNORE INTO makings (made_by) VALUES (?)", facts)
-        asked = connection.execute("SELECT id FROM makings WHERE made_by = ?", facts)
-        return int(asked.fetchone()[0])
+        rows = connection.execute("SELECT id FROM makings WHERE made_by = ?", facts)
+        return int(rows.fetchone()[0])
 
     @property
     def keep(self) -> float:
-        """After how many days an input is forgotten."""
-        kept = self._one("SELECT keep FROM settings")
+        """Return after how many days an input is removed."""
+        days = self._one("SELECT keep FROM settings")
         try:
-            return checked_keep(kept)
+            return checked_keep(days)
         except PolicyError as error:
             raise self._file.damaged(error) from None
 
     def forget(self) -> int:
-        """Remove what is older than `keep` for good; how many inputs."""
+        """Remove inputs older than `keep` for good; return their number."""
         before = int(time.time() - _DAY_S * self.keep)
         late = "SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed > ? OR hashed IS NULL)"
         if self._one(late, _NO_TIME):
-            raise self._file.damaged("a time that is none, which nothing would be forgotten by")
+            raise self._file.damaged("an invalid time")
         gone = 0
         which = f"id IN (SELECT id FROM inputs WHERE hashed < ? LIMIT {_FORGOTTEN})"
         while self._one("SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed < ?)", before):
@@ -173,7 +163,7 @@ class HashCache:
         return gone
 
     def makings(self) -> list[str]:
-        """The settings by which inputs were hashed, as `made_by` tells them."""
+        """Return the settings by which inputs were hashed, as `made_by` does."""
         with self._file.reading() as connection:
             found = [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
         for one in found:
@@ -181,14 +171,14 @@ class HashCache:
         return found
 
     def _serves(self, made: str, wanted: str) -> bool:
-        """As `serves`; OutputError where they are no settings."""
+        """Return what `serves` does. Raise OutputError if a text holds no settings."""
         try:
             return serves(made, wanted)
         except _OTHER:
             raise self._file.damaged("settings of hashes") from None
 
     def counts(self) -> dict[tuple[str, str | None], int]:
-        """How many inputs were hashed by which settings, and want which extra."""
+        """Return the number of inputs by their settings and the extra that they want."""
         with self._file.reading() as connection:
             rows = connection.execute(
                 "SELECT made_by, extra, count(*) FROM"
@@ -200,14 +190,14 @@ class HashCache:
         return {(made, extra): number for made, extra, number in rows}
 
     def last(self) -> int:
-        """The largest number of an input; numbers begin with 1, and none is used again."""
+        """Return the largest number of an input. Numbers begin with 1 and are never reused."""
         return int(self._one("SELECT coalesce(max(id), 0) FROM inputs"))
 
     def codes(
         self, kind: HashKind, first: int, end: int
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """The codes of a kind of the inputs from one number to before another: of each code the
-        number of its input, and the codes, (n, size) uint8.
+        """Return the codes of a kind, (n, size) uint8, of the inputs from `first` to before `end`,
+        and the input's number for each code.
         """
         with self._file.reading() as connection:
             rows = connection.execute(
@@ -224,15 +214,15 @@ class HashCache:
             raise self._file.damaged(f"hashes of the kind {kind.name}") from None
 
     def unclear(self, first: int, end: int, floor: int) -> list[int]:
-        """The inputs of those numbers that may be `unscreened` under a floor, and all videos and
+        """Return those inputs that may be `unscreened` under a floor, and all videos and
         animations.
         """
-        # What no floor is like is to be loaded, and found to be damage.
+        # A value that is no floor is loaded too, and found to be damage.
         unclear = "(clear < ? OR clear > ? OR clear IS NULL)"
         return self._numbers(f"id >= ? AND id < ? AND {unclear}", first, end, floor, cached.EVERY)
 
     def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[HashedInput]:
-        """What was kept of some inputs, as far as it was made by any of some settings."""
+        """Yield the inputs of some numbers, if they were hashed by any of some settings."""
         for number in numbers:
             with self._file.reading() as connection:
                 row = connection.execute(
@@ -257,13 +247,13 @@ class HashCache:
             yield hashed
 
     def numbers(self, first: int, end: int) -> list[int]:
-        """The inputs from one number to before another."""
+        """Return the inputs from one number to before another."""
         return self._numbers("id >= ? AND id < ?", first, end)
 
     def _numbers(self, which: str, *values: int) -> list[int]:
         with self._file.reading() as connection:
-            asked = connection.execute(f"SELECT id FROM inputs WHERE {which} ORDER BY id", values)
-            return [number for (number,) in asked.fetchall()]
+            rows = connection.execute(f"SELECT id FROM inputs WHERE {which} ORDER BY id", values)
+            return [number for (number,) in rows.fetchall()]
 
     def _one(self, question: str, *values: Any) -> Any:
         with self._file.reading() as connection:
@@ -281,22 +271,22 @@ class HashCache:
         try:
             self.forget()
         except OutputError:
-            if kind is None:  # else the error that is under way says more
+            if kind is None:  # else the error under way says more
                 raise
         finally:
             self._file.close()
 
 
 def checked_keep(days: float) -> float:
-    """A number of days that a cache can keep something for; PolicyError where that is none."""
+    """Return a number of days to keep hashes. Raise PolicyError for anything else."""
     found = as_float(days)
-    if not 0 <= found <= MOST_DAYS:  # which NaN is not, either
-        raise PolicyError(f"keep is a number of days from 0 to {MOST_DAYS}, not {days!r}")
+    if not 0 <= found <= MOST_DAYS:  # nor is NaN
+        raise PolicyError(f"keep must be a number of days from 0 to {MOST_DAYS}, not {days!r}")
     return found
 
 
 def _is_gone(hashed: HashedInput) -> bool:
-    """Whether there was nothing to be hashed under that name."""
+    """Return whether nothing was there under that name."""
     return not hashed.hashes and hashed.name.has_no_state
 
 
@@ -306,7 +296,7 @@ def _has(connection: sqlite3.Connection, key: tuple[bytes, str]) -> bool:
 
 
 def _remove(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> int:
-    """Remove inputs with their codes; how many."""
+    """Remove inputs with their codes; return their number."""
     numbers = connection.execute(f"SELECT id FROM inputs WHERE {which}", values).fetchall()
     connection.executemany(f"DELETE FROM codes WHERE kind IN ({_KINDS}) AND input = ?", numbers)
     connection.executemany("DELETE FROM inputs WHERE id = ?", numbers)

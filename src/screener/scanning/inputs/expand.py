@@ -1,4 +1,4 @@
-"""Inputs: which files a call means, in which order."""
+"""The files that a call names, and their order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONTENT = (bytes, bytearray, memoryview)
 
 
 def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
-    """The files under the paths, folders walked in order of name: see `folder.walk`."""
+    """Yield the files under the paths; walk folders in order of name, as `folder.walk` does."""
     for place in places(paths):
         if isinstance(place, Awaited):
             place.wait()
@@ -30,10 +30,10 @@ def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
 def places(
     paths: FilePath | Iterable[FilePath], *, by_disk: bool = False
 ) -> Iterator[Place | Awaited]:
-    """As `find`, with where they lie; `by_disk` walks each folder in that order, not by name.
+    """Yield what `find` does, with its place on the disk; `by_disk` walks folders in that order.
 
-    Awaited while a name is still to come, or to be found: then it is to be asked for again.
-    TypeError for what is neither a path nor several, bytes among it: those are content.
+    Yields Awaited while a name must still come or be found; ask again then. Raises TypeError for
+    anything but paths, such as bytes, which are content.
     """
     return _each(_several(paths), by_disk)
 
@@ -50,8 +50,8 @@ def _each(paths: Iterable[FilePath], by_disk: bool) -> Iterator[Place | Awaited]
 
 
 def count(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
-    """Numbers that add up to how many files `find` gives, as `folder.count`. Names on a stream are
-    not read.
+    """Yield numbers that add up to the number of files that `find` yields, as `folder.count` does.
+    Names on a stream are not read.
     """
     for path in _several(paths):
         if isinstance(path, Pattern):
@@ -60,11 +60,11 @@ def count(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
             yield from folder.count(_text(path))
 
 
-def arguments(given: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
-    """What the arguments of a command mean: a path as it is; `-`, the names on standard input; and
-    a pattern with `*`, `?`, `[…]` or `**` where there is no file of that name.
+def arguments(texts: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
+    """Yield the paths that the arguments of a command mean: `-` is the names on standard input; a
+    text with `*`, `?`, `[…]` or `**` is a pattern unless a file has that name.
     """
-    for one in given:
+    for one in texts:
         if one == "-" and stdin is not None:
             yield Names(stdin)
         else:
@@ -72,7 +72,7 @@ def arguments(given: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath
 
 
 def _fitting(pattern: Pattern, by_disk: bool) -> Iterator[Place | Awaited]:
-    """What a pattern means, of which there may be little among very many files."""
+    """Yield the files of a pattern; Awaited now and then, since few files may fit."""
     since = time.monotonic()
     for place in pattern.steps(by_disk=by_disk):
         if place is not None:
@@ -97,11 +97,11 @@ def _text(path: FilePath) -> str:
     return found
 
 
-def _no_path(given: object) -> TypeError:
-    """What to raise of it. Taken for names, bytes would be gone through number by number."""
-    what = f"a path is text or an os.PathLike of text, not {type(given).__name__}"
-    if isinstance(given, _CONTENT):
-        what += "; os.fsdecode makes text of a name, Screener.screen takes content"
+def _no_path(wrong: object) -> TypeError:
+    """Return the error. Taken for names, bytes would be iterated number by number."""
+    what = f"a path must be text or an os.PathLike of text, not {type(wrong).__name__}"
+    if isinstance(wrong, _CONTENT):
+        what += "; decode names with os.fsdecode, pass content to Screener.screen"
     return TypeError(what)
 
 

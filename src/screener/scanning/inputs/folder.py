@@ -1,4 +1,4 @@
-"""Folder: the files below one, each by its path, in order of name or in that of the disk."""
+"""The files below a folder, in order of name or of the disk."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import os
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-# What an entry is, without following it.
+# Types of an entry, without following it.
 FOLDER: Final = "d"
 LINK: Final = "l"
 OTHER: Final = "f"
 
 
 class Place(NamedTuple):
-    """A file by its path; `inode` tells roughly where on the disk it is, 0: nobody knows."""
+    """A file by its path; `inode` shows roughly where it is on the disk (0: unknown)."""
 
     path: str
     inode: int = 0
 
 
 def walk(folder: str, *, by_disk: bool = False) -> Iterator[Place]:
-    """The files below a folder, those of each in order of name or, `by_disk`, in that of the disk.
+    """Yield the files below a folder; each folder in order of name or, `by_disk`, of the disk.
 
-    What is no folder is named, readable or not, since each is to have a Result; so is a folder that
-    cannot be read, and a link to a folder, which is not followed. The folder without a name is the
-    current one.
+    Everything but a folder is yielded, readable or not, since each gets a Result; so are unreadable
+    folders, and links to folders, which are not followed. An empty name is the current folder.
     """
-    # What is still to visit instead of recursion: folders can be nested deeper than Python's stack.
+    # A stack instead of recursion: folders can be nested deeper than Python's stack.
     waiting = [(folder, inside(folder, by_disk=by_disk))]
     while waiting:
         path, left = waiting[-1]
@@ -44,8 +43,8 @@ def walk(folder: str, *, by_disk: bool = False) -> Iterator[Place]:
 
 
 def count(folder: str) -> Iterator[int]:
-    """Numbers that add up to the files that `walk` gives, without holding the names of a folder; 0
-    for each folder, so that whoever adds them can stop.
+    """Yield numbers that add up to the files that `walk` yields, without storing names; 0 for each
+    folder, so that the caller can stop.
     """
     waiting = [folder]
     while waiting:
@@ -57,15 +56,15 @@ def count(folder: str) -> Iterator[int]:
                         waiting.append(one.path)
                     else:
                         yield 1
-        except (OSError, ValueError):  # no folder, or one that cannot be read
+        except (OSError, ValueError):  # not a folder, or unreadable
             yield 1
 
 
 def inside(folder: str, *, by_disk: bool) -> list[str] | None:
-    """What is in a folder, the last first, for `entry` to read; None where it cannot be read.
+    """Return the entries of a folder, the last first, for `entry`; None if it cannot be read.
 
-    An entry is one text, since millions of them take half the memory of as many tuples: its name,
-    or its inode, by which it is sorted, comes first, behind a NUL the rest.
+    An entry is one text, since millions take half the memory of as many tuples: the name, or the
+    inode when sorted by that, comes first; NULs separate the parts.
     """
     try:
         with os.scandir(folder or os.curdir) as entries:
@@ -77,7 +76,7 @@ def inside(folder: str, *, by_disk: bool) -> list[str] | None:
 
 
 def entry(text: str, *, by_disk: bool) -> tuple[str, int, str]:
-    """What a text of `inside` says: a name, its inode, and what it is."""
+    """Return the name, inode and type of a text of `inside`."""
     first, what, last = text.split("\0")
     name, inode = (last, first) if by_disk else (first, last)
     return name, int(inode), what

@@ -1,4 +1,4 @@
-"""Names: those that come on a stream, one after the other, and are not waited for."""
+"""Names that come on a stream one after the other, without waiting for them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import BinaryIO, NamedTuple
 
 from screener.errors import PolicyError
 
-# No system opens a longer name, in bytes: names that are ended by NULs have one before that.
+# Bytes: no system opens a longer name, so names that end with NULs have one before that.
 _LONGEST_NAME = 4096
 _CHUNK = 1 << 16
-# Bytes without an end of a name, that are none.
+# Bytes without an end that are not a name.
 _ENDLESS = 1 << 20
-# After so many seconds without more behind a line end, names are taken to be ended by those: who
-# ends them by NULs does not stop so long amid the first.
+# After so many seconds without more behind a line end, line ends separate names: a program that
+# writes NULs does not pause so long in the first name.
 _PAUSE_S = 0.25
 
-# Inputs under way have their results, and their limits of time, also while others are looked for.
+# Results and time limits of inputs under way are checked so often while others are looked for.
 A_WHILE_S = 0.05
 
 
 class Awaited(NamedTuple):
-    """In place of an input that is not there yet. It has to come from a descriptor that has nothing
-    for now; with None it is being looked for, and there is to be time for others in between.
+    """A stand-in for an input that is not there yet: it must come from a descriptor; with None it
+    is being looked for, and the scan does other work meanwhile.
     """
 
     descriptor: int | None = None
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for it, no longer than so many seconds; whether something came, or the end."""
+        """Wait, at most so many seconds; return whether anything, or the end, has come."""
         if self.descriptor is None:
             return True
         poll = select.poll()
@@ -41,10 +41,10 @@ class Awaited(NamedTuple):
 
 
 class Names(PathLike[str]):
-    """The names on a stream, as `find … -print0` or `find …` writes them: separated by NULs where
-    there is one among the first 4,096 bytes, or in what comes before a pause behind a line end;
-    else by line ends. Names that are not UTF-8 stay so; PolicyError where they begin as UTF-16
-    does, of which each letter would be a name, and where one has no end. As a path, `-`.
+    """The names on a stream, as `find … -print0` or `find …` writes them; as a path, `-`. NULs
+    separate them if there is one among the first 4,096 bytes, or before a pause behind a line end;
+    otherwise line ends do. Names that are not UTF-8 stay as they are. Raises PolicyError for
+    UTF-16, whose every letter would be a name, and for a name without end.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -75,7 +75,7 @@ class Names(PathLike[str]):
         yield from (os.fsdecode(name) for name in rest.split(end or b"\n") if name)
 
     def _pieces(self) -> Iterator[bytes | Awaited]:
-        """What is there to read, piece by piece; Awaited while there is nothing."""
+        """Yield the stream piece by piece; Awaited while there is nothing to read."""
         read1 = getattr(self._stream, "read1", self._stream.read)
         awaited = self._awaited()
         while True:
@@ -86,7 +86,7 @@ class Names(PathLike[str]):
             yield piece
 
     def _awaited(self) -> Awaited | None:
-        """None where reading has to wait, as the system cannot say whether it would."""
+        """Return None if the system cannot tell whether reading would wait."""
         try:
             return Awaited(self._stream.fileno()) if hasattr(select, "poll") else None
         except (AttributeError, OSError, ValueError):
@@ -96,12 +96,12 @@ class Names(PathLike[str]):
 def _check_end(name: bytes) -> None:
     if len(name) > _ENDLESS:
         raise PolicyError(
-            f"a name to be screened goes on for {_ENDLESS:,} bytes: end each by line ends or NULs,"
-            " and all in the same way"
+            f"a name on standard input has over {_ENDLESS:,} bytes: end all names with line ends,"
+            " or all with NULs"
         )
 
 
 def _check_encoding(names: bytes) -> None:
     mark, letter = names[:2], names[2:4]
     if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and b"\0" in letter:
-        raise PolicyError("the names to be screened are in UTF-16: give them in UTF-8")
+        raise PolicyError("the names on standard input are in UTF-16: write them in UTF-8")

@@ -1,4 +1,4 @@
-"""Pattern: a path with `*`, `?`, `[…]` or `**`, and the files that it means."""
+"""A path with `*`, `?`, `[…]` or `**`, and its files."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from os import PathLike
 from screener.scanning.inputs.folder import FOLDER, LINK, Place, entry, inside, walk
 
 _MAGIC = frozenset("*?[")
-_ANY = "**"  # folders, none of them too
+_ANY = "**"  # any number of folders, or none
 
 
 class Pattern(PathLike[str]):
-    """A pattern, which as a path is its own text: one that fits nothing is taken as a name.
+    """A pattern; as a path, its own text, which is taken as a name if nothing fits.
 
-    It is walked as a folder is: what fits comes in order of name, folder by folder, each file once,
-    however often it fits. A folder that fits stands for all that is below it. Links to folders are
-    not followed: one that fits, or behind which something might fit, is named itself, and so is a
-    folder that cannot be read. What stands before the first `*`, `?` or `[` is what the caller
-    named, and may be a link. Names that begin with a dot fit as others do.
+    Files come in order of name, folder by folder, each once. A folder that fits stands for all
+    below it. Links to folders are not followed: one that fits, or behind which something might, is
+    named itself, and so is an unreadable folder. The part before the first `*`, `?` or `[` may be a
+    link. Names that begin with a dot fit like others.
     """
 
     def __init__(self, text: str) -> None:
@@ -31,7 +30,7 @@ class Pattern(PathLike[str]):
         self._base = os.sep.join(parts[:first]) or (os.sep if first else "")
         self._folders_only = parts[-1] == ""
         named = [part for part in parts[first:] if part not in ("", os.curdir)]
-        # What each further part of a path has to fit; None stands for folders, however many.
+        # Tests of the further parts of a path; None stands for any number of folders.
         self._parts = [None if part == _ANY else _fitting(part) for part in named]
         self._end = self._tail = len(self._parts)
         while self._tail and self._parts[self._tail - 1] is None:
@@ -39,16 +38,14 @@ class Pattern(PathLike[str]):
 
     @staticmethod
     def is_one(path: str) -> bool:
-        """Whether a path is a pattern: it looks like one, and there is no file of that name."""
+        """Return whether a path is a pattern: it looks like one, and no file has that name."""
         return not _MAGIC.isdisjoint(path) and not os.path.lexists(path)
 
     def __fspath__(self) -> str:
         return self._text
 
     def steps(self, *, by_disk: bool = False) -> Iterator[Place | None]:
-        """The files that it means; None for what was looked at and is none, since for long there
-        may be nothing else.
-        """
+        """Yield its files; None for anything else that was looked at, since files may be rare."""
         fits = False
         for step in self._steps(by_disk):
             if isinstance(step, str):
@@ -61,7 +58,7 @@ class Pattern(PathLike[str]):
             yield Place(self._text)
 
     def _steps(self, by_disk: bool) -> Iterator[Place | str | None]:
-        """What fits, a folder by its path."""
+        """Yield what fits, a folder by its path."""
         begin = self._closed({0})
         is_folder = os.path.isdir(self._base or os.curdir)
         if self._end in begin and is_folder:
@@ -92,8 +89,8 @@ class Pattern(PathLike[str]):
                 yield None
 
     def _after(self, states: frozenset[int], name: str) -> frozenset[int]:
-        """How many parts may be behind a path when a name is added to it: `_end` where it fits,
-        fewer where something in it might.
+        """Return how many parts may precede the rest of a path when a name is added: `_end` if it
+        fits, fewer if something in it might.
         """
         found = set()
         for state in states:
@@ -105,7 +102,7 @@ class Pattern(PathLike[str]):
         return self._closed(found) if found else _NOTHING
 
     def _fits_file(self, states: frozenset[int], after: frozenset[int]) -> bool:
-        """Whether what is no folder fits: `a/**` means what is in a folder, and no file a."""
+        """Return whether a file fits: `a/**` means files in a folder, not a file a."""
         if self._folders_only or self._tail == self._end:
             return not self._folders_only and self._end in after
         return max(states) >= self._tail

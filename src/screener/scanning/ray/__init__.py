@@ -1,6 +1,6 @@
-"""On a Ray cluster: `scan` as the local one does it, and `screen` for datasets of Ray Data.
+"""Scans on a Ray cluster: `scan`, and `screen` for datasets of Ray Data.
 
-Needs the extra `ray`. Nothing else of this package imports it: docs/ray.md.
+Needs the extra `ray`; nothing else of this package imports it (docs/ray.md).
 """
 
 from screener.system.installation import install, needed
@@ -12,9 +12,9 @@ except ModuleNotFoundError as error:
         f"screener.scanning.ray needs {needed('ray')}", name=error.name
     ) from error
 
-if not hasattr(_ray, "__version__"):  # a folder of that name, as Ray leaves one in /tmp
+if not hasattr(_ray, "__version__"):  # a folder called ray, as Ray leaves one in /tmp
     raise ModuleNotFoundError(f"screener.scanning.ray needs {needed('ray')}", name="ray")
-# One that is older, and is started here, would let whoever reaches its ports run programs.
+# Anyone who reaches the ports of an older private cluster could run programs.
 if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
     raise ImportError(
         f"screener.scanning.ray needs Ray 2.60 or newer, not {_ray.__version__}: {install('ray')}"

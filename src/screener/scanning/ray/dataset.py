@@ -1,4 +1,4 @@
-"""screen: a dataset of Ray Data in, a dataset of results out."""
+"""The screening of a dataset of Ray Data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray import nodes
 from screener.scanning.ray.nodes import Listed
 from screener.scanning.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
-from screener.scanning.scan import check_memory, told_by
+from screener.scanning.scan import check_memory, path_results
 from screener.scanning.workers.pool import Workers
 from screener.scanning.workers.protocol import Done
 from screener.scanning.workers.worker import Worker
@@ -45,35 +45,36 @@ def screen(
     concurrency: int | tuple[int, int] | None = None,
     batch_size: int = 32,
 ) -> Any:
-    """Screen a `ray.data.Dataset`; a Dataset with one row a Result, as `scan` has them.
+    """Screen a `ray.data.Dataset`; return a Dataset with one row for each Result.
 
-    A row is an input: its bytes in the column `contents` where it has any, else the file that its
-    column `path` names; with both, the path is the bytes' name, as in
-    `ray.data.read_binary_files(…, include_paths=True)`. Archives have a row for each member. The
-    columns are those of `rows.COLUMNS`, and those of the dataset that `keep` names:
+    A row is an input: the bytes in its column `contents`, or else the file that its column `path`
+    names. With both, the path is the name of the bytes, as in `ray.data.read_binary_files(…,
+    include_paths=True)`. Archives have a row for each member. The columns are those of
+    `rows.COLUMNS`, and the dataset's columns that `keep` names:
 
-    - `input`, `verdict`, `reason`, `bytes`, `media_type`, `seconds`, as in a result line
-    - `list`, `source`, `entry`, `kind`, `distance` of the nearest match, null where there is none
-    - `matches` and `other_hits`: how many of each
-    - `result`: the line itself, JSON
+    `input`, `verdict`, `reason`, `bytes`, `media_type`, `seconds`, as in a result line; `list`,
+    `source`, `entry`, `kind`, `distance` of the nearest match, or null; the numbers of `matches`
+    and `beside`; and `result`, the line itself, as JSON.
 
-    Each worker is an actor that maps the lists, which every node needs at the same path, in the
-    same generation; the page cache holds them once a node, however many actors map them. It opens
-    inputs in a process that may die of them, as a scan does. `concurrency` is how many actors there
-    are, or (least, most): from 1 to one for each CPU of the cluster by default.
+    Each worker is an actor that maps the lists, which every node needs at the same path and
+    generation; the actors of a node share their memory. It opens inputs in a confined process, as a
+    scan does. `concurrency` is the number of actors, or (least, most); by default from 1 to one for
+    each CPU of the cluster.
 
-    Lazy, but for the lists: ClusterError where a node has not those generations or other versions,
-    ListError, IndexFileError and PolicyError as where they are opened here.
+    Lazy, except that the lists are opened: raises ListError, IndexFileError and PolicyError as that
+    does, and ClusterError if a node has other versions, or not these generations.
     """
-    given = [lists] if isinstance(lists, HashList | str | PathLike) else list(lists)
-    opened = [one if isinstance(one, HashList) else HashList.open(one) for one in given]
+    several = [lists] if isinstance(lists, HashList | str | PathLike) else list(lists)
+    opened = [one if isinstance(one, HashList) else HashList.open(one) for one in several]
     screener = Screener(opened, policy=policy)
     check_memory(screener.policy, screener.kinds)
     if isinstance(keep, str):
-        raise ClusterError(f"keep is a list of columns: keep=[{keep!r}]")
-    kept = tuple(dict.fromkeys(keep))
-    if taken := set(kept) & {*COLUMNS.names, contents}:
-        raise ClusterError(f"the column {sorted(taken)[0]} cannot be kept: results have one")
+        raise ClusterError(f"keep must be a list of columns: keep=[{keep!r}]")
+    kept_columns = tuple(dict.fromkeys(keep))
+    if taken := set(kept_columns) & {*COLUMNS.names, contents}:
+        raise ClusterError(
+            f"the column {sorted(taken)[0]} cannot be kept: results have a column of that name"
+        )
     listed = [Listed.of(one) for one in opened]
     nodes.check(listed)
     return dataset.map_batches(
@@ -85,7 +86,7 @@ def screen(
             os.getcwd(),
             path,
             contents,
-            kept,
+            kept_columns,
         ),
         batch_format="pyarrow",
         batch_size=batch_size,
@@ -102,7 +103,7 @@ def _pool(concurrency: int | tuple[int, int] | None) -> ray.data.ActorPoolStrate
 
 
 class Screening:
-    """The actor: maps the lists, and keeps one worker process."""
+    """The actor: maps the lists, and has one worker process."""
 
     def __init__(
         self,
@@ -124,21 +125,22 @@ class Screening:
         self._workers = _KeptWorkers()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """The results of a batch, in the order of its rows."""
+        """Return the Results of a batch, in the order of its rows."""
         if not len(batch):
             return COLUMNS.empty_table()
-        told = sorted(self._told(batch), key=itemgetter(0))
-        found = pa.Table.from_pylist([columns_of(result) for _, result in told], schema=COLUMNS)
+        results = sorted(self._results(batch), key=itemgetter(0))
+        rows = [columns_of(result) for _, result in results]
+        table = pa.Table.from_pylist(rows, schema=COLUMNS)
         for name in self._keep:
-            column = batch.column(name).take(pa.array([row for row, _ in told], pa.int64()))
-            found = found.append_column(name, column)
-        return found
+            column = batch.column(name).take(pa.array([row for row, _ in results], pa.int64()))
+            table = table.append_column(name, column)
+        return table
 
-    def _told(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
-        """Each Result with the row that it is of; those of one row in their order.
+    def _results(self, batch: pa.Table) -> Iterator[tuple[int, Result]]:
+        """Yield each Result with its row; those of one row in order.
 
-        What a row is, its own values say: Ray gives null to one that lacks a column which others of
-        the batch have.
+        The values of a row decide what it is: Ray fills in null for a column that only other rows
+        have.
         """
         names = set(batch.column_names)
         if missing := set(self._keep) - names:
@@ -146,14 +148,14 @@ class Screening:
         if names.isdisjoint({self._contents, self._path}):
             raise ClusterError(
                 f"the dataset has neither a column {self._contents} nor {self._path}:"
-                " name what it has by contents= or path="
+                " name the column by contents= or path="
             )
         values = batch.column(self._contents) if self._contents in names else ()
         paths = batch.column(self._path) if self._path in names else ()
         named = {row: path_of(value) for row, value in enumerate(paths) if value.is_valid}
-        held = [row for row, value in enumerate(values) if value.is_valid]
-        yield from self._of_contents(values, held, named)
-        without = sorted(set(range(len(batch))) - set(held))
+        with_bytes = [row for row, value in enumerate(values) if value.is_valid]
+        yield from self._of_contents(values, with_bytes, named)
+        without = sorted(set(range(len(batch))) - set(with_bytes))
         yield from self._of_paths({row: named[row] for row in without if row in named})
         for row in without:
             if row not in named:
@@ -162,18 +164,18 @@ class Screening:
     def _of_contents(
         self, values: Sequence[Any], rows: Sequence[int], named: Mapping[int, str]
     ) -> Iterator[tuple[int, Result]]:
-        held = Contents(values, rows)
-        with closing(held):
-            for path, result in self._scanned(held.paths()):
-                row = held.row(path)
-                # As of a file that was made just now, which it is: they have no time.
+        files = Contents(values, rows)
+        with closing(files):
+            for path, result in self._scanned(files.paths()):
+                row = files.row(path)
+                # The time is that of the file in memory.
                 yield row, replace(renamed(result, path, named.get(row)), mtime_ns=None)
 
     def _of_paths(self, named: Mapping[int, str]) -> Iterator[tuple[int, Result]]:
-        """A path that several rows have is screened once, and told for each."""
+        """Yield the Results of paths. A path of several rows is screened once."""
         rows: dict[str, list[int]] = {}
         for row, name in named.items():
-            # Actors do not run in the caller's folder; an empty name is nowhere.
+            # Actors run in another folder than the caller; an empty name is nowhere.
             path = os.path.join(self._folder, name) if name else name
             rows.setdefault(path, []).append(row)
         for path, result in self._scanned(iter(rows)):
@@ -182,9 +184,9 @@ class Screening:
 
     def _scanned(self, paths: Iterator[str]) -> Iterator[tuple[str, Result]]:
         found = (Place(path) for path in paths)
-        told = told_by(self._workers.start, self._screener, found)
-        with closing(told):
-            yield from told
+        results = path_results(self._workers.start, self._screener, found)
+        with closing(results):
+            yield from results
 
     def _nothing(self) -> Result:
         detail = "neither bytes nor a path in this row"
@@ -198,26 +200,26 @@ class _KeptWorkers:
         self._workers: Workers[HashedInput | OpenedArchive] | None = None
 
     def start(self, hasher: Hasher) -> _KeptWorkers:
-        """As workers of a scan are started: the first time only."""
+        """Start the workers of a scan, the first time only."""
         if self._workers is None:
             self._workers = Workers(hasher, 1)
         return self
 
     def free(self) -> Worker[HashedInput | OpenedArchive] | None:
-        """The worker, where it can be handed another target."""
+        """Return the worker, if it can take another target."""
         return None if self._workers is None else self._workers.free()
 
     def collect(
         self, awaited: Awaited | None = None
     ) -> Sequence[Done[HashedInput | OpenedArchive]]:
-        """Wait until an errand is over, and give all that are."""
+        """Wait until an errand is over, and return all that are."""
         return [] if self._workers is None else self._workers.collect(awaited)
 
     def __enter__(self) -> _KeptWorkers:
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
-        """Stay, unless the batch was broken off and something is under way still."""
+        """Keep the worker, unless the batch was broken off and an errand is under way."""
         if kind is not None and self._workers is not None:
             self._workers.__exit__(kind, *rest)
             self._workers = None

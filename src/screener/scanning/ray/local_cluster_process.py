@@ -1,6 +1,6 @@
-"""What the process of a Head does: run as a program, it starts Ray and lives as long as its input.
+"""The process of a Head: run as a program, it starts Ray and lives as long as its input.
 
-It needs nothing of this package, which takes longer to load.
+It loads nothing of this package, which takes longer.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import sys
 
 
 def main() -> None:
-    """Tell the address of a Ray, or why there is none, and end with all of it when the input ends:
-    whoever started it is gone.
+    """Write the address of a Ray, or why there is none; end all of it when the input ends, since
+    the program that started it is gone.
     """
     settings = json.loads(sys.stdin.readline())
     sys.path[:] = settings["path"]
-    telling = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # Ray may print
     try:
-        said = {"address": _start(settings["cpus"], settings["store"])}
+        answer = {"address": _start(settings["cpus"], settings["store"])}
     except Exception as error:
-        said = {"error": f"{type(error).__name__}: {error}".strip().splitlines()[-1]}
-    print(json.dumps(said), file=telling, flush=True)
+        answer = {"error": f"{type(error).__name__}: {error}".strip().splitlines()[-1]}
+    print(json.dumps(answer), file=answers, flush=True)
     sys.stdin.read()
     os.killpg(0, signal.SIGKILL)
 

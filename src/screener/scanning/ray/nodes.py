@@ -1,4 +1,4 @@
-"""What a node of the cluster has: versions and lists. All must have the same."""
+"""The versions and lists of a node of the cluster; all nodes must have the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from screener.errors import ClusterError, ScreenerError
 from screener.lists.hashlist import HashList
 from screener.screening.screener import VERSIONS
 
-# By these the pixels of a file, and so its hashes, may differ.
+# Pixels, and so hashes, depend on their versions.
 _DECODERS = ("pillow", "opencv-python-headless", "av", "pillow-heif", "imagehash")
 _PATIENCE = 120.0  # seconds for a node to open its lists
 
@@ -33,11 +33,11 @@ class Listed:
 
     @classmethod
     def of(cls, one: HashList) -> Listed:
-        """What is sent of a list that is open here."""
+        """Return that of an open list."""
         return cls(str(one.path), one.generation, one.stamp())
 
     def open(self) -> HashList:
-        """The very same generation, mapped on this node; ClusterError where that is not here."""
+        """Open the same generation on this node. Raise ClusterError if it is not here."""
         where = f"the node {address()}"
         try:
             found = HashList.open(self.path, generation=self.generation)
@@ -56,18 +56,18 @@ class Listed:
 
 
 def facts() -> Facts:
-    """The versions that hashes depend on, of this process."""
-    told = {name: str(value) for name, value in VERSIONS if name != "kernel"}
+    """Return the versions, in this process, that hashes depend on."""
+    versions = {name: str(value) for name, value in VERSIONS if name != "kernel"}
     for name in _DECODERS:
         try:
-            told[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            told[name] = "none"
-    return told
+            versions[name] = "none"
+    return versions
 
 
 def check_facts(theirs: Facts, where: str) -> None:
-    """ClusterError where a node would make other hashes than this process."""
+    """Raise ClusterError if a node would make other hashes than this process."""
     ours = facts()
     for name, here in ours.items():
         there = theirs.get(name, "none")
@@ -79,12 +79,12 @@ def check_facts(theirs: Facts, where: str) -> None:
 
 
 def check(lists: Sequence[Listed]) -> None:
-    """ClusterError where a node that may get work has other versions or not those very lists."""
-    ask = ray.remote(num_cpus=0, max_retries=0)(_told)
-    asked = [
+    """Raise ClusterError if a node that may get work has other versions, or not these lists."""
+    ask = ray.remote(num_cpus=0, max_retries=0)(_facts_and_trouble)
+    answers = [
         (node, ask.options(scheduling_strategy=_on(node)).remote(lists)) for node in working_nodes()
     ]
-    for node, ref in asked:
+    for node, ref in answers:
         where = node["NodeManagerAddress"]
         try:
             theirs, trouble = ray.get(ref, timeout=_PATIENCE)
@@ -92,7 +92,7 @@ def check(lists: Sequence[Listed]) -> None:
             raise ClusterError(f"the node {where} does not answer") from None
         except RayError as error:
             if node["NodeID"] not in {one["NodeID"] for one in working_nodes()}:
-                continue  # it has gone, and gets no work
+                continue  # it is gone, and gets no work
             raise ClusterError(
                 f"the node {where} cannot run screener: {last_line(error)}; install it there"
             ) from None
@@ -102,12 +102,12 @@ def check(lists: Sequence[Listed]) -> None:
 
 
 def working_nodes() -> list[dict[str, Any]]:
-    """The nodes that are alive and have a CPU to give."""
+    """Return the nodes that are alive and have a CPU to give."""
     return [one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU")]
 
 
 def cpus() -> int:
-    """How many CPUs the nodes have; ClusterError where they have none."""
+    """Return the number of CPUs of the nodes. Raise ClusterError if there is none."""
     found = sum(int(one["Resources"]["CPU"]) for one in working_nodes())
     if not found:
         raise ClusterError("no node of the cluster has a CPU to give")
@@ -115,19 +115,19 @@ def cpus() -> int:
 
 
 def address() -> str:
-    """Of the node that this process runs on."""
+    """Return the address of the node that this process runs on."""
     return str(ray.util.get_node_ip_address())
 
 
 def last_line(error: BaseException) -> str:
-    """What an error of Ray's says in the end; before that it shows code and paths."""
+    """Return the last line of one of Ray's errors; code and paths stand before it."""
     lines = str(error).strip().splitlines()
     return lines[-1].strip() if lines else type(error).__name__
 
 
 def forget_main() -> None:
-    """Keep the processes that this one starts from loading its main module, which is Ray's own:
-    a process that decodes has no Ray in it.
+    """Keep the processes that this one starts from loading its main module, which is Ray's: a
+    process that decodes must have no Ray in it.
     """
     main = sys.modules["__main__"]
     vars(main).pop("__file__", None)
@@ -138,8 +138,8 @@ def _on(node: dict[str, Any]) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
 
 
-def _told(lists: Iterable[Listed]) -> tuple[Facts, str | None]:
-    """Runs on a node."""
+def _facts_and_trouble(lists: Iterable[Listed]) -> tuple[Facts, str | None]:
+    """On a node: return its versions, and why it cannot open the lists."""
     try:
         for one in lists:
             one.open()

@@ -1,4 +1,4 @@
-"""The rows of a dataset: what an input is in them, and the columns of a Result."""
+"""The inputs in the rows of a dataset, and the columns of a Result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from screener.errors import ClusterError
 from screener.media.source import name_of_bytes
 from screener.screening.result import Result
 
-# One row a Result: what people filter by, and all of it as the line that a scan would write.
+# One row for each Result: columns to filter by, and the result line.
 COLUMNS = pa.schema(
     [
         ("input", pa.string()),
@@ -28,7 +28,7 @@ COLUMNS = pa.schema(
         ("kind", pa.string()),
         ("distance", pa.int32()),
         ("matches", pa.int32()),
-        ("other_hits", pa.int32()),
+        ("beside", pa.int32()),
         ("seconds", pa.float64()),
         ("result", pa.string()),
     ]
@@ -36,7 +36,7 @@ COLUMNS = pa.schema(
 
 
 def columns_of(result: Result) -> dict[str, Any]:
-    """A Result by column; the match that is told is the nearest."""
+    """Return a Result by column, with its nearest match."""
     nearest = result.matches[0] if result.matches else None
     return {
         "input": result.input,
@@ -49,15 +49,15 @@ def columns_of(result: Result) -> dict[str, Any]:
             for name in ("list", "source", "entry", "kind", "distance")
         },
         "matches": len(result.matches),
-        "other_hits": len(result.other_hits),
+        "beside": len(result.other_hits),
         "seconds": result.seconds,
         "result": result.to_json(),
     }
 
 
 class Contents:
-    """Bytes as files in memory, since a worker process opens paths: made when their turn comes, and
-    gone when what follows them is told, so that a few are held twice.
+    """Bytes as files in memory, since a worker process opens paths. A file is made when its turn
+    comes and closed after the Results behind it, so that few are stored twice.
     """
 
     def __init__(self, values: Sequence[Any], rows: Sequence[int]) -> None:
@@ -66,7 +66,7 @@ class Contents:
         self._descriptors: dict[str, tuple[int, int]] = {}  # by path: the row, the descriptor
 
     def paths(self) -> Iterator[str]:
-        """A path for each row, when it is asked for."""
+        """Yield a path for each row, when it is asked for."""
         for row in self._rows:
             descriptor = os.memfd_create("input", os.MFD_CLOEXEC)
             path = f"/proc/{os.getpid()}/fd/{descriptor}"
@@ -77,21 +77,21 @@ class Contents:
             yield path
 
     def row(self, path: str) -> int:
-        """The row that a path is of; those before it are done with."""
+        """Return the row of a path; close the files before it."""
         row = self._descriptors[path][0]
         for old in [one for one, (before, _) in self._descriptors.items() if before < row]:
             os.close(self._descriptors.pop(old)[1])
         return row
 
     def close(self) -> None:
-        """Give all up."""
+        """Close all files."""
         for _, descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()
 
 
 def _buffer(value: Any) -> Any:
-    """The bytes of a value of a column, not copied where Arrow holds them."""
+    """Return the bytes of a value of a column, without a copy if Arrow has them."""
     if hasattr(value, "as_buffer") and not isinstance(value, pa.StringScalar):
         return value.as_buffer()
     found = value.as_py()
@@ -99,23 +99,23 @@ def _buffer(value: Any) -> Any:
         view = memoryview(found)
         if view.ndim == view.itemsize == 1:
             return view
-    raise ClusterError(f"contents are bytes, not {type(found).__name__}")
+    raise ClusterError(f"contents must be bytes, not {type(found).__name__}")
 
 
 def path_of(value: Any) -> str:
-    """A path as a column has it: text, or bytes where it is not UTF-8."""
+    """Return the path in a column: text, or bytes if it is not UTF-8."""
     found = value.as_py()
     if isinstance(found, str | bytes):
         return os.fsdecode(found)
-    raise ClusterError(f"a path is text or bytes, not {type(found).__name__}")
+    raise ClusterError(f"a path must be text or bytes, not {type(found).__name__}")
 
 
 def renamed(result: Result, path: str, name: str | None) -> Result:
-    """A Result of what was at `path`, under the name that it was given by."""
-    whole = result.input_bytes or (result.input or "").encode()
+    """Return a Result of the file at `path` under the name in its row."""
+    full = result.input_bytes or (result.input or "").encode()
     here, there = os.fsencode(path), os.fsencode(name or "")
-    members = whole[len(here) :]
-    given = name_of_bytes(there + members)
-    text = None if name is None and not members else given.text
+    members = full[len(here) :]
+    full_name = name_of_bytes(there + members)
+    text = None if name is None and not members else full_name.text
     archives = tuple(length - len(here) + len(there) for length in result.archives)
-    return replace(result, input=text, input_bytes=given.raw, archives=archives)
+    return replace(result, input=text, input_bytes=full_name.raw, archives=archives)

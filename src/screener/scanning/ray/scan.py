@@ -1,4 +1,4 @@
-"""scan: as the local one, by workers on the nodes of a Ray cluster."""
+"""The scan on a cluster: as the local one, with workers on the nodes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from screener.errors import ClusterError, cause
 from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.inputs.expand import FilePath, places
 from screener.scanning.ray import nodes
-from screener.scanning.ray.actors import Crew
+from screener.scanning.ray.cluster_workers import ClusterWorkers
 from screener.scanning.ray.local_cluster import Head
 from screener.scanning.resume import Finished
-from screener.scanning.scan import Metrics, checked_jobs, results_of, told_by
+from screener.scanning.scan import Metrics, checked_jobs, path_results, results_of
 from screener.scanning.workers import spawn
 from screener.screening.result import Result
 from screener.screening.screener import Screener
@@ -39,21 +39,20 @@ def scan(
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
 ) -> Generator[Result, None, None]:
-    """`screener.scan` on a Ray cluster: the same Results, in the same order.
+    """Run `screener.scan` on a Ray cluster: the same Results, in the same order.
 
-    Files are read, decoded and hashed on the nodes, in worker processes that may die of them as
-    those of a local scan may; this process looks up what they send, so that no list is needed on a
-    node. Every node needs the files at the same paths, and the same versions of this package and
-    of the decoders. What a node was at when it was lost is given to another.
+    Files are read, decoded and hashed on the nodes, in confined worker processes; this process
+    looks up the hashes, so that no node needs a list. Every node needs the files at the same paths,
+    and the same versions of this package and the decoders. Work of a lost node is given to another.
 
-    `address` is that of the cluster, or `auto` for the one that this machine is a node of; by
-    default the one that this program has joined, or RAY_ADDRESS, or a Ray of its own on this
-    machine. `jobs` is how many workers there are: one for each CPU of the cluster by default.
-    Raises ClusterError.
+    `address` is that of the cluster, or `auto` for the one that this machine is a node of. The
+    default is the cluster that this program has joined, or RAY_ADDRESS, or a private Ray on this
+    machine. `jobs` is the number of workers; by default, one for each CPU of the cluster. Raises
+    ClusterError.
     """
     count = checked_jobs(jobs)
-    told = told_by(
-        lambda hasher: Crew(hasher, count or nodes.cpus()),
+    results = path_results(
+        lambda hasher: ClusterWorkers(hasher, count or nodes.cpus()),
         screener,
         places(paths, by_disk=not ordered),
         ordered=ordered,
@@ -61,20 +60,32 @@ def scan(
         metrics=metrics,
         cache=cache,
     )
-    return _scan(address, results_of(told))
+    return _scan(address, results_of(results))
 
 
 def _scan(
     address: str | None, results: Generator[Result, None, None]
 ) -> Generator[Result, None, None]:
-    """The results, which nothing has begun to make before the first is asked for."""
-    with joined(address), closing(results):
+    """Yield the results; nothing begins before the first is asked for."""
+    with joined(address), _silence(), closing(results):
         yield from results
 
 
 @contextmanager
+def _silence() -> Iterator[None]:
+    """Keep Ray Data from logging, on standard error, that a dataset fails: a scan is ended so."""
+    logger = logging.getLogger("ray.data")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
 def joined(address: str | None) -> Iterator[None]:
-    """Be part of a cluster: see `scan`. One that the program has joined before is not left."""
+    """Be part of a cluster: see `scan`. A cluster that the program joined before is not left."""
     if ray.is_initialized():
         if address is not None:
             raise ClusterError("this program has joined a cluster already: give no address")
@@ -88,8 +99,8 @@ def joined(address: str | None) -> Iterator[None]:
     with ExitStack() as stack:
         if where == "local":
             head = stack.enter_context(Head(cores()))
-            # It answers at once, which of another cluster nobody knows.
-            with spawn.handlers_held():  # joining that is broken off crashes Python at its end
+            # It answers at once; another cluster might not.
+            with spawn.handlers_delayed():  # an interrupted join crashes Python at its end
                 _join(head.address)
         else:
             _knock(where)
@@ -99,8 +110,8 @@ def joined(address: str | None) -> Iterator[None]:
 
 
 def _knock(where: str) -> None:
-    """ClusterError where nobody listens at `host:port`: Ray would look for it for many minutes, in
-    which no Ctrl-C is heard. What is no such address, Ray judges.
+    """Raise ClusterError if nobody listens at `host:port`: Ray would try for many minutes, deaf to
+    Ctrl-C. Any other address is Ray's to judge.
     """
     host, _, port = where.rpartition(":")
     if not host or not port.isdecimal():
@@ -122,16 +133,14 @@ def _join(where: str) -> None:
 
 @contextmanager
 def _sigterm_kept() -> Iterator[None]:
-    """Have SIGTERM do what it did before. Ray takes it as it joins, and would end the program with
-    code 15 and words of its own.
-    """
+    """Restore the handler of SIGTERM, which Ray replaces by one that ends with code 15."""
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread() or before is None:
         yield
         return
     try:
         yield
-    except SystemExit:  # by it, while Ray joined
+    except SystemExit:  # from SIGTERM, while Ray joined
         if callable(before):
             before(signal.SIGTERM, None)
         raise

@@ -1,4 +1,4 @@
-"""Clocks: the processor time and the wall time of a worker, read by itself or by the scan."""
+"""The processor time and wall time of a worker, read by itself or by the scan."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of the processor, by all threads of a process, and of wall time."""
+    """Seconds of processor time, of all threads of a process, and of wall time."""
 
     processor: float = 0.0
     wall: float = 0.0
 
     @classmethod
     def now(cls) -> Times:
-        """Return what the clocks of this process show."""
+        """Return the clocks of this process."""
         return cls(time.process_time(), time.monotonic())
 
     def __add__(self, other: Times) -> Times:
@@ -30,8 +30,8 @@ class Times:
 
 
 def clock_of(process: int | None) -> int | None:
-    """Return the clock of a process's processor time, for `processor_time`; None if the system has
-    none that this process can read.
+    """Return the clock of a process's processor time, for `processor_time`; None if this process
+    can read none.
     """
     if process is None:
         return None
@@ -44,7 +44,7 @@ def clock_of(process: int | None) -> int | None:
 
 
 def processor_time(clock: int) -> float | None:
-    """Return the seconds that a clock of `clock_of` shows; None if its process is gone."""
+    """Return the seconds of a clock; None if its process is gone."""
     try:
         return time.clock_gettime(clock)
     except OSError:

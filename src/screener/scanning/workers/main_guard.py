@@ -1,8 +1,8 @@
-"""Guard: that worker processes can load the program that starts them, and what is told if not.
+"""The check that worker processes can load the program, and the messages if they cannot.
 
-A worker is a fresh interpreter, and Python has it load the program's main module first: what scans
-has to stand under `if __name__ == "__main__":` there. A program that was frozen into an executable
-of its own is started as its workers, and has to call `multiprocessing.freeze_support()`.
+A worker is a fresh interpreter, in which Python loads the program's main module first; so a scan
+must stand under `if __name__ == "__main__":` there. A frozen program is started as its own worker,
+and must call `multiprocessing.freeze_support()`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from multiprocessing import process
 from screener.errors import WorkerError, cause
 
 NAME = "screener-worker"
-"""Of the processes of a scan."""
+"""The name of a scan's processes."""
 
 _UNGUARDED = 86  # an exit code that nothing else has
 
@@ -31,10 +31,8 @@ _FROZEN_ADVICE = (
 
 
 def check() -> None:
-    """WorkerError where no worker could load this program, since it was not read from a file, or
-    Python could start none from here.
-
-    As `leave`, where this is a worker itself.
+    """Raise WorkerError if no worker could load this program, because it was not read from a file,
+    or Python can start none from here. In a worker, do as `leave`.
     """
     leave()
     _check_process()
@@ -42,8 +40,8 @@ def check() -> None:
     file = getattr(main, "__file__", None)
     if getattr(main, "__spec__", None) is not None or file is None or hasattr(sys, "frozen"):
         return
-    whole = os.path.join(getattr(process, "ORIGINAL_DIR", None) or "", file)
-    if not os.path.exists(whole) and os.path.basename(file) != "ipython":
+    path = os.path.join(getattr(process, "ORIGINAL_DIR", None) or "", file)
+    if not os.path.exists(path) and os.path.basename(file) != "ipython":
         raise WorkerError(
             f"no worker process can be started: {_ADVICE}, and this program ({file}) is no file"
             " that could be loaded; save it as one"
@@ -51,7 +49,7 @@ def check() -> None:
 
 
 def _check_process() -> None:
-    """WorkerError where this process, or its folder, is none that Python starts others from."""
+    """Raise WorkerError if Python cannot start processes from this process or its folder."""
     this = multiprocessing.current_process()
     if not isinstance(this, process.BaseProcess):
         raise WorkerError(
@@ -69,9 +67,8 @@ def _check_process() -> None:
 
 
 def leave() -> None:
-    """End this process, in silence, where it is a worker that still loads the program, or a frozen
-    program that was started as one: the scan that started it says what is wrong. WorkerError in one
-    that something else started.
+    """End this process, silently, if it is a worker that still loads the program: the scan that
+    started it reports the cause. Raise WorkerError in a process of something else.
     """
     if _is_begun_anew():
         os._exit(_UNGUARDED)
@@ -84,35 +81,35 @@ def leave() -> None:
 
 
 def _is_begun_anew() -> bool:
-    """Whether this is a frozen program that Python has started as one of its processes, and that
-    has not become it: it would start workers without end.
+    """Return whether a frozen program was started as a process of its own and has not become it: it
+    would start workers without end.
     """
     if not hasattr(sys, "frozen"):
         return False
-    from multiprocessing import spawn  # not with this module, which all programs load: it has much
+    from multiprocessing import spawn  # large; few programs are frozen
 
     *_, option, code = "", "", *sys.argv
-    helps = option == "-c" and code.startswith("from multiprocessing.")  # and scans nothing
+    helps = option == "-c" and code.startswith("from multiprocessing.")  # Python's own helper
     return helps or spawn.is_forking(sys.argv)
 
 
 def not_ready(code: int | None) -> WorkerError:
-    """What to raise where a worker has ended, with an exit code, before it was ready."""
+    """Return the error for a worker that ended, with an exit code, before it was ready."""
     if hasattr(sys, "frozen"):
         return WorkerError(
-            f"a worker process ended before it was ready ({_told(code)}): {_FROZEN_ADVICE}"
+            f"a worker process ended before it was ready ({_describe(code)}): {_FROZEN_ADVICE}"
         )
     if code == _UNGUARDED:
         return WorkerError(
             f"the program opens results or starts a scan wherever it is loaded: {_ADVICE}"
         )
     return WorkerError(
-        f"a worker process ended before it was ready ({_told(code)}); what it wrote to standard"
+        f"a worker process ended before it was ready ({_describe(code)}); what it wrote to standard"
         f" error says why. If the program is a script of yours: {_ADVICE}"
     )
 
 
-def _told(code: int | None) -> str:
+def _describe(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
     try:

@@ -1,32 +1,33 @@
-"""Orders and answers: what a scan tells a worker process, and what that tells of each."""
+"""The messages between a scan and a worker process, and their pipes."""
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 import signal
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta, Struct
+from msgspec.msgpack import Decoder, Encoder
 
 from screener.media.archives.archive import Budget
-from screener.screening.input.hash_item import HashedInput, arrived
-from screener.screening.input.hasher import HashMode, OpenedArchive, Target, opened
-from screener.screening.input.wire import typed
+from screener.screening.input.hash_item import HashedInput, HashedWire
+from screener.screening.input.hasher import HashMode, OpenedArchive, OpenedWire, Target
+from screener.screening.input.wire import Count, Seconds
 
 _LENGTH = struct.Struct("<Q")  # in bytes, before each message
 _LEAST_ROOM = 4096  # bytes that a pipe holds on any system
 
 
 def framed(message: bytes) -> bytes:
-    """A message as it goes into a pipe."""
+    """Return a message as it is written to a pipe."""
     return _LENGTH.pack(len(message)) + message
 
 
 def take_whole(came: bytearray) -> list[bytes]:
-    """Take the messages that have come whole from what came of a pipe; the rest stays."""
+    """Remove the complete messages from the bytes of a pipe and return them."""
     found, at = [], 0
     while len(came) >= (begin := at + _LENGTH.size):
         end = begin + _LENGTH.unpack_from(came, at)[0]
@@ -39,8 +40,8 @@ def take_whole(came: bytearray) -> list[bytes]:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it. Raises OSError, also where the program has SIGPIPE end it: who is to read it
-    may have died of a file.
+    """Write all of it. Raise OSError if the reader is gone, even if the program lets SIGPIPE kill
+    it.
     """
     rest = memoryview(data)
     with _without_sigpipe():
@@ -49,9 +50,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def room_of(pipe: int) -> int:
-    """Bytes of orders that may lie in the pipe unread, so that sending one never waits for what the
-    process is doing.
-    """
+    """Return how many bytes of orders may wait in the pipe, so that writing one never blocks."""
     try:
         import fcntl
 
@@ -62,7 +61,7 @@ def room_of(pipe: int) -> int:
 
 @contextmanager
 def _without_sigpipe() -> Iterator[None]:
-    """Keep SIGPIPE, which goes to the thread that writes, from it, unless it is ignored anyway."""
+    """Block SIGPIPE, which the writing thread gets, unless it is ignored anyway."""
     if not hasattr(signal, "SIGPIPE") or signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN:
         yield
         return
@@ -75,36 +74,46 @@ def _without_sigpipe() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_PROTOCOL = pickle.HIGHEST_PROTOCOL
 _LONGEST_NAME = 100  # of an exception, which is logged and written down
 
 
 class Order(NamedTuple):
-    """What a process is told to do; `target` without the name of a member, which may be long."""
+    """A target for a worker process; `target` has no name, since that of a member may be long."""
 
     number: int
     target: Target
     budget: Budget | None
-    way: HashMode
+    mode: HashMode
 
-    def packed(self) -> bytes:
-        """As bytes that are quickly made and read: of what it holds, without its classes."""
-        path, inner, budget = self.target.path, self.target.inner, self.budget
-        left = None if budget is None else (budget.members, budget.bytes)
-        facts = (self.number, path, inner, left, self.way.value)
-        return pickle.dumps(facts, _PROTOCOL)
+    def to_wire(self) -> bytes:
+        """Return the order as a message."""
+        path = self.target.path.encode("utf-8", "surrogatepass")
+        budget = self.budget and (self.budget.members, self.budget.bytes)
+        return _encoder.encode((self.number, path, self.target.inner, budget, self.mode.value))
 
     @classmethod
-    def unpacked(cls, data: bytes) -> Order:
-        """What `packed` made."""
-        number, path, inner, left, way = pickle.loads(data)
-        budget = None if left is None else Budget(*left)
-        return cls(number, Target(path, inner), budget, HashMode(way))
+    def from_wire(cls, message: bytes) -> Order:
+        """Return the order of a message."""
+        number, path, inner, budget, mode = _order.decode(message)
+        target = Target(path.decode("utf-8", "surrogatepass"), inner)
+        return cls(number, target, budget and Budget(*budget), mode)
+
+
+class AnswerWire(Struct, frozen=True, array_like=True):
+    """An Answer in its wire format. Jobs other than a Hasher's return `plain` values."""
+
+    number: Count
+    seconds: Seconds
+    wall: Seconds
+    error: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None
+    outcome: HashedWire | OpenedWire | None
+    plain: Any = None
 
 
 class Answer(NamedTuple):
-    """What a process tells of an errand. It took `seconds` of the processor and `wall` seconds of
-    time. `error` is the type of an exception that nobody expected, and then there is no outcome.
+    """The outcome of an errand, which took `seconds` of processor time and `wall` seconds.
+
+    `error` is the type of an unexpected exception; there is no outcome then.
     """
 
     number: int
@@ -113,44 +122,39 @@ class Answer(NamedTuple):
     wall: float
     error: str | None = None
 
-    def packed(self) -> bytes:
-        """As bytes, of plain values alone: the class of an outcome goes by its name."""
-        outcome = self.outcome
-        if isinstance(outcome, HashedInput | OpenedArchive):
-            outcome = type(outcome).__name__, outcome.plain()
+    def to_wire(self) -> bytes:
+        """Return the answer as a message."""
+        wire: HashedWire | OpenedWire | None = None
+        plain = None
+        if isinstance(self.outcome, HashedInput):
+            wire = HashedWire.of(self.outcome)
+        elif isinstance(self.outcome, OpenedArchive):
+            wire = OpenedWire.of(self.outcome)
         else:
-            outcome = "", (outcome,)
-        return pickle.dumps((self.number, outcome, self.seconds, self.wall, self.error), _PROTOCOL)
+            plain = self.outcome
+        number, _, seconds, wall, error = self
+        return _encoder.encode(AnswerWire(number, seconds, wall, error, wire, plain))
 
     @classmethod
-    def unpacked(cls, data: bytes) -> Answer:
-        """What `packed` made. Raises whatever there is to raise where it is no such: it may come of
-        a process in which a decoder was made to run code of a file's, which is to run none here,
-        and to make nothing but what is checked.
+    def from_wire(cls, message: bytes) -> Answer:
+        """Return the answer of a message.
+
+        A file may have taken over the process that sent it. So the message makes only declared
+        types, whose values are checked. Raises ValueError or HashError if one is wrong.
         """
-        number, (name, plain), *times, error = _Plain(io.BytesIO(data)).load()
-        number, seconds, wall = typed((int, float, float), (number, *times))
-        if error is not None and not (error.isidentifier() and len(error) <= _LONGEST_NAME):
-            raise ValueError("no name of an exception")
-        return cls(number, _MADE[name](*plain), max(seconds, 0.0), max(wall, 0.0), error)
+        wire = _answer.decode(message)
+        if wire.error is not None and not wire.error.isidentifier():
+            raise ValueError("not the name of an exception")
+        outcome = wire.plain
+        if isinstance(wire.outcome, HashedWire):
+            outcome = wire.outcome.hashed()
+        elif wire.outcome is not None:
+            outcome = wire.outcome.opened()
+        return cls(wire.number, outcome, max(wire.seconds, 0.0), max(wire.wall, 0.0), wire.error)
 
 
-class _Plain(pickle.Unpickler):
-    """Reads plain values: numbers, texts, bytes, and tuples, lists, sets and dicts of them."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """UnpicklingError: there are none."""
-        raise pickle.UnpicklingError(f"an answer holds {module}.{name}")
-
-
-def _itself(plain: Any) -> Any:
-    """What another job tells, which is plain itself."""
-    return plain
-
-
-# How an outcome is made again of what was sent, by the name of its class.
-_MADE: dict[str, Callable[..., Any]] = {
-    HashedInput.__name__: arrived,
-    OpenedArchive.__name__: opened,
-    "": _itself,
-}
+_encoder = Encoder()
+_order = Decoder(
+    tuple[int, bytes, tuple[int, ...], tuple[int, int] | None, HashMode]  # as `Order.to_wire` has
+)
+_answer = Decoder(AnswerWire)

@@ -1,4 +1,4 @@
-"""Workers: the processes that do a scan's errands between them."""
+"""The worker processes that share a scan's errands."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 
-# Answers that are looked up one by one cost twice what they cost together. So they are gathered for
-# so long, and meanwhile the pipes are read so often that no process waits for room in one.
+# Looking up answers one by one takes twice the time. So they are gathered for so long, while the
+# pipes are read so often that no process waits for room.
 _TOGETHER_S, _READ_S = 0.06, 0.02
 
 # Files that may be done behind a slow one.
@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 
 class Workers(Generic[T]):
-    """So many workers for one job; a context manager that ends them. Used by one thread. Raises
-    WorkerError where they cannot be started.
+    """Worker processes for one job; a context manager that ends them. Used by one thread. Raises
+    WorkerError if they cannot be started.
     """
 
     def __init__(self, job: Job[T], jobs: int) -> None:
@@ -41,13 +41,13 @@ class Workers(Generic[T]):
             raise
 
     def free(self) -> Worker[T] | None:
-        """The least busy worker that can be handed another target, if any."""
+        """Return the least busy worker that can take another target, if any."""
         least = min(self._workers, key=lambda one: len(one.errands))
         return least if least.free else None
 
     def collect(self, awaited: Awaited | None = None) -> list[Done[T]]:
-        """Wait until an errand is over, and give all that are; none where none is under way, or
-        where what is awaited comes before.
+        """Wait until an errand is over; return all that are. Return none if none is under way, or
+        the awaited input comes before.
         """
         for worker in self._workers:
             worker.send()
@@ -78,8 +78,9 @@ class Workers(Generic[T]):
 
 
 def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | HashedInput]:
-    """What a job tells of each file, in order, made in `jobs` processes; HashedInput, with the
-    trouble, of one that did harm.
+    """Yield the outcome of a job for each file, in order, with `jobs` processes.
+
+    It is a HashedInput, with the trouble, for a file that did harm.
     """
     order: deque[Errand] = deque()
     over: dict[Errand, Done[T]] = {}
@@ -98,8 +99,8 @@ def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | Hashed
 
 
 def _awake(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
-    """Wait for those that have told something, have died, or have had their time; or for what is
-    awaited besides.
+    """Return the workers that have answered, died or had their time; wait for one, or for the
+    awaited input.
     """
     with selectors.DefaultSelector() as selector:
         for worker in busy:
@@ -110,5 +111,5 @@ def _awake(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
         elif awaited is not None:
             left = 0.0
         found = selector.select(left)
-    told = [key.data for key, _ in found if key.data is not None]
-    return told + [one for one in busy if one.seconds_left() <= 0 and one not in told]
+    answered = [key.data for key, _ in found if key.data is not None]
+    return answered + [one for one in busy if one.seconds_left() <= 0 and one not in answered]

@@ -1,4 +1,4 @@
-"""Any workers: what a scan asks of those that do its work, here or elsewhere."""
+"""The interface between a scan and its workers, here or on a cluster."""
 
 from __future__ import annotations
 
@@ -18,71 +18,55 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Errand:
-    """A target that was handed to a worker; `budget` where it may turn out to be an archive.
+    """A target that was handed to a worker; `budget` if it may turn out to be an archive.
 
     `harm` is what it did to a worker before: then only its digests are made.
     """
 
     target: Target
     budget: Budget | None
-    way: HashMode = HashMode.NORMAL
+    mode: HashMode = HashMode.NORMAL
     number: int = 0
-    sent: int = 0  # bytes of the order; 0 while it is not sent
+    sent: int = 0  # bytes of the order; 0 before it is sent
     deaths: int = 0
-    spent: float = 0.0  # seconds of the processor that processes took for it so far
+    spent: float = 0.0  # seconds of processor time so far
     harm: MediaError | None = None
     renewed: bool = False  # a fresh process was started for it
 
 
 @dataclass(frozen=True)
 class Done(Generic[T]):
-    """What became of an errand. Its worker took `seconds` of the processor for it in all, and last
-    `wall` seconds of time.
-
-    `outcome` is HashedInput, with the trouble, if the target did harm.
+    """The outcome of an errand, with the processor time of all attempts and the wall time of the
+    last. It is HashedInput, with the trouble, if the target did harm.
     """
 
-    errand: Errand
+    errand: Any
     outcome: T | HashedInput
     seconds: float
     wall: float
 
 
-class AnyDone(Protocol):
-    """What became of an errand, and the processor time that it took."""
-
-    @property
-    def errand(self) -> Any:
-        """What the worker gave when it took it."""
-
-    @property
-    def outcome(self) -> HashedInput | OpenedArchive:
-        """What was told of the target."""
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of the processor that workers took for it."""
-
-
 class AnyWorker(Protocol):
-    """What a scan asks of one that does its work, in a process of this machine or elsewhere."""
+    """A worker, in a process of this machine or elsewhere."""
 
     @property
     def free(self) -> bool:
-        """Whether another target can be handed over."""
+        """Return whether it can take another target."""
 
-    def take(self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL) -> Any:
-        """Have something done with a target; the errand, as `AnyDone` names it."""
+    def take(self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL) -> Any:
+        """Queue a target; return the errand, as `Done` names it."""
 
 
 class AnyWorkers(Protocol):
-    """All of them, as a context manager that ends them."""
+    """All workers of a scan; a context manager that ends them."""
 
     def free(self) -> AnyWorker | None:
-        """One that can be handed another target, if any."""
+        """Return a worker that can take another target, if any."""
 
-    def collect(self, awaited: Awaited | None = None) -> Sequence[AnyDone]:
-        """Wait until an errand is over, and give all that are; none where what is awaited comes
+    def collect(
+        self, awaited: Awaited | None = None
+    ) -> Sequence[Done[HashedInput | OpenedArchive]]:
+        """Wait until an errand is over; return all that are, or none if the awaited input comes
         before.
         """
 

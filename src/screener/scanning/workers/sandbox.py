@@ -1,7 +1,6 @@
-"""What a worker process gives up before it opens a file: memory, privileges, output, its parent.
+"""The rights that a worker process gives up before it opens a file.
 
-Each is a limit of the system that the platform may lack; docs/threat-model.md says what they stop
-and what they do not.
+A platform may lack some of these limits; docs/threat-model.md says what they stop.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from screener.media.files import allowance
 # From linux/prctl.h.
 _PR_SET_NO_NEW_PRIVS = 38
 
-# More than a process takes that loaded a worker's code alone. What a program's main module takes
-# beyond, which Python has it load first, is no file's doing: Arrow asks for a gigabyte.
+# More than a worker's code takes. Memory beyond that belongs to the program's main module, which
+# Python loads first: Arrow reserves a gigabyte.
 _LOADED = 128 << 20
 
-_LOOK_S = 2.0  # after which it is asked again who the parent is
+_LOOK_S = 2.0  # between two looks at the parent PID
 
 
 def confine(memory: int) -> None:
-    """Confine this process, with so many bytes of private memory, those that the program's main
-    module took not counted.
+    """Limit this process to so many bytes of private memory, besides those of the program's main
+    module, and take away its output and privileges.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
     _end_with_parent()
@@ -42,10 +41,10 @@ def confine(memory: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the scan is gone, however it went, also in the middle of a file.
+    """End this process when the scan is gone, also in the middle of a file.
 
-    Its pipe tells so at once, unless another process holds that too, which was forked from the
-    scan's and lives on: then the system, which gives this one another parent.
+    The parent's pipe shows its end at once, unless a fork of the parent has the pipe too; then the
+    new parent PID does.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -66,8 +65,8 @@ def _end_with_parent() -> None:
 
 
 def _silence() -> None:
-    """Decoders write to standard error what they please, words of the file among it; on standard
-    output, which is the scan's too, it would be taken for results.
+    """Discard standard output and error: decoders write words of the file there, which would stand
+    among the results.
     """
     warnings.simplefilter("ignore")
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -77,22 +76,21 @@ def _silence() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Teach glibc to keep blocks of up to 30 MB for the next picture, by freeing one that large.
+    """Make glibc keep blocks of up to 30 MB for the next picture, by freeing one that large.
 
-    Otherwise it hands a picture's memory back and has it zeroed anew for each file, which took
-    nearly as long as decoding it.
+    Otherwise it returns and zeroes a picture's memory for each file, nearly as slow as decoding.
     """
     bytearray(30 << 20)
 
 
 def _limit_resources(memory: int) -> None:
-    """Bound private memory, leave no core dump, which would hold the picture, and write no file."""
+    """Limit private memory; write no core dump, which would hold the picture, and no file."""
     try:
         import resource
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # A worker answers through a pipe: it has no file to write.
+    # A worker writes to a pipe alone.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     # The data limit counts private writable memory, and no mapped file.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -102,16 +100,16 @@ def _limit_resources(memory: int) -> None:
 
 
 def _held() -> int:
-    """Bytes of private memory that this process has; 0 on a system that does not say."""
+    """Return the bytes of private memory of this process; 0 if the system does not report them."""
     try:
-        with open("/proc/self/statm", "rb") as told:
-            return int(told.read().split()[5]) * mmap.PAGESIZE
+        with open("/proc/self/statm", "rb") as stream:
+            return int(stream.read().split()[5]) * mmap.PAGESIZE
     except (OSError, IndexError, ValueError):
         return 0
 
 
 def _drop_privileges() -> None:
-    """No program that this process starts can gain rights that it has not."""
+    """Keep programs that this process starts from gaining rights."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Starting: what holds in this process while one for a worker is started."""
+"""The conditions under which a worker process is started and ended."""
 
 from __future__ import annotations
 
@@ -16,46 +16,28 @@ from screener.system import process
 
 
 def end(process: SpawnProcess, starter: int, *pipes: int) -> None:
-    """End a process that `starter` started, at once and for good, and close the pipes to it."""
+    """End a process that `starter` started, for good, and close its pipes."""
     kill(process, starter)
     for pipe in pipes:
         os.close(pipe)
-    with suppress(ValueError):  # it waits for a disk: the system will end it
+    with suppress(ValueError):  # it waits for a disk; the system will end it
         process.close()
 
 
 def kill(process: SpawnProcess, starter: int) -> None:
-    """End it at once, but not from a process that was forked from the one that started it, and is
-    at work with it.
-    """
+    """End it at once; do nothing in a fork of the process that started it."""
     if starter == os.getpid():
         with suppress(ValueError, AttributeError):  # it is closed already, or was not started
-            _note_its_end(process)
             process.kill()
 
 
-def _note_its_end(process: SpawnProcess) -> None:
-    """Have Python know that a process has ended if the system has no word of it, since the program
-    ignores SIGCHLD or asks for every child itself. Else Python keeps it, and its pipes, for ever,
-    and would end by its number what has that number by then.
-    """
-    if process.pid is None or not hasattr(os, "waitid"):
-        return
-    try:
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        if process.exitcode is None:
-            process._popen.returncode = 0  # type: ignore[attr-defined]
-
-
-_environment = Lock()  # of this process, while it is another
+_environment = Lock()  # while it is changed
 
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
     """Have NumPy's and SciPy's linear algebra start no threads in a process that begins here: they
-    would wait for work by taking the processor's time, and reserve memory for every core, so that
-    it hangs or crashes where the limit does not allow it.
+    would spin for work, and reserve memory for every core beyond the limit.
     """
     name = "OPENBLAS_NUM_THREADS"
     with _environment:
@@ -72,9 +54,9 @@ def one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def from_daemonic() -> Iterator[None]:
-    """Let this process start one also if it is daemonic itself, as those of `multiprocessing.Pool`
-    are. Python forbids it since a child might outlive it, which a worker does not. To be entered by
-    one thread at a time, as within `one_thread_each`.
+    """Let a daemonic process, such as those of `multiprocessing.Pool`, start one. Python forbids
+    it, since a child might outlive it; a worker does not. Enter it in one thread at a time, as
+    within `one_thread_each`.
     """
     this = multiprocessing.current_process()
     daemonic = this.daemon
@@ -88,20 +70,20 @@ def from_daemonic() -> Iterator[None]:
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them. And
-    keep what ends a scan from coming between the start of a process and its being told what to do,
-    of which it would print that it was told nothing: it comes behind that.
+def interrupts_delayed() -> Iterator[None]:
+    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them.
+    Also delay signals until the child has received its setup; without it, the child would print an
+    error.
 
-    A process inherits what its thread holds back. A worker that only ignored the signal would still
-    die of it, and print, while it is loading.
+    A process inherits its thread's blocked signals. A worker that only ignored the signal would
+    still die of it while it loads.
     """
-    # First, so that nothing is raised between holding the signal back and the end of that.
-    with handlers_held():
+    # First, so that nothing is raised between blocking the signal and unblocking it.
+    with handlers_delayed():
         if not hasattr(signal, "pthread_sigmask"):
             yield
             return
-        resource_tracker.ensure_running()  # which starts a process too, and lets signals through
+        resource_tracker.ensure_running()  # it starts a process too, and unblocks signals
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
@@ -110,9 +92,9 @@ def interrupts_held() -> Iterator[None]:
 
 
 @contextmanager
-def handlers_held() -> Iterator[None]:
-    """Have what a program does on a signal that ends it done afterwards. Any of its threads may get
-    the signal, whatever this one holds back; what is done then, is by the main thread.
+def handlers_delayed() -> Iterator[None]:
+    """Run the handlers of signals that end a program afterwards. Any thread may get the signal, but
+    the main thread runs the handler.
     """
     if current_thread() is not main_thread():
         yield
@@ -121,10 +103,10 @@ def handlers_held() -> Iterator[None]:
     handlers = {
         one: found for one in process.STOP_SIGNALS if callable(found := signal.getsignal(one))
     }
-    held = True
+    delaying = True
 
     def hold(number: int, frame: FrameType | None) -> None:
-        if held:
+        if delaying:
             came.append((number, frame))
         else:  # another came before this one's handler was back in its place
             handlers[signal.Signals(number)](number, frame)
@@ -134,7 +116,7 @@ def handlers_held() -> Iterator[None]:
             signal.signal(one, hold)
         yield
     finally:
-        held = False
+        delaying = False
         try:
             for one, handler in handlers.items():
                 signal.signal(one, handler)

@@ -1,4 +1,4 @@
-"""Worker: a process that does errands of a scan, may die of any of them, and is replaced."""
+"""A process that does errands of a scan, may die of any of them, and is replaced."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from screener.errors import MediaError, WorkerError, cause
 from screener.media.archives.archive import Budget
 from screener.media.source import name_of
 from screener.scanning.workers import main_guard, spawn
-from screener.scanning.workers import spawn as ending
 from screener.scanning.workers.clocks import clock_of, processor_time
 from screener.scanning.workers.messages import Answer, Order, framed, room_of, take_whole, write_all
 from screener.scanning.workers.process import Job, Usage, serve
@@ -33,8 +32,8 @@ from screener.system.process import cores
 
 _log = logging.getLogger(__name__)
 
-# What a process has queued: work for so many seconds, so that it never waits for the scan; at least
-# one errand behind the one under way; and no more than so many, which a slow file keeps waiting.
+# The queue of a process: errands for so many seconds, so that it never waits for the scan; at least
+# one behind the one under way; at most so many, since a slow file delays them.
 _AHEAD_S = 0.18
 _LEAST, _MOST = 2, 256
 _SHORT = 4  # the queue runs short when one part in so many of it is left
@@ -43,16 +42,15 @@ _CHUNK = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
-# A process may be killed while no errand is under way. When that has happened so often before the
-# same errand, the errand is taken to be the cause; and when so many processes one after the other
-# have ended before they were ready, the scan is given up.
+# If processes die so often between errands before the same errand, that one is taken for the cause.
+# If so many in a row end before they are ready, the scan ends.
 _TRIES = 3
 
-# A scan that looks so many seconds after an errand's wall time was over had itself been stopped.
+# A scan that looks so many seconds too late had itself been stopped.
 _AWAY_S = 1.0
 
-# The least time between two looks at the processor time of a process. What it has left lasts at
-# least as long as all cores together need for it, and may last longer.
+# The least time between two looks at the processor time of a process, which lasts at least as long
+# as all cores together need for it.
 _LOOK_S = 0.1
 
 # A killed process ends at once, unless it waits for a disk that does not answer.
@@ -62,38 +60,38 @@ T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """A process and its replacements; it does its errands in order. Raises WorkerError where none
-    can be started.
+    """A process and its replacements, which do errands in order. Raises WorkerError if none can be
+    started.
     """
 
     def __init__(self, job: Job[T]) -> None:
         self._seconds, self._wall = job.policy.seconds, job.policy.wall_seconds
         self._cores = cores()
-        self._clock: int | None = None  # of the processor time of the process
-        self._tells = (HashedInput, *job.tells)
+        self._clock: int | None = None  # of the process's processor time
+        self._outcomes = (HashedInput, *job.outcomes)
         self._makes_digests = any(kind.digest for kind in job.kinds)
         self._pickled = pickle.dumps(job)
         self._number = 0
-        self._pace = _AHEAD_S  # seconds of wall time that an errand takes, of late
+        self._pace = _AHEAD_S  # seconds of wall time per errand, a moving average
         self._was_ready = False
-        self._never_ready = 0  # of the processes that were started last
+        self._never_ready = 0  # of the last processes, in a row
         self._again = (0, 0.0)  # the errand that has its time once more, and since when
         self.errands: deque[Errand] = deque()
         self._starter = os.getpid()
-        self._end: Callable[[], object] = lambda: None  # there is nothing to end yet
+        self._end: Callable[[], object] = lambda: None  # nothing to end yet
         self._start()
 
     def _start(self) -> None:
         main_guard.check()
-        process.fill_standard_streams()  # a daemon may have closed its own
+        process.fill_standard_streams()  # a daemon may have closed its standard streams
         try:
-            with spawn.interrupts_held(), spawn.one_thread_each(), spawn.from_daemonic():
+            with spawn.interrupts_delayed(), spawn.one_thread_each(), spawn.from_daemonic():
                 self._begin()
         except OSError as error:
             self._end()
             place = f": {error.filename}" if error.filename else ""
             raise WorkerError(f"no worker process can be started: {cause(error)}{place}") from error
-        except BaseException:  # it was started, and what ends the scan was held back until then
+        except BaseException:  # a signal that was delayed until the process was started
             self._end()
             raise
         for errand in self.errands:
@@ -101,23 +99,22 @@ class Worker(Generic[T]):
         self.send()
 
     def _begin(self) -> None:
-        # A fresh interpreter on every platform: a fork would copy locks that the caller's threads
-        # hold, and the mapped lists.
+        # A fresh interpreter on every platform: a fork would copy held locks and the mapped lists.
         context = multiprocessing.get_context("spawn")
-        self._mark = Usage(context)  # before there is anything to close, since it may need a file
-        # Numbers, not Connections: the garbage collector may close one of those twice.
+        self._usage = Usage(context)  # first, since it may fail for lack of a file
+        # Descriptors, not Connections, which the garbage collector may close twice.
         orders, self._orders, self.answers, answers = _two_pipes()
         os.set_blocking(self.answers, False)
         self._room = room_of(self._orders)
         self._came = bytearray()
         ends = Connection(orders, writable=False), Connection(answers, readable=False)
-        arguments = (*ends, self._mark, self._pickled)
+        arguments = (*ends, self._usage, self._pickled)
         self._process = context.Process(
             target=serve, args=arguments, daemon=True, name=main_guard.NAME
         )
-        # Also where nobody comes to close it, as an interrupt may come between any two steps.
+        # An interrupt between any two steps may keep others from closing it.
         pipes = self._orders, self.answers
-        self._end = weakref.finalize(self, ending.end, self._process, self._starter, *pipes)
+        self._end = weakref.finalize(self, spawn.end, self._process, self._starter, *pipes)
         try:
             self._process.start()
             self._clock = clock_of(self._process.pid)
@@ -127,12 +124,12 @@ class Worker(Generic[T]):
 
     @property
     def free(self) -> bool:
-        """Whether another target can be handed over."""
+        """Return whether it can take another target."""
         return len(self.errands) < self._capacity
 
     @property
     def short(self) -> bool:
-        """Whether the process will soon have nothing to do."""
+        """Return whether the process will soon have nothing to do."""
         return len(self.errands) * _SHORT <= self._capacity
 
     @property
@@ -140,25 +137,25 @@ class Worker(Generic[T]):
         return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
     def take(
-        self, target: Target, budget: Budget | None, way: HashMode = HashMode.NORMAL
+        self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL
     ) -> Errand:
-        """Queue a target. A process that is idle is told at once, one at work by the next `send`,
-        so that several orders go out in one piece.
+        """Queue a target. An idle process gets it at once, a busy one by the next `send`, so that
+        several orders are written together.
         """
-        errand = Errand(target, budget, way)
+        errand = Errand(target, budget, mode)
         self.errands.append(errand)
         if len(self.errands) == 1:
             self.send()
         return errand
 
     def send(self) -> None:
-        """Send the orders that fit into the pipe, in one piece."""
+        """Write the orders that fit into the pipe, in one piece."""
         under_way = 0
         orders: list[bytes] = []
         for errand in self.errands:
             if not errand.sent:
-                order = Order(self._number + 1, errand.target, errand.budget, errand.way)
-                message = framed(order.packed())
+                order = Order(self._number + 1, errand.target, errand.budget, errand.mode)
+                message = framed(order.to_wire())
                 if under_way and under_way + len(message) > self._room:
                     break
                 self._number += 1
@@ -166,15 +163,13 @@ class Worker(Generic[T]):
                 orders.append(message)
             under_way += errand.sent
         if orders:
-            # A process that has died is noticed by its answers, which end.
+            # A dead process shows by the end of its answers.
             with suppress(OSError):
                 write_all(self._orders, b"".join(orders))
 
     def seconds_left(self) -> float:
-        """Return how long to wait, at most, before the next look at the errand under way; 0.0 if
-        its time is over.
-        """
-        if self._mark.since == 0.0:
+        """Return the seconds until the next look at the errand; 0.0 if its time is over."""
+        if self._usage.since == 0.0:
             return self._seconds
         processor, wall = self._processor_left(), self._wall_left()
         if min(processor, wall) <= 0:
@@ -182,35 +177,33 @@ class Worker(Generic[T]):
         return min(wall, max(processor / self._cores, _LOOK_S))
 
     def _processor_left(self) -> float:
-        """Return the processor time that the errand under way has left."""
         return self._seconds - self._spent()
 
     def _wall_left(self) -> float:
-        """Return the wall time that the errand under way has left."""
         number, again = self._again
-        begun = again if number == self._mark.number else self._mark.since
+        begun = again if number == self._usage.number else self._usage.since
         now = time.monotonic()
-        # None begins in a time to come: a file that has taken over its process says so.
+        # Only a file that has taken over its process reports a future start.
         return begun + self._wall - now if begun <= now else 0.0
 
     def _spent(self) -> float:
-        """Return the processor time that the errand under way took so far; its wall time if the
-        system counts no other.
+        """Return the processor time of the errand under way; its wall time if the system has no
+        such clock.
         """
-        since, before = self._mark.since, self._mark.processor
+        since, before = self._usage.since, self._usage.processor
         if since == 0.0:
             return 0.0
         now = None if self._clock is None else processor_time(self._clock)
         spent = time.monotonic() - since if now is None else now - before
-        # A file that has taken over its process can say anything of when it began.
+        # A file that has taken over its process can report any start.
         return spent if 0 <= spent < math.inf else math.inf
 
     def _is_late(self, number: int) -> bool:
-        """Whether the errand of that number is under way and has had its time. If its wall time
-        ended while the scan, and perhaps its processes, were stopped, it has that once more.
+        """Return whether the errand of that number is under way and has had its time. If its wall
+        time ended while the scan itself was stopped, it has that time once more.
         """
         processor, wall = self._processor_left(), self._wall_left()
-        if min(processor, wall) > 0 or self._mark.number != number or not self._mark.since:
+        if min(processor, wall) > 0 or self._usage.number != number or not self._usage.since:
             return False
         if processor <= 0 or wall > -_AWAY_S or self._again[0] == number:
             return True
@@ -218,14 +211,14 @@ class Worker(Generic[T]):
         return False
 
     def collect(self) -> list[Done[T]]:
-        """What has become of errands meanwhile. A process that has died, or has been at one errand
-        for too long, is replaced.
+        """Return the errands that are over. Replace a process that has died, or has been at one
+        errand for too long.
         """
         done, there = self._read()
-        at, spent = self._mark.number, self._spent()
+        at, spent = self._usage.number, self._spent()
         if not there:
             self._process.join(_END_S)
-            if self._mark.worn and self.errands and not self.errands[0].renewed:
+            if self._usage.is_due and self.errands and not self.errands[0].renewed:
                 self.errands[0].renewed = True
                 self._end()
                 self._start()
@@ -233,7 +226,7 @@ class Worker(Generic[T]):
             code = self._process.exitcode
             self._check_ready(code)
             _log.warning("a worker process died (exit code %s) and was replaced", code)
-            done += self._bury(self._mark.number if self._mark.since else 0, _CRASH, spent)
+            done += self._bury(self._usage.number if self._usage.since else 0, _CRASH, spent)
         elif self._is_late(at):
             self._check_ready(None)
             self.kill()
@@ -248,10 +241,10 @@ class Worker(Generic[T]):
         return done
 
     def _check_ready(self, code: int | None) -> None:
-        """WorkerError where a process has ended before it was ready, and the next would as well:
-        the very first exited by itself, or `_TRIES` have ended one after the other.
+        """Raise WorkerError if a process ended before it was ready, and the next would too: the
+        very first exited by itself, or `_TRIES` in a row ended.
         """
-        if self._mark.arrived:
+        if self._usage.arrived:
             self._was_ready, self._never_ready = True, 0
             return
         self._never_ready += 1
@@ -260,7 +253,7 @@ class Worker(Generic[T]):
             raise main_guard.not_ready(code)
 
     def _read(self) -> tuple[list[Done[T]], bool]:
-        """What was told since, and whether the process is still there to tell more."""
+        """Return the errands answered since, and whether the process is still alive."""
         there = True
         with suppress(BlockingIOError):
             while True:
@@ -269,54 +262,52 @@ class Worker(Generic[T]):
                 if len(chunk) < _CHUNK:
                     there = bool(chunk)
                     break
-        done = [one for answer in take_whole(self._came) for one in self._told(answer)]
+        done = [one for answer in take_whole(self._came) for one in self._answered(answer)]
         return done, there
 
-    def _told(self, answer: bytes) -> list[Done[T]]:
-        """What an answer says of the first errand: a process answers them in order."""
+    def _answered(self, answer: bytes) -> list[Done[T]]:
+        """Return the first errand with its answer; a process answers in order."""
         if not self.errands:
             return []
         errand = self.errands.popleft()
         try:
-            told = Answer.unpacked(answer)
-            if told.error is None and not isinstance(told.outcome, self._tells):
-                raise TypeError("nothing that this job tells")
-            self._keep_pace(told.wall)
+            found = Answer.from_wire(answer)
+            if found.error is None and not isinstance(found.outcome, self._outcomes):
+                raise TypeError("not an outcome of this job")
+            self._keep_pace(found.wall)
         except Exception as error:
-            # Nothing of ours tells such a thing: whoever does has taken over the process.
-            told = Answer(errand.number, None, 0.0, 0.0, type(error).__name__)
-        if told.number != errand.number:
-            told = told._replace(error="another's answer")
-        errand.spent += told.seconds
-        if told.error is not None:
-            _log.warning("a worker could not do an errand: %s", told.error)
-            detail = f"the decoder failed ({told.error})"
-            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail), told.wall)
-        outcome = told.outcome
+            # Only a file that has taken over the process sends such an answer.
+            found = Answer(errand.number, None, 0.0, 0.0, type(error).__name__)
+        if found.number != errand.number:
+            found = found._replace(error="another's answer")
+        errand.spent += found.seconds
+        if found.error is not None:
+            _log.warning("a worker could not do an errand: %s", found.error)
+            detail = f"the decoder failed ({found.error})"
+            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail), found.wall)
+        outcome = found.outcome
         if errand.harm is not None and isinstance(outcome, HashedInput):
             outcome = replace(outcome, trouble=errand.harm)
-        return [Done(errand, outcome, errand.spent, told.wall)]
+        return [Done(errand, outcome, errand.spent, found.wall)]
 
     def _keep_pace(self, wall: float) -> None:
-        """Note how long an errand took, one that harmed the process as well: behind one that runs
-        out of its time others may, and so only few are to wait there.
-        """
+        """Average the time of errands, harmful ones too: few others should wait behind those."""
         self._pace += (wall - self._pace) / 8
 
     def _bury(self, number: int, harm: MediaError, spent: float) -> list[Done[T]]:
-        """Replace the process, which has ended. The errand of that number, the one under way, did
-        it that harm and `spent` processor time; if none was, after `_TRIES` deaths, the next one.
+        """Replace the process, which has ended. The errand of that number did the harm and took
+        `spent` processor time; if none was under way, the next one did after `_TRIES` deaths.
         """
         done: list[Done[T]] = []
-        # Not always the first: files are read before their turn, and may do harm by that.
+        # Not always the first: files that are read ahead may do harm too.
         cause = next((one for one in self.errands if one.sent and one.number == number), None)
-        if cause is None and self.errands and self._mark.arrived:
+        if cause is None and self.errands and self._usage.arrived:
             first = self.errands[0]
             first.deaths += 1
             cause = first if first.deaths >= _TRIES else None
         if cause is not None:
             cause.spent += min(spent, self._seconds)
-            wall = min(max(time.monotonic() - self._mark.since, 0.0), self._wall)
+            wall = min(max(time.monotonic() - self._usage.since, 0.0), self._wall)
             self._keep_pace(wall)
             self.errands.remove(cause)
             done = self._harmed(cause, harm, wall)
@@ -325,11 +316,9 @@ class Worker(Generic[T]):
         return done
 
     def _harmed(self, errand: Errand, harm: MediaError, wall: float) -> list[Done[T]]:
-        """A file whose decoding harmed its worker is tried once more for its digests alone: it may
-        be a listed one.
-        """
+        """Have digests of a harmful file made, since it may be listed; else report the harm."""
         if errand.harm is None and self._makes_digests:
-            errand.harm, errand.way, errand.sent, errand.deaths = harm, HashMode.DIGESTS_ONLY, 0, 0
+            errand.harm, errand.mode, errand.sent, errand.deaths = harm, HashMode.DIGESTS_ONLY, 0, 0
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm
@@ -337,11 +326,11 @@ class Worker(Generic[T]):
         return [Done(errand, hashed, errand.spent, wall)]
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing."""
-        ending.kill(self._process, self._starter)
+        """End the process at once."""
+        spawn.kill(self._process, self._starter)
 
     def close(self) -> None:
-        """End the process, for good."""
+        """End the process for good."""
         self.kill()
         if self._starter == os.getpid():
             with suppress(ValueError):
@@ -350,7 +339,7 @@ class Worker(Generic[T]):
 
 
 def _two_pipes() -> tuple[int, int, int, int]:
-    """The ends of two, to read from and to write to; of none where the system has but one left."""
+    """Return the ends of two pipes, to read and to write; close the first if there is no second."""
     one = os.pipe()
     try:
         return *one, *os.pipe()

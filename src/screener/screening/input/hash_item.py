@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashing import digest, pdq
@@ -18,18 +21,20 @@ from screener.screening.input.located_hash import (
     Hashes,
     LocatedHash,
     OrientedHashes,
+    SingleHash,
+    from_wire,
     groups_of,
-    packed,
-    unpacked,
+    to_wire,
 )
-from screener.screening.input.wire import FAR, NONE, plain_trouble, trouble_of, typed
+from screener.screening.input.wire import (
+    Count,
+    Seconds,
+    TroubleWire,
+    trouble_from_wire,
+    trouble_to_wire,
+)
 from screener.screening.policy import Policy
 from screener.screening.result import MediaFacts
-
-# What a name, the facts of a file, and the rest of HashedInput are made of, in their order.
-_NAME = ((str, NONE), (bytes, NONE), (int, NONE), (int, NONE), tuple, tuple)
-_MEDIA = ((str, NONE), int, int, int, (int, float, NONE), int)
-_REST = ((float, NONE), bool)
 
 _MOVED = 10
 """Bits of PDQ: a frame between samples that is no further from the last hashed one is skipped."""
@@ -50,53 +55,61 @@ class HashedInput:
     seconds: float | None = None
     archive: bool = False
 
-    def plain(self) -> tuple[Any, ...]:
-        """As plain values, of which `arrived` makes it again: a scan is sent one of each file."""
-        name, media = self.name, self.media
-        return (
-            (name.text, name.raw, name.size, name.mtime_ns, name.archives, name.same),
-            packed(groups_of(self.hashes)),
-            None
-            if media is None
-            else (
-                media.type, media.width, media.height, media.frames, media.duration, media.samples
-            ),
-            plain_trouble(self.trouble),
-            self.seconds,
-            self.archive,
-        )  # fmt: skip
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return arrived, self.plain()
-
     @property
     def video(self) -> bool:
         """Whether the input is a video file."""
         return self.media is not None and self.media.type in CONTAINERS
 
 
-def arrived(
-    name: tuple[Any, ...],
-    hashes: tuple[tuple[Any, ...], ...],
-    media: tuple[Any, ...] | None,
-    trouble: tuple[str, str] | None,
-    *rest: Any,
-) -> HashedInput:
-    """HashedInput, as it was when it was sent here. Raises what its parts raise if they are none,
-    and TypeError or ValueError where they hold what they never do.
-    """
-    facts = None if media is None else MediaFacts(*typed(_MEDIA, media))
-    # Years from 2262 on have more nanoseconds than 64 bits.
-    *_, archives, same = typed(_NAME, name, beyond=FAR)
-    if archives or same:
-        typed((int,) * (len(archives) + len(same)), archives + same)
-    return HashedInput(
-        Name(*name),
-        unpacked(hashes),
-        facts,
-        trouble_of(trouble),
-        *typed(_REST, rest),
-    )
+# From the year 2262 on, nanoseconds exceed 64 bits and are sent as text.
+_BEYOND = 1 << 63
+Time = Count | Annotated[str, Meta(pattern="^-?[0-9]{1,28}$")]
+
+NameWire = tuple[
+    str | None, bytes | None, Count | None, Time | None, tuple[Count, ...], tuple[Count, ...]
+]
+MediaWire = tuple[str | None, Count, Count, Count, Seconds | None, Count]
+
+
+class HashedWire(Struct, frozen=True, array_like=True, tag="hashed"):
+    """A HashedInput in its wire format."""
+
+    name: NameWire
+    hashes: tuple[OrientedHashes | SingleHash, ...]
+    media: MediaWire | None
+    trouble: TroubleWire | None
+    seconds: Seconds | None
+    archive: bool
+
+    @classmethod
+    def of(cls, hashed: HashedInput) -> HashedWire:
+        """Return a HashedInput in its wire format."""
+        name, media, place = hashed.name, hashed.media, (hashed.name.archives, hashed.name.same)
+        time, is_far = name.mtime_ns, not -_BEYOND <= (name.mtime_ns or 0) < _BEYOND
+        return cls(
+            (name.text, name.raw, name.size, str(time) if is_far else time, *place),
+            to_wire(groups_of(hashed.hashes)),
+            None
+            if media is None
+            else (
+                media.type, media.width, media.height, media.frames, media.duration, media.samples
+            ),
+            trouble_to_wire(hashed.trouble),
+            hashed.seconds,
+            hashed.archive,
+        )  # fmt: skip
+
+    def hashed(self) -> HashedInput:
+        """Return the input. Raise ValueError or HashError if its parts do not fit together."""
+        text, raw, size, time, *place = self.name
+        return HashedInput(
+            Name(text, raw, size, None if time is None else int(time), *place),
+            from_wire(self.hashes),
+            None if self.media is None else MediaFacts(*self.media),
+            trouble_from_wire(self.trouble),
+            self.seconds,
+            self.archive,
+        )
 
 
 def hash_item(
@@ -183,7 +196,7 @@ class _Repeats:
 
     def left(self, frame: Frame, hashes: list[OrientedHashes]) -> list[OrientedHashes]:
         """Return a frame's hashes, or none if the frame is a repeat."""
-        shown = tuple(one._replace(part=0, time=0.0, again=()) for one in hashes)
+        shown = tuple(replace(one, part=0, time=0.0, again=()) for one in hashes)
         first = self._first.setdefault(shown, frame.part)
         if first == frame.part:
             return hashes
@@ -197,7 +210,7 @@ class _Repeats:
         if not self._again:
             return hashes
         return [
-            one._replace(again=(*one.again, *self._again.get(one.part, ())))
+            replace(one, again=(*one.again, *self._again.get(one.part, ())))
             if isinstance(one, OrientedHashes)
             else one
             for one in hashes

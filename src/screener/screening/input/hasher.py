@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, BinaryIO, ClassVar, NamedTuple, cast
+from typing import BinaryIO, ClassVar, NamedTuple, cast
+
+from msgspec import Struct
 
 from screener.errors import MediaError
 from screener.hashing import classic, digest
@@ -16,8 +18,13 @@ from screener.media.archives.archive import Archive, Budget, Listing, Member, op
 from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item, Name
-from screener.screening.input.hash_item import HashedInput, arrived, hash_item
-from screener.screening.input.wire import plain_trouble, trouble_of, typed
+from screener.screening.input.hash_item import HashedInput, HashedWire, hash_item
+from screener.screening.input.wire import (
+    Size,
+    TroubleWire,
+    trouble_from_wire,
+    trouble_to_wire,
+)
 from screener.screening.policy import Policy
 
 # Bytes of files that are read ahead: of one file, since digests are a small part of the work for a
@@ -116,26 +123,35 @@ class OpenedArchive:
     listing: Listing
     direct: bool
 
-    def plain(self) -> tuple[Any, ...]:
-        """As plain values, of which `opened` makes it again."""
-        listing = self.listing
-        members = [(one.name, one.size, plain_trouble(one.trouble)) for one in listing.members]
-        trouble = plain_trouble(listing.trouble)
-        return self.hashed.plain(), members, trouble, listing.bytes, self.direct
 
+class OpenedWire(Struct, frozen=True, array_like=True, tag="opened"):
+    """An OpenedArchive in its wire format."""
 
-def opened(hashed: Any, members: Any, trouble: Any, *rest: Any) -> OpenedArchive:
-    """OpenedArchive, as it was when it was sent here. Raises as `arrived` does."""
-    size, direct = typed((int, bool), rest)
-    listed = tuple(_member(*one) for one in members)
-    if min(size, *(one.size for one in listed), 0) < 0:
-        raise ValueError("no number of bytes")
-    return OpenedArchive(arrived(*hashed), Listing(listed, size, trouble_of(trouble)), direct)
+    hashed: HashedWire
+    members: tuple[tuple[bytes, Size, TroubleWire | None], ...]
+    size: Size
+    trouble: TroubleWire | None
+    direct: bool
 
+    @classmethod
+    def of(cls, opened: OpenedArchive) -> OpenedWire:
+        """Return an OpenedArchive in its wire format."""
+        listing = opened.listing
+        return cls(
+            HashedWire.of(opened.hashed),
+            tuple([(one.name, one.size, trouble_to_wire(one.trouble)) for one in listing.members]),
+            listing.bytes,
+            trouble_to_wire(listing.trouble),
+            opened.direct,
+        )
 
-def _member(name: Any, size: Any, trouble: Any) -> Member:
-    typed((bytes, int), (name, size))
-    return Member(name, size, trouble_of(trouble))
+    def opened(self) -> OpenedArchive:
+        """Return the archive. Raise ValueError or HashError if its parts do not fit together."""
+        members = tuple(
+            [Member(name, size, trouble_from_wire(trouble)) for name, size, trouble in self.members]
+        )
+        listing = Listing(members, self.size, trouble_from_wire(self.trouble))
+        return OpenedArchive(self.hashed.hashed(), listing, self.direct)
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,7 @@ class Hasher:
     If it `sketches`, its hashes may have bits in doubt: pass them to `Screener.decide_if_sure`.
     """
 
-    tells: ClassVar = (OpenedArchive,)
+    outcomes: ClassVar = (OpenedArchive,)
 
     policy: Policy
     kinds: tuple[HashKind, ...]

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, overload
+from typing import Annotated, Any, NamedTuple, overload
+
+from msgspec import Meta, Struct
 
 from screener.hashing.hash import Hash, kind_named
 from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS
 from screener.media.image import pixels
-from screener.screening.input.wire import NONE, typed
+from screener.screening.input.wire import Count, Seconds
 
 _REGIONS = ("full", "trimmed", "enlarged", "uncropped")
 _PART_KINDS = ("frame", "thumbnail", "appended")
 
 _MOST_SCORE = 100
 
-# What a hash, its scores and its place are made of, in their order.
-_HASH = (str, bytes, (int, NONE), (int, NONE))
-_SCORES = ((int, NONE), int, (int, NONE))
-_COLUMNS = (str, bytes, bytes, bytes, bytes, bytes)
-_PLACE = (str, int, (int, float), str, tuple, int)
+Score = Annotated[int, Meta(ge=0, le=_MOST_SCORE)]
+Doubt = Annotated[int, Meta(ge=0, le=MOST_DOUBT)]
 
 
 class LocatedHash(NamedTuple):
@@ -73,10 +72,7 @@ class LocatedHash(NamedTuple):
         return score is None or score >= floor
 
 
-_OF_A_FILE = tuple(LocatedHash._field_defaults.values())
-
-
-class OrientedHashes(NamedTuple):
+class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
     """The hashes of one region of a frame, by one perceptual kind, in all orientations.
 
     `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
@@ -90,11 +86,11 @@ class OrientedHashes(NamedTuple):
     doubts: bytes
     leasts: bytes
     region: str = "full"
-    part: int = 0
-    time: float = 0.0
+    part: Count = 0
+    time: Seconds = 0.0
     part_kind: str = "frame"
-    again: tuple[float, ...] = ()
-    track: int = 0
+    again: tuple[Seconds, ...] = ()
+    track: Count = 0
 
     def each(self) -> Iterator[LocatedHash]:
         """Yield the hashes one by one."""
@@ -171,72 +167,65 @@ class Hashes(Sequence[LocatedHash]):
     def __repr__(self) -> str:
         return repr(self._each)
 
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return unpacked, (packed(self.groups),)
+
+class SingleHash(Struct, frozen=True, array_like=True, tag="single"):
+    """A LocatedHash on the wire; the hash comes first, by kind, value, quality and pixels."""
+
+    kind: str
+    value: bytes
+    quality: Score | None
+    pixels: Count | None
+    orientation: str = "upright"
+    region: str = "full"
+    part: Count = 0
+    time: Seconds = 0.0
+    part_kind: str = "frame"
+    detail: Count | None = None
+    again: tuple[Seconds, ...] = ()
+    track: Count = 0
+    doubt: Doubt = 0
+    least: Count | None = None
 
 
-def packed(groups: Sequence[LocatedHash | OrientedHashes]) -> tuple[tuple[Any, ...], ...]:
-    """As plain values, which a process is sent in a fifth of the time of their classes."""
-    return tuple(
-        [tuple(group) if isinstance(group, OrientedHashes) else _plain(group) for group in groups]
-    )
+def to_wire(
+    groups: Sequence[LocatedHash | OrientedHashes],
+) -> tuple[OrientedHashes | SingleHash, ...]:
+    """Return hashes in their wire format."""
+    return tuple([one if isinstance(one, OrientedHashes) else _single(one) for one in groups])
 
 
-def unpacked(plain: tuple[tuple[Any, ...], ...]) -> Hashes:
-    """What `packed` gave. Raises TypeError, ValueError or HashError where it is no such: it
-    may come of a process that a file has taken over.
-    """
-    return Hashes(
-        [_checked(OrientedHashes(*one)) if type(one[0]) is str else _alone(one) for one in plain]
-    )
-
-
-def _plain(one: LocatedHash) -> tuple[Any, ...]:
-    """Its hash's values, then those that say where it was made: of a whole file, which has a digest
-    or two, none.
-    """
+def _single(one: LocatedHash) -> SingleHash:
     hash = one.hash
-    facts = hash.kind.name, hash.value, hash.quality, hash.pixels
-    return (facts,) if one[1:] == _OF_A_FILE else (facts, *one[1:])
+    return SingleHash(hash.kind.name, hash.value, hash.quality, hash.pixels, *one[1:])
 
 
-def _alone(plain: tuple[Any, ...]) -> LocatedHash:
-    facts, *rest = plain
-    kind, *others = typed(_HASH, facts)
-    hash = Hash(kind_named(kind), *others)
-    if not rest:
-        return LocatedHash(hash)
-    one = LocatedHash(hash, *rest)
-    typed(_SCORES, (one.detail, one.doubt, one.least))
-    if one.orientation not in ORIENTATIONS or not 0 <= one.doubt <= MOST_DOUBT:
-        raise ValueError("no hash of a picture")
-    _check_place(one)
-    return one
+def from_wire(wire: Sequence[OrientedHashes | SingleHash]) -> Hashes:
+    """Return the hashes. Raise ValueError or HashError if they fit no kind, region or part."""
+    for one in wire:
+        if one.region not in _REGIONS or one.part_kind not in _PART_KINDS:
+            raise ValueError("not the region or part of a picture")
+    return Hashes([_located(one) if isinstance(one, SingleHash) else _checked(one) for one in wire])
 
 
-def _check_place(one: LocatedHash | OrientedHashes) -> None:
-    """TypeError or ValueError where it is not told where it was made: times are sorted, and all of
-    it is written down.
-    """
-    typed(_PLACE, (one.region, one.part, one.time, one.part_kind, one.again, one.track))
-    if one.again:
-        typed(((int, float),) * len(one.again), one.again)
-    if one.region not in _REGIONS or one.part_kind not in _PART_KINDS:
-        raise ValueError("no place of a hash")
+def _located(one: SingleHash) -> LocatedHash:
+    if one.orientation not in ORIENTATIONS:
+        raise ValueError("not the orientation of a picture")
+    return LocatedHash(
+        Hash(kind_named(one.kind), one.value, one.quality, one.pixels),
+        one.orientation, one.region, one.part, one.time, one.part_kind, one.detail, one.again,
+        one.track, one.doubt, one.least,
+    )  # fmt: skip
 
 
 def _checked(group: OrientedHashes) -> OrientedHashes:
-    """It, or ValueError or TypeError where its columns do not fit one another, or their kind."""
-    name, values, *others = typed(_COLUMNS, group[:6])
-    qualities, details, doubts, leasts = others
-    kind, count = kind_named(name), len(ORIENTATIONS)
-    if not kind.perceptual:
-        raise ValueError("no columns of hashes")
-    if len(values) != kind.size * count or {*map(len, others)} != {count}:
-        raise ValueError("columns of another length")
-    if max(qualities + details + leasts) > _MOST_SCORE or max(doubts) > MOST_DOUBT:
-        raise ValueError("no columns of scores")
-    _check_place(group)
+    kind, count = kind_named(group.kind), len(ORIENTATIONS)
+    scores = group.qualities, group.details, group.leasts
+    if not kind.perceptual or len(group.values) != kind.size * count:
+        raise ValueError("not the hashes of one picture in all its orientations")
+    if any(len(column) != count for column in (*scores, group.doubts)):
+        raise ValueError("not one score for each orientation")
+    if max(map(max, scores)) > _MOST_SCORE or max(group.doubts) > MOST_DOUBT:
+        raise ValueError("a score is beyond its range")
     return group
 
 

@@ -1,60 +1,43 @@
-"""Plain: values that go from process to process without their classes, and are checked there."""
+"""The wire format between processes: types that msgspec checks while it decodes a message.
+
+A file may have taken over the process that sends. So a message makes no object but those declared
+here and in the structs that use these types, and every number and length in it is bounded.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta
 
 from screener.errors import MediaError
 from screener.screening.result import Reason
+from screener.system.installation import EXTRAS
 
-NONE = type(None)
+_FAR = float(1 << 96)  # systems count seconds, and videos count ticks, in 64 bits
 
-_LONGEST = 1000  # characters of a detail
+Count = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Size = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Seconds = Annotated[float, Meta(ge=-_FAR, lt=_FAR)]
 
-_COUNTS = 1 << 63
-FAR = 1 << 96
-"""Beyond what any time comes to: systems count seconds, and videos count ticks, in 64 bits."""
+Detail = Annotated[str, Meta(max_length=1000)]
 
-
-def plain_trouble(trouble: MediaError | None) -> tuple[str, str] | None:
-    """What went wrong, as plain values."""
-    return None if trouble is None else (trouble.reason, trouble.detail)
+TroubleWire = tuple[str, Detail, str | None]
+"""A MediaError's reason, detail and extra."""
 
 
-def trouble_of(plain: tuple[str, str] | None) -> MediaError | None:
-    """Return what went wrong, by plain values. Raises TypeError or ValueError if these are none of
-    ours: the detail of a process that a file has taken over would stand in lines of results.
+def trouble_to_wire(trouble: MediaError | None) -> TroubleWire | None:
+    """Return an error in its wire format."""
+    return None if trouble is None else (trouble.reason, trouble.detail, trouble.extra)
+
+
+def trouble_from_wire(wire: TroubleWire | None) -> MediaError | None:
+    """Return the error. Raise ValueError if its reason or extra does not exist, or if its detail,
+    which stands in result lines, cannot be printed.
     """
-    if plain is None:
+    if wire is None:
         return None
-    reason, detail = typed((str, str), plain)
-    if len(detail) > _LONGEST or not detail.isprintable():
-        raise ValueError("no sentence")
-    return MediaError(Reason(reason), detail)
-
-
-def typed(
-    kinds: tuple[Any, ...], values: tuple[Any, ...], *, beyond: int = _COUNTS
-) -> tuple[Any, ...]:
-    """The values, each of its type or one of its types. TypeError where one is not, ValueError
-    where a number is none that can be told of a file, or there are more or fewer: a whole one is
-    less than `beyond`.
-    """
-    for place in _numbers(kinds, tuple(map(type, values))):
-        value = values[place]
-        most = FAR if isinstance(value, float) else beyond
-        if not -most <= value < most:  # or it is no number
-            raise ValueError("no number of a file")
-    return values
-
-
-@lru_cache(maxsize=1024)
-def _numbers(kinds: tuple[Any, ...], found: tuple[type, ...]) -> tuple[int, ...]:
-    """Where the numbers are among values of the types that were found; raises as `typed` does. Of
-    few forms, a scan is told some thousand a second.
-    """
-    for one, kind in zip(found, kinds, strict=True):
-        if not issubclass(one, kind) or (one is bool and kind is not bool):
-            raise TypeError("not of the type that it has to be")
-    return tuple(place for place, one in enumerate(found) if issubclass(one, int | float))
+    reason, detail, extra = wire
+    if not detail.isprintable() or extra not in (None, *EXTRAS):
+        raise ValueError("not an error of an input")
+    return MediaError(Reason(reason), detail, extra)

@@ -1,0 +1,85 @@
+"""Hashing: the step of the dataset that hashes inputs on the nodes, in confined processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import wait
+from typing import Any
+
+import pyarrow as pa
+import ray
+
+from screener.errors import ClusterError, MediaError, WorkerError
+from screener.media.source import name_of
+from screener.scanning.ray import lots, nodes
+from screener.scanning.ray.lots import Answers, Lot
+from screener.scanning.workers.messages import Answer, Order
+from screener.scanning.workers.worker import Worker
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import Hasher, OpenedArchive
+from screener.screening.result import Reason
+
+# If an actor has died of a lot, the next takes its orders one by one; and after so many further
+# deaths during one of them, that input is given up.
+_ATTEMPTS = 2
+
+_CRASH = MediaError(str(Reason.CRASHED), "the actor of its worker died of it")
+
+
+class Hashing:
+    """The actor: has one worker process, in which inputs are opened."""
+
+    def __init__(self, hasher: Hasher, facts: nodes.Facts, feed: Any) -> None:
+        nodes.forget_main()
+        self._node = nodes.address()
+        nodes.check_facts(facts, self._node)
+        self._feed = feed
+        try:
+            # Not `Workers`, which lets answers gather for a moment: here each lot is waited for.
+            self._worker: Worker[HashedInput | OpenedArchive] = Worker(hasher)
+        except WorkerError as error:
+            raise self._failure(error) from None
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Return the answers to lots."""
+        messages = batch.column(lots.COLUMN)
+        return lots.table(*(self._answer(lot) for lot in lots.decoded(messages, Lot)))
+
+    def _answer(self, lot: Lot) -> Answers:
+        if not lot.orders:  # it was answered before
+            return Answers(lot.number, (), self._node, 0)
+        orders = [Order.from_wire(order) for order in lot.orders]
+        attempts = self._attempt(lot.number)
+        try:
+            answers = list(self._do(orders) if attempts == 1 else self._do_singly(lot, orders))
+        except WorkerError as error:
+            raise self._failure(error) from None
+        return Answers(lot.number, tuple(map(Answer.to_wire, answers)), self._node, attempts)
+
+    def _attempt(self, *what: int) -> int:
+        return int(ray.get(self._feed.attempt.remote(*what)))
+
+    def _do_singly(self, lot: Lot, orders: Sequence[Order]) -> Iterator[Answer]:
+        for order in orders:
+            if self._attempt(lot.number, order.number) > _ATTEMPTS:
+                outcome = HashedInput(name_of(order.target.path), trouble=_CRASH)
+                yield Answer(order.number, outcome, 0.0, 0.0)
+            else:
+                yield from self._do([order])
+
+    def _do(self, orders: Sequence[Order]) -> list[Answer]:
+        """Return the answers to orders, whatever the inputs do to the worker process."""
+        errands = {
+            self._worker.take(one.target, one.budget, one.mode): one.number for one in orders
+        }
+        self._worker.send()
+        answers: dict[int, Answer] = {}
+        while len(answers) < len(orders):
+            wait([self._worker.answers], max(0.0, self._worker.seconds_left()))
+            for done in self._worker.collect():
+                number = errands[done.errand]
+                answers[number] = Answer(number, done.outcome, done.seconds, done.wall)
+        return [answers[order.number] for order in orders]
+
+    def _failure(self, error: WorkerError) -> ClusterError:
+        return ClusterError(f"the node {self._node}: {error}")
