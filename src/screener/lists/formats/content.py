@@ -135,48 +135,83 @@ def head_lines(head: bytes) -> list[str]:
 
 
 class Lines:
-    """The numbered lines of a text, without their ends, which may be LF, CR LF or CR.
+    """The numbered lines of a text, without their ends (LF, CR LF or CR).
 
     Yields (number from 1, text), and (number, None) for a line longer than `LONGEST_LINE`,
-    which is never held. Lines may be put back to be read again. Undecodable bytes become lone
-    surrogates; `broken` finds them.
+    which is never stored. Undecodable bytes become lone surrogates; `broken` finds them.
     """
 
     def __init__(self, content: Content, *, encoding: str | None = None) -> None:
-        """`encoding` is that of a text without a mark; ListError where it is not text."""
+        """`encoding` is that of a text without a mark. Raises ListError if it is not text."""
         found, mark = encoding_of(content.head)
         encoding = encoding if encoding is not None and mark == 0 else found
         if encoding is None:
             raise ListError(f"{not_text(content)}; save it as UTF-8, or name its format")
         self._content = content
         self._back: deque[tuple[int, str | None]] = deque()
-        self._lines = self._split(encoding, mark)
+        self._chunks = self._split(encoding, mark)
+        self._lines: list[str | None] = []  # of one chunk
+        self._at = 0
+        self._number = 1  # of the next line
 
     def __iter__(self) -> Iterator[tuple[int, str | None]]:
-        """Itself: there is one pass."""
+        """Return the lines themselves: there is one pass."""
         return self
 
     def __next__(self) -> tuple[int, str | None]:
-        """The next line, those that were put back first."""
-        return self._back.popleft() if self._back else next(self._lines)
+        """Return the next line, those that were put back first."""
+        if self._back:
+            return self._back.popleft()
+        while self._at == len(self._lines):
+            self._lines, self._at = next(self._chunks), 0
+        line = self._lines[self._at]
+        self._at += 1
+        self._number += 1
+        return self._number - 1, line
 
     def put_back(self, lines: list[tuple[int, str | None]]) -> None:
         """Read these again, in this order, before any other."""
         self._back.extendleft(reversed(lines))
 
-    def _split(self, encoding: str, mark: int) -> Iterator[tuple[int, str | None]]:
-        number, rest, too_long = 1, "", False
+    def take(self, most: int) -> tuple[int, list[str | None]]:
+        """Return the number of the next line, and up to `most` lines from it on.
+
+        Returns no lines at the end, and if some were put back.
+        """
+        if self._back:
+            return 0, []
+        while self._at == len(self._lines):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0, []
+            self._lines, self._at = chunk, 0
+        some = self._lines[self._at : self._at + most]
+        number = self._number
+        self._at += len(some)
+        self._number += len(some)
+        return number, some
+
+    def untake(self, count: int) -> None:
+        """Return to where the last `take`, of `count` lines, began."""
+        self._at -= count
+        self._number -= count
+
+    def _split(self, encoding: str, mark: int) -> Iterator[list[str | None]]:
+        rest, too_long = "", False
         for text in self._texts(encoding, mark):
-            pieces = text.split("\n")
-            pieces[0] = rest + pieces[0]
-            rest = pieces.pop()
-            for line in pieces:
-                yield number, None if too_long or len(line) > LONGEST_LINE else line
-                number, too_long = number + 1, False
+            pieces: list[str | None] = [*text.split("\n")]
+            pieces[0] = rest + (pieces[0] or "")
+            rest = pieces.pop() or ""
+            if pieces and too_long:
+                pieces[0], too_long = None, False
+            if pieces and len(text) + len(pieces[0] or "") > LONGEST_LINE:
+                pieces = [line if line is None or len(line) <= LONGEST_LINE else None
+                          for line in pieces]  # fmt: skip
+            yield pieces
             if len(rest) > LONGEST_LINE:
                 rest, too_long = "", True
         if rest or too_long:
-            yield number, None if too_long else rest
+            yield [None if too_long else rest]
 
     def _texts(self, encoding: str, mark: int) -> Iterator[str]:
         ends = io.IncrementalNewlineDecoder(decoder_of(encoding), translate=True)

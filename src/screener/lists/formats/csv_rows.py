@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import Literal
+from itertools import repeat
+from typing import Literal, NamedTuple, cast
 
 from screener.lists.formats.cells import SURROUNDINGS, looks_like_a_value
 from screener.lists.formats.content import Lines, broken
@@ -12,6 +13,7 @@ from screener.lists.store.records import BadRow
 
 LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
 MOST_LINES = 100  # that one row may span in quotes
+FEW = 64  # lines that are read one by one if one of them is no plain row
 
 Delimiter = Literal[",", ";", "\t"]
 
@@ -45,6 +47,13 @@ def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
         return None
 
 
+class Block(NamedTuple):
+    """Rows that follow each other: the line of the first, and their cells by column."""
+
+    line: int
+    columns: list[list[str]]
+
+
 class CsvRows:
     """The rows of a delimited text after its header: (line, cells), or a BadRow."""
 
@@ -59,23 +68,75 @@ class CsvRows:
         # Spreadsheets write rows of nothing but delimiters below their last: no others are blank,
         # as a faulty export may have emptied them, and a full list withdraws what it has not.
         self._blank = f"{SURROUNDINGS}{delimiter or ''}"
+        self._by_line = 0  # how many of the next lines are no part of a block
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
-        """Each row that is neither blank nor a comment, in order. Rows of nothing but delimiters
-        are blank behind the last row; before another one, the first of them is a BadRow.
+        """Yield each row that is neither blank nor a comment, in order. Rows of nothing but
+        delimiters are blank behind the last row; before another row, the first is a BadRow.
         """
-        emptied: int | None = None  # the first such line behind the last row
-        for number, line in self._lines:
-            found = self._row(number, line)
+        for found in self.parts(0):
+            if not isinstance(found, Block):
+                yield found
+
+    def parts(self, most: int) -> Iterator[Block | tuple[int, list[str]] | BadRow]:
+        """Yield the same rows; those that need no closer look as blocks of up to `most` rows."""
+        emptied: int | None = None  # the first line of delimiters behind the last row
+        while True:
+            found: Block | tuple[int, list[str]] | BadRow | None = self._block(most)
             if found is None:
-                continue
-            if not isinstance(found, BadRow) and not found[1]:
-                emptied = emptied or number
-                continue
+                try:
+                    number, line = next(self._lines)
+                except StopIteration:
+                    return
+                found = self._row(number, line)
+                if found is None:
+                    continue
+                if isinstance(found, tuple) and not found[1]:
+                    emptied = emptied or number
+                    continue
             if emptied is not None:
                 yield BadRow(emptied, None, "only delimiters")
                 emptied = None
             yield found
+
+    def _block(self, most: int) -> Block | None:
+        """Return the next lines as a block if all of them are plain rows."""
+        if self._by_line:
+            self._by_line -= 1
+            return None
+        while most:
+            number, some = self._lines.take(most)
+            if not some:
+                return None
+            columns = self._columns(some)
+            if columns is not None:
+                return Block(number, columns)
+            self._lines.untake(len(some))
+            if most <= FEW:
+                self._by_line = len(some) - 1
+                return None
+            most = FEW
+        return None
+
+    def _columns(self, some: list[str | None]) -> list[list[str]] | None:
+        """Return the cells of lines by column; None unless each line is a plain row."""
+        if None in some:
+            return None
+        lines = cast(list[str], some)
+        delimiter, width = self._delimiter or "\n", self._width
+        if max(map(len, lines)) > LONGEST_CELL:
+            return None
+        text = delimiter.join(lines)
+        if '"' in text or broken(text) is not None:
+            return None
+        if not all(map(str.strip, map(str.strip, lines, repeat(self._blank)))):
+            return None
+        if self._delimiter is None:
+            return [lines]
+        if set(map(str.count, lines, repeat(delimiter))) != {width - 1}:
+            return None
+        cells = text.split(delimiter)
+        return [cells[column::width] for column in range(width)]
 
     def _row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
         """What a line holds: without cells where it has nothing but delimiters."""

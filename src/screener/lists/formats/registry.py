@@ -38,6 +38,7 @@ from screener.lists.formats.json_text import head_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.xml_text import root_of
 from screener.lists.states import MATCHING, State
+from screener.lists.store.columns import Columns
 from screener.lists.store.records import BadRow, Row
 
 
@@ -200,6 +201,7 @@ class _Restated:
 
     def __init__(self, reader: Reader, state: State) -> None:
         self._reader = reader
+        self._state = state
         self._restated = partial(_restated, state)
 
     @property
@@ -219,6 +221,20 @@ class _Restated:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         return map(self._restated, self._reader)
+
+    def parts(self, most: int) -> Iterator[Columns | Row | BadRow]:
+        """As the reader's, restated."""
+        for found in parts_of(self._reader, most):
+            if isinstance(found, Columns):
+                yield found.restated(dict.fromkeys(MATCHING, self._state))
+            else:
+                yield self._restated(found)
+
+
+def parts_of(reader: Reader, most: int) -> Iterator[Columns | Row | BadRow]:
+    """Yield the rows of a reader, as columns of up to `most` rows if it can read them so."""
+    parts = getattr(reader, "parts", None)
+    yield from reader if parts is None else parts(most)
 
 
 def _restated(state: State, found: Row | BadRow) -> Row | BadRow:

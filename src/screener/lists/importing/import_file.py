@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -48,11 +47,7 @@ def import_file(
     group = None if wishes.group is None else sharing.group_named(wishes.group)
     signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    with (
-        _opened(path) as stream,
-        transaction.writing(folder) as connection,
-        ExitStack() as leaving,
-    ):
+    with _opened(path) as stream, transaction.writing(folder) as connection:
         if group is not None:
             sharing.share(folder, group)
         content = Content(stream, name, progress)
@@ -66,7 +61,6 @@ def import_file(
         run = Run(
             connection, folder, reader, file=name, format=format, source=source, wishes=wishes
         )
-        leaving.callback(run.settle)
         run.take()
         content.check_still()
         _check_whole(name, reader, wishes)

@@ -181,11 +181,12 @@ def publish(
     confirmed: float | None = None,
     by: str | None = None,
     note: str | None = None,
+    came: census.Census | None = None,
 ) -> None:
     """Name a new generation; the transaction's commit makes it visible.
 
     `confirmed` is when its records were last known to be current: now unless given. `by` is who
-    asked for it, `note` why.
+    asked for it, `note` why. `came`: see `census.follow`.
     """
     now = time.time()
     counts = json.dumps({state: count for state, count in sorted(states.items()) if count})
@@ -193,7 +194,7 @@ def publish(
         "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (number, now, now if confirmed is None else confirmed, what, counts, __version__, by, note),
     )
-    census.follow(connection, number)
+    census.follow(connection, number, came)
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:

@@ -22,7 +22,7 @@ from screener.lists.store.database import ended_since, of_generation
 from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
-_EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
+EMPTY_INPUT = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
 # What `record_of` makes a record of, of a version that is named `r`.
 COLUMNS = (
@@ -110,7 +110,7 @@ def derived_entry(hashes: Iterable[Hash]) -> str:
 
 def of_empty_input(item: Hash) -> bool:
     """Whether a digest is that of no bytes at all, which says nothing of any picture."""
-    return _EMPTY.get(item.kind.name) == item.value
+    return EMPTY_INPUT.get(item.kind.name) == item.value
 
 
 def why_not_searchable(item: Hash) -> str | None:

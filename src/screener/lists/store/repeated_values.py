@@ -49,26 +49,35 @@ class Seen:
         if len(hashes) < 2:
             return
         for item in hashes:
-            values = self._values[item.kind.name]
-            if values is not None and len(item.value) <= _LONGEST:
-                values.add(item.value)
-                if len(values) > _LISTED:
-                    self._values[item.kind.name] = None
+            self.add_values(item.kind.name, (item.value,))
+
+    def add_values(self, kind: str, some: Iterable[bytes]) -> None:
+        """Note values of one kind that stand beside others."""
+        values = self._values[kind]
+        if values is not None:
+            values.update(value for value in some if len(value) <= _LONGEST)
+            if len(values) > _LISTED:
+                self._values[kind] = None
 
     def shared(
-        self, connection: sqlite3.Connection, source: str, states: Mapping[str, int]
+        self,
+        connection: sqlite3.Connection,
+        source: str,
+        states: Mapping[str, int],
+        several: Iterable[Value] | None = None,
     ) -> list[Value]:
-        """Those that the source gives for `FILES` different files or more, in a list that has so
-        many records in each state.
+        """Return those that the source gives for `FILES` different files or more, in a list that
+        has so many records in each state. `several` are the values that several records have, if
+        they are known.
         """
-        known = past(connection, states)
-        asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
-        often = _often if known.short or known.few(asked) else _often_now
-        return [
-            value
-            for value in often(connection, source, self._values)
-            if is_placeholder(connection, source, value)
-        ]
+        if several is not None:
+            found = _frequent_among(connection, several)
+        else:
+            known = past(connection, states)
+            asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
+            often = _often if known.short or known.few(asked) else _often_now
+            found = often(connection, source, self._values)
+        return [value for value in found if is_placeholder(connection, source, value)]
 
 
 def _often_now(
@@ -105,12 +114,15 @@ def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | No
             (kind, FILES),
         )
         return [value for (value,) in rows]
+    named = ((kind, value) for value in sorted(values))
+    return [value for _, value in _frequent_among(connection, named)]
+
+
+def _frequent_among(connection: sqlite3.Connection, values: Iterable[Value]) -> Iterator[Value]:
     often = "SELECT 1 FROM hashes WHERE kind = ? AND value = ? LIMIT 1 OFFSET ?"
-    return [
-        value
-        for value in sorted(values)
-        if connection.execute(often, (kind, value, FILES - 1)).fetchone()
-    ]
+    for value in values:
+        if connection.execute(often, (*value, FILES - 1)).fetchone():
+            yield value
 
 
 def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:

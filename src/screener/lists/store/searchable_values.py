@@ -14,6 +14,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.video_frames import FLOOR, Frames
@@ -24,6 +25,7 @@ from screener.lists.store.generations import Generation
 from screener.lists.store.records import COLUMNS, Record, record_of
 from screener.lists.store.version_counts import past
 
+Ints = npt.NDArray[np.int64]
 _ORDER = attrgetter("source", "entry")
 
 
@@ -85,6 +87,10 @@ class Changes:
         """Note searchable hashes that a visible record now holds."""
         for item in hashes:
             self._gained[item.kind.name] += item.codes
+
+    def gain_packed(self, kind: HashKind, values: bytes) -> None:
+        """Note searchable values of a kind, packed, that visible records now hold."""
+        self._gained[kind.name] += values
 
     def doubt(self, hashes: Iterable[Hash]) -> None:
         """Note searchable hashes that a record no longer holds, though others may."""
@@ -166,20 +172,29 @@ def question(
 
 
 def _distinct(packed: bytearray, kind: HashKind) -> Values:
-    """Packed values sorted, each once.
+    """Return packed values sorted, each once."""
+    values, _ = in_order(packed, None, kind)
+    again = values[1:] == values[:-1]
+    return values[np.concatenate(([True], ~again))] if again.any() else values
 
-    By their first eight bytes as numbers, which sorts many times faster than texts, and the few
-    that agree in these by the rest.
+
+def in_order(packed: bytearray, records: Ints | None, kind: HashKind) -> tuple[Values, Ints]:
+    """Return packed values sorted, and the records that go with them in the same order.
+
+    They are sorted by their first eight bytes as numbers, which is many times faster than as
+    texts, and the few that agree in these by the rest, and by record.
     """
     values: Values = np.frombuffer(packed, dtype=f"S{kind.code_size}")
     heads = values.view(np.uint8).reshape(-1, kind.code_size)[:, :8].copy().view(">u8").ravel()
     heads = heads.astype(np.uint64)
-    order = np.argsort(heads)
-    heads = heads[order]
-    values = values[order]
+    order = np.argsort(heads, kind="stable")
+    heads, values = heads[order], values[order]
+    with_each = order if records is None else records[order]
     again = np.zeros(len(values) + 1, bool)  # whether a value begins as the one before does
     again[1:-1] = heads[1:] == heads[:-1]
     alike = np.flatnonzero(again[:-1] | again[1:])
-    values[alike] = np.sort(values[alike])
-    again[1:-1] &= values[1:] == values[:-1]
-    return values[~again[:-1]] if again.any() else values
+    if alike.size:
+        # Each run of equal heads stays in its place, since its values compare as its head does.
+        inner = np.lexsort((with_each[alike], values[alike]))
+        values[alike], with_each[alike] = values[alike][inner], with_each[alike][inner]
+    return values, with_each

@@ -44,8 +44,8 @@ class Version(NamedTuple):
 def version_of(row: Row) -> Version:
     """The stored form: hashes and categories in a fixed order and each once, the rest as JSON."""
     hashes = row.hashes if len(row.hashes) < 2 else distinct(row.hashes)
-    categories = _categories_text(row.categories)
-    labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
+    categories = categories_text(row.categories)
+    labels = labels_text(row.labels)
     said = [f"{row.state}\0{categories}\0{labels}\0{row.updated}"]
     said += [f"{item.kind.name}\0{item.quality}\0{item.value.hex()}" for item in hashes]
     fingerprint = hashlib.blake2b("\0".join(said).encode(), digest_size=16).digest()
@@ -101,6 +101,12 @@ def unpacked(text: str, field: str | None = None) -> Row:
     return Row(line, entry, state, hashes, categories, labels, updated, tuple(damaged))
 
 
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Return labels in the form that is stored."""
+    return _ENCODE(dict(sorted(labels.items()))) if labels else "{}"
+
+
 @lru_cache(maxsize=1024)
-def _categories_text(categories: tuple[Category, ...]) -> str:
+def categories_text(categories: tuple[Category, ...]) -> str:
+    """Return categories in the form that is stored."""
     return _ENCODE(sorted({(category.scheme, category.code) for category in categories}))

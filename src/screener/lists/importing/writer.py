@@ -1,0 +1,298 @@
+"""Writing the new versions of one import into the database, and the ends of old ones."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from itertools import repeat
+
+import numpy as np
+
+from screener.hashing.hash import KINDS, Hash
+from screener.lists.importing.stored_versions import Stored
+from screener.lists.states import State
+from screener.lists.store import video_frames
+from screener.lists.store.census import Alike
+from screener.lists.store.columns import Columns, HashColumn
+from screener.lists.store.records import LOW_INFORMATION
+from screener.lists.store.searchable_values import Changes
+from screener.lists.store.stored_rows import Version
+from screener.lists.store.value_index import FirstIndex, Ints
+
+# Withdrawals that are no version of any generation: see `Writer.write_unapplied`.
+_UNAPPLIED = (
+    "CREATE INDEX IF NOT EXISTS records_words ON records(source, entry) WHERE until = since"
+)
+_EQUAL = (
+    "SELECT id FROM records WHERE source = ? AND entry = ? AND fingerprint = ? AND until = since"
+)
+_NO_QUALITY = 999
+
+
+class Writer:
+    """What one import writes of the records of a source, towards generation `number`.
+
+    `next` is the number that the next version will have, `first` that of the first. `states` counts
+    the records of the whole list by state, `came` those that this import made, as a census does.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        source: str,
+        *,
+        number: int,
+        import_id: int,
+        states: Counter[str],
+        changes: Changes,
+        index: FirstIndex | None,
+    ) -> None:
+        """`index` is that of a list's first import."""
+        self.states = states
+        self.changes = changes
+        self.came: Counter[Alike] = Counter()
+        self.removed: list[int] = []  # versions of this import
+        self._connection = connection
+        self._source = source
+        self._number = number
+        self._import = import_id
+        self._index = index
+        newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
+        self.first = self.next = (newest or 0) + 1
+        self._clear()
+
+    def _clear(self) -> None:
+        self._ended: list[tuple[int, int]] = []
+        self._records: list[tuple[object, ...]] = []
+        self._hashes: list[tuple[object, ...]] = []
+        self._frames: list[video_frames.FrameRow] = []
+
+    def write(self, entry: str, version: Version, state: State) -> int:
+        """Write a version, in effect in that state, with the next flush; return its number."""
+        record = self._write(entry, version, state, until=None)
+        self.states[state] += 1
+        self.changes.gain(version.hittable)
+        pairs = zip(version.hashes, version.why_not, strict=True)
+        compared = [item for item, why_not in pairs if why_not is None]
+        self.came[self._alike(state, compared, len(version.hashes))] += 1
+        videos = [item.value for item in compared if item.kind.video]
+        if videos:
+            self._frames += video_frames.rows_of(record, videos)
+        return record
+
+    def write_unapplied(self, entry: str, version: Version) -> None:
+        """Write a withdrawal that changes nothing now, as a version of no generation.
+
+        It counts once a rollback takes back what overrules it, since a rollback lists nothing that
+        was withdrawn. Of equal ones the last is kept.
+        """
+        self._connection.execute(_UNAPPLIED)
+        equal = self._connection.execute(_EQUAL, (self._source, entry, version.fingerprint))
+        self._delete([record for (record,) in equal])
+        self._write(entry, version, State.WITHDRAWN, until=self._number)
+        self.flush()
+
+    def _write(self, entry: str, version: Version, state: State, *, until: int | None) -> int:
+        record = self.next
+        self.next += 1
+        self._records.append(
+            (
+                record,
+                self._source,
+                entry,
+                str(state),  # SQLite's module is slow with what is not a plain text
+                version.categories,
+                version.labels,
+                version.updated,
+                version.fingerprint,
+                self._import,
+                self._number,
+                until,
+                str(version.state),
+            )
+        )
+        for item, why_not in zip(version.hashes, version.why_not, strict=True):
+            self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
+            if self._index is not None:
+                self._index.add(item.kind, item.value, np.array([record]))
+        return record
+
+    def end(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
+        """Have a version of a generation before end; return its hashes: kind, value, why not."""
+        self._ended.append((self._number, have.record))
+        return self._leave(have)
+
+    def remove(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
+        """Take away a version of this import, which is flushed; likewise."""
+        hashes = self._leave(have)
+        compared = [Hash(KINDS[kind], value) for kind, value, why_not in hashes if why_not is None]
+        self.came[self._alike(have.state, compared, len(hashes))] -= 1
+        self._delete([have.record])
+        return hashes
+
+    def _leave(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
+        self.states[have.state] -= 1
+        hashes = self._connection.execute(
+            "SELECT kind, value, why_not FROM hashes WHERE record = ?", (have.record,)
+        ).fetchall()
+        if have.state != State.WITHDRAWN:
+            self.changes.doubt(
+                Hash(KINDS[kind], value) for kind, value, why_not in hashes if why_not is None
+            )
+        return hashes
+
+    def reopen(self, have: Stored) -> None:
+        """Have a version count again that this import ended."""
+        self.states[have.state] += 1
+        self._connection.execute("UPDATE records SET until = NULL WHERE id = ?", (have.record,))
+        if have.state != State.WITHDRAWN:
+            rows = self._connection.execute(
+                "SELECT kind, value FROM hashes WHERE record = ? AND why_not IS NULL",
+                (have.record,),
+            )
+            self.changes.gain([Hash(KINDS[kind], value) for kind, value in rows])
+
+    def _delete(self, records: Sequence[int]) -> None:
+        self.flush()
+        self.removed += records
+        for table, column in (("hashes", "record"), ("frames", "record"), ("records", "id")):
+            self._connection.executemany(
+                f"DELETE FROM {table} WHERE {column} = ?", [(record,) for record in records]
+            )
+
+    def flush(self) -> None:
+        """Write what is due; what it ends goes first, since an entry has one current version."""
+        if not (self._ended or self._records):
+            return
+        write = self._connection.executemany
+        write("UPDATE records SET until = ? WHERE id = ?", self._ended)
+        for table, rows in (
+            ("records", self._records), ("hashes", self._hashes), ("frames", self._frames)
+        ):  # fmt: skip
+            if rows:
+                write(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
+        self._clear()
+
+    def _alike(self, state: str, compared: Sequence[Hash], hashes: int) -> Alike:
+        kinds = tuple(sorted({item.kind.name for item in compared}))
+        return Alike(self._source, str(state), kinds, hashes > len(compared))
+
+    # --- many at once
+
+    def write_columns(self, columns: Columns, fingerprints: Sequence[bytes]) -> None:
+        """Write rows as versions of entries that the list does not have."""
+        count, first = len(columns), self.next
+        self.next += count
+        self._write_records(columns, fingerprints, first)
+        self._write_hashes(columns.hashes, count, first)
+        for state, some in Counter(columns.states).items():
+            self.states[state] += some
+        live = np.fromiter((state is not State.WITHDRAWN for state in columns.states), bool, count)
+        for column in columns.hashes:
+            searched = column.compared & live
+            codes = column.codes if searched.all() else column.codes[searched]
+            self.changes.gain_packed(column.kind, codes.tobytes())
+        self._count_columns(columns)
+
+    def _write_records(self, columns: Columns, fingerprints: Sequence[bytes], first: int) -> None:
+        """Insert records: in one statement if they differ in entry and fingerprint alone."""
+        facts = (self._source, self._import, self._number)
+        if columns.shared is not None:
+            state, categories, labels, updated = columns.shared
+            self._connection.execute(
+                "INSERT INTO records SELECT ?1 + key, ?2, value, ?5, ?6, ?7, ?8,"
+                " substr(?9, key * 16 + 1, 16), ?3, ?4, NULL, ?5 FROM json_each(?10)",
+                (first, *facts, state, categories, labels, updated, b"".join(fingerprints),
+                 as_json(columns.entries)),
+            )  # fmt: skip
+            return
+        self._connection.executemany(
+            "INSERT INTO records VALUES (?1, ?2, ?5, ?6, ?7, ?8, ?9, ?10, ?3, ?4, NULL, ?6)",
+            (
+                (record, *facts, entry, *one, fingerprint)
+                for record, entry, one, fingerprint in zip(
+                    range(first, self.next), columns.entries, columns.stored, fingerprints,
+                    strict=True,
+                )
+            ),
+        )  # fmt: skip
+
+    def _write_hashes(self, hashes: Sequence[HashColumn], count: int, first: int) -> None:
+        """Insert the hashes of new records, all kinds of a record one after the other.
+
+        The values go to SQLite packed, and it cuts them: a parameter for each takes three times
+        as long.
+        """
+        hashes = sorted(hashes, key=lambda column: column.kind.name)
+        arguments: list[object] = [first, count]
+        kinds, values, qualities, present = "", "", "", ""
+        for number, column in enumerate(hashes):
+            size, at = column.kind.size, len(arguments) + 1
+            kinds += f" WHEN {number} THEN '{column.kind.name}'"
+            values += f" WHEN {number} THEN substr(?{at}, (r.id - ?1) * {size} + 1, {size})"
+            arguments.append(column.codes.tobytes())
+            if column.quality is not None:
+                arguments.append(_digits(column.quality))
+                cut = f"substr(?{len(arguments)}, (r.id - ?1) * 3 + 1, 3)"
+                qualities += (
+                    f" WHEN {number} THEN nullif(CAST(CAST({cut} AS TEXT) AS INTEGER), 999)"
+                )
+            if column.present is not None:
+                arguments.append(column.present.tobytes())
+                cut = f"substr(?{len(arguments)}, r.id - ?1 + 1, 1)"
+                present += f" WHEN {number} THEN {cut} = x'01'"
+        of_kind = ", ".join(f"({number})" for number in range(len(hashes)))
+        quality = f"CASE n.column1{qualities} END" if qualities else "NULL"
+        there = f" AND CASE n.column1{present} ELSE 1 END" if present else ""
+        self._connection.execute(
+            f"INSERT INTO hashes SELECT r.id, CASE n.column1{kinds} END,"
+            f" CASE n.column1{values} END, {quality}, NULL FROM records r CROSS JOIN (VALUES {of_kind}) n"
+            f" WHERE r.id BETWEEN ?1 AND ?1 + ?2 - 1{there}",
+            arguments,
+        )
+        for column in hashes:
+            low = np.flatnonzero(column.low)
+            self._connection.executemany(
+                "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = ? AND value = ?",
+                [
+                    (LOW_INFORMATION, first + row, column.kind.name, column.values[row])
+                    for row in low.tolist()
+                ],
+            )
+            if self._index is not None:
+                records: Ints = np.arange(first, first + count)
+                codes = column.codes
+                if column.present is not None:
+                    records, codes = records[column.present], codes[column.present]
+                self._index.add(column.kind, codes.tobytes(), records)
+
+    def _count_columns(self, columns: Columns) -> None:
+        """Count new versions in the census, by state, kinds that are compared, and others."""
+        count = len(columns)
+        bits = np.zeros(count, np.int64)
+        for number, column in enumerate(columns.hashes):
+            bits |= column.compared.astype(np.int64) << number
+            bits |= column.low.astype(np.int64) << 62
+        groups = Counter(zip(columns.states, bits.tolist(), strict=True))
+        for (state, found), some in groups.items():
+            kinds = [
+                column.kind.name
+                for number, column in enumerate(columns.hashes)
+                if found >> number & 1
+            ]
+            self.came[Alike(self._source, str(state), tuple(sorted(kinds)), found >> 62 > 0)] += (
+                some
+            )
+
+
+def as_json(entries: Sequence[str]) -> str:
+    """Return texts as SQLite takes many at once."""
+    return json.dumps(list(entries), ensure_ascii=False)
+
+
+def _digits(quality: np.ndarray[tuple[int], np.dtype[np.int16]]) -> bytes:
+    """Return qualities as three digits each, for SQLite to cut."""
+    known = np.where(quality < 0, _NO_QUALITY, quality)
+    return "".join(map(str.zfill, map(str, known.tolist()), repeat(3))).encode()
