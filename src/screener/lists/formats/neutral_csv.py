@@ -257,7 +257,9 @@ class NeutralCsv:
                 if None in read:
                     return None
                 quality = np.array(read, np.int16)
-            column = HashColumn.read(kind, cells, quality) if kind.bits else None
+            column = (
+                HashColumn.read(kind, cells, quality) if kind.digest or kind.perceptual else None
+            )
             if column is None or column.has_empty_input:
                 return None
             found.append(column)

@@ -22,7 +22,6 @@ from screener.lists.states import State
 from screener.lists.store import generations, pixel_versions, segments
 from screener.lists.store.columns import Columns
 from screener.lists.store.records import BadRow, Row, of_empty_input
-from screener.lists.store.value_index import FirstIndex
 from screener.lists.terms import told
 from screener.lists.times import timeless
 
@@ -100,7 +99,7 @@ class Run:
             states=self._before.states,
             full=wishes.full,
             all_count=format in OPINIONS,
-            index=FirstIndex(connection) if is_first else None,
+            is_first=is_first,
         )
         self._keeping = quarantine.Keeping(connection, self._id, source, full=wishes.full)
         self._counts: Counter[str] = Counter()

@@ -77,12 +77,12 @@ class Versions:
         changes: Changes | None = None,
         full: bool = False,
         all_count: bool = False,
-        index: FirstIndex | None = None,
+        is_first: bool = False,
     ) -> None:
         """Begin with the states of the generation before, and what else changes in this one.
 
         `full`: the file is all that its source has. `all_count`: its rows on one entry are united
-        whatever their times. `index` is that of a list's first import.
+        whatever their times. `is_first`: the list has no record yet.
         """
         self.counts: Counter[str] = Counter()
         self.states = Counter(states)
@@ -93,11 +93,11 @@ class Versions:
         self._number = number
         self._import = import_id
         self._all_count = all_count
-        self._index = index
+        self._index = FirstIndex(connection, self.changes) if is_first else None
         self._ages = Ages(connection, import_id, full=full)
         self._writer = Writer(
             connection, source, number=number, import_id=import_id, states=self.states,
-            changes=self.changes, index=index,
+            changes=self.changes, index=self._index,
         )  # fmt: skip
         self._marks = bytearray(self._writer.first)  # by number of version, one of the above
         self._rows = RepeatedRows(connection)
@@ -318,7 +318,10 @@ class Versions:
 
     def finish(self) -> bool:
         """Judge what changed; return whether anything did."""
-        shared = None
+        shared = self._newcomers = None
+        # Sorting and building indexes need the memory that SQLite has for pages.
+        self._connection.execute("PRAGMA cache_size = -8192")
+        self._connection.execute("PRAGMA shrink_memory")
         if self._index is not None:
             shared = self._index.build(np.array(self._writer.removed, np.int64))
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
+import numpy.typing as npt
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.importing.stored_versions import Stored
@@ -73,7 +74,6 @@ class Writer:
         """Write a version, in effect in that state, with the next flush; return its number."""
         record = self._write(entry, version, state, until=None)
         self.states[state] += 1
-        self.changes.gain(version.hittable)
         pairs = zip(version.hashes, version.why_not, strict=True)
         compared = [item for item, why_not in pairs if why_not is None]
         self.came[self._alike(state, compared, len(version.hashes))] += 1
@@ -113,10 +113,16 @@ class Writer:
                 str(version.state),
             )
         )
+        live = version.state is not State.WITHDRAWN
         for item, why_not in zip(version.hashes, version.why_not, strict=True):
             self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
-            if self._index is not None:
-                self._index.add(item.kind, item.value, np.array([record]))
+            searched = live and why_not is None
+            if self._index is not None and self._index.add(
+                item.kind, item.value, np.array([record]), np.array([searched])
+            ):
+                continue
+            if searched:
+                self.changes.gain([item])
         return record
 
     def end(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
@@ -186,14 +192,9 @@ class Writer:
         count, first = len(columns), self.next
         self.next += count
         self._write_records(columns, fingerprints, first)
-        self._write_hashes(columns.hashes, count, first)
+        self._write_hashes(columns, first)
         for state, some in Counter(columns.states).items():
             self.states[state] += some
-        live = np.fromiter((state is not State.WITHDRAWN for state in columns.states), bool, count)
-        for column in columns.hashes:
-            searched = column.compared & live
-            codes = column.codes if searched.all() else column.codes[searched]
-            self.changes.gain_packed(column.kind, codes.tobytes())
         self._count_columns(columns)
 
     def _write_records(self, columns: Columns, fingerprints: Sequence[bytes], first: int) -> None:
@@ -219,14 +220,14 @@ class Writer:
             ),
         )  # fmt: skip
 
-    def _write_hashes(self, hashes: Sequence[HashColumn], count: int, first: int) -> None:
+    def _write_hashes(self, columns: Columns, first: int) -> None:
         """Insert the hashes of new records, all kinds of a record one after the other.
 
         The values go to SQLite packed, and it cuts them: a parameter for each takes three times
         as long.
         """
-        hashes = sorted(hashes, key=lambda column: column.kind.name)
-        arguments: list[object] = [first, count]
+        hashes = sorted(columns.hashes, key=lambda column: column.kind.name)
+        arguments: list[object] = [first, len(columns)]
         kinds, values, qualities, present = "", "", "", ""
         for number, column in enumerate(hashes):
             size, at = column.kind.size, len(arguments) + 1
@@ -248,10 +249,13 @@ class Writer:
         there = f" AND CASE n.column1{present} ELSE 1 END" if present else ""
         self._connection.execute(
             f"INSERT INTO hashes SELECT r.id, CASE n.column1{kinds} END,"
-            f" CASE n.column1{values} END, {quality}, NULL FROM records r CROSS JOIN (VALUES {of_kind}) n"
+            f" CASE n.column1{values} END, {quality}, NULL"
+            f" FROM records r CROSS JOIN (VALUES {of_kind}) n"
             f" WHERE r.id BETWEEN ?1 AND ?1 + ?2 - 1{there}",
             arguments,
         )
+        states = (state is not State.WITHDRAWN for state in columns.states)
+        live = np.fromiter(states, bool, len(columns))
         for column in hashes:
             low = np.flatnonzero(column.low)
             self._connection.executemany(
@@ -261,12 +265,19 @@ class Writer:
                     for row in low.tolist()
                 ],
             )
-            if self._index is not None:
-                records: Ints = np.arange(first, first + count)
-                codes = column.codes
-                if column.present is not None:
-                    records, codes = records[column.present], codes[column.present]
-                self._index.add(column.kind, codes.tobytes(), records)
+            self._gain(column, live, first)
+
+    def _gain(self, column: HashColumn, live: npt.NDArray[np.bool_], first: int) -> None:
+        """Note the hashes of new records for the index, and those that can be searched."""
+        records: Ints = np.arange(first, first + len(live))
+        codes, searched = column.codes, column.compared & live
+        if column.present is not None:
+            there = column.present
+            records, codes, searched = records[there], codes[there], searched[there]
+        raw = codes.tobytes()
+        if self._index is None or not self._index.add(column.kind, raw, records, searched):
+            raw = raw if searched.all() else codes[searched].tobytes()
+            self.changes.gain_packed(column.kind, raw)
 
     def _count_columns(self, columns: Columns) -> None:
         """Count new versions in the census, by state, kinds that are compared, and others."""

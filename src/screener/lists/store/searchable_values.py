@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.video_frames import FLOOR, Frames
-from screener.index.values import Values
+from screener.index.values import Codes, Values, as_values
 from screener.lists.states import MATCHING
 from screener.lists.store.database import AT_ONCE, of_generation, some_at_once
 from screener.lists.store.generations import Generation
@@ -88,7 +88,7 @@ class Changes:
         for item in hashes:
             self._gained[item.kind.name] += item.codes
 
-    def gain_packed(self, kind: HashKind, values: bytes) -> None:
+    def gain_packed(self, kind: HashKind, values: bytes | memoryview) -> None:
         """Note searchable values of a kind, packed, that visible records now hold."""
         self._gained[kind.name] += values
 
@@ -98,9 +98,12 @@ class Changes:
             self._doubtful[item.kind.name] += item.codes
 
     def kinds(self) -> list[HashKind]:
-        """The kinds with a change."""
+        """Return the kinds with a change, those with the fewest gained bytes first: each is handed
+        over in turn, so that the largest has the most memory.
+        """
         changed = self._gained.keys() | self._doubtful.keys()
-        return [kind for name, kind in KINDS.items() if name in changed]
+        kinds = [kind for name, kind in KINDS.items() if name in changed]
+        return sorted(kinds, key=lambda kind: len(self._gained.get(kind.name, b"")))
 
     def gained(self, kind: HashKind) -> Values:
         """The gained values, sorted, each once; handed over, and forgotten here."""
@@ -173,20 +176,21 @@ def question(
 
 def _distinct(packed: bytearray, kind: HashKind) -> Values:
     """Return packed values sorted, each once."""
-    values, _ = in_order(packed, None, kind)
+    values, _ = in_order(np.frombuffer(packed, np.uint8).reshape(-1, kind.code_size), None, kind)
     again = values[1:] == values[:-1]
     return values[np.concatenate(([True], ~again))] if again.any() else values
 
 
-def in_order(packed: bytearray, records: Ints | None, kind: HashKind) -> tuple[Values, Ints]:
-    """Return packed values sorted, and the records that go with them in the same order.
+def in_order(codes: Codes, records: Ints | None, kind: HashKind) -> tuple[Values, Ints]:
+    """Return the values of codes (n, size) sorted, and what goes with each in the same order.
 
     They are sorted by their first eight bytes as numbers, which is many times faster than as
     texts, and the few that agree in these by the rest, and by record.
     """
-    values: Values = np.frombuffer(packed, dtype=f"S{kind.code_size}")
-    heads = values.view(np.uint8).reshape(-1, kind.code_size)[:, :8].copy().view(">u8").ravel()
-    heads = heads.astype(np.uint64)
+    values: Values = as_values(codes)
+    heads = codes[:, :8].copy().view(">u8").ravel().astype(np.uint64)
+    if records is None and bool((heads[1:] > heads[:-1]).all()):
+        return values, np.empty(0, np.int64)
     order = np.argsort(heads, kind="stable")
     heads, values = heads[order], values[order]
     with_each = order if records is None else records[order]

@@ -9,7 +9,7 @@ the values come from the database anew.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,18 +91,29 @@ def write_changed(
     """
     for kind in changes.kinds():
         files = current.segments.get(kind.name, NO_FILES)
-        try:
-            snapshot = _stored(folder, files, kind)
-            doubtful = changes.doubtful(kind)
-            gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
-            if files.parts or gone.size:
-                step = tiers.step(snapshot, changes.gained(kind), gone, at_once=True)
-            else:  # the first of their kind, perhaps very many: without the copies of a step
-                step = _all_new(changes.gained(kind))
-        except (ScreenerError, OSError, ValueError):
-            step = _from_records(connection, kind)
-        if step is not None:
-            name(connection, _write(folder, kind, files, step, number), number)
+        steps = [_changed(connection, folder, current, changes, kind)]
+        if steps[0] is not None:
+            name(connection, _write(folder, kind, files, steps, number), number)
+
+
+def _changed(
+    connection: sqlite3.Connection,
+    folder: Path,
+    current: Generation,
+    changes: Changes,
+    kind: HashKind,
+) -> Step | None:
+    files = current.segments.get(kind.name, NO_FILES)
+    try:
+        snapshot = _stored(folder, files, kind)
+        doubtful = changes.doubtful(kind)
+        gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
+        if files.parts or gone.size:
+            return tiers.step(snapshot, changes.gained(kind), gone, at_once=True)
+        # The first of their kind, perhaps very many: without the copies of a step.
+        return _all_new(changes.gained(kind))
+    except (ScreenerError, OSError, ValueError):
+        return _from_records(connection, kind)
 
 
 def is_due(files: Files) -> bool:
@@ -131,7 +142,7 @@ def merge(
         except (ScreenerError, OSError, ValueError):
             step = ask(folder, partial(_from_records, kind=kind))
         if step is not None:
-            written.append(_write(folder, kind, files, step, current.number + 1))
+            written.append(_write(folder, kind, files, [step], current.number + 1))
         steps.add(files.rows)
     return written
 
@@ -156,7 +167,7 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
     """
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
     step = Step(0, all_held(connection, kind), NONE_REMOVED)
-    name(connection, _write(folder, kind, NO_FILES, step, number), number)
+    name(connection, _write(folder, kind, NO_FILES, [step], number), number)
 
 
 def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
@@ -187,18 +198,36 @@ def _build(kind: HashKind, codes: Codes) -> Index:
     return DigestIndex.build(codes) if kind.digest else HammingIndex.build(codes)
 
 
-def _write(folder: Path, kind: HashKind, files: Files, step: Step, number: int) -> Written:
-    """Write the new files of a step; when it returns they are synced, and so are their names."""
+def _write(
+    folder: Path, kind: HashKind, files: Files, steps: list[Step | None], number: int
+) -> Written:
+    """Write the new files of a step; when it returns they are synced, and so are their names.
+
+    The step comes in a list, and is taken out of it: its values go as soon as they are copied.
+    """
+    step = steps.pop()
+    assert step is not None
     new: list[Segment] = []
-    if step.fresh.size:
+    kept, removed, count = step.kept, step.removed, step.fresh.size
+    if count:
+        pieces = [step.fresh.view(np.uint8).reshape(-1, kind.code_size)]
+        del step
         path = folder / SEGMENTS / new_segment_name(kind.name, number)
-        codes = step.fresh.view(np.uint8).reshape(-1, kind.code_size)
-        _build(kind, codes).save(path)
+        if kind.digest:
+            DigestIndex.build(pieces.pop()).save(path)
+        else:
+            HammingIndex.build(_taken(pieces)).save(path)
         sharing.keep(folder, path)
-        new.append(Segment(kind.name, path.name, step.fresh.size))
-    if step.removed.size:
+        new.append(Segment(kind.name, path.name, count))
+    if removed.size:
         path = folder / SEGMENTS / new_segment_name(kind.name, number, ending="gone")
-        save_removed(path, step.removed)
+        save_removed(path, removed)
         sharing.keep(folder, path)
-        new.append(Segment(kind.name, path.name, step.removed.size))
-    return Written(kind, files, step.kept, tuple(new))
+        new.append(Segment(kind.name, path.name, removed.size))
+    return Written(kind, files, kept, tuple(new))
+
+
+def _taken(pieces: list[Codes]) -> Iterator[Codes]:
+    """Yield arrays, of which nothing else is to hold any longer."""
+    while pieces:
+        yield pieces.pop()
