@@ -69,8 +69,10 @@ class Content:
         return self._digest.hexdigest()
 
     def check_still(self) -> None:
-        """ListError where the file was written to since reading it began. A copy that is still on
-        its way would be taken for all of it, and a full list withdraw what has not come yet.
+        """Raise ListError if the file was written to since reading it began.
+
+        A copy that is still on its way would be taken for all of it, and a full list withdraw what
+        has not come yet.
         """
         if _written(self._stream) != self._begun:
             raise ListError(
@@ -89,8 +91,8 @@ class Content:
 
 
 def _written(stream: BinaryIO) -> tuple[int, int] | None:
-    """The size of a file and when it was written to last; None of a pipe, of bytes in memory and of
-    what can but be read.
+    """Return the size of a file and when it was written to last; None of a pipe, of bytes in
+    memory and of what can but be read.
     """
     try:
         status = os.fstat(stream.fileno())
@@ -100,9 +102,9 @@ def _written(stream: BinaryIO) -> tuple[int, int] | None:
 
 
 def encoding_of(head: bytes) -> tuple[str | None, int]:
-    """The encoding of a text by its mark, UTF-8 without one, and the length of the mark.
+    """Return the encoding of a text by its mark, UTF-8 without one, and the length of the mark.
 
-    None where the bytes are no text: another encoding, or binary.
+    None if the bytes are no text: another encoding, or binary.
     """
     for mark, encoding in _BOMS:
         if head.startswith(mark):
@@ -112,20 +114,20 @@ def encoding_of(head: bytes) -> tuple[str | None, int]:
 
 
 def decoder_of(encoding: str) -> codecs.IncrementalDecoder:
-    """What decodes a text piece by piece. Undecodable bytes become lone surrogates, but for a
-    character of UTF-16 that the end cuts short: there it raises UnicodeDecodeError.
+    """Return what decodes a text piece by piece. Undecodable bytes become lone surrogates, but
+    for a character of UTF-16 that the end cuts short: there it raises UnicodeDecodeError.
     """
     return codecs.getincrementaldecoder(encoding)(_ERRORS.get(encoding, "strict"))
 
 
 def not_text(content: Content) -> str:
-    """Why a content, of no encoding that is known, cannot be read."""
+    """Return why a content, of no encoding that is known, cannot be read."""
     place = content.head.find(b"\0") + 1
     return f"{content.name} is not text in UTF-8 or UTF-16: there is a NUL at byte {place}"
 
 
 def head_lines(head: bytes) -> list[str]:
-    """The complete lines of a head of text, for sniffing; none where it is not text."""
+    """Return the complete lines of a head of text, for sniffing; none if it is not text."""
     encoding, mark = encoding_of(head)
     if encoding is None:
         return []
@@ -142,7 +144,9 @@ class Lines:
     """
 
     def __init__(self, content: Content, *, encoding: str | None = None) -> None:
-        """`encoding` is that of a text without a mark. Raises ListError if it is not text."""
+        """Begin; `encoding` is that of a text without a mark. Raises ListError if it is not
+        text.
+        """
         found, mark = encoding_of(content.head)
         encoding = encoding if encoding is not None and mark == 0 else found
         if encoding is None:
@@ -228,7 +232,7 @@ UNDECODABLE = "undecodable text"
 
 
 def broken(line: str) -> str | None:
-    """Why a line cannot be read, whatever it says; None where it can."""
+    """Return why a line cannot be read, whatever it says; None if it can."""
     if "\0" in line:
         return "NUL byte"
     if not line.isascii() and _BROKEN.search(line):

@@ -28,8 +28,8 @@ def skipped(line: str) -> bool:
 
 
 def first_row(lines: Lines) -> tuple[int, str] | None:
-    """The number and text of the first line that is not skipped, the header as a rule; None where
-    there is none, or where it is too long to be one.
+    """Return the number and text of the first line that is not skipped, the header as a rule;
+    None where there is none, or if it is too long to be one.
     """
     for number, line in lines:
         if line is None:
@@ -40,7 +40,7 @@ def first_row(lines: Lines) -> tuple[int, str] | None:
 
 
 def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
-    """The cells of one line that is whole by itself; None where its quotes are not."""
+    """Return the cells of one line that is whole by itself; None if its quotes are not."""
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
@@ -60,7 +60,7 @@ class CsvRows:
     def __init__(
         self, lines: Lines, *, delimiter: Delimiter | None, width: int, ragged: bool = False
     ) -> None:
-        """`delimiter` is None where there is one column; `ragged` rows may have any width."""
+        """`delimiter` is None if there is one column; `ragged` rows may have any width."""
         self._lines = lines
         self._delimiter = delimiter
         self._width = width
@@ -139,7 +139,7 @@ class CsvRows:
         return [cells[column::width] for column in range(width)]
 
     def _row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
-        """What a line holds: without cells where it has nothing but delimiters."""
+        """Return what a line holds: without cells where it has nothing but delimiters."""
         if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
             if not line.strip(self._blank).strip():
                 return None if self._is_blank(line) else (number, [])
@@ -166,12 +166,15 @@ class CsvRows:
         return number, cells
 
     def _is_blank(self, line: str) -> bool:
-        """Whether a line has no cells: white space alone, unless that delimits some, as tabs do."""
+        """Return whether a line has no cells: white space alone, unless that delimits some, as
+        tabs do.
+        """
         return not line.strip() and (self._delimiter is None or self._delimiter not in line)
 
     def _is_comment(self, cells: list[str]) -> bool:
-        """Whether a line with the mark of a comment is one: an id may begin with it as well. It is
-        none where it has the columns of a row, or a cell behind the first that may hold a hash.
+        """Return whether a line with the mark of a comment is one: an id may begin with it too.
+
+        It is none if it has the columns of a row, or a cell behind the first that may be a hash.
         """
         is_row = len(cells) == self._width or (not self._ragged and self._fits(cells))
         return not is_row and not any(map(looks_like_a_value, cells[1:]))
@@ -193,7 +196,7 @@ class CsvRows:
         return cells if reason is None else BadRow(number, None, reason)
 
     def _quoted(self, number: int, line: str, delimiter: Delimiter) -> list[str] | BadRow:
-        """The cells of a row with quotes, which may run over several lines.
+        """Return the cells of a row with quotes, which may run over several lines.
 
         If they do not make a good row, or two of them are rows by themselves, only the first line
         is bad and the others are read again: a stray quote must not swallow the rows after it.
@@ -216,7 +219,7 @@ class CsvRows:
         return BadRow(number, None, reason)
 
     def _is_row(self, line: str, delimiter: Delimiter) -> bool:
-        """Whether a line is a row with a hash if its quotes mean nothing."""
+        """Return whether a line is a row with a hash if its quotes mean nothing."""
         cells = line.split(delimiter)
         return len(cells) > 1 and self._fits(cells) and any(map(looks_like_a_value, cells))
 

@@ -71,7 +71,9 @@ _JUDGED = 100  # filled cells that tell what a column of labels holds
 
 
 def _are_plain_ids(cells: Sequence[str]) -> bool:
-    """Whether cells are ids as they stand: filled, not long, and not to be cleaned or judged."""
+    """Return whether cells are ids as they stand: filled, not long, and not to be cleaned or
+    judged.
+    """
     return (
         all(cells)
         and len(max(cells, key=len)) <= LONGEST_ENTRY
@@ -81,7 +83,7 @@ def _are_plain_ids(cells: Sequence[str]) -> bool:
 
 
 def recognises(lines: list[str]) -> bool:
-    """Whether the first lines of a text are of this format: the first is a header."""
+    """Return whether the first lines of a text are of this format: the first is a header."""
     for line in lines:
         if not skipped(line):
             return header_of(line) is not None
@@ -89,13 +91,13 @@ def recognises(lines: list[str]) -> bool:
 
 
 def header_of(line: str) -> Header | None:
-    """Read a header; None where a line names no kind of hash, or holds what may be a hash."""
+    """Read a header; None if a line names no kind of hash, or holds what may be a hash."""
     found = [header for mark in get_args(Delimiter) if (header := _header(line, mark)) is not None]
     return max(found, key=lambda header: header.known, default=None)
 
 
 def has_meaning(name: str) -> bool:
-    """Whether a column of that name is more than a label."""
+    """Return whether a column of that name is more than a label."""
     return folded(name) in _ROLES
 
 
@@ -158,7 +160,7 @@ class NeutralCsv:
     unit = "line"
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Reads the header; ListError where there is none."""
+        """Read the header; raises ListError if there is none."""
         lines = Lines(content)
         self._file = content.name
         self._scheme = options.scheme or f"operator:{options.source}"
@@ -354,7 +356,9 @@ class NeutralCsv:
     def _hashes(
         self, number: int, cells: list[str]
     ) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
-        """The hashes that can be read, and the kind, field and reason of those that cannot."""
+        """Return the hashes that can be read, and the kind, field and reason of those that
+        cannot.
+        """
         hashes = []
         damaged: list[tuple[str, str, str]] = []
         for kind, column, quality_column in self._header.hashes:

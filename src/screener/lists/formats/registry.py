@@ -58,7 +58,7 @@ class Reader(Protocol):
         """What a user should know of the file, once the rows are read."""
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """The rows in the order of the file."""
+        """Return the rows in the order of the file."""
 
 
 FORMATS: Mapping[str, Callable[[Content, Options], Reader]] = MappingProxyType(
@@ -116,7 +116,9 @@ _LINES = {
 
 
 def sniff(content: Content, options: Options | None = None) -> str:
-    """The name of the format of a file, by its content; ListError says what to do without one."""
+    """Return the name of the format of a file, by its content; ListError says what to do without
+    one.
+    """
     if options is not None and options.mapping_names_columns:
         return neutral_csv.NAME
     if not content.head:
@@ -184,7 +186,7 @@ def _unknown(content: Content, lines: list[str]) -> str:
 
 
 def open_reader(content: Content, options: Options, *, format: str | None = None) -> Reader:
-    """The reader of a file, of the format named or else of the one sniffed; ListError."""
+    """Return the reader of a file, of the format named or else of the one sniffed; ListError."""
     name = format or sniff(content, options)
     if name not in FORMATS:
         raise ListError(f"unknown format {name!r}; one of: {', '.join(FORMATS)}")

@@ -78,8 +78,8 @@ def _looked_up(
 
 
 def _gathered(connection: sqlite3.Connection, first: int) -> Iterator[Sequence[Holder]]:
-    """Who holds each of the values of new versions of which not all say the same, found among what
-    is current: most versions that ever held one are over.
+    """Yield who holds each of the values of new versions of which not all say the same, found
+    among what is current: most versions that ever held one are over.
     """
     differing = "(min(r.said) <> max(r.said) OR min(r.categories) <> max(r.categories))"
     for (numbers,) in connection.execute(
@@ -93,7 +93,7 @@ def _gathered(connection: sqlite3.Connection, first: int) -> Iterator[Sequence[H
 
 
 def _contradicted(holders: Sequence[Holder]) -> Iterator[int]:
-    """The holders of a value of which another says otherwise."""
+    """Yield the holders of a value of which another says otherwise."""
     several = len({said for _, said, _ in holders}) > 1
     codes = defaultdict(set)
     for categories in {categories for *_, categories in holders}:

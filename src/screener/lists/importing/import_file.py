@@ -1,7 +1,7 @@
 """Importing a file into a list: one transaction, from its rows to a new generation.
 
 Rows are upserts by (source, entry); an entry that a later file leaves out stays. A withdrawal is
-kept for ever, as a record that nothing hits. Where index files are due to be merged beyond what the
+kept for ever, as a record that nothing hits. If index files are due to be merged beyond what the
 import itself writes, that is done after it and outside a transaction, so that nobody who writes a
 little waits for it.
 """
@@ -84,7 +84,7 @@ def import_file(
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The file; ListError where it cannot be read."""
+    """Return the file; ListError if it cannot be read."""
     try:
         return path.open("rb")
     except OSError as error:
@@ -102,8 +102,9 @@ def _check_whole(file: str, reader: Reader, wishes: Wishes) -> None:
 
 
 def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
-    """What to know where a source is called as its file, in a list that has others: a delivery of
-    one of those, whose file is called otherwise each time, takes nothing of theirs away.
+    """Yield what to know where a source is called as its file, in a list that has others: a
+    delivery of one of those, whose file is called otherwise each time, takes nothing of
+    theirs away.
     """
     sources = {
         source

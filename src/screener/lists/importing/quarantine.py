@@ -83,7 +83,8 @@ class Keeping:
         )
 
     def _before(self) -> dict[bytes, list[int]]:
-        """The numbers of the rows that earlier imports set aside, newest first, by what they say.
+        """Return the numbers of rows that earlier imports set aside, newest first, by content.
+
         A row of a full list stays with it unless this is one: it may be why its entry is withdrawn.
         """
         imports = {
@@ -104,13 +105,15 @@ class Keeping:
 
 
 def _key(line: int, field: str | None, reason: str, text: str | None) -> bytes:
-    """What a row says, wherever it stands; where it stands, if nothing of it could be read."""
+    """Return what a row says, wherever it stands; where it stands, if nothing of it could be
+    read.
+    """
     said = str(line) if text is None else text.partition(",")[2]
     return hashlib.blake2b(f"{field}\0{reason}\0{said}".encode(), digest_size=16).digest()
 
 
 def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
-    """All rows that were set aside, in order."""
+    """Yield all rows that were set aside, in order."""
     for number, file, line, field, reason, source, kept, released in connection.execute(
         "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
         " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
@@ -119,7 +122,7 @@ def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
 
 
 def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
-    """The hashes of a generation that could be compared by their kind and are not."""
+    """Yield the hashes of a generation that could be compared by their kind and are not."""
     for facts in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
         " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
@@ -138,7 +141,7 @@ class Kept(NamedTuple):
 
 
 def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
-    """The rows of these numbers that can be taken in and were not yet."""
+    """Return the rows of these numbers that can be taken in and were not yet."""
     found = {}
     for one in ids:
         if one >> 63:  # no row has such a number, and SQLite holds none

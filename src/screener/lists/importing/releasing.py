@@ -95,7 +95,7 @@ class Release:
     reason: str
 
     def __post_init__(self) -> None:
-        """A release is somebody's decision: ListError without a name and a reason."""
+        """Raise ListError without a name and a reason, since a release is somebody's decision."""
         if not (is_line(self.by) and is_line(self.reason)):
             raise ListError("a release needs who decided it and why, a line each")
 
@@ -145,8 +145,8 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
 
 
 def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
-    """What can be read of rows that were set aside, by their numbers and in the order in which they
-    came; ListError for a row that cannot be released.
+    """Return what can be read of rows that were set aside, by their numbers and in the order in
+    which they came; ListError for a row that cannot be released.
     """
     found = quarantine.releasable(connection, ids)
     for number in ids:
@@ -171,8 +171,8 @@ def _entry(row: Row) -> str:
 
 
 def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, Kept]) -> None:
-    """ListError where a row was taken in and its entry is withdrawn all the same: a release that
-    says so and has no match in the end would be believed.
+    """Raise ListError if a row was taken in and its entry is withdrawn all the same: a release
+    that says so and has no match in the end would be believed.
     """
     for number, (_, source, row) in wanted.items():
         said = connection.execute(
@@ -187,7 +187,7 @@ def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, Kept]) -> N
 
 
 def _said_of_import(connection: sqlite3.Connection, import_id: int) -> dict[str, Any]:
-    """What is kept of an import."""
+    """Return what is kept of an import."""
     query = "SELECT counts FROM imports WHERE id = ?"
     (counts,) = connection.execute(query, (import_id,)).fetchone()
     found: dict[str, Any] = json.loads(counts)
@@ -197,9 +197,9 @@ def _said_of_import(connection: sqlite3.Connection, import_id: int) -> dict[str,
 def _check_newest(
     connection: sqlite3.Connection, row: int, source: str, entry: str, updated: str | None
 ) -> None:
-    """ListError where the source has said something of an entry after a row that was set aside, or
-    of a later time, or has given all that it has: old words must not take the place of newer ones,
-    nor of silence.
+    """Raise ListError if the source has said something of an entry after a row that was set
+    aside, or of a later time, or has given all that it has: old words must not take the place
+    of newer ones, nor of silence.
     """
     held = connection.execute(
         "SELECT r.import > q.import, r.updated FROM records r JOIN quarantine q ON q.id = ?"
@@ -218,7 +218,9 @@ def _check_newest(
 
 
 def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> bool:
-    """Whether a full list of a source came after a row that was set aside, and still counts."""
+    """Return whether a full list of a source came after a row that was set aside, and still
+    counts.
+    """
     later = connection.execute(
         "SELECT i.generation, i.counts FROM imports i JOIN quarantine q ON q.id = ?"
         " WHERE i.source = ? AND i.id > q.import",

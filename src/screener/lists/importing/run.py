@@ -158,7 +158,7 @@ class Run:
             self._set_aside(bad)
 
     def _checked(self, row: Row) -> Row | BadRow:
-        """A row without digests of empty input; or why it is of no use."""
+        """Return a row without digests of empty input; or why it is of no use."""
         hashes = row.hashes
         if hashes and row.entry is not None and not hashes[0].kind.digest and len(hashes) == 1:
             return row  # the usual row, on the shortest way

@@ -79,7 +79,7 @@ def renew(connection: sqlite3.Connection, number: int) -> None:
 
 
 def _stored(connection: sqlite3.Connection) -> tuple[int | None, int, Counter[Alike]]:
-    """The generation of which a census is kept, its newest version, and the census."""
+    """Return the generation of which a census is kept, its newest version, and the census."""
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (CENSUS,)).fetchone()
     if row is None:
         return None, 0, Counter()

@@ -83,7 +83,9 @@ class Seen:
 def _often_now(
     connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
 ) -> Iterator[Value]:
-    """Those of the values that stand often in what a source says now, and some beside them."""
+    """Yield those of the values that stand often in what a source says now, and some beside
+    them.
+    """
     for kind, record in connection.execute(
         "SELECT h.kind, max(r.id)"
         f" {by_current_value(connection, 'r.source = ? AND r.state <> ?')} HAVING count(*) >= ?",
@@ -100,14 +102,14 @@ def _often_now(
 def _often(
     connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
 ) -> Iterator[Value]:
-    """Those of the values that stand often in what any source ever said."""
+    """Yield those of the values that stand often in what any source ever said."""
     for kind, some in values.items():
         for value in _frequent(connection, kind, some):
             yield kind, value
 
 
 def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | None) -> list[bytes]:
-    """Those of the values, or of all values where there are too many, that stand often."""
+    """Return those of the values, or of all values where there are too many, that stand often."""
     if values is None:
         rows = connection.execute(
             "SELECT value FROM hashes WHERE kind = ? GROUP BY value HAVING count(*) >= ?",
@@ -126,8 +128,8 @@ def _frequent_among(connection: sqlite3.Connection, values: Iterable[Value]) -> 
 
 
 def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:
-    """Whether a source gives a value for `FILES` different files or more now, by their digests, in
-    as many entries.
+    """Return whether a source gives a value for `FILES` different files or more now, by their
+    digests, in as many entries.
     """
     return any(
         _files(connection, source, value, kind.name) >= FILES
@@ -137,8 +139,9 @@ def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) ->
 
 
 def _files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
-    """How many different digests of a kind a source gives beside a value, in as many entries; at
-    most `FILES`. An entry that has many files has as many values, and each stands beside all.
+    """Return how many different digests of a kind a source gives beside a value, in as many
+    entries; at most `FILES`. An entry that has many files has as many values, and each stands
+    beside all.
     """
     found: set[bytes] = set()
     entries: set[int] = set()
@@ -263,7 +266,7 @@ def _mark(
 
 
 def renewed(connection: sqlite3.Connection, number: int, current: Iterable[int]) -> list[int]:
-    """The versions of generation `number` of current records, made where there are none yet."""
+    """Return the versions of generation `number` of current records, made if there are none yet."""
     found = []
     for record in list(current):
         (since,) = connection.execute(
@@ -274,8 +277,8 @@ def renewed(connection: sqlite3.Connection, number: int, current: Iterable[int])
 
 
 def copied(connection: sqlite3.Connection, number: int, record: int) -> int:
-    """A version of generation `number` that says what an earlier one of the entry said; the
-    current one ends.
+    """Return a version of generation `number` that says what an earlier one of the entry said;
+    the current one ends.
     """
     (fresh,) = connection.execute("SELECT max(id) + 1 FROM records").fetchone()
     connection.execute(

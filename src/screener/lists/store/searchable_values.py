@@ -30,9 +30,9 @@ _ORDER = attrgetter("source", "entry")
 
 
 def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
-    """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
-    compared at that floor; of a video, one with a frame that is. Ends at the first one found: of a
-    value the newest versions go first.
+    """Return whether a confirmed or disputed record of a generation holds a hash of that kind
+    that is compared at that floor; of a video, one with a frame that is. Ends at the first
+    one found: of a value the newest versions go first.
     """
     # What is compared of a video has a frame of the least floor.
     by_frames = kind.video and floor > FLOOR
@@ -50,7 +50,9 @@ def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, genera
 def of(
     connection: sqlite3.Connection, kind: HashKind, values: Iterable[bytes], generation: int
 ) -> dict[bytes, tuple[Record, ...]]:
-    """The records of a generation that hold each value and can be hit, by source and entry."""
+    """Return the records of a generation that hold each value and can be hit, by source and
+    entry.
+    """
     wanted = list(dict.fromkeys(values))
     found: dict[bytes, list[Record]] = {value: [] for value in wanted}
     for some, marks in some_at_once(wanted):
@@ -106,19 +108,19 @@ class Changes:
         return sorted(kinds, key=lambda kind: len(self._gained.get(kind.name, b"")))
 
     def gained(self, kind: HashKind) -> Values:
-        """The gained values, sorted, each once; handed over, and forgotten here."""
+        """Return the gained values, sorted, each once; handed over, and forgotten here."""
         return _distinct(self._gained.pop(kind.name, bytearray()), kind)
 
     def doubtful(self, kind: HashKind) -> Values:
-        """The doubtful values, sorted, each once; handed over, and forgotten here."""
+        """Return the doubtful values, sorted, each once; handed over, and forgotten here."""
         return _distinct(self._doubtful.pop(kind.name, bytearray()), kind)
 
 
 def held_among(
     connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
 ) -> Values:
-    """Those of the values that a visible record holds still, sorted; or where they are many, all
-    values of the kind that one holds.
+    """Return those of the values that a visible record holds still, sorted; or if they are many,
+    all values of the kind that one holds.
     """
     if not past(connection, current.states).few(values.size):
         return all_held(connection, kind)
@@ -139,7 +141,7 @@ def held_among(
 
 
 def all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
-    """Every searchable value of a kind that a visible record holds, sorted."""
+    """Return every searchable value of a kind that a visible record holds, sorted."""
     packed = bytearray()
     for (value,) in connection.execute(question(kind, "r.until IS NULL")):
         if len(value) != kind.code_size:  # all behind it would be other values
@@ -149,8 +151,8 @@ def all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
 
 
 def _held(kind: HashKind) -> str:
-    """The tables and conditions of a question for searchable values, `h.value`, of records `r`; the
-    kind's name is its first parameter.
+    """Return the tables and conditions of a question for searchable values, `h.value`, of
+    records `r`; the kind's name is its first parameter.
     """
     if kind.video:
         return "FROM frames h JOIN records r ON r.id = h.record WHERE ? = 'vpdq'"

@@ -2,7 +2,7 @@
 
 The values of one kind, which `searchable` tells, stand in one or several files, each in ascending
 order and none in two; one more file may name rows that no longer count. An import writes what
-changed, and now and then merges: see `screener.index.tiers`. Where a file of a kind cannot be read,
+changed, and now and then merges: see `screener.index.tiers`. If a file of a kind cannot be read,
 the values come from the database anew.
 """
 
@@ -36,10 +36,11 @@ Open = Mapping[str, Index]  # by file name
 def open_all(
     folder: Path, generation: Generation, have: Open, *, hugepages: bool = False
 ) -> dict[str, Index]:
-    """The index files of a generation, by name, held; those among `have` are not opened again.
+    """Return the index files of a generation, by name, held; those among `have` are not opened
+    again.
 
     With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
-    Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
+    Raises FileNotFoundError if one is gone, IndexFileError if one is damaged.
     """
     return {
         segment.file: have[segment.file]
@@ -61,7 +62,7 @@ def _open_index(path: Path, *, segment: Segment, hugepages: bool = False) -> Ind
 
 
 def snapshot_of(folder: Path, files: Files, opened: Mapping[str, Index]) -> Snapshot:
-    """The open index files of a kind, by name, as one; raises as `open_all`."""
+    """Return the open index files of a kind, by name, as one; raises as `open_all`."""
     removed = NONE_REMOVED
     if files.removed is not None:
         path = folder / SEGMENTS / files.removed.file
@@ -117,7 +118,9 @@ def _changed(
 
 
 def is_due(files: Files) -> bool:
-    """Whether files of a kind are to be merged, whatever that costs: `tiers.overdue` says how."""
+    """Return whether files of a kind are to be merged, whatever that costs: `tiers.overdue` says
+    how.
+    """
     sizes = [part.rows for part in files.parts]
     removed = files.removed.rows if files.removed else 0
     return tiers.kept_when_due(sizes, removed) < len(sizes)
@@ -171,7 +174,7 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
 
 
 def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
-    """The values of a kind as they stand; an error where a file is lost or damaged."""
+    """Return the values of a kind as they stand; an error if a file is lost or damaged."""
     if not files.parts:
         return Snapshot([_build(kind, np.empty((0, kind.code_size), np.uint8))])
     opened = {
@@ -182,8 +185,9 @@ def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
-    """Every searchable value of a kind that a visible record holds, in one file to be; ValueError
-    where the database is damaged: it may not say any more what the file that is lost did.
+    """Return every searchable value of a kind that a visible record holds, in one file to be;
+    ValueError where the database is damaged: it may not say any more what the file that is
+    lost did.
     """
     if any(wrong_rows(connection)):
         raise ValueError("damaged rows")

@@ -40,7 +40,7 @@ class FirstIndex:
     """The hashes of a list's first import, which drops the index of the empty list."""
 
     def __init__(self, connection: sqlite3.Connection, changes: Changes) -> None:
-        """What can be searched is noted in `changes` in the end."""
+        """Begin; what can be searched is noted in `changes` in the end."""
         self._connection = connection
         self._changes = changes
         self._values: dict[str, bytearray] | None = defaultdict(bytearray)
