@@ -46,7 +46,7 @@ class NotCompared:
     reason: str
 
 
-class Keeping:
+class SetAsideRows:
     """The rows that one import of a source sets aside.
 
     What an earlier one set aside as well, which nobody has released, stays under its number, and is
@@ -61,16 +61,16 @@ class Keeping:
         self._import = import_id
         self._source = source
         self._full = full
-        self._held: dict[bytes, list[int]] | None = None  # read for the first
+        self._earlier: dict[bytes, list[int]] | None = None  # read for the first
 
-    def keep(self, bad: Iterable[BadRow]) -> None:
+    def store(self, bad: Iterable[BadRow]) -> None:
         """Store rows that were set aside."""
-        if self._held is None:
-            self._held = self._before()
+        if self._earlier is None:
+            self._earlier = self._before()
         again, new = [], []
         for one in bad:
             text = None if one.row is None else packed(one.row)
-            same = self._held.get(_key(one.line, one.field, one.reason, text))
+            same = self._earlier.get(_key(one.line, one.field, one.reason, text))
             if same:
                 again.append((self._import, one.line, text, same.pop()))
             else:
@@ -132,7 +132,7 @@ def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCom
         yield NotCompared(*facts)
 
 
-class Kept(NamedTuple):
+class ReadableRow(NamedTuple):
     """What could be read of a row that was set aside: in which import, of which source."""
 
     import_id: int
@@ -140,7 +140,7 @@ class Kept(NamedTuple):
     row: Row
 
 
-def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
+def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
     """Return the rows of these numbers that can be taken in and were not yet."""
     found = {}
     for one in ids:
@@ -153,5 +153,5 @@ def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, 
         ).fetchone()
         if held is not None:
             import_id, source, field, text = held
-            found[one] = Kept(import_id, source, unpacked(text, field))
+            found[one] = ReadableRow(import_id, source, unpacked(text, field))
     return found

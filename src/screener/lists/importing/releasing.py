@@ -16,7 +16,7 @@ from screener.errors import ListError, counted
 from screener.hashing.hash import Hash, kind_named
 from screener.lists import terms
 from screener.lists.importing import quarantine
-from screener.lists.importing.quarantine import Kept
+from screener.lists.importing.quarantine import ReadableRow
 from screener.lists.importing.report import ABSENT, FULL
 from screener.lists.importing.stored_versions import COLUMNS, Stored
 from screener.lists.importing.versions import Versions
@@ -144,7 +144,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         return number
 
 
-def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
+def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
     """Return what can be read of rows that were set aside, by their numbers and in the order in
     which they came; ListError for a row that cannot be released.
     """
@@ -170,7 +170,7 @@ def _entry(row: Row) -> str:
     return row.entry or derived_entry(row.hashes)
 
 
-def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, Kept]) -> None:
+def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, ReadableRow]) -> None:
     """Raise ListError if a row was taken in and its entry is withdrawn all the same: a release
     that says so and has no match in the end would be believed.
     """

@@ -7,14 +7,15 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from screener.arguments import check_asked, check_flags
 from screener.errors import ListError, counted
 from screener.lists.formats.content import UNDECODABLE
 from screener.lists.formats.registry import OPINIONS, Reader, parts_of
 from screener.lists.importing import quarantine
-from screener.lists.importing.options import Wishes
 from screener.lists.importing.report import ABSENT, COUNTS, FULL, TERMS, ImportReport
 from screener.lists.importing.versions import Versions
 from screener.lists.redaction import may_hold_hash
@@ -22,8 +23,29 @@ from screener.lists.states import State
 from screener.lists.store import generations, pixel_versions, segments
 from screener.lists.store.columns import Columns
 from screener.lists.store.records import BadRow, Row, of_empty_input
-from screener.lists.terms import told
+from screener.lists.terms import Terms, check_terms, told
 from screener.lists.times import timeless
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """The arguments of `HashList.import_file`, less those that say how to read the file."""
+
+    strict: bool = False
+    full: bool = False
+    accept_shrink: bool = False
+    by: str | None = None
+    terms: Terms | None = None
+    key: Path | None = None
+    group: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ListError for a flag, a name or terms of another type."""
+        check_flags(strict=self.strict, full=self.full, accept_shrink=self.accept_shrink)
+        check_asked(self.by)
+        if self.terms is not None:
+            check_terms(self.terms)
+
 
 _BATCH = 5_000  # entries in a batch, or rows in columns
 _BYTES = 16 << 20  # of hashes, and characters of labels, in a batch; a TMK has 263 thousand
@@ -78,7 +100,7 @@ class Run:
         file: str,
         format: str,
         source: str,
-        wishes: Wishes,
+        settings: ImportSettings,
     ) -> None:
         self._connection = connection
         self._folder = folder
@@ -86,7 +108,7 @@ class Run:
         self._file = file
         self._format = format
         self._source = source
-        self._wishes = wishes
+        self._settings = settings
         self._before = generations.at(connection, folder)
         newest = connection.execute("SELECT max(id) FROM imports").fetchone()[0]
         self._id = (newest or 0) + 1
@@ -97,11 +119,13 @@ class Run:
             number=self._before.number + 1,
             import_id=self._id,
             states=self._before.states,
-            full=wishes.full,
+            full=settings.full,
             all_count=format in OPINIONS,
             is_first=is_first,
         )
-        self._keeping = quarantine.Keeping(connection, self._id, source, full=wishes.full)
+        self._set_aside_rows = quarantine.SetAsideRows(
+            connection, self._id, source, full=settings.full
+        )
         self._counts: Counter[str] = Counter()
         self._pixels: Counter[int] = Counter()
         self._quarantined: Counter[str] = Counter()
@@ -140,7 +164,7 @@ class Run:
         for found in batch:
             row = found if isinstance(found, BadRow) else self._checked(found)
             if isinstance(row, BadRow):
-                if self._wishes.strict:
+                if self._settings.strict:
                     where = f"{self._file}, {self._reader.unit} {row.line}"
                     raise ListError(f"{where}: {row}; nothing was imported")
                 bad.append(row)
@@ -173,7 +197,7 @@ class Run:
     def _set_aside(self, bad: list[BadRow]) -> None:
         self._quarantined.update(row.reason for row in bad)
         self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
-        self._keeping.keep(bad)
+        self._set_aside_rows.store(bad)
 
     def check_any_good(self) -> None:
         """Refuse a file of which no row can be read: it is of another format than it seemed."""
@@ -190,7 +214,7 @@ class Run:
         more, or anything go while a row could not be read: that row may be what names it.
         """
         before, gone = self._versions.withdraw_absent()
-        if self._wishes.accept_shrink:
+        if self._settings.accept_shrink:
             return
         bad, absent = self._quarantined.total(), self._versions.counts["absent"]
         if bad and absent:
@@ -251,7 +275,7 @@ class Run:
                 number,
                 what="import",
                 states=self._versions.states,
-                by=self._wishes.by,
+                by=self._settings.by,
                 came=self._versions.came,
             )
         elif self._counts["rows"]:
@@ -268,13 +292,20 @@ class Run:
         kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
         kept |= pixel_versions.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
-        if self._wishes.terms is not None:
-            kept[TERMS] = told(self._wishes.terms)
-        if self._wishes.full:
+        if self._settings.terms is not None:
+            kept[TERMS] = told(self._settings.terms)
+        if self._settings.full:
             kept[FULL] = True
             kept[ABSENT] = self._versions.absent_from
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
             "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._id, report.generation, time.time(), *origin, json.dumps(kept), self._wishes.by),
+            (
+                self._id,
+                report.generation,
+                time.time(),
+                *origin,
+                json.dumps(kept),
+                self._settings.by,
+            ),
         )
