@@ -102,16 +102,23 @@ class HammingIndex:
         self._index = self._tables.bind(codes)
 
     @classmethod
-    def build(cls, codes: Codes | Iterable[Codes], *, threads: int = 2) -> HammingIndex:
+    def build(
+        cls, codes: Codes | Iterable[Codes], *, threads: int = 2, copy: bool = True
+    ) -> HammingIndex:
         """An index of a copy of `codes`, uint8 of shape (n, 8), (n, 16), (n, 32) or (n, 64).
 
         n may be 0, and codes may repeat. A row of a result is a row of `codes`. Instead of one
         array there may be an iterable of them, one behind the other, so that not all need to be
         in memory twice. Ten million codes of 256 bits take seconds; at its peak, memory holds for
         each code its bytes, once more its bytes, 24 bytes, and the index: some 100 bytes of a
-        256-bit code, 130 from 16,777,216 codes on. Raises HashError for another type or shape.
+        256-bit code, 130 from 16,777,216 codes on. Without `copy` one array is taken over as it
+        is: nobody may change it any more. Raises HashError for another type or shape.
         """
         count = checked_threads(threads)
+        if not copy and isinstance(codes, np.ndarray):
+            _check_codes(codes, "codes")
+            codes.flags.writeable = False
+            return cls(codes, IndexTables.build(codes, threads=count))
         own = _copy(codes) if isinstance(codes, np.ndarray) else _gathered(codes)
         return cls(own, IndexTables.build(own, threads=count))
 

@@ -208,9 +208,8 @@ class Lines:
             rest = pieces.pop() or ""
             if pieces and too_long:
                 pieces[0], too_long = None, False
-            if pieces and len(text) + len(pieces[0] or "") > LONGEST_LINE:
-                pieces = [line if line is None or len(line) <= LONGEST_LINE else None
-                          for line in pieces]  # fmt: skip
+            if pieces and len(pieces[0] or "") > LONGEST_LINE:  # others are shorter than a chunk
+                pieces[0] = None
             yield pieces
             if len(rest) > LONGEST_LINE:
                 rest, too_long = "", True

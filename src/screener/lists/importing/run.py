@@ -152,8 +152,8 @@ class Run:
         self._counts.update(
             rows=len(columns),
             low_quality=low,
-            withdrawn=sum(state is State.WITHDRAWN for state in columns.states),
-            untimed=sum(time is not None and timeless(time) for time in columns.updated),
+            withdrawn=int(columns.withdrawn.sum()),
+            untimed=sum(map(timeless, filter(None, columns.updated))),
         )
         self._versions.take_columns(columns)
 

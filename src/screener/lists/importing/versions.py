@@ -161,8 +161,7 @@ class Versions:
         if places.size:
             new = columns.at(places)
             self.counts["added"] += len(new)
-            withdrawn = new.states.count(State.WITHDRAWN) if State.WITHDRAWN in new.states else 0
-            self.counts["missed"] += withdrawn
+            self.counts["missed"] += int(new.withdrawn.sum())
             self._judging.see_columns(new)
             self._writer.write_columns(new, [fingerprints[place] for place in places.tolist()])
             self._marks += bytes([_SAME]) * len(new)

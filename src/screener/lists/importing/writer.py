@@ -193,32 +193,41 @@ class Writer:
         self.next += count
         self._write_records(columns, fingerprints, first)
         self._write_hashes(columns, first)
-        for state, some in Counter(columns.states).items():
-            self.states[state] += some
         self._count_columns(columns)
 
     def _write_records(self, columns: Columns, fingerprints: Sequence[bytes], first: int) -> None:
         """Insert records: in one statement if they differ in entry and fingerprint alone."""
-        facts = (self._source, self._import, self._number)
         if columns.shared is not None:
             state, categories, labels, updated = columns.shared
             self._connection.execute(
-                "INSERT INTO records SELECT ?1 + key, ?2, value, ?5, ?6, ?7, ?8,"
-                " substr(?9, key * 16 + 1, 16), ?3, ?4, NULL, ?5 FROM json_each(?10)",
-                (first, *facts, state, categories, labels, updated, b"".join(fingerprints),
-                 as_json(columns.entries)),
-            )  # fmt: skip
+                "INSERT INTO records SELECT :first + key, :source, value, :state, :categories,"
+                " :labels, :updated, substr(:fingerprints, key * 16 + 1, 16), :import, :number,"
+                " NULL, :state FROM json_each(:entries)",
+                {
+                    "first": first,
+                    "source": self._source,
+                    "state": state,
+                    "categories": categories,
+                    "labels": labels,
+                    "updated": updated,
+                    "fingerprints": b"".join(fingerprints),
+                    "import": self._import,
+                    "number": self._number,
+                    "entries": as_json(columns.entries),
+                },
+            )
             return
+        of_import = (self._import, self._number)
+        rows = zip(
+            range(first, self.next), columns.entries, columns.stored, fingerprints, strict=True
+        )
         self._connection.executemany(
-            "INSERT INTO records VALUES (?1, ?2, ?5, ?6, ?7, ?8, ?9, ?10, ?3, ?4, NULL, ?6)",
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
             (
-                (record, *facts, entry, *one, fingerprint)
-                for record, entry, one, fingerprint in zip(
-                    range(first, self.next), columns.entries, columns.stored, fingerprints,
-                    strict=True,
-                )
+                (record, self._source, entry, *facts, fingerprint, *of_import, facts[0])
+                for record, entry, facts, fingerprint in rows
             ),
-        )  # fmt: skip
+        )
 
     def _write_hashes(self, columns: Columns, first: int) -> None:
         """Insert the hashes of new records, all kinds of a record one after the other.
@@ -227,23 +236,20 @@ class Writer:
         as long.
         """
         hashes = sorted(columns.hashes, key=lambda column: column.kind.name)
-        arguments: list[object] = [first, len(columns)]
+        arguments: dict[str, object] = {"first": first, "last": first + len(columns) - 1}
         kinds, values, qualities, present = "", "", "", ""
         for number, column in enumerate(hashes):
-            size, at = column.kind.size, len(arguments) + 1
+            size = column.kind.size
             kinds += f" WHEN {number} THEN '{column.kind.name}'"
-            values += f" WHEN {number} THEN substr(?{at}, (r.id - ?1) * {size} + 1, {size})"
-            arguments.append(column.codes.tobytes())
+            values += f" WHEN {number} THEN {_cut(f'values{number}', size)}"
+            arguments[f"values{number}"] = column.codes.tobytes()
             if column.quality is not None:
-                arguments.append(_digits(column.quality))
-                cut = f"substr(?{len(arguments)}, (r.id - ?1) * 3 + 1, 3)"
-                qualities += (
-                    f" WHEN {number} THEN nullif(CAST(CAST({cut} AS TEXT) AS INTEGER), 999)"
-                )
+                read = f"CAST(CAST({_cut(f'quality{number}', 3)} AS TEXT) AS INTEGER)"
+                qualities += f" WHEN {number} THEN nullif({read}, {_NO_QUALITY})"
+                arguments[f"quality{number}"] = _digits(column.quality)
             if column.present is not None:
-                arguments.append(column.present.tobytes())
-                cut = f"substr(?{len(arguments)}, r.id - ?1 + 1, 1)"
-                present += f" WHEN {number} THEN {cut} = x'01'"
+                present += f" WHEN {number} THEN {_cut(f'present{number}', 1)} = x'01'"
+                arguments[f"present{number}"] = column.present.tobytes()
         of_kind = ", ".join(f"({number})" for number in range(len(hashes)))
         quality = f"CASE n.column1{qualities} END" if qualities else "NULL"
         there = f" AND CASE n.column1{present} ELSE 1 END" if present else ""
@@ -251,11 +257,9 @@ class Writer:
             f"INSERT INTO hashes SELECT r.id, CASE n.column1{kinds} END,"
             f" CASE n.column1{values} END, {quality}, NULL"
             f" FROM records r CROSS JOIN (VALUES {of_kind}) n"
-            f" WHERE r.id BETWEEN ?1 AND ?1 + ?2 - 1{there}",
+            f" WHERE r.id BETWEEN :first AND :last{there}",
             arguments,
         )
-        states = (state is not State.WITHDRAWN for state in columns.states)
-        live = np.fromiter(states, bool, len(columns))
         for column in hashes:
             low = np.flatnonzero(column.low)
             self._connection.executemany(
@@ -265,7 +269,7 @@ class Writer:
                     for row in low.tolist()
                 ],
             )
-            self._gain(column, live, first)
+            self._gain(column, ~columns.withdrawn, first)
 
     def _gain(self, column: HashColumn, live: npt.NDArray[np.bool_], first: int) -> None:
         """Note the hashes of new records for the index, and those that can be searched."""
@@ -280,22 +284,35 @@ class Writer:
             self.changes.gain_packed(column.kind, raw)
 
     def _count_columns(self, columns: Columns) -> None:
-        """Count new versions in the census, by state, kinds that are compared, and others."""
+        """Count new versions by state, and in the census by kinds that are compared too."""
         count = len(columns)
         bits = np.zeros(count, np.int64)
         for number, column in enumerate(columns.hashes):
             bits |= column.compared.astype(np.int64) << number
             bits |= column.low.astype(np.int64) << 62
-        groups = Counter(zip(columns.states, bits.tolist(), strict=True))
-        for (state, found), some in groups.items():
+        if columns.shared is None:
+            groups = Counter(zip(map(str, columns.states), bits.tolist(), strict=True))
+        else:
+            state = columns.shared[0]
+            groups = Counter({(state, some): n for some, n in _times(bits).items()})
+        for (state, some), times in groups.items():
             kinds = [
                 column.kind.name
                 for number, column in enumerate(columns.hashes)
-                if found >> number & 1
+                if some >> number & 1
             ]
-            self.came[Alike(self._source, str(state), tuple(sorted(kinds)), found >> 62 > 0)] += (
-                some
-            )
+            self.states[state] += times
+            self.came[Alike(self._source, state, tuple(sorted(kinds)), some >> 62 > 0)] += times
+
+
+def _times(numbers: Ints) -> dict[int, int]:
+    found, times = np.unique(numbers, return_counts=True)
+    return dict(zip(found.tolist(), times.tolist(), strict=True))
+
+
+def _cut(parameter: str, size: int) -> str:
+    """Return the SQL of what a packed parameter has for the record `r`."""
+    return f"substr(:{parameter}, (r.id - :first) * {size} + 1, {size})"
 
 
 def as_json(entries: Sequence[str]) -> str:

@@ -175,6 +175,14 @@ class Columns:
         return replace(self, states=[states.get(state, state) for state in self.states])
 
     @cached_property
+    def withdrawn(self) -> Mask:
+        """Which rows withdraw their entry."""
+        count = len(self)
+        if self.shared is not None:
+            return np.full(count, self.shared[0] == State.WITHDRAWN)
+        return np.fromiter((state is State.WITHDRAWN for state in self.states), bool, count)
+
+    @cached_property
     def shared(self) -> tuple[str, str, str, str | None] | None:
         """The stored facts of all rows, if they are the same for all and say nothing special."""
         if any(self.categories) or any(self.labels) or any(self.updated):

@@ -9,7 +9,7 @@ the values come from the database anew.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -92,9 +92,10 @@ def write_changed(
     """
     for kind in changes.kinds():
         files = current.segments.get(kind.name, NO_FILES)
-        steps = [_changed(connection, folder, current, changes, kind)]
-        if steps[0] is not None:
-            name(connection, _write(folder, kind, files, steps, number), number)
+        step = _changed(connection, folder, current, changes, kind)
+        if step is not None:
+            name(connection, _write(folder, kind, files, step, number), number)
+        del step  # before the values of the next kind are sorted
 
 
 def _changed(
@@ -145,7 +146,7 @@ def merge(
         except (ScreenerError, OSError, ValueError):
             step = ask(folder, partial(_from_records, kind=kind))
         if step is not None:
-            written.append(_write(folder, kind, files, [step], current.number + 1))
+            written.append(_write(folder, kind, files, step, current.number + 1))
         steps.add(files.rows)
     return written
 
@@ -170,7 +171,7 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
     """
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
     step = Step(0, all_held(connection, kind), NONE_REMOVED)
-    name(connection, _write(folder, kind, NO_FILES, [step], number), number)
+    name(connection, _write(folder, kind, NO_FILES, step, number), number)
 
 
 def _stored(folder: Path, files: Files, kind: HashKind) -> Snapshot:
@@ -199,39 +200,21 @@ def _all_new(values: Values) -> Step | None:
 
 
 def _build(kind: HashKind, codes: Codes) -> Index:
-    return DigestIndex.build(codes) if kind.digest else HammingIndex.build(codes)
+    return DigestIndex.build(codes) if kind.digest else HammingIndex.build(codes, copy=False)
 
 
-def _write(
-    folder: Path, kind: HashKind, files: Files, steps: list[Step | None], number: int
-) -> Written:
-    """Write the new files of a step; when it returns they are synced, and so are their names.
-
-    The step comes in a list, and is taken out of it: its values go as soon as they are copied.
-    """
-    step = steps.pop()
-    assert step is not None
+def _write(folder: Path, kind: HashKind, files: Files, step: Step, number: int) -> Written:
+    """Write the new files of a step; when it returns they are synced, and so are their names."""
     new: list[Segment] = []
-    kept, removed, count = step.kept, step.removed, step.fresh.size
-    if count:
-        pieces = [step.fresh.view(np.uint8).reshape(-1, kind.code_size)]
-        del step
+    if step.fresh.size:
         path = folder / SEGMENTS / new_segment_name(kind.name, number)
-        if kind.digest:
-            DigestIndex.build(pieces.pop()).save(path)
-        else:
-            HammingIndex.build(_taken(pieces)).save(path)
+        codes = step.fresh.view(np.uint8).reshape(-1, kind.code_size)
+        _build(kind, codes).save(path)
         sharing.keep(folder, path)
-        new.append(Segment(kind.name, path.name, count))
-    if removed.size:
+        new.append(Segment(kind.name, path.name, step.fresh.size))
+    if step.removed.size:
         path = folder / SEGMENTS / new_segment_name(kind.name, number, ending="gone")
-        save_removed(path, removed)
+        save_removed(path, step.removed)
         sharing.keep(folder, path)
-        new.append(Segment(kind.name, path.name, removed.size))
-    return Written(kind, files, kept, tuple(new))
-
-
-def _taken(pieces: list[Codes]) -> Iterator[Codes]:
-    """Yield arrays, of which nothing else is to hold any longer."""
-    while pieces:
-        yield pieces.pop()
+        new.append(Segment(kind.name, path.name, step.removed.size))
+    return Written(kind, files, step.kept, tuple(new))
