@@ -81,7 +81,7 @@ class _Back(NamedTuple):
     entry: str
     said: str
     updated: str | None
-    word: bool  # whether it is a withdrawal that no generation shows: see `Pending.word`
+    word: bool  # whether it is a withdrawal that no generation shows: see `Writer`
     then: bool  # whether it is of the generation that is gone back to
 
 

@@ -40,6 +40,10 @@ class RepeatedRows:
                 "CREATE TABLE repeated_rows(entry TEXT NOT NULL, further INTEGER NOT NULL,"
                 " number INTEGER PRIMARY KEY, row TEXT NOT NULL)"
             )
+            # Now, as sorting all later would write entries into a file for temporary data.
+            self._connection.execute(
+                "CREATE INDEX repeated_entries ON repeated_rows(entry, number)"
+            )
             self._made = True
         self._connection.executemany(
             "INSERT INTO repeated_rows(entry, further, row) VALUES (?, ?, ?)", rows
@@ -51,10 +55,9 @@ class RepeatedRows:
         """
         if not self._made:
             return
-        self._connection.execute("CREATE INDEX repeated_entries ON repeated_rows(entry, number)")
         rows = self._connection.execute(
-            "SELECT entry, row FROM repeated_rows WHERE entry IN (SELECT entry FROM repeated_rows"
-            " WHERE further) ORDER BY entry, number"
+            "SELECT r.entry, r.row FROM repeated_rows r WHERE EXISTS (SELECT 1 FROM repeated_rows f"
+            " WHERE f.entry = r.entry AND f.further) ORDER BY r.entry, r.number"
         )
         for entry, some in groupby(rows, itemgetter(0)):
             yield entry, [unpacked(text) for _, text in some]

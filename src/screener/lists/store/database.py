@@ -266,7 +266,7 @@ def connect(folder: Path, mode: str) -> sqlite3.Connection:
     raises sqlite3.Error, also if the database does more than hold data.
     """
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode={mode}"
-    # An import writes from a thread beside the one that reads: see `inserts`. They take turns.
+    # Threads take turns with those that only read: see `connections`.
     connection = sqlite3.connect(
         address, uri=True, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False
     )
