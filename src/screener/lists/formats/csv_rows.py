@@ -69,6 +69,7 @@ class CsvRows:
         # as a faulty export may have emptied them, and a full list withdraws what it has not.
         self._blank = f"{SURROUNDINGS}{delimiter or ''}"
         self._by_line = 0  # how many of the next lines are no part of a block
+        self._careful = 0  # how many of them are tried a few at a time, as one is no plain row
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
         """Yield each row that is neither blank nor a comment, in order. Rows of nothing but
@@ -105,17 +106,18 @@ class CsvRows:
             self._by_line -= 1
             return None
         while most:
-            number, some = self._lines.take(most)
+            number, some = self._lines.take(FEW if self._careful > 0 else most)
             if not some:
                 return None
+            self._careful -= len(some)
             columns = self._columns(some)
             if columns is not None:
                 return Block(number, columns)
             self._lines.untake(len(some))
-            if most <= FEW:
+            if len(some) <= FEW:
                 self._by_line = len(some) - 1
                 return None
-            most = FEW
+            self._careful = len(some)
         return None
 
     def _columns(self, some: list[str | None]) -> list[list[str]] | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 
-from screener.hashing.hash import KINDS, Hash
+from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.importing.stored_versions import Stored
 from screener.lists.states import State
 from screener.lists.store import video_frames
@@ -69,6 +69,7 @@ class Writer:
         self._records: list[tuple[object, ...]] = []
         self._hashes: list[tuple[object, ...]] = []
         self._frames: list[video_frames.FrameRow] = []
+        self._new: dict[HashKind, list[tuple[Hash, int, bool]]] = defaultdict(list)
 
     def write(self, entry: str, version: Version, state: State) -> int:
         """Write a version, in effect in that state, with the next flush; return its number."""
@@ -116,13 +117,7 @@ class Writer:
         live = version.state is not State.WITHDRAWN
         for item, why_not in zip(version.hashes, version.why_not, strict=True):
             self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
-            searched = live and why_not is None
-            if self._index is not None and self._index.add(
-                item.kind, item.value, np.array([record]), np.array([searched])
-            ):
-                continue
-            if searched:
-                self.changes.gain([item])
+            self._new[item.kind].append((item, record, live and why_not is None))
         return record
 
     def end(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
@@ -179,6 +174,13 @@ class Writer:
         ):  # fmt: skip
             if rows:
                 write(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
+        for kind, some in self._new.items():
+            hashes, records, searched = zip(*some, strict=True)
+            raw = b"".join([item.value for item in hashes])
+            if self._index is None or not self._index.add(
+                kind, raw, np.array(records), np.array(searched)
+            ):
+                self.changes.gain([item for item, _, is_searched in some if is_searched])
         self._clear()
 
     def _alike(self, state: str, compared: Sequence[Hash], hashes: int) -> Alike:
