@@ -317,9 +317,6 @@ class Versions:
     def finish(self) -> bool:
         """Judge what changed; return whether anything did."""
         shared = self._newcomers = None
-        # Sorting and building indexes need the memory that SQLite has for pages.
-        self._connection.execute("PRAGMA cache_size = -8192")
-        self._connection.execute("PRAGMA shrink_memory")
         if self._index is not None:
             shared = self._index.build(np.array(self._writer.removed, np.int64))
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):

@@ -66,7 +66,7 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     ):
         check_format(connection, folder)
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -20480")
+        connection.execute("PRAGMA cache_size = -131072")
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:

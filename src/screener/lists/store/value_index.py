@@ -47,6 +47,8 @@ class FirstIndex:
         self._records: dict[str, list[Ints]] = defaultdict(list)  # twice the number, + 1: searched
         self._count = 0
         connection.execute("DROP INDEX hashes_by_value")
+        # What is left to write is appended, which takes few pages.
+        connection.execute("PRAGMA cache_size = -8192")
 
     def add(self, kind: HashKind, values: bytes, records: Ints, searched: Mask) -> bool:
         """Note values of a kind, packed, the records that have them, and which can be searched.
