@@ -15,7 +15,7 @@ from paths import REPOSITORY
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists.importing import pending, versions
+from screener.lists.importing import versions, writer
 from screener.lists.states import State, effective
 from screener.lists.store import match_counts, version_counts
 from screener.lists.terms import Terms
@@ -495,7 +495,7 @@ def test_what_matched_most_is_flagged_first(known, put):
 def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):
     """However many entries it withdraws, and wherever they are."""
     held = []
-    flush = pending.Pending.flush
+    flush = writer.Writer.flush
 
     def watched(self):
         held.append(len(self._records))
@@ -505,7 +505,7 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     put(f"id,md5\nx,{value(-1)}\n", source="another")
     put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
     monkeypatch.setattr(versions, "_WINDOW", 20)
-    monkeypatch.setattr(pending.Pending, "flush", watched)
+    monkeypatch.setattr(writer.Writer, "flush", watched)
 
     report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)
 

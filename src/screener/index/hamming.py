@@ -100,16 +100,23 @@ class HammingIndex:
         self._index = self._tables.bind(codes)
 
     @classmethod
-    def build(cls, codes: Codes | Iterable[Codes], *, threads: int = 2) -> HammingIndex:
+    def build(
+        cls, codes: Codes | Iterable[Codes], *, threads: int = 2, copy: bool = True
+    ) -> HammingIndex:
         """Return an index of a copy of `codes`, uint8 of shape (n, 8), (n, 16), (n, 32) or (n, 64).
 
         n may be 0, and codes may repeat. Results contain rows of `codes`. An iterable of arrays
         saves memory, since each is released when it is copied. Ten million codes of 256 bits take
         seconds. The peak of memory is twice the bytes of the codes, 24 bytes for each, and the
-        index: some 100 bytes per 256-bit code, 130 from 16,777,216 codes on. Raises HashError for
-        another type or shape.
+        index: some 100 bytes per 256-bit code, 130 from 16,777,216 codes on. Without `copy` the
+        index uses the array itself, which nobody may change any more. Raises HashError for another
+        type or shape.
         """
         count = check_threads(threads)
+        if not copy and isinstance(codes, np.ndarray):
+            _check_codes(codes, "codes")
+            codes.flags.writeable = False
+            return cls(codes, IndexTables.build(codes, threads=count))
         own = _copy(codes) if isinstance(codes, np.ndarray) else _gathered(codes)
         return cls(own, IndexTables.build(own, threads=count))
 

@@ -131,4 +131,4 @@ def open_removed(path: str | os.PathLike[str]) -> Rows:
 
 
 def _build(values: Codes, digest: bool) -> Index:
-    return DigestIndex.build(values) if digest else HammingIndex.build(values)
+    return DigestIndex.build(values) if digest else HammingIndex.build(values, copy=False)

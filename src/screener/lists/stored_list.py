@@ -156,14 +156,14 @@ class StoredList:
         """
         from screener.lists.formats.options import options_of
         from screener.lists.importing import import_file as importing
-        from screener.lists.importing.options import Wishes
+        from screener.lists.importing.run import ImportSettings
 
         check_texts(format=format, state=state)
         options = options_of(Path(path), source, scheme, state, mapping)
         signed = None if key is None else Path(key)
-        wishes = Wishes(strict, full, accept_shrink, by, terms, signed, group)
+        settings = ImportSettings(strict, full, accept_shrink, by, terms, signed, group)
         return importing.import_file(
-            self._path, Path(path), options, format=format, wishes=wishes, progress=progress
+            self._path, Path(path), options, format=format, settings=settings, progress=progress
         )
 
     def export(

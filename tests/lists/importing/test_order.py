@@ -5,7 +5,6 @@ What test_said.py has no model of: damaged values, opinions of VICS, withdrawals
 
 import json
 import sqlite3
-from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -19,9 +18,6 @@ from list_values import met, putting, value
 from screener.lists.formats.ncmec_xml import NAMESPACE
 from screener.lists.hashlist import HashList
 from screener.lists.importing import run
-from screener.lists.importing.run import rounds
-from screener.lists.states import State
-from screener.lists.store.records import Row
 
 TIMES = [f"2020-01-0{day}" for day in range(1, 6)]
 
@@ -168,20 +164,6 @@ def test_trap_an_older_opinion_that_a_picture_is_illegal_counts_beside_a_newer_l
             (tmp_path / "a.file").write_text(json.dumps(VICS13 | {"value": list(some)}))
             known.import_file(tmp_path / "a.file", source="v", scheme="vics-us-legacy")
         assert dict(known.refresh().states) == {"confirmed": 1}
-
-
-def test_rounds_hold_each_entry_once_and_lose_no_row():
-    """However many times an entry is revised within a batch, and in the order of the file."""
-    rows = [
-        Row(n, "ab"[n % 2], State.CONFIRMED, (), (), {f"l{n}": "x"}, TIMES[n // 4 % 3])
-        for n in range(20)
-    ]
-    found = rounds(rows)
-
-    seen = {entry: [one[entry].updated for one in found if entry in one] for entry in "ab"}
-    assert seen == {entry: [TIMES[n] for n in (0, 1, 2, 0, 1)] for entry in "ab"}
-    assert Counter(len(one) for one in found) == {2: 5}
-    assert sum(len(row.labels) for one in found for row in one.values()) == 20
 
 
 # --- withdrawals without a time

@@ -82,7 +82,7 @@ class _Candidate(NamedTuple):
     entry: str
     stated: str
     updated: str | None
-    hidden: bool  # a withdrawal that no generation shows: see `Pending.word`
+    hidden: bool  # a withdrawal that no generation shows: see `Writer`
     in_target: bool  # part of the target generation
 
 

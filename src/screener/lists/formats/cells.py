@@ -31,6 +31,7 @@ _HASHLIKE = re.compile(
 )
 _OF_VIDEOS = ("vpdq", "tmk_pdqf")
 _QUALITIES = {str(quality): quality for quality in range(101)}
+PLAIN_QUALITIES = {"": -1, **_QUALITIES}  # -1: not recorded
 _QUALITY = re.compile(r"(\d{1,3})(?:\.0*)?", re.ASCII)
 
 

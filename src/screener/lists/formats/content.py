@@ -69,8 +69,10 @@ class Content:
         return self._digest.hexdigest()
 
     def check_still(self) -> None:
-        """ListError where the file was written to since reading it began. A copy that is still on
-        its way would be taken for all of it, and a full list withdraw what has not come yet.
+        """Raise ListError if the file was written to since reading it began.
+
+        A copy that is still on its way would be taken for all of it, and a full list withdraw what
+        has not come yet.
         """
         if _written(self._stream) != self._begun:
             raise ListError(
@@ -89,8 +91,8 @@ class Content:
 
 
 def _written(stream: BinaryIO) -> tuple[int, int] | None:
-    """The size of a file and when it was written to last; None of a pipe, of bytes in memory and of
-    what can but be read.
+    """Return the size of a file and when it was written to last; None of a pipe, of bytes in
+    memory and of what can but be read.
     """
     try:
         status = os.fstat(stream.fileno())
@@ -100,9 +102,9 @@ def _written(stream: BinaryIO) -> tuple[int, int] | None:
 
 
 def encoding_of(head: bytes) -> tuple[str | None, int]:
-    """The encoding of a text by its mark, UTF-8 without one, and the length of the mark.
+    """Return the encoding of a text by its mark, UTF-8 without one, and the length of the mark.
 
-    None where the bytes are no text: another encoding, or binary.
+    None if the bytes are no text: another encoding, or binary.
     """
     for mark, encoding in _BOMS:
         if head.startswith(mark):
@@ -112,20 +114,20 @@ def encoding_of(head: bytes) -> tuple[str | None, int]:
 
 
 def decoder_of(encoding: str) -> codecs.IncrementalDecoder:
-    """What decodes a text piece by piece. Undecodable bytes become lone surrogates, but for a
-    character of UTF-16 that the end cuts short: there it raises UnicodeDecodeError.
+    """Return what decodes a text piece by piece. Undecodable bytes become lone surrogates, but
+    for a character of UTF-16 that the end cuts short: there it raises UnicodeDecodeError.
     """
     return codecs.getincrementaldecoder(encoding)(_ERRORS.get(encoding, "strict"))
 
 
 def not_text(content: Content) -> str:
-    """Why a content, of no encoding that is known, cannot be read."""
+    """Return why a content, of no encoding that is known, cannot be read."""
     place = content.head.find(b"\0") + 1
     return f"{content.name} is not text in UTF-8 or UTF-16: there is a NUL at byte {place}"
 
 
 def head_lines(head: bytes) -> list[str]:
-    """The complete lines of a head of text, for sniffing; none where it is not text."""
+    """Return the complete lines of a head of text, for sniffing; none if it is not text."""
     encoding, mark = encoding_of(head)
     if encoding is None:
         return []
@@ -135,48 +137,84 @@ def head_lines(head: bytes) -> list[str]:
 
 
 class Lines:
-    """The numbered lines of a text, without their ends, which may be LF, CR LF or CR.
+    """The numbered lines of a text, without their ends (LF, CR LF or CR).
 
     Yields (number from 1, text), and (number, None) for a line longer than `LONGEST_LINE`,
-    which is never held. Lines may be put back to be read again. Undecodable bytes become lone
-    surrogates; `broken` finds them.
+    which is never stored. Undecodable bytes become lone surrogates; `broken` finds them.
     """
 
     def __init__(self, content: Content, *, encoding: str | None = None) -> None:
-        """`encoding` is that of a text without a mark; ListError where it is not text."""
+        """Begin; `encoding` is that of a text without a mark. Raises ListError if it is not
+        text.
+        """
         found, mark = encoding_of(content.head)
         encoding = encoding if encoding is not None and mark == 0 else found
         if encoding is None:
             raise ListError(f"{not_text(content)}; save it as UTF-8, or name its format")
         self._content = content
         self._back: deque[tuple[int, str | None]] = deque()
-        self._lines = self._split(encoding, mark)
+        self._chunks = self._split(encoding, mark)
+        self._lines: list[str | None] = []  # of one chunk
+        self._at = 0
+        self._number = 1  # of the next line
 
     def __iter__(self) -> Iterator[tuple[int, str | None]]:
-        """Itself: there is one pass."""
+        """Return the lines themselves: there is one pass."""
         return self
 
     def __next__(self) -> tuple[int, str | None]:
-        """The next line, those that were put back first."""
-        return self._back.popleft() if self._back else next(self._lines)
+        """Return the next line, those that were put back first."""
+        if self._back:
+            return self._back.popleft()
+        while self._at == len(self._lines):
+            self._lines, self._at = next(self._chunks), 0
+        line = self._lines[self._at]
+        self._at += 1
+        self._number += 1
+        return self._number - 1, line
 
     def put_back(self, lines: list[tuple[int, str | None]]) -> None:
         """Read these again, in this order, before any other."""
         self._back.extendleft(reversed(lines))
 
-    def _split(self, encoding: str, mark: int) -> Iterator[tuple[int, str | None]]:
-        number, rest, too_long = 1, "", False
+    def take(self, most: int) -> tuple[int, list[str | None]]:
+        """Return the number of the next line, and up to `most` lines from it on.
+
+        Returns no lines at the end, and if some were put back.
+        """
+        if self._back:
+            return 0, []
+        while self._at == len(self._lines):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0, []
+            self._lines, self._at = chunk, 0
+        some = self._lines[self._at : self._at + most]
+        number = self._number
+        self._at += len(some)
+        self._number += len(some)
+        return number, some
+
+    def untake(self, count: int) -> None:
+        """Return to where the last `take`, of `count` lines, began."""
+        self._at -= count
+        self._number -= count
+
+    def _split(self, encoding: str, mark: int) -> Iterator[list[str | None]]:
+        rest, too_long = "", False
         for text in self._texts(encoding, mark):
-            pieces = text.split("\n")
-            pieces[0] = rest + pieces[0]
-            rest = pieces.pop()
-            for line in pieces:
-                yield number, None if too_long or len(line) > LONGEST_LINE else line
-                number, too_long = number + 1, False
+            pieces: list[str | None] = [*text.split("\n")]
+            pieces[0] = rest + (pieces[0] or "")
+            rest = pieces.pop() or ""
+            if pieces and too_long:
+                pieces[0], too_long = None, False
+            if pieces and len(pieces[0] or "") > LONGEST_LINE:  # others are shorter than a chunk
+                pieces[0] = None
+            yield pieces
             if len(rest) > LONGEST_LINE:
                 rest, too_long = "", True
         if rest or too_long:
-            yield number, None if too_long else rest
+            yield [None if too_long else rest]
 
     def _texts(self, encoding: str, mark: int) -> Iterator[str]:
         ends = io.IncrementalNewlineDecoder(decoder_of(encoding), translate=True)
@@ -193,7 +231,7 @@ UNDECODABLE = "undecodable text"
 
 
 def broken(line: str) -> str | None:
-    """Why a line cannot be read, whatever it says; None where it can."""
+    """Return why a line cannot be read, whatever it says; None if it can."""
     if "\0" in line:
         return "NUL byte"
     if not line.isascii() and _BROKEN.search(line):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import Literal
+from itertools import repeat
+from typing import Literal, NamedTuple, cast
 
 from screener.lists.formats.cells import SURROUNDINGS, looks_like_a_value
 from screener.lists.formats.content import Lines, broken
@@ -12,6 +13,7 @@ from screener.lists.store.records import BadRow
 
 LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
 MOST_LINES = 100  # that one row may span in quotes
+FEW = 64  # lines that are read one by one if one of them is no plain row
 
 Delimiter = Literal[",", ";", "\t"]
 
@@ -26,8 +28,8 @@ def skipped(line: str) -> bool:
 
 
 def first_row(lines: Lines) -> tuple[int, str] | None:
-    """The number and text of the first line that is not skipped, the header as a rule; None where
-    there is none, or where it is too long to be one.
+    """Return the number and text of the first line that is not skipped, the header as a rule;
+    None where there is none, or if it is too long to be one.
     """
     for number, line in lines:
         if line is None:
@@ -38,11 +40,18 @@ def first_row(lines: Lines) -> tuple[int, str] | None:
 
 
 def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
-    """The cells of one line that is whole by itself; None where its quotes are not."""
+    """Return the cells of one line that is whole by itself; None if its quotes are not."""
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
         return None
+
+
+class Block(NamedTuple):
+    """Rows that follow each other: the line of the first, and their cells by column."""
+
+    line: int
+    columns: list[list[str]]
 
 
 class CsvRows:
@@ -51,7 +60,7 @@ class CsvRows:
     def __init__(
         self, lines: Lines, *, delimiter: Delimiter | None, width: int, ragged: bool = False
     ) -> None:
-        """`delimiter` is None where there is one column; `ragged` rows may have any width."""
+        """`delimiter` is None if there is one column; `ragged` rows may have any width."""
         self._lines = lines
         self._delimiter = delimiter
         self._width = width
@@ -59,26 +68,80 @@ class CsvRows:
         # Spreadsheets write rows of nothing but delimiters below their last: no others are blank,
         # as a faulty export may have emptied them, and a full list withdraws what it has not.
         self._blank = f"{SURROUNDINGS}{delimiter or ''}"
+        self._by_line = 0  # how many of the next lines are no part of a block
+        self._careful = 0  # how many of them are tried a few at a time, as one is no plain row
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
-        """Each row that is neither blank nor a comment, in order. Rows of nothing but delimiters
-        are blank behind the last row; before another one, the first of them is a BadRow.
+        """Yield each row that is neither blank nor a comment, in order. Rows of nothing but
+        delimiters are blank behind the last row; before another row, the first is a BadRow.
         """
-        emptied: int | None = None  # the first such line behind the last row
-        for number, line in self._lines:
-            found = self._row(number, line)
+        for found in self.parts(0):
+            if not isinstance(found, Block):
+                yield found
+
+    def parts(self, most: int) -> Iterator[Block | tuple[int, list[str]] | BadRow]:
+        """Yield the same rows; those that need no closer look as blocks of up to `most` rows."""
+        emptied: int | None = None  # the first line of delimiters behind the last row
+        while True:
+            found: Block | tuple[int, list[str]] | BadRow | None = self._block(most)
             if found is None:
-                continue
-            if not isinstance(found, BadRow) and not found[1]:
-                emptied = emptied or number
-                continue
+                try:
+                    number, line = next(self._lines)
+                except StopIteration:
+                    return
+                found = self._row(number, line)
+                if found is None:
+                    continue
+                if isinstance(found, tuple) and not found[1]:
+                    emptied = emptied or number
+                    continue
             if emptied is not None:
                 yield BadRow(emptied, None, "only delimiters")
                 emptied = None
             yield found
 
+    def _block(self, most: int) -> Block | None:
+        """Return the next lines as a block if all of them are plain rows."""
+        if self._by_line:
+            self._by_line -= 1
+            return None
+        while most:
+            number, some = self._lines.take(FEW if self._careful > 0 else most)
+            if not some:
+                return None
+            self._careful -= len(some)
+            columns = self._columns(some)
+            if columns is not None:
+                return Block(number, columns)
+            self._lines.untake(len(some))
+            if len(some) <= FEW:
+                self._by_line = len(some) - 1
+                return None
+            self._careful = len(some)
+        return None
+
+    def _columns(self, some: list[str | None]) -> list[list[str]] | None:
+        """Return the cells of lines by column; None unless each line is a plain row."""
+        if None in some:
+            return None
+        lines = cast(list[str], some)
+        delimiter, width = self._delimiter or "\n", self._width
+        if max(map(len, lines)) > LONGEST_CELL:
+            return None
+        text = delimiter.join(lines)
+        if '"' in text or broken(text) is not None:
+            return None
+        if not all(map(str.strip, map(str.strip, lines, repeat(self._blank)))):
+            return None
+        if self._delimiter is None:
+            return [lines]
+        if set(map(str.count, lines, repeat(delimiter))) != {width - 1}:
+            return None
+        cells = text.split(delimiter)
+        return [cells[column::width] for column in range(width)]
+
     def _row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
-        """What a line holds: without cells where it has nothing but delimiters."""
+        """Return what a line holds: without cells where it has nothing but delimiters."""
         if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
             if not line.strip(self._blank).strip():
                 return None if self._is_blank(line) else (number, [])
@@ -105,12 +168,15 @@ class CsvRows:
         return number, cells
 
     def _is_blank(self, line: str) -> bool:
-        """Whether a line has no cells: white space alone, unless that delimits some, as tabs do."""
+        """Return whether a line has no cells: white space alone, unless that delimits some, as
+        tabs do.
+        """
         return not line.strip() and (self._delimiter is None or self._delimiter not in line)
 
     def _is_comment(self, cells: list[str]) -> bool:
-        """Whether a line with the mark of a comment is one: an id may begin with it as well. It is
-        none where it has the columns of a row, or a cell behind the first that may hold a hash.
+        """Return whether a line with the mark of a comment is one: an id may begin with it too.
+
+        It is none if it has the columns of a row, or a cell behind the first that may be a hash.
         """
         is_row = len(cells) == self._width or (not self._ragged and self._fits(cells))
         return not is_row and not any(map(looks_like_a_value, cells[1:]))
@@ -132,7 +198,7 @@ class CsvRows:
         return cells if reason is None else BadRow(number, None, reason)
 
     def _quoted(self, number: int, line: str, delimiter: Delimiter) -> list[str] | BadRow:
-        """The cells of a row with quotes, which may run over several lines.
+        """Return the cells of a row with quotes, which may run over several lines.
 
         If they do not make a good row, or two of them are rows by themselves, only the first line
         is bad and the others are read again: a stray quote must not swallow the rows after it.
@@ -155,7 +221,7 @@ class CsvRows:
         return BadRow(number, None, reason)
 
     def _is_row(self, line: str, delimiter: Delimiter) -> bool:
-        """Whether a line is a row with a hash if its quotes mean nothing."""
+        """Return whether a line is a row with a hash if its quotes mean nothing."""
         cells = line.split(delimiter)
         return len(cells) > 1 and self._fits(cells) and any(map(looks_like_a_value, cells))
 

@@ -18,12 +18,17 @@ by its id is honoured even where its hashes are damaged. `mapping.py` reads othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import get_args
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import cast, get_args
+
+import numpy as np
 
 from screener.errors import ListError, counted, some
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import (
+    LONGEST_ENTRY,
+    PLAIN_QUALITIES,
     SURROUNDINGS,
     BadCell,
     cleaned,
@@ -33,12 +38,13 @@ from screener.lists.formats.cells import (
     why_no_id,
 )
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, Delimiter, first_row, skipped
+from screener.lists.formats.csv_rows import FEW, Block, CsvRows, Delimiter, first_row, skipped
 from screener.lists.formats.header import Header, check_text, names_of
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
+from screener.lists.store.columns import NO_LABELS, Columns, HashColumn, derived_entries
 from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "csv"
@@ -64,8 +70,20 @@ _LIKE_A_STATE = frozenset(
 _JUDGED = 100  # filled cells that tell what a column of labels holds
 
 
+def _are_plain_ids(cells: Sequence[str]) -> bool:
+    """Return whether cells are ids as they stand: filled, not long, and not to be cleaned or
+    judged.
+    """
+    return (
+        all(cells)
+        and len(max(cells, key=len)) <= LONGEST_ENTRY
+        and "+" not in "".join(cells)
+        and list(map(str.strip, cells, repeat(SURROUNDINGS))) == list(cells)
+    )
+
+
 def recognises(lines: list[str]) -> bool:
-    """Whether the first lines of a text are of this format: the first is a header."""
+    """Return whether the first lines of a text are of this format: the first is a header."""
     for line in lines:
         if not skipped(line):
             return header_of(line) is not None
@@ -73,13 +91,13 @@ def recognises(lines: list[str]) -> bool:
 
 
 def header_of(line: str) -> Header | None:
-    """Read a header; None where a line names no kind of hash, or holds what may be a hash."""
+    """Read a header; None if a line names no kind of hash, or holds what may be a hash."""
     found = [header for mark in get_args(Delimiter) if (header := _header(line, mark)) is not None]
     return max(found, key=lambda header: header.known, default=None)
 
 
 def has_meaning(name: str) -> bool:
-    """Whether a column of that name is more than a label."""
+    """Return whether a column of that name is more than a label."""
     return folded(name) in _ROLES
 
 
@@ -142,7 +160,7 @@ class NeutralCsv:
     unit = "line"
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Reads the header; ListError where there is none."""
+        """Read the header; raises ListError if there is none."""
         lines = Lines(content)
         self._file = content.name
         self._scheme = options.scheme or f"operator:{options.source}"
@@ -171,18 +189,99 @@ class NeutralCsv:
         return header
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """Each row that is neither blank nor a comment, in order."""
+        """Yield each row that is neither blank nor a comment, in order."""
         for found in self._rows:
-            if isinstance(found, BadRow):
-                yield found
+            yield found if isinstance(found, BadRow) else self._judged(self._row(*found))
+
+    def parts(self, most: int) -> Iterator[Columns | Row | BadRow]:
+        """Yield the same rows; those that need no closer look as columns of up to `most` rows."""
+        for found in self._rows.parts(most):
+            if isinstance(found, Block):
+                yield from self._part(found)
+            else:
+                yield found if isinstance(found, BadRow) else self._judged(self._row(*found))
+
+    def _part(self, block: Block) -> Iterator[Columns | Row | BadRow]:
+        columns, count = self._columns(block), len(block.columns[0])
+        if columns is not None:
+            yield columns
+        elif count > FEW:
+            for start in range(0, count, FEW):
+                some = [column[start : start + FEW] for column in block.columns]
+                yield from self._part(Block(block.line + start, some))
+        else:
+            for number, cells in enumerate(zip(*block.columns, strict=True), block.line):
+                yield self._judged(self._row(number, list(cells)))
+
+    def _columns(self, block: Block) -> Columns | None:
+        """Read a block; None if a cell of it needs a closer look."""
+        header, cells = self._header, block.columns
+        count = len(cells[0])
+        hashes = self._hash_columns(block)
+        if hashes is None:
+            return None
+        states: list[State] = [State.CONFIRMED] * count
+        if header.state is not None:
+            said = [header.states.get(cell) for cell in cells[header.state]]
+            if None in said:
+                return None
+            states = cast(list[State], said)
+        entries = derived_entries(hashes, count) if header.entry is None else cells[header.entry]
+        if header.entry is not None and not _are_plain_ids(entries):
+            return None
+        categories: list[tuple[Category, ...]] = [()] * count
+        if header.categories:
+            categories = list(map(self._categories, zip(*cells, strict=True)))
+        labels: list[Mapping[str, str]] = [NO_LABELS] * count
+        if header.labels:
+            names = [name for name, _ in header.labels]
+            rows = zip(*[cells[column] for _, column in header.labels], strict=True)
+            labels = [
+                {name: cell for name, cell in zip(names, row, strict=True) if cell} for row in rows
+            ]
+            for some in labels:
+                self._judge(some)
+        updated: list[str | None] = [None] * count
+        if header.updated is not None:
+            updated = [cleaned(cell) or None for cell in cells[header.updated]]
+        return Columns(block.line, entries, hashes, states, categories, labels, updated)
+
+    def _hash_columns(self, block: Block) -> tuple[HashColumn, ...] | None:
+        """Read the hashes of a block; None unless each row has one and all are plain hex."""
+        found: list[HashColumn] = []
+        for kind, place, quality_place in self._header.hashes:
+            cells = block.columns[place]
+            if not any(cells):
                 continue
-            row = self._row(*found)
-            if isinstance(row, Row) and not self._unjudged.isdisjoint(row.labels):
-                self._judge(row.labels)
-            yield row
+            quality = None
+            if quality_place is not None:
+                read = list(map(PLAIN_QUALITIES.get, block.columns[quality_place]))
+                if None in read:
+                    return None
+                quality = np.array(read, np.int16)
+            column = (
+                HashColumn.read(kind, cells, quality) if kind.digest or kind.perceptual else None
+            )
+            if column is None or column.has_empty_input:
+                return None
+            found.append(column)
+        filled = np.zeros(len(block.columns[0]), bool)
+        for column in found:
+            filled |= True if column.present is None else column.present
+        if not filled.all():
+            return None
+        return tuple(found)
+
+    def _judged(self, row: Row | BadRow) -> Row | BadRow:
+        """Return a row, with its labels noted."""
+        if isinstance(row, Row):
+            self._judge(row.labels)
+        return row
 
     def _judge(self, labels: Mapping[str, str]) -> None:
         """Note which labels look like hashes, of each until it was filled often enough."""
+        if self._unjudged.isdisjoint(labels):
+            return
         for name in self._unjudged.intersection(labels):
             cell = cleaned(labels[name])
             self._filled[name] += bool(cell)
@@ -257,7 +356,9 @@ class NeutralCsv:
     def _hashes(
         self, number: int, cells: list[str]
     ) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
-        """The hashes that can be read, and the kind, field and reason of those that cannot."""
+        """Return the hashes that can be read, and the kind, field and reason of those that
+        cannot.
+        """
         hashes = []
         damaged: list[tuple[str, str, str]] = []
         for kind, column, quality_column in self._header.hashes:
@@ -282,7 +383,7 @@ class NeutralCsv:
                 damaged.append((kind.name, field, str(bad)))
         return tuple(hashes), damaged
 
-    def _categories(self, cells: list[str]) -> tuple[Category, ...]:
+    def _categories(self, cells: Sequence[str]) -> tuple[Category, ...]:
         found: tuple[Category, ...] = ()
         for column, scheme, scheme_column in self._header.categories:
             code = cleaned(cells[column])

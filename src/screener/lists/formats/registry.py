@@ -38,6 +38,7 @@ from screener.lists.formats.json_text import head_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.xml_text import root_of
 from screener.lists.states import MATCHING, State
+from screener.lists.store.columns import Columns
 from screener.lists.store.records import BadRow, Row
 
 
@@ -57,7 +58,7 @@ class Reader(Protocol):
         """What a user should know of the file, once the rows are read."""
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        """The rows in the order of the file."""
+        """Return the rows in the order of the file."""
 
 
 FORMATS: Mapping[str, Callable[[Content, Options], Reader]] = MappingProxyType(
@@ -115,7 +116,9 @@ _LINES = {
 
 
 def sniff(content: Content, options: Options | None = None) -> str:
-    """The name of the format of a file, by its content; ListError says what to do without one."""
+    """Return the name of the format of a file, by its content; ListError says what to do without
+    one.
+    """
     if options is not None and options.mapping_names_columns:
         return neutral_csv.NAME
     if not content.head:
@@ -183,7 +186,7 @@ def _unknown(content: Content, lines: list[str]) -> str:
 
 
 def open_reader(content: Content, options: Options, *, format: str | None = None) -> Reader:
-    """The reader of a file, of the format named or else of the one sniffed; ListError."""
+    """Return the reader of a file, of the format named or else of the one sniffed; ListError."""
     name = format or sniff(content, options)
     if name not in FORMATS:
         raise ListError(f"unknown format {name!r}; one of: {', '.join(FORMATS)}")
@@ -200,6 +203,7 @@ class _Restated:
 
     def __init__(self, reader: Reader, state: State) -> None:
         self._reader = reader
+        self._state = state
         self._restated = partial(_restated, state)
 
     @property
@@ -219,6 +223,20 @@ class _Restated:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         return map(self._restated, self._reader)
+
+    def parts(self, most: int) -> Iterator[Columns | Row | BadRow]:
+        """As the reader's, restated."""
+        for found in parts_of(self._reader, most):
+            if isinstance(found, Columns):
+                yield found.restated(dict.fromkeys(MATCHING, self._state))
+            else:
+                yield self._restated(found)
+
+
+def parts_of(reader: Reader, most: int) -> Iterator[Columns | Row | BadRow]:
+    """Yield the rows of a reader, as columns of up to `most` rows if it can read them so."""
+    parts = getattr(reader, "parts", None)
+    yield from reader if parts is None else parts(most)
 
 
 def _restated(state: State, found: Row | BadRow) -> Row | BadRow:

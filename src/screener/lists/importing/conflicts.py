@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from screener.lists.states import State
 from screener.lists.store import repeated_values
@@ -38,21 +38,28 @@ _HOLDERS = (
 Holder = tuple[int, str, str]  # the version, what it says, and its categories
 
 
-def count(connection: sqlite3.Connection, first: int, states: Mapping[str, int]) -> int:
-    """How many entries with new versions, which are numbered from `first` on, hold a hash of which
-    another entry says otherwise: another state, or another category of one scheme. `states` are how
-    many records are in each.
+def count(
+    connection: sqlite3.Connection,
+    first: int,
+    states: Mapping[str, int],
+    shared: Sequence[tuple[str, bytes]] | None = None,
+) -> int:
+    """Return how many entries with new versions, which are numbered from `first` on, have a hash
+    of which another entry says otherwise: another state, or another category of one scheme.
 
-    A byte for each new version is held.
+    `states` are how many records are in each; `shared` are the values that several records have,
+    if they are known. Takes a byte of memory for each new version.
     """
     known = past(connection, states)
     marks = bytearray(max(0, known.versions + 1 - first))
     share = _SHARE if known.short else 1
-    if known.few(len(marks), share=share):
+    if shared is not None:
+        groups = _looked_up(connection, shared)
+    elif known.few(len(marks), share=share):
         connection.execute("PRAGMA temp_store = MEMORY")  # so that no value gets into a file
-        groups = _looked_up(connection, _VALUES[0], first)
+        groups = _looked_up(connection, connection.execute(_VALUES[0], (first,)))
     elif known.short:
-        groups = _looked_up(connection, _VALUES[1], first)
+        groups = _looked_up(connection, connection.execute(_VALUES[1], (first,)))
     else:
         groups = _gathered(connection, first)
     for holders in groups:
@@ -63,16 +70,16 @@ def count(connection: sqlite3.Connection, first: int, states: Mapping[str, int])
 
 
 def _looked_up(
-    connection: sqlite3.Connection, values: str, first: int
+    connection: sqlite3.Connection, values: Iterable[tuple[str, bytes]]
 ) -> Iterator[Sequence[Holder]]:
-    """Who holds each of the values that a question gives."""
-    for value in connection.execute(values, (first,)):
+    """Yield the holders of each of the values."""
+    for value in values:
         yield connection.execute(_HOLDERS, (*value, *_NOTHING)).fetchall()
 
 
 def _gathered(connection: sqlite3.Connection, first: int) -> Iterator[Sequence[Holder]]:
-    """Who holds each of the values of new versions of which not all say the same, found among what
-    is current: most versions that ever held one are over.
+    """Yield who holds each of the values of new versions of which not all say the same, found
+    among what is current: most versions that ever held one are over.
     """
     differing = "(min(r.said) <> max(r.said) OR min(r.categories) <> max(r.categories))"
     for (numbers,) in connection.execute(
@@ -86,7 +93,7 @@ def _gathered(connection: sqlite3.Connection, first: int) -> Iterator[Sequence[H
 
 
 def _contradicted(holders: Sequence[Holder]) -> Iterator[int]:
-    """The holders of a value of which another says otherwise."""
+    """Yield the holders of a value of which another says otherwise."""
     several = len({said for _, said, _ in holders}) > 1
     codes = defaultdict(set)
     for categories in {categories for *_, categories in holders}:

@@ -1,7 +1,7 @@
 """Importing a file into a list: one transaction, from its rows to a new generation.
 
 Rows are upserts by (source, entry); an entry that a later file leaves out stays. A withdrawal is
-kept for ever, as a record that nothing hits. Where index files are due to be merged beyond what the
+kept for ever, as a record that nothing hits. If index files are due to be merged beyond what the
 import itself writes, that is done after it and outside a transaction, so that nobody who writes a
 little waits for it.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -24,9 +23,8 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import Reader, open_reader, sniff
 from screener.lists.importing import terms
-from screener.lists.importing.options import Wishes
 from screener.lists.importing.report import ImportReport
-from screener.lists.importing.run import Run
+from screener.lists.importing.run import ImportSettings, Run
 from screener.lists.store import compact, generations, segments, sharing, transaction
 from screener.system.progress import Progress
 
@@ -37,7 +35,7 @@ def import_file(
     options: Options,
     *,
     format: str | None,
-    wishes: Wishes,
+    settings: ImportSettings,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import a file into the list in a folder; all of it or, with ListError, nothing."""
@@ -45,14 +43,10 @@ def import_file(
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
     check_line("a source's name", source)
-    group = None if wishes.group is None else sharing.group_named(wishes.group)
-    signed = None if wishes.key is None else manifest.check(path, key=wishes.key)
+    group = None if settings.group is None else sharing.group_named(settings.group)
+    signed = None if settings.key is None else manifest.check(path, key=settings.key)
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    with (
-        _opened(path) as stream,
-        transaction.writing(folder) as connection,
-        ExitStack() as leaving,
-    ):
+    with _opened(path) as stream, transaction.writing(folder) as connection:
         if group is not None:
             sharing.share(folder, group)
         content = Content(stream, name, progress)
@@ -61,22 +55,26 @@ def import_file(
         if signed is not None:
             terms.check_not_older(connection, source, signed, path)
         terms.bind(
-            connection, source, signed=signed, given=wishes.terms, by=wishes.by, full=wishes.full
+            connection,
+            source,
+            signed=signed,
+            given=settings.terms,
+            by=settings.by,
+            full=settings.full,
         )
         run = Run(
-            connection, folder, reader, file=name, format=format, source=source, wishes=wishes
+            connection, folder, reader, file=name, format=format, source=source, settings=settings
         )
-        leaving.callback(run.settle)
         run.take()
         content.check_still()
-        _check_whole(name, reader, wishes)
+        _check_whole(name, reader, settings)
         # Before the run is finished, which makes its source one of the list's.
         notes = (
             *_guessed_notes(connection, options),
             *terms.unsigned_notes(connection, source, signed),
         )
         run.check_any_good()
-        if wishes.full:
+        if settings.full:
             run.end_absent()
         if signed is not None:
             signed.check_digest(content.sha256, path)
@@ -90,16 +88,16 @@ def import_file(
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The file; ListError where it cannot be read."""
+    """Return the file; ListError if it cannot be read."""
     try:
         return path.open("rb")
     except OSError as error:
         raise ListError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _check_whole(file: str, reader: Reader, wishes: Wishes) -> None:
+def _check_whole(file: str, reader: Reader, settings: ImportSettings) -> None:
     """Refuse a full list that itself says that more of it follows: that would be withdrawn."""
-    if wishes.full and not wishes.accept_shrink and paging.FOLLOWS in reader.notes:
+    if settings.full and not settings.accept_shrink and paging.FOLLOWS in reader.notes:
         raise ListError(
             f"{file} says that another page follows, and --full that it is all its source has:"
             " entries of the other pages would be withdrawn; import the pages without --full; if"
@@ -108,8 +106,9 @@ def _check_whole(file: str, reader: Reader, wishes: Wishes) -> None:
 
 
 def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
-    """What to know where a source is called as its file, in a list that has others: a delivery of
-    one of those, whose file is called otherwise each time, takes nothing of theirs away.
+    """Yield what to know where a source is called as its file, in a list that has others: a
+    delivery of one of those, whose file is called otherwise each time, takes nothing of
+    theirs away.
     """
     sources = {
         source

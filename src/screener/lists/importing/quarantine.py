@@ -46,7 +46,7 @@ class NotCompared:
     reason: str
 
 
-class Keeping:
+class SetAsideRows:
     """The rows that one import of a source sets aside.
 
     What an earlier one set aside as well, which nobody has released, stays under its number, and is
@@ -61,16 +61,16 @@ class Keeping:
         self._import = import_id
         self._source = source
         self._full = full
-        self._held: dict[bytes, list[int]] | None = None  # read for the first
+        self._earlier: dict[bytes, list[int]] | None = None  # read for the first
 
-    def keep(self, bad: Iterable[BadRow]) -> None:
+    def store(self, bad: Iterable[BadRow]) -> None:
         """Store rows that were set aside."""
-        if self._held is None:
-            self._held = self._before()
+        if self._earlier is None:
+            self._earlier = self._before()
         again, new = [], []
         for one in bad:
             text = None if one.row is None else packed(one.row)
-            same = self._held.get(_key(one.line, one.field, one.reason, text))
+            same = self._earlier.get(_key(one.line, one.field, one.reason, text))
             if same:
                 again.append((self._import, one.line, text, same.pop()))
             else:
@@ -83,7 +83,8 @@ class Keeping:
         )
 
     def _before(self) -> dict[bytes, list[int]]:
-        """The numbers of the rows that earlier imports set aside, newest first, by what they say.
+        """Return the numbers of rows that earlier imports set aside, newest first, by content.
+
         A row of a full list stays with it unless this is one: it may be why its entry is withdrawn.
         """
         imports = {
@@ -104,13 +105,15 @@ class Keeping:
 
 
 def _key(line: int, field: str | None, reason: str, text: str | None) -> bytes:
-    """What a row says, wherever it stands; where it stands, if nothing of it could be read."""
+    """Return what a row says, wherever it stands; where it stands, if nothing of it could be
+    read.
+    """
     said = str(line) if text is None else text.partition(",")[2]
     return hashlib.blake2b(f"{field}\0{reason}\0{said}".encode(), digest_size=16).digest()
 
 
 def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
-    """All rows that were set aside, in order."""
+    """Yield all rows that were set aside, in order."""
     for number, file, line, field, reason, source, kept, released in connection.execute(
         "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
         " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
@@ -119,7 +122,7 @@ def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
 
 
 def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
-    """The hashes of a generation that could be compared by their kind and are not."""
+    """Yield the hashes of a generation that could be compared by their kind and are not."""
     for facts in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
         " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
@@ -129,7 +132,7 @@ def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCom
         yield NotCompared(*facts)
 
 
-class Kept(NamedTuple):
+class ReadableRow(NamedTuple):
     """What could be read of a row that was set aside: in which import, of which source."""
 
     import_id: int
@@ -137,8 +140,8 @@ class Kept(NamedTuple):
     row: Row
 
 
-def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
-    """The rows of these numbers that can be taken in and were not yet."""
+def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
+    """Return the rows of these numbers that can be taken in and were not yet."""
     found = {}
     for one in ids:
         if one >> 63:  # no row has such a number, and SQLite holds none
@@ -150,5 +153,5 @@ def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, 
         ).fetchone()
         if held is not None:
             import_id, source, field, text = held
-            found[one] = Kept(import_id, source, unpacked(text, field))
+            found[one] = ReadableRow(import_id, source, unpacked(text, field))
     return found

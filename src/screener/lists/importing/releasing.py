@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -17,14 +16,13 @@ from screener.errors import ListError, counted
 from screener.hashing.hash import Hash, kind_named
 from screener.lists import terms
 from screener.lists.importing import quarantine
-from screener.lists.importing.quarantine import Kept
+from screener.lists.importing.quarantine import ReadableRow
 from screener.lists.importing.report import ABSENT, FULL
-from screener.lists.importing.run import rounds
-from screener.lists.importing.stored import COLUMNS, Stored
+from screener.lists.importing.stored_versions import COLUMNS, Stored
 from screener.lists.importing.versions import Versions
 from screener.lists.states import State
 from screener.lists.store import change_log, generations, segments, transaction
-from screener.lists.store.records import Row, derived_entry, united_labels
+from screener.lists.store.records import Row, derived_entry, united, united_labels
 from screener.lists.store.repeated_values import release
 from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import Version, stored_labels, stored_row, version_of
@@ -34,46 +32,42 @@ from screener.lists.times import order
 class LateVersions(Versions):
     """The records of a source, as rows change them that an earlier import had set aside."""
 
-    def take_late(self, entries: Mapping[str, Row], *, absent_from: int | None) -> None:
-        """Take rows that this import had set aside, as it would have taken them.
+    def take_late(self, row: Row, *, absent_from: int | None) -> None:
+        """Take a row that this import had set aside, as it would have taken it.
 
-        From version `absent_from` on, those of the import withdraw what it did not name: no word
-        against a row that would have named it. None: it withdrew nothing by its silence.
+        From version `absent_from` on, those of the import withdraw what it did not name, which
+        says nothing against a row that would have named it. None: it withdrew nothing so.
         """
-        stored = self._lookup(list(entries))
-        for entry, have in stored.items():
-            before = self._before_absence(entry, have, absent_from)
-            row = entries[entry]
-            if before is not have:
-                row = self._held_to(have, before, row)
-            version = self._late(before, row)
-            if version.fingerprint != have.fingerprint:
-                self.counts["changed"] += 1
-                self._replace(entry, have, version)
-        try:
-            self._pending.flush()
-            self.take({entry: row for entry, row in entries.items() if entry not in stored})
-        finally:
-            self.settle()
+        entry = _entry(row)
+        have = self._lookup([entry]).get(entry)
+        if have is None:
+            self.take([row])
+            return
+        before = self._before_absence(have, absent_from)
+        if before is not have:
+            row = self._bound_as(have, before, row)
+        version = self._late(before, row)
+        if version.fingerprint != have.fingerprint:
+            self.counts["changed"] += 1
+            self._replace(have, version)
+            self._writer.flush()
 
-    def _before_absence(self, entry: str, have: Stored, absent_from: int | None) -> Stored:
-        """What was held of an entry before this import withdrew it by not naming it, if it did."""
+    def _before_absence(self, have: Stored, absent_from: int | None) -> Stored:
+        """Return the version before this import withdrew the entry by not naming it, if it did."""
         own = absent_from is not None and have.import_id == self._import
         if not own or have.said != State.WITHDRAWN or have.record < (absent_from or 0):
             return have
-        # Not what ended when `have` came, which a rollback may have taken up again since.
+        # Not the version that ended when `have` came, if a rollback has brought that back since.
         _, withdrew = self._ages.imported(self._import)
         before = self._connection.execute(
             f"SELECT {COLUMNS} FROM records"
             " WHERE source = ? AND entry = ? AND until = ? AND since < until",
-            (self._source, entry, withdrew),
+            (self._source, have.entry, withdrew),
         ).fetchone()
-        return have if before is None or have.updated is not None else Stored(*before[1:])
+        return have if before is None or have.updated is not None else Stored(*before)
 
-    def _held_to(self, have: Stored, before: Stored, row: Row) -> Row:
-        """A row, held to what its entry is held to by now, where a rollback made that less than it
-        was `before`.
-        """
+    def _bound_as(self, have: Stored, before: Stored, row: Row) -> Row:
+        """Return a row with the labels that bind its entry now, if a rollback narrowed them."""
         bound, was = (
             terms.of_fields(stored_labels(self._connection, one.record), terms.ALL)
             for one in (have, before)
@@ -81,16 +75,16 @@ class LateVersions(Versions):
         return row if bound == was else row._replace(labels=united_labels([row.labels, bound]))
 
     def _late(self, have: Stored, row: Row) -> Version:
-        """What becomes of an entry by a row that comes in late: that it is of a later time, or of a
-        later import, or else of the same, and no more than the first of these that is known.
+        """Return what an entry becomes by a late row: the row, if it is of a later time or import;
+        the row united with what is stored, if it is of the same.
         """
+        stored = stored_row(self._connection, have.record)
         if self._ages.outdated(have, row):
-            held = stored_row(self._connection, have.record)
-            return self._judging.judge(version_of(held))
-        way = order(row.updated, have.updated)
-        if way == 1 or (way is None and have.import_id != self._import):
-            return self._joining.instead(have, row)
-        return self._joining.united(have, row)
+            return self._judging.judge(version_of(stored))
+        later = order(row.updated, have.updated)
+        if later == 1 or (later is None and have.import_id != self._import):
+            return self._over(have, row)
+        return self._judging.judge(version_of(united(stored, row)))
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ class Release:
     reason: str
 
     def __post_init__(self) -> None:
-        """A release is somebody's decision: ListError without a name and a reason."""
+        """Raise ListError without a name and a reason, since a release is somebody's decision."""
         if not (is_line(self.by) and is_line(self.reason)):
             raise ListError("a release needs who decided it and why, a line each")
 
@@ -116,7 +110,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         raise ListError("rows are named by a list of their numbers, [1] say") from None
     if not ids:
         raise ListError("no row to release is named")
-    with transaction.writing(folder) as connection, ExitStack() as leaving:
+    with transaction.writing(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
         wanted = _wanted(connection, ids)
@@ -134,9 +128,8 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
                 changes=changes,
                 full=full,
             )
-            leaving.callback(versions.settle)
-            for entries in rounds(kept.row for kept in rows):
-                versions.take_late(entries, absent_from=said.get(ABSENT, 0) if full else None)
+            for kept in rows:
+                versions.take_late(kept.row, absent_from=said.get(ABSENT, 0) if full else None)
             versions.finish()
             states = versions.states
         _check_live(connection, wanted)
@@ -151,9 +144,9 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         return number
 
 
-def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Kept]:
-    """What can be read of rows that were set aside, by their numbers and in the order in which they
-    came; ListError for a row that cannot be released.
+def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
+    """Return what can be read of rows that were set aside, by their numbers and in the order in
+    which they came; ListError for a row that cannot be released.
     """
     found = quarantine.releasable(connection, ids)
     for number in ids:
@@ -177,9 +170,9 @@ def _entry(row: Row) -> str:
     return row.entry or derived_entry(row.hashes)
 
 
-def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, Kept]) -> None:
-    """ListError where a row was taken in and its entry is withdrawn all the same: a release that
-    says so and has no match in the end would be believed.
+def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, ReadableRow]) -> None:
+    """Raise ListError if a row was taken in and its entry is withdrawn all the same: a release
+    that says so and has no match in the end would be believed.
     """
     for number, (_, source, row) in wanted.items():
         said = connection.execute(
@@ -194,7 +187,7 @@ def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, Kept]) -> N
 
 
 def _said_of_import(connection: sqlite3.Connection, import_id: int) -> dict[str, Any]:
-    """What is kept of an import."""
+    """Return what is kept of an import."""
     query = "SELECT counts FROM imports WHERE id = ?"
     (counts,) = connection.execute(query, (import_id,)).fetchone()
     found: dict[str, Any] = json.loads(counts)
@@ -204,9 +197,9 @@ def _said_of_import(connection: sqlite3.Connection, import_id: int) -> dict[str,
 def _check_newest(
     connection: sqlite3.Connection, row: int, source: str, entry: str, updated: str | None
 ) -> None:
-    """ListError where the source has said something of an entry after a row that was set aside, or
-    of a later time, or has given all that it has: old words must not take the place of newer ones,
-    nor of silence.
+    """Raise ListError if the source has said something of an entry after a row that was set
+    aside, or of a later time, or has given all that it has: old words must not take the place
+    of newer ones, nor of silence.
     """
     held = connection.execute(
         "SELECT r.import > q.import, r.updated FROM records r JOIN quarantine q ON q.id = ?"
@@ -225,7 +218,9 @@ def _check_newest(
 
 
 def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> bool:
-    """Whether a full list of a source came after a row that was set aside, and still counts."""
+    """Return whether a full list of a source came after a row that was set aside, and still
+    counts.
+    """
     later = connection.execute(
         "SELECT i.generation, i.counts FROM imports i JOIN quarantine q ON q.id = ?"
         " WHERE i.source = ? AND i.id > q.import",

@@ -5,88 +5,77 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from screener.arguments import check_author, check_flags
 from screener.errors import ListError, counted
 from screener.lists.formats.content import UNDECODABLE
-from screener.lists.formats.registry import OPINIONS, Reader
+from screener.lists.formats.registry import OPINIONS, Reader, parts_of
 from screener.lists.importing import quarantine
-from screener.lists.importing.options import Wishes
 from screener.lists.importing.report import ABSENT, COUNTS, FULL, TERMS, ImportReport
 from screener.lists.importing.versions import Versions
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
-from screener.lists.store import database, generations, pixel_versions, segments
-from screener.lists.store.records import BadRow, Row, derived_entry, of_empty_input, united
-from screener.lists.terms import told
-from screener.lists.times import same, timeless
+from screener.lists.store import generations, pixel_versions, segments
+from screener.lists.store.columns import Columns
+from screener.lists.store.records import BadRow, Row, of_empty_input
+from screener.lists.terms import Terms, check_terms, told
+from screener.lists.times import timeless
 
 
-def rounds(rows: Iterable[Row]) -> list[dict[str, Row]]:
-    """Rows by entry, so that storing one round after the other is to store them one by one.
+@dataclass(frozen=True)
+class ImportSettings:
+    """The arguments of `HashList.import_file`, less those that say how to read the file."""
 
-    Rows of an entry that follow each other, say so at one time and either all withdraw or none
-    does, are united; any other further row of an entry is of a later round.
-    """
-    first: dict[str, Row] = {}
-    found = [first]
-    last: dict[str, int] = {}  # the last round that has an entry, where it is not the first
-    further: dict[tuple[int, str], list[Row]] = {}  # of a round and an entry, united at the end
-    for row in rows:
-        entry = row.entry or derived_entry(row.hashes)
-        if entry not in first:
-            first[entry] = row
-            continue
-        at = last.get(entry, 0)
-        have = found[at][entry]
-        if _beside(have, row):
-            further.setdefault((at, entry), []).append(row)
-            continue
-        last[entry] = at + 1
-        if len(found) == at + 1:
-            found.append({})
-        found[at + 1][entry] = row
-    for (at, entry), others in further.items():
-        found[at][entry] = united(found[at][entry], *others)
-    return found
+    strict: bool = False
+    full: bool = False
+    accept_shrink: bool = False
+    by: str | None = None
+    terms: Terms | None = None
+    key: Path | None = None
+    group: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ListError for a flag, a name or terms of another type."""
+        check_flags(strict=self.strict, full=self.full, accept_shrink=self.accept_shrink)
+        check_author(self.by)
+        if self.terms is not None:
+            check_terms(self.terms)
 
 
-def _beside(first: Row, second: Row) -> bool:
-    """Whether two rows of an entry say what they say at one time, and both of a live one or both
-    of a withdrawn one.
-    """
-    alike = (first.state is State.WITHDRAWN) == (second.state is State.WITHDRAWN)
-    return alike and same(first.updated, second.updated)
-
-
-_BATCH = 5_000  # entries of which rows are held at once
-_HELD = 16 << 20  # bytes of hashes and characters of labels held at once; a TMK has 263 thousand
+_BATCH = 5_000  # entries in a batch, or rows in columns
+_BYTES = 16 << 20  # of hashes, and characters of labels, in a batch; a TMK has 263 thousand
 _ROW = 256  # what a row counts for among them, whatever it has
 
 
-def batches(reader: Reader) -> Iterator[list[Row | BadRow]]:
-    """The rows, as many at a time as have so many entries or so many bytes: the further rows of an
-    entry come together, since each batch of them writes all anew that the file said of it before.
-    """
+def batches(reader: Reader) -> Iterator[Columns | list[Row | BadRow]]:
+    """Yield the rows: as columns, or as many at a time as have so many entries or bytes."""
     batch: list[Row | BadRow] = []
     entries: set[str | int] = set()  # a row without an id is an entry of its own
-    held = 0
-    for found in reader:
+    size = 0
+    for found in parts_of(reader, _BATCH):
+        if isinstance(found, Columns):
+            if batch:
+                yield batch
+                batch, entries, size = [], set(), 0
+            yield found
+            continue
         batch.append(found)
-        held += _ROW
+        size += _ROW
         row = found if isinstance(found, Row) else found.row
         entries.add(len(batch) if row is None or row.entry is None else row.entry)
         if row is not None:
             for item in row.hashes:
-                held += len(item.value)
+                size += len(item.value)
             if row.labels:
-                held += sum(map(len, row.labels.values()))
-        if len(entries) == _BATCH or held > _HELD:
+                size += sum(map(len, row.labels.values()))
+        if len(entries) == _BATCH or size > _BYTES:
             yield batch
-            batch, entries, held = [], set(), 0
+            batch, entries, size = [], set(), 0
     if batch:
         yield batch
 
@@ -111,7 +100,7 @@ class Run:
         file: str,
         format: str,
         source: str,
-        wishes: Wishes,
+        settings: ImportSettings,
     ) -> None:
         self._connection = connection
         self._folder = folder
@@ -119,50 +108,63 @@ class Run:
         self._file = file
         self._format = format
         self._source = source
-        self._wishes = wishes
+        self._settings = settings
         self._before = generations.at(connection, folder)
         newest = connection.execute("SELECT max(id) FROM imports").fetchone()[0]
         self._id = (newest or 0) + 1
+        is_first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
         self._versions = Versions(
             connection,
             source,
             number=self._before.number + 1,
             import_id=self._id,
             states=self._before.states,
-            full=wishes.full,
+            full=settings.full,
             all_count=format in OPINIONS,
+            is_first=is_first,
         )
-        self._keeping = quarantine.Keeping(connection, self._id, source, full=wishes.full)
-        # The index of a list's first hashes is built at once, when they are known: adding to it
-        # value by value would read and write all of it again and again.
-        self._first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
-        if self._first:
-            connection.execute("DROP INDEX hashes_by_value")
+        self._set_aside_rows = quarantine.SetAsideRows(
+            connection, self._id, source, full=settings.full
+        )
         self._counts: Counter[str] = Counter()
         self._pixels: Counter[int] = Counter()
         self._quarantined: Counter[str] = Counter()
         self._first_bad: list[tuple[int, str]] = []
 
     def take(self) -> None:
-        """Store all rows, a batch at a time; one is written while the next is read."""
+        """Store all rows, a batch at a time."""
         for batch in batches(self._reader):
-            self._take(batch)
-        self.settle()
+            if isinstance(batch, Columns):
+                self._take_columns(batch)
+            else:
+                self._take_rows(batch)
+        self._versions.merge_repeated()
 
-    def settle(self) -> None:
-        """Wait until nothing is on its way into the database: an interrupt can come at any moment,
-        and the connection must not be closed under a thread that writes.
-        """
-        self._versions.settle()
+    def _take_columns(self, columns: Columns) -> None:
+        low = sum(
+            int(((column.quality >= 0) & (column.quality < column.kind.floor)).sum())
+            for column in columns.hashes
+            if column.quality is not None
+        )
+        for labels in filter(None, columns.labels):
+            if (version := pixel_versions.version_said(labels)) is not None:
+                self._pixels[version] += 1
+        self._counts.update(
+            rows=len(columns),
+            low_quality=low,
+            withdrawn=int(columns.withdrawn.sum()),
+            untimed=sum(map(timeless, filter(None, columns.updated))),
+        )
+        self._versions.take_columns(columns)
 
-    def _take(self, batch: list[Row | BadRow]) -> None:
+    def _take_rows(self, batch: list[Row | BadRow]) -> None:
         rows: list[Row] = []
         bad = []
         withdrawn = low = untimed = 0
         for found in batch:
             row = found if isinstance(found, BadRow) else self._checked(found)
             if isinstance(row, BadRow):
-                if self._wishes.strict:
+                if self._settings.strict:
                     where = f"{self._file}, {self._reader.unit} {row.line}"
                     raise ListError(f"{where}: {row}; nothing was imported")
                 bad.append(row)
@@ -174,23 +176,13 @@ class Run:
             withdrawn += row.state is State.WITHDRAWN
             untimed += row.updated is not None and timeless(row.updated)
             rows.append(row)
-        in_turn = deque(rounds(rows))
-        repeated = len(rows) - sum(map(len, in_turn))
-        self._counts.update(
-            rows=len(batch),
-            low_quality=low,
-            repeated=repeated,
-            withdrawn=withdrawn,
-            untimed=untimed,
-        )
-        while in_turn:
-            self._versions.take(in_turn.popleft(), in_turn)
+        self._counts.update(rows=len(batch), low_quality=low, withdrawn=withdrawn, untimed=untimed)
+        self._versions.take(rows)
         if bad:
-            self._versions.settle()
             self._set_aside(bad)
 
     def _checked(self, row: Row) -> Row | BadRow:
-        """A row without digests of empty input; or why it is of no use."""
+        """Return a row without digests of empty input; or why it is of no use."""
         hashes = row.hashes
         if hashes and row.entry is not None and not hashes[0].kind.digest and len(hashes) == 1:
             return row  # the usual row, on the shortest way
@@ -205,7 +197,7 @@ class Run:
     def _set_aside(self, bad: list[BadRow]) -> None:
         self._quarantined.update(row.reason for row in bad)
         self._first_bad += [(row.line, str(row)) for row in bad[: _SHOWN - len(self._first_bad)]]
-        self._keeping.keep(bad)
+        self._set_aside_rows.store(bad)
 
     def check_any_good(self) -> None:
         """Refuse a file of which no row can be read: it is of another format than it seemed."""
@@ -222,7 +214,7 @@ class Run:
         more, or anything go while a row could not be read: that row may be what names it.
         """
         before, gone = self._versions.withdraw_absent()
-        if self._wishes.accept_shrink:
+        if self._settings.accept_shrink:
             return
         bad, absent = self._quarantined.total(), self._versions.counts["absent"]
         if bad and absent:
@@ -268,8 +260,6 @@ class Run:
         """Write the segments and name the generation, or confirm the one there is, if the file has
         any rows; the number of the list's generation now.
         """
-        if self._first:
-            database.index_hashes(self._connection)
         number = self._before.number
         if self._versions.finish():
             number += 1
@@ -285,7 +275,8 @@ class Run:
                 number,
                 what="import",
                 states=self._versions.states,
-                by=self._wishes.by,
+                by=self._settings.by,
+                came=self._versions.came,
             )
         elif self._counts["rows"]:
             generations.confirm(self._connection, number)
@@ -301,13 +292,20 @@ class Run:
         kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
         kept |= pixel_versions.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
-        if self._wishes.terms is not None:
-            kept[TERMS] = told(self._wishes.terms)
-        if self._wishes.full:
+        if self._settings.terms is not None:
+            kept[TERMS] = told(self._settings.terms)
+        if self._settings.full:
             kept[FULL] = True
             kept[ABSENT] = self._versions.absent_from
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
             "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._id, report.generation, time.time(), *origin, json.dumps(kept), self._wishes.by),
+            (
+                self._id,
+                report.generation,
+                time.time(),
+                *origin,
+                json.dumps(kept),
+                self._settings.by,
+            ),
         )

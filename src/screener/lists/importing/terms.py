@@ -53,7 +53,9 @@ def bind(
 
 
 def remembered(signed: Manifest | None) -> dict[str, Any]:
-    """What is kept of an import beside its counts if it is signed, so that no older one follows."""
+    """Return what is kept of an import beside its counts if it is signed, so that no older one
+    follows.
+    """
     if signed is None:
         return {}
     return {SIGNED: {"id": signed.list_id, "list": _told(signed), "generation": signed.generation}}
@@ -62,9 +64,10 @@ def remembered(signed: Manifest | None) -> dict[str, Any]:
 def check_not_older(
     connection: sqlite3.Connection, source: str, signed: Manifest, path: Path
 ) -> None:
-    """ListError where a file was signed for an earlier generation of its list than one that was
-    imported of the source: it would bring back what its sender has withdrawn since. A list is known
-    by its id, whatever its folder is called; imports of older versions kept its name alone.
+    """Raise ListError if a file was signed for an earlier generation of its list than one that
+    was imported of the source: it would bring back what its sender has withdrawn since. A
+    list is known by its id, whatever its folder is called; imports of older versions kept its
+    name alone.
     """
     known_as = {"id": signed.list_id, "list": _told(signed)}
     same = [
@@ -84,8 +87,8 @@ def check_not_older(
 def unsigned_notes(
     connection: sqlite3.Connection, source: str, signed: Manifest | None
 ) -> Iterator[str]:
-    """What to know where no signature was asked for, and one was of an earlier file of the source:
-    anybody may have written this one, and it may be older than what is held.
+    """Yield what to know where no signature was asked for, and one was of an earlier file of the
+    source: anybody may have written this one, and it may be older than what is held.
     """
     if signed is None and _signed_before(connection, source):
         yield (
@@ -95,7 +98,7 @@ def unsigned_notes(
 
 
 def _signed_before(connection: sqlite3.Connection, source: str) -> list[dict[str, Any]]:
-    """What is kept of the signed imports of a source."""
+    """Return what is kept of the signed imports of a source."""
     rows = connection.execute(
         "SELECT counts FROM imports WHERE source = ? AND instr(counts, ?)",
         (source, json.dumps(SIGNED)),

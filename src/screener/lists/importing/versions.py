@@ -1,64 +1,68 @@
 """Versions: what an import makes of the entries of one source, inside its transaction.
 
-The first row of a file on an entry stands in the place of what the list held, unless it is older.
-Further rows of the file on it are united with the first, but for those of another time: a later
-one stands in its place, an earlier one is left. What says the same as before changes nothing;
-anything else makes a new version of the record.
+The first row of a file on an entry is stored as it comes, unless it is older than what the list
+has. Further rows wait until all are read; then the rows of each such entry are merged. What says
+the same as before changes nothing; anything else makes a new version of the record.
 
-Memory is bounded by the batch, one byte for each version there was and each new one, 24 for each
-replaced, 40 for each that a full list does not name, and the packed values that changed.
+Memory is bounded by the batch, the rows of one entry, one byte for each version, 16 for each that
+is replaced, 40 for each that a full list does not name, and the packed values that changed.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from array import array
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from screener.hashing.hash import KINDS, Hash
+import numpy as np
+import numpy.typing as npt
+
 from screener.lists.importing import conflicts
-from screener.lists.importing.merge_rows import Joining, Judging
-from screener.lists.importing.pending import Pending
-from screener.lists.importing.stored import COLUMNS, Ages, Aside, Stored
-from screener.lists.states import State, effective
+from screener.lists.importing.merge_rows import merged
+from screener.lists.importing.placeholders import Judging
+from screener.lists.importing.repeated_rows import Newcomers, RepeatedRows
+from screener.lists.importing.stored_versions import COLUMNS, Ages, Stored
+from screener.lists.importing.writer import Writer, as_json
+from screener.lists.states import MATCHING, State, effective
+from screener.lists.store.census import Census
+from screener.lists.store.columns import Columns
 from screener.lists.store.database import of_generation, some_at_once
-from screener.lists.store.records import LOW_INFORMATION, Row, has_records, opinions_at, united
+from screener.lists.store.records import (
+    LOW_INFORMATION,
+    Row,
+    derived_entry,
+    has_records,
+    opinions_at,
+)
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.stored_rows import Version, version_of
-from screener.lists.times import order, timeless
-
-_MARKS = 1 << 27  # bits, 16 MiB
-
-
-class Newcomers:
-    """The entries of one file, of a source of which the list holds nothing."""
-
-    def __init__(self) -> None:
-        """Begin with none met."""
-        self._marks = bytearray(_MARKS // 8)
-
-    def met_before(self, entries: list[str]) -> list[str]:
-        """Those that were met before, all of them and a few more; all of them are met now."""
-        marks, found = self._marks, []
-        for entry in entries:
-            place = hash(entry) % _MARKS
-            at, bit = place >> 3, 1 << (place & 7)
-            if marks[at] & bit:
-                found.append(entry)
-            else:
-                marks[at] |= bit
-        return found
-
+from screener.lists.store.stored_rows import Version, stored_row, version_of
+from screener.lists.store.value_index import FirstIndex
 
 _WINDOW = 5_000  # versions that are withdrawn at once
+
+# What the rows of a file said of a version so far.
+_SAME = 1  # what it says
+_ASIDE = 2  # the same, but the first row has more, and waits with the further ones
+_OLDER = 3  # only what is older than it
+
+
+class _Place(NamedTuple):
+    """What stands for an entry while its rows are merged: what the list had before the file, and
+    the version that its first row made, if any.
+    """
+
+    before: Stored | None
+    made: Stored | None
 
 
 class Versions:
     """The records of a source, as one import changes them towards generation `number`.
 
-    `counts` are added, changed, unchanged, repeated, outdated, absent, missed, stopped,
-    low_information, placeholders and conflicting; `states` follows how many records of the whole
-    list are in each state, and `changes` its searchable values.
+    `counts` are those of `ImportReport`, as far as they are of entries. `states` counts the records
+    of the whole list by state, and `changes` its searchable values.
     """
 
     def __init__(
@@ -72,11 +76,12 @@ class Versions:
         changes: Changes | None = None,
         full: bool = False,
         all_count: bool = False,
+        is_first: bool = False,
     ) -> None:
         """Begin with the states of the generation before, and what else changes in this one.
 
-        `full`: the file is all that its source has, now. `all_count`: its rows on one entry stand
-        beside each other, whatever their times.
+        `full`: the file is all that its source has. `all_count`: its rows on one entry are united
+        whatever their times. `is_first`: the list has no record yet.
         """
         self.counts: Counter[str] = Counter()
         self.states = Counter(states)
@@ -87,15 +92,17 @@ class Versions:
         self._number = number
         self._import = import_id
         self._all_count = all_count
-        # Rows that are older than what is held, where all count: they do with one that is not.
-        self._older = Aside(connection, "older_rows")
-        # Rows without a time stay beside whichever turns out to be of the latest time.
-        self._timeless = Aside(connection, "timeless_rows")
+        self._index = FirstIndex(connection, self.changes) if is_first else None
         self._ages = Ages(connection, import_id, full=full)
-        self._pending = Pending(connection, source, number=number, import_id=import_id)
-        self._met = self._pending.met
-        self._judging = Judging(connection, source, self._pending.settle)
-        self._joining = Joining(connection, self._met, self._judging)
+        self._writer = Writer(
+            connection, source, number=number, import_id=import_id, states=self.states,
+            changes=self.changes, index=self._index,
+        )  # fmt: skip
+        self._marks = bytearray(self._writer.first)  # by number of version, one of the above
+        self._rows = RepeatedRows(connection)
+        self._judging = Judging(connection, source)
+        self._made, self._before = array("q"), array("q")  # new versions and what they replace
+        self._gone = 0  # entries that stopped matching, or are withdrawn now and were not before
         self._own_states = {
             entry: [opinion.state for opinion in held]
             for (whose, entry), held in opinions_at(connection, number).items()
@@ -103,272 +110,340 @@ class Versions:
         }
         self._newcomers = None if has_records(connection, source) else Newcomers()
 
-    def take(self, entries: Mapping[str, Row], following: Iterable[dict[str, Row]] = ()) -> None:
-        """Store a round of rows, each of another entry. Out of the rounds that follow it takes what
-        stands beside them, so that this is written once.
+    @property
+    def came(self) -> Census | None:
+        """The census of the versions that this import made, if it is known."""
+        return None if self._judging.changed else self._writer.came
 
-        It may be on its way into the database when this returns: see `settle`.
-        """
-        judge = self._judging.judge
-        versions = [judge(version_of(row)) for row in entries.values()]
-        stored = self._lookup(list(entries))
-        for version, (entry, row) in zip(versions, entries.items(), strict=True):
+    def take(self, rows: Sequence[Row]) -> None:
+        """Take the next rows of the file."""
+        by_entry: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_entry[row.entry or derived_entry(row.hashes)].append(row)
+        stored = self._lookup(list(by_entry))
+        for entry, some in by_entry.items():
             have = stored.get(entry)
-            if have is None:
-                self.counts["added"] += 1
-                self.counts["low_information"] += _low(version)
-                self._insert(entry, version)
-                continue
-            if self._met[have.record]:
-                self.counts["repeated"] += 1
-            if self._met.said_same(have.record):
-                self._take_further(entry, have, row, following)
+            if have is None or not self._marks[have.record]:
+                first, *some = some
+                said, mark = self._take_first(entry, have, first)
             else:
-                self._take_first(entry, have, row, version)
-        self._pending.flush()
+                said, mark = have.fingerprint, self._marks[have.record]
+            self.counts["repeated"] += len(some)
+            if mark == _SAME:  # what says the same again has nothing to add
+                some = [row for row in some if row.damaged or version_of(row).fingerprint != said]
+            if some:
+                self._rows.put(entry, some)
+        self._writer.flush()
 
-    def settle(self) -> None:
-        """Wait until all that was taken is in the database, as whoever asks it must, and whoever
-        gives up; raises sqlite3.Error where that failed.
+    def take_columns(self, columns: Columns) -> None:
+        """Take the next rows of the file, most of them at once."""
+        fingerprints = columns.fingerprints()
+        alone = self._may_go_alone(columns)
+        there, same = self._compared(columns.entries, fingerprints, alone)
+        marks = np.frombuffer(self._marks, np.uint8)
+        same_rows = np.flatnonzero(same)
+        before = marks[same[same_rows]]
+        del marks  # which keeps the marks from growing
+        again = same_rows[before == _SAME]
+        same_rows = same_rows[before == 0]
+        for record in same[same_rows].tolist():
+            self._marks[record] = _SAME
+        unchanged = np.zeros(len(columns), bool)
+        unchanged[same_rows] = True
+        said = unchanged.copy()
+        said[again] = True
+        fresh = alone & ~there
+        self.counts["unchanged"] += len(same_rows)
+        self.counts["repeated"] += len(again)
+        for column in columns.hashes:
+            self.counts["low_information"] += int((column.low & (fresh | unchanged)).sum())
+        places = np.flatnonzero(fresh)
+        if places.size:
+            new = columns.at(places)
+            self.counts["added"] += len(new)
+            self.counts["missed"] += int(new.withdrawn.sum())
+            self._judging.see_columns(new)
+            self._writer.write_columns(new, [fingerprints[place] for place in places.tolist()])
+            self._marks += bytes([_SAME]) * len(new)
+        rest = np.flatnonzero(~fresh & ~said).tolist()
+        if rest:
+            self.take([columns.row(place) for place in rest])
+
+    def _may_go_alone(self, columns: Columns) -> npt.NDArray[np.bool_]:
+        """Return which rows are the only ones of their entry here, and not judged by anybody."""
+        count = len(columns)
+        alone = np.ones(count, bool)
+        if len(set(columns.entries)) < count:
+            times = Counter(columns.entries)
+            alone &= np.fromiter((times[entry] == 1 for entry in columns.entries), bool, count)
+        if self._own_states:
+            own = self._own_states
+            alone &= np.fromiter((entry not in own for entry in columns.entries), bool, count)
+        for column in columns.hashes:
+            judged = self._judging.values_of(column.kind.name)
+            if judged:
+                alone &= np.fromiter((one not in judged for one in column.values), bool, count)
+        return alone
+
+    def _compared(
+        self, entries: Sequence[str], fingerprints: Sequence[bytes], alone: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Return which of the rows that go alone the list has an entry of, and the numbers of the
+        versions that say the same; 0 for others.
         """
-        self._pending.settle()
+        there = np.zeros(len(entries), bool)
+        same = np.zeros(len(entries), np.int64)
+        asked = alone
+        if self._newcomers is not None:
+            asked = alone & self._newcomers.seen(list(entries))
+        places = np.flatnonzero(asked)
+        if not places.size:
+            return there, same
+        some = [entries[place] for place in places.tolist()]
+        packed = b"".join([fingerprints[place] for place in places.tolist()])
+        joined = (
+            "FROM json_each(?) j CROSS JOIN records r"
+            " ON r.source = ? AND r.entry = j.value AND r.until IS NULL"
+        )
+        found = self._connection.execute(
+            f"SELECT j.key, r.id {joined} WHERE r.fingerprint = substr(?, j.key * 16 + 1, 16)",
+            (as_json(some), self._source, packed),
+        ).fetchall()
+        if found:
+            keys, records = np.array(found, np.int64).T
+            same[places[keys]] = records
+        if len(found) == len(some):
+            there[places] = True
+        else:
+            keys = self._connection.execute(
+                f"SELECT j.key {joined}", (as_json(some), self._source)
+            ).fetchall()
+            there[places[[key for (key,) in keys]]] = True
+        return there, same
+
+    def merge_repeated(self) -> None:
+        """Merge the rows of each entry that the file names several times, once all are read."""
+        for entry, rows in self._rows.take():
+            have = self._lookup_one(entry)
+            mark = self._marks[have.record]
+            place = self._place_of(have)
+            if mark == _SAME:  # the first row is what is stored
+                rows = [stored_row(self._connection, have.record), *rows]
+            before = place.before
+            newer = [row for row in rows if before is None or not self._ages.outdated(before, row)]
+            if newer:
+                counted = rows if self._all_count else newer
+                self._merge(entry, place, counted, outdated=mark == _OLDER)
+            self._note_withdrawals(entry, place, rows)
+            self._writer.flush()
+
+    def _place_of(self, have: Stored) -> _Place:
+        if have.since != self._number:
+            return _Place(have, None)
+        at = bisect_left(self._made, have.record)
+        if at == len(self._made) or self._made[at] != have.record:
+            return _Place(None, have)
+        return _Place(self._version(self._before[at]), have)
+
+    def _version(self, record: int) -> Stored:
+        row = self._connection.execute(
+            f"SELECT {COLUMNS} FROM records WHERE id = ?", (record,)
+        ).fetchone()
+        return Stored(*row)
+
+    def _merge(self, entry: str, place: _Place, rows: list[Row], *, outdated: bool) -> None:
+        """Store what the rows of an entry say together, instead of what the first said alone."""
+        before, made = place
+        base = None if before is None else stored_row(self._connection, before.record)
+        version = self._judging.judge(version_of(merged(base, rows, all_count=self._all_count)))
+        now = made or before
+        if not outdated:
+            self.counts["low_information"] += _low(version) - self._low_stored(now)
+        else:
+            self.counts["low_information"] += _low(version)
+        if now is not None and now.fingerprint == version.fingerprint and not outdated:
+            return
+        self.counts["outdated" if outdated else "unchanged" if made is None else "changed"] -= (
+            before is not None
+        )
+        if made is not None:
+            self._count_change(before, made.state, made.said, -1)
+            self._judging.leave(self._writer.remove(made))
+        if before is None:
+            self._insert(entry, None, version)
+        elif version.fingerprint != before.fingerprint:
+            self.counts["changed"] += 1
+            if made is None:
+                self._judging.leave(self._writer.end(before))
+            self._insert(entry, before, version)
+        else:
+            self.counts["unchanged"] += 1
+            if made is not None:
+                self._writer.reopen(before)
+            self._marks[before.record] = _SAME
 
     def withdraw_absent(self) -> tuple[int, int]:
-        """Withdraw every entry that no row of the file named: the file was all that the source
-        has. How many entries the source had, and how many of these are withdrawn now, by the file's
-        silence or its word, or matched and match no more; whatever it adds.
+        """Withdraw every entry that no row named: the file was all that the source has.
+
+        Returns how many entries the source had, and how many of these are withdrawn now, by the
+        file's silence or its word, or stopped matching; whatever it adds.
         """
-        self.settle()
         (before,) = self._connection.execute(
             "SELECT count(*) FROM records r WHERE source = ? AND state <> ?"
             f" AND {of_generation(self._number - 1)}",
             (self._source, State.WITHDRAWN),
         ).fetchone()
-        self.absent_from = self._pending.next
+        self.absent_from = self._writer.next
         current = self._connection.execute(
             "SELECT id FROM records WHERE source = ? AND until IS NULL", (self._source,)
         )
-        unmet = sorted(record for (record,) in current if not self._met[record])
-        for start in range(0, len(unmet), _WINDOW):
-            self._withdraw(unmet[start : start + _WINDOW])
-        self._pending.drop_passed()
-        return int(before), self._pending.gone()
+        unnamed = sorted(record for (record,) in current if not self._marks[record])
+        for start in range(0, len(unnamed), _WINDOW):
+            self._withdraw(unnamed[start : start + _WINDOW])
+        return int(before), self._gone
 
     def _withdraw(self, records: list[int]) -> None:
-        """Withdraw versions that no row met, but for those that withdraw their entries: a window of
-        them at a time, for a list may hold as many as a file names none of.
-        """
+        """Withdraw versions that no row named, unless they withdraw their entries."""
         for some, marks in some_at_once(records):
-            for entry, *have in self._connection.execute(
+            for have in self._connection.execute(
                 f"SELECT {COLUMNS} FROM records WHERE id IN ({marks}) AND state <> ?",
                 (*some, State.WITHDRAWN),
             ).fetchall():
                 stored = Stored(*have)
                 self.counts["absent"] += 1
-                version = self._joining.instead(stored, _withdrawal(entry))
-                self._replace(entry, stored, version)
-        self._pending.flush()
-        self.settle()
+                self._replace(stored, self._over(stored, Row(0, stored.entry, State.WITHDRAWN, ())))
+        self._writer.flush()
 
     def finish(self) -> bool:
-        """Whether anything changed after all."""
-        self.settle()
-        self._pending.drop_passed()
-        self._older.drop()
-        self._timeless.drop()
-        same = self._pending.undo_round_trips()
-        self.counts["changed"] -= same
-        self.counts["unchanged"] += same
+        """Judge what changed; return whether anything did."""
+        shared = self._newcomers = None
+        if self._index is not None:
+            shared = self._index.build(np.array(self._writer.removed, np.int64))
         if not (self.counts["added"] or self.counts["changed"] or self.counts["absent"]):
             return False
-        self.counts["missed"] += self._pending.withdrawn_first()
-        self.counts["stopped"] += self._pending.stopped()
-        self.counts["placeholders"] += self._judging.finish(self._number, self.changes, self.states)
+        self.counts["placeholders"] += self._judging.finish(
+            self._number, self.changes, self.states, shared
+        )
         self.counts["conflicting"] += conflicts.count(
-            self._connection, self._pending.first, self.states
+            self._connection, self._writer.first, self.states, shared
         )
         return True
 
     def _lookup(self, entries: list[str]) -> dict[str, Stored]:
-        """Those of the entries that the list holds, with what it holds of them."""
+        """Return the current versions of entries that the list has."""
         if self._newcomers is not None:
-            entries = self._newcomers.met_before(entries)
+            seen = self._newcomers.seen(entries).tolist()
+            entries = [entry for entry, was in zip(entries, seen, strict=True) if was]
         found: dict[str, Stored] = {}
-        if entries:
-            self.settle()
         for some, marks in some_at_once(entries):
-            for entry, *have in self._connection.execute(
+            for have in self._connection.execute(
                 f"SELECT {COLUMNS} FROM records WHERE source = ? AND until IS NULL"
                 f" AND entry IN ({marks})",
                 (self._source, *some),
             ):
-                found[entry] = Stored(*have)
+                found[have[0]] = Stored(*have)
         return found
 
-    def _take_first(self, entry: str, have: Stored, row: Row, version: Version) -> None:
-        """Take a row on an entry that the list holds, of which the file has said nothing so far,
-        or only what is older than what the list holds.
-        """
-        only_older = self._met[have.record]  # since no row has said the same
-        if version.fingerprint != have.fingerprint and self._ages.outdated(have, row):
-            if not only_older:
+    def _take_first(self, entry: str, have: Stored | None, row: Row) -> tuple[bytes, int]:
+        """Take the first row of the file on an entry; return its fingerprint and its mark."""
+        version = self._judging.judge(version_of(row))
+        said, mark = version.fingerprint, _SAME
+        if have is None:
+            self.counts["added"] += 1
+            self.counts["low_information"] += _low(version)
+            self._insert(entry, None, version)
+            return said, mark
+        if said != have.fingerprint:
+            if self._ages.outdated(have, row):
                 self.counts["outdated"] += 1
-                self._met.older(have.record)
-            self._note_word(entry, have, row)
-            if self._all_count:
-                self._older.put(entry, row)
-            return
-        if only_older:
-            self.counts["outdated"] -= 1
-            if self._all_count:
-                row = self._older.beside(entry, row)
-        if only_older or version.fingerprint != have.fingerprint:
-            version = self._joining.instead(have, row)
+                self._marks[have.record] = _OLDER
+                self._note_withdrawals(entry, _Place(have, None), [row])
+                if self._all_count:
+                    self._rows.put_first(entry, row)
+                return said, _OLDER
+            version = self._over(have, row)
+            if row.damaged or version.fingerprint != said:
+                self._rows.put_first(entry, row)
+                mark = _ASIDE
         self.counts["low_information"] += _low(version)
         if version.fingerprint == have.fingerprint:
             self.counts["unchanged"] += 1
-            self._met.same(have.record, version.carried)
-            self._note_word(entry, have, row)
+            self._marks[have.record] = mark
+            self._note_withdrawals(entry, _Place(have, None), [row])
         else:
             self.counts["changed"] += 1
-            self._replace(entry, have, version)
+            self._marks[self._replace(have, version)] = mark
+        return said, mark
 
-    def _take_further(
-        self, entry: str, have: Stored, row: Row, following: Iterable[dict[str, Row]]
-    ) -> None:
-        """Take a further row on an entry, of which `have` is what the file said so far.
+    def _over(self, have: Stored, row: Row) -> Version:
+        """Return a row as a version that replaces a stored one."""
+        return self._judging.judge(
+            version_of(merged(stored_row(self._connection, have.record), [row]))
+        )
 
-        A later row takes its place, and an earlier one is left. They are united where they are of
-        one time, where one of them has none, and where all rows of the format count.
+    def _note_withdrawals(self, entry: str, place: _Place, rows: Sequence[Row]) -> None:
+        """Store the withdrawals among rows that the list would not know of after a rollback: the
+        entry is listed, or its withdrawal is one that a rollback brought back.
         """
-        way = self._order(row.updated, have.updated)
-        if way == -1:
-            self._note_word(entry, have, row)
+        withdrawals = [row for row in rows if row.state is State.WITHDRAWN]
+        if not withdrawals:
             return
-        rows = [row]
-        if way == 1:
-            if row.state is not State.WITHDRAWN:
-                row = self._timeless.beside(entry, row)
-            version = self._joining.instead(have, row)
-        else:
-            rows += self._beside(entry, have, row, following)
-            if not self._all_count:
-                self._keep_timeless(entry, have, rows)
-            version = self._joining.beside(have, united(*rows))
-        self.counts["low_information"] += _low(version) - self._low_stored(have)
-        if version.fingerprint == have.fingerprint:
-            self._met.same(have.record, version.carried)
-            for said in rows:
-                self._note_word(entry, have, said)
-            return
-        if have.since != self._number:
-            self.counts["unchanged"] -= 1
-            self.counts["changed"] += 1
-        self._replace(entry, have, version, united=way != 1)
-
-    def _order(self, first: str | None, second: str | None) -> int | None:
-        """As `times.order`; None for all rows of a format of which all count."""
-        return None if self._all_count else order(first, second)
-
-    def _beside(
-        self, entry: str, have: Stored, row: Row, following: Iterable[dict[str, Row]]
-    ) -> list[Row]:
-        """Take out of the rounds that follow a row the next ones of its entry that stand beside it
-        and what the file said before, or are left since they are earlier.
-        """
-        found = []
-        told = united(Row(0, entry, State(have.said), (), updated=have.updated), _bare(row))
-        for entries in following:
-            further = entries.get(entry)
-            if further is None:
-                break
-            way = self._order(further.updated, told.updated)
-            if way == 1 or (way == -1 and further.state is State.WITHDRAWN):
-                break
-            del entries[entry]
-            self.counts["repeated"] += 1
-            if way != -1:
-                found.append(further)
-                told = united(told, _bare(further))
-        return found
-
-    def _keep_timeless(self, entry: str, have: Stored, rows: Sequence[Row]) -> None:
-        """Put aside what has no time, where what the file said of an entry so far has one and
-        further rows have none, or the other way round: it counts as well beside a later row.
-        """
-        without = [row for row in rows if timeless(row.updated)]
-        if timeless(have.updated):
-            if len(without) == len(rows):
-                return
-            without.insert(0, self._joining.said(have))
-        if without:
-            self._timeless.put(entry, united(*without))
-
-    def _note_word(self, entry: str, have: Stored, row: Row) -> None:
-        """Keep what a row that changes nothing says, where it withdraws its entry and the list
-        would not know of it after a rollback: the entry is listed, or its withdrawal is one that
-        was taken up again.
-        """
-        if row.state is not State.WITHDRAWN:
-            return
-        if have.said != State.WITHDRAWN or (
-            have.since != self._number and self._ages.taken_up(have)
+        self._writer.flush()
+        have = self._lookup_one(entry)
+        if have.said == State.WITHDRAWN and (
+            have.since == self._number or not self._ages.brought_back(have)
         ):
-            self._pending.word(entry, self._joining.instead(have, row))
+            return
+        before = place.before
+        base = None if before is None else stored_row(self._connection, before.record)
+        for row in withdrawals:
+            version = self._judging.judge(version_of(merged(base, [row])))
+            self._writer.write_unapplied(entry, version)
+            self._marks.append(_SAME)
 
-    def _low_stored(self, have: Stored) -> int:
+    def _lookup_one(self, entry: str) -> Stored:
+        row = self._connection.execute(
+            f"SELECT {COLUMNS} FROM records WHERE source = ? AND until IS NULL AND entry = ?",
+            (self._source, entry),
+        ).fetchone()
+        return Stored(*row)
+
+    def _low_stored(self, have: Stored | None) -> int:
+        if have is None:
+            return 0
         (count,) = self._connection.execute(
             "SELECT count(*) FROM hashes WHERE record = ? AND why_not = ?",
             (have.record, LOW_INFORMATION),
         ).fetchone()
         return int(count)
 
-    def _replace(self, entry: str, have: Stored, version: Version, *, united: bool = False) -> None:
-        """Put a new version in the place of what is held. That ends, if it is of a generation
-        before; what the file itself said is taken away where it is `united` with more, and else
-        passed over.
-        """
-        self.states[have.state] -= 1
-        base: int | None = have.record
-        if have.since != self._number:
-            self._pending.end(have.record)
-        elif united:
-            self._pending.remove(have.record)
-            base = self._joining.base_of(have.record)
-        else:
-            self._pending.pass_over(have.record)
-        if base is not None:
-            self._joining.base(self._pending.next, base)
-        old = set() if have.state == State.WITHDRAWN else self._searchable(have.record)
-        self.changes.doubt(old.difference(version.hittable))
-        self._insert(entry, version, had=old)
+    def _replace(self, have: Stored, version: Version) -> int:
+        """Store a version instead of the current one; return its number."""
+        old = self._writer.end(have) if have.since != self._number else self._writer.remove(have)
+        self._judging.leave(old)
+        return self._insert(have.entry, have, version)
 
-    def _searchable(self, record: int) -> set[Hash]:
-        stored = self._connection.execute(
-            "SELECT kind, value, why_not FROM hashes WHERE record = ?", (record,)
-        ).fetchall()
-        self._judging.leave(stored)
-        return {Hash(KINDS[kind], value) for kind, value, why_not in stored if why_not is None}
-
-    def _insert(self, entry: str, version: Version, had: Container[Hash] = ()) -> None:
+    def _insert(self, entry: str, before: Stored | None, version: Version) -> int:
         own = self._own_states.get(entry) if self._own_states else None
         state = effective(version.state, own) if own else version.state
-        self.states[state] += 1
         self._judging.see(version.hashes)
-        new = version.hittable
-        if new:
-            self.changes.gain([item for item in new if item not in had] if had else new)
-        self._pending.insert(entry, version, state)
+        record = self._writer.write(entry, version, state)
+        self._marks.append(_SAME)
+        if before is not None:
+            self._made.append(record)
+            self._before.append(before.record)
+        self._count_change(before, state, version.state, 1)
+        return record
 
-
-def _bare(row: Row) -> Row:
-    """What tells how a row and another stand to each other: its state and its time."""
-    return Row(row.line, row.entry, row.state, (), updated=row.updated)
-
-
-def _withdrawal(entry: str) -> Row:
-    """What a file says by its silence of an entry that it would have named."""
-    return Row(0, entry, State.WITHDRAWN, ())
+    def _count_change(self, before: Stored | None, state: str, said: str, times: int) -> None:
+        """Count what a new version does to an entry that the list had, or had not."""
+        if before is None:
+            self.counts["missed"] += times * (said == State.WITHDRAWN)
+            return
+        stops = before.state in MATCHING and state not in MATCHING
+        goes = before.state != State.WITHDRAWN and state == State.WITHDRAWN
+        self.counts["stopped"] += times * stops
+        self._gone += times * (stops or goes)
 
 
 def _low(version: Version) -> int:

@@ -57,17 +57,18 @@ def kept(connection: sqlite3.Connection, number: int) -> Census | None:
     return census if found == number else None
 
 
-def follow(connection: sqlite3.Connection, number: int) -> None:
+def follow(connection: sqlite3.Connection, number: int, came: Census | None = None) -> None:
     """Keep the census of a new generation, if that of the one before is known.
 
-    Every version that changed is of the new generation, or ended with it.
+    Every version that changed is of the new generation, or ended with it. `came` is the census of
+    the former, if the caller has it.
     """
     before, newest, now = _stored(connection)
     if before != number - 1:
         return
-    came = f"r.id > {newest:d} AND r.until IS NULL AND r.since = {number:d}"
+    new = f"r.id > {newest:d} AND r.until IS NULL AND r.since = {number:d}"
     ended = f"{schema.END.format(rows='r.')} = {number:d} AND r.since < {number:d}"
-    now.update(_count(connection, came))
+    now.update(_count(connection, new) if came is None else came)
     now.subtract(_count(connection, f"r.id IN (SELECT r.id FROM records r WHERE {ended})"))
     _keep(connection, number, now)
 
@@ -78,7 +79,7 @@ def renew(connection: sqlite3.Connection, number: int) -> None:
 
 
 def _stored(connection: sqlite3.Connection) -> tuple[int | None, int, Counter[Alike]]:
-    """The generation of which a census is kept, its newest version, and the census."""
+    """Return the generation of which a census is kept, its newest version, and the census."""
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (CENSUS,)).fetchone()
     if row is None:
         return None, 0, Counter()

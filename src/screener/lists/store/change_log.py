@@ -35,12 +35,12 @@ class LogEntry:
     counts: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in plain values, without what is not known."""
+        """Return all of it in plain values, without what is not known."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def log(connection: sqlite3.Connection) -> list[LogEntry]:
-    """All that was done, oldest first; an import that changed nothing is there too."""
+    """Return all that was done, oldest first; an import that changed nothing is there too."""
     rows = connection.execute(
         "SELECT number, time, what, who, note, states FROM generations ORDER BY number"
     )
@@ -72,7 +72,9 @@ def log(connection: sqlite3.Connection) -> list[LogEntry]:
 
 
 def taken_back(connection: sqlite3.Connection) -> list[range]:
-    """The generations that rollbacks went back over, as far as they are still gone back over."""
+    """Return the generations that rollbacks went back over, as far as they are still gone back
+    over.
+    """
     found: list[range] = []
     for number, what in connection.execute(
         "SELECT number, what FROM generations WHERE what LIKE ? ORDER BY number DESC",
@@ -85,7 +87,7 @@ def taken_back(connection: sqlite3.Connection) -> list[range]:
 
 
 def states_at(connection: sqlite3.Connection, number: int) -> dict[str, int]:
-    """How many records of a generation are in each state."""
+    """Return how many records of a generation are in each state."""
     rows = connection.execute(
         f"SELECT state, count(*) FROM records r WHERE {of_generation(number)} GROUP BY state"
     )

@@ -29,7 +29,9 @@ _GENERATIONS = {"since": COUNT, "until": or_null(COUNT)}
 
 
 def texts_of(text: str) -> dict[str, str]:
-    """The labels in the form that is stored: a JSON object of texts; ValueError or TypeError."""
+    """Return the labels in the form that is stored: a JSON object of texts; ValueError or
+    TypeError.
+    """
     found = {} if text == "{}" else json.loads(text)
     if type(text) is not str or type(found) is not dict or set(map(type, found.values())) - {str}:
         raise ValueError("no labels")
@@ -37,7 +39,9 @@ def texts_of(text: str) -> dict[str, str]:
 
 
 def pairs_of(text: str) -> list[tuple[str, str]]:
-    """The categories in the form that is stored: a JSON array of pairs of texts; likewise."""
+    """Return the categories in the form that is stored: a JSON array of pairs of texts;
+    likewise.
+    """
     found = [(scheme, code) for scheme, code in json.loads(text)]
     if type(text) is not str or {type(one) for pair in found for one in pair} - {str}:
         raise ValueError("no categories")
@@ -45,13 +49,14 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
 
 
 def counts_of(text: str) -> dict[str, int]:
-    """How many records are in each state, in the form that is stored; ValueError and others."""
+    """Return how many records are in each state. Raises ValueError and others."""
     return {state: integer(count) for state, count in json.loads(text).items()}
 
 
 def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
-    """A census in the form that is stored: its generation, the newest version of a record then, and
-    source, state, kinds, whether hashes are not compared, and count of each group; likewise.
+    """Return a census in the form that is stored: its generation, the newest version of a record
+    then, and source, state, kinds, whether hashes are not compared, and count of each group;
+    likewise.
     """
     number, newest, groups = json.loads(text)
     found = []
@@ -64,9 +69,9 @@ def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...]
 
 
 def row_of(text: str) -> tuple[Any, ...]:
-    """A row that was set aside, in the form that is stored: line, entry, state, hashes, categories
-    as pairs, labels, time, and a list that newer versions put the damaged kinds in; ValueError and
-    others.
+    """Return a row that was set aside, in the form that is stored: line, entry, state, hashes,
+    categories as pairs, labels, time, and a list that newer versions put the damaged kinds
+    in; ValueError and others.
     """
     line, entry, state, hashes, categories, labels, updated, *more = json.loads(text)
     kept = tuple(

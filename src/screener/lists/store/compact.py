@@ -32,7 +32,7 @@ def tidied(folder: Path) -> int | None:
 
 
 def compact(folder: Path, progress: Progress | None = None) -> bool:
-    """Merge the segments of a list into one a kind. False where all is in one."""
+    """Merge the segments of a list into one a kind. False if all is in one."""
     return _merge(folder, tiers.compacted, progress) is not None
 
 
@@ -41,11 +41,11 @@ def _merge(
     stepping: Callable[[Snapshot], Step | None],
     progress: Progress | None = None,
 ) -> int | None:
-    """Merge segments, as a generation of the same records; its number, None where there is none.
+    """Merge segments, as a generation of the same records; its number, None if there is none.
 
-    The files are written before the transaction begins, which only names them: others may write
-    to the database meanwhile. If one of them made other files of a kind, those stand. Nothing
-    is new, so the generation is as old as the one before.
+    The files are written before the transaction begins, which only names them: others may write to
+    the database meanwhile. If one of them made other files of a kind, those stand. Nothing is new,
+    so the generation is as old as the one before.
     """
     with transaction.one_writer(folder):
         before = ask(folder, partial(generations.at, folder=folder))

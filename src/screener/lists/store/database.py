@@ -33,8 +33,8 @@ ENDING = ".list"
 
 
 def name_of(folder: Path) -> str:
-    """The name of the list in a folder: the folder's, less our ending. Any other ending, a year
-    say, is what tells it from the next list.
+    """Return the name of the list in a folder: the folder's, less our ending. Any other ending,
+    a year say, is what tells it from the next list.
     """
     name = os.fsencode(folder.name).decode("utf-8", "replace")
     return name.removesuffix(ENDING) or name
@@ -88,7 +88,7 @@ def _fill(connection: sqlite3.Connection) -> None:
 
 
 def is_old(folder: Path) -> bool:
-    """Whether a list is of an older format than this version's; ListError where it is none."""
+    """Return whether a list is of an older format than this version's; ListError if it is none."""
     check_folder(folder)
     with contextlib.closing(connect(folder, "ro")) as connection:
         return _format_of(connection, folder) < FORMAT
@@ -138,7 +138,7 @@ def ask(
     question: Callable[[sqlite3.Connection], T],
     keep: Callable[[sqlite3.Connection], bool] | None = None,
 ) -> T:
-    """The answer of a question put to the database over a connection that cannot write.
+    """Return the answer of a question put to the database over a connection that cannot write.
 
     Then `keep` may take the connection over, and returns whether it did. Raises ListError if the
     folder is no list, is damaged, or was written by a newer version, and if this user may not read
@@ -224,7 +224,7 @@ def _log_pending(folder: Path) -> bool:
 
 
 def _open_for_reading(folder: Path) -> tuple[sqlite3.Connection, bool]:
-    """A connection that only reads, and whether it takes the file for immutable."""
+    """Return a connection that only reads, and whether it takes the file for immutable."""
     try:
         return _checked(connect(folder, "ro"), folder), False
     except sqlite3.OperationalError as error:
@@ -243,8 +243,8 @@ def _checked(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection
 
 
 def connect(folder: Path, mode: str) -> sqlite3.Connection:
-    """A connection in SQLite's mode `ro` or `rw`, without transactions of its own accord; raises
-    sqlite3.Error, also where the database does more than hold data.
+    """Return a connection in SQLite's mode `ro` or `rw`, without transactions of its own accord;
+    raises sqlite3.Error, also if the database does more than hold data.
     """
     return system.connect(folder / DATABASE, mode, wait=WAIT_SECONDS)
 
@@ -266,7 +266,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_format(connection: sqlite3.Connection, folder: Path) -> None:
-    """ListError where the database is not a list's, or of another format than this version's."""
+    """Raise ListError if the database is not a list's, or of another format than this version's."""
     if _format_of(connection, folder) < FORMAT:
         raise ListError(
             f"{folder} was written by an older version of screener; `screener upgrade {folder}`"
@@ -293,36 +293,40 @@ def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
 
 @lru_cache(maxsize=64)
 def of_generation(number: int, rows: str = "r") -> str:
-    """The SQL condition under which rows, of a table or a name for one, are of a generation."""
+    """Return the SQL condition under which rows, of a table or a name for one, are of a
+    generation.
+    """
     return f"({rows}.since <= {number:d} AND {not_ended(number, rows)})"
 
 
 def not_ended(number: int, rows: str = "r") -> str:
-    """The SQL condition under which such rows are of a generation or of later ones alone."""
+    """Return the SQL condition under which such rows are of a generation or of later ones alone."""
     return f"{schema.END.format(rows=f'{rows}.')} > {number:d}"
 
 
 def ended_since(number: int) -> str:
-    """The same of records `r` that are not of the newest generation any more."""
+    """Return the same of records `r` that are not of the newest generation any more."""
     return f"({not_ended(number)} AND {schema.END.format(rows='r.')} < {schema.NEVER})"
 
 
 def in_order(number: int) -> str:
-    """The same of records `r`, for who reads them by their numbers: these are gathered first, so
-    that neither all the past is read nor what is read of them sorted.
+    """Return the same of records `r`, for who reads them by their numbers: these are gathered
+    first, so that neither all the past is read nor what is read of them sorted.
     """
     return f"r.id IN (SELECT r.id FROM records r WHERE {of_generation(number)})"
 
 
 def identified(connection: sqlite3.Connection) -> str:
-    """The id of a list, given to one that has none: it goes wherever the list goes, and says
-    nothing else.
+    """Return the id of a list, given to one that has none: it goes wherever the list goes, and
+    says nothing else.
     """
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
     return str(known_id(connection))
 
 
 def known_id(connection: sqlite3.Connection) -> str | None:
-    """The id of a list; None where an older version made it and nobody has written to it since."""
+    """Return the id of a list; None if an older version made it and nobody has written to it
+    since.
+    """
     row = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
     return None if row is None else str(row[0])

@@ -31,7 +31,7 @@ def note(connection: sqlite3.Connection, source: str) -> None:
 
 
 def is_due(connection: sqlite3.Connection) -> bool:
-    """Whether a purge has not been completed."""
+    """Return whether a purge has not been completed."""
     return connection.execute("SELECT 1 FROM meta WHERE name = ?", (_DUE,)).fetchone() is not None
 
 

@@ -37,7 +37,7 @@ Identity = tuple[str | None, int, float]  # a list's id, a generation's number, 
 @dataclass(frozen=True)
 class Generation:
     """One state of a list. `made` is when it was made, `time` when it was made or last confirmed
-    (seconds since 1970); `list` is the list's id, None where it had none yet.
+    (seconds since 1970); `list` is the list's id, None if it had none yet.
     """
 
     list: str | None
@@ -62,7 +62,7 @@ class Generation:
 
 
 def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
-    """The newest generation, or the one of that number; ListError if there is none."""
+    """Return the newest generation, or the one of that number; ListError if there is none."""
     wanted = None if number is None else _whole(number)
     row = connection.execute(
         "SELECT number, time, confirmed, states FROM generations"
@@ -83,7 +83,9 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
 
 
 def _whole(number: int) -> int:
-    """A number that SQLite can be asked for: it knows no NumPy, and reads a text as a number."""
+    """Return a number that SQLite can be asked for: it knows no NumPy, and reads a text as a
+    number.
+    """
     try:
         return max(-1, min(integer(number), _LARGEST))
     except TypeError:
@@ -91,8 +93,8 @@ def _whole(number: int) -> int:
 
 
 def check_there(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:
-    """IndexFileError where a database holds no such generation: another list was put in the place
-    of the one that was opened, and says nothing of what its index files hold.
+    """Raise IndexFileError if a database holds no such generation: another list was put in the
+    place of the one that was opened, and says nothing of what its index files hold.
     """
     known, number, made = opened
     there = connection.execute("SELECT time FROM generations WHERE number = ?", (number,))
@@ -106,8 +108,8 @@ def check_there(connection: sqlite3.Connection, folder: Path, opened: Identity) 
 
 
 def check_purged_since(connection: sqlite3.Connection, folder: Path, number: int) -> None:
-    """IndexFileError unless something was purged after a generation: nothing else explains that no
-    record holds what an index file of it does.
+    """Raise IndexFileError unless something was purged after a generation: nothing else explains
+    that no record holds what an index file of it does.
     """
     if not purged_since(connection, number):
         raise IndexFileError(
@@ -117,13 +119,13 @@ def check_purged_since(connection: sqlite3.Connection, folder: Path, number: int
 
 
 def purged_since(connection: sqlite3.Connection, number: int) -> bool:
-    """Whether something was purged after a generation, and so taken out of it as well."""
+    """Return whether something was purged after a generation, and so taken out of it as well."""
     purged = "SELECT 1 FROM generations WHERE what = 'purge' AND number > ? LIMIT 1"
     return connection.execute(purged, (number,)).fetchone() is not None
 
 
 def _files(connection: sqlite3.Connection, number: int) -> dict[str, Parts]:
-    """The files of a generation by kind. Each import adds at most one index file of a kind."""
+    """Return the files of a generation by kind. An import adds at most one index file to each."""
     found: dict[str, Parts] = {}
     for kind, file, rows, since in connection.execute(
         "SELECT kind, file, rows, since FROM segments WHERE until IS NULL OR until > ?"
@@ -154,11 +156,12 @@ def publish(
     confirmed: float | None = None,
     by: str | None = None,
     note: str | None = None,
+    came: census.Census | None = None,
 ) -> None:
     """Name a new generation; the transaction's commit makes it visible.
 
     `confirmed` is when its records were last known to be current: now unless given. `by` is who
-    asked for it, `note` why.
+    asked for it, `note` why. `came`: see `census.follow`.
     """
     now = time.time()
     counts = json.dumps({state: count for state, count in sorted(states.items()) if count})
@@ -166,7 +169,7 @@ def publish(
         "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (number, now, now if confirmed is None else confirmed, what, counts, __version__, by, note),
     )
-    census.follow(connection, number)
+    census.follow(connection, number, came)
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:
@@ -179,5 +182,5 @@ def confirm(connection: sqlite3.Connection, number: int) -> None:
 
 
 def new_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
-    """A file name that no segment has had or will have."""
+    """Return a file name that no segment has had or will have."""
     return f"{kind}-{number:08d}-{secrets.token_hex(8)}.{ending}"

@@ -86,7 +86,9 @@ class CountedResult(Protocol):
 
 
 def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
-    """Which entries of a list each result met: once by each kind, however many parts of it did."""
+    """Yield which entries of a list each result met: once by each kind, however many parts of it
+    did.
+    """
     for result in results:
         met = (one for one in (*result.matches, *result.other_hits) if one.list == name)
         yield from {(one.source, one.entry, one.kind) for one in met}
@@ -117,20 +119,20 @@ def count(
 
 
 def check(folder: Path) -> None:
-    """ListError where nothing can be counted, for it cannot be written there."""
+    """Raise ListError if nothing can be counted, for it cannot be written there."""
     for path in (folder, folder / COUNTS):
         if path.exists() and not os.access(path, os.W_OK):
             raise ListError(f"cannot count matches in {folder}: {path} cannot be written to")
 
 
 def _had(connection: sqlite3.Connection, keys: Iterable[Key]) -> list[Key]:
-    """Those of the hits whose entries the newest generation has."""
+    """Return those of the hits whose entries the newest generation has."""
     had = "SELECT 1 FROM records WHERE source = ? AND entry = ? AND until IS NULL"
     return [key for key in keys if connection.execute(had, key[:2]).fetchone() is not None]
 
 
 def floods(folder: Path) -> list[Flood]:
-    """The remarkable entries of the last day that has counts."""
+    """Return the remarkable entries of the last day that has counts."""
     with _counted(folder, "ro") as connection:
         if connection is None:
             return []
@@ -141,15 +143,15 @@ def floods(folder: Path) -> list[Flood]:
 def is_flood(
     folder: Path, source: str, entry: str, counts: Mapping[str, Mapping[str, int]]
 ) -> bool:
-    """Whether an entry that has these counts, by kind and day, is among the `floods`. Of most there
-    are too few for the others to be looked at.
+    """Return whether an entry that has these counts, by kind and day, is among the `floods`. Of
+    most there are too few for the others to be looked at.
     """
     often = any(number >= MANY for days in counts.values() for number in days.values())
     return often and any((one.source, one.entry) == (source, entry) for one in floods(folder))
 
 
 def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
-    """The counts of an entry, by kind and day."""
+    """Return the counts of an entry, by kind and day."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
     with _counted(folder, "ro") as connection:
         if connection is None:
@@ -174,8 +176,8 @@ def forget(folder: Path, source: str) -> None:
 
 
 def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
-    """The entries of a day that matched at least `MANY` times, `TIMES` as often as the other
-    entries by their kind did, and `TIMES` as often as they did on the days before.
+    """Return the entries of a day that matched at least `MANY` times, `TIMES` as often as the
+    other entries by their kind did, and `TIMES` as often as they did on the days before.
     """
     counts: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     for source, entry, kind, number in connection.execute(
@@ -200,7 +202,7 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
 
 
 def _median_of_others(ascending: Sequence[int], one: int) -> float:
-    """The median of numbers but for one of them; 0.0 where there are no others."""
+    """Return the median of numbers but for one of them; 0.0 if there are no others."""
     place, left = bisect_left(ascending, one), len(ascending) - 1
     middle = ((left - 1) // 2, left // 2)  # the same one where it is odd
     return sum(ascending[n + (n >= place)] for n in middle) / 2 if left else 0.0
@@ -208,8 +210,8 @@ def _median_of_others(ascending: Sequence[int], one: int) -> float:
 
 @contextlib.contextmanager
 def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
-    """The counts that there are, None where there are none: not even a table, where a full disk or
-    a kill ended the first counting.
+    """Return the counts that there are, None if there are none: not even a table, where a full
+    disk or a kill ended the first counting.
     """
     if not (folder / COUNTS).exists():
         yield None

@@ -16,19 +16,19 @@ _MOST_DIGITS = 9
 
 
 def version_said(labels: Mapping[str, str]) -> int | None:
-    """The version that a row's labels tell; None where they tell none."""
+    """Return the version that a row's labels tell; None if they tell none."""
     said = labels.get(LABEL, "").strip()
     good = said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS
     return int(said) if good else None
 
 
 def remembered(counts: Mapping[int, int]) -> dict[str, dict[int, int]]:
-    """What is kept of an import beside its counts: how many rows told which version."""
+    """Return what is kept of an import beside its counts: how many rows told which version."""
     return {LABEL: dict(sorted(counts.items()))} if counts else {}
 
 
 def told(connection: sqlite3.Connection, generation: int) -> frozenset[int]:
-    """The versions that the imports up to a generation read."""
+    """Return the versions that the imports up to a generation read."""
     # Few of many thousand imports tell one, and all are asked whenever a list is put to use.
     rows = connection.execute(
         "SELECT counts FROM imports WHERE generation <= ? AND instr(counts, ?)",

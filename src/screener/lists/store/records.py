@@ -22,7 +22,7 @@ from screener.lists.store.database import ended_since, of_generation
 from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
-_EMPTY = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
+EMPTY_INPUT = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
 # What `record_of` makes a record of, of a version that is named `r`.
 COLUMNS = (
@@ -45,11 +45,11 @@ class Category:
 class Record:
     """What one source said of one item, as a hit on one of its hashes shows it.
 
-    `labels` are the columns of the source that have no meaning here, unchanged. `updated` is
-    the source's own time, as it wrote it. `quality` (0–100) is that of the hash that was hit,
-    None where the source recorded none. `generation` is the one that brought this version.
-    `state` is the one in effect; `opinions` are our own, and where there are any, `said` is the
-    state by the source alone.
+    `labels` are the columns of the source that have no meaning here, unchanged. `updated` is the
+    source's own time, as it wrote it. `quality` (0–100) is that of the hash that was hit, None if
+    the source recorded none. `generation` is the one that brought this version. `state` is the one
+    in effect; `opinions` are our own, and where there are any, `said` is the state by the source
+    alone.
     """
 
     source: str
@@ -65,7 +65,7 @@ class Record:
 
 
 class Row(NamedTuple):
-    """What one row of a file says; `entry` is None where the file names none. `damaged` are the
+    """What one row of a file says; `entry` is None if the file names none. `damaged` are the
     kinds of which it has a value that cannot be read, which is set aside by itself.
     """
 
@@ -93,12 +93,12 @@ class BadRow:
     row: Row | None = field_of(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
-        """The trouble, in words."""
+        """Return the trouble, in words."""
         return self.reason if self.field is None else f"{self.field}: {self.reason}"
 
 
 def derived_entry(hashes: Iterable[Hash]) -> str:
-    """The entry id of a row that names none: the same for the same hashes, and not a hash.
+    """Return the entry id of a row that names none: the same for the same hashes, and not a hash.
 
     It does not depend on the order of the columns, so that a file may be imported again.
     """
@@ -109,16 +109,16 @@ def derived_entry(hashes: Iterable[Hash]) -> str:
 
 
 def of_empty_input(item: Hash) -> bool:
-    """Whether a digest is that of no bytes at all, which says nothing of any picture."""
-    return _EMPTY.get(item.kind.name) == item.value
+    """Return whether a digest is that of no bytes at all, which says nothing of any picture."""
+    return EMPTY_INPUT.get(item.kind.name) == item.value
 
 
 def why_not_searchable(item: Hash) -> str | None:
-    """Why a hash is kept but never compared; None where it is compared.
+    """Return why a hash is kept but never compared; None if it is compared.
 
-    A perceptual hash with fewer than one bit in sixteen set, or unset, is that of a blank
-    picture and would meet innocent files; a video is compared if one of its frames can be. Quality
-    of pictures is not judged here: the policy's floor is.
+    A perceptual hash with fewer than one bit in sixteen set, or unset, is that of a blank picture
+    and would meet innocent files; a video is compared if one of its frames can be. Quality of
+    pictures is not judged here: the policy's floor is.
     """
     kind = item.kind
     if kind.video:
@@ -154,7 +154,7 @@ def united(*rows: Row) -> Row:
 
 
 def united_labels(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The labels of rows as those of one: see `united`."""
+    """Return the labels of rows as those of one: see `united`."""
     lines: dict[str, list[str]] = {}
     known: dict[str, set[str]] = {}
     for labels in several:
@@ -171,8 +171,8 @@ def united_labels(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
-    """The time of the latest of some withdrawals: of one without a time, if there is one, since it
-    counts as of its import.
+    """Return the time of the latest of some withdrawals: of one without a time, if there is one,
+    since it counts as of its import.
     """
     times = [row.updated for row in withdrawals]
     without = list(filter(timeless, times))
@@ -194,8 +194,8 @@ def _usability(item: Hash) -> int:
 
 
 def distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
-    """Each hash once, by kind and value: without a quality, which is always compared, if one of
-    them is, or else with the best quality.
+    """Return each hash once, by kind and value: without a quality, which is always compared, if
+    one of them is, or else with the best quality.
     """
     places = [_ORDER[item.kind.name] for item in hashes]
     if all(map(lt, places, places[1:])):  # one of each kind, in order: as most rows are
@@ -210,7 +210,7 @@ def distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
 
 
 def has_records(connection: sqlite3.Connection, source: str) -> bool:
-    """Whether the newest generation has a record of a source, withdrawn or not."""
+    """Return whether the newest generation has a record of a source, withdrawn or not."""
     held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
     return connection.execute(held, (source,)).fetchone() is not None
 
@@ -218,8 +218,8 @@ def has_records(connection: sqlite3.Connection, source: str) -> bool:
 def of_entry(
     connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> list[int]:
-    """The numbers of the records of an entry in a generation: that of a source, or those of all, by
-    source. ListError where there is none.
+    """Return the numbers of the records of an entry in a generation: that of a source, or those of
+    all, by source. ListError if there is none.
 
     Those of the newest generation have an index by source and entry, so each source is asked for
     the entry; beside them there is what ended since, if that generation is an older one.
@@ -245,7 +245,7 @@ def of_entry(
 def opinions_at(
     connection: sqlite3.Connection, generation: int
 ) -> dict[tuple[str, str], tuple[Opinion, ...]]:
-    """All our own opinions in a generation, by source and entry, oldest first."""
+    """Return all our own opinions in a generation, by source and entry, oldest first."""
     found: dict[tuple[str, str], tuple[Opinion, ...]] = {}
     for source, entry, *facts in connection.execute(
         f"SELECT source, entry, {_OPINION} FROM opinions o"
@@ -276,7 +276,7 @@ def _opinion(who: str, state: str, reason: str, time: float) -> Opinion:
 
 @lru_cache(maxsize=1024)
 def categories_of(text: str) -> tuple[Category, ...]:
-    """The categories in the form that is stored."""
+    """Return the categories in the form that is stored."""
     return tuple(Category(scheme, code) for scheme, code in pairs_of(text))
 
 
@@ -287,8 +287,8 @@ def record_of(
     *,
     quality: int | None = None,
 ) -> Record:
-    """The record that a row of the database with `COLUMNS` is of, with our opinions of it in a
-    generation.
+    """Return the record that a row of the database with `COLUMNS` is of, with our opinions of it
+    in a generation.
     """
     source, entry, state, said, categories, labels, updated, since, judged = facts
     # A quality below all floors, say, would have it pass unseen.

@@ -49,32 +49,43 @@ class Seen:
         if len(hashes) < 2:
             return
         for item in hashes:
-            values = self._values[item.kind.name]
-            if values is not None and len(item.value) <= _LONGEST:
-                values.add(item.value)
-                if len(values) > _LISTED:
-                    self._values[item.kind.name] = None
+            self.add_values(item.kind.name, (item.value,))
+
+    def add_values(self, kind: str, some: Iterable[bytes]) -> None:
+        """Note values of one kind that stand beside others."""
+        values = self._values[kind]
+        if values is not None:
+            values.update(value for value in some if len(value) <= _LONGEST)
+            if len(values) > _LISTED:
+                self._values[kind] = None
 
     def shared(
-        self, connection: sqlite3.Connection, source: str, states: Mapping[str, int]
+        self,
+        connection: sqlite3.Connection,
+        source: str,
+        states: Mapping[str, int],
+        several: Iterable[Value] | None = None,
     ) -> list[Value]:
-        """Those that the source gives for `FILES` different files or more, in a list that has so
-        many records in each state.
+        """Return those that the source gives for `FILES` different files or more, in a list that
+        has so many records in each state. `several` are the values that several records have, if
+        they are known.
         """
-        known = past(connection, states)
-        asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
-        often = _often if known.short or known.few(asked) else _often_now
-        return [
-            value
-            for value in often(connection, source, self._values)
-            if is_placeholder(connection, source, value)
-        ]
+        if several is not None:
+            found = _frequent_among(connection, several)
+        else:
+            known = past(connection, states)
+            asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
+            often = _often if known.short or known.few(asked) else _often_now
+            found = often(connection, source, self._values)
+        return [value for value in found if is_placeholder(connection, source, value)]
 
 
 def _often_now(
     connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
 ) -> Iterator[Value]:
-    """Those of the values that stand often in what a source says now, and some beside them."""
+    """Yield those of the values that stand often in what a source says now, and some beside
+    them.
+    """
     for kind, record in connection.execute(
         "SELECT h.kind, max(r.id)"
         f" {by_current_value(connection, 'r.source = ? AND r.state <> ?')} HAVING count(*) >= ?",
@@ -91,31 +102,34 @@ def _often_now(
 def _often(
     connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
 ) -> Iterator[Value]:
-    """Those of the values that stand often in what any source ever said."""
+    """Yield those of the values that stand often in what any source ever said."""
     for kind, some in values.items():
         for value in _frequent(connection, kind, some):
             yield kind, value
 
 
 def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | None) -> list[bytes]:
-    """Those of the values, or of all values where there are too many, that stand often."""
+    """Return those of the values, or of all values where there are too many, that stand often."""
     if values is None:
         rows = connection.execute(
             "SELECT value FROM hashes WHERE kind = ? GROUP BY value HAVING count(*) >= ?",
             (kind, FILES),
         )
         return [value for (value,) in rows]
+    named = ((kind, value) for value in sorted(values))
+    return [value for _, value in _frequent_among(connection, named)]
+
+
+def _frequent_among(connection: sqlite3.Connection, values: Iterable[Value]) -> Iterator[Value]:
     often = "SELECT 1 FROM hashes WHERE kind = ? AND value = ? LIMIT 1 OFFSET ?"
-    return [
-        value
-        for value in sorted(values)
-        if connection.execute(often, (kind, value, FILES - 1)).fetchone()
-    ]
+    for value in values:
+        if connection.execute(often, (*value, FILES - 1)).fetchone():
+            yield value
 
 
 def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:
-    """Whether a source gives a value for `FILES` different files or more now, by their digests, in
-    as many entries.
+    """Return whether a source gives a value for `FILES` different files or more now, by their
+    digests, in as many entries.
     """
     return any(
         _files(connection, source, value, kind.name) >= FILES
@@ -125,8 +139,9 @@ def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) ->
 
 
 def _files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
-    """How many different digests of a kind a source gives beside a value, in as many entries; at
-    most `FILES`. An entry that has many files has as many values, and each stands beside all.
+    """Return how many different digests of a kind a source gives beside a value, in as many
+    entries; at most `FILES`. An entry that has many files has as many values, and each stands
+    beside all.
     """
     found: set[bytes] = set()
     entries: set[int] = set()
@@ -251,7 +266,7 @@ def _mark(
 
 
 def renewed(connection: sqlite3.Connection, number: int, current: Iterable[int]) -> list[int]:
-    """The versions of generation `number` of current records, made where there are none yet."""
+    """Return the versions of generation `number` of current records, made if there are none yet."""
     found = []
     for record in list(current):
         (since,) = connection.execute(
@@ -262,8 +277,8 @@ def renewed(connection: sqlite3.Connection, number: int, current: Iterable[int])
 
 
 def copied(connection: sqlite3.Connection, number: int, record: int) -> int:
-    """A version of generation `number` that says what an earlier one of the entry said; the
-    current one ends.
+    """Return a version of generation `number` that says what an earlier one of the entry said;
+    the current one ends.
     """
     (fresh,) = connection.execute("SELECT max(id) + 1 FROM records").fetchone()
     connection.execute(

@@ -101,5 +101,5 @@ WHOLE = f"{_FIRST_TABLES} {INDEX}; {BY_END}; {_NEW_TABLES} {_FRAMES}"
 
 
 def steps_from(format: int) -> str:
-    """The statements that make a database of an older format one of this."""
+    """Return the statements that make a database of an older format one of this."""
     return " ".join((_FROM_1, _FRAMES)[format - 1 :])

@@ -14,23 +14,25 @@ from functools import lru_cache
 from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.video_frames import FLOOR, Frames
-from screener.index.values import Values
+from screener.index.values import Codes, Values, as_values
 from screener.lists.states import MATCHING
 from screener.lists.store.database import AT_ONCE, of_generation, some_at_once
 from screener.lists.store.generations import Generation
 from screener.lists.store.records import COLUMNS, Record, record_of
 from screener.lists.store.version_counts import past
 
+Ints = npt.NDArray[np.int64]
 _ORDER = attrgetter("source", "entry")
 
 
 def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, generation: int) -> bool:
-    """Whether a confirmed or disputed record of a generation holds a hash of that kind that is
-    compared at that floor; of a video, one with a frame that is. Ends at the first one found: of a
-    value the newest versions go first.
+    """Return whether a confirmed or disputed record of a generation holds a hash of that kind
+    that is compared at that floor; of a video, one with a frame that is. Ends at the first
+    one found: of a value the newest versions go first.
     """
     # What is compared of a video has a frame of the least floor.
     by_frames = kind.video and floor > FLOOR
@@ -48,7 +50,9 @@ def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, genera
 def of(
     connection: sqlite3.Connection, kind: HashKind, values: Iterable[bytes], generation: int
 ) -> dict[bytes, tuple[Record, ...]]:
-    """The records of a generation that hold each value and can be hit, by source and entry."""
+    """Return the records of a generation that hold each value and can be hit, by source and
+    entry.
+    """
     wanted = list(dict.fromkeys(values))
     found: dict[bytes, list[Record]] = {value: [] for value in wanted}
     for some, marks in some_at_once(wanted):
@@ -86,30 +90,37 @@ class Changes:
         for item in hashes:
             self._gained[item.kind.name] += item.codes
 
+    def gain_packed(self, kind: HashKind, values: bytes | memoryview) -> None:
+        """Note searchable values of a kind, packed, that visible records now hold."""
+        self._gained[kind.name] += values
+
     def doubt(self, hashes: Iterable[Hash]) -> None:
         """Note searchable hashes that a record no longer holds, though others may."""
         for item in hashes:
             self._doubtful[item.kind.name] += item.codes
 
     def kinds(self) -> list[HashKind]:
-        """The kinds with a change."""
+        """Return the kinds with a change, those with the fewest gained bytes first: each is handed
+        over in turn, so that the largest has the most memory.
+        """
         changed = self._gained.keys() | self._doubtful.keys()
-        return [kind for name, kind in KINDS.items() if name in changed]
+        kinds = [kind for name, kind in KINDS.items() if name in changed]
+        return sorted(kinds, key=lambda kind: len(self._gained.get(kind.name, b"")))
 
     def gained(self, kind: HashKind) -> Values:
-        """The gained values, sorted, each once; handed over, and forgotten here."""
+        """Return the gained values, sorted, each once; handed over, and forgotten here."""
         return _distinct(self._gained.pop(kind.name, bytearray()), kind)
 
     def doubtful(self, kind: HashKind) -> Values:
-        """The doubtful values, sorted, each once; handed over, and forgotten here."""
+        """Return the doubtful values, sorted, each once; handed over, and forgotten here."""
         return _distinct(self._doubtful.pop(kind.name, bytearray()), kind)
 
 
 def held_among(
     connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
 ) -> Values:
-    """Those of the values that a visible record holds still, sorted; or where they are many, all
-    values of the kind that one holds.
+    """Return those of the values that a visible record holds still, sorted; or if they are many,
+    all values of the kind that one holds.
     """
     if not past(connection, current.states).few(values.size):
         return all_held(connection, kind)
@@ -130,7 +141,7 @@ def held_among(
 
 
 def all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
-    """Every searchable value of a kind that a visible record holds, sorted."""
+    """Return every searchable value of a kind that a visible record holds, sorted."""
     packed = bytearray()
     for (value,) in connection.execute(question(kind, "r.until IS NULL")):
         if len(value) != kind.code_size:  # all behind it would be other values
@@ -140,8 +151,8 @@ def all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
 
 
 def _held(kind: HashKind) -> str:
-    """The tables and conditions of a question for searchable values, `h.value`, of records `r`; the
-    kind's name is its first parameter.
+    """Return the tables and conditions of a question for searchable values, `h.value`, of
+    records `r`; the kind's name is its first parameter.
     """
     if kind.video:
         return "FROM frames h JOIN records r ON r.id = h.record WHERE ? = 'vpdq'"
@@ -166,20 +177,30 @@ def question(
 
 
 def _distinct(packed: bytearray, kind: HashKind) -> Values:
-    """Packed values sorted, each once.
+    """Return packed values sorted, each once."""
+    values, _ = in_order(np.frombuffer(packed, np.uint8).reshape(-1, kind.code_size), None, kind)
+    again = values[1:] == values[:-1]
+    return values[np.concatenate(([True], ~again))] if again.any() else values
 
-    By their first eight bytes as numbers, which sorts many times faster than texts, and the few
-    that agree in these by the rest.
+
+def in_order(codes: Codes, records: Ints | None, kind: HashKind) -> tuple[Values, Ints]:
+    """Return the values of codes (n, size) sorted, and what goes with each in the same order.
+
+    They are sorted by their first eight bytes as numbers, which is many times faster than as
+    texts, and the few that agree in these by the rest, and by record.
     """
-    values: Values = np.frombuffer(packed, dtype=f"S{kind.code_size}")
-    heads = values.view(np.uint8).reshape(-1, kind.code_size)[:, :8].copy().view(">u8").ravel()
-    heads = heads.astype(np.uint64)
-    order = np.argsort(heads)
-    heads = heads[order]
-    values = values[order]
+    values: Values = as_values(codes)
+    heads = codes[:, :8].copy().view(">u8").ravel().astype(np.uint64)
+    if records is None and bool((heads[1:] > heads[:-1]).all()):
+        return values, np.empty(0, np.int64)
+    order = np.argsort(heads, kind="stable")
+    heads, values = heads[order], values[order]
+    with_each = order if records is None else records[order]
     again = np.zeros(len(values) + 1, bool)  # whether a value begins as the one before does
     again[1:-1] = heads[1:] == heads[:-1]
     alike = np.flatnonzero(again[:-1] | again[1:])
-    values[alike] = np.sort(values[alike])
-    again[1:-1] &= values[1:] == values[:-1]
-    return values[~again[:-1]] if again.any() else values
+    if alike.size:
+        # Each run of equal heads stays in its place, since its values compare as its head does.
+        inner = np.lexsort((with_each[alike], values[alike]))
+        values[alike], with_each[alike] = values[alike][inner], with_each[alike][inner]
+    return values, with_each

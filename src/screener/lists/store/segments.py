@@ -2,7 +2,7 @@
 
 The values of one kind, which `searchable` tells, stand in one or several files, each in ascending
 order and none in two; one more file may name rows that no longer count. An import writes what
-changed, and now and then merges: see `screener.index.tiers`. Where a file of a kind cannot be read,
+changed, and now and then merges: see `screener.index.tiers`. If a file of a kind cannot be read,
 the values come from the database anew.
 """
 
@@ -33,10 +33,11 @@ Open = Mapping[str, Index]  # by file name
 def open_all(
     folder: Path, generation: Generation, have: Open, *, hugepages: bool = False
 ) -> dict[str, Index]:
-    """The index files of a generation, by name, held; those among `have` are not opened again.
+    """Return the index files of a generation, by name, held; those among `have` are not opened
+    again.
 
     With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
-    Raises FileNotFoundError where one is gone, IndexFileError where one is damaged.
+    Raises FileNotFoundError if one is gone, IndexFileError if one is damaged.
     """
     opened: dict[str, Index] = {}
     for name, parts in generation.segments.items():
@@ -72,22 +73,34 @@ def write_changed(
     """
     for kind in changes.kinds():
         files = current.segments.get(kind.name, Parts())
-        try:
-            stored = _stored(folder, files, kind)
-            doubtful = changes.doubtful(kind)
-            gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
-            if files.indexes or gone.size:
-                step = tiers.step(stored, changes.gained(kind), gone, at_once=True)
-            else:  # the first of their kind, perhaps very many: without the copies of a step
-                step = _all_new(changes.gained(kind))
-        except (ScreenerError, OSError, ValueError):
-            step = _from_records(connection, kind)
+        step = _changed(connection, folder, files, current, changes, kind)
         if step is not None:
             name(connection, _write(folder, kind, files, step, number), number)
+        del step  # before the values of the next kind are sorted
+
+
+def _changed(
+    connection: sqlite3.Connection,
+    folder: Path,
+    files: Parts,
+    current: Generation,
+    changes: Changes,
+    kind: HashKind,
+) -> Step | None:
+    try:
+        stored = _stored(folder, files, kind)
+        doubtful = changes.doubtful(kind)
+        gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
+        if files.indexes or gone.size:
+            return tiers.step(stored, changes.gained(kind), gone, at_once=True)
+        # The first of their kind, perhaps very many: without the copies of a step.
+        return _all_new(changes.gained(kind))
+    except (ScreenerError, OSError, ValueError):
+        return _from_records(connection, kind)
 
 
 def is_due(files: Parts) -> bool:
-    """Whether files of a kind are to be merged, whatever that costs: `tiers.overdue` says how."""
+    """Return whether files of a kind must be merged, whatever that costs: see `tiers.overdue`."""
     sizes = [part.rows for part in files.indexes]
     removed = files.removed.rows if files.removed else 0
     return tiers.kept_when_due(sizes, removed) < len(sizes)
@@ -144,14 +157,15 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
 
 
 def _stored(folder: Path, files: Parts, kind: HashKind) -> Snapshot:
-    """The values of a kind as they stand; an error where a file is lost or damaged."""
+    """Return the values of a kind as they stand; an error if a file is lost or damaged."""
     opened = open_indexes(folder / SEGMENTS, files, {}, size=kind.code_size, digest=kind.digest)
     return snapshot_of(folder, kind, files, opened)
 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
-    """Every searchable value of a kind that a visible record holds, in one file to be; ValueError
-    where the database is damaged: it may not say any more what the file that is lost did.
+    """Return every searchable value of a kind that a visible record holds, in one file to be;
+    ValueError where the database is damaged: it may not say any more what the file that is
+    lost did.
     """
     if any(wrong_rows(connection)):
         raise ValueError("damaged rows")

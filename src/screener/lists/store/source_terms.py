@@ -16,7 +16,7 @@ _SPREAD = {None: None, 0: False, 1: True}  # as it is stored: nothing else is a 
 
 
 def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
-    """The terms that a list keeps, by source."""
+    """Return the terms that a list keeps, by source."""
     rows = connection.execute("SELECT source, tlp, redistribution, expires, note FROM terms")
     try:
         return {
@@ -42,7 +42,7 @@ def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Ter
 
 
 def _check_known(connection: sqlite3.Connection, source: str) -> None:
-    """ListError where nothing was ever imported of a source."""
+    """Raise ListError if nothing was ever imported of a source."""
     row = connection.execute("SELECT 1 FROM imports WHERE source = ? LIMIT 1", (source,)).fetchone()
     if row is None:
         raise ListError(f"the list has nothing of the source {source!r}")

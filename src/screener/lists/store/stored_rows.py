@@ -20,8 +20,8 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class Version(NamedTuple):
     """A row in the form that is stored; equal fingerprints mean that nothing changed.
 
-    `why_not` says, hash by hash, why it is not compared; None where it is. `carried` are the
-    fields, as `terms.fields_said` has them, of labels that are those of the version before.
+    `why_not` says, hash by hash, why it is not compared; None if it is. `carried` are the fields,
+    as `terms.fields_said` has them, of labels that are those of the version before.
     """
 
     state: State
@@ -42,10 +42,12 @@ class Version(NamedTuple):
 
 
 def version_of(row: Row) -> Version:
-    """The stored form: hashes and categories in a fixed order and each once, the rest as JSON."""
+    """Return the stored form: hashes and categories in a fixed order and each once, the rest as
+    JSON.
+    """
     hashes = row.hashes if len(row.hashes) < 2 else distinct(row.hashes)
-    categories = _categories_text(row.categories)
-    labels = _ENCODE(dict(sorted(row.labels.items()))) if row.labels else "{}"
+    categories = categories_text(row.categories)
+    labels = labels_text(row.labels)
     said = [f"{row.state}\0{categories}\0{labels}\0{row.updated}"]
     said += [f"{item.kind.name}\0{item.quality}\0{item.value.hex()}" for item in hashes]
     fingerprint = hashlib.blake2b("\0".join(said).encode(), digest_size=16).digest()
@@ -54,13 +56,13 @@ def version_of(row: Row) -> Version:
 
 
 def stored_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
-    """The labels of a stored version."""
+    """Return the labels of a stored version."""
     (labels,) = connection.execute("SELECT labels FROM records WHERE id = ?", (record,)).fetchone()
     return texts_of(labels)
 
 
 def stored_row(connection: sqlite3.Connection, record: int) -> Row:
-    """A stored version as a row again, for uniting it with another row on the same entry."""
+    """Return a stored version as a row again, for uniting it with another row on the same entry."""
     entry, state, categories, labels, updated = connection.execute(
         "SELECT entry, said, categories, labels, updated FROM records WHERE id = ?", (record,)
     ).fetchone()
@@ -83,7 +85,9 @@ def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, st
 
 
 def packed(row: Row) -> str:
-    """A row of a file as JSON: one that was set aside, or that a further row may need again."""
+    """Return a row of a file as JSON: one that was set aside, or that a further row may need
+    again.
+    """
     hashes = [[item.kind.name, item.value.hex(), item.quality] for item in row.hashes]
     categories = [[one.scheme, one.code] for one in row.categories]
     said = (row.line, row.entry, row.state, hashes, categories, dict(row.labels), row.updated)
@@ -91,8 +95,8 @@ def packed(row: Row) -> str:
 
 
 def unpacked(text: str, field: str | None = None) -> Row:
-    """The row of a JSON text that `packed` made; `field` is the first one of it that was bad, which
-    is what older versions say of the kinds that are damaged.
+    """Return the row of a JSON text that `packed` made; `field` is the first one of it that was
+    bad, which is what older versions say of the kinds that are damaged.
     """
     line, entry, state, hashes, pairs, labels, updated, more = row_of(text)
     kind = (field or "").removesuffix("_quality")
@@ -101,6 +105,12 @@ def unpacked(text: str, field: str | None = None) -> Row:
     return Row(line, entry, state, hashes, categories, labels, updated, tuple(damaged))
 
 
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Return labels in the form that is stored."""
+    return _ENCODE(dict(sorted(labels.items()))) if labels else "{}"
+
+
 @lru_cache(maxsize=1024)
-def _categories_text(categories: tuple[Category, ...]) -> str:
+def categories_text(categories: tuple[Category, ...]) -> str:
+    """Return categories in the form that is stored."""
     return _ENCODE(sorted({(category.scheme, category.code) for category in categories}))

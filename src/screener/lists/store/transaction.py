@@ -25,7 +25,7 @@ _OURS = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCI
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[sqlite3.Connection]:
-    """The transaction of the one writer of index files: `one_writer` and `transaction`."""
+    """Return the transaction of the one writer of index files: `one_writer` and `transaction`."""
     with one_writer(folder), transaction(folder) as connection:
         yield connection
 
@@ -55,7 +55,7 @@ def one_writer(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A transaction that writes: committed and synced at the end, rolled back on any error.
+    """Return a transaction that writes: committed and synced at the end, rolled back on any error.
 
     Waits some seconds for another one, then raises ListError.
     """
@@ -67,7 +67,7 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     ):
         check_format(connection, folder)
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -262144")
+        connection.execute("PRAGMA cache_size = -131072")
         with system.transaction(connection):
             database.identified(connection)
             connection.execute(schema.BY_END)
@@ -99,7 +99,7 @@ def remove_unused(folder: Path) -> None:
 
 
 def identity(folder: Path) -> str:
-    """The id of a list; one that an older version made is given one. ListError."""
+    """Return the id of a list; one that an older version made is given one. ListError."""
     found = database.ask(folder, database.known_id)
     if found is None:
         with transaction(folder) as connection:
@@ -109,7 +109,7 @@ def identity(folder: Path) -> str:
 
 @contextlib.contextmanager
 def _list_errors(folder: Path) -> Iterator[None]:
-    """What the system or SQLite reports, as a ListError."""
+    """Return what the system or SQLite reports, as a ListError."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

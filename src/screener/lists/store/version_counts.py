@@ -1,7 +1,7 @@
 """Past: how much of a list is over, and so what it costs to look values up in it.
 
 A value is looked up among all versions that ever held it, of which there are many where each
-delivery changes each row. Where many are asked for, all that is current is read instead.
+delivery changes each row. If many are asked for, all that is current is read instead.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class Past(NamedTuple):
         return self.versions <= 2 * self.current
 
     def few(self, values: int, *, share: int = 1) -> bool:
-        """Whether the versions that hold so many values are few beside one in `share` of those
-        that are current, so that the values are looked up one by one.
+        """Return whether looking up so many values one by one is cheaper than reading one in
+        `share` of all current versions.
         """
         met = values * self.versions // max(1, self.current)
         return met <= max(_LISTED, self.current // share)
 
 
 def by_current_value(connection: sqlite3.Connection, which: str) -> str:
-    """What follows after the columns of a question for groups of the versions `r`, one for each
-    value `h.value`, that are current and meet a condition.
+    """Return what follows after the columns of a question for groups of the versions `r`, one for
+    each value `h.value`, that are current and meet a condition.
 
     SQLite sorts for it, in a file if need be: by digests, so that no value is in that.
     """
@@ -51,8 +51,8 @@ def _digest(value: bytes) -> bytes:
 
 
 def past(connection: sqlite3.Connection, states: Mapping[str, int]) -> Past:
-    """The past of a list that has so many records in each state now: kept with each generation,
-    since counting them would take longer than a small import does.
+    """Return the past of a list that has so many records in each state now: kept with each
+    generation, since counting them would take longer than a small import does.
     """
     newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
     return Past(newest or 0, sum(states.values()))

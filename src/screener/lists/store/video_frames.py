@@ -44,7 +44,7 @@ class FrameHolders(NamedTuple):
 
 
 def rows_of(record: int, values: Iterable[bytes]) -> list[FrameRow]:
-    """The rows of a version with these vPDQ values."""
+    """Return the rows of a version with these vPDQ values."""
     counts: Counter[bytes] = Counter()
     for value in values:
         packed = Frames.of_value(value).usable().codes.tobytes()
@@ -68,7 +68,7 @@ def copy(connection: sqlite3.Connection, old: int, fresh: int) -> None:
 
 
 def wrong(connection: sqlite3.Connection, number: int) -> int:
-    """How many versions of a generation have other rows than their values call for."""
+    """Return how many versions of a generation have other rows than their values call for."""
     found = 0
     for (record,) in connection.execute(
         "SELECT r.id FROM records r WHERE r.id IN (SELECT record FROM frames UNION"
@@ -91,7 +91,7 @@ def _values(connection: sqlite3.Connection, record: int) -> Iterator[bytes]:
 def holders(
     connection: sqlite3.Connection, values: Sequence[bytes], generation: int
 ) -> FrameHolders:
-    """Who holds each of the PDQs, in a generation."""
+    """Return who holds each of the PDQs, in a generation."""
     places = {value: place for place, value in enumerate(values)}
     found: list[tuple[int, int, int]] = []
     for some, marks in some_at_once(values):
@@ -123,8 +123,8 @@ def _total(connection: sqlite3.Connection, record: int) -> int:
 def videos(
     connection: sqlite3.Connection, numbers: Sequence[int], generation: int
 ) -> Iterator[tuple[int, ListedVideo]]:
-    """The videos of these numbers that a generation has: each compared vPDQ value with its record,
-    one at a time.
+    """Yield the videos of these numbers that a generation has: each compared vPDQ value with its
+    record, one at a time.
     """
     for number in numbers:
         row = connection.execute(
