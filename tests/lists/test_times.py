@@ -157,5 +157,5 @@ def test_rows_whose_time_compares_with_none_are_counted(tmp_path):
     assert report.untimed == known.refresh().log()[-1].counts["untimed"] == 3
     page = Console(file=io.StringIO(), width=200)
     print_import(page, "file.csv", report)
-    assert "3 rows without a time to compare" in page.file.getvalue()
+    assert "3 rows without a comparable time" in page.file.getvalue()
     assert put("id,md5,updated\ne0,,05/02/2024\n" + rows).untimed == 3

@@ -104,7 +104,7 @@ def test_what_has_a_place_for_none_of_the_hashes_is_refused(make_list, tmp_path,
     one.import_file(tmp_path / "gone.csv", source="test")
     report, told = one.refresh().export(out, **wanted), Console(file=io.StringIO(), width=200)
     list_text.print_export(told, report)
-    assert "no hash is in it" in told.file.getvalue()
+    assert "the file holds no hash" in told.file.getvalue()
     assert out.exists()
 
 

@@ -72,15 +72,15 @@ ELSEWHERE = {
     "killed at random, and run again": "killed_at_a_random_moment_a_list_is_at_one_generation_or"
     "_the_other",
     "the same file again": "a_file_imports_twice_to_the_same_list",
-    "opinions of several sources": "the_opinions_of_several_sources_are_all_shown",
+    "opinions of several sources": "records_of_several_sources_stay_separate",
     "two categories of one hash": "entries_that_say_otherwise_of_one_hash_are_counted",
     "a vote against a fingerprint": "ncmec_the_documented_sample",
     "disabled content": "hma_disabled_content_does_not_match",
     "cases that are all withdrawn": "stopncii_cases_all_withdrawn_are_a_withdrawal",
     "an old page and a tombstone": "an_old_page_cannot_bring_a_withdrawn_entry_back",
-    "a withdrawal by one of two sources": "a_withdrawn_entry_stops_matching_and_others_do_not",
+    "a withdrawal by one of two sources": "withdrawn_entry_stops_matching",
     "absent from a full list": "a_full_list_withdraws_what_it_no_longer_names",
-    "a report has counts, not values": "no_value_is_in_an_error_a_report_or_a_log",
+    "a report has counts, not values": "no_hash_is_in_an_error_a_report_or_a_log",
     "an old page and a withdrawal without a time": "trap_an_old_page_cannot_bring_back_what_was"
     "_withdrawn_without_a_time",
     "a withdrawal without an id": "trap_a_withdrawal_without_an_id_that_reaches_nothing_is_told",
