@@ -10,13 +10,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from command_process import CALL, screener
+from msgspec import structs
 from paths import REPOSITORY
 from PIL import Image
 from timing import soonest
@@ -346,8 +346,8 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
     """
     enough, some = bytes([50] * 8), bytes(49 if k == low else 50 for k in range(8))
     turned = OrientedHashes("pdq", bytes(range(256)), enough, some, doubts=bytes(8), leasts=some)
-    shown = turned._replace(region="trimmed", details=enough, leasts=enough)
-    within = shown._replace(kind="dhash", values=bytes(64))
+    shown = structs.replace(turned, region="trimmed", details=enough, leasts=enough)
+    within = structs.replace(shown, kind="dhash", values=bytes(64))
     hashed = HashedInput(Name("a"), Hashes([turned, within]))
     monkeypatch.setattr(hash, "hash_item", lambda *_, **__: hashed)
 
@@ -355,7 +355,7 @@ def test_a_picture_near_the_floor_is_told_by_all_of_its_orientations(monkeypatch
 
     assert len([line for line in told if "hash " in line or "pdq " in line]) == (16 if asked else 2)
     assert ("unscreened too_little_detail - a" in told) == (low is not None)
-    both = replace(hashed, hashes=Hashes([turned, shown]))
+    both = dataclasses.replace(hashed, hashes=Hashes([turned, shown]))
     monkeypatch.setattr(hash, "hash_item", lambda *_, **__: both)
     assert "too_little" not in CliRunner().invoke(cli, ["hash", "a", *asked]).stdout
 

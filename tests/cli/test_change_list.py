@@ -52,7 +52,7 @@ def test_an_opinion_shows_on_matches_until_it_is_withdrawn(known):
 
     assert (given.returncode, given.stdout, given.stderr) == (0, "", "generation 3\n")
     (match,) = json.loads(line)["matches"]
-    assert (match["state"], match["said"]) == ("disputed", "confirmed")
+    assert (match["state"], match["source_state"]) == ("disputed", "confirmed")
     assert [(o["by"], o["reason"]) for o in match["opinions"]] == [("ann", "a stock photo")]
     assert (taken.returncode, taken.stderr) == (0, "generation 4\n")
     assert "a: a1 is confirmed" in screener("show", known, "a1").stdout

@@ -271,7 +271,7 @@ def test_a_worker_has_the_memory_that_a_classic_hash_takes(make_list, scene, tmp
     scene(1).save(tmp_path / "one.png")
     hashes = {kind: oracle(kind, np.asarray(scene(1))) for kind in ("phash", "whash")}
     known = make_list([{"id": "one"} | hashes])
-    with pytest.raises(PolicyError, match="needs at least 201326592 bytes"):
+    with pytest.raises(PolicyError, match="must be at least 201326592 bytes"):
         scan(Screener(known, policy=Policy(memory=128 << 20)), tmp_path / "one.png")
     engine = Screener(known, policy=Policy(memory=192 << 20))
     (result,) = scan(engine, tmp_path / "one.png", jobs=1)

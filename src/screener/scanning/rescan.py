@@ -47,7 +47,7 @@ def rescan(
     left out; `outdated` counts them. An input that is scanned meanwhile may have two Results. The
     cache is not locked between two Results.
     """
-    check_screener(screener, "a rescan")
+    check_screener(screener, "rescan()")
     return _rescanned(screener, cache, every, checked_threads(threads), unscreened)
 
 
@@ -80,7 +80,7 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     """Return how many cached inputs must be scanned again: hashed by other settings than the
     Screener's, or without an extra that is installed now.
     """
-    check_screener(screener, "a rescan")
+    check_screener(screener, "rescan()")
     settings = _settings(screener, cache)
     return sum(
         number

@@ -100,7 +100,7 @@ def path_results(
     """Yield each Result with the path of its file (for a member, of its archive), as `scan` does
     with the workers that `start` returns. Folders are not walked.
     """
-    check_screener(screener, "a scan")
+    check_screener(screener, "scan()")
     check_memory(screener.policy, screener.kinds)
     limits = screener.policy.limits
     holds = None if cache is None else partial(cache.holds, hasher=screener.hasher)

@@ -118,7 +118,7 @@ def test_a_size_that_no_file_has_costs_its_member_alone(size):
     for data in huge(size):
         listing = Archive(io.BytesIO(data)).list(Limits(), FREE)
         sent = OpenedArchive(HashedInput(Name("x")), listing, direct=True)
-        listing = Answer.unpacked(Answer(1, sent, 0.5, 0.6).packed()).outcome.listing
+        listing = Answer.from_wire(Answer(1, sent, 0.5, 0.6).to_wire()).outcome.listing
 
         assert [one.name for one in listing.members] == [b"a", b"b"]
         first, second = listing.members

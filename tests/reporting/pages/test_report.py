@@ -473,7 +473,7 @@ def test_no_report_is_made_of_a_pipe(results, tmp_path, write):
     os.write(writing, results.read_bytes()[:4096])
     os.close(writing)
     try:
-        with pytest.raises(OutputError, match="no regular file"):
+        with pytest.raises(OutputError, match="not a regular file"):
             write(f"/dev/fd/{reading}", tmp_path / "made")
     finally:
         os.close(reading)

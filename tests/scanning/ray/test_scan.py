@@ -378,7 +378,7 @@ def test_the_command_says_what_is_wrong(known, uploads):
     """An address without Ray, one where nothing is, one of another way in: exit code 2."""
     call = ("scan", uploads, "--list", known.path)
     for arguments, what in [
-        (("--address", "auto"), "give --engine ray too"),
+        (("--address", "auto"), "needs --engine ray"),
         (("--engine", "ray", "--address", "ray://here:10001"), "run the scan on a machine of the"),
     ]:
         done = run(*call, *arguments)

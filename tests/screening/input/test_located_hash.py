@@ -176,7 +176,7 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
 
     assert sorted(found) == sorted(wanted)
     for doubt, batch in found.items():
-        assert [queries.of(number) for number in batch.numbers.tolist()] == wanted[doubt]
+        assert [queries.owner(number) for number in batch.numbers.tolist()] == wanted[doubt]
         values = [one.hash.value for _, one in wanted[doubt]]
         assert np.array_equal(
             batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
@@ -200,7 +200,9 @@ def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, 
         found = {}
         for queries in queries_of([HashedInput(Name(), Hashes(one)) for one in of], policy):
             numbers = np.concatenate([batch.numbers for batch in queries.batches])
-            found[queries.kind.name] = [queries.of(number) for number in sorted(numbers.tolist())]
+            found[queries.kind.name] = [
+                queries.owner(number) for number in sorted(numbers.tolist())
+            ]
         return found
 
     alone = [

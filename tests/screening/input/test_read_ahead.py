@@ -184,7 +184,7 @@ class Foreseeing:
 
     policy = Policy(seconds=2)
     kinds = ()
-    tells = (str,)
+    outcomes = (str,)
 
     def visit(self):
         """Return this job."""

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from screener import Hash, HashCache, Policy, Screener, rescan
 from screener.hashing.hash import KINDS
@@ -97,7 +98,7 @@ def test_a_picture_is_cleared_only_in_all_orientations(
         "pdq", bytes.fromhex(OTHER) * 8, **columns, doubts=bytes(8), leasts=columns["details"],
         region="trimmed",
     )  # fmt: skip
-    blank = group._replace(details=bytes(8), leasts=bytes(8))
+    blank = replace(group, details=bytes(8), leasts=bytes(8))
     item = HashedInput(Name("a"), Hashes([group, blank]), MediaFacts(*media))
     assert item.video == is_video
 

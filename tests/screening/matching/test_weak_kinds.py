@@ -58,7 +58,7 @@ def test_a_hit_of_a_weak_kind_makes_no_match(make_list, scene, kind):
     result = engine.screen(png(scene(1)))
 
     assert (result.verdict, told(result)) == (Verdict.NO_MATCH, (set(), {kind}))
-    assert result.to_dict()["beside"][0]["uncorroborated"] is True
+    assert result.to_dict()["other_hits"][0]["uncorroborated"] is True
     (match,) = engine.screen(png(scene(2))).matches
     assert (match.entry, match.uncorroborated) == ("other", False)
     assert "uncorroborated" not in match.to_dict()
