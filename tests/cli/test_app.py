@@ -1,5 +1,6 @@
 """The command line, as a process: exit codes, streams and what they say."""
 
+import dataclasses
 import json
 import os
 import runpy

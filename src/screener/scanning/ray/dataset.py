@@ -54,7 +54,7 @@ def screen(
 
     `input`, `verdict`, `reason`, `bytes`, `media_type`, `seconds`, as in a result line; `list`,
     `source`, `entry`, `kind`, `distance` of the nearest match, or null; the numbers of `matches`
-    and `beside`; and `result`, the line itself, as JSON.
+    and `other_hits`; and `result`, the line itself, as JSON.
 
     Each worker is an actor that maps the lists, which every node needs at the same path and
     generation; the actors of a node share their memory. It opens inputs in a confined process, as a

@@ -28,7 +28,7 @@ COLUMNS = pa.schema(
         ("kind", pa.string()),
         ("distance", pa.int32()),
         ("matches", pa.int32()),
-        ("beside", pa.int32()),
+        ("other_hits", pa.int32()),
         ("seconds", pa.float64()),
         ("result", pa.string()),
     ]
@@ -49,7 +49,7 @@ def columns_of(result: Result) -> dict[str, Any]:
             for name in ("list", "source", "entry", "kind", "distance")
         },
         "matches": len(result.matches),
-        "beside": len(result.other_hits),
+        "other_hits": len(result.other_hits),
         "seconds": result.seconds,
         "result": result.to_json(),
     }
