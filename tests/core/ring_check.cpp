@@ -11,6 +11,7 @@
 #include "index/ring.h"
 #include "index/ring_build.h"
 #include "index/search.h"
+#include "kernels.h"
 
 using namespace screener;
 
