@@ -84,7 +84,7 @@ class Bench:
 def parts(one: HashList) -> dict[str, int]:
     """Return the index files of a list and the values in each, oldest first."""
     files = one._generation.segments.get("pdq")
-    return {} if files is None else {part.file: part.rows for part in files.parts}
+    return {} if files is None else {part.file: part.rows for part in files.indexes}
 
 
 def drop(folder: Path) -> None:
