@@ -147,6 +147,14 @@ def test_no_statement_numbers_its_places():
     assert [name for name, text in sources.items() if re.search(r"[ (=]\?\d", text)] == []
 
 
+def test_a_program_without_logging_sees_no_log_of_the_library():
+    """A warning goes to the handlers that the program has set, and not to standard error."""
+    code = "import logging, screener.errors; logging.getLogger('screener.x').warning('seen')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stderr == ""
+
+
 def _loaded_by(name):
     """The modules that a fresh interpreter has once it has imported one."""
     code = f"import sys, {name}; print('\\n'.join(sys.modules))"

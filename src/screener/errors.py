@@ -15,7 +15,12 @@ ScreenerError
 `Screener` and `scan` turn a `MediaError` into a Result.
 """
 
+import logging
 from collections.abc import Sequence
+
+# A program that configures no logging sees no log of the library. `screener/__init__.py` does not
+# do this, since to load `logging` takes longer than to load it.
+logging.getLogger("screener").addHandler(logging.NullHandler())
 
 SOME = 20
 """How many of thousands of names a message lists."""
