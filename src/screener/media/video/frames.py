@@ -208,13 +208,13 @@ def _unseen(file: _File, opened: Stream) -> MediaError | None:
     anonymous = len(in_stream.ids) if opened.ids is None else 0
     if opened.tracks < max(declared.count_video_tracks(stream), anonymous):
         return _further_track()
-    if opened.ids is None and declared.times_restart(stream):
-        return unsupported_without("video", "a fragment that goes back in time")
     reason = what = None
     if opened.ids is not None and not in_stream.ids <= opened.ids:
         what = "a video track begins within the file"
     elif in_stream.codec_changes or declared.codec_changes(stream):
         what = "a track changes its codec"
+    elif opened.ids is None and declared.times_restart(stream):
+        return unsupported_without("video", "a fragment that goes back in time")
     elif (reason := integrity.damage(stream)) is not None:
         what = f"{file.mime}: its parts do not follow one another to its end"
     elif trailing_data.hides_file(stream):
