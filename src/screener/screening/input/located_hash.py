@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, overload
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from screener.hashing.hash import Hash, kind_named
 from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS
@@ -210,11 +210,8 @@ def from_wire(wire: Sequence[OrientedHashes | SingleHash]) -> Hashes:
 def _located(one: SingleHash) -> LocatedHash:
     if one.orientation not in ORIENTATIONS:
         raise ValueError("not the orientation of a picture")
-    return LocatedHash(
-        Hash(kind_named(one.kind), one.value, one.quality, one.pixels),
-        one.orientation, one.region, one.part, one.time, one.part_kind, one.detail, one.again,
-        one.track, one.doubt, one.least,
-    )  # fmt: skip
+    kind, value, quality, pixels, *place = structs.astuple(one)
+    return LocatedHash(Hash(kind_named(kind), value, quality, pixels), *place)
 
 
 def _checked(group: OrientedHashes) -> OrientedHashes:
