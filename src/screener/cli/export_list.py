@@ -12,7 +12,7 @@ from screener.cli.options import FILE, LIST, OUTPUT, number_from
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
 from screener.lists.terms import AUDIENCES
-from screener.system import files as toml_file
+from screener.system.files import read_toml
 
 
 @click.command()
@@ -70,7 +70,7 @@ def export(
 
 def _category_numbers(path: Path) -> dict[tuple[str, str], int]:
     try:
-        schemes = toml_file.read_toml(path)
+        schemes = read_toml(path)
         table = {(s, str(code)): n for s, codes in schemes.items() for code, n in codes.items()}
     except (OSError, ValueError, AttributeError) as error:
         raise ListError(f"cannot read the categories {path}: {error}") from error

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from screener.arguments import check_threads as checked_threads
+from screener.arguments import check_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
 from screener.scanning.cache.hash_cache import HashCache
@@ -48,7 +48,7 @@ def rescan(
     cache is not locked between two Results.
     """
     check_screener(screener, "rescan()")
-    return _rescanned(screener, cache, every, checked_threads(threads), unscreened)
+    return _rescanned(screener, cache, every, check_threads(threads), unscreened)
 
 
 def _rescanned(

@@ -12,13 +12,13 @@ import numpy as np
 
 from screener.errors import OutputError
 from screener.media.source import Name
-from screener.scanning import superseded as result_lines
 from screener.scanning.superseded import (
     SEEN,
     Seen,
     decided_by,
     hash_of_archive,
     is_gone,
+    read,
     superseded,
 )
 from screener.screening.result import SCHEMA, Reason, Result, Verdict, line_counts
@@ -73,7 +73,7 @@ class Finished:
         found = cls(screener)
         seen, statements, holders = bytearray(), bytearray(), bytearray()
         try:
-            for number, line in enumerate(result_lines.read(path), start=1):
+            for number, line in enumerate(read(path), start=1):
                 if not line.endswith(b"\n"):
                     found._end_torn(path, line)
                     break

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import OutputError
-from screener.scanning import superseded as result_lines
-from screener.scanning.superseded import SEEN, Seen, name_in, superseded
+from screener.scanning.superseded import SEEN, Seen, name_in, read, superseded
 from screener.screening.result import SCHEMA, Verdict
 
 
@@ -28,9 +27,9 @@ def facts_of(line: bytes) -> dict[str, Any] | None:
 
 
 def _lines_of(path: Path) -> Iterator[bytes]:
-    """Yield all result lines of a file. Raises OutputError as `result_lines.read`."""
+    """Yield all result lines of a file. Raises OutputError as `read`."""
     try:
-        yield from result_lines.read(path)
+        yield from read(path)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
 
