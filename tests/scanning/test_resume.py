@@ -43,7 +43,7 @@ from screener.reporting.pages.summary import Summary
 from screener.scanning import superseded as newest
 from screener.scanning.resume import Finished
 from screener.scanning.superseded import SEEN, Seen, superseded
-from screener.screening.result import line_counts
+from screener.screening.result import is_counted_line
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
 
@@ -542,7 +542,7 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
     for line in lines(path):
         jsonschema.validate(line, schema)
     where = len(os.fsencode(uploads)) + 1
-    counted = [one for one in lines(path) if line_counts(one)]
+    counted = [one for one in lines(path) if is_counted_line(one)]
     places = [[place - where for place in one.get("archives", [])] for one in counted]
     named = [one["verdict"] for one in counted]
     assert sorted(zip(places, named, strict=True)) == [

@@ -16,7 +16,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.scanning.inputs.expand import find
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import HashedInput, hash_item
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
@@ -112,11 +112,11 @@ def _has_too_little_detail(hashed: HashedInput) -> bool:
     """
     reach = Criteria(Policy())
     seen: dict[str, set[tuple[int, float]]] = {}
-    for group in groups_of(hashed.hashes):
+    for group in list_groups(hashed.hashes):
         if isinstance(group, OrientedHashes) and _is_visible(group) and group.region != "enlarged":
-            usable = group.moments if reach.surely_usable(group) else ()
+            usable = group.moments if reach.is_surely_usable(group) else ()
             seen.setdefault(group.kind, set()).update(usable)
-    least = reach.least_moments(hashed)
+    least = reach.min_moments(hashed)
     return any(len(moments) < least for moments in seen.values())
 
 
@@ -137,7 +137,7 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
 def _compute_vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
     """Return the vPDQ of a video and what went wrong; warn if it is short for matching copies."""
     video_hash, trouble = vpdq.compute(path, every=every)
-    why = None if video_hash is None else vpdq.too_short(video_hash)
+    why = None if video_hash is None else vpdq.explain_shortness(video_hash)
     if why is not None:
         hint = "; --every 0 takes every frame" if every else ""
         click.echo(f"{printable(path)}: {why}{hint}", err=True)

@@ -21,7 +21,7 @@ from screener.scanning.superseded import (
     read,
     superseded,
 )
-from screener.screening.result import SCHEMA, Reason, Result, Verdict, line_counts
+from screener.screening.result import SCHEMA, Reason, Result, Verdict, is_counted_line
 from screener.screening.screener import VERSIONS, Screener
 from screener.system.installation import EXTRAS, is_here
 
@@ -153,7 +153,7 @@ class Finished:
             facts = json.loads(line)
             one = Seen.of(facts)
             statement = _NUMBERS[facts["verdict"], facts["reason"], facts.get("extra")]
-            if not line_counts(facts):
+            if not is_counted_line(facts):
                 statement = _UNCOUNTED
             if facts["schema"] != SCHEMA:
                 raise ValueError

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from screener.arguments import integer
 from screener.errors import OutputError
-from screener.screening.result import Result, Verdict, line_counts
+from screener.screening.result import Result, Verdict, is_counted_line
 
 # Bytes; a line of half a million matches is shorter.
 _LONGEST = 1 << 28
@@ -99,7 +99,7 @@ class Seen:
             ),
             facts.get("extra"),
             _gone(facts["verdict"], size, mtime_ns),
-            not line_counts(facts),
+            not is_counted_line(facts),
         )
 
     @classmethod

@@ -257,7 +257,7 @@ class Result:
         """
         return _counts(self.members, self.matches, self.reason)
 
-    def of_archive(self, members: Members, *, in_trouble: bool) -> Result:
+    def with_members(self, members: Members, *, in_trouble: bool) -> Result:
         """Return this Result of an archive with the verdicts of its members.
 
         If the archive did not match by its own digest and is not `in_trouble` itself, its members
@@ -321,7 +321,7 @@ class Result:
         )
 
 
-def line_counts(facts: Mapping[str, Any]) -> bool:
+def is_counted_line(facts: Mapping[str, Any]) -> bool:
     """Return `Result.counts` of a result line. Raises KeyError if it is not a result line."""
     return _counts(facts.get("members"), facts["matches"], facts["reason"])
 

@@ -257,7 +257,7 @@ class Screener:
         hit, criteria = np.zeros(len(codes), np.bool_), Criteria(self.policy)
         for hash_list in self.lists:
             if kind.name in hash_list.kinds:
-                radius = criteria.widest(hash_list, kind)
+                radius = criteria.max_radius(hash_list, kind)
                 offsets, _, _ = search(hash_list, kind, codes, radius, threads)
                 hit |= np.diff(offsets) > 0
         return hit

@@ -21,7 +21,7 @@ from screener.screening.input.located_hash import (
     OrientedHashes,
     SingleHash,
     from_wire,
-    groups_of,
+    list_groups,
     to_wire,
 )
 from screener.screening.matching.lookup import Queries, queries_of
@@ -96,10 +96,10 @@ def test_columns_are_the_hashes_one_by_one():
         assert [one.hash.quality for one in found] == [one.hash.quality for one in wanted]
         assert {one.hash.pixels for one in found[1:]} == {pixels.VERSION}
         assert (len(found), found[1], found[3:5]) == (18, wanted[1], wanted[3:5])
-        assert groups_of(found) == (digest, first, second, alone)
+        assert list_groups(found) == (digest, first, second, alone)
     assert hashes != wanted[1:]
     assert hashes != Hashes((digest, second, first, alone))
-    assert groups_of(wanted) is wanted
+    assert list_groups(wanted) is wanted
     assert hashes == travelled
     assert hash(hashes) == hash(travelled)
 
@@ -232,7 +232,9 @@ def test_an_input_travels_as_it_is():
     for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
         for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
             sent = HashedInput(name, hashes, facts, trouble, 0.25, archive=facts is None)
-            found = msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()
+            found = msgpack.decode(
+                msgpack.encode(HashedWire.from_input(sent)), type=HashedWire
+            ).to_input()
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
             assert (found.seconds, found.archive) == (0.25, facts is None)
@@ -254,4 +256,4 @@ def test_an_input_that_is_none_is_refused(wrong):
     sent = replace(HashedInput(Name("a")), **wrong)
 
     with pytest.raises((ValueError, TypeError, AttributeError)):
-        msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()
+        msgpack.decode(msgpack.encode(HashedWire.from_input(sent)), type=HashedWire).to_input()

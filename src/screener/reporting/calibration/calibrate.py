@@ -143,7 +143,7 @@ def calibrate(
     # A list, to be read twice. A link to a folder is followed only if it is named itself.
     named = list(benign) if isinstance(benign, Iterator) else benign
     reach = Criteria(policy)
-    seen = _Seen(kinds, {kind.name for kind in kinds if reach.weak(kind)})
+    seen = _Seen(kinds, {kind.name for kind in kinds if reach.is_weak(kind)})
     steps = Steps(progress, None if progress is None else sum(1 for _ in find(named)) * (1 + edits))
     # Each kind is counted as if its hits made a match alone.
     counted = replace(policy, alone=[kind.name for kind in KINDS.values() if kind.weak])

@@ -11,7 +11,7 @@ from typing import Any
 
 from screener.reporting.pages.result_file import archive_of, counting, facts_of, moment
 from screener.reporting.pages.summary import Summary
-from screener.screening.result import Verdict, line_counts
+from screener.screening.result import Verdict, is_counted_line
 from screener.system.output_file import FileKind, private_text
 
 _RESULT = (
@@ -81,7 +81,7 @@ def _rows(facts: Mapping[str, Any] | None) -> dict[int, list[list[Any]]]:
         _MATCHES: [_row(facts, match | {"hit": "match"}) for match in matches],
         _OTHER: [_row(facts, match | {"hit": "other"}) for match in other_hits],
     }
-    if not matches and not other_hits and line_counts(facts):
+    if not matches and not other_hits and is_counted_line(facts):
         unscreened = facts["verdict"] == Verdict.UNSCREENED
         made[_UNSCREENED if unscreened else _CLEARED] = [_row(facts, {})]
     return {group: rows for group, rows in made.items() if rows}

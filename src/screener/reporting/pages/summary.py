@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from screener.errors import OutputError
 from screener.hashing.hash import KINDS
 from screener.reporting.pages.result_file import archive_of, counting, facts_of, moment, older_lines
-from screener.screening.result import line_counts
+from screener.screening.result import is_counted_line
 from screener.system.installation import EXTRAS
 
 _SLOWEST = 20
@@ -136,7 +136,7 @@ class _Line:
             raise ValueError
         return cls(
             input=input,
-            counts=line_counts(facts),
+            counts=is_counted_line(facts),
             extra=extra if extra in EXTRAS else None,
             bytes=size,
             seconds=float(facts.get("seconds") or 0),

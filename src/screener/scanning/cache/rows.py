@@ -24,7 +24,7 @@ from screener.screening.input.located_hash import (
     Score,
     SingleHash,
     from_wire,
-    groups_of,
+    list_groups,
     to_wire,
 )
 from screener.screening.input.wire import Count, Seconds, trouble_from_wire
@@ -92,7 +92,7 @@ def columns(hashed: HashedInput, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """Return the columns of an input, whose hashes are of those kinds, without their values."""
     name, media, trouble = hashed.name, hashed.media, hashed.trouble
     facts = media and _encoder.encode(media).decode()
-    places = [_Place.of(one) for one in to_wire(groups_of(hashed.hashes))]
+    places = [_Place.of(one) for one in to_wire(list_groups(hashed.hashes))]
     return (
         name.text, *state(name), int(hashed.archive), _clear(hashed, kinds),
         trouble and trouble.extra, facts, trouble and trouble.reason,
@@ -113,7 +113,7 @@ def _clear(hashed: HashedInput, kinds: Iterable[HashKind]) -> int:
     if hashed.video or (media is not None and media.frames != 1):
         return _NEVER
     best = {kind.name: _NEVER for kind in kinds if kind.perceptual}
-    for group in groups_of(hashed.hashes):
+    for group in list_groups(hashed.hashes):
         kind = group.kind if isinstance(group, OrientedHashes) else group.hash.kind.name
         if kind in best and group.part_kind == "frame":
             best[kind] = max(best[kind], _ALWAYS if group.score is None else group.score)
@@ -123,7 +123,7 @@ def _clear(hashed: HashedInput, kinds: Iterable[HashKind]) -> int:
 def values(hashed: HashedInput) -> dict[str, bytes]:
     """Return the values of its hashes by kind, joined in their order."""
     by_kind: dict[str, list[bytes]] = {}
-    for one in groups_of(hashed.hashes):
+    for one in list_groups(hashed.hashes):
         if isinstance(one, OrientedHashes):
             by_kind.setdefault(one.kind, []).append(one.values)
         else:

@@ -23,7 +23,7 @@ from screener.screening.input.located_hash import (
     OrientedHashes,
     SingleHash,
     from_wire,
-    groups_of,
+    list_groups,
     to_wire,
 )
 from screener.screening.input.wire import (
@@ -82,13 +82,13 @@ class HashedWire(Struct, frozen=True, array_like=True, tag="hashed"):
     archive: bool
 
     @classmethod
-    def of(cls, hashed: HashedInput) -> HashedWire:
+    def from_input(cls, hashed: HashedInput) -> HashedWire:
         """Return a HashedInput in its wire format."""
         name, media, place = hashed.name, hashed.media, (hashed.name.archives, hashed.name.same)
         time, is_far = name.mtime_ns, not -_BEYOND <= (name.mtime_ns or 0) < _BEYOND
         return cls(
             (name.text, name.raw, name.size, str(time) if is_far else time, *place),
-            to_wire(groups_of(hashed.hashes)),
+            to_wire(list_groups(hashed.hashes)),
             None
             if media is None
             else (
@@ -99,7 +99,7 @@ class HashedWire(Struct, frozen=True, array_like=True, tag="hashed"):
             hashed.archive,
         )  # fmt: skip
 
-    def hashed(self) -> HashedInput:
+    def to_input(self) -> HashedInput:
         """Return the input. Raise ValueError or HashError if its parts do not fit together."""
         text, raw, size, time, *place = self.name
         return HashedInput(

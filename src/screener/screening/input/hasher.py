@@ -134,24 +134,24 @@ class OpenedWire(Struct, frozen=True, array_like=True, tag="opened"):
     direct: bool
 
     @classmethod
-    def of(cls, opened: OpenedArchive) -> OpenedWire:
+    def from_archive(cls, opened: OpenedArchive) -> OpenedWire:
         """Return an OpenedArchive in its wire format."""
         listing = opened.listing
         return cls(
-            HashedWire.of(opened.hashed),
+            HashedWire.from_input(opened.hashed),
             tuple([(one.name, one.size, trouble_to_wire(one.trouble)) for one in listing.members]),
             listing.bytes,
             trouble_to_wire(listing.trouble),
             opened.direct,
         )
 
-    def opened(self) -> OpenedArchive:
+    def to_archive(self) -> OpenedArchive:
         """Return the archive. Raise ValueError or HashError if its parts do not fit together."""
         members = tuple(
             [Member(name, size, trouble_from_wire(trouble)) for name, size, trouble in self.members]
         )
         listing = Listing(members, self.size, trouble_from_wire(self.trouble))
-        return OpenedArchive(self.hashed.hashed(), listing, self.direct)
+        return OpenedArchive(self.hashed.to_input(), listing, self.direct)
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,6 @@ def _checked(group: OrientedHashes) -> OrientedHashes:
     return group
 
 
-def groups_of(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
+def list_groups(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
     """Return the hashes of an input, those of one region as one OrientedHashes if possible."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes

@@ -47,18 +47,18 @@ def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError 
     return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), trouble
 
 
-def matches(made: Hash) -> bool:
+def can_match(made: Hash) -> bool:
     """Return whether anything can match a listed video with this vPDQ."""
     return _usable(made) > 1
 
 
-def too_short(made: Hash) -> str | None:
+def explain_shortness(made: Hash) -> str | None:
     """Return a sentence if a listed video with this vPDQ would match few copies or none.
 
     Returns None if it has so many usable frames that a copy may lack one.
     """
     usable = _usable(made)
-    if not matches(made):
+    if not can_match(made):
         return "a listed video with no more than one frame that shows enough detail matches nothing"
     if usable < _MAY_LACK_ONE:
         return (

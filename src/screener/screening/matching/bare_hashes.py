@@ -131,7 +131,7 @@ class BareHashes:
     ) -> None:
         codes = queries.codes
         for one in rules.searched:
-            nearest = search(one, rules.kind, codes, self._criteria.widest(one, rules.kind))
+            nearest = search(one, rules.kind, codes, self._criteria.max_radius(one, rules.kind))
             for number, hits in hits_of(one, rules.kind, self._criteria, nearest, queries.owner):
                 answer = answers[number]
                 if answer is NO_MATCH:
@@ -140,7 +140,7 @@ class BareHashes:
                     answer.add(hits, hits.located)
         for one in self._video_lists if rules.kind.name == "pdq" else ():
             frames = KINDS[video_search.KIND]
-            offsets, rows, _ = search(one, frames, codes, self._criteria.widest(one, frames))
+            offsets, rows, _ = search(one, frames, codes, self._criteria.max_radius(one, frames))
             if len(rows):
                 for query in np.flatnonzero(np.diff(offsets)).tolist():
                     answers[queries.items[query]] = UNDECIDED

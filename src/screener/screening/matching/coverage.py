@@ -9,7 +9,7 @@ from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import why_not_searchable
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
@@ -29,7 +29,7 @@ class Coverage:
         self._weak: dict[str, frozenset[str]] = {}
         for hash_list in lists:
             kinds = _matching_kinds(hash_list, policy)
-            weak = frozenset(kind for kind in kinds if self._criteria.weak(KINDS[kind]))
+            weak = frozenset(kind for kind in kinds if self._criteria.is_weak(KINDS[kind]))
             self._can_match[hash_list.name], self._weak[hash_list.name] = kinds - weak, weak
         # Lists that can make no match, such as lists of known files, need no comparison, unless
         # there is no other list.
@@ -67,7 +67,7 @@ class Coverage:
 
     def depends_on_doubt(self, item: HashedInput) -> bool:
         """Return whether bits in doubt decide if an item was compared at all."""
-        if not any(self._criteria.may_be_usable(one) for one in groups_of(item.hashes)):
+        if not any(self._criteria.depends_on_doubt(one) for one in list_groups(item.hashes)):
             return False
         return not all(self._compared(one, item) for one in self._lists)
 
@@ -88,12 +88,12 @@ class Coverage:
         compared = self._clearing_hashes(item, self._can_match[hash_list.name])
         if self._policy.digests_only:
             return bool(compared)
-        return len(_moments(compared)) >= self._criteria.least_moments(item)
+        return len(_moments(compared)) >= self._criteria.min_moments(item)
 
     def _clearing_hashes(
         self, item: HashedInput, kinds: Container[str]
     ) -> list[LocatedHash | OrientedHashes]:
-        return [group for group in groups_of(item.hashes) if self._clears(group, kinds)]
+        return [group for group in list_groups(item.hashes) if self._clears(group, kinds)]
 
     def _clears(self, group: LocatedHash | OrientedHashes, kinds: Container[str]) -> bool:
         """Return whether a hash of a frame by one of these kinds was surely compared.
@@ -105,7 +105,7 @@ class Coverage:
             group.part_kind == "frame"
             and kind.name in kinds
             and (kind.perceptual or self._policy.digests_only)
-            and self._criteria.surely_usable(group)
+            and self._criteria.is_surely_usable(group)
             # A hash made elsewhere may be that of a blank picture, without a quality. Lists do not
             # search such hashes, so finding none near it proves nothing.
             and (

@@ -23,15 +23,15 @@ class Criteria:
         table = self._policy.known_good_radius if good else self._policy.radius
         return table.get(kind.name, 0)
 
-    def widest(self, hash_list: HashList, kind: HashKind) -> int:
+    def max_radius(self, hash_list: HashList, kind: HashKind) -> int:
         """Return the largest radius of a kind for the states that a list holds."""
         return max(self.radius(state, kind) for state in hash_list.states or ("",))
 
-    def weak(self, kind: HashKind) -> bool:
+    def is_weak(self, kind: HashKind) -> bool:
         """Return whether a hit of that kind makes a match only if another kind corroborates it."""
         return kind.weak and kind.name not in self._policy.alone
 
-    def usable(self, located: LocatedHash) -> bool:
+    def is_usable(self, located: LocatedHash) -> bool:
         """Return whether a hash is compared: a digest always, others if they reach their floor.
 
         A hash made elsewhere without a quality is compared.
@@ -41,22 +41,24 @@ class Criteria:
             return False
         return located.usable(self._policy.floor.get(kind.name, 0))
 
-    def surely_usable(self, group: LocatedHash | OrientedHashes) -> bool:
+    def is_surely_usable(self, group: LocatedHash | OrientedHashes) -> bool:
         """Return whether one hash, or all of several, is compared whatever its bits in doubt."""
         if isinstance(group, OrientedHashes):
             floor = self._policy.floor.get(group.kind, 0)
             return not self._policy.digests_only and group.score >= floor
         floor = self._policy.floor.get(group.hash.kind.name, 0)
-        return self.usable(group) and (group.least is None or group.least >= floor)
+        return self.is_usable(group) and (group.least is None or group.least >= floor)
 
-    def may_be_usable(self, group: LocatedHash | OrientedHashes) -> bool:
+    def depends_on_doubt(self, group: LocatedHash | OrientedHashes) -> bool:
         """Return whether bits in doubt decide if one hash, or all of several, is compared."""
         if isinstance(group, OrientedHashes):
             floor = self._policy.floor.get(group.kind, 0)
             return not self._policy.digests_only and group.may_be_usable(floor)
-        return group.least is not None and self.usable(group) and not self.surely_usable(group)
+        return (
+            group.least is not None and self.is_usable(group) and not self.is_surely_usable(group)
+        )
 
-    def least_moments(self, item: HashedInput) -> float:
+    def min_moments(self, item: HashedInput) -> float:
         """Return at how many moments an input must be compared to be cleared.
 
         For a video that is a share of its samples, otherwise one.
@@ -65,7 +67,7 @@ class Criteria:
             return 1
         return max(1, self._policy.sampling.usable * item.media.samples)
 
-    def counts(self, record: Record, kind: HashKind) -> bool:
+    def is_record_usable(self, record: Record, kind: HashKind) -> bool:
         """Return whether a listed hash counts: not if its recorded quality is below the floor."""
         floor = self._policy.floor.get(kind.name, 0)
         return record.quality is None or record.quality >= floor

@@ -16,7 +16,7 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hits import InputHits
 from screener.screening.policy import Policy
@@ -101,14 +101,14 @@ def queries_of(items: Sequence[HashedInput], policy: Policy) -> list[Queries]:
     by_kind: dict[str, Queries] = {}
     criteria = Criteria(policy)
     for number, item in enumerate(items):
-        for group in groups_of(item.hashes):
+        for group in list_groups(item.hashes):
             chosen = None
             if isinstance(group, OrientedHashes):
                 kind = kind_named(group.kind)
                 chosen = group.usable(policy.floor.get(group.kind, 0))
                 usable = not policy.digests_only and (chosen is None or any(chosen))
             else:
-                kind, usable = group.hash.kind, criteria.usable(group)
+                kind, usable = group.hash.kind, criteria.is_usable(group)
             if usable and (kind.digest or kind.perceptual):
                 queries = by_kind.get(kind.name) or by_kind.setdefault(kind.name, Queries(kind))
                 queries.add(number, group, chosen)
@@ -119,7 +119,7 @@ def look_up(hash_list: HashList, queries: Queries, hits: list[InputHits], policy
     """Search one list for one kind's hashes of all items; add what they hit to `hits`."""
     kind, criteria = queries.kind, Criteria(policy)
     for doubt, codes, numbers in queries.batches:
-        radius = min(criteria.widest(hash_list, kind) + doubt, kind.bits)
+        radius = min(criteria.max_radius(hash_list, kind) + doubt, kind.bits)
         answer = search(hash_list, kind, codes, radius)
         owner = partial(_owner, queries, numbers)
         for number, found in hits_of(hash_list, kind, criteria, answer, owner):
@@ -197,7 +197,7 @@ class HashHits:
             distance = int(self.distances[hit])
             for record in self.holders[int(self.rows[hit])]:
                 radius = self.criteria.radius(record.state, self.kind)
-                if distance <= radius and self.criteria.counts(record, self.kind):
+                if distance <= radius and self.criteria.is_record_usable(record, self.kind):
                     yield self._match(record, distance, radius)
 
     def _match(self, record: Record, distance: int, radius: int) -> Match:
@@ -219,5 +219,5 @@ class HashHits:
             source_state=None if record.said is None else str(record.said),
             opinions=record.opinions,
             # InputHits corrects it once the hits of all kinds are known.
-            uncorroborated=self.criteria.weak(self.kind),
+            uncorroborated=self.criteria.is_weak(self.kind),
         )

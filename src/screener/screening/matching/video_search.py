@@ -115,7 +115,7 @@ def is_comparable(item: HashedInput, policy: Policy) -> bool:
     It needs usable frames at two times or more in all orientations, and at the share of its samples
     that the policy requires.
     """
-    least = max(2, Criteria(policy).least_moments(item))
+    least = max(2, Criteria(policy).min_moments(item))
     enough: dict[str, dict[str, bool]] = defaultdict(partial(defaultdict, bool))
     for clip in clips_of(item):
         if not clip.hidden:
