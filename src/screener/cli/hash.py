@@ -70,10 +70,10 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
                 click.echo(hash_lines.write(located.hash, path))
         if video_hash is not None:
             click.echo(hash_lines.write(video_hash, path))
-        if hashed.trouble is not None:
+        if hashed.error is not None:
             failed = True
-            click.echo(hash_lines.write_trouble(Reason(hashed.trouble.reason), path))
-            click.echo(f"{printable(path)}: {hashed.trouble}", err=True)
+            click.echo(hash_lines.write_trouble(Reason(hashed.error.reason), path))
+            click.echo(f"{printable(path)}: {hashed.error}", err=True)
         elif _has_too_little_detail(hashed):
             click.echo(hash_lines.write_trouble(Reason.TOO_LITTLE_DETAIL, path))
     return 3 if failed else 0
@@ -92,7 +92,7 @@ def _hash_file(
     video_hash, trouble = _compute_vpdq(path, every)
     alone = all(kind.video for kind in kinds)
     if alone or (trouble is not None and trouble.reason != "no_video"):
-        hashed = replace(hashed, trouble=hashed.trouble or trouble)
+        hashed = replace(hashed, error=hashed.error or trouble)
     return hashed, video_hash
 
 

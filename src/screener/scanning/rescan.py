@@ -97,7 +97,7 @@ def _settings(screener: Screener, cache: HashCache) -> set[str]:
 def _decided(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
     if not any(kind.perceptual for kind in screener.kinds):
         # A scan would decode nothing, and find no trouble.
-        items = [replace(one, trouble=None) if _is_whole(one) else one for one in items]
+        items = [replace(one, error=None) if _is_whole(one) else one for one in items]
     return screener.decide(items)
 
 
@@ -105,7 +105,7 @@ def _is_whole(item: HashedInput) -> bool:
     """Return whether the digests surely cover all of an input that could not be decoded: not those
     of a member that may be cut short, or of an archive that was not listed to its end.
     """
-    trouble = item.trouble
+    trouble = item.error
     if item.archive or not item.hashes or trouble is None:
         return False
     return trouble.reason in (_OF_MEMBERS if item.name.archives else _OF_FILES)
@@ -113,7 +113,7 @@ def _is_whole(item: HashedInput) -> bool:
 
 def _is_spoken_for(item: HashedInput) -> bool:
     """Return whether an archive without a hit has no line, since its members have theirs."""
-    return item.archive and item.trouble is None
+    return item.archive and item.error is None
 
 
 def _count(result: Result, unscreened: Counter[str]) -> None:

@@ -199,7 +199,7 @@ class _Scan:
             if item is None:
                 return self._backlog.awaited
             if item.trouble is not None:
-                self._decide([(item, HashedInput(Name(), trouble=item.trouble), 0.0)])
+                self._decide([(item, HashedInput(Name(), error=item.trouble), 0.0)])
                 continue
             item.worker = item.only_worker or worker
             self._under_way[item.worker.take(item.target, item.left.budget)] = item
@@ -257,7 +257,7 @@ class _Scan:
         item.left.bytes -= listing.bytes
         if trouble is None and not listing.members:
             trouble = MediaError("empty", "an archive without members")
-        own = replace(opened.hashed, trouble=trouble, archive=True)
+        own = replace(opened.hashed, error=trouble, archive=True)
         item.own = _named(own, item, seconds)
         self._decide([(item, own, seconds)])
         item.name = None if item.target.inner else item.own.name

@@ -269,7 +269,7 @@ class Screener:
 
     def unscreened(self, name: Name, reason: Reason, detail: str) -> Result:
         """Return the Result of an item that could not even be hashed."""
-        item = HashedInput(name, trouble=MediaError(str(reason), detail))
+        item = HashedInput(name, error=MediaError(str(reason), detail))
         return self._result(item, HitSummary(), self._no_match())
 
     def warm(self) -> None:
@@ -331,7 +331,7 @@ class Screener:
             other_hits=hits.other_hits,
             timeline=hits.timeline,
             seconds=item.seconds,
-            extra=item.trouble.extra if item.trouble and reason is not None else None,
+            extra=item.error.extra if item.error and reason is not None else None,
             archives=item.name.archives,
             same=item.name.same,
         )
@@ -399,7 +399,7 @@ def _hashed(hasher: Hasher, item: Item, name: Name) -> HashedInput:
     try:
         source.check_item(item)
     except (TypeError, HashError) as error:
-        hashed = HashedInput(Name(), trouble=MediaError("unreadable", str(error)))
+        hashed = HashedInput(Name(), error=MediaError("unreadable", str(error)))
     else:
         hashed = hasher.hash(item)
     if name.text is None:

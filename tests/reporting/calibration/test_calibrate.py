@@ -153,7 +153,7 @@ def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
     scene(20).save(tmp_path / "a.png")
     known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
     again = Again([KINDS["phash"]])
-    again.add(HashedInput(Name("a.png"), trouble=MediaError("crashed", "the decoder failed")))
+    again.add(HashedInput(Name("a.png"), error=MediaError("crashed", "the decoder failed")))
     again.add({"phash": dict.fromkeys(EDITS, 2)})
     again.add({})
     assert (again.pictures, again.left_out) == (1, {"crashed": 1})

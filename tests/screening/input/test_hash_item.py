@@ -31,7 +31,7 @@ def copied(picture, quality):
 def looked_up(data, kinds=ALL, **policy):
     """Return values and scores of an input's hashes, by kind, orientation and region."""
     hashed = hash_item(data, policy=Policy(**policy), kinds=kinds)
-    assert hashed.trouble is None
+    assert hashed.error is None
     return {
         (one.hash.kind.name, one.hash.value, one.hash.quality, one.detail, one.orientation)
         for one in hashed.hashes

@@ -238,8 +238,8 @@ def test_an_input_travels_as_it_is():
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
             assert (found.seconds, found.archive) == (0.25, facts is None)
-            assert str(found.trouble) == str(trouble)
-            assert getattr(found.trouble, "reason", None) == getattr(trouble, "reason", None)
+            assert str(found.error) == str(trouble)
+            assert getattr(found.error, "reason", None) == getattr(trouble, "reason", None)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_an_input_travels_as_it_is():
         {"name": Name(5)}, {"name": Name("a", None, "7")}, {"name": Name("a", archives=5)},
         {"media": MediaFacts("video/mp4", "4", 3, 2)}, {"media": MediaFacts(5, 4, 3, 2)},
         {"media": MediaFacts("video/mp4", 4, 3, 2, 1.5, None)},
-        {"trouble": MediaError("no such reason", "the data ends")}, {"trouble": 5},
+        {"error": MediaError("no such reason", "the data ends")}, {"error": 5},
     ],
 )  # fmt: skip
 def test_an_input_that_is_none_is_refused(wrong):

@@ -54,7 +54,7 @@ def facts_of(visit, path):
     """Return all facts of a hashed file."""
     done = visit.do(Target(path), BUDGET, HashMode.NORMAL)
     hashed = getattr(done, "hashed", done)
-    return hashed.name, list(hashed.hashes), hashed.media, str(hashed.trouble), type(done)
+    return hashed.name, list(hashed.hashes), hashed.media, str(hashed.error), type(done)
 
 
 def descriptors():
@@ -224,9 +224,9 @@ def test_harm_while_reading_ahead_is_that_of_its_file():
     for path, errand in waiting:
         outcome = over[errand].outcome
         if path.startswith("crash"):
-            assert outcome.trouble.reason == Reason.CRASHED
+            assert outcome.error.reason == Reason.CRASHED
         elif path in ("loop", "slower"):
-            assert outcome.trouble.reason == Reason.TIMEOUT
+            assert outcome.error.reason == Reason.TIMEOUT
         else:
             assert outcome == path
             spent[path] = over[errand].seconds

@@ -72,7 +72,7 @@ class Editing:
             for located in self._usable(hashed)
             if (located.part, located.region, located.orientation) == (0, "full", "upright")
         }
-        if hashed.trouble is not None or not own:
+        if hashed.error is not None or not own:
             return {}
         picture = _first_frame(target.path, self.policy)
         if picture is None:
@@ -87,7 +87,7 @@ class Editing:
     def _hashed(self, item: str | Image.Image) -> HashedInput:
         """Return an item's hashes. Raises MemoryError if memory ran out, so that it is retried."""
         hashed = hash_item(item, policy=self.policy, kinds=self.kinds)
-        if isinstance(hashed.trouble, ShortOfMemory):
+        if isinstance(hashed.error, ShortOfMemory):
             raise MemoryError
         return hashed
 
@@ -133,7 +133,7 @@ class Again:
     def add(self, answer: Mapping[str, Mapping[str, int | None]] | HashedInput) -> None:
         """Add a worker's answer for one picture; a HashedInput says that the worker failed."""
         if isinstance(answer, HashedInput):
-            self.left_out[answer.trouble.reason if answer.trouble else str(Reason.CRASHED)] += 1
+            self.left_out[answer.error.reason if answer.error else str(Reason.CRASHED)] += 1
             return
         self.pictures += bool(answer)
         for kind, by_edit in answer.items():

@@ -90,7 +90,7 @@ def _whole_of(stored: int | bytes) -> int:
 
 def columns(hashed: HashedInput, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """Return the columns of an input, whose hashes are of those kinds, without their values."""
-    name, media, trouble = hashed.name, hashed.media, hashed.trouble
+    name, media, trouble = hashed.name, hashed.media, hashed.error
     facts = media and _encoder.encode(media).decode()
     places = [_Place.of(one) for one in to_wire(list_groups(hashed.hashes))]
     return (
@@ -106,7 +106,7 @@ def _clear(hashed: HashedInput, kinds: Iterable[HashKind]) -> int:
     hashes must be looked at.
     """
     media = hashed.media
-    if hashed.trouble is not None:
+    if hashed.error is not None:
         return _NEVER
     if hashed.archive:
         return _ARCHIVE

@@ -62,7 +62,7 @@ class Hashing:
     def _do_singly(self, lot: Lot, orders: Sequence[Order]) -> Iterator[Answer]:
         for order in orders:
             if self._attempt(lot.number, order.number) > _ATTEMPTS:
-                outcome = HashedInput(name_of(order.target.path), trouble=_CRASH)
+                outcome = HashedInput(name_of(order.target.path), error=_CRASH)
                 yield Answer(order.number, outcome, 0.0, 0.0)
             else:
                 yield from self._do([order])

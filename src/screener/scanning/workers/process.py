@@ -190,11 +190,7 @@ def _answered(
         outcome = _too_large(visit, order.target, memory)
     except Exception as unexpected:
         outcome, error = None, type(unexpected).__name__
-    if (
-        not fresh
-        and isinstance(outcome, HashedInput)
-        and isinstance(outcome.trouble, ShortOfMemory)
-    ):
+    if not fresh and isinstance(outcome, HashedInput) and isinstance(outcome.error, ShortOfMemory):
         return None
     spent = Times.now() - begin
     return Answer(order.number, outcome, spent.processor, spent.wall, error).to_wire()
@@ -207,8 +203,8 @@ def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
     try:
         found = visit.do(target, None, HashMode.DIGESTS_ONLY)
     except MemoryError:
-        return HashedInput(name_of(target.path), trouble=trouble)
-    return replace(found, trouble=trouble) if isinstance(found, HashedInput) else found
+        return HashedInput(name_of(target.path), error=trouble)
+    return replace(found, error=trouble) if isinstance(found, HashedInput) else found
 
 
 def _orders(descriptor: int) -> Iterator[list[Order]]:

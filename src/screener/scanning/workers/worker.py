@@ -287,7 +287,7 @@ class Worker(Generic[T]):
             return self._harmed(errand, MediaError(str(Reason.CRASHED), detail), found.wall)
         outcome = found.outcome
         if errand.harm is not None and isinstance(outcome, HashedInput):
-            outcome = replace(outcome, trouble=errand.harm)
+            outcome = replace(outcome, error=errand.harm)
         return [Done(errand, outcome, errand.spent, found.wall)]
 
     def _keep_pace(self, wall: float) -> None:
@@ -322,7 +322,7 @@ class Worker(Generic[T]):
             self.errands.append(errand)
             return []
         trouble = errand.harm or harm
-        hashed = HashedInput(name_of(errand.target.path), trouble=trouble)
+        hashed = HashedInput(name_of(errand.target.path), error=trouble)
         return [Done(errand, hashed, errand.spent, wall)]
 
     def kill(self) -> None:

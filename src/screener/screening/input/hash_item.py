@@ -51,7 +51,7 @@ class HashedInput:
     name: Name
     hashes: Sequence[LocatedHash] = ()
     media: MediaFacts | None = None
-    trouble: MediaError | None = None
+    error: MediaError | None = None
     seconds: float | None = None
     archive: bool = False
 
@@ -94,7 +94,7 @@ class HashedWire(Struct, frozen=True, array_like=True, tag="hashed"):
             else (
                 media.type, media.width, media.height, media.frames, media.duration, media.samples
             ),
-            trouble_to_wire(hashed.trouble),
+            trouble_to_wire(hashed.error),
             hashed.seconds,
             hashed.archive,
         )  # fmt: skip

@@ -222,7 +222,7 @@ class HashingSession:
             holder = self._archive(target.path, target.inner[:-1])
             data, damage = self._member(target, holder)
         except MediaError as error:
-            return HashedInput(Name(), trouble=error)
+            return HashedInput(Name(), error=error)
         if not holder.direct or len(target.inner) > 1:
             # A second look would unpack all that comes before it again.
             hasher = hasher.exact()
@@ -230,7 +230,7 @@ class HashingSession:
             return hasher.digest(data)
         if damage is not None:
             # As for a file that is cut short, the rest may match.
-            return replace(hasher.hash(data), trouble=damage)
+            return replace(hasher.hash(data), error=damage)
         if budget is not None and type_of(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
         return hasher.hash(data)
@@ -269,7 +269,7 @@ class HashingSession:
         limits = self.hasher.policy.limits
         whole = cast("io.BytesIO", stream).getvalue() if target.inner else target.path
         hashed = self.hasher.digest(whole)
-        if hashed.trouble is not None or budget is None:
+        if hashed.error is not None or budget is None:
             return hashed
         if len(target.inner) >= limits.nesting:
             detail = f"an archive inside {limits.nesting} others"

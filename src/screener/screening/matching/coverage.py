@@ -44,8 +44,8 @@ class Coverage:
         """
         if matches:
             return Verdict.MATCH, None, None
-        if item.trouble is not None:
-            return Verdict.UNSCREENED, Reason(item.trouble.reason), item.trouble.detail
+        if item.error is not None:
+            return Verdict.UNSCREENED, Reason(item.error.reason), item.error.detail
         for hash_list in self._clearing:
             if not self._compared(hash_list, item):
                 return (Verdict.UNSCREENED, *self._why_not_compared(hash_list, item))
