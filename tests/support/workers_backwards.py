@@ -18,7 +18,7 @@ class Doing:
         return self
 
     def __exit__(self, *_):
-        for archive in self.visit._open.values():
+        for archive in self.visit._archives.values():
             archive.close()
 
     def take(self, target, budget, way=HashMode.NORMAL):

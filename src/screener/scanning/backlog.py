@@ -247,8 +247,8 @@ class Backlog:
         """
         if archive.result is None:
             raise RuntimeError("an archive is released before it was settled")
-        members, in_trouble = Members(**archive.below), own.error is not None
-        archive.result = archive.result.with_members(members, in_trouble=in_trouble)
+        members, has_error = Members(**archive.below), own.error is not None
+        archive.result = archive.result.with_members(members, has_error=has_error)
         if archive.renewed and not archive.result.counts:
             archive.has_line = archive.opened_again = False
 

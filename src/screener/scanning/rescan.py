@@ -130,7 +130,7 @@ def _to_decide(
     unscreened.
     """
     # If a list has no kind that can clear a picture, each is looked at.
-    floor = max(max(one.values(), default=EVERY) for one in screener.floors)
+    floor = max(max(one.values(), default=EVERY) for one in screener.clearing_floors)
     found = [np.array(cache.unclear(first, end, floor), np.int64)]
     listed = {kind for one in screener.lists for kind in one.kinds}
     for kind in KINDS.values():

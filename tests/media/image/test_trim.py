@@ -16,7 +16,7 @@ from screener import Policy
 from screener.hashing import classic, pdq
 from screener.media.files.picture import Frame
 from screener.media.image.trim import LEAST, MOST, trimmed
-from screener.screening.input.frame_hashes import find
+from screener.screening.input.frame_hashes import find_regions
 from screener.screening.input.hash_item import hash_item
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
@@ -380,7 +380,7 @@ def test_both_regions_are_hashed(scene):
 
 def regions(pixels, **of_frame):
     """The regions of such a frame, in the order in which they are hashed."""
-    return find(Frame(pixels, 0.0, 0, **of_frame))
+    return find_regions(Frame(pixels, 0.0, 0, **of_frame))
 
 
 def shapes(found):
@@ -406,7 +406,7 @@ def test_a_drawing_of_two_tones_is_none_of_more_when_it_is_enlarged():
     made = hash_item(drawing, policy=Policy(), kinds=[pdq.PDQ]).hashes
 
     assert "enlarged" in {one.region for one in made}
-    assert not any(one.usable(50) for one in made)
+    assert not any(one.is_usable(50) for one in made)
 
 
 def test_a_thread_of_pixels_is_not_enlarged():

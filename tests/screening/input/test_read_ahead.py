@@ -75,13 +75,13 @@ def test_reading_ahead_changes_no_result(files, policy):
     for path in reversed(files[3:]):
         assert facts_of(visit, path) == expected[path]
     visit.foresee([Target(files[0], (1,)), Target(files[1])])
-    assert list(visit._ahead) == [files[1]]
+    assert list(visit._files_ahead) == [files[1]]
     for path in files:
         assert facts_of(visit, path) == expected[path]
 
     visit.foresee([])
     for one in (visit, other):
-        for archive in one._open.values():
+        for archive in one._archives.values():
             archive.close()
     assert descriptors() <= before
 

@@ -575,6 +575,6 @@ def test_results_do_not_depend_on_the_size_of_batches(put, monkeypatch):
         return search(*given, **settings)
 
     monkeypatch.setattr(HashList, "search", counted)
-    for name, few in (("_FIRST", 1), ("_HITS", 1), ("_VIDEOS", 1)):
-        monkeypatch.setattr(video_search, name, few)
+    for name in ("_FIRST_SEARCH_FRAMES", "_TARGET_HITS", "_VIDEOS_PER_READ"):
+        monkeypatch.setattr(video_search, name, 1)
     assert matches_now() == at_once

@@ -162,8 +162,8 @@ def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, o
         )  # fmt: skip
         found.add([hit], one)
 
-    assert ("ahash" in {hit.kind for hit in found.summary().matches}) is corroborated
-    assert [hit.kind for hit in found.summary().other_hits] == ["ahash"] * (not corroborated)
+    assert ("ahash" in {hit.kind for hit in found.summarize().matches}) is corroborated
+    assert [hit.kind for hit in found.summarize().other_hits] == ["ahash"] * (not corroborated)
 
 
 @pytest.mark.parametrize(("rule", "corroborated"), [(Rule.WHOLE, True), (Rule.ALIKE, False)])
@@ -177,7 +177,7 @@ def test_a_listed_video_corroborates_only_if_it_matches(rule, corroborated):
     found.add([hit], frame)
     found.add_video(replace(hit, kind="vpdq", video=agreement, uncorroborated=False))
 
-    assert ("ahash" in {one.kind for one in found.summary().matches}) is corroborated
+    assert ("ahash" in {one.kind for one in found.summarize().matches}) is corroborated
 
 
 def test_the_policy_names_weak_kinds_that_match_alone(make_list, scene):

@@ -93,7 +93,7 @@ class Editing:
 
     def _usable(self, hashed: HashedInput) -> list[LocatedHash]:
         floor = self.policy.floor
-        return [each for each in hashed.hashes if each.usable(floor[each.hash.kind.name])]
+        return [each for each in hashed.hashes if each.is_usable(floor[each.hash.kind.name])]
 
 
 def _least_distances(

@@ -27,7 +27,7 @@ from screener.screening.input.located_hash import (
     list_groups,
     to_wire,
 )
-from screener.screening.input.wire import Count, Seconds, trouble_from_wire
+from screener.screening.input.wire import Count, Seconds, error_from_wire
 from screener.screening.result import MediaFacts
 
 # Settings of a policy for comparing hashes, not for making them.
@@ -158,7 +158,7 @@ def loaded(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes])
         Name(text, raw, size, mtime_ns, archives, same),
         from_wire(groups),
         None if media is None else _media.decode(media),
-        trouble_from_wire(None if reason is extra is None else (reason, detail, extra)),
+        error_from_wire(None if reason is extra is None else (reason, detail, extra)),
         archive=bool(archive),
     )
 
