@@ -199,7 +199,7 @@ def _sort_weak_kinds(names: Collection[str]) -> tuple[str, ...]:
 
 
 def _parse_positive(name: str, value: object) -> int | float:
-    """Return a finite number above 0, as an integer if it is one, for equal fingerprints."""
+    """Return a finite number above 0; integers are int, for equal fingerprints."""
     number = as_float(value)
     if not 0 < number < math.inf:
         raise PolicyError(f"{name} must be a number above 0, not {value!r}")

@@ -18,7 +18,7 @@ SCHEMA = 1
 
 
 class Verdict(StrEnum):
-    """The outcome for one input. An `unscreened` input was not checked, so never `no_match`."""
+    """The outcome for one input. `unscreened` is never `no_match`: the input was not checked."""
 
     MATCH = "match"
     NO_MATCH = "no_match"

@@ -125,7 +125,7 @@ class Screener:
 
     @property
     def kinds(self) -> tuple[HashKind, ...]:
-        """The kinds of hashes that are computed: those that a list holds and the policy allows."""
+        """The computed kinds of hashes: those that lists hold and the policy allows."""
         return self._kinds
 
     def screen(self, item: Item, *, input: str | None = None) -> Result:
@@ -283,7 +283,7 @@ class Screener:
     def has_hit(
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
     ) -> NDArray[np.bool_]:
-        """Return for each code of a kind whether a listed one is near enough for a match."""
+        """Return for each code whether a listed one is near enough for a match."""
         has_hit, criteria = np.zeros(len(codes), np.bool_), Criteria(self.policy)
         for hash_list in self.lists:
             if kind.name in hash_list.kinds:
@@ -459,7 +459,7 @@ def _hash_named(hasher: Hasher, item: Item, name: Name) -> HashedInput:
 
 
 def _locate_hashes(name: Name, hashes: tuple[Hash, ...]) -> HashedInput:
-    located = tuple(one for hash_ in hashes for one in video_search.locate_hash(hash_))
+    located = tuple(part for hash_ in hashes for part in video_search.locate_hash(hash_))
     return HashedInput(name, located)
 
 

@@ -74,7 +74,7 @@ def _find_parts(
 
 
 def _is_framed(part: NDArray[np.uint8], outer: NDArray[np.uint8]) -> bool:
-    """Return whether a part fills much of a larger one, which is then a frame around it."""
+    """Return whether a part fills much of a larger one."""
     (rows, columns), (height, width) = part.shape[:2], outer.shape[:2]
     is_smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
     return (
@@ -112,7 +112,7 @@ def hash_frame(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list
     """
     regions = find_regions(frame)
     framed_ids = {id(view) for region in regions for view in region.framed}
-    details: dict[int, int] = {}  # of framed parts, which are smaller and so hashed first
+    details: dict[int, int] = {}  # framed parts are smaller, so they are hashed first
     hashes: dict[int, list[OrientedHashes]] = {}
     for number, region in sorted(enumerate(regions), key=lambda pair: pair[1].pixels.size):
         inner_detail = max((details.get(id(view), 0) for view in region.framed), default=0)
@@ -128,7 +128,7 @@ def _hash_region(
     frame: Frame, region: Region, kinds: Sequence[HashKind], inner_detail: int, allow_doubt: bool
 ) -> Iterator[OrientedHashes]:
     """Yield the hashes of one region; `inner_detail` is the PDQ detail of its framed parts."""
-    if region.name == "enlarged":  # only PDQ needs it; other kinds use every pixel
+    if region.name == "enlarged":  # PDQ alone needs it; other kinds use every pixel
         kinds = [kind for kind in kinds if kind is pdq.PDQ]
     classic_kinds = [kind for kind in kinds if kind.name in _CLASSIC_NAMES]
     classic_hashes = (

@@ -197,7 +197,7 @@ class _FrameFilter:
 
 
 class _Repeats:
-    """Frames whose hashes all equal those of an earlier frame, so that no search is needed."""
+    """Frames with the same hashes as an earlier frame, which need no search."""
 
     def __init__(self) -> None:
         self._first_parts: dict[tuple[object, ...], int] = {}  # by their hashes

@@ -36,7 +36,7 @@ class FileAhead(NamedTuple):
 
 
 def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> dict[str, FileAhead]:
-    """Read files and compute their digests in one batch, if that is faster. Return them by path.
+    """Read files into memory and compute their digests in one batch.
 
     Videos, files larger than `limit` bytes and unreadable files are left out; an error is reported
     when the file's turn comes.
@@ -119,7 +119,7 @@ class HashMode(Enum):
 
 @dataclass(frozen=True)
 class OpenedArchive:
-    """An archive with its own digests and its members; if `direct`, they are read in any order."""
+    """An archive with its digests and members, which a `direct` one reads in any order."""
 
     hashed: HashedInput
     listing: Listing
@@ -197,7 +197,7 @@ class Hasher:
 
 @dataclass
 class HashingSession:
-    """A Hasher in one process, with its open archives and the files that it has read ahead."""
+    """A Hasher in one process, with its open archives and files read ahead."""
 
     hasher: Hasher
     _files_ahead: dict[str, FileAhead] = field(default_factory=dict)

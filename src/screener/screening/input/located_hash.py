@@ -1,4 +1,4 @@
-"""Hashes of an input with their position in it: one by one, or in all orientations as columns.
+"""Hashes of an input with their position, singly or as columns of all orientations.
 
 A scan receives at least eight hashes per picture, and nearly none of them is near a listed one. So
 most are sent and searched as columns, and become objects only if they are read one by one.
@@ -43,9 +43,9 @@ class LocatedHash(NamedTuple):
     again: tuple[float, ...] = ()
     """Times of further frames with the same hashes."""
     track: int = 0
-    """The track of a video, or the number, from 1, of a clip hidden in a picture's file."""
+    """The track of a video, or the number from 1 of a hidden clip."""
     doubt: int = 0
-    """The number of bits in doubt, which widen the search; if above 0, the hash is a sketch."""
+    """The number of bits in doubt, which widen the search; above 0 for a sketch."""
     least: int | None = None
     """The lowest possible detail of a sketch; `detail` is then the highest possible."""
 
@@ -56,7 +56,7 @@ class LocatedHash(NamedTuple):
 
     @property
     def hidden_clip(self) -> int:
-        """The number of the hidden clip that contains the frame, or 0 for no hidden clip."""
+        """The number of the hidden clip that contains the frame, or 0."""
         return self.track if self.part_kind == "appended" else 0
 
     @property
@@ -105,7 +105,7 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
             )  # fmt: skip
 
     def find_usable(self, floor: int) -> bytes | None:
-        """Return a byte per hash, 1 if it reaches a floor and 0 if not, or None if all do."""
+        """Return a byte per hash, 1 if it reaches a floor, or None if all do."""
         if min(self.qualities) >= floor and min(self.details) >= floor:
             return None
         pairs = zip(self.qualities, self.details, strict=True)
@@ -236,5 +236,5 @@ def _check_columns(group: OrientedHashes) -> None:
 
 
 def list_groups(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
-    """Return the hashes of an input, with all orientations of a region as one group if possible."""
+    """Return the hashes of an input, grouped by region if they are stored so."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes

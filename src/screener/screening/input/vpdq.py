@@ -1,4 +1,4 @@
-"""The vPDQ of a video: the hashes of its frames as one value that other tools read."""
+"""The vPDQ of a video: the hashes of its frames as one value."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ _MIN_USABLE_FRAMES = 5
 
 
 def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError | None]:
-    """Return the vPDQ of a video, as far as it decodes, and the error that ended decoding.
+    """Return the vPDQ of a video, and the error that ended decoding.
 
-    vPDQ's rule chooses the frames: one per `every` seconds by the file's average rate, or all if
-    `every` is 0. If two of them are further apart, the frame on screen in between is added, which
-    vPDQ leaves out. Frames are upright and of any quality. Times are rounded to milliseconds, as in
-    the text layouts. A still has no vPDQ (`no_video`). Raises ValueError if `every` is negative.
+    The vPDQ of a damaged video has the frames before the damage; it is None without a frame. vPDQ's
+    rule chooses the frames: one per `every` seconds by the file's average rate, or all if `every`
+    is 0. If two of them are further apart, the frame on screen in between is added, which vPDQ
+    leaves out. Frames are upright and of any quality. Times are rounded to milliseconds, as in the
+    text layouts. A still has no vPDQ (`no_video`). Raises ValueError if `every` is negative.
     """
     if not 0 <= as_float(every) < math.inf:
         raise ValueError(f"every must be a number of seconds from 0, not {every!r}")
@@ -53,7 +54,7 @@ def can_match(vpdq: Hash) -> bool:
 
 
 def explain_shortness(vpdq: Hash) -> str | None:
-    """Return a warning if a listed video with this vPDQ would match few copies or none.
+    """Return a warning if this vPDQ, once listed, would match few copies or none.
 
     Returns None if it has enough usable frames for a copy to lack one.
     """

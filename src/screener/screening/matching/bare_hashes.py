@@ -94,7 +94,9 @@ class BareHashMatcher:
             for kind in KINDS.values()
             if kind.digest or (kind.perceptual and not policy.digests_only)
         }
-        self._video_lists = [one for one in lists if video_search.KIND in one.kinds]
+        self._video_lists = [
+            hash_list for hash_list in lists if video_search.KIND in hash_list.kinds
+        ]
 
     def match(self, items: Sequence[Sequence[Hash]]) -> list[InputHits | QuickAnswer]:
         """Return for each item its hits, or a quick answer.
@@ -137,9 +139,10 @@ class BareHashMatcher:
     ) -> None:
         kind, codes = rules.kind, queries.codes
         for hash_list in rules.lists:
-            found = search_list(hash_list, kind, codes, self._criteria.max_radius(hash_list, kind))
+            radius = self._criteria.max_radius(hash_list, kind)
+            result = search_list(hash_list, kind, codes, radius)
             for number, hits in collect_hits(
-                hash_list, kind, self._criteria, found, queries.find_owner
+                hash_list, kind, self._criteria, result, queries.find_owner
             ):
                 answer = answers[number]
                 if answer is NO_MATCH:

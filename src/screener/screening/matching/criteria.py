@@ -1,4 +1,4 @@
-"""The hashes that a policy compares, their radii, and how many of them clear an input."""
+"""The radii and floors of a policy, applied to hashes and records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Criteria:
         self._policy = policy
 
     def radius(self, state: str, kind: HashKind) -> int:
-        """Return the radius in bits for hits on records of a state; 0 for digests."""
+        """Return the radius in bits for hits on records of a state, 0 for digests."""
         is_known_good = state == State.KNOWN_GOOD
         radii = self._policy.known_good_radius if is_known_good else self._policy.radius
         return radii.get(kind.name, 0)
@@ -28,7 +28,7 @@ class Criteria:
         return max(self.radius(state, kind) for state in hash_list.states or ("",))
 
     def is_weak(self, kind: HashKind) -> bool:
-        """Return whether a hit of that kind makes a match only if another kind corroborates it."""
+        """Return whether hits of a kind need those of another kind to make a match."""
         return kind.weak and kind.name not in self._policy.alone
 
     def is_usable(self, located: LocatedHash) -> bool:

@@ -51,7 +51,7 @@ class Queries:
     def add(
         self, item: int, group: LocatedHash | OrientedHashes, usable: bytes | None = None
     ) -> None:
-        """Add hashes of an item; of OrientedHashes, only those with a 1 in `usable`, if given."""
+        """Add hashes of an item, of OrientedHashes only those with a 1 in `usable`."""
         orientations: tuple[int, ...] | None = None
         if isinstance(group, LocatedHash):
             values, doubts = group.hash.value, bytes((group.doubt,))
@@ -118,7 +118,7 @@ def collect_queries(items: Sequence[HashedInput], policy: Policy) -> list[Querie
 def match_hashes(
     hash_list: HashList, queries: Queries, hits: list[InputHits], policy: Policy
 ) -> None:
-    """Search one list for one kind's hashes of all items, and add their hits to `hits`."""
+    """Search a list for all items' hashes of one kind, and add the hits."""
     kind, criteria = queries.kind, Criteria(policy)
     for doubt, codes, numbers in queries.batches:
         radius = min(criteria.max_radius(hash_list, kind) + doubt, kind.bits)
@@ -171,10 +171,11 @@ def collect_hits(
 
 @dataclass(slots=True, eq=False)
 class HashHits:
-    """The hits of one hash of an input in a list. Iteration makes a Match for each record.
+    """The hits of one hash of an input in a list.
 
-    Matches are not stored, since a hash may have a hundred thousand records. `rows`, `distances`
-    and `holders` (the records of each row) are those of a batch; `span` selects this hash's hits.
+    Iteration makes a Match for each record. Matches are not stored, since a hash may have a hundred
+    thousand records. `rows`, `distances` and `holders` (the records of each row) are those of a
+    batch; `span` selects this hash's hits.
     """
 
     list: str

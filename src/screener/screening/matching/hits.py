@@ -1,4 +1,4 @@
-"""The hits of one input: the nearest of each record, and the times at which it was seen."""
+"""The nearest hits of one input, and the times at which records were seen."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class InputHits:
 
     @cached_property
     def _moments(self) -> dict[int, list[_Moment]]:
-        """The sorted moments of each clip: clip 0 is the input, the others are hidden in it."""
+        """The sorted moments of each clip; clip 0 is the input itself."""
         by_clip: dict[int, set[_Moment]] = defaultdict(set)
         for located in self.hashes:
             if _has_time(located):
@@ -85,9 +85,10 @@ class InputHits:
         self._hits.append(([match], None))
 
     def summarize(self) -> HitSummary:
-        """Return the nearest hit of each record and kind, in a still also of each part.
+        """Return the nearest hit of each record and kind.
 
-        Of equally near hits the first counts, which is the upright one.
+        In a still, each part has its own nearest hit. Of equally near hits the first counts, which
+        is the upright one.
         """
         if not self._hits:
             return HitSummary()
@@ -145,9 +146,9 @@ class InputHits:
         return sum(1 << number for number in {numbers[moment] for moment in located.moments})
 
     def _find_spans(self, moment_bits: int, clip: int) -> tuple[tuple[float, float], ...]:
-        """Return the first and last time of each run of sampled frames whose bits are set."""
+        """Return the first and last time of each run of set bits."""
         runs: list[list[_Moment]] = []
-        last_track: int | None = None  # of the previous frame, if its bit is set
+        last_track: int | None = None  # the previous frame's track, if its bit is set
         for bit, moment in zip(reversed(f"{moment_bits:b}"), self._moments[clip], strict=False):
             if bit == "0":
                 last_track = None

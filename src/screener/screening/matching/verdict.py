@@ -36,7 +36,9 @@ class VerdictRules:
             weak = frozenset(kind for kind in kinds if self._criteria.is_weak(KINDS[kind]))
             self._strong_kinds[hash_list.name] = kinds - weak
             self._weak_kinds[hash_list.name] = weak
-        self._clearing_lists = tuple(one for one in lists if one.matchable) or lists
+        self._clearing_lists = (
+            tuple(hash_list for hash_list in lists if hash_list.matchable) or lists
+        )
 
     def decide(
         self, item: HashedInput, matches: Sequence[Match]

@@ -29,7 +29,7 @@ from screener.screening.video_rule.scenes import MAX_SCENES
 
 KIND: Final = "vpdq"
 _FIRST_SEARCH_FRAMES: Final = 32  # later searches adapt to the number of hits
-_TARGET_HITS: Final = 1 << 21  # of one search
+_TARGET_HITS: Final = 1 << 21  # per search
 _ROW_LIMIT: Final = 1 << 40  # more rows than any index has
 _VIDEOS_PER_READ: Final = 16
 _RULES_BY_RANK: Final = (Rule.WHOLE, Rule.RUN, Rule.ALIKE)
@@ -53,9 +53,10 @@ class Clip:
 
 
 def build_clips(item: HashedInput, number: int = 0) -> list[Clip]:
-    """Return the clips of an input: its vPDQs if it has any, else the PDQs of its frames.
+    """Return the clips of an input.
 
-    A picture is a clip of one frame.
+    These are its vPDQs or, without a vPDQ, the PDQs of its frames. A picture is a clip of one
+    frame.
     """
     clips = [
         Clip(number, located.orientation, located.region, Frames.of_value(located.hash.value))
@@ -87,7 +88,7 @@ def _build_pdq_clips(item: HashedInput, number: int) -> list[Clip]:
 
 
 def locate_hash(hash_: Hash) -> list[LocatedHash]:
-    """Return a hash made elsewhere as an input's hash, and the PDQs of a vPDQ's frames."""
+    """Return an item's bare hash as an input's, with the PDQs of a vPDQ's frames."""
     if not hash_.kind.video:
         return [LocatedHash(hash_)]
     return [
@@ -128,7 +129,7 @@ def is_comparable(item: HashedInput, policy: Policy) -> bool:
 def match_videos(
     hash_list: HashList, items: Sequence[HashedInput], policy: Policy
 ) -> Iterator[tuple[int, Match]]:
-    """Yield the listed videos that inputs agree with, as an input's number and its best Match."""
+    """Yield the best Match of each input with each listed video, after the input's number."""
     clips = [clip for number, item in enumerate(items) for clip in build_clips(item, number)]
     criteria, floor = Criteria(policy), policy.floor[KIND]
     radii = {state: criteria.radius(state, KINDS[KIND]) for state in hash_list.states}
@@ -175,7 +176,7 @@ class _FrameHits:
 def _search_frames(
     hash_list: HashList, clips: Sequence[Clip], *, radius: int, floor: int
 ) -> _FrameHits:
-    """Search all frames of all clips, as many at once as the memory for their hits allows."""
+    """Search all frames of all clips, in batches whose hits fit into memory."""
     frames = [
         np.unique(clip.frames.usable(floor).codes, axis=0, return_counts=True) for clip in clips
     ]
@@ -211,7 +212,7 @@ class _Tally:
             self._size += len(self._parts[-1][0])
             if self._size > 2 * _TARGET_HITS:
                 self._parts = [self.total()]
-                self._size = len(self._parts[0][0]) // 2  # so that totals are not made too often
+                self._size = len(self._parts[0][0]) // 2  # halved, so that totals are rarely made
 
     def total(self) -> tuple[Ints, Ints]:
         """Return the distinct numbers, ascending, and their counts."""
@@ -224,7 +225,7 @@ class _Tally:
 
 
 def _find_candidates(hash_list: HashList, hits: _FrameHits, floor: int) -> dict[int, list[int]]:
-    """Return the videos that may match, each with the indices of the clips that it may match."""
+    """Return the videos that may match, with the indices of the clips concerned."""
     candidates: dict[int, list[int]] = defaultdict(list)
     if not hits.rows.size:
         return candidates
@@ -241,11 +242,11 @@ def _find_candidates(hash_list: HashList, hits: _FrameHits, floor: int) -> dict[
 
 
 def _select_possible(holders: FrameHolders, counts: Ints, usable: int, floor: int) -> list[int]:
-    """Return the videos that a clip of `usable` frames may agree with by the weakest rule.
+    """Return the videos that a clip may agree with.
 
-    `counts` has the number of the clip's frames that hit each listed frame. Lists index frames of
-    quality `FLOOR` or more. A higher floor may leave a video any number of frames, so every video
-    with a hit is then possible.
+    `usable` is the number of the clip's usable frames. `counts` has the number of the clip's frames
+    that hit each listed frame. Lists index frames of quality `FLOOR` or more. A higher floor may
+    leave a video any number of frames, so every video with a hit is then possible.
     """
     is_hit = counts > 0
     videos, indices = np.unique(holders.videos[is_hit], return_inverse=True)

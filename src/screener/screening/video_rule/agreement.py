@@ -70,10 +70,10 @@ class Agreement:
 def compare(
     query: Frames, listed: Frames, *, radius: int = RADIUS, floor: int = FLOOR
 ) -> Agreement | None:
-    """Return the agreement of a video with a listed one, or None if it is not even `alike`.
+    """Return the agreement of a video with a listed one.
 
-    Pass all frames of both videos, including those with little detail. Every frame is compared with
-    every frame of the other video, in bounded memory.
+    Returns None if it is not even `alike`. Pass all frames of both videos, including those with
+    little detail. Every frame is compared with every frame of the other video, in bounded memory.
     """
     query_frames, listed_frames = _thin(query.usable(floor)), _thin(listed.usable(floor))
     if not len(query_frames) or not len(listed_frames):
@@ -110,7 +110,7 @@ def compare(
 
 
 def _thin(frames: Frames) -> Frames:
-    """Return every n-th frame with all its PDQs, so that there are not too many to compare."""
+    """Return every n-th frame of a long video, with all its PDQs."""
     interval = -(-len(frames) // _MAX_COMPARED_HASHES)
     if interval <= 1:
         return frames
@@ -139,7 +139,7 @@ def _identifies_video(pairs: Pairs, listed: Frames) -> bool:
 
 
 def _shows_same_picture(pairs: Pairs, agreeing: Frames, listed: Frames) -> bool:
-    """Return whether a video shows a listed video's one detailed picture, at two times or more.
+    """Return whether two videos show one detailed picture, at two times or more.
 
     All listed frames count, also those with little detail: a title between dark frames does not
     identify a video.

@@ -1,4 +1,4 @@
-"""The agreeing frames of two videos, and the runs of them at one offset in time."""
+"""The agreeing frames of two videos, and their runs at one offset in time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Pairs:
-    """The agreeing pairs of frames of two videos, and each frame's distance to its nearest one."""
+    """The agreeing frames of two videos, and each frame's least distance."""
 
     def __init__(self, query: Frames, listed: Frames, radius: int) -> None:
         self.query, self.listed, self.radius = query, listed, radius
@@ -109,9 +109,10 @@ def is_aligned(pairs: Pairs) -> bool:
 
 
 def _find_alignments(pairs: Pairs) -> Iterator[_Alignment]:
-    """Yield the two videos at the likeliest offsets: of all agreeing pairs, then of the closest.
+    """Yield the two videos at the likeliest offsets.
 
-    Footage that hardly moves agrees with itself at every offset, except within few bits.
+    Offsets of all agreeing pairs come first, then those of the closest pairs. Footage that hardly
+    moves agrees with itself at every offset, except within few bits.
     """
     agreeing = (
         pairs.query.codes[pairs.query_distances <= pairs.radius],
@@ -159,7 +160,7 @@ def _find_offsets(pairs: Pairs, tolerance: float) -> list[float]:
         weights = 1.0 / (query_counts[queries] * listed_counts[listed])
         bins = (differences / width).astype(np.int64) + 1
         votes += np.bincount(bins, weights, minlength=len(votes))
-    sums = votes.copy()  # of each bin and its neighbours
+    sums = votes.copy()  # each bin with its neighbours
     sums[1:] += votes[:-1]
     sums[:-1] += votes[1:]
     offsets = []
@@ -201,7 +202,7 @@ class _Alignment:
         *,
         is_listed_coarse: bool,
     ) -> _Alignment | None:
-        """Return the videos aligned by `shift`, or None if no frames are at the same time."""
+        """Return the aligned videos, or None if no frames are at the same time."""
         times = coarse.times + shift
         low, high = fine.times[0] - tolerance, fine.times[-1] + tolerance
         inside = np.flatnonzero((times >= low) & (times <= high))
@@ -313,9 +314,9 @@ def _find_nearest(
 
 
 def _find_longest_stretch(flags: Flags, times: Floats) -> tuple[int, int]:
-    """Return the first and last index of the longest time in which 80 % of the flags are set.
+    """Return the first and last index of the longest stretch of time.
 
-    The flags at both ends are set. Returns (0, -1) if no flag is.
+    In it 80 % of the flags are set, those at both ends too. Returns (0, -1) if no flag is set.
     """
     indices = np.flatnonzero(flags)
     if not indices.size:

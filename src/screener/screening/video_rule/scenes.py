@@ -1,4 +1,4 @@
-"""The number of different scenes that frames show, so that a still does not pass for a video."""
+"""The number of different scenes that frames show."""
 
 from __future__ import annotations
 
