@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from screener.cli.streams import ALL
-from screener.errors import SOME, counted, printable, some
+from screener.errors import MAX_LISTED_NAMES, counted, printable, some
 from screener.lists import times
 from screener.lists.importing.report import COUNTS, FULL, TERMS, ImportReport
 
@@ -208,7 +208,7 @@ def print_quarantine(
 
 
 def _first(rows: Sequence[_Row]) -> Sequence[_Row]:
-    return rows if len(rows) <= ALL else rows[:SOME]
+    return rows if len(rows) <= ALL else rows[:MAX_LISTED_NAMES]
 
 
 def _print_rest(console: Console, reasons: Iterable[str], hidden: int, *, indent: int = 0) -> None:
@@ -217,10 +217,10 @@ def _print_rest(console: Console, reasons: Iterable[str], hidden: int, *, indent
         space = " " * indent
         console.print(f"{space}… and {hidden} more: --json lists all. By reason:")
         by_reason = Counter(reasons)
-        for reason, number in by_reason.most_common(SOME):
+        for reason, number in by_reason.most_common(MAX_LISTED_NAMES):
             console.print(f"{space}  {number} {_safe(reason)}")
-        if len(by_reason) > SOME:
-            console.print(f"{space}  … and {len(by_reason) - SOME} more reasons")
+        if len(by_reason) > MAX_LISTED_NAMES:
+            console.print(f"{space}  … and {len(by_reason) - MAX_LISTED_NAMES} more reasons")
 
 
 def _reason(row: SetAside) -> str:

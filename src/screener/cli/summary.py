@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from screener.cli.streams import ALL
-from screener.errors import SOME, counted, printable
+from screener.errors import MAX_LISTED_NAMES, counted, printable
 from screener.scanning.resume import Finished
 from screener.screening.result import Match, Result, Verdict
 from screener.system.installation import install
@@ -46,7 +46,10 @@ class Tally:
         if result.extra is not None:
             self._extras[result.extra] += 1
         # Of more than ALL inputs, the table shows the first that matched or were not screened.
-        notable = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= SOME
+        notable = (
+            result.verdict != Verdict.NO_MATCH
+            and self._verdicts[result.verdict] <= MAX_LISTED_NAMES
+        )
         if self.total <= ALL or notable:
             self._rows.append(_Row(result.input, result.verdict, _why(result)))
 
