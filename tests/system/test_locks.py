@@ -9,7 +9,7 @@ import pytest
 from screener import HashList, Screener, audit, output
 from screener.errors import OutputError
 from screener.hotline.notices import delivery
-from screener.reporting.audit import file as audit_file
+from screener.reporting.audit import audit_file
 from screener.reporting.calibration import page as calibration_page
 from screener.reporting.calibration.page import claimed
 from screener.system import locks, output_file
