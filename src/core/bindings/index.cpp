@@ -106,18 +106,24 @@ class SearchableCodes {
     return to_arrays(std::move(result));
   }
 
-  // Queries are (q, w), or (w) for one, their weights (q, 8 w), or (8 w), and budgets (q).
-  nb::object search_weighted(const QueryArray& queries, const QueryArray& weights,
+  // Queries are (q, w), their weights (q, 8 w), and budgets (q).
+  nb::object search_weighted(const Codes& queries, const Codes& weights,
                              const Values<std::int64_t>& budgets, std::size_t threads,
                              const std::string& way) const {
-    const WeightedBatch batch = weighted_batch(queries, weights, budgets);
-    if (threads < 1 || threads > kMostThreads)
-      throw nb::value_error("arguments that no search takes");
-    WeightedResult result = without_gil([&] {
-      return screener::search_weighted(index_, batch, way_named(way), active().weigh, threads);
-    });
+    WeightedResult result = find_weighted(weighted_batch(queries, weights, budgets), threads, way);
     if (result.rows.empty()) return nb::none();
-    if (queries.ndim() == 1 && result.rows.size() <= kFewHits) return packed(result);
+    return to_arrays(std::move(result));
+  }
+
+  // A query is (w), its weights (8 w).
+  nb::object search_weighted_one(const Values<std::uint8_t>& query,
+                                 const Values<std::uint8_t>& weights, std::int64_t budget,
+                                 std::size_t threads) const {
+    if (query.size() != codes_.shape(1) || weights.size() != 8 * codes_.shape(1))
+      throw nb::value_error("arguments that no search takes");
+    WeightedResult result = find_weighted({query.data(), weights.data(), &budget, 1}, threads, "");
+    if (result.rows.empty()) return nb::none();
+    if (result.rows.size() <= kFewHits) return packed(result);
     return to_arrays(std::move(result));
   }
 
@@ -127,7 +133,7 @@ class SearchableCodes {
     return to_tuple(index_.choose(queries, radius));
   }
 
-  PlanTuple plan_weighted(const QueryArray& queries, const QueryArray& weights,
+  PlanTuple plan_weighted(const Codes& queries, const Codes& weights,
                           const Values<std::int64_t>& budgets) const {
     return to_tuple(screener::plan_weighted(index_, weighted_batch(queries, weights, budgets)));
   }
@@ -151,15 +157,22 @@ class SearchableCodes {
     return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.tables);
   }
 
-  WeightedBatch weighted_batch(const QueryArray& queries, const QueryArray& weights,
+  WeightedBatch weighted_batch(const Codes& queries, const Codes& weights,
                                const Values<std::int64_t>& budgets) const {
-    const std::size_t last = queries.ndim() - 1;
-    const std::size_t count = last == 0 ? 1 : queries.shape(0);
-    if (last > 1 || weights.ndim() != queries.ndim() || queries.shape(last) != codes_.shape(1) ||
-        weights.shape(last) != 8 * codes_.shape(1) || budgets.shape(0) != count ||
-        (last == 1 && weights.shape(0) != count))
+    const std::size_t count = queries.shape(0);
+    if (queries.shape(1) != codes_.shape(1) || weights.shape(1) != 8 * codes_.shape(1) ||
+        weights.shape(0) != count || budgets.size() != count)
       throw nb::value_error("arguments that no search takes");
     return {queries.data(), weights.data(), budgets.data(), count};
+  }
+
+  WeightedResult find_weighted(const WeightedBatch& batch, std::size_t threads,
+                               const std::string& way) const {
+    if (threads < 1 || threads > kMostThreads)
+      throw nb::value_error("arguments that no search takes");
+    return without_gil([&] {
+      return screener::search_weighted(index_, batch, way_named(way), active().weigh, threads);
+    });
   }
 
   static std::optional<Way> way_named(const std::string& name) {
@@ -198,6 +211,8 @@ void bind_index(nb::module_& m) {
       .def("search_weighted", &SearchableCodes::search_weighted, "queries"_a.noconvert(),
            "weights"_a.noconvert(), "budgets"_a.noconvert(), "threads"_a = 1, "way"_a = "",
            "As `search`, by weighted distance.")
+      .def("search_weighted_one", &SearchableCodes::search_weighted_one, "query"_a.noconvert(),
+           "weights"_a.noconvert(), "budget"_a, "threads"_a = 1)
       .def("plan_weighted", &SearchableCodes::plan_weighted, "queries"_a.noconvert(),
            "weights"_a.noconvert(), "budgets"_a.noconvert(), "As `plan`, of weighted queries.")
       .def("plan", &SearchableCodes::plan, "queries"_a, "radius"_a,
