@@ -117,8 +117,11 @@ def _why(result: Result) -> str:
         first = result.matches[0]
         more = f", and {len(result.matches) - 1} more" if len(result.matches) > 1 else ""
         near = f"at {first.distance} of {first.radius} bits" if first.radius else "exactly"
+        if first.evidence is not None:
+            undone = "" if first.view is None else f", {first.view}"
+            near = f"with {first.evidence:.0f} bits of evidence{undone}"
         timed = any(one.part_kind == first.part_kind for one in result.timeline)
-        when = _when(first, moving=timed and first.radius > 0)
+        when = _when(first, moving=timed and first.radius != 0)
         turned = "" if first.orientation == "upright" else f", {first.orientation}"
         entry = escape(printable(f"{first.list}: {first.entry}"))
         return f"{entry} ({first.state}) by {first.kind} {near}{turned}{when}{more}"

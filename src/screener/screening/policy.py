@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
 from functools import cached_property, partial
 from numbers import Integral
 from os import PathLike
@@ -31,6 +32,23 @@ _COMPARED_KINDS = {name: kind for name, kind in KINDS.items() if kind.perceptual
 _DEFAULT_RADII = {name: kind.radius for name, kind in _COMPARED_KINDS.items()}
 _DEFAULT_FLOORS = {name: kind.floor for name, kind in _COMPARED_KINDS.items()}
 _WEAK_KINDS = [name for name, kind in KINDS.items() if kind.weak]
+
+
+# Bits of evidence for each kind that has any; docs/evidence.md has the figures.
+_DEFAULT_EVIDENCE: dict[str, int] = {"pdq": 80}
+_MAX_EVIDENCE_BITS = 256
+
+
+class Effort(StrEnum):
+    """How far a Screener goes to find edited copies of listed pictures.
+
+    DISTANCE: compare hashes within the radius. EVIDENCE: also weigh the bits of each PDQ. VIEWS:
+    also weigh those of views, which undo a crop, a tilt or a cover.
+    """
+
+    DISTANCE = "distance"
+    EVIDENCE = "evidence"
+    VIEWS = "views"
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,11 @@ class Policy:
         memory: Bytes that a scan's worker may use.
         digests_only: Compare only MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
         max_list_age: Seconds; a Screener refuses an older list. By default there is no limit.
+        effort: How far to go to find edited copies (`Effort`); see docs/evidence.md.
+        evidence: Bits for `pdq`: evidence of at least so much is a hit; False turns it off.
+        list_evidence: The same for single lists, by name: `{"known": {"pdq": 100}}`.
+        shadow_evidence: Report hits by evidence among `other_hits`, so that they never make a
+            match.
 
     Raises:
         PolicyError: If a value has the wrong type or is out of range.
@@ -73,6 +96,10 @@ class Policy:
     memory: int = 1 << 30
     digests_only: bool = False
     max_list_age: float | None = None
+    effort: Effort = Effort.DISTANCE
+    evidence: Mapping[str, int] = field(default_factory=dict)
+    list_evidence: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    shadow_evidence: bool = False
 
     def __post_init__(self) -> None:
         radius = _merge_defaults("radius", _DEFAULT_RADII, self.radius, _max_radius)
@@ -109,8 +136,21 @@ class Policy:
         if self.max_list_age is not None:
             age = float(_parse_positive("max_list_age", self.max_list_age))
             object.__setattr__(self, "max_list_age", age)
-        if not isinstance(self.digests_only, bool):
-            raise PolicyError("digests_only must be true or false")
+        for name in ("digests_only", "shadow_evidence"):
+            if not isinstance(getattr(self, name), bool):
+                raise PolicyError(f"{name} must be true or false")
+        if self.effort not in list(Effort):
+            raise PolicyError(f"effort must be one of {', '.join(Effort)}, not {self.effort!r}")
+        object.__setattr__(self, "effort", Effort(self.effort))
+        thresholds = _merge_evidence("evidence", _DEFAULT_EVIDENCE, self.evidence)
+        object.__setattr__(self, "evidence", thresholds)
+        if not isinstance(self.list_evidence, Mapping):
+            raise PolicyError("list_evidence must map names of lists to thresholds")
+        by_list = {
+            str(name): _merge_evidence(f"list_evidence of {name}", thresholds, values)
+            for name, values in self.list_evidence.items()
+        }
+        object.__setattr__(self, "list_evidence", MappingProxyType(by_list))
 
     def __hash__(self) -> int:
         # Mapping proxies are not hashable.
@@ -133,10 +173,19 @@ class Policy:
 
     def _settings(self) -> dict[str, Any]:
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in ("radius", "known_good_radius", "floor"):
+        for name in ("radius", "known_good_radius", "floor", "evidence"):
             settings[name] = dict(settings[name])
+        by_list = self.list_evidence.items()
+        settings["list_evidence"] = {name: dict(thresholds) for name, thresholds in by_list}
+        settings["effort"] = str(self.effort)
         settings["alone"] = list(settings["alone"])
         return settings
+
+    def evidence_threshold(self, list_name: str, kind_name: str) -> int | None:
+        """Return the bits of evidence that make a hit on a list, or None if none do."""
+        if self.effort is Effort.DISTANCE or self.digests_only:
+            return None
+        return self.list_evidence.get(list_name, self.evidence).get(kind_name) or None
 
     @property
     def wall_seconds(self) -> float:
@@ -152,7 +201,8 @@ class Policy:
     def load(cls, path: str | PathLike[str]) -> Policy:
         """Return the policy of a TOML file, whose keys are the fields.
 
-        `[radius]`, `[known_good_radius]`, `[floor]`, `[limits]` and `[sampling]` are tables.
+        `[radius]`, `[known_good_radius]`, `[floor]`, `[evidence]`, `[list_evidence.NAME]`,
+        `[limits]` and `[sampling]` are tables.
         Raises PolicyError if the file cannot be read or a setting is wrong; it names both.
         """
         try:
@@ -163,6 +213,21 @@ class Policy:
             return cls(**_parse_settings(settings))
         except PolicyError as error:
             raise PolicyError(f"{path}: {error}") from error
+
+
+def _merge_evidence(
+    setting: str, defaults: Mapping[str, int], values: Mapping[str, int]
+) -> Mapping[str, int]:
+    if not isinstance(values, Mapping):
+        raise PolicyError(f"{setting} must map kinds to bits, such as {{'pdq': 80}}")
+    for name, value in values.items():
+        if name not in _DEFAULT_EVIDENCE:
+            raise PolicyError(f"{setting}: {name!r} has no evidence; only pdq has")
+        if value is not False and integer_within(value, 1, _MAX_EVIDENCE_BITS) is None:
+            raise PolicyError(
+                f"{setting}: {name} must be an integer from 1 to {_MAX_EVIDENCE_BITS}, or false"
+            )
+    return MappingProxyType({**defaults, **{name: values[name] for name in values}})
 
 
 def _max_radius(kind: HashKind) -> int:

@@ -49,7 +49,11 @@ class Match:
 
     - `state`: the record's state in effect. `source_state`: the state by its source alone, if you
       have `opinions` of the entry.
-    - `distance`, `radius`: bits; 0 for a digest.
+    - `by`: `distance`, or `evidence` if the record explains the input as an edited copy.
+    - `distance`, `radius`: bits; 0 for a digest; None for a hit by evidence.
+    - `evidence`, `threshold`: bits of evidence, and how many were needed; None for a hit by
+      distance. `view`: the edit that was undone, or None for the picture as it is.
+    - `shadow`: the policy only watches what evidence would match; the hit makes no match.
     - `orientation`: the rotation or reflection of the input that matches.
     - `region`: `full`; `trimmed`, without its border; `enlarged`, a small picture at twice its
       size; `uncropped`, all coded pixels of a picture of which the file shows a part.
@@ -68,8 +72,8 @@ class Match:
     entry: str
     state: str
     kind: str
-    distance: int
-    radius: int
+    distance: int | None
+    radius: int | None
     orientation: str
     region: str
     part: int
@@ -80,12 +84,26 @@ class Match:
     opinions: tuple[Opinion, ...] = ()
     video: Agreement | None = None
     uncorroborated: bool = False
+    evidence: float | None = None
+    threshold: int | None = None
+    view: str | None = None
+    shadow: bool = False
+
+    @property
+    def by(self) -> str:
+        """What found the record: `distance` or `evidence`."""
+        return "distance" if self.evidence is None else "evidence"
+
+    @property
+    def nearness(self) -> tuple[int, float]:
+        """A sort key: hits by distance come first, nearest first, then those of most evidence."""
+        return (0, self.distance or 0) if self.evidence is None else (1, -self.evidence)
 
     @property
     def identifies(self) -> bool:
-        """True if the input shows the entry for certain, whatever the entry's state."""
+        """True if the hit alone shows that the input is the entry, whatever the entry's state."""
         is_alike = self.video is not None and self.video.rule is Rule.ALIKE
-        return not (is_alike or self.uncorroborated)
+        return not (is_alike or self.uncorroborated or self.shadow)
 
     @property
     def makes_match(self) -> bool:
@@ -95,10 +113,16 @@ class Match:
     def to_dict(self) -> dict[str, Any]:
         """Return the match as in a result line.
 
-        Without opinions, `source_state` and `opinions` are left out, and so are `video` and
-        `uncorroborated` if they do not apply.
+        Without opinions, `source_state` and `opinions` are left out, and so are `video`,
+        `uncorroborated`, `shadow` and the fields of evidence if they do not apply.
         """
         line = dict(vars(self))
+        line["by"] = self.by
+        for name in _EVIDENCE_FIELDS:
+            if self.evidence is None:
+                del line[name]
+        if not self.shadow:
+            del line["shadow"]
         line["time"] = _round_seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
         del line["source_state"], line["opinions"], line["video"], line["uncorroborated"]
@@ -118,6 +142,9 @@ class Match:
                 for opinion in self.opinions
             ]
         return line
+
+
+_EVIDENCE_FIELDS = ("evidence", "threshold", "view")
 
 
 def _agreement_fields(agreement: Agreement) -> dict[str, Any]:
@@ -170,9 +197,10 @@ class MediaFacts:
 class Appearance:
     """The times at which a record was hit in a video or animation.
 
-    `distance` is the smallest in bits. `frames` is the number of sampled frames with a hit; `spans`
-    are the seconds of the first and last frame of each run of them. `part_kind` is `appended` for a
-    clip hidden in a picture's file, which has its own times.
+    `distance` is the smallest in bits, or None if all hits are by evidence.
+    `frames` is the number of sampled frames with a hit; `spans` are the seconds of the first and
+    last frame of each run of them. `part_kind` is `appended` for a clip hidden in a picture's file,
+    which has its own times.
     """
 
     list: str
@@ -180,7 +208,7 @@ class Appearance:
     entry: str
     state: str
     kind: str
-    distance: int
+    distance: int | None
     frames: int
     spans: tuple[tuple[float, float], ...]
     part_kind: str = "frame"
@@ -234,6 +262,8 @@ class Result:
     - `seconds`: processor time of a scan's workers; None outside of scans.
     - `members`: the members' verdicts, for an archive that a scan opened. Its Result follows those
       of its members.
+    - `effort`: how far the input was compared (`Effort`). It is less than the policy asks for if
+      the input has no PDQ, is a video, or comes from a cache.
     - `extra`: the extra of this package without which the input is `unsupported`: `heif` or
       `video`.
     """
@@ -257,6 +287,7 @@ class Result:
     same: tuple[int, ...] = ()
     members: Members | None = None
     extra: str | None = None
+    effort: str = "distance"
 
     @property
     def counts(self) -> bool:
@@ -321,6 +352,7 @@ class Result:
             "reason": None if self.reason is None else str(self.reason),
             "detail": self.detail,
             "media": media and media.to_dict(),
+            "effort": self.effort,
         }
 
     def _hit_fields(self) -> tuple[tuple[str, tuple[Match | Appearance, ...]], ...]:

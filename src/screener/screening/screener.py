@@ -25,6 +25,7 @@ from screener.screening.input.hasher import Hasher
 from screener.screening.matching import video_search
 from screener.screening.matching.bare_hashes import NO_MATCH, UNDECIDED, BareHashMatcher
 from screener.screening.matching.criteria import Criteria
+from screener.screening.matching.evidence_search import find_effort, match_evidence
 from screener.screening.matching.hash_search import collect_queries, match_hashes, search_list
 from screener.screening.matching.hits import HitSummary, InputHits
 from screener.screening.matching.verdict import VerdictRules
@@ -272,6 +273,8 @@ class Screener:
             if video_search.KIND in kinds and not self.policy.digests_only:
                 for number, match in video_search.match_videos(hash_list, items, self.policy):
                     hits[number].add_video(match)
+        for hash_list in self.lists:
+            match_evidence(hash_list, items, hits, self.policy)
         template = self._result_template()
         return (
             None
@@ -367,6 +370,7 @@ class Screener:
             extra=item.error.extra if item.error and reason is not None else None,
             archives=item.name.archives,
             same=item.name.same,
+            effort=str(find_effort(item)),
         )
 
 

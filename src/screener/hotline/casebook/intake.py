@@ -68,7 +68,8 @@ def look_up(screener: Screener, report: Report) -> ReportMatches:
             if one.list == own and one.source == REPORTED:
                 continue
             key = one.list, one.source, one.entry, one.kind
-            match = ListMatch(*key[:3], str(one.state), one.kind, one.distance)
+            # Bare hashes have no evidence, so every hit has a distance.
+            match = ListMatch(*key[:3], str(one.state), one.kind, one.distance or 0)
             if key not in nearest or match.distance < nearest[key].distance:
                 nearest[key] = match
     return ReportMatches(tuple(nearest.values()), entries)

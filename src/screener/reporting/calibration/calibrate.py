@@ -226,7 +226,11 @@ class _Seen:
         self.pictures += 1
         self.bare += bare
         for kind, distances in self.distances.items():
-            near = [match.distance for match in result.matches if match.kind == kind]
+            near = [
+                match.distance
+                for match in result.matches
+                if match.kind == kind and match.distance is not None
+            ]
             distances += [min(near)] if near else []
         if any(match.kind not in self.weak for match in result.matches):
             self.matching.append(result.input or "")

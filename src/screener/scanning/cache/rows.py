@@ -188,7 +188,7 @@ class _Place(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         if isinstance(hashes, SingleHash):
             del facts["value"]
             return cls(**facts)
-        del facts["values"]
+        del facts["values"], facts["evidence"]
         qualities, details, doubts, leasts = (facts.pop(name).hex() for name in _COLUMNS)
         return cls(columns=(qualities, details, doubts, leasts), **facts)
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.hashing import classic, detail, pdq
+from screener.hashing import classic, detail, evidence, pdq, views
 from screener.hashing.hash import Hash, HashKind
 from screener.media.files.picture import Frame
 from screener.media.image import trim
-from screener.screening.input.located_hash import OrientedHashes
+from screener.screening.input.located_hash import EvidenceColumns, OrientedHashes
+from screener.screening.policy import Effort
 
 # A frame with a side of at most this many pixels is also hashed at twice its size. PDQ samples so
 # few pixels of it that it may not match a larger copy.
@@ -105,10 +106,17 @@ _CLASSIC_NAMES = frozenset(kind.name for kind in classic.CLASSIC)
 _Columns = tuple[bytes, bytes, bytes, bytes, bytes]
 
 
-def hash_frame(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list[OrientedHashes]:
+def hash_frame(
+    frame: Frame,
+    kinds: Sequence[HashKind],
+    *,
+    sketch: bool,
+    effort: Effort = Effort.DISTANCE,
+) -> list[OrientedHashes]:
     """Return the perceptual hashes of all regions of a frame, the whole frame first.
 
-    With `sketch`, the hashes of a region may have bits in doubt if no other region frames it.
+    With `sketch`, the hashes of a region may have bits in doubt if no other region frames it. Every
+    PDQ has the evidence for the effort; a region that frames another one has no views.
     """
     regions = find_regions(frame)
     framed_ids = {id(view) for region in regions for view in region.framed}
@@ -117,7 +125,7 @@ def hash_frame(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list
     for number, region in sorted(enumerate(regions), key=lambda pair: pair[1].pixels.size):
         inner_detail = max((details.get(id(view), 0) for view in region.framed), default=0)
         allow_doubt = sketch and id(region.pixels) not in framed_ids
-        hashes[number] = list(_hash_region(frame, region, kinds, inner_detail, allow_doubt))
+        hashes[number] = list(_hash_region(frame, region, kinds, inner_detail, allow_doubt, effort))
         for group in hashes[number]:
             if group.kind == pdq.PDQ.name:
                 details[id(region.pixels)] = min(group.details[0], group.qualities[0])
@@ -125,7 +133,12 @@ def hash_frame(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list
 
 
 def _hash_region(
-    frame: Frame, region: Region, kinds: Sequence[HashKind], inner_detail: int, allow_doubt: bool
+    frame: Frame,
+    region: Region,
+    kinds: Sequence[HashKind],
+    inner_detail: int,
+    allow_doubt: bool,
+    effort: Effort,
 ) -> Iterator[OrientedHashes]:
     """Yield the hashes of one region; `inner_detail` is the PDQ detail of its framed parts."""
     if region.name == "enlarged":  # PDQ alone needs it; other kinds use every pixel
@@ -136,16 +149,22 @@ def _hash_region(
     )
     detail_scores = detail.Detail(region.judged)
     for kind in kinds:
+        evidence_columns = None
         if kind is pdq.PDQ:
-            score = detail_scores.score(kind)
-            columns = _compute_pdq_columns(region.pixels, score, inner_detail, allow_doubt)
+            look = evidence.look(region.pixels, most=pdq.MOST_DOUBT if allow_doubt else 0)
+            columns = _bound_details(look, detail_scores.score(kind), inner_detail)
+            if effort is not Effort.DISTANCE:
+                has_views = effort is Effort.VIEWS and not region.framed
+                evidence_columns = EvidenceColumns.from_queries(
+                    look.coefficients.weigh(), views.weigh(look.samples) if has_views else None
+                )
         elif kind.name in classic_hashes:
             columns = _join_columns(classic_hashes[kind.name], detail_scores.score(kind))
         else:
             continue
         yield OrientedHashes(
             kind.name, *columns, region.name, frame.part, frame.time, frame.part_kind, frame.again,
-            frame.track,
+            frame.track, evidence_columns,
         )  # fmt: skip
 
 
@@ -156,18 +175,15 @@ def _join_columns(hashes: Sequence[Hash], score: int) -> _Columns:
     return values, qualities, details, bytes(len(hashes)), details
 
 
-def _compute_pdq_columns(
-    pixels: NDArray[np.uint8], score: int, inner_detail: int, allow_doubt: bool
-) -> _Columns:
+def _bound_details(look: evidence.Look, score: int, inner_detail: int) -> _Columns:
     """Return the columns of a picture's PDQs.
 
     The pattern of a PDQ's bits, some of which may be in doubt, also bounds its detail.
     """
-    hashes, qualities, doubts = pdq.sketches(pixels, most=pdq.MOST_DOUBT if allow_doubt else 0)
-    values = b"".join(hashes)
-    leasts, details = detail.pattern_bounds(values, doubts)
+    values = b"".join(look.values)
+    leasts, details = detail.pattern_bounds(values, look.doubts)
     table = _clamp_table(inner_detail, score)
-    return values, qualities, details.translate(table), doubts, leasts.translate(table)
+    return values, look.qualities, details.translate(table), look.doubts, leasts.translate(table)
 
 
 @lru_cache

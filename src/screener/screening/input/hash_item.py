@@ -33,7 +33,7 @@ from screener.screening.input.wire import (
     error_from_wire,
     error_to_wire,
 )
-from screener.screening.policy import Policy
+from screener.screening.policy import Effort, Policy
 from screener.screening.result import MediaFacts
 
 # In bits of PDQ: a frame between two samples is skipped if it is at most this far from the last
@@ -128,7 +128,7 @@ def hash_item(
     nothing is decoded. Never raises MediaError: the returned input contains the error.
 
     Parameters:
-        policy: Limits and sampling. Its radii and floors are not used.
+        policy: Limits, sampling and effort. Its radii and floors are not used.
         kinds: The kinds of hashes.
         sketch: Allow bits in doubt in the hashes of a still.
         digests: The digests of the input's bytes, if they were computed before.
@@ -154,12 +154,14 @@ def hash_item(
                 picture = _open(read, policy)
                 # Frames of a video are compared with listed videos and with one another.
                 is_video = picture.media.type in CONTAINERS
-                sketch = sketch and not is_video and picture.media.frames == 1
+                is_still = not is_video and picture.media.frames == 1
+                sketch = sketch and is_still
                 for frame in picture.frames():
                     if not is_video or frame_filter.accept(frame):
                         if frame.part_kind == "frame":
                             samples += 1 + len(frame.again)
-                        groups = hash_frame(frame, perceptual_kinds, sketch=sketch)
+                        effort = _choose_effort(policy.effort, frame, is_still)
+                        groups = hash_frame(frame, perceptual_kinds, sketch=sketch, effort=effort)
                         hashes += repeats.take(frame, groups)
                     del frame  # free its pixels before the next are decoded
     except (MediaError, MemoryError, OSError) as cause:
@@ -167,6 +169,13 @@ def hash_item(
     # Some formats state their size only while they are decoded, so the facts come last.
     facts = _media_facts(picture, samples)
     return HashedInput(name, Hashes(repeats.with_times(hashes)), facts, error)
+
+
+def _choose_effort(effort: Effort, frame: Frame, is_still: bool) -> Effort:
+    """Return the effort for a frame: views are for stills, not for hundreds of frames."""
+    if effort is Effort.VIEWS and not (is_still and frame.part_kind == "frame"):
+        return Effort.EVIDENCE
+    return effort
 
 
 def _as_media_error(error: MediaError | MemoryError | OSError) -> MediaError:
@@ -205,7 +214,7 @@ class _Repeats:
 
     def take(self, frame: Frame, groups: list[OrientedHashes]) -> list[OrientedHashes]:
         """Return a frame's hashes, or an empty list if the frame is a repeat."""
-        key = tuple(replace(group, part=0, time=0.0, again=()) for group in groups)
+        key = tuple(replace(group, part=0, time=0.0, again=(), evidence=None) for group in groups)
         first_part = self._first_parts.setdefault(key, frame.part)
         if first_part == frame.part:
             return groups

@@ -12,8 +12,10 @@ from typing import Annotated, Any, NamedTuple, overload
 
 from msgspec import Meta, Struct, structs
 
+from screener.hashing.evidence import Queries
 from screener.hashing.hash import Hash, kind_named
-from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS
+from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS, PDQ
+from screener.hashing.views import VIEWS
 from screener.media.image import pixels
 from screener.screening.input.wire import Count, Seconds
 
@@ -21,6 +23,8 @@ _REGIONS = ("full", "trimmed", "enlarged", "uncropped")
 _PART_KINDS = ("frame", "thumbnail", "appended")
 
 _MAX_SCORE = 100
+_WEIGHTS = PDQ.bits
+_CEILING_BYTES = 4
 
 Score = Annotated[int, Meta(ge=0, le=_MAX_SCORE)]
 Doubt = Annotated[int, Meta(ge=0, le=MOST_DOUBT)]
@@ -71,11 +75,52 @@ class LocatedHash(NamedTuple):
         return score is None or score >= floor
 
 
+class EvidenceColumns(Struct, frozen=True, array_like=True):
+    """The evidence of one region's PDQs: `evidence.Queries` of the hashes and of their views.
+
+    `weights` and `ceilings` are those of the eight hashes, whose codes are their values. The
+    columns of views have eight rows per view, in the order of `views.VIEWS`, or are empty.
+    """
+
+    weights: bytes
+    ceilings: bytes
+    view_codes: bytes = b""
+    view_weights: bytes = b""
+    view_ceilings: bytes = b""
+
+    @classmethod
+    def from_queries(cls, hashes: Queries, views: Queries | None) -> EvidenceColumns:
+        """Return the columns of queries."""
+        columns = cls(hashes.weights.tobytes(), hashes.ceilings.tobytes())
+        if views is None:
+            return columns
+        return structs.replace(
+            columns,
+            view_codes=views.codes.tobytes(),
+            view_weights=views.weights.tobytes(),
+            view_ceilings=views.ceilings.tobytes(),
+        )
+
+    def check(self) -> None:
+        """Raise ValueError unless the columns have the lengths of hashes and views."""
+        codes, weights, ceilings = self.view_codes, self.view_weights, self.view_ceilings
+        rows = len(ceilings) // _CEILING_BYTES
+        if (len(self.weights), len(self.ceilings)) != (_WEIGHTS * 8, _CEILING_BYTES * 8):
+            raise ValueError("not the weights of eight hashes")
+        if (len(codes), len(weights), len(ceilings)) != (
+            PDQ.size * rows,
+            _WEIGHTS * rows,
+            _CEILING_BYTES * rows,
+        ) or rows not in (0, len(VIEWS) * len(ORIENTATIONS)):
+            raise ValueError("not the weights of all views")
+
+
 class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
     """The hashes of one region of a frame in all orientations, of one perceptual kind.
 
     `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
     have one byte per hash, as in LocatedHash. Without bits in doubt, `leasts` equal `details`.
+    `evidence` is there if the effort asks for it; caches do not store it.
     """
 
     kind: str
@@ -90,6 +135,7 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
     part_kind: str = "frame"
     again: tuple[Seconds, ...] = ()
     track: Count = 0
+    evidence: EvidenceColumns | None = None
 
     def split(self) -> Iterator[LocatedHash]:
         """Yield the hashes one by one."""
@@ -233,6 +279,10 @@ def _check_columns(group: OrientedHashes) -> None:
         raise ValueError("not one score for each orientation")
     if max(map(max, scores)) > _MAX_SCORE or max(group.doubts) > MOST_DOUBT:
         raise ValueError("a score is beyond its range")
+    if group.evidence is not None:
+        if kind is not PDQ:
+            raise ValueError("only PDQ has evidence")
+        group.evidence.check()
 
 
 def list_groups(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:

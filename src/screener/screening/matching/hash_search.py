@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,26 +201,32 @@ class HashHits:
             for record in self.holders[int(self.rows[hit])]:
                 radius = self.criteria.radius(record.state, self.kind)
                 if distance <= radius and self.criteria.is_record_usable(record, self.kind):
-                    yield self._make_match(record, distance, radius)
+                    yield make_match(
+                        self.list,
+                        record,
+                        self.located,
+                        distance=distance,
+                        radius=radius,
+                        # InputHits clears this once the hits of all kinds are known.
+                        uncorroborated=self.criteria.is_weak(self.kind),
+                    )
 
-    def _make_match(self, record: Record, distance: int, radius: int) -> Match:
-        located = self.located
-        return Match(
-            list=self.list,
-            source=record.source,
-            entry=record.entry,
-            state=str(record.state),
-            kind=self.kind.name,
-            distance=distance,
-            radius=radius,
-            orientation=located.orientation,
-            region=located.region,
-            part=located.part,
-            part_kind=located.part_kind,
-            time=located.time,
-            category=record.categories,
-            source_state=None if record.said is None else str(record.said),
-            opinions=record.opinions,
-            # InputHits clears this once the hits of all kinds are known.
-            uncorroborated=self.criteria.is_weak(self.kind),
-        )
+
+def make_match(list_name: str, record: Record, located: LocatedHash, **found: Any) -> Match:
+    """Return the Match of a record and a hash; `found` are the fields of distance or evidence."""
+    return Match(
+        list=list_name,
+        source=record.source,
+        entry=record.entry,
+        state=str(record.state),
+        kind=located.hash.kind.name,
+        orientation=located.orientation,
+        region=located.region,
+        part=located.part,
+        part_kind=located.part_kind,
+        time=located.time,
+        category=record.categories,
+        source_state=None if record.said is None else str(record.said),
+        opinions=record.opinions,
+        **found,
+    )

@@ -80,6 +80,14 @@ class InputHits:
         """Add the matches of one hash of the input."""
         self._hits.append((hits, located))
 
+    def has_match(self, list_name: str) -> bool:
+        """Return whether a hit on a list makes a match by itself."""
+        return any(
+            match.list == list_name and match.makes_match
+            for hits, _ in self._hits
+            for match in hits
+        )
+
     def add_video(self, match: Match) -> None:
         """Add the match of a listed video, of which each record has at most one."""
         self._hits.append(([match], None))
@@ -104,7 +112,7 @@ class InputHits:
                 part = 0 if located is None else match.part
                 keyed_position = (key, ("clip", clip) if is_moving else ("part", part))
                 best = nearest.get(keyed_position)
-                if best is None or match.distance < best.distance:
+                if best is None or match.nearness < best.nearness:
                     nearest[keyed_position] = match
                 if is_moving:
                     seen[key, clip] |= moment_bits
@@ -193,9 +201,9 @@ def _has_time(located: LocatedHash) -> bool:
     return located.hash.kind.perceptual and is_frame
 
 
-def _nearness(match: Match) -> tuple[int, int, str, str, str, int]:
+def _nearness(match: Match) -> tuple[tuple[int, float], int, str, str, str, int]:
     rank = _RANKS[match.kind]
-    return (match.distance, rank, match.list, match.source, match.entry, match.part)
+    return (match.nearness, rank, match.list, match.source, match.entry, match.part)
 
 
 def _timeline_order(appearance: Appearance) -> tuple[object, ...]:
