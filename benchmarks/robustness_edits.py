@@ -306,17 +306,17 @@ def badge(picture: Picture, share: float) -> Picture:
     return made
 
 
-def sticker(picture: Picture) -> Picture:
-    """Lay a round face of 28 % of the shorter side on a place by chance."""
+def sticker(picture: Picture, draw: int) -> Picture:
+    """Lay a round face of 28 % of the shorter side on another place by chance."""
     made, side = picture.copy(), round(min(picture.size) * 0.28)
-    across, down = dice(picture).random(2)
+    across, down = dice(picture).random((draw + 1, 2))[draw]
     left, top = across * (picture.width - side), down * (picture.height - side)
-    draw, unit = ImageDraw.Draw(made), side / 10
-    draw.ellipse((left, top, left + side, top + side), (250, 205, 60), BLACK, max(1, side // 30))
+    pen, unit = ImageDraw.Draw(made), side / 10
+    pen.ellipse((left, top, left + side, top + side), (250, 205, 60), BLACK, max(1, side // 30))
     for eye in (3, 6):
         x, y = left + eye * unit, top + 3 * unit
-        draw.ellipse((x, y, x + unit, y + 2 * unit), BLACK)
-    draw.arc((left + 2 * unit, top + 3 * unit, left + 8 * unit, top + 8 * unit), 20, 160, BLACK, 3)
+        pen.ellipse((x, y, x + unit, y + 2 * unit), BLACK)
+    pen.arc((left + 2 * unit, top + 3 * unit, left + 8 * unit, top + 8 * unit), 20, 160, BLACK, 3)
     return made
 
 
@@ -435,7 +435,7 @@ PARTLY: dict[str, dict[str, Edit]] = {
     },
     "badge10": {"badge10": partial(badge, share=0.1)},
     "badge20": {"badge20": partial(badge, share=0.2)},
-    "sticker": {"sticker": sticker},
+    "sticker": {f"sticker{draw}": partial(sticker, draw=draw) for draw in range(4)},
     "weak": {
         "jpeg5": partial(through_jpeg, quality=5),
         "gamma2": partial(gamma, power=2),
