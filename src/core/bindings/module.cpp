@@ -40,6 +40,7 @@ NB_MODULE(_core, m) {
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
   bind_pdq(m);
   bind_pdq_bound(m);
+  bind_pdq_views(m);
   bind_detail(m);
   bind_shrink(m);
   bind_media(m);

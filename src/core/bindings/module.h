@@ -26,6 +26,7 @@ void bind_scan(nb::module_& m);
 void bind_memory_bandwidth(nb::module_& m);
 void bind_pdq(nb::module_& m);
 void bind_pdq_bound(nb::module_& m);
+void bind_pdq_views(nb::module_& m);
 void bind_detail(nb::module_& m);
 void bind_shrink(nb::module_& m);
 void bind_media(nb::module_& m);

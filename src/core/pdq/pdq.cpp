@@ -82,10 +82,28 @@ int quality(const PdqGrid& grid) {
   return std::min(sum / 90, 100);
 }
 
-PdqResult result_of(const PdqGrid& grid, const PdqKernel& kernel) {
+PdqCoefficients coefficients_of(const float coefficients[kBand][kBand]) {
+  PdqCoefficients all;
+  std::copy_n(coefficients[0], kPdqBits, all.begin());
+  return all;
+}
+
+PdqSketch sketch_of(const PdqGrid& grid, const PdqKernel& kernel) {
   float coefficients[kBand][kBand];
   kernel.dct(pdq_cosines(), grid.values, coefficients);
-  return {pdq_bits(coefficients[0], pdq_median(coefficients[0])), quality(grid)};
+  const PdqHash hash = pdq_bits(coefficients[0], pdq_median(coefficients[0]));
+  return {{hash, quality(grid)}, 0, coefficients_of(coefficients)};
+}
+
+PdqSketch sketch_of(const PdqCertificate& found) {
+  return {found.result, found.doubt, coefficients_of(found.coefficients)};
+}
+
+// The reference takes a picture of this size as it is.
+bool is_grid(const Pixels& pixels) { return pixels.height == kGrid && pixels.width == kGrid; }
+
+PdqGrid exact_grid(const Pixels& pixels, const PdqKernel& kernel) {
+  return is_grid(pixels) ? pdq_luma(pixels) : pdq_filter(pixels, kernel);
 }
 
 // Where a picture's samples stand, and those of one turn of it. A thread has one of its own and not
@@ -149,16 +167,18 @@ class Picture {
 
   PdqSketch sketch(const Turn& turn, int most) {
     const Pixels pixels = turned(given_, turn);
-    if (!sampled_) return {pdq_exact(pixels, kernel_), 0};
+    if (!sampled_) return sketch_of(exact_grid(pixels, kernel_), kernel_);
     const PdqCertificate found = certify(turn);
-    if (found.doubt <= most) return {found.result, found.doubt};
+    if (found.doubt <= most) return sketch_of(found);
     PdqFilter filter(pixels, kernel_);
     if (const int rows = pdq_rows_to_know(found, bound(turn)); rows < kGrid)
       if (const PdqCertificate nearer = certify(turn, filter, rows); nearer.doubt == 0)
-        return {nearer.result, 0};
+        return sketch_of(nearer);
     filter.run(kGrid);
-    return {result_of(filter.grid(), kernel_), 0};
+    return sketch_of(filter.grid(), kernel_);
   }
+
+  PdqGrid upright() { return sampled_ ? samples(kUpright) : exact_grid(given_, kernel_); }
 
  private:
   // In place, or transposed.
@@ -193,14 +213,11 @@ bool too_small(const Pixels& pixels) {
   return pixels.height < kSmallestSide || pixels.width < kSmallestSide;
 }
 
-// The reference takes a picture of this size as it is.
-bool is_grid(const Pixels& pixels) { return pixels.height == kGrid && pixels.width == kGrid; }
-
 }  // namespace
 
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
   if (too_small(pixels)) return {};
-  return result_of(is_grid(pixels) ? pdq_luma(pixels) : pdq_filter(pixels, kernel), kernel);
+  return sketch_of(exact_grid(pixels, kernel), kernel).result;
 }
 
 PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel) {
@@ -217,11 +234,14 @@ PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel) 
   return results;
 }
 
-PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most) {
+PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most,
+                         PdqGrid* samples) {
   PdqSketches sketches{};
+  if (samples) *samples = {};
   if (too_small(pixels)) return sketches;
   Picture picture(pixels, kernel);
   if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
+  if (samples) *samples = picture.upright();
   for (size_t k = 0; k < kOrientations; ++k) sketches[k] = picture.sketch(kTurns[k], most);
   return sketches;
 }

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "pdq/pdq_filter.h"
 #include "pdq/pdq_kernel.h"
 #include "pdq/pdq_types.h"
 #include "pixels.h"
@@ -22,8 +23,10 @@ PdqResult pdq(const Pixels& pixels, const PdqKernel& kernel);
 PdqOrientations pdq_orientations(const Pixels& pixels, const PdqKernel& kernel);
 
 // The same as `pdq_orientations`, but where only up to `most` bits are in doubt the picture is not
-// filtered for them.
-PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most);
+// filtered for them. Fills `samples`, if given, with those of the upright picture: zeros if it is
+// too small.
+PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most,
+                         PdqGrid* samples = nullptr);
 
 // Of many pictures of any shapes, shared out over so many threads.
 std::vector<PdqResult> pdq_batch(const std::vector<Pixels>& pictures, const PdqKernel& kernel,

@@ -12,7 +12,7 @@ namespace screener {
 namespace {
 
 template <bool bounded>
-INLINE void dct_with(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+INLINE void dct_with(const PdqMatrices& matrices, const float grid[kGrid][kGrid],
                      float coefficients[kBand][kBand], PdqRounding* rounding) {
   constexpr int kParts = kGrid / kTile;
   alignas(64) float half[kBand][kGrid];
@@ -22,8 +22,8 @@ INLINE void dct_with(const PdqCosines& cosines, const float grid[kGrid][kGrid],
       for (int j = 0; j < kParts; ++j) {
         const __m512 value = _mm512_loadu_ps(grid[k] + j * kTile);
         for (int n = 0; n < 2; ++n) {
-          sum[n][j] = _mm512_add_ps(sum[n][j],
-                                    _mm512_mul_ps(_mm512_set1_ps(cosines.matrix[i + n][k]), value));
+          sum[n][j] = _mm512_add_ps(
+              sum[n][j], _mm512_mul_ps(_mm512_set1_ps(matrices.matrix[i + n][k]), value));
           if (bounded) partial[n][j] = _mm512_add_ps(partial[n][j], _mm512_abs_ps(sum[n][j]));
         }
       }
@@ -36,7 +36,7 @@ INLINE void dct_with(const PdqCosines& cosines, const float grid[kGrid][kGrid],
   for (int i = 0; i < kBand; i += 8) {
     __m512 sum[8] = {}, second[8] = {};
     for (int k = 0; k < kGrid; ++k) {
-      const __m512 row = _mm512_load_ps(cosines.turned[k]);
+      const __m512 row = _mm512_load_ps(matrices.turned[k]);
       for (int n = 0; n < 8; ++n) {
         const __m512 product = _mm512_mul_ps(_mm512_set1_ps(half[i + n][k]), row);
         sum[n] = _mm512_add_ps(sum[n], product);

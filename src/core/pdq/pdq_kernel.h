@@ -86,13 +86,13 @@ struct PdqKernel {
   // The samples of sixteen lanes, from one lane a column to one lane a row.
   void (*turn)(const float samples[kGrid][kTile], float rows[kTile][kGrid]);
 
-  // coefficients = matrix · grid · matrixᵀ of the cosines' matrix, each sum in float32 from the
-  // first term to the last. Grids and coefficients may lie at any address, here and below.
-  void (*dct)(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+  // coefficients = matrix · grid · turned, each sum in float32 from the first term to the last.
+  // Grids and coefficients may lie at any address, here and below.
+  void (*dct)(const PdqMatrices& matrices, const float grid[kGrid][kGrid],
               float coefficients[kBand][kBand]);
 
   // The same, and what bounds the roundings. The sums of absolute values round as well.
-  void (*dct_bounded)(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+  void (*dct_bounded)(const PdqMatrices& matrices, const float grid[kGrid][kGrid],
                       float coefficients[kBand][kBand], PdqRounding& rounding);
 
   PdqTerms (*terms)(const float grid[kGrid][kGrid], const PdqTermErrors& errors);

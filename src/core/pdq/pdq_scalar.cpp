@@ -59,19 +59,19 @@ void turn(const float samples[kGrid][kTile], float rows[kTile][kGrid]) {
 }
 
 template <bool bounded>
-void dct_with(const PdqCosines& cosines, const float grid[kGrid][kGrid],
+void dct_with(const PdqMatrices& matrices, const float grid[kGrid][kGrid],
               float coefficients[kBand][kBand], PdqRounding* rounding) {
   for (int i = 0; i < kBand; ++i) {
     float half[kGrid] = {}, partial[kGrid] = {}, second[kBand] = {};
     for (int k = 0; k < kGrid; ++k)
       for (int j = 0; j < kGrid; ++j) {
-        half[j] += cosines.matrix[i][k] * grid[k][j];
+        half[j] += matrices.matrix[i][k] * grid[k][j];
         if (bounded) partial[j] += std::fabs(half[j]);
       }
     for (int j = 0; j < kBand; ++j) coefficients[i][j] = 0;
     for (int k = 0; k < kGrid; ++k)
       for (int j = 0; j < kBand; ++j) {
-        const float product = half[k] * cosines.turned[k][j];
+        const float product = half[k] * matrices.turned[k][j];
         coefficients[i][j] += product;
         if (bounded) second[j] += std::fabs(product) + std::fabs(coefficients[i][j]);
       }

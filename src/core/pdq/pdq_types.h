@@ -26,10 +26,14 @@ struct PdqResult {
 // picture.
 using PdqOrientations = std::array<PdqResult, kOrientations>;
 
+// What the bits of a hash are made of: coefficient 16·i + j is that of bit 16·i + j.
+using PdqCoefficients = std::array<float, kPdqBits>;
+
 // A hash of which so many bits may be others in the reference; its quality is the reference's.
 struct PdqSketch {
   PdqResult result;
   int doubt;
+  PdqCoefficients coefficients;
 };
 using PdqSketches = std::array<PdqSketch, kOrientations>;
 

@@ -1,0 +1,116 @@
+"""Queries by evidence: a code, how sure each of its bits is, and the most evidence there can be.
+
+A listed code that differs from a query loses the weight of each bit that differs: its evidence is
+the ceiling less the weighted distance. So "evidence of at least T bits" is a radius of that
+distance. The coefficients and the samples that queries are made of are a blurred picture: they have
+no repr and cannot be pickled. `docs/evidence.md` has the definitions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+import screener._core as _core
+from screener import arguments
+
+SIXTEENTHS = 16
+"""Weights, ceilings and budgets are in sixteenths of a bit."""
+
+
+class _Blurred:
+    """Arrays that show a blurred picture: never printed, never pickled."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: not shown>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is a blurred picture, which is not pickled")
+
+
+class Coefficients(_Blurred):
+    """The 256 coefficients of PDQ, of each of some orientations or views."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: NDArray[np.float32]) -> None:
+        """Take a C-contiguous array (n, 256); number 16·i + j is that of bit 16·i + j."""
+        self.values = values
+
+    def weigh(self) -> Queries:
+        """Return a query for each row."""
+        return Queries(*_core.pdq_weigh(self.values))
+
+
+class Samples(_Blurred):
+    """The 64 × 64 samples of luma that PDQ makes of an upright picture."""
+
+    __slots__ = ("aspect", "values")
+
+    def __init__(self, values: NDArray[np.float32], aspect: float) -> None:
+        """Take a C-contiguous array (64, 64) of a picture, and its height over its width."""
+        self.values = values
+        self.aspect = aspect
+
+
+class Queries(NamedTuple):
+    """Queries of a weighted search."""
+
+    codes: NDArray[np.uint8]
+    """The bits, (n, 32), as hashes have them."""
+    weights: NDArray[np.uint8]
+    """The weight of each bit in sixteenths, (n, 256), in the order of `np.unpackbits(codes)`."""
+    ceilings: NDArray[np.int32]
+    """The evidence of the code itself in sixteenths, (n,)."""
+
+    def __repr__(self) -> str:
+        return f"<Queries: {len(self.codes)}>"
+
+    def budgets(self, threshold: float) -> NDArray[np.int32]:
+        """Return the largest weighted distances at which evidence reaches the threshold, in bits.
+
+        They are below 0 for queries that cannot reach it.
+        """
+        return self.ceilings - math.ceil(SIXTEENTHS * threshold)
+
+    def evidence(self, query: int, distance: int) -> float:
+        """Return the evidence in bits of a code at a weighted distance from a query."""
+        return (int(self.ceilings[query]) - distance) / SIXTEENTHS
+
+
+class Look(NamedTuple):
+    """The PDQs of a picture in eight orientations, in the order of `pdq.ORIENTATIONS`.
+
+    Values, qualities and doubts are those of `pdq.sketches`.
+    """
+
+    values: tuple[bytes, ...]
+    qualities: bytes
+    doubts: bytes
+    coefficients: Coefficients
+    samples: Samples
+
+
+def look(pixels: NDArray[np.uint8], *, most: int) -> Look:
+    """Return `pdq.sketches` of a picture with the coefficients behind them, at its cost.
+
+    Each row of coefficients is that of the turned picture, and its query's code is the value.
+    Pixels and errors are those of `pdq.compute`; a picture with a side under 5 pixels has zeros.
+    """
+    checked = arguments.check_pixels(pixels)
+    sketches, coefficients, samples = _core.pdq_look(checked, most)
+    values, qualities, doubts = zip(*sketches, strict=True)
+    height, width = checked.shape[:2]
+    aspect = height / width if height and width else 1.0
+    return Look(
+        values,
+        bytes(qualities),
+        bytes(doubts),
+        Coefficients(coefficients),
+        Samples(samples, aspect),
+    )
