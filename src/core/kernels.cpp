@@ -13,15 +13,15 @@ std::vector<Kernels> supported_kernels() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg"))
-    supported.push_back({"avx512", kScanAvx512, kRingAvx512, kPdqAvx512, kMd5Avx512});
+    supported.push_back({"avx512", kScanAvx512, kRingAvx512, kWeighAvx512, kPdqAvx512, kMd5Avx512});
   // Every processor with AVX2 that matters has FMA; PDQ divides by it.
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    supported.push_back({"avx2", kScanAvx2, kRingAvx2, kPdqAvx2, kMd5Avx2});
+    supported.push_back({"avx2", kScanAvx2, kRingAvx2, kWeighAvx2, kPdqAvx2, kMd5Avx2});
 #elif defined(__aarch64__)
   // NEON is part of the base architecture, so a compiler makes vectors of the scalar MD5.
-  supported.push_back({"neon", kScanNeon, kRingNeon, kPdqNeon, kMd5Scalar});
+  supported.push_back({"neon", kScanNeon, kRingNeon, kWeighNeon, kPdqNeon, kMd5Scalar});
 #endif
-  supported.push_back({"scalar", kScanScalar, kRingScalar, kPdqScalar, kMd5Scalar});
+  supported.push_back({"scalar", kScanScalar, kRingScalar, kWeighScalar, kPdqScalar, kMd5Scalar});
   return supported;
 }
 

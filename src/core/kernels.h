@@ -4,6 +4,7 @@
 
 #include "index/ring.h"
 #include "index/scan.h"
+#include "index/weigh.h"
 #include "md5/md5_kernel.h"
 #include "pdq/pdq_kernel.h"
 
@@ -14,6 +15,7 @@ struct Kernels {
   const char* name;
   const ScanKernel& scan;
   const RingKernel& ring;
+  const WeighKernel& weigh;
   const PdqKernel& pdq;
   const Md5Kernel& md5;
 };

@@ -38,10 +38,11 @@ Array<T> to_array(Pages&& pages) {
 }
 
 // Offsets, rows and distances.
-using HitArrays =
-    nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<std::uint16_t>>;
+template <class Distance>
+using HitArrays = nb::typed<nb::tuple, Array<std::int64_t>, Array<std::int64_t>, Array<Distance>>;
 
-inline HitArrays to_arrays(ScanResult&& result) {
+template <class Distance>
+HitArrays<Distance> to_arrays(HitsOf<Distance>&& result) {
   return nb::make_tuple(to_array(std::move(result.offsets)), to_array(std::move(result.rows)),
                         to_array(std::move(result.distances)));
 }

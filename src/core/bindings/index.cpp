@@ -4,6 +4,7 @@
 #include "arrays.h"
 #include "index/lookup.h"
 #include "index/search.h"
+#include "index/weighted_search.h"
 #include "threads.h"
 
 namespace screener {
@@ -44,15 +45,16 @@ struct Tables {
 // list drives everything else out of the caches, and what makes arrays is much and then cold.
 constexpr std::size_t kFewHits = 64;
 
-nb::object packed(const ScanResult& result) {
+template <class Distance>
+nb::object packed(const HitsOf<Distance>& result) {
   const std::size_t hits = result.rows.size();
-  nb::object bytes =
-      nb::steal(PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(16 + 10 * hits)));
+  nb::object bytes = nb::steal(PyByteArray_FromStringAndSize(
+      nullptr, static_cast<Py_ssize_t>(16 + (8 + sizeof(Distance)) * hits)));
   if (!bytes.is_valid()) throw nb::python_error();
   char* to = PyByteArray_AsString(bytes.ptr());
   std::memcpy(to, result.offsets.data(), 16);
   std::memcpy(to + 16, result.rows.data(), 8 * hits);
-  std::memcpy(to + 16 + 8 * hits, result.distances.data(), 2 * hits);
+  std::memcpy(to + 16 + 8 * hits, result.distances.data(), sizeof(Distance) * hits);
   return bytes;
 }
 
@@ -104,11 +106,36 @@ class SearchableCodes {
     return to_arrays(std::move(result));
   }
 
-  nb::typed<nb::tuple, nb::str, double, double> plan(std::uint64_t queries,
-                                                     std::uint32_t radius) const {
-    const Plan plan = index_.choose(queries, radius);
-    const char* names[] = {"flat", "lookup", "join"};
-    return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.tables);
+  // Queries are (q, w), their weights (q, 8 w), and budgets (q).
+  nb::object search_weighted(const Codes& queries, const Codes& weights,
+                             const Values<std::int64_t>& budgets, std::size_t threads,
+                             const std::string& way) const {
+    WeightedResult result = find_weighted(weighted_batch(queries, weights, budgets), threads, way);
+    if (result.rows.empty()) return nb::none();
+    return to_arrays(std::move(result));
+  }
+
+  // A query is (w), its weights (8 w).
+  nb::object search_weighted_one(const Values<std::uint8_t>& query,
+                                 const Values<std::uint8_t>& weights, std::int64_t budget,
+                                 std::size_t threads) const {
+    if (query.size() != codes_.shape(1) || weights.size() != 8 * codes_.shape(1))
+      throw nb::value_error("arguments that no search takes");
+    WeightedResult result = find_weighted({query.data(), weights.data(), &budget, 1}, threads, "");
+    if (result.rows.empty()) return nb::none();
+    if (result.rows.size() <= kFewHits) return packed(result);
+    return to_arrays(std::move(result));
+  }
+
+  using PlanTuple = nb::typed<nb::tuple, nb::str, double, double>;
+
+  PlanTuple plan(std::uint64_t queries, std::uint32_t radius) const {
+    return to_tuple(index_.choose(queries, radius));
+  }
+
+  PlanTuple plan_weighted(const Codes& queries, const Codes& weights,
+                          const Values<std::int64_t>& budgets) const {
+    return to_tuple(screener::plan_weighted(index_, weighted_batch(queries, weights, budgets)));
   }
 
   // Of the first of the tables, which hold all codes or most.
@@ -125,6 +152,29 @@ class SearchableCodes {
   }
 
  private:
+  static PlanTuple to_tuple(const Plan& plan) {
+    const char* names[] = {"flat", "lookup", "join"};
+    return nb::make_tuple(names[static_cast<int>(plan.way)], plan.flat, plan.tables);
+  }
+
+  WeightedBatch weighted_batch(const Codes& queries, const Codes& weights,
+                               const Values<std::int64_t>& budgets) const {
+    const std::size_t count = queries.shape(0);
+    if (queries.shape(1) != codes_.shape(1) || weights.shape(1) != 8 * codes_.shape(1) ||
+        weights.shape(0) != count || budgets.size() != count)
+      throw nb::value_error("arguments that no search takes");
+    return {queries.data(), weights.data(), budgets.data(), count};
+  }
+
+  WeightedResult find_weighted(const WeightedBatch& batch, std::size_t threads,
+                               const std::string& way) const {
+    if (threads < 1 || threads > kMostThreads)
+      throw nb::value_error("arguments that no search takes");
+    return without_gil([&] {
+      return screener::search_weighted(index_, batch, way_named(way), active().weigh, threads);
+    });
+  }
+
   static std::optional<Way> way_named(const std::string& name) {
     if (name.empty()) return std::nullopt;
     return name == "flat" ? Way::flat : name == "join" ? Way::join : Way::lookup;
@@ -158,6 +208,13 @@ void bind_index(nb::module_& m) {
            "way"_a = "",
            "Offsets, rows and distances; None where nothing is found; the bytes of the three one "
            "after another where one query (w) finds little. `way` is for tests.")
+      .def("search_weighted", &SearchableCodes::search_weighted, "queries"_a.noconvert(),
+           "weights"_a.noconvert(), "budgets"_a.noconvert(), "threads"_a = 1, "way"_a = "",
+           "As `search`, by weighted distance.")
+      .def("search_weighted_one", &SearchableCodes::search_weighted_one, "query"_a.noconvert(),
+           "weights"_a.noconvert(), "budget"_a, "threads"_a = 1)
+      .def("plan_weighted", &SearchableCodes::plan_weighted, "queries"_a.noconvert(),
+           "weights"_a.noconvert(), "budgets"_a.noconvert(), "As `plan`, of weighted queries.")
       .def("plan", &SearchableCodes::plan, "queries"_a, "radius"_a,
            "The way that a search goes, and the nanoseconds a query without and with the tables.")
       .def("lines", &SearchableCodes::lines, "query"_a.noconvert(), "radius"_a,

@@ -4,7 +4,7 @@
 namespace screener {
 namespace {
 
-HitArrays scan_arrays(Codes codes, Codes queries, std::uint32_t radius) {
+HitArrays<std::uint16_t> scan_arrays(Codes codes, Codes queries, std::uint32_t radius) {
   if (codes.shape(1) != queries.shape(1))
     throw nb::value_error("codes and queries differ in width");
   return to_arrays(without_gil([&] {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "index/weighted_distance.h"
+
 namespace screener {
 namespace {
 
@@ -26,7 +28,8 @@ void sort_once(std::vector<Found>& found) {
   found.erase(std::unique(found.begin(), found.end()), found.end());
 }
 
-void LinkFollower::prefetch(const Step& step, std::size_t table) const {
+template <class Distance>
+void LinkFollower<Distance>::prefetch(const Step& step, std::size_t table) const {
   const std::uint64_t at = step.slot - ring_->base[table];
   if (holds_rows(table)) {
     prefetch_line(ring_->rows + at);
@@ -38,7 +41,8 @@ void LinkFollower::prefetch(const Step& step, std::size_t table) const {
   }
 }
 
-std::uint32_t LinkFollower::follow_link(const Step& step, std::size_t table) const {
+template <class Distance>
+std::uint32_t LinkFollower<Distance>::follow_link(const Step& step, std::size_t table) const {
   const std::uint32_t* starts = bucket(ring_->around(table + 1), ring_->sketches[step.slot]);
   const std::uint64_t slot =
       std::uint64_t{starts[0]} + link_at(*ring_, step.slot - ring_->base[table]);
@@ -50,7 +54,8 @@ std::uint32_t LinkFollower::follow_link(const Step& step, std::size_t table) con
 
 // Steps in tables with rows become pairs; the others stand on the next table afterwards. Every slot
 // that a step can stand on was checked to lie in its table, and so do its row and its link.
-void LinkFollower::move_on() {
+template <class Distance>
+void LinkFollower<Distance>::move_on() {
   for (const Step& step : steps_) {
     const std::size_t table = table_of(step);
     if (holds_rows(table)) {
@@ -60,7 +65,7 @@ void LinkFollower::move_on() {
       moved.slot = follow_link(step, table);
       ++moved.length;
       prefetch_line(ring_->sketches + moved.slot);
-      prefetch_line(queries_.chunks + std::uint64_t{step.query} * ring_->tables);
+      distance_.prefetch_chunk(step.query, ring_->around(table + 2));
       moved_.push_back(moved);
     }
   }
@@ -68,49 +73,72 @@ void LinkFollower::move_on() {
 }
 
 // The distance of the chunk after the first `length` of a step, whose other side is `sketch`.
-std::uint32_t LinkFollower::distance(const Step& step, std::size_t length,
-                                     std::uint32_t sketch) const {
-  const std::size_t chunk = ring_->around(step.start + length);
-  return count_bits(sketch ^ queries_.chunks[step.query * ring_->tables + chunk]);
+template <class Distance>
+std::uint32_t LinkFollower<Distance>::distance(const Step& step, std::size_t length,
+                                               std::uint32_t sketch) const {
+  return distance_.of_chunk(step.query, ring_->around(step.start + length), sketch);
 }
 
 // Whether a step stays within its bound where its link, by what it tells, leads.
-bool LinkFollower::may_go_on(const Step& step, std::size_t table) const {
+template <class Distance>
+bool LinkFollower<Distance>::may_go_on(const Step& step, std::size_t table) const {
   const std::uint32_t sketch = told_at(*ring_, step.slot - ring_->base[table]);
   const std::uint32_t sum = step.sum + distance(step, step.length, sketch);
-  return static_cast<int>(sum) <= thresholds_->bound(step.start, step.length + 1u);
+  return static_cast<int>(sum) <= distance_.bound(step.query, step.start, step.length + 1u);
 }
 
 // Adds the distance of one more chunk. False beyond the bound. Once round the ring the first chunk
 // is counted again, in the sum as in the bound.
-bool LinkFollower::count_chunk(Step& step) const {
+template <class Distance>
+bool LinkFollower<Distance>::count_chunk(Step& step) const {
   step.sum = static_cast<std::uint16_t>(
       step.sum + distance(step, step.length - 1u, ring_->sketches[step.slot]));
-  return step.sum <= thresholds_->bound(step.start, step.length);
+  return step.sum <= distance_.bound(step.query, step.start, step.length);
 }
 
 // Of the first of those that moved, the ones still within their bound wait for their next link.
-void LinkFollower::extend(std::size_t count) {
+template <class Distance>
+void LinkFollower<Distance>::extend(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
     if (count_chunk(moved_[i])) add(moved_[i]);
   moved_.erase(moved_.begin(), moved_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 // In this order, so that nothing is read that was asked of memory a moment ago.
-void LinkFollower::advance() {
+template <class Distance>
+void LinkFollower<Distance>::advance() {
   const std::size_t arrived = moved_.size();
   move_on();
   extend(arrived);
 }
 
-void LinkFollower::finish(std::vector<Found>& found) {
+template <class Distance>
+void LinkFollower<Distance>::finish(std::vector<Found>& found) {
   while (waiting() != 0) advance();
-  distances_.resize(pairs_.size());
-  kernel_->distances(ring_->codes, queries_.codes, ring_->bytes, pairs_.data(), pairs_.size(),
-                     distances_.data());
-  for (std::size_t i = 0; i < pairs_.size(); ++i)
-    if (distances_[i] <= radius_) found.push_back({pairs_[i].query, pairs_[i].row, distances_[i]});
+  distance_.compare(pairs_, distances_, found);
   pairs_.clear();
 }
+
+void BitDistance::compare(const std::vector<Pair>& pairs, std::vector<Value>& distances,
+                          std::vector<Found>& found) const {
+  distances.resize(pairs.size());
+  kernel_->distances(ring_->codes, queries_.codes, ring_->bytes, pairs.data(), pairs.size(),
+                     distances.data());
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    if (distances[i] <= radius_) found.push_back({pairs[i].query, pairs[i].row, distances[i]});
+}
+
+void WeightedDistance::compare(const std::vector<Pair>& pairs, std::vector<Value>& distances,
+                               std::vector<Found>& found) const {
+  distances.resize(pairs.size());
+  kernel_->distances(ring_->codes, ring_->bytes, queries_->queries(), pairs.data(), pairs.size(),
+                     distances.data());
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    if (distances[i] <= queries_->queries()[pairs[i].query].budget)
+      found.push_back({pairs[i].query, pairs[i].row, distances[i]});
+}
+
+template class LinkFollower<BitDistance>;
+template class LinkFollower<WeightedDistance>;
 
 }  // namespace screener

@@ -14,7 +14,7 @@ namespace screener {
 struct Found {
   std::uint32_t query;
   std::uint32_t row;
-  std::uint16_t distance;
+  std::uint32_t distance;
   friend auto operator<=>(const Found&, const Found&) = default;
 };
 
@@ -35,30 +35,64 @@ struct QueryBlock {
   const std::uint16_t* chunks;  // in the order of the ring, query after query
 };
 
+// Distances in bits, from queries that share one radius.
+class BitDistance {
+ public:
+  BitDistance() = default;
+  BitDistance(const Ring& ring, const RingKernel& kernel, const QueryBlock& queries,
+              const Thresholds& thresholds, std::uint32_t radius)
+      : ring_(&ring),
+        kernel_(&kernel),
+        queries_(queries),
+        thresholds_(&thresholds),
+        radius_(radius) {}
+
+  // What a chunk adds whose other side is `sketch`.
+  std::uint32_t of_chunk(std::uint32_t query, std::size_t chunk, std::uint32_t sketch) const {
+    return count_bits(sketch ^ queries_.chunks[query * ring_->tables + chunk]);
+  }
+  int bound(std::uint32_t /*query*/, std::size_t start, std::size_t length) const {
+    return thresholds_->bound(start, length);
+  }
+  void prefetch_chunk(std::uint32_t query, std::size_t /*chunk*/) const {
+    prefetch_line(queries_.chunks + std::uint64_t{query} * ring_->tables);
+  }
+  void prefetch_code(std::uint32_t query) const {
+    prefetch_line(queries_.codes + std::uint64_t{query} * ring_->bytes);
+  }
+  using Value = std::uint16_t;
+  // Appends the pairs within the radius; `distances` is room to work in.
+  void compare(const std::vector<Pair>& pairs, std::vector<Value>& distances,
+               std::vector<Found>& found) const;
+
+ private:
+  const Ring* ring_ = nullptr;
+  const RingKernel* kernel_ = nullptr;
+  QueryBlock queries_{};
+  const Thresholds* thresholds_ = nullptr;
+  std::uint32_t radius_ = 0;
+};
+
+// `Distance` is BitDistance or has the same functions.
+template <class Distance>
 class LinkFollower {
  public:
-  void begin(const Ring& ring, const RingKernel& kernel, const QueryBlock& queries,
-             const Thresholds& thresholds, std::uint32_t radius) {
+  void begin(const Ring& ring, const Distance& distance) {
     ring_ = &ring;
-    kernel_ = &kernel;
+    distance_ = distance;
     steps_.clear();
     moved_.clear();
     pairs_.clear();
-    queries_ = queries;
-    thresholds_ = &thresholds;
-    radius_ = radius;
   }
 
-  // Adds the postings that `mask` selects of the line that begins at `line`, which a query's
-  // test let through in `table`.
+  // Adds the postings that `mask` selects of the line that begins at `line` of `table`, whose keys
+  // are `own` from the query's chunk.
   void add(std::size_t table, std::uint64_t line, std::uint32_t mask, std::uint32_t query,
-           std::uint32_t test) {
-    const std::uint32_t sketch = test & 0xffffu;
-    const int own = thresholds_->bound(table, 2) - static_cast<int>(test >> 16);
+           std::uint32_t own) {
     for (; mask != 0; mask &= mask - 1) {
       const std::uint64_t slot = line + static_cast<std::uint32_t>(__builtin_ctz(mask));
       const std::uint32_t sum =
-          static_cast<std::uint32_t>(own) + count_bits(ring_->sketches[slot] ^ sketch);
+          own + distance_.of_chunk(query, ring_->around(table + 1), ring_->sketches[slot]);
       steps_.push_back({static_cast<std::uint32_t>(slot), query, static_cast<std::uint16_t>(sum),
                         static_cast<std::uint8_t>(table), 2});
       prefetch(steps_.back(), table);
@@ -75,7 +109,7 @@ class LinkFollower {
   void compare(std::uint32_t row, std::uint32_t query) {
     if (row >= ring_->count) refuse_damaged();
     prefetch_line(ring_->codes + std::uint64_t{row} * ring_->bytes);
-    prefetch_line(queries_.codes + std::uint64_t{query} * ring_->bytes);
+    distance_.prefetch_code(query);
     pairs_.push_back({row, query});
   }
 
@@ -106,14 +140,11 @@ class LinkFollower {
   bool count_chunk(Step& step) const;
 
   const Ring* ring_ = nullptr;
-  const RingKernel* kernel_ = nullptr;
-  QueryBlock queries_{};
-  const Thresholds* thresholds_ = nullptr;
-  std::uint32_t radius_ = 0;
+  Distance distance_;
   std::vector<Step> steps_;  // wait for their link or row
   std::vector<Step> moved_;  // stand on the next table and wait for its sketch
   std::vector<Pair> pairs_;
-  std::vector<std::uint16_t> distances_;
+  std::vector<typename Distance::Value> distances_;
 };
 
 }  // namespace screener

@@ -9,6 +9,7 @@
 #include <deque>
 #include <optional>
 
+#include "index/follow_links.h"
 #include "index/planner.h"
 
 namespace screener {
@@ -47,6 +48,9 @@ struct Holding {
   std::uint64_t repeat_count;
   Few few;
 };
+
+// Adds to codes found by tables the other rows of each.
+void add_repeats(const Holding& holding, std::vector<Found>& found);
 
 class Index {
  public:

@@ -55,7 +55,7 @@ TableJoin::TableJoin(const Ring& ring, const RingKernel& kernel, const QueryBloc
       passed_(kRun * kBucketLines + 16),
       hits_(kRun * kPlaces),
       waiting_(kWaiting) {
-  links_.begin(ring, kernel, block, plan.thresholds, plan.radius);
+  links_.begin(ring, {ring, kernel, block, plan.thresholds, plan.radius});
 }
 
 void TableJoin::begin(std::size_t table) {

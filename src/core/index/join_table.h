@@ -51,7 +51,7 @@ class TableJoin {
   const Thresholds& thresholds_;
   std::size_t most_candidates_;
   std::size_t crowded_;
-  LinkFollower links_;
+  LinkFollower<BitDistance> links_;
   SortedQueries sorted_;
   std::size_t table_ = kMostChunks;  // none yet
   std::uint32_t start_ = 0;          // the slots of the bucket

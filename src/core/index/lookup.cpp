@@ -192,7 +192,8 @@ bool Lookup::sieve(std::size_t first, const Thresholds& thresholds) {
   candidates_.clear();
   followed_ = 0;
   at_ = first * ring_->tables;
-  links_.begin(*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius);
+  links_.begin(*ring_,
+               {*ring_, *kernel_, {codes_.data(), chunks_.data()}, thresholds, plan_->radius});
   const std::size_t most = plan_->most_candidates;
   std::size_t count = 0;
   for (std::size_t block = 0; block < listed_; block += kBlock) {
@@ -210,15 +211,15 @@ bool Lookup::sieve(std::size_t first, const Thresholds& thresholds) {
       return false;
     if (count > plan_->usual_candidates) continue;
     links_.advance();  // memory works on what these ask for while the next lines are tested
-    follow();
+    follow(thresholds);
   }
-  follow();
+  follow(thresholds);
   links_.finish(found_);
   return true;
 }
 
 // Begins to follow all that passed and was not followed yet.
-void Lookup::follow() {
+void Lookup::follow(const Thresholds& thresholds) {
   std::uint64_t first_slot = 0;
   std::uint64_t slots = 0;
   for (std::size_t table_at = kNone; followed_ < candidates_.size(); ++followed_) {
@@ -234,7 +235,8 @@ void Lookup::follow() {
     const std::uint64_t slot = lines_[some.line] * std::uint64_t{kLine};
     if (slot - first_slot >= slots) refuse_damaged();
     const auto query = static_cast<std::uint32_t>(at_ / ring_->tables);
-    links_.add(table, slot, some.mask, query, tests_[some.line]);
+    const int own = thresholds.bound(table, 2) - static_cast<int>(tests_[some.line] >> 16);
+    links_.add(table, slot, some.mask, query, static_cast<std::uint32_t>(own));
     if (links_.waiting() >= kWaiting) links_.finish(found_);
   }
 }

@@ -36,7 +36,7 @@ class Lookup {
   template <std::uint32_t kWritten, bool kLarge>
   bool list_table(std::size_t table, std::size_t first, std::size_t end, std::size_t most);
   bool sieve(std::size_t first, const Thresholds& thresholds);
-  void follow();
+  void follow(const Thresholds& thresholds);
   void give(std::span<const std::uint32_t> numbers, std::vector<Found>& found);
 
   const std::uint16_t* chunks(std::size_t query) const {
@@ -46,7 +46,7 @@ class Lookup {
   const RingKernel* kernel_ = nullptr;
   const RadiusPlan* plan_ = nullptr;
   Thresholds fitted_;
-  LinkFollower links_;
+  LinkFollower<BitDistance> links_;
   std::size_t size_ = 0;  // queries of the group, which are numbered from 0 here
   std::array<std::uint8_t, kGroup * 2 * kMostChunks> codes_;
   std::array<std::uint16_t, kGroup * kMostChunks> chunks_;

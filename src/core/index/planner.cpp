@@ -30,6 +30,17 @@ constexpr double kJoinSlot = 0.65;     // and each slot in it
 // fits what was timed from one to a hundred and fifty codes a bucket.
 constexpr double kJoinPair = 0.6;
 
+// The same of weighted searches.
+constexpr double kWeightedQuery = 4000;
+constexpr double kWeightedKey = 3;
+constexpr double kWeightedLine = 8;
+constexpr double kWeightedPassed = 0.006;  // of the sketches tested
+constexpr double kWeightedFlat = 0.04;     // a byte of codes for a lone query
+constexpr double kWeightedShared = 0.012;  // for a query that shares the laying out
+constexpr double kWeightedJoinLine = 4;    // and a query that visits it
+constexpr double kWeightedJoinKey = 6;
+constexpr double kWeightedJoinSlot = 0.2;  // of all tables, once a block
+
 // The share of a large bucket whose sketches weigh about as much as the query's.
 constexpr double kNearWeights = 0.62;
 
@@ -46,10 +57,16 @@ double ball(int flips) {
   return size;
 }
 
+double slots_in_bucket(const Ring& ring) {
+  return static_cast<double>(ring.slots) / ring.tables / kBuckets;
+}
+
+// About how many lines a bucket has.
+double lines_in_bucket(double slots) { return std::max(std::min(1.0, slots), slots / kLine); }
+
 Cost expected_cost(const Ring& ring, const Thresholds& thresholds) {
-  const double slots = static_cast<double>(ring.slots) / ring.tables;
-  const double in_bucket = slots / kBuckets;
-  const double all_lines = std::max(std::min(1.0, in_bucket), in_bucket / kLine);
+  const double in_bucket = slots_in_bucket(ring);
+  const double all_lines = lines_in_bucket(in_bucket);
   const double lines_each =
       ring.weights == nullptr ? all_lines : std::min(all_lines, 1 + kNearWeights * all_lines);
   const double tested = std::max(in_bucket, kLine * lines_each);
@@ -88,6 +105,33 @@ double flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries) 
   if (queries < 8) return all * kFlatCost + 100;
   return all *
          (kFlatShared + kStreamCost / static_cast<double>(std::min<std::uint64_t>(queries, 4096)));
+}
+
+WeightedCosts::WeightedCosts(const Ring& ring) {
+  const double slots = slots_in_bucket(ring);
+  // Whole lines, as a bucket of few slots has one, and begins in one if it has more.
+  lines = slots <= kLine ? lines_in_bucket(slots) : slots / kLine + 0.5;
+  query = kWeightedQuery;
+  bucket = kWeightedKey + lines * (kWeightedLine + kLine * kWeightedPassed * kCandidateCost);
+  flat = weighted_flat_cost(ring.count, ring.bytes, 1);
+  most_lines = static_cast<std::size_t>(flat / kWeightedLine) + 1024;
+  most_candidates = static_cast<std::size_t>(flat / kManyCost) + 1024;
+}
+
+double weighted_join_cost(const Ring& ring, double buckets, std::uint64_t queries) {
+  const WeightedCosts costs(ring);
+  const double each = kWeightedJoinKey +
+                      costs.lines * (kWeightedJoinLine + kLine * kWeightedPassed * kCandidateCost);
+  return kWeightedQuery + buckets * each +
+         kWeightedJoinSlot * static_cast<double>(ring.slots) /
+             static_cast<double>(std::max<std::uint64_t>(queries, 1));
+}
+
+double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries) {
+  const double all = static_cast<double>(count) * static_cast<double>(bytes);
+  return all * (kWeightedShared + (kWeightedFlat - kWeightedShared) /
+                                      static_cast<double>(std::max<std::uint64_t>(queries, 1))) +
+         kWeightedQuery / 8;
 }
 
 RadiusPlan Planner::make(std::uint32_t radius) const {

@@ -38,6 +38,26 @@ struct Plan {
 // What comparing with `count` codes takes for each query of a batch, in nanoseconds.
 double flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries);
 
+// What weighted queries cost that search the tables of an index one by one. Nanoseconds.
+struct WeightedCosts {
+  explicit WeightedCosts(const Ring& ring);
+
+  double of(double buckets) const { return query + buckets * bucket; }
+  // More lines or candidates than these: compare with all codes.
+  double query;
+  double bucket;  // finding one, reading it and following what passes
+  double lines;   // of a bucket
+  double flat;    // comparing with all codes
+  std::size_t most_lines;
+  std::size_t most_candidates;
+};
+
+// The same for each query of a batch that is joined with the tables.
+double weighted_join_cost(const Ring& ring, double buckets, std::uint64_t queries);
+
+// What comparing with `count` codes by weight takes for each query of a batch, in nanoseconds.
+double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries);
+
 // Makes the plans of the tables of an index, each when it is first asked for. Threads may share it.
 class Planner {
  public:

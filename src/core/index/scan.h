@@ -61,11 +61,13 @@ extern const ScanKernel kScanNeon;
 #endif
 
 // Hits of query i are at offsets[i] to offsets[i + 1], rows ascending.
-struct ScanResult {
+template <class Distance>
+struct HitsOf {
   std::vector<std::int64_t> offsets;
   std::vector<std::int64_t> rows;
-  std::vector<std::uint16_t> distances;
+  std::vector<Distance> distances;
 };
+using ScanResult = HitsOf<std::uint16_t>;
 
 // Codes have 8, 16, 32 or 64 bytes: throws std::invalid_argument for another width.
 void check_width(std::size_t bytes);

@@ -58,7 +58,7 @@ class Search {
 
   // Rows ascending for each query, equal codes included, each pair once.
   ScanResult result() {
-    add_repeats();
+    add_repeats(holding_, found_);
     add_flat();
     if (!std::is_sorted(found_.begin(), found_.end())) std::sort(found_.begin(), found_.end());
     ScanResult result;
@@ -69,7 +69,7 @@ class Search {
     result.distances.reserve(found_.size());
     for (const Found& one : found_) {
       result.rows.push_back(one.row);
-      result.distances.push_back(one.distance);
+      result.distances.push_back(static_cast<std::uint16_t>(one.distance));
     }
     return result;
   }
@@ -192,25 +192,6 @@ class Search {
     for (const Found& one : found) found_.push_back({numbers[one.query], one.row, one.distance});
     for (const std::uint32_t at : crowded) left_.push_back(numbers[at]);
     look_up(ring, plan, others);
-  }
-
-  // The other rows of every code found.
-  void add_repeats() {
-    if (holding_.head_count == 0) return;
-    const std::size_t before = found_.size();
-    for (std::size_t i = 0; i < before; ++i) {
-      const Found one = found_[i];
-      const std::uint32_t* end = holding_.heads + holding_.head_count;
-      const std::uint32_t* head = std::lower_bound(holding_.heads, end, one.row);
-      if (head == end || *head != one.row) continue;
-      const auto at = head - holding_.heads;
-      const std::uint64_t last = holding_.repeat_starts[at + 1];
-      if (last > holding_.repeat_count || holding_.repeat_starts[at] > last) refuse_damaged();
-      for (std::uint64_t k = holding_.repeat_starts[at]; k < last; ++k) {
-        if (holding_.repeats[k] >= holding_.count) refuse_damaged();
-        found_.push_back({one.query, holding_.repeats[k], one.distance});
-      }
-    }
   }
 
   // Some codes against some queries. A thread is worth starting for a tenth of a millisecond.

@@ -31,28 +31,32 @@ CONTENT: Final = "hamming"
 
 Codes = npt.NDArray[np.uint8]
 Hits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16]]
+WeightedHits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint32]]
+
+_INT64: Final = np.dtype(np.int64)
+_UINT16: Final = np.dtype(np.uint16)
+_UINT32: Final = np.dtype(np.uint32)
 
 
-def _no_hits() -> Hits:
-    nothing = np.zeros(2, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16)
+def _no_hits(distance: np.dtype[Any]) -> tuple[npt.NDArray[Any], ...]:
+    nothing = np.zeros(2, np.int64), np.empty(0, np.int64), np.empty(0, distance)
     for array in nothing:
         array.flags.writeable = False
     return nothing
 
 
-_NOTHING: Final = _no_hits()  # the answer to most single queries, made once
+# The answers to most single queries, made once.
+_NOTHING: Final = cast("Hits", _no_hits(_UINT16))
+_NOTHING_WEIGHTED: Final = cast("WeightedHits", _no_hits(_UINT32))
 
-_INT64: Final = np.dtype(np.int64)
-_UINT16: Final = np.dtype(np.uint16)
 
-
-def _unpacked(packed: bytearray) -> Hits:
+def _unpacked(packed: bytearray, distance: np.dtype[Any]) -> tuple[npt.NDArray[Any], ...]:
     """Return the arrays that the core packs into one buffer for a single query with few hits."""
-    count = (len(packed) - 16) // 10
+    count = (len(packed) - 16) // (8 + distance.itemsize)
     return (
         np.frombuffer(packed, _INT64, 2),
         np.frombuffer(packed, _INT64, count, 16),
-        np.frombuffer(packed, _UINT16, count, 16 + 8 * count),
+        np.frombuffer(packed, distance, count, 16 + 8 * count),
     )
 
 
@@ -214,7 +218,7 @@ class HammingIndex:
             queries = _check_queries(queries, self._codes.shape[1])
             hits = self._search_checked(queries, self._check_radius(radius), check_threads(threads))
         if type(hits) is bytearray:
-            return _unpacked(hits)
+            return cast("Hits", _unpacked(hits, _UINT16))
         if hits is not None:
             return cast("Hits", hits)
         if queries.ndim == 1:
@@ -226,6 +230,56 @@ class HammingIndex:
             return self._index.search(queries, radius, threads)
         except ValueError as error:
             raise IndexFileError(str(error)) from None
+
+    def search_weighted(
+        self,
+        codes: Codes,
+        weights: npt.NDArray[np.uint8],
+        budgets: npt.ArrayLike,
+        *,
+        threads: int = 1,
+    ) -> WeightedHits:
+        """Return all codes within its budget (`<=`) of each query, by weighted distance.
+
+        The weighted distance of a code is the sum of the query's weights over the bits in which
+        the two differ. `codes` are the queries, uint8 of shape (q, bits / 8); `weights` is uint8 of
+        shape (q, bits), in the order of `np.unpackbits(codes, axis=1)`; `budgets` are q integers,
+        of which a negative one finds nothing. One query is (bits / 8,), (bits,) and an integer.
+        Returns what `search` returns, with weighted distances, uint32, and raises what it raises.
+        """
+        # As in `search`, a single query is checked only after the core has refused it.
+        if type(budgets) is int and type(codes) is type(weights) is np.ndarray:
+            try:
+                hits = self._index.search_weighted_one(codes, weights, budgets, threads)
+            except (TypeError, ValueError):
+                hits = self._search_weighted(codes, weights, budgets, check_threads(threads))
+        else:
+            hits = self._search_weighted(codes, weights, budgets, check_threads(threads))
+        if type(hits) is bytearray:
+            return cast("WeightedHits", _unpacked(hits, _UINT32))
+        if hits is not None:
+            return cast("WeightedHits", hits)
+        if np.ndim(codes) == 1:
+            return _NOTHING_WEIGHTED
+        return np.zeros(len(codes) + 1, np.int64), _NOTHING_WEIGHTED[1], _NOTHING_WEIGHTED[2]
+
+    def _search_weighted(self, codes: Any, weights: Any, budgets: Any, threads: int) -> Any:
+        batch = _check_weighted(codes, weights, budgets, self._codes.shape[1])
+        try:
+            return self._index.search_weighted(*batch, threads)
+        except ValueError as error:
+            raise IndexFileError(str(error)) from None
+
+    def explain_weighted(
+        self, codes: Codes, weights: npt.NDArray[np.uint8], budgets: npt.ArrayLike
+    ) -> Plan:
+        """Return how these weighted queries would be searched, with estimated times: see `explain`.
+
+        A query whose budget reaches too many codes is searched flat even if the others are not.
+        """
+        batch = _check_weighted(codes, weights, budgets, self._codes.shape[1])
+        way, flat, tables = self._index.plan_weighted(*batch)
+        return Plan(way, flat / 1e9, tables / 1e9)
 
     def explain(self, *, queries: int = 1, radius: int) -> Plan:
         """Return how a batch of that many queries would be searched, with estimated times.
@@ -315,3 +369,36 @@ def _check_queries(queries: Any, width: int) -> Codes:
     if queries.shape[1] != width:
         raise HashError(f"queries must have {width * 8} bits, not {queries.shape[1] * 8}")
     return np.ascontiguousarray(queries)
+
+
+def _check_weighted(
+    codes: Any, weights: Any, budgets: Any, width: int
+) -> tuple[Codes, npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return weighted queries as contiguous batches; HashError if they do not fit each other."""
+    queries = _check_queries(codes, width)
+    if not arguments.is_bytes(weights):
+        raise HashError(f"weights must be a uint8 array, not {arguments.type_name(weights)}")
+    if weights.shape != (*codes.shape[:-1], width * 8):
+        raise HashError(
+            f"weights must have the shape {(*codes.shape[:-1], width * 8)}, one for each bit of"
+            f" each query, not {weights.shape}"
+        )
+    return (
+        queries,
+        np.ascontiguousarray(weights.reshape(len(queries), -1)),
+        _check_budgets(budgets, len(queries), 255 * 8 * width),
+    )
+
+
+def _check_budgets(budgets: Any, count: int, most: int) -> npt.NDArray[np.int64]:
+    """Return budgets as an array, each from -1 to `most`, beyond which all are alike."""
+    limits = np.asarray(budgets)
+    if limits.dtype.kind not in "iu":
+        try:
+            limits = np.array([max(-1, min(integer(one), most)) for one in limits.flat], np.int64)
+        except TypeError:
+            raise HashError(f"budgets must be integers, not {limits.dtype}") from None
+    if limits.size != count or limits.ndim > 1:
+        raise HashError(f"budgets must be {count}, one for each query, not {limits.size}")
+    capped = np.minimum(limits, most).astype(np.int64).reshape(-1)
+    return np.maximum(capped, -1)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from screener import arguments
 from screener.arguments import integer_within
@@ -25,7 +26,7 @@ from screener.index import manifests, tiers
 from screener.index.hamming import WIDTHS
 from screener.index.manifests import Manifest
 from screener.index.parts import Parts, open_indexes, open_removed, snapshot, write_step
-from screener.index.snapshot import Distances, Snapshot
+from screener.index.snapshot import Distances, Snapshot, Weights
 from screener.index.tiers import Step
 from screener.index.values import Codes, Index, Rows, Values, as_codes, as_values
 from screener.system import files
@@ -133,6 +134,20 @@ class SegmentedIndex:
         Rows are those of this object, ascending; `codes` returns their codes.
         """
         return self._snapshot.search(queries, radius=radius, threads=threads)
+
+    def search_weighted(
+        self,
+        codes: Codes,
+        weights: npt.NDArray[np.uint8],
+        budgets: npt.ArrayLike,
+        *,
+        threads: int = 1,
+    ) -> tuple[Rows, Rows, Weights]:
+        """Return all codes within its budget of each query: see `HammingIndex.search_weighted`.
+
+        Rows are those of this object, ascending; `codes` returns their codes.
+        """
+        return self._snapshot.search_weighted(codes, weights, budgets, threads=threads)
 
     def codes(self, rows: Sequence[int] | Rows) -> Codes:
         """Return the codes of rows that a search of this object returned, (n, bits / 8)."""

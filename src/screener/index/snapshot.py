@@ -32,6 +32,7 @@ NONE_REMOVED: Final[Rows] = np.empty(0, np.int64)
 
 
 Distances = npt.NDArray[np.uint16]
+Weights = npt.NDArray[np.uint32]  # weighted distances
 _Answer = tuple[npt.NDArray[Any], ...]  # offsets, rows, and perhaps distances
 
 _BLOCK: Final = 1 << 18  # values looked for at once
@@ -92,6 +93,33 @@ class Snapshot:
             ]
         )
         return offsets, rows, distances
+
+    def search_weighted(
+        self,
+        codes: Codes,
+        weights: npt.NDArray[np.uint8],
+        budgets: npt.ArrayLike,
+        *,
+        threads: int = 1,
+    ) -> tuple[Rows, Rows, Weights]:
+        """Search all parts as `HammingIndex.search_weighted`; rows are the snapshot's, ascending."""
+        if type(self._alone) is HammingIndex:
+            return self._alone.search_weighted(codes, weights, budgets, threads=threads)
+        offsets, rows, distances = self._joined(
+            [
+                part.search_weighted(codes, weights, budgets, threads=threads)
+                for part in self._all(HammingIndex)
+            ]
+        )
+        return offsets, rows, distances
+
+    def explain_weighted(
+        self, codes: Codes, weights: npt.NDArray[np.uint8], budgets: npt.ArrayLike
+    ) -> tuple[Plan, ...]:
+        """Return how each part would be searched: see `HammingIndex.explain_weighted`."""
+        return tuple(
+            part.explain_weighted(codes, weights, budgets) for part in self._all(HammingIndex)
+        )
 
     def explain(self, *, queries: int = 1, radius: int) -> tuple[Plan, ...]:
         """Return how each part would be searched: see `HammingIndex.explain`."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from screener.arguments import integer, integer_within
 from screener.errors import HashError, IndexFileError, ListError
@@ -197,10 +197,25 @@ class HashList(StoredList):
         offsets[i + 1]], with their distances in bits; `holders` returns their records. The result
         is the same for any number of `threads`; only batches become faster.
         """
-        hash_kind = kind_named(kind)
-        if hash_kind.digest or not hash_kind.searched:
-            raise HashError(f"{kind} has no distances to search by; use lookup")
-        return self._snapshot_or_empty(hash_kind).search(codes, radius=radius, threads=threads)
+        snapshot = self._snapshot_or_empty(_searched(kind))
+        return snapshot.search(codes, radius=radius, threads=threads)
+
+    def search_weighted(
+        self,
+        kind: str,
+        codes: NDArray[np.uint8],
+        weights: NDArray[np.uint8],
+        budgets: ArrayLike,
+        *,
+        threads: int = 1,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+        """Find the values of a perceptual kind within its budget of each code: as `search`.
+
+        `weights` is uint8 (q, bits), what each bit of each code counts if a value differs in it;
+        `budgets` are q integers. Distances are sums of weights: see `HammingIndex.search_weighted`.
+        """
+        snapshot = self._snapshot_or_empty(_searched(kind))
+        return snapshot.search_weighted(codes, weights, budgets, threads=threads)
 
     def lookup(
         self, kind: str, values: NDArray[np.uint8]
@@ -337,6 +352,13 @@ def _generation_at(folder: Path, number: int | None, connection: sqlite3.Connect
 
 def _gone(folder: Path, number: int | None) -> ListError:
     return ListError(f"generation {number} of {folder} no longer exists; open the newest")
+
+
+def _searched(kind: str) -> HashKind:
+    hash_kind = kind_named(kind)
+    if hash_kind.digest or not hash_kind.searched:
+        raise HashError(f"{kind} has no distances to search by; use lookup")
+    return hash_kind
 
 
 @functools.cache

@@ -1,0 +1,212 @@
+#include "index/weighted_join.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "threads.h"
+
+namespace screener {
+namespace {
+
+constexpr std::size_t kQueries = 1 << 13;  // joined at once: their sums stay in the second cache
+constexpr std::size_t kSetQueries = 64;    // prepared by one thread at a time
+constexpr std::size_t kVisits = 1 << 21;   // of queries to buckets, sorted at once
+constexpr std::size_t kPartBits = 6;       // of a key: buckets that the first cache has room for
+constexpr std::size_t kParts = kBuckets >> kPartBits;
+constexpr std::size_t kBlock = 2048;   // lines tested at once: the masks stay in the first cache
+constexpr std::size_t kWaiting = 512;  // candidates that are followed together
+constexpr std::size_t kCrowded = 1 << 20;  // pairs found, the same ones perhaps several times
+
+// A query comes to a bucket.
+struct Visit {
+  std::uint32_t key;
+  std::uint32_t test;  // as in LineTest: it names the query too
+};
+
+// What a thread keeps between tables.
+class TableVisits {
+ public:
+  TableVisits(const Ring& ring, const WeighKernel& kernel, const WeightedQueries& queries)
+      : dropped(queries.count(), false),
+        ring_(ring),
+        kernel_(kernel),
+        queries_(queries),
+        costs_(ring),
+        lines_of_(queries.count(), 0),
+        candidates_of_(queries.count(), 0),
+        changes_(kChangesRoom),
+        masks_(kBlock + 16),
+        passed_(kBlock + 16) {
+    links_.begin(ring, {ring, kernel, queries});
+  }
+
+  // Joins a table with all queries but those that are left out.
+  void run(std::size_t table, const std::vector<bool>& left_out) {
+    table_ = table;
+    for (std::size_t at = 0; at < queries_.count(); ++at) {
+      if (left_out[at] || dropped[at] || queries_.spread(at).thresholds.of[table] < 0) continue;
+      list_visits(at);
+      if (visits_.size() >= kVisits) visit();
+    }
+    visit();
+  }
+
+  std::vector<Found> found;   // in no order, some several times
+  std::vector<bool> dropped;  // queries that met too many lines or candidates
+
+ private:
+  void list_visits(std::size_t at) {
+    const Thresholds& thresholds = queries_.spread(at).thresholds;
+    std::uint32_t bits[16];
+    queries_.list_bits(at, table_, bits);
+    const std::size_t some = kernel_.list_changes(
+        bits, make_change(static_cast<std::uint32_t>(thresholds.of[table_]) + 1, 0),
+        changes_.data());
+    const std::uint32_t shift = queries_.shift(at);
+    const std::uint32_t chunk = queries_.chunk(at, table_);
+    const std::uint32_t test =
+        make_weight_test(queries_.sums_at(at, ring_.around(table_ + 1)),
+                         static_cast<std::uint32_t>(queries_.bound(at, table_, 2)));
+    const std::size_t before = visits_.size();
+    visits_.resize(before + some);
+    Visit* __restrict to = visits_.data() + before;
+    for (std::size_t k = 0; k < some; ++k)
+      to[k] = {chunk ^ (changes_[k] & 0xffffu), test - (changes_[k] >> 16 >> shift)};
+  }
+
+  // Sorts what was listed by parts of the table, and goes through them.
+  void visit() {
+    std::array<std::uint32_t, kParts + 1> starts{};
+    for (const Visit& one : visits_) ++starts[(one.key >> kPartBits) + 1];
+    for (std::size_t part = 0; part < kParts; ++part) starts[part + 1] += starts[part];
+    sorted_.resize(visits_.size());
+    for (const Visit& one : visits_) sorted_[starts[one.key >> kPartBits]++] = one;
+    visits_.clear();
+    list_lines();
+    test_lines();
+    links_.finish(found);
+    keep();
+  }
+
+  std::size_t query_of(std::uint32_t test) const {
+    return sums_of(test) - queries_.sums_at(0, ring_.around(table_ + 1));
+  }
+
+  void list_lines() {
+    const std::uint32_t* starts = ring_.directory + table_ * kDirectory;
+    for (const Visit& one : sorted_) {
+      const std::uint32_t start = starts[one.key];
+      const std::uint32_t end = starts[one.key + 1];
+      if (start > end || end > ring_.slots) refuse_damaged();
+      const std::uint32_t count = lines_between(start, end);
+      std::uint64_t& lines = lines_of_[query_of(one.test)];
+      lines += count;
+      if (lines > costs_.most_lines) continue;
+      for (std::uint32_t l = 0; l < count; ++l) {
+        lines_.push_back({static_cast<std::uint32_t>(start / kLine) + l, one.test});
+        if (lines_.size() == kBlock) test_lines();
+      }
+    }
+  }
+
+  void test_lines() {
+    const std::size_t count = lines_.size();
+    if (count == 0) return;
+    lines_.resize(count + kAhead, lines_.back());
+    const std::size_t passed = kernel_.weigh_lines(ring_.sketches, lines_.data(), count,
+                                                   queries_.sums(), masks_.data(), passed_.data());
+    const std::uint32_t* starts = ring_.directory + table_ * kDirectory;
+    links_.advance();
+    for (std::size_t i = 0; i < passed; ++i) {
+      const LineTest& line = lines_[passed_[i]];
+      const std::size_t at = query_of(line.test);
+      const std::uint32_t mask = masks_[passed_[i]];
+      candidates_of_[at] += static_cast<std::uint32_t>(std::popcount(mask));
+      if (candidates_of_[at] > costs_.most_candidates) continue;
+      const std::uint64_t slot = line.line * std::uint64_t{kLine};
+      if (slot < starts[0] || slot >= starts[kBuckets]) refuse_damaged();
+      const int own = queries_.bound(at, table_, 2) - static_cast<int>(limit_of_test(line.test));
+      links_.add(table_, slot, mask, static_cast<std::uint32_t>(at),
+                 static_cast<std::uint32_t>(own));
+      if (links_.waiting() >= kWaiting) links_.finish(found);
+    }
+    lines_.clear();
+  }
+
+  // A code is found by several tables: the duplicates must not pile up.
+  void keep() {
+    for (std::size_t at = 0; at < queries_.count(); ++at)
+      if (lines_of_[at] > costs_.most_lines || candidates_of_[at] > costs_.most_candidates)
+        dropped[at] = true;
+    std::erase_if(found, [this](const Found& one) { return dropped[one.query]; });
+    if (found.size() < crowded_) return;
+    sort_once(found);
+    crowded_ = std::max(kCrowded, 2 * found.size());
+  }
+
+  const Ring& ring_;
+  const WeighKernel& kernel_;
+  const WeightedQueries& queries_;
+  const WeightedCosts costs_;
+  std::size_t table_ = 0;
+  std::size_t crowded_ = kCrowded;
+  std::vector<std::uint64_t> lines_of_;  // of each query, or enough to be too many
+  std::vector<std::uint32_t> candidates_of_;
+  std::vector<std::uint32_t> changes_;
+  std::vector<Visit> visits_;
+  std::vector<Visit> sorted_;
+  std::vector<LineTest> lines_;
+  std::vector<std::uint32_t> masks_;
+  std::vector<std::uint32_t> passed_;
+  LinkFollower<WeightedDistance> links_;
+};
+
+// Prepares some queries. Returns those for which tables are no good.
+std::vector<bool> prepare(const Ring& ring, const WeightedBatch& batch,
+                          const std::uint32_t* numbers, std::size_t count, std::size_t threads,
+                          WeightedQueries& queries) {
+  const WeightedCosts costs(ring);
+  queries.begin(count, ring.bytes);
+  share_out((count + kSetQueries - 1) / kSetQueries, threads, [&](std::size_t task, std::size_t) {
+    const std::size_t end = std::min(count, (task + 1) * kSetQueries);
+    for (std::size_t at = task * kSetQueries; at < end; ++at) queries.set(at, batch, numbers[at]);
+  });
+  std::vector<bool> hopeless(count, false);
+  for (std::size_t at = 0; at < count; ++at)
+    hopeless[at] = costs.of(queries.spread(at).buckets) > costs.flat;
+  return hopeless;
+}
+
+}  // namespace
+
+void join_weighted(const Ring& ring, const WeighKernel& kernel, const WeightedBatch& batch,
+                   const std::vector<std::uint32_t>& numbers, std::size_t threads,
+                   std::vector<Found>& found, std::vector<std::uint32_t>& others) {
+  WeightedQueries queries;
+  for (std::size_t first = 0; first < numbers.size(); first += kQueries) {
+    const std::size_t count = std::min(kQueries, numbers.size() - first);
+    std::vector<bool> left_out =
+        prepare(ring, batch, numbers.data() + first, count, threads, queries);
+    std::vector<TableVisits> shares;
+    shares.reserve(std::min<std::size_t>(threads, ring.tables));
+    for (std::size_t i = 0; i < std::min<std::size_t>(threads, ring.tables); ++i)
+      shares.emplace_back(ring, kernel, queries);
+    share_out(ring.tables, shares.size(),
+              [&](std::size_t table, std::size_t thread) { shares[thread].run(table, left_out); });
+    for (const TableVisits& share : shares)
+      for (std::size_t at = 0; at < count; ++at)
+        if (share.dropped[at]) left_out[at] = true;
+    std::vector<Found> some;
+    for (const TableVisits& share : shares)
+      for (const Found& one : share.found)
+        if (!left_out[one.query]) some.push_back(one);
+    sort_once(some);
+    for (const Found& one : some)
+      found.push_back({numbers[first + one.query], one.row, one.distance});
+    for (std::size_t at = 0; at < count; ++at)
+      if (left_out[at]) others.push_back(numbers[first + at]);
+  }
+}
+
+}  // namespace screener

@@ -1,0 +1,28 @@
+// The flat weighted scan: every code against every query.
+//
+// Codes are cut into tiles, whose bytes are laid out as columns, so that a vector holds the same
+// byte of many codes and looks up what they add by half bytes. Sums are rounded down to a byte. The
+// half of a code that weighs more is looked at first, until nothing in a vector is left; what is
+// left then is compared in full.
+#pragma once
+#include <vector>
+
+#include "index/scan.h"
+#include "index/weighted_queries.h"
+
+namespace screener {
+
+using WeightedResult = HitsOf<std::uint32_t>;
+
+// Compares `count` codes of `bytes` bytes (see check_width) with some queries of a batch, those
+// with a negative budget too.
+WeightedResult weighted_scan(const WeighKernel& kernel, const std::uint8_t* codes,
+                             std::size_t count, std::size_t bytes, const WeightedBatch& batch,
+                             const std::uint32_t* numbers, std::size_t number_count);
+
+// Fills in the columns of `size` bytes of each code, beginning with byte `first`, both multiples of
+// 8: at columns[b * kByteStride], which is 64-aligned.
+void lay_out_bytes(const std::uint8_t* codes, std::size_t count, std::size_t bytes,
+                   std::size_t first, std::size_t size, std::uint8_t* columns);
+
+}  // namespace screener
