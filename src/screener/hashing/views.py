@@ -8,7 +8,7 @@ are made of the 64 × 64 samples of the copy's own PDQ.
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -34,21 +34,21 @@ class View(NamedTuple):
     """The left, top, right and bottom of that part, as shares of the picture."""
 
 
+_SIDES = ("left", "top", "right", "bottom")
+
+
+def _uncrop(share: float, *sides: str) -> View:
+    left, top, right, bottom = (share / 100 if side in sides else 0.0 for side in _SIDES)
+    named = "all sides" if sides == _SIDES else " and ".join(sides)
+    return View(f"uncrop {named} {share:g} %", (left, top, right, bottom))
+
+
 def _uncrops() -> list[View]:
-    sides = ("left", "top", "right", "bottom")
-    views = [
-        View(f"uncrop all sides {share:g} %", (share / 100,) * 4)
-        for share in (1.5, 3, 4.5, 6, 7.5, 9)
+    return [
+        *(_uncrop(share, *_SIDES) for share in (1.5, 3, 4.5, 6, 7.5, 9)),
+        *(_uncrop(share, side) for share, side in product((3, 6, 9, 12), _SIDES)),
+        *(_uncrop(4.5, *pair) for pair in combinations(_SIDES, 2)),
     ]
-    for share, number in product((3, 6, 9, 12), range(4)):
-        margins = [0.0] * 4
-        margins[number] = share / 100
-        views.append(View(f"uncrop {sides[number]} {share} %", tuple(margins)))
-    for first, second in ((0, 2), (1, 3), (0, 1), (0, 3), (2, 1), (2, 3)):
-        margins = [0.0] * 4
-        margins[first] = margins[second] = 0.045
-        views.append(View(f"uncrop {sides[first]} and {sides[second]} 4.5 %", tuple(margins)))
-    return views
 
 
 def _untilts() -> list[View]:
