@@ -26,17 +26,19 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import imagehash
 import numpy as np
 import receipt
 import robustness
 import tables
 from matplotlib.figure import Figure
+from perception import hashers
 from pictures import files_in, plain, plainer, scene, screens
 from PIL import Image
 from receipt import Row
 from robustness_edits import BLACK, PARTLY, Edit, framed, through_jpeg, thumbnail
 
-from screener.hashing import evidence, pdq, views
+from screener.hashing import detail, evidence, pdq, views
 from screener.index.hamming import HammingIndex
 from screener.media.image import trim
 from screener.reporting.calibration.calibrate import Count
@@ -45,7 +47,7 @@ from screener.reporting.calibration.page import in_a_million
 THRESHOLD = 80
 THRESHOLDS = range(40, 165, 5)
 RADIUS = 31
-QUALITY = 50
+FLOOR = 50  # of PDQ's quality, and of the detail score for evidence
 LEAST = -(2**15)  # less evidence than any code has
 EACH = 40  # pictures drawn of each family
 RIVALS = ("plain PDQ", "pHash", "perception pHash")
@@ -78,11 +80,18 @@ Bits = np.ndarray  # (n, 256): the listed codes, a bit a column
 Found = np.ndarray  # (3, n): by listed code the distance, and the evidence as it is and by views
 
 
-def looks(pixels: np.ndarray) -> list[evidence.Look]:
-    """Return a look at the picture and at it without its border, if PDQ's quality suffices."""
-    regions = (pixels, *trim.trimmed(pixels))
-    found = [evidence.look(np.ascontiguousarray(one), most=pdq.MOST_DOUBT) for one in regions]
-    return [one for one in found if min(one.qualities) >= QUALITY]
+def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool]]:
+    """Return a look at the picture and at it without its border, if PDQ's quality suffices.
+
+    The second of each is whether its detail score lets it be compared by evidence.
+    """
+    found = []
+    for region in (pixels, *trim.trimmed(pixels)):
+        look = evidence.look(np.ascontiguousarray(region), most=pdq.MOST_DOUBT)
+        scores = (detail.Detail(region).score(pdq.PDQ), *detail.pattern_scores(look.values))
+        if min(look.qualities) >= FLOOR:
+            found.append((look, min(scores) >= FLOOR))
+    return found
 
 
 def distances(queries: evidence.Queries, listed: Bits) -> np.ndarray:
@@ -103,11 +112,13 @@ def weighed(pixels: np.ndarray, listed: Bits) -> Found:
     """Return the least distance and the most evidence of each listed code."""
     found = np.full((3, len(listed)), LEAST, np.int16)
     found[0] = 256
-    for look in looks(pixels):
+    for look, detailed in looks(pixels):
         as_is = look.coefficients.weigh()
         bits = np.unpackbits(as_is.codes, axis=1).astype(np.float32)
         away = bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T
         found[0] = np.minimum(found[0], away.min(axis=0))
+        if not detailed:
+            continue
         found[1] = np.maximum(found[1], most_evidence(as_is, listed))
         found[2] = np.maximum(found[2], most_evidence(views.weigh(look.samples), listed))
     found[2] = np.maximum(found[1], found[2])
@@ -125,7 +136,7 @@ def check_search(photos: Sequence[Image.Image], listed: Bits) -> None:
     """Stop unless the index finds what brute force finds, and each code has its ceiling."""
     index = HammingIndex(np.packbits(listed.astype(np.uint8), axis=1))
     for photo in photos:
-        for look in looks(np.asarray(photo)):
+        for look, _ in looks(np.asarray(photo)):
             queries = views.weigh(look.samples)
             apart, budgets = distances(queries, listed), queries.budgets(0)
             offsets, rows, away = index.search_weighted(queries.codes, queries.weights, budgets)
@@ -154,16 +165,27 @@ def share(listed: Bits) -> None:
     _listed["bits"] = listed
 
 
+def rival_codes(picture: Image.Image) -> dict[str, robustness.Codes]:
+    """Return the code of a picture by rival; a rival that would not compare it has none."""
+    pixels = np.asarray(picture)
+    theirs = hashers.PHash(hash_size=16).compute(pixels, hash_format="vector")
+    return {
+        "plain PDQ": robustness.plain(pixels),
+        "pHash": [robustness.number(imagehash.phash(picture).hash)],
+        "perception pHash": [] if theirs is None else [robustness.number(theirs)],
+    }
+
+
 def measured(photo: Image.Image, number: int) -> Row:
     """Return what is found of each form of a photo, and by which rivals."""
-    original = robustness.hashed(photo)
+    original = rival_codes(photo)
     found: dict[tuple[str, str], Found] = {}
     rivals: dict[str, list[str]] = {}
     for form, name, picture in forms(photo, number):
         copy = through_jpeg(picture, 75)
         found[form, name] = weighed(np.asarray(copy), _listed["bits"])
         if form == "edited":
-            codes = robustness.hashed(copy)
+            codes = rival_codes(copy)
             rivals[name] = [
                 tool
                 for tool in RIVALS
@@ -258,7 +280,7 @@ def drawn(each: int) -> Iterator[Row]:
             names += [family] * each
             pictures += [np.ascontiguousarray(drawing.draw(family, seed)) for seed in range(each)]
     hashes = [pdq.compute(pixels) for pixels in pictures]
-    usable = [at for at, one in enumerate(hashes) if (one.quality or 0) >= QUALITY]
+    usable = [at for at, one in enumerate(hashes) if (one.quality or 0) >= FLOOR]
     listed = bits_of([hashes[at].value for at in usable])
     found = np.stack([weighed(pictures[at], listed) for at in usable], axis=1)
     families = np.array([names[at] for at in usable])
