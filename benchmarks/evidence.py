@@ -90,7 +90,8 @@ def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool]]:
         look = evidence.look(np.ascontiguousarray(region), most=pdq.MOST_DOUBT)
         scores = (detail.Detail(region).score(pdq.PDQ), *detail.pattern_scores(look.values))
         if min(look.qualities) >= FLOOR:
-            found.append((look, min(scores) >= FLOOR))
+            detailed = min(scores) >= FLOOR and look.samples.busy >= evidence.BUSY
+            found.append((look, detailed))
     return found
 
 
