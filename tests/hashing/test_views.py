@@ -53,7 +53,7 @@ def test_queries_are_the_weighed_coefficients_in_eight_orientations(rng):
     found = views.weigh(samples)
     spreads = views._ready().sureness().astype(float) ** -2 - oracle.NOISE**2
     assert len(found.codes) == 8 * len(views.VIEWS)
-    for number, view in enumerate(views.VIEWS):
+    for number in range(len(views.VIEWS)):
         rows = [row.ravel() for row in oracle.turned(values[number].reshape(16, 16))]
         # Noise moves a coefficient of either sign alike, so only transposes matter to a variance.
         own = spreads[number].reshape(16, 16)

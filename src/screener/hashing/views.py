@@ -8,7 +8,6 @@ are made of the 64 × 64 samples of the copy's own PDQ.
 from __future__ import annotations
 
 from functools import cache
-from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -37,70 +36,56 @@ class View(NamedTuple):
 _SIDES = ("left", "top", "right", "bottom")
 
 
-def _uncrop(share: float, *sides: str) -> View:
+def _uncrop(share: float, *sides: str, name: str = "") -> View:
     left, top, right, bottom = (share / 100 if side in sides else 0.0 for side in _SIDES)
-    named = "all sides" if sides == _SIDES else " and ".join(sides)
-    return View(f"uncrop {named} {share:g} %", (left, top, right, bottom))
+    return View(f"uncrop {name or sides[0]} {share:g} %", (left, top, right, bottom))
 
 
-def _uncrops() -> list[View]:
-    return [
-        *(_uncrop(share, *_SIDES) for share in (1.5, 3, 4.5, 6, 7.5, 9)),
-        *(_uncrop(share, side) for share, side in product((3, 6, 9, 12), _SIDES)),
-        *(_uncrop(4.5, *pair) for pair in combinations(_SIDES, 2)),
-    ]
+def _uncrop_all(share: float, *, but: str = "") -> View:
+    sides = [side for side in _SIDES if side != but]
+    return _uncrop(share, *sides, name=f"all but {but}" if but else "all sides")
 
 
-def _untilts() -> list[View]:
-    turned = [
-        View(f"untilt {angle:g} degrees", angle=angle)
-        for size in (1.5, 3, 4.5, 6)
-        for angle in (size, -size)
-    ]
-    straightened = [
-        View(f"untilt {angle:g} degrees, uncrop {share:g} %", (share / 100,) * 4, angle)
-        for size, share in ((1.25, 1.4), (2.5, 2.7))
-        for angle in (size, -size)
-    ]
-    return turned + straightened
+def _untilt(angle: float) -> View:
+    return View(f"untilt {angle:g} degrees", angle=angle)
 
 
-def _uncovers() -> list[View]:
-    corners = [
-        View(
-            f"uncover {down} {side} corner {size} %",
-            cover="rectangle",
-            box=(
-                0.0 if side == "left" else 1 - size / 100,
-                0.0 if down == "top" else 1 - size / 100,
-                size / 100 if side == "left" else 1.0,
-                size / 100 if down == "top" else 1.0,
-            ),
-        )
-        for size, down, side in product((15, 28), ("top", "bottom"), ("left", "right"))
-    ]
-    bands = [
-        View(f"uncover {name} band", cover="rectangle", box=(0, top, 1, bottom))
-        for name, top, bottom in (
-            ("top 17 %", 0, 0.17),
-            ("bottom 17 %", 0.83, 1),
-            ("bottom 27 %", 0.73, 1),
-            ("middle", 0.4, 0.6),
-        )
-    ]
-    discs = [
-        View(
-            f"uncover disc at {round(100 * x)} %, {round(100 * y)} %",
-            cover="ellipse",
-            box=(x - 0.17, y - 0.17, x + 0.17, y + 0.17),
-        )
-        for y, x in product((0.2, 0.5, 0.8), repeat=2)
-    ]
-    return corners + bands + discs
+def _uncover_corner(down: str, side: str) -> View:
+    left, top = (0.0 if at in _SIDES[:2] else 1 - _CORNER for at in (side, down))
+    box = left, top, left + _CORNER, top + _CORNER
+    return View(f"uncover {down} {side} corner", cover="rectangle", box=box)
 
 
-VIEWS: tuple[View, ...] = (*_uncrops(), *_untilts(), *_uncovers())
-"""The views that are searched, those that find most first."""
+def _uncover_disc(place: str, x: float, y: float) -> View:
+    box = x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS
+    return View(f"uncover disc {place}", cover="ellipse", box=box)
+
+
+_CORNER = 0.36
+_RADIUS = 0.25
+
+VIEWS: tuple[View, ...] = (
+    _uncrop_all(3.5),
+    _untilt(-4.5),
+    _untilt(4.5),
+    *(_uncrop(7.5, side) for side in _SIDES),
+    *(_uncrop(11, side) for side in _SIDES),
+    _uncover_corner("top", "left"),
+    _uncover_corner("bottom", "right"),
+    _uncover_corner("bottom", "left"),
+    _uncover_corner("top", "right"),
+    _uncover_disc("in the middle", 0.5, 0.5),
+    _uncover_disc("at the top", 0.5, 0.22),
+    _uncover_disc("on the right", 0.78, 0.5),
+    _uncover_disc("on the left", 0.22, 0.5),
+    _uncrop_all(4, but="top"),
+    _uncrop_all(5.5),
+    _uncrop_all(4, but="left"),
+    _untilt(1.75),
+    _untilt(-1.75),
+    _uncover_disc("at the bottom", 0.5, 0.78),
+)
+"""The views that are searched, those first that find most."""
 
 
 @cache
