@@ -39,18 +39,18 @@ PdqGrid draw(uint64_t seed, int greys) {
   return grid;
 }
 
-struct Queries {
+struct Made {
   std::vector<uint8_t> codes, weights;
   std::vector<int32_t> ceilings;
 
-  Queries(const PdqViews& views, const PdqGrid& grid, double aspect, const PdqKernel& kernel)
+  Made(const PdqViews& views, const PdqGrid& grid, double aspect, const PdqKernel& kernel)
       : codes(views.size() * kOrientations * kPdqBytes),
         weights(views.size() * kOrientations * kPdqBits),
         ceilings(views.size() * kOrientations) {
     views.weigh(0, views.size(), grid, aspect, kernel,
                 {codes.data(), weights.data(), ceilings.data()});
   }
-  bool operator==(const Queries&) const = default;
+  bool operator==(const Made&) const = default;
 };
 
 }  // namespace
@@ -61,9 +61,9 @@ bool check_views() {
   for (int n = 0; n < 40; ++n) {
     const PdqGrid grid = draw(static_cast<uint64_t>(n), n % 4 * 40);
     const double aspect = 0.2 + 0.1 * n;
-    const Queries wanted(views, grid, aspect, kPdqScalar);
+    const Made wanted(views, grid, aspect, kPdqScalar);
     for (const Kernels& kernels : supported_kernels()) {
-      if (Queries(views, grid, aspect, kernels.pdq) == wanted) continue;
+      if (Made(views, grid, aspect, kernels.pdq) == wanted) continue;
       std::printf("views: %s differs from scalar in picture %d\n", kernels.name, n);
       equal = false;
     }

@@ -38,7 +38,7 @@ def test_views_undo_their_edits_as_defined(rng, aspect):
 def test_what_is_guessed_makes_bits_less_sure():
     """Variances are about those over all waves, each by itself."""
     found = views._ready().sureness().reshape(-1, 16, 16).astype(float) ** -2 - oracle.NOISE**2
-    for number in range(0, len(views.VIEWS), 3):
+    for number in range(0, len(views.VIEWS), 2):
         wanted = oracle.variances(views.VIEWS[number])
         assert abs(found[number].sum() - wanted.sum()) < 1 + 0.3 * wanted.sum()
         ratios = (found[number] + 0.05) / (wanted + 0.05)
@@ -53,7 +53,7 @@ def test_queries_are_the_weighed_coefficients_in_eight_orientations(rng):
     found = views.weigh(samples)
     spreads = views._ready().sureness().astype(float) ** -2 - oracle.NOISE**2
     assert len(found.codes) == 8 * len(views.VIEWS)
-    for number, view in enumerate(views.VIEWS):
+    for number in range(len(views.VIEWS)):
         rows = [row.ravel() for row in oracle.turned(values[number].reshape(16, 16))]
         # Noise moves a coefficient of either sign alike, so only transposes matter to a variance.
         own = spreads[number].reshape(16, 16)

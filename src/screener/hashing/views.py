@@ -8,7 +8,6 @@ are made of the 64 × 64 samples of the copy's own PDQ.
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -37,10 +36,14 @@ class View(NamedTuple):
 _SIDES = ("left", "top", "right", "bottom")
 
 
-def _uncrop(share: float, *sides: str) -> View:
+def _uncrop(share: float, *sides: str, name: str = "") -> View:
     left, top, right, bottom = (share / 100 if side in sides else 0.0 for side in _SIDES)
-    named = "all sides" if sides == _SIDES else " and ".join(sides)
-    return View(f"uncrop {named} {share:g} %", (left, top, right, bottom))
+    return View(f"uncrop {name or sides[0]} {share:g} %", (left, top, right, bottom))
+
+
+def _uncrop_all(share: float, *, but: str = "") -> View:
+    sides = [side for side in _SIDES if side != but]
+    return _uncrop(share, *sides, name=f"all but {but}" if but else "all sides")
 
 
 def _untilt(angle: float) -> View:
@@ -48,34 +51,41 @@ def _untilt(angle: float) -> View:
 
 
 def _uncover_corner(down: str, side: str) -> View:
-    part = 0.36
-    left = 0 if side == "left" else 1 - part
-    top = 0 if down == "top" else 1 - part
-    box = (left, top, left + part, top + part)
+    left, top = (0.0 if at in _SIDES[:2] else 1 - _CORNER for at in (side, down))
+    box = left, top, left + _CORNER, top + _CORNER
     return View(f"uncover {down} {side} corner", cover="rectangle", box=box)
 
 
-def _uncover_disc(x: float, y: float) -> View:
-    half = 0.25
-    box = (x - half, y - half, x + half, y + half)
-    return View(f"uncover disc at {100 * x:g} %, {100 * y:g} %", cover="ellipse", box=box)
+def _uncover_disc(place: str, x: float, y: float) -> View:
+    box = x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS
+    return View(f"uncover disc {place}", cover="ellipse", box=box)
 
+
+_CORNER = 0.36
+_RADIUS = 0.25
 
 VIEWS: tuple[View, ...] = (
-    _uncrop(3.5, *_SIDES),
+    _uncrop_all(3.5),
     _untilt(-4.5),
     _untilt(4.5),
-    *(_uncrop(share, side) for share, side in product((7.5, 11), _SIDES)),
-    *(_uncover_corner(down, side) for down, side in product(("top", "bottom"), ("left", "right"))),
-    *(_uncover_disc(x, y) for x, y in ((0.5, 0.5), (0.5, 0.22), (0.78, 0.5), (0.22, 0.5))),
-    _uncrop(4, "left", "right", "bottom"),
-    _uncrop(5.5, *_SIDES),
-    _uncrop(4, "top", "right", "bottom"),
+    *(_uncrop(7.5, side) for side in _SIDES),
+    *(_uncrop(11, side) for side in _SIDES),
+    _uncover_corner("top", "left"),
+    _uncover_corner("bottom", "right"),
+    _uncover_corner("bottom", "left"),
+    _uncover_corner("top", "right"),
+    _uncover_disc("in the middle", 0.5, 0.5),
+    _uncover_disc("at the top", 0.5, 0.22),
+    _uncover_disc("on the right", 0.78, 0.5),
+    _uncover_disc("on the left", 0.22, 0.5),
+    _uncrop_all(4, but="top"),
+    _uncrop_all(5.5),
+    _uncrop_all(4, but="left"),
     _untilt(1.75),
     _untilt(-1.75),
-    _uncover_disc(0.5, 0.78),
+    _uncover_disc("at the bottom", 0.5, 0.78),
 )
-"""The views that are searched, those that find most first: docs/evidence.md has what each finds."""
+"""The views that are searched, those first that find most."""
 
 
 @cache
