@@ -19,6 +19,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 sys.path.append(str(ROOT / "fixtures"))
 import plain as plain  # noqa: E402
 import plainer as plainer  # noqa: E402
+import screens as screens  # noqa: E402
 from draw import scene as scene  # noqa: E402
 
 

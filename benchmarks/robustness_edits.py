@@ -8,6 +8,8 @@ of a file if the file's format is the edit.
 from __future__ import annotations
 
 import io
+import math
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -214,6 +216,110 @@ def wallpaper(size: tuple[int, int], filter: Image.Resampling) -> Picture:
     return Image.fromarray(patches).resize(SCREEN, filter)
 
 
+def dice(picture: Picture) -> np.random.Generator:
+    """Return a generator that is the same for the same pixels."""
+    return np.random.default_rng([SEED, zlib.crc32(picture.tobytes())])
+
+
+def trimmed(picture: Picture, left: float, top: float, right: float, bottom: float) -> Picture:
+    """Cut a share of the width or height off each side."""
+    across, down = picture.size
+    return picture.crop((
+        round(across * left), round(down * top),
+        across - round(across * right), down - round(down * bottom),
+    ))  # fmt: skip
+
+
+def one_side_cut(picture: Picture, share: float) -> Picture:
+    """Cut a share off one side by chance."""
+    side = dice(picture).integers(4)
+    return trimmed(picture, *(share if side == at else 0 for at in range(4)))
+
+
+def sides_cut(picture: Picture, most: float, draw: int) -> Picture:
+    """Cut another share by chance off each side."""
+    shares = dice(picture).uniform(0, most, (draw + 1, 4))[draw]
+    return trimmed(picture, *shares)
+
+
+def tilted(picture: Picture, degrees: float) -> Picture:
+    """Turn the picture to the left or the right, by chance, in black corners."""
+    return rotated(picture, degrees * dice(picture).choice((-1, 1)))
+
+
+def straightened(picture: Picture, degrees: float) -> Picture:
+    """Turn the picture and cut it to the largest frame of its shape without corners."""
+    made, (wide, high) = tilted(picture, degrees), picture.size
+    along, across = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    share = min(
+        wide / (wide * along + high * across),
+        high / (wide * across + high * along),
+    )
+    return cropped(made, (1 - share) / 2)
+
+
+def two_lines(picture: Picture) -> Picture:
+    """Write two lines of large letters over the foot of the picture."""
+    made, size = picture.copy(), max(8, picture.height // 8)
+    where = (picture.width * 0.05, picture.height * 0.66)
+    words = "when you see it\nyou will know"
+    ImageDraw.Draw(made).multiline_text(
+        where, words, WHITE, font_size=size, stroke_width=max(1, size // 12), stroke_fill=BLACK
+    )
+    return made
+
+
+def caption_bar(picture: Picture) -> Picture:
+    """Darken a bar at the foot by half and write on it."""
+    made, top = picture.copy(), round(picture.height * 0.8)
+    foot = made.crop((0, top, *made.size))
+    made.paste(Image.blend(foot, Image.new("RGB", foot.size, BLACK), 0.55), (0, top))
+    size = max(8, picture.height // 14)
+    where = (picture.width * 0.06, picture.height * 0.86)
+    ImageDraw.Draw(made).text(where, "A day by the sea, 2026", WHITE, font_size=size)
+    return made
+
+
+def ticker(picture: Picture) -> Picture:
+    """Cover the lower 15 % with an opaque bar and a line of text."""
+    made, top = picture.copy(), round(picture.height * 0.85)
+    draw = ImageDraw.Draw(made)
+    draw.rectangle((0, top, *made.size), (20, 40, 110))
+    draw.rectangle((0, top, picture.width // 5, picture.height), RED)
+    where = (picture.width * 0.23, picture.height * 0.89)
+    size = max(8, picture.height // 14)
+    draw.text(where, "Rain is expected in the north", WHITE, font_size=size)
+    return made
+
+
+def badge(picture: Picture, share: float) -> Picture:
+    """Lay the badge of `logo` in a corner by chance."""
+    turn = dice(picture).integers(4)
+    across, down = (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM)
+    steps = [step for step, wanted in ((across, turn & 1), (down, turn & 2)) if wanted]
+    made = picture
+    for step in steps:
+        made = made.transpose(step)
+    made = logo(made, share)
+    for step in steps:
+        made = made.transpose(step)
+    return made
+
+
+def sticker(picture: Picture, draw: int) -> Picture:
+    """Lay a round face of 28 % of the shorter side on another place by chance."""
+    made, side = picture.copy(), round(min(picture.size) * 0.28)
+    across, down = dice(picture).random((draw + 1, 2))[draw]
+    left, top = across * (picture.width - side), down * (picture.height - side)
+    pen, unit = ImageDraw.Draw(made), side / 10
+    pen.ellipse((left, top, left + side, top + side), (250, 205, 60), BLACK, max(1, side // 30))
+    for eye in (3, 6):
+        x, y = left + eye * unit, top + 3 * unit
+        pen.ellipse((x, y, x + unit, y + 2 * unit), BLACK)
+    pen.arc((left + 2 * unit, top + 3 * unit, left + 8 * unit, top + 8 * unit), 20, 160, BLACK, 3)
+    return made
+
+
 def exif_turned(picture: Picture, orientation: int) -> bytes:
     """Return a file whose pixels are turned and whose EXIF data states how to turn them back."""
     undo = {
@@ -306,6 +412,42 @@ MORE: dict[str, Edit] = {
     "backdrop, blurred": lambda p: before_itself(p, tall(p)),
     "backdrop, blurred, on all sides": lambda p: before_itself(p, tall(p), 0.9),
     "backdrop, colours": lambda p: before_colours(p, tall(p)),
+}
+
+# What evidence and views are for: by group. All are saved as JPEG 75 afterwards.
+SHARES = (0.01, 0.02, 0.03, 0.04, 0.05)
+PARTLY: dict[str, dict[str, Edit]] = {
+    "cropped": {
+        **{f"crop{share:.0%}_each": partial(cropped, share=share) for share in SHARES},
+        **{
+            f"crop{share:.0%}_one": partial(one_side_cut, share=share)
+            for share in (0.03, 0.06, 0.09, 0.12)
+        },
+        **{f"crop6%_random{draw}": partial(sides_cut, most=0.06, draw=draw) for draw in range(2)},
+    },
+    "turned": {f"rotate{degrees}": partial(tilted, degrees=degrees) for degrees in (1, 2, 3, 4, 5)},
+    "straightened": {"straighten2": partial(straightened, degrees=2)},
+    "captions": {
+        "text": text,
+        "two_lines": two_lines,
+        "caption_bar": caption_bar,
+        "ticker": ticker,
+    },
+    "badge10": {"badge10": partial(badge, share=0.1)},
+    "badge20": {"badge20": partial(badge, share=0.2)},
+    "sticker": {f"sticker{draw}": partial(sticker, draw=draw) for draw in range(4)},
+    "weak": {
+        "jpeg5": partial(through_jpeg, quality=5),
+        "gamma2": partial(gamma, power=2),
+        "blur5": lambda picture: picture.filter(ImageFilter.GaussianBlur(5)),
+    },
+    "beyond": {
+        "crop7%_each": partial(cropped, share=0.07),
+        "crop10%_each": partial(cropped, share=0.1),
+        "rotate7": partial(tilted, degrees=7),
+        "straighten4": partial(straightened, degrees=4),
+        "badge30": partial(badge, share=0.3),
+    },
 }
 
 TURNS = ("hflip", "vflip", "rotate90", "rotate180", "rotate270")

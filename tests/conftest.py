@@ -62,6 +62,12 @@ def plainer():
 
 
 @pytest.fixture(scope="session")
+def screens():
+    """The module that draws QR codes, charts and screenshots of texts."""
+    return _drawing("screens")
+
+
+@pytest.fixture(scope="session")
 def scene(draw) -> Callable[..., Image.Image]:
     """Draws a picture with the detail of a photo; different seeds, unrelated pictures."""
     return draw.scene

@@ -56,16 +56,21 @@ bool doubted_alike(const Pixels& pixels, const PdqKernel& kernel) {
   return true;
 }
 
-// Sketches are those of the scalar kernel, and wrong in no more bits than they say.
+// Sketches are those of the scalar kernel, coefficients and samples too, and wrong in no more bits
+// than they say.
 bool sketched_alike(const Pixels& pixels, const PdqOrientations& sure, const PdqKernel& kernel) {
-  const PdqSketches found = pdq_sketches(pixels, kernel, 8);
-  const PdqSketches wanted = pdq_sketches(pixels, kPdqScalar, 8);
+  PdqGrid samples, expected;
+  const PdqSketches found = pdq_sketches(pixels, kernel, 8, &samples);
+  const PdqSketches wanted = pdq_sketches(pixels, kPdqScalar, 8, &expected);
+  if (std::memcmp(&samples, &expected, sizeof samples) != 0) return false;
   for (size_t k = 0; k < kOrientations; ++k) {
     int away = 0;
     for (size_t n = 0; n < kPdqBytes; ++n)
       away += std::popcount(static_cast<uint8_t>(found[k].result.hash[n] ^ sure[k].hash[n]));
     if (away > found[k].doubt || found[k].result.quality != sure[k].quality) return false;
-    if (!(found[k].result == wanted[k].result) || found[k].doubt != wanted[k].doubt) return false;
+    if (!(found[k].result == wanted[k].result) || found[k].doubt != wanted[k].doubt ||
+        found[k].coefficients != wanted[k].coefficients)
+      return false;
   }
   return true;
 }

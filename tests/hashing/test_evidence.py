@@ -116,3 +116,20 @@ def test_look_refuses_what_is_no_picture():
     for wrong in (np.zeros((8, 8)), np.zeros((8, 8, 4), np.uint8), [[1]]):
         with pytest.raises(HashError):
             evidence.look(wrong, most=8)
+
+
+def test_charts_are_not_busy_and_photos_are(screens, scene):
+    """Pies of one place agree in many sure bits, and are left out as mostly paper."""
+
+    def busy(pixels):
+        return evidence.look(np.ascontiguousarray(pixels), most=0).samples.busy
+
+    pies = [screens.draw("chart", seed) for seed in (4000, 4004, 4008, 4016)]
+    queries, listed = evidence.look(pies[0], most=0).coefficients.weigh(), pdq.compute(pies[2])
+    differ = np.unpackbits(queries.codes, axis=1) ^ np.unpackbits(
+        np.frombuffer(listed.value, np.uint8)
+    )
+    most = queries.ceilings - (queries.weights.astype(int) * differ).sum(axis=1)
+    assert most.max() >= 80 * evidence.SIXTEENTHS
+    assert max(map(busy, pies)) < evidence.BUSY < min(busy(np.asarray(scene(7))), 1)
+    assert busy(np.full((100, 100), 7, np.uint8)) == 0

@@ -1,6 +1,7 @@
 """Evidence and views as their definitions have them, in float64: slow, and written apart."""
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -96,29 +97,40 @@ def mask(view):
     return ((x - middle[0]) / radii[0]) ** 2 + ((y - middle[1]) / radii[1]) ** 2 <= 1
 
 
-def filled(values, covered):
-    """The samples, each covered one the mean of the nearest four around, by their nearness."""
-    made = values.copy()
+@cache
+def around(view):
+    """The covered samples, (n,), the nearest uncovered four of each, (n, 4), and their weights."""
+    covered = mask(view)
+    cells, nearest, weights = np.flatnonzero(covered), [], []
     for i, j in np.argwhere(covered):
-        found = []
-        for line, at in (
-            (np.arange(i - 1, -1, -1), lambda n, j=j: (n, j)),
-            (np.arange(i + 1, GRID), lambda n, j=j: (n, j)),
-            (np.arange(j - 1, -1, -1), lambda n, i=i: (i, n)),
-            (np.arange(j + 1, GRID), lambda n, i=i: (i, n)),
-        ):
-            for steps, n in enumerate(line, 1):
-                if not covered[at(n)]:
-                    found.append((values[at(n)], 1 / steps))
-                    break
-        made[i, j] = sum(value * near for value, near in found) / sum(near for _, near in found)
+        lines = (
+            [(n, j) for n in range(i - 1, -1, -1)],
+            [(n, j) for n in range(i + 1, GRID)],
+            [(i, n) for n in range(j - 1, -1, -1)],
+            [(i, n) for n in range(j + 1, GRID)],
+        )
+        found = [
+            next(((n, 1 / steps) for steps, n in enumerate(line, 1) if not covered[n]), ((0, 0), 0))
+            for line in lines
+        ]
+        nearest.append([row * GRID + column for (row, column), _ in found])
+        weights.append([near for _, near in found])
+    weights = np.array(weights)
+    return cells, np.array(nearest), weights / weights.sum(axis=1, keepdims=True)
+
+
+def filled(values, view):
+    """The samples, each covered one the mean of the nearest four around, by their nearness."""
+    cells, nearest, weights = around(view)
+    made = values.copy()
+    made.flat[cells] = (values.ravel()[nearest] * weights).sum(axis=1)
     return made
 
 
 def viewed(view, values, aspect):
     """The samples that the original would have."""
     if view.cover:
-        return filled(values, mask(view))
+        return filled(values, view)
     return bilinear(values, *places(view, aspect))
 
 
@@ -134,11 +146,9 @@ def variances(view):
     if not view.cover:
         inside = rows.clip(0, GRID - 1), columns.clip(0, GRID - 1)
         guessed = np.hypot(rows - inside[0], columns - inside[1]) >= 0.5
-        # The map is affine: its matrix from three corners.
-        frame = np.array(
-            [[rows[n, 0] - rows[0, 0], columns[n, 0] - columns[0, 0]] for n in (GRID - 1,)]
-            + [[rows[0, n] - rows[0, 0], columns[0, n] - columns[0, 0]] for n in (GRID - 1,)]
-        ) / (GRID - 1)
+        # The map is affine: its matrix is what a step down and a step across change.
+        frame = np.diff([[at[0, 0], at[1, 0], at[0, 1]] for at in (rows, columns)])
+        frame = np.array([frame[:, 0], frame.sum(axis=1)])
         away = np.stack([inside[0] - rows[0, 0], inside[1] - columns[0, 0]], -1)
         nearest = away @ np.linalg.inv(frame)
     total, size = np.zeros((BAND, BAND)), 0.0
@@ -149,7 +159,7 @@ def variances(view):
             power = (y * y + x * x) ** -1.5
             picture = np.outer(wave(y, _place), wave(x, _place))
             if view.cover:
-                guess = filled(picture, mask(view))
+                guess = filled(picture, view)
             else:
                 guess = np.where(
                     guessed, wave(y, nearest[..., 0]) * wave(x, nearest[..., 1]), picture

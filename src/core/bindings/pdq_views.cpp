@@ -60,6 +60,8 @@ PdqViewShape shape_of(const double* row) {
                                    : PdqCover::none;
   const PdqViewShape shape{row[0], row[1], row[2], row[3], row[4],
                            cover,  row[6], row[7], row[8], row[9]};
+  if (!std::all_of(row, row + 4, [](double one) { return one >= -1; }))
+    throw nb::value_error("no more than the picture itself must have been added to a side");
   constexpr double kLeast = 0.1;  // of each side, that must be seen
   if (1 - shape.left - shape.right < kLeast || 1 - shape.top - shape.bottom < kLeast)
     throw nb::value_error("a view must show a tenth of each side");

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 
+#include "bits.h"
 #include "threads.h"
 
 namespace screener {
@@ -122,7 +122,7 @@ class TableVisits {
       const LineTest& line = lines_[passed_[i]];
       const std::size_t at = query_of(line.test);
       const std::uint32_t mask = masks_[passed_[i]];
-      candidates_of_[at] += static_cast<std::uint32_t>(std::popcount(mask));
+      candidates_of_[at] += count_bits(mask & 0xffffu) + count_bits(mask >> 16);
       if (candidates_of_[at] > costs_.most_candidates) continue;
       const std::uint64_t slot = line.line * std::uint64_t{kLine};
       if (slot < starts[0] || slot >= starts[kBuckets]) refuse_damaged();

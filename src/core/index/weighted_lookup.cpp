@@ -1,7 +1,8 @@
 #include "index/weighted_lookup.h"
 
 #include <algorithm>
-#include <bit>
+
+#include "bits.h"
 
 namespace screener {
 namespace {
@@ -96,6 +97,7 @@ bool WeightedLookup::list_table(std::size_t first, std::size_t end, std::size_t 
   const std::uint32_t* keys = keys_.data();
   const std::uint32_t* tests = bucket_tests_.data();
   LineTest* __restrict lines = lines_.data();
+  std::uint32_t* __restrict places = places_.data();
   std::size_t listed = listed_;
   std::uint32_t last = 0;
   for (std::size_t k = first; k < end; ++k) {
@@ -106,8 +108,18 @@ bool WeightedLookup::list_table(std::size_t first, std::size_t end, std::size_t 
     const std::uint32_t count = lines_between(bucket_start, bucket_end);
     if (count > most - listed) return false;  // or the bucket ends before it starts
     last = std::max(last, bucket_end);
-    for (std::uint32_t l = 0; l < kWritten; ++l) lines[listed + l] = {line + l, test};
-    for (std::uint32_t l = kWritten; l < count; ++l) lines[listed + l] = {line + l, test};
+    for (std::uint32_t l = 0; l < kWritten; ++l) {
+      lines[listed + l] = {line + l, test};
+      places[listed + l] = ~0u;
+    }
+    for (std::uint32_t l = kWritten; l < count; ++l) {
+      lines[listed + l] = {line + l, test};
+      places[listed + l] = ~0u;
+    }
+    // Buckets of less than a line share it with others.
+    if constexpr (kWritten == 1)
+      if (count == 1)
+        places[listed] = ~0u << bucket_start % kLine & ~0u >> (kLine - bucket_end % kLine) % kLine;
     listed += count;
   }
   if (last > ring_->slots) refuse_damaged();
@@ -121,6 +133,7 @@ bool WeightedLookup::list_table(std::size_t first, std::size_t end, std::size_t 
 // Lists the lines of a query. False if they are more than `most`.
 bool WeightedLookup::list_lines(const WeightedQueries& queries, std::size_t at, std::size_t most) {
   lines_.resize(std::max(lines_.size(), most + kSlack));
+  places_.resize(lines_.size(), ~0u);
   find_buckets(queries, at);
   listed_ = 0;
   const bool one_line = ring_->slots < kLine * kBuckets * ring_->tables;  // in most buckets
@@ -151,9 +164,10 @@ bool WeightedLookup::sieve(const WeightedQueries& queries, std::size_t at) {
     const std::size_t passed = kernel_->weigh_lines(ring_->sketches, lines_.data() + block, size,
                                                     queries.sums(), masks_.data(), passed_.data());
     for (std::size_t i = 0; i < passed; ++i) {
-      const std::uint32_t mask = masks_[passed_[i]];
+      const std::uint32_t mask = masks_[passed_[i]] & places_[block + passed_[i]];
+      if (mask == 0) continue;
       candidates_.push_back({static_cast<std::uint32_t>(block) + passed_[i], mask});
-      count += static_cast<std::size_t>(std::popcount(mask));
+      count += count_bits(mask & 0xffffu) + count_bits(mask >> 16);
     }
     if (count > most) return false;
     links_.advance();  // memory works on what these ask for while the next lines are tested

@@ -39,6 +39,7 @@ class WeightedLookup {
   std::size_t listed_ = 0;
   std::array<std::size_t, kMostChunks> ends_;  // of what each table listed
   std::vector<LineTest> lines_;
+  std::vector<std::uint32_t> places_;  // of the bucket in each line, where it shares that
   std::vector<std::uint32_t> masks_;
   std::vector<std::uint32_t> passed_;
   struct Candidates {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kHalf = 0.5;
 constexpr double kLast = kGrid - 1;
+constexpr double kLongest = 16;  // of the sides, to the other
 
 // The place in the listed picture of a sample at a place in the copy.
 void invert(const PdqMap& map, double down, double across, double& row, double& column) {
@@ -72,7 +73,8 @@ std::vector<PdqGuess> covered(const PdqViewShape& shape) {
 PdqMap pdq_map(const PdqViewShape& shape, double aspect) {
   const double angle = shape.angle * std::numbers::pi / 180;
   const double width = 1 - shape.left - shape.right, height = 1 - shape.top - shape.bottom;
-  const double listed_aspect = aspect * width / height;
+  // A strip that was turned shows next to nothing of what it showed: no need to follow it far.
+  const double listed_aspect = std::clamp(aspect * width / height, 1 / kLongest, kLongest);
   const double cosine = std::cos(angle), sine = std::sin(angle);
   // From the middle of the listed picture to shares of the copy, and to its samples.
   const auto place = [](double share, double margin, double by_row, double by_column) {

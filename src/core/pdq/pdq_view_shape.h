@@ -1,5 +1,6 @@
 // What a view takes to have been done to a picture: it was cut and turned, or a part was covered.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "pdq/pdq_sizes.h"
@@ -28,6 +29,18 @@ struct PdqMap {
   PdqPlace down, across;
 };
 
+// A place between two samples, or on the last; one outside is taken to lie at the edge.
+struct PdqBetween {
+  int first;
+  float share;  // of the second
+
+  explicit PdqBetween(double place) {
+    const double inside = std::clamp(place, 0.0, double{kGrid - 1});
+    first = std::min(static_cast<int>(inside), kGrid - 2);
+    share = static_cast<float>(inside - first);
+  }
+};
+
 // Of a copy whose height is `aspect` times its width.
 PdqMap pdq_map(const PdqViewShape& shape, double aspect);
 
@@ -44,8 +57,8 @@ struct PdqGuess {
 // a cover the nearest uncovered ones above, below and on both sides, by their nearness.
 std::vector<PdqGuess> pdq_guesses(const PdqViewShape& shape);
 
-// How far the guesses move each coefficient: the variance, where mean |B| is 1. Pictures are taken
-// for random ones whose power falls with the third power of the frequency.
+// How far the guesses move each coefficient: the variance, where mean |B| is 1, over drawn pictures
+// whose power falls with the third power of the frequency.
 void pdq_variances(const std::vector<PdqGuess>& guesses, double variances[kBand * kBand]);
 
 }  // namespace screener

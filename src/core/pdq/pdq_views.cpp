@@ -1,27 +1,16 @@
 #include "pdq/pdq_views.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace screener {
 namespace {
-
-// A place between two samples, or on the last.
-struct Between {
-  int first;
-  float share;  // of the second
-
-  explicit Between(double place) {
-    const double inside = std::clamp(place, 0.0, double{kGrid - 1});
-    first = std::min(static_cast<int>(inside), kGrid - 2);
-    share = static_cast<float>(inside - first);
-  }
-};
 
 // The cosines of the listed picture's samples, at the copy's.
 void move_cosines(const PdqPlace& place, bool down, float moved[kBand][kGrid]) {
   std::fill_n(moved[0], kBand * kGrid, 0.0f);
   for (int n = 0; n < kGrid; ++n) {
-    const Between between(down ? place.at(n, 0) : place.at(0, n));
+    const PdqBetween between(down ? place.at(n, 0) : place.at(0, n));
     for (int k = 0; k < kBand; ++k) {
       const float cosine = pdq_cosines().matrix[k][n];
       moved[k][between.first] += cosine * (1 - between.share);
@@ -64,17 +53,46 @@ void uncover(const std::vector<PdqFill>& fills, const PdqGrid& samples, PdqGrid&
   }
 }
 
+// Places along a side of the copy, in parts of a sample: whole numbers, which compilers make
+// vectors of without instructions of a kernel.
+constexpr int kPartBits = 18;
+constexpr int32_t kEnd = ((kGrid - 1) << kPartBits) - 1;
+
+int32_t parts(double samples) {
+  return static_cast<int32_t>(std::lround(samples * (1 << kPartBits)));
+}
+
+int32_t inside(int32_t place) {
+  place = place > 0 ? place : 0;
+  return place < kEnd ? place : kEnd;
+}
+
+float share(int32_t place) {
+  constexpr int32_t kPart = (1 << kPartBits) - 1;
+  return static_cast<float>(place & kPart) * (1.0f / (1 << kPartBits));
+}
+
 // Reads the samples at other places.
 void turn_back(const PdqMap& map, const PdqGrid& samples, PdqGrid& turned) {
-  for (int i = 0; i < kGrid; ++i)
+  const float* from = samples.values[0];
+  const int32_t y_step = parts(map.down.by_column), x_step = parts(map.across.by_column);
+  for (int i = 0; i < kGrid; ++i) {
+    const int32_t y_start = parts(map.down.at(i, 0)), x_start = parts(map.across.at(i, 0));
+    int32_t corners[kGrid];
+    float downs[kGrid], acrosses[kGrid];
     for (int j = 0; j < kGrid; ++j) {
-      const Between y(map.down.at(i, j)), x(map.across.at(i, j));
-      const float* above = samples[y.first] + x.first;
-      const float* below = above + kGrid;
-      const float upper = above[0] + (above[1] - above[0]) * x.share;
-      const float lower = below[0] + (below[1] - below[0]) * x.share;
-      turned[i][j] = upper + (lower - upper) * y.share;
+      const int32_t y = inside(y_start + y_step * j), x = inside(x_start + x_step * j);
+      corners[j] = (y >> kPartBits) * kGrid + (x >> kPartBits);
+      downs[j] = share(y);
+      acrosses[j] = share(x);
     }
+    for (int j = 0; j < kGrid; ++j) {
+      const float* corner = from + corners[j];
+      const float upper = corner[0] + (corner[1] - corner[0]) * acrosses[j];
+      const float lower = corner[kGrid] + (corner[kGrid + 1] - corner[kGrid]) * acrosses[j];
+      turned[i][j] = upper + (lower - upper) * downs[j];
+    }
+  }
 }
 
 }  // namespace

@@ -8,7 +8,6 @@ are made of the 64 × 64 samples of the copy's own PDQ.
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -34,73 +33,59 @@ class View(NamedTuple):
     """The left, top, right and bottom of that part, as shares of the picture."""
 
 
-def _uncrops() -> list[View]:
-    sides = ("left", "top", "right", "bottom")
-    views = [
-        View(f"uncrop all sides {share:g} %", (share / 100,) * 4)
-        for share in (1.5, 3, 4.5, 6, 7.5, 9)
-    ]
-    for share, number in product((3, 6, 9, 12), range(4)):
-        margins = [0.0] * 4
-        margins[number] = share / 100
-        views.append(View(f"uncrop {sides[number]} {share} %", tuple(margins)))
-    for first, second in ((0, 2), (1, 3), (0, 1), (0, 3), (2, 1), (2, 3)):
-        margins = [0.0] * 4
-        margins[first] = margins[second] = 0.045
-        views.append(View(f"uncrop {sides[first]} and {sides[second]} 4.5 %", tuple(margins)))
-    return views
+_SIDES = ("left", "top", "right", "bottom")
 
 
-def _untilts() -> list[View]:
-    turned = [
-        View(f"untilt {angle:g} degrees", angle=angle)
-        for size in (1.5, 3, 4.5, 6)
-        for angle in (size, -size)
-    ]
-    straightened = [
-        View(f"untilt {angle:g} degrees, uncrop {share:g} %", (share / 100,) * 4, angle)
-        for size, share in ((1.25, 1.4), (2.5, 2.7))
-        for angle in (size, -size)
-    ]
-    return turned + straightened
+def _uncrop(share: float, *sides: str, name: str = "") -> View:
+    left, top, right, bottom = (share / 100 if side in sides else 0.0 for side in _SIDES)
+    return View(f"uncrop {name or sides[0]} {share:g} %", (left, top, right, bottom))
 
 
-def _uncovers() -> list[View]:
-    corners = [
-        View(
-            f"uncover {down} {side} corner {size} %",
-            cover="rectangle",
-            box=(
-                0.0 if side == "left" else 1 - size / 100,
-                0.0 if down == "top" else 1 - size / 100,
-                size / 100 if side == "left" else 1.0,
-                size / 100 if down == "top" else 1.0,
-            ),
-        )
-        for size, down, side in product((15, 28), ("top", "bottom"), ("left", "right"))
-    ]
-    bands = [
-        View(f"uncover {name} band", cover="rectangle", box=(0, top, 1, bottom))
-        for name, top, bottom in (
-            ("top 17 %", 0, 0.17),
-            ("bottom 17 %", 0.83, 1),
-            ("bottom 27 %", 0.73, 1),
-            ("middle", 0.4, 0.6),
-        )
-    ]
-    discs = [
-        View(
-            f"uncover disc at {round(100 * x)} %, {round(100 * y)} %",
-            cover="ellipse",
-            box=(x - 0.17, y - 0.17, x + 0.17, y + 0.17),
-        )
-        for y, x in product((0.2, 0.5, 0.8), repeat=2)
-    ]
-    return corners + bands + discs
+def _uncrop_all(share: float, *, but: str = "") -> View:
+    sides = [side for side in _SIDES if side != but]
+    return _uncrop(share, *sides, name=f"all but {but}" if but else "all sides")
 
 
-VIEWS: tuple[View, ...] = (*_uncrops(), *_untilts(), *_uncovers())
-"""The views that are searched, those that find most first."""
+def _untilt(angle: float) -> View:
+    return View(f"untilt {angle:g} degrees", angle=angle)
+
+
+def _uncover_corner(down: str, side: str) -> View:
+    left, top = (0.0 if at in _SIDES[:2] else 1 - _CORNER for at in (side, down))
+    box = left, top, left + _CORNER, top + _CORNER
+    return View(f"uncover {down} {side} corner", cover="rectangle", box=box)
+
+
+def _uncover_disc(place: str, x: float, y: float) -> View:
+    box = x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS
+    return View(f"uncover disc {place}", cover="ellipse", box=box)
+
+
+_CORNER = 0.36
+_RADIUS = 0.25
+
+VIEWS: tuple[View, ...] = (
+    _uncrop_all(3.5),
+    _untilt(-4.5),
+    _untilt(4.5),
+    *(_uncrop(7.5, side) for side in _SIDES),
+    *(_uncrop(11, side) for side in _SIDES),
+    _uncover_corner("top", "left"),
+    _uncover_corner("bottom", "right"),
+    _uncover_corner("bottom", "left"),
+    _uncover_corner("top", "right"),
+    _uncover_disc("in the middle", 0.5, 0.5),
+    _uncover_disc("at the top", 0.5, 0.22),
+    _uncover_disc("on the right", 0.78, 0.5),
+    _uncover_disc("on the left", 0.22, 0.5),
+    _uncrop_all(4, but="top"),
+    _uncrop_all(5.5),
+    _uncrop_all(4, but="left"),
+    _untilt(1.75),
+    _untilt(-1.75),
+    _uncover_disc("at the bottom", 0.5, 0.78),
+)
+"""The views that are searched, those first that find most."""
 
 
 @cache
