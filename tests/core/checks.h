@@ -9,3 +9,5 @@ bool check_pdq(unsigned every);
 // Of its radii one in so many, or in eight.
 bool check_ring(unsigned every);
 bool check_scan();
+// Of its batches one in so many, or in eight.
+bool check_weigh(unsigned every);

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   bool good = told("scan", check_scan());
   good &= told("pdq", check_pdq(every));
   good &= told("ring", check_ring(every));
+  good &= told("weigh", check_weigh(every));
   good &= told("md5", check_md5());
   return good ? 0 : 1;
 }
