@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import differential
 import drawn_codes
 import hard_codes
 import numpy as np
@@ -20,8 +22,6 @@ from screener.index.hamming import WIDTHS, HammingIndex
 from screener.index.segments import SegmentedIndex
 from screener.index.snapshot import Snapshot
 
-Answer = tuple[Any, Any, Any]
-
 
 @pytest.fixture(autouse=True)
 def tables_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,22 +30,9 @@ def tables_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "LARGE_CODES", tables.LARGE_CODES)
 
 
-def answer(distances: drawn_codes.Numbers, budgets: drawn_codes.Numbers) -> Answer:
-    """What a search of these queries must return."""
-    within = distances <= budgets[:, np.newaxis]
-    owners, rows = np.nonzero(within)
-    offsets = np.concatenate([[0], np.cumsum(within.sum(axis=1))])
-    return offsets, rows, distances[owners, rows]
-
-
-def assert_same(found: Answer | None, right: Answer) -> None:
-    """Same values; `None` is what the core returns instead of no hit at all."""
-    if found is None:
-        assert len(right[1]) == 0
-        return
-    assert [part.dtype for part in found] == [np.int64, np.int64, np.uint32]
-    for ours, theirs in zip(found, right, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+def assert_same(found: differential.Answer | None, right: differential.Answer) -> None:
+    """Same values of the same types; the core returns None instead of no hit at all."""
+    assert differential.differs(found, right) is None
 
 
 def drawn(
@@ -88,7 +75,7 @@ def test_hard_lists(
     weights = weigh(rng, 12, width * 8)
     distances = weighted_distances(codes, queries, weights)
     budgets = budgets_at(rng, distances, weights)
-    right = answer(distances, budgets)
+    right = differential.weighted_answer(distances, budgets)
     for way in ("flat", "lookup", "join", ""):
         found = index._index.search_weighted(queries, weights, budgets, threads, way)
         assert_same(found, right)
@@ -103,7 +90,7 @@ def test_single_queries_answer_as_the_batch(width: int) -> None:
     distances = weighted_distances(codes, queries, weights)
     budgets = budgets_at(np.random.default_rng(3), distances, weights)
     for i, (query, row) in enumerate(zip(queries, weights, strict=True)):
-        right = answer(distances[i : i + 1], budgets[i : i + 1])
+        right = differential.weighted_answer(distances[i : i + 1], budgets[i : i + 1])
         assert_same(index.search_weighted(query, row, int(budgets[i])), right)
         assert_same(index.search_weighted(query, row, budgets[i]), right)
 
@@ -152,7 +139,7 @@ def test_many_queries_and_threads_answer_as_brute_force() -> None:
     distances = weighted_distances(codes, queries, weights)
     ordered = np.sort(distances, axis=1)
     budgets = ordered[:, 5] - np.arange(len(queries)) % 2
-    right = answer(distances, budgets)
+    right = differential.weighted_answer(distances, budgets)
     for way in ("join", "lookup", ""):
         for threads in (1, 2):
             found = index._index.search_weighted(queries, weights, budgets, threads, way)
@@ -167,7 +154,7 @@ def test_opened_files_answer_as_built_indexes(tmp_path: Path) -> None:
     HammingIndex.build(codes).save(tmp_path / "codes.idx")
     for hugepages in (False, True):
         index = HammingIndex.open(tmp_path / "codes.idx", hugepages=hugepages)
-        right = answer(distances, budgets)
+        right = differential.weighted_answer(distances, budgets)
         assert_same(index.search_weighted(queries, weights, budgets), right)
 
 
@@ -182,9 +169,9 @@ def test_segments_find_what_is_left_of_them(tmp_path: Path) -> None:
     distances = weighted_distances(live, queries, weights)
     budgets = budgets_at(np.random.default_rng(1), distances, weights)
     offsets, rows, found = index.search_weighted(queries, weights, budgets)
-    right = answer(distances, budgets)
+    right = differential.weighted_answer(distances, budgets)
     np.testing.assert_array_equal(offsets, right[0])
-    for start, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for start, end in pairwise(offsets):
         order = np.lexsort(index.codes(rows[start:end]).T[::-1])
         np.testing.assert_array_equal(
             index.codes(rows[start:end])[order], live[right[1][start:end]]
@@ -202,7 +189,7 @@ def test_snapshots_leave_out_removed_rows() -> None:
     budgets = np.sort(distances, axis=1)[:, 20]
     distances[:, removed] = 1 << 40
     found = snapshot.search_weighted(queries, weights, budgets)
-    assert_same(found, answer(distances, budgets))
+    assert_same(found, differential.weighted_answer(distances, budgets))
     assert len(snapshot.explain_weighted(queries, weights, budgets)) == 3
 
 

@@ -12,11 +12,11 @@ Weights = npt.NDArray[np.uint8]
 def weighted_distances(codes: Codes, queries: Codes, weights: Weights) -> Numbers:
     """The oracle: each query (row) to each code (column), the sum of weights that differ.
 
-    Integers below 2**53 are exact in float64, whose matrix product is fast.
+    Integers below 2**24 are exact in float32, whose matrix product is fast.
     """
-    bits = np.unpackbits(codes, axis=1).astype(np.float64)
-    own = np.unpackbits(queries, axis=1).astype(np.float64)
-    costs = weights.astype(np.float64)
+    bits = np.unpackbits(codes, axis=1).astype(np.float32)
+    own = np.unpackbits(queries, axis=1).astype(np.float32)
+    costs = weights.astype(np.float32)
     # A bit costs its weight where code and query differ: w (q + c - 2 q c).
     found = (costs * own).sum(axis=1)[:, np.newaxis] + (costs * (1 - 2 * own)) @ bits.T
     return found.astype(np.int64)
@@ -55,7 +55,7 @@ MAKERS = (evidence_like, any_weights, all_equal, one_huge, mostly_zero)
 
 
 def budgets_at(rng: np.random.Generator, distances: Numbers, weights: Weights) -> Numbers:
-    """Budgets on the distance of some code and one to each side, few hits and many, none and all."""
+    """Budgets at a distance of some code and one to each side, and that find none, few or all."""
     count = len(weights)
     sums = weights.sum(axis=1, dtype=np.int64)
     choices = [np.zeros(count, np.int64), np.full(count, -1), sums // 16, sums // 8, sums + 1]
