@@ -402,5 +402,6 @@ def _check_budgets(budgets: Any, count: int, most: int) -> npt.NDArray[np.int64]
             raise HashError(f"budgets must be integers, not {limits.dtype}") from None
     if limits.size != count or limits.ndim > 1:
         raise HashError(f"budgets must be {count}, one for each query, not {limits.size}")
-    capped = np.minimum(limits, most).astype(np.int64).reshape(-1)
-    return np.maximum(capped, -1)
+    capped: npt.NDArray[np.int64] = np.minimum(limits, most).astype(np.int64).reshape(-1)
+    capped[capped < -1] = -1
+    return capped
