@@ -10,7 +10,8 @@ contestants take turns; figures are medians of rounds.
     SCREENER_KERNEL=avx2 python benchmarks/lookup.py --only single,batch --radius 31 --no-rivals
     python benchmarks/lookup.py --n 1e8 --only build,single --radius 31   # 24 GB of memory
 
-Sections: build, single, batch, curve (256 bits, uniform), clustered, bits64. A row replaces that of
+Sections: build, single, batch, curve (256 bits, uniform), clustered, bits64, weighted (with the
+weights of photos, beside radius 40). A row replaces that of
 the same question in the receipt, if that is of this machine and these versions. All of it takes an
 hour or two. `lookup_page.py` writes tables and plots of a receipt.
 
@@ -35,12 +36,13 @@ from typing import Any
 
 import numpy as np
 import receipt
-from codes import Codes
+from codes import Codes, as_pairs
 from lists import workplace
 from receipt import Row
 from rivals import Rival
 from tested_list import TestedList
 from timing import Single, microseconds_a_query, percentiles, seconds
+from weights import Weights, photo_weights, weighted_pairs
 
 from screener import _core
 from screener.index.hamming import HammingIndex
@@ -250,6 +252,67 @@ def in_clusters(tested: TestedList, radius: int, effort: Effort) -> Row:
     }
 
 
+def weighted(tested: TestedList, radius: int, effort: Effort) -> Row:
+    """Return times of weighted queries, with weights of photos, beside searches at radius 40."""
+    queries = tested.queries(min(effort.queries, 20_000), radius)
+    weights, budgets = photo_weights(len(queries))
+    _compare_weighted(tested, queries, weights, budgets)
+    index, few = tested.opened, len(queries) if tested.count < 10**7 else 4_000
+    batch = min(10_000, effort.largest_batch, len(queries))
+    forms = list(zip(queries[:few], weights, budgets.tolist(), strict=False))
+    singles = percentiles(
+        {
+            "radius": Single(partial(index.search, radius=radius), list(queries[:few])),
+            "weighted": Single(lambda form: index.search_weighted(*form), forms),
+        },
+        effort.limit,
+        effort.rounds,
+    )
+    first = slice(None, batch)
+    ask = index.search_weighted
+    batches = microseconds_a_query(
+        {
+            "radius": (partial(index.search, radius=radius), queries[first]),
+            "weighted": (lambda some: ask(some, weights[first], budgets[first]), queries[first]),
+        },
+        min(3, effort.rounds),
+    )
+    flat = [
+        seconds(
+            lambda i=i: index._index.search_weighted(*_one(queries, weights, budgets, i), 1, "flat")
+        )
+        for i in range(5)
+    ]
+    return tested.label("weighted", radius=radius) | {
+        "way": index.explain_weighted(*_one(queries, weights, budgets, 0)).way,
+        "single_us": singles,
+        "batch": batch,
+        "batch_us": batches,
+        "flat_us": round(statistics.median(flat) * 1e6, 2),
+    }
+
+
+def _one(queries: Codes, weights: Weights, budgets: Any, number: int) -> tuple[Any, Any, Any]:
+    one = slice(number, number + 1)
+    return queries[one], weights[one], budgets[one]
+
+
+def _compare_weighted(tested: TestedList, queries: Codes, weights: Weights, budgets: Any) -> None:
+    """Compare all ways with NumPy, by queries of which some find something."""
+    some = tested.mapped.codes[: min(20_000, tested.count)]
+    asked = np.concatenate([some[:8], queries[:8]])
+    asked[:4, :3] ^= 5
+    index = HammingIndex.build(some)
+    right = weighted_pairs(some, asked, weights[:16], budgets[:16])
+    arguments = asked, weights[:16], budgets[:16]
+    for way in ("flat", "lookup", "join"):
+        np.testing.assert_array_equal(
+            right, as_pairs(*index._index.search_weighted(*arguments, 1, way))
+        )
+    flat = as_pairs(*tested.opened._index.search_weighted(*arguments, 1, "flat"))
+    np.testing.assert_array_equal(flat, as_pairs(*tested.opened.search_weighted(*arguments)))
+
+
 def _slowest(index: HammingIndex, queries: Codes, radius: int) -> Row:
     """Return the slowest query in a thousand beside a flat scan of the same query.
 
@@ -289,6 +352,7 @@ SECTIONS = {
     "curve": ("uniform", 32),
     "clustered": ("clustered", 32),
     "bits64": ("uniform", 8),
+    "weighted": ("uniform", 32),
 }
 
 
@@ -316,8 +380,16 @@ def section_rows(
     elif section == "curve":
         yield curve(tested, effort)
     else:
-        measure = {"single": single, "batch": batch, "clustered": in_clusters, "bits64": bits64}
+        measure = {
+            "single": single,
+            "batch": batch,
+            "clustered": in_clusters,
+            "bits64": bits64,
+            "weighted": weighted,
+        }
         radii = arguments.radius
+        if section == "weighted":
+            radii = (40,)
         if section == "bits64":
             radii = (0, 8) if arguments.small else range(11)
         for radius in radii:

@@ -123,11 +123,17 @@ def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
 
     codes = np.random.default_rng(1).integers(0, 256, (100, 32), np.uint8)
     names = {"codes": codes, "queries": codes[:3]}
-    (searching,) = python_blocks("docs/search.md")
+    searching, weighing = python_blocks("docs/search.md")
     exec(compile(searching, "docs/search.md", "exec"), names)
 
     assert names["rows"].tolist() == [0, 1, 2]
     assert len(names["index"]) == 100
+
+    names |= {"weights": np.full((3, 256), 9, np.uint8), "budgets": [0, 8, 9 * 256]}
+    names |= {"query": codes[5], "weights_of_it": np.full(256, 40, np.uint8)}
+    exec(compile(weighing, "docs/search.md", "exec"), names)
+    assert names["offsets"].tolist() == [0, 1, 2, 102]
+    assert names["one"][1].tolist() == [5]
 
     (growing,) = python_blocks("docs/internals/segments.md")
     exec(compile(growing, "docs/internals/segments.md", "exec"), names)

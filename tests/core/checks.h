@@ -10,3 +10,5 @@ bool check_pdq(unsigned every);
 bool check_ring(unsigned every);
 bool check_scan();
 bool check_views();
+// Of its batches one in so many, or in eight.
+bool check_weigh(unsigned every);

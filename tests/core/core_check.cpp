@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   good &= told("pdq", check_pdq(every));
   good &= told("views", check_views());
   good &= told("ring", check_ring(every));
+  good &= told("weigh", check_weigh(every));
   good &= told("md5", check_md5());
   return good ? 0 : 1;
 }

@@ -6,10 +6,10 @@
 #include <random>
 #include <vector>
 
+#include "built_index.h"
 #include "checks.h"
 #include "index/pages.h"
 #include "index/ring.h"
-#include "index/ring_build.h"
 #include "index/search.h"
 #include "kernels.h"
 
@@ -99,44 +99,13 @@ bool same_joins(const RingKernel& kernel) {
   return true;
 }
 
-Ring ring_of(const BuiltTables& built, const std::vector<std::uint8_t>& codes, std::size_t bytes) {
-  Ring ring{};
-  ring.codes = codes.data();
-  ring.count = codes.size() / bytes;
-  ring.bytes = static_cast<std::uint32_t>(bytes);
-  ring.tables = ring.bytes / 2;
-  ring.directory = built.directory.as<std::uint32_t>();
-  ring.sketches = built.sketches.as<std::uint16_t>();
-  ring.slots = built.sketches.bytes() / sizeof(std::uint16_t);
-  ring.links = built.links.data();
-  ring.link_bytes = built.link_bytes;
-  ring.weights = built.weights.bytes() == 0 ? nullptr : built.weights.as<std::uint8_t>();
-  ring.rows = built.rows.as<std::uint32_t>();
-  return ring;
-}
-
 // At every radius, or at some that are so far apart.
 bool same_search(std::size_t bytes, std::uint64_t large, std::uint32_t apart) {
   std::vector<std::uint8_t> codes(3000 * bytes);
   for (std::uint8_t& byte : codes) byte = random_bits() % 3 == 0;
   const BuiltIndex built = build_index(codes.data(), 3000, bytes, {100, large}, 2);
-  Index index({codes.data(),
-               3000,
-               static_cast<std::uint32_t>(bytes),
-               built.heads.data(),
-               built.repeat_starts.data(),
-               built.repeats.data(),
-               built.heads.size(),
-               built.repeats.size(),
-               {built.few_codes.data(), built.few_rows.data(), built.few_rows.size()}});
-  for (const BuiltTables* tables : {&built.tables, &built.rest}) {
-    if (tables->directory.bytes() == 0) continue;
-    Ring ring = ring_of(*tables, codes, bytes);
-    if (!set_bases(ring, tables->directory.bytes() / sizeof(std::uint32_t), tables->links.bytes(),
-                   tables->rows.bytes() / sizeof(std::uint32_t), tables->weights.bytes()))
-      return false;
-    index.add(ring, built.balanced && tables == &built.tables);
-  }
+  Index index(holding_of(built, codes, bytes));
+  if (!add_tables(index, built, codes, bytes)) return false;
   const std::vector<Kernels> supported = supported_kernels();
   for (auto radius = static_cast<std::uint32_t>(random_bits() % apart); radius < bytes;
        radius += apart) {

@@ -69,6 +69,24 @@ def test_codes_with_a_common_prefix_stay_distinct(known, put):
     assert known.refresh().verify().damage == ()
 
 
+def test_weighted_search_counts_each_bit_as_it_is_weighed(known, put):
+    """A value whose cheap bits differ is found, one that differs in a dear bit is not."""
+    cheap = (int(value(1, 32), 16) ^ 0b11 << 200).to_bytes(32, "big")
+    dear = (int(value(1, 32), 16) ^ 1 << 40).to_bytes(32, "big")
+    put(f"id,pdq\nx,{cheap.hex()}\ny,{dear.hex()}\n")
+    hash_list = known.refresh()
+    weights = np.full((1, 256), 9, np.uint8)
+    weights[0, 255 - 201 : 256 - 200] = 2  # element 255 - k of unpackbits is bit k
+
+    found = hash_list.search_weighted("pdq", codes(value(1, 32)), weights, [4])
+    offsets, rows, distances = found
+    assert (offsets.tolist(), distances.tolist()) == ([0, 1], [4])
+    assert [record.entry for record in hash_list.holders("pdq", rows)[0]] == ["x"]
+    assert len(hash_list.search_weighted("pdq", codes(value(1, 32)), weights, [9])[1]) == 2
+    with pytest.raises(HashError, match="no distances"):
+        hash_list.search_weighted("md5", codes(value(1)), weights, [9])
+
+
 def test_blank_codes_are_stored_and_never_match(known, put):
     """A hash of a blank image is stored and counted, and no search returns it."""
     put(f"id,pdq\nx,{'00' * 32}\ny,{value(1, 32)}\n")

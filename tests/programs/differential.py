@@ -8,7 +8,8 @@ Each case is a list of one kind (tests/support/hard_codes.py), queries around it
 those at which thresholds step and a share of all others, so that each round takes every radius from
 0 to the width, for every width. Every way of searching, with one thread and two, on a fresh index
 and on one that was saved and opened, must give the rows and distances that NumPy gives: the
-distance of every pair is computed here, by `brute_force`, and by no code of the library.
+distance of every pair is computed here, by `brute_force`, and by no code of the library. Each case
+is searched by weight too, with weights of every kind (tests/support/weighted_codes.py).
 
 A difference is told by what makes the case again, never by a code, and the exit status is 1.
 """
@@ -36,7 +37,8 @@ import drawn_codes
 import hard_codes
 import numpy as np
 import numpy.typing as npt
-from drawn_codes import Codes
+import weighted_codes
+from drawn_codes import Codes, Numbers
 from hard_codes import Maker
 
 import screener._core as _core
@@ -44,11 +46,13 @@ from screener.index import tables
 from screener.index.hamming import WIDTHS, HammingIndex
 from screener.system.installation import __version__
 
-Distances = npt.NDArray[np.uint16]
+Distances = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 Answer = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Distances]
 
 MOST_CODES = 100_000
 MOST_QUERIES = 400_000  # more than are joined at once; in one case of twenty
+WEIGHTED_SHARE = 4  # of the pairs of a case, for each kind of weights
+MOST_WEIGHTED = 2_000  # queries
 RELEASED_LEAST_CODES = tables.LEAST_CODES
 RELEASED_LARGE_CODES = tables.LARGE_CODES
 
@@ -67,6 +71,9 @@ class Tally:
     differences: list[str] = field(default_factory=list)
     radii: dict[int, set[int]] = field(default_factory=lambda: {8 * w: set() for w in WIDTHS})
     ways: dict[str, int] = field(default_factory=dict)
+    weighted_pairs: int = 0
+    weighted_searches: int = 0
+    weighted_hits: int = 0
 
 
 @dataclass(frozen=True)
@@ -221,6 +228,43 @@ def run(case: Case, tally: Tally) -> None:
                     f" {threads} threads: {wrong}"
                 )
     tally.pairs += most * len(codes)
+    run_weighted(case, tally, codes, queries, index)
+
+
+def run_weighted(
+    case: Case, tally: Tally, codes: Codes, queries: Codes, index: HammingIndex
+) -> None:
+    """Search some of the queries by weight, in all ways, and note what differs."""
+    rng = np.random.default_rng([case.seed, case.round, case.width, len(codes)])
+    share = max(1, case.pairs // WEIGHTED_SHARE // max(1, len(codes)))
+    some = queries[: min(len(queries), share, MOST_WEIGHTED)]
+    kinds = list(weighted_codes.MAKERS)
+    if case.pairs < 1_000_000:  # a small run has no time for all
+        kinds = [kinds[int(rng.integers(len(kinds)))]]
+    for weigh in kinds:
+        weights = weigh(rng, len(some), 8 * case.width)
+        distances = weighted_codes.weighted_distances(codes, some, weights)
+        budgets = weighted_codes.budgets_at(rng, distances, weights)
+        right = weighted_answer(distances, budgets)
+        tally.weighted_pairs += distances.size
+        for way, threads in (("flat", 1), ("lookup", 2), ("join", 1), ("join", 2), ("", 1)):
+            found = index._index.search_weighted(some, weights, budgets, threads, way)
+            tally.weighted_searches += 1
+            tally.weighted_hits += len(right[1])
+            if wrong := differs(found, right):
+                tally.differences.append(
+                    f"--only {case.name} --seed {case.seed} --case-pairs {case.pairs}:"
+                    f" {len(codes)} codes, {len(some)} queries, weights {weigh.__name__},"
+                    f" way {way!r}, {threads} threads: {wrong}"
+                )
+
+
+def weighted_answer(distances: Numbers, budgets: Numbers) -> Answer:
+    """What a search of these queries within these budgets must return."""
+    within = distances <= budgets[:, np.newaxis]
+    owners, rows = np.nonzero(within)
+    offsets = np.concatenate([[0], np.cumsum(within.sum(axis=1))]).astype(np.int64)
+    return offsets, rows.astype(np.int64), distances[owners, rows].astype(np.uint32)
 
 
 def cases(seed: int, number: int, pairs: int, widths: list[int]) -> Iterator[Case]:
@@ -279,7 +323,9 @@ def told(row: dict[str, Any]) -> str:
     """One line for people."""
     return (
         f"{row['kernel']}: {row['pairs']:,} pairs in {row['cases']} cases, {row['searches']:,}"
-        f" searches ({row['comparisons']:,} comparisons, {row['hits']:,} hits),"
+        f" searches ({row['comparisons']:,} comparisons, {row['hits']:,} hits);"
+        f" by weight {row['weighted_pairs']:,} pairs, {row['weighted_searches']:,} searches,"
+        f" {row['weighted_hits']:,} hits;"
         f" {len(row['differences'])} differences, {row['seconds']:.0f} s"
     )
 

@@ -41,15 +41,13 @@ void LinkFollower<Distance>::prefetch(const Step& step, std::size_t table) const
   }
 }
 
-template <class Distance>
-std::uint32_t LinkFollower<Distance>::follow_link(const Step& step, std::size_t table) const {
-  const std::uint32_t* starts = bucket(ring_->around(table + 1), ring_->sketches[step.slot]);
-  const std::uint64_t slot =
-      std::uint64_t{starts[0]} + link_at(*ring_, step.slot - ring_->base[table]);
-  const std::uint32_t* table_starts = bucket(ring_->around(table + 1), 0);
-  if (slot >= starts[1] || starts[0] < table_starts[0] || starts[1] > table_starts[kBuckets])
+std::uint32_t next_slot(const Ring& ring, std::size_t table, std::uint64_t slot) {
+  const std::uint32_t* table_starts = ring.directory + ring.around(table + 1) * kDirectory;
+  const std::uint32_t* starts = table_starts + ring.sketches[slot];
+  const std::uint64_t next = std::uint64_t{starts[0]} + link_at(ring, slot - ring.base[table]);
+  if (next >= starts[1] || starts[0] < table_starts[0] || starts[1] > table_starts[kBuckets])
     refuse_damaged();
-  return static_cast<std::uint32_t>(slot);
+  return static_cast<std::uint32_t>(next);
 }
 
 // Steps in tables with rows become pairs; the others stand on the next table afterwards. Every slot
@@ -62,7 +60,7 @@ void LinkFollower<Distance>::move_on() {
       compare(ring_->rows[step.slot - ring_->base[table]], step.query);
     } else if (ring_->weights == nullptr || may_go_on(step, table)) {
       Step moved = step;
-      moved.slot = follow_link(step, table);
+      moved.slot = next_slot(*ring_, table, step.slot);
       ++moved.length;
       prefetch_line(ring_->sketches + moved.slot);
       distance_.prefetch_chunk(step.query, ring_->around(table + 2));

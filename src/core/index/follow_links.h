@@ -29,6 +29,9 @@ struct Step {
   std::uint8_t length;
 };
 
+// Where the link of a posting of `table` leads; the table holds no rows.
+std::uint32_t next_slot(const Ring& ring, std::size_t table, std::uint64_t slot);
+
 // What a step needs to know of the queries it belongs to.
 struct QueryBlock {
   const std::uint8_t* codes;
@@ -132,7 +135,6 @@ class LinkFollower {
     return ring_->directory + table * kDirectory + key;
   }
   void prefetch(const Step& step, std::size_t table) const;
-  std::uint32_t follow_link(const Step& step, std::size_t table) const;
   std::uint32_t distance(const Step& step, std::size_t length, std::uint32_t sketch) const;
   bool may_go_on(const Step& step, std::size_t table) const;
   void move_on();

@@ -34,11 +34,11 @@ constexpr double kJoinPair = 0.6;
 constexpr double kWeightedQuery = 4000;
 constexpr double kWeightedKey = 3;
 constexpr double kWeightedLine = 8;
-constexpr double kWeightedPassed = 0.006;  // of the sketches tested
+constexpr double kWeightedPassed = 0.012;  // of the sketches tested
 constexpr double kWeightedFlat = 0.04;     // a byte of codes for a lone query
 constexpr double kWeightedShared = 0.012;  // for a query that shares the laying out
 constexpr double kWeightedJoinLine = 4;    // and a query that visits it
-constexpr double kWeightedJoinKey = 6;
+constexpr double kWeightedJoinKey = 14;
 constexpr double kWeightedJoinSlot = 0.2;  // of all tables, once a block
 
 // The share of a large bucket whose sketches weigh about as much as the query's.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <utility>
 
 #include "bits.h"
 #include "threads.h"
@@ -18,6 +20,8 @@ constexpr std::size_t kBlock = 2048;   // lines tested at once: the masks stay i
 constexpr std::size_t kWaiting = 512;  // candidates that are followed together
 constexpr std::size_t kCrowded = 1 << 20;  // pairs found, the same ones perhaps several times
 
+constexpr std::uint32_t kManyMore = 1u << 31;  // lines, or more
+
 // A query comes to a bucket.
 struct Visit {
   std::uint32_t key;
@@ -33,9 +37,14 @@ class TableVisits {
         kernel_(kernel),
         queries_(queries),
         costs_(ring),
+        most_lines_(
+            static_cast<std::uint32_t>(std::min<std::size_t>(costs_.most_lines, kManyMore - 1))),
         lines_of_(queries.count(), 0),
         candidates_of_(queries.count(), 0),
         changes_(kChangesRoom),
+        visits_((kVisits + kMostChanges) * sizeof(Visit)),
+        sorted_((kVisits + kMostChanges) * sizeof(Visit)),
+        lines_(kBlock + kAhead),
         masks_(kBlock + 16),
         passed_(kBlock + 16) {
     links_.begin(ring, {ring, kernel, queries});
@@ -44,10 +53,17 @@ class TableVisits {
   // Joins a table with all queries but those that are left out.
   void run(std::size_t table, const std::vector<bool>& left_out) {
     table_ = table;
+    // Afterwards the starts of this table and of the next can be followed without a look.
+    for (const std::size_t one : {table, ring_.around(table + 1)}) {
+      const std::uint32_t* starts = ring_.directory + one * kDirectory;
+      std::uint32_t falls = 0;
+      for (std::size_t key = 0; key < kBuckets; ++key) falls |= starts[key] > starts[key + 1];
+      if (falls != 0) refuse_damaged();
+    }
     for (std::size_t at = 0; at < queries_.count(); ++at) {
       if (left_out[at] || dropped[at] || queries_.spread(at).thresholds.of[table] < 0) continue;
       list_visits(at);
-      if (visits_.size() >= kVisits) visit();
+      if (visit_count_ >= kVisits) visit();
     }
     visit();
   }
@@ -68,9 +84,8 @@ class TableVisits {
     const std::uint32_t test =
         make_weight_test(queries_.sums_at(at, ring_.around(table_ + 1)),
                          static_cast<std::uint32_t>(queries_.bound(at, table_, 2)));
-    const std::size_t before = visits_.size();
-    visits_.resize(before + some);
-    Visit* __restrict to = visits_.data() + before;
+    Visit* __restrict to = visits_.as<Visit>() + visit_count_;
+    visit_count_ += some;
     for (std::size_t k = 0; k < some; ++k)
       to[k] = {chunk ^ (changes_[k] & 0xffffu), test - (changes_[k] >> 16 >> shift)};
   }
@@ -78,13 +93,14 @@ class TableVisits {
   // Sorts what was listed by parts of the table, and goes through them.
   void visit() {
     std::array<std::uint32_t, kParts + 1> starts{};
-    for (const Visit& one : visits_) ++starts[(one.key >> kPartBits) + 1];
+    const std::span<const Visit> visits{visits_.as<Visit>(), visit_count_};
+    for (const Visit& one : visits) ++starts[(one.key >> kPartBits) + 1];
     for (std::size_t part = 0; part < kParts; ++part) starts[part + 1] += starts[part];
-    sorted_.resize(visits_.size());
-    for (const Visit& one : visits_) sorted_[starts[one.key >> kPartBits]++] = one;
-    visits_.clear();
+    auto* sorted = sorted_.as<Visit>();
+    for (const Visit& one : visits) sorted[starts[one.key >> kPartBits]++] = one;
     list_lines();
-    test_lines();
+    visit_count_ = 0;
+    settle();
     links_.finish(found);
     keep();
   }
@@ -95,49 +111,86 @@ class TableVisits {
 
   void list_lines() {
     const std::uint32_t* starts = ring_.directory + table_ * kDirectory;
-    for (const Visit& one : sorted_) {
+    std::size_t listed = 0;
+    for (const Visit& one : std::span<const Visit>{sorted_.as<Visit>(), visit_count_}) {
       const std::uint32_t start = starts[one.key];
       const std::uint32_t end = starts[one.key + 1];
-      if (start > end || end > ring_.slots) refuse_damaged();
       const std::uint32_t count = lines_between(start, end);
-      std::uint64_t& lines = lines_of_[query_of(one.test)];
-      lines += count;
-      if (lines > costs_.most_lines) continue;
+      std::uint32_t& lines = lines_of_[query_of(one.test)];
+      lines = std::min(lines + std::min(count, kManyMore), kManyMore);
+      if (lines > most_lines_) continue;
       for (std::uint32_t l = 0; l < count; ++l) {
-        lines_.push_back({static_cast<std::uint32_t>(start / kLine) + l, one.test});
-        if (lines_.size() == kBlock) test_lines();
+        lines_[listed++] = {static_cast<std::uint32_t>(start / kLine) + l, one.test};
+        if (listed == kBlock) test_lines(std::exchange(listed, 0));
       }
     }
+    test_lines(listed);
   }
 
-  void test_lines() {
-    const std::size_t count = lines_.size();
+  void test_lines(std::size_t count) {
     if (count == 0) return;
-    lines_.resize(count + kAhead, lines_.back());
+    std::fill_n(lines_.begin() + static_cast<std::ptrdiff_t>(count), kAhead, lines_[count - 1]);
     const std::size_t passed = kernel_.weigh_lines(ring_.sketches, lines_.data(), count,
                                                    queries_.sums(), masks_.data(), passed_.data());
-    const std::uint32_t* starts = ring_.directory + table_ * kDirectory;
-    links_.advance();
     for (std::size_t i = 0; i < passed; ++i) {
       const LineTest& line = lines_[passed_[i]];
       const std::size_t at = query_of(line.test);
       const std::uint32_t mask = masks_[passed_[i]];
       candidates_of_[at] += count_bits(mask & 0xffffu) + count_bits(mask >> 16);
       if (candidates_of_[at] > costs_.most_candidates) continue;
-      const std::uint64_t slot = line.line * std::uint64_t{kLine};
-      if (slot < starts[0] || slot >= starts[kBuckets]) refuse_damaged();
-      const int own = queries_.bound(at, table_, 2) - static_cast<int>(limit_of_test(line.test));
-      links_.add(table_, slot, mask, static_cast<std::uint32_t>(at),
-                 static_cast<std::uint32_t>(own));
-      if (links_.waiting() >= kWaiting) links_.finish(found);
+      if (holds_rows(table_))
+        follow_rows(line, mask, static_cast<std::uint32_t>(at));
+      else
+        follow_links(line, mask, static_cast<std::uint32_t>(at));
     }
-    lines_.clear();
+  }
+
+  // A table with rows leads to the code itself.
+  void follow_rows(const LineTest& line, std::uint32_t mask, std::uint32_t at) {
+    const std::uint32_t* rows =
+        ring_.rows + (line.line * std::uint64_t{kLine} - ring_.base[table_]);
+    for (; mask != 0; mask &= mask - 1) links_.compare(rows[__builtin_ctz(mask)], at);
+    if (links_.comparing() >= kWaiting) links_.finish(found);
+  }
+
+  // The others to the posting of the same code in the next table, whose sketch is asked for.
+  void follow_links(const LineTest& line, std::uint32_t mask, std::uint32_t at) {
+    const std::size_t next = ring_.around(table_ + 1);
+    const std::uint32_t own =
+        static_cast<std::uint32_t>(queries_.bound(at, table_, 2)) - limit_of_test(line.test);
+    for (; mask != 0; mask &= mask - 1) {
+      const std::uint64_t slot =
+          line.line * std::uint64_t{kLine} + static_cast<std::uint32_t>(__builtin_ctz(mask));
+      const std::uint32_t sketch = ring_.sketches[slot];
+      const std::uint32_t after = next_slot(ring_, table_, slot);
+      prefetch_line(ring_.sketches + after);
+      prefetch_line(queries_.sums() + queries_.sums_at(at, ring_.around(next + 1)) * kSums);
+      waiting_.push_back({after, at,
+                          static_cast<std::uint16_t>(own + queries_.weight(at, next, sketch)),
+                          static_cast<std::uint8_t>(table_), 3});
+    }
+    if (waiting_.size() >= kWaiting) settle();
+  }
+
+  // Tests the sketches that have come from memory. What passes goes on along the links.
+  void settle() {
+    const std::size_t after = ring_.around(table_ + 2);
+    std::size_t kept = 0;
+    for (Step step : waiting_) {
+      step.sum = static_cast<std::uint16_t>(
+          step.sum + queries_.weight(step.query, after, ring_.sketches[step.slot]));
+      waiting_[kept] = step;
+      kept += step.sum <= queries_.bound(step.query, table_, 3);
+    }
+    for (std::size_t i = 0; i < kept; ++i) links_.add(waiting_[i]);
+    waiting_.clear();
+    if (links_.waiting() >= kWaiting) links_.finish(found);
   }
 
   // A code is found by several tables: the duplicates must not pile up.
   void keep() {
     for (std::size_t at = 0; at < queries_.count(); ++at)
-      if (lines_of_[at] > costs_.most_lines || candidates_of_[at] > costs_.most_candidates)
+      if (lines_of_[at] > most_lines_ || candidates_of_[at] > costs_.most_candidates)
         dropped[at] = true;
     std::erase_if(found, [this](const Found& one) { return dropped[one.query]; });
     if (found.size() < crowded_) return;
@@ -151,11 +204,14 @@ class TableVisits {
   const WeightedCosts costs_;
   std::size_t table_ = 0;
   std::size_t crowded_ = kCrowded;
-  std::vector<std::uint64_t> lines_of_;  // of each query, or enough to be too many
+  std::vector<Step> waiting_;  // for their third sketch
+  const std::uint32_t most_lines_;
+  std::vector<std::uint32_t> lines_of_;  // of each query, or enough to be too many
   std::vector<std::uint32_t> candidates_of_;
   std::vector<std::uint32_t> changes_;
-  std::vector<Visit> visits_;
-  std::vector<Visit> sorted_;
+  std::size_t visit_count_ = 0;
+  Pages visits_;  // large pages, as sorting goes to many places at once
+  Pages sorted_;
   std::vector<LineTest> lines_;
   std::vector<std::uint32_t> masks_;
   std::vector<std::uint32_t> passed_;

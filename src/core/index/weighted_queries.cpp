@@ -118,6 +118,7 @@ void WeightedQueries::begin(std::size_t count, std::size_t bytes) {
   chunks_.resize(count * tables_);
   spreads_.resize(count);
   shifts_.resize(count);
+  bounds_.resize(count * tables_ * kLengths);
   if (sums_.bytes() < count * tables_ * kSums) sums_ = Pages(count * tables_ * kSums);
 }
 
@@ -148,6 +149,9 @@ void WeightedQueries::sum_up(std::size_t at) {
   while (most >> shift > static_cast<int>(kMostBound)) ++shift;
   shifts_[at] = shift;
   for (std::size_t i = 0; i < tables_; ++i) {
+    for (std::size_t length = 2; length <= kMostLength; ++length)
+      bounds_[sums_at(at, i) * kLengths + length - 2] =
+          spreads_[at].thresholds.bound(i, length) >> shift;
     const std::uint8_t* weights = chunk_weights_.data() + at * 8 * bytes_ + 16 * i;
     std::uint8_t* sums = sums_.as<std::uint8_t>() + sums_at(at, i) * kSums;
     for (std::uint32_t half = 0; half < 4; ++half)

@@ -17,6 +17,10 @@ struct WeightedBatch {
   std::size_t count;
 };
 
+// The longest run of chunks that is summed up before a table leads to the code: see kRowsEvery.
+constexpr std::size_t kMostLength = kRowsEvery + 1;
+constexpr std::size_t kLengths = kMostLength - 1;
+
 // A budget dealt to the chunks of a query, as ring.h deals a radius, each threshold in weight.
 struct Spread {
   Thresholds thresholds;
@@ -49,8 +53,9 @@ class WeightedQueries {
   const std::uint8_t* sums() const { return sums_.as<std::uint8_t>(); }
   // Sums and bounds are shifted right by so much, so that they fit into a test.
   std::uint32_t shift(std::size_t at) const { return shifts_[at]; }
+  // The bound on the distance of `length` chunks from `start`, 2 to kMostLength of them.
   int bound(std::size_t at, std::size_t start, std::size_t length) const {
-    return spreads_[at].thresholds.bound(start, length) >> shifts_[at];
+    return bounds_[sums_at(at, start) * kLengths + length - 2];
   }
   // What a sketch adds to a distance as the chunk of this number, shifted.
   std::uint32_t weight(std::size_t at, std::size_t chunk, std::uint32_t sketch) const {
@@ -71,6 +76,7 @@ class WeightedQueries {
   std::vector<std::uint16_t> chunks_;
   std::vector<Spread> spreads_;
   std::vector<std::uint32_t> shifts_;
+  std::vector<std::int32_t> bounds_;
   Pages sums_;
 };
 

@@ -247,6 +247,8 @@ class HammingIndex:
         of which a negative one finds nothing. One query is (bits / 8,), (bits,) and an integer.
         Returns what `search` returns, with weighted distances, uint32, and raises what it raises.
         """
+        if type(threads) is not int:
+            threads = check_threads(threads)
         # As in `search`, a single query is checked only after the core has refused it.
         if type(budgets) is int and type(codes) is type(weights) is np.ndarray:
             try:
@@ -385,7 +387,7 @@ def _check_weighted(
         )
     return (
         queries,
-        np.ascontiguousarray(weights.reshape(len(queries), -1)),
+        np.ascontiguousarray(weights.reshape(len(queries), width * 8)),
         _check_budgets(budgets, len(queries), 255 * 8 * width),
     )
 
@@ -400,5 +402,6 @@ def _check_budgets(budgets: Any, count: int, most: int) -> npt.NDArray[np.int64]
             raise HashError(f"budgets must be integers, not {limits.dtype}") from None
     if limits.size != count or limits.ndim > 1:
         raise HashError(f"budgets must be {count}, one for each query, not {limits.size}")
-    capped = np.minimum(limits, most).astype(np.int64).reshape(-1)
-    return np.maximum(capped, -1)
+    capped: npt.NDArray[np.int64] = np.minimum(limits, most).astype(np.int64).reshape(-1)
+    capped[capped < -1] = -1
+    return capped

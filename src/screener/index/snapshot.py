@@ -102,7 +102,7 @@ class Snapshot:
         *,
         threads: int = 1,
     ) -> tuple[Rows, Rows, Weights]:
-        """Search all parts as `HammingIndex.search_weighted`; rows are the snapshot's, ascending."""
+        """Search all parts as `HammingIndex.search_weighted`; rows are the snapshot's."""
         if type(self._alone) is HammingIndex:
             return self._alone.search_weighted(codes, weights, budgets, threads=threads)
         offsets, rows, distances = self._joined(
