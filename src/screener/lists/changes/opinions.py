@@ -27,7 +27,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
             raise ListError(f"an opinion needs {what}: one line of printable text")
     with transaction.transaction(folder) as connection:
         before = generations.at(connection, folder)
-        number = before.number + 1
+        number = before.next_number
         source, record, stated, current = _find(connection, entry, source, before.number)
         connection.execute(
             "UPDATE opinions SET until = ? WHERE source = ? AND entry = ? AND who = ?"

@@ -47,7 +47,7 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
         # Deleted bytes are overwritten at once; `erase` finds what earlier deletions left.
         connection.execute("PRAGMA secure_delete = ON")
         before = generations.at(connection, folder)
-        number = before.number + 1
+        number = before.next_number
         counts = _counts(connection, source)
         if not any(counts):
             raise ListError(f"the list has nothing of the source {source!r}")

@@ -44,7 +44,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         if earlier.number >= before.number:
             raise ListError(f"generation {to} is the newest: choose an earlier one")
         to = earlier.number  # the caller's number may be of another integer type
-        number = before.number + 1
+        number = before.next_number
         changes = Changes()
         binding: dict[tuple[str, str], dict[str, str]] = {}
         for record in _ended_by_rollback(connection, to):

@@ -112,7 +112,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         raise ListError("no row to release is named")
     with transaction.writing(folder) as connection:
         before = generations.at(connection, folder)
-        number = before.number + 1
+        number = before.next_number
         wanted = _wanted(connection, ids)
         changes = Changes()
         states = before.states
@@ -242,7 +242,7 @@ def release_value(
         raise ListError(f"{kind} values are carried and never compared here")
     with transaction.writing(folder) as connection:
         before = generations.at(connection, folder)
-        number = before.number + 1
+        number = before.next_number
         values = connection.execute(
             "SELECT DISTINCT h.value FROM hashes h JOIN records r ON r.id = h.record"
             " WHERE r.entry = ? AND (? IS NULL OR r.source = ?) AND r.until IS NULL"

@@ -116,7 +116,7 @@ class Run:
         self._versions = Versions(
             connection,
             source,
-            number=self._before.number + 1,
+            number=self._before.next_number,
             import_id=self._id,
             states=self._before.states,
             full=settings.full,
@@ -262,7 +262,7 @@ class Run:
         """
         number = self._before.number
         if self._versions.finish():
-            number += 1
+            number = self._before.next_number
             segments.write_changed(
                 self._connection,
                 self._folder,

@@ -56,10 +56,10 @@ def _merge(
             now = generations.at(connection, folder)
             valid = [one for one in written if now.segments.get(one.kind.name) == one.before]
             for one in valid:
-                segments.name(connection, one, now.number + 1)
+                segments.name(connection, one, now.next_number)
             if not valid:
                 return None
             generations.publish(
-                connection, now.number + 1, what="compact", states=now.states, confirmed=now.time
+                connection, now.next_number, what="compact", states=now.states, confirmed=now.time
             )
-            return now.number + 1
+            return now.next_number

@@ -48,6 +48,11 @@ class Generation:
     segments: Mapping[str, Parts]
 
     @property
+    def next_number(self) -> int:
+        """The number of the generation that a change to this one makes."""
+        return self.number + 1
+
+    @property
     def identity(self) -> Identity:
         """What tells it from any other generation, also of another list or where two copies of a
         list went on apart: see `check_there`.

@@ -125,7 +125,7 @@ def merge(
         except (ScreenerError, OSError, ValueError):
             step = ask(folder, partial(_from_records, kind=kind))
         if step is not None:
-            written.append(_write(folder, kind, files, step, current.number + 1))
+            written.append(_write(folder, kind, files, step, current.next_number))
         steps.add(files.rows)
     return written
 

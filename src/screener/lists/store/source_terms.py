@@ -35,7 +35,7 @@ def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Ter
         _check_known(connection, source)
         before = generations.at(connection, folder)
         generations.publish(
-            connection, before.number + 1, what="terms", states=before.states,
+            connection, before.next_number, what="terms", states=before.states,
             confirmed=before.time, by=by, note=f"{source}: {told(terms)}",
         )  # fmt: skip
         return store(connection, source, terms, by=by)

@@ -59,7 +59,7 @@ def _renew(connection: sqlite3.Connection, folder: Path) -> None:
     if _compare_videos(connection):
         if any(database.wrong_rows(connection)):  # any of which may have been a video
             raise ValueError("damaged rows")
-        number += 1
+        number = before.next_number
         segments.rewrite(connection, folder, KINDS["vpdq"], number)
         generations.publish(
             connection, number, what="upgrade", states=before.states, confirmed=before.time
