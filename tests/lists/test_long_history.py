@@ -245,7 +245,7 @@ def test_after_a_full_list_nothing_of_the_past_is_seen(
     of its sources holds what one holds that never had others, and compares the same of it.
     """
     monkeypatch.setattr(version_counts, "_LISTED", listed)
-    monkeypatch.setattr(repeated_values, "FILES", 3)
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 3)
     rng, days = random.Random(seed), ["", "", "2021-01-01", "2022-01-01", "2023-01-01", "?"]
     for day in range(16):
         with suppress(ListError):  # none of its rows can be read; there is nothing to go back from

@@ -15,7 +15,7 @@ from screener.errors import ListError
 from screener.lists.states import MATCHING
 from screener.lists.store import database, generations
 from screener.lists.store.connections import Connections
-from screener.lists.store.database import name_of
+from screener.lists.store.database import get_list_name
 from screener.lists.store.generations import Generation
 from screener.lists.terms import Terms
 from screener.system.progress import Progress
@@ -48,7 +48,7 @@ class StoredList:
         """Create the object; callers use `HashList`."""
         self._path = path
         self._generation = generation
-        there = partial(generations.check_there, folder=path, opened=generation.identity)
+        there = partial(generations.check_not_replaced, folder=path, opened=generation.identity)
         self._connections = Connections(path, there)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
@@ -63,7 +63,7 @@ class StoredList:
     @cached_property
     def name(self) -> str:
         """The folder's name without `.list`: `known` for `lists/known.list`."""
-        return name_of(self._path)
+        return get_list_name(self._path)
 
     @property
     def generation(self) -> int:
@@ -221,9 +221,9 @@ class StoredList:
 
     def terms(self) -> dict[str, Terms]:
         """Return the terms of each source that has any."""
-        from screener.lists.store.source_terms import stored
+        from screener.lists.store.source_terms import read_terms
 
-        return database.ask(self._path, stored)
+        return database.ask(self._path, read_terms)
 
     def show(
         self, entry: str, *, source: str | None = None, values: bool = False, alone: bool = False
@@ -268,13 +268,13 @@ class StoredList:
         """Count the matches of each entry of this list; return those that matched far too often."""
         from screener.lists.store import match_counts
 
-        return match_counts.count(self._path, match_counts.hits(results, self.name))
+        return match_counts.count(self._path, match_counts.find_hits(results, self.name))
 
     def check_counting(self) -> None:
         """Raise ListError if `count_matches` could not write; call it before a long scan."""
         from screener.lists.store import match_counts
 
-        match_counts.check(self._path)
+        match_counts.check_writable(self._path)
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """Return the rows that imports quarantined, and the stored hashes that are not compared."""
@@ -311,7 +311,7 @@ class StoredList:
         """Return the changes of the list, oldest first, with who made them."""
         from screener.lists.store import change_log
 
-        return database.ask(self._path, change_log.log)
+        return database.ask(self._path, change_log.read_log)
 
     def rollback(self, generation: int, *, by: str | None = None, reason: str | None = None) -> int:
         """Write a new generation with the records of an earlier one; return its number.

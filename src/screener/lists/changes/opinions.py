@@ -15,8 +15,8 @@ from screener.arguments import is_line
 from screener.errors import ListError
 from screener.lists.states import State, effective
 from screener.lists.store import generations, transaction
-from screener.lists.store.records import of_entry, opinions_of
-from screener.lists.store.repeated_values import renewed
+from screener.lists.store.records import find_records, read_opinions
+from screener.lists.store.repeated_values import renew_versions
 
 
 def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str) -> int:
@@ -25,8 +25,8 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
     for what, text in (("by", by), ("reason", reason)):
         if not is_line(text):
             raise ListError(f"an opinion needs {what}: one line of printable text")
-    with transaction.transaction(folder) as connection:
-        before = generations.at(connection, folder)
+    with transaction.begin(folder) as connection:
+        before = generations.load(connection, folder)
         number = before.next_number
         source, record, stated, current = _find(connection, entry, source, before.number)
         connection.execute(
@@ -41,10 +41,10 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
                 (source, entry, by, opinion_state, reason, time.time(), number),
             )
         states = Counter(before.states)
-        opinions = opinions_of(connection, number, source, entry)
+        opinions = read_opinions(connection, number, source, entry)
         in_effect = effective(stated, (opinion.state for opinion in opinions))
         if in_effect is not current:
-            (fresh,) = renewed(connection, number, [record])
+            (fresh,) = renew_versions(connection, number, [record])
             connection.execute("UPDATE records SET state = ? WHERE id = ?", (in_effect, fresh))
             states.update({in_effect: 1, current: -1})
         note = f"{source}/{entry}: {opinion_state}: {reason}"
@@ -70,7 +70,7 @@ def _find(
         connection.execute(
             "SELECT source, id, said, state FROM records WHERE id = ?", (record,)
         ).fetchone()
-        for record in of_entry(connection, entry, source, generation)
+        for record in find_records(connection, entry, source, generation)
     ]
     if len(rows) > 1:
         names = ", ".join(row[0] for row in rows)

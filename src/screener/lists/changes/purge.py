@@ -17,8 +17,8 @@ from screener.hashing.hash import KINDS
 from screener.lists.importing import terms
 from screener.lists.redaction import may_hold_hash
 from screener.lists.store import census, erase, generations, segments, transaction
-from screener.lists.store.change_log import states_at
-from screener.lists.store.database import wrong_rows
+from screener.lists.store.change_log import count_states
+from screener.lists.store.database import find_damaged_rows
 from screener.lists.store.repeated_values import judge_all
 from screener.lists.store.searchable_values import Changes
 
@@ -43,31 +43,31 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
     writer then completes it.
     """
     check_author(by, reason)
-    with transaction.writing(folder) as connection:
+    with transaction.write_exclusively(folder) as connection:
         # Deleted bytes are overwritten at once; `erase` finds what earlier deletions left.
         connection.execute("PRAGMA secure_delete = ON")
-        before = generations.at(connection, folder)
+        before = generations.load(connection, folder)
         number = before.next_number
         counts = _counts(connection, source)
         if not any(counts):
             raise ListError(f"the list has nothing of the source {source!r}")
         _redact_notes(connection, source)
         _delete(connection, source)
-        if any(wrong_rows(connection)):  # damaged rows would be missing from the new index
+        if any(find_damaged_rows(connection)):  # damaged rows would be missing from the new index
             raise ValueError("damaged rows")
         judge_all(connection, number, Changes())
         for kind in KINDS.values():
             if kind.searched:  # other kinds have no index files
                 segments.rewrite(connection, folder, kind, number)
-        erase.note(connection, source)
-        census.renew(connection, number)
+        erase.schedule(connection, source)
+        census.recount(connection, number)
         records, versions, hashes = counts
         note = f"{source}: {counted(records, 'record')}" + (f": {reason}" if reason else "")
         generations.publish(
-            connection, number, what="purge", states=states_at(connection, number),
+            connection, number, what="purge", states=count_states(connection, number),
             confirmed=before.time, by=by, note=note,
         )  # fmt: skip
-    with transaction.one_writer(folder):
+    with transaction.lock_writer(folder):
         pass  # beginning to write erases what is due
     return PurgeReport(source, number, records, versions, hashes)
 

@@ -22,12 +22,12 @@ from screener.lists import terms
 from screener.lists.importing.report import FULL
 from screener.lists.states import State, effective
 from screener.lists.store import generations, segments, transaction, video_frames
-from screener.lists.store.change_log import ROLLBACK, states_at
-from screener.lists.store.database import not_ended, of_generation
-from screener.lists.store.records import Row, opinions_at, united_labels
-from screener.lists.store.repeated_values import copied, judge_all, unrelease
+from screener.lists.store.change_log import ROLLBACK, count_states
+from screener.lists.store.database import ends_after, is_in_generation
+from screener.lists.store.records import Row, read_all_opinions, unite_labels
+from screener.lists.store.repeated_values import copy_version, judge_all, unrelease
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.stored_rows import relabel, stored_labels, version_of
+from screener.lists.store.stored_rows import read_labels, relabel, to_version
 from screener.lists.times import order
 
 
@@ -38,9 +38,9 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
     generation.
     """
     check_author(by, reason)
-    with transaction.writing(folder) as connection:
-        before = generations.at(connection, folder)
-        earlier = generations.at(connection, folder, to)
+    with transaction.write_exclusively(folder) as connection:
+        before = generations.load(connection, folder)
+        earlier = generations.load(connection, folder, to)
         if earlier.number >= before.number:
             raise ListError(f"generation {to} is the newest: choose an earlier one")
         to = earlier.number  # the caller's number may be of another integer type
@@ -48,7 +48,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         changes = Changes()
         binding: dict[tuple[str, str], dict[str, str]] = {}
         for record in _ended_by_rollback(connection, to):
-            if labels := terms.of_fields(stored_labels(connection, record), terms.ALL):
+            if labels := terms.of_fields(read_labels(connection, record), terms.ALL):
                 binding[_entry_of(connection, record)] = labels
             changes.doubt(_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
@@ -61,7 +61,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         judge_all(connection, number, changes)
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
-            connection, number, what=f"{ROLLBACK}{to}", states=states_at(connection, number),
+            connection, number, what=f"{ROLLBACK}{to}", states=count_states(connection, number),
             confirmed=earlier.time, by=by, note=reason,
         )  # fmt: skip
         return number
@@ -109,7 +109,7 @@ def _replacements(connection: sqlite3.Connection, to: int) -> list[_Candidate]:
     """
     rows = connection.execute(
         "SELECT r.id, r.source, r.entry, r.said, r.updated, r.until IS r.since,"
-        f" {of_generation(to)} FROM records r WHERE {not_ended(to)}"
+        f" {is_in_generation(to)} FROM records r WHERE {ends_after(to)}"
         f" AND (r.since <= :to OR {_WITHDRAWN_SINCE}) AND NOT EXISTS (SELECT 1 FROM records c"
         " WHERE c.source = r.source AND c.entry = r.entry AND c.until IS NULL)"
         " ORDER BY r.source, r.entry, r.id DESC",
@@ -159,7 +159,7 @@ def _unnamed_entries(
         unnamed = set(live[source])
         for (entry,) in connection.execute(
             f"SELECT entry FROM records r WHERE source = ? AND said <> ?"
-            f" AND {of_generation(generation)}",
+            f" AND {is_in_generation(generation)}",
             (source, State.WITHDRAWN),
         ):
             unnamed.discard(entry)
@@ -179,10 +179,10 @@ def _restore(
 
     They keep the binding labels of the versions that they replace.
     """
-    own = opinions_at(connection, number)
+    own = read_all_opinions(connection, number)
     for one in restored:
         named = one.source, one.entry
-        fresh = copied(connection, number, one.record)
+        fresh = copy_version(connection, number, one.record)
         stated = State(one.stated)
         if named in unnamed:
             stated = State.WITHDRAWN
@@ -198,8 +198,8 @@ def _restore(
 
 def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> None:
     """Turn a version into a withdrawal by a full import; its binding labels stay."""
-    labels = terms.of_fields(stored_labels(connection, record), terms.ALL)
-    version = version_of(Row(0, None, State.WITHDRAWN, (), labels=labels))
+    labels = terms.of_fields(read_labels(connection, record), terms.ALL)
+    version = to_version(Row(0, None, State.WITHDRAWN, (), labels=labels))
     connection.execute("DELETE FROM hashes WHERE record = ?", (record,))
     connection.execute("DELETE FROM frames WHERE record = ?", (record,))
     connection.execute(
@@ -220,8 +220,8 @@ def _add_binding_labels(
     connection: sqlite3.Connection, record: int, binding: Mapping[str, str]
 ) -> None:
     """Add the binding labels of the replaced version to a restored one."""
-    labels = stored_labels(connection, record)
-    both = united_labels([labels, binding])
+    labels = read_labels(connection, record)
+    both = unite_labels([labels, binding])
     if terms.of_labels(both) != terms.of_labels(labels):
         relabel(connection, record, both)
 

@@ -13,9 +13,9 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.exporting.writers.entry import Entry, Listed
 from screener.lists.states import State
-from screener.lists.store.column_checks import texts_of
-from screener.lists.store.database import in_order
-from screener.lists.store.records import categories_of
+from screener.lists.store.column_checks import parse_labels
+from screener.lists.store.database import is_in_generation_by_id
+from screener.lists.store.records import parse_categories
 from screener.lists.terms import Terms
 
 _NO_MORE: tuple[int, Iterator[Any]] = (0, iter(()))  # no record has that number
@@ -63,7 +63,7 @@ class Entries:
             if record_of_rows == record:
                 listed = tuple(Listed(Hash(KINDS[k], v, q), why) for _, k, v, q, why in rows)
                 record_of_rows, rows = next(hashes, _NO_MORE)
-            labels = texts_of(text)
+            labels = parse_labels(text)
             if not self._passes(source, labels):
                 continue
             made = Entry(
@@ -71,7 +71,7 @@ class Entries:
                 entry if len(self._sources) == 1 else f"{_escaped(source)}/{entry}",
                 State(state),
                 listed,
-                categories_of(categories),
+                parse_categories(categories),
                 labels,
                 updated,
                 self._times[since],
@@ -85,7 +85,8 @@ class Entries:
         Hashes are queried separately; a join would repeat the labels of a record for each.
         """
         return self._connection.execute(
-            f"SELECT {columns} FROM records r {joined} WHERE {in_order(self._generation)}"
+            f"SELECT {columns} FROM records r {joined}"
+            f" WHERE {is_in_generation_by_id(self._generation)}"
             f" AND r.source IN ({', '.join('?' * len(self._sources))}) ORDER BY r.id",
             tuple(self._sources),
         )

@@ -22,7 +22,7 @@ from screener.lists.exporting.entries import Entries
 from screener.lists.exporting.writers import WRITERS, neutral_csv
 from screener.lists.exporting.writers.entry import Tally, Wants
 from screener.lists.store import database, source_terms, transaction
-from screener.lists.store.database import name_of, of_generation
+from screener.lists.store.database import get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
 from screener.lists.terms import AUDIENCES, Terms
 from screener.system import files
@@ -70,7 +70,7 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
         raise ListError(f"unknown format {order.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if order.sign is None else read_private_key(order.sign)
     _check_target(path, folder)
-    known_as = {"list": name_of(folder), "list_id": transaction.identity(folder)}
+    known_as = {"list": get_list_name(folder), "list_id": transaction.ensure_list_id(folder)}
     signature = manifest.signature_of(path)
     names = (manifest.manifest_of(path), *([signature] if key else []), path)
     try:
@@ -175,11 +175,11 @@ def _exportable(
     connection: sqlite3.Connection, number: int, order: Order
 ) -> tuple[dict[str, Terms], dict[str, dict[str, int]]]:
     """Return the exportable sources with their terms, and the record counts of the others."""
-    stored_terms = source_terms.stored(connection)
+    stored_terms = source_terms.read_terms(connection)
     counts = dict(
         connection.execute(
             "SELECT source, count(*) FROM records r"
-            f" WHERE {of_generation(number)} GROUP BY source ORDER BY source"
+            f" WHERE {is_in_generation(number)} GROUP BY source ORDER BY source"
         ).fetchall()
     )
     for source in order.sources:

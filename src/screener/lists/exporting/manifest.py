@@ -21,7 +21,7 @@ from screener.system.signatures import is_signed, read_public_key
 
 SCHEMA = "screener-manifest/1"
 _LARGEST = 1 << 20  # bytes
-_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `transaction.identity`
+_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `transaction.ensure_list_id`
 
 
 @dataclass(frozen=True)

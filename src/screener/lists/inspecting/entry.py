@@ -13,9 +13,9 @@ from screener.lists import terms
 from screener.lists.redaction import HIDDEN, may_hold_hash
 from screener.lists.states import Opinion
 from screener.lists.store import match_counts, source_terms
-from screener.lists.store.column_checks import texts_of
-from screener.lists.store.database import of_generation
-from screener.lists.store.records import Category, categories_of, of_entry, opinions_of
+from screener.lists.store.column_checks import parse_labels
+from screener.lists.store.database import is_in_generation
+from screener.lists.store.records import Category, find_records, parse_categories, read_opinions
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ def show(
 
     `alone` leaves out its past and the other entries that have its hashes.
     """
-    stored_terms = source_terms.stored(connection)
+    stored_terms = source_terms.read_terms(connection)
     entries = []
-    for record in of_entry(connection, entry, source, number):
+    for record in find_records(connection, entry, source, number):
         stored_source, state, stated, categories, text, updated = connection.execute(
             "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
             (record,),
         ).fetchone()
-        labels, matched = texts_of(text), match_counts.of_entry(folder, stored_source, entry)
+        labels, matched = parse_labels(text), match_counts.read_counts(folder, stored_source, entry)
         in_force = terms.narrowed(
             stored_terms.get(stored_source, terms.Terms()), terms.of_labels(labels) or terms.Terms()
         )
@@ -108,8 +108,8 @@ def show(
                 entry,
                 state,
                 stated,
-                opinions_of(connection, number, stored_source, entry),
-                categories_of(categories),
+                read_opinions(connection, number, stored_source, entry),
+                parse_categories(categories),
                 labels if values else _redacted(labels),
                 updated,
                 in_force.to_dict(),
@@ -150,7 +150,7 @@ def _others(
     return tuple(
         connection.execute(
             "SELECT r.source, r.entry, r.state FROM hashes h JOIN records r ON r.id = h.record"
-            f" WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND {of_generation(number)}"
+            f" WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND {is_in_generation(number)}"
             " ORDER BY 1, 2",
             (kind, value, record),
         )

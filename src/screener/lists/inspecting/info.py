@@ -20,7 +20,7 @@ from screener.lists import times
 from screener.lists.states import MATCHING, State
 from screener.lists.store import census
 from screener.lists.store.census import Census
-from screener.lists.store.database import SEGMENTS, name_of, of_generation
+from screener.lists.store.database import SEGMENTS, get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
 
@@ -105,14 +105,14 @@ def gather(
         " FROM generations WHERE number = ?",
         (number,),
     ).fetchone()
-    stored = census.kept(connection, number)
-    group = census.counted(connection, number) if stored is None else stored
+    stored = census.read(connection, number)
+    group = census.count(connection, number) if stored is None else stored
     reached, by_none, by_weak = _reach(group)
     steps.add()
     not_searched = _not_searched(connection, number, group)
     steps.add()
     return ListInfo(
-        name=name_of(folder),
+        name=get_list_name(folder),
         generation=generation.number,
         created=times.format_time(created),
         made=times.format_time(made),
@@ -148,7 +148,7 @@ def _not_searched(connection: sqlite3.Connection, number: int, census: Census) -
         return {}
     values = connection.execute(
         "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
-        f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {of_generation(number)}"
+        f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {is_in_generation(number)}"
         " AND r.state <> 'withdrawn' GROUP BY 1"
     )
     return dict(values.fetchall())

@@ -26,7 +26,7 @@ from screener.index.snapshot import Snapshot
 from screener.index.values import Values
 from screener.lists.store import census, database, searchable_values, video_frames
 from screener.lists.store.column_checks import FORMS
-from screener.lists.store.database import SEGMENTS, name_of, of_generation
+from screener.lists.store.database import SEGMENTS, get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
 from screener.system.row_checks import Table
@@ -153,7 +153,9 @@ def verify(
             steps,
         )
     damage += of_kinds
-    return Verification(name_of(folder), generation.number, passed, tuple(kinds), seed, damage)
+    return Verification(
+        get_list_name(folder), generation.number, passed, tuple(kinds), seed, damage
+    )
 
 
 class _Damaged(ScreenerError):
@@ -222,23 +224,23 @@ def _check_references(connection: sqlite3.Connection) -> None:
 
 
 def _check_stored(tables: Sequence[Table], connection: sqlite3.Connection) -> None:
-    if wrong := list(database.wrong_rows(connection, tables)):
+    if wrong := list(database.find_damaged_rows(connection, tables)):
         raise _Damaged("; ".join(wrong))
 
 
 def _check_states(generation: Generation, connection: sqlite3.Connection) -> None:
-    counted = census.counted(connection, generation.number)
+    counted = census.count(connection, generation.number)
     states: Counter[str] = Counter()
     for alike, count in counted.items():
         states[alike.state] += count
     if states != Counter(generation.states):
         raise _Damaged("the number of records of each state differs from their generation")
-    if census.kept(connection, generation.number) not in (None, counted):
+    if census.read(connection, generation.number) not in (None, counted):
         raise _Damaged("the number of records of each kind differs from the list's census")
 
 
 def _check_frames(generation: Generation, connection: sqlite3.Connection) -> None:
-    wrong = video_frames.wrong(connection, generation.number)
+    wrong = video_frames.count_damaged(connection, generation.number)
     if wrong:
         raise _Damaged(f"{counted(wrong, 'record')} with other frames than the video")
 
@@ -319,14 +321,14 @@ def _values_of_records(
     connection: sqlite3.Connection, number: int, kind: HashKind, *, few: bool
 ) -> Iterator[Values]:
     """Yield the searchable values of a generation in sorted batches, for faster lookups."""
-    question = searchable_values.question(
+    question = searchable_values.build_query(
         kind,
-        f"{of_generation(number)} AND r.id BETWEEN ? AND ?",
+        f"{is_in_generation(number)} AND r.id BETWEEN ? AND ?",
         columns=_IN_HEX,
         by_record=not few,
     )
     packed = bytearray()
-    for span in database.spans(connection, _ALL if few else _AT_ONCE):
+    for span in database.split_ids(connection, _ALL if few else _AT_ONCE):
         count, text = connection.execute(question, span).fetchone()
         values = bytes.fromhex(text or "")
         if len(values) != count * kind.code_size:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from screener.lists.store.column_checks import counts_of
-from screener.lists.store.database import of_generation
+from screener.lists.store.column_checks import parse_counts
+from screener.lists.store.database import is_in_generation
 
 ROLLBACK = "rollback to "  # and a generation: how one is named in the log
 
@@ -39,13 +39,13 @@ class LogEntry:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def log(connection: sqlite3.Connection) -> list[LogEntry]:
+def read_log(connection: sqlite3.Connection) -> list[LogEntry]:
     """Return all that was done, oldest first; an import that changed nothing is there too."""
     rows = connection.execute(
         "SELECT number, time, what, who, note, states FROM generations ORDER BY number"
     )
     by_number = {
-        number: LogEntry(number, time, what, by, note, counts_of(states))
+        number: LogEntry(number, time, what, by, note, parse_counts(states))
         for number, time, what, by, note, states in rows
     }
     imports = [
@@ -71,7 +71,7 @@ def log(connection: sqlite3.Connection) -> list[LogEntry]:
     return sorted(imports + others, key=lambda one: (one.generation, one.time))
 
 
-def taken_back(connection: sqlite3.Connection) -> list[range]:
+def find_undone(connection: sqlite3.Connection) -> list[range]:
     """Return the generations that rollbacks went back over, as far as they are still gone back
     over.
     """
@@ -86,9 +86,9 @@ def taken_back(connection: sqlite3.Connection) -> list[range]:
     return found
 
 
-def states_at(connection: sqlite3.Connection, number: int) -> dict[str, int]:
+def count_states(connection: sqlite3.Connection, number: int) -> dict[str, int]:
     """Return how many records of a generation are in each state."""
     rows = connection.execute(
-        f"SELECT state, count(*) FROM records r WHERE {of_generation(number)} GROUP BY state"
+        f"SELECT state, count(*) FROM records r WHERE {is_in_generation(number)} GROUP BY state"
     )
     return dict(rows.fetchall())

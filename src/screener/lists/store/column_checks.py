@@ -15,7 +15,7 @@ from screener.lists.terms import TLP
 from screener.system.row_checks import BLOB, COUNT, TEXT, TIME, Forms, Table, fits, one_of, or_null
 
 SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-CENSUS = "census"  # in the table `meta`
+CENSUS_NAME = "census"  # in the table `meta`
 # Of a hash, whose kind is in the column `kind`; `Forms` of it need the function `reads_vpdq`.
 STATE = one_of(State)
 KIND = one_of(KINDS)
@@ -28,7 +28,7 @@ QUALITY = or_null("typeof({c}) = 'integer' AND {c} BETWEEN 0 AND 100")
 _GENERATIONS = {"since": COUNT, "until": or_null(COUNT)}
 
 
-def texts_of(text: str) -> dict[str, str]:
+def parse_labels(text: str) -> dict[str, str]:
     """Return the labels in the form that is stored: a JSON object of texts; ValueError or
     TypeError.
     """
@@ -38,7 +38,7 @@ def texts_of(text: str) -> dict[str, str]:
     return found
 
 
-def pairs_of(text: str) -> list[tuple[str, str]]:
+def parse_pairs(text: str) -> list[tuple[str, str]]:
     """Return the categories in the form that is stored: a JSON array of pairs of texts;
     likewise.
     """
@@ -48,12 +48,12 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def counts_of(text: str) -> dict[str, int]:
+def parse_counts(text: str) -> dict[str, int]:
     """Return how many records are in each state. Raises ValueError and others."""
     return {state: integer(count) for state, count in json.loads(text).items()}
 
 
-def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
+def parse_census(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
     """Return a census in the form that is stored: its generation, the newest version of a record
     then, and source, state, kinds, whether hashes are not compared, and count of each group;
     likewise.
@@ -68,7 +68,7 @@ def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...]
     return integer(number), integer(newest), found
 
 
-def row_of(text: str) -> tuple[Any, ...]:
+def parse_row(text: str) -> tuple[Any, ...]:
     """Return a row that was set aside, in the form that is stored: line, entry, state, hashes,
     categories as pairs, labels, time, and a list that newer versions put the damaged kinds
     in; ValueError and others.
@@ -85,7 +85,8 @@ FORMS = Forms(
     (
         Table(
             "meta",
-            {"name": TEXT, "value": f"{TEXT} AND (t.name <> '{CENSUS}' OR reads_census({{c}}))"},
+            {"name": TEXT,
+             "value": f"{TEXT} AND (t.name <> '{CENSUS_NAME}' OR reads_census({{c}}))"},
             row=None,
         ),
         Table(
@@ -145,12 +146,12 @@ FORMS = Forms(
     ),
     {
         "reads_vpdq": check_vpdq,
-        "reads_labels": texts_of,
-        "reads_categories": pairs_of,
-        "reads_counts": counts_of,
-        "reads_census": census_of,
+        "reads_labels": parse_labels,
+        "reads_categories": parse_pairs,
+        "reads_counts": parse_counts,
+        "reads_census": parse_census,
         "reads_import": lambda text: json.loads(text)["quarantined"].items(),
-        "reads_row": row_of,
+        "reads_row": parse_row,
         "reads_name": lambda text: SEGMENT_NAME.fullmatch(text)[0],  # type: ignore[index]
         "reads_day": date.fromisoformat,
     },

@@ -18,10 +18,10 @@ from screener.lists.store.records import (
     EMPTY_INPUT,
     Category,
     Row,
-    derived_entry,
-    fewest_bits,
+    derive_entry,
+    get_min_bits,
 )
-from screener.lists.store.stored_rows import categories_text, labels_text
+from screener.lists.store.stored_rows import encode_categories, encode_labels
 
 Mask = npt.NDArray[np.bool_]
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -83,7 +83,7 @@ class HashColumn:
     @cached_property
     def low(self) -> Mask:
         """Which hashes are those of blank pictures, and never compared."""
-        least = fewest_bits(self.kind)
+        least = get_min_bits(self.kind)
         if not least:
             return np.zeros(len(self.codes), bool)
         ones = _ONES[self.codes].sum(axis=1, dtype=np.int32)
@@ -196,8 +196,8 @@ class Columns:
         return list(
             zip(
                 map(str, self.states),
-                map(categories_text, self.categories),
-                map(labels_text, self.labels),
+                map(encode_categories, self.categories),
+                map(encode_labels, self.labels),
                 self.updated,
                 strict=True,
             )
@@ -221,9 +221,9 @@ class Columns:
         ]
 
 
-def derived_entries(hashes: Sequence[HashColumn], count: int) -> list[str]:
+def derive_entries(hashes: Sequence[HashColumn], count: int) -> list[str]:
     """Return the entry ids of rows that name none."""
     return [
-        derived_entry([one for column in hashes if (one := column.hash_of(row)) is not None])
+        derive_entry([one for column in hashes if (one := column.hash_of(row)) is not None])
         for row in range(count)
     ]

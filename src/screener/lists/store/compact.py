@@ -18,7 +18,7 @@ from screener.system.progress import Progress
 _log = logging.getLogger(__name__)
 
 
-def tidied(folder: Path) -> int | None:
+def merge_overdue(folder: Path) -> int | None:
     """Merge index files after an import, which is due; the number of the generation that comes of
     it, if any.
 
@@ -47,16 +47,16 @@ def _merge(
     the database meanwhile. If one of them made other files of a kind, those stand. Nothing is new,
     so the generation is as old as the one before.
     """
-    with transaction.one_writer(folder):
-        before = ask(folder, partial(generations.at, folder=folder))
+    with transaction.lock_writer(folder):
+        before = ask(folder, partial(generations.load, folder=folder))
         written = segments.merge(folder, before, stepping, progress)
         if not written:
             return None
-        with transaction.transaction(folder) as connection:
-            now = generations.at(connection, folder)
+        with transaction.begin(folder) as connection:
+            now = generations.load(connection, folder)
             valid = [one for one in written if now.segments.get(one.kind.name) == one.before]
             for one in valid:
-                segments.name(connection, one, now.next_number)
+                segments.register(connection, one, now.next_number)
             if not valid:
                 return None
             generations.publish(

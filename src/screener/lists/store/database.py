@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from screener.errors import ListError
 from screener.lists.store import schema, sharing
-from screener.lists.store.column_checks import CENSUS, FORMS
+from screener.lists.store.column_checks import CENSUS_NAME, FORMS
 from screener.lists.store.schema import FORMAT
 from screener.system import database as system
 from screener.system import row_checks as rows
@@ -32,7 +32,7 @@ from screener.system.sqlite_errors import explain
 ENDING = ".list"
 
 
-def name_of(folder: Path) -> str:
+def get_list_name(folder: Path) -> str:
     """Return the name of the list in a folder: the folder's, less our ending. Any other ending,
     a year say, is what tells it from the next list.
     """
@@ -44,7 +44,7 @@ DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
 _ATTEMPTS = 5
-AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
+MAX_PARAMETERS = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
 _MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
 
 _LARGEST_ID = 2**63 - 1
@@ -74,13 +74,13 @@ def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN; {schema.WHOLE} COMMIT;")
+    connection.executescript(f"BEGIN; {schema.ALL_TABLES} COMMIT;")
     connection.execute(
         "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
         (now, now, __version__),
     )
-    identified(connection)
-    connection.execute("INSERT INTO meta VALUES (?, '[0,0,[]]')", (CENSUS,))
+    ensure_id(connection)
+    connection.execute("INSERT INTO meta VALUES (?, '[0,0,[]]')", (CENSUS_NAME,))
     # Last, and by itself: a database without it is one whose making was interrupted.
     connection.execute(
         "INSERT INTO meta VALUES ('format', ?), ('library', ?)", (str(FORMAT), __version__)
@@ -96,13 +96,13 @@ def is_old(folder: Path) -> bool:
 
 def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     """Begin a transaction and give the database the tables of this format in it."""
-    steps = schema.steps_from(_format_of(connection, folder))
+    steps = schema.build_upgrade(_format_of(connection, folder))
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(f"BEGIN IMMEDIATE; {steps}")
     connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
 
 
-def spans(connection: sqlite3.Connection, at_once: int) -> Iterator[tuple[int, int]]:
+def split_ids(connection: sqlite3.Connection, at_once: int) -> Iterator[tuple[int, int]]:
     """Yield the first and the last id of spans that hold all records, at most `at_once` each.
 
     Ids that nobody has are passed over in one step, since damage may make one of 4 quintillion.
@@ -130,7 +130,7 @@ def index_hashes(connection: sqlite3.Connection) -> None:
     count = connection.execute("SELECT count(*) FROM hashes").fetchone()[0]
     connection.execute(f"PRAGMA temp_store = {'MEMORY' if count <= _MOST_IN_MEMORY else 'FILE'}")
     connection.execute("PRAGMA threads = 1")  # one more, which sorts
-    connection.execute(schema.INDEX)
+    connection.execute(schema.VALUE_INDEX)
 
 
 def ask(
@@ -148,7 +148,7 @@ def ask(
     try:
         return _answer(folder, question, keep)
     except PermissionError as error:
-        raise sharing.refused(folder, error.filename) from None
+        raise sharing.access_error(folder, error.filename) from None
 
 
 def _answer(
@@ -172,7 +172,7 @@ def _answer(
             for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
                 path = folder / name
                 if path.exists() and not os.access(path, os.R_OK):
-                    raise sharing.refused(folder, path) from None
+                    raise sharing.access_error(folder, path) from None
             raise ListError(
                 f"cannot read the list {folder}: {explain(error, folder / DATABASE)}"
             ) from None
@@ -188,7 +188,7 @@ def report_damage(
     return rows.report_damage(connection, FORMS, partial(_damaged, folder))
 
 
-def wrong_rows(
+def find_damaged_rows(
     connection: sqlite3.Connection, tables: Sequence[Table] = FORMS.tables
 ) -> Iterator[str]:
     """Yield the damaged rows of each table: see `rows.damaged_rows`."""
@@ -204,10 +204,10 @@ def _damaged(folder: Path, row: str) -> ListError:
     )
 
 
-def some_at_once(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:
+def split_values(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:
     """Values, as many at a time as one question may ask for, and a `?` for each of them."""
-    for start in range(0, len(values), AT_ONCE):
-        some = values[start : start + AT_ONCE]
+    for start in range(0, len(values), MAX_PARAMETERS):
+        some = values[start : start + MAX_PARAMETERS]
         yield some, ",".join("?" * len(some))
 
 
@@ -258,7 +258,7 @@ def check_folder(folder: Path) -> None:
         if not (folder / DATABASE).is_file():
             raise ListError(f"{folder} is not a list: it has no {DATABASE}")
     except PermissionError as error:
-        raise sharing.refused(folder, error.filename) from None
+        raise sharing.access_error(folder, error.filename) from None
     except OSError:
         raise ListError(
             f"there is no list at {folder}; `screener import FILE --into {folder}` makes one"
@@ -292,39 +292,39 @@ def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
 
 
 @lru_cache(maxsize=64)
-def of_generation(number: int, rows: str = "r") -> str:
+def is_in_generation(number: int, rows: str = "r") -> str:
     """Return the SQL condition under which rows, of a table or a name for one, are of a
     generation.
     """
-    return f"({rows}.since <= {number:d} AND {not_ended(number, rows)})"
+    return f"({rows}.since <= {number:d} AND {ends_after(number, rows)})"
 
 
-def not_ended(number: int, rows: str = "r") -> str:
+def ends_after(number: int, rows: str = "r") -> str:
     """Return the SQL condition under which such rows are of a generation or of later ones alone."""
-    return f"{schema.END.format(rows=f'{rows}.')} > {number:d}"
+    return f"{schema.END_COLUMN.format(rows=f'{rows}.')} > {number:d}"
 
 
-def ended_since(number: int) -> str:
+def has_ended_since(number: int) -> str:
     """Return the same of records `r` that are not of the newest generation any more."""
-    return f"({not_ended(number)} AND {schema.END.format(rows='r.')} < {schema.NEVER})"
+    return f"({ends_after(number)} AND {schema.END_COLUMN.format(rows='r.')} < {schema.NEVER})"
 
 
-def in_order(number: int) -> str:
+def is_in_generation_by_id(number: int) -> str:
     """Return the same of records `r`, for who reads them by their numbers: these are gathered
     first, so that neither all the past is read nor what is read of them sorted.
     """
-    return f"r.id IN (SELECT r.id FROM records r WHERE {of_generation(number)})"
+    return f"r.id IN (SELECT r.id FROM records r WHERE {is_in_generation(number)})"
 
 
-def identified(connection: sqlite3.Connection) -> str:
+def ensure_id(connection: sqlite3.Connection) -> str:
     """Return the id of a list, given to one that has none: it goes wherever the list goes, and
     says nothing else.
     """
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
-    return str(known_id(connection))
+    return str(read_id(connection))
 
 
-def known_id(connection: sqlite3.Connection) -> str | None:
+def read_id(connection: sqlite3.Connection) -> str | None:
     """Return the id of a list; None if an older version made it and nobody has written to it
     since.
     """

@@ -25,7 +25,7 @@ from screener.system.sqlite_errors import explain
 _DUE = "erase"
 
 
-def note(connection: sqlite3.Connection, source: str) -> None:
+def schedule(connection: sqlite3.Connection, source: str) -> None:
     """Note in a transaction that the traces of a source are to be erased once it is committed."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_DUE, source))
 

@@ -23,12 +23,12 @@ from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.index.parts import Part, Parts
 from screener.lists.store import census, database
-from screener.lists.store.column_checks import SEGMENT_NAME, counts_of
+from screener.lists.store.column_checks import SEGMENT_NAME, parse_counts
 from screener.system.installation import __version__
 
 _STAMP = 8  # bytes
 _LARGEST = 2**63 - 1  # of a number in SQLite, and more than a list can have of generations
-KEPT = 3  # generations whose segment files stay, the newest included
+KEPT_GENERATIONS = 3  # generations whose segment files stay, the newest included
 
 
 Identity = tuple[str | None, int, float]  # a list's id, a generation's number, when it was made
@@ -66,7 +66,7 @@ class Generation:
         return hashlib.blake2b(told, digest_size=_STAMP, person=b"generation").hexdigest()
 
 
-def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
+def load(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
     """Return the newest generation, or the one of that number; ListError if there is none."""
     wanted = None if number is None else _whole(number)
     row = connection.execute(
@@ -79,10 +79,10 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
     found, made, confirmed, states = row
     if type(made) is not float or type(confirmed) is not float:  # no text has an age
         raise TypeError("no time")
-    counts = counts_of(states)
+    counts = parse_counts(states)
     segments = _files(connection, found)
     return Generation(
-        database.known_id(connection), found, made, confirmed,
+        database.read_id(connection), found, made, confirmed,
         MappingProxyType(counts), MappingProxyType(segments),
     )  # fmt: skip
 
@@ -97,14 +97,14 @@ def _whole(number: int) -> int:
         raise ListError(f"a generation is a whole number, not {type(number).__name__}") from None
 
 
-def check_there(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:
+def check_not_replaced(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:
     """Raise IndexFileError if a database holds no such generation: another list was put in the
     place of the one that was opened, and says nothing of what its index files hold.
     """
     known, number, made = opened
     there = connection.execute("SELECT time FROM generations WHERE number = ?", (number,))
     # A list of an older version is given its id by whoever writes to it first.
-    same_list = known is None or known == database.known_id(connection)
+    same_list = known is None or known == database.read_id(connection)
     if there.fetchone() != (made,) or not same_list:
         raise IndexFileError(
             f"the list {folder} was replaced by another while it was open; refresh it, or open it"
@@ -116,14 +116,14 @@ def check_purged_since(connection: sqlite3.Connection, folder: Path, number: int
     """Raise IndexFileError unless something was purged after a generation: nothing else explains
     that no record holds what an index file of it does.
     """
-    if not purged_since(connection, number):
+    if not was_purged_since(connection, number):
         raise IndexFileError(
             f"an index of the list {folder} holds values that no record of its generation {number}"
             " holds; `screener verify` tells what is damaged"
         )
 
 
-def purged_since(connection: sqlite3.Connection, number: int) -> bool:
+def was_purged_since(connection: sqlite3.Connection, number: int) -> bool:
     """Return whether something was purged after a generation, and so taken out of it as well."""
     purged = "SELECT 1 FROM generations WHERE what = 'purge' AND number > ? LIMIT 1"
     return connection.execute(purged, (number,)).fetchone() is not None
@@ -174,7 +174,7 @@ def publish(
         "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (number, now, now if confirmed is None else confirmed, what, counts, __version__, by, note),
     )
-    census.follow(connection, number, came)
+    census.update(connection, number, came)
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:
@@ -186,6 +186,6 @@ def confirm(connection: sqlite3.Connection, number: int) -> None:
     )
 
 
-def new_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
+def make_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
     """Return a file name that no segment has had or will have."""
     return f"{kind}-{number:08d}-{secrets.token_hex(8)}.{ending}"

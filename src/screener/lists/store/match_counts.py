@@ -27,9 +27,9 @@ from screener.system.database import open_database, reported, transaction
 from screener.system.files import open_private
 from screener.system.row_checks import COUNT, TEXT, Forms, Table
 
-COUNTS = "matches.sqlite"
-MANY = 50  # matches in a day below which no entry is remarkable
-TIMES = 20  # as often as is usual, for an entry to be remarkable
+FILE_NAME = "matches.sqlite"
+MIN_MATCHES = 50  # matches in a day below which no entry is remarkable
+MIN_RATIO = 20  # as often as is usual, for an entry to be remarkable
 
 _FORMS = Forms(
     (Table("matches", dict.fromkeys(("day", "source", "entry", "kind"), TEXT) | {"count": COUNT},
@@ -85,7 +85,7 @@ class CountedResult(Protocol):
         """Those that stand beside it."""
 
 
-def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
+def find_hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
     """Yield which entries of a list each result met: once by each kind, however many parts of it
     did.
     """
@@ -118,9 +118,9 @@ def count(
         return _floods(connection, day)
 
 
-def check(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Raise ListError if nothing can be counted, for it cannot be written there."""
-    for path in (folder, folder / COUNTS):
+    for path in (folder, folder / FILE_NAME):
         if path.exists() and not os.access(path, os.W_OK):
             raise ListError(f"cannot count matches in {folder}: {path} cannot be written to")
 
@@ -131,7 +131,7 @@ def _had(connection: sqlite3.Connection, keys: Iterable[Key]) -> list[Key]:
     return [key for key in keys if connection.execute(had, key[:2]).fetchone() is not None]
 
 
-def floods(folder: Path) -> list[Flood]:
+def find_floods(folder: Path) -> list[Flood]:
     """Return the remarkable entries of the last day that has counts."""
     with _counted(folder, "ro") as connection:
         if connection is None:
@@ -146,11 +146,11 @@ def is_flood(
     """Return whether an entry that has these counts, by kind and day, is among the `floods`. Of
     most there are too few for the others to be looked at.
     """
-    often = any(number >= MANY for days in counts.values() for number in days.values())
-    return often and any((one.source, one.entry) == (source, entry) for one in floods(folder))
+    often = any(number >= MIN_MATCHES for days in counts.values() for number in days.values())
+    return often and any((one.source, one.entry) == (source, entry) for one in find_floods(folder))
 
 
-def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
+def read_counts(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
     """Return the counts of an entry, by kind and day."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
     with _counted(folder, "ro") as connection:
@@ -188,7 +188,7 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
     for kind, by_entry in counts.items():
         ascending = sorted(by_entry.values())
         for (source, entry), number in by_entry.items():
-            if number < MANY:
+            if number < MIN_MATCHES:
                 continue
             usual = _median_of_others(ascending, number)
             (before,) = connection.execute(
@@ -196,7 +196,7 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
                 " AND kind = ? AND day < ?",
                 (source, entry, kind, day),
             ).fetchone()
-            if number >= TIMES * max(usual, before):
+            if number >= MIN_RATIO * max(usual, before):
                 found.append(Flood(source, entry, kind, day, number, usual))
     return sorted(found, key=lambda flood: -flood.count)
 
@@ -213,7 +213,7 @@ def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
     """Return the counts that there are, None if there are none: not even a table, where a full
     disk or a kill ended the first counting.
     """
-    if not (folder / COUNTS).exists():
+    if not (folder / FILE_NAME).exists():
         yield None
         return
     with _open(folder, mode) as connection:
@@ -223,7 +223,7 @@ def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
 
 @contextlib.contextmanager
 def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    path = folder / COUNTS
+    path = folder / FILE_NAME
     failed, damaged = partial(_uncounted, folder), partial(_damaged, path)
     with reported(path, failed, errors=(OSError, sqlite3.Error)):
         if mode == "rwc":
@@ -231,7 +231,7 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
             # which are the process's.
             with contextlib.suppress(FileExistsError):
                 os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
-                sharing.keep(folder, path)
+                sharing.share_file(folder, path)
         with open_database(
             path, mode[:2], _FORMS, wait=WAIT_SECONDS, failed=failed, damaged=damaged
         ) as connection:

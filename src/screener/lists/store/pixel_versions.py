@@ -15,19 +15,19 @@ LABEL = "pixels"
 _MOST_DIGITS = 9
 
 
-def version_said(labels: Mapping[str, str]) -> int | None:
+def parse_version(labels: Mapping[str, str]) -> int | None:
     """Return the version that a row's labels tell; None if they tell none."""
     said = labels.get(LABEL, "").strip()
     good = said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS
     return int(said) if good else None
 
 
-def remembered(counts: Mapping[int, int]) -> dict[str, dict[int, int]]:
+def format_counts(counts: Mapping[int, int]) -> dict[str, dict[int, int]]:
     """Return what is kept of an import beside its counts: how many rows told which version."""
     return {LABEL: dict(sorted(counts.items()))} if counts else {}
 
 
-def told(connection: sqlite3.Connection, generation: int) -> frozenset[int]:
+def read_versions(connection: sqlite3.Connection, generation: int) -> frozenset[int]:
     """Return the versions that the imports up to a generation read."""
     # Few of many thousand imports tell one, and all are asked whenever a list is put to use.
     rows = connection.execute(

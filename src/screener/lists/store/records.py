@@ -17,15 +17,15 @@ from screener.arguments import integer_within
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.states import Opinion, State
-from screener.lists.store.column_checks import pairs_of, texts_of
-from screener.lists.store.database import ended_since, of_generation
+from screener.lists.store.column_checks import parse_labels, parse_pairs
+from screener.lists.store.database import has_ended_since, is_in_generation
 from screener.lists.times import later, timeless
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 EMPTY_INPUT = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
 LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
 # What `record_of` makes a record of, of a version that is named `r`.
-COLUMNS = (
+RECORD_COLUMNS = (
     "r.source, r.entry, r.state, r.said, r.categories, r.labels, r.updated, r.since,"
     " EXISTS (SELECT 1 FROM opinions o WHERE o.source = r.source AND o.entry = r.entry)"
 )
@@ -97,23 +97,23 @@ class BadRow:
         return self.reason if self.field is None else f"{self.field}: {self.reason}"
 
 
-def derived_entry(hashes: Iterable[Hash]) -> str:
+def derive_entry(hashes: Iterable[Hash]) -> str:
     """Return the entry id of a row that names none: the same for the same hashes, and not a hash.
 
     It does not depend on the order of the columns, so that a file may be imported again.
     """
     digest = hashlib.sha256()
-    for item in distinct(tuple(hashes)):
+    for item in remove_duplicates(tuple(hashes)):
         digest.update(item.kind.name.encode() + b"\0" + item.value)
     return "row-" + digest.hexdigest()[:16]
 
 
-def of_empty_input(item: Hash) -> bool:
+def is_empty_digest(item: Hash) -> bool:
     """Return whether a digest is that of no bytes at all, which says nothing of any picture."""
     return EMPTY_INPUT.get(item.kind.name) == item.value
 
 
-def why_not_searchable(item: Hash) -> str | None:
+def find_exclusion(item: Hash) -> str | None:
     """Return why a hash is kept but never compared; None if it is compared.
 
     A perceptual hash with fewer than one bit in sixteen set, or unset, is that of a blank picture
@@ -126,16 +126,16 @@ def why_not_searchable(item: Hash) -> str | None:
     if not kind.perceptual:
         return None if kind.digest else "opaque"
     weight = int.from_bytes(item.value).bit_count()
-    least = fewest_bits(kind)
+    least = get_min_bits(kind)
     return None if least <= weight <= kind.bits - least else LOW_INFORMATION
 
 
-def fewest_bits(kind: HashKind) -> int:
+def get_min_bits(kind: HashKind) -> int:
     """Return how many bits of a hash must be set, and as many unset, for it to be compared."""
     return kind.bits // 16 if kind.perceptual else 0
 
 
-def united(*rows: Row) -> Row:
+def unite_rows(*rows: Row) -> Row:
     """Rows of one file on the same entry as one: nothing that any of them says is lost.
 
     The state that weighs most counts: see `_WEIGHT`. A label with different values keeps them all,
@@ -147,13 +147,13 @@ def united(*rows: Row) -> Row:
         state=max((row.state for row in rows), key=_WEIGHT.index),
         hashes=tuple(chain.from_iterable(row.hashes for row in rows)),
         categories=_each_once(row.categories for row in rows),
-        labels=united_labels(row.labels for row in rows),
+        labels=unite_labels(row.labels for row in rows),
         updated=_withdrawn_at(withdrawals) if withdrawals else reduce(later, times),
         damaged=_each_once(row.damaged for row in rows),
     )
 
 
-def united_labels(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def unite_labels(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Return the labels of rows as those of one: see `united`."""
     lines: dict[str, list[str]] = {}
     known: dict[str, set[str]] = {}
@@ -193,7 +193,7 @@ def _usability(item: Hash) -> int:
     return 101 if item.quality is None else item.quality
 
 
-def distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
+def remove_duplicates(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
     """Return each hash once, by kind and value: without a quality, which is always compared, if
     one of them is, or else with the best quality.
     """
@@ -215,7 +215,7 @@ def has_records(connection: sqlite3.Connection, source: str) -> bool:
     return connection.execute(held, (source,)).fetchone() is not None
 
 
-def of_entry(
+def find_records(
     connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> list[int]:
     """Return the numbers of the records of an entry in a generation: that of a source, or those of
@@ -232,7 +232,7 @@ def of_entry(
         " SELECT r.id, r.source FROM sources s CROSS JOIN records r ON r.source = s.source"
         " AND r.entry = :entry AND r.until IS NULL AND r.since <= :generation"
         " UNION ALL SELECT r.id, r.source FROM records r"
-        f" WHERE {ended_since(generation)} AND r.since <= :generation AND r.entry = :entry"
+        f" WHERE {has_ended_since(generation)} AND r.since <= :generation AND r.entry = :entry"
         " ORDER BY 2",
         {"entry": entry, "generation": generation},
     )
@@ -242,26 +242,26 @@ def of_entry(
     return found
 
 
-def opinions_at(
+def read_all_opinions(
     connection: sqlite3.Connection, generation: int
 ) -> dict[tuple[str, str], tuple[Opinion, ...]]:
     """Return all our own opinions in a generation, by source and entry, oldest first."""
     found: dict[tuple[str, str], tuple[Opinion, ...]] = {}
     for source, entry, *facts in connection.execute(
         f"SELECT source, entry, {_OPINION} FROM opinions o"
-        f" WHERE {of_generation(generation, 'o')} ORDER BY id"
+        f" WHERE {is_in_generation(generation, 'o')} ORDER BY id"
     ):
         found[source, entry] = (*found.get((source, entry), ()), _opinion(*facts))
     return found
 
 
-def opinions_of(
+def read_opinions(
     connection: sqlite3.Connection, generation: int, source: str, entry: str
 ) -> tuple[Opinion, ...]:
     """Our own opinions of an entry in a generation, oldest first."""
     found = connection.execute(
         f"SELECT {_OPINION} FROM opinions o WHERE source = ? AND entry = ?"
-        f" AND {of_generation(generation, 'o')} ORDER BY id",
+        f" AND {is_in_generation(generation, 'o')} ORDER BY id",
         (source, entry),
     )
     return tuple([_opinion(*facts) for facts in found])
@@ -275,12 +275,12 @@ def _opinion(who: str, state: str, reason: str, time: float) -> Opinion:
 
 
 @lru_cache(maxsize=1024)
-def categories_of(text: str) -> tuple[Category, ...]:
+def parse_categories(text: str) -> tuple[Category, ...]:
     """Return the categories in the form that is stored."""
-    return tuple(Category(scheme, code) for scheme, code in pairs_of(text))
+    return tuple(Category(scheme, code) for scheme, code in parse_pairs(text))
 
 
-def record_of(
+def build_record(
     connection: sqlite3.Connection,
     facts: Sequence[Any],
     generation: int,
@@ -296,8 +296,8 @@ def record_of(
         raise ValueError("no quality")
     if not (type(source) is type(entry) is str and type(updated) in (str, type(None))):
         raise TypeError("no text")
-    opinions = opinions_of(connection, generation, source, entry) if judged else ()
+    opinions = read_opinions(connection, generation, source, entry) if judged else ()
     return Record(
-        source, entry, State(state), categories_of(categories), texts_of(labels), updated,
+        source, entry, State(state), parse_categories(categories), parse_labels(labels), updated,
         quality, since, State(said) if opinions else None, opinions,
     )  # fmt: skip

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.states import State
 from screener.lists.store import video_frames
-from screener.lists.store.database import of_generation
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.database import is_in_generation
+from screener.lists.store.records import find_exclusion
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.version_counts import by_current_value, past
+from screener.lists.store.version_counts import count_versions, group_current_values
 
-FILES = 100  # different files of one source, in as many entries, that one value may be of
+MIN_FILES = 100  # different files of one source, in as many entries, that one value may be of
 _LONGEST = 512  # bytes of a value that is asked for; longer ones are never compared anyway
 _LISTED = 20_000  # values of a kind that are asked for one by one; beyond, all are counted
 
@@ -29,7 +29,7 @@ REPEATED = "placeholder"  # why such a value is not compared
 Value = tuple[str, bytes]  # the kind's name, and the value
 
 
-def judged(connection: sqlite3.Connection) -> dict[Value, str | None]:
+def read_judgements(connection: sqlite3.Connection) -> dict[Value, str | None]:
     """Values that were released (None), and those that some source was seen to repeat: which of
     the sources do, `is_placeholder` tells, from what they say now.
     """
@@ -37,7 +37,7 @@ def judged(connection: sqlite3.Connection) -> dict[Value, str | None]:
     return {(kind, value): why for kind, value, why in rows}
 
 
-class Seen:
+class SharedValues:
     """The values of an import that stand beside others, kind by kind, as far as they are few."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Seen:
         if several is not None:
             found = _frequent_among(connection, several)
         else:
-            known = past(connection, states)
+            known = count_versions(connection, states)
             asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
             often = _often if known.short or known.few(asked) else _often_now
             found = often(connection, source, self._values)
@@ -88,8 +88,9 @@ def _often_now(
     """
     for kind, record in connection.execute(
         "SELECT h.kind, max(r.id)"
-        f" {by_current_value(connection, 'r.source = ? AND r.state <> ?')} HAVING count(*) >= ?",
-        (source, State.WITHDRAWN, FILES),
+        f" {group_current_values(connection, 'r.source = ? AND r.state <> ?')}"
+        " HAVING count(*) >= ?",
+        (source, State.WITHDRAWN, MIN_FILES),
     ).fetchall():
         for (value,) in connection.execute(
             "SELECT value FROM hashes WHERE record = ? AND kind = ?", (record, kind)
@@ -113,7 +114,7 @@ def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | No
     if values is None:
         rows = connection.execute(
             "SELECT value FROM hashes WHERE kind = ? GROUP BY value HAVING count(*) >= ?",
-            (kind, FILES),
+            (kind, MIN_FILES),
         )
         return [value for (value,) in rows]
     named = ((kind, value) for value in sorted(values))
@@ -123,7 +124,7 @@ def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | No
 def _frequent_among(connection: sqlite3.Connection, values: Iterable[Value]) -> Iterator[Value]:
     often = "SELECT 1 FROM hashes WHERE kind = ? AND value = ? LIMIT 1 OFFSET ?"
     for value in values:
-        if connection.execute(often, (*value, FILES - 1)).fetchone():
+        if connection.execute(often, (*value, MIN_FILES - 1)).fetchone():
             yield value
 
 
@@ -132,7 +133,7 @@ def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) ->
     digests, in as many entries.
     """
     return any(
-        _files(connection, source, value, kind.name) >= FILES
+        _files(connection, source, value, kind.name) >= MIN_FILES
         for kind in KINDS.values()
         if kind.digest and kind.name != value[0]
     )
@@ -155,7 +156,7 @@ def _files(connection: sqlite3.Connection, source: str, value: Value, digest: st
     ):
         entries.add(entry)
         found.add(other)
-        if min(len(entries), len(found)) == FILES:
+        if min(len(entries), len(found)) == MIN_FILES:
             break
     return min(len(entries), len(found))
 
@@ -172,7 +173,7 @@ def judge(
 
     A judgement of one source says nothing of what another gives.
     """
-    released = {value for value, why in judged(connection).items() if why is None}
+    released = {value for value, why in read_judgements(connection).items() if why is None}
     found = []
     for value in values:
         if value in released:
@@ -182,7 +183,7 @@ def judge(
             connection.execute("INSERT OR IGNORE INTO judged VALUES (?, ?, ?)", (*value, REPEATED))
             _mark(connection, number, changes, value, REPEATED, source=source)
         else:
-            alone = why_not_searchable(Hash(KINDS[value[0]], value[1]))
+            alone = find_exclusion(Hash(KINDS[value[0]], value[1]))
             _mark(connection, number, changes, value, alone, source=source)
     return found
 
@@ -190,7 +191,7 @@ def judge(
 def judge_all(connection: sqlite3.Connection, number: int, changes: Changes) -> None:
     """Judge anew every source that holds a value which one was seen to repeat."""
     repeated: dict[str, list[Value]] = defaultdict(list)  # by the sources that give them now
-    for value, why in judged(connection).items():
+    for value, why in read_judgements(connection).items():
         if why is None:
             continue
         for (source,) in connection.execute(
@@ -222,7 +223,7 @@ def unrelease(connection: sqlite3.Connection, to: int) -> None:
         "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = judged.kind"
         " AND h.value = judged.value AND r.state <> 'withdrawn'"
     )
-    then = of_generation(to)
+    then = is_in_generation(to)
     connection.execute(
         "UPDATE judged SET why_not = ? WHERE why_not IS NULL AND (EXISTS (SELECT 1"
         f" {holders} AND h.why_not IS NOT NULL AND {then}) OR (NOT EXISTS (SELECT 1"
@@ -251,7 +252,7 @@ def _mark(
         " AND r.source = coalesce(?, r.source)",
         (*value, State.WITHDRAWN, why_not, source),
     ).fetchall()
-    for record in renewed(connection, number, (record for (record,) in holders)):
+    for record in renew_versions(connection, number, (record for (record,) in holders)):
         connection.execute(
             "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = ? AND value = ?",
             (why_not, record, *value),
@@ -265,18 +266,20 @@ def _mark(
             changes.gain([Hash(kind, value[1])])
 
 
-def renewed(connection: sqlite3.Connection, number: int, current: Iterable[int]) -> list[int]:
+def renew_versions(
+    connection: sqlite3.Connection, number: int, current: Iterable[int]
+) -> list[int]:
     """Return the versions of generation `number` of current records, made if there are none yet."""
     found = []
     for record in list(current):
         (since,) = connection.execute(
             "SELECT since FROM records WHERE id = ?", (record,)
         ).fetchone()
-        found.append(record if since == number else copied(connection, number, record))
+        found.append(record if since == number else copy_version(connection, number, record))
     return found
 
 
-def copied(connection: sqlite3.Connection, number: int, record: int) -> int:
+def copy_version(connection: sqlite3.Connection, number: int, record: int) -> int:
     """Return a version of generation `number` that says what an earlier one of the entry said;
     the current one ends.
     """

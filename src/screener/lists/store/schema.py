@@ -90,16 +90,16 @@ DROP TABLE old_quarantine;
 """
 
 # An import of a list's first hashes drops it, and makes it when they are all in.
-INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
+VALUE_INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
 # Where a version ends, as a number also where it has not: one range of the index below then has all
 # versions of a late generation, and what is asked of one does not go through all the past.
 NEVER = 9223372036854775807
-END = f"coalesce({{rows}}until, {NEVER})"
+END_COLUMN = f"coalesce({{rows}}until, {NEVER})"
 # Lists that older versions made have it from the next change on. These keep it up as well.
-BY_END = f"CREATE INDEX IF NOT EXISTS records_by_end ON records({END.format(rows='')})"
-WHOLE = f"{_FIRST_TABLES} {INDEX}; {BY_END}; {_NEW_TABLES} {_FRAMES}"
+END_INDEX = f"CREATE INDEX IF NOT EXISTS records_by_end ON records({END_COLUMN.format(rows='')})"
+ALL_TABLES = f"{_FIRST_TABLES} {VALUE_INDEX}; {END_INDEX}; {_NEW_TABLES} {_FRAMES}"
 
 
-def steps_from(format: int) -> str:
+def build_upgrade(format: int) -> str:
     """Return the statements that make a database of an older format one of this."""
     return " ".join((_FROM_1, _FRAMES)[format - 1 :])

@@ -20,10 +20,10 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.hashing.video_frames import FLOOR, Frames
 from screener.index.values import Codes, Values, as_values
 from screener.lists.states import MATCHING
-from screener.lists.store.database import AT_ONCE, of_generation, some_at_once
+from screener.lists.store.database import MAX_PARAMETERS, is_in_generation, split_values
 from screener.lists.store.generations import Generation
-from screener.lists.store.records import COLUMNS, Record, record_of
-from screener.lists.store.version_counts import past
+from screener.lists.store.records import RECORD_COLUMNS, Record, build_record
+from screener.lists.store.version_counts import count_versions
 
 Ints = npt.NDArray[np.int64]
 _ORDER = attrgetter("source", "entry")
@@ -40,14 +40,14 @@ def can_match(connection: sqlite3.Connection, kind: HashKind, floor: int, genera
         "SELECT h.value FROM hashes h JOIN records r ON r.id = h.record"
         " WHERE h.kind = ? AND h.why_not IS NULL AND (h.quality IS NULL OR h.quality >= ?)"
         f" AND r.state IN ({', '.join('?' * len(MATCHING))})"
-        f" AND {of_generation(generation)} ORDER BY h.value DESC, h.record DESC"
+        f" AND {is_in_generation(generation)} ORDER BY h.value DESC, h.record DESC"
         f" LIMIT {-1 if by_frames else 1}",
         (kind.name, 0 if kind.video else floor, *map(str, MATCHING)),
     )
     return any(not by_frames or len(Frames.of_value(value).usable(floor)) for (value,) in found)
 
 
-def of(
+def find_records(
     connection: sqlite3.Connection, kind: HashKind, values: Iterable[bytes], generation: int
 ) -> dict[bytes, tuple[Record, ...]]:
     """Return the records of a generation that hold each value and can be hit, by source and
@@ -55,10 +55,10 @@ def of(
     """
     wanted = list(dict.fromkeys(values))
     found: dict[bytes, list[Record]] = {value: [] for value in wanted}
-    for some, marks in some_at_once(wanted):
+    for some, marks in split_values(wanted):
         rows = connection.execute(_question(marks, generation), (kind.name, *some))
         for value, quality, *facts in rows:
-            found[value].append(record_of(connection, facts, generation, quality=quality))
+            found[value].append(build_record(connection, facts, generation, quality=quality))
     # For the few records that most values have, sooner than by SQLite.
     return {value: tuple(sorted(records, key=_ORDER)) for value, records in found.items()}
 
@@ -66,9 +66,10 @@ def of(
 @lru_cache(maxsize=64)
 def _question(marks: str, generation: int) -> str:
     return (
-        f"SELECT h.value, h.quality, {COLUMNS} FROM hashes h JOIN records r ON r.id = h.record"
+        f"SELECT h.value, h.quality, {RECORD_COLUMNS}"
+        " FROM hashes h JOIN records r ON r.id = h.record"
         f" WHERE h.kind = ? AND h.value IN ({marks})"
-        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {of_generation(generation)}"
+        f" AND h.why_not IS NULL AND r.state <> 'withdrawn' AND {is_in_generation(generation)}"
     )
 
 
@@ -116,18 +117,18 @@ class Changes:
         return _distinct(self._doubtful.pop(kind.name, bytearray()), kind)
 
 
-def held_among(
+def find_stored(
     connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
 ) -> Values:
     """Return those of the values that a visible record holds still, sorted; or if they are many,
     all values of the kind that one holds.
     """
-    if not past(connection, current.states).few(values.size):
-        return all_held(connection, kind)
+    if not count_versions(connection, current.states).few(values.size):
+        return read_all(connection, kind)
     found: list[bytes] = []
     raw, size = values.tobytes(), kind.code_size
-    for start in range(0, len(raw), AT_ONCE * size):
-        piece = raw[start : start + AT_ONCE * size]
+    for start in range(0, len(raw), MAX_PARAMETERS * size):
+        piece = raw[start : start + MAX_PARAMETERS * size]
         some = [piece[at : at + size] for at in range(0, len(piece), size)]
         marks = ",".join("?" * len(some))
         found += (
@@ -140,10 +141,10 @@ def held_among(
     return _distinct(bytearray().join(found), kind)
 
 
-def all_held(connection: sqlite3.Connection, kind: HashKind) -> Values:
+def read_all(connection: sqlite3.Connection, kind: HashKind) -> Values:
     """Return every searchable value of a kind that a visible record holds, sorted."""
     packed = bytearray()
-    for (value,) in connection.execute(question(kind, "r.until IS NULL")):
+    for (value,) in connection.execute(build_query(kind, "r.until IS NULL")):
         if len(value) != kind.code_size:  # all behind it would be other values
             raise ValueError("no value")
         packed += value
@@ -159,7 +160,7 @@ def _held(kind: HashKind) -> str:
     return "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = ? AND h.why_not IS NULL"
 
 
-def question(
+def build_query(
     kind: HashKind, which: str, *, columns: str = "h.value", by_record: bool = True
 ) -> str:
     """Return the SQL for all searchable values of a kind that records `r` under a condition hold.
@@ -178,12 +179,12 @@ def question(
 
 def _distinct(packed: bytearray, kind: HashKind) -> Values:
     """Return packed values sorted, each once."""
-    values, _ = in_order(np.frombuffer(packed, np.uint8).reshape(-1, kind.code_size), None, kind)
+    values, _ = sort_codes(np.frombuffer(packed, np.uint8).reshape(-1, kind.code_size), None, kind)
     again = values[1:] == values[:-1]
     return values[np.concatenate(([True], ~again))] if again.any() else values
 
 
-def in_order(codes: Codes, records: Ints | None, kind: HashKind) -> tuple[Values, Ints]:
+def sort_codes(codes: Codes, records: Ints | None, kind: HashKind) -> tuple[Values, Ints]:
     """Return the values of codes (n, size) sorted, and what goes with each in the same order.
 
     They are sorted by their first eight bytes as numbers, which is many times faster than as

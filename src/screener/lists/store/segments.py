@@ -22,9 +22,9 @@ from screener.index.snapshot import NONE_REMOVED, Snapshot
 from screener.index.tiers import Step
 from screener.index.values import Index, Values, contains
 from screener.lists.store import sharing
-from screener.lists.store.database import SEGMENTS, ask, wrong_rows
-from screener.lists.store.generations import Generation, new_segment_name
-from screener.lists.store.searchable_values import Changes, all_held, held_among
+from screener.lists.store.database import SEGMENTS, ask, find_damaged_rows
+from screener.lists.store.generations import Generation, make_segment_name
+from screener.lists.store.searchable_values import Changes, find_stored, read_all
 from screener.system.progress import Progress, Steps
 
 Open = Mapping[str, Index]  # by file name
@@ -49,13 +49,13 @@ def open_all(
     return opened
 
 
-def snapshot_of(folder: Path, kind: HashKind, parts: Parts, opened: Open) -> Snapshot:
+def build_snapshot(folder: Path, kind: HashKind, parts: Parts, opened: Open) -> Snapshot:
     """Return the opened index files of a kind as one; raises as `open_all`."""
     return snapshot(folder / SEGMENTS, parts, opened, size=kind.code_size, digest=kind.digest)
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFiles:
     """The files of a kind before and after a change: new ones are on the disk, not yet named."""
 
     kind: HashKind
@@ -75,7 +75,7 @@ def write_changed(
         files = current.segments.get(kind.name, Parts())
         step = _changed(connection, folder, files, current, changes, kind)
         if step is not None:
-            name(connection, _write(folder, kind, files, step, number), number)
+            register(connection, _write(folder, kind, files, step, number), number)
         del step  # before the values of the next kind are sorted
 
 
@@ -90,7 +90,7 @@ def _changed(
     try:
         stored = _stored(folder, files, kind)
         doubtful = changes.doubtful(kind)
-        gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
+        gone = doubtful[~contains(find_stored(connection, kind, doubtful, current), doubtful)]
         if files.indexes or gone.size:
             return tiers.step(stored, changes.gained(kind), gone, at_once=True)
         # The first of their kind, perhaps very many: without the copies of a step.
@@ -99,7 +99,7 @@ def _changed(
         return _from_records(connection, kind)
 
 
-def is_due(files: Parts) -> bool:
+def is_merge_due(files: Parts) -> bool:
     """Return whether files of a kind must be merged, whatever that costs: see `tiers.overdue`."""
     sizes = [part.rows for part in files.indexes]
     removed = files.removed.rows if files.removed else 0
@@ -111,7 +111,7 @@ def merge(
     current: Generation,
     stepping: Callable[[Snapshot], Step | None],
     progress: Progress | None = None,
-) -> list[Written]:
+) -> list[WrittenFiles]:
     """Write the files that a step makes of each kind, for the one writer, in no transaction.
 
     Nothing is named yet: until then they are what the next sweep removes.
@@ -130,7 +130,7 @@ def merge(
     return written
 
 
-def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
+def register(connection: sqlite3.Connection, written: WrittenFiles, number: int) -> None:
     """Name new files in the transaction, and end those that they stand for."""
     before, after = written.before, written.after
     connection.executemany(
@@ -152,14 +152,14 @@ def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number
     more, in any generation.
     """
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
-    step = Step(0, all_held(connection, kind), NONE_REMOVED)
-    name(connection, _write(folder, kind, Parts(), step, number), number)
+    step = Step(0, read_all(connection, kind), NONE_REMOVED)
+    register(connection, _write(folder, kind, Parts(), step, number), number)
 
 
 def _stored(folder: Path, files: Parts, kind: HashKind) -> Snapshot:
     """Return the values of a kind as they stand; an error if a file is lost or damaged."""
     opened = open_indexes(folder / SEGMENTS, files, {}, size=kind.code_size, digest=kind.digest)
-    return snapshot_of(folder, kind, files, opened)
+    return build_snapshot(folder, kind, files, opened)
 
 
 def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
@@ -167,22 +167,22 @@ def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
     ValueError where the database is damaged: it may not say any more what the file that is
     lost did.
     """
-    if any(wrong_rows(connection)):
+    if any(find_damaged_rows(connection)):
         raise ValueError("damaged rows")
-    return Step(0, all_held(connection, kind), NONE_REMOVED)
+    return Step(0, read_all(connection, kind), NONE_REMOVED)
 
 
 def _all_new(values: Values) -> Step | None:
     return Step(0, values, NONE_REMOVED) if values.size else None
 
 
-def _write(folder: Path, kind: HashKind, files: Parts, step: Step, number: int) -> Written:
+def _write(folder: Path, kind: HashKind, files: Parts, step: Step, number: int) -> WrittenFiles:
     """Write the new files of a step; when it returns they are synced, and so are their names."""
 
     def path_of(ending: str) -> Path:
-        return folder / SEGMENTS / new_segment_name(kind.name, number, ending=ending)
+        return folder / SEGMENTS / make_segment_name(kind.name, number, ending=ending)
 
     after = write_step(files, step, path_of, digest=kind.digest)
     for name in after.names - files.names:
-        sharing.keep(folder, folder / SEGMENTS / name)
-    return Written(kind, files, after)
+        sharing.share_file(folder, folder / SEGMENTS / name)
+    return WrittenFiles(kind, files, after)

@@ -21,13 +21,13 @@ try:
 except ImportError:  # not POSIX
     grp = None  # type: ignore[assignment]
 
-FILE = 0o640
-FOLDER = 0o2750
+FILE_MODE = 0o640
+FOLDER_MODE = 0o2750
 _NO_GROUP = 2**32 - 1  # as a number, which leaves the group as it is
 _OURS = re.compile(rf"(records|matches)\.sqlite(-wal|-shm|-journal)?|lock|{SEGMENT_NAME.pattern}")
 
 
-def group_named(name: str) -> int:
+def find_group(name: str) -> int:
     """Return the number of a group, given by name or number; ListError if there is none."""
     if grp is None:
         raise ListError("this system has no groups of users: leave the group out")
@@ -49,22 +49,22 @@ def share(folder: Path, group: int) -> None:
     not give the files to the group, or the disk keeps no groups.
     """
     for place in (folder, folder / "segments"):
-        _give(place, group, FOLDER)
+        _give(place, group, FOLDER_MODE)
         with os.scandir(place) as entries:
             ours = [one.path for one in entries if _OURS.fullmatch(one.name) and _is_file(one)]
         for path in ours:
             with suppress(FileNotFoundError):  # SQLite's log goes with the last who has it open
-                _give(Path(path), group, FILE)
+                _give(Path(path), group, FILE_MODE)
 
 
-def keep(folder: Path, path: Path) -> None:
+def share_file(folder: Path, path: Path) -> None:
     """Let the group of a shared list read a new file of it; otherwise do nothing.
 
     The mode is on the disk when this returns, so that a power cut cannot lose it.
     """
-    if not is_shared(folder) or stat.S_IMODE(os.stat(path).st_mode) == FILE:
+    if not is_shared(folder) or stat.S_IMODE(os.stat(path).st_mode) == FILE_MODE:
         return
-    os.chmod(path, FILE)
+    os.chmod(path, FILE_MODE)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -81,7 +81,7 @@ def is_shared(folder: Path) -> bool:
     return os.stat(folder).st_mode & wanted == wanted
 
 
-def refused(folder: Path, place: str | os.PathLike[str]) -> ListError:
+def access_error(folder: Path, place: str | os.PathLike[str]) -> ListError:
     """Return the error of a reader who may not read a list, or a file of it, with the remedy."""
     for above in reversed(folder.parents):
         if not os.access(above, os.X_OK):

@@ -15,7 +15,7 @@ from screener.lists.terms import Terms, check_terms, told
 _SPREAD = {None: None, 0: False, 1: True}  # as it is stored: nothing else is a yes
 
 
-def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
+def read_terms(connection: sqlite3.Connection) -> dict[str, Terms]:
     """Return the terms that a list keeps, by source."""
     rows = connection.execute("SELECT source, tlp, redistribution, expires, note FROM terms")
     try:
@@ -31,14 +31,14 @@ def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Ter
     """Keep the terms of a source, and name a generation of the same age, for the log."""
     check_terms(terms)
     check_author(by)
-    with transaction.transaction(folder) as connection:
+    with transaction.begin(folder) as connection:
         _check_known(connection, source)
-        before = generations.at(connection, folder)
+        before = generations.load(connection, folder)
         generations.publish(
             connection, before.next_number, what="terms", states=before.states,
             confirmed=before.time, by=by, note=f"{source}: {told(terms)}",
         )  # fmt: skip
-        return store(connection, source, terms, by=by)
+        return update_terms(connection, source, terms, by=by)
 
 
 def _check_known(connection: sqlite3.Connection, source: str) -> None:
@@ -48,14 +48,18 @@ def _check_known(connection: sqlite3.Connection, source: str) -> None:
         raise ListError(f"the list has nothing of the source {source!r}")
 
 
-def store(connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None) -> Terms:
+def update_terms(
+    connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None
+) -> Terms:
     """Keep the terms of a source: what they say replaces, what they do not say stays."""
-    held = replace(stored(connection).get(source, Terms()), **terms.to_dict())
-    keep(connection, source, held, by=by)
+    held = replace(read_terms(connection).get(source, Terms()), **terms.to_dict())
+    write_terms(connection, source, held, by=by)
     return held
 
 
-def keep(connection: sqlite3.Connection, source: str, held: Terms, *, by: str | None) -> None:
+def write_terms(
+    connection: sqlite3.Connection, source: str, held: Terms, *, by: str | None
+) -> None:
     """Keep just these terms of a source."""
     connection.execute(
         "INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -14,24 +14,24 @@ from screener.errors import IndexFileError, ListError
 from screener.lists.store import database, erase, schema, sharing
 from screener.lists.store.column_checks import SEGMENT_NAME
 from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
-from screener.lists.store.generations import KEPT
+from screener.lists.store.generations import KEPT_GENERATIONS
 from screener.system import database as system
 from screener.system.locks import lock_file, remove_unlocked
 from screener.system.sqlite_errors import explain, is_busy
 
-LOCK = "lock"
+LOCK_NAME = "lock"
 _OURS = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+def write_exclusively(folder: Path) -> Iterator[sqlite3.Connection]:
     """Return the transaction of the one writer of index files: `one_writer` and `transaction`."""
-    with one_writer(folder), transaction(folder) as connection:
+    with lock_writer(folder), begin(folder) as connection:
         yield connection
 
 
 @contextlib.contextmanager
-def one_writer(folder: Path) -> Iterator[None]:
+def lock_writer(folder: Path) -> Iterator[None]:
     """Hold the lock of the one who may write and sweep index files; sweeps before anything else.
 
     Whoever changes records alone needs no more than a `transaction`, and does not wait for this.
@@ -40,11 +40,11 @@ def one_writer(folder: Path) -> Iterator[None]:
     check_folder(folder)
     with contextlib.ExitStack() as stack, _list_errors(folder):
         try:
-            lock = lock_file(folder / LOCK, seconds=database.WAIT_SECONDS)
+            lock = lock_file(folder / LOCK_NAME, seconds=database.WAIT_SECONDS)
             stack.enter_context(lock)
         except IndexFileError as error:
             raise _another(folder) from error
-        sharing.keep(folder, folder / LOCK)
+        sharing.share_file(folder, folder / LOCK_NAME)
         if database.ask(folder, erase.is_due):
             with contextlib.closing(connect(folder, "rw")) as connection:
                 erase.finish(connection, folder)
@@ -54,7 +54,7 @@ def one_writer(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
+def begin(folder: Path) -> Iterator[sqlite3.Connection]:
     """Return a transaction that writes: committed and synced at the end, rolled back on any error.
 
     Waits some seconds for another one, then raises ListError.
@@ -69,8 +69,8 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -131072")
         with system.transaction(connection):
-            database.identified(connection)
-            connection.execute(schema.BY_END)
+            database.ensure_id(connection)
+            connection.execute(schema.END_INDEX)
             yield connection
         _empty_log(connection)
 
@@ -90,7 +90,7 @@ def remove_unused(folder: Path) -> None:
     """Remove a list into which nothing was ever imported; do nothing if somebody else is at it."""
     gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.gone")
     try:
-        with contextlib.suppress(ListError, OSError), one_writer(folder):
+        with contextlib.suppress(ListError, OSError), lock_writer(folder):
             if not database.ask(folder, lambda c: c.execute("SELECT 1 FROM imports").fetchone()):
                 # Whoever waits for the lock finds no list any more, and says so.
                 folder.rename(gone)
@@ -98,12 +98,12 @@ def remove_unused(folder: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def identity(folder: Path) -> str:
+def ensure_list_id(folder: Path) -> str:
     """Return the id of a list; one that an older version made is given one. ListError."""
-    found = database.ask(folder, database.known_id)
+    found = database.ask(folder, database.read_id)
     if found is None:
-        with transaction(folder) as connection:
-            found = database.identified(connection)
+        with begin(folder) as connection:
+            found = database.ensure_id(connection)
     return found
 
 
@@ -134,7 +134,8 @@ def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
     kept = {
         file
         for (file,) in connection.execute(
-            "SELECT file FROM segments WHERE until IS NULL OR until > ?", (newest - KEPT + 1,)
+            "SELECT file FROM segments WHERE until IS NULL OR until > ?",
+            (newest - KEPT_GENERATIONS + 1,),
         )
     }
     for path in (folder / SEGMENTS).iterdir():

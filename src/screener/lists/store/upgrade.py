@@ -13,7 +13,7 @@ from pathlib import Path
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.store import census, database, generations, segments, transaction, video_frames
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.records import find_exclusion
 from screener.system.locks import lock_file
 from screener.system.sqlite_errors import explain
 
@@ -28,7 +28,7 @@ def upgrade(folder: Path) -> bool:
         if not database.is_old(folder):
             return False
         with (
-            lock_file(folder / transaction.LOCK, seconds=database.WAIT_SECONDS),
+            lock_file(folder / transaction.LOCK_NAME, seconds=database.WAIT_SECONDS),
             contextlib.closing(database.connect(folder, "rw")) as connection,
         ):
             _upgrade(connection, folder)
@@ -54,17 +54,17 @@ def _upgrade(connection: sqlite3.Connection, folder: Path) -> None:
 
 def _renew(connection: sqlite3.Connection, folder: Path) -> None:
     """Make the generation from which on videos are compared, if there are any."""
-    before = generations.at(connection, folder)
+    before = generations.load(connection, folder)
     number = before.number
     if _compare_videos(connection):
-        if any(database.wrong_rows(connection)):  # any of which may have been a video
+        if any(database.find_damaged_rows(connection)):  # any of which may have been a video
             raise ValueError("damaged rows")
         number = before.next_number
         segments.rewrite(connection, folder, KINDS["vpdq"], number)
         generations.publish(
             connection, number, what="upgrade", states=before.states, confirmed=before.time
         )
-    census.renew(connection, number)
+    census.recount(connection, number)
 
 
 def _compare_videos(connection: sqlite3.Connection) -> bool:
@@ -78,7 +78,7 @@ def _compare_videos(connection: sqlite3.Connection) -> bool:
     for record, value in rows:
         connection.execute(
             "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = 'vpdq' AND value = ?",
-            (why_not_searchable(Hash(KINDS["vpdq"], value)), record, value),
+            (find_exclusion(Hash(KINDS["vpdq"], value)), record, value),
         )
     for record in {record for record, _ in rows}:
         video_frames.renew(connection, record)

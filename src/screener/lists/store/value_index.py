@@ -18,7 +18,7 @@ import numpy.typing as npt
 from screener.hashing.hash import KINDS, HashKind
 from screener.index.values import Codes, Values, as_values
 from screener.lists.store import database, schema
-from screener.lists.store.searchable_values import Changes, in_order
+from screener.lists.store.searchable_values import Changes, sort_codes
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -99,13 +99,13 @@ class FirstIndex:
             if removed.size:
                 there = ~np.isin(with_each >> 1, removed)
                 rows, with_each = rows[there], with_each[there]
-            values, with_each = in_order(rows, with_each, kind)
+            values, with_each = sort_codes(rows, with_each, kind)
             del rows
             self._append(kind, values, with_each >> 1)
             self._gain(kind, values, with_each)
             again = np.unique(values[1:][values[1:] == values[:-1]]).tobytes()
             shared += [(name, again[at : at + kind.size]) for at in range(0, len(again), kind.size)]
-        self._connection.execute(_AS_INDEX, (schema.INDEX,))
+        self._connection.execute(_AS_INDEX, (schema.VALUE_INDEX,))
         (version,) = self._connection.execute("PRAGMA schema_version").fetchone()
         self._connection.execute(f"PRAGMA schema_version = {version + 1}")
         self._connection.execute("PRAGMA writable_schema = RESET")

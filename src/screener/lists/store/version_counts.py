@@ -14,7 +14,7 @@ from typing import NamedTuple
 _LISTED = 20_000  # versions that are always looked at one by one
 
 
-class Past(NamedTuple):
+class VersionCounts(NamedTuple):
     """How many versions a list ever had, and how many of them are current."""
 
     versions: int
@@ -33,7 +33,7 @@ class Past(NamedTuple):
         return met <= max(_LISTED, self.current // share)
 
 
-def by_current_value(connection: sqlite3.Connection, which: str) -> str:
+def group_current_values(connection: sqlite3.Connection, which: str) -> str:
     """Return what follows after the columns of a question for groups of the versions `r`, one for
     each value `h.value`, that are current and meet a condition.
 
@@ -50,9 +50,9 @@ def _digest(value: bytes) -> bytes:
     return hashlib.blake2b(value, digest_size=16).digest()
 
 
-def past(connection: sqlite3.Connection, states: Mapping[str, int]) -> Past:
+def count_versions(connection: sqlite3.Connection, states: Mapping[str, int]) -> VersionCounts:
     """Return the past of a list that has so many records in each state now: kept with each
     generation, since counting them would take longer than a small import does.
     """
     newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
-    return Past(newest or 0, sum(states.values()))
+    return VersionCounts(newest or 0, sum(states.values()))

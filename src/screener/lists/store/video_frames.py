@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from screener.hashing.video_frames import Frames
 from screener.hashing.vpdq_value import PDQ_BYTES
-from screener.lists.store.database import of_generation, some_at_once
-from screener.lists.store.records import COLUMNS, Record, record_of
+from screener.lists.store.database import is_in_generation, split_values
+from screener.lists.store.records import RECORD_COLUMNS, Record, build_record
 
 Ints = npt.NDArray[np.int64]
 FrameRow = tuple[int, bytes, int]
@@ -43,7 +43,7 @@ class FrameHolders(NamedTuple):
     totals: dict[int, int]
 
 
-def rows_of(record: int, values: Iterable[bytes]) -> list[FrameRow]:
+def build_rows(record: int, values: Iterable[bytes]) -> list[FrameRow]:
     """Return the rows of a version with these vPDQ values."""
     counts: Counter[bytes] = Counter()
     for value in values:
@@ -56,7 +56,7 @@ def renew(connection: sqlite3.Connection, record: int) -> None:
     """Write the rows of a version anew, by what of it is compared now."""
     connection.execute("DELETE FROM frames WHERE record = ?", (record,))
     connection.executemany(
-        "INSERT INTO frames VALUES (?, ?, ?)", rows_of(record, _values(connection, record))
+        "INSERT INTO frames VALUES (?, ?, ?)", build_rows(record, _values(connection, record))
     )
 
 
@@ -67,17 +67,17 @@ def copy(connection: sqlite3.Connection, old: int, fresh: int) -> None:
     )
 
 
-def wrong(connection: sqlite3.Connection, number: int) -> int:
+def count_damaged(connection: sqlite3.Connection, number: int) -> int:
     """Return how many versions of a generation have other rows than their values call for."""
     found = 0
     for (record,) in connection.execute(
         "SELECT r.id FROM records r WHERE r.id IN (SELECT record FROM frames UNION"
-        f" SELECT record FROM hashes WHERE kind = 'vpdq') AND {of_generation(number)}"
+        f" SELECT record FROM hashes WHERE kind = 'vpdq') AND {is_in_generation(number)}"
     ).fetchall():
         rows = connection.execute(
             "SELECT record, value, count FROM frames WHERE record = ?", (record,)
         ).fetchall()
-        found += sorted(rows) != sorted(rows_of(record, _values(connection, record)))
+        found += sorted(rows) != sorted(build_rows(record, _values(connection, record)))
     return found
 
 
@@ -88,19 +88,19 @@ def _values(connection: sqlite3.Connection, record: int) -> Iterator[bytes]:
     return (value for (value,) in rows)
 
 
-def holders(
+def find_holders(
     connection: sqlite3.Connection, values: Sequence[bytes], generation: int
 ) -> FrameHolders:
     """Return who holds each of the PDQs, in a generation."""
     places = {value: place for place, value in enumerate(values)}
     found: list[tuple[int, int, int]] = []
-    for some, marks in some_at_once(values):
+    for some, marks in split_values(values):
         found += (
             (places[value], record, count)
             for value, record, count in connection.execute(
                 "SELECT h.value, h.record, h.count FROM frames h JOIN records r ON r.id = h.record"
                 f" WHERE h.value IN ({marks}) AND r.state <> 'withdrawn'"
-                f" AND {of_generation(generation)}",
+                f" AND {is_in_generation(generation)}",
                 some,
             )
         )
@@ -120,7 +120,7 @@ def _total(connection: sqlite3.Connection, record: int) -> int:
     return int(total) if values == 1 else 0
 
 
-def videos(
+def read_videos(
     connection: sqlite3.Connection, numbers: Sequence[int], generation: int
 ) -> Iterator[tuple[int, ListedVideo]]:
     """Yield the videos of these numbers that a generation has: each compared vPDQ value with its
@@ -128,11 +128,12 @@ def videos(
     """
     for number in numbers:
         row = connection.execute(
-            f"SELECT {COLUMNS} FROM records r WHERE id = ? AND {of_generation(generation)}",
+            f"SELECT {RECORD_COLUMNS} FROM records r"
+            f" WHERE id = ? AND {is_in_generation(generation)}",
             (number,),
         ).fetchone()
         if row is None:
             continue
-        record = record_of(connection, row, generation)
+        record = build_record(connection, row, generation)
         for value in _values(connection, number):
             yield number, ListedVideo(record, value)
