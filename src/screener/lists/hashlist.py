@@ -25,7 +25,7 @@ from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, as_rows
 from screener.index.values import values_of
-from screener.lists.inspecting.info import hubs
+from screener.lists.inspecting.info import find_hubs
 from screener.lists.store import (
     database,
     generations,
@@ -154,7 +154,7 @@ class HashList(StoredList):
         A hub has one in fifty of the other codes within its radius, as blank images do.
         """
         counts = {
-            kind: len(hubs(snapshot, radius=KINDS[kind].radius))
+            kind: len(find_hubs(snapshot, radius=KINDS[kind].radius))
             for kind, snapshot in self._snapshots.items()
             if not KINDS[kind].digest
         }

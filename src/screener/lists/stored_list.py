@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from screener.lists.exporting.export import ExportReport
     from screener.lists.importing.quarantine import NotCompared, SetAside
     from screener.lists.importing.report import ImportReport
-    from screener.lists.inspecting.entry import Shown
     from screener.lists.inspecting.info import ListInfo
+    from screener.lists.inspecting.shown_entry import Shown
     from screener.lists.store.change_log import LogEntry
     from screener.lists.store.match_counts import CountedResult, Flood
 
@@ -198,14 +198,16 @@ class StoredList:
         if format == bloom_filter.NAME:
             name = "sha256" if kind is None else kind
             rate = 0.001 if error_rate is None else error_rate
-            fill = bloom_filter.writer_for(name, rate, self.generation)
+            fill = bloom_filter.make_writer(name, rate, self.generation)
         elif kind is not None or error_rate is not None:
             # Exporting all kinds would hand out more than the caller read for.
             raise ListError(
                 f"kind and error_rate are for the format {bloom_filter.NAME}, not for {format}"
             )
         signer = None if key is None else Path(key)
-        order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)
+        order = exporting.ExportOptions(
+            format, audience, _named(sources), Wants(categories), signer, fill
+        )
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
@@ -234,13 +236,13 @@ class StoredList:
         leaves out its `versions`, which take a scan of the list's whole history, and the other
         holders of its hashes, which may be many. Raises ListError if there is no such entry.
         """
-        from screener.lists.inspecting import entry as showing
+        from screener.lists.inspecting import shown_entry
 
         check_texts(entry=entry, source=source)
         check_flags(values=values, alone=alone)
 
         def read(connection: sqlite3.Connection) -> list[Shown]:
-            return showing.show(
+            return shown_entry.show(
                 connection,
                 self._path,
                 self.generation,
@@ -262,7 +264,9 @@ class StoredList:
         from screener.lists.changes import opinions
 
         check_texts(entry=entry, source=source, state=state)
-        return opinions.give(self._path, entry, source=source, state=state, by=by, reason=reason)
+        return opinions.record_opinion(
+            self._path, entry, source=source, state=state, by=by, reason=reason
+        )
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
         """Count the matches of each entry of this list; return those that matched far too often."""

@@ -17,31 +17,31 @@ EXTRAS = tuple(_MODULES)
 """Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
 
 
-def install(extra: str) -> str:
+def format_install(extra: str) -> str:
     """Return what to type in a checkout to have it. On PyPI `screener` is another project."""
     return f"pip install '.[{extra}]'"
 
 
-def needed(extra: str) -> str:
+def describe_extra(extra: str) -> str:
     """Return an extra as a sentence names it, with what to type to have it."""
-    return f"the extra `{extra}` ({install(extra)} in a checkout)"
+    return f"the extra `{extra}` ({format_install(extra)} in a checkout)"
 
 
-def unsupported_without(extra: str, what: str) -> MediaError:
+def make_missing_error(extra: str, what: str) -> MediaError:
     """Return the error for `what` can only be decoded with an extra that is missing."""
-    return MediaError("unsupported", f"{what} needs {needed(extra)}", extra)
+    return MediaError("unsupported", f"{what} needs {describe_extra(extra)}", extra)
 
 
-def load(extra: str) -> bool:
+def load_extra(extra: str) -> bool:
     """Load an extra, and say whether its version serves; raises what a broken one raises."""
     module = import_module(_MODULES[extra])
     return extra not in _SERVING or int(module.__version__.partition(".")[0]) in _SERVING[extra]
 
 
 @cache
-def is_here(extra: str) -> bool:
+def is_available(extra: str) -> bool:
     """Whether an extra can be used now. It is loaded, since one that is there may be broken."""
     try:
-        return load(extra)
+        return load_extra(extra)
     except Exception:  # whatever a broken one raises
         return False

@@ -133,7 +133,7 @@ def make_private(path: str | PathLike[str], descriptor: int | None = None) -> No
 
 
 @contextlib.contextmanager
-def private_text(path: str | PathLike[str], kind: FileKind) -> Iterator[TextIO]:
+def open_private_text(path: str | PathLike[str], kind: FileKind) -> Iterator[TextIO]:
     """Yield a text file, readable by its owner only, that replaces `path` when the body is done.
 
     A link is followed, and a device is written to. Raises OutputError if the path holds anything

@@ -37,7 +37,7 @@ def fill_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Return how many cores this process may use, at least one.
 
     That is the cores it is bound to, or fewer if the quota of a container or service is smaller.
@@ -45,10 +45,10 @@ def cores() -> int:
     bound = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         bound = len(os.sched_getaffinity(0))
-    return max(1, math.ceil(min(bound, quota(_GROUPS, _LIMITS))))
+    return max(1, math.ceil(min(bound, read_quota(_GROUPS, _LIMITS))))
 
 
-def quota(groups: Path, limits: Path) -> float:
+def read_quota(groups: Path, limits: Path) -> float:
     """Return the smallest quota, in cores, of the control groups around this process.
 
     Reads version 1 and 2 of control groups; infinity if there is no quota.

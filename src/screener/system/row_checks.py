@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from screener.errors import counted
 
 # The errors that a damaged value may cause in the code that uses it.
-OF_DAMAGE = (
+DAMAGE_ERRORS = (
     ValueError,
     TypeError,
     LookupError,
@@ -82,16 +82,16 @@ def report_damage(
     """
     try:
         yield
-    except (*OF_DAMAGE, sqlite3.OperationalError) as error:
+    except (*DAMAGE_ERRORS, sqlite3.OperationalError) as error:
         # SQLite's own errors have a code; Python's, of text that it cannot decode, has none.
         if getattr(error, "sqlite_errorcode", None) is not None:
             raise
-        if (row := next(damaged_rows(connection, forms), None)) is None:
+        if (row := next(find_damaged_rows(connection, forms), None)) is None:
             raise
         raise damaged(row) from None
 
 
-def damaged_rows(connection: sqlite3.Connection, forms: Forms) -> Iterator[str]:
+def find_damaged_rows(connection: sqlite3.Connection, forms: Forms) -> Iterator[str]:
     """Yield a description of the damaged rows of each table, without their values."""
     with contextlib.suppress(sqlite3.OperationalError):  # a running query uses a function already
         for name, reading in {"is_utf8": bytes.decode, **forms.functions}.items():
@@ -128,7 +128,7 @@ def _reads(reading: Callable[[Any], object]) -> Callable[[Any], bool]:
     def reads(value: Any) -> bool:
         try:
             reading(value)
-        except OF_DAMAGE:
+        except DAMAGE_ERRORS:
             return False
         return True
 

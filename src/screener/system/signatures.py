@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screener.errors import ListError
-from screener.system.installation import needed
+from screener.system.installation import describe_extra
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -75,4 +75,4 @@ def _load(path: str | PathLike[str], which: str, load: Callable[[bytes], object]
 
 def _check_library() -> None:
     if importlib.util.find_spec("cryptography") is None:
-        raise ListError(f"signatures need {needed('sign')}")
+        raise ListError(f"signatures need {describe_extra('sign')}")

@@ -28,14 +28,14 @@ def explain(error: BaseException, path: Path) -> str:
     return cause(error) if why is None else f"{cause(error)}: {why}"
 
 
-def code_of(error: BaseException) -> int:
+def get_code(error: BaseException) -> int:
     """Return SQLite's primary result code; SQLITE_ERROR for an error that carries none."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
 def is_busy(error: BaseException) -> bool:
     """Return whether another connection held a lock for too long."""
-    return code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return get_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _of_system(error: OSError, path: Path) -> str | None:
@@ -47,7 +47,7 @@ def _of_system(error: OSError, path: Path) -> str | None:
 
 
 def _of_sqlite(error: BaseException, path: Path) -> str | None:
-    code = code_of(error)
+    code = get_code(error)
     if is_busy(error):
         return f"another program is using {path}; try again when it has ended"
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):

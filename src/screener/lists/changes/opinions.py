@@ -19,7 +19,9 @@ from screener.lists.store.records import find_records, read_opinions
 from screener.lists.store.repeated_values import renew_versions
 
 
-def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str) -> int:
+def record_opinion(
+    folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str
+) -> int:
     """Record an opinion of an entry; return the new generation's number."""
     opinion_state = _state(state)
     for what, text in (("by", by), ("reason", reason)):

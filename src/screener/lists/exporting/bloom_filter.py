@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from screener.errors import HashError, ListError
 from screener.hashing.hash import Hash, HashKind, kind_named
-from screener.system.installation import install, needed
+from screener.system.installation import describe_extra, format_install
 
 if TYPE_CHECKING:
     from screener.lists.exporting.writers.entry import Entry, Tally
@@ -136,7 +136,7 @@ def _check_header(header: bytes, size: int) -> None:
         raise ValueError
 
 
-def writer_for(
+def make_writer(
     name: str, error_rate: float, generation: int
 ) -> Callable[[BinaryIO, Iterable[Entry], Tally], None]:
     """Return a function that writes a filter of the digests of confirmed and disputed entries."""
@@ -192,12 +192,12 @@ def _bloom_class() -> Any:
     try:
         from pybloom_live import BloomFilter  # type: ignore[import-untyped]
     except ImportError:
-        raise ListError(f"filters need {needed('edge')}") from None
+        raise ListError(f"filters need {describe_extra('edge')}") from None
     probe = BloomFilter(64, 0.1)
     probe.add("screener")
     if [at for at, bit in enumerate(probe.bitarray) if bit] != _BITS_OF_PROBE:
         raise ListError(
             "filters need another version of pybloom_live, since this one hashes otherwise and"
-            f" would miss listed digests: {install('edge')}"
+            f" would miss listed digests: {format_install('edge')}"
         )
     return BloomFilter

@@ -51,7 +51,7 @@ class ExportReport:
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportOptions:
     """The options of an export: no `sources` means all; `fill` writes a binary format."""
 
     format: str
@@ -62,7 +62,7 @@ class Order:
     fill: Callable[[BinaryIO, Entries, Tally], None] | None = None
 
 
-def export(folder: Path, generation: Generation, path: Path, order: Order) -> ExportReport:
+def export(folder: Path, generation: Generation, path: Path, order: ExportOptions) -> ExportReport:
     """Write the records of a generation to a file, and its manifest beside it."""
     if order.audience not in AUDIENCES:
         raise ListError(f"audience must be one of {', '.join(AUDIENCES)}")
@@ -71,8 +71,8 @@ def export(folder: Path, generation: Generation, path: Path, order: Order) -> Ex
     key = None if order.sign is None else read_private_key(order.sign)
     _check_target(path, folder)
     known_as = {"list": get_list_name(folder), "list_id": transaction.ensure_list_id(folder)}
-    signature = manifest.signature_of(path)
-    names = (manifest.manifest_of(path), *([signature] if key else []), path)
+    signature = manifest.get_signature_path(path)
+    names = (manifest.get_manifest_path(path), *([signature] if key else []), path)
     try:
         with files.write_atomically(*names) as handles:
             # The question may be asked again, if the list changed while it was answered.
@@ -109,7 +109,7 @@ def _check_target(path: Path, folder: Path) -> None:
         )
     try:
         status = path.stat()
-        exported = manifest.manifest_of(path).exists()
+        exported = manifest.get_manifest_path(path).exists()
     except OSError:
         return  # nothing there, or an error that writing will report
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -122,7 +122,11 @@ def _check_target(path: Path, folder: Path) -> None:
 
 
 def _fill(
-    connection: sqlite3.Connection, handle: int, path: Path, generation: Generation, order: Order
+    connection: sqlite3.Connection,
+    handle: int,
+    path: Path,
+    generation: Generation,
+    order: ExportOptions,
 ) -> tuple[ExportReport, dict[str, Any]]:
     """Write the file from its start; return the report and the facts for the manifest."""
     connection.execute("BEGIN")  # all passes see one state of the database
@@ -161,7 +165,7 @@ def _fill(
     }
 
 
-def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) -> None:
+def _write_text(stream: BinaryIO, order: ExportOptions, entries: Entries, tally: Tally) -> None:
     # Closing it would close the underlying stream.
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
     try:
@@ -172,7 +176,7 @@ def _write_text(stream: BinaryIO, order: Order, entries: Entries, tally: Tally) 
 
 
 def _exportable(
-    connection: sqlite3.Connection, number: int, order: Order
+    connection: sqlite3.Connection, number: int, order: ExportOptions
 ) -> tuple[dict[str, Terms], dict[str, dict[str, int]]]:
     """Return the exportable sources with their terms, and the record counts of the others."""
     stored_terms = source_terms.read_terms(connection)
@@ -199,7 +203,7 @@ def _exportable(
     return allowed, withheld
 
 
-def _all_withheld(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> ListError:
+def _all_withheld(order: ExportOptions, withheld: Mapping[str, Mapping[str, int]]) -> ListError:
     reasons = "; ".join(f"{source}: {', '.join(why)}" for source, why in withheld.items())
     return ListError(
         f"nothing may go on to the audience {order.audience!r} ({reasons}); terms are given"
@@ -207,7 +211,7 @@ def _all_withheld(order: Order, withheld: Mapping[str, Mapping[str, int]]) -> Li
     )
 
 
-def _nothing_searchable(order: Order, matching: int, tally: Tally) -> ListError:
+def _nothing_searchable(order: ExportOptions, matching: int, tally: Tally) -> ListError:
     """Refuse a file without hashes: looking up in it would clear everything."""
     reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.left_out.items())
     return ListError(

@@ -40,12 +40,12 @@ class Manifest:
             raise ListError(f"{path} is not the file that its manifest was signed for")
 
 
-def manifest_of(path: Path) -> Path:
+def get_manifest_path(path: Path) -> Path:
     """Return the path of a file's manifest."""
     return path.with_name(f"{path.name}.manifest.json")
 
 
-def signature_of(path: Path) -> Path:
+def get_signature_path(path: Path) -> Path:
     """Return the path of the signature of a file's manifest."""
     return path.with_name(f"{path.name}.manifest.json.sig")
 
@@ -55,10 +55,10 @@ def encode(facts: Mapping[str, Any]) -> bytes:
     return json.dumps({"schema": SCHEMA, **facts}, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def check(path: Path, *, key: str | PathLike[str]) -> Manifest:
+def verify(path: Path, *, key: str | PathLike[str]) -> Manifest:
     """Return the manifest of a file after checking its signature and the file's digest."""
     public = read_public_key(key)
-    text, signature = _read(manifest_of(path)), _read(signature_of(path))
+    text, signature = _read(get_manifest_path(path)), _read(get_signature_path(path))
     if not is_signed(text, signature, key=public):
         raise ListError(f"the manifest of {path} is not signed with the key {key}")
     manifest = _parsed(text, path)

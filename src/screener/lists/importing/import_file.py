@@ -44,7 +44,7 @@ def import_file(
     source = options.source
     check_line("a source's name", source)
     group = None if settings.group is None else sharing.find_group(settings.group)
-    signed = None if settings.key is None else manifest.check(path, key=settings.key)
+    signed = None if settings.key is None else manifest.verify(path, key=settings.key)
     name = os.fsencode(path.name).decode("utf-8", "replace")
     with _opened(path) as stream, transaction.write_exclusively(folder) as connection:
         if group is not None:

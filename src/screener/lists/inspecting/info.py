@@ -24,19 +24,19 @@ from screener.lists.store.database import SEGMENTS, get_list_name, is_in_generat
 from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
 
-LEAST = 2_000  # codes below which a share means little
-SHARE = 0.02  # of the other codes
+MIN_CODES = 2_000  # codes below which a share means little
+MIN_SHARE = 0.02  # of the other codes
 _SAMPLE = 400
 _SEED = 20260102
 
 
-def hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
+def find_hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
     """Return the rows of codes within the radius of a fiftieth of the others, in order.
 
     It estimates the share from a fixed sample of the others, and takes as long as a search for each
     code of the sample.
     """
-    if len(snapshot) < LEAST:
+    if len(snapshot) < MIN_CODES:
         return np.empty(0, np.int64)
     rows_of_all = len(snapshot) + len(snapshot.removed)
     drawn = np.random.default_rng(_SEED).integers(0, rows_of_all, 4 * _SAMPLE)
@@ -45,7 +45,7 @@ def hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
     _, rows, _ = snapshot.search(snapshot.codes(sample), radius=radius)
     near, counts = np.unique(rows, return_counts=True)
     counts = counts - np.isin(near, sample)  # each is near itself
-    hub_rows: npt.NDArray[np.int64] = near[counts >= SHARE * len(sample)].astype(np.int64)
+    hub_rows: npt.NDArray[np.int64] = near[counts >= MIN_SHARE * len(sample)].astype(np.int64)
     return hub_rows
 
 

@@ -22,8 +22,8 @@ from screener.errors import ListError
 from screener.lists.store import schema, sharing
 from screener.lists.store.column_checks import CENSUS_NAME, FORMS
 from screener.lists.store.schema import FORMAT
-from screener.system import database as system
 from screener.system import row_checks as rows
+from screener.system import sqlite_files
 from screener.system.files import make_folder, make_folder_atomically, open_private
 from screener.system.installation import __version__
 from screener.system.row_checks import Table
@@ -193,7 +193,7 @@ def find_damaged_rows(
 ) -> Iterator[str]:
     """Yield the damaged rows of each table: see `rows.damaged_rows`."""
     forms = FORMS._replace(tables=tables)
-    return (f"in {DATABASE}, {found}" for found in rows.damaged_rows(connection, forms))
+    return (f"in {DATABASE}, {found}" for found in rows.find_damaged_rows(connection, forms))
 
 
 def _damaged(folder: Path, row: str) -> ListError:
@@ -246,7 +246,7 @@ def connect(folder: Path, mode: str) -> sqlite3.Connection:
     """Return a connection in SQLite's mode `ro` or `rw`, without transactions of its own accord;
     raises sqlite3.Error, also if the database does more than hold data.
     """
-    return system.connect(folder / DATABASE, mode, wait=WAIT_SECONDS)
+    return sqlite_files.connect(folder / DATABASE, mode, wait=WAIT_SECONDS)
 
 
 def check_folder(folder: Path) -> None:

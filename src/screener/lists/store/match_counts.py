@@ -23,9 +23,9 @@ from screener.arguments import integer
 from screener.errors import ListError
 from screener.lists.store import database, sharing
 from screener.lists.store.database import WAIT_SECONDS
-from screener.system.database import open_database, reported, transaction
 from screener.system.files import open_private
 from screener.system.row_checks import COUNT, TEXT, Forms, Table
+from screener.system.sqlite_files import open_database, report_errors, transaction
 
 FILE_NAME = "matches.sqlite"
 MIN_MATCHES = 50  # matches in a day below which no entry is remarkable
@@ -225,7 +225,7 @@ def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
 def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     path = folder / FILE_NAME
     failed, damaged = partial(_uncounted, folder), partial(_damaged, path)
-    with reported(path, failed, errors=(OSError, sqlite3.Error)):
+    with report_errors(path, failed, errors=(OSError, sqlite3.Error)):
         if mode == "rwc":
             # One that is there is left alone: to close it would take away SQLite's locks on it,
             # which are the process's.

@@ -15,7 +15,7 @@ from screener.lists.store import database, erase, schema, sharing
 from screener.lists.store.column_checks import SEGMENT_NAME
 from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
 from screener.lists.store.generations import KEPT_GENERATIONS
-from screener.system import database as system
+from screener.system import sqlite_files
 from screener.system.locks import lock_file, remove_unlocked
 from screener.system.sqlite_errors import explain, is_busy
 
@@ -68,7 +68,7 @@ def begin(folder: Path) -> Iterator[sqlite3.Connection]:
         check_format(connection, folder)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -131072")
-        with system.transaction(connection):
+        with sqlite_files.transaction(connection):
             database.ensure_id(connection)
             connection.execute(schema.END_INDEX)
             yield connection

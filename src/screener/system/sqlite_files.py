@@ -30,7 +30,7 @@ def open_database(
     that no version of this library writes is raised as `damaged`, which gets the row.
     """
     with (
-        reported(path, failed),
+        report_errors(path, failed),
         contextlib.closing(connect(path, mode, wait=wait)) as connection,
         report_damage(connection, forms, damaged),
     ):
@@ -59,7 +59,7 @@ def connect(path: Path, mode: str, *, wait: float) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def reported(
+def report_errors(
     path: Path, failed: Report, *, errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 ) -> Iterator[None]:
     """Raise errors of the body as `failed`, which gets the message, likely cause and remedy."""
