@@ -15,9 +15,7 @@ from screener.system.sqlite_errors import explain
 STORED = "(type IS 'table' AND typeof(rootpage) IS 'integer' AND rootpage > 0)"
 
 # A view may run forever, and delay both Ctrl-C and SIGTERM. A trigger may undo a change.
-_FIND_FOREIGN_OBJECT = (
-    f"SELECT 1 FROM sqlite_master WHERE NOT ({STORED} OR type IS 'index') LIMIT 1"
-)
+_FIND_FOREIGN = f"SELECT 1 FROM sqlite_master WHERE NOT ({STORED} OR type IS 'index') LIMIT 1"
 
 Report = Callable[[str], Exception]  # returns the exception to raise for a reason in words
 
