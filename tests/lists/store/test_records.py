@@ -171,14 +171,6 @@ def test_an_opaque_kind_is_kept_and_never_searched():
     assert find_exclusion(Hash.parse("photodna", "07" * 144)) == "opaque"
 
 
-def test_a_withdrawn_version_can_be_hit_by_nothing():
-    """Its hashes are kept and not hittable."""
-    version = to_version(row(State.WITHDRAWN, A, B))
-
-    assert set(version.hashes) == {A, B}
-    assert version.hittable == []
-
-
 def test_a_bad_row_reads_as_its_trouble():
     """The field comes first where there is one."""
     assert str(BadRow(3, "pdq", "wrong length")) == "pdq: wrong length"
