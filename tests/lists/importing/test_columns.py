@@ -98,7 +98,7 @@ def test_the_first_index_of_values_finds_every_holder(tmp_path, monkeypatch, way
     if way == "the schema may not be written":
         monkeypatch.setattr(value_index, "_may_write_schema", lambda _: False)
     if way == "too many":
-        monkeypatch.setattr(value_index, "_MOST", 100)
+        monkeypatch.setattr(value_index, "_MAX_HASHES", 100)
     monkeypatch.setattr(run, "_BATCH", 50)
     hash_list = HashList.create(tmp_path / "known.list")
     put = putting(hash_list, tmp_path)

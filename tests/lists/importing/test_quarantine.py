@@ -93,8 +93,8 @@ def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch, de
     """Beyond so many values they are counted all together, with the same outcome; what the source
     said before of the same files, again and again, makes no placeholder of any of their values.
     """
-    monkeypatch.setattr(repeated_values, "_LISTED", 50)
-    monkeypatch.setattr(version_counts, "_LISTED", 50)
+    monkeypatch.setattr(repeated_values, "_MAX_LOOKUPS", 50)
+    monkeypatch.setattr(version_counts, "_MIN_LOOKUPS", 50)
     rows = "".join(f"n{n},{value(-n - 1, 32)},{value(-n - 1)},DAY\n" for n in range(200))
     rows = "id,pdq,md5,day\n" + rows + _placeholder_rows(repeated_values.MIN_FILES - 1, more=",DAY")
     for day in range(deliveries):

@@ -295,7 +295,7 @@ def test_a_purge_while_matches_are_counted_forgets_them_as_well(known, put, monk
     put(f"id,pdq\nx,{value(2, 32)}\n", source="other")
     result = Screener(known.refresh()).match([Hash.parse("pdq", value(1, 32), quality=100)])
     purging = threading.Thread(target=lambda: known.purge("demo"))
-    seen = match_counts._had
+    seen = match_counts._filter_current
 
     def see_and_let_purge(connection, keys):
         had = seen(connection, keys)
@@ -304,7 +304,7 @@ def test_a_purge_while_matches_are_counted_forgets_them_as_well(known, put, monk
             time.sleep(0.001)
         return had
 
-    monkeypatch.setattr(match_counts, "_had", see_and_let_purge)
+    monkeypatch.setattr(match_counts, "_filter_current", see_and_let_purge)
     known.count_matches([result])
     purging.join()
 

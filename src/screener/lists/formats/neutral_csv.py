@@ -260,7 +260,7 @@ class NeutralCsv:
                     return None
                 quality = np.array(read, np.int16)
             column = (
-                HashColumn.read(kind, cells, quality) if kind.digest or kind.perceptual else None
+                HashColumn.parse(kind, cells, quality) if kind.digest or kind.perceptual else None
             )
             if column is None or column.has_empty_input:
                 return None

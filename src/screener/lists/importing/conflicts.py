@@ -52,13 +52,13 @@ def count(
     """
     known = count_versions(connection, states)
     marks = bytearray(max(0, known.versions + 1 - first))
-    share = _SHARE if known.short else 1
+    share = _SHARE if known.is_mostly_current else 1
     if shared is not None:
         groups = _looked_up(connection, shared)
-    elif known.few(len(marks), share=share):
+    elif known.is_cheap(len(marks), share=share):
         connection.execute("PRAGMA temp_store = MEMORY")  # so that no value gets into a file
         groups = _looked_up(connection, connection.execute(_VALUES[0], (first,)))
-    elif known.short:
+    elif known.is_mostly_current:
         groups = _looked_up(connection, connection.execute(_VALUES[1], (first,)))
     else:
         groups = _gathered(connection, first)

@@ -81,7 +81,7 @@ class Judging:
         """Judge anew what the import brought and took; return how many values that it brought
         stand for nothing. `shared` are the values that several records hold, if they are known.
         """
-        repeated = self._seen.shared(self._connection, self._source, states, shared)
+        repeated = self._seen.find_placeholders(self._connection, self._source, states, shared)
         brought = {*repeated, *self._repeats}
         values = sorted(brought | self._left)
         self.changed |= bool(values)

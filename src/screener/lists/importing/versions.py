@@ -159,7 +159,7 @@ class Versions:
             self.counts["low_information"] += int((column.low & (fresh | unchanged)).sum())
         places = np.flatnonzero(fresh)
         if places.size:
-            new = columns.at(places)
+            new = columns.select(places)
             self.counts["added"] += len(new)
             self.counts["missed"] += int(new.withdrawn.sum())
             self._judging.see_columns(new)
@@ -167,7 +167,7 @@ class Versions:
             self._marks += bytes([_SAME]) * len(new)
         rest = np.flatnonzero(~fresh & ~said).tolist()
         if rest:
-            self.take([columns.row(place) for place in rest])
+            self.take([columns.get_row(place) for place in rest])
 
     def _may_go_alone(self, columns: Columns) -> npt.NDArray[np.bool_]:
         """Return which rows are the only ones of their entry here, and not judged by anybody."""

@@ -1,7 +1,7 @@
-"""Upgrading: bringing a list of an older format to this one, in one transaction.
+"""Upgrade a list of an older format in one transaction.
 
-Videos, which older versions carried and did not compare, are compared from a new generation on; an
-earlier one, as long as its files are kept, finds none.
+Older versions stored videos without comparing them. They are compared from a new generation on;
+earlier generations still find none.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from screener.system.sqlite_errors import explain
 
 
 def upgrade(folder: Path) -> bool:
-    """Bring a list of an older format to this one, in place; whether there was anything to do.
+    """Upgrade a list to the current format in place; return whether it had an older one.
 
-    The new generation, if there is one, is as old as the one before. ListError, and nothing has
-    changed.
+    A new generation is as old as the previous one. If the upgrade fails, it raises ListError and
+    changes nothing.
     """
     try:
         if not database.is_old(folder):
@@ -43,21 +43,21 @@ def upgrade(folder: Path) -> bool:
 def _upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         database.begin_upgrade(connection, folder)
-        # While the tables are those of this format.
+        # The conditions of rows apply to the tables of the current format.
         with database.report_damage(connection, folder):
-            _renew(connection, folder)
+            _upgrade_rows(connection, folder)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-def _renew(connection: sqlite3.Connection, folder: Path) -> None:
-    """Make the generation from which on videos are compared, if there are any."""
+def _upgrade_rows(connection: sqlite3.Connection, folder: Path) -> None:
+    """Publish a generation that compares videos, if there are any, and count the census."""
     before = generations.load(connection, folder)
     number = before.number
     if _compare_videos(connection):
-        if any(database.find_damaged_rows(connection)):  # any of which may have been a video
+        if any(database.find_damaged_rows(connection)):  # a damaged row may be a video
             raise ValueError("damaged rows")
         number = before.next_number
         segments.rewrite(connection, folder, KINDS["vpdq"], number)
@@ -68,9 +68,9 @@ def _renew(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def _compare_videos(connection: sqlite3.Connection) -> bool:
-    """Have videos compared, in all versions of records that hold them; whether there are any.
+    """Mark the videos in all versions of records as compared; return whether there are any.
 
-    In all, lest a rollback should bring back one that is not compared.
+    It includes ended versions, since a rollback may restore them.
     """
     rows = connection.execute(
         "SELECT record, value FROM hashes WHERE kind = 'vpdq' AND why_not = 'opaque'"
