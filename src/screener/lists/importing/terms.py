@@ -107,4 +107,4 @@ def _signed_before(connection: sqlite3.Connection, source: str) -> list[dict[str
 
 
 def _told(signed: Manifest) -> str:
-    return HIDDEN if may_hold_hash(signed.list) else signed.list
+    return HIDDEN if may_hold_hash(signed.list_name) else signed.list_name

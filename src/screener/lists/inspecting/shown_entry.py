@@ -1,4 +1,4 @@
-"""Show all that a list stores about an entry, and where it came from."""
+"""Show everything that a list stores about an entry, and its imports."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from screener.lists.store.records import Category, find_records, parse_categorie
 
 @dataclass(frozen=True)
 class ShownHash:
-    """A hash of an entry: its kind, quality, and why it is not compared (None if it is).
+    """A hash of an entry.
 
-    `value` is its text, None unless values were asked for. `also_by` are the other entries with the
-    same value, as (source, entry, state); empty with `alone`.
+    `why_not`: why it is not compared, or None if it is.
+    `also_by`: other entries with the same value, as (source, entry, state); empty with `alone`.
+    `value`: its text, or None if values were not requested.
     """
 
     kind: str
@@ -35,10 +36,10 @@ class ShownHash:
 
 @dataclass(frozen=True)
 class ShownVersion:
-    """A version of a record, its state in effect, and the import that it came from.
+    """A version of a record, with its state in effect and its import.
 
-    It belongs to the generations from `since` up to, but not including, `until` (None: still
-    current).
+    It belongs to the generations from `since` up to, not including, `until`, which is None for the
+    current version.
     """
 
     since: int
@@ -52,10 +53,12 @@ class ShownVersion:
 
 @dataclass(frozen=True)
 class Shown:
-    """A record of one generation, and its past.
+    """A record of one generation, and its earlier versions.
 
-    `state` is in effect, `said` the source's statement; `terms` are those of the source, narrowed
-    by its own labels; `matched` counts its matches by kind and day, if scans count them.
+    `state`: the state in effect; `said`: the state that the source states.
+    `terms`: the terms of the source, narrowed by the record's labels.
+    `matched`: numbers of matches by kind and day, if scans count them.
+    `flood`: whether it matches suspiciously often.
     """
 
     source: str
@@ -87,9 +90,16 @@ def show(
     values: bool,
     alone: bool,
 ) -> list[Shown]:
-    """Return an entry's record in generation `number`, for each source that has it.
+    """Return the records of an entry in generation `number`, one per source.
 
-    `alone` leaves out its past and the other entries that have its hashes.
+    Parameters:
+        connection: the database of the list
+        folder: the list
+        number: the generation
+        entry: the id of the entry
+        source: the source of the entry, or None for all sources
+        values: whether to show hashes, and labels that may contain one
+        alone: whether to omit earlier versions, and other entries with the same hashes
     """
     stored_terms = source_terms.read_terms(connection)
     entries = []
@@ -110,11 +120,11 @@ def show(
                 stated,
                 read_opinions(connection, number, stored_source, entry),
                 parse_categories(categories),
-                labels if values else _redacted(labels),
+                labels if values else _redact(labels),
                 updated,
                 in_force.to_dict(),
-                _hashes(connection, record, number, values=values, alone=alone),
-                () if alone else _versions(connection, stored_source, entry),
+                _read_hashes(connection, record, number, values=values, alone=alone),
+                () if alone else _read_versions(connection, stored_source, entry),
                 matched,
                 match_counts.is_flood(folder, stored_source, entry, matched),
             )
@@ -122,8 +132,8 @@ def show(
     return entries
 
 
-def _redacted(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return labels without texts that may contain a hash; a hidden name becomes a number."""
+def _redact(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels without names and texts that may contain a hash."""
     redacted: dict[str, str] = {}
     for number, (name, text) in enumerate(labels.items(), 1):
         shown_name = f"{HIDDEN} {number}" if may_hold_hash(name) else name
@@ -131,20 +141,20 @@ def _redacted(labels: Mapping[str, str]) -> dict[str, str]:
     return redacted
 
 
-def _hashes(
+def _read_hashes(
     connection: sqlite3.Connection, record: int, number: int, *, values: bool, alone: bool
 ) -> tuple[ShownHash, ...]:
     hashes = []
     for kind, value, quality, why_not in connection.execute(
         "SELECT kind, value, quality, why_not FROM hashes WHERE record = ?", (record,)
     ).fetchall():
-        others = () if alone else _others(connection, kind, value, record, number)
+        others = () if alone else _find_others(connection, kind, value, record, number)
         text = Hash(KINDS[kind], value).text if values else None
         hashes.append(ShownHash(kind, quality, why_not, others, text))
     return tuple(hashes)
 
 
-def _others(
+def _find_others(
     connection: sqlite3.Connection, kind: str, value: bytes, record: int, number: int
 ) -> tuple[tuple[str, str, str], ...]:
     return tuple(
@@ -157,7 +167,9 @@ def _others(
     )
 
 
-def _versions(connection: sqlite3.Connection, source: str, entry: str) -> tuple[ShownVersion, ...]:
+def _read_versions(
+    connection: sqlite3.Connection, source: str, entry: str
+) -> tuple[ShownVersion, ...]:
     return tuple(
         ShownVersion(*row)
         for row in connection.execute(
