@@ -41,7 +41,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashList:
     monkeypatch.setattr(brute_force, "_MOST", 512)
     monkeypatch.setattr(snapshot, "_BLOCK", 16)
     monkeypatch.setattr(verify, "_SPAN", 50)
-    monkeypatch.setattr(verify, "_TOGETHER", 100)
+    monkeypatch.setattr(verify, "_LOOKUP_BATCH", 100)
     made = HashList.create(tmp_path / "known.list")
     for name, numbers in (("a", range(400)), ("b", range(1000, 1030)), ("c", range(5))):
         lines = ["id,pdq,phash,md5,status"]
@@ -240,7 +240,7 @@ def test_the_records_are_compared_with_the_files_in_little_memory(
     known, generation = made.refresh(), made.refresh()._generation
     monkeypatch.setattr(snapshot, "_BLOCK", 500)
     monkeypatch.setattr(verify, "_SPAN", 50)
-    monkeypatch.setattr(verify, "_TOGETHER", 500)
+    monkeypatch.setattr(verify, "_LOOKUP_BATCH", 500)
     monkeypatch.setattr(DigestIndex, "verify", lambda _: None)
     held = known.snapshot("sha256")
     assert len(held.parts) == 2
