@@ -1,4 +1,4 @@
-"""Count the records of a generation by source, state, and kinds that they can match by.
+"""Count the records of a generation by source, state and matchable kinds.
 
 Counting reads all hashes. So the census of the newest generation is stored, and each change derives
 it from the previous one and from the versions that it added and ended. A purge rewrites the past,
@@ -58,7 +58,7 @@ def read(connection: sqlite3.Connection, number: int) -> Census | None:
 
 
 def update(connection: sqlite3.Connection, number: int, came: Census | None = None) -> None:
-    """Store the census of a new generation if the census of the previous one is stored.
+    """Derive the census of a new generation from the previous one, if stored.
 
     `came` is the census of the versions that the generation added, if the caller has it.
     """

@@ -1,4 +1,4 @@
-"""Merge the index files of a list outside of imports, as a generation of the same records."""
+"""Merge the index files of a list into a generation of the same records."""
 
 from __future__ import annotations
 

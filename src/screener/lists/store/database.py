@@ -87,7 +87,10 @@ def _fill(connection: sqlite3.Connection) -> None:
 
 
 def is_old(folder: Path) -> bool:
-    """Return whether a list has an older format; raise ListError if it is not a list."""
+    """Return whether a list has an older format.
+
+    Raises ListError if the folder is not a list.
+    """
     check_folder(folder)
     with contextlib.closing(connect(folder, "ro")) as connection:
         return _read_format(connection, folder) < FORMAT
@@ -102,7 +105,7 @@ def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def split_ids(connection: sqlite3.Connection, size: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and last id of spans of up to `size` ids that cover all records.
+    """Yield first and last ids of spans of `size` ids that cover all records.
 
     Unused ids are skipped in one step, since damage may create an id of 4 quintillion.
     """
@@ -312,7 +315,7 @@ def has_ended_since(number: int) -> str:
 
 
 def is_in_generation_by_id(number: int) -> str:
-    """Return the SQL condition for records `r` of a generation in a query ordered by id.
+    """Return the SQL condition for records `r` of a generation, ordered by id.
 
     SQLite collects the ids first, so that it reads no other versions and sorts no columns.
     """
@@ -326,6 +329,6 @@ def ensure_id(connection: sqlite3.Connection) -> str:
 
 
 def read_id(connection: sqlite3.Connection) -> str | None:
-    """Return the id of a list, or None if no current version has written to it."""
+    """Return the id of a list, or None if it has none yet."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
     return None if row is None else str(row[0])

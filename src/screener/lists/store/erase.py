@@ -1,4 +1,4 @@
-"""Erase the traces of purged records from all files of a list: the second part of a purge.
+"""Erase the traces of purged records, as the second part of a purge.
 
 It removes the old index files, even if they are open, rewrites the database without its free pages,
 empties the write-ahead log, and deletes the counts of matches. The database records that this is
@@ -37,7 +37,7 @@ def is_due(connection: sqlite3.Connection) -> bool:
 
 
 def finish(connection: sqlite3.Connection, folder: Path) -> None:
-    """Complete a purge if one is due; call it with the writer's lock, outside a transaction.
+    """Complete a due purge, with the writer's lock and outside a transaction.
 
     Raises ListError if a reader or the disk prevents it; it is still due then.
     """

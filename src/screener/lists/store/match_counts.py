@@ -1,4 +1,4 @@
-"""Count how often entries matched per day, in a database of its own in the list's folder.
+"""Count how often entries matched per day, in a separate database.
 
 The counts belong to no generation, and searches do not touch them. A program passes its results
 once, after a run. Only entries are counted; no hashes and no inputs are stored.
@@ -40,7 +40,7 @@ Key = tuple[str, str, str]  # source, entry, kind
 
 @dataclass(frozen=True)
 class Flood:
-    """An entry that matched far more often on a day than before, and than other entries.
+    """An entry that matched far more often on a day than usual.
 
     Its hash may be the hash of something harmless. `usual` is the median of the others' counts by
     the same kind of hash.
@@ -87,7 +87,7 @@ class CountedResult(Protocol):
 
 
 def find_hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
-    """Yield the entries of a list that each result hit, once per result and kind of hash."""
+    """Yield the entries that each result hit, once per kind of hash."""
     for result in results:
         hits = (hit for hit in (*result.matches, *result.other_hits) if hit.list == name)
         yield from {(hit.source, hit.entry, hit.kind) for hit in hits}
@@ -96,7 +96,9 @@ def find_hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
 def count(
     folder: Path, hits: Iterable[Key] | Mapping[Key, int], *, day: str | None = None
 ) -> list[Flood]:
-    """Count one match per hit, or the numbers of a mapping, and return the floods of the day.
+    """Count matches, and return the floods of the day.
+
+    An iterable counts one match per hit, a mapping its numbers.
 
     `day` is in ISO 8601 (default: today in UTC). Only entries in the newest generation are counted,
     since results of an earlier one may name purged entries. Raises ListError if the counts cannot
@@ -204,7 +206,7 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
 
 
 def _median_of_others(ascending: Sequence[int], excluded: int) -> float:
-    """Return the median of sorted numbers without one of them, or 0.0 if there are no others."""
+    """Return the median without one number, or 0.0 if there are no others."""
     position, count = bisect_left(ascending, excluded), len(ascending) - 1
     middle = ((count - 1) // 2, count // 2)  # equal if the count is odd
     return sum(ascending[n + (n >= position)] for n in middle) / 2 if count else 0.0

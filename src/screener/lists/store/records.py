@@ -1,4 +1,4 @@
-"""Records: the statement of one source about one item; and rows, the statements of a file."""
+"""Records (the statement of a source about an item) and the rows of files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Record:
-    """The statement of one source about one item, as shown for a hit on one of its hashes.
+    """The statement of one source about one item.
 
     `state`: the state in effect.
     `labels`: the source's other columns, unchanged.
@@ -135,12 +135,12 @@ def find_exclusion(hash_: Hash) -> str | None:
 
 
 def get_min_bits(kind: HashKind) -> int:
-    """Return the minimum number of set bits, and of unset bits, of a hash that is compared."""
+    """Return the minimum number of set and of unset bits of a compared hash."""
     return kind.bits // 16 if kind.perceptual else 0
 
 
 def unite_rows(*rows: Row) -> Row:
-    """Return one row with the statements of all rows of a file for the same entry.
+    """Unite the rows of a file for the same entry into one.
 
     The state with the largest weight counts: see `_STATES_BY_WEIGHT`. A label has one line per
     distinct value. The latest `updated` counts, but a withdrawal has the time of the withdrawals.

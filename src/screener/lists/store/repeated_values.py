@@ -39,7 +39,7 @@ def read_judgements(connection: sqlite3.Connection) -> dict[Value, str | None]:
 
 
 class SharedValues:
-    """The values of an import in entries with several hashes, by kind, unless they are too many."""
+    """The values of an import in entries with several hashes, by kind."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -115,7 +115,7 @@ def _find_frequent(
 def _find_frequent_of_kind(
     connection: sqlite3.Connection, kind: str, values: set[bytes] | None
 ) -> list[bytes]:
-    """Return the frequent ones of the values, or of all values of the kind if None."""
+    """Return the frequent values, out of all values of the kind if None."""
     if values is None:
         rows = connection.execute(
             "SELECT value FROM hashes WHERE kind = ? GROUP BY value HAVING count(*) >= ?",
@@ -146,7 +146,7 @@ def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) ->
 
 
 def _count_files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
-    """Return the number of files, by digests of a kind, that a source lists with a value.
+    """Return the number of digests of a kind that a source lists with a value.
 
     It counts up to `MIN_FILES`, and no more files than entries: in an entry with many files, each
     value goes with all digests.
@@ -175,7 +175,7 @@ def judge(
     source: str,
     values: Iterable[Value],
 ) -> list[Value]:
-    """Mark values as compared or not in the entries of a source, and return its placeholders.
+    """Mark values in the entries of a source, and return its placeholders.
 
     Released values are skipped. Entries of other sources do not change.
     """
@@ -248,7 +248,7 @@ def _mark(
     *,
     source: str | None = None,
 ) -> None:
-    """Store in current records, of one source or all, why a value is not compared, or None.
+    """Store why a value is not compared (or None) in current records.
 
     It applies from generation `number` on, so records of earlier generations get a new version.
     """

@@ -1,4 +1,4 @@
-"""Find the searchable values of each kind in the records, and collect how a change affects them.
+"""Find the searchable values of each kind, and collect their changes.
 
 They are the distinct values of compared hashes, and for videos the PDQs of their frames, of records
 that are not withdrawn. `segments` writes them to files.

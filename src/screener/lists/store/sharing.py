@@ -1,4 +1,4 @@
-"""Share a list with a group of users, who may read all its files, including later ones.
+"""Share all current and later files of a list with a group of users.
 
 The mode of the folder records this. Its set-group-ID bit gives each new file the folder's group,
 also SQLite's log and the index of the log, which get the mode of the database.
@@ -29,7 +29,10 @@ _LIST_FILES = re.compile(
 
 
 def find_group(name: str) -> int:
-    """Return the id of a group, given by name or id; raise ListError if there is none."""
+    """Return the id of a group, given by name or id.
+
+    Raises ListError if there is no such group.
+    """
     if grp is None:
         raise ListError("this system has no user groups: omit the group")
     if not isinstance(name, str):
@@ -44,7 +47,7 @@ def find_group(name: str) -> int:
 
 
 def share(folder: Path, group: int) -> None:
-    """Let a group read the folders of a list, and the current and later files in them.
+    """Let a group read all current and later files of a list.
 
     Other files in the folder are not changed. Raises ListError if this user may not give the files
     to the group, or the disk does not support groups.
@@ -63,7 +66,7 @@ def share(folder: Path, group: int) -> None:
 
 
 def share_file(folder: Path, path: Path) -> None:
-    """Let the group of a shared list read a new file; do nothing if the list is not shared.
+    """Let the group of a list, if it is shared, read a new file.
 
     The mode is synced, so that it survives a power cut.
     """
@@ -104,7 +107,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _give(path: Path, group: int, mode: int) -> None:
-    """Give a file to a group before setting its mode, so that no other group can read it."""
+    """Give a file to a group, then set its mode, so that no other group reads it."""
     try:
         os.chown(path, -1, group)
         os.chmod(path, mode)

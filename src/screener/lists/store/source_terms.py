@@ -28,7 +28,7 @@ def read_terms(connection: sqlite3.Connection) -> dict[str, Terms]:
 
 
 def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Terms:
-    """Update the terms of a source, and publish a generation of the same age, for the log."""
+    """Update the terms of a source, and publish a generation for the log."""
     check_terms(terms)
     check_author(by)
     with transaction.begin(folder) as connection:

@@ -44,7 +44,7 @@ class Version(NamedTuple):
 
 
 def to_version(row: Row) -> Version:
-    """Return the stored form of a row: hashes and categories sorted and unique, labels as JSON."""
+    """Return the stored form of a row, with sorted and unique hashes."""
     hashes = row.hashes if len(row.hashes) < 2 else remove_duplicates(row.hashes)
     categories = encode_categories(row.categories)
     labels = encode_labels(row.labels)
@@ -62,7 +62,7 @@ def read_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
 
 
 def read_row(connection: sqlite3.Connection, record: int) -> Row:
-    """Return a stored version as a Row, to unite it with another row for the entry."""
+    """Return a stored version as a Row."""
     entry, state, categories, labels, updated = connection.execute(
         "SELECT entry, said, categories, labels, updated FROM records WHERE id = ?", (record,)
     ).fetchone()
@@ -87,7 +87,7 @@ def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, st
 
 
 def encode_row(row: Row) -> str:
-    """Return a row as JSON, if it is quarantined or may be united with a later row."""
+    """Return a row as JSON, for the quarantine or a later union."""
     hashes = [[hash_.kind.name, hash_.value.hex(), hash_.quality] for hash_ in row.hashes]
     categories = [[category.scheme, category.code] for category in row.categories]
     fields = (row.line, row.entry, row.state, hashes, categories, dict(row.labels), row.updated)

@@ -55,7 +55,7 @@ def lock_writer(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def begin(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Run the body in a transaction: commit and sync at its end, or roll back on any error.
+    """Run the body in a transaction that is synced, or rolled back on any error.
 
     Waits some seconds for another transaction, then raises ListError.
     """
