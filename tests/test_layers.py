@@ -177,7 +177,7 @@ def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
         (
             "screener",
             "numpy.ma screener.lists.formats.registry screener.lists.importing"
-            " screener.lists.inspecting.entry",
+            " screener.lists.inspecting.shown_entry",
         ),
         (
             "screener",
@@ -187,7 +187,7 @@ def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
         ("screener", "multiprocessing socket screener.media.video.frames"),
         (
             "screener.cli.app",
-            "screener.reporting.calibration.calibrate screener.lists.inspecting.entry"
+            "screener.reporting.calibration.calibrate screener.lists.inspecting.shown_entry"
             " screener.hotline.partners",
         ),
     ],

@@ -154,7 +154,7 @@ ASKED = {"by": "ann", "reason": "a test"}
         (lambda one: one.export("out", format="csv", audience=["own"]), "audience must be text"),
         (lambda one: one.export("out", format="csv", sources=7), "sources must be one name"),
         (lambda one: one.export("out", format="csv", sources=[7]), "source must be text"),
-        (lambda one: one.export("", format="csv"), "none is named"),
+        (lambda one: one.export("", format="csv"), "needs a file name"),
         (lambda one: one.export("out", format="vics", categories=["A"]), "categories map"),
         (lambda one: one.export("out", format="vics", categories={"A": 1}), "categories map"),
         (lambda one: one.export("o", format="vics", categories={("iwf", "A"): "1"}), "categories"),

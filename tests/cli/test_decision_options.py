@@ -264,7 +264,7 @@ def test_counting_matches_stores_no_result(known, tmp_path):
         for _ in recorded(results(), stack, engine, out=out, log=None, count=True):
             pass
 
-    (counted,) = match_counts.of_entry(known, "a", "a2")["md5"].values()
+    (counted,) = match_counts.read_counts(known, "a", "a2")["md5"].values()
     assert counted == 20
 
 

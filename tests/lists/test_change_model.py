@@ -144,7 +144,7 @@ def check(one, model):
 @pytest.mark.parametrize(("seed", "listed"), [(0, 20_000), (1, 20_000), (2, 0)])
 def test_after_any_changes_a_list_says_what_a_model_of_it_says(tmp_path, monkeypatch, seed, listed):
     """Imports, opinions, rollbacks, purges, compactions: records, states, searches."""
-    monkeypatch.setattr(version_counts, "_LISTED", listed)
+    monkeypatch.setattr(version_counts, "_MIN_LOOKUPS", listed)
     rng, model = random.Random(seed), Model()
     one = HashList.create(tmp_path / "known.list")
     for step in range(60):

@@ -32,7 +32,7 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
 from screener.lists.hashlist import HashList
 from screener.screening.screener import VERSIONS
-from screener.system.process import cores
+from screener.system.process import count_cores
 from screener.system.progress import Progress, Steps
 
 _SEED: Final = 20260103
@@ -110,7 +110,7 @@ def measure(
     for bits in radius:
         if integer_within(bits, 0) is None:
             raise HashError(f"a radius must be an integer from 0, not {bits!r}")
-    own = cores()
+    own = count_cores()
     counts = sorted(set(threads or (1, own)))
     kinds = list(map(kind_named, hash_list.kinds))
     cells = [

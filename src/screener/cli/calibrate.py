@@ -19,7 +19,7 @@ from screener.cli.open_list import open_list
 from screener.cli.options import JOBS, JSON, LIST, POLICY
 from screener.errors import counted, printable
 from screener.screening.policy import Policy
-from screener.system.process import cores
+from screener.system.process import count_cores
 
 # Loaded by the command only: editing and plotting take long to load.
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def calibrate(
         hash_list = open_list(stack, path)
         with progress.bar("calibrating") as on_progress:
             calibration = calibrate_list(
-                hash_list, benign, policy=policy, edits=edits, jobs=jobs or cores(),
+                hash_list, benign, policy=policy, edits=edits, jobs=jobs or count_cores(),
                 progress=on_progress,
             )  # fmt: skip
         if write is not None:

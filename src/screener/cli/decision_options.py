@@ -192,7 +192,7 @@ def recorded(
             log.write(result)
         out.write(result)
         for name, counts in counts_by_list.items():
-            counts.update(match_counts.hits([result], name))
+            counts.update(match_counts.find_hits([result], name))
         yield result
 
 

@@ -20,8 +20,8 @@ from screener.lists.importing.report import COUNTS, FULL, TERMS, ImportReport
 if TYPE_CHECKING:  # each command loads what it prints
     from screener.lists.exporting.export import ExportReport
     from screener.lists.importing.quarantine import NotCompared, SetAside
-    from screener.lists.inspecting.entry import Shown, ShownHash
     from screener.lists.inspecting.info import ListInfo
+    from screener.lists.inspecting.shown_entry import Shown, ShownHash
     from screener.lists.inspecting.verify import Verification
     from screener.lists.store.change_log import LogEntry
     from screener.lists.store.match_counts import Flood

@@ -19,7 +19,7 @@ from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.rescan import outdated
 from screener.scanning.rescan import rescan as rescan_cache
 from screener.screening.screener import Screener
-from screener.system.process import cores
+from screener.system.process import count_cores
 
 
 @click.command(epilog=EXIT_CODES)
@@ -50,7 +50,9 @@ def rescan(cache: Path, keep: float | None, options: DecisionOptions, every: boo
         log = options.audit_log(stack)
         hashes = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
         untold: Counter[str] = Counter()
-        results = rescan_cache(screener, hashes, every=every, threads=cores(), unscreened=untold)
+        results = rescan_cache(
+            screener, hashes, every=every, threads=count_cores(), unscreened=untold
+        )
         for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
             tally.add(result)
         notes, incomplete = _coverage(hashes, screener, untold)

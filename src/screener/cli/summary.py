@@ -14,7 +14,7 @@ from screener.cli.streams import ALL
 from screener.errors import SOME, counted, printable
 from screener.scanning.resume import Finished
 from screener.screening.result import Match, Result, Verdict
-from screener.system.installation import install
+from screener.system.installation import format_install
 
 
 class _Row(NamedTuple):
@@ -96,7 +96,7 @@ class Tally:
         console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
         for extra, number in self.extras.most_common():
             missing = f"{counted(number, 'input')} not screened because an extra is missing"
-            console.print(escape(f"{missing}: {install(extra)}"))
+            console.print(escape(f"{missing}: {format_install(extra)}"))
 
 
 def _table(rows: Iterable[_Row]) -> Table:

@@ -25,7 +25,7 @@ from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, as_rows
 from screener.index.values import values_of
-from screener.lists.inspecting.info import hubs
+from screener.lists.inspecting.info import find_hubs
 from screener.lists.store import (
     database,
     generations,
@@ -71,7 +71,7 @@ class HashList(StoredList):
         self._hugepages = hugepages
         self._open_files = segments.open_all(path, generation, already_open, hugepages=hugepages)
         self._snapshots = {
-            kind: segments.snapshot_of(path, kind_named(kind), parts, self._open_files)
+            kind: segments.build_snapshot(path, kind_named(kind), parts, self._open_files)
             for kind, parts in generation.segments.items()
         }
         sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
@@ -84,7 +84,7 @@ class HashList(StoredList):
         Its owner alone may read it, and the users of `group` if one is named: see `import_file`.
         Raises ListError if the path exists.
         """
-        number = None if group is None else sharing.group_named(group)
+        number = None if group is None else sharing.find_group(group)
         database.create(_absolute(path), group=number)
         return cls.open(path)
 
@@ -119,7 +119,7 @@ class HashList(StoredList):
                 try:
                     return cls(folder, generation, already_open, hugepages=hugepages)
                 except PermissionError as error:
-                    raise sharing.refused(folder, error.filename) from None
+                    raise sharing.access_error(folder, error.filename) from None
             if (
                 database.ask(folder, partial(_generation_at, folder, None)).number
                 == generation.number
@@ -154,7 +154,7 @@ class HashList(StoredList):
         A hub has one in fifty of the other codes within its radius, as blank images do.
         """
         counts = {
-            kind: len(hubs(snapshot, radius=KINDS[kind].radius))
+            kind: len(find_hubs(snapshot, radius=KINDS[kind].radius))
             for kind, snapshot in self._snapshots.items()
             if not KINDS[kind].digest
         }
@@ -167,7 +167,9 @@ class HashList(StoredList):
 
     def pixels(self) -> frozenset[int]:
         """Return the pixel pipeline versions stated for the perceptual hashes by imported files."""
-        return self._ask(lambda connection: pixel_versions.told(connection, self.generation))
+        return self._ask(
+            lambda connection: pixel_versions.read_versions(connection, self.generation)
+        )
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
         """Return whether a hash of that kind can make a match.
@@ -245,7 +247,9 @@ class HashList(StoredList):
         values = snapshot.values(wanted)
 
         def read(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
-            by_value = searchable_values.of(connection, hash_kind, values, self.generation)
+            by_value = searchable_values.find_records(
+                connection, hash_kind, values, self.generation
+            )
             if not all(by_value.values()):
                 generations.check_purged_since(connection, self._path, self.generation)
             return by_value
@@ -261,7 +265,7 @@ class HashList(StoredList):
         values = [code.tobytes() for code in snapshot.codes(rows)]
 
         def read(connection: sqlite3.Connection) -> FrameHolders:
-            holders = video_frames.holders(connection, values, self.generation)
+            holders = video_frames.find_holders(connection, values, self.generation)
             if len(np.unique(holders.places)) < len(set(values)):
                 generations.check_purged_since(connection, self._path, self.generation)
             return holders
@@ -280,7 +284,7 @@ class HashList(StoredList):
             raise HashError("video numbers must be integers, from frame_holders") from None
 
         def read(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
-            videos = list(video_frames.videos(connection, wanted, self.generation))
+            videos = list(video_frames.read_videos(connection, wanted, self.generation))
             if {number for number, _ in videos} != set(wanted):
                 generations.check_purged_since(connection, self._path, self.generation)
             return videos
@@ -322,15 +326,17 @@ def _absolute(path: str | PathLike[str]) -> Path:
 def _reopen(path: str, identity: Identity) -> HashList:
     folder, (_, number, _) = Path(path), identity
     hash_list = HashList.open(folder, generation=number)
-    database.ask(folder, lambda connection: generations.check_there(connection, folder, identity))
+    database.ask(
+        folder, lambda connection: generations.check_not_replaced(connection, folder, identity)
+    )
     return hash_list
 
 
 def _generation_at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
     connection.execute("BEGIN")  # all queries see one state of the database
-    generation = generations.at(connection, folder, number)
+    generation = generations.load(connection, folder, number)
     # After a purge, what is left of an earlier generation is not that generation.
-    if generations.purged_since(connection, generation.number):
+    if generations.was_purged_since(connection, generation.number):
         raise _gone(folder, number)
     return generation
 

@@ -15,7 +15,7 @@ from screener.errors import ListError
 from screener.lists.states import MATCHING
 from screener.lists.store import database, generations
 from screener.lists.store.connections import Connections
-from screener.lists.store.database import name_of
+from screener.lists.store.database import get_list_name
 from screener.lists.store.generations import Generation
 from screener.lists.terms import Terms
 from screener.system.progress import Progress
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from screener.lists.exporting.export import ExportReport
     from screener.lists.importing.quarantine import NotCompared, SetAside
     from screener.lists.importing.report import ImportReport
-    from screener.lists.inspecting.entry import Shown
     from screener.lists.inspecting.info import ListInfo
+    from screener.lists.inspecting.shown_entry import Shown
     from screener.lists.store.change_log import LogEntry
     from screener.lists.store.match_counts import CountedResult, Flood
 
@@ -48,7 +48,7 @@ class StoredList:
         """Create the object; callers use `HashList`."""
         self._path = path
         self._generation = generation
-        there = partial(generations.check_there, folder=path, opened=generation.identity)
+        there = partial(generations.check_not_replaced, folder=path, opened=generation.identity)
         self._connections = Connections(path, there)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
@@ -63,7 +63,7 @@ class StoredList:
     @cached_property
     def name(self) -> str:
         """The folder's name without `.list`: `known` for `lists/known.list`."""
-        return name_of(self._path)
+        return get_list_name(self._path)
 
     @property
     def generation(self) -> int:
@@ -198,14 +198,16 @@ class StoredList:
         if format == bloom_filter.NAME:
             name = "sha256" if kind is None else kind
             rate = 0.001 if error_rate is None else error_rate
-            fill = bloom_filter.writer_for(name, rate, self.generation)
+            fill = bloom_filter.make_writer(name, rate, self.generation)
         elif kind is not None or error_rate is not None:
             # Exporting all kinds would hand out more than the caller read for.
             raise ListError(
                 f"kind and error_rate are for the format {bloom_filter.NAME}, not for {format}"
             )
         signer = None if key is None else Path(key)
-        order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)
+        order = exporting.ExportOptions(
+            format, audience, _named(sources), Wants(categories), signer, fill
+        )
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
@@ -221,9 +223,9 @@ class StoredList:
 
     def terms(self) -> dict[str, Terms]:
         """Return the terms of each source that has any."""
-        from screener.lists.store.source_terms import stored
+        from screener.lists.store.source_terms import read_terms
 
-        return database.ask(self._path, stored)
+        return database.ask(self._path, read_terms)
 
     def show(
         self, entry: str, *, source: str | None = None, values: bool = False, alone: bool = False
@@ -234,13 +236,13 @@ class StoredList:
         leaves out its `versions`, which take a scan of the list's whole history, and the other
         holders of its hashes, which may be many. Raises ListError if there is no such entry.
         """
-        from screener.lists.inspecting import entry as showing
+        from screener.lists.inspecting import shown_entry
 
         check_texts(entry=entry, source=source)
         check_flags(values=values, alone=alone)
 
         def read(connection: sqlite3.Connection) -> list[Shown]:
-            return showing.show(
+            return shown_entry.show(
                 connection,
                 self._path,
                 self.generation,
@@ -262,19 +264,21 @@ class StoredList:
         from screener.lists.changes import opinions
 
         check_texts(entry=entry, source=source, state=state)
-        return opinions.give(self._path, entry, source=source, state=state, by=by, reason=reason)
+        return opinions.record_opinion(
+            self._path, entry, source=source, state=state, by=by, reason=reason
+        )
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
         """Count the matches of each entry of this list; return those that matched far too often."""
         from screener.lists.store import match_counts
 
-        return match_counts.count(self._path, match_counts.hits(results, self.name))
+        return match_counts.count(self._path, match_counts.find_hits(results, self.name))
 
     def check_counting(self) -> None:
         """Raise ListError if `count_matches` could not write; call it before a long scan."""
         from screener.lists.store import match_counts
 
-        match_counts.check(self._path)
+        match_counts.check_writable(self._path)
 
     def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
         """Return the rows that imports quarantined, and the stored hashes that are not compared."""
@@ -311,7 +315,7 @@ class StoredList:
         """Return the changes of the list, oldest first, with who made them."""
         from screener.lists.store import change_log
 
-        return database.ask(self._path, change_log.log)
+        return database.ask(self._path, change_log.read_log)
 
     def rollback(self, generation: int, *, by: str | None = None, reason: str | None = None) -> int:
         """Write a new generation with the records of an earlier one; return its number.

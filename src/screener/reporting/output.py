@@ -14,7 +14,7 @@ from screener.errors import OutputError
 from screener.scanning.resume import Finished
 from screener.screening.result import SCHEMA, Result
 from screener.screening.screener import Screener
-from screener.system.output_file import Claim, FileKind, claim, give_up, make_private
+from screener.system.output_file import Claim, FileKind, claim, make_private
 
 # With its number, as heads of audit logs and edge filters have a schema too.
 _RESULTS = FileKind(f'{{"schema":{SCHEMA},', "results")
@@ -168,7 +168,7 @@ def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonL
             raise OutputError(f"{path} is not a regular file, so it cannot be continued")
         finished = Finished.read(Path(path), screener)
     except BaseException:
-        give_up(path, claimed)
+        claimed.abandon()
         raise
     return ResumedJsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed, finished)
 

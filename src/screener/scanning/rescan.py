@@ -17,7 +17,7 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 from screener.screening.result import Result, Verdict
 from screener.screening.screener import Screener, check_screener
-from screener.system.installation import is_here
+from screener.system.installation import is_available
 
 # Inputs at a time: with eight PDQs each, a batch for the fastest search.
 _CHUNK = 1 << 17
@@ -85,7 +85,7 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     return sum(
         number
         for (made, extra), number in cache.counts().items()
-        if made not in settings or (extra is not None and is_here(extra))
+        if made not in settings or (extra is not None and is_available(extra))
     )
 
 
@@ -119,7 +119,7 @@ def _is_spoken_for(item: HashedInput) -> bool:
 def _count(result: Result, unscreened: Counter[str]) -> None:
     """Count an unscreened input, unless `outdated` counts it."""
     wanted = result.extra
-    if result.verdict == Verdict.UNSCREENED and not (wanted is not None and is_here(wanted)):
+    if result.verdict == Verdict.UNSCREENED and not (wanted is not None and is_available(wanted)):
         unscreened[str(result.reason)] += 1
 
 

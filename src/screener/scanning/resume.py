@@ -23,7 +23,7 @@ from screener.scanning.superseded import (
 )
 from screener.screening.result import SCHEMA, Reason, Result, Verdict, line_counts
 from screener.screening.screener import VERSIONS, Screener
-from screener.system.installation import EXTRAS, is_here
+from screener.system.installation import EXTRAS, is_available
 
 _BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
 # Each verdict, reason and extra has a number of one byte. Lines that summaries do not count have
@@ -175,7 +175,7 @@ class Finished:
         for statement, number in enumerate(np.bincount(statements)):
             if number:
                 self._count(statement, int(number))
-        self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
+        self._lacking = tuple(extra for extra in self.extras if not is_available(extra))
 
     def _count(self, statement: int, number: int) -> None:
         if statement == _UNCOUNTED:

@@ -27,7 +27,7 @@ from screener.screening.input.hasher import HashMode, OpenedArchive
 from screener.screening.policy import Policy
 from screener.screening.result import Result
 from screener.screening.screener import Screener, check_screener
-from screener.system.process import cores
+from screener.system.process import count_cores
 
 # Called with everything that is counted or timed: a name, a number and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
@@ -76,7 +76,7 @@ def scan(
     count = checked_jobs(jobs)
     return results_of(
         path_results(
-            lambda hasher: Workers(hasher, count or cores()),
+            lambda hasher: Workers(hasher, count or count_cores()),
             screener,
             places(paths, by_disk=not ordered),
             ordered=ordered,

@@ -170,7 +170,7 @@ def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
     given, out, pipe = tmp_path / "open.csv", tmp_path / "out.csv", tmp_path / "pipe"
     before, files = given.read_bytes(), set(tmp_path.iterdir())
 
-    with pytest.raises(ListError, match="not exported from here"):
+    with pytest.raises(ListError, match="not exported by screener"):
         known.export(given, format="csv")
     assert (given.read_bytes(), set(tmp_path.iterdir())) == (before, files)
     os.mkfifo(pipe)

@@ -147,9 +147,9 @@ def test_rows_that_wait_are_written_once(tmp_path, monkeypatch):
     known.import_file(file)
     monkeypatch.setattr(run, "OPINIONS", {"csv"})
     waiting = []
-    packed = repeated_rows.packed
+    packed = repeated_rows.encode_row
     monkeypatch.setattr(
-        repeated_rows, "packed", lambda row: waiting.append(len(row.hashes)) or packed(row)
+        repeated_rows, "encode_row", lambda row: waiting.append(len(row.hashes)) or packed(row)
     )
     days = [f"2023-01-{day:02}" for day in range(1, 29)] + ["2025-01-01"]
     lines = (f"a,{n:064x},{day}\n" for n, day in enumerate(days))

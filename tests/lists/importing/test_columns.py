@@ -96,9 +96,9 @@ def test_columns_make_the_list_that_rows_make(tmp_path_factory, files, size, ful
 def test_the_first_index_of_values_finds_every_holder(tmp_path, monkeypatch, way):
     """However it is built; of a value that several entries have, too, and after further imports."""
     if way == "the schema may not be written":
-        monkeypatch.setattr(value_index, "_may_write_schema", lambda _: False)
+        monkeypatch.setattr(value_index, "_enable_schema_writes", lambda _: False)
     if way == "too many":
-        monkeypatch.setattr(value_index, "_MOST", 100)
+        monkeypatch.setattr(value_index, "_MAX_HASHES", 100)
     monkeypatch.setattr(run, "_BATCH", 50)
     hash_list = HashList.create(tmp_path / "known.list")
     put = putting(hash_list, tmp_path)

@@ -403,11 +403,11 @@ def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path,
 def test_a_manifest_without_a_generation_is_refused(sent, tmp_path, keys, wrong):
     """Its signature does not make up for it."""
     path = sent(open=Terms("CLEAR"))
-    facts = json.loads(manifest.manifest_of(path).read_text())
+    facts = json.loads(manifest.get_manifest_path(path).read_text())
     text = manifest.encode(facts | {"generation": wrong})
-    manifest.manifest_of(path).write_bytes(text)
+    manifest.get_manifest_path(path).write_bytes(text)
     signature = sign(text, key=read_private_key(keys[0]))
-    manifest.signature_of(path).write_bytes(signature)
+    manifest.get_signature_path(path).write_bytes(signature)
 
     with pytest.raises(ListError, match="cannot be read"):
         HashList.create(tmp_path / "back.list").import_file(path, source="peer", key=keys[1])
@@ -555,9 +555,9 @@ def test_trap_a_signed_list_id_is_no_text_of_the_senders_choice(tmp_path, known,
 
     def write(said):
         text = manifest.encode(facts | {"list_id": said})
-        manifest.manifest_of(file).write_bytes(text)
+        manifest.get_manifest_path(file).write_bytes(text)
         key = read_private_key(keys[0])
-        manifest.signature_of(file).write_bytes(sign(text, key=key))
+        manifest.get_signature_path(file).write_bytes(sign(text, key=key))
 
     write(known_as)
     with pytest.raises(ListError, match=r"the manifest .* cannot be read"):

@@ -196,7 +196,7 @@ def test_frames_behind_a_late_failure_are_searched(engine, scene, codec, contain
 @pytest.mark.parametrize(("packet", "sound"), [(4, 3), (12, 11), (23, 22)])
 def test_damage_is_reported_on_every_run(scene, monkeypatch, packet, sound):
     """FFmpeg's threads may return a frame of H.264 before they find its damage."""
-    monkeypatch.setattr(threads, "cores", lambda: 8)
+    monkeypatch.setattr(threads, "count_cores", lambda: 8)
     data = bytearray(clip(panned(scene, 5, 24, size=(640, 480)), gop=24, preset="medium"))
     with av.open(io.BytesIO(data)) as file:
         place, size = [(one.pos, one.size) for one in file.demux(video=0) if one.size][packet]
@@ -225,7 +225,7 @@ def test_a_damaged_clip_does_not_depend_on_the_cores(scene, monkeypatch, codec, 
         data = whole[:at] + bytes(20) + whole[at + 20 :]
         results = []
         for cores in (1, 2, 8):
-            monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
+            monkeypatch.setattr(threads, "count_cores", lambda cores=cores: cores)
             steps = AvStream(io.BytesIO(data), mime).steps()
             results.append([
                 (step.number, step.time, step.sound, step.raw().tobytes())
@@ -268,7 +268,7 @@ def test_reordered_frames_do_not_depend_on_the_cores(scene, monkeypatch):
     data = data.replace(declared, int(bits, 2).to_bytes(size, "big"))
 
     for cores in (1, 8):
-        monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(threads, "count_cores", lambda cores=cores: cores)
         steps = [step for step in AvStream(io.BytesIO(data), "video/x-matroska").steps() if step]
         assert [isinstance(step, DecodedFrame) and step.number for step in steps] == [*range(20)]
 
@@ -276,7 +276,7 @@ def test_reordered_frames_do_not_depend_on_the_cores(scene, monkeypatch):
 @pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
 def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
     """It uses one thread a core if the codec allows it."""
-    monkeypatch.setattr(threads, "cores", lambda: 4)
+    monkeypatch.setattr(threads, "count_cores", lambda: 4)
     stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
     monkeypatch.setattr(stream, "_reopen", lambda: pytest.fail("it is begun again"))
 

@@ -117,7 +117,7 @@ def test_an_interrupt_of_a_report_leaves_what_was_there(
         write(results, link)
         place.write_bytes(place.read_bytes() + b"older")
     held = {path: path.read_bytes() for path in place.parent.iterdir()}
-    real = writer.private_text
+    real = writer.open_private_text
 
     @contextmanager
     def interrupted(*given):
@@ -125,7 +125,7 @@ def test_an_interrupt_of_a_report_leaves_what_was_there(
             yield stream
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(writer, "private_text", interrupted)
+    monkeypatch.setattr(writer, "open_private_text", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(results, link)
     monkeypatch.undo()

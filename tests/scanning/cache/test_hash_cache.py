@@ -29,7 +29,7 @@ from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts
-from screener.system.installation import unsupported_without
+from screener.system.installation import make_missing_error
 
 
 @pytest.fixture
@@ -282,11 +282,11 @@ def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(
         ):  # fmt: skip
             assert not holds(place=(archives, same))
 
-        wanting = hashed("heic", trouble=unsupported_without("heif", "image/heic"))
+        wanting = hashed("heic", trouble=make_missing_error("heif", "image/heic"))
         cache.add([wanting], wide.hasher)
         for here in (False, True):
             monkeypatch.setattr(
-                "screener.scanning.cache.hash_cache.is_here", lambda extra, here=here: here
+                "screener.scanning.cache.hash_cache.is_available", lambda extra, here=here: here
             )
             assert cache.holds(wanting.name, wide.hasher) is not here
 
@@ -472,9 +472,9 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
 @pytest.mark.parametrize("here", [True, False])
 def test_what_wants_an_extra_is_counted_once(known, tmp_path, monkeypatch, here):
     """As to be scanned again where the extra is here now, and else as unscreened."""
-    monkeypatch.setattr("screener.scanning.rescan.is_here", lambda _: here)
+    monkeypatch.setattr("screener.scanning.rescan.is_available", lambda _: here)
     engine = Screener(known)
-    trouble = unsupported_without("heif", "image/heic")
+    trouble = make_missing_error("heif", "image/heic")
     with HashCache.open(tmp_path / "c") as cache:
         cache.add([hashed("a.heic", trouble=trouble)], engine.hasher)
         unscreened = Counter()

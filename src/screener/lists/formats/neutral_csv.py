@@ -44,7 +44,7 @@ from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
-from screener.lists.store.columns import NO_LABELS, Columns, HashColumn, derived_entries
+from screener.lists.store.columns import NO_LABELS, Columns, HashColumn, derive_entries
 from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "csv"
@@ -226,7 +226,7 @@ class NeutralCsv:
             if None in said:
                 return None
             states = cast(list[State], said)
-        entries = derived_entries(hashes, count) if header.entry is None else cells[header.entry]
+        entries = derive_entries(hashes, count) if header.entry is None else cells[header.entry]
         if header.entry is not None and not _are_plain_ids(entries):
             return None
         categories: list[tuple[Category, ...]] = [()] * count
@@ -260,7 +260,7 @@ class NeutralCsv:
                     return None
                 quality = np.array(read, np.int16)
             column = (
-                HashColumn.read(kind, cells, quality) if kind.digest or kind.perceptual else None
+                HashColumn.parse(kind, cells, quality) if kind.digest or kind.perceptual else None
             )
             if column is None or column.has_empty_input:
                 return None

@@ -21,7 +21,7 @@ from screener.lists.formats.header import names_of
 from screener.lists.formats.options import Options
 from screener.lists.states import State
 from screener.lists.store.records import BadRow, Row
-from screener.system.database import STORED
+from screener.system.sqlite_files import STORED
 
 NAME = "nsrl"
 MAGIC = b"SQLite format 3\0"

@@ -228,7 +228,7 @@ class _Restated:
         """As the reader's, restated."""
         for found in parts_of(self._reader, most):
             if isinstance(found, Columns):
-                yield found.restated(dict.fromkeys(MATCHING, self._state))
+                yield found.replace_states(dict.fromkeys(MATCHING, self._state))
             else:
                 yield self._restated(found)
 

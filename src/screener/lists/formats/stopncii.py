@@ -21,7 +21,7 @@ from screener.lists.formats.json_rows import (
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
 from screener.lists.states import State
-from screener.lists.store.records import BadRow, Category, Row, derived_entry
+from screener.lists.store.records import BadRow, Category, Row, derive_entry
 
 NAME = "stopncii"
 _TYPES = {
@@ -79,7 +79,7 @@ def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
         gathered.label("CSPFeedbacks", feedback_list)
     if state is State.CONFIRMED and any(_against(one) for one in feedback_list):
         state = State.DISPUTED
-    entry = derived_entry(gathered.hashes) if gathered.hashes else None
+    entry = derive_entry(gathered.hashes) if gathered.hashes else None
     categories = (Category("stopncii-status", status),)
     return gathered.rows(entry, state, categories, fields.get("lastmodtimestamp"))
 

@@ -26,7 +26,7 @@ from screener.lists.formats.json_text import JsonHead, head_of
 from screener.lists.formats.kind_names import kind_of_field
 from screener.lists.formats.options import Options
 from screener.lists.states import State
-from screener.lists.store.records import BadRow, Category, Row, derived_entry
+from screener.lists.store.records import BadRow, Category, Row, derive_entry
 
 NAME = "vics"
 _CONTEXTS = ("@odata.context", "odata.metadata")
@@ -190,7 +190,7 @@ class _Media:
         state = self._states.get(code, self._default)
         categories = () if category is None or not code else (Category(self._scheme, code),)
         digests = [item for item in gathered.hashes if item.kind.digest]
-        entry = derived_entry(digests[:1]) if digests else None
+        entry = derive_entry(digests[:1]) if digests else None
         return gathered.rows(entry, state, categories, fields.get("dateupdated"))
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from screener.lists.states import State
 from screener.lists.store import repeated_values
-from screener.lists.store.column_checks import pairs_of
+from screener.lists.store.column_checks import parse_pairs
 from screener.lists.store.records import LOW_INFORMATION
-from screener.lists.store.version_counts import by_current_value, past
+from screener.lists.store.version_counts import count_versions, group_current_values
 
 # Where many versions are new, all values are grouped: so many times as fast as looking each up.
 _SHARE = 20
@@ -50,15 +50,15 @@ def count(
     `states` are how many records are in each; `shared` are the values that several records have,
     if they are known. Takes a byte of memory for each new version.
     """
-    known = past(connection, states)
+    known = count_versions(connection, states)
     marks = bytearray(max(0, known.versions + 1 - first))
-    share = _SHARE if known.short else 1
+    share = _SHARE if known.is_mostly_current else 1
     if shared is not None:
         groups = _looked_up(connection, shared)
-    elif known.few(len(marks), share=share):
+    elif known.is_cheap(len(marks), share=share):
         connection.execute("PRAGMA temp_store = MEMORY")  # so that no value gets into a file
         groups = _looked_up(connection, connection.execute(_VALUES[0], (first,)))
-    elif known.short:
+    elif known.is_mostly_current:
         groups = _looked_up(connection, connection.execute(_VALUES[1], (first,)))
     else:
         groups = _gathered(connection, first)
@@ -83,7 +83,7 @@ def _gathered(connection: sqlite3.Connection, first: int) -> Iterator[Sequence[H
     """
     differing = "(min(r.said) <> max(r.said) OR min(r.categories) <> max(r.categories))"
     for (numbers,) in connection.execute(
-        f"SELECT group_concat(r.id) {by_current_value(connection, _SAYS)}"
+        f"SELECT group_concat(r.id) {group_current_values(connection, _SAYS)}"
         f" HAVING max(r.id) >= ? AND {differing}",
         (*_NOTHING, first),
     ):
@@ -108,6 +108,6 @@ def _contradicted(holders: Sequence[Holder]) -> Iterator[int]:
 
 def _by_scheme(categories: str) -> dict[str, frozenset[str]]:
     found = defaultdict(set)
-    for scheme, code in pairs_of(categories):
+    for scheme, code in parse_pairs(categories):
         found[scheme].add(code)
     return {scheme: frozenset(codes) for scheme, codes in found.items()}

@@ -43,10 +43,10 @@ def import_file(
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
     check_line("a source's name", source)
-    group = None if settings.group is None else sharing.group_named(settings.group)
-    signed = None if settings.key is None else manifest.check(path, key=settings.key)
+    group = None if settings.group is None else sharing.find_group(settings.group)
+    signed = None if settings.key is None else manifest.verify(path, key=settings.key)
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    with _opened(path) as stream, transaction.writing(folder) as connection:
+    with _opened(path) as stream, transaction.write_exclusively(folder) as connection:
         if group is not None:
             sharing.share(folder, group)
         content = Content(stream, name, progress)
@@ -79,11 +79,11 @@ def import_file(
         if signed is not None:
             signed.check_digest(content.sha256, path)
         report = run.finish(notes, content.sha256, terms.remembered(signed))
-        current = generations.at(connection, folder)
-        due = any(map(segments.is_due, current.segments.values()))
+        current = generations.load(connection, folder)
+        due = any(map(segments.is_merge_due, current.segments.values()))
     if not due:
         return report
-    number = compact.tidied(folder)
+    number = compact.merge_overdue(folder)
     return report if number is None else replace(report, generation=number)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from screener.lists import terms
 from screener.lists.states import State
-from screener.lists.store.records import Row, united
+from screener.lists.store.records import Row, unite_rows
 from screener.lists.times import moment, timeless
 
 
@@ -42,7 +42,7 @@ def _replacing(stored: Row | None, rows: Sequence[Row]) -> Row:
     If a value of some kind is unreadable, the stored values of that kind stay. Labels that bind
     the entry stay until a row has another: no file without such a column takes them back.
     """
-    row = united(*rows) if len(rows) > 1 else rows[0]
+    row = unite_rows(*rows) if len(rows) > 1 else rows[0]
     if stored is None:
         return row
     if row.damaged and stored.state is not State.WITHDRAWN:

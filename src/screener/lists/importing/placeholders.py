@@ -20,13 +20,13 @@ class Judging:
         self.changed = False  # whether versions were changed by it
         self._connection = connection
         self._source = source
-        self._judged = repeated_values.judged(connection)
+        self._judged = repeated_values.read_judgements(connection)
         self._by_kind: dict[str, set[bytes]] = defaultdict(set)
         for kind, value in self._judged:
             self._by_kind[kind].add(value)
         self._repeats: dict[repeated_values.Value, bool] = {}  # of `_judged`: what this source does
         self._left: set[repeated_values.Value] = set()  # of versions that this import ended
-        self._seen = repeated_values.Seen()
+        self._seen = repeated_values.SharedValues()
 
     def values_of(self, kind: str) -> set[bytes]:
         """Return the values of a kind that were released, or that some source repeats."""
@@ -81,7 +81,7 @@ class Judging:
         """Judge anew what the import brought and took; return how many values that it brought
         stand for nothing. `shared` are the values that several records hold, if they are known.
         """
-        repeated = self._seen.shared(self._connection, self._source, states, shared)
+        repeated = self._seen.find_placeholders(self._connection, self._source, states, shared)
         brought = {*repeated, *self._repeats}
         values = sorted(brought | self._left)
         self.changed |= bool(values)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from screener.lists.importing.report import FULL
 from screener.lists.states import State
-from screener.lists.store.database import in_order
+from screener.lists.store.database import is_in_generation_by_id
 from screener.lists.store.records import BadRow, Row
-from screener.lists.store.stored_rows import packed, unpacked
+from screener.lists.store.stored_rows import decode_row, encode_row
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SetAsideRows:
             self._earlier = self._before()
         again, new = [], []
         for one in bad:
-            text = None if one.row is None else packed(one.row)
+            text = None if one.row is None else encode_row(one.row)
             same = self._earlier.get(_key(one.line, one.field, one.reason, text))
             if same:
                 again.append((self._import, one.line, text, same.pop()))
@@ -126,7 +126,7 @@ def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCom
     for facts in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
         " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
-        f" AND {in_order(number)} AND r.state <> ? ORDER BY r.id, h.kind",
+        f" AND {is_in_generation_by_id(number)} AND r.state <> ? ORDER BY r.id, h.kind",
         (State.WITHDRAWN,),
     ):
         yield NotCompared(*facts)
@@ -153,5 +153,5 @@ def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, 
         ).fetchone()
         if held is not None:
             import_id, source, field, text = held
-            found[one] = ReadableRow(import_id, source, unpacked(text, field))
+            found[one] = ReadableRow(import_id, source, decode_row(text, field))
     return found

@@ -22,10 +22,10 @@ from screener.lists.importing.stored_versions import COLUMNS, Stored
 from screener.lists.importing.versions import Versions
 from screener.lists.states import State
 from screener.lists.store import change_log, generations, segments, transaction
-from screener.lists.store.records import Row, derived_entry, united, united_labels
+from screener.lists.store.records import Row, derive_entry, unite_labels, unite_rows
 from screener.lists.store.repeated_values import release
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.stored_rows import Version, stored_labels, stored_row, version_of
+from screener.lists.store.stored_rows import Version, read_labels, read_row, to_version
 from screener.lists.times import order
 
 
@@ -69,22 +69,22 @@ class LateVersions(Versions):
     def _bound_as(self, have: Stored, before: Stored, row: Row) -> Row:
         """Return a row with the labels that bind its entry now, if a rollback narrowed them."""
         bound, was = (
-            terms.of_fields(stored_labels(self._connection, one.record), terms.ALL)
+            terms.of_fields(read_labels(self._connection, one.record), terms.ALL)
             for one in (have, before)
         )
-        return row if bound == was else row._replace(labels=united_labels([row.labels, bound]))
+        return row if bound == was else row._replace(labels=unite_labels([row.labels, bound]))
 
     def _late(self, have: Stored, row: Row) -> Version:
         """Return what an entry becomes by a late row: the row, if it is of a later time or import;
         the row united with what is stored, if it is of the same.
         """
-        stored = stored_row(self._connection, have.record)
+        stored = read_row(self._connection, have.record)
         if self._ages.outdated(have, row):
-            return self._judging.judge(version_of(stored))
+            return self._judging.judge(to_version(stored))
         later = order(row.updated, have.updated)
         if later == 1 or (later is None and have.import_id != self._import):
             return self._over(have, row)
-        return self._judging.judge(version_of(united(stored, row)))
+        return self._judging.judge(to_version(unite_rows(stored, row)))
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         raise ListError("rows are named by a list of their numbers, [1] say") from None
     if not ids:
         raise ListError("no row to release is named")
-    with transaction.writing(folder) as connection:
-        before = generations.at(connection, folder)
-        number = before.number + 1
+    with transaction.write_exclusively(folder) as connection:
+        before = generations.load(connection, folder)
+        number = before.next_number
         wanted = _wanted(connection, ids)
         changes = Changes()
         states = before.states
@@ -167,7 +167,7 @@ def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Rea
 
 
 def _entry(row: Row) -> str:
-    return row.entry or derived_entry(row.hashes)
+    return row.entry or derive_entry(row.hashes)
 
 
 def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, ReadableRow]) -> None:
@@ -227,7 +227,7 @@ def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> b
         (row, source),
     )
     full = [generation for generation, counts in later if json.loads(counts).get(FULL)]
-    undone = change_log.taken_back(connection)
+    undone = change_log.find_undone(connection)
     return any(not any(generation in some for some in undone) for generation in full)
 
 
@@ -240,9 +240,9 @@ def release_value(
     found = kind_named(kind)
     if not found.searched:
         raise ListError(f"{kind} values are carried and never compared here")
-    with transaction.writing(folder) as connection:
-        before = generations.at(connection, folder)
-        number = before.number + 1
+    with transaction.write_exclusively(folder) as connection:
+        before = generations.load(connection, folder)
+        number = before.next_number
         values = connection.execute(
             "SELECT DISTINCT h.value FROM hashes h JOIN records r ON r.id = h.record"
             " WHERE r.entry = ? AND (? IS NULL OR r.source = ?) AND r.until IS NULL"

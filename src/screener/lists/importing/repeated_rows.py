@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.lists.store.records import Row
-from screener.lists.store.stored_rows import packed, unpacked
+from screener.lists.store.stored_rows import decode_row, encode_row
 
 _MARKS = 1 << 27  # bits, 16 MiB
 
@@ -28,11 +28,11 @@ class RepeatedRows:
 
     def put_first(self, entry: str, row: Row) -> None:
         """Store the first row of an entry, of which the stored version does not say all."""
-        self._put([(entry, 0, packed(row))])
+        self._put([(entry, 0, encode_row(row))])
 
     def put(self, entry: str, rows: Iterable[Row]) -> None:
         """Store further rows of an entry."""
-        self._put((entry, 1, packed(row)) for row in rows)
+        self._put((entry, 1, encode_row(row)) for row in rows)
 
     def _put(self, rows: Iterable[tuple[str, int, str]]) -> None:
         if not self._made:
@@ -60,7 +60,7 @@ class RepeatedRows:
             " WHERE f.entry = r.entry AND f.further) ORDER BY r.entry, r.number"
         )
         for entry, some in groupby(rows, itemgetter(0)):
-            yield entry, [unpacked(text) for _, text in some]
+            yield entry, [decode_row(text) for _, text in some]
         self._connection.execute("DROP TABLE repeated_rows")
         self._made = False
 

@@ -22,7 +22,7 @@ from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
 from screener.lists.store import generations, pixel_versions, segments
 from screener.lists.store.columns import Columns
-from screener.lists.store.records import BadRow, Row, of_empty_input
+from screener.lists.store.records import BadRow, Row, is_empty_digest
 from screener.lists.terms import Terms, check_terms, told
 from screener.lists.times import timeless
 
@@ -109,14 +109,14 @@ class Run:
         self._format = format
         self._source = source
         self._settings = settings
-        self._before = generations.at(connection, folder)
+        self._before = generations.load(connection, folder)
         newest = connection.execute("SELECT max(id) FROM imports").fetchone()[0]
         self._id = (newest or 0) + 1
         is_first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
         self._versions = Versions(
             connection,
             source,
-            number=self._before.number + 1,
+            number=self._before.next_number,
             import_id=self._id,
             states=self._before.states,
             full=settings.full,
@@ -147,7 +147,7 @@ class Run:
             if column.quality is not None
         )
         for labels in filter(None, columns.labels):
-            if (version := pixel_versions.version_said(labels)) is not None:
+            if (version := pixel_versions.parse_version(labels)) is not None:
                 self._pixels[version] += 1
         self._counts.update(
             rows=len(columns),
@@ -171,7 +171,7 @@ class Run:
                 continue
             for item in row.hashes:
                 low += item.quality is not None and item.quality < item.kind.floor
-            if row.labels and (version := pixel_versions.version_said(row.labels)) is not None:
+            if row.labels and (version := pixel_versions.parse_version(row.labels)) is not None:
                 self._pixels[version] += 1
             withdrawn += row.state is State.WITHDRAWN
             untimed += row.updated is not None and timeless(row.updated)
@@ -186,8 +186,8 @@ class Run:
         hashes = row.hashes
         if hashes and row.entry is not None and not hashes[0].kind.digest and len(hashes) == 1:
             return row  # the usual row, on the shortest way
-        if any(map(of_empty_input, hashes)):
-            hashes = tuple([item for item in hashes if not of_empty_input(item)])
+        if any(map(is_empty_digest, hashes)):
+            hashes = tuple([item for item in hashes if not is_empty_digest(item)])
             self._counts["dropped"] += len(row.hashes) - len(hashes)
             row = row._replace(hashes=hashes)
         if not hashes and (row.state is not State.WITHDRAWN or row.entry is None):
@@ -262,7 +262,7 @@ class Run:
         """
         number = self._before.number
         if self._versions.finish():
-            number += 1
+            number = self._before.next_number
             segments.write_changed(
                 self._connection,
                 self._folder,
@@ -290,7 +290,7 @@ class Run:
 
     def _keep(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
         kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
-        kept |= pixel_versions.remembered(self._pixels)
+        kept |= pixel_versions.format_counts(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._settings.terms is not None:
             kept[TERMS] = told(self._settings.terms)

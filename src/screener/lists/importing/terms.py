@@ -42,14 +42,14 @@ def bind(
     if signed is not None:
         held = terms.tightened(signed.terms, held)
         if not full and has_records(connection, source):
-            before = source_terms.stored(connection).get(source, Terms())
+            before = source_terms.read_terms(connection).get(source, Terms())
             both = terms.strictest([before, held])
-            source_terms.keep(
+            source_terms.write_terms(
                 connection, source, replace(both, note=held.note or before.note), by=by
             )
             return
     if held != Terms():
-        source_terms.store(connection, source, held, by=by)
+        source_terms.update_terms(connection, source, held, by=by)
 
 
 def remembered(signed: Manifest | None) -> dict[str, Any]:
@@ -107,4 +107,4 @@ def _signed_before(connection: sqlite3.Connection, source: str) -> list[dict[str
 
 
 def _told(signed: Manifest) -> str:
-    return HIDDEN if may_hold_hash(signed.list) else signed.list
+    return HIDDEN if may_hold_hash(signed.list_name) else signed.list_name

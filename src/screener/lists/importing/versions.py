@@ -29,16 +29,16 @@ from screener.lists.importing.writer import Writer, as_json
 from screener.lists.states import MATCHING, State, effective
 from screener.lists.store.census import Census
 from screener.lists.store.columns import Columns
-from screener.lists.store.database import of_generation, some_at_once
+from screener.lists.store.database import is_in_generation, split_values
 from screener.lists.store.records import (
     LOW_INFORMATION,
     Row,
-    derived_entry,
+    derive_entry,
     has_records,
-    opinions_at,
+    read_all_opinions,
 )
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.stored_rows import Version, stored_row, version_of
+from screener.lists.store.stored_rows import Version, read_row, to_version
 from screener.lists.store.value_index import FirstIndex
 
 _WINDOW = 5_000  # versions that are withdrawn at once
@@ -105,7 +105,7 @@ class Versions:
         self._gone = 0  # entries that stopped matching, or are withdrawn now and were not before
         self._own_states = {
             entry: [opinion.state for opinion in held]
-            for (whose, entry), held in opinions_at(connection, number).items()
+            for (whose, entry), held in read_all_opinions(connection, number).items()
             if whose == source
         }
         self._newcomers = None if has_records(connection, source) else Newcomers()
@@ -119,7 +119,7 @@ class Versions:
         """Take the next rows of the file."""
         by_entry: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
-            by_entry[row.entry or derived_entry(row.hashes)].append(row)
+            by_entry[row.entry or derive_entry(row.hashes)].append(row)
         stored = self._lookup(list(by_entry))
         for entry, some in by_entry.items():
             have = stored.get(entry)
@@ -130,7 +130,7 @@ class Versions:
                 said, mark = have.fingerprint, self._marks[have.record]
             self.counts["repeated"] += len(some)
             if mark == _SAME:  # what says the same again has nothing to add
-                some = [row for row in some if row.damaged or version_of(row).fingerprint != said]
+                some = [row for row in some if row.damaged or to_version(row).fingerprint != said]
             if some:
                 self._rows.put(entry, some)
         self._writer.flush()
@@ -159,7 +159,7 @@ class Versions:
             self.counts["low_information"] += int((column.low & (fresh | unchanged)).sum())
         places = np.flatnonzero(fresh)
         if places.size:
-            new = columns.at(places)
+            new = columns.select(places)
             self.counts["added"] += len(new)
             self.counts["missed"] += int(new.withdrawn.sum())
             self._judging.see_columns(new)
@@ -167,7 +167,7 @@ class Versions:
             self._marks += bytes([_SAME]) * len(new)
         rest = np.flatnonzero(~fresh & ~said).tolist()
         if rest:
-            self.take([columns.row(place) for place in rest])
+            self.take([columns.get_row(place) for place in rest])
 
     def _may_go_alone(self, columns: Columns) -> npt.NDArray[np.bool_]:
         """Return which rows are the only ones of their entry here, and not judged by anybody."""
@@ -228,7 +228,7 @@ class Versions:
             mark = self._marks[have.record]
             place = self._place_of(have)
             if mark == _SAME:  # the first row is what is stored
-                rows = [stored_row(self._connection, have.record), *rows]
+                rows = [read_row(self._connection, have.record), *rows]
             before = place.before
             newer = [row for row in rows if before is None or not self._ages.outdated(before, row)]
             if newer:
@@ -254,8 +254,8 @@ class Versions:
     def _merge(self, entry: str, place: _Place, rows: list[Row], *, outdated: bool) -> None:
         """Store what the rows of an entry say together, instead of what the first said alone."""
         before, made = place
-        base = None if before is None else stored_row(self._connection, before.record)
-        version = self._judging.judge(version_of(merged(base, rows, all_count=self._all_count)))
+        base = None if before is None else read_row(self._connection, before.record)
+        version = self._judging.judge(to_version(merged(base, rows, all_count=self._all_count)))
         now = made or before
         if not outdated:
             self.counts["low_information"] += _low(version) - self._low_stored(now)
@@ -290,7 +290,7 @@ class Versions:
         """
         (before,) = self._connection.execute(
             "SELECT count(*) FROM records r WHERE source = ? AND state <> ?"
-            f" AND {of_generation(self._number - 1)}",
+            f" AND {is_in_generation(self._number - 1)}",
             (self._source, State.WITHDRAWN),
         ).fetchone()
         self.absent_from = self._writer.next
@@ -304,7 +304,7 @@ class Versions:
 
     def _withdraw(self, records: list[int]) -> None:
         """Withdraw versions that no row named, unless they withdraw their entries."""
-        for some, marks in some_at_once(records):
+        for some, marks in split_values(records):
             for have in self._connection.execute(
                 f"SELECT {COLUMNS} FROM records WHERE id IN ({marks}) AND state <> ?",
                 (*some, State.WITHDRAWN),
@@ -335,7 +335,7 @@ class Versions:
             seen = self._newcomers.seen(entries).tolist()
             entries = [entry for entry, was in zip(entries, seen, strict=True) if was]
         found: dict[str, Stored] = {}
-        for some, marks in some_at_once(entries):
+        for some, marks in split_values(entries):
             for have in self._connection.execute(
                 f"SELECT {COLUMNS} FROM records WHERE source = ? AND until IS NULL"
                 f" AND entry IN ({marks})",
@@ -346,7 +346,7 @@ class Versions:
 
     def _take_first(self, entry: str, have: Stored | None, row: Row) -> tuple[bytes, int]:
         """Take the first row of the file on an entry; return its fingerprint and its mark."""
-        version = self._judging.judge(version_of(row))
+        version = self._judging.judge(to_version(row))
         said, mark = version.fingerprint, _SAME
         if have is None:
             self.counts["added"] += 1
@@ -378,7 +378,7 @@ class Versions:
     def _over(self, have: Stored, row: Row) -> Version:
         """Return a row as a version that replaces a stored one."""
         return self._judging.judge(
-            version_of(merged(stored_row(self._connection, have.record), [row]))
+            to_version(merged(read_row(self._connection, have.record), [row]))
         )
 
     def _note_withdrawals(self, entry: str, place: _Place, rows: Sequence[Row]) -> None:
@@ -395,9 +395,9 @@ class Versions:
         ):
             return
         before = place.before
-        base = None if before is None else stored_row(self._connection, before.record)
+        base = None if before is None else read_row(self._connection, before.record)
         for row in withdrawals:
-            version = self._judging.judge(version_of(merged(base, [row])))
+            version = self._judging.judge(to_version(merged(base, [row])))
             self._writer.write_unapplied(entry, version)
             self._marks.append(_SAME)
 

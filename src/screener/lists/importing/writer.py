@@ -15,7 +15,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.importing.stored_versions import Stored
 from screener.lists.states import State
 from screener.lists.store import video_frames
-from screener.lists.store.census import Alike
+from screener.lists.store.census import Group
 from screener.lists.store.columns import Columns, HashColumn
 from screener.lists.store.records import LOW_INFORMATION
 from screener.lists.store.searchable_values import Changes
@@ -53,7 +53,7 @@ class Writer:
         """`index` is that of a list's first import."""
         self.states = states
         self.changes = changes
-        self.came: Counter[Alike] = Counter()
+        self.came: Counter[Group] = Counter()
         self.removed: list[int] = []  # versions of this import
         self._connection = connection
         self._source = source
@@ -80,7 +80,7 @@ class Writer:
         self.came[self._alike(state, compared, len(version.hashes))] += 1
         videos = [item.value for item in compared if item.kind.video]
         if videos:
-            self._frames += video_frames.rows_of(record, videos)
+            self._frames += video_frames.build_rows(record, videos)
         return record
 
     def write_unapplied(self, entry: str, version: Version) -> None:
@@ -183,9 +183,9 @@ class Writer:
                 self.changes.gain([item for item, _, is_searched in some if is_searched])
         self._clear()
 
-    def _alike(self, state: str, compared: Sequence[Hash], hashes: int) -> Alike:
+    def _alike(self, state: str, compared: Sequence[Hash], hashes: int) -> Group:
         kinds = tuple(sorted({item.kind.name for item in compared}))
-        return Alike(self._source, str(state), kinds, hashes > len(compared))
+        return Group(self._source, str(state), kinds, hashes > len(compared))
 
     # --- many at once
 
@@ -304,7 +304,7 @@ class Writer:
                 if some >> number & 1
             ]
             self.states[state] += times
-            self.came[Alike(self._source, state, tuple(sorted(kinds)), some >> 62 > 0)] += times
+            self.came[Group(self._source, state, tuple(sorted(kinds)), some >> 62 > 0)] += times
 
 
 def _times(numbers: Ints) -> dict[int, int]:

@@ -10,7 +10,7 @@ from PIL import Image, features
 from screener.errors import MediaError, ShortOfMemory
 from screener.media.files.sniff import HEIF, decodable, sniff
 from screener.media.image.structure import headers
-from screener.system.installation import unsupported_without
+from screener.system.installation import make_missing_error
 
 # The system's messages if a library, or its memory, does not fit the process.
 _NO_ROOM = ("out of memory", "cannot allocate memory", "failed to map segment")
@@ -83,7 +83,7 @@ def unidentified(data: bytes, cause: BaseException | None, refused: str | None) 
     if refused is not None:
         return MediaError("unsupported", f"{mime or refused} is not decoded")
     if mime in HEIF:
-        return unsupported_without("heif", mime)
+        return make_missing_error("heif", mime)
     if mime in _IN_PILLOW and not features.check(_IN_PILLOW[mime]):
         if _has_no_room(f"PIL._{_IN_PILLOW[mime]}"):
             return ShortOfMemory(f"{mime}: not enough memory to load its decoder")

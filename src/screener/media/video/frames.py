@@ -30,7 +30,7 @@ from screener.media.video.decoders.stream import Stream
 from screener.media.video.sampling.rules import Sampling
 from screener.media.video.sampling.walk import Walk
 from screener.media.video.timing import Grid
-from screener.system.installation import load, unsupported_without
+from screener.system.installation import load_extra, make_missing_error
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def _open_track(
                 allowance=file.allowance,
             )
         if sampling.mode == "keyframes":
-            raise unsupported_without("video", "keyframes")
+            raise make_missing_error("video", "keyframes")
         if ignore_edits:
-            raise unsupported_without("video", "what edit lists hide")
+            raise make_missing_error("video", "what edit lists hide")
         from screener.media.video.decoders.opencv import CvStream
 
         return CvStream(file.stream, trimmed=trimmed)
@@ -119,7 +119,7 @@ def _open_track(
 
 
 def _has_pyav() -> bool:
-    return importlib.util.find_spec("av") is not None and load("video")
+    return importlib.util.find_spec("av") is not None and load_extra("video")
 
 
 def _walk(file: _File, opened: Stream) -> Iterator[Frame]:
@@ -170,7 +170,7 @@ def _check_alpha(opened: Stream) -> None:
     if opened.alpha_lost:
         what = "the alpha channel of the video"
         if not _has_pyav():
-            raise unsupported_without("video", what)
+            raise make_missing_error("video", what)
         raise MediaError("unsupported", f"{what} cannot be decoded")
 
 
@@ -214,7 +214,7 @@ def _unseen(file: _File, opened: Stream) -> MediaError | None:
     elif in_stream.codec_changes or declared.codec_changes(stream):
         what = "a track changes its codec"
     elif opened.ids is None and declared.times_restart(stream):
-        return unsupported_without("video", "a fragment that goes back in time")
+        return make_missing_error("video", "a fragment that goes back in time")
     elif (reason := integrity.damage(stream)) is not None:
         what = f"{file.mime}: its parts do not follow one another to its end"
     elif trailing_data.hides_file(stream):
@@ -241,4 +241,4 @@ def _further_track() -> MediaError:
     if _has_pyav():
         what = "a further video track is declared and cannot be reached"
         return MediaError("unsupported", what)
-    return unsupported_without("video", "a further video track")
+    return make_missing_error("video", "a further video track")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from screener.errors import OutputError
 from screener.reporting.audit.chain import Chain, head_of, head_path, line_of, read_head, walk
 from screener.system import files
-from screener.system.output_file import Claim, claim, close, give_up, make_private
+from screener.system.output_file import Claim, claim, make_private
 from screener.system.signatures import read_private_key, sign
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class AuditFile:
             if one_key:
                 _check_key(path, signer)
         except BaseException:
-            give_up(path, claimed)
+            claimed.abandon()
             raise
         return cls(path, claimed, state, signer)
 
@@ -103,7 +103,7 @@ class AuditFile:
     def give_up(self) -> None:
         """Close the log unchanged; if it was created by the claim, remove it."""
         if not self.closed:
-            give_up(self._path, self._claimed)
+            self._claimed.abandon()
 
     @property
     def closed(self) -> bool:
@@ -228,7 +228,7 @@ class AuditFile:
 
     def close(self) -> None:
         """Close the log and release its lock; do nothing if it is closed."""
-        close(self._claimed)
+        self._claimed.close()
 
 
 def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:

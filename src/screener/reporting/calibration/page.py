@@ -12,7 +12,7 @@ from screener.errors import counted
 from screener.reporting.calibration.calibrate import MILLION, Calibration, Count, Curve
 from screener.reporting.pages.charts import Line, Scale, line_chart
 from screener.reporting.pages.html import head, opening, text
-from screener.system.output_file import FileKind, claim, close, give_up, make_private
+from screener.system.output_file import FileKind, claim, make_private
 
 _OPENING = opening("calibrate")
 _POWERS = Scale(
@@ -65,9 +65,9 @@ def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
         raise
     finally:
         if written:
-            close(taken)
+            taken.close()
         else:
-            give_up(path, taken)
+            taken.abandon()
 
 
 def page(calibration: Calibration, *, names: bool = False) -> str:

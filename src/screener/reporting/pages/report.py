@@ -15,8 +15,8 @@ from screener.reporting.pages.html import head, opening, text
 from screener.reporting.pages.result_file import moment
 from screener.reporting.pages.summary import Hit, Input, Summary
 from screener.screening.result import Verdict
-from screener.system.installation import __version__, install
-from screener.system.output_file import FileKind, private_text
+from screener.system.installation import __version__, format_install
+from screener.system.output_file import FileKind, open_private_text
 
 _BINS = 60
 _LONGEST_NAME = 1000  # characters shown; a member of an archive may have 65,535
@@ -32,7 +32,7 @@ def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     """
     summary = Summary.of(Path(results))
     page = page_of(summary, Path(results).name, written=moment(Path(results).stat().st_mtime_ns))
-    with private_text(path, FileKind(_OPENING, "a report")) as stream:
+    with open_private_text(path, FileKind(_OPENING, "a report")) as stream:
         stream.write(page)
     return summary.unread
 
@@ -107,7 +107,7 @@ def _unscreened(summary: Summary) -> str:
     """Return a bar per reason, the extras to install, and inputs of each reason."""
     extras = "".join(
         f"<p>{counted(n, 'input')} {'needs' if n == 1 else 'need'} an extra:"
-        f" <code>{text(install(extra))}</code></p>"
+        f" <code>{text(format_install(extra))}</code></p>"
         for extra, n in summary.extras.most_common()
     )
     named = "".join(

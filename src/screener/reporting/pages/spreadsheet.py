@@ -12,7 +12,7 @@ from typing import Any
 from screener.reporting.pages.result_file import archive_of, counting, facts_of, moment
 from screener.reporting.pages.summary import Summary
 from screener.screening.result import Verdict, line_counts
-from screener.system.output_file import FileKind, private_text
+from screener.system.output_file import FileKind, open_private_text
 
 _RESULT = (
     "input", "archive", "verdict", "reason", "detail", "extra", "bytes", "mtime", "type", "width",
@@ -49,7 +49,7 @@ def write_csv(results: str | PathLike[str], path: str | PathLike[str]) -> int:
     older = Summary.of(Path(results)).older
     groups = bytearray()  # one byte per line
     unread = 0
-    with private_text(path, FileKind(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
+    with open_private_text(path, FileKind(f"{_RESULT[0]},{_RESULT[1]},", "such a table")) as stream:
         stream.write("\ufeff")
         writer = csv.writer(stream)
         writer.writerow([*_RESULT, *_HIT, *_NAME])

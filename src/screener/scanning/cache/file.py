@@ -15,10 +15,10 @@ from pathlib import Path
 from weakref import WeakSet
 
 from screener.errors import OutputError, cause
-from screener.system.database import connect, transaction
 from screener.system.files import open_private
 from screener.system.output_file import make_private
-from screener.system.sqlite_errors import code_of, explain, is_busy
+from screener.system.sqlite_errors import explain, get_code, is_busy
+from screener.system.sqlite_files import connect, transaction
 
 _APPLICATION = 0x53435248
 _FORMAT = 7  # also raised when more of a file is hashed than before
@@ -150,7 +150,7 @@ class CacheFile:
         except sqlite3.ProgrammingError:
             raise  # the caller's mistake
         except sqlite3.Error as error:
-            if code_of(error) in _DAMAGED:
+            if get_code(error) in _DAMAGED:
                 raise self.damaged(cause(error)) from None
             raise OutputError(
                 f"{self.path}: cannot store hashes: {explain(error, self.path)}"

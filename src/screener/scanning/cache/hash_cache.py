@@ -25,7 +25,7 @@ from screener.scanning.cache.file import CacheFile
 from screener.scanning.cache.rows import made_by, serves
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
-from screener.system.installation import is_here
+from screener.system.installation import is_available
 
 MOST_DAYS = 36_525
 _DAY_S = 86_400
@@ -123,7 +123,9 @@ class HashCache:
         if row is None or (row[:2] != cached.state(name) and not name.has_no_state):
             return False
         made, extra = row[2:]
-        return self._serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
+        return self._serves(made, self._made_by(hasher)) and (
+            extra is None or not is_available(extra)
+        )
 
     def _made_by(self, hasher: Hasher) -> str:
         maker = self._maker  # another thread may replace it

@@ -23,7 +23,7 @@ from screener.scanning.scan import Metrics, checked_jobs, path_results, results_
 from screener.scanning.workers import spawn
 from screener.screening.result import Result
 from screener.screening.screener import Screener
-from screener.system.process import cores
+from screener.system.process import count_cores
 
 _KNOCK_SECONDS = 10.0
 
@@ -98,7 +98,7 @@ def joined(address: str | None) -> Iterator[None]:
         )
     with ExitStack() as stack:
         if where == "local":
-            head = stack.enter_context(Head(cores()))
+            head = stack.enter_context(Head(count_cores()))
             # It answers at once; another cluster might not.
             with spawn.handlers_delayed():  # an interrupted join crashes Python at its end
                 _join(head.address)

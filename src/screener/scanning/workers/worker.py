@@ -28,7 +28,7 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.result import Reason
 from screener.system import process
-from screener.system.process import cores
+from screener.system.process import count_cores
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Worker(Generic[T]):
 
     def __init__(self, job: Job[T]) -> None:
         self._seconds, self._wall = job.policy.seconds, job.policy.wall_seconds
-        self._cores = cores()
+        self._cores = count_cores()
         self._clock: int | None = None  # of the process's processor time
         self._outcomes = (HashedInput, *job.outcomes)
         self._makes_digests = any(kind.digest for kind in job.kinds)

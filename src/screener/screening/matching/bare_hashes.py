@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
-from screener.lists.store.records import fewest_bits
+from screener.lists.store.records import get_min_bits
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
@@ -80,8 +80,8 @@ class BareHashes:
             kind.name: _Kind(
                 kind,
                 policy.floor.get(kind.name, 0),
-                fewest_bits(kind),
-                kind.bits - fewest_bits(kind),
+                get_min_bits(kind),
+                kind.bits - get_min_bits(kind),
                 sum(1 << place for place, kinds in enumerate(floors) if kind.name in kinds),
                 tuple(one for one in lists if kind.name in one.kinds),
             )

@@ -50,11 +50,11 @@ def test_an_extra_that_cannot_be_loaded_is_not_installed(monkeypatch, error):
         raise error(name)
 
     monkeypatch.setattr(installation, "import_module", fails)
-    installation.is_here.cache_clear()
+    installation.is_available.cache_clear()
     try:
-        assert not installation.is_here("heif")
+        assert not installation.is_available("heif")
     finally:
-        installation.is_here.cache_clear()
+        installation.is_available.cache_clear()
 
 
 @pytest.mark.parametrize("version", ["17.1.0", "20.0.0"])
@@ -65,11 +65,11 @@ def test_another_version_of_pyav_is_not_used(moving, monkeypatch, version):
     assert required == "av>=18,<20"
     assert video._has_pyav()
     monkeypatch.setattr(av, "__version__", version)
-    installation.is_here.cache_clear()
+    installation.is_available.cache_clear()
     try:
-        assert not installation.is_here("video")
+        assert not installation.is_available("video")
     finally:
-        installation.is_here.cache_clear()
+        installation.is_available.cache_clear()
 
     assert len(frames_of(moving)) == 4
     with pytest.raises(MediaError, match=r"needs the extra `video` \(pip install '\.\[video\]' in"):

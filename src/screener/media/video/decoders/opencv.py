@@ -18,7 +18,7 @@ from screener.errors import MediaError
 from screener.media.video.containers import matroska
 from screener.media.video.containers.matroska import Sides
 from screener.media.video.decoders.stream import DecodedFrame, Length, Pixels, cropped
-from screener.system.installation import unsupported_without
+from screener.system.installation import make_missing_error
 
 _RATE = 25.0  # frames a second, if a file states none
 # FFmpeg's codes for pixel formats with an alpha channel: of planes (grey, YUV, RGB), packed.
@@ -85,7 +85,7 @@ class CvStream:
                 number += 1
             # OpenCV's wheels have no decoder for AV1, and open such a file all the same.
             if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
-                raise unsupported_without("video", "AV1")
+                raise make_missing_error("video", "AV1")
         finally:
             self._capture.release()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 
-from screener.system.process import cores
+from screener.system.process import count_cores
 
 # Other decoders do not report all damage, and their damaged frames depend on the threads. No
 # decoder uses slice threads: with them H.264 marks nothing as damaged.
@@ -34,7 +34,7 @@ def use_threads(codec: Any) -> int:
     """
     if codec.name not in _CODECS:
         return 0
-    count = min(cores(), _MOST)
+    count = min(count_cores(), _MOST)
     codec.thread_type, codec.thread_count = "FRAME", count
     if codec.name == "h264":
         codec.options = {"has_b_frames": str(_DELAY)}
