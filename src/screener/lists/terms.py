@@ -16,7 +16,7 @@ from typing import Any
 
 from screener.errors import ListError
 from screener.lists.redaction import may_hold_hash
-from screener.lists.times import last_day
+from screener.lists.times import find_last_day
 from screener.system import files
 
 # The Traffic Light Protocol 2.0, narrowest first; WHITE is an older name of CLEAR.
@@ -209,7 +209,7 @@ def _of_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
             if field == "tlp":
                 levels += _levels(line)
             elif field == "expires":
-                days.append(last_day(line) or date.min)
+                days.append(find_last_day(line) or date.min)
             elif line.casefold() not in _YES:
                 spread = False
     return Terms(

@@ -327,7 +327,7 @@ def test_ncmec_xml_writes_times_as_they_are_compared(said, written_as):
 
     assert f"<timestamp>{written_as}</timestamp>" in text
     (row,) = read("ncmec", text)
-    assert times.order(row.updated, "2025-11-23") == 1
+    assert times.compare_times(row.updated, "2025-11-23") == 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from screener.lists.store.records import Row, opinions_at, united_labels
 from screener.lists.store.repeated_values import copied, judge_all, unrelease
 from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import relabel, stored_labels, version_of
-from screener.lists.times import order
+from screener.lists.times import compare_times
 
 
 def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> int:
@@ -131,7 +131,7 @@ def _replacement(some: list[_Candidate]) -> _Candidate:
     return next(
         one
         for one in some
-        if not (one.hidden and target and order(one.updated, target.updated) == -1)
+        if not (one.hidden and target and compare_times(one.updated, target.updated) == -1)
     )
 
 

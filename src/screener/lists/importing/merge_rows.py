@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from screener.lists import terms
 from screener.lists.states import State
 from screener.lists.store.records import Row, united
-from screener.lists.times import moment, timeless
+from screener.lists.times import is_untimed, parse_past_time
 
 
 def merged(stored: Row | None, rows: Sequence[Row], *, all_count: bool = False) -> Row:
@@ -24,13 +24,13 @@ def merged(stored: Row | None, rows: Sequence[Row], *, all_count: bool = False) 
     latest: float | None = None
     standing: list[Row] = []
     for row in rows:
-        when = None if row.updated is None else moment(row.updated)
+        when = None if row.updated is None else parse_past_time(row.updated)
         if when is not None and latest is not None:
             if when < latest:
                 continue
             if when > latest:
                 stored = _replacing(stored, standing)
-                standing = [one for one in standing if timeless(one.updated)]
+                standing = [one for one in standing if is_untimed(one.updated)]
         latest = latest if when is None else when
         standing.append(row)
     return _replacing(stored, standing)

@@ -26,7 +26,7 @@ from screener.lists.store.records import Row, derived_entry, united, united_labe
 from screener.lists.store.repeated_values import release
 from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import Version, stored_labels, stored_row, version_of
-from screener.lists.times import order
+from screener.lists.times import compare_times
 
 
 class LateVersions(Versions):
@@ -81,7 +81,7 @@ class LateVersions(Versions):
         stored = stored_row(self._connection, have.record)
         if self._ages.outdated(have, row):
             return self._judging.judge(version_of(stored))
-        later = order(row.updated, have.updated)
+        later = compare_times(row.updated, have.updated)
         if later == 1 or (later is None and have.import_id != self._import):
             return self._over(have, row)
         return self._judging.judge(version_of(united(stored, row)))
@@ -206,7 +206,7 @@ def _check_newest(
         " WHERE r.source = ? AND r.entry = ? AND r.until IS NULL",
         (row, source, entry),
     ).fetchone()
-    if held is not None and (held[0] or order(updated, held[1]) == -1):
+    if held is not None and (held[0] or compare_times(updated, held[1]) == -1):
         raise ListError(
             f"row {row} cannot be released: its source has said something else of it since"
         )

@@ -24,7 +24,7 @@ from screener.lists.store import generations, pixel_versions, segments
 from screener.lists.store.columns import Columns
 from screener.lists.store.records import BadRow, Row, of_empty_input
 from screener.lists.terms import Terms, check_terms, told
-from screener.lists.times import timeless
+from screener.lists.times import is_untimed
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Run:
             rows=len(columns),
             low_quality=low,
             withdrawn=int(columns.withdrawn.sum()),
-            untimed=sum(map(timeless, filter(None, columns.updated))),
+            untimed=sum(map(is_untimed, filter(None, columns.updated))),
         )
         self._versions.take_columns(columns)
 
@@ -174,7 +174,7 @@ class Run:
             if row.labels and (version := pixel_versions.version_said(row.labels)) is not None:
                 self._pixels[version] += 1
             withdrawn += row.state is State.WITHDRAWN
-            untimed += row.updated is not None and timeless(row.updated)
+            untimed += row.updated is not None and is_untimed(row.updated)
             rows.append(row)
         self._counts.update(rows=len(batch), low_quality=low, withdrawn=withdrawn, untimed=untimed)
         self._versions.take(rows)

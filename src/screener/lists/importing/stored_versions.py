@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from screener.lists.states import State
 from screener.lists.store.records import Row
-from screener.lists.times import moment
+from screener.lists.times import parse_past_time
 
 COLUMNS = "entry, id, state, said, updated, fingerprint, since, import"  # see `Stored`
 
@@ -43,10 +43,10 @@ class Ages:
         withdrawal without a time counts from its import: only a row of a later time, or of a
         file that is `full`, takes it back.
         """
-        when = None if row.updated is None else moment(row.updated)
+        when = None if row.updated is None else parse_past_time(row.updated)
         if when is None:
             return False
-        before = None if have.updated is None else moment(have.updated)
+        before = None if have.updated is None else parse_past_time(have.updated)
         stands = have.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
         if before is None:
             if not stands or self._full:

@@ -19,7 +19,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.states import Opinion, State
 from screener.lists.store.column_checks import pairs_of, texts_of
 from screener.lists.store.database import ended_since, of_generation
-from screener.lists.times import later, timeless
+from screener.lists.times import find_later, is_untimed
 
 _ORDER = {name: place for place, name in enumerate(KINDS)}
 EMPTY_INPUT = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
@@ -148,7 +148,7 @@ def united(*rows: Row) -> Row:
         hashes=tuple(chain.from_iterable(row.hashes for row in rows)),
         categories=_each_once(row.categories for row in rows),
         labels=united_labels(row.labels for row in rows),
-        updated=_withdrawn_at(withdrawals) if withdrawals else reduce(later, times),
+        updated=_withdrawn_at(withdrawals) if withdrawals else reduce(find_later, times),
         damaged=_each_once(row.damaged for row in rows),
     )
 
@@ -175,8 +175,8 @@ def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
     since it counts as of its import.
     """
     times = [row.updated for row in withdrawals]
-    without = list(filter(timeless, times))
-    return max(without, key=lambda said: said or "") if without else reduce(later, times)
+    without = list(filter(is_untimed, times))
+    return max(without, key=lambda said: said or "") if without else reduce(find_later, times)
 
 
 def _each_once(several: Iterable[tuple[_Said, ...]]) -> tuple[_Said, ...]:

@@ -108,7 +108,7 @@ def _timestamp(entry: Entry) -> str:
 
 def _time(entry: Entry) -> str:
     """Return the source's own time if it is valid, else that of the import; in UTC."""
-    stated = times.seconds(entry.updated or "")
+    stated = times.parse_time(entry.updated or "")
     try:
         moment = datetime.fromtimestamp(entry.made if stated is None else stated, UTC)
     except (ValueError, OverflowError):  # after the year 9999 in its time zone
