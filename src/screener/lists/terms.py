@@ -114,7 +114,7 @@ class Terms:
         return self.tlp or ("GREEN" if self.redistribution else "AMBER+STRICT")
 
 
-def strictest(several: Iterable[Terms]) -> Terms:
+def intersect_terms(several: Iterable[Terms]) -> Terms:
     """Return the terms that satisfy all of several.
 
     A missing level counts as unknown, and does not yield to a wider one.
@@ -132,7 +132,7 @@ def strictest(several: Iterable[Terms]) -> Terms:
     )
 
 
-def tightened(stated: Terms, additional: Terms) -> Terms:
+def tighten(stated: Terms, additional: Terms) -> Terms:
     """Combine a source's stated terms with additional ones: field by field the narrower."""
     levels = [terms.level for terms in (stated, additional) if terms.tlp is not None]
     if levels and stated.redistribution:
@@ -156,7 +156,7 @@ _LABELS = {
     "redistribution": "redistribution",
 }
 LABELS = ("tlp", "expires", "redistribution")
-ALL = (1 << len(LABELS)) - 1  # one bit per label
+ALL_FIELDS = (1 << len(LABELS)) - 1  # one bit per label
 _NO_SEPARATORS = str.maketrans("", "", " -_")
 _STRICT = re.compile(r"AMBER[\s_+-]*STRICT")
 _BETWEEN = re.compile(r"[\s,;/|]+")
@@ -168,46 +168,46 @@ UNREADABLE = "unreadable"
 
 
 @lru_cache(maxsize=4096)
-def field_of(name: str) -> str | None:
+def find_field(name: str) -> str | None:
     """Return the field of `LABELS` that a label sets, or None if it does not bind its record."""
     return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
 
 
-def fields_said(labels: Mapping[str, str]) -> int:
+def find_fields(labels: Mapping[str, str]) -> int:
     """Return the fields of `LABELS` that non-empty labels set: a bit each."""
     bits = 0
     for name, text in labels.items():
-        field = field_of(name)
+        field = find_field(name)
         if field is not None and text.strip():
             bits |= 1 << LABELS.index(field)
     return bits
 
 
-def of_fields(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
+def select_labels(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
     """Return the labels of a record that set the fields of these bits."""
     fields = {field for place, field in enumerate(LABELS) if wanted >> place & 1}
-    return {name: text for name, text in labels.items() if field_of(name) in fields}
+    return {name: text for name, text in labels.items() if find_field(name) in fields}
 
 
-def of_labels(labels: Mapping[str, str]) -> Terms | None:
+def parse_labels(labels: Mapping[str, str]) -> Terms | None:
     """Return the terms that a record's labels state, or None if they state none.
 
     The narrowest counts. Unreadable values count as a refusal: an unknown level as RED, an
     unreadable day as past.
     """
-    texts = [(field, text) for name, text in labels.items() if (field := field_of(name))]
-    return _of_texts(tuple(texts)) if texts else None
+    texts = [(field, text) for name, text in labels.items() if (field := find_field(name))]
+    return _parse_texts(tuple(texts)) if texts else None
 
 
 @lru_cache(maxsize=4096)
-def _of_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
+def _parse_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
     levels: list[str] = []
     days: list[date] = []
     spread: bool | None = None
     for field, text in texts:
         for line in filter(None, map(str.strip, text.split("\n"))):
             if field == "tlp":
-                levels += _levels(line)
+                levels += _find_levels(line)
             elif field == "expires":
                 days.append(find_last_day(line) or date.min)
             elif line.casefold() not in _YES:
@@ -219,14 +219,14 @@ def _of_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
     )
 
 
-def _levels(text: str) -> Iterator[str]:
+def _find_levels(text: str) -> Iterator[str]:
     for word in _BETWEEN.split(_STRICT.sub("AMBER+STRICT", text.upper())):
         level = word.removeprefix("TLP:").replace("WHITE", "CLEAR")
         if level and level != "TLP":
             yield level if level in TLP else "RED"
 
 
-def narrowed(source: Terms, record: Terms) -> Terms:
+def narrow(source: Terms, record: Terms) -> Terms:
     """Return a source's terms narrowed by those of a record."""
     level = source.tlp
     if record.tlp is not None:
@@ -248,7 +248,7 @@ def check_terms(value: object) -> None:
         )
 
 
-def told(terms: Terms) -> str:
+def format_terms(terms: Terms) -> str:
     """Format the terms for a log, without the note: `tlp GREEN, redistribution yes`."""
     stated = {name: value for name, value in terms.to_dict().items() if name != "note"}
     words = {True: "yes", False: "no"}

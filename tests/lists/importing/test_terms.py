@@ -20,10 +20,10 @@ from screener.lists.terms import (
     AUDIENCES,
     TLP,
     Terms,
-    narrowed,
-    of_labels,
-    strictest,
-    tightened,
+    intersect_terms,
+    narrow,
+    parse_labels,
+    tighten,
 )
 from screener.system.signatures import read_private_key, sign
 
@@ -58,7 +58,7 @@ def test_the_strictest_of_two_allows_nothing_that_one_of_them_forbids(audience):
     for one in SAID:
         for other in SAID:
             if one.why_not(audience) or other.why_not(audience):
-                assert strictest([one, other]).why_not(audience), (one, other)
+                assert intersect_terms([one, other]).why_not(audience), (one, other)
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
@@ -67,7 +67,7 @@ def test_what_is_given_never_loosens_what_is_said(audience):
     for said in SAID[1:]:
         for given in SAID:
             if said.why_not(audience):
-                assert tightened(said, given).why_not(audience), (said, given)
+                assert tighten(said, given).why_not(audience), (said, given)
 
 
 def test_a_source_without_terms_does_not_take_those_of_another_on_the_way(sent, tmp_path, keys):
@@ -159,7 +159,7 @@ def test_a_record_is_held_to_the_narrower_of_its_own_terms_and_its_source(audien
     """For every pair: what either keeps back together they keep back, and nothing else."""
     for source in SAID:
         for record in SAID:
-            both = narrowed(source, record).why_not(audience) is None
+            both = narrow(source, record).why_not(audience) is None
             own = record.tlp is None or TLP.index(record.tlp) >= TLP.index(AUDIENCES[audience])
             own &= audience == "own" or record.redistribution is not False
             assert both == (source.why_not(audience) is None and own), (source, record)
@@ -248,11 +248,11 @@ def test_what_single_records_are_held_to_goes_with_them(tmp_path, keys):
 @hypothesis.given(st.dictionaries(st.sampled_from(["tlp", "Expires", "redistribution"]), st.text()))
 def test_whatever_a_label_says_it_is_read_as_terms(labels):
     """Any text: it narrows, or says nothing, and never fails."""
-    found = of_labels(labels)
+    found = parse_labels(labels)
 
     assert (found is None) == (not labels)
     if found is not None:
-        both = narrowed(Terms("CLEAR", True), found)
+        both = narrow(Terms("CLEAR", True), found)
         for audience in AUDIENCES:
             assert both.why_not(audience) or not (found.expires and found.expires < "2020")
 
@@ -269,15 +269,15 @@ def test_the_last_day_of_a_record_is_whole():
         ("never", "0001-01-01"),
         (" ", None),
     ):
-        assert of_labels({"expires": text}) == Terms(None, None, day)
-    assert of_labels({"note": "RED"}) is None
+        assert parse_labels({"expires": text}) == Terms(None, None, day)
+    assert parse_labels({"note": "RED"}) is None
 
 
 def test_the_first_of_several_days_counts_however_it_is_written():
     """Days are compared as days."""
     several = [Terms(expires="20300101"), Terms(expires="2029-12-31")]
 
-    assert date.fromisoformat(strictest(several).expires or "").year == 2029
+    assert date.fromisoformat(intersect_terms(several).expires or "").year == 2029
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         changes = Changes()
         binding: dict[tuple[str, str], dict[str, str]] = {}
         for record in _ended_by_rollback(connection, to):
-            if labels := terms.of_fields(stored_labels(connection, record), terms.ALL):
+            if labels := terms.select_labels(stored_labels(connection, record), terms.ALL_FIELDS):
                 binding[_entry_of(connection, record)] = labels
             changes.doubt(_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
@@ -198,7 +198,7 @@ def _restore(
 
 def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> None:
     """Turn a version into a withdrawal by a full import; its binding labels stay."""
-    labels = terms.of_fields(stored_labels(connection, record), terms.ALL)
+    labels = terms.select_labels(stored_labels(connection, record), terms.ALL_FIELDS)
     version = version_of(Row(0, None, State.WITHDRAWN, (), labels=labels))
     connection.execute("DELETE FROM hashes WHERE record = ?", (record,))
     connection.execute("DELETE FROM frames WHERE record = ?", (record,))
@@ -222,7 +222,7 @@ def _add_binding_labels(
     """Add the binding labels of the replaced version to a restored one."""
     labels = stored_labels(connection, record)
     both = united_labels([labels, binding])
-    if terms.of_labels(both) != terms.of_labels(labels):
+    if terms.parse_labels(both) != terms.parse_labels(labels):
         relabel(connection, record, both)
 
 

@@ -97,13 +97,13 @@ class Entries:
 
     def _passes(self, source: str, labels: Mapping[str, str]) -> bool:
         """Return whether a record's own labels let it go to the audience, and count it."""
-        own_terms = terms.of_labels(labels)
+        own_terms = terms.parse_labels(labels)
         if own_terms is not None:
-            why_not = terms.narrowed(self._sources[source], own_terms).why_not(self._audience)
+            why_not = terms.narrow(self._sources[source], own_terms).why_not(self._audience)
             if why_not is not None:
                 self.withheld[source, why_not] += 1
                 return False
-            self.narrowest[source] = terms.narrowed(self.narrowest[source], own_terms)
+            self.narrowest[source] = terms.narrow(self.narrowest[source], own_terms)
         self.passed += 1
         return True
 

@@ -69,7 +69,7 @@ class Gathered:
 
     def _drop(self, name: str, reason: str) -> None:
         """Leave out a label; remember it if it binds the record."""
-        field = terms.field_of(name)
+        field = terms.find_field(name)
         if field is None:
             self.bad.append(BadRow(self.number, None, reason))
         else:

@@ -9,7 +9,7 @@ Columns known by name, whatever their case, spaces, hyphens and quotes:
     status, state              active, confirmed, disputed, seed, known_good, withdrawn, ...
     updated, updated_at        the source's own time, kept as written
     tlp, share_level, expires, redistribution
-                               labels that bind what may go on of the row: `terms.of_labels`
+                               labels that bind what may go on of the row: `terms.parse_labels`
 
 The delimiter is a comma, semicolon or tab, told from the header. A row that withdraws an entry
 by its id is honoured even where its hashes are damaged. `mapping.py` reads other columns.

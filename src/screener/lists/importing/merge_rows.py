@@ -48,7 +48,7 @@ def _replacing(stored: Row | None, rows: Sequence[Row]) -> Row:
     if row.damaged and stored.state is not State.WITHDRAWN:
         left = [item for item in stored.hashes if item.kind.name in row.damaged]
         row = row._replace(hashes=(*row.hashes, *left))
-    carried = terms.fields_said(stored.labels) & ~terms.fields_said(row.labels)
+    carried = terms.find_fields(stored.labels) & ~terms.find_fields(row.labels)
     if carried:
-        row = row._replace(labels={**row.labels, **terms.of_fields(stored.labels, carried)})
+        row = row._replace(labels={**row.labels, **terms.select_labels(stored.labels, carried)})
     return row

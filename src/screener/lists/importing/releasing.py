@@ -69,7 +69,7 @@ class LateVersions(Versions):
     def _bound_as(self, have: Stored, before: Stored, row: Row) -> Row:
         """Return a row with the labels that bind its entry now, if a rollback narrowed them."""
         bound, was = (
-            terms.of_fields(stored_labels(self._connection, one.record), terms.ALL)
+            terms.select_labels(stored_labels(self._connection, one.record), terms.ALL_FIELDS)
             for one in (have, before)
         )
         return row if bound == was else row._replace(labels=united_labels([row.labels, bound]))

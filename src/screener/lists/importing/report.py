@@ -22,7 +22,7 @@ class ImportReport:
     `repeated`: further rows of the file on an entry it had already: united with what it said of it
     at the same time; of other times the latest stands. `outdated`: entries of which all rows are by
     the source's own time older than what the list holds, and change nothing. `untimed`: rows, among
-    those kept, with a time that compares with no other: see `times.moment`. `absent`: entries that
+    those kept, with a time that compares with no other: see `times.parse_past_time`. `absent`: entries that
     a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
     entry. `missed`: entries that the file withdraws and of which the list had nothing from this
     source, neither live nor withdrawn: nothing goes by that. `stopped`: entries that matched and

@@ -23,7 +23,7 @@ from screener.lists.states import State
 from screener.lists.store import generations, pixel_versions, segments
 from screener.lists.store.columns import Columns
 from screener.lists.store.records import BadRow, Row, of_empty_input
-from screener.lists.terms import Terms, check_terms, told
+from screener.lists.terms import Terms, check_terms, format_terms
 from screener.lists.times import is_untimed
 
 
@@ -293,7 +293,7 @@ class Run:
         kept |= pixel_versions.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._settings.terms is not None:
-            kept[TERMS] = told(self._settings.terms)
+            kept[TERMS] = format_terms(self._settings.terms)
         if self._settings.full:
             kept[FULL] = True
             kept[ABSENT] = self._versions.absent_from

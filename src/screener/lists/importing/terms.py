@@ -1,7 +1,7 @@
 """What binds an import: the terms that its manifest and whoever imports it give a source.
 
 A verified manifest is the source's word: whoever imports may tighten it, and not loosen it. What a
-file says of single rows stays with them: see `terms.of_labels`.
+file says of single rows stays with them: see `terms.parse_labels`.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def bind(
     """
     held = given or Terms()
     if signed is not None:
-        held = terms.tightened(signed.terms, held)
+        held = terms.tighten(signed.terms, held)
         if not full and has_records(connection, source):
             before = source_terms.stored(connection).get(source, Terms())
-            both = terms.strictest([before, held])
+            both = terms.intersect_terms([before, held])
             source_terms.keep(
                 connection, source, replace(both, note=held.note or before.note), by=by
             )

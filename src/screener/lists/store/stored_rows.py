@@ -21,7 +21,7 @@ class Version(NamedTuple):
     """A row in the form that is stored; equal fingerprints mean that nothing changed.
 
     `why_not` says, hash by hash, why it is not compared; None if it is. `carried` are the fields,
-    as `terms.fields_said` has them, of labels that are those of the version before.
+    as `terms.find_fields` has them, of labels that are those of the version before.
     """
 
     state: State

@@ -39,7 +39,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     binding = {
         name
         for label, name in column_names.items()
-        if terms.field_of(label) or terms.field_of(name)
+        if terms.find_field(label) or terms.find_field(name)
     }
     # Labels whose names are equal for the reader share a column.
     names = list(dict.fromkeys(column_names.values()))
