@@ -16,7 +16,7 @@ from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists.importing import versions, writer
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import match_counts, version_counts
 from screener.lists.terms import Terms
 
@@ -41,7 +41,7 @@ from screener.lists.terms import Terms
 )
 def test_an_opinion_never_cancels_a_match_and_makes_one_only_by_confirming(said, own, counts):
     """The state in effect, for each pair that differs."""
-    assert effective(State(said), map(State, own)) == counts
+    assert resolve_state(State(said), map(State, own)) == counts
 
 
 def test_an_opinion_shows_on_the_match_beside_what_the_source_says(known, put):

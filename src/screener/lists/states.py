@@ -30,7 +30,7 @@ class Opinion:
     time: float
 
 
-def effective(stated: State, opinions: Iterable[State]) -> State:
+def resolve_state(stated: State, opinions: Iterable[State]) -> State:
     """Return the state that counts, from the source's statement and our opinions.
 
     An opinion never cancels a match: doubt turns a confirmed entry into `disputed`, which still

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from screener.arguments import is_line
 from screener.errors import ListError
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, transaction
 from screener.lists.store.records import of_entry, opinions_of
 from screener.lists.store.repeated_values import renewed
@@ -42,7 +42,7 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
             )
         states = Counter(before.states)
         opinions = opinions_of(connection, number, source, entry)
-        in_effect = effective(stated, (opinion.state for opinion in opinions))
+        in_effect = resolve_state(stated, (opinion.state for opinion in opinions))
         if in_effect is not current:
             (fresh,) = renewed(connection, number, [record])
             connection.execute("UPDATE records SET state = ? WHERE id = ?", (in_effect, fresh))

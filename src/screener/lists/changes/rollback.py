@@ -20,7 +20,7 @@ from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.importing.report import FULL
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, segments, transaction, video_frames
 from screener.lists.store.change_log import ROLLBACK, states_at
 from screener.lists.store.database import not_ended, of_generation
@@ -187,7 +187,7 @@ def _restore(
         if named in unnamed:
             stated = State.WITHDRAWN
             _withdraw(connection, fresh, unnamed[named])
-        state = effective(stated, (opinion.state for opinion in own.get(named, ())))
+        state = resolve_state(stated, (opinion.state for opinion in own.get(named, ())))
         connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
         _apply_releases(connection, fresh)
         if named in binding:

@@ -26,7 +26,7 @@ from screener.lists.importing.placeholders import Judging
 from screener.lists.importing.repeated_rows import Newcomers, RepeatedRows
 from screener.lists.importing.stored_versions import COLUMNS, Ages, Stored
 from screener.lists.importing.writer import Writer, as_json
-from screener.lists.states import MATCHING, State, effective
+from screener.lists.states import MATCHING, State, resolve_state
 from screener.lists.store.census import Census
 from screener.lists.store.columns import Columns
 from screener.lists.store.database import of_generation, some_at_once
@@ -425,7 +425,7 @@ class Versions:
 
     def _insert(self, entry: str, before: Stored | None, version: Version) -> int:
         own = self._own_states.get(entry) if self._own_states else None
-        state = effective(version.state, own) if own else version.state
+        state = resolve_state(version.state, own) if own else version.state
         self._judging.see(version.hashes)
         record = self._writer.write(entry, version, state)
         self._marks.append(_SAME)
