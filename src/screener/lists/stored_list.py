@@ -25,7 +25,7 @@ from screener.system.progress import Progress
 if TYPE_CHECKING:
     from screener.lists.changes.purge import PurgeReport
     from screener.lists.exporting.export import ExportReport
-    from screener.lists.importing.quarantine import NotCompared, SetAside
+    from screener.lists.importing.quarantine import QuarantinedRow, UncomparedHash
     from screener.lists.importing.report import ImportReport
     from screener.lists.inspecting.entry import Shown
     from screener.lists.inspecting.info import ListInfo
@@ -276,14 +276,14 @@ class StoredList:
 
         match_counts.check(self._path)
 
-    def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
+    def quarantined(self) -> tuple[list[QuarantinedRow], list[UncomparedHash]]:
         """Return the rows that imports quarantined, and the stored hashes that are not compared."""
         from screener.lists.importing import quarantine
 
         return self._ask(
             lambda connection: (
-                list(quarantine.rows(connection)),
-                list(quarantine.not_compared(connection, self.generation)),
+                list(quarantine.list_rows(connection)),
+                list(quarantine.list_uncompared(connection, self.generation)),
             )
         )
 

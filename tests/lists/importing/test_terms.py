@@ -234,7 +234,7 @@ def test_what_single_records_are_held_to_goes_with_them(tmp_path, keys):
     """
     held = HashList.create(tmp_path / "known.list")
     held.import_file(_shared(tmp_path, "AMBER", "GREEN"), source="s", terms=Terms("GREEN", True))
-    for format, known_as, narrow in (("csv", ("0", "1"), False), ("tx", (), True)):
+    for format, known_as, is_narrow in (("csv", ("0", "1"), False), ("tx", (), True)):
         out = tmp_path / f"out.{format}"
         held.refresh().export(out, format=format, audience="clients", key=keys[0])
         back = HashList.create(tmp_path / f"{format}.list")

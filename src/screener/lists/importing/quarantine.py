@@ -20,7 +20,7 @@ from screener.lists.store.stored_rows import packed, unpacked
 
 
 @dataclass(frozen=True)
-class SetAside:
+class QuarantinedRow:
     """A row that an import set aside. `id` is its number in the list, `file` and `line` where it
     stood; `releasable` whether some of it could be read, so that it can be taken in without the
     rest; `released` the generation that did.
@@ -37,7 +37,7 @@ class SetAside:
 
 
 @dataclass(frozen=True)
-class NotCompared:
+class UncomparedHash:
     """A hash that is kept and not compared: whose, its kind and why; never its value."""
 
     source: str
@@ -46,7 +46,7 @@ class NotCompared:
     reason: str
 
 
-class SetAsideRows:
+class RowQuarantine:
     """The rows that one import of a source sets aside.
 
     What an earlier one set aside as well, which nobody has released, stays under its number, and is
@@ -112,16 +112,16 @@ def _key(line: int, field: str | None, reason: str, text: str | None) -> bytes:
     return hashlib.blake2b(f"{field}\0{reason}\0{said}".encode(), digest_size=16).digest()
 
 
-def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
+def list_rows(connection: sqlite3.Connection) -> Iterator[QuarantinedRow]:
     """Yield all rows that were set aside, in order."""
     for number, file, line, field, reason, source, kept, released in connection.execute(
         "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
         " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
     ):
-        yield SetAside(number, file, line, field, reason, source, bool(kept), released)
+        yield QuarantinedRow(number, file, line, field, reason, source, bool(kept), released)
 
 
-def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
+def list_uncompared(connection: sqlite3.Connection, number: int) -> Iterator[UncomparedHash]:
     """Yield the hashes of a generation that could be compared by their kind and are not."""
     for facts in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
@@ -129,7 +129,7 @@ def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCom
         f" AND {in_order(number)} AND r.state <> ? ORDER BY r.id, h.kind",
         (State.WITHDRAWN,),
     ):
-        yield NotCompared(*facts)
+        yield UncomparedHash(*facts)
 
 
 class ReadableRow(NamedTuple):
@@ -140,7 +140,7 @@ class ReadableRow(NamedTuple):
     row: Row
 
 
-def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
+def find_releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
     """Return the rows of these numbers that can be taken in and were not yet."""
     found = {}
     for one in ids:

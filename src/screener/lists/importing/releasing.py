@@ -148,7 +148,7 @@ def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Rea
     """Return what can be read of rows that were set aside, by their numbers and in the order in
     which they came; ListError for a row that cannot be released.
     """
-    found = quarantine.releasable(connection, ids)
+    found = quarantine.find_releasable(connection, ids)
     for number in ids:
         if number not in found:
             raise ListError(

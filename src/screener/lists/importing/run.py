@@ -123,7 +123,7 @@ class Run:
             all_count=format in OPINIONS,
             is_first=is_first,
         )
-        self._set_aside_rows = quarantine.SetAsideRows(
+        self._set_aside_rows = quarantine.RowQuarantine(
             connection, self._id, source, full=settings.full
         )
         self._counts: Counter[str] = Counter()
