@@ -15,7 +15,7 @@ from rich.table import Table
 from screener.cli.streams import ALL
 from screener.errors import SOME, counted, printable, some
 from screener.lists import times
-from screener.lists.importing.report import COUNTS, FULL, TERMS, ImportReport
+from screener.lists.importing.report import COUNT_FIELDS, FULL_KEY, TERMS_KEY, ImportReport
 
 if TYPE_CHECKING:  # each command loads what it prints
     from screener.lists.exporting.export import ExportReport
@@ -278,13 +278,13 @@ def _logged(entry: LogEntry) -> str:
         return entry.note or ""
     numbers = [
         counted(entry.counts[name], *_LOGGED.get(name, (name, name)))
-        for name in COUNTS
+        for name in COUNT_FIELDS
         if entry.counts.get(name)
     ]
     if quarantined := sum((entry.counts.get("quarantined") or {}).values()):
         numbers.append(f"{quarantined:,} quarantined")
-    full = ", a full list" if entry.counts.get(FULL) else ""
-    terms = f"; {entry.counts[TERMS]}" if entry.counts.get(TERMS) else ""
+    full = ", a full list" if entry.counts.get(FULL_KEY) else ""
+    terms = f"; {entry.counts[TERMS_KEY]}" if entry.counts.get(TERMS_KEY) else ""
     return f"{entry.file} ({entry.source}{full}): {', '.join(numbers)}{terms}"
 
 

@@ -19,7 +19,7 @@ from screener.arguments import check_author
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
-from screener.lists.importing.report import FULL
+from screener.lists.importing.report import FULL_KEY
 from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, segments, transaction, video_frames
 from screener.lists.store.change_log import ROLLBACK, states_at
@@ -154,7 +154,7 @@ def _unnamed_entries(
         {"to": to, "rollbacks": f"{ROLLBACK}%"},
     ).fetchall()
     for number, generation, source, counts in imports:
-        if source not in live or not json.loads(counts).get(FULL):
+        if source not in live or not json.loads(counts).get(FULL_KEY):
             continue
         unnamed = set(live[source])
         for (entry,) in connection.execute(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from screener.lists.importing.report import FULL
+from screener.lists.importing.report import FULL_KEY
 from screener.lists.states import State
 from screener.lists.store.database import in_order
 from screener.lists.store.records import BadRow, Row
@@ -92,7 +92,7 @@ class RowQuarantine:
             for number, counts in self._connection.execute(
                 "SELECT id, counts FROM imports WHERE source = ?", (self._source,)
             )
-            if self._full or not json.loads(counts).get(FULL)
+            if self._full or not json.loads(counts).get(FULL_KEY)
         }
         held: dict[bytes, list[int]] = defaultdict(list)
         for number, import_id, *said in self._connection.execute(

@@ -17,7 +17,7 @@ from screener.hashing.hash import Hash, kind_named
 from screener.lists import terms
 from screener.lists.importing import quarantine
 from screener.lists.importing.quarantine import ReadableRow
-from screener.lists.importing.report import ABSENT, FULL
+from screener.lists.importing.report import ABSENT_KEY, FULL_KEY
 from screener.lists.importing.stored_versions import COLUMNS, Stored
 from screener.lists.importing.versions import Versions
 from screener.lists.states import State
@@ -118,7 +118,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         states = before.states
         for (import_id, source), rows in groupby(wanted.values(), key=itemgetter(0, 1)):
             said = _said_of_import(connection, import_id)
-            full = bool(said.get(FULL))
+            full = bool(said.get(FULL_KEY))
             versions = LateVersions(
                 connection,
                 source,
@@ -129,7 +129,7 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
                 full=full,
             )
             for kept in rows:
-                versions.take_late(kept.row, absent_from=said.get(ABSENT, 0) if full else None)
+                versions.take_late(kept.row, absent_from=said.get(ABSENT_KEY, 0) if full else None)
             versions.finish()
             states = versions.states
         _check_live(connection, wanted)
@@ -226,7 +226,7 @@ def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> b
         " WHERE i.source = ? AND i.id > q.import",
         (row, source),
     )
-    full = [generation for generation, counts in later if json.loads(counts).get(FULL)]
+    full = [generation for generation, counts in later if json.loads(counts).get(FULL_KEY)]
     undone = change_log.taken_back(connection)
     return any(not any(generation in some for some in undone) for generation in full)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FULL = "full"  # among what is kept of an import: that its file was all that its source had
-TERMS = "terms"  # those that were given with the file, in words
-ABSENT = "absent_from"  # the first version that such a file made by what it does not name
-COUNTS = (
+FULL_KEY = "full"  # among what is kept of an import: that its file was all that its source had
+TERMS_KEY = "terms"  # those that were given with the file, in words
+ABSENT_KEY = "absent_from"  # the first version that such a file made by what it does not name
+COUNT_FIELDS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "untimed", "absent",
     "withdrawn", "stopped", "missed", "dropped", "low_information", "low_quality", "placeholders",
     "conflicting",

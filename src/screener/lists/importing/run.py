@@ -16,7 +16,13 @@ from screener.errors import ListError, counted
 from screener.lists.formats.content import UNDECODABLE
 from screener.lists.formats.registry import OPINIONS, Reader, parts_of
 from screener.lists.importing import quarantine
-from screener.lists.importing.report import ABSENT, COUNTS, FULL, TERMS, ImportReport
+from screener.lists.importing.report import (
+    ABSENT_KEY,
+    COUNT_FIELDS,
+    FULL_KEY,
+    TERMS_KEY,
+    ImportReport,
+)
 from screener.lists.importing.versions import Versions
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
@@ -251,7 +257,7 @@ class Run:
             quarantined=dict(self._quarantined),
             first_bad=tuple(self._first_bad),
             notes=(*self._reader.notes, *notes, *self._notes()),
-            **{name: counts[name] for name in COUNTS},
+            **{name: counts[name] for name in COUNT_FIELDS},
         )
         self._keep(report, sha256, remembered)
         return report
@@ -289,14 +295,14 @@ class Run:
             yield _OTHER_ENCODING
 
     def _keep(self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]) -> None:
-        kept = dict(remembered) | {name: getattr(report, name) for name in COUNTS}
+        kept = dict(remembered) | {name: getattr(report, name) for name in COUNT_FIELDS}
         kept |= pixel_versions.remembered(self._pixels)
         kept |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._settings.terms is not None:
-            kept[TERMS] = format_terms(self._settings.terms)
+            kept[TERMS_KEY] = format_terms(self._settings.terms)
         if self._settings.full:
-            kept[FULL] = True
-            kept[ABSENT] = self._versions.absent_from
+            kept[FULL_KEY] = True
+            kept[ABSENT_KEY] = self._versions.absent_from
         origin = (report.file, report.format, report.source, sha256)
         self._connection.execute(
             "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
