@@ -22,7 +22,7 @@ from screener.lists.formats import paging
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import Reader, open_reader, sniff
-from screener.lists.importing import terms
+from screener.lists.importing import import_terms
 from screener.lists.importing.report import ImportReport
 from screener.lists.importing.run import ImportSettings, Run
 from screener.lists.store import compact, generations, segments, sharing, transaction
@@ -53,8 +53,8 @@ def import_file(
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)
         if signed is not None:
-            terms.check_not_older(connection, source, signed, path)
-        terms.bind(
+            import_terms.check_not_older(connection, source, signed, path)
+        import_terms.bind(
             connection,
             source,
             signed=signed,
@@ -71,14 +71,14 @@ def import_file(
         # Before the run is finished, which makes its source one of the list's.
         notes = (
             *_guessed_notes(connection, options),
-            *terms.unsigned_notes(connection, source, signed),
+            *import_terms.unsigned_notes(connection, source, signed),
         )
         run.check_any_good()
         if settings.full:
             run.end_absent()
         if signed is not None:
             signed.check_digest(content.sha256, path)
-        report = run.finish(notes, content.sha256, terms.remembered(signed))
+        report = run.finish(notes, content.sha256, import_terms.remembered(signed))
         current = generations.at(connection, folder)
         due = any(map(segments.is_due, current.segments.values()))
     if not due:
