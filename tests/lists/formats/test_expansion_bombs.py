@@ -31,7 +31,7 @@ from writer_cases import entry, made, written
 from screener import HashList
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.formats.csv_rows import LONGEST_CELL
+from screener.lists.formats.csv_rows import MAX_CELL_CHARS
 from screener.lists.formats.registry import sniff
 from screener.lists.states import State
 from screener.lists.store.records import BadRow
@@ -185,7 +185,7 @@ def test_trap_a_missing_last_line_end_loses_no_row():
 
 def test_trap_a_tmk_in_base64_fits_a_cell():
     """Python's own limit of a cell is shorter than its text."""
-    assert (KINDS["tmk_pdqf"].size + 2) // 3 * 4 < LONGEST_CELL
+    assert (KINDS["tmk_pdqf"].size + 2) // 3 * 4 < MAX_CELL_CHARS
     (bad,) = read(f"id,tmk_pdqf\nx,{'A' * 351_128}\n")
 
     assert (bad.field, "too long" in bad.reason) == ("tmk_pdqf", False)

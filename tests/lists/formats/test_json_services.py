@@ -22,7 +22,7 @@ from exchange_samples import (
 from list_values import value
 
 from screener.errors import ListError
-from screener.lists.formats.paging import FOLLOWS
+from screener.lists.formats.paging import NEXT_PAGE_NOTE
 from screener.lists.formats.registry import sniff
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
@@ -377,8 +377,8 @@ def test_an_answer_that_is_not_the_last_says_so(page, last, more):
     for said in (after, before):
         for text, notes in (
             ([page], ()),
-            ([said], (FOLLOWS,)),
-            ([page, said], (FOLLOWS,)),
+            ([said], (NEXT_PAGE_NOTE,)),
+            ([page, said], (NEXT_PAGE_NOTE,)),
             ([said, page], ()),
         ):
             reader = reader_of("\n".join(map(json.dumps, text)))
@@ -409,4 +409,4 @@ def test_a_full_list_that_says_that_more_of_it_follows_is_refused(tmp_path):
         known.import_file(page, source="s", full=True)
     assert known.refresh().generation == known.generation
     report = known.import_file(page, source="s", full=True, accept_shrink=True)
-    assert (report.absent, report.notes) == (1, (FOLLOWS,))
+    assert (report.absent, report.notes) == (1, (NEXT_PAGE_NOTE,))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from screener.errors import ListError
 from screener.lists.formats import csv_rows
-from screener.lists.formats.content import LONGEST_LINE, Content
+from screener.lists.formats.content import MAX_LINE_CHARS, Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import open_reader, sniff
 from screener.lists.states import State
@@ -563,21 +563,21 @@ def test_undecodable_bytes_set_their_row_aside():
 
 def test_a_line_without_end_is_never_held():
     """A line over the limit is one bad row, and the next is read."""
-    text = f"id,md5,note\nx,{MD5},{'y' * (LONGEST_LINE + 10)}\nz,{MD5},\n"
+    text = f"id,md5,note\nx,{MD5},{'y' * (MAX_LINE_CHARS + 10)}\nz,{MD5},\n"
 
     rows = read(text)
 
     assert rows[0] == BadRow(2, None, "line too long")
     assert rows[1].entry == "z"
     assert rows[1].line == 3
-    endless = read(f"id,md5\nx,{'7' * (3 * LONGEST_LINE)}")
+    endless = read(f"id,md5\nx,{'7' * (3 * MAX_LINE_CHARS)}")
     assert endless == [BadRow(2, None, "line too long")]
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_a_field_over_the_limit_is_set_aside(quote):
     """With and without quotes."""
-    big = quote + "y" * (csv_rows.LONGEST_CELL + 1) + quote
+    big = quote + "y" * (csv_rows.MAX_CELL_CHARS + 1) + quote
 
     rows = read(f"id,md5,note\nx,{MD5},{big}\nz,{MD5},\n")
 
@@ -619,7 +619,7 @@ def test_what_is_no_list_is_refused(data, words):
 
 def test_forcing_the_format_needs_the_header_all_the_same():
     """`csv` by name, without a header: refused, and the first line is not shown."""
-    for data in (f"x,{MD5}\n", f"md5,{MD5}\n", "", "\n\n", f"{'x' * (LONGEST_LINE + 1)}\n"):
+    for data in (f"x,{MD5}\n", f"md5,{MD5}\n", "", "\n\n", f"{'x' * (MAX_LINE_CHARS + 1)}\n"):
         with pytest.raises(ListError, match="does not name a kind of hash") as caught:
             read(data)
         assert MD5 not in str(caught.value)

@@ -240,7 +240,7 @@ def test_what_single_records_are_held_to_goes_with_them(tmp_path, keys):
         back = HashList.create(tmp_path / f"{format}.list")
         back.import_file(out, source="peer", key=keys[1])
 
-        assert back.terms()["peer"].tlp == ("AMBER" if narrow else "GREEN")
+        assert back.terms()["peer"].tlp == ("AMBER" if is_narrow else "GREEN")
         for entry, level in zip(known_as, ("AMBER", "GREEN"), strict=False):
             assert back.refresh().show(entry)[0].terms["tlp"] == level
 

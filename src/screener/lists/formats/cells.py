@@ -7,7 +7,7 @@ import re
 from screener.errors import HashError
 from screener.hashing.hash import Hash, HashKind
 
-LONGEST_ENTRY = 1_024  # characters of a source's own id
+MAX_ENTRY_CHARS = 1_024  # characters of a source's own id
 # Invisible characters besides: zero-width spaces, soft hyphens, and marks of text direction, which
 # systems add to copied text.
 _UNSEEN = (
@@ -39,7 +39,7 @@ class BadCell(Exception):
     """An unreadable cell; the message never repeats the cell."""
 
 
-def cleaned(cell: str) -> str:
+def clean_cell(cell: str) -> str:
     """Strip quotes, spaces, invisible characters and a spreadsheet's `="…"`."""
     return cell.lstrip(SURROUNDINGS).removeprefix('="').strip(SURROUNDINGS)
 
@@ -58,7 +58,7 @@ def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
             return Hash.of_checked(kind, value, quality)
     except ValueError:
         pass
-    text = cleaned(cell)
+    text = clean_cell(cell)
     if "," not in text:
         text = "".join(text.split())
     if len(text) == 2 * kind.size + 2 and text[:2] in ("0x", "0X"):
@@ -71,7 +71,7 @@ def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
 
 def _read_video(kind: HashKind, cell: str, quality: int | None) -> Hash:
     try:
-        return Hash.parse(kind.name, cleaned(cell), quality=quality)
+        return Hash.parse(kind.name, clean_cell(cell), quality=quality)
     except HashError as error:
         raise BadCell(str(error).rpartition(": ")[2]) from None
 
@@ -84,12 +84,12 @@ def _why_not_a_hash(text: str, kind: HashKind) -> str:
     return "wrong length"
 
 
-def why_no_id(entry: str) -> str | None:
+def find_id_fault(entry: str) -> str | None:
     """Return why a cleaned text cannot be an id, or None if it can.
 
     An id rounded by a spreadsheet is that of many other items, which would all share one fate.
     """
-    if len(entry) > LONGEST_ENTRY:
+    if len(entry) > MAX_ENTRY_CHARS:
         return "field too long"
     return "damaged by a spreadsheet" if _SPREADSHEET_ID.fullmatch(entry) else None
 
@@ -98,7 +98,7 @@ def read_quality(cell: str) -> int | None:
     """Parse a quality from 0 to 100, None if the cell is empty; raise BadCell."""
     if cell in _QUALITIES:  # the usual form
         return _QUALITIES[cell]
-    text = cleaned(cell)
+    text = clean_cell(cell)
     if not text:
         return None
     whole = _QUALITY.fullmatch(text)
@@ -107,7 +107,7 @@ def read_quality(cell: str) -> int | None:
     return int(whole[1])
 
 
-def is_hashlike(text: str) -> bool:
+def is_hash_length(text: str) -> bool:
     """Return whether a cleaned text has the length of a searchable value in hex or base64.
 
     Decimal numbers, which ids are made of, do not count.
@@ -115,12 +115,12 @@ def is_hashlike(text: str) -> bool:
     return _HASHLIKE.fullmatch(text) is not None and not text.isdecimal()
 
 
-def looks_like_a_value(cell: str) -> bool:
+def may_be_hash(cell: str) -> bool:
     """Return whether a cell may contain a hash, so that it must neither name a column nor be shown.
 
     Hex digits may have spaces between them; letters with spaces are words.
     """
-    text = cleaned(cell)
+    text = clean_cell(cell)
     return bool(
         re.fullmatch(r"(?:0x)?[0-9a-f]{16,}", "".join(text.split()), re.ASCII | re.IGNORECASE)
         or (re.fullmatch(r"[A-Za-z0-9+/=]{32,}", text, re.ASCII) and re.search(r"[0-9+/=]", text))

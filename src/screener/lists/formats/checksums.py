@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.cells import BadCell, clean_cell, read_hash
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.filled_lines import filled_lines, first_filled
 from screener.lists.formats.options import Options
@@ -109,7 +109,7 @@ class Checksums:
         except BadCell as bad:
             return BadRow(number, kind, str(bad))
         name = _unescaped(match["name"] or "") if line.startswith("\\") else match["name"] or ""
-        labels = {"file": name} if cleaned(name) else {}
+        labels = {"file": name} if clean_cell(name) else {}
         return Row(number, None, State.CONFIRMED, (item,), labels=labels)
 
 

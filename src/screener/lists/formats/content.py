@@ -17,8 +17,8 @@ from typing import BinaryIO
 from screener.errors import ListError
 from screener.system.progress import Progress, Steps
 
-HEAD = 1 << 16  # bytes that sniffing may look at
-LONGEST_LINE = 1 << 20  # characters
+HEAD_BYTES = 1 << 16  # bytes that sniffing may look at
+MAX_LINE_CHARS = 1 << 20  # characters
 _CHUNK = 1 << 20
 CUT_SHORT = "\udc80"  # in the place of a character within which a file ends
 _BROKEN = re.compile("[\ud800-\udfff]")
@@ -43,9 +43,9 @@ class Content:
         self.path = Path(named) if isinstance(named, str | PathLike) else None
         self._stream = stream
         self._digest = hashlib.sha256()
-        self._begun = _written(stream)
+        self._begun = _read_file_state(stream)
         self._steps = Steps(progress, None if self._begun is None else self._begun[0])
-        self.head = self._take(HEAD)
+        self.head = self._take(HEAD_BYTES)
         self._ahead = self.head
 
     def read(self, size: int) -> bytes:
@@ -58,7 +58,7 @@ class Content:
     @property
     def text_start(self) -> bytes:
         """The head of a text in UTF-8 from its first character on; of another, as it is."""
-        encoding, mark = encoding_of(self.head)
+        encoding, mark = detect_encoding(self.head)
         if encoding in (None, "utf-8"):
             return self.head[mark:].lstrip()
         return self.head[mark:].decode(encoding, "ignore").encode("utf-8", "ignore").lstrip()
@@ -74,7 +74,7 @@ class Content:
         A copy that is still on its way would be taken for all of it, and a full list withdraw what
         has not come yet.
         """
-        if _written(self._stream) != self._begun:
+        if _read_file_state(self._stream) != self._begun:
             raise ListError(
                 f"{self.name} was written to while it was read; import it again when it is whole;"
                 " nothing was imported"
@@ -90,7 +90,7 @@ class Content:
         return piece
 
 
-def _written(stream: BinaryIO) -> tuple[int, int] | None:
+def _read_file_state(stream: BinaryIO) -> tuple[int, int] | None:
     """Return the size of a file and when it was written to last; None of a pipe, of bytes in
     memory and of what can but be read.
     """
@@ -101,7 +101,7 @@ def _written(stream: BinaryIO) -> tuple[int, int] | None:
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
-def encoding_of(head: bytes) -> tuple[str | None, int]:
+def detect_encoding(head: bytes) -> tuple[str | None, int]:
     """Return the encoding of a text by its mark, UTF-8 without one, and the length of the mark.
 
     None if the bytes are no text: another encoding, or binary.
@@ -113,27 +113,27 @@ def encoding_of(head: bytes) -> tuple[str | None, int]:
     return (None if b"\0" in re.split(rb"[\r\n]", head, maxsplit=1)[0] else "utf-8"), 0
 
 
-def decoder_of(encoding: str) -> codecs.IncrementalDecoder:
+def create_decoder(encoding: str) -> codecs.IncrementalDecoder:
     """Return what decodes a text piece by piece. Undecodable bytes become lone surrogates, but
     for a character of UTF-16 that the end cuts short: there it raises UnicodeDecodeError.
     """
     return codecs.getincrementaldecoder(encoding)(_ERRORS.get(encoding, "strict"))
 
 
-def not_text(content: Content) -> str:
+def describe_not_text(content: Content) -> str:
     """Return why a content, of no encoding that is known, cannot be read."""
     place = content.head.find(b"\0") + 1
     return f"{content.name} is not text in UTF-8 or UTF-16: there is a NUL at byte {place}"
 
 
-def head_lines(head: bytes) -> list[str]:
+def split_head(head: bytes) -> list[str]:
     """Return the complete lines of a head of text, for sniffing; none if it is not text."""
-    encoding, mark = encoding_of(head)
+    encoding, mark = detect_encoding(head)
     if encoding is None:
         return []
     text = head[mark:].decode(encoding, "replace")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return lines[:-1] if len(head) == HEAD and len(lines) > 1 else lines
+    return lines[:-1] if len(head) == HEAD_BYTES and len(lines) > 1 else lines
 
 
 class Lines:
@@ -147,10 +147,10 @@ class Lines:
         """Begin; `encoding` is that of a text without a mark. Raises ListError if it is not
         text.
         """
-        found, mark = encoding_of(content.head)
+        found, mark = detect_encoding(content.head)
         encoding = encoding if encoding is not None and mark == 0 else found
         if encoding is None:
-            raise ListError(f"{not_text(content)}; save it as UTF-8, or name its format")
+            raise ListError(f"{describe_not_text(content)}; save it as UTF-8, or name its format")
         self._content = content
         self._back: deque[tuple[int, str | None]] = deque()
         self._chunks = self._split(encoding, mark)
@@ -208,16 +208,16 @@ class Lines:
             rest = pieces.pop() or ""
             if pieces and too_long:
                 pieces[0], too_long = None, False
-            if pieces and len(pieces[0] or "") > LONGEST_LINE:  # others are shorter than a chunk
+            if pieces and len(pieces[0] or "") > MAX_LINE_CHARS:  # others are shorter than a chunk
                 pieces[0] = None
             yield pieces
-            if len(rest) > LONGEST_LINE:
+            if len(rest) > MAX_LINE_CHARS:
                 rest, too_long = "", True
         if rest or too_long:
             yield [None if too_long else rest]
 
     def _texts(self, encoding: str, mark: int) -> Iterator[str]:
-        ends = io.IncrementalNewlineDecoder(decoder_of(encoding), translate=True)
+        ends = io.IncrementalNewlineDecoder(create_decoder(encoding), translate=True)
         self._content.read(mark)
         while chunk := self._content.read(_CHUNK):
             yield ends.decode(chunk)
@@ -230,7 +230,7 @@ class Lines:
 UNDECODABLE = "undecodable text"
 
 
-def broken(line: str) -> str | None:
+def find_text_fault(line: str) -> str | None:
     """Return why a line cannot be read, whatever it says; None if it can."""
     if "\0" in line:
         return "NUL byte"

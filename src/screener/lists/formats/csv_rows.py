@@ -7,34 +7,34 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Literal, NamedTuple, cast
 
-from screener.lists.formats.cells import SURROUNDINGS, looks_like_a_value
-from screener.lists.formats.content import Lines, broken
+from screener.lists.formats.cells import SURROUNDINGS, may_be_hash
+from screener.lists.formats.content import Lines, find_text_fault
 from screener.lists.store.records import BadRow
 
-LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
-MOST_LINES = 100  # that one row may span in quotes
-FEW = 64  # lines that are read one by one if one of them is no plain row
+MAX_CELL_CHARS = 524_288  # characters: a TMK value in base64 is 351 thousand
+MAX_QUOTED_LINES = 100  # that one row may span in quotes
+CAREFUL_LINES = 64  # lines that are read one by one if one of them is no plain row
 
 Delimiter = Literal[",", ";", "\t"]
 
 # Python's own bound is shorter than a TMK value. It is one for the whole process, so that it is
 # only ever raised, and ours is checked on top.
-csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARS))
 
 
-def skipped(line: str) -> bool:
+def is_skipped(line: str) -> bool:
     """Blank lines, comments, and the hint that some spreadsheets write before the header."""
     return not line.strip() or line.startswith("#") or (line[:4] == "sep=" and len(line) == 5)
 
 
-def first_row(lines: Lines) -> tuple[int, str] | None:
+def find_first_row(lines: Lines) -> tuple[int, str] | None:
     """Return the number and text of the first line that is not skipped, the header as a rule;
     None where there is none, or if it is too long to be one.
     """
     for number, line in lines:
         if line is None:
             return None
-        if not skipped(line):
+        if not is_skipped(line):
             return number, line
     return None
 
@@ -106,7 +106,7 @@ class CsvRows:
             self._by_line -= 1
             return None
         while most:
-            number, some = self._lines.take(FEW if self._careful > 0 else most)
+            number, some = self._lines.take(CAREFUL_LINES if self._careful > 0 else most)
             if not some:
                 return None
             self._careful -= len(some)
@@ -114,7 +114,7 @@ class CsvRows:
             if columns is not None:
                 return Block(number, columns)
             self._lines.untake(len(some))
-            if len(some) <= FEW:
+            if len(some) <= CAREFUL_LINES:
                 self._by_line = len(some) - 1
                 return None
             self._careful = len(some)
@@ -126,10 +126,10 @@ class CsvRows:
             return None
         lines = cast(list[str], some)
         delimiter, width = self._delimiter or "\n", self._width
-        if max(map(len, lines)) > LONGEST_CELL:
+        if max(map(len, lines)) > MAX_CELL_CHARS:
             return None
         text = delimiter.join(lines)
-        if '"' in text or broken(text) is not None:
+        if '"' in text or find_text_fault(text) is not None:
             return None
         if not all(map(str.strip, map(str.strip, lines, repeat(self._blank)))):
             return None
@@ -142,12 +142,12 @@ class CsvRows:
 
     def _row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
         """Return what a line holds: without cells where it has nothing but delimiters."""
-        if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
+        if line is not None and '"' not in line and len(line) <= MAX_CELL_CHARS:
             if not line.strip(self._blank).strip():
                 return None if self._is_blank(line) else (number, [])
             cells = [line] if self._delimiter is None else line.split(self._delimiter)
             if len(cells) == self._width:  # the usual row, on the shortest way
-                reason = broken(line)
+                reason = find_text_fault(line)
                 return (number, cells) if reason is None else BadRow(number, None, reason)
         return self._unusual(number, line)
 
@@ -179,7 +179,7 @@ class CsvRows:
         It is none if it has the columns of a row, or a cell behind the first that may be a hash.
         """
         is_row = len(cells) == self._width or (not self._ragged and self._fits(cells))
-        return not is_row and not any(map(looks_like_a_value, cells[1:]))
+        return not is_row and not any(map(may_be_hash, cells[1:]))
 
     def _cells(self, number: int, line: str) -> list[str] | BadRow:
         if self._delimiter is None:
@@ -191,9 +191,9 @@ class CsvRows:
             cells = quoted
         else:
             cells = line.split(self._delimiter)
-        text = line if len(line) <= LONGEST_CELL and '"' not in line else "".join(cells)
-        reason = broken(text)
-        if reason is None and len(text) > LONGEST_CELL and max(map(len, cells)) > LONGEST_CELL:
+        text = line if len(line) <= MAX_CELL_CHARS and '"' not in line else "".join(cells)
+        reason = find_text_fault(text)
+        if reason is None and len(text) > MAX_CELL_CHARS and max(map(len, cells)) > MAX_CELL_CHARS:
             reason = "field too long"
         return cells if reason is None else BadRow(number, None, reason)
 
@@ -216,20 +216,20 @@ class CsvRows:
                     return cells
                 reason = "bad quoting"
         except csv.Error:
-            reason = "field too long" if len(line) > LONGEST_CELL else "bad quoting"
+            reason = "field too long" if len(line) > MAX_CELL_CHARS else "bad quoting"
         self._lines.put_back(taken)
         return BadRow(number, None, reason)
 
     def _is_row(self, line: str, delimiter: Delimiter) -> bool:
         """Return whether a line is a row with a hash if its quotes mean nothing."""
         cells = line.split(delimiter)
-        return len(cells) > 1 and self._fits(cells) and any(map(looks_like_a_value, cells))
+        return len(cells) > 1 and self._fits(cells) and any(map(may_be_hash, cells))
 
     def _feed(self, line: str, taken: list[tuple[int, str | None]]) -> Iterator[str]:
         yield line + "\n"
         for number, following in self._lines:
             taken.append((number, following))
-            if following is None or len(taken) >= MOST_LINES:
+            if following is None or len(taken) >= MAX_QUOTED_LINES:
                 return
             yield following + "\n"
 

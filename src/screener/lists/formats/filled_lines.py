@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from screener.lists.formats.content import Lines, broken
+from screener.lists.formats.content import Lines, find_text_fault
 from screener.lists.store.records import BadRow
 
 _JUDGED = 100  # lines by which a format is recognised
@@ -20,7 +20,7 @@ def filled_lines(lines: Lines, *, comments: bool = True) -> Iterator[tuple[int, 
         if line is None:
             yield BadRow(number, None, "line too long")
         elif line.strip() and not (comments and line.lstrip().startswith("#")):
-            reason = broken(line)
+            reason = find_text_fault(line)
             yield (number, line) if reason is None else BadRow(number, None, reason)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists.formats.cells import BadCell, cleaned, looks_like_a_value, read_hash
-from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.cells import BadCell, clean_cell, may_be_hash, read_hash
+from screener.lists.formats.content import Content, Lines, find_text_fault
 from screener.lists.formats.filled_lines import filled_lines
 from screener.lists.formats.options import Options
 from screener.lists.states import State
@@ -36,12 +36,12 @@ class Hashdeep:
         self._lines = Lines(content)
         first = next(self._lines, (0, ""))[1] or ""
         second = next(self._lines, (0, ""))[1] or ""
-        names = [cleaned(name).casefold() for name in second.removeprefix(_HEADER).split(",")]
+        names = [clean_cell(name).casefold() for name in second.removeprefix(_HEADER).split(",")]
         if not first.startswith(_MAGIC) or not second.startswith(_HEADER):
             raise ListError(f"{content.name} does not begin with hashdeep's two header lines")
         if not set(names) & set(KINDS):
             raise ListError(f"{content.name} has no column of a supported kind")
-        if broken(second) or any(map(looks_like_a_value, names)):
+        if find_text_fault(second) or any(map(may_be_hash, names)):
             raise ListError(
                 f"{content.name} has names of columns that are damaged, or may be a hash"
             )
@@ -61,7 +61,7 @@ class Hashdeep:
         for name, cell in zip(self._names, cells, strict=True):
             if name not in KINDS:
                 labels[name] = cell
-            elif cleaned(cell):
+            elif clean_cell(cell):
                 try:
                     hashes.append(read_hash(KINDS[name], cell))
                 except BadCell as bad:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from screener.errors import ListError
 from screener.hashing.hash import HashKind
-from screener.lists.formats.cells import cleaned, looks_like_a_value
-from screener.lists.formats.content import broken
+from screener.lists.formats.cells import clean_cell, may_be_hash
+from screener.lists.formats.content import find_text_fault
 from screener.lists.formats.csv_rows import Delimiter, split_line
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.states import State
@@ -48,21 +48,21 @@ class Header:
         It is if the cell in column `place`, which should have a hash, and a further cell are names
         of columns.
         """
-        cell_names = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
+        cell_names = tuple(folded(clean_cell(cell)) for cell in cells[: len(self.names)])
         named = [name != "" and (name in self.names or name in BY_NAME) for name in cell_names]
         return cell_names not in ((), self.names) and named[place] and sum(named) > 1
 
 
 def check_text(line: str) -> None:
     """Raise ListError if a header line is not readable text."""
-    if reason := broken(line):
+    if reason := find_text_fault(line):
         raise ListError(f"its first line cannot be read: {reason}; save the file as UTF-8")
 
 
 def names_of(line: str, delimiter: Delimiter) -> list[str] | None:
     """Return the names in a header line, or None if it is unreadable or may contain a hash."""
     cells = split_line(line, delimiter)
-    names = [] if cells is None else [cleaned(cell) for cell in cells]
+    names = [] if cells is None else [clean_cell(cell) for cell in cells]
     while names and not names[-1]:
         names.pop()
-    return None if not names or any(map(looks_like_a_value, names)) or broken(line) else names
+    return None if not names or any(map(may_be_hash, names)) or find_text_fault(line) else names

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from screener.errors import ListError
-from screener.lists.formats.cells import cleaned, why_no_id
+from screener.lists.formats.cells import clean_cell, find_id_fault
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, first_row, skipped
+from screener.lists.formats.csv_rows import CsvRows, find_first_row, is_skipped
 from screener.lists.formats.header import names_of
 from screener.lists.formats.json_rows import Gathered, truth_of
 from screener.lists.formats.kind_names import kind_of_field
@@ -27,7 +27,7 @@ _FLAGS = ("is distributed", "victim identified", "offender identified", "file av
 
 def recognises(lines: list[str]) -> bool:
     """Return whether one of the first lines is the header of an ICSE set."""
-    return any(_names(line) is not None for line in lines[:10] if not skipped(line))
+    return any(_names(line) is not None for line in lines[:10] if not is_skipped(line))
 
 
 def _names(line: str) -> list[str] | None:
@@ -44,7 +44,7 @@ class IcseCsv:
 
     def __init__(self, content: Content, options: Options) -> None:
         lines = Lines(content)
-        first = first_row(lines)
+        first = find_first_row(lines)
         names = None if first is None else _names(first[1])
         if names is None:
             raise ListError(f"{content.name}: its first line is not the header of an ICSE set")
@@ -72,7 +72,7 @@ class IcseCsv:
         for place, cell in enumerate(cells):
             name = self._names[place] if place < len(self._names) else f"column {place + 1}"
             folded = name.casefold()
-            text = cleaned(cell)
+            text = clean_cell(cell)
             if name in self._kinds:
                 gathered.hash(self._kinds[name], cell)
             elif folded == "image id":
@@ -82,7 +82,7 @@ class IcseCsv:
             else:
                 gathered.label(name, _flag(text) if folded in _FLAGS else text)
         # In formats of lines, a row is read or quarantined in full.
-        why = None if entry is None else why_no_id(entry)
+        why = None if entry is None else find_id_fault(entry)
         if why is not None:
             return BadRow(number, "entry", why)
         if gathered.bad:

@@ -12,10 +12,10 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.formats import paging
 from screener.lists.formats.cells import (
-    LONGEST_ENTRY,
+    MAX_ENTRY_CHARS,
     BadCell,
-    cleaned,
-    looks_like_a_value,
+    clean_cell,
+    may_be_hash,
     read_hash,
 )
 from screener.lists.formats.content import Content
@@ -44,7 +44,7 @@ class Gathered:
 
     def hash(self, kind: str, value: object) -> None:
         """Add the hash in a field, unless it is empty."""
-        if value is None or (isinstance(value, str) and not cleaned(value)):
+        if value is None or (isinstance(value, str) and not clean_cell(value)):
             return
         try:
             if not isinstance(value, str):
@@ -62,7 +62,7 @@ class Gathered:
         except RecursionError:
             self._drop(name, "nested too deeply")
             return
-        if len(text) > _LONGEST_LABEL or len(name) > LONGEST_ENTRY:
+        if len(text) > _LONGEST_LABEL or len(name) > MAX_ENTRY_CHARS:
             self._drop(name, "field too long")
         elif text:
             self.labels[name] = text
@@ -87,7 +87,7 @@ class Gathered:
         If the row's own terms cannot be stored, it is quarantined, and bound by the narrowest terms
         once released. A withdrawal is bound by them at once.
         """
-        if entry is not None and len(entry) > LONGEST_ENTRY:
+        if entry is not None and len(entry) > MAX_ENTRY_CHARS:
             return [BadRow(self.number, "entry", "field too long")]
         withdrawn = state is State.WITHDRAWN and entry is not None
         if not self.hashes and not withdrawn:
@@ -133,12 +133,12 @@ class JsonRows:
     @property
     def unknown_columns(self) -> tuple[str, ...]:
         """The labels of the rows read so far, without names that may be a hash."""
-        return tuple(name for name in self._names if not looks_like_a_value(name))
+        return tuple(name for name in self._names if not may_be_hash(name))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes to the user on the rows read so far."""
-        another = (paging.FOLLOWS,) if paging.follows(self._text.root) else ()
+        another = (paging.NEXT_PAGE_NOTE,) if paging.has_next_page(self._text.root) else ()
         return (*self._notes(), *another)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
@@ -174,7 +174,7 @@ def has_duplicate(item: Mapping[str, Any], names: Collection[str]) -> bool:
 
 def text_of(value: object) -> str:
     """Return a field as cleaned text, "" if it is absent, null or nested."""
-    return "" if value is None or isinstance(value, (dict, list)) else cleaned(str(value))
+    return "" if value is None or isinstance(value, (dict, list)) else clean_cell(str(value))
 
 
 def truth_of(value: object) -> bool | None:

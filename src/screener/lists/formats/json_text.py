@@ -18,10 +18,10 @@ from screener.errors import ListError
 from screener.lists.formats.content import (
     CUT_SHORT,
     Content,
-    broken,
-    decoder_of,
-    encoding_of,
-    not_text,
+    create_decoder,
+    describe_not_text,
+    detect_encoding,
+    find_text_fault,
 )
 
 LONGEST_ITEM = 8 << 20  # characters
@@ -49,12 +49,12 @@ class JsonText:
 
     def __init__(self, content: Content) -> None:
         """Detect the encoding; raise ListError if the content is not text."""
-        encoding, mark = encoding_of(content.head)
+        encoding, mark = detect_encoding(content.head)
         if encoding is None:
-            raise ListError(not_text(content))
+            raise ListError(describe_not_text(content))
         self.root: dict[str, Any] = {}
         self._content = content
-        self._text = decoder_of(encoding)
+        self._text = create_decoder(encoding)
         content.read(mark)
         self._buffer = ""
         self._position = 0
@@ -289,7 +289,7 @@ def _trouble_in(value: Any) -> str | None:
     while waiting:
         one = waiting.pop()
         if isinstance(one, str):
-            reason = broken(one)
+            reason = find_text_fault(one)
             if reason is not None:
                 return reason
         elif isinstance(one, list):

@@ -30,9 +30,9 @@ from typing import Any, NamedTuple, get_args
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import terms
-from screener.lists.formats.cells import cleaned
+from screener.lists.formats.cells import clean_cell
 from screener.lists.formats.content import Lines
-from screener.lists.formats.csv_rows import Delimiter, first_row
+from screener.lists.formats.csv_rows import Delimiter, find_first_row
 from screener.lists.formats.header import STATES, Header, check_text, names_of
 from screener.lists.formats.kind_names import folded
 from screener.lists.redaction import may_hold_hash
@@ -118,7 +118,7 @@ class ColumnMapping:
         """Return the meaning of the columns; read the header line if there is one."""
         if not any(column.field in KINDS for column in self.columns.values()):
             raise ListError("the mapping names no column for a kind of hash")
-        first = first_row(lines)
+        first = find_first_row(lines)
         if first is None:
             raise ListError("it has no readable row")
         if not self.header:
@@ -191,7 +191,7 @@ class ColumnMapping:
 
 
 def _folded(name: str) -> str:
-    return cleaned(name).casefold()
+    return clean_cell(name).casefold()
 
 
 def _table(settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:

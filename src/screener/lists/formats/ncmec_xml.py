@@ -69,7 +69,7 @@ class NcmecXml:
         for element in self._text.elements():
             if element.name == _NEXT:
                 if element.text_of("next"):
-                    self.notes = (paging.FOLLOWS,)
+                    self.notes = (paging.NEXT_PAGE_NOTE,)
                 continue
             if element.name not in _LIVE and element.name not in _DELETED:
                 yield BadRow(element.line, None, "unsupported type")

@@ -27,18 +27,25 @@ import numpy as np
 from screener.errors import ListError, counted, some
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import (
-    LONGEST_ENTRY,
+    MAX_ENTRY_CHARS,
     PLAIN_QUALITIES,
     SURROUNDINGS,
     BadCell,
-    cleaned,
-    is_hashlike,
+    clean_cell,
+    find_id_fault,
+    is_hash_length,
     read_hash,
     read_quality,
-    why_no_id,
 )
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import FEW, Block, CsvRows, Delimiter, first_row, skipped
+from screener.lists.formats.csv_rows import (
+    CAREFUL_LINES,
+    Block,
+    CsvRows,
+    Delimiter,
+    find_first_row,
+    is_skipped,
+)
 from screener.lists.formats.header import Header, check_text, names_of
 from screener.lists.formats.kind_names import BY_NAME, folded
 from screener.lists.formats.options import Options
@@ -76,7 +83,7 @@ def _are_plain_ids(cells: Sequence[str]) -> bool:
     """
     return (
         all(cells)
-        and len(max(cells, key=len)) <= LONGEST_ENTRY
+        and len(max(cells, key=len)) <= MAX_ENTRY_CHARS
         and "+" not in "".join(cells)
         and list(map(str.strip, cells, repeat(SURROUNDINGS))) == list(cells)
     )
@@ -85,7 +92,7 @@ def _are_plain_ids(cells: Sequence[str]) -> bool:
 def recognises(lines: list[str]) -> bool:
     """Return whether the first lines of a text are of this format: the first is a header."""
     for line in lines:
-        if not skipped(line):
+        if not is_skipped(line):
             return header_of(line) is not None
     return False
 
@@ -178,7 +185,7 @@ class NeutralCsv:
     def _header_in(self, lines: Lines, options: Options) -> Header:
         if options.mapping is not None and options.mapping.columns:
             return options.mapping.header_in(lines)
-        first = first_row(lines)
+        first = find_first_row(lines)
         header = None if first is None else header_of(first[1])
         if header is None:
             check_text("" if first is None else first[1])
@@ -205,9 +212,9 @@ class NeutralCsv:
         columns, count = self._columns(block), len(block.columns[0])
         if columns is not None:
             yield columns
-        elif count > FEW:
-            for start in range(0, count, FEW):
-                some = [column[start : start + FEW] for column in block.columns]
+        elif count > CAREFUL_LINES:
+            for start in range(0, count, CAREFUL_LINES):
+                some = [column[start : start + CAREFUL_LINES] for column in block.columns]
                 yield from self._part(Block(block.line + start, some))
         else:
             for number, cells in enumerate(zip(*block.columns, strict=True), block.line):
@@ -243,7 +250,7 @@ class NeutralCsv:
                 self._judge(some)
         updated: list[str | None] = [None] * count
         if header.updated is not None:
-            updated = [cleaned(cell) or None for cell in cells[header.updated]]
+            updated = [clean_cell(cell) or None for cell in cells[header.updated]]
         return Columns(block.line, entries, hashes, states, categories, labels, updated)
 
     def _hash_columns(self, block: Block) -> tuple[HashColumn, ...] | None:
@@ -283,9 +290,9 @@ class NeutralCsv:
         if self._unjudged.isdisjoint(labels):
             return
         for name in self._unjudged.intersection(labels):
-            cell = cleaned(labels[name])
+            cell = clean_cell(labels[name])
             self._filled[name] += bool(cell)
-            self._hashlike[name] += is_hashlike(cell)
+            self._hashlike[name] += is_hash_length(cell)
             if self._filled[name] == _JUDGED:
                 self._unjudged.discard(name)
 
@@ -319,8 +326,8 @@ class NeutralCsv:
 
     def _row(self, number: int, cells: list[str]) -> Row | BadRow:
         header = self._header
-        entry = "" if header.entry is None else cleaned(cells[header.entry])
-        why = why_no_id(entry) if entry else None
+        entry = "" if header.entry is None else clean_cell(cells[header.entry])
+        why = find_id_fault(entry) if entry else None
         if why is not None:
             return BadRow(number, "entry", why)
         state = State.CONFIRMED
@@ -337,7 +344,7 @@ class NeutralCsv:
             hashes,
             self._categories(cells) if header.categories else (),
             {name: cells[column] for name, column in header.labels if cells[column]},
-            None if header.updated is None else cleaned(cells[header.updated]) or None,
+            None if header.updated is None else clean_cell(cells[header.updated]) or None,
         )
         if not bad or (entry and state is State.WITHDRAWN):
             return row
@@ -350,7 +357,7 @@ class NeutralCsv:
         found = self._header.states.get(cell)
         if found is not None:
             return found
-        word = cleaned(cell).casefold()
+        word = clean_cell(cell).casefold()
         return self._header.states.get(word.replace(" ", "_").replace("-", "_"))
 
     def _hashes(
@@ -363,7 +370,7 @@ class NeutralCsv:
         damaged: list[tuple[str, str, str]] = []
         for kind, column, quality_column in self._header.hashes:
             cell = cells[column]
-            if not cell or (cell[0] in _EMPTY_STARTS and not cleaned(cell)):
+            if not cell or (cell[0] in _EMPTY_STARTS and not clean_cell(cell)):
                 continue
             field = kind.name
             try:
@@ -386,9 +393,9 @@ class NeutralCsv:
     def _categories(self, cells: Sequence[str]) -> tuple[Category, ...]:
         found: tuple[Category, ...] = ()
         for column, scheme, scheme_column in self._header.categories:
-            code = cleaned(cells[column])
+            code = clean_cell(cells[column])
             if code:
-                said = "" if scheme_column is None else cleaned(cells[scheme_column])
+                said = "" if scheme_column is None else clean_cell(cells[scheme_column])
                 found += self._category(said or scheme or self._scheme, code)
         return found
 

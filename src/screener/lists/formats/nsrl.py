@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from screener.errors import ListError, cause
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.cells import BadCell, clean_cell, read_hash
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import CsvRows
 from screener.lists.formats.header import names_of
@@ -71,7 +71,7 @@ class NsrlCsv:
                 continue
             number, cells = row
             values = {kind: cells[at] for at, kind in self._columns}
-            yield _row(number, values, cleaned(cells[self._special]))
+            yield _row(number, values, clean_cell(cells[self._special]))
 
 
 class NsrlDatabase:
@@ -133,7 +133,7 @@ class NsrlDatabase:
 def _row(number: int, values: dict[str, str], special: str) -> Row | BadRow:
     hashes: list[Hash] = []
     for kind, value in values.items():
-        if cleaned(value):
+        if clean_cell(value):
             try:
                 hashes.append(read_hash(KINDS[kind], value))
             except BadCell as bad:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FOLLOWS = "another page follows; import it too"
+NEXT_PAGE_NOTE = "another page follows; import it too"
 """What a reader notes of such an answer."""
 
 
-def follows(members: Mapping[str, Any]) -> bool:
+def has_next_page(members: Mapping[str, Any]) -> bool:
     """Return whether another page follows a JSON answer, by the folded members beside its items.
 
     It reads StopNCII's `hasMoreRecords`, or its `nextPageToken` without one, ThreatExchange's

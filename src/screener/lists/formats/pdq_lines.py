@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.formats.cells import BadCell, cleaned, read_hash, read_quality
+from screener.lists.formats.cells import BadCell, clean_cell, read_hash, read_quality
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import split_line
 from screener.lists.formats.filled_lines import filled_lines, half_are
@@ -80,7 +80,7 @@ class PdqLines:
                 "file"
             ] or ""
         value, _, rest = line.removeprefix("hash=").partition(",")
-        if not cleaned(value):
+        if not clean_cell(value):
             raise BadCell("no usable hash")  # the tools print this for an image without detail
         head, comma, file = rest.partition(",")
         if comma and re.fullmatch(r"\d{1,3}", head.strip(), re.A):

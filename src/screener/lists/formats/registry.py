@@ -33,7 +33,7 @@ from screener.lists.formats import (
     vics,
     vpdq_file,
 )
-from screener.lists.formats.content import Content, encoding_of, head_lines, not_text
+from screener.lists.formats.content import Content, describe_not_text, detect_encoding, split_head
 from screener.lists.formats.json_text import head_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.xml_text import root_of
@@ -132,13 +132,13 @@ def sniff(content: Content, options: Options | None = None) -> str:
     for magic, what in _REFUSED:
         if start.startswith(magic):
             raise ListError(f"{content.name} is {what}")
-    if encoding_of(content.head)[0] is None:
-        raise ListError(f"{not_text(content)}; save it as UTF-8, or name its format")
+    if detect_encoding(content.head)[0] is None:
+        raise ListError(f"{describe_not_text(content)}; save it as UTF-8, or name its format")
     if start[:1] == b"<":
         return _sniff_xml(content)
     if start[:1] in (b"{", b"["):
         return _sniff_json(content)
-    lines = head_lines(content.head)
+    lines = split_head(content.head)
     try:
         for name, recognises in _LINES.items():
             if recognises(lines):

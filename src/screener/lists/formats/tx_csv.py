@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.cells import BadCell, clean_cell, read_hash
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, first_row
+from screener.lists.formats.csv_rows import CsvRows, find_first_row
 from screener.lists.formats.header import names_of
 from screener.lists.formats.options import Options
 from screener.lists.formats.threatexchange import SIGNALS
@@ -43,7 +43,7 @@ class TxCsv:
 
     def __init__(self, content: Content, options: Options) -> None:
         lines = Lines(content)
-        first = first_row(lines)
+        first = find_first_row(lines)
         if first is None or not _is_header(first[1]):
             raise ListError(f"{content.name}: its first line is not {','.join(_HEADER)}")
         self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER))
@@ -54,10 +54,10 @@ class TxCsv:
 
 
 def _row(number: int, cells: list[str]) -> Row | BadRow:
-    signal = SIGNALS.get(cleaned(cells[0]).casefold())
+    signal = SIGNALS.get(clean_cell(cells[0]).casefold())
     if signal is None:
         return BadRow(number, "signal_type", "unsupported type")
-    category = cleaned(cells[3]).upper()
+    category = clean_cell(cells[3]).upper()
     if category not in _STATES:
         return BadRow(number, "category", "unknown state")
     try:

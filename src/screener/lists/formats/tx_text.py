@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, HashKind
-from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.cells import BadCell, clean_cell, read_hash
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.filled_lines import filled_lines, half_are
 from screener.lists.formats.options import Options
@@ -71,7 +71,7 @@ def unnamed_column(name: str) -> str:
 
 def _split(line: str) -> tuple[str, str]:
     head, _, cell = line.partition(" ")
-    return cleaned(head).casefold(), cell
+    return clean_cell(head).casefold(), cell
 
 
 def _row(number: int, text: str) -> Row | BadRow:
@@ -80,7 +80,7 @@ def _row(number: int, text: str) -> Row | BadRow:
     if type_and_labels is None:
         return BadRow(number, "type", "unsupported type")
     kind, labels = type_and_labels
-    if not cleaned(cell):
+    if not clean_cell(cell):
         return BadRow(number, kind.name, "no usable hash")
     try:
         item = read_hash(kind, cell)

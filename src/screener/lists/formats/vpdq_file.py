@@ -14,7 +14,7 @@ from screener.errors import HashError, ListError
 from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.vpdq_value import VideoFrame
-from screener.lists.formats.content import Content, Lines, broken
+from screener.lists.formats.content import Content, Lines, find_text_fault
 from screener.lists.formats.filled_lines import half_are
 from screener.lists.formats.json_text import JsonHead, JsonText
 from screener.lists.formats.options import Options
@@ -77,7 +77,7 @@ class VpdqFile:
 
     def _from_lines(self) -> Iterator[VideoFrame | BadRow]:
         for number, line in Lines(self._content):
-            if line is None or broken(line):
+            if line is None or find_text_fault(line):
                 yield BadRow(number, "vpdq", "line too long" if line is None else "bad characters")
             elif line.strip():
                 match = next((m for layout in _LAYOUTS if (m := layout.fullmatch(line))), None)

@@ -97,7 +97,7 @@ def _opened(path: Path) -> BinaryIO:
 
 def _check_whole(file: str, reader: Reader, settings: ImportSettings) -> None:
     """Refuse a full list that itself says that more of it follows: that would be withdrawn."""
-    if settings.full and not settings.accept_shrink and paging.FOLLOWS in reader.notes:
+    if settings.full and not settings.accept_shrink and paging.NEXT_PAGE_NOTE in reader.notes:
         raise ListError(
             f"{file} says that another page follows, and --full that it is all its source has:"
             " entries of the other pages would be withdrawn; import the pages without --full; if"

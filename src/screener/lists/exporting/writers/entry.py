@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from screener.arguments import integer
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists.formats.csv_rows import LONGEST_CELL
+from screener.lists.formats.csv_rows import MAX_CELL_CHARS
 from screener.lists.states import MATCHING, State
 from screener.lists.store.records import Category
 
@@ -85,7 +85,7 @@ class Tally:
 
     def fits(self, item: Hash) -> bool:
         """Return whether a line can hold the hash; if not, count it as left out."""
-        if item.kind.size or len(item.text) <= LONGEST_CELL:
+        if item.kind.size or len(item.text) <= MAX_CELL_CHARS:
             return True
         self.left_out[f"{item.kind.name}: too long for a line"] += 1
         return False

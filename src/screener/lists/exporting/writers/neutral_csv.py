@@ -17,8 +17,8 @@ from typing import TextIO
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.exporting.writers.entry import Entry, Tally, Wants
-from screener.lists.formats.cells import cleaned, looks_like_a_value
-from screener.lists.formats.csv_rows import MOST_LINES
+from screener.lists.formats.cells import clean_cell, may_be_hash
+from screener.lists.formats.csv_rows import MAX_QUOTED_LINES
 from screener.lists.formats.neutral_csv import has_meaning
 
 NAME = "csv"
@@ -56,8 +56,8 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
 
 def _column_name(label: str) -> str:
     """Return a column name for a label that the reader takes neither for a field nor for a hash."""
-    name = cleaned(" ".join(label.splitlines()))
-    if not name or looks_like_a_value(name):
+    name = clean_cell(" ".join(label.splitlines()))
+    if not name or may_be_hash(name):
         name = "label"
     return f"{name} (label)" if has_meaning(name) else name
 
@@ -75,7 +75,7 @@ def _labels_by_column(
         if name not in (label, f"{label} (label)"):
             tally.lost.add("names of labels that no column can have")
         labels[name] = f"{labels[name]}\n{text}" if name in labels else text
-    if sum(len(text.splitlines()) for text in labels.values()) > MOST_LINES // 2:
+    if sum(len(text.splitlines()) for text in labels.values()) > MAX_QUOTED_LINES // 2:
         tally.lost.add("lines of labels that have too many for a row")
         labels = {name: " ".join(text.splitlines()) for name, text in labels.items()}
     if any(text.startswith(_FORMULA) for text in labels.values()):
