@@ -504,7 +504,7 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(300)))
     put(f"id,md5\nx,{value(-1)}\n", source="another")
     put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
-    monkeypatch.setattr(versions, "_WINDOW", 20)
+    monkeypatch.setattr(versions, "_WITHDRAWAL_BATCH", 20)
     monkeypatch.setattr(writer.Writer, "flush", watched)
 
     report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)

@@ -44,7 +44,7 @@ from screener.system.progress import Progress
 if TYPE_CHECKING:
     from screener.lists.inspecting.verify import Verification
 
-_ATTEMPTS = 5
+_OPEN_ATTEMPTS = 5
 
 
 class HashList(StoredList):
@@ -84,8 +84,8 @@ class HashList(StoredList):
         Its owner alone may read it, and the users of `group` if one is named: see `import_file`.
         Raises ListError if the path exists.
         """
-        number = None if group is None else sharing.group_named(group)
-        database.create(_absolute(path), group=number)
+        group_id = None if group is None else sharing.group_named(group)
+        database.create(_make_absolute(path), group=group_id)
         return cls.open(path)
 
     @classmethod
@@ -106,14 +106,14 @@ class HashList(StoredList):
         index is damaged, and OSError for other failures, such as too many open files. So does
         `refresh`.
         """
-        return cls._open(_absolute(path), generation, {}, hugepages=hugepages)
+        return cls._open(_make_absolute(path), generation, {}, hugepages=hugepages)
 
     @classmethod
     def _open(
         cls, folder: Path, number: int | None, already_open: segments.Open, *, hugepages: bool
     ) -> HashList:
-        for _ in range(_ATTEMPTS):
-            generation = database.ask(folder, partial(_generation_at, folder, number))
+        for _ in range(_OPEN_ATTEMPTS):
+            generation = database.ask(folder, partial(_read_generation, folder, number))
             # An import may have replaced this generation and swept its files meanwhile: look again.
             with contextlib.suppress(FileNotFoundError):
                 try:
@@ -121,13 +121,13 @@ class HashList(StoredList):
                 except PermissionError as error:
                     raise sharing.refused(folder, error.filename) from None
             if (
-                database.ask(folder, partial(_generation_at, folder, None)).number
+                database.ask(folder, partial(_read_generation, folder, None)).number
                 == generation.number
             ):
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
             if number is not None:
                 break
-        raise _gone(folder, number)
+        raise _build_gone_error(folder, number)
 
     def __reduce__(self) -> tuple[Callable[..., HashList], tuple[str, Identity]]:
         """Pickle the path and identity; unpickling checks that the same list is there."""
@@ -142,9 +142,9 @@ class HashList(StoredList):
 
         Only changed files are opened, so it takes milliseconds for a list of any size.
         """
-        newest = database.ask(self._path, partial(_generation_at, self._path, None))
-        same = newest.identity == self._generation.identity
-        if same and newest.time == self._generation.time:
+        newest = database.ask(self._path, partial(_read_generation, self._path, None))
+        is_same = newest.identity == self._generation.identity
+        if is_same and newest.time == self._generation.time:
             return self
         return HashList._open(self._path, None, self._open_files, hugepages=self._hugepages)
 
@@ -175,14 +175,14 @@ class HashList(StoredList):
         It can if a confirmed or disputed record has a searchable hash of that kind with a quality
         of at least `floor` or without a quality; for `vpdq`, a video with such a frame.
         """
-        hash_kind, least = kind_named(kind), integer_within(floor, 0, 100)
-        if least is None:
+        hash_kind, min_quality = kind_named(kind), integer_within(floor, 0, 100)
+        if min_quality is None:
             raise HashError(f"floor must be an integer from 0 to 100, not {floor!r}")
         if kind not in self.kinds or not self.matchable:
             return False
         return self._ask(
             lambda connection: searchable_values.can_match(
-                connection, hash_kind, least, self.generation
+                connection, hash_kind, min_quality, self.generation
             )
         )
 
@@ -213,7 +213,7 @@ class HashList(StoredList):
 
     def _snapshot_or_empty(self, kind: HashKind) -> Snapshot:
         snapshot = self._snapshots.get(kind.name)
-        return _empty_snapshot(kind) if snapshot is None else snapshot
+        return _build_empty_snapshot(kind) if snapshot is None else snapshot
 
     def snapshot(self, kind: str) -> Snapshot:
         """Return the searchable values of a kind as arrays, for measurements and checks.
@@ -234,15 +234,15 @@ class HashList(StoredList):
         and since purged records are left out. Raises IndexFileError if no record holds a value
         although nothing was purged, or if another list now lies at the path.
         """
-        hash_kind, wanted = kind_named(kind), as_rows(rows).tolist()
+        hash_kind, row_numbers = kind_named(kind), as_rows(rows).tolist()
         if hash_kind.video:
             raise HashError("vpdq rows are frames of videos; use frame_holders")
-        if not wanted:
+        if not row_numbers:
             return []
         snapshot = self._snapshots.get(kind)
         if snapshot is None:
             raise HashError(f"the list has no {kind} values")
-        values = snapshot.values(wanted)
+        values = snapshot.values(row_numbers)
 
         def read(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
             by_value = searchable_values.of(connection, hash_kind, values, self.generation)
@@ -275,13 +275,13 @@ class HashList(StoredList):
         into memory. Videos purged since are left out.
         """
         try:
-            wanted = list(map(integer, numbers))
+            video_numbers = list(map(integer, numbers))
         except TypeError:
             raise HashError("video numbers must be integers, from frame_holders") from None
 
         def read(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
-            videos = list(video_frames.videos(connection, wanted, self.generation))
-            if {number for number, _ in videos} != set(wanted):
+            videos = list(video_frames.videos(connection, video_numbers, self.generation))
+            if {number for number, _ in videos} != set(video_numbers):
                 generations.check_purged_since(connection, self._path, self.generation)
             return videos
 
@@ -304,18 +304,18 @@ class HashList(StoredList):
         """
         from screener.lists.inspecting import verify as verifying  # loaded on demand
 
-        chosen = secrets.randbits(32) if seed is None else integer_within(seed, 0)
-        if chosen is None:
+        chosen_seed = secrets.randbits(32) if seed is None else integer_within(seed, 0)
+        if chosen_seed is None:
             raise ListError(f"seed must be an integer of at least 0, not {seed!r}")
         verification = verifying.verify(
-            self._path, self._generation, self._snapshots, seed=chosen, progress=progress
+            self._path, self._generation, self._snapshots, seed=chosen_seed, progress=progress
         )
         if verification.damage:
             raise verifying.DamagedList(verification)
         return verification
 
 
-def _absolute(path: str | PathLike[str]) -> Path:
+def _make_absolute(path: str | PathLike[str]) -> Path:
     return Path(os.path.abspath(path))
 
 
@@ -326,21 +326,23 @@ def _reopen(path: str, identity: Identity) -> HashList:
     return hash_list
 
 
-def _generation_at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
+def _read_generation(
+    folder: Path, number: int | None, connection: sqlite3.Connection
+) -> Generation:
     connection.execute("BEGIN")  # all queries see one state of the database
     generation = generations.at(connection, folder, number)
     # After a purge, what is left of an earlier generation is not that generation.
     if generations.purged_since(connection, generation.number):
-        raise _gone(folder, number)
+        raise _build_gone_error(folder, number)
     return generation
 
 
-def _gone(folder: Path, number: int | None) -> ListError:
+def _build_gone_error(folder: Path, number: int | None) -> ListError:
     return ListError(f"generation {number} of {folder} no longer exists; open the newest")
 
 
 @functools.cache
-def _empty_snapshot(kind: HashKind) -> Snapshot:
+def _build_empty_snapshot(kind: HashKind) -> Snapshot:
     """Return an empty snapshot. Searching it checks arguments as a search of any list does."""
-    nothing = np.empty((0, kind.code_size), np.uint8)
-    return Snapshot([DigestIndex.build(nothing) if kind.digest else HammingIndex.build(nothing)])
+    no_codes = np.empty((0, kind.code_size), np.uint8)
+    return Snapshot([DigestIndex.build(no_codes) if kind.digest else HammingIndex.build(no_codes)])

@@ -48,8 +48,8 @@ class StoredList:
         """Create the object; callers use `HashList`."""
         self._path = path
         self._generation = generation
-        there = partial(generations.check_there, folder=path, opened=generation.identity)
-        self._connections = Connections(path, there)
+        check = partial(generations.check_there, folder=path, opened=generation.identity)
+        self._connections = Connections(path, check)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query against one state of the database; IndexFileError if it is another list."""
@@ -154,14 +154,14 @@ class StoredList:
         imports nothing, if the file is refused, the group does not exist or this user may not
         assign it.
         """
-        from screener.lists.formats.options import options_of
+        from screener.lists.formats.options import build_options
         from screener.lists.importing import import_file as importing
         from screener.lists.importing.run import ImportSettings
 
         check_texts(format=format, state=state)
-        options = options_of(Path(path), source, scheme, state, mapping)
-        signed = None if key is None else Path(key)
-        settings = ImportSettings(strict, full, accept_shrink, by, terms, signed, group)
+        options = build_options(Path(path), source, scheme, state, mapping)
+        key_path = None if key is None else Path(key)
+        settings = ImportSettings(strict, full, accept_shrink, by, terms, key_path, group)
         return importing.import_file(
             self._path, Path(path), options, format=format, settings=settings, progress=progress
         )
@@ -204,8 +204,10 @@ class StoredList:
             raise ListError(
                 f"kind and error_rate are for the format {bloom_filter.NAME}, not for {format}"
             )
-        signer = None if key is None else Path(key)
-        order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)
+        key_path = None if key is None else Path(key)
+        order = exporting.Order(
+            format, audience, _check_sources(sources), Wants(categories), key_path, fill
+        )
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
@@ -344,14 +346,14 @@ class StoredList:
         return merging.compact(self._path, progress)
 
 
-def _named(sources: str | Sequence[str] | None) -> tuple[str, ...]:
+def _check_sources(sources: str | Sequence[str] | None) -> tuple[str, ...]:
     if sources is None:
         return ()
     if not isinstance(sources, Iterable):
         raise ListError(f"sources must be one name or several, not {type(sources).__name__}")
-    named = (sources,) if isinstance(sources, str) else tuple(sources)
-    for source in named:
+    names = (sources,) if isinstance(sources, str) else tuple(sources)
+    for source in names:
         check_texts(source=source)
-    if not named:
+    if not names:
         raise ListError("no source to export is named; leave sources out to export all")
-    return named
+    return names

@@ -75,12 +75,12 @@ class Terms:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
         except ValueError as error:
             # Python's message may repeat a key of the file, which may be a hash.
-            why = "it is not valid TOML" if may_hold_hash(str(error)) else str(error)
-            raise ListError(f"cannot read the terms {path}: {why}") from None
+            reason = "it is not valid TOML" if may_hold_hash(str(error)) else str(error)
+            raise ListError(f"cannot read the terms {path}: {reason}") from None
         names = {f.name for f in fields(cls)}
         if unknown := sorted(settings.keys() - names):
-            named = "" if may_hold_hash(unknown[0]) else f" {unknown[0]!r}"
-            raise ListError(f"{path}: unknown key{named}; one of: {', '.join(names)}")
+            shown_key = "" if may_hold_hash(unknown[0]) else f" {unknown[0]!r}"
+            raise ListError(f"{path}: unknown key{shown_key}; one of: {', '.join(names)}")
         if isinstance(settings.get("expires"), date):
             settings["expires"] = settings["expires"].isoformat()
         if not all(isinstance(settings.get(k, ""), str) for k in ("tlp", "expires", "note")):
@@ -149,7 +149,7 @@ def tighten(stated: Terms, additional: Terms) -> Terms:
 
 
 # The labels of a record that restrict its redistribution, by folded name.
-_LABELS = {
+_FIELD_BY_LABEL = {
     "tlp": "tlp",
     "sharelevel": "tlp",
     "expires": "expires",
@@ -158,9 +158,9 @@ _LABELS = {
 LABELS = ("tlp", "expires", "redistribution")
 ALL_FIELDS = (1 << len(LABELS)) - 1  # one bit per label
 _NO_SEPARATORS = str.maketrans("", "", " -_")
-_STRICT = re.compile(r"AMBER[\s_+-]*STRICT")
-_BETWEEN = re.compile(r"[\s,;/|]+")
-_YES = frozenset(("yes", "true", "y", "t", "1"))
+_STRICT_LEVEL = re.compile(r"AMBER[\s_+-]*STRICT")
+_LEVEL_SEPARATORS = re.compile(r"[\s,;/|]+")
+_YES_WORDS = frozenset(("yes", "true", "y", "t", "1"))
 
 
 # Written instead of a label that binds and cannot be stored: no valid level, day or yes.
@@ -170,7 +170,7 @@ UNREADABLE = "unreadable"
 @lru_cache(maxsize=4096)
 def find_field(name: str) -> str | None:
     """Return the field of `LABELS` that a label sets, or None if it does not bind its record."""
-    return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
+    return _FIELD_BY_LABEL.get(name.strip().casefold().translate(_NO_SEPARATORS))
 
 
 def find_fields(labels: Mapping[str, str]) -> int:
@@ -183,9 +183,9 @@ def find_fields(labels: Mapping[str, str]) -> int:
     return bits
 
 
-def select_labels(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
+def select_labels(labels: Mapping[str, str], bits: int) -> dict[str, str]:
     """Return the labels of a record that set the fields of these bits."""
-    fields = {field for place, field in enumerate(LABELS) if wanted >> place & 1}
+    fields = {field for index, field in enumerate(LABELS) if bits >> index & 1}
     return {name: text for name, text in labels.items() if find_field(name) in fields}
 
 
@@ -203,24 +203,24 @@ def parse_labels(labels: Mapping[str, str]) -> Terms | None:
 def _parse_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
     levels: list[str] = []
     days: list[date] = []
-    spread: bool | None = None
+    redistribution: bool | None = None
     for field, text in texts:
         for line in filter(None, map(str.strip, text.split("\n"))):
             if field == "tlp":
                 levels += _find_levels(line)
             elif field == "expires":
                 days.append(find_last_day(line) or date.min)
-            elif line.casefold() not in _YES:
-                spread = False
+            elif line.casefold() not in _YES_WORDS:
+                redistribution = False
     return Terms(
         min(levels, key=TLP.index, default=None),
-        spread,
+        redistribution,
         min(days).isoformat() if days else None,
     )
 
 
 def _find_levels(text: str) -> Iterator[str]:
-    for word in _BETWEEN.split(_STRICT.sub("AMBER+STRICT", text.upper())):
+    for word in _LEVEL_SEPARATORS.split(_STRICT_LEVEL.sub("AMBER+STRICT", text.upper())):
         level = word.removeprefix("TLP:").replace("WHITE", "CLEAR")
         if level and level != "TLP":
             yield level if level in TLP else "RED"

@@ -158,7 +158,7 @@ def test_trap_what_is_packed_or_binary_is_told(start, said):
 )
 def test_trap_what_is_like_a_list_is_refused_and_never_guessed_at(text):
     """Nothing is executed, no kind is guessed from a length, and no query becomes a list."""
-    refused(text, "no format known here|the only XML read here")
+    refused(text, "no known format|the only supported XML")
 
 
 def test_trap_the_log_knows_each_file(tmp_path):
@@ -220,7 +220,7 @@ def test_trap_null_is_not_zero_and_absent_is_neither():
 def test_trap_a_root_that_is_an_array():
     """From a service that usually sends an object."""
     assert [kinds(row) for row in read([HMA])] == [{"pdq": PDQ}]
-    refused([STOPNCII], "JSON, but of no format")
+    refused([STOPNCII], "JSON, but in no known format")
 
 
 def test_trap_1_times_are_in_utc_and_say_so():

@@ -291,7 +291,8 @@ def test_hma_content_that_is_off_for_now_is_told(tmp_path):
         return known.import_file(file, source="hma").notes
 
     assert notes(0, 1, 9999999998, 9999999999) == (
-        "2 records disabled until a future time: withdrawn until imported again, even after it",
+        "2 records disabled until a future time: withdrawn, also after that time, until you"
+        " import them again",
     )
     assert notes(0, 1, 1700000000) == ()
 
@@ -349,7 +350,7 @@ def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
 )
 def test_an_answer_that_says_of_no_service_is_none(page):
     """Many services answer like this if nothing was found."""
-    refused(page, "of no format known here")
+    refused(page, "in no known format")
 
 
 NEXT = "https://service.example.invalid/next?token=" + "secret" * 500

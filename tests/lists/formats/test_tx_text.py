@@ -111,7 +111,7 @@ def test_prose_is_no_list():
     """A sentence that begins with a kind's name does not make a text a list."""
     prose = "An introduction\n\nPDQ is a hash.\nIt was published in 2019.\nIt is used.\n"
 
-    with pytest.raises(ListError, match="in no format"):
+    with pytest.raises(ListError, match="in no known format"):
         read(prose, format=None)
 
 

@@ -433,7 +433,7 @@ def test_trap_a_withdrawal_does_not_shed_the_terms_of_its_record(
     """By its word, with an id or without one, or by the silence of a full list, and when it is
     repeated: neither the value nor the id of what is RED goes on. A level that it states counts.
     """
-    monkeypatch.setattr(run, "_BATCH", size)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", size)
     others = "".join(f"e{n},{value(10 + n)},\n" for n in range(9))
     put(f"id,md5,tlp\nsecret-7,{value(1)},RED\n,{value(2)},RED\n{others}", terms=OPEN)
     put(f"id,md5,status\n,{value(2)},withdrawn\ne0,,withdrawn\n")

@@ -22,7 +22,7 @@ from screener.lists.store.database import wrong_rows
 from screener.lists.store.repeated_values import judge_all
 from screener.lists.store.searchable_values import Changes
 
-_NO_COUNTS = ("unknown_columns", import_terms.SIGNED)
+_NO_COUNTS = ("unknown_columns", import_terms.SIGNED_KEY)
 
 
 @dataclass(frozen=True)

@@ -43,21 +43,21 @@ def import_file(
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
     check_line("a source's name", source)
-    group = None if settings.group is None else sharing.group_named(settings.group)
-    signed = None if settings.key is None else manifest.check(path, key=settings.key)
+    group_id = None if settings.group is None else sharing.group_named(settings.group)
+    signed_manifest = None if settings.key is None else manifest.check(path, key=settings.key)
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    with _opened(path) as stream, transaction.writing(folder) as connection:
-        if group is not None:
-            sharing.share(folder, group)
+    with _open_file(path) as stream, transaction.writing(folder) as connection:
+        if group_id is not None:
+            sharing.share(folder, group_id)
         content = Content(stream, name, progress)
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)
-        if signed is not None:
-            import_terms.check_not_older(connection, source, signed, path)
-        import_terms.bind(
+        if signed_manifest is not None:
+            import_terms.check_not_older(connection, source, signed_manifest, path)
+        import_terms.bind_source(
             connection,
             source,
-            signed=signed,
+            signed=signed_manifest,
             given=settings.terms,
             by=settings.by,
             full=settings.full,
@@ -66,28 +66,28 @@ def import_file(
             connection, folder, reader, file=name, format=format, source=source, settings=settings
         )
         run.take()
-        content.check_still()
-        _check_whole(name, reader, settings)
+        content.check_unchanged()
+        _check_complete(name, reader, settings)
         # Before the run is finished, which makes its source one of the list's.
         notes = (
-            *_guessed_notes(connection, options),
-            *import_terms.unsigned_notes(connection, source, signed),
+            *_note_guessed_source(connection, options),
+            *import_terms.note_missing_signature(connection, source, signed_manifest),
         )
         run.check_any_good()
         if settings.full:
             run.end_absent()
-        if signed is not None:
-            signed.check_digest(content.sha256, path)
-        report = run.finish(notes, content.sha256, import_terms.remembered(signed))
+        if signed_manifest is not None:
+            signed_manifest.check_digest(content.sha256, path)
+        report = run.finish(notes, content.sha256, import_terms.describe_manifest(signed_manifest))
         current = generations.at(connection, folder)
-        due = any(map(segments.is_due, current.segments.values()))
-    if not due:
+        is_merge_due = any(map(segments.is_due, current.segments.values()))
+    if not is_merge_due:
         return report
     number = compact.tidied(folder)
     return report if number is None else replace(report, generation=number)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_file(path: Path) -> BinaryIO:
     """Return the file; ListError if it cannot be read."""
     try:
         return path.open("rb")
@@ -95,7 +95,7 @@ def _opened(path: Path) -> BinaryIO:
         raise ListError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _check_whole(file: str, reader: Reader, settings: ImportSettings) -> None:
+def _check_complete(file: str, reader: Reader, settings: ImportSettings) -> None:
     """Refuse a full list that itself says that more of it follows: that would be withdrawn."""
     if settings.full and not settings.accept_shrink and paging.NEXT_PAGE_NOTE in reader.notes:
         raise ListError(
@@ -105,7 +105,7 @@ def _check_whole(file: str, reader: Reader, settings: ImportSettings) -> None:
         )
 
 
-def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
+def _note_guessed_source(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
     """Yield what to know where a source is called as its file, in a list that has others: a
     delivery of one of those, whose file is called otherwise each time, takes nothing of
     theirs away.

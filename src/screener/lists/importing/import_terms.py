@@ -21,10 +21,10 @@ from screener.lists.store import source_terms
 from screener.lists.store.records import has_records
 from screener.lists.terms import Terms
 
-SIGNED = "signed"  # among what is kept of an import
+SIGNED_KEY = "signed"  # among what is kept of an import
 
 
-def bind(
+def bind_source(
     connection: sqlite3.Connection,
     source: str,
     *,
@@ -38,27 +38,36 @@ def bind(
     A manifest may be of another audience's export than the one before it, whose records are still
     held: unless its file is all that the source has, it only tightens what is kept.
     """
-    held = given or Terms()
+    new_terms = given or Terms()
     if signed is not None:
-        held = terms.tighten(signed.terms, held)
+        new_terms = terms.tighten(signed.terms, new_terms)
         if not full and has_records(connection, source):
-            before = source_terms.stored(connection).get(source, Terms())
-            both = terms.intersect_terms([before, held])
+            stored_terms = source_terms.stored(connection).get(source, Terms())
+            tightened = terms.intersect_terms([stored_terms, new_terms])
             source_terms.keep(
-                connection, source, replace(both, note=held.note or before.note), by=by
+                connection,
+                source,
+                replace(tightened, note=new_terms.note or stored_terms.note),
+                by=by,
             )
             return
-    if held != Terms():
-        source_terms.store(connection, source, held, by=by)
+    if new_terms != Terms():
+        source_terms.store(connection, source, new_terms, by=by)
 
 
-def remembered(signed: Manifest | None) -> dict[str, Any]:
+def describe_manifest(signed: Manifest | None) -> dict[str, Any]:
     """Return what is kept of an import beside its counts if it is signed, so that no older one
     follows.
     """
     if signed is None:
         return {}
-    return {SIGNED: {"id": signed.list_id, "list": _told(signed), "generation": signed.generation}}
+    return {
+        SIGNED_KEY: {
+            "id": signed.list_id,
+            "list": _redact_name(signed),
+            "generation": signed.generation,
+        }
+    }
 
 
 def check_not_older(
@@ -69,13 +78,14 @@ def check_not_older(
     list is known by its id, whatever its folder is called; imports of older versions kept its
     name alone.
     """
-    known_as = {"id": signed.list_id, "list": _told(signed)}
-    same = [
-        one["generation"]
-        for one in _signed_before(connection, source)
-        if (key := "id" if "id" in one else "list") and one[key] == known_as[key]
+    identity = {"id": signed.list_id, "list": _redact_name(signed)}
+    generations_ = [
+        signed_import["generation"]
+        for signed_import in _read_signed_imports(connection, source)
+        if (key := "id" if "id" in signed_import else "list")
+        and signed_import[key] == identity[key]
     ]
-    newest = max(same, default=signed.generation)
+    newest = max(generations_, default=signed.generation)
     if signed.generation < newest:
         raise ListError(
             f"{path} was signed for generation {signed.generation} of its sender's list, and"
@@ -84,27 +94,27 @@ def check_not_older(
         )
 
 
-def unsigned_notes(
+def note_missing_signature(
     connection: sqlite3.Connection, source: str, signed: Manifest | None
 ) -> Iterator[str]:
     """Yield what to know where no signature was asked for, and one was of an earlier file of the
     source: anybody may have written this one, and it may be older than what is held.
     """
-    if signed is None and _signed_before(connection, source):
+    if signed is None and _read_signed_imports(connection, source):
         yield (
             "earlier files of this source were taken by their signature, and this one without: who"
             " wrote it, and when, was not checked; --key checks it"
         )
 
 
-def _signed_before(connection: sqlite3.Connection, source: str) -> list[dict[str, Any]]:
+def _read_signed_imports(connection: sqlite3.Connection, source: str) -> list[dict[str, Any]]:
     """Return what is kept of the signed imports of a source."""
     rows = connection.execute(
         "SELECT counts FROM imports WHERE source = ? AND instr(counts, ?)",
-        (source, json.dumps(SIGNED)),
+        (source, json.dumps(SIGNED_KEY)),
     )
-    return [kept[SIGNED] for (text,) in rows if SIGNED in (kept := json.loads(text))]
+    return [counts[SIGNED_KEY] for (text,) in rows if SIGNED_KEY in (counts := json.loads(text))]
 
 
-def _told(signed: Manifest) -> str:
+def _redact_name(signed: Manifest) -> str:
     return HIDDEN if may_hold_hash(signed.list) else signed.list

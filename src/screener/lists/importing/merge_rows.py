@@ -13,30 +13,30 @@ from screener.lists.store.records import Row, united
 from screener.lists.times import is_untimed, parse_past_time
 
 
-def merged(stored: Row | None, rows: Sequence[Row], *, all_count: bool = False) -> Row:
+def merge_rows(stored: Row | None, rows: Sequence[Row], *, all_count: bool = False) -> Row:
     """Return the row that an entry is stored as, from what is stored and rows not older than that.
 
     A row of a later time replaces those before it, as in a file of its own; an earlier one is
     left. `all_count`: the rows are united whatever their times.
     """
     if all_count:
-        return _replacing(stored, rows)
-    latest: float | None = None
-    standing: list[Row] = []
+        return _replace(stored, rows)
+    latest_s: float | None = None
+    latest_rows: list[Row] = []
     for row in rows:
-        when = None if row.updated is None else parse_past_time(row.updated)
-        if when is not None and latest is not None:
-            if when < latest:
+        time_s = None if row.updated is None else parse_past_time(row.updated)
+        if time_s is not None and latest_s is not None:
+            if time_s < latest_s:
                 continue
-            if when > latest:
-                stored = _replacing(stored, standing)
-                standing = [one for one in standing if is_untimed(one.updated)]
-        latest = latest if when is None else when
-        standing.append(row)
-    return _replacing(stored, standing)
+            if time_s > latest_s:
+                stored = _replace(stored, latest_rows)
+                latest_rows = [row_ for row_ in latest_rows if is_untimed(row_.updated)]
+        latest_s = latest_s if time_s is None else time_s
+        latest_rows.append(row)
+    return _replace(stored, latest_rows)
 
 
-def _replacing(stored: Row | None, rows: Sequence[Row]) -> Row:
+def _replace(stored: Row | None, rows: Sequence[Row]) -> Row:
     """Return rows as one that replaces what is stored.
 
     If a value of some kind is unreadable, the stored values of that kind stay. Labels that bind
@@ -46,9 +46,11 @@ def _replacing(stored: Row | None, rows: Sequence[Row]) -> Row:
     if stored is None:
         return row
     if row.damaged and stored.state is not State.WITHDRAWN:
-        left = [item for item in stored.hashes if item.kind.name in row.damaged]
-        row = row._replace(hashes=(*row.hashes, *left))
-    carried = terms.find_fields(stored.labels) & ~terms.find_fields(row.labels)
-    if carried:
-        row = row._replace(labels={**row.labels, **terms.select_labels(stored.labels, carried)})
+        stored_hashes = [hash_ for hash_ in stored.hashes if hash_.kind.name in row.damaged]
+        row = row._replace(hashes=(*row.hashes, *stored_hashes))
+    carried_fields = terms.find_fields(stored.labels) & ~terms.find_fields(row.labels)
+    if carried_fields:
+        row = row._replace(
+            labels={**row.labels, **terms.select_labels(stored.labels, carried_fields)}
+        )
     return row

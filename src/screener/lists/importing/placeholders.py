@@ -13,7 +13,7 @@ from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import Version
 
 
-class Judging:
+class PlaceholderJudge:
     """The values of one source that stand for nothing, as one import brings and takes them."""
 
     def __init__(self, connection: sqlite3.Connection, source: str) -> None:
@@ -25,10 +25,10 @@ class Judging:
         for kind, value in self._judged:
             self._by_kind[kind].add(value)
         self._repeats: dict[repeated_values.Value, bool] = {}  # of `_judged`: what this source does
-        self._left: set[repeated_values.Value] = set()  # of versions that this import ended
+        self._ended_values: set[repeated_values.Value] = set()  # of versions that this import ended
         self._seen = repeated_values.Seen()
 
-    def values_of(self, kind: str) -> set[bytes]:
+    def find_judged_values(self, kind: str) -> set[bytes]:
         """Return the values of a kind that were released, or that some source repeats."""
         return self._by_kind.get(kind, set())
 
@@ -37,17 +37,17 @@ class Judging:
         if not self._judged:
             return version
         why_not = list(version.why_not)
-        for place, item in enumerate(version.hashes):
-            value = item.kind.name, item.value
+        for index, hash_ in enumerate(version.hashes):
+            value = hash_.kind.name, hash_.value
             if value not in self._judged:
                 continue
             if self._judged[value] is None:
-                why_not[place] = None
-            elif self._repeated(value):
-                why_not[place] = repeated_values.REPEATED
+                why_not[index] = None
+            elif self._is_repeated(value):
+                why_not[index] = repeated_values.REPEATED
         return version._replace(why_not=tuple(why_not))
 
-    def _repeated(self, value: repeated_values.Value) -> bool:
+    def _is_repeated(self, value: repeated_values.Value) -> bool:
         """Return whether the source repeated a value when this import came to it."""
         if value not in self._repeats:
             self._repeats[value] = repeated_values.is_placeholder(
@@ -55,21 +55,21 @@ class Judging:
             )
         return self._repeats[value]
 
-    def see(self, hashes: tuple[Hash, ...]) -> None:
+    def add_hashes(self, hashes: tuple[Hash, ...]) -> None:
         """Note the hashes of a new version."""
         self._seen.add(hashes)
 
-    def see_columns(self, columns: Columns) -> None:
+    def add_columns(self, columns: Columns) -> None:
         """Note the hashes of new versions."""
         if len(columns.hashes) > 1:
             for column in columns.hashes:
                 self._seen.add_values(column.kind.name, column.values)
 
-    def leave(self, stored: Sequence[tuple[str, bytes, str | None]]) -> None:
+    def remove_hashes(self, stored: Sequence[tuple[str, bytes, str | None]]) -> None:
         """Note the hashes of a version that ends: kind, value and why it was not compared."""
         for kind, value, why_not in stored:
             if why_not == repeated_values.REPEATED:
-                self._left.add((kind, value))
+                self._ended_values.add((kind, value))
 
     def finish(
         self,
@@ -82,8 +82,10 @@ class Judging:
         stand for nothing. `shared` are the values that several records hold, if they are known.
         """
         repeated = self._seen.shared(self._connection, self._source, states, shared)
-        brought = {*repeated, *self._repeats}
-        values = sorted(brought | self._left)
+        new_values = {*repeated, *self._repeats}
+        values = sorted(new_values | self._ended_values)
         self.changed |= bool(values)
-        found = repeated_values.judge(self._connection, number, changes, self._source, values)
-        return len(brought.intersection(found))
+        placeholders = repeated_values.judge(
+            self._connection, number, changes, self._source, values
+        )
+        return len(new_values.intersection(placeholders))

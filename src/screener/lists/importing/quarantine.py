@@ -58,7 +58,7 @@ class RowQuarantine:
     ) -> None:
         """Before the first; `full`: the file is all that its source has."""
         self._connection = connection
-        self._import = import_id
+        self._import_id = import_id
         self._source = source
         self._full = full
         self._earlier: dict[bytes, list[int]] | None = None  # read for the first
@@ -66,23 +66,28 @@ class RowQuarantine:
     def store(self, bad: Iterable[BadRow]) -> None:
         """Store rows that were set aside."""
         if self._earlier is None:
-            self._earlier = self._before()
-        again, new = [], []
-        for one in bad:
-            text = None if one.row is None else packed(one.row)
-            same = self._earlier.get(_key(one.line, one.field, one.reason, text))
-            if same:
-                again.append((self._import, one.line, text, same.pop()))
+            self._earlier = self._read_earlier()
+        repeated_rows, new_rows = [], []
+        for bad_row in bad:
+            row_text = None if bad_row.row is None else packed(bad_row.row)
+            numbers = self._earlier.get(
+                _hash_content(bad_row.line, bad_row.field, bad_row.reason, row_text)
+            )
+            if numbers:
+                repeated_rows.append((self._import_id, bad_row.line, row_text, numbers.pop()))
             else:
-                new.append((self._import, one.line, one.field, one.reason, text))
+                new_rows.append(
+                    (self._import_id, bad_row.line, bad_row.field, bad_row.reason, row_text)
+                )
         self._connection.executemany(
-            "UPDATE quarantine SET import = ?, line = ?, row = ? WHERE id = ?", again
+            "UPDATE quarantine SET import = ?, line = ?, row = ? WHERE id = ?", repeated_rows
         )
         self._connection.executemany(
-            "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)", new
+            "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)",
+            new_rows,
         )
 
-    def _before(self) -> dict[bytes, list[int]]:
+    def _read_earlier(self) -> dict[bytes, list[int]]:
         """Return the numbers of rows that earlier imports set aside, newest first, by content.
 
         A row of a full list stays with it unless this is one: it may be why its entry is withdrawn.
@@ -94,42 +99,42 @@ class RowQuarantine:
             )
             if self._full or not json.loads(counts).get(FULL_KEY)
         }
-        held: dict[bytes, list[int]] = defaultdict(list)
-        for number, import_id, *said in self._connection.execute(
+        numbers_by_content: dict[bytes, list[int]] = defaultdict(list)
+        for number, import_id, *content in self._connection.execute(
             "SELECT id, import, line, field, reason, row FROM quarantine WHERE released IS NULL"
             " ORDER BY id DESC"
         ):
             if import_id in imports:
-                held[_key(*said)].append(number)
-        return held
+                numbers_by_content[_hash_content(*content)].append(number)
+        return numbers_by_content
 
 
-def _key(line: int, field: str | None, reason: str, text: str | None) -> bytes:
+def _hash_content(line: int, field: str | None, reason: str, row_text: str | None) -> bytes:
     """Return what a row says, wherever it stands; where it stands, if nothing of it could be
     read.
     """
-    said = str(line) if text is None else text.partition(",")[2]
-    return hashlib.blake2b(f"{field}\0{reason}\0{said}".encode(), digest_size=16).digest()
+    content = str(line) if row_text is None else row_text.partition(",")[2]
+    return hashlib.blake2b(f"{field}\0{reason}\0{content}".encode(), digest_size=16).digest()
 
 
 def list_rows(connection: sqlite3.Connection) -> Iterator[QuarantinedRow]:
     """Yield all rows that were set aside, in order."""
-    for number, file, line, field, reason, source, kept, released in connection.execute(
+    for number, file, line, field, reason, source, has_row, released in connection.execute(
         "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
         " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
     ):
-        yield QuarantinedRow(number, file, line, field, reason, source, bool(kept), released)
+        yield QuarantinedRow(number, file, line, field, reason, source, bool(has_row), released)
 
 
 def list_uncompared(connection: sqlite3.Connection, number: int) -> Iterator[UncomparedHash]:
     """Yield the hashes of a generation that could be compared by their kind and are not."""
-    for facts in connection.execute(
+    for fields in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
         " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
         f" AND {in_order(number)} AND r.state <> ? ORDER BY r.id, h.kind",
         (State.WITHDRAWN,),
     ):
-        yield UncomparedHash(*facts)
+        yield UncomparedHash(*fields)
 
 
 class ReadableRow(NamedTuple):
@@ -142,16 +147,16 @@ class ReadableRow(NamedTuple):
 
 def find_releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
     """Return the rows of these numbers that can be taken in and were not yet."""
-    found = {}
-    for one in ids:
-        if one >> 63:  # no row has such a number, and SQLite holds none
+    rows = {}
+    for number in ids:
+        if number >> 63:  # no row has such a number, and SQLite holds none
             continue
-        held = connection.execute(
+        stored_row = connection.execute(
             "SELECT i.id, i.source, q.field, q.row FROM quarantine q JOIN imports i"
             " ON i.id = q.import WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",
-            (one,),
+            (number,),
         ).fetchone()
-        if held is not None:
-            import_id, source, field, text = held
-            found[one] = ReadableRow(import_id, source, unpacked(text, field))
-    return found
+        if stored_row is not None:
+            import_id, source, field, row_text = stored_row
+            rows[number] = ReadableRow(import_id, source, unpacked(row_text, field))
+    return rows
