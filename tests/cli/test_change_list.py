@@ -155,8 +155,8 @@ def test_an_incomplete_release_is_refused(known):
     """A missing name, reason or kind, an unreadable row, or both options at once."""
     who = ("--by", "ann", "--reason", "x")
     for arguments, said in (
-        (("--release", 1, "--by", "ann"), "who decided it and why"),
-        (("--release", 1, "--reason", "x"), "who decided it and why"),
+        (("--release", 1, "--by", "ann"), "its author and a reason"),
+        (("--release", 1, "--reason", "x"), "its author and a reason"),
         (("--release", 2, *who), "row 2 cannot be released"),
         (("--release", 99, *who), "row 99 cannot be released"),
         (("--release-entry", "a3", *who), "--kind"),

@@ -166,7 +166,7 @@ def test_who_asks_and_why_are_lines_of_text(known, put, said):
         lambda: held.release_value("a", "md5", by="ann", reason=said),
         lambda: held.release_rows([1], by=said, reason="x"),
     ):
-        with pytest.raises(ListError, match=r"one line of printable text|a line each"):
+        with pytest.raises(ListError, match=r"one line of printable text|one line each"):
             asked()
     for terms in ("RED", {"tlp": "RED"}):
         with pytest.raises(ListError, match="terms must be a Terms"):
@@ -498,7 +498,7 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     flush = writer.Writer.flush
 
     def watched(self):
-        held.append(len(self._records))
+        held.append(len(self._record_rows))
         flush(self)
 
     put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(300)))

@@ -48,14 +48,14 @@ _OPEN_ATTEMPTS = 5
 
 
 class HashList(StoredList):
-    """One generation of a hash list: a folder with records in SQLite and index files beside.
+    """One generation of a hash list: a folder with records in SQLite and index files.
 
     It never changes; an import makes a new generation, which `refresh` opens. Threads may share it.
-    A process may fork if no other thread is using it at that moment: a lock of SQLite that is held
-    during the fork stays locked in the child. A pickle holds the path and the identity of the
-    generation; unpickling maps the files there. The index files stay on disk while the object
-    lives. Searches read only the index files. `holders` reads the database, through connections
-    that close with this object or at a fork.
+    A process may fork only while no other thread uses it: a lock that SQLite has during the fork
+    stays locked in the child. A pickle contains the path and the identity of the generation;
+    unpickling maps the files there. The index files stay on disk while the object lives. Searches
+    read only the index files; `holders` reads the database, through connections that close with
+    this object or at a fork.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class HashList(StoredList):
         *,
         hugepages: bool = False,
     ) -> None:
-        """Create the object; callers use `create` or `open`. Files in `have` are already open."""
+        """Create the object; callers use `create` or `open`. `already_open` files are reused."""
         super().__init__(path, generation)
         self._hugepages = hugepages
         self._open_files = segments.open_all(path, generation, already_open, hugepages=hugepages)
@@ -81,7 +81,7 @@ class HashList(StoredList):
     def create(cls, path: str | PathLike[str], *, group: str | None = None) -> HashList:
         """Create an empty list, generation 0.
 
-        Its owner alone may read it, and the users of `group` if one is named: see `import_file`.
+        Only its owner may read it, and the users of `group` if given: see `import_file`.
         Raises ListError if the path exists.
         """
         group_id = None if group is None else sharing.group_named(group)
@@ -98,13 +98,18 @@ class HashList(StoredList):
     ) -> HashList:
         """Open the newest generation of a list, or an older one while its files exist.
 
-        The index files are mapped: ready at once, and shared by all processes that open the list.
-        With `hugepages`, those of perceptual kinds are copied into this process's memory instead
-        (100 to 130 bytes a code), in large pages that make searches faster; `refresh` then does the
-        same.
-        Raises ListError if there is no list or this user may not read it, IndexFileError if an
-        index is damaged, and OSError for other failures, such as too many open files. So does
-        `refresh`.
+        The index files are mapped, so opening is instant and processes share the memory.
+
+        Parameters:
+            path: Folder of the list.
+            generation: Number of the generation (default: the newest).
+            hugepages: Copy the index files of perceptual kinds into this process's memory, in large
+                pages that make searches faster (100 to 130 bytes per code). So does `refresh`.
+
+        Raises:
+            ListError: If there is no list or this user may not read it.
+            IndexFileError: If an index file is damaged.
+            OSError: For other failures, such as too many open files.
         """
         return cls._open(_make_absolute(path), generation, {}, hugepages=hugepages)
 
@@ -114,7 +119,7 @@ class HashList(StoredList):
     ) -> HashList:
         for _ in range(_OPEN_ATTEMPTS):
             generation = database.ask(folder, partial(_read_generation, folder, number))
-            # An import may have replaced this generation and swept its files meanwhile: look again.
+            # An import may just have replaced this generation and deleted its files: try again.
             with contextlib.suppress(FileNotFoundError):
                 try:
                     return cls(folder, generation, already_open, hugepages=hugepages)
@@ -140,7 +145,8 @@ class HashList(StoredList):
     def refresh(self) -> HashList:
         """Return the newest generation, or this object if it is the newest.
 
-        Only changed files are opened, so it takes milliseconds for a list of any size.
+        Only changed files are opened, so it takes milliseconds for a list of any size. Raises the
+        same errors as `open`.
         """
         newest = database.ask(self._path, partial(_read_generation, self._path, None))
         is_same = newest.identity == self._generation.identity
@@ -166,14 +172,14 @@ class HashList(StoredList):
         return self._kinds
 
     def pixels(self) -> frozenset[int]:
-        """Return the pixel pipeline versions stated for the perceptual hashes by imported files."""
+        """Return the versions of the pixel pipeline that imported files state for their hashes."""
         return self._ask(lambda connection: pixel_versions.told(connection, self.generation))
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
         """Return whether a hash of that kind can make a match.
 
-        It can if a confirmed or disputed record has a searchable hash of that kind with a quality
-        of at least `floor` or without a quality; for `vpdq`, a video with such a frame.
+        It can if a confirmed or disputed record has a searchable hash of that kind (for `vpdq`, a
+        video with a frame) whose quality is at least `floor` or not recorded.
         """
         hash_kind, min_quality = kind_named(kind), integer_within(floor, 0, 100)
         if min_quality is None:
@@ -189,13 +195,20 @@ class HashList(StoredList):
     def search(
         self, kind: str, codes: NDArray[np.uint8], *, radius: int, threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-        """Find the values of a perceptual kind within `radius` bits of each code.
+        """Find the listed values of a perceptual kind near each code.
 
-        For `vpdq` these are the PDQ hashes of the frames of listed videos. `codes` is uint8 (q,
-        bits / 8), or one code.
-        Returns CSR arrays: offsets, rows, distances. Hits of query i are rows[offsets[i] :
-        offsets[i + 1]], with their distances in bits; `holders` returns their records. The result
-        is the same for any number of `threads`; only batches become faster.
+        Parameters:
+            kind: Name of the kind. For `vpdq`, the PDQ hashes of listed video frames are searched.
+            codes: uint8 array (q, bits / 8), or one code.
+            radius: Maximum distance in bits.
+            threads: Number of threads; more make only batches faster.
+
+        Returns:
+            CSR arrays (offsets, rows, distances). The hits of query i are rows[offsets[i] :
+            offsets[i + 1]], with distances in bits; `holders` returns their records.
+
+        Raises:
+            HashError: If the kind has no distances, or the codes have the wrong shape.
         """
         hash_kind = kind_named(kind)
         if hash_kind.digest or not hash_kind.searched:
@@ -205,7 +218,7 @@ class HashList(StoredList):
     def lookup(
         self, kind: str, values: NDArray[np.uint8]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of equal values of a digest kind, as CSR arrays: see `search`."""
+        """Return the rows of equal values of a digest kind as CSR arrays: see `search`."""
         hash_kind = kind_named(kind)
         if not hash_kind.digest:
             raise HashError(f"{kind} is not a digest; use search")
@@ -218,7 +231,7 @@ class HashList(StoredList):
     def snapshot(self, kind: str) -> Snapshot:
         """Return the searchable values of a kind as arrays, for measurements and checks.
 
-        They contain listed hashes. Rows are those of `search`. Raises HashError if there are none.
+        They are listed hashes, in the rows of `search`. Raises HashError if there are none.
         """
         snapshot = self._snapshots.get(kind_named(kind).name)
         if snapshot is None or not len(snapshot):
@@ -228,11 +241,11 @@ class HashList(StoredList):
     def holders(
         self, kind: str, rows: Sequence[int] | NDArray[np.int64]
     ) -> list[tuple[Record, ...]]:
-        """Return the records that hold the value of each row, sorted by source and entry.
+        """Return the records that have the value of each row, sorted by source and entry.
 
-        Rows come from `search` or `lookup`; `quality` of a record is that of the value. Withdrawn
-        and since purged records are left out. Raises IndexFileError if no record holds a value
-        although nothing was purged, or if another list now lies at the path.
+        Rows come from `search` or `lookup`. A record's `quality` is that of the value. Withdrawn
+        records and those purged since are left out. Raises IndexFileError if no record has a value
+        although nothing was purged, or if another list is now at the path.
         """
         hash_kind, row_numbers = kind_named(kind), as_rows(rows).tolist()
         if hash_kind.video:
@@ -254,7 +267,7 @@ class HashList(StoredList):
         return [by_value[value] for value in values]
 
     def frame_holders(self, rows: Sequence[int] | NDArray[np.int64]) -> FrameHolders:
-        """Return the videos of this generation that have the frames of these rows: see `videos`."""
+        """Return the videos that have the frames of these rows of `search`: see `videos`."""
         snapshot = self._snapshots.get("vpdq")
         if snapshot is None:
             raise HashError("the list has no videos")
@@ -271,8 +284,8 @@ class HashList(StoredList):
     def videos(self, numbers: Sequence[int]) -> list[tuple[int, ListedVideo]]:
         """Return the videos with these numbers, which come from `frame_holders`.
 
-        Each is a comparable vPDQ value of a record, with its number and the record. All are loaded
-        into memory. Videos purged since are left out.
+        Each is a comparable vPDQ value with its number and record. All are loaded into memory.
+        Videos purged since are left out.
         """
         try:
             video_numbers = list(map(integer, numbers))
@@ -294,13 +307,17 @@ class HashList(StoredList):
             values_of(file).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
 
     def verify(self, *, seed: int | None = None, progress: Progress | None = None) -> Verification:
-        """Check the records, the index files against them, and a sample of searches by brute force.
+        """Check the records, the index files, and a sample of searches by brute force.
 
         A million entries of two hashes take some ten seconds on two cores, and 100 MB of memory.
-        `seed`, an integer of at least 0, draws the queries (default: random). `progress` is called
-        with checks.
-        Raises DamagedList, a ListError whose `found` is the Verification, if there is damage, and
-        ListError if the list cannot be read.
+
+        Parameters:
+            seed: Integer of at least 0 that draws the queries (default: random).
+            progress: Called with the number of finished checks and of all.
+
+        Raises:
+            DamagedList: If there is damage; its `found` is the Verification.
+            ListError: If the list cannot be read.
         """
         from screener.lists.inspecting import verify as verifying  # loaded on demand
 
@@ -331,7 +348,7 @@ def _read_generation(
 ) -> Generation:
     connection.execute("BEGIN")  # all queries see one state of the database
     generation = generations.at(connection, folder, number)
-    # After a purge, what is left of an earlier generation is not that generation.
+    # After a purge, earlier generations are incomplete.
     if generations.purged_since(connection, generation.number):
         raise _build_gone_error(folder, number)
     return generation
@@ -343,6 +360,6 @@ def _build_gone_error(folder: Path, number: int | None) -> ListError:
 
 @functools.cache
 def _build_empty_snapshot(kind: HashKind) -> Snapshot:
-    """Return an empty snapshot. Searching it checks arguments as a search of any list does."""
+    """Return an empty snapshot, whose search checks arguments as any other does."""
     no_codes = np.empty((0, kind.code_size), np.uint8)
     return Snapshot([DigestIndex.build(no_codes) if kind.digest else HammingIndex.build(no_codes)])

@@ -6,27 +6,27 @@ import time
 from datetime import UTC, date, datetime, timedelta
 
 _ONE_DAY = timedelta(days=1)
-_MAX_CLOCK_SKEW_S = 86_400.0  # seconds that a source's clock or time zone may be ahead of ours
-# No list is older: tools write 0001-01-01 or 1970 if they do not know the time.
+_MAX_CLOCK_SKEW_S = 86_400.0  # a source's clock or time zone may be ahead
+# No list is older than this: tools write 0001-01-01 or 1970 if they do not know the time.
 _MIN_TIME_S = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
-# Formats of digits only, by length: a date, a date and time; seconds, milliseconds.
+# Times written in digits alone, by their length: a date, or a date and time.
 _FORMAT_BY_LENGTH = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
-_UNITS_PER_SECOND = {10: 1, 13: 1_000}
+_UNITS_PER_SECOND = {10: 1, 13: 1_000}  # counts of seconds and milliseconds, by their length
 
 
 def parse_past_time(text: str) -> float | None:
-    """Return a source's time as seconds since 1970, or None if it is not a usable time.
+    """Return a source's time as seconds since 1970, or None if it is not usable.
 
-    Accepts ISO 8601, a date of 8 digits, a date and time of 14, seconds of 10 and milliseconds of
-    13. A time without an offset counts as UTC, since it is compared with others of the same source.
-    Times before 1990 or more than a day ahead are not usable.
+    It may be ISO 8601, a date of 8 digits, a date and time of 14, seconds of 10 or milliseconds of
+    13 digits. A time without an offset counts as UTC, since it is only compared with others of the
+    same source. Times before 1990 or more than a day in the future are not usable.
     """
     time_s = parse_time(text)
     return None if time_s is None or time_s > time.time() + _MAX_CLOCK_SKEW_S else time_s
 
 
 def parse_time(text: str) -> float | None:
-    """Return what `moment` does, but accept a time in the future."""
+    """Return the time as `parse_past_time` does, but accept any time in the future."""
     try:
         time_s = _read_time(text.strip())
     except (ValueError, OverflowError):
@@ -40,9 +40,9 @@ def format_time(seconds: float) -> str:
 
 
 def find_last_day(text: str) -> date | None:
-    """Return the last whole UTC day before a time of expiry, or None if it is not a time.
+    """Return the last whole UTC day before a time of expiry, or None for another text.
 
-    A date without an hour is that day itself.
+    For a date without an hour it is that date.
     """
     try:
         return date.fromisoformat(text.strip())
@@ -50,7 +50,7 @@ def find_last_day(text: str) -> date | None:
         pass
     try:
         time_s = _read_time(text.strip())
-        # One second more, so that 23:59:59 still counts the whole day.
+        # Add a second, so that a day until 23:59:59 counts as whole.
         return None if time_s is None else datetime.fromtimestamp(time_s + 1, UTC).date() - _ONE_DAY
     except (ValueError, OverflowError, OSError):
         return None
@@ -71,7 +71,10 @@ def _read_time(text: str) -> float | None:
 
 
 def compare_times(first: str | None, second: str | None) -> int | None:
-    """Return -1, 0 or 1 if the first time is earlier, equal or later; None if either is no time."""
+    """Return -1, 0 or 1 if the first time is earlier, equal or later.
+
+    Returns None if either text is not a time.
+    """
     first_s, second_s = (
         None if text is None else parse_past_time(text) for text in (first, second)
     )
@@ -96,7 +99,7 @@ def is_same_time(first: str | None, second: str | None) -> bool:
 
 
 def find_later(first: str | None, second: str | None) -> str | None:
-    """Return the later of two texts, in either order; one that is not a time counts as earlier."""
+    """Return the later of two times; other texts count as earlier than any time."""
     return max((text for text in (first, second) if text is not None), key=_rank_text, default=None)
 
 

@@ -406,7 +406,7 @@ def test_a_full_list_that_says_that_more_of_it_follows_is_refused(tmp_path):
     said = STOPNCII | {"hashRecords": records[:9], "hasMoreRecords": True}
     page.write_text(json.dumps(said))
 
-    with pytest.raises(ListError, match=r"page\.json says that another page follows"):
+    with pytest.raises(ListError, match=r"page\.json announces another page"):
         known.import_file(page, source="s", full=True)
     assert known.refresh().generation == known.generation
     report = known.import_file(page, source="s", full=True, accept_shrink=True)

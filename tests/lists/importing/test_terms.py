@@ -386,7 +386,7 @@ def test_a_file_without_a_key_onto_a_source_of_signed_ones_is_noted(replayed, tm
 
     (note,) = back.import_file(older, source="peer").notes
 
-    assert "earlier files of this source were taken by their signature" in note
+    assert "earlier files of this source were verified by their signature" in note
 
 
 def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path, keys):

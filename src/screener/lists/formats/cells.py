@@ -7,7 +7,7 @@ import re
 from screener.errors import HashError
 from screener.hashing.hash import Hash, HashKind
 
-MAX_ENTRY_CHARS = 1_024  # of a source's own id
+MAX_ENTRY_CHARS = 1_024  # a source's id of an entry
 # Zero-width spaces, soft hyphens and marks of text direction, which systems add to copied text.
 _INVISIBLE_CHARS = (
     "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068"
@@ -44,9 +44,10 @@ def clean_cell(cell: str) -> str:
 
 
 def read_hash(kind: HashKind, cell: str, quality: int | None = None) -> Hash:
-    """Parse the hash in a non-empty cell; raise BadCell if it is not a hash of that kind.
+    """Parse the hash in a non-empty cell; raise BadCell if it is damaged.
 
-    Only the characters that `clean_cell` strips, a `0x` and spaces between hex digits are accepted.
+    Around it, only the characters that `clean_cell` strips and a `0x` are accepted; inside it, only
+    spaces.
     """
     if kind.name in _VIDEO_KINDS:
         return _read_video_hash(kind, cell, quality)
@@ -83,7 +84,7 @@ def _describe_fault(text: str, kind: HashKind) -> str:
 
 
 def find_id_fault(entry: str) -> str | None:
-    """Return the reason why a cleaned text cannot be an id, or None if it can.
+    """Return the fault of a cleaned text as an id, or None.
 
     An id rounded by a spreadsheet would stand for many different items.
     """
@@ -109,7 +110,7 @@ def read_quality(cell: str) -> int | None:
 
 
 def is_hash_length(text: str) -> bool:
-    """Return whether a cleaned text has the length of a searchable value in hex or base64.
+    """Return whether a cleaned text has the length of a searchable value.
 
     Decimal numbers do not count, since ids are often decimal.
     """
@@ -117,9 +118,9 @@ def is_hash_length(text: str) -> bool:
 
 
 def may_be_hash(cell: str) -> bool:
-    """Return whether a cell may contain a hash; it must then neither name a column nor be shown.
+    """Return whether a cell may contain a hash, perhaps with spaces between hex digits.
 
-    Hex digits may be separated by spaces.
+    Such a cell must neither name a column nor be shown.
     """
     text = clean_cell(cell)
     return bool(

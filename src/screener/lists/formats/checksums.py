@@ -45,7 +45,10 @@ def recognises_bsd(lines: list[str]) -> bool:
 
 
 def detect_gnu_format(lines: list[str]) -> str | None:
-    """Return the GNU tool that wrote the lines, or None if none did or the lengths differ."""
+    """Return the GNU tool that wrote the first lines, or None.
+
+    Raises ListError if they may be PDQ values instead.
+    """
     filled_lines = find_filled(lines)
     digests = [match["hash"] for line in filled_lines if (match := _GNU_LINE.fullmatch(line))]
     if (

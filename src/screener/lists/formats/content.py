@@ -99,7 +99,7 @@ class Content:
 
 
 def _read_file_state(stream: BinaryIO) -> tuple[int, int] | None:
-    """Return a file's size and time of last change, or None if it is not a regular file."""
+    """Return a regular file's size and time of last change, or None."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, AttributeError):
@@ -134,7 +134,7 @@ def describe_not_text(content: Content) -> str:
 
 
 def split_head(head: bytes) -> list[str]:
-    """Return the complete lines in a head, for sniffing; an empty list if it is not text."""
+    """Return the complete lines in a head, none if it is not text."""
     encoding, mark = detect_encoding(head)
     if encoding is None:
         return []

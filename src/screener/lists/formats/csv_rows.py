@@ -28,7 +28,7 @@ def is_skipped(line: str) -> bool:
 
 
 def find_first_row(lines: Lines) -> tuple[int, str] | None:
-    """Return the number and text of the first line that is not skipped, usually the header.
+    """Return the number and text of the first line that is not skipped.
 
     Returns None if there is no such line or it is too long.
     """
@@ -128,7 +128,7 @@ class CsvRows:
         return None
 
     def _split_columns(self, lines: list[str | None]) -> list[list[str]] | None:
-        """Return the cells of lines by column, or None unless each line is a plain row."""
+        """Return the cells by column, or None unless each line is a plain row."""
         if None in lines:
             return None
         texts = cast(list[str], lines)
@@ -148,7 +148,7 @@ class CsvRows:
         return [cells[column::width] for column in range(width)]
 
     def _parse_row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
-        """Return the cells of a row, none if it has only delimiters; None for a blank line."""
+        """Return a row's cells (none if it has only delimiters), or None for a blank line."""
         if line is not None and '"' not in line and len(line) <= MAX_CELL_CHARS:
             if not line.strip(self._blank_chars).strip():
                 return None if self._is_blank(line) else (number, [])
@@ -181,9 +181,10 @@ class CsvRows:
         return not line.strip() and (self._delimiter is None or self._delimiter not in line)
 
     def _is_comment(self, cells: list[str]) -> bool:
-        """Return whether a line that begins with `#` is a comment; an id may begin with it too.
+        """Return whether a line that begins with `#` is a comment.
 
-        It is not if it has the width of a row, or if a cell after the first may be a hash.
+        An id may begin with it too: the line is a row if it has the width of one, or if a cell
+        after the first may be a hash.
         """
         is_row = len(cells) == self._width or (not self._ragged and self._fits(cells))
         return not is_row and not any(map(may_be_hash, cells[1:]))

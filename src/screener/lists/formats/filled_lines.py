@@ -1,4 +1,4 @@
-"""The filled lines of a text, for formats with one row per line and no quotes."""
+"""The filled lines of a text, for formats with one row per line."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Header:
     categories: tuple[tuple[int, str | None, int | None], ...] = ()
     states: Mapping[str, State] = field(default_factory=lambda: STATES)
     known: int = 0  # number of columns with a meaning
-    names: tuple[str, ...] = ()  # of all columns, folded; empty without a header line
+    names: tuple[str, ...] = ()  # folded names of all columns; empty without a header line
 
     def is_other_header(self, cells: list[str], column: int) -> bool:
         """Return whether a row is another header, as in concatenated files.
@@ -61,7 +61,7 @@ def check_text(line: str) -> None:
 
 
 def split_names(line: str, delimiter: Delimiter) -> list[str] | None:
-    """Return the names in a header line, or None if it is unreadable or may contain a hash."""
+    """Return the column names in a line, or None if it is unreadable or may contain a hash."""
     cells = split_line(line, delimiter)
     names = [] if cells is None else [clean_cell(cell) for cell in cells]
     while names and not names[-1]:

@@ -1,4 +1,4 @@
-"""HMA's bank content: an object with signals, an array of such objects, or one per line.
+"""HMA's bank content: objects with signals, in an array or one per line.
 
 HMA cannot list a bank, so users compile a file from its answers to single queries: `{"id": 17,
 "bank": {"name": …}, "signals": {"pdq": …}, "disable_until_ts": 1, …}`. Requests to its `/signal`

@@ -157,7 +157,7 @@ class JsonRows:
 
 
 def fold_fields(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object's fields by folded name; the first counts if names differ in case only."""
+    """Return an object's fields by folded name; of equal names the first counts."""
     fields: dict[str, Any] = {}
     for name, value in item.items():
         fields.setdefault(name.casefold(), value)
@@ -179,7 +179,7 @@ def to_text(value: object) -> str:
 
 
 def parse_truth(value: object) -> bool | None:
-    """Return the truth value of a field, or None if it has none; accepts words such as "no"."""
+    """Return the truth value of a field or of a word such as "no", or None."""
     if isinstance(value, bool):
         return value
     return {

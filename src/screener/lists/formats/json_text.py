@@ -1,4 +1,4 @@
-"""Read JSON value by value from a file of any size, on one line or many.
+"""Read JSON value by value from a file of any size.
 
 This module walks the structure around the items; Python's own parser reads each item. Memory holds
 one item, of at most `MAX_ITEM_CHARS` characters, and one piece of the file. Consecutive documents
@@ -33,7 +33,7 @@ _SUSPECT_TEXT = re.compile("\\\\u|[\ud800-\udfff]")
 
 
 class Item(NamedTuple):
-    """A value of a JSON text: its number from 1, and the fault that makes it unusable, if any."""
+    """A numbered value of a JSON text; `fault` is the reason why it is unusable, or None."""
 
     number: int
     value: Any
@@ -209,7 +209,7 @@ class JsonText:
         self._position += 1
 
     def _fill(self) -> bool:
-        """Read more and drop consumed text; return False at the end or if a value is too long.
+        """Read more text; return False at the end or if a value is too long.
 
         The pieces grow with an unfinished value, to limit how often it is parsed again.
         """
@@ -287,7 +287,7 @@ def _shorten(value: Any) -> Any:
 
 
 def _parse_integer(digits: str) -> int | str:
-    """Parse an integer of up to 15 digits; leave longer ones, such as ids, as text."""
+    """Parse an integer of at most 15 digits; leave longer ones, such as ids, as text."""
     return int(digits) if len(digits) < 16 else digits
 
 
@@ -326,7 +326,7 @@ class JsonHead(NamedTuple):
         return self.first if isinstance(self.first, dict) and not self.is_array else {}
 
     def find_first(self, key: str) -> Any:
-        """Return the first element of an array under a folded key of the root object, or None."""
+        """Return the first element of the array under a folded root key, or None."""
         elements = self.root.get(key)
         return elements[0] if isinstance(elements, list) and elements else None
 

@@ -22,5 +22,5 @@ KIND_BY_NAME: Mapping[str, str] = {
 
 
 def find_kind(name: str) -> str | None:
-    """Return the kind of hash that a column or field of that name contains, or None."""
+    """Return the kind of hash in a column or field of that name, or None."""
     return KIND_BY_NAME.get(fold_name(name))

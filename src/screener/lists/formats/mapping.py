@@ -58,7 +58,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """The columns of a file, by folded name, or by number from 1 if it has no header.
+    """The columns of a file, by folded name or, without a header, by number from 1.
 
     `states` maps a format's own category codes: see `vics.py`.
     """

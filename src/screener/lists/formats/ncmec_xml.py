@@ -94,29 +94,20 @@ def _read_entry(builder: RecordBuilder, element: Element) -> list[Row | BadRow]:
     builder.add_label("media", _MEDIA_TYPES.get(element.name) or _DELETED_MEDIA_TYPES[element.name])
     if element.name in _DELETED_MEDIA_TYPES:
         return builder.build_rows(entry, State.WITHDRAWN, updated=updated)
-    for fingerprint in _children_of(element, "fingerprints"):
+    for fingerprint in element.find_grandchildren("fingerprints"):
         _add_fingerprint(builder, fingerprint)
-    negative_votes = [
-        vote for vote in _children_of(element, "feedback") if vote.name == "negativeFeedback"
-    ]
-    for vote in _children_of(element, "feedback"):
-        builder.add_label(
-            f"{vote.name} {vote.attributes.get('type', '')}".strip(), _format_votes(vote)
-        )
+    votes = element.find_grandchildren("feedback")
+    for vote in votes:
+        name = f"{vote.name} {vote.attributes.get('type', '')}".strip()
+        builder.add_label(name, _format_votes(vote))
     for child in element.children:
         if child.name not in _HANDLED_CHILDREN:
             builder.add_label(child.name, _format_unknown(child))
     code = element.find_text("classification")
     categories = (Category(SCHEME, code),) if code else ()
-    return builder.build_rows(
-        entry, State.DISPUTED if negative_votes else State.CONFIRMED, categories, updated
-    )
-
-
-def _children_of(element: Element, name: str) -> Iterator[Element]:
-    for child in element.children:
-        if child.name == name:
-            yield from child.children
+    is_disputed = any(vote.name == "negativeFeedback" for vote in votes)
+    state = State.DISPUTED if is_disputed else State.CONFIRMED
+    return builder.build_rows(entry, state, categories, updated)
 
 
 def _add_fingerprint(builder: RecordBuilder, fingerprint: Element) -> None:
@@ -132,22 +123,11 @@ def _add_fingerprint(builder: RecordBuilder, fingerprint: Element) -> None:
 
 
 def _format_votes(vote: Element) -> str:
-    names = [
-        child.attributes["name"]
-        for child in _descendants(vote, "reason")
-        if "name" in child.attributes
-    ]
-    members = [
-        child.attributes["id"] for child in _descendants(vote, "member") if "id" in child.attributes
-    ]
-    return "; ".join((*dict.fromkeys(names), f"members {' '.join(dict.fromkeys(members))}".strip()))
-
-
-def _descendants(element: Element, name: str) -> Iterator[Element]:
-    for child in element.children:
-        if child.name == name:
-            yield child
-        yield from _descendants(child, name)
+    reasons = vote.find_descendants("reason")
+    names = [reason.attributes["name"] for reason in reasons if "name" in reason.attributes]
+    members = vote.find_descendants("member")
+    ids = [member.attributes["id"] for member in members if "id" in member.attributes]
+    return "; ".join((*dict.fromkeys(names), f"members {' '.join(dict.fromkeys(ids))}".strip()))
 
 
 def _format_unknown(element: Element) -> str:

@@ -96,11 +96,11 @@ def recognises(lines: list[str]) -> bool:
 
 
 def parse_header(line: str) -> Header | None:
-    """Return the header in a line, or None if it names no kind of hash or may contain one."""
+    """Return the header in a line, or None unless it names a kind of hash."""
     headers = [
         header
         for delimiter in get_args(Delimiter)
-        if (header := _header(line, delimiter)) is not None
+        if (header := _parse_columns(line, delimiter)) is not None
     ]
     return max(headers, key=lambda header: header.known, default=None)
 
@@ -110,7 +110,7 @@ def has_meaning(name: str) -> bool:
     return fold_name(name) in _ROLE_BY_NAME
 
 
-def _header(line: str, delimiter: Delimiter) -> Header | None:
+def _parse_columns(line: str, delimiter: Delimiter) -> Header | None:
     names = split_names(line, delimiter)
     if names is None:
         return None
@@ -118,13 +118,13 @@ def _header(line: str, delimiter: Delimiter) -> Header | None:
     labels: dict[str, int] = {}
     for column, name in enumerate(names):
         role = _ROLE_BY_NAME.get(fold_name(name))
-        known, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
-        if key in known:
+        columns, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
+        if key in columns:
             raise ListError(
-                f"columns {known[key] + 1} and {column + 1} have the same meaning;"
+                f"columns {columns[key] + 1} and {column + 1} have the same meaning;"
                 " remove or rename one of them"
             )
-        known[key] = column
+        columns[key] = column
     return _build_header(delimiter, names, roles, labels)
 
 
@@ -200,7 +200,7 @@ class NeutralCsv:
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each row that is neither blank nor a comment, in order."""
         for part in self._rows:
-            yield part if isinstance(part, BadRow) else self._judged(self._parse_row(*part))
+            yield part if isinstance(part, BadRow) else self._note_labels(self._parse_row(*part))
 
     def read_parts(self, max_rows: int) -> Iterator[Columns | Row | BadRow]:
         """Yield the same rows, plain ones as columns of up to `max_rows` rows."""
@@ -208,7 +208,9 @@ class NeutralCsv:
             if isinstance(part, Block):
                 yield from self._read_block(part)
             else:
-                yield part if isinstance(part, BadRow) else self._judged(self._parse_row(*part))
+                yield (
+                    part if isinstance(part, BadRow) else self._note_labels(self._parse_row(*part))
+                )
 
     def _read_block(self, block: Block) -> Iterator[Columns | Row | BadRow]:
         columns, count = self._read_columns(block), len(block.columns[0])
@@ -220,7 +222,7 @@ class NeutralCsv:
                 yield from self._read_block(Block(block.line + start, columns_))
         else:
             for number, cells in enumerate(zip(*block.columns, strict=True), block.line):
-                yield self._judged(self._parse_row(number, list(cells)))
+                yield self._note_labels(self._parse_row(number, list(cells)))
 
     def _read_columns(self, block: Block) -> Columns | None:
         """Return a block as columns, or None if one of its cells is not plain."""
@@ -256,7 +258,10 @@ class NeutralCsv:
         return Columns(block.line, entries, hashes, states, categories, labels, updated)
 
     def _read_hash_columns(self, block: Block) -> tuple[HashColumn, ...] | None:
-        """Return the hashes of a block, or None unless each row has one and all are plain hex."""
+        """Return the hashes of a block in plain hex.
+
+        Returns None if a row has no hash or a hash needs a closer look.
+        """
         hash_columns: list[HashColumn] = []
         for kind, column_number, quality_number in self._header.hashes:
             cells = block.columns[column_number]
@@ -281,7 +286,7 @@ class NeutralCsv:
             return None
         return tuple(hash_columns)
 
-    def _judged(self, row: Row | BadRow) -> Row | BadRow:
+    def _note_labels(self, row: Row | BadRow) -> Row | BadRow:
         if isinstance(row, Row):
             self._judge_labels(row.labels)
         return row

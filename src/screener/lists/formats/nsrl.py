@@ -1,9 +1,10 @@
-"""NIST's NSRL reference data set of known files: CSV of versions 1.5 and 2, SQLite of version 3.
+"""NIST's NSRL reference data set of known files.
 
-Known does not mean good: every record is `known_good`, which cancels no match and is only reported
-next to one. A file may have hundreds of rows, one per product; names and products are not stored. A
-row with a special code may be a malicious file and is quarantined. The database is opened read-only
-and immutable, and nothing in it is executed.
+Versions 1.5 and 2 are CSV, version 3 is an SQLite database. Known does not mean good: every record
+is `known_good`, which cancels no match and is only reported next to one. A file may have hundreds
+of rows, one per product; names and products are not stored. A row with a special code may be a
+malicious file and is quarantined. The database is opened read-only and immutable, and nothing in it
+is executed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _REQUIRED_COLUMNS = {"sha-1", "md5", "filename", "specialcode"}
 _TABLE_NAMES = ("METADATA", "FILE")
 _IS_STORED = f"SELECT min({STORED}) FROM sqlite_master WHERE CAST(name AS TEXT) LIKE ?"
 _ORDINARY_CODES = ("", "0")  # special codes without meaning
-_MAX_VALUE_CHARS = 1_024  # of a text in the database
+_MAX_VALUE_CHARS = 1_024  # a text in the database
 
 
 def recognises(lines: list[str]) -> bool:

@@ -96,7 +96,7 @@ _REFUSED_MAGIC = (
     (b"\x28\xb5\x2f\xfd", "compressed (Zstandard); unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet in Excel's own form; save it as CSV"),
-    (b"HASH\r\n\xff\0", "a hash set of EnCase, which is not a format read here"),
+    (b"HASH\r\n\xff\0", "a hash set of EnCase, which is not a supported format"),
 )
 _JSON_SNIFFERS = {
     vics.NAME: vics.recognises,
@@ -245,7 +245,7 @@ class _RestatedReader:
 
 
 def read_parts(reader: Reader, max_rows: int) -> Iterator[Columns | Row | BadRow]:
-    """Yield the rows of a reader, as columns of up to `max_rows` rows if the reader can."""
+    """Yield a reader's rows, as columns of up to `max_rows` rows if possible."""
     read_columns = getattr(reader, "read_parts", None)
     yield from reader if read_columns is None else read_columns(max_rows)
 
@@ -255,7 +255,7 @@ def _restate(state: State, row: Row | BadRow) -> Row | BadRow:
         readable = row.row
         if readable is None or readable.state not in MATCHING:
             return row
-        return replace(row, row=readable._replace(state=state))  # for when somebody releases it
+        return replace(row, row=readable._replace(state=state))  # applies once it is released
     if row.state not in MATCHING:
         return row
     return row._replace(state=state)

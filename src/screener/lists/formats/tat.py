@@ -1,4 +1,4 @@
-"""Tech Against Terrorism's hash list: a `results` array with an id, a digest and its algorithm.
+"""Tech Against Terrorism's hash list: a `results` array of ids, digests and their algorithms.
 
 It lists terrorist content, not child abuse: import it into a separate list.
 """

@@ -94,9 +94,10 @@ def _parse_row(number: int, text: str) -> Row | BadRow:
 
 
 def _starts_with_value(kind: HashKind, cell: str) -> bool:
-    """Return whether a cell has text after a value, as in the output of `screener hash`.
+    """Return whether a cell has text after a value.
 
-    `screener match` reads such lines; this format does not allow the text.
+    `screener hash` writes such lines and `screener match` reads them; this format does not allow
+    the text.
     """
     try:
         return bool(read_hash(kind, cell.split()[0]))

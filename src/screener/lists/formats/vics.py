@@ -1,4 +1,4 @@
-"""Project VIC's VICS hash sets, 1.x and 2.0: a `value` array of media in an OData envelope.
+"""Project VIC's VICS hash sets, 1.x and 2.0: a `value` array of media in OData.
 
 The case of field names does not matter. An entry is identified by its MD5, since `MediaID` repeats;
 rows with the same MD5 are further opinions on it. The meaning of a category depends on the scheme.
@@ -131,7 +131,7 @@ def _match_address(root: Mapping[str, Any]) -> re.Match[str] | None:
 
 
 def _check_address(name: str, address: re.Match[str], options: Options) -> None:
-    """Raise ListError for a case file, or without a state for a version with innocent files."""
+    """Raise ListError for a case file, or if a version with innocent files needs a state."""
     if address["what"].casefold() == "cases":
         raise ListError(
             f"{name} is the export of a case, not a hash set; it lists files found on someone's"

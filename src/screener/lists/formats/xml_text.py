@@ -1,7 +1,7 @@
-"""Read XML element by element from a file of any size: no DTD, no entities, bounded depth.
+"""Read XML element by element from a file of any size.
 
-Python's Expat parses the file piece by piece. A document type declaration is refused before
-anything in it can be expanded or fetched.
+Python's Expat parses the file piece by piece; the depth is limited. A document type declaration is
+refused before anything in it can be expanded or fetched.
 """
 
 from __future__ import annotations
@@ -39,6 +39,22 @@ class Element:
         """Return the text of the first child of that name, or "" if there is none."""
         child = self.find_child(name)
         return "" if child is None else child.text.strip()
+
+    def find_grandchildren(self, name: str) -> list[Element]:
+        """Return the children of all children of that name."""
+        return [
+            grandchild
+            for child in self.children
+            if child.name == name
+            for grandchild in child.children
+        ]
+
+    def find_descendants(self, name: str) -> Iterator[Element]:
+        """Yield all elements of that name inside this one."""
+        for child in self.children:
+            if child.name == name:
+                yield child
+            yield from child.find_descendants(name)
 
 
 class XmlText:

@@ -1,9 +1,8 @@
-"""Importing a file into a list: one transaction, from its rows to a new generation.
+"""Import a file into a list: one transaction, from its rows to a new generation.
 
 Rows are upserts by (source, entry); an entry that a later file leaves out stays. A withdrawal is
-kept for ever, as a record that nothing hits. If index files are due to be merged beyond what the
-import itself writes, that is done after it and outside a transaction, so that nobody who writes a
-little waits for it.
+stored for ever, as a record that cannot match. If index files are due to be merged, that happens
+after the import and outside the transaction, so that other writers do not wait.
 """
 
 from __future__ import annotations
@@ -38,7 +37,10 @@ def import_file(
     settings: ImportSettings,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import a file into the list in a folder; all of it or, with ListError, nothing."""
+    """Import a file into the list in a folder, completely or not at all.
+
+    Raises ListError, and imports nothing, if the file is refused.
+    """
     if path.is_dir():
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
@@ -68,7 +70,7 @@ def import_file(
         run.take()
         content.check_unchanged()
         _check_complete(name, reader, settings)
-        # Before the run is finished, which makes its source one of the list's.
+        # The notes must come before `run.finish`, which adds the source to the list.
         notes = (
             *_note_guessed_source(connection, options),
             *import_terms.note_missing_signature(connection, source, signed_manifest),
@@ -88,7 +90,6 @@ def import_file(
 
 
 def _open_file(path: Path) -> BinaryIO:
-    """Return the file; ListError if it cannot be read."""
     try:
         return path.open("rb")
     except OSError as error:
@@ -96,19 +97,20 @@ def _open_file(path: Path) -> BinaryIO:
 
 
 def _check_complete(file: str, reader: Reader, settings: ImportSettings) -> None:
-    """Refuse a full list that itself says that more of it follows: that would be withdrawn."""
+    """Raise ListError if a full list announces another page: its entries would be withdrawn."""
     if settings.full and not settings.accept_shrink and paging.NEXT_PAGE_NOTE in reader.notes:
         raise ListError(
-            f"{file} says that another page follows, and --full that it is all its source has:"
-            " entries of the other pages would be withdrawn; import the pages without --full; if"
-            " it is whole, import it with --accept-shrink; nothing was imported"
+            f"{file} announces another page, so with --full the entries of the other pages would"
+            " be withdrawn; import the pages without --full; if the file is complete, import it"
+            " with --accept-shrink; nothing was imported"
         )
 
 
 def _note_guessed_source(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
-    """Yield what to know where a source is called as its file, in a list that has others: a
-    delivery of one of those, whose file is called otherwise each time, takes nothing of
-    theirs away.
+    """Yield a note if the file's name becomes a further source of the list.
+
+    The file may be a delivery of one of them under a new name; it would then change none of its
+    entries.
     """
     sources = {
         source
@@ -119,6 +121,6 @@ def _note_guessed_source(connection: sqlite3.Connection, options: Options) -> It
     }
     if options.guessed and sources and options.source not in sources:
         yield (
-            "no --source was given, so that this is the first file of a source called as the file"
-            " is: it changes and withdraws nothing of the list's other sources"
+            "no --source was given, so the file's name is used: this is the first file of that"
+            " source, and entries of the list's other sources are not changed or withdrawn"
         )

@@ -1,7 +1,7 @@
-"""What binds an import: the terms that its manifest and whoever imports it give a source.
+"""Store the terms of an imported file, from its manifest and from the operator.
 
-A verified manifest is the source's word: whoever imports may tighten it, and not loosen it. What a
-file says of single rows stays with them: see `terms.parse_labels`.
+A verified manifest is the source's statement: the operator may tighten its terms, not loosen them.
+Terms of single rows stay with their records: see `terms.parse_labels`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from screener.lists.store import source_terms
 from screener.lists.store.records import has_records
 from screener.lists.terms import Terms
 
-SIGNED_KEY = "signed"  # among what is kept of an import
+SIGNED_KEY = "signed"  # key of the manifest among the stored counts of an import
 
 
 def bind_source(
@@ -33,10 +33,15 @@ def bind_source(
     by: str | None,
     full: bool,
 ) -> None:
-    """Keep the terms of a source that a file of it is imported with, before its rows are taken.
+    """Store the terms of a source before the rows of its file are taken.
 
-    A manifest may be of another audience's export than the one before it, whose records are still
-    held: unless its file is all that the source has, it only tightens what is kept.
+    Records of an earlier export for another audience may still be in the list. So a manifest only
+    tightens the stored terms, unless its file contains all entries of the source.
+
+    `signed`: the verified manifest, if any.
+    `given`: the operator's terms, if any.
+    `by`: author, for the log.
+    `full`: whether the file contains all entries of the source.
     """
     new_terms = given or Terms()
     if signed is not None:
@@ -56,9 +61,7 @@ def bind_source(
 
 
 def describe_manifest(signed: Manifest | None) -> dict[str, Any]:
-    """Return what is kept of an import beside its counts if it is signed, so that no older one
-    follows.
-    """
+    """Return the list and generation of a manifest, to be stored with the import's counts."""
     if signed is None:
         return {}
     return {
@@ -73,10 +76,10 @@ def describe_manifest(signed: Manifest | None) -> dict[str, Any]:
 def check_not_older(
     connection: sqlite3.Connection, source: str, signed: Manifest, path: Path
 ) -> None:
-    """Raise ListError if a file was signed for an earlier generation of its list than one that
-    was imported of the source: it would bring back what its sender has withdrawn since. A
-    list is known by its id, whatever its folder is called; imports of older versions kept its
-    name alone.
+    """Raise ListError if a later generation of the signed list was already imported.
+
+    The older file would restore entries that its sender has withdrawn since. A list is identified
+    by its id, or by its name if an older version of this library imported it.
     """
     identity = {"id": signed.list_id, "list": _redact_name(signed)}
     generations_ = [
@@ -89,26 +92,27 @@ def check_not_older(
     if signed.generation < newest:
         raise ListError(
             f"{path} was signed for generation {signed.generation} of its sender's list, and"
-            f" generation {newest} was imported already: ask for a newer export; if the sender's"
-            " list was made anew, purge the source first, or name another source"
+            f" generation {newest} was imported already: ask for a newer export; if the sender"
+            " created a new list, purge the source first, or name another source"
         )
 
 
 def note_missing_signature(
     connection: sqlite3.Connection, source: str, signed: Manifest | None
 ) -> Iterator[str]:
-    """Yield what to know where no signature was asked for, and one was of an earlier file of the
-    source: anybody may have written this one, and it may be older than what is held.
+    """Yield a note if earlier files of the source were verified, but not this one.
+
+    Anybody may have written it, and it may be older than the stored records.
     """
     if signed is None and _read_signed_imports(connection, source):
         yield (
-            "earlier files of this source were taken by their signature, and this one without: who"
-            " wrote it, and when, was not checked; --key checks it"
+            "earlier files of this source were verified by their signature, but this one was not:"
+            " its author and age are unchecked; use --key to check them"
         )
 
 
 def _read_signed_imports(connection: sqlite3.Connection, source: str) -> list[dict[str, Any]]:
-    """Return what is kept of the signed imports of a source."""
+    """Return the stored manifests of the signed imports of a source."""
     rows = connection.execute(
         "SELECT counts FROM imports WHERE source = ? AND instr(counts, ?)",
         (source, json.dumps(SIGNED_KEY)),

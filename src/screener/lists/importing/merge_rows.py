@@ -1,6 +1,6 @@
-"""Merging: what the rows of one file make of an entry.
+"""Merge the rows of one file for the same entry.
 
-The latest row counts. Rows without a time, and rows of one time, are united.
+The latest row counts. Rows without a time, and rows of the same time, are united.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from screener.lists.times import is_untimed, parse_past_time
 
 
 def merge_rows(stored: Row | None, rows: Sequence[Row], *, all_count: bool = False) -> Row:
-    """Return the row that an entry is stored as, from what is stored and rows not older than that.
+    """Return an entry's new row, from its stored row and rows that are not older.
 
-    A row of a later time replaces those before it, as in a file of its own; an earlier one is
-    left. `all_count`: the rows are united whatever their times.
+    A row of a later time replaces the rows before it; an earlier row is ignored.
+
+    `all_count`: unite all rows, regardless of their times.
     """
     if all_count:
         return _replace(stored, rows)
@@ -37,10 +38,10 @@ def merge_rows(stored: Row | None, rows: Sequence[Row], *, all_count: bool = Fal
 
 
 def _replace(stored: Row | None, rows: Sequence[Row]) -> Row:
-    """Return rows as one that replaces what is stored.
+    """Return the united rows as the replacement of the stored row.
 
-    If a value of some kind is unreadable, the stored values of that kind stay. Labels that bind
-    the entry stay until a row has another: no file without such a column takes them back.
+    If a hash of some kind is unreadable, the stored hashes of that kind stay. Labels that bind the
+    entry stay until a row has another one: a file without such a column does not revoke them.
     """
     row = united(*rows) if len(rows) > 1 else rows[0]
     if stored is None:

@@ -1,6 +1,4 @@
-"""Quarantine: rows that an import set aside, which of them can be released, and values that are not
-compared.
-"""
+"""The quarantine: unreadable rows of imports, and stored hashes that are not compared."""
 
 from __future__ import annotations
 
@@ -21,9 +19,12 @@ from screener.lists.store.stored_rows import packed, unpacked
 
 @dataclass(frozen=True)
 class QuarantinedRow:
-    """A row that an import set aside. `id` is its number in the list, `file` and `line` where it
-    stood; `releasable` whether some of it could be read, so that it can be taken in without the
-    rest; `released` the generation that did.
+    """A quarantined row.
+
+    `id`: its number in the list.
+    `file`, `line`: where the row was.
+    `releasable`: whether part of it is readable, so that it can be imported without the rest.
+    `released`: the generation in which it was released, or None.
     """
 
     id: int
@@ -38,7 +39,7 @@ class QuarantinedRow:
 
 @dataclass(frozen=True)
 class UncomparedHash:
-    """A hash that is kept and not compared: whose, its kind and why; never its value."""
+    """A stored hash that is not compared, without its value."""
 
     source: str
     entry: str
@@ -47,38 +48,35 @@ class UncomparedHash:
 
 
 class RowQuarantine:
-    """The rows that one import of a source sets aside.
+    """The rows that one import of a source quarantines.
 
-    What an earlier one set aside as well, which nobody has released, stays under its number, and is
-    of this import from now on: a source delivers the same damage day after day.
+    A source may deliver the same damage every day. A row that an earlier import already quarantined
+    and nobody released keeps its number and moves to this import.
     """
 
     def __init__(
         self, connection: sqlite3.Connection, import_id: int, source: str, *, full: bool
     ) -> None:
-        """Before the first; `full`: the file is all that its source has."""
+        """`full`: the file contains all entries of the source."""
         self._connection = connection
         self._import_id = import_id
         self._source = source
         self._full = full
-        self._earlier: dict[bytes, list[int]] | None = None  # read for the first
+        self._earlier: dict[bytes, list[int]] | None = None  # read when first needed
 
-    def store(self, bad: Iterable[BadRow]) -> None:
-        """Store rows that were set aside."""
+    def store(self, bad_rows: Iterable[BadRow]) -> None:
+        """Store quarantined rows."""
         if self._earlier is None:
             self._earlier = self._read_earlier()
         repeated_rows, new_rows = [], []
-        for bad_row in bad:
+        for bad_row in bad_rows:
             row_text = None if bad_row.row is None else packed(bad_row.row)
-            numbers = self._earlier.get(
-                _hash_content(bad_row.line, bad_row.field, bad_row.reason, row_text)
-            )
+            fields = (bad_row.line, bad_row.field, bad_row.reason, row_text)
+            numbers = self._earlier.get(_hash_content(*fields))
             if numbers:
                 repeated_rows.append((self._import_id, bad_row.line, row_text, numbers.pop()))
             else:
-                new_rows.append(
-                    (self._import_id, bad_row.line, bad_row.field, bad_row.reason, row_text)
-                )
+                new_rows.append((self._import_id, *fields))
         self._connection.executemany(
             "UPDATE quarantine SET import = ?, line = ?, row = ? WHERE id = ?", repeated_rows
         )
@@ -88,9 +86,10 @@ class RowQuarantine:
         )
 
     def _read_earlier(self) -> dict[bytes, list[int]]:
-        """Return the numbers of rows that earlier imports set aside, newest first, by content.
+        """Return the numbers of rows that earlier imports quarantined, by content, newest first.
 
-        A row of a full list stays with it unless this is one: it may be why its entry is withdrawn.
+        Rows of a full list count only if this file is one too: they may explain a withdrawal by
+        that list.
         """
         imports = {
             number
@@ -110,15 +109,13 @@ class RowQuarantine:
 
 
 def _hash_content(line: int, field: str | None, reason: str, row_text: str | None) -> bytes:
-    """Return what a row says, wherever it stands; where it stands, if nothing of it could be
-    read.
-    """
+    """Return a hash of a row's content, or of its line number if nothing is readable."""
     content = str(line) if row_text is None else row_text.partition(",")[2]
     return hashlib.blake2b(f"{field}\0{reason}\0{content}".encode(), digest_size=16).digest()
 
 
 def list_rows(connection: sqlite3.Connection) -> Iterator[QuarantinedRow]:
-    """Yield all rows that were set aside, in order."""
+    """Yield all quarantined rows, in order."""
     for number, file, line, field, reason, source, has_row, released in connection.execute(
         "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
         " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
@@ -127,7 +124,7 @@ def list_rows(connection: sqlite3.Connection) -> Iterator[QuarantinedRow]:
 
 
 def list_uncompared(connection: sqlite3.Connection, number: int) -> Iterator[UncomparedHash]:
-    """Yield the hashes of a generation that could be compared by their kind and are not."""
+    """Yield the hashes of a generation that are of a comparable kind but not compared."""
     for fields in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
         " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
@@ -138,7 +135,7 @@ def list_uncompared(connection: sqlite3.Connection, number: int) -> Iterator[Unc
 
 
 class ReadableRow(NamedTuple):
-    """What could be read of a row that was set aside: in which import, of which source."""
+    """The readable part of a quarantined row, with its import and source."""
 
     import_id: int
     source: str
@@ -146,10 +143,10 @@ class ReadableRow(NamedTuple):
 
 
 def find_releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
-    """Return the rows of these numbers that can be taken in and were not yet."""
+    """Return the rows with these numbers that can be released and were not yet."""
     rows = {}
     for number in ids:
-        if number >> 63:  # no row has such a number, and SQLite holds none
+        if number >> 63:  # SQLite cannot bind an integer of more than 63 bits
             continue
         stored_row = connection.execute(
             "SELECT i.id, i.source, q.field, q.row FROM quarantine q JOIN imports i"

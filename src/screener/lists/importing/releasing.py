@@ -1,4 +1,4 @@
-"""Releasing from quarantine: somebody decides that a row, or a value, is sound after all."""
+"""Release rows and values from quarantine after somebody decided that they are sound."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from screener.lists.times import compare_times
 
 
 class LateVersions(Versions):
-    """The records of a source, as rows change them that an earlier import had set aside."""
+    """The records of a source, as released rows of an earlier import change them."""
 
     def take_late(self, row: Row, *, absent_from: int | None) -> None:
-        """Take a row that this import had set aside, as it would have taken it.
+        """Take a row that this import had quarantined, as the import would have taken it.
 
-        From version `absent_from` on, those of the import withdraw what it did not name, which
-        says nothing against a row that would have named it. None: it withdrew nothing so.
+        `absent_from`: the first version by which the import withdrew entries that it did not name,
+        or None. Such a withdrawal does not count against the row, which names the entry.
         """
         entry = _find_entry(row)
         stored = self._stored.look_up([entry]).get(entry)
@@ -53,11 +53,12 @@ class LateVersions(Versions):
             self._writer.flush()
 
     def _find_before_absence(self, stored: StoredVersion, absent_from: int | None) -> StoredVersion:
-        """Return the version before this import withdrew the entry by not naming it, if it did."""
-        own = absent_from is not None and stored.import_id == self._import_id
-        if not own or stored.said != State.WITHDRAWN or stored.record < (absent_from or 0):
+        """Return the version before this import withdrew the unnamed entry, or `stored`."""
+        if absent_from is None or stored.import_id != self._import_id:
             return stored
-        # Not the version that ended when `have` came, if a rollback has brought that back since.
+        if stored.said != State.WITHDRAWN or stored.record < absent_from:
+            return stored
+        # The import's own generation decides, since a rollback may have restored `stored` later.
         _, withdrew = self._ages.find_import(self._import_id)
         before = self._connection.execute(
             f"SELECT {COLUMNS} FROM records"
@@ -67,16 +68,19 @@ class LateVersions(Versions):
         return stored if before is None or stored.updated is not None else StoredVersion(*before)
 
     def _carry_terms(self, stored: StoredVersion, before: StoredVersion, row: Row) -> Row:
-        """Return a row with the labels that bind its entry now, if a rollback narrowed them."""
-        bound, was = (
-            terms.select_labels(stored_labels(self._connection, one.record), terms.ALL_FIELDS)
-            for one in (stored, before)
+        """Return a row with the labels that bind its entry since a rollback, if any."""
+        labels, labels_before = (
+            terms.select_labels(stored_labels(self._connection, version.record), terms.ALL_FIELDS)
+            for version in (stored, before)
         )
-        return row if bound == was else row._replace(labels=united_labels([row.labels, bound]))
+        if labels == labels_before:
+            return row
+        return row._replace(labels=united_labels([row.labels, labels]))
 
     def _build_late_version(self, stored: StoredVersion, row: Row) -> Version:
-        """Return what an entry becomes by a late row: the row, if it is of a later time or import;
-        the row united with what is stored, if it is of the same.
+        """Return the new version of an entry after a late row.
+
+        A row of a later time or import replaces the stored row; one of the same is united with it.
         """
         before = stored_row(self._connection, stored.record)
         if self._ages.is_outdated(stored, row):
@@ -89,25 +93,26 @@ class LateVersions(Versions):
 
 @dataclass(frozen=True)
 class Release:
-    """What was asked to be released, and by whom and why."""
+    """The author of a release and the reason."""
 
     by: str
     reason: str
 
     def __post_init__(self) -> None:
-        """Raise ListError without a name and a reason, since a release is somebody's decision."""
+        """Raise ListError unless author and reason are filled lines."""
         if not (is_line(self.by) and is_line(self.reason)):
-            raise ListError("a release needs who decided it and why, a line each")
+            raise ListError("a release needs its author and a reason, one line each")
 
 
-def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
-    """Take in what could be read of rows that were set aside; the generation that has them.
-    ListError, and no generation, where one cannot be, or none is named.
+def release_rows(folder: Path, ids: Sequence[int], decision: Release) -> int:
+    """Import the readable part of quarantined rows; return the new generation's number.
+
+    Raises ListError, and imports nothing, if a row cannot be released or `ids` is empty.
     """
     try:
         ids = tuple(dict.fromkeys(map(integer, ids)))
     except TypeError:
-        raise ListError("rows are named by a list of their numbers, [1] say") from None
+        raise ListError("ids must be a list of row numbers, such as [1]") from None
     if not ids:
         raise ListError("no row to release is named")
     with transaction.writing(folder) as connection:
@@ -128,10 +133,9 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
                 changes=changes,
                 full=is_full,
             )
+            absent_from = counts.get(ABSENT_KEY, 0) if is_full else None
             for readable in rows:
-                versions.take_late(
-                    readable.row, absent_from=counts.get(ABSENT_KEY, 0) if is_full else None
-                )
+                versions.take_late(readable.row, absent_from=absent_from)
             versions.finish()
             states = versions.states
         _check_not_withdrawn(connection, rows_by_number)
@@ -142,27 +146,29 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
             connection, number, what="release", states=states, confirmed=before.time,
-            by=asked.by, note=f"{counted(len(ids), 'row')}: {asked.reason}",
+            by=decision.by, note=f"{counted(len(ids), 'row')}: {decision.reason}",
         )  # fmt: skip
         return number
 
 
 def _find_rows(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
-    """Return what can be read of rows that were set aside, by their numbers and in the order in
-    which they came; ListError for a row that cannot be released.
+    """Return the readable part of rows by their numbers, in the order of their imports.
+
+    Raises ListError if a row cannot be released.
     """
     rows = quarantine.find_releasable(connection, ids)
     for number in ids:
         if number not in rows:
             raise ListError(
-                f"row {number} cannot be released: nothing of use in it, released before, or no"
-                " such row"
+                f"row {number} cannot be released: it has nothing readable, was released before, or"
+                " does not exist"
             )
         _, source, row = rows[number]
-        if row.entry is None and row.state is State.WITHDRAWN:  # kept by an older version
+        # Rows like this were stored by older versions of this library.
+        if row.entry is None and row.state is State.WITHDRAWN:
             raise ListError(
-                f"row {number} cannot be released: it withdraws an entry that is known by all its"
-                " hashes, and one of them cannot be read; ask the source for the id"
+                f"row {number} cannot be released: it withdraws an entry that is identified by all"
+                " its hashes, and one of them is unreadable; ask the source for the id"
             )
         _check_newest(connection, number, source, _find_entry(row), row.updated)
     import_order = {number: (readable.import_id, number) for number, readable in rows.items()}
@@ -176,8 +182,9 @@ def _find_entry(row: Row) -> str:
 def _check_not_withdrawn(
     connection: sqlite3.Connection, rows_by_number: Mapping[int, ReadableRow]
 ) -> None:
-    """Raise ListError if a row was taken in and its entry is withdrawn all the same: a release
-    that says so and has no match in the end would be believed.
+    """Raise ListError if the entry of a released row is withdrawn nonetheless.
+
+    The user would otherwise expect matches that never come.
     """
     for number, (_, source, row) in rows_by_number.items():
         current = connection.execute(
@@ -192,7 +199,6 @@ def _check_not_withdrawn(
 
 
 def _read_import_counts(connection: sqlite3.Connection, import_id: int) -> dict[str, Any]:
-    """Return what is kept of an import."""
     query = "SELECT counts FROM imports WHERE id = ?"
     (counts,) = connection.execute(query, (import_id,)).fetchone()
     parsed: dict[str, Any] = json.loads(counts)
@@ -202,9 +208,10 @@ def _read_import_counts(connection: sqlite3.Connection, import_id: int) -> dict[
 def _check_newest(
     connection: sqlite3.Connection, row: int, source: str, entry: str, updated: str | None
 ) -> None:
-    """Raise ListError if the source has said something of an entry after a row that was set
-    aside, or of a later time, or has given all that it has: old words must not take the place
-    of newer ones, nor of silence.
+    """Raise ListError if the source superseded a quarantined row.
+
+    It did if a later import or a row of a later time changed the entry, or if a later full list did
+    not name it.
     """
     current = connection.execute(
         "SELECT r.import > q.import, r.updated FROM records r JOIN quarantine q ON q.id = ?"
@@ -212,20 +219,16 @@ def _check_newest(
         (row, source, entry),
     ).fetchone()
     if current is not None and (current[0] or compare_times(updated, current[1]) == -1):
-        raise ListError(
-            f"row {row} cannot be released: its source has said something else of it since"
-        )
+        raise ListError(f"row {row} cannot be released: its source has changed the entry since")
     if _has_full_list_since(connection, row, source):
         raise ListError(
-            f"row {row} cannot be released: a full list of its source came since; if its entry is"
-            " still on it, that list brought it"
+            f"row {row} cannot be released: a full list of its source was imported since; if the"
+            " entry is still listed, that list contains it"
         )
 
 
 def _has_full_list_since(connection: sqlite3.Connection, row: int, source: str) -> bool:
-    """Return whether a full list of a source came after a row that was set aside, and still
-    counts.
-    """
+    """Return whether a full list came after a quarantined row and was not rolled back."""
     later_imports = connection.execute(
         "SELECT i.generation, i.counts FROM imports i JOIN quarantine q ON q.id = ?"
         " WHERE i.source = ? AND i.id > q.import",
@@ -242,14 +245,16 @@ def _has_full_list_since(connection: sqlite3.Connection, row: int, source: str) 
 
 
 def release_value(
-    folder: Path, entry: str, kind: str, asked: Release, *, source: str | None = None
+    folder: Path, entry: str, kind: str, decision: Release, *, source: str | None = None
 ) -> int:
-    """Have the hashes of one kind that an entry holds compared, in every record that holds them,
-    now and later; the generation that does.
+    """Compare an entry's quarantined hashes of one kind from now on, in all records.
+
+    Returns the new generation's number. Raises ListError if the kind is never compared, or if the
+    entry has no such hash.
     """
     hash_kind = kind_named(kind)
     if not hash_kind.searched:
-        raise ListError(f"{kind} values are carried and never compared here")
+        raise ListError(f"{kind} values are stored but never compared")
     with transaction.writing(folder) as connection:
         before = generations.at(connection, folder)
         number = before.number + 1
@@ -259,7 +264,7 @@ def release_value(
             " AND h.kind = ? AND h.why_not IS NOT NULL",
             (entry, source, source, kind),
         ).fetchall()
-        if hash_kind.video:  # one without a usable frame has nothing to be compared by
+        if hash_kind.video:  # a video without a usable frame cannot be compared
             values = [(value,) for (value,) in values if Hash(hash_kind, value).codes]
         if not values:
             raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
@@ -268,6 +273,6 @@ def release_value(
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
             connection, number, what="release", states=before.states, confirmed=before.time,
-            by=asked.by, note=f"{kind} of {entry}: {asked.reason}",
+            by=decision.by, note=f"{kind} of {entry}: {decision.reason}",
         )  # fmt: skip
         return number

@@ -1,4 +1,4 @@
-"""Rows of entries that a file names several times, until all of its rows are read."""
+"""Store rows of entries that a file names several times until all are read."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from screener.lists.store.stored_rows import packed, unpacked
 
 
 class RepeatedRows:
-    """Rows in a table of the list's database, which is made for the first and dropped at the end.
-
-    So memory is bounded by the rows of one entry.
-    """
+    """Rows in a temporary table of the list's database; memory holds those of one entry."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._has_table = False
 
     def add_first(self, entry: str, row: Row) -> None:
-        """Store the first row of an entry, of which the stored version does not say all."""
+        """Store the first row of an entry, if the stored version differs from it."""
         self._insert([(entry, 0, packed(row))])
 
     def add(self, entry: str, rows: Iterable[Row]) -> None:
@@ -35,7 +32,7 @@ class RepeatedRows:
                 "CREATE TABLE repeated_rows(entry TEXT NOT NULL, further INTEGER NOT NULL,"
                 " number INTEGER PRIMARY KEY, row TEXT NOT NULL)"
             )
-            # Now, as sorting all later would write entries into a file for temporary data.
+            # Create the index now: sorting later would write entries into a temporary file.
             self._connection.execute(
                 "CREATE INDEX repeated_entries ON repeated_rows(entry, number)"
             )
@@ -45,9 +42,7 @@ class RepeatedRows:
         )
 
     def take(self) -> Iterator[tuple[str, list[Row]]]:
-        """Yield each entry with further rows, and its rows in the order of the file; then forget
-        all of them.
-        """
+        """Yield each entry with further rows and all its rows in order; delete all rows."""
         if not self._has_table:
             return
         rows = self._connection.execute(

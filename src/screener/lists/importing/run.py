@@ -1,4 +1,4 @@
-"""One run of an import: the rows of a file, taken into a list inside one transaction."""
+"""One run of an import: the rows of one file, inside one transaction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from screener.lists.times import is_untimed
 
 @dataclass(frozen=True)
 class ImportSettings:
-    """The arguments of `HashList.import_file`, less those that say how to read the file."""
+    """The arguments of `HashList.import_file` that do not concern how the file is read."""
 
     strict: bool = False
     full: bool = False
@@ -46,7 +46,7 @@ class ImportSettings:
     group: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ListError for a flag, a name or terms of another type."""
+        """Raise ListError if a flag, a name or the terms have the wrong type."""
         check_flags(strict=self.strict, full=self.full, accept_shrink=self.accept_shrink)
         check_author(self.by)
         if self.terms is not None:
@@ -54,14 +54,14 @@ class ImportSettings:
 
 
 _BATCH_ENTRIES = 5_000  # entries in a batch, or rows in columns
-_BATCH_BYTES = 16 << 20  # of hashes, and characters of labels, in a batch; a TMK has 263 thousand
-_ROW_BYTES = 256  # what a row counts for among them, whatever it has
+_BATCH_BYTES = 16 << 20  # hashes and labels in a batch; a TMK has 263 thousand
+_ROW_BYTES = 256  # added for each row
 
 
 def read_batches(reader: Reader) -> Iterator[Columns | list[Row | BadRow]]:
-    """Yield the rows: as columns, or as many at a time as have so many entries or bytes."""
+    """Yield the rows as columns, or in batches limited by entries and bytes."""
     batch: list[Row | BadRow] = []
-    entries: set[str | int] = set()  # a row without an id is an entry of its own
+    entries: set[str | int] = set()  # a row without an id counts as an entry
     size = 0
     for part in read_parts(reader, _BATCH_ENTRIES):
         if isinstance(part, Columns):
@@ -87,15 +87,15 @@ def read_batches(reader: Reader) -> Iterator[Columns | list[Row | BadRow]]:
 
 
 _MAX_SHOWN_ROWS = 20  # bad rows that a report lists
-_MAX_SHRINK_SHARE = 0.2  # of a source's entries that a full list may lose without being asked
+_MAX_SHRINK_SHARE = 0.2  # share of a source's entries that may stop matching without confirmation
 _ENCODING_NOTE = (
-    "some of its text cannot be decoded: save the file as UTF-8, if it is not, and import it again"
+    "some text cannot be decoded: if the file is not UTF-8, save it as UTF-8 and import it again"
 )
-_NO_ROWS_NOTE = "the file has no rows: it confirms nothing, and the list stays as old as it was"
+_NO_ROWS_NOTE = "the file has no rows, so it does not confirm the list: its age is unchanged"
 
 
 class Run:
-    """The rows of one file, from the first to a new generation; it commits nothing."""
+    """The import of one file, up to a new generation; the caller commits."""
 
     def __init__(
         self,
@@ -190,10 +190,10 @@ class Run:
             self._quarantine(bad_rows)
 
     def _check_row(self, row: Row) -> Row | BadRow:
-        """Return a row without digests of empty input; or why it is of no use."""
+        """Return a row without digests of empty input, or a BadRow if nothing remains."""
         hashes = row.hashes
         if hashes and row.entry is not None and not hashes[0].kind.digest and len(hashes) == 1:
-            return row  # the usual row, on the shortest way
+            return row  # the usual row
         if any(map(of_empty_input, hashes)):
             hashes = tuple([hash_ for hash_ in hashes if not of_empty_input(hash_)])
             self._counts["dropped"] += len(row.hashes) - len(hashes)
@@ -210,7 +210,7 @@ class Run:
         self._row_quarantine.store(bad_rows)
 
     def check_any_good(self) -> None:
-        """Refuse a file of which no row can be read: it is of another format than it seemed."""
+        """Raise ListError if no row is readable: the file is probably in another format."""
         rows, bad_count = self._counts["rows"], self._quarantined.total()
         if rows and rows == bad_count:
             line, reason = self._first_bad[0]
@@ -220,32 +220,38 @@ class Run:
             )
 
     def end_absent(self) -> None:
-        """Withdraw what a full list no longer names; refuse one by which much would go or match no
-        more, or anything go while a row could not be read: that row may be what names it.
+        """Withdraw the entries that a full list does not name.
+
+        Raises ListError if too many entries would be withdrawn or stop matching, or if any would be
+        withdrawn while a row is unreadable: that row may name it.
         """
         entry_count, lost_count = self._versions.withdraw_absent()
         if self._settings.accept_shrink:
             return
         bad_count, absent_count = self._quarantined.total(), self._versions.counts["absent"]
         if bad_count and absent_count:
+            rows = counted(self._counts["rows"], "row")
             raise ListError(
-                f"{self._file}: could not read {bad_count} of {counted(self._counts['rows'], 'row')}, and"
-                f" {absent_count} of the source's {counted(entry_count, 'entry', 'entries')}, which no other"
-                " row names, would be withdrawn; if they are to go, import it with"
-                " --accept-shrink; nothing was imported"
+                f"{self._file}: could not read {bad_count} of {rows}, and {absent_count} of the"
+                f" source's {counted(entry_count, 'entry', 'entries')}, which no other row names,"
+                " would be withdrawn; if that is intended, import it with --accept-shrink; nothing"
+                " was imported"
             )
         if lost_count > entry_count * _MAX_SHRINK_SHARE:
             raise ListError(
                 f"{self._file} would withdraw {lost_count} of the source's"
                 f" {counted(entry_count, 'entry', 'entries')}, or give them a state that matches"
-                " nothing; if it is whole, import it with --accept-shrink; nothing was imported"
+                " nothing; if it is complete, import it with --accept-shrink; nothing was imported"
             )
 
     def finish(
         self, notes: Sequence[str], sha256: str, remembered: Mapping[str, Any]
     ) -> ImportReport:
-        """Publish what was taken, keep what the import did, and report it. The `notes` are told
-        beside those of the run itself, and `remembered` is kept of the import beside its counts.
+        """Publish the new generation, store the import's counts, and return its report.
+
+        `notes`: added to the run's own notes.
+        `sha256`: digest of the file.
+        `remembered`: stored in addition to the counts.
         """
         number = self._publish()
         counts = self._counts + self._versions.counts
@@ -267,8 +273,9 @@ class Run:
         return report
 
     def _publish(self) -> int:
-        """Write the segments and name the generation, or confirm the one there is, if the file has
-        any rows; the number of the list's generation now.
+        """Publish a new generation, or confirm the current one if the file has rows.
+
+        Returns the number of the generation.
         """
         number = self._before.number
         if self._versions.finish():

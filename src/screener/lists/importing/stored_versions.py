@@ -73,7 +73,7 @@ class StoredVersions:
         return StoredVersion(*fields)
 
     def count_low_information(self, version: StoredVersion | None) -> int:
-        """Return the number of hashes of a version that are not compared for lack of detail."""
+        """Return the number of a version's hashes that have too little detail to compare."""
         if version is None:
             return 0
         (count,) = self._connection.execute(

@@ -96,7 +96,7 @@ class Versions:
             connection, source, number=number, import_id=import_id, states=self.states,
             changes=self.changes, index=self._index,
         )  # fmt: skip
-        self._marks = bytearray(self._writer.first)  # by number of version, one of the above
+        self._marks = bytearray(self._writer.first)  # the mark of each version, by number
         self._rows = RepeatedRows(connection)
         self._judge = PlaceholderJudge(connection, source)
         self._stored = StoredVersions(connection, source)
@@ -192,7 +192,7 @@ class Versions:
         return is_simple
 
     def merge_repeated(self) -> None:
-        """Merge the rows of each entry that the file names several times, once all are read."""
+        """Merge the rows of each repeated entry, after all rows are read."""
         for entry, rows in self._rows.take():
             stored = self._stored.read_entry(entry)
             mark = self._marks[stored.record]
@@ -250,7 +250,7 @@ class Versions:
             self._marks[before.record] = _SAME
 
     def withdraw_absent(self) -> tuple[int, int]:
-        """Withdraw every entry that no row names, since the file has all entries of its source.
+        """Withdraw every entry that no row of a full list names.
 
         Returns the number of entries that the source had, and the number of those that the file
         withdraws or that stop matching.

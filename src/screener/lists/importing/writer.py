@@ -1,4 +1,4 @@
-"""Writing the new versions of one import into the database, and the ends of old ones."""
+"""Write the new versions of one import into the database, and end old ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import Version
 from screener.lists.store.value_index import FirstIndex, Ints
 
-# Withdrawals that are no version of any generation: see `Writer.write_unapplied`.
+# An index of withdrawals that belong to no generation: see `Writer.write_unapplied`.
 _UNAPPLIED_INDEX = (
     "CREATE INDEX IF NOT EXISTS records_words ON records(source, entry) WHERE until = since"
 )
@@ -32,10 +32,10 @@ _NO_QUALITY_CODE = 999
 
 
 class Writer:
-    """What one import writes of the records of a source, towards generation `number`.
+    """Writes the records of a source that one import changes, towards generation `number`.
 
-    `next` is the number that the next version will have, `first` that of the first. `states` counts
-    the records of the whole list by state, `came` those that this import made, as a census does.
+    `first` and `next` are the numbers of the first and the next version. `states` counts the
+    records of the whole list by state. `census` counts the versions of this import.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Writer:
         changes: Changes,
         index: FirstIndex | None,
     ) -> None:
-        """`index` is that of a list's first import."""
+        """`index`: the index of the list's first import, otherwise None."""
         self.states = states
         self.changes = changes
         self.census: Counter[Alike] = Counter()
-        self.removed: list[int] = []  # versions of this import
+        self.removed: list[int] = []  # versions that this import wrote and removed
         self._connection = connection
         self._source = source
         self._number = number
@@ -71,7 +71,7 @@ class Writer:
         self._new_hashes: dict[HashKind, list[tuple[Hash, int, bool]]] = defaultdict(list)
 
     def write(self, entry: str, version: Version, state: State) -> int:
-        """Write a version, in effect in that state, with the next flush; return its number."""
+        """Queue a version, with the state that counts, for the next flush; return its number."""
         record = self._queue_version(entry, version, state, until=None)
         self.states[state] += 1
         pairs = zip(version.hashes, version.why_not, strict=True)
@@ -83,10 +83,10 @@ class Writer:
         return record
 
     def write_unapplied(self, entry: str, version: Version) -> None:
-        """Write a withdrawal that changes nothing now, as a version of no generation.
+        """Write a withdrawal without effect, as a version of no generation.
 
-        It counts once a rollback takes back what overrules it, since a rollback lists nothing that
-        was withdrawn. Of equal ones the last is kept.
+        It takes effect if a rollback undoes what overrules it, since a rollback never restores
+        withdrawn entries. Of equal withdrawals only the last is stored.
         """
         self._connection.execute(_UNAPPLIED_INDEX)
         equal_records = self._connection.execute(
@@ -106,7 +106,7 @@ class Writer:
                 record,
                 self._source,
                 entry,
-                str(state),  # SQLite's module is slow with what is not a plain text
+                str(state),  # a StrEnum is slow in sqlite3
                 version.categories,
                 version.labels,
                 version.updated,
@@ -124,12 +124,12 @@ class Writer:
         return record
 
     def end(self, stored: StoredVersion) -> list[tuple[str, bytes, str | None]]:
-        """Have a version of a generation before end; return its hashes: kind, value, why not."""
+        """End a version of an earlier generation; return its hashes: kind, value, exclusion."""
         self._ended_versions.append((self._number, stored.record))
         return self._end_hashes(stored)
 
     def remove(self, stored: StoredVersion) -> list[tuple[str, bytes, str | None]]:
-        """Take away a version of this import, which is flushed; likewise."""
+        """Remove a flushed version of this import; return its hashes: kind, value, exclusion."""
         hashes = self._end_hashes(stored)
         compared = [Hash(KINDS[kind], value) for kind, value, why_not in hashes if why_not is None]
         self.census[self._build_census_key(stored.state, compared, len(hashes))] -= 1
@@ -148,7 +148,7 @@ class Writer:
         return hashes
 
     def reopen(self, stored: StoredVersion) -> None:
-        """Have a version count again that this import ended."""
+        """Make a version current again that this import ended."""
         self.states[stored.state] += 1
         self._connection.execute("UPDATE records SET until = NULL WHERE id = ?", (stored.record,))
         if stored.state != State.WITHDRAWN:
@@ -167,30 +167,33 @@ class Writer:
             )
 
     def flush(self) -> None:
-        """Write what is due; what it ends goes first, since an entry has one current version."""
+        """Write the queues; ends come first, since an entry has only one current version."""
         if not (self._ended_versions or self._record_rows):
             return
         write = self._connection.executemany
         write("UPDATE records SET until = ? WHERE id = ?", self._ended_versions)
-        for table, rows in (
-            ("records", self._record_rows), ("hashes", self._hash_rows), ("frames", self._frame_rows)
-        ):  # fmt: skip
+        queues: dict[str, Sequence[tuple[object, ...]]] = {
+            "records": self._record_rows,
+            "hashes": self._hash_rows,
+            "frames": self._frame_rows,
+        }
+        for table, rows in queues.items():
             if rows:
                 write(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
         for kind, new_hashes in self._new_hashes.items():
             hashes, records, is_searched = zip(*new_hashes, strict=True)
-            packed = b"".join([item.value for item in hashes])
+            packed = b"".join([hash_.value for hash_ in hashes])
             if self._index is None or not self._index.add(
                 kind, packed, np.array(records), np.array(is_searched)
             ):
-                self.changes.gain([item for item, _, is_searched in new_hashes if is_searched])
+                self.changes.gain([hash_ for hash_, _, searched in new_hashes if searched])
         self._clear_queues()
 
     def _build_census_key(self, state: str, compared: Sequence[Hash], hashes: int) -> Alike:
         kinds = tuple(sorted({item.kind.name for item in compared}))
         return Alike(self._source, str(state), kinds, hashes > len(compared))
 
-    # --- many at once
+    # --- versions in columns
 
     def write_columns(self, columns: Columns, fingerprints: Sequence[bytes]) -> None:
         """Write rows as versions of entries that the list does not have."""
@@ -201,7 +204,7 @@ class Writer:
         self._count_columns(columns)
 
     def _write_records(self, columns: Columns, fingerprints: Sequence[bytes], first: int) -> None:
-        """Insert records: in one statement if they differ in entry and fingerprint alone."""
+        """Insert records, with one statement if only entry and fingerprint differ."""
         if columns.shared is not None:
             state, categories, labels, updated = columns.shared
             self._connection.execute(
@@ -243,10 +246,10 @@ class Writer:
         )
 
     def _write_hashes(self, columns: Columns, first: int) -> None:
-        """Insert the hashes of new records, all kinds of a record one after the other.
+        """Insert the hashes of new records, ordered by record and kind.
 
-        The values go to SQLite packed, and it cuts them: a parameter for each takes three times
-        as long.
+        SQLite gets the values of a kind as one parameter and slices it: one parameter per value
+        takes three times as long.
         """
         hashes = sorted(columns.hashes, key=lambda column: column.kind.name)
         arguments: dict[str, object] = {"first": first, "last": first + len(columns) - 1}
@@ -285,7 +288,7 @@ class Writer:
             self._add_to_index(column, ~columns.withdrawn, first)
 
     def _add_to_index(self, column: HashColumn, live: npt.NDArray[np.bool_], first: int) -> None:
-        """Note the hashes of new records for the index, and those that can be searched."""
+        """Add the hashes of new records to the first index, or else to the changes."""
         records: Ints = np.arange(first, first + len(live))
         codes, is_searched = column.codes, column.compared & live
         if column.present is not None:
@@ -297,7 +300,7 @@ class Writer:
             self.changes.gain_packed(column.kind, packed)
 
     def _count_columns(self, columns: Columns) -> None:
-        """Count new versions by state, and in the census by kinds that are compared too."""
+        """Count new versions by state, and in the census also by their compared kinds."""
         count = len(columns)
         bits = np.zeros(count, np.int64)
         for number, column in enumerate(columns.hashes):
@@ -326,11 +329,11 @@ def _count_values(numbers: Ints) -> dict[int, int]:
 
 
 def _slice_sql(parameter: str, size: int) -> str:
-    """Return the SQL of what a packed parameter has for the record `r`."""
+    """Return the SQL for the slice of a packed parameter that belongs to record `r`."""
     return f"substr(:{parameter}, (r.id - :first) * {size} + 1, {size})"
 
 
 def _encode_qualities(quality: np.ndarray[tuple[int], np.dtype[np.int16]]) -> bytes:
-    """Return qualities as three digits each, for SQLite to cut."""
-    known = np.where(quality < 0, _NO_QUALITY_CODE, quality)
-    return "".join(map(str.zfill, map(str, known.tolist()), repeat(3))).encode()
+    """Return qualities as three digits each, for SQLite to slice."""
+    codes = np.where(quality < 0, _NO_QUALITY_CODE, quality)
+    return "".join(map(str.zfill, map(str, codes.tolist()), repeat(3))).encode()
