@@ -39,7 +39,7 @@ class Header:
     # For each category: its column, its scheme, and the column of its scheme.
     categories: tuple[tuple[int, str | None, int | None], ...] = ()
     states: Mapping[str, State] = field(default_factory=lambda: STATES)
-    known: int = 0  # number of columns with a meaning
+    meaning_count: int = 0  # number of columns with a meaning
     names: tuple[str, ...] = ()  # folded names of all columns; empty without a header line
 
     def is_other_header(self, cells: list[str], column: int) -> bool:

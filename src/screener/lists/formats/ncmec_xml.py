@@ -58,8 +58,8 @@ class NcmecXml:
                 f"{content.name} is not an answer of NCMEC's hash sharing, version 2, to a query"
                 " for entries"
             )
-        wanted = frozenset((*_MEDIA_TYPES, *_DELETED_MEDIA_TYPES, _PAGING_NAME))
-        self._text = XmlText(content, wanted, within=_SECTION_NAMES)
+        names = frozenset((*_MEDIA_TYPES, *_DELETED_MEDIA_TYPES, _PAGING_NAME))
+        self._text = XmlText(content, names, within=_SECTION_NAMES)
         self._label_names: dict[str, None] = {}
         self.notes: tuple[str, ...] = ()
 

@@ -102,7 +102,7 @@ def parse_header(line: str) -> Header | None:
         for delimiter in get_args(Delimiter)
         if (header := _parse_columns(line, delimiter)) is not None
     ]
-    return max(headers, key=lambda header: header.known, default=None)
+    return max(headers, key=lambda header: header.meaning_count, default=None)
 
 
 def has_meaning(name: str) -> bool:
@@ -158,7 +158,7 @@ def _build_header(
         roles.get("state"),
         roles.get("updated"),
         () if category is None else ((category, None, roles.get("category_scheme")),),
-        known=len(roles) - len(stray),
+        meaning_count=len(roles) - len(stray),
         names=tuple(map(fold_name, names)),
     )
 

@@ -61,16 +61,20 @@ class XmlText:
     """The wanted elements of a document; only one is in memory at a time."""
 
     def __init__(
-        self, content: Content, wanted: frozenset[str], *, within: frozenset[str] = frozenset()
+        self,
+        content: Content,
+        wanted_names: frozenset[str],
+        *,
+        within: frozenset[str] = frozenset(),
     ) -> None:
         """Prepare the parser.
 
-        `wanted`: local names; elements inside a wanted one belong to it.
+        `wanted_names`: local names; elements inside a wanted one belong to it.
         `within`: local names of elements whose children are all wanted too.
         """
         self.root: tuple[str, str] | None = None  # namespace and local name
         self._content = content
-        self._wanted = wanted
+        self._wanted_names = wanted_names
         self._within = within
         self._open_names: list[str] = []  # names of the open elements, from the root
         self._open_elements: list[Element] = []
@@ -117,7 +121,11 @@ class XmlText:
             raise self._build_error("its elements are nested too deeply")
         if not self._open_elements:
             self._element_count = self._characters_kept = 0
-        if not self._open_elements and name not in self._wanted and parent not in self._within:
+        if (
+            not self._open_elements
+            and name not in self._wanted_names
+            and parent not in self._within
+        ):
             return
         self._element_count += 1
         self._count_characters(sum(map(len, attributes.values())))

@@ -75,9 +75,9 @@ def import_file(
             *_note_guessed_source(connection, options),
             *import_terms.note_missing_signature(connection, source, signed_manifest),
         )
-        run.check_any_good()
+        run.check_any_readable()
         if settings.full:
-            run.end_absent()
+            run.withdraw_absent()
         if signed_manifest is not None:
             signed_manifest.check_digest(content.sha256, path)
         report = run.finish(notes, content.sha256, import_terms.describe_manifest(signed_manifest))

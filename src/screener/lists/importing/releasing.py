@@ -56,7 +56,7 @@ class LateVersions(Versions):
         """Return the version before this import withdrew the unnamed entry, or `stored`."""
         if absent_from is None or stored.import_id != self._import_id:
             return stored
-        if stored.said != State.WITHDRAWN or stored.record < absent_from:
+        if stored.stated != State.WITHDRAWN or stored.record < absent_from:
             return stored
         # The import's own generation decides, since a rollback may have restored `stored` later.
         _, withdrew = self._ages.find_import(self._import_id)

@@ -209,7 +209,7 @@ class Run:
         ]
         self._row_quarantine.store(bad_rows)
 
-    def check_any_good(self) -> None:
+    def check_any_readable(self) -> None:
         """Raise ListError if no row is readable: the file is probably in another format."""
         rows, bad_count = self._counts["rows"], self._quarantined.total()
         if rows and rows == bad_count:
@@ -219,7 +219,7 @@ class Run:
                 f" {reason}); nothing was imported"
             )
 
-    def end_absent(self) -> None:
+    def withdraw_absent(self) -> None:
         """Withdraw the entries that a full list does not name.
 
         Raises ListError if too many entries would be withdrawn or stop matching, or if any would be
@@ -245,13 +245,13 @@ class Run:
             )
 
     def finish(
-        self, notes: Sequence[str], sha256: str, remembered: Mapping[str, Any]
+        self, notes: Sequence[str], sha256: str, manifest_fields: Mapping[str, Any]
     ) -> ImportReport:
         """Publish the new generation, store the import's counts, and return its report.
 
         `notes`: added to the run's own notes.
         `sha256`: digest of the file.
-        `remembered`: stored in addition to the counts.
+        `manifest_fields`: stored in addition to the counts.
         """
         number = self._publish()
         counts = self._counts + self._versions.counts
@@ -269,7 +269,7 @@ class Run:
             notes=(*self._reader.notes, *notes, *self._list_notes()),
             **{name: counts[name] for name in COUNT_FIELDS},
         )
-        self._store_import(report, sha256, remembered)
+        self._store_import(report, sha256, manifest_fields)
         return report
 
     def _publish(self) -> int:
@@ -306,9 +306,9 @@ class Run:
             yield _ENCODING_NOTE
 
     def _store_import(
-        self, report: ImportReport, sha256: str, remembered: Mapping[str, Any]
+        self, report: ImportReport, sha256: str, manifest_fields: Mapping[str, Any]
     ) -> None:
-        stored = dict(remembered) | {name: getattr(report, name) for name in COUNT_FIELDS}
+        stored = dict(manifest_fields) | {name: getattr(report, name) for name in COUNT_FIELDS}
         stored |= pixel_versions.remembered(self._pixels)
         stored |= {"quarantined": report.quarantined, "unknown_columns": report.unknown_columns}
         if self._settings.terms is not None:

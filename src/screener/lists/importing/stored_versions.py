@@ -26,7 +26,7 @@ class StoredVersion(NamedTuple):
     entry: str
     record: int
     state: str
-    said: str
+    stated: str
     updated: str | None
     fingerprint: bytes
     since: int
@@ -161,7 +161,7 @@ class Ages:
         if time_s is None:
             return False
         stored_time_s = None if stored.updated is None else parse_past_time(stored.updated)
-        would_restore = stored.said == State.WITHDRAWN and row.state is not State.WITHDRAWN
+        would_restore = stored.stated == State.WITHDRAWN and row.state is not State.WITHDRAWN
         if stored_time_s is None:
             if not would_restore or self._full:
                 return False

@@ -234,7 +234,7 @@ class Versions:
         counter = "outdated" if outdated else "unchanged" if first is None else "changed"
         self.counts[counter] -= before is not None
         if first is not None:
-            self._count_change(before, first.state, first.said, -1)
+            self._count_change(before, first.state, first.stated, -1)
             self._judge.remove_hashes(self._writer.remove(first))
         if before is None:
             self._insert(entry, None, version)
@@ -346,7 +346,7 @@ class Versions:
             return
         self._writer.flush()
         stored = self._stored.read_entry(entry)
-        if stored.said == State.WITHDRAWN and (
+        if stored.stated == State.WITHDRAWN and (
             stored.since == self._number or not self._ages.is_restored(stored)
         ):
             return

@@ -75,9 +75,9 @@ class Writer:
         record = self._queue_version(entry, version, state, until=None)
         self.states[state] += 1
         pairs = zip(version.hashes, version.why_not, strict=True)
-        compared = [item for item, why_not in pairs if why_not is None]
+        compared = [hash_ for hash_, why_not in pairs if why_not is None]
         self.census[self._build_census_key(state, compared, len(version.hashes))] += 1
-        videos = [item.value for item in compared if item.kind.video]
+        videos = [hash_.value for hash_ in compared if hash_.kind.video]
         if videos:
             self._frame_rows += video_frames.rows_of(record, videos)
         return record
@@ -118,9 +118,9 @@ class Writer:
             )
         )
         live = version.state is not State.WITHDRAWN
-        for item, why_not in zip(version.hashes, version.why_not, strict=True):
-            self._hash_rows.append((record, item.kind.name, item.value, item.quality, why_not))
-            self._new_hashes[item.kind].append((item, record, live and why_not is None))
+        for hash_, why_not in zip(version.hashes, version.why_not, strict=True):
+            self._hash_rows.append((record, hash_.kind.name, hash_.value, hash_.quality, why_not))
+            self._new_hashes[hash_.kind].append((hash_, record, live and why_not is None))
         return record
 
     def end(self, stored: StoredVersion) -> list[tuple[str, bytes, str | None]]:
@@ -190,7 +190,7 @@ class Writer:
         self._clear_queues()
 
     def _build_census_key(self, state: str, compared: Sequence[Hash], hashes: int) -> Alike:
-        kinds = tuple(sorted({item.kind.name for item in compared}))
+        kinds = tuple(sorted({hash_.kind.name for hash_ in compared}))
         return Alike(self._source, str(state), kinds, hashes > len(compared))
 
     # --- versions in columns
