@@ -50,8 +50,8 @@ class RecordBuilder:
             if not isinstance(value, str):
                 raise BadCell("not a text")
             self.hashes.append(read_hash(KINDS[kind], value))
-        except BadCell as bad:
-            self.bad_rows.append(BadRow(self.number, kind, str(bad)))
+        except BadCell as fault:
+            self.bad_rows.append(BadRow(self.number, kind, str(fault)))
 
     def add_label(self, name: str, value: object) -> None:
         """Add a field as a label, as JSON unless it is text; ignore null."""
@@ -89,8 +89,8 @@ class RecordBuilder:
         """
         if entry is not None and len(entry) > MAX_ENTRY_CHARS:
             return [BadRow(self.number, "entry", "field too long")]
-        withdrawn = state is State.WITHDRAWN and entry is not None
-        if not self.hashes and not withdrawn:
+        is_withdrawal = state is State.WITHDRAWN and entry is not None
+        if not self.hashes and not is_withdrawal:
             return [*self.bad_rows] or [BadRow(self.number, None, "no usable hash")]
         self.labels.update(dict.fromkeys(self._unstorable, terms.UNREADABLE))
         updated_text = None if updated is None else str(updated) or None
@@ -98,10 +98,10 @@ class RecordBuilder:
         fields = (bad_row.field for bad_row in self.bad_rows if bad_row.field is not None)
         damaged = tuple(dict.fromkeys(name for name in fields if name in KINDS))
         row = Row(self.number, entry, state, hashes, categories, self.labels, updated_text, damaged)
-        if self._unstorable and not withdrawn:
-            (why, *_) = self._unstorable.values()
-            return [replace(why, row=row), *self.bad_rows]
-        return [row] if withdrawn else [row, *self.bad_rows]
+        if self._unstorable and not is_withdrawal:
+            (bad_row, *_) = self._unstorable.values()
+            return [replace(bad_row, row=row), *self.bad_rows]
+        return [row] if is_withdrawal else [row, *self.bad_rows]
 
 
 class JsonRows:

@@ -385,13 +385,13 @@ class NeutralCsv:
                     quality = read_quality(cells[quality_column])
                     field = kind.name
                 hashes.append(read_hash(kind, cell, quality))
-            except BadCell as bad:
+            except BadCell as fault:
                 if self._header.is_other_header(cells, column):
                     raise ListError(
                         f"{self._file}, line {number}: a second header, with columns in another"
                         " order; the files seem to have been concatenated: import them one by one"
                     ) from None
-                faults.append((kind.name, field, str(bad)))
+                faults.append((kind.name, field, str(fault)))
         return tuple(hashes), faults
 
     def _read_categories(self, cells: Sequence[str]) -> tuple[Category, ...]:

@@ -78,9 +78,8 @@ class PdqLines:
             return read_hash(pdq, cells[-1]), ",".join(cells[:-1])
         match = _NAMED_LINE.fullmatch(line)
         if match is not None:
-            return read_hash(pdq, match["hash"], read_quality(match["quality"])), match[
-                "file"
-            ] or ""
+            hash_ = read_hash(pdq, match["hash"], read_quality(match["quality"]))
+            return hash_, match["file"] or ""
         value, _, remaining = line.removeprefix("hash=").partition(",")
         if not clean_cell(value):
             raise BadCell("no usable hash")  # the tools print this for an image without detail

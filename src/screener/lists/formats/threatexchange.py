@@ -86,15 +86,15 @@ class _Updates:
     def read(self, builder: RecordBuilder, item: Mapping[str, Any]) -> list[Row | BadRow]:
         descriptor_field = item.get("descriptors")
         descriptors = list(_list_objects(descriptor_field))
-        marked_deleted = parse_truth(item.get("should_delete")) is True
+        is_deleted = parse_truth(item.get("should_delete")) is True
         self._has_descriptor |= bool(descriptors)
-        if not descriptors and not marked_deleted:
+        if not descriptors and not is_deleted:
             if descriptor_field is None and not _DESCRIPTOR_FIELDS.isdisjoint(item):
                 return [BadRow(builder.number, None, "a descriptor, not an indicator")]
             if not _is_empty(descriptor_field):
                 return [BadRow(builder.number, "descriptors", "not a list of objects")]
             self._undescribed_count += 1
-        return _read_item(builder, item, descriptors, deleted=marked_deleted or not descriptors)
+        return _read_item(builder, item, descriptors, deleted=is_deleted or not descriptors)
 
 
 def _find_share_levels(item: Mapping[str, Any]) -> set[str]:
@@ -129,14 +129,7 @@ def _read_item(
         if name not in _HANDLED_FIELDS:
             builder.add_label(name, value)
     builder.add_label("tags", " ".join(tags))
-    builder.add_label(
-        "owners",
-        " ".join(
-            sorted(
-                {owner_id for descriptor in descriptors if (owner_id := _read_owner(descriptor))}
-            )
-        ),
-    )
+    builder.add_label("owners", " ".join(sorted(set(map(_read_owner, descriptors)) - {""})))
     builder.add_label("share_level", " ".join(sorted(_find_share_levels(item))))
     statuses = sorted(
         {to_text(descriptor.get("status")).upper() for descriptor in descriptors} - {""}

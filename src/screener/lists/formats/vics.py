@@ -31,7 +31,7 @@ from screener.lists.store.records import BadRow, Category, Row, derived_entry
 NAME = "vics"
 _CONTEXT_FIELDS = ("@odata.context", "odata.metadata")
 _MODEL_ADDRESS = re.compile(
-    r".*/DataModels/(?P<version>\d+\.\d+)\.xml(?:/(?P<region>\w+))?(?:/\$metadata)?#(?P<what>\w+)",
+    r".*/DataModels/(?P<version>\d+\.\d+)\.xml(?:/(?P<region>\w+))?(?:/\$metadata)?#(?P<contents>\w+)",
     re.IGNORECASE,
 )
 _INTEGER_TEXT = re.compile(r"(\d+)\.0+", re.ASCII)  # 1.0, as some tools write 1
@@ -132,7 +132,7 @@ def _match_address(root: Mapping[str, Any]) -> re.Match[str] | None:
 
 def _check_address(name: str, address: re.Match[str], options: Options) -> None:
     """Raise ListError for a case file, or if a version with innocent files needs a state."""
-    if address["what"].casefold() == "cases":
+    if address["contents"].casefold() == "cases":
         raise ListError(
             f"{name} is the export of a case, not a hash set; it lists files found on someone's"
             " disk, innocent ones too"

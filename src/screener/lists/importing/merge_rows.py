@@ -31,7 +31,7 @@ def merge_rows(stored: Row | None, rows: Sequence[Row], *, all_count: bool = Fal
                 continue
             if time_s > latest_s:
                 stored = _replace(stored, latest_rows)
-                latest_rows = [row_ for row_ in latest_rows if is_untimed(row_.updated)]
+                latest_rows = [latest for latest in latest_rows if is_untimed(latest.updated)]
         latest_s = latest_s if time_s is None else time_s
         latest_rows.append(row)
     return _replace(stored, latest_rows)
