@@ -8,7 +8,7 @@ import pytest
 from list_values import value
 
 from screener import HashList
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import version_counts
 
 SOURCES = ("a", "b")
@@ -76,7 +76,7 @@ class Model:
     def states(self):
         """The state in effect of each record."""
         return {
-            key: effective(State(said), map(State, self.opinions.get(key, {}).values()))
+            key: resolve_state(State(said), map(State, self.opinions.get(key, {}).values()))
             for key, (said, _) in self.now.items()
         }
 

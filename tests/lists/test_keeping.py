@@ -16,7 +16,7 @@ from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists.importing import versions, writer
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import match_counts, version_counts
 from screener.lists.terms import Terms
 
@@ -41,7 +41,7 @@ from screener.lists.terms import Terms
 )
 def test_an_opinion_never_cancels_a_match_and_makes_one_only_by_confirming(said, own, counts):
     """The state in effect, for each pair that differs."""
-    assert effective(State(said), map(State, own)) == counts
+    assert resolve_state(State(said), map(State, own)) == counts
 
 
 def test_an_opinion_shows_on_the_match_beside_what_the_source_says(known, put):
@@ -166,7 +166,7 @@ def test_who_asks_and_why_are_lines_of_text(known, put, said):
         lambda: held.release_value("a", "md5", by="ann", reason=said),
         lambda: held.release_rows([1], by=said, reason="x"),
     ):
-        with pytest.raises(ListError, match=r"one line of printable text|a line each"):
+        with pytest.raises(ListError, match=r"one line of printable text|one line each"):
             asked()
     for terms in ("RED", {"tlp": "RED"}):
         with pytest.raises(ListError, match="terms must be a Terms"):
@@ -498,13 +498,13 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     flush = writer.Writer.flush
 
     def watched(self):
-        held.append(len(self._records))
+        held.append(len(self._record_rows))
         flush(self)
 
     put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(300)))
     put(f"id,md5\nx,{value(-1)}\n", source="another")
     put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
-    monkeypatch.setattr(versions, "_WINDOW", 20)
+    monkeypatch.setattr(versions, "_WITHDRAWAL_BATCH", 20)
     monkeypatch.setattr(writer.Writer, "flush", watched)
 
     report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)

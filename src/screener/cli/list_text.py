@@ -15,11 +15,11 @@ from rich.table import Table
 from screener.cli.streams import ALL
 from screener.errors import SOME, counted, printable, some
 from screener.lists import times
-from screener.lists.importing.report import COUNTS, FULL, TERMS, ImportReport
+from screener.lists.importing.report import COUNT_FIELDS, FULL_KEY, TERMS_KEY, ImportReport
 
 if TYPE_CHECKING:  # each command loads what it prints
     from screener.lists.exporting.export import ExportReport
-    from screener.lists.importing.quarantine import NotCompared, SetAside
+    from screener.lists.importing.quarantine import QuarantinedRow, UncomparedHash
     from screener.lists.inspecting.info import ListInfo
     from screener.lists.inspecting.shown_entry import Shown, ShownHash
     from screener.lists.inspecting.verify import Verification
@@ -186,7 +186,7 @@ def _why_not(item: ShownHash) -> str:
 
 
 def print_quarantine(
-    console: Console, rows: Sequence[SetAside], values: Sequence[NotCompared]
+    console: Console, rows: Sequence[QuarantinedRow], values: Sequence[UncomparedHash]
 ) -> None:
     """Print quarantined rows and values that are not compared.
 
@@ -223,15 +223,15 @@ def _print_rest(console: Console, reasons: Iterable[str], hidden: int, *, indent
             console.print(f"{space}  … and {len(by_reason) - SOME} more reasons")
 
 
-def _reason(row: SetAside) -> str:
+def _reason(row: QuarantinedRow) -> str:
     return row.reason if row.field is None else f"{row.field}: {row.reason}"
 
 
-def _not_compared(value: NotCompared) -> str:
+def _not_compared(value: UncomparedHash) -> str:
     return f"{value.kind} is not compared: {value.reason}"
 
 
-def quarantine_json(rows: Sequence[SetAside], values: Sequence[NotCompared]) -> str:
+def quarantine_json(rows: Sequence[QuarantinedRow], values: Sequence[UncomparedHash]) -> str:
     """Return the same as one JSON object."""
     facts = {"rows": [asdict(row) for row in rows], "values": [asdict(value) for value in values]}
     return json.dumps(facts, ensure_ascii=False)
@@ -278,13 +278,13 @@ def _logged(entry: LogEntry) -> str:
         return entry.note or ""
     numbers = [
         counted(entry.counts[name], *_LOGGED.get(name, (name, name)))
-        for name in COUNTS
+        for name in COUNT_FIELDS
         if entry.counts.get(name)
     ]
     if quarantined := sum((entry.counts.get("quarantined") or {}).values()):
         numbers.append(f"{quarantined:,} quarantined")
-    full = ", a full list" if entry.counts.get(FULL) else ""
-    terms = f"; {entry.counts[TERMS]}" if entry.counts.get(TERMS) else ""
+    full = ", a full list" if entry.counts.get(FULL_KEY) else ""
+    terms = f"; {entry.counts[TERMS_KEY]}" if entry.counts.get(TERMS_KEY) else ""
     return f"{entry.file} ({entry.source}{full}): {', '.join(numbers)}{terms}"
 
 

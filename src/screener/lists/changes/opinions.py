@@ -13,7 +13,7 @@ from pathlib import Path
 
 from screener.arguments import is_line
 from screener.errors import ListError
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, transaction
 from screener.lists.store.records import find_records, read_opinions
 from screener.lists.store.repeated_values import renew_versions
@@ -48,7 +48,7 @@ def record_opinion(
             )
         states = Counter(before.states)
         opinions = read_opinions(connection, number, source, entry)
-        in_effect = effective(stated, (opinion.state for opinion in opinions))
+        in_effect = resolve_state(stated, (opinion.state for opinion in opinions))
         if in_effect is not current:
             (fresh,) = renew_versions(connection, number, [record])
             connection.execute("UPDATE records SET state = ? WHERE id = ?", (in_effect, fresh))

@@ -14,7 +14,7 @@ from pathlib import Path
 from screener.arguments import check_author
 from screener.errors import ListError, counted
 from screener.hashing.hash import KINDS
-from screener.lists.importing import terms
+from screener.lists.importing import import_terms
 from screener.lists.redaction import may_hold_hash
 from screener.lists.store import census, erase, generations, segments, transaction
 from screener.lists.store.change_log import count_states
@@ -23,7 +23,7 @@ from screener.lists.store.repeated_values import judge_all
 from screener.lists.store.searchable_values import Changes
 
 # Values stored with the counts of an import: names of labels, and the last signed generation.
-_NOT_COUNTS = ("unknown_columns", terms.SIGNED)
+_NOT_COUNTS = ("unknown_columns", import_terms.SIGNED_KEY)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from screener.arguments import check_author
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
-from screener.lists.importing.report import FULL
-from screener.lists.states import State, effective
+from screener.lists.importing.report import FULL_KEY
+from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, segments, transaction, video_frames
 from screener.lists.store.change_log import ROLLBACK, count_states
 from screener.lists.store.database import ends_after, is_in_generation
@@ -28,7 +28,7 @@ from screener.lists.store.records import Row, read_all_opinions, unite_labels
 from screener.lists.store.repeated_values import copy_version, judge_all, unrelease
 from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import read_labels, relabel, to_version
-from screener.lists.times import order
+from screener.lists.times import compare_times
 
 
 def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> int:
@@ -48,7 +48,7 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
         changes = Changes()
         binding: dict[tuple[str, str], dict[str, str]] = {}
         for record in _find_ended(connection, to):
-            if labels := terms.of_fields(read_labels(connection, record), terms.ALL):
+            if labels := terms.select_labels(read_labels(connection, record), terms.ALL_FIELDS):
                 binding[_read_entry(connection, record)] = labels
             changes.doubt(_read_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
@@ -128,7 +128,7 @@ def _choose_replacement(candidates: list[_Candidate]) -> _Candidate:
     return next(
         version
         for version in candidates
-        if not (version.hidden and target and order(version.updated, target.updated) == -1)
+        if not (version.hidden and target and compare_times(version.updated, target.updated) == -1)
     )
 
 
@@ -151,7 +151,7 @@ def _find_unnamed(
         {"to": to, "rollbacks": f"{ROLLBACK}%"},
     ).fetchall()
     for number, generation, source, counts in imports:
-        if source not in live or not json.loads(counts).get(FULL):
+        if source not in live or not json.loads(counts).get(FULL_KEY):
             continue
         unnamed = set(live[source])
         for (entry,) in connection.execute(
@@ -184,7 +184,7 @@ def _restore(
         if entry in unnamed:
             stated = State.WITHDRAWN
             _withdraw(connection, fresh, unnamed[entry])
-        state = effective(stated, (opinion.state for opinion in opinions.get(entry, ())))
+        state = resolve_state(stated, (opinion.state for opinion in opinions.get(entry, ())))
         connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
         _apply_releases(connection, fresh)
         if entry in binding:
@@ -195,7 +195,7 @@ def _restore(
 
 def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> None:
     """Turn a version into a withdrawal by a full import; its binding labels stay."""
-    labels = terms.of_fields(read_labels(connection, record), terms.ALL)
+    labels = terms.select_labels(read_labels(connection, record), terms.ALL_FIELDS)
     version = to_version(Row(0, None, State.WITHDRAWN, (), labels=labels))
     connection.execute("DELETE FROM hashes WHERE record = ?", (record,))
     connection.execute("DELETE FROM frames WHERE record = ?", (record,))
@@ -219,7 +219,7 @@ def _add_binding_labels(
     """Add the binding labels of the replaced version to a restored one."""
     labels = read_labels(connection, record)
     united = unite_labels([labels, binding])
-    if terms.of_labels(united) != terms.of_labels(labels):
+    if terms.parse_labels(united) != terms.parse_labels(labels):
         relabel(connection, record, united)
 
 

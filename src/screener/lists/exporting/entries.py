@@ -104,13 +104,13 @@ class Entries:
 
     def _admit(self, source: str, labels: Mapping[str, str]) -> bool:
         """Count a record, and return whether its own labels allow it for the audience."""
-        own_terms = terms.of_labels(labels)
+        own_terms = terms.parse_labels(labels)
         if own_terms is not None:
-            why_not = terms.narrowed(self._sources[source], own_terms).why_not(self._audience)
+            why_not = terms.narrow(self._sources[source], own_terms).why_not(self._audience)
             if why_not is not None:
                 self.withheld[source, why_not] += 1
                 return False
-            self.strictest[source] = terms.narrowed(self.strictest[source], own_terms)
+            self.strictest[source] = terms.narrow(self.strictest[source], own_terms)
         self.yielded += 1
         return True
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from screener.errors import ListError
-from screener.lists.terms import Terms, strictest
+from screener.lists.terms import Terms, intersect_terms
 from screener.system.signatures import is_signed, read_public_key
 
 SCHEMA = "screener-manifest/1"
@@ -82,7 +82,7 @@ def _parse(data: bytes, path: Path) -> Manifest:
             raise ListError(f"the manifest of {path} does not have the schema {SCHEMA}")
         (part,) = fields["parts"]
         digest = part["sha256"]
-        source_terms = strictest(Terms(**terms) for terms in fields["terms"].values())
+        source_terms = intersect_terms(Terms(**terms) for terms in fields["terms"].values())
         generation, name, list_id = fields["generation"], fields["list"], fields["list_id"]
         if type(generation) is not int or not isinstance(name, str):
             raise TypeError

@@ -109,8 +109,9 @@ def show(
             (record,),
         ).fetchone()
         labels, matched = parse_labels(text), match_counts.read_counts(folder, stored_source, entry)
-        in_force = terms.narrowed(
-            stored_terms.get(stored_source, terms.Terms()), terms.of_labels(labels) or terms.Terms()
+        in_force = terms.narrow(
+            stored_terms.get(stored_source, terms.Terms()),
+            terms.parse_labels(labels) or terms.Terms(),
         )
         entries.append(
             Shown(

@@ -19,7 +19,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.states import Opinion, State
 from screener.lists.store.column_checks import parse_labels, parse_pairs
 from screener.lists.store.database import has_ended_since, is_in_generation
-from screener.lists.times import later, timeless
+from screener.lists.times import find_later, is_untimed
 
 _KIND_ORDER = {name: index for index, name in enumerate(KINDS)}
 EMPTY_INPUT = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
@@ -152,7 +152,7 @@ def unite_rows(*rows: Row) -> Row:
         hashes=tuple(chain.from_iterable(row.hashes for row in rows)),
         categories=_unite_distinct(row.categories for row in rows),
         labels=unite_labels(row.labels for row in rows),
-        updated=_find_withdrawal_time(withdrawals) if withdrawals else reduce(later, times),
+        updated=_find_withdrawal_time(withdrawals) if withdrawals else reduce(find_later, times),
         damaged=_unite_distinct(row.damaged for row in rows),
     )
 
@@ -176,10 +176,10 @@ def unite_labels(labels_of_rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
 def _find_withdrawal_time(withdrawals: Iterable[Row]) -> str | None:
     """Return the latest time; a withdrawal without a time is the latest, as of its import."""
     times = [row.updated for row in withdrawals]
-    without_time = list(filter(timeless, times))
+    without_time = list(filter(is_untimed, times))
     if without_time:
         return max(without_time, key=lambda text: text or "")
-    return reduce(later, times)
+    return reduce(find_later, times)
 
 
 def _unite_distinct(tuples: Iterable[tuple[_T, ...]]) -> tuple[_T, ...]:

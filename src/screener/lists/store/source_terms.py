@@ -10,7 +10,7 @@ from pathlib import Path
 from screener.arguments import check_author
 from screener.errors import ListError
 from screener.lists.store import generations, transaction
-from screener.lists.terms import Terms, check_terms, told
+from screener.lists.terms import Terms, check_terms, format_terms
 
 _REDISTRIBUTION = {None: None, 0: False, 1: True}  # no other stored value is valid
 
@@ -36,7 +36,7 @@ def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Ter
         before = generations.load(connection, folder)
         generations.publish(
             connection, before.next_number, what="terms", states=before.states,
-            confirmed=before.time, by=by, note=f"{source}: {told(terms)}",
+            confirmed=before.time, by=by, note=f"{source}: {format_terms(terms)}",
         )  # fmt: skip
         return update_terms(connection, source, terms, by=by)
 

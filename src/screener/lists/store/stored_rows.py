@@ -30,7 +30,7 @@ class Version(NamedTuple):
     """The stored form of a row; equal fingerprints mean that nothing changed.
 
     `why_not` has one reason per hash, or None if the hash is compared. `carried` has a bit for each
-    term field (see `terms.fields_said`) that was copied from the previous version.
+    term field (see `terms.find_fields`) that was copied from the previous version.
     """
 
     state: State

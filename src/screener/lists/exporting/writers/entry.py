@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from screener.arguments import integer
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists.formats.csv_rows import LONGEST_CELL
+from screener.lists.formats.csv_rows import MAX_CELL_CHARS
 from screener.lists.states import MATCHING, State
 from screener.lists.store.records import Category
 
@@ -91,7 +91,7 @@ class Tally:
 
     def fits(self, hash_: Hash) -> bool:
         """Return whether a hash fits in a line; if not, count it as left out."""
-        if hash_.kind.size or len(hash_.text) <= LONGEST_CELL:
+        if hash_.kind.size or len(hash_.text) <= MAX_CELL_CHARS:
             return True
         self.left_out[f"{hash_.kind.name}: too long for a line"] += 1
         return False

@@ -112,7 +112,7 @@ def _format_timestamp(entry: Entry) -> str:
 
 def _get_time(entry: Entry) -> str:
     """Return the source's own time or, if it is not valid, the time of the import, in UTC."""
-    stated = times.seconds(entry.updated or "")
+    stated = times.parse_time(entry.updated or "")
     try:
         moment = datetime.fromtimestamp(entry.made if stated is None else stated, UTC)
     except (ValueError, OverflowError):  # after the year 9999 in its time zone

@@ -16,8 +16,8 @@ from typing import TextIO
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.exporting.writers.entry import Entry, Tally, Wants
-from screener.lists.formats.cells import cleaned, looks_like_a_value
-from screener.lists.formats.csv_rows import MOST_LINES
+from screener.lists.formats.cells import clean_cell, may_be_hash
+from screener.lists.formats.csv_rows import MAX_QUOTED_LINES
 from screener.lists.formats.neutral_csv import has_meaning
 
 NAME = "csv"
@@ -38,7 +38,7 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     binding = {
         name
         for label, name in column_names.items()
-        if terms.field_of(label) or terms.field_of(name)
+        if terms.find_field(label) or terms.find_field(name)
     }
     # Labels whose names the reader takes as equal share a column.
     names = list(dict.fromkeys(column_names.values()))
@@ -55,8 +55,8 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
 
 def _make_column_name(label: str) -> str:
     """Return a column name for a label that the reader takes for neither a field nor a hash."""
-    name = cleaned(" ".join(label.splitlines()))
-    if not name or looks_like_a_value(name):
+    name = clean_cell(" ".join(label.splitlines()))
+    if not name or may_be_hash(name):
         name = "label"
     return f"{name} (label)" if has_meaning(name) else name
 
@@ -72,7 +72,7 @@ def _collect_labels(entry: Entry, column_names: Mapping[str, str], tally: Tally)
         if name not in (label, f"{label} (label)"):
             tally.lost.add("names of labels that no column can have")
         labels[name] = f"{labels[name]}\n{text}" if name in labels else text
-    if sum(len(text.splitlines()) for text in labels.values()) > MOST_LINES // 2:
+    if sum(len(text.splitlines()) for text in labels.values()) > MAX_QUOTED_LINES // 2:
         tally.lost.add("lines of labels that have too many for a row")
         labels = {name: " ".join(text.splitlines()) for name, text in labels.items()}
     if any(text.startswith(_FORMULA_PREFIXES) for text in labels.values()):
