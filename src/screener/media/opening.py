@@ -14,7 +14,7 @@ from screener.media.files.picture import Picture
 from screener.media.files.sniff import CONTAINERS, sniff
 from screener.media.image import open_image
 from screener.media.source import Content
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 
 def open(

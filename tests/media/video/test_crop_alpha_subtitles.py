@@ -19,7 +19,7 @@ from screener.hashing import vpdq_value as hashes_of_videos
 from screener.media.video import frames as video
 from screener.media.video.containers import declared, matroska
 from screener.media.video.decoders import av_track, luma, opencv
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 
 SIZE = (320, 240)

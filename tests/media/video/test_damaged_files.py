@@ -23,7 +23,7 @@ from screener.media.video.decoders.av_track import AvTrack
 from screener.media.video.decoders.display_order import DisplayOrder
 from screener.media.video.decoders.pyav import AvStream
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Losses
 
 LISTED = 9  # the scene that is listed

@@ -11,7 +11,7 @@ from PIL import Image
 
 from screener import HashList, Policy, Screener, Verdict
 from screener.hashing import vpdq_value
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 
 RATE, WIDTH, HEIGHT = 24, 320, 192

@@ -27,7 +27,7 @@ from screener.media.video.containers import (
     trailing_data,
 )
 from screener.media.video.decoders.stream import Stream
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.sampling.walk import Walk
 from screener.media.video.timing import Grid
 from screener.system.installation import load, unsupported_without

@@ -12,7 +12,7 @@ from screener.hashing import pdq
 from screener.hashing.vpdq_value import vpdq_frames
 from screener.media.video import frames
 from screener.media.video.containers import edit_lists
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 
 

@@ -12,7 +12,7 @@ from screener import Screener, Verdict
 from screener.hashing import pdq
 from screener.media.video import frames
 from screener.media.video.containers import fragments
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 SIZE = (160, 120)
 FLAGS = "frag_keyframe+empty_moov"

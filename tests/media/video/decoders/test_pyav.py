@@ -25,7 +25,7 @@ from screener.media.files import allowance
 from screener.media.video import frames as video
 from screener.media.video.decoders.pyav import AvStream
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Grid
 from screener.system import installation
 

@@ -19,7 +19,7 @@ from screener.media.files.limits import Limits
 from screener.media.video import frames as video
 from screener.media.video.decoders.stream import DecodedFrame
 from screener.media.video.sampling import walk
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Grid
 
 

@@ -18,7 +18,7 @@ from screener.media.video.containers import integrity
 from screener.media.video.decoders.stream import DecodedFrame, Lost, Stream
 from screener.media.video.sampling import scene_change
 from screener.media.video.sampling.bars import Bars
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import EARLY, Clock, Grid, Losses
 
 # Frames, and pixels of them, that are delayed to learn the bars before the first is yielded.

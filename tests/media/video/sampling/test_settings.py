@@ -9,7 +9,7 @@ from sampled_frames import frames_of
 from screener import Policy, Verdict
 from screener.errors import PolicyError
 from screener.media.video import frames as video
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 
 @pytest.mark.parametrize(("every", "times"), [(0.5, 8), (1.0, 4), (1.5, 6), (100.0, 4), (0.1, 40)])
