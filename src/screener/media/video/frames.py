@@ -27,8 +27,8 @@ from screener.media.video.containers import (
     trailing_data,
 )
 from screener.media.video.decoders.stream import Stream
+from screener.media.video.sampling.frame_choice import FrameChoice
 from screener.media.video.sampling.settings import Sampling
-from screener.media.video.sampling.walk import Walk
 from screener.media.video.timing import Grid
 from screener.system.installation import load, unsupported_without
 
@@ -147,7 +147,7 @@ def _walk(file: _File, opened: Stream) -> Iterator[Frame]:
             trimmed = max(trimmed, opened.trimmed)
             if opened.cover and (again or (turn and covers_attached)):
                 continue
-            walk = Walk(opened, limits, sampling, file.allowance, taken)
+            walk = FrameChoice(opened, limits, sampling, file.allowance, taken)
             kind = "appended" if again else "thumbnail" if turn and opened.cover else "frame"
             for frame in walk.frames():
                 yield replace(frame, part=before + frame.part, part_kind=kind, track=turn)

@@ -36,7 +36,7 @@ class _Sample(NamedTuple):
     between: bool
 
 
-class Walk:
+class FrameChoice:
     """One walk over a track, up to its end, a limit or the end of the allowance.
 
     `count`: samples, including those of earlier tracks; `passed`: frames of this track.

@@ -18,7 +18,7 @@ from screener.media.files import allowance
 from screener.media.files.limits import Limits
 from screener.media.video import frames as video
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling import walk
+from screener.media.video.sampling import frame_choice
 from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Grid
 
@@ -148,7 +148,7 @@ class Shown:
 def sampled(shown, **sampling):
     """Return the numbers of the frames that are sampled."""
     settings = Sampling(distinct=False, **sampling)
-    one = walk.Walk(shown, Limits(), settings, allowance.Allowance(), 0)
+    one = frame_choice.FrameChoice(shown, Limits(), settings, allowance.Allowance(), 0)
     return [frame.part for frame in one.frames()]
 
 
