@@ -13,7 +13,7 @@ from PIL import Image, ImagePalette, PngImagePlugin
 
 from screener.media.image import pixels
 
-_core: Any = Image.core  # type: ignore[attr-defined]
+_pillow_core: Any = Image.core  # type: ignore[attr-defined]
 
 _OVER = 1  # blend a frame over what is there, instead of replacing it
 _BACKGROUND, _PREVIOUS = 1, 2  # clear a frame before the next; restore what was under it
@@ -53,7 +53,7 @@ class Png(PngImagePlugin.PngImageFile):
         if 0 in size:
             raise ValueError("a frame without pixels")
         self._mode = self.png.im_mode
-        self.im = _core.new(self.mode, size)
+        self.im = _pillow_core.new(self.mode, size)
         if self.png.im_palette:
             self.palette = ImagePalette.raw(*self.png.im_palette)
         self.tile = [tile._replace(extents=(0, 0, *size))]
@@ -99,7 +99,7 @@ class Png(PngImagePlugin.PngImageFile):
         if self._left is not None:
             canvas.paste(self._left, self._box)
         self._left = None
-        self.im = _core.new("L", (1, 1))  # Pillow copies it for its own composing
+        self.im = _pillow_core.new("L", (1, 1))  # Pillow copies it for its own composing
         try:
             super()._seek(frame)
         finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import GifImagePlugin, Image
 
-_core: Any = Image.core  # type: ignore[attr-defined]
+_pillow_core: Any = Image.core  # type: ignore[attr-defined]
 
 _BACKGROUND = 2  # a frame is cleared before the next
 _PREVIOUS = (3, 4)  # what was under it is restored; 4 is an old mistake for 3
@@ -41,7 +41,10 @@ class Gif(GifImagePlugin.GifImageFile):
         """Prepare the pixels onto which a frame is composed, and those to which it is restored."""
         if self.mode in _CLEAR:
             if self.im.size != self.size:
-                before, self.im = self.im, _core.fill(self.mode, self.size, _CLEAR[self.mode])
+                before, self.im = (
+                    self.im,
+                    _pillow_core.fill(self.mode, self.size, _CLEAR[self.mode]),
+                )
                 self.im.paste(before, (0, 0, *before.size))
             if self.disposal_method in _PREVIOUS:
                 self.dispose = self.im.crop(self.dispose_extent)
