@@ -21,6 +21,7 @@ from png_chunks import chunk, png_of
 from screener.errors import HashError
 from screener.media.image import open_image as media
 from screener.media.image import pixels
+from screener.media.image.orientation import apply_orientation
 
 Pixels = NDArray[np.uint8]
 
@@ -422,7 +423,7 @@ def test_every_exif_orientation_comes_out_upright(
 def test_turning_copies_nothing(orientation: int) -> None:
     """Turning gives a view of the stored pixels, equal to what is seen upright."""
     stored = laid_down(drawn(), orientation)
-    turned = pixels.turned(stored, orientation)
+    turned = apply_orientation(stored, orientation)
     assert np.shares_memory(turned, stored)
     assert np.array_equal(turned, drawn())
 

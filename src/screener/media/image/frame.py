@@ -13,6 +13,7 @@ from screener.errors import MediaError, ShortOfMemory
 from screener.media.image import missing_data, pillow, pixels
 from screener.media.image.canvas import Canvas
 from screener.media.image.errors import failure
+from screener.media.image.orientation import defer_orientation, read_orientation
 from screener.media.image.structure import file_end, jpeg2000, png
 
 
@@ -86,7 +87,7 @@ def _rest(
     with _but_memory():
         rest = pillow.remains(image)
         if rest is not None:
-            turn = pixels.orientation(image) if turn is None else turn
+            turn = read_orientation(image) if turn is None else turn
             return _upright(rest, canvas, turn)
     return None
 
@@ -117,12 +118,12 @@ def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFil
 def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     """Prepare the image to decode onto the canvas, and a JPEG to its luma, if possible.
 
-    Returns what `pillow.unturned` returns for a TIFF.
+    Returns what `defer_orientation` returns for a TIFF.
     """
     pixels.mend(image)
     if image.format in ("JPEG", "MPO") and pillow.luma_only(image):
         image.draft("L", image.size)  # docs/internals/pixels.md states the difference
-    turn = pillow.unturned(image) if image.format == "TIFF" else None
+    turn = defer_orientation(image) if image.format == "TIFF" else None
     if canvas is not None:
         canvas.lend(image)
     return turn

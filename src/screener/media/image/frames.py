@@ -18,7 +18,7 @@ from screener.media.image.errors import failure
 from screener.media.image.frame import at, decoded
 from screener.media.image.frame_budget import FrameBudget
 from screener.media.image.structure import headers, items, jpeg2000, photoshop, png, tiff
-from screener.media.image.uncropped import Uncropped
+from screener.media.image.uncropped import ApertureReader
 
 _APART = ("MPO", "TIFF")
 """Formats whose frames are decoded independently."""
@@ -58,7 +58,7 @@ def frames(
     """
     apart = image.format in _APART
     places = tiff.directories(data, stop=count) if image.format == "TIFF" and count > 1 else []
-    time, previous, uncropped = 0.0, None, Uncropped(image, data)
+    time, previous, uncropped = 0.0, None, ApertureReader(image, data)
     trouble: MediaError | None = None
     for part in itertools.count():
         shown, coded, wrong = None, None, None
@@ -67,10 +67,10 @@ def frames(
             if following is None:
                 break
             image = following
-            budget.take(*uncropped.size(image, part))
+            budget.take(*uncropped.coded_size(image, part))
             shown, wrong = decoded(image, data, part=part, alone=count == 1 or apart)
             if shown is not None:
-                shown, coded = uncropped.parted(image, part, shown)
+                shown, coded = uncropped.split(image, part, shown)
         except MediaError as error:
             wrong = error.alone()
         if count == 1:

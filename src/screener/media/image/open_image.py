@@ -19,6 +19,7 @@ from screener.media.image.embedded import Embedded, embedded, within
 from screener.media.image.frame import decoded
 from screener.media.image.frame_budget import FrameBudget
 from screener.media.image.hidden import Clips
+from screener.media.image.orientation import read_orientation
 from screener.media.image.plugins import plain_jpeg
 from screener.media.image.structure import headers, tiff
 
@@ -146,7 +147,7 @@ def _open_within(data: bytes, limits: Limits, clips: Clips | None, wrong: MediaE
 def _shown_size(image: Image.Image) -> tuple[int, int]:
     # Pillow turns TIFF sizes itself, and would decode all of a PNG to find late metadata.
     known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-    if known and pixels.orientation(image) >= 5:
+    if known and read_orientation(image) >= 5:
         return image.height, image.width
     return image.width, image.height
 

@@ -16,7 +16,7 @@ from PIL import IcoImagePlugin, Image, ImageFile
 from screener.errors import MediaError, ShortOfMemory
 from screener.media.files.sniff import HEIF, sniff
 from screener.media.image.errors import failure, unidentified
-from screener.media.image.pixels import Pixels, orientation
+from screener.media.image.pixels import Pixels
 from screener.media.image.plugins import direct
 from screener.media.image.plugins.apng import Png
 from screener.media.image.plugins.gif import Gif
@@ -155,19 +155,6 @@ def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixel
     except ImportError:  # the image is of a plugin that the program registered
         return None
     return heif.decoded(data, number)
-
-
-def unturned(image: ImageFile.ImageFile) -> int:
-    """Return the orientation that is still to be applied to the current frame once it is loaded.
-
-    Pillow would turn a TIFF while it loads, with a second copy of its pixels; this prevents that.
-    """
-    turn = orientation(image)
-    size = getattr(image, "_tile_size", None)
-    if image.format == "TIFF" and turn != 1 and size is not None:
-        image.getexif()[0x0112] = 1
-        image._size = size
-    return turn
 
 
 def load(image: ImageFile.ImageFile) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
+from screener.media.image.orientation import apply_orientation, read_orientation
 from screener.media.image.structure import photoshop, png, tiff
 
 VERSION = 1
@@ -28,7 +29,6 @@ CHANNELS = (1, 3, 4)
 Pixels = NDArray[np.uint8]
 _Bands = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
 
-_ORIENTATION = 0x0112  # the tag's number in EXIF and TIFF
 _BAND = 1 << 18  # pixels in a band, which fits a processor's cache
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
@@ -54,8 +54,8 @@ def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None =
     """
     mend(image)
     image.load()  # an orientation may stand behind the pixels
-    turn = orientation(image) if turn is None else turn
-    return turned(stored(image, memory), turn)
+    turn = read_orientation(image) if turn is None else turn
+    return apply_orientation(stored(image, memory), turn)
 
 
 def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
@@ -106,29 +106,6 @@ def _copied(image: Image.Image, memory: Pixels | None) -> Pixels:
         encoder.setimage(image.im, (0, rows.start, width, rows.stop))
         _, _, band = encoder.encode((rows.stop - rows.start) * width * channels)
         pixels[rows] = np.frombuffer(band, np.uint8).reshape(pixels[rows].shape)
-    return pixels
-
-
-def orientation(image: Image.Image) -> int:
-    """Return the EXIF (or TIFF, or XMP) orientation, 1 to 8; 1 if none can be read."""
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    except MemoryError:
-        raise
-    except Exception:
-        # Viewers show a picture with broken metadata as it is stored.
-        return 1
-
-
-def turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Return a view of `pixels` with an EXIF orientation applied."""
-    if orientation in (3, 4, 6, 7):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 7, 8):
-        pixels = pixels[:, ::-1]
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
     return pixels
 
 

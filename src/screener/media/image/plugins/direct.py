@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ImageFile
 
 from screener.media.image import pixels
+from screener.media.image.orientation import apply_orientation, read_orientation
 from screener.media.image.plugins.webp import is_animated
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
@@ -38,7 +39,7 @@ def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
         fresh = type(image)(BytesIO(data), "")
         image._decoder = fresh._decoder  # type: ignore[attr-defined]
         return None
-    upright = pixels.turned(pixels.from_array(stored), pixels.orientation(image))
+    upright = apply_orientation(pixels.from_array(stored), read_orientation(image))
     return upright[..., ::-1]  # OpenCV's order is blue, green, red
 
 
@@ -58,4 +59,4 @@ def avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
         image.info["duration"] = round(1000 * duration / timescale)
     shape = (image.height, image.width, channels)
     stored = np.frombuffer(memory, np.uint8).reshape(shape)
-    return pixels.turned(pixels.from_array(stored), pixels.orientation(image))
+    return apply_orientation(pixels.from_array(stored), read_orientation(image))

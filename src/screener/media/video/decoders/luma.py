@@ -13,6 +13,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 
 from screener.media.image import pixels
+from screener.media.image.orientation import apply_orientation, undo_orientation
 from screener.media.video.containers.matroska import Sides
 from screener.media.video.decoders import stream
 from screener.media.video.decoders.stream import Pixels
@@ -43,7 +44,6 @@ _TURNS = {
     (0, -1, -1, 0): 7,
     (0, -1, 1, 0): 8,
 }
-_BACK = {6: 8, 8: 6}  # the inverse of an orientation, if it is another one
 _ROTATED = {-90: 6, 180: 3, -180: 3, 90: 8}  # EXIF orientations of degrees
 
 
@@ -66,7 +66,7 @@ def raw(frame: Any, crop: Sides | None) -> Pixels:
 def cropped(frame: Any, crop: Sides, upright: Pixels) -> Pixels:
     """Return what players show of a frame's upright pixels; `crop` is of its stored sides."""
     turn = _orientation(frame)
-    return pixels.turned(stream.cropped(pixels.turned(upright, _BACK.get(turn, turn)), crop), turn)
+    return apply_orientation(stream.cropped(undo_orientation(upright, turn), crop), turn)
 
 
 @cache
@@ -100,7 +100,7 @@ def upright(frame: Any) -> Pixels:
     if _is_narrow(frame):
         stretched = luma.tobytes().translate(_STRETCHED)
         luma = np.frombuffer(stretched, np.uint8).reshape(luma.shape)
-    return pixels.turned(luma, _orientation(frame))
+    return apply_orientation(luma, _orientation(frame))
 
 
 def _orientation(frame: Any) -> int:
