@@ -82,7 +82,7 @@ class Source:
             self.file.close()
 
 
-def item_list(items: Iterable[Item]) -> list[Item]:
+def list_items(items: Iterable[Item]) -> list[Item]:
     """Return the items as a list.
 
     Raises TypeError for anything that is not iterable, and for a single item, whose letters, lines

@@ -46,7 +46,7 @@ class Member:
 
     name: bytes
     size: int
-    trouble: MediaError | None = None
+    error: MediaError | None = None
 
     @property
     def cost(self) -> int:
@@ -68,15 +68,15 @@ class Listing:
 
     members: tuple[Member, ...]
     bytes: int
-    trouble: MediaError | None = None
+    error: MediaError | None = None
 
-    def within(self, cost: int) -> tuple[Member, ...]:
+    def members_within(self, cost: int) -> tuple[Member, ...]:
         """Return the first members that together cost at most `cost`."""
         costs = accumulate(member.cost for member in self.members)
         return tuple(m for m, total in zip(self.members, costs, strict=True) if total <= cost)
 
 
-def type_of(stream: BinaryIO) -> str | None:
+def find_archive_type(stream: BinaryIO) -> str | None:
     """Return `application/zip` or `application/x-tar` for an archive that can be opened, else None.
 
     Leaves the stream at its start.
@@ -109,7 +109,7 @@ def _is_empty_tar(head: bytes, stream: BinaryIO) -> bool:
 
 
 def open_archive(file: OpenFile) -> BinaryIO | None:
-    """Return a stream for `type_of` if a file begins as an archive does, else None."""
+    """Return a stream for `find_archive_type` if a file begins as an archive does, else None."""
     mime = file.mime
     empty = not any(file.head) and 2 * BLOCK <= file.size <= _EMPTY
     if mime in PACKED or mime in ("application/zip", "application/x-tar") or empty:
@@ -127,7 +127,7 @@ class Archive:
         self._stream = stream
         self._size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
-        kind = type_of(stream)
+        kind = find_archive_type(stream)
         head = stream.read(_HEAD)
         stream.seek(0)
         packed = None if kind == "application/zip" else PACKED.get(sniff(head) or "")
@@ -150,7 +150,7 @@ class Archive:
                         raise MediaError("too_large", f"a name of more than {_LONGEST_NAME} bytes")
                     member = _checked(member, packed, limits)
                     # A member that is too large is not read, but in a packed tar it is unpacked.
-                    total += member.size if member.trouble is None or not self.direct else 0
+                    total += member.size if member.error is None or not self.direct else 0
                     total += len(member.name)
                     cost += member.cost
                     if cost > budget.members:
@@ -192,7 +192,7 @@ class Archive:
 
 
 def _checked(member: Member, packed: int | None, limits: Limits) -> Member:
-    trouble = member.trouble
+    trouble = member.error
     if trouble is None and member.size > limits.bytes:
         trouble = MediaError("too_large", f"more than {limits.bytes} bytes")
     elif (

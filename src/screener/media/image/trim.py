@@ -69,7 +69,7 @@ _Lines = Callable[[int, int], NDArray[np.int16]]
 """Returns the luma of a range of lines, counted from a side inwards."""
 
 
-def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
+def find_unframed(pixels: Pixels) -> tuple[Pixels, ...]:
     """Return at most MOST views of the picture without its frame, none if it has no frame.
 
     `pixels` is (H, W) grey or (H, W, 3) RGB, of any strides. There are several views if a seam is
@@ -85,7 +85,7 @@ def trimmed(pixels: Pixels) -> tuple[Pixels, ...]:
         behind += _without_backdrop(pixels)[-1:]  # a backdrop may begin as a bar does
     views = list(bars)
     for view in behind:
-        if not any(is_same(view, other) for other in views):
+        if not any(is_same_view(view, other) for other in views):
             views.append(view)
     return tuple(views[:MOST])
 
@@ -106,7 +106,7 @@ def _within_bars(pixels: Pixels) -> tuple[Pixels, ...] | None:
     return None if _without_bars(inner) else tuple(trimmed[: MOST - 1])
 
 
-def is_same(one: Pixels, other: Pixels) -> bool:
+def is_same_view(one: Pixels, other: Pixels) -> bool:
     """Return whether two views differ by at most a line, which hardly changes a hash."""
     starts = [view.__array_interface__["data"][0] for view in (one, other)]
     lines = [abs(a - b) for a, b in zip(one.shape, other.shape, strict=True)]
