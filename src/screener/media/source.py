@@ -92,7 +92,7 @@ def list_items(items: Iterable[Item]) -> list[Item]:
         items, str | PathLike | bytes | bytearray | memoryview
     )
     if isinstance(items, np.ndarray):
-        alone = items.ndim < 3 or (items.ndim == 3 and items.shape[2] in pixels.CHANNELS)
+        alone = items.ndim < 3 or (items.ndim == 3 and items.shape[2] in pixels.CHANNEL_COUNTS)
     if alone or hasattr(items, "read"):
         name = type(items).__name__
         raise TypeError(f"items must be a list, not {name}; wrap a single item as [item]")

@@ -63,7 +63,7 @@ def test_what_is_exactly_at_a_limit_is_within_it(make):
 
 def test_what_unpacks_to_many_times_its_size_is_not_read(monkeypatch):
     """A member of a zip file by itself, a packed tar file as a whole; small ones never."""
-    monkeypatch.setattr("screener.media.archives.archive._INNOCENT", 5000)
+    monkeypatch.setattr("screener.media.archives.bomb_limits._MIN_BOMB_BYTES", 5000)
     members = {"few": bytes(5000), "zeros": bytes(5001), "a": random.Random(1).randbytes(6000)}
     limits = Limits(ratio=100)
 

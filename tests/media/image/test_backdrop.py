@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from screener import Screener
 from screener.hashing import pdq
-from screener.media.image.backdrop import taken_off
+from screener.media.image.backdrop import find_without_backdrop
 from screener.media.image.trim import find_unframed
 
 
@@ -80,11 +80,11 @@ def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
         made, box = WAYS[way](scene(seed))
         for shown in (made, Image.open(io.BytesIO(jpeg(made, quality=80)))):
             pixels = np.asarray(shown.convert(mode))
-            boxes = [box_of(view, pixels) for view in taken_off(pixels)]
+            boxes = [box_of(view, pixels) for view in find_without_backdrop(pixels)]
             assert any(np.abs(np.subtract(one, box)).max() <= 1 for one in boxes), seed
         stored = np.asarray(made.convert(mode))
-        shapes = [view.shape for view in taken_off(stored)]
-        turned = taken_off(stored.swapaxes(0, 1))
+        shapes = [view.shape for view in find_without_backdrop(stored)]
+        turned = find_without_backdrop(stored.swapaxes(0, 1))
         assert [view.swapaxes(0, 1).shape for view in turned][-1:] == shapes[-1:]
 
 
@@ -126,7 +126,7 @@ def test_a_picture_that_has_no_backdrop_has_none():
     one_edge[:80] = 140
     uneven[60:220] = np.arange(300) % 2 * 80
     for pixels in (noise, plain, one_edge, uneven):
-        assert taken_off(pixels) == []
+        assert find_without_backdrop(pixels) == []
 
 
 @pytest.mark.parametrize("seed", range(30, 60))

@@ -261,7 +261,7 @@ def test_nothing_that_is_looked_through_raises(which, changes, share):
         data[int(place * len(data) if value % 2 else place * min(len(data), 700))] = value
     data = bytes(data[: round(share * len(data))])
     assert missing_data.jpeg_ends_early(data) in (True, False)
-    assert png_file.ends_early(data, dark=True) in (True, False)
+    assert png_file.lacks_rows(data, dark=True) in (True, False)
 
 
 def test_a_head_of_a_scan_that_is_cut_tells_nothing():

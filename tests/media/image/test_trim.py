@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from screener import Policy
 from screener.hashing import classic, pdq
 from screener.media.files.picture import Frame
-from screener.media.image.trim import LEAST, MOST, find_unframed
+from screener.media.image.trim import MAX_VIEWS, MIN_SIDE, find_unframed
 from screener.screening.input.frame_hashes import find
 from screener.screening.input.hash_item import hash_item
 
@@ -127,7 +127,7 @@ def test_three_frames_within_each_other(scene):
         assert any(np.array_equal(view, np.asarray(wanted)) for view in found)
 
 
-@pytest.mark.parametrize("size", [(LEAST, LEAST), (70, LEAST), (LEAST, 70)])
+@pytest.mark.parametrize("size", [(MIN_SIDE, MIN_SIDE), (70, MIN_SIDE), (MIN_SIDE, 70)])
 def test_the_smallest_pictures_are_taken_out_of_their_frames(scene, size):
     """Down to the least size of a trimmed picture, in a border and in bars."""
     small = scene(20).resize(size)
@@ -298,7 +298,7 @@ def test_an_edge_of_two_greys_is_no_bar(scene, other):
 
 def test_a_picture_is_never_trimmed_to_nothing(scene):
     """A frame that leaves less than a fifth of a side, or a tiny picture, is left on."""
-    small = scene(20).resize((LEAST - 1, LEAST - 1))
+    small = scene(20).resize((MIN_SIDE - 1, MIN_SIDE - 1))
     assert sizes(framed(small, 20, 20, 20, 20, BLACK)) == []
     picture = scene(20, (200, 150))
     wide = np.asarray(framed(picture, 0, 405, 0, 405, BLACK))
@@ -324,10 +324,10 @@ def test_whatever_the_pixels(pixels, turn):
     """For any size and strides there are few views, each of the pixels and large enough."""
     turned = np.rot90(pixels, turn % 4)[:, :: -1 if turn > 3 else 1]
     found = find_unframed(turned)
-    assert len(found) <= MOST
+    assert len(found) <= MAX_VIEWS
     for view in found:
         assert np.shares_memory(view, pixels)
-        assert min(view.shape[:2]) >= LEAST
+        assert min(view.shape[:2]) >= MIN_SIDE
         assert view.shape[0] < turned.shape[0] or view.shape[1] < turned.shape[1]
         assert find_unframed(turned.copy())[0].shape == found[0].shape
 

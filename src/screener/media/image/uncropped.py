@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from screener.media.image.errors import failure
+from screener.media.image.errors import as_media_error
 from screener.media.image.orientation import apply_orientation, read_orientation, undo_orientation
 from screener.media.image.pixels import Pixels
 from screener.media.image.structure import apertures
@@ -22,8 +22,10 @@ class ApertureReader:
     """
 
     def __init__(self, image: Image.Image, data: bytes) -> None:
-        self._data_without_clap = apertures.without(data) if image.format == "HEIF" else None
-        self._clap = apertures.of_avif(data) if image.format == "AVIF" else None
+        self._data_without_clap = (
+            apertures.strip_apertures(data) if image.format == "HEIF" else None
+        )
+        self._clap = apertures.read_avif(data) if image.format == "AVIF" else None
 
     def coded_size(self, image: Image.Image, number: int) -> tuple[int, int]:
         """Return the coded width and height of the current picture.
@@ -35,9 +37,11 @@ class ApertureReader:
         from screener.media.image.plugins import heif  # the extra may not be installed
 
         try:
-            return heif.size(self._data_without_clap, number)
+            return heif.read_size(self._data_without_clap, number)
         except Exception as error:
-            raise failure(error, self._data_without_clap, "cannot be opened uncropped") from None
+            raise as_media_error(
+                error, self._data_without_clap, "cannot be opened uncropped"
+            ) from None
 
     def split(
         self, image: Image.Image, number: int, upright: Pixels
@@ -52,7 +56,7 @@ class ApertureReader:
             return upright, None
         orientation = read_orientation(image)
         stored = undo_orientation(upright, orientation)
-        box = apertures.box(self._clap, stored.shape[1], stored.shape[0])
+        box = apertures.crop_box(self._clap, stored.shape[1], stored.shape[0])
         if box is None:
             return upright, None
         left, top, right, bottom = box
@@ -68,9 +72,9 @@ class ApertureReader:
             return None
         data = self._data_without_clap or b""
         try:
-            return heif.decoded(data, number)
+            return heif.decode(data, number)
         except Exception as error:
-            raise failure(error, data, "cannot be decoded uncropped") from None
+            raise as_media_error(error, data, "cannot be decoded uncropped") from None
 
 
 def _is_negligible_crop(visible: Pixels, height: int, width: int) -> bool:

@@ -199,6 +199,6 @@ def test_an_index_that_ends_with_the_file_clears_nothing(engine, pictures, numbe
 
 def test_too_many_boxes_declare_nothing(monkeypatch):
     """They are not read to the end."""
-    monkeypatch.setattr(fragments, "MOST", 7)
+    monkeypatch.setattr(fragments, "MAX_CHUNKS", 7)
 
     assert file_of((HEAD, (0, 3)), size=4) == ({}, False)

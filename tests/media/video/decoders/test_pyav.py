@@ -78,7 +78,7 @@ def test_another_version_of_pyav_is_not_used(moving, monkeypatch, version):
 
 def test_measuring_the_length_uses_up_the_allowance(monkeypatch, scene):
     """The walk then ends with `timeout`."""
-    monkeypatch.setattr(allowance, "_processor", itertools.count().__next__)
+    monkeypatch.setattr(allowance, "_processor_time", itertools.count().__next__)
     data = clip([scene(5, (160, 120))] * 50, codec="mpeg2video", container="mpeg2video")
 
     opened = video.open(data, seconds=30)

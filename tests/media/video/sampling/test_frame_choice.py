@@ -149,7 +149,7 @@ def sampled(shown, **sampling):
     """Return the numbers of the frames that are sampled."""
     settings = Sampling(distinct=False, **sampling)
     one = frame_choice.FrameChoice(shown, Limits(), settings, allowance.Allowance(), 0)
-    return [frame.part for frame in one.frames()]
+    return [frame.part for frame in one.choose_frames()]
 
 
 @given(

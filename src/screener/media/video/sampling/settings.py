@@ -1,4 +1,4 @@
-"""The sampling rules: which frames of a video are hashed."""
+"""The settings of sampling: which frames of a video are hashed."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from screener.arguments import as_float
-from screener.media.video.timing import EARLY, SHORT, Grid
+from screener.media.video.timing import MAX_EARLY_SECONDS, MIN_SAMPLES, Grid
 
 MODES: Final = ("seconds", "keyframes", "all", "frames")
-_FOR_VIDEOS: Final = 10_000  # frames sampled against listed videos; more cost memory, find little
-_BETWEEN: Final = 3_000  # frames of a video whose every frame is compared
-_MOST_PARTS: Final = 1 << 30  # of a step; more than it has frames
-_VPDQ_STEP: Final = 0.5  # seconds: with longer steps, the frames that vPDQ takes are not added
+_MAX_SAMPLES_FOR_VIDEOS: Final = 10_000  # more would take memory and find little
+_MAX_FRAMES_BETWEEN: Final = 3_000  # every frame of a video with at most this many is compared
+_MAX_PARTS_PER_STEP: Final = 1 << 30  # more than a step has frames
+_MAX_VPDQ_STEP_SECONDS: Final = 0.5  # with longer steps, the frames that vPDQ samples are not added
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Which frames of a video are hashed; `docs/video.md` says what each mode finds and costs.
+    """The settings that choose the frames of a video; `docs/video.md` compares the modes.
 
-    `mode`:
+    Parameters:
+        mode: How frames are sampled:
 
-    - `seconds` takes the first frame, then one every `every` seconds and the one on screen then. A
-      video shorter than four steps has shorter steps, for at least four frames.
-    - `keyframes` decodes and takes only key frames.
-    - `all` takes every frame.
-    - `frames` counts frames, as vPDQ does: it takes one in every `every` seconds at the file's
-      average rate, and goes by time if longer than that passes between two of them.
-
-    `videos` replaces `every` when a list holds videos (`against_videos`, set by a Screener). A long
-    video gets longer steps, for at most 10,000 frames. Frames in between that differ are taken too
-    if the video has at most 3,000; so are those that vPDQ takes.
-
-    `scenes` also takes each frame that looks unlike the last one taken, for short flashes; every
-    frame is decoded. `distinct` hashes neighbours with equal pixels once. If less than the share
-    `usable` of the frames taken has enough detail, a video without a match is `too_little_detail`.
+            - `seconds`: the first frame, then one every `every` seconds and the frame on screen at
+              that time. A video shorter than four steps has shorter steps, for four samples.
+            - `keyframes`: key frames; only these are decoded.
+            - `all`: every frame.
+            - `frames`: as vPDQ does, every n-th frame, where n is the number of frames in `every`
+              seconds at the file's average rate. If no such frame comes within `every` seconds,
+              the next one is sampled.
+        every: Seconds between samples.
+        videos: Replaces `every` if a list contains videos. A long video has longer steps, for at
+            most 10,000 samples. Frames between samples are added if they differ, and if the video
+            has at most 3,000 frames; frames that vPDQ samples are added too.
+        against_videos: A list contains videos; a Screener sets this.
+        scenes: Also sample each frame that differs much from the last sample, to find short
+            flashes. Every frame is decoded.
+        distinct: Hash consecutive samples with equal pixels only once.
+        usable: If a smaller share of the samples has enough detail, a video without a match is
+            `too_little_detail`.
     """
 
     mode: str = "seconds"
@@ -47,36 +51,45 @@ class Sampling:
     usable: float = 0.1
 
     def step(self, duration: float | None, frames: int = 0) -> float:
-        """Return the seconds between samples; `frames` are as counted, 0 if not counted.
+        """Return the seconds between samples; `frames` is 0 if they were not counted.
 
-        Few frames are sampled finely whatever the length.
+        A video of few frames has short steps whatever its length.
         """
         if not self.against_videos:
             return self.every
-        if 0 < frames <= _FOR_VIDEOS:
+        if 0 < frames <= _MAX_SAMPLES_FOR_VIDEOS:
             return min(self.every, self.videos)
-        return min(self.every, max(self.videos, (duration or 0) / _FOR_VIDEOS))
+        return min(self.every, max(self.videos, (duration or 0) / _MAX_SAMPLES_FOR_VIDEOS))
 
     def grid(self, duration: float | None, frames: int = 0) -> Grid:
-        """Return the due times: one a step, and more if the video has fewer than `SHORT` steps."""
+        """Return the due times: one per step, or more if the video has few steps."""
         step = self.step(duration, frames)
         if duration is None:
             return Grid(step)
-        return Grid(step, math.ceil(min(SHORT * step / (duration + EARLY), _MOST_PARTS)))
+        return Grid(
+            step,
+            math.ceil(
+                min(MIN_SAMPLES * step / (duration + MAX_EARLY_SECONDS), _MAX_PARTS_PER_STEP)
+            ),
+        )
 
     def between(self, duration: float | None, frames: int = 0) -> float | None:
-        """Return the seconds between frames that are taken only if they differ, or None."""
+        """Return the seconds between frames that are sampled only if they differ, or None."""
         if not self.against_videos or duration is None:
             return None
-        finer = EARLY if 0 < frames <= _BETWEEN else duration / _BETWEEN
+        finer = (
+            MAX_EARLY_SECONDS
+            if 0 < frames <= _MAX_FRAMES_BETWEEN
+            else duration / _MAX_FRAMES_BETWEEN
+        )
         return finer if finer < self.step(duration, frames) else None
 
     def as_vpdq(self, duration: float | None, frames: int = 0) -> bool:
-        """Return whether the frames that vPDQ takes, one a second by number, are taken too."""
-        return self.against_videos and self.step(duration, frames) <= _VPDQ_STEP
+        """Return whether the frames that vPDQ samples, one per second, are sampled too."""
+        return self.against_videos and self.step(duration, frames) <= _MAX_VPDQ_STEP_SECONDS
 
     def problem(self) -> str | None:
-        """Return what is wrong with the settings, as a sentence; None if nothing is."""
+        """Return an error message for invalid settings, or None."""
         if self.mode not in MODES:
             return f"mode must be one of {', '.join(MODES)}, got {self.mode!r}"
         for name in ("every", "videos"):
@@ -93,7 +106,7 @@ class Sampling:
         return None
 
     def normalized(self) -> Sampling:
-        """Return the same settings with Python's own floats; they must have no `problem`."""
+        """Return the same settings with Python floats, if `problem` returns None."""
         return replace(
             self, every=float(self.every), videos=float(self.videos), usable=float(self.usable)
         )
