@@ -199,7 +199,7 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         video, head = _borrow_video(stream, max(limit, video_limit))
         if video is not None:
             return Source(video, video)
-        start = None if head else _position(stream)
+        start = None if head else _read_position(stream)
         content = _read_stream(stream, limit, head)
         return Source(None, _rewind(stream, start, limit)) if content is None else Source(content)
     return Source(item)
@@ -286,7 +286,7 @@ def _read_stream(stream: BinaryIO, limit: int, head: bytes) -> bytes | None:
         if total > limit:
             return None
         pieces.append(piece)
-    if not total and _position(stream):
+    if not total and _read_position(stream):
         raise MediaError("unreadable", "the file object is at its end; rewind it with seek(0)")
     return b"".join(pieces)
 
@@ -306,7 +306,7 @@ def _rewind(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
     raise MediaError("too_large", f"more than {limit} bytes")
 
 
-def _position(stream: BinaryIO) -> int | None:
+def _read_position(stream: BinaryIO) -> int | None:
     try:
         return stream.tell()
     except Exception:  # an object of another library may raise anything

@@ -184,7 +184,7 @@ def test_properties_beyond_all_measure():
     meta = box(b"meta", bytes(4), box(b"pitm", bytes(4) + b"\0\1"), box(b"iprp", boxes, names))
     data = box(b"ftyp", b"mif1", bytes(4)) + meta
     assert apertures.read_avif(data).width == 200
-    assert apertures._property_number(b"\x81") == 1
+    assert apertures._read_property_number(b"\x81") == 1
     assert apertures.strip_apertures(data) != data
 
 

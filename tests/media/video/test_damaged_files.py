@@ -363,9 +363,9 @@ def test_a_loss_of_exactly_a_step_counts():
     """It would have been sampled."""
     middle, end = Losses(1.0, 1.0), Losses(1.0, 1.0)
     for losses in (middle, end):
-        losses.see(3.0)
-        losses.lose(4.0)
-    middle.see(5.0)
+        losses.add_sound_frame(3.0)
+        losses.add_loss(4.0)
+    middle.add_sound_frame(5.0)
     end.end(None)
 
     assert middle.worst == end.worst == (3.0, 5.0)
@@ -378,8 +378,8 @@ def test_frames_that_never_came_are_known_by_their_times():
         order.read(stamp, decoded=stamp, wanted=wanted)
     order.read(None, wanted=True)
 
-    assert (order.number(1), order.take_missed()) == (1, [])
-    assert (order.number(4), order.take_missed()) == (4, [2])
+    assert (order.assign_number(1), order.take_missed()) == (1, [])
+    assert (order.assign_number(4), order.take_missed()) == (4, [2])
     assert order.take_missed() == []
     assert order.missing_at_end() == [6]
 

@@ -145,7 +145,7 @@ class Archive:
         )
         try:
             with _translate_errors():
-                for member, packed_size in self._format.members():
+                for member, packed_size in self._format.list_members():
                     error = member.error or bomb_limits.find_excess(
                         member.size, packed_size, limits
                     )
@@ -188,11 +188,11 @@ class _Zip:
         self._archive = ZipFile(stream)
         self._infos = self._archive.infos
 
-    def members(self) -> Iterator[tuple[Member, int | None]]:
+    def list_members(self) -> Iterator[tuple[Member, int | None]]:
         for info in self._infos:
             encrypted = info.flag_bits & _ENCRYPTED_FLAG
             error = MediaError("encrypted", _PASSWORD_PROTECTED) if encrypted else None
-            name = self._archive.name(info)
+            name = self._archive.read_name(info)
             yield Member(name, info.file_size, error), info.compress_size
         if self._archive.has_more():
             raise MediaError("undecodable", "the zip file has bytes that are in no member")
@@ -215,7 +215,7 @@ class _Tar:
         if self._archive.firstmember is None:  # type: ignore[attr-defined]
             self._check_end(0)
 
-    def members(self) -> Iterator[tuple[Member, int | None]]:
+    def list_members(self) -> Iterator[tuple[Member, int | None]]:
         number = 0
         while (info := self._read_info(number)) is not None:
             error = None if info.isreg() else MediaError("unreadable", "not a regular file")

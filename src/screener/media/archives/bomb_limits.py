@@ -29,7 +29,7 @@ def find_excess(size: int, packed_size: int | None, limits: Limits) -> MediaErro
     if size > limits.bytes:
         return MediaError("too_large", f"more than {limits.bytes} bytes")
     if packed_size is not None and _is_bomb(size, packed_size, limits):
-        return _bomb_error(limits)
+        return _create_bomb_error(limits)
     return None
 
 
@@ -65,12 +65,12 @@ class Totals:
         if self.bytes > self._max_bytes:
             raise MediaError("too_large", "the archive unpacks to too many bytes")
         if self._packed_size is not None and _is_bomb(self.bytes, self._packed_size, self._limits):
-            raise _bomb_error(self._limits)
+            raise _create_bomb_error(self._limits)
 
 
 def _is_bomb(size: int, packed_size: int, limits: Limits) -> bool:
     return size > max(_MIN_BOMB_BYTES, limits.ratio * packed_size)
 
 
-def _bomb_error(limits: Limits) -> MediaError:
+def _create_bomb_error(limits: Limits) -> MediaError:
     return MediaError("too_large", f"unpacks to more than {limits.ratio} times its size")

@@ -69,14 +69,14 @@ class Headers(io.RawIOBase):
 
     def _check(self, kind: bytes, body: bytes) -> None:
         if embedded.hides_file(body):
-            self.mark("unsupported", HIDES)
+            self.record_error("unsupported", HIDES)
         if kind not in _EXTENDED_TYPES:
             return
         names = _parse_keywords(body)
         if names is None:
-            self.mark("undecodable", "a damaged archive (an extended header)")
+            self.record_error("undecodable", "a damaged archive (an extended header)")
         elif kind == _GLOBAL_TYPE and any(map(_MISLEADING_KEYWORD.fullmatch, names)):
-            self.mark("undecodable", "a global header sets the size or name of all members")
+            self.record_error("undecodable", "a global header sets the size or name of all members")
 
     def check(self, info: tarfile.TarInfo) -> None:
         """Record an error if only some unpackers obey a member's size, so that it hides others."""
@@ -84,9 +84,9 @@ class Headers(io.RawIOBase):
         names = info.name, info.pax_headers.get("path", "")
         is_file = info.isreg() and not any(name.endswith("/") for name in names)
         if info.size and not is_file and info.type in tarfile.SUPPORTED_TYPES:
-            self.mark("undecodable", "a folder, link or device in the tar file has a size")
+            self.record_error("undecodable", "a folder, link or device in the tar file has a size")
 
-    def mark(self, reason: str, detail: str) -> None:
+    def record_error(self, reason: str, detail: str) -> None:
         """Record an error unless there is one already."""
         self.error = self.error or MediaError(reason, detail)
 

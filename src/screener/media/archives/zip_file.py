@@ -54,7 +54,7 @@ class ZipFile:
     def _open_archive(self) -> zipfile.ZipFile:
         return zipfile.ZipFile(cast("BinaryIO", self._stream))
 
-    def name(self, info: zipfile.ZipInfo) -> bytes:
+    def read_name(self, info: zipfile.ZipInfo) -> bytes:
         """Return a member's name in UTF-8, or its raw bytes if they only claim to be UTF-8."""
         if info.flag_bits >> 8 & _RAW_NAME_FLAG:
             return info.filename.encode("cp437")

@@ -31,9 +31,7 @@ _ITEM_FORMATS = ("AVIF", "HEIF")
 
 _DEFAULT_SECONDS = 0.1  # for a frame without a duration, as in browsers
 
-_MAX_IDENTITY_SIZE = (
-    4 << 20
-)  # bytes; of a larger frame the digest is compared with the next frame's
+_MAX_IDENTITY_SIZE = 4 << 20  # bytes; larger frames are compared by their digests
 
 
 def count_frames(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
@@ -71,7 +69,7 @@ def decode_frames(
             if opened is None:
                 break
             image = opened
-            budget.take(*apertures.coded_size(image, number))
+            budget.take(*apertures.read_coded_size(image, number))
             visible, error = decode_frame(
                 image, data, number=number, replaces_image=count == 1 or independent
             )

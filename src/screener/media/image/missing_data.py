@@ -1,7 +1,7 @@
 """Detect pictures that lack data although their files have an end.
 
 Decoders silently fill in missing rows: in a JPEG with one colour, in a PNG with zeros. If the last
-decoded row looks like that, the data are read a second time. Nothing here raises on broken input;
+decoded row looks like that, the data are read a second time. Nothing raises on broken input;
 decoders report that.
 """
 
@@ -80,7 +80,7 @@ def has_missing_data(image: ImageFile.ImageFile, data: bytes, number: int) -> bo
     """
     if image.format in ("JPEG", "MPO"):
         start = getattr(image, "offset", 0)
-        return jpeg_ends_early(data, start, flat=_is_flat(image))
+        return lacks_jpeg_data(data, start, flat=_is_flat(image))
     if image.format == "PNG" and number == 0:
         # Missing rows are zeros, unless a frame was composed onto another.
         is_animated = getattr(image, "n_frames", 1) > 1
@@ -106,7 +106,7 @@ class _Jpeg(NamedTuple):
     progressive: bool
 
 
-def jpeg_ends_early(data: bytes, start: int = 0, *, flat: bool = True) -> bool:
+def lacks_jpeg_data(data: bytes, start: int = 0, *, flat: bool = True) -> bool:
     """Return whether the JPEG at `start` lacks scans, or the last row of its only scan.
 
     The row is checked only if its decoded pixels are `flat`, of one colour.

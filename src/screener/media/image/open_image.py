@@ -109,7 +109,7 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: ClipOpener | None = No
         check_pixels(image.width, image.height, limits)
     mime = image.get_format_mimetype() or sniff(data) or f"image/x-{image.format}".lower()
     media = Media(mime, *_read_visible_size(image), count)
-    opened = [image]  # for the first walk; later ones open the file again
+    opened = [image]  # for the first call; later calls open the file again
 
     def decode() -> Iterator[Frame]:
         first = opened.pop() if opened else pillow.open_image(data)

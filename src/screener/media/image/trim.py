@@ -57,13 +57,13 @@ class _BarColour:
     colour: int
     noise: int
 
-    def distances(self, lines: NDArray[np.int16]) -> NDArray[np.int16]:
+    def compute_distances(self, lines: NDArray[np.int16]) -> NDArray[np.int16]:
         distances: NDArray[np.int16] = np.abs(lines - np.int16(self.colour))
         return distances
 
     def differs(self, lines: NDArray[np.int16]) -> NDArray[np.bool_]:
         """Return for each line whether it has another colour."""
-        return np.asarray((self.distances(lines) > self.noise).mean(axis=1) > _MAX_OUTLIERS)
+        return np.asarray((self.compute_distances(lines) > self.noise).mean(axis=1) > _MAX_OUTLIERS)
 
 
 # Returns the luma of a range of lines, counted from a side inwards.
@@ -157,7 +157,7 @@ def _is_worthwhile(whole: Pixels, view: Pixels) -> bool:
     return is_large and any((side - inner) * 200 > side for side, inner in pairs)
 
 
-def _min_side(length: int) -> int:
+def _find_min_side(length: int) -> int:
     return max(MIN_SIDE, length // _MAX_CROP_RATIO)
 
 
@@ -188,7 +188,7 @@ def _find_bar(lines: _Lines, length: int) -> _Bar:
     if noise > _MAX_NOISE or not _is_one_colour(outermost, colour):
         return _Bar()
     bar_colour = _BarColour(colour, max(4, 2 * noise + 2))
-    limit = length - _min_side(length)
+    limit = length - _find_min_side(length)
     hard = _find_end(lines, bar_colour, limit)
     if hard >= limit or not _has_step(lines, bar_colour, hard):
         return _Bar()
@@ -217,7 +217,7 @@ def _find_end(lines: _Lines, bar_colour: _BarColour, limit: int) -> int:
 
 
 def _has_step(lines: _Lines, bar_colour: _BarColour, end: int) -> bool:
-    level = bar_colour.distances(lines(end - 1, end + _MAX_SPREAD)).mean(axis=1)
+    level = bar_colour.compute_distances(lines(end - 1, end + _MAX_SPREAD)).mean(axis=1)
     return bool((level[_STEP_LINES:] - level[:-_STEP_LINES] >= _MIN_STEP).any())
 
 
@@ -227,12 +227,12 @@ def _find_end_of_writing(lines: _Lines, bar_colour: _BarColour, hard: int, lengt
     A narrow picture with bars at its sides also looks like writing followed by bare lines. So the
     tallest run between bare lines, if large enough, is the picture.
     """
-    min_side = _min_side(length)
+    min_side = _find_min_side(length)
     end, start, bare_lines = hard, hard, 0
     tallest, end_before_tallest = min_side - 1, None
     while start < length - min_side:
         block = lines(start, min(start + 32, length - min_side))
-        bare_share = (bar_colour.distances(block) <= _LOOSE_LEVELS).mean(axis=1)
+        bare_share = (bar_colour.compute_distances(block) <= _LOOSE_LEVELS).mean(axis=1)
         may_be_written = bare_share >= _MIN_BARE_SHARE
         is_bare = ~bar_colour.differs(block)
         for number in range(len(block)):
@@ -256,7 +256,7 @@ def _measure_seam(lines: _Lines, bar_colour: _BarColour, end: int, length: int) 
     A JPEG's blocks or a shadow spread to these lines.
     """
     near = lines(end, end + max(_MAX_SPREAD + 4, length // _MAX_SHADOW_RATIO))
-    level = bar_colour.distances(near[: _MAX_SPREAD + 4]).mean(axis=1)
+    level = bar_colour.compute_distances(near[: _MAX_SPREAD + 4]).mean(axis=1)
     spread = int(np.argmax(level >= level.max() / 2))
     shadow = _measure_shadow(near, bar_colour)
     if shadow > spread:

@@ -27,7 +27,7 @@ class ApertureReader:
         )
         self._clap = apertures.read_avif(data) if image.format == "AVIF" else None
 
-    def coded_size(self, image: Image.Image, number: int) -> tuple[int, int]:
+    def read_coded_size(self, image: Image.Image, number: int) -> tuple[int, int]:
         """Return the coded width and height of the current picture.
 
         Raises MediaError if the file cannot be opened without its crop.
@@ -67,7 +67,7 @@ class ApertureReader:
     def _decode_uncropped(self, image: Image.Image, number: int, visible: Pixels) -> Pixels | None:
         from screener.media.image.plugins import heif
 
-        width, height = self.coded_size(image, number)
+        width, height = self.read_coded_size(image, number)
         if _is_negligible_crop(visible, height, width):
             return None
         data = self._data_without_clap or b""

@@ -108,7 +108,7 @@ def _open_track(
                 file.mime,
                 track=track,
                 keyframes=sampling.mode == "keyframes",
-                grid=sampling.grid if by_grid else None,
+                grid=sampling.create_grid if by_grid else None,
                 trimmed=hidden_seconds,
                 ignore_edits=ignore_edits,
                 single_pass=sampling.mode == "frames",
@@ -143,7 +143,7 @@ def _decode_tracks(file: _File, opened: Stream) -> Iterator[Frame]:
     tracks, hidden_seconds = opened.tracks, file.hidden_seconds
     attached = attachments.find_attached(stream)
     covers_attached = opened.covers <= len(attached)  # better decoded as images than as tracks
-    grid = sampling.grid(*opened.length)
+    grid = sampling.create_grid(*opened.length)
     for index in range(2 * tracks):
         try:
             second_pass, track = divmod(index, tracks)

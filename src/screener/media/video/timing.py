@@ -56,7 +56,7 @@ class Clock:
         self._time_shift = self.now + frames * self._step - stamp
         self._standing_frames = 0
 
-    def lost_at(self, stamp: float | None) -> float:
+    def estimate_lost_time(self, stamp: float | None) -> float:
         """Return the time of data that could not be decoded, without advancing."""
         if stamp is None:
             return self.now
@@ -92,7 +92,7 @@ class Grid:
         self._due = (number + 1) * step
         return True
 
-    def passed(self, time: float) -> float | None:
+    def find_missed_due_time(self, time: float) -> float | None:
         """Return the due time at which the last frame is on screen, if the next comes at `time`.
 
         Return None if the next frame comes early enough to be sampled for that due time.
@@ -144,11 +144,11 @@ class Losses:
         self.worst: tuple[float, float] | None = None
         """The first stretch that is too long, in seconds."""
 
-    def lose(self, time: float) -> None:
+    def add_loss(self, time: float) -> None:
         """Record that data with the display time `time` was lost."""
         heapq.heappush(self._lost, time)
 
-    def see(self, time: float) -> None:
+    def add_sound_frame(self, time: float) -> None:
         """Record a sound frame; the decoder may return it after a later loss."""
         if self._lost and self._lost[0] <= time:
             self._judge(time)

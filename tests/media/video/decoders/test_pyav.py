@@ -248,7 +248,7 @@ def test_unreferenced_frames_of_temporal_layers_are_skipped(scene):
         file.mux(track.encode(None))
 
     out.seek(0)
-    steps = AvStream(out, "video/webm", grid=Sampling().grid).steps()
+    steps = AvStream(out, "video/webm", grid=Sampling().create_grid).steps()
 
     assert sum(isinstance(step, DecodedFrame) for step in steps) < 120
 

@@ -140,7 +140,7 @@ class Shown:
                 continue
             pixels = partial(np.full, (1, 1), number % 256, np.uint8)
             yield DecodedFrame(
-                number, time, pixels, pixels, behind=0 if passed is None else time - passed
+                number, time, pixels, pixels, skipped_seconds=0 if passed is None else time - passed
             )
             passed = None
 

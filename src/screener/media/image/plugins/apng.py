@@ -16,10 +16,8 @@ from screener.media.image import pixels
 _pillow_core: Any = Image.core  # type: ignore[attr-defined]
 
 _BLEND_OVER = 1  # blend a frame over the canvas instead of replacing its pixels
-_DISPOSE_TO_BACKGROUND, _DISPOSE_TO_PREVIOUS = (
-    1,
-    2,
-)  # clear a frame before the next; restore the pixels under it
+_DISPOSE_TO_BACKGROUND = 1  # clear a frame before the next
+_DISPOSE_TO_PREVIOUS = 2  # restore the pixels under it
 _GREY_MODES, _DEEP_MODE = ("1", "L", "LA"), "I;16"
 
 _CLEAR_PIXELS: dict[str, Any] = {
@@ -79,10 +77,10 @@ class Png(PngImagePlugin.PngImageFile):
         frame = self._new(self.im)
         if canvas is None:
             mode = _with_alpha(frame.crop((0, 0, 1, 1))).mode
-            canvas = Image.new(mode, self.size, self._clear_pixel(mode))
+            canvas = Image.new(mode, self.size, self._find_clear_pixel(mode))
         self._restored = None
         if self.dispose_op == _DISPOSE_TO_BACKGROUND:
-            self._restored = Image.new(canvas.mode, frame.size, self._clear_pixel(canvas.mode))
+            self._restored = Image.new(canvas.mode, frame.size, self._find_clear_pixel(canvas.mode))
         elif self.dispose_op == _DISPOSE_TO_PREVIOUS:
             self._restored = canvas.crop(self._box)
         self.dispose_op = self.dispose = None  # keeps Pillow from disposing of it too
@@ -113,7 +111,7 @@ class Png(PngImagePlugin.PngImageFile):
         if frame == 1 and self.default_image:
             self._im = None  # the default image is not a frame
 
-    def _clear_pixel(self, mode: str) -> Any:
+    def _find_clear_pixel(self, mode: str) -> Any:
         return _CLEAR_PIXELS.get(mode, self.info.get("transparency", _DEEP_WHITE))
 
 

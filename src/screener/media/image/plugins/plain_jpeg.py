@@ -132,7 +132,7 @@ def decode_luma(data: bytes, shape: Shape) -> Pixels | None:
     if used >= 0 or error:
         return None
     flat = _is_flat(pixels[-1])
-    if (flat or in_scans) and missing_data.jpeg_ends_early(data, flat=flat):
+    if (flat or in_scans) and missing_data.lacks_jpeg_data(data, flat=flat):
         return None
     return pixels
 

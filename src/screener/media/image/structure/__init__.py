@@ -1,4 +1,4 @@
 """The structure of picture files, read without decoding pixels.
 
-Nothing here raises on broken input unless its docstring says so; unreadable parts are skipped.
+Nothing raises on broken input unless its docstring says so; unreadable parts are skipped.
 """

@@ -37,7 +37,9 @@ def read_avif(data: bytes) -> Aperture | None:
     claps = dict(_find_apertures(data, *boxes[b"meta"]))
     primary = _read_primary_item(data, *boxes[b"meta"])
     for item, _, references in _find_associations(data, *boxes[b"meta"]):
-        for clap in (claps.get(_property_number(name)) for name in references if item == primary):
+        for clap in (
+            claps.get(_read_property_number(name)) for name in references if item == primary
+        ):
             if clap is not None:
                 return _read_aperture(data, clap)
     return None
@@ -53,7 +55,7 @@ def strip_apertures(data: bytes) -> bytes | None:
             claps = dict(_find_apertures(data, start, end))
             for _, offset, references in _find_associations(data, start, end):
                 others = b"".join(
-                    name for name in references if _property_number(name) not in claps
+                    name for name in references if _read_property_number(name) not in claps
                 )
                 length = sum(map(len, references))
                 # No property has the number 0, and libheif stops reading there.
@@ -142,7 +144,7 @@ def _read_associations(
         offset = end_of_item
 
 
-def _property_number(reference: bytes) -> int:
+def _read_property_number(reference: bytes) -> int:
     """Return a reference's property number, without the bit that marks it as essential."""
     return int.from_bytes(reference, "big") & (0x7FFF if len(reference) == 2 else 0x7F)
 

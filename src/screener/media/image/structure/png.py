@@ -140,20 +140,20 @@ def _list_passes(width: int, height: int, *, interlaced: bool) -> Iterator[tuple
         yield -((left - width) // x_step), -((top - height) // y_step)
 
 
-def _measure_unpacked(pieces: list[memoryview], enough: int) -> int:
-    """Return the unpacked size of data, at most `enough`; `enough` if the data are broken."""
+def _measure_unpacked(pieces: list[memoryview], limit: int) -> int:
+    """Return the unpacked size of data, at most `limit`; `limit` if the data are broken."""
     decompressor, count = zlib.decompressobj(), 0
     try:
         for piece in pieces:
             unread: bytes | memoryview = piece
-            while count < enough and not decompressor.eof:
+            while count < limit and not decompressor.eof:
                 count += len(decompressor.decompress(unread, _PIECE_SIZE))
                 unread = decompressor.unconsumed_tail
                 if not unread:
                     break
     except zlib.error:
-        return enough
-    return count if decompressor.eof else enough
+        return limit
+    return count if decompressor.eof else limit
 
 
 def is_damaged(data: bytes) -> bool:

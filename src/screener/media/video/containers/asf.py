@@ -51,10 +51,10 @@ def read_objects(
 
 def find_object_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """Yield the end of each object that belongs to the file: header, packets, indexes."""
-    for number, (identifier, (_, after)) in enumerate(read_objects(stream, 0, size)):
+    for number, (identifier, (_, body_end)) in enumerate(read_objects(stream, 0, size)):
         if number and identifier != DATA_ID and identifier not in _INDEX_IDS:
             return
-        yield after
+        yield body_end
 
 
 def find_damage(stream: BinaryIO, size: int) -> str | None:

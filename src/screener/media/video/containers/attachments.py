@@ -14,7 +14,7 @@ from screener.media.files.chunks import read_at, read_boxes
 from screener.media.files.limits import Limits
 from screener.media.files.sniff import CONTAINERS, MATROSKA, sniff
 from screener.media.image.embedded import Embedded
-from screener.media.video.containers.file_reading import find_bodies, position_restored
+from screener.media.video.containers.file_reading import find_bodies, restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 from screener.media.video.containers.matroska import (
     ATTACHED_FILES_PATH,
@@ -39,7 +39,7 @@ class AttachedFile(NamedTuple):
 
 def find_attached(stream: BinaryIO) -> list[AttachedFile]:
     """Return the attached images and videos. The stream keeps its position."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
         if header[:4] == MATROSKA:
             spans = _find_matroska_files(stream, size)
@@ -63,7 +63,7 @@ def read_files(
         if end - start > limits.bytes:
             excess = f"{end - start} bytes, over the limit of {limits.bytes}"
             raise MediaError("too_large", f"an attached picture has {excess}")
-        with position_restored(stream):
+        with restore_position(stream):
             data = read_at(stream, start, end - start)
         yield Embedded("thumbnail", data, mime in CONTAINERS)
 
@@ -74,9 +74,9 @@ def _find_matroska_files(stream: BinaryIO, size: int) -> Iterator[tuple[int, int
     The end may lie past the parent's, since a cut image might not be recognised.
     """
     for start, end in find_bodies(read_elements, stream, 0, size, *ATTACHED_FILES_PATH):
-        for name, body, after in read_elements(stream, start, end):
+        for name, body, body_end in read_elements(stream, start, end):
             if name == FILE_DATA_ID:
-                yield body, after
+                yield body, body_end
 
 
 def _find_values(
@@ -86,14 +86,14 @@ def _find_values(
 
     `ancestors` are the names of the boxes that contain `offset`.
     """
-    for kind, body, after in read_boxes(stream, offset, end):
-        after = min(after, end)
+    for kind, body, body_end in read_boxes(stream, offset, end):
+        body_end = min(body_end, end)
         if ancestors[-1:] == (_ITEM_LIST,):
-            yield from _find_values(stream, body, after, (*ancestors, _LIST_ITEM))
+            yield from _find_values(stream, body, body_end, (*ancestors, _LIST_ITEM))
         elif ancestors[-1:] == (_LIST_ITEM,):
             if kind == _VALUE_BOX:
-                yield body + _VALUE_HEADER_SIZE, after
+                yield body + _VALUE_HEADER_SIZE, body_end
         elif kind in _NESTED_BOXES and kind not in ancestors:
             if kind == _META_BOX and read_at(stream, body + 4, 4) != b"hdlr":
                 body += 4  # skip the version, which QuickTime does not have
-            yield from _find_values(stream, body, after, (*ancestors, kind))
+            yield from _find_values(stream, body, body_end, (*ancestors, kind))

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from screener.media.files.chunks import read_at
 from screener.media.files.sniff import MATROSKA
 from screener.media.video.containers import flv, iso_boxes, matroska, mpeg_streams, riff
-from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 
 _MATROSKA_SUBTITLE_CODECS = (b"S_HDMV/PGS", b"S_VOBSUB", b"S_DVBSUB", b"S_IMAGE/")
@@ -20,7 +20,7 @@ _ISO_SUBTITLE_HANDLER = b"subp"
 
 def is_encrypted(stream: BinaryIO) -> bool:
     """Return whether a video track is encrypted, and would be decoded to noise."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
         if header[:4] == MATROSKA:
             return matroska.is_encrypted(stream, size)
@@ -29,13 +29,13 @@ def is_encrypted(stream: BinaryIO) -> bool:
 
 def has_fragments(stream: BinaryIO) -> bool:
     """Return whether the file is an ISO file in fragments, each with its own time."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         return is_iso(read_at(stream, 0, 12)) and iso_boxes.has_fragments(stream, size)
 
 
 def has_time_restart(stream: BinaryIO) -> bool:
     """Return whether fragments of an ISO file go back in time, as joined recordings do."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         return is_iso(read_at(stream, 0, 12)) and iso_boxes.has_time_restart(stream, size)
 
 
@@ -44,7 +44,7 @@ def has_codec_change(stream: BinaryIO) -> bool:
 
     FFmpeg decodes only the first codec.
     """
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
         if header[:3] == b"FLV":
             return len(flv.read_video_codecs(stream)) > 1
@@ -55,7 +55,7 @@ def has_codec_change(stream: BinaryIO) -> bool:
 
 def count_video_tracks(stream: BinaryIO) -> int:
     """Return the number of video tracks that an ISO or Matroska file declares; 0 for others."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         if is_iso(read_at(stream, 0, 12)):
             return sum(handler == b"vide" for handler in iso_boxes.read_handlers(stream, size))
     return len(matroska.read_video_tracks(stream))
@@ -65,7 +65,7 @@ def has_image_subtitles(stream: BinaryIO, mime: str) -> bool:
     """Return whether a file declares subtitles that are images: PGS, VobSub, DVB or XSUB."""
     if mime in ("video/mp2t", "video/mpeg"):
         return mpeg_streams.has_image_subtitles(stream, program=mime == "video/mpeg")
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
         if header[:4] == b"RIFF":
             return any(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from screener.media.files.chunks import read_at, read_boxes
-from screener.media.video.containers.file_reading import find_bodies, position_restored
+from screener.media.video.containers.file_reading import find_bodies, restore_position
 
 _MAX_EDITS = 10_000  # per track
 _EMPTY_EDIT_TIME = -1  # the media time of an edit that shows nothing
@@ -28,7 +28,7 @@ def sum_hidden_seconds(stream: BinaryIO) -> float:
     The stream keeps its position.
     """
     longest = 0.0
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         for movie in find_bodies(read_boxes, stream, 0, size, b"moov"):
             longest = max(longest, *_sum_hidden_by_track(stream, *movie), 0.0)
     return longest
@@ -36,25 +36,27 @@ def sum_hidden_seconds(stream: BinaryIO) -> float:
 
 def _sum_hidden_by_track(stream: BinaryIO, offset: int, end: int) -> Iterator[float]:
     movie, _ = _read_clock(_read_body(stream, offset, end, b"mvhd"))
-    for start, after in find_bodies(read_boxes, stream, offset, end, b"trak"):
-        if _read_body(stream, start, after, b"mdia", b"hdlr")[8:12] != b"vide":
+    for start, body_end in find_bodies(read_boxes, stream, offset, end, b"trak"):
+        if _read_body(stream, start, body_end, b"mdia", b"hdlr")[8:12] != b"vide":
             continue
-        media, length = _read_clock(_read_body(stream, start, after, b"mdia", b"mdhd"))
-        edits = _read_body(stream, start, after, b"edts", b"elst")
+        media, length = _read_clock(_read_body(stream, start, body_end, b"mdia", b"mdhd"))
+        edits = _read_body(stream, start, body_end, b"edts", b"elst")
         if movie and media and len(edits) > 8:
             # If frames are reordered, the first is shown after its decoding time.
-            delay = _read_body(stream, start, after, *_SAMPLE_TABLE, b"ctts")[12:16]
+            delay = _read_body(stream, start, body_end, *_SAMPLE_TABLE, b"ctts")[12:16]
             first = int.from_bytes(delay, "big", signed=True) / media
             spans = _read_spans(edits, movie, media)
-            length = _sum_ticks(_read_body(stream, start, after, *_SAMPLE_TABLE, b"stts"), length)
+            length = _sum_ticks(
+                _read_body(stream, start, body_end, *_SAMPLE_TABLE, b"stts"), length
+            )
             hidden = length / media - _sum_covered(spans, first, first + length / media)
             yield hidden if hidden > _MIN_HIDDEN_SECONDS else 0.0
 
 
 def _read_body(stream: BinaryIO, offset: int, end: int, *path: bytes) -> bytes:
     """Return the body of the first box at `path`, or no bytes."""
-    for body, after in find_bodies(read_boxes, stream, offset, end, *path):
-        return read_at(stream, body, max(0, min(after, body + 8 + 20 * _MAX_EDITS) - body))
+    for body, body_end in find_bodies(read_boxes, stream, offset, end, *path):
+        return read_at(stream, body, max(0, min(body_end, body + 8 + 20 * _MAX_EDITS) - body))
     return b""
 
 

@@ -11,7 +11,7 @@ _Name = TypeVar("_Name", bytes, int)
 
 
 @contextlib.contextmanager
-def position_restored(stream: BinaryIO) -> Iterator[int]:
+def restore_position(stream: BinaryIO) -> Iterator[int]:
     """Yield the size of a stream, and restore the stream's position afterwards."""
     before = stream.tell()
     try:
@@ -31,11 +31,11 @@ def find_bodies(
 
     `parts` reads one level: `read_boxes`, `read_elements` or `read_riff_chunks`.
     """
-    for name, start, after in parts(stream, offset, end):
+    for name, start, body_end in parts(stream, offset, end):
         if name != path[0]:
             continue
-        after = min(after, end)
+        body_end = min(body_end, end)
         if len(path) == 1:
-            yield start, after
+            yield start, body_end
         else:
-            yield from find_bodies(parts, stream, start, after, *path[1:])
+            yield from find_bodies(parts, stream, start, body_end, *path[1:])

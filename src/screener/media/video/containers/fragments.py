@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from screener.media.files.chunks import MAX_CHUNKS, read_at, read_boxes
-from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 
 _PARENT_BOXES = {
@@ -54,14 +54,14 @@ class Fragments(NamedTuple):
 
 def read_fragments(stream: BinaryIO) -> Fragments:
     """Return the declarations of a file's fragments; empty if it has none, or too many boxes."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         if is_iso(read_at(stream, 0, 12)):
             unread = _walk_boxes(stream, size)
             reader = _FragmentReader(stream, size)
-            for parent, kind, body, after in islice(unread, MAX_CHUNKS):
-                reader.add(parent, kind, body, after)
+            for parent, kind, body, body_end in islice(unread, MAX_CHUNKS):
+                reader.add(parent, kind, body, body_end)
             if next(unread, None) is None:
-                return reader.result()
+                return reader.build_result()
     return Fragments(Counter(), inconsistent=False)
 
 
@@ -70,11 +70,11 @@ def _walk_boxes(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, bytes, int,
     levels = [(b"", read_boxes(stream, 0, end), end)]
     while levels:
         parent, children, parent_end = levels[-1]
-        for kind, body, after in children:
-            after = max(body, min(after, parent_end))
-            yield parent, kind, body, after
+        for kind, body, body_end in children:
+            body_end = max(body, min(body_end, parent_end))
+            yield parent, kind, body, body_end
             if kind in _PARENT_BOXES.get(parent, ()):
-                levels.append((kind, read_boxes(stream, body, after), after))
+                levels.append((kind, read_boxes(stream, body, body_end), body_end))
                 break
         else:
             levels.pop()
@@ -98,9 +98,9 @@ class _FragmentReader:
         # The current part.
         self._track, self._default_size, self._base = 0, 0, 0
 
-    def add(self, parent: bytes, kind: bytes, body: int, after: int) -> None:
+    def add(self, parent: bytes, kind: bytes, body: int, body_end: int) -> None:
         if not parent:
-            self._file_end = after
+            self._file_end = body_end
         if kind == b"moof":
             self._has_fragment = True
             # FFmpeg counts from here even if the header is longer.
@@ -119,15 +119,15 @@ class _FragmentReader:
         elif kind == b"tfhd":
             self._add_header(read_at(self._stream, body, 40))
         elif kind == b"trun" and self._track in self._default_sizes:
-            self._add_run(read_at(self._stream, body, min(after - body, _MAX_RUN_SIZE)))
+            self._add_run(read_at(self._stream, body, min(body_end - body, _MAX_RUN_SIZE)))
         elif kind == b"mdat":
-            self._media.append((body, after))
-            self._media_bytes += after - body if self._has_fragment else 0
+            self._media.append((body, body_end))
+            self._media_bytes += body_end - body if self._has_fragment else 0
             self._inconsistent = self._inconsistent or parent == b"moof"
         elif self._default_sizes and not parent:
-            self._inconsistent = self._inconsistent or self._contains_fragment(body, after)
+            self._inconsistent = self._inconsistent or self._contains_fragment(body, body_end)
 
-    def result(self) -> Fragments:
+    def build_result(self) -> Fragments:
         if not (self._has_fragment or self._inconsistent):
             return Fragments(Counter(), inconsistent=False)
         inconsistent = self._inconsistent or not self._covers_media()
@@ -176,10 +176,10 @@ class _FragmentReader:
         last = np.searchsorted(media[:, 0], starts, side="right") - 1
         return bool((ends <= media[last, 1]).all())
 
-    def _contains_fragment(self, body: int, after: int) -> bool:
+    def _contains_fragment(self, body: int, body_end: int) -> bool:
         overlap = b""
-        for offset in range(body, after, _PIECE_SIZE):
-            piece = overlap + read_at(self._stream, offset, min(_PIECE_SIZE, after - offset))
+        for offset in range(body, body_end, _PIECE_SIZE):
+            piece = overlap + read_at(self._stream, offset, min(_PIECE_SIZE, body_end - offset))
             if b"tfhd" in piece:
                 return True
             overlap = piece[-3:]

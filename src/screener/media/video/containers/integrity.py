@@ -11,13 +11,13 @@ from typing import BinaryIO
 from screener.media.files.chunks import read_at, read_boxes
 from screener.media.files.sniff import MATROSKA
 from screener.media.video.containers import asf, flv, fragments, matroska, ogg, riff
-from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 
 
 def ended_early(stream: BinaryIO) -> bool:
     """Return whether an ISO, Matroska, AVI or FLV file declares more bytes than it has."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
         if header[:3] == b"FLV":
             return (flv.find_end_of_tags(stream) or 0) > size
@@ -35,7 +35,7 @@ def find_damage(stream: BinaryIO) -> str | None:
     not follow one another. `truncated`: a part of an ASF, an Ogg or a Matroska file of unknown
     length ends past the file's end; `ended_early` covers other files.
     """
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         header = read_at(stream, 0, 16)
         if header[:3] == b"FLV":
             return "undecodable" if flv.find_end_of_tags(stream) is None else None

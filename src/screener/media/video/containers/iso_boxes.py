@@ -1,6 +1,6 @@
 """Read the boxes of ISO files (MP4, QuickTime, 3GP): tracks, codecs, fragments.
 
-Nothing raises on broken input. Callers use `position_restored`.
+Nothing raises on broken input. Callers use `restore_position`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def find_in_tracks(
     stream: BinaryIO, offset: int, end: int, name: bytes, depth: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Yield start and end of each box `name` at any level of a track."""
-    for kind, body, after in read_boxes(stream, offset, end):
+    for kind, body, body_end in read_boxes(stream, offset, end):
         if kind in _TRACK_BOXES and depth < len(_TRACK_BOXES):
-            yield from find_in_tracks(stream, body, min(after, end), name, depth + 1)
+            yield from find_in_tracks(stream, body, min(body_end, end), name, depth + 1)
         elif kind == name and depth:
-            yield body, min(after, end)
+            yield body, min(body_end, end)
 
 
 def read_handlers(stream: BinaryIO, size: int) -> Iterator[bytes]:

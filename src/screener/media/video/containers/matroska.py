@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from screener.media.files.chunks import MAX_CHUNKS, read_at
 from screener.media.files.sniff import MATROSKA
-from screener.media.video.containers.file_reading import find_bodies, position_restored
+from screener.media.video.containers.file_reading import find_bodies, restore_position
 
 Sides = tuple[int, int, int, int]
 """Pixels at the top, right, bottom and left."""
@@ -81,32 +81,34 @@ def read_elements(
         if not name_size or not size_size:
             return
         body = offset + name_size + size_size
-        after = end if size == (1 << 7 * size_size) - 1 else body + size
-        yield name, body, after
-        offset = body if name in nested_ids else after
+        body_end = end if size == (1 << 7 * size_size) - 1 else body + size
+        yield name, body, body_end
+        offset = body if name in nested_ids else body_end
 
 
 def find_element_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """Yield the end of each element that belongs to the file."""
-    for name, _, after in read_elements(stream, 0, size):
+    for name, _, body_end in read_elements(stream, 0, size):
         if name not in _TOP_LEVEL_IDS:
             return
-        yield after
+        yield body_end
 
 
 def is_cut_short(stream: BinaryIO, size: int) -> bool:
     """Return whether an element declares an end past the file's."""
-    return any(after > size for _, _, after in read_elements(stream, 0, size))
+    return any(body_end > size for _, _, body_end in read_elements(stream, 0, size))
 
 
 def is_encrypted(stream: BinaryIO, size: int) -> bool:
     """Return whether a track is encrypted, by the tracks before the first cluster."""
     for segment in find_bodies(read_elements, stream, 0, size, SEGMENT_ID):
-        for name, body, after in read_elements(stream, *segment):
+        for name, body, body_end in read_elements(stream, *segment):
             if name == _CLUSTER_ID:
                 break
             if name == _TRACKS_ID and any(
-                find_bodies(read_elements, stream, body, min(after, segment[1]), *_ENCRYPTION_PATH)
+                find_bodies(
+                    read_elements, stream, body, min(body_end, segment[1]), *_ENCRYPTION_PATH
+                )
             ):
                 return True
         return False  # later segments are not played
@@ -115,7 +117,7 @@ def is_encrypted(stream: BinaryIO, size: int) -> bool:
 
 def read_tracks(stream: BinaryIO) -> list[Track]:
     """Return the tracks of a Matroska or WebM file; none for other formats."""
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         if read_at(stream, 0, 4) != MATROSKA:
             return []
         spans = find_bodies(read_elements, stream, 0, size, SEGMENT_ID, _TRACKS_ID, _TRACK_ID)
@@ -162,8 +164,8 @@ def _read_track(stream: BinaryIO, offset: int, end: int) -> Track:
 def _read_values(stream: BinaryIO, offset: int, end: int) -> dict[int, bytes]:
     names = {_TYPE_ID, _CODEC_ID, _ALPHA_ID, *_CROP_IDS}
     return {
-        name: read_at(stream, body, min(after - body, _MAX_VALUE_SIZE))
-        for name, body, after in read_elements(stream, offset, end)
+        name: read_at(stream, body, min(body_end - body, _MAX_VALUE_SIZE))
+        for name, body, body_end in read_elements(stream, offset, end)
         if name in names
     }
 
@@ -174,18 +176,20 @@ def _has_additions(stream: BinaryIO) -> bool:
     Clusters of unknown size end where the next begins, so all levels are read as one.
     """
     last, nested = 0, frozenset({SEGMENT_ID, _CLUSTER_ID, _GROUP_ID})
-    with position_restored(stream) as size:
-        for name, body, after in read_elements(stream, 0, size, nested):
+    with restore_position(stream) as size:
+        for name, body, body_end in read_elements(stream, 0, size, nested):
             if name == _ADDITIONS_ID:
                 return True
-            last = body if name in nested else after
+            last = body if name in nested else body_end
         return last < size
 
 
 def find_damage(stream: BinaryIO, size: int) -> str | None:
     """Return `undecodable` or `truncated` if a segment is damaged, else None."""
-    for name, body, after in read_elements(stream, 0, size):
-        if name == SEGMENT_ID and (reason := _find_segment_damage(stream, body, min(after, size))):
+    for name, body, body_end in read_elements(stream, 0, size):
+        if name == SEGMENT_ID and (
+            reason := _find_segment_damage(stream, body, min(body_end, size))
+        ):
             return reason
     return None
 
@@ -202,51 +206,57 @@ def _find_segment_damage(stream: BinaryIO, offset: int, end: int) -> str | None:
             allowed, parent_end = _SEGMENT_CHILD_IDS, end
         if offset >= end:
             return None
-        name, body, after = next(read_elements(stream, offset, _UNKNOWN_END), (0, offset, offset))
+        name, body, body_end = next(
+            read_elements(stream, offset, _UNKNOWN_END), (0, offset, offset)
+        )
         if name in _SEGMENT_CHILD_IDS and allowed is _CLUSTER_CHILD_IDS and parent_end == end:
             allowed = _SEGMENT_CHILD_IDS  # it ends a cluster of unknown size
         if name not in allowed and name not in _GLOBAL_IDS:
             return "undecodable"
-        if name == _CLUSTER_ID and after == _UNKNOWN_END:
-            after = end
-        elif after > parent_end:
-            return "truncated" if parent_end == end and after != _UNKNOWN_END else "undecodable"
-        elif name in (_TRACKS_ID, _CLUSTER_ID) and not _checksum_fits(stream, body, after):
+        if name == _CLUSTER_ID and body_end == _UNKNOWN_END:
+            body_end = end
+        elif body_end > parent_end:
+            return "truncated" if parent_end == end and body_end != _UNKNOWN_END else "undecodable"
+        elif name in (_TRACKS_ID, _CLUSTER_ID) and not _checksum_fits(stream, body, body_end):
             return "undecodable"
         if name == _TRACKS_ID:
-            track_numbers = _read_track_numbers(stream, body, after)
+            track_numbers = _read_track_numbers(stream, body, body_end)
         elif track_numbers and not track_numbers.issuperset(
-            _read_block_tracks(stream, name, body, after)
+            _read_block_tracks(stream, name, body, body_end)
         ):
             return "undecodable"
         if name == _CLUSTER_ID:
-            allowed, parent_end, after = _CLUSTER_CHILD_IDS, after, body
-        offset = after
+            allowed, parent_end, body_end = _CLUSTER_CHILD_IDS, body_end, body
+        offset = body_end
     return None
 
 
 def _checksum_fits(stream: BinaryIO, offset: int, end: int) -> bool:
     """Return whether the body from `offset` to `end` has no checksum or the right one."""
-    name, body, after = next(read_elements(stream, offset, end), (0, offset, offset))
+    name, body, body_end = next(read_elements(stream, offset, end), (0, offset, offset))
     if name != _CHECKSUM_ID:
         return True
     checksum = 0
-    for start in range(after, end, _PIECE_SIZE):
+    for start in range(body_end, end, _PIECE_SIZE):
         checksum = zlib.crc32(read_at(stream, start, min(_PIECE_SIZE, end - start)), checksum)
-    return read_at(stream, body, min(after - body, 5)) == checksum.to_bytes(4, "little")
+    return read_at(stream, body, min(body_end - body, 5)) == checksum.to_bytes(4, "little")
 
 
 def _read_track_numbers(stream: BinaryIO, offset: int, end: int) -> set[int]:
     return {
-        int.from_bytes(read_at(stream, start, min(after - start, 8)), "big")
-        for start, after in find_bodies(read_elements, stream, offset, end, _TRACK_ID, _NUMBER_ID)
+        int.from_bytes(read_at(stream, start, min(body_end - start, 8)), "big")
+        for start, body_end in find_bodies(
+            read_elements, stream, offset, end, _TRACK_ID, _NUMBER_ID
+        )
     }
 
 
-def _read_block_tracks(stream: BinaryIO, name: int, body: int, after: int) -> list[int]:
+def _read_block_tracks(stream: BinaryIO, name: int, body: int, body_end: int) -> list[int]:
     """Return a block's or group's track number, 0 if it has none; nothing for other elements."""
     if name not in (_GROUP_ID, _SIMPLE_BLOCK_ID):
         return []
     if name == _GROUP_ID:
-        body, _ = next(find_bodies(read_elements, stream, body, after, _BLOCK_ID), (after, after))
+        body, _ = next(
+            find_bodies(read_elements, stream, body, body_end, _BLOCK_ID), (body_end, body_end)
+        )
     return [read_number(read_at(stream, body, 8), marked=False)[0]]

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.file_reading import restore_position
 
 _PACKET_SIZES = (188, 192, 204)  # bytes: bare, after a time code, before a check sum
 _SYNC_BYTE = 0x47  # the first byte of a packet
@@ -47,7 +47,7 @@ class Tracks(NamedTuple):
 
 def find_program_tracks(stream: BinaryIO) -> Tracks:
     """Return all video tracks of a program stream, with FFmpeg's numbers. Reads all of it."""
-    with position_restored(stream):
+    with restore_position(stream):
         return Tracks(
             set().union(*map(_find_program_video, _read_chunks(stream, _PROGRAM_OVERLAP)))
         )
@@ -56,7 +56,7 @@ def find_program_tracks(stream: BinaryIO) -> Tracks:
 def find_transport_tracks(stream: BinaryIO) -> Tracks:
     """Return all video tracks of a transport stream, by PID. Reads all of it."""
     started, codecs = set[int](), set[tuple[int, int]]()
-    with position_restored(stream):
+    with restore_position(stream):
         for data in _read_chunks(stream, _TRANSPORT_OVERLAP):
             offsets, starts = _find_payloads(data)
             started |= _find_video_pids(data, offsets, starts)
@@ -67,7 +67,7 @@ def find_transport_tracks(stream: BinaryIO) -> Tracks:
 
 def has_image_subtitles(stream: BinaryIO, *, program: bool) -> bool:
     """Return whether a transport or `program` stream has subtitles that are images."""
-    with position_restored(stream):
+    with restore_position(stream):
         if program:
             return any(map(_has_program_subtitles, _read_chunks(stream, _PROGRAM_OVERLAP)))
         return any(

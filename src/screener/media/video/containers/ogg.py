@@ -7,10 +7,8 @@ from typing import BinaryIO
 
 from screener.media.files.chunks import MAX_CHUNKS, read_at
 
-_HEADER_SIZE, _MAX_TABLE_SIZE = (
-    27,
-    255,
-)  # bytes of a page's header, and of the segment table after it
+_HEADER_SIZE = 27  # bytes
+_MAX_TABLE_SIZE = 255  # bytes of the segment table after the header
 _LAST_PAGE_FLAG = 4  # of the last page of a track
 _CHECKSUM_FIELD = slice(22, 26)
 # An Ogg checksum is a CRC-32 of bytes with mirrored bits and with a start value of 0.

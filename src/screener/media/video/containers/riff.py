@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from screener.media.files.chunks import MAX_CHUNKS, read_at, read_riff_chunks
-from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.file_reading import restore_position
 
 _RIFF_FORMS = (b"AVI ", b"AVIX")
 _FRAME_LISTS = (b"movi", b"rec ")
@@ -36,12 +36,12 @@ def find_riff_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 
 def read_codecs(stream: BinaryIO, offset: int, end: int, depth: int = 0) -> Iterator[bytes]:
     """Yield the four letters of each track's codec, from its header and its format."""
-    for name, start, after in read_riff_chunks(stream, offset, end):
+    for name, start, body_end in read_riff_chunks(stream, offset, end):
         form = read_at(stream, start, 4)
         if form == b"movi":
             return
         if name == b"LIST" and depth < _MAX_HEADER_DEPTH:
-            yield from read_codecs(stream, start + 4, min(after, end), depth + 1)
+            yield from read_codecs(stream, start + 4, min(body_end, end), depth + 1)
         elif name in (b"strh", b"strf"):
             yield read_at(stream, start + (4 if name == b"strh" else 16), 4).upper()
 
@@ -54,7 +54,7 @@ def is_damaged(stream: BinaryIO, size: int) -> bool:
 def count_frames(stream: BinaryIO, track: int) -> int:
     """Return the number of non-empty frames of a track before any damage."""
     names = [b"%02d%s" % (track, kind) for kind in (b"dc", b"db")]
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         chunks = filter(None, _read_leaves(stream, size))
         return sum(name in names and length > 0 for name, length in chunks)
 

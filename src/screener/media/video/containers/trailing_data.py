@@ -13,7 +13,7 @@ from screener.media.files.sniff import MATROSKA
 from screener.media.image import embedded
 from screener.media.image.structure.file_end import is_file_start
 from screener.media.video.containers import asf, matroska, riff
-from screener.media.video.containers.file_reading import position_restored
+from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 
 _MAX_SEARCHED_BYTES = 16 << 20  # only zeros may follow
@@ -26,7 +26,7 @@ def hides_file(stream: BinaryIO) -> bool:
 
     Matroska, AVI, ASF, MP4 and QuickTime files are checked. The stream keeps its position.
     """
-    with position_restored(stream) as size:
+    with restore_position(stream) as size:
         offset = max((end for end in _find_part_ends(stream, size) if end <= size), default=size)
         if embedded.hides_file(read_at(stream, offset, _MAX_SEARCHED_BYTES)):
             return True
@@ -55,12 +55,12 @@ def _find_box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     Zeros, or the start of an image, may look like a box that ends with the file.
     """
     begin = 0
-    for kind, _, after in read_boxes(stream, 0, size):
+    for kind, _, body_end in read_boxes(stream, 0, size):
         is_named = all(0x20 <= letter < 0x7F for letter in kind)
         lacks_length = read_at(stream, begin, 4) == bytes(4)
         if not is_named or (lacks_length and kind not in _MAY_LACK_LENGTH):
             return
         if begin and is_file_start(read_at(stream, begin, 16)):
             return
-        yield after
-        begin = after
+        yield body_end
+        begin = body_end

@@ -35,11 +35,11 @@ class DisplayOrder:
             self._latest_decoding_time = decoded
         heapq.heappush(self._unpassed, (self._current_piece, stamp, wanted))
 
-    def waiting(self) -> frozenset[int]:
+    def list_waiting(self) -> frozenset[int]:
         """Return the timestamps of frames that were read, and neither shown nor passed."""
         return frozenset(stamp for _, stamp, _ in self._unpassed)
 
-    def number(self, stamp: int | None) -> int:
+    def assign_number(self, stamp: int | None) -> int:
         """Return the number of the next frame shown, from 0."""
         if stamp is None:
             self.first = None

@@ -21,9 +21,8 @@ from screener.media.video.decoders.stream import DecodedFrame, Length, Lost
 from screener.media.video.timing import MAX_BACK_SECONDS, Grid
 
 _VP8_SHOWN_FLAG, _VP8_LENGTH_SHIFT = 0x10, 5  # in a frame's tag
-_MAX_HIDDEN_SECONDS = (
-    1.0  # if edits hide more, the average frame duration does not suffice to count frames
-)
+# If edits hide more, the average frame duration does not suffice to count frames.
+_MAX_HIDDEN_SECONDS = 1.0
 _MAX_REPEAT_SIZE = 16  # bytes; MPEG-4 packets up to this size repeat the last frame
 
 # Packets that are read to measure the length: more than half a day if none is declared, else enough
@@ -155,12 +154,12 @@ class AvStream:
             for packet in self._look_ahead(self._track.read_packets(self._declared)):
                 frames = None if packet is None else self._decode_packet(packet, order)
                 if packet is None or frames is None:
-                    sound, read_before_loss = False, order.waiting()
+                    sound, read_before_loss = False, order.list_waiting()
                     yield Lost(next_time if packet is None else self._track.to_seconds(packet.pts))
                     continue
                 next_time = self._find_next_time(packet, next_time)
                 for frame in frames:
-                    number = order.number(frame.pts)
+                    number = order.assign_number(frame.pts)
                     is_new_start = bool(frame.key_frame) and frame.pts not in read_before_loss
                     sound = (sound or is_new_start) and not frame.is_corrupt
                     yield from self._create_losses(order.take_missed())

@@ -14,7 +14,7 @@ from screener.media.video.containers.matroska import Sides
 Pixels = NDArray[np.uint8]
 
 
-def _uncropped(pixels: Pixels) -> Pixels:
+def _keep_all(pixels: Pixels) -> Pixels:
     return pixels
 
 
@@ -28,7 +28,7 @@ class DecodedFrame:
     - `crop(pixels)`: the part of these pixels that players show.
     - `raw()`: the same part, perhaps not upright, perhaps with another black and white.
     - `sound`: False if the frame was decoded from damaged data.
-    - `behind`: seconds since the first undecoded frame before it.
+    - `skipped_seconds`: seconds since the first undecoded frame before it.
     """
 
     number: int
@@ -36,8 +36,8 @@ class DecodedFrame:
     grey: Callable[[], Pixels]
     raw: Callable[[], Pixels]
     sound: bool = True
-    behind: float = 0.0
-    crop: Callable[[Pixels], Pixels] = _uncropped
+    skipped_seconds: float = 0.0
+    crop: Callable[[Pixels], Pixels] = _keep_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,12 @@ class FrameChoice:
     ) -> None:
         step = opened.frame_seconds
         length = opened.length
-        self._every = sampling.step(*length) if sampling.mode == "seconds" else sampling.every
+        self._every = (
+            sampling.compute_step(*length) if sampling.mode == "seconds" else sampling.every
+        )
         # Sound and damaged frames have separate due times, since a damaged frame must not replace a
         # sound one after it.
-        self._grids = {sound: sampling.grid(*length) for sound in (True, False)}
+        self._grids = {sound: sampling.create_grid(*length) for sound in (True, False)}
         if sampling.mode == "frames":
             self._grids = dict.fromkeys((True, False), Grid(self._every))
         allowed = {"seconds": self._grids[True].part, "frames": self._every}.get(sampling.mode, 0.0)
@@ -74,8 +76,8 @@ class FrameChoice:
         by_seconds = sampling.mode == "seconds"
         self._samples_by_time = by_seconds or sampling.mode == "frames"
         self._frames_per_second = max(1, int(1 / step + 1e-9))
-        self._as_vpdq = by_seconds and sampling.as_vpdq(*length)
-        finer = sampling.between(*length) if by_seconds else None
+        self._as_vpdq = by_seconds and sampling.includes_vpdq(*length)
+        finer = sampling.compute_step_between(*length) if by_seconds else None
         self._between = None if finer is None else Grid(finer)
         self._unsampled: DecodedFrame | None = None  # the last frame, if it was not sampled
         # Seconds from the last sample to the next frame.
@@ -123,7 +125,7 @@ class FrameChoice:
                 self._stopped = MediaError("timeout", "not finished within its time")
                 return
             if isinstance(step, Lost):
-                self._losses.lose(self._clock.lost_at(step.time))
+                self._losses.add_loss(self._clock.estimate_lost_time(step.time))
             elif step is not None:
                 before = self._clock.now
                 time = self._advance(step)
@@ -139,7 +141,7 @@ class FrameChoice:
                     self._gap_after_sample, self._unsampled = None, None
                 else:
                     self._gap_after_sample = self._gap_after_sample or max(
-                        time - step.behind - before, 0.0
+                        time - step.skipped_seconds - before, 0.0
                     )
                     self._unsampled = step
         yield from self._sample_on_screen(self._clock.now, self._find_last_frame_end())
@@ -158,7 +160,9 @@ class FrameChoice:
             or until - time <= self._gap_after_sample + MAX_EARLY_SECONDS
         ):
             return
-        due = self._grids[frame.sound].passed(until) if self._samples_by_time else None
+        due = (
+            self._grids[frame.sound].find_missed_due_time(until) if self._samples_by_time else None
+        )
         if due is not None:
             self._sampled_means = self._means
             yield _Sample(max(due, time), frame, between=False)
@@ -173,9 +177,9 @@ class FrameChoice:
         self.passed = max(self.passed, frame.number + 1)
         time = self._clock.advance(frame.time)
         if frame.sound:
-            self._losses.see(time)
+            self._losses.add_sound_frame(time)
         else:
-            self._losses.lose(time)
+            self._losses.add_loss(time)
         return time
 
     def _is_due(self, time: float, frame: DecodedFrame) -> bool:

@@ -50,7 +50,7 @@ class Sampling:
     distinct: bool = True
     usable: float = 0.1
 
-    def step(self, duration: float | None, frames: int = 0) -> float:
+    def compute_step(self, duration: float | None, frames: int = 0) -> float:
         """Return the seconds between samples; `frames` is 0 if they were not counted.
 
         A video of few frames has short steps whatever its length.
@@ -61,9 +61,9 @@ class Sampling:
             return min(self.every, self.videos)
         return min(self.every, max(self.videos, (duration or 0) / _MAX_SAMPLES_FOR_VIDEOS))
 
-    def grid(self, duration: float | None, frames: int = 0) -> Grid:
+    def create_grid(self, duration: float | None, frames: int = 0) -> Grid:
         """Return the due times: one per step, or more if the video has few steps."""
-        step = self.step(duration, frames)
+        step = self.compute_step(duration, frames)
         if duration is None:
             return Grid(step)
         return Grid(
@@ -73,7 +73,7 @@ class Sampling:
             ),
         )
 
-    def between(self, duration: float | None, frames: int = 0) -> float | None:
+    def compute_step_between(self, duration: float | None, frames: int = 0) -> float | None:
         """Return the seconds between frames that are sampled only if they differ, or None."""
         if not self.against_videos or duration is None:
             return None
@@ -82,11 +82,11 @@ class Sampling:
             if 0 < frames <= _MAX_FRAMES_BETWEEN
             else duration / _MAX_FRAMES_BETWEEN
         )
-        return finer if finer < self.step(duration, frames) else None
+        return finer if finer < self.compute_step(duration, frames) else None
 
-    def as_vpdq(self, duration: float | None, frames: int = 0) -> bool:
+    def includes_vpdq(self, duration: float | None, frames: int = 0) -> bool:
         """Return whether the frames that vPDQ samples, one per second, are sampled too."""
-        return self.against_videos and self.step(duration, frames) <= _MAX_VPDQ_STEP_SECONDS
+        return self.against_videos and self.compute_step(duration, frames) <= _MAX_VPDQ_STEP_SECONDS
 
     def problem(self) -> str | None:
         """Return an error message for invalid settings, or None."""
