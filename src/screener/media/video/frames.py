@@ -35,7 +35,7 @@ from screener.system.installation import load, unsupported_without
 
 @dataclass(frozen=True)
 class _File:
-    """A video's file and the settings; edit lists hide `hidden_seconds` seconds of it."""
+    """A video's file and the settings; edit lists hide `hidden_seconds` of it."""
 
     stream: BinaryIO
     mime: str
@@ -203,7 +203,7 @@ def _decode_audio_covers(stream: BinaryIO, limits: Limits) -> Iterator[Frame]:
 
 
 def _needs_second_pass(grid: Grid, sampling: Sampling, hidden_seconds: float) -> bool:
-    """Return whether a sample may lie in the `hidden_seconds` seconds that edit lists hide.
+    """Return whether a sample may lie in the `hidden_seconds` of edit lists.
 
     The mode `frames` ignores edit lists in its only pass, as vPDQ does.
     """

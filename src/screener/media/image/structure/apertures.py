@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from screener.media.image.structure import headers
-from screener.media.image.structure.headers import read_big_endian
+from screener.media.image.structure.headers import read_be
 
 _MAX_ITEMS = 100_000
 _SAMPLE_ENTRY_SIZE = 78  # bytes before a sample entry's boxes
@@ -37,9 +37,8 @@ def read_avif(data: bytes) -> Aperture | None:
     claps = dict(_find_apertures(data, *boxes[b"meta"]))
     primary = _read_primary_item(data, *boxes[b"meta"])
     for item, _, references in _find_associations(data, *boxes[b"meta"]):
-        for clap in (
-            claps.get(_read_property_number(name)) for name in references if item == primary
-        ):
+        numbers = map(_read_property_number, references if item == primary else ())
+        for clap in map(claps.get, numbers):
             if clap is not None:
                 return _read_aperture(data, clap)
     return None
@@ -54,12 +53,10 @@ def strip_apertures(data: bytes) -> bytes | None:
         if name == b"meta":
             claps = dict(_find_apertures(data, start, end))
             for _, offset, references in _find_associations(data, start, end):
-                others = b"".join(
-                    name for name in references if _read_property_number(name) not in claps
-                )
+                others = [n for n in references if _read_property_number(n) not in claps]
                 length = sum(map(len, references))
                 # No property has the number 0, and libheif stops reading there.
-                stripped[offset : offset + length] = others.ljust(length, b"\0")
+                stripped[offset : offset + length] = b"".join(others).ljust(length, b"\0")
     return None if stripped == data else bytes(stripped)
 
 
@@ -123,25 +120,16 @@ def _find_associations(
 def _read_associations(
     data: bytes, offset: int, end: int
 ) -> Iterator[tuple[int, int, list[bytes]]]:
-    item_size = 4 if read_big_endian(data, offset, 1) else 2
-    reference_size = 2 if read_big_endian(data, offset + 3, 1) & 1 else 1
+    item_size = 4 if read_be(data, offset, 1) else 2
+    reference_size = 2 if read_be(data, offset + 3, 1) & 1 else 1
     offset += 8
     while offset + item_size < end:
-        item, count, offset = (
-            read_big_endian(data, offset, item_size),
-            data[offset + item_size],
-            offset + item_size + 1,
-        )
-        end_of_item = min(offset + reference_size * count, end)
-        yield (
-            item,
-            offset,
-            [
-                data[position : position + reference_size]
-                for position in range(offset, end_of_item, reference_size)
-            ],
-        )
-        offset = end_of_item
+        item, count = read_be(data, offset, item_size), data[offset + item_size]
+        offset += item_size + 1
+        item_end = min(offset + reference_size * count, end)
+        starts = range(offset, item_end, reference_size)
+        yield item, offset, [data[start : start + reference_size] for start in starts]
+        offset = item_end
 
 
 def _read_property_number(reference: bytes) -> int:
@@ -152,16 +140,15 @@ def _read_property_number(reference: bytes) -> int:
 def _read_primary_item(data: bytes, offset: int, end: int) -> int:
     for name, start, _ in headers.read_boxes_between(data, offset + 4, end):
         if name == b"pitm":
-            return read_big_endian(data, start + 4, 4 if read_big_endian(data, start, 1) else 2)
+            return read_be(data, start + 4, 4 if read_be(data, start, 1) else 2)
     return 0
 
 
 def _find_in_tracks(data: bytes, offset: int, end: int, depth: int) -> Iterator[Aperture]:
     for name, start, after in headers.read_boxes_between(data, offset, end):
         if depth == len(_SAMPLE_ENTRY_PATH):  # a sample entry
-            for kind, body, _ in headers.read_boxes_between(
-                data, start + _SAMPLE_ENTRY_SIZE, after
-            ):
+            entry_boxes = headers.read_boxes_between(data, start + _SAMPLE_ENTRY_SIZE, after)
+            for kind, body, _ in entry_boxes:
                 if kind == b"clap" and (aperture := _read_aperture(data, body)) is not None:
                     yield aperture
         elif name == _SAMPLE_ENTRY_PATH[depth]:

@@ -6,10 +6,10 @@ import screener._core as _core
 from screener.media.files.sniff import MATROSKA
 from screener.media.image.structure.headers import (
     PNG,
-    read_big_endian,
+    read_be,
     read_file_boxes,
     read_jpeg_segments,
-    read_little_endian,
+    read_le,
     walk_gif,
 )
 
@@ -43,9 +43,9 @@ def find_end(data: bytes, start: int) -> int | None:
     if head[:4] == b"GIF8":
         return walk_gif(data, start, len(data)).end or len(data)
     if head[:4] == b"RIFF":
-        return min(start + 8 + read_little_endian(data, start + 4), len(data))
+        return min(start + 8 + read_le(data, start + 4), len(data))
     if head[:2] == b"BM":
-        return min(start + max(read_little_endian(data, start + 2), 14), len(data))
+        return min(start + max(read_le(data, start + 2), 14), len(data))
     if head[4:8] == b"ftyp":
         return _find_boxes_end(data, start)
     return None
@@ -95,7 +95,7 @@ def _walk_png(data: bytes, start: int) -> tuple[int, int | None]:
     """Return the start of a PNG's last chunk, and the PNG's end or None if it is cut."""
     last_chunk = offset = start + len(PNG)
     while offset + 12 <= len(data) and (name := data[offset + 4 : offset + 8]).isalpha():
-        last_chunk, offset = offset, offset + 12 + read_big_endian(data, offset)
+        last_chunk, offset = offset, offset + 12 + read_be(data, offset)
         if name == b"IEND":
             return last_chunk, min(offset, len(data))
     return min(last_chunk, len(data)), None
@@ -123,7 +123,7 @@ def end_jpeg(data: bytes) -> bytes:
         marker = data[offset + 1] if offset + 1 < len(data) else 0
         if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:
             continue  # stuffing, padding and restarts belong to pixel data
-        if offset + 4 > len(data) or offset + 2 + read_big_endian(data, offset + 2, 2) > len(data):
+        if offset + 4 > len(data) or offset + 2 + read_be(data, offset + 2, 2) > len(data):
             data = data[:offset]
         break
     return data + b"\xff\xd9"

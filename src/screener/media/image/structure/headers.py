@@ -42,12 +42,12 @@ def find_largest_size(data: bytes) -> tuple[int, int]:
     return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
 
 
-def read_big_endian(data: bytes, offset: int, size: int = 4) -> int:
+def read_be(data: bytes, offset: int, size: int = 4) -> int:
     """Return the big-endian number at `offset`, from fewer bytes at the end of the data."""
     return int.from_bytes(data[offset : offset + size], "big")
 
 
-def read_little_endian(data: bytes | bytearray, offset: int, size: int = 4) -> int:
+def read_le(data: bytes | bytearray, offset: int, size: int = 4) -> int:
     """Return the little-endian number at `offset`, from fewer bytes at the end of the data."""
     return int.from_bytes(data[offset : offset + size], "little")
 
@@ -55,41 +55,41 @@ def read_little_endian(data: bytes | bytearray, offset: int, size: int = 4) -> i
 def _read_webp_size(data: bytes) -> tuple[int, int]:
     chunk = data[12:16]
     if chunk == b"VP8X":
-        return read_little_endian(data, 24, 3) + 1, read_little_endian(data, 27, 3) + 1
+        return read_le(data, 24, 3) + 1, read_le(data, 27, 3) + 1
     if chunk == b"VP8L":
-        bits = read_little_endian(data, 21)
+        bits = read_le(data, 21)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return read_little_endian(data, 26, 2) & 0x3FFF, read_little_endian(data, 28, 2) & 0x3FFF
+    return read_le(data, 26, 2) & 0x3FFF, read_le(data, 28, 2) & 0x3FFF
 
 
 def _read_icon_sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    for entry in range(min(read_little_endian(data, 4, 2), (len(data) - 6) // 16)):
-        start = read_little_endian(data, 6 + 16 * entry + 12)
+    for entry in range(min(read_le(data, 4, 2), (len(data) - 6) // 16)):
+        start = read_le(data, 6 + 16 * entry + 12)
         if data.startswith(PNG, start):
-            yield read_big_endian(data, start + 16), read_big_endian(data, start + 20)
+            yield read_be(data, start + 16), read_be(data, start + 20)
         else:
-            height = read_little_endian(data, start + 8)
-            yield read_little_endian(data, start + 4), min(height, 2**32 - height) // 2
+            height = read_le(data, start + 8)
+            yield read_le(data, start + 4), min(height, 2**32 - height) // 2
 
 
 def _read_icns_sizes(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the sizes of an ICNS's PNGs and JPEG 2000s; others have at most 128 pixels."""
     offset = 8
     while offset + 8 <= len(data):
-        start, length = offset + 8, read_big_endian(data, offset + 4)
+        start, length = offset + 8, read_be(data, offset + 4)
         if data.startswith(PNG, start):
-            yield read_big_endian(data, start + 16), read_big_endian(data, start + 20)
+            yield read_be(data, start + 16), read_be(data, start + 20)
         elif data.startswith(b"\xff\x4f\xff\x51", start):
-            yield read_big_endian(data, start + 8), read_big_endian(data, start + 12)
+            yield read_be(data, start + 8), read_be(data, start + 12)
         elif (header := data.find(b"ihdr", start, start + 128)) >= 0:
-            yield read_big_endian(data, header + 8), read_big_endian(data, header + 4)
+            yield read_be(data, header + 8), read_be(data, header + 4)
         offset += max(length, 8)
 
 
 def is_cut_short(data: bytes) -> bool:
     """Return whether the headers point past the end of the file (RIFF, TIFF, ISO boxes)."""
     if data[:4] == b"RIFF":
-        return read_little_endian(data, 4) + 8 > len(data)
+        return read_le(data, 4) + 8 > len(data)
     if data[:2] in (b"II", b"MM"):
         return tiff.is_cut_short(data)
     if data[4:8] not in (b"ftyp", b"jP  "):
@@ -129,7 +129,7 @@ def find_exif_blocks(data: bytes) -> Iterator[bytes]:
 
 
 def _read_webp_chunks(data: bytes) -> Iterator[Chunk]:
-    return chunks.read_riff_chunks(data, 12, min(len(data), 8 + read_little_endian(data, 4)))
+    return chunks.read_riff_chunks(data, 12, min(len(data), 8 + read_le(data, 4)))
 
 
 def read_jpeg_segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]]:
@@ -141,11 +141,7 @@ def read_jpeg_segments(data: bytes, start: int) -> Iterator[tuple[int, int, int]
             offset += 1
             continue
         has_no_length = marker == 0x01 or 0xD0 <= marker <= 0xD9
-        end = (
-            offset + 2
-            if has_no_length
-            else offset + 2 + max(read_big_endian(data, offset + 2, 2), 2)
-        )
+        end = offset + 2 if has_no_length else offset + 2 + max(read_be(data, offset + 2, 2), 2)
         yield marker, offset, end
         if marker in (0xD9, 0xDA):
             return

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from screener.media.files.sniff import sniff
-from screener.media.image.structure.headers import read_big_endian, read_little_endian
+from screener.media.image.structure.headers import read_be, read_le
 
 _MIN_SIDE = 64  # pixels; smaller pictures have too little detail to be compared
 _ICO_HEADER = b"\0\0\1\0\1\0"  # of an ICO with one picture
@@ -51,7 +51,7 @@ def with_true_depths(data: bytes) -> bytes:
     """
     entries = bytearray(data[6 : 6 + _ENTRY_SIZE * _count_entries(data)])
     for entry in range(0, len(entries), _ENTRY_SIZE):
-        start = read_little_endian(entries, entry + 12)
+        start = read_le(entries, entry + 12)
         is_file = sniff(data[start : start + 12]) in _FILE_TYPES
         entries[entry + 6 : entry + 8] = (
             b"\x20\0" if is_file else data[start + 14 : start + 16].ljust(2, b"\0")
@@ -64,8 +64,8 @@ def _read_ico(data: bytes) -> Iterator[_IconPicture]:
     for number in range(_count_entries(data)):
         entry = 6 + _ENTRY_SIZE * number
         byte_count, start = (
-            read_little_endian(data, entry + 8),
-            read_little_endian(data, entry + 12),
+            read_le(data, entry + 8),
+            read_le(data, entry + 12),
         )
         if (start, byte_count) in seen or not byte_count or start >= len(data):
             continue
@@ -90,7 +90,7 @@ def _read_icns(data: bytes) -> Iterator[_IconPicture]:
     for _ in range(_MAX_ENTRIES):
         if offset + 8 > len(data):
             break
-        after = offset + max(read_big_endian(data, offset + 4), 8)
+        after = offset + max(read_be(data, offset + 4), 8)
         mime = sniff(data[offset + 8 : offset + 20])
         if mime in _FILE_TYPES:
             yield _IconPicture(
@@ -103,20 +103,20 @@ def _read_icns(data: bytes) -> Iterator[_IconPicture]:
 
 def _read_file_size(data: bytes, offset: int, mime: str | None) -> tuple[int, int]:
     if mime == "image/png":
-        return read_big_endian(data, offset + 16), read_big_endian(data, offset + 20)
+        return read_be(data, offset + 16), read_be(data, offset + 20)
     if data.startswith(b"\xff\x4f", offset):
-        return read_big_endian(data, offset + 8), read_big_endian(data, offset + 12)
+        return read_be(data, offset + 8), read_be(data, offset + 12)
     header = data.find(b"ihdr", offset, offset + 128)
     return (
         (_MIN_SIDE, _MIN_SIDE)
         if header < 0
-        else (read_big_endian(data, header + 8), read_big_endian(data, header + 4))
+        else (read_be(data, header + 8), read_be(data, header + 4))
     )
 
 
 def _read_bitmap_size(data: bytes, offset: int) -> tuple[int, int]:
     """Return width and height of a bitmap, whose header counts the rows of picture and mask."""
-    return read_little_endian(data, offset + 4), read_little_endian(data, offset + 8) // 2
+    return read_le(data, offset + 4), read_le(data, offset + 8) // 2
 
 
 def _as_file(picture: bytes) -> bytes:

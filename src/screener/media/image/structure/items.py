@@ -11,21 +11,12 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from screener.media.image.structure import headers
-from screener.media.image.structure.headers import read_big_endian
+from screener.media.image.structure.headers import read_be
 
 # Types of items: coded pictures, and pictures derived from others. All others are metadata.
 _CODED_TYPES = {
-    b"hvc1",
-    b"hev1",
-    b"lhv1",
-    b"vvc1",
-    b"evc1",
-    b"avc1",
-    b"av01",
-    b"jpeg",
-    b"j2k1",
-    b"jxl1",
-}
+    b"hvc1", b"hev1", b"lhv1", b"vvc1", b"evc1", b"avc1", b"av01", b"jpeg", b"j2k1", b"jxl1",
+}  # fmt: skip
 _PICTURE_TYPES = _CODED_TYPES | {b"unci", b"grid", b"iovl", b"iden", b"tili"}
 _TONE_MAPPED_TYPE = b"tmap"  # its first picture, with the tones changed by its second
 _DERIVED_FROM = b"dimg"
@@ -94,32 +85,31 @@ def _read_infos(meta: bytes, offset: int, end: int) -> Iterator[tuple[int, bytes
     for name, start, _ in headers.read_boxes_between(meta, first, end):
         if name != b"infe":
             continue
-        number_size = {2: 2, 3: 4}.get(read_big_endian(meta, start, 1))
+        number_size = {2: 2, 3: 4}.get(read_be(meta, start, 1))
         if number_size is not None:  # older versions have no types of pictures
             type_offset = start + 4 + number_size + 2
             yield (
-                read_big_endian(meta, start + 4, number_size),
+                read_be(meta, start + 4, number_size),
                 meta[type_offset : type_offset + 4],
-                bool(read_big_endian(meta, start + 3, 1) & 1),
+                bool(read_be(meta, start + 3, 1) & 1),
             )
 
 
 def _read_references(meta: bytes, offset: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
     """Yield type, source, index and target of each reference."""
-    size = 4 if read_big_endian(meta, offset, 1) else 2
+    size = 4 if read_be(meta, offset, 1) else 2
     for name, start, after in headers.read_boxes_between(meta, offset + 4, end):
         first = start + size + 2
-        for index in range(
-            min(read_big_endian(meta, start + size, 2), max(after - first, 0) // size)
-        ):
-            target = read_big_endian(meta, first + size * index, size)
-            yield name, read_big_endian(meta, start, size), index, target
+        count = min(read_be(meta, start + size, 2), max(after - first, 0) // size)
+        for index in range(count):
+            target = read_be(meta, first + size * index, size)
+            yield name, read_be(meta, start, size), index, target
 
 
 def _read_primary_item(meta: bytes) -> int:
     for name, start, _ in headers.read_boxes_between(meta, 4, len(meta)):
         if name == b"pitm":
-            return read_big_endian(meta, start + 4, 4 if read_big_endian(meta, start, 1) else 2)
+            return read_be(meta, start + 4, 4 if read_be(meta, start, 1) else 2)
     return 0
 
 
@@ -128,22 +118,20 @@ def _find_data(meta: bytes, item: int) -> int:
     for name, offset, _ in headers.read_boxes_between(meta, 4, len(meta)):
         if name != b"iloc":
             continue
-        version, sizes = read_big_endian(meta, offset, 1), read_big_endian(meta, offset + 4, 2)
+        version, sizes = read_be(meta, offset, 1), read_be(meta, offset + 4, 2)
         offset_size, length_size, base_size, index_size = (
             sizes >> shift & 15 for shift in (12, 8, 4, 0)
         )
         index_size = index_size if version else 0
         item_size = 4 if version == 2 else 2
-        count, offset = read_big_endian(meta, offset + 6, item_size), offset + 6 + item_size
+        count, offset = read_be(meta, offset + 6, item_size), offset + 6 + item_size
         for _ in range(min(count, _MAX_ENTRIES)):
-            number, offset = (
-                read_big_endian(meta, offset, item_size),
-                offset + item_size + (4 if version else 2),
-            )
-            base, offset = read_big_endian(meta, offset, base_size), offset + base_size
-            extents, offset = read_big_endian(meta, offset, 2), offset + 2
+            number = read_be(meta, offset, item_size)
+            offset += item_size + (4 if version else 2)
+            base, offset = read_be(meta, offset, base_size), offset + base_size
+            extents, offset = read_be(meta, offset, 2), offset + 2
             if number == item:
-                return base + read_big_endian(meta, offset + index_size, offset_size)
+                return base + read_be(meta, offset + index_size, offset_size)
             offset += extents * (index_size + offset_size + length_size)
     return 0
 
@@ -155,5 +143,5 @@ def _read_chunk_offsets(data: bytes, offset: int, end: int, depth: int) -> Itera
                 yield from _read_chunk_offsets(data, start, after, depth + 1)
         elif name in (b"stco", b"co64"):
             size = 4 if name == b"stco" else 8
-            for number in range(min(read_big_endian(data, start + 4, 4), (after - start) // size)):
-                yield read_big_endian(data, start + 8 + size * number, size)
+            for number in range(min(read_be(data, start + 4, 4), (after - start) // size)):
+                yield read_be(data, start + 8 + size * number, size)

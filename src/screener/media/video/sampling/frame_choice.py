@@ -160,9 +160,9 @@ class FrameChoice:
             or until - time <= self._gap_after_sample + MAX_EARLY_SECONDS
         ):
             return
-        due = (
-            self._grids[frame.sound].find_missed_due_time(until) if self._samples_by_time else None
-        )
+        if not self._samples_by_time:
+            return
+        due = self._grids[frame.sound].find_missed_due_time(until)
         if due is not None:
             self._sampled_means = self._means
             yield _Sample(max(due, time), frame, between=False)

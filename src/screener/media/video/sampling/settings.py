@@ -24,7 +24,7 @@ class Sampling:
         mode: How frames are sampled:
 
             - `seconds`: the first frame, then one every `every` seconds and the frame on screen at
-              that time. A video shorter than four steps has shorter steps, for four samples.
+              that time. A video of less than four steps has shorter ones, for four samples or more.
             - `keyframes`: key frames; only these are decoded.
             - `all`: every frame.
             - `frames`: as vPDQ does, every n-th frame, where n is the number of frames in `every`
@@ -66,23 +66,16 @@ class Sampling:
         step = self.compute_step(duration, frames)
         if duration is None:
             return Grid(step)
-        return Grid(
-            step,
-            math.ceil(
-                min(MIN_SAMPLES * step / (duration + MAX_EARLY_SECONDS), _MAX_PARTS_PER_STEP)
-            ),
-        )
+        parts = MIN_SAMPLES * step / (duration + MAX_EARLY_SECONDS)
+        return Grid(step, math.ceil(min(parts, _MAX_PARTS_PER_STEP)))
 
     def compute_step_between(self, duration: float | None, frames: int = 0) -> float | None:
         """Return the seconds between frames that are sampled only if they differ, or None."""
         if not self.against_videos or duration is None:
             return None
-        finer = (
-            MAX_EARLY_SECONDS
-            if 0 < frames <= _MAX_FRAMES_BETWEEN
-            else duration / _MAX_FRAMES_BETWEEN
-        )
-        return finer if finer < self.compute_step(duration, frames) else None
+        takes_all = 0 < frames <= _MAX_FRAMES_BETWEEN
+        seconds = MAX_EARLY_SECONDS if takes_all else duration / _MAX_FRAMES_BETWEEN
+        return seconds if seconds < self.compute_step(duration, frames) else None
 
     def includes_vpdq(self, duration: float | None, frames: int = 0) -> bool:
         """Return whether the frames that vPDQ samples, one per second, are sampled too."""
