@@ -133,9 +133,7 @@ class ZipFile:
             self._has_disguised_file
             or first > 0
             or any(trailing_data)
-            or any(
-                start > end or self._is_filled(start, end) for _, start, end in self._find_gaps()
-            )
+            or any(a > b or self._is_filled(a, b) for _, a, b in self._find_gaps())
         )
 
     def hides_file(self) -> bool:

@@ -39,9 +39,8 @@ class Canvas:
         # gets its tile while loading.
         if getattr(image, "_im", None) is not None or not (image.tile or image.format == "WEBP"):
             return
-        width, height = getattr(
-            image, "_tile_size", image.size
-        )  # a TIFF's size before it is turned
+        # `_tile_size` is a TIFF's size before it is turned.
+        width, height = getattr(image, "_tile_size", image.size)
         size = width * height * _BYTES_PER_PIXEL[image.mode]
         self._lent = None
         if self._memory is not None and self._memory.size == size:

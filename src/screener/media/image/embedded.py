@@ -174,10 +174,8 @@ def find_appended(
         offset = start + 1
         if _is_file_head(data[start : start + _HEAD_SIZE]):
             yield start, file_end.find_end(data, start) or len(data)
-            after_file = (
-                None if searches_inside(start) else file_end.find_trailing_start(data, start)
-            )
-            offset = after_file or offset
+            if not searches_inside(start):
+                offset = file_end.find_trailing_start(data, start) or offset
 
 
 def hides_file(data: bytes) -> bool:

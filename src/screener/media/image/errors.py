@@ -109,7 +109,7 @@ def create_unidentified_error(
         return as_media_error(
             cause or SyntaxError("no plugin accepts it"), data, "cannot be opened"
         )
-    return MediaError("unsupported", f"{mime or 'content of no sniffed type'} is not decoded")
+    return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")
 
 
 def _lacks_memory(mime: str, data: bytes, size: tuple[int, int]) -> bool:

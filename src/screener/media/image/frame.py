@@ -137,6 +137,5 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
 def _to_upright(
     image: Image.Image, canvas: Canvas | None, orientation: int | None
 ) -> NDArray[np.uint8]:
-    return pixels.to_upright(
-        image, canvas.memory_of(image) if canvas is not None else None, orientation
-    )
+    memory = None if canvas is None else canvas.memory_of(image)
+    return pixels.to_upright(image, memory, orientation)

@@ -29,7 +29,5 @@ class FrameBudget:
         if pixels > self._remaining_pixels:
             limit = f"{self._limits.pixels} x {self._factor} pixels"
             raise MediaError("too_large", f"all frames together: over {limit}")
-        self._remaining_frames, self._remaining_pixels = (
-            self._remaining_frames - 1,
-            self._remaining_pixels - pixels,
-        )
+        self._remaining_frames -= 1
+        self._remaining_pixels -= pixels

@@ -57,9 +57,8 @@ def decode_frames(
     the end, if a frame could not be decoded.
     """
     independent = image.format in _INDEPENDENT_FORMATS
-    page_offsets = (
-        tiff.find_directories(data, stop=count) if image.format == "TIFF" and count > 1 else []
-    )
+    has_pages = image.format == "TIFF" and count > 1
+    page_offsets = tiff.find_directories(data, stop=count) if has_pages else []
     time, previous, apertures = 0.0, None, ApertureReader(image, data)
     first_error: MediaError | None = None
     for number in itertools.count():
@@ -137,9 +136,8 @@ def _find_silent_damage(image: Image.Image, data: bytes) -> MediaError | None:
     if image.format == "PNG" and png.is_damaged(data):
         return MediaError("undecodable", f"{image.format}: its data do not match their checksums")
     if _has_more_frames(image, data):
-        return MediaError(
-            "undecodable", f"{image.format}: it contains more frames than can be read"
-        )
+        detail = "it contains more frames than can be read"
+        return MediaError("undecodable", f"{image.format}: {detail}")
     if _has_more_pictures(image, data):
         detail = "it contains a picture that its decoder does not return"
         return MediaError("unsupported", f"{image.format}: {detail}")
@@ -149,9 +147,9 @@ def _find_silent_damage(image: Image.Image, data: bytes) -> MediaError | None:
 def _has_more_frames(image: Image.Image, data: bytes) -> bool:
     if image.format == "PNG":
         return png.has_more_frames(data)
-    return image.format == "WEBP" and headers.count_webp_frames(data) > getattr(
-        image, "n_frames", 1
-    )
+    if image.format != "WEBP":
+        return False
+    return headers.count_webp_frames(data) > int(getattr(image, "n_frames", 1))
 
 
 def _has_more_pictures(image: Image.Image, data: bytes) -> bool:

@@ -42,26 +42,26 @@ def decode_frames(
     max_count = limits.frames if is_only_content else _MAX_HIDDEN
     unscreened: MediaError | None = None
     part = track = 0
-    for number, embedded_file in enumerate(embedded):
+    for number, hidden in enumerate(embedded):
         if number >= max_count:
             raise MediaError("too_large", f"more than {max_count} pictures hidden in the file")
         part_before, track_before = part, track
         try:
-            for frame in (
-                _decode_clip(embedded_file, open_clip)
-                if embedded_file.clip
-                else _decode_picture(embedded_file, limits, budget)
-            ):
+            if hidden.clip:
+                frames = _decode_clip(hidden, open_clip)
+            else:
+                frames = _decode_picture(hidden, limits, budget)
+            for frame in frames:
                 frame_track = track_before + frame.track if frame.track else 0
                 part, track = part_before + frame.part + 1, max(track, frame_track)
-                yield replace(frame, part=part - 1, part_kind=embedded_file.kind, track=frame_track)
+                yield replace(frame, part=part - 1, part_kind=hidden.kind, track=frame_track)
                 del frame
         except MediaError as error:
-            embedded_file.complete = False
-            is_unscreened = error.reason in _UNSCREENED_REASONS and (
-                embedded_file.clip or _is_picture(embedded_file.data)
-            )
-            if is_unscreened and (unscreened is None or isinstance(error, ShortOfMemory)):
+            hidden.complete = False
+            if error.reason not in _UNSCREENED_REASONS:
+                continue
+            is_first = unscreened is None or isinstance(error, ShortOfMemory)
+            if is_first and (hidden.clip or _is_picture(hidden.data)):
                 unscreened = _as_hidden_error(error)
     if unscreened is not None:
         raise unscreened
@@ -73,20 +73,18 @@ def _as_hidden_error(error: MediaError) -> MediaError:
     return MediaError(error.reason, f"hidden in the file: {error.detail}", error.extra)
 
 
-def _decode_clip(embedded_file: Embedded, open_clip: ClipOpener | None) -> Iterator[Frame]:
-    for frame in open_clip(embedded_file.data).frames() if open_clip else ():
+def _decode_clip(hidden: Embedded, open_clip: ClipOpener | None) -> Iterator[Frame]:
+    for frame in open_clip(hidden.data).frames() if open_clip else ():
         yield replace(frame, track=frame.track + 1)
         del frame
 
 
-def _decode_picture(
-    embedded_file: Embedded, limits: Limits, budget: FrameBudget
-) -> Iterator[Frame]:
-    check_pixels(*headers.find_largest_size(embedded_file.data), limits)
-    image = pillow.open_image(embedded_file.data)
-    count = sequence.count_frames(image, embedded_file.data, limits)
+def _decode_picture(hidden: Embedded, limits: Limits, budget: FrameBudget) -> Iterator[Frame]:
+    check_pixels(*headers.find_largest_size(hidden.data), limits)
+    image = pillow.open_image(hidden.data)
+    count = sequence.count_frames(image, hidden.data, limits)
     track = int(count > 1 and image.format in sequence.ANIMATED_FORMATS)
-    for frame in sequence.decode_frames(image, embedded_file.data, count, budget):
+    for frame in sequence.decode_frames(image, hidden.data, count, budget):
         yield replace(frame, track=track)
         del frame
 

@@ -21,13 +21,8 @@ SEGMENT = Struct(">BBH")  # two bytes of a marker, length
 FRAME = Struct(">BHHB")  # bits, height, width, components
 
 # Markers, by their second byte.
-_SEQUENTIAL_FRAMES, _PROGRESSIVE_FRAME, _TABLES_MARKER, _SCAN_MARKER, _END_MARKER = (
-    (0xC0, 0xC1),
-    0xC2,
-    0xC4,
-    0xDA,
-    0xD9,
-)
+_SEQUENTIAL_FRAMES, _PROGRESSIVE_FRAME = (0xC0, 0xC1), 0xC2
+_TABLES_MARKER, _SCAN_MARKER, _END_MARKER = 0xC4, 0xDA, 0xD9
 _END_MARKER_BYTES = bytes((0xFF, _END_MARKER))
 _UNSUPPORTED_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -186,9 +181,8 @@ def _lacks_last_row(data: bytes, start: int, offset: int, jpeg: _Jpeg) -> bool:
     filling = np.arange(pixels.shape[1]).astype(np.uint8) * 97
     for row in (filling, ~filling):
         pixels[-1] = row
-        if not _decode_reduced(without_end, pixels, size, mode) or not np.array_equal(
-            pixels[-1], row
-        ):
+        is_decoded = _decode_reduced(without_end, pixels, size, mode)
+        if not is_decoded or not np.array_equal(pixels[-1], row):
             return False
     return True
 

@@ -84,9 +84,8 @@ def _open(data: bytes) -> ImageFile.ImageFile:
             factory = _OWN_PLUGINS.get(name, factory)
             try:
                 verdict = accept is None or accept(data[:16])
-                if not verdict or isinstance(
-                    verdict, str
-                ):  # a string: Pillow was built without this format
+                # The verdict is a string if Pillow was built without this format.
+                if not verdict or isinstance(verdict, str):
                     continue
                 if _is_refused(name, factory):
                     if accept is not None:  # without a signature, any file would be refused

@@ -22,9 +22,7 @@ class ApertureReader:
     """
 
     def __init__(self, image: Image.Image, data: bytes) -> None:
-        self._data_without_clap = (
-            apertures.strip_apertures(data) if image.format == "HEIF" else None
-        )
+        self._uncropped_data = apertures.strip_apertures(data) if image.format == "HEIF" else None
         self._clap = apertures.read_avif(data) if image.format == "AVIF" else None
 
     def read_coded_size(self, image: Image.Image, number: int) -> tuple[int, int]:
@@ -32,15 +30,15 @@ class ApertureReader:
 
         Raises MediaError if the file cannot be opened without its crop.
         """
-        if self._data_without_clap is None:
+        if self._uncropped_data is None:
             return image.size
         from screener.media.image.plugins import heif  # the extra may not be installed
 
         try:
-            return heif.read_size(self._data_without_clap, number)
+            return heif.read_size(self._uncropped_data, number)
         except Exception as error:
             raise as_media_error(
-                error, self._data_without_clap, "cannot be opened uncropped"
+                error, self._uncropped_data, "cannot be opened uncropped"
             ) from None
 
     def split(
@@ -50,7 +48,7 @@ class ApertureReader:
 
         Raises MediaError if the picture cannot be decoded without its crop.
         """
-        if self._data_without_clap is not None:
+        if self._uncropped_data is not None:
             return upright, self._decode_uncropped(image, number, upright)
         if self._clap is None:
             return upright, None
@@ -70,7 +68,7 @@ class ApertureReader:
         width, height = self.read_coded_size(image, number)
         if _is_negligible_crop(visible, height, width):
             return None
-        data = self._data_without_clap or b""
+        data = self._uncropped_data or b""
         try:
             return heif.decode(data, number)
         except Exception as error:

@@ -25,9 +25,8 @@ class Clock:
     """Assigns a time to each frame: from the file, or one frame after the last, never backwards."""
 
     def __init__(self, frame_seconds: float) -> None:
-        self._step = (
-            frame_seconds if frame_seconds >= _MIN_FRAME_SECONDS else _DEFAULT_FRAME_SECONDS
-        )
+        is_plausible = frame_seconds >= _MIN_FRAME_SECONDS
+        self._step = frame_seconds if is_plausible else _DEFAULT_FRAME_SECONDS
         self._time_shift = 0.0
         self._started = False
         self._standing_frames = 0  # frames whose timestamps did not advance time

@@ -36,9 +36,7 @@ class Png(PngImagePlugin.PngImageFile):
     """
 
     _box = (0, 0, 0, 0)  # of the current frame
-    _restored: Image.Image | None = (
-        None  # pixels that replace the current frame before the next one
-    )
+    _restored: Image.Image | None = None  # replaces the current frame before the next one
 
     def load(self) -> Any:
         """Decode the current frame and compose it; if it is cut, compose the decoded rows.

@@ -104,10 +104,8 @@ def count_webp_frames(data: bytes) -> int:
     """
     count = 0
     for name, offset, end in _read_webp_chunks(data):
-        has_picture = (
-            end - offset > _WEBP_FRAME_HEADER_SIZE
-            and data[offset + 16 : offset + 20] in _WEBP_PICTURE_CHUNKS
-        )
+        is_long = end - offset > _WEBP_FRAME_HEADER_SIZE
+        has_picture = is_long and data[offset + 16 : offset + 20] in _WEBP_PICTURE_CHUNKS
         count += has_picture or name == b"ANMF"
     return count
 
@@ -115,9 +113,9 @@ def count_webp_frames(data: bytes) -> int:
 def find_exif_blocks(data: bytes) -> Iterator[bytes]:
     """Yield every EXIF block of a JPEG, PNG or WebP, with its prefix `Exif` if it has one."""
     if data[:4] == b"RIFF":
-        yield from (
-            data[offset:end] for name, offset, end in _read_webp_chunks(data) if name == b"EXIF"
-        )
+        for name, offset, end in _read_webp_chunks(data):
+            if name == b"EXIF":
+                yield data[offset:end]
     elif data[:8] == PNG:
         for name, offset, end in png.read_chunks(data):
             if name == b"eXIf":

@@ -63,26 +63,19 @@ def _read_ico(data: bytes) -> Iterator[_IconPicture]:
     seen: set[tuple[int, int]] = set()  # entries may refer to the same data
     for number in range(_count_entries(data)):
         entry = 6 + _ENTRY_SIZE * number
-        byte_count, start = (
-            read_le(data, entry + 8),
-            read_le(data, entry + 12),
-        )
+        byte_count, start = read_le(data, entry + 8), read_le(data, entry + 12)
         if (start, byte_count) in seen or not byte_count or start >= len(data):
             continue
         seen.add((start, byte_count))
         mime = sniff(data[start : start + 12])
-        size = (
-            _read_file_size(data, start, mime)
-            if mime in _FILE_TYPES
-            else _read_bitmap_size(data, start)
-        )
-        yield _IconPicture(start, start + byte_count, size, mime not in _FILE_TYPES)
+        is_file = mime in _FILE_TYPES
+        size = _read_file_size(data, start, mime) if is_file else _read_bitmap_size(data, start)
+        yield _IconPicture(start, start + byte_count, size, headless=not is_file)
 
 
 def _count_entries(data: bytes) -> int:
-    return max(
-        min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // _ENTRY_SIZE, _MAX_ENTRIES), 0
-    )
+    possible = max((len(data) - 6) // _ENTRY_SIZE, 0)
+    return min(int.from_bytes(data[4:6], "little"), possible, _MAX_ENTRIES)
 
 
 def _read_icns(data: bytes) -> Iterator[_IconPicture]:
@@ -93,9 +86,8 @@ def _read_icns(data: bytes) -> Iterator[_IconPicture]:
         after = offset + max(read_be(data, offset + 4), 8)
         mime = sniff(data[offset + 8 : offset + 20])
         if mime in _FILE_TYPES:
-            yield _IconPicture(
-                offset + 8, after, _read_file_size(data, offset + 8, mime), headless=False
-            )
+            size = _read_file_size(data, offset + 8, mime)
+            yield _IconPicture(offset + 8, after, size, headless=False)
         elif data.startswith(_IT32_NAME, offset):
             yield _IconPicture(offset, after, _IT32_SIZE, headless=True)
         offset = after

@@ -173,10 +173,8 @@ def _affects_picture(data: bytes, name: bytes, start: int, end: int) -> bool:
     """Return whether a chunk affects the picture, as all critical chunks do."""
     if not name[0] & 0x20 or name in _ANIMATION_CHUNKS:
         return True
-    is_visible = name in _VISIBLE_CHUNKS or (
-        end - start < _MAX_XMP_SIZE and data.startswith(_XMP_PREFIX, start + 4)
-    )
-    return is_visible and _is_sound(data, start, end)
+    is_xmp = end - start < _MAX_XMP_SIZE and data.startswith(_XMP_PREFIX, start + 4)
+    return (name in _VISIBLE_CHUNKS or is_xmp) and _is_sound(data, start, end)
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

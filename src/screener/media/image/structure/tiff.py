@@ -20,14 +20,8 @@ from screener.media.image.structure.strict import make_strict
 # Numbers of tags.
 _SUBDIRECTORIES_TAG = 330
 _PIXEL_TAGS = {273, 324}  # offsets of strips and of tiles
-_BITS_TAG, _COMPRESSION_TAG, _COLOURS_TAG, _SAMPLES_TAG, _PLANES_TAG, _PALETTE_TAG = (
-    258,
-    259,
-    262,
-    277,
-    284,
-    320,
-)
+_BITS_TAG, _COMPRESSION_TAG, _COLOURS_TAG = 258, 259, 262
+_SAMPLES_TAG, _PLANES_TAG, _PALETTE_TAG = 277, 284, 320
 _EXTRA_SAMPLES_TAG, _SAMPLE_FORMAT_TAG, _SUBSAMPLING_TAG = 338, 339, 530
 JPEG_OFFSET_TAG, JPEG_LENGTH_TAG = 513, 514  # a JPEG that replaces the pixels
 

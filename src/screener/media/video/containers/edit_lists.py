@@ -46,9 +46,8 @@ def _sum_hidden_by_track(stream: BinaryIO, offset: int, end: int) -> Iterator[fl
             delay = _read_body(stream, start, body_end, *_SAMPLE_TABLE, b"ctts")[12:16]
             first = int.from_bytes(delay, "big", signed=True) / media
             spans = _read_spans(edits, movie, media)
-            length = _sum_ticks(
-                _read_body(stream, start, body_end, *_SAMPLE_TABLE, b"stts"), length
-            )
+            durations = _read_body(stream, start, body_end, *_SAMPLE_TABLE, b"stts")
+            length = _sum_ticks(durations, length)
             hidden = length / media - _sum_covered(spans, first, first + length / media)
             yield hidden if hidden > _MIN_HIDDEN_SECONDS else 0.0
 

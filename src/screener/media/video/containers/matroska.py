@@ -105,12 +105,10 @@ def is_encrypted(stream: BinaryIO, size: int) -> bool:
         for name, body, body_end in read_elements(stream, *segment):
             if name == _CLUSTER_ID:
                 break
-            if name == _TRACKS_ID and any(
-                find_bodies(
-                    read_elements, stream, body, min(body_end, segment[1]), *_ENCRYPTION_PATH
-                )
-            ):
-                return True
+            if name == _TRACKS_ID:
+                end = min(body_end, segment[1])
+                if any(find_bodies(read_elements, stream, body, end, *_ENCRYPTION_PATH)):
+                    return True
         return False  # later segments are not played
     return False
 
@@ -206,9 +204,8 @@ def _find_segment_damage(stream: BinaryIO, offset: int, end: int) -> str | None:
             allowed, parent_end = _SEGMENT_CHILD_IDS, end
         if offset >= end:
             return None
-        name, body, body_end = next(
-            read_elements(stream, offset, _UNKNOWN_END), (0, offset, offset)
-        )
+        elements = read_elements(stream, offset, _UNKNOWN_END)
+        name, body, body_end = next(elements, (0, offset, offset))
         if name in _SEGMENT_CHILD_IDS and allowed is _CLUSTER_CHILD_IDS and parent_end == end:
             allowed = _SEGMENT_CHILD_IDS  # it ends a cluster of unknown size
         if name not in allowed and name not in _GLOBAL_IDS:
@@ -256,7 +253,6 @@ def _read_block_tracks(stream: BinaryIO, name: int, body: int, body_end: int) ->
     if name not in (_GROUP_ID, _SIMPLE_BLOCK_ID):
         return []
     if name == _GROUP_ID:
-        body, _ = next(
-            find_bodies(read_elements, stream, body, body_end, _BLOCK_ID), (body_end, body_end)
-        )
+        blocks = find_bodies(read_elements, stream, body, body_end, _BLOCK_ID)
+        body, _ = next(blocks, (body_end, body_end))
     return [read_number(read_at(stream, body, 8), marked=False)[0]]

@@ -147,9 +147,8 @@ class AvTrack:
         """Return the number of frames to read, by the file's index, or 0 if it has none."""
         if not self.indexed or not self.frames:
             return 0
-        empty = sum(
-            not entry.size for entry in self.stream.index_entries
-        )  # they repeat the last frame
+        # Empty entries repeat the last frame.
+        empty = sum(not entry.size for entry in self.stream.index_entries)
         return max(self.frames - math.ceil(trimmed / self.frame_seconds) - empty, 0)
 
     def measure(self, declared: int, allowance: Allowance, max_count: int) -> Length:

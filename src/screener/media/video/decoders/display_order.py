@@ -44,20 +44,17 @@ class DisplayOrder:
         if stamp is None:
             self.first = None
         else:
+            unpassed = self._unpassed
             position = (self._shown_piece, stamp)
-            if stamp < self._shown_stamp and not any(
-                frame[:2] == position for frame in self._unpassed
-            ):
+            goes_back = stamp < self._shown_stamp
+            if goes_back and all(frame[:2] != position for frame in unpassed):
                 self._shown_piece = min(self._shown_piece + 1, self._current_piece)
             self._shown_stamp = stamp
             position = (self._shown_piece, stamp)
-            self.first = (
-                self._unpassed[0][1]
-                if self._unpassed and self._unpassed[0][:2] < position
-                else stamp
-            )
-            while self._unpassed and self._unpassed[0][:2] < position:
-                _, passed, wanted = heapq.heappop(self._unpassed)
+            passes_any = unpassed and unpassed[0][:2] < position
+            self.first = unpassed[0][1] if passes_any else stamp
+            while unpassed and unpassed[0][:2] < position:
+                _, passed, wanted = heapq.heappop(unpassed)
                 self._passed_count += 1
                 if wanted and self._started:
                     self._missed.append(passed)

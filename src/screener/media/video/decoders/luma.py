@@ -50,12 +50,8 @@ _ROTATION_ORIENTATIONS = {-90: 6, 180: 3, -180: 3, 90: 8}  # by degrees
 def read_stored(frame: Any) -> Pixels:
     """Return the luma with its stored orientation, (H, W): a view of the frame if possible."""
     name = frame.format.name
-    grey = (
-        frame
-        if name in _NARROW_FORMATS or name in _FULL_RANGE_FORMATS
-        else frame.reformat(format="gray")
-    )
-    luma = _read_plane(grey)
+    has_luma = name in _NARROW_FORMATS or name in _FULL_RANGE_FORMATS
+    luma = _read_plane(frame if has_luma else frame.reformat(format="gray"))
     alpha = _read_alpha(frame) if has_alpha(name) else None
     if alpha is None:
         return luma

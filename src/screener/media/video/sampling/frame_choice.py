@@ -53,9 +53,8 @@ class FrameChoice:
     ) -> None:
         step = opened.frame_seconds
         length = opened.length
-        self._every = (
-            sampling.compute_step(*length) if sampling.mode == "seconds" else sampling.every
-        )
+        by_seconds = sampling.mode == "seconds"
+        self._every = sampling.compute_step(*length) if by_seconds else sampling.every
         # Sound and damaged frames have separate due times, since a damaged frame must not replace a
         # sound one after it.
         self._grids = {sound: sampling.create_grid(*length) for sound in (True, False)}
@@ -73,7 +72,6 @@ class FrameChoice:
         self._clock = Clock(step)
         # Rounded down, as vPDQ does.
         self._stride = max(1, int(min(self._every / step, _MAX_STRIDE) + 1e-9))
-        by_seconds = sampling.mode == "seconds"
         self._samples_by_time = by_seconds or sampling.mode == "frames"
         self._frames_per_second = max(1, int(1 / step + 1e-9))
         self._as_vpdq = by_seconds and sampling.includes_vpdq(*length)

@@ -20,10 +20,8 @@ MIN_SCENE_DIFFERENCE = 16.0
 def compute_cell_means(pixels: NDArray[np.uint8]) -> Means:
     """Return the means of 32 x 32 cells of grey (H, W) or RGB (H, W, 3) pixels, subsampled."""
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 1]
-    subsampled = grey[
-        :: max(1, grey.shape[0] // _MIN_LINES), :: max(1, grey.shape[1] // _MIN_LINES)
-    ]
-    means = subsampled.astype(np.float32)
+    row_step, column_step = (max(1, side // _MIN_LINES) for side in grey.shape)
+    means = grey[::row_step, ::column_step].astype(np.float32)
     for axis in (0, 1):
         edges = np.arange(_CELLS_PER_SIDE + 1) * means.shape[axis] // _CELLS_PER_SIDE
         means = np.add.reduceat(means, edges[:-1], axis=axis)
