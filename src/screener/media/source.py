@@ -23,7 +23,7 @@ from screener.media.image import pixels
 
 
 class Readable(Protocol):
-    """A binary file object of any library, such as an upload or a member of an archive."""
+    """A binary file object of any library, such as an upload."""
 
     def read(self, size: int, /) -> bytes | None:
         """Return up to `size` bytes, none at the end."""
@@ -128,7 +128,7 @@ def check_item(item: object) -> None:
 
 
 def name_of(item: Item) -> Name:
-    """Return the name of an input without reading it; a file's also has its size and time."""
+    """Return the name of an input without reading it."""
     if isinstance(item, OpenFile):
         return name_of_bytes(item.raw, item.size, item.mtime_ns)
     if isinstance(item, str | PathLike):
@@ -149,7 +149,7 @@ def name_of(item: Item) -> Name:
 
 
 def name_of_label(name: object) -> Name:
-    """Return the Name of a label, which need not name a file, or an empty Name if it is no text."""
+    """Return the Name of a label, or an empty Name if it is no text."""
     if isinstance(name, PathLike):
         name = os.fspath(name)
     return name_of_bytes(_encode_name(name)) if isinstance(name, str | bytes) else Name()
@@ -255,7 +255,7 @@ class _BorrowedFile(io.RawIOBase):
 
 
 def _borrow_video(stream: BinaryIO, max_size: int) -> tuple[BinaryIO | None, bytes]:
-    """Return the caller's file object as a file that may be closed, if it is a video.
+    """Return the caller's file object as a closable file if it is a video.
 
     The object must be seekable and at its start. Otherwise return None, and the bytes that were
     read and cannot be read again.
@@ -279,7 +279,7 @@ def _borrow_video(stream: BinaryIO, max_size: int) -> tuple[BinaryIO | None, byt
 
 
 def _read_stream(stream: BinaryIO, limit: int, head: bytes) -> bytes | None:
-    """Return `head` with all further bytes of a file object, or None if they exceed the limit."""
+    """Return `head` and the rest of a file object, or None over the limit."""
     pieces, total = [head], len(head)
     while piece := _read_piece(stream, 1 << 20):
         total += len(piece)
@@ -292,7 +292,7 @@ def _read_stream(stream: BinaryIO, limit: int, head: bytes) -> bytes | None:
 
 
 def _rewind(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
-    """Return a file object over the limit as a file that begins at `start` and may be closed.
+    """Return a file object over the limit as a closable file that begins at `start`.
 
     Raises MediaError `too_large` if it cannot seek back, or reports no end, since it may have none.
     """

@@ -1,4 +1,4 @@
-"""List and read the members of a zip or tar file; nothing is unpacked to disk."""
+"""List and read the members of a zip or tar file without unpacking to disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits that refuse zip and tar bombs: archives with too many members or too many bytes.
+"""Refuse zip and tar bombs: archives with too many members or bytes.
 
 The counts are of the bytes that are read, whatever the archive declares.
 """
@@ -17,7 +17,7 @@ _BYTES_PER_EXTRA_MEMBER = 512
 
 
 def count_members(name: bytes) -> int:
-    """Return the number of members that one member counts as, since a long name takes memory."""
+    """Return the number of members that a member counts as, by its name's length."""
     return 1 + len(name) // _BYTES_PER_EXTRA_MEMBER
 
 

@@ -28,7 +28,7 @@ _MISLEADING_KEYWORD = re.compile(rb"size|path|linkpath|GNU\.sparse\..*")
 
 
 class Headers(io.RawIOBase):
-    """A tar file whose global headers have no effect and whose headers are checked when read.
+    """A tar file whose headers are checked, and whose global headers have no effect.
 
     Python obeys the size in a global header in some places, GNU tar everywhere, others nowhere. So
     members are read by their own headers only. `error` is the first defect of the archive. While
@@ -79,7 +79,7 @@ class Headers(io.RawIOBase):
             self.record_error("undecodable", "a global header sets the size or name of all members")
 
     def check(self, info: tarfile.TarInfo) -> None:
-        """Record an error if only some unpackers obey a member's size, so that it hides others."""
+        """Record an error if only some unpackers obey a member's size."""
         # Python removes a trailing slash from only one of these names.
         names = info.name, info.pax_headers.get("path", "")
         is_file = info.isreg() and not any(name.endswith("/") for name in names)
@@ -92,7 +92,7 @@ class Headers(io.RawIOBase):
 
 
 def _parse_keywords(body: bytes) -> list[bytes] | None:
-    """Return the keywords of an extended header, or None if it is not records and then zeros."""
+    """Return the keywords of an extended header, or None if it is damaged."""
     names, offset = [], 0
     while offset < len(body) and body[offset]:
         match = _RECORD_START.match(body, offset)

@@ -1,4 +1,4 @@
-"""Zip files, even with false names, zeros after the end, or bytes outside of the directory."""
+"""Read zip files, even with false names or bytes outside of the directory."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ZipFile:
         return zipfile.ZipFile(cast("BinaryIO", self._stream))
 
     def read_name(self, info: zipfile.ZipInfo) -> bytes:
-        """Return a member's name in UTF-8, or its raw bytes if they only claim to be UTF-8."""
+        """Return a member's name in UTF-8, or its raw bytes if it is not."""
         if info.flag_bits >> 8 & _RAW_NAME_FLAG:
             return info.filename.encode("cp437")
         return info.filename.encode("utf-8", "surrogateescape")
@@ -69,7 +69,7 @@ class ZipFile:
                 yield self._from_own_header(info)
 
     def _is_folder(self, info: zipfile.ZipInfo) -> bool:
-        """Return whether an entry with a folder's name has no data, and a header that agrees.
+        """Return whether an entry named as a folder is one by data and header.
 
         Java compresses the empty content of a folder to two bytes.
         """
@@ -80,7 +80,7 @@ class ZipFile:
             return False
 
     def _from_own_header(self, info: zipfile.ZipInfo) -> zipfile.ZipInfo:
-        """Return a member as its own header describes it, as unpackers see it that read forwards.
+        """Return a member as its own header describes it, for unpackers that read forwards.
 
         Return it unchanged if that header has no sizes.
         """
@@ -147,7 +147,7 @@ class ZipFile:
         return any(map(embedded.hides_file, filter(None, texts)))
 
     def _find_gaps(self) -> Iterator[tuple[bytes, int, int]]:
-        """Yield the extra field of each member's header, and start and end of the gap after it.
+        """Yield each header's extra field, and start and end of the gap after the member.
 
         Gaps too small for a picture are left out. If members overlap, the gap's start is greater
         than its end.
@@ -275,7 +275,7 @@ def _find_end(stream: BinaryIO) -> int:
 
 
 def _amend_directory(directory: bytes, marks_false_utf8: bool) -> bytes:
-    """Return a directory with each name once, and false UTF-8 names marked as raw if asked."""
+    """Return a directory with each name once, and with false UTF-8 names marked."""
     amended = bytearray(directory)
     offset = 0
     while directory.startswith(b"PK\1\2", offset) and offset + _ENTRY_SIZE <= len(directory):

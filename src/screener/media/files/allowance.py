@@ -21,7 +21,7 @@ def count_all_threads() -> None:
 
 
 class Allowance:
-    """A limit of processor time and of `WALL` times as much wall time, both from now on."""
+    """A limit of processor time, and of `WALL` times as much wall time."""
 
     def __init__(self, seconds: float = math.inf) -> None:
         self._processor_deadline = _processor_time() + seconds

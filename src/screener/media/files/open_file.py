@@ -18,7 +18,7 @@ _MAX_SMALL_FILE_SIZE = 1 << 18  # a file of at most this many bytes is read befo
 
 
 class OpenFile(PathLike[str]):
-    """An open file: its path and its first bytes, which are all bytes of a small file.
+    """An open file: its path and its first bytes, all of a small file.
 
     `stream` hands the file over, `read_all` reads it, and `load` reads it ahead of a later
     `read_all`. Raises MediaError `unreadable` for anything but a regular file.

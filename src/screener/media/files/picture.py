@@ -31,7 +31,7 @@ class Media:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of an input: upright uint8 pixels, (H, W) grey or (H, W, 3) RGB.
+    """One picture of an input: upright uint8 pixels, (H, W) or (H, W, 3).
 
     Parameters:
         pixels: The visible pixels, of any strides.

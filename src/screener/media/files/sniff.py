@@ -1,4 +1,4 @@
-"""Detect the type of a file by its first bytes; names and declared types are never trusted."""
+"""Detect the type of a file by its first bytes, never by its name."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ CONTAINERS = frozenset(
 
 
 def sniff(data: bytes) -> str | None:
-    """Return the MIME type by the first bytes of `data`, or None if it is unknown."""
+    """Return the MIME type by the first bytes, or None if unknown."""
     if _is_tar(data):
         return "application/x-tar"
     if data[4:8] == b"ftyp":

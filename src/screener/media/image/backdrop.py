@@ -1,4 +1,4 @@
-"""Find the picture on a backdrop: a blurred copy of it, or a gradient, that fills the frame.
+"""Find the picture on a backdrop, such as a blurred copy or a gradient.
 
 A backdrop has no single colour, but the picture begins along straight lines, at the same distance
 from both sides. docs/internals/pixels.md states the rules.

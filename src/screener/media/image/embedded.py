@@ -179,12 +179,12 @@ def find_appended(
 
 
 def hides_file(data: bytes) -> bool:
-    """Return whether the file of a picture, a video or an archive begins anywhere in `data`."""
+    """Return whether a picture, a video or an archive begins anywhere in `data`."""
     return next(find_appended(data, 0), None) is not None or find_archive(data, 0) is not None
 
 
 def find_archive(data: bytes, offset: int) -> int | None:
-    """Return the start of the first zip, RAR or 7z file from `offset` on, or None.
+    """Return the start of the next zip, RAR or 7z file, or None.
 
     Many clips contain the letters of a zip, but without a member's name after them.
     """

@@ -133,6 +133,6 @@ def _import_lacks_memory(module: str) -> bool:
 
 
 def _is_photoshop_of_8_bits(data: bytes) -> bool:
-    """Return whether a Photoshop file is of version 1 and has at most 8 bits per sample."""
+    """Return whether a Photoshop file has version 1 and at most 8 bits per sample."""
     version, depth = data[4:6], data[22:24]
     return version == b"\0\1" and (len(data) < 26 or depth in (b"\0\1", b"\0\x08"))

@@ -20,7 +20,7 @@ from screener.media.image.structure import file_end, jpeg2000, png
 def decode_frame(
     image: Image.Image, data: bytes, *, number: int = 0, replaces_image: bool = True
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
-    """Return the upright pixels of the current frame as far as it decodes, and the error if any.
+    """Return the current frame's upright pixels as far as it decodes, and any error.
 
     `number` is the frame's number. With `replaces_image`, the image is unusable afterwards, since
     its memory becomes the result's.
@@ -60,7 +60,7 @@ def decode_frame(
 
 
 def _find_silent_damage(image: ImageFile.ImageFile, data: bytes, number: int) -> MediaError | None:
-    """Return the error for damage of a loaded frame that its decoder did not report, or None."""
+    """Return the error for damage that the decoder did not report, or None."""
     if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
         detail = "image/jp2: deep colours, and its decoder may show white as black"
         return MediaError("unsupported", detail)

@@ -1,4 +1,4 @@
-"""Decode the frames of a file in sequence: its pages, or the frames of an animation."""
+"""Decode the pages or animation frames of a file in sequence."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def decode_frames(
 
 
 def _identify(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the pixels if they are few, else a digest, which takes more time but less memory."""
+    """Return the pixels if they are few, else a digest, which needs less memory."""
     if frame.nbytes <= _MAX_IDENTITY_SIZE:
         return frame
     digest = hashlib.blake2b(repr(frame.shape).encode(), digest_size=32)
@@ -163,7 +163,7 @@ def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
 
 
 def _is_cut_between_frames(image: Image.Image, data: bytes) -> bool:
-    """Return whether a GIF or TIFF, which declares no number of frames, is cut between two."""
+    """Return whether a GIF or TIFF, which declare no count, is cut between frames."""
     if image.format == "GIF":
         return not headers.is_gif_complete(data)
     return image.format == "TIFF" and headers.is_cut_short(data)

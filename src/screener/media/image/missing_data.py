@@ -47,7 +47,7 @@ _REDUCTION = 8  # decoding a JPEG at an eighth of its size takes little more tha
 
 
 def lacks_most_data(image: ImageFile.ImageFile, data: bytes) -> bool:
-    """Return whether a large frame has data for only a small part of it, before it is loaded.
+    """Return whether a large frame, before loading, has data for only a small part.
 
     Otherwise a file of a hundred bytes could take seconds to decode and hash.
     """
@@ -68,7 +68,7 @@ def lacks_most_data(image: ImageFile.ImageFile, data: bytes) -> bool:
 
 
 def has_missing_data(image: ImageFile.ImageFile, data: bytes, number: int) -> bool:
-    """Return whether a loaded frame lacks data for its last row or for its declared detail.
+    """Return whether a loaded frame lacks data for its last row or its detail.
 
     This covers JPEGs without arithmetic coding, and the first frame of a PNG. The frame must still
     have its stored orientation.
@@ -102,7 +102,7 @@ class _Jpeg(NamedTuple):
 
 
 def lacks_jpeg_data(data: bytes, start: int = 0, *, flat: bool = True) -> bool:
-    """Return whether the JPEG at `start` lacks scans, or the last row of its only scan.
+    """Return whether the JPEG at `start` lacks scans, or its only scan's last row.
 
     The row is checked only if its decoded pixels are `flat`, of one colour.
     """
@@ -166,7 +166,7 @@ def _read_scan_header(header: bytes, jpeg: _Jpeg) -> tuple[set[int], range]:
 
 
 def _lacks_last_row(data: bytes, start: int, offset: int, jpeg: _Jpeg) -> bool:
-    """Return whether a JPEG with one scan, whose pixel data begin at `offset`, lacks its last row.
+    """Return whether a JPEG's only scan, with pixel data at `offset`, lacks its last row.
 
     Without an end marker the decoder leaves the memory of a missing row unchanged.
     """

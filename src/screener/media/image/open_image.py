@@ -121,7 +121,7 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: ClipOpener | None = No
 def _open_within(
     data: bytes, limits: Limits, clips: ClipOpener | None, cause: MediaError
 ) -> Picture:
-    """Open the JPEGs that replace a TIFF's pictures, or the files in a document such as a PDF.
+    """Open the JPEGs that replace a TIFF's pictures, or the files in a document.
 
     The file itself cannot be opened because of `cause`, which is raised after their frames, or at
     once if there are none.

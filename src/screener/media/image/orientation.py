@@ -13,7 +13,7 @@ _INVERSES = {6: 8, 8: 6}  # each other orientation is its own inverse
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Return the EXIF (or TIFF, or XMP) orientation, 1 to 8, or 1 if none can be read."""
+    """Return the EXIF, TIFF or XMP orientation, 1 to 8; the default is 1."""
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1

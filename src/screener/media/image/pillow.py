@@ -104,7 +104,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
 
 
 def _check_sides(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
-    """Return the image. Raises ValueError if its sides are no integers, as in a header of IM."""
+    """Return the image; raise ValueError if its sides are no integers, as IM allows."""
     width, height = image.size
     for side in (width, height):
         if not isinstance(side, int):
@@ -194,7 +194,7 @@ def salvage(image: ImageFile.ImageFile) -> Image.Image | None:
 
 
 def is_luma_first(image: ImageFile.ImageFile) -> bool:
-    """Return whether a JPEG's first component is luma at full resolution, as in nearly all files.
+    """Return whether a JPEG's first component is luma at full resolution.
 
     The decoder may then skip the colours. Return False for CMYK, YCCK, RGB-coded and grey files.
     """

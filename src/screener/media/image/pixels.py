@@ -104,7 +104,7 @@ def _allocate(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
 
 
 def _copy_pixels(image: Image.Image, memory: Pixels | None) -> Pixels:
-    """Return the pixels of a grey or RGB image with one copy; bands would take three."""
+    """Return the pixels of a grey or RGB image with one copy instead of three."""
     width, height, channels = *image.size, len(image.getbands())
     if memory is not None and channels == 1:
         return memory.reshape(height, width)
@@ -134,7 +134,7 @@ def check_array(array: NDArray[Any]) -> None:
 
 
 def from_array(array: NDArray[Any]) -> Pixels:
-    """Return an array of pixels as 8-bit grey or RGB; uint8 grey and RGB are not copied.
+    """Return an array of pixels as 8-bit grey or RGB, uncopied if it is already.
 
     The shape is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). The last has straight alpha, which is
     composited on white unless all of it is 0. The dtype is uint8, bool, uint16 or a float. Values
@@ -166,7 +166,7 @@ def _split_rows(width: int, height: int) -> Iterator[slice]:
 
 
 def split_image(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """Yield the image in bands of rows; a small image is yielded whole, without a copy."""
+    """Yield the image in bands of rows, a small image without a copy."""
     for rows in _split_rows(*image.size):
         is_all = rows == slice(0, image.height)
         yield rows, image if is_all else image.crop((0, rows.start, image.width, rows.stop))
@@ -210,7 +210,7 @@ def _convert_band(band: Image.Image) -> Pixels:
 
 
 def composite_on_white(band: Pixels, white: int = 255) -> Pixels:
-    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white, rounded."""
+    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white."""
     colour, alpha = band[..., :-1], band[..., -1:]
     if alpha.min() < 255:
         blended = colour.astype(np.uint16)

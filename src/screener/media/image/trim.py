@@ -71,7 +71,7 @@ _Lines = Callable[[int, int], NDArray[np.int16]]
 
 
 def find_unframed(pixels: Pixels) -> tuple[Pixels, ...]:
-    """Return at most MAX_VIEWS views of the picture without its frame; none if it has no frame.
+    """Return views of the picture without its frame, at most MAX_VIEWS.
 
     `pixels` is (H, W) grey or (H, W, 3) RGB, with any strides. There are several views if a seam is
     soft, if there is writing on the bars, or if frames nest.
@@ -139,7 +139,7 @@ def _find_without_bars(pixels: Pixels) -> list[Pixels]:
 
 
 def _select_one_colour(first: _Bar, second: _Bar, *known: _Bar) -> tuple[_Bar, _Bar]:
-    """Return the bars of two sides; a bar of another colour than the frame's is empty.
+    """Return two sides' bars, empty if they have another colour than the frame.
 
     The frame has the colour of the `known` bars, or of the larger bar if there are none.
     """
@@ -199,7 +199,7 @@ def _find_bar(lines: _Lines, length: int) -> _Bar:
 
 
 def _is_one_colour(line: NDArray[np.int16], colour: int) -> bool:
-    """Return whether a line's quarters have one colour, as with noise but not with a sky."""
+    """Return whether a line's quarters have one colour, unlike those of a sky."""
     quarters = np.add.reduceat(line, np.arange(4) * line.size // 4, dtype=np.int64)
     sizes = np.diff(np.arange(5) * line.size // 4)
     return bool((np.abs(quarters - colour * sizes) <= _MAX_QUARTER_DEVIATION * sizes).all())
@@ -222,7 +222,7 @@ def _has_step(lines: _Lines, bar_colour: _BarColour, end: int) -> bool:
 
 
 def _find_end_of_writing(lines: _Lines, bar_colour: _BarColour, hard: int, length: int) -> int:
-    """Return the end of the bar if the lines after `hard` are writing on it, else `hard`.
+    """Return the end of any writing on the bar after `hard`, else `hard`.
 
     A narrow picture with bars at its sides also looks like writing followed by bare lines. So the
     tallest run between bare lines, if large enough, is the picture.

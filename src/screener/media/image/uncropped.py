@@ -44,7 +44,7 @@ class ApertureReader:
     def split(
         self, image: Image.Image, number: int, upright: Pixels
     ) -> tuple[Pixels, Pixels | None]:
-        """Return the visible pixels, and the uncropped ones or None if they are nearly the same.
+        """Return the visible pixels, and the uncropped ones (None if nearly the same).
 
         Raises MediaError if the picture cannot be decoded without its crop.
         """

@@ -250,7 +250,7 @@ def _find_mpeg_tracks(stream: BinaryIO, mime: str) -> mpeg_streams.Tracks:
 
 
 def _create_track_error() -> MediaError:
-    """Return the error for a declared track that was not decoded, as in joined MP4 files."""
+    """Return the error for a declared track that was not decoded."""
     if _has_pyav():
         detail = "another video track is declared and cannot be reached"
         return MediaError("unsupported", detail)

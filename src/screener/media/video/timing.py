@@ -22,7 +22,7 @@ _REMEMBERED_STEPS = 64
 
 
 class Clock:
-    """Assigns a time to each frame: from the file, or one frame after the last, never backwards."""
+    """Assigns a time to each frame, from the file if possible, never backwards."""
 
     def __init__(self, frame_seconds: float) -> None:
         is_plausible = frame_seconds >= _MIN_FRAME_SECONDS
@@ -34,7 +34,7 @@ class Clock:
         self.now = 0.0
 
     def advance(self, stamp: float | None) -> float:
-        """Return the time of the next frame in seconds from the first; `stamp` is its timestamp."""
+        """Return the seconds from the first frame to the next, with timestamp `stamp`."""
         self._lost = 0
         if stamp is None:
             self.now += self._step if self._started else 0.0
@@ -92,14 +92,14 @@ class Grid:
         return True
 
     def find_missed_due_time(self, time: float) -> float | None:
-        """Return the due time at which the last frame is on screen, if the next comes at `time`.
+        """Return the due time before `time`, when the last frame is on screen.
 
         Return None if the next frame comes early enough to be sampled for that due time.
         """
         return self._due if self._due < time - MAX_EARLY_SECONDS else None
 
     def restart(self, time: float) -> None:
-        """Set the next due time to one step after a frame that was sampled for another reason."""
+        """Set the next due time to one step after `time`."""
         self._due = time + self._every
 
     def observe(self, time: float, *, key: bool = False) -> None:
@@ -118,7 +118,7 @@ class Grid:
             del self._observed[old]
 
     def needs(self, time: float) -> bool:
-        """Return whether an observed frame may be sampled, as the first or last of its step."""
+        """Return whether an observed frame is the first or last of its step."""
         number, step = self._step(time)
         first, last = self._observed.get(number * step, (time, time))
         return not self._orderly or time <= first or time >= last

@@ -32,7 +32,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
 
 
 def decode(data: bytes, number: int) -> pixels.Pixels | None:
-    """Return the pixels of a picture, turned upright by libheif, or None for a deep mode."""
+    """Return a picture's pixels, turned upright by libheif, or None for deep modes."""
     options = {"convert_hdr_to_8bit": True, "remove_stride": False}
     picture = pillow_heif.open_heif(_without_trailing_file(data), **options)[number]
     if picture.mode not in _CHANNEL_COUNTS:

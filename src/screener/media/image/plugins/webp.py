@@ -12,7 +12,7 @@ _ANIMATION_FLAG = 2  # in the header of an extended WebP
 
 
 def is_animated(data: bytes) -> bool:
-    """Return whether a WebP is an animation, even of one frame, by its first 21 bytes."""
+    """Return whether a WebP is an animation, by its first 21 bytes."""
     return data[12:16] == b"VP8X" and bool(data[20] & _ANIMATION_FLAG)
 
 

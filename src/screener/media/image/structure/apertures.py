@@ -26,7 +26,7 @@ class Aperture(NamedTuple):
 
 
 def read_avif(data: bytes) -> Aperture | None:
-    """Return the aperture of an AVIF's primary picture or frames, or None if it has none."""
+    """Return the aperture of an AVIF's primary picture or frames, or None."""
     if b"clap" not in data:
         return None
     boxes = {name: (start, end) for name, start, end in headers.read_file_boxes(data, 0)}

@@ -1,4 +1,4 @@
-"""Find the end of a picture's or video's file, after which another file may be hidden."""
+"""Find the end of a file, after which another may be hidden."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BOX_HEADER_SIZE = 8  # bytes
 
 
 def find_end(data: bytes, start: int) -> int | None:
-    """Return the end of the file at `start`, or the length of `data` if its end is missing.
+    """Return the end of the file at `start`, or of `data` if it is cut.
 
     Return None for formats other than JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF, MP4 and AVI, whose end
     is unknown.
@@ -67,7 +67,7 @@ def _find_jpeg_end(data: bytes, start: int) -> int:
 
 
 def find_after_end_marker(data: bytes, offset: int) -> int:
-    """Return the offset after the next end marker of a JPEG, or the end of the data.
+    """Return the offset after a JPEG's next end marker, or the data's end.
 
     `bytes.find` would take many times as long, since pixel data contain many first halves of the
     marker.
@@ -92,7 +92,7 @@ def find_trailing_start(data: bytes, start: int) -> int | None:
 
 
 def _walk_png(data: bytes, start: int) -> tuple[int, int | None]:
-    """Return the start of a PNG's last chunk, and the PNG's end or None if it is cut."""
+    """Return the start of a PNG's last chunk, and its end (None if cut)."""
     last_chunk = offset = start + len(PNG)
     while offset + 12 <= len(data) and (name := data[offset + 4 : offset + 8]).isalpha():
         last_chunk, offset = offset, offset + 12 + read_be(data, offset)
@@ -111,7 +111,7 @@ def _find_boxes_end(data: bytes, start: int) -> int:
 
 
 def is_file_start(head: bytes) -> bool:
-    """Return whether the first 16 bytes of a supposed box are the start of a file instead."""
+    """Return whether a supposed box's first 16 bytes start a file instead."""
     starts = (head.find(signature, before) - before for signature, before in SIGNATURES)
     return any(0 <= start < _BOX_HEADER_SIZE for start in starts)
 

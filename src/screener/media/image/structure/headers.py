@@ -73,7 +73,7 @@ def _read_icon_sizes(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _read_icns_sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of an ICNS's PNGs and JPEG 2000s; others have at most 128 pixels."""
+    """Yield the sizes of an ICNS's PNGs and JPEG 2000s; others are small."""
     offset = 8
     while offset + 8 <= len(data):
         start, length = offset + 8, read_be(data, offset + 4)
@@ -98,7 +98,7 @@ def is_cut_short(data: bytes) -> bool:
 
 
 def count_webp_frames(data: bytes) -> int:
-    """Return the number of a WebP's chunks that are frames by their name or contain a picture.
+    """Return the number of a WebP's chunks that may be frames.
 
     libwebp requires both of a frame.
     """
@@ -111,7 +111,7 @@ def count_webp_frames(data: bytes) -> int:
 
 
 def find_exif_blocks(data: bytes) -> Iterator[bytes]:
-    """Yield every EXIF block of a JPEG, PNG or WebP, with its prefix `Exif` if it has one."""
+    """Yield every EXIF block of a JPEG, PNG or WebP, with its prefix `Exif`."""
     if data[:4] == b"RIFF":
         for name, offset, end in _read_webp_chunks(data):
             if name == b"EXIF":

@@ -45,7 +45,7 @@ def find_pictures(data: bytes, shown_size: tuple[int, int]) -> Iterator[bytes]:
 
 
 def with_true_depths(data: bytes) -> bytes:
-    """Return an ICO or CUR as an ICO whose entries have each bitmap's true depth, for Pillow.
+    """Return an ICO or CUR as an ICO with each bitmap's true depth, for Pillow.
 
     A CUR's entries have the hot spot instead, and some programs write other values.
     """
@@ -107,7 +107,7 @@ def _read_file_size(data: bytes, offset: int, mime: str | None) -> tuple[int, in
 
 
 def _read_bitmap_size(data: bytes, offset: int) -> tuple[int, int]:
-    """Return width and height of a bitmap, whose header counts the rows of picture and mask."""
+    """Return a bitmap's size; its header counts the rows of picture and mask."""
     return read_le(data, offset + 4), read_le(data, offset + 8) // 2
 
 

@@ -114,7 +114,7 @@ def _read_primary_item(meta: bytes) -> int:
 
 
 def _find_data(meta: bytes, item: int) -> int:
-    """Return the offset of an item's data in the file, or 0 if it is not declared directly."""
+    """Return the offset of an item's data, or 0 if not declared directly."""
     for name, offset, _ in headers.read_boxes_between(meta, 4, len(meta)):
         if name != b"iloc":
             continue

@@ -19,7 +19,7 @@ _UNROUNDED_MODES = ("L", "I;16")
 
 
 def may_lack_white(image: Image.Image, data: bytes) -> bool:
-    """Return whether a loaded JPEG 2000 has deep colours, and a 0 that may be white."""
+    """Return whether a loaded JPEG 2000 has a 0 that may be white."""
     if image.mode in _UNROUNDED_MODES or _read_depth(data) <= 8:
         return False
     return any(image.getchannel(name).getextrema()[0] == 0 for name in image.getbands())

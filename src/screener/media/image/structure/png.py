@@ -1,4 +1,4 @@
-"""Read the chunks of PNGs, and leave out those for which Pillow may refuse a file.
+"""Read the chunks of PNGs, and leave out those that Pillow may refuse.
 
 Pillow fails if a text has a reserved name or is too long, or if a colour profile is too long or has
 a wrong checksum, although every viewer shows the picture. In an animation such a text may change a
@@ -45,7 +45,7 @@ class _Rescaled(tuple[int, ...]):
 
 
 def strip(data: bytes) -> bytes | None:
-    """Return a PNG with only the chunks that affect the picture, or None if it has no others."""
+    """Return a PNG with only the chunks that affect the picture, or None."""
     if not data.startswith(_SIGNATURE):
         return None
     chunks_end = len(_SIGNATURE)

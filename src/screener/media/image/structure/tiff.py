@@ -56,7 +56,7 @@ class _Layout(NamedTuple):
         return 8 if self.big else 4
 
     def read_number(self, offset: int, size: int) -> int:
-        """Return the number at `offset`, or 0 if it is past the end of the data."""
+        """Return the number at `offset`, or 0 past the end of the data."""
         field = self.data[offset : offset + size]
         return int.from_bytes(field, self.order) if len(field) == size else 0
 
@@ -163,7 +163,7 @@ def is_cut_short(data: bytes) -> bool:
 
 
 class _FileFromDirectory(BytesIO):
-    """The bytes of a TIFF, with a header that refers to another directory as the first."""
+    """The bytes of a TIFF, with a header that refers to another first directory."""
 
     def __init__(self, layout: _Layout, offset: int) -> None:
         super().__init__(layout.data)  # shares the bytes
@@ -219,7 +219,7 @@ def open_page(data: bytes, offset: int) -> ImageFile.ImageFile:
 
 
 def open_first_page(data: bytes) -> ImageFile.ImageFile:
-    """Open the first picture that can be opened; if none can, raise the first one's error."""
+    """Open the first picture that can be opened, or raise the first picture's error."""
     offsets = find_directories(data, stop=_MAX_DIRECTORIES)
     for offset in offsets:
         with contextlib.suppress(Exception):
@@ -297,7 +297,7 @@ def is_unsigned(image: Image.Image) -> bool:
 
 
 def read_second_directory(block: bytes) -> tuple[int, dict[int, int]]:
-    """Return the offset of an EXIF block's second directory, and the first value of each tag.
+    """Return offset and values, by tag, of an EXIF block's second directory.
 
     Return (0, {}) if there is none. A value that does not fit into its entry is given by its
     offset.

@@ -91,7 +91,7 @@ def find_damage(stream: BinaryIO, size: int) -> str | None:
 
 
 class _FramePart(NamedTuple):
-    """A part of a frame: the frame's number and size, and the start of the next part in it."""
+    """A part of a frame; `next` is the start of the next part."""
 
     number: int
     next: int

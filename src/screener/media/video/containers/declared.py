@@ -54,7 +54,7 @@ def has_codec_change(stream: BinaryIO) -> bool:
 
 
 def count_video_tracks(stream: BinaryIO) -> int:
-    """Return the number of video tracks that an ISO or Matroska file declares; 0 for others."""
+    """Return the number of video tracks that an ISO or Matroska file declares."""
     with restore_position(stream) as size:
         if is_iso(read_at(stream, 0, 12)):
             return sum(handler == b"vide" for handler in iso_boxes.read_handlers(stream, size))

@@ -60,7 +60,7 @@ def _read_body(stream: BinaryIO, offset: int, end: int, *path: bytes) -> bytes:
 
 
 def _read_clock(header: bytes) -> tuple[int, int]:
-    """Return ticks per second and the length in ticks, from a header of a movie or of media."""
+    """Return ticks per second and length in ticks, from a movie or media header."""
     offset, size = (20, 8) if header[:1] == b"\1" else (12, 4)
     ticks, length = header[offset : offset + 4], header[offset + 4 : offset + 4 + size]
     return int.from_bytes(ticks, "big"), int.from_bytes(length, "big")

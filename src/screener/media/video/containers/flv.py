@@ -18,7 +18,7 @@ _FOUR_LETTERS_FLAG = 0x80  # four letters name the codec
 
 
 def find_end_of_tags(stream: BinaryIO) -> int | None:
-    """Return the end of the last tag, or None if there are other bytes before it.
+    """Return the end of the last tag, or None if a tag is damaged.
 
     The length after each tag is checked too.
     """

@@ -53,7 +53,7 @@ class Fragments(NamedTuple):
 
 
 def read_fragments(stream: BinaryIO) -> Fragments:
-    """Return the declarations of a file's fragments; empty if it has none, or too many boxes."""
+    """Return the declarations of a file's fragments, empty if there are too many boxes."""
     with restore_position(stream) as size:
         if is_iso(read_at(stream, 0, 12)):
             unread = _walk_boxes(stream, size)
@@ -66,7 +66,7 @@ def read_fragments(stream: BinaryIO) -> Fragments:
 
 
 def _walk_boxes(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, bytes, int, int]]:
-    """Yield parent, type, start and end of the boxes that contain fragments or are in them."""
+    """Yield parent, type, start and end of the boxes around and in fragments."""
     levels = [(b"", read_boxes(stream, 0, end), end)]
     while levels:
         parent, children, parent_end = levels[-1]

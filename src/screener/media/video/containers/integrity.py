@@ -1,4 +1,4 @@
-"""Check that a video's file is complete and its parts follow one another to its end.
+"""Check that a video's file is complete and its parts are contiguous.
 
 FFmpeg resumes after damage, or stops at it, without reporting it. Nothing raises on broken input.
 Streams keep their position.

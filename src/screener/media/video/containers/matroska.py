@@ -51,7 +51,7 @@ class Track(NamedTuple):
 
 
 def read_number(data: bytes, *, marked: bool) -> tuple[int, int]:
-    """Return the number at the start of `data` and its length, or (0, 0) if there is none.
+    """Return the number at the start of `data` and its length, or (0, 0).
 
     `marked`: include the bit that marks the length, as in an identifier but not in a size.
     """
@@ -249,7 +249,7 @@ def _read_track_numbers(stream: BinaryIO, offset: int, end: int) -> set[int]:
 
 
 def _read_block_tracks(stream: BinaryIO, name: int, body: int, body_end: int) -> list[int]:
-    """Return a block's or group's track number, 0 if it has none; nothing for other elements."""
+    """Return the track number of a block or group, and nothing for other elements."""
     if name not in (_GROUP_ID, _SIMPLE_BLOCK_ID):
         return []
     if name == _GROUP_ID:

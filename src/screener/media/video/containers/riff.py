@@ -60,7 +60,7 @@ def count_frames(stream: BinaryIO, track: int) -> int:
 
 
 def _read_leaves(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, int] | None]:
-    """Yield name and length of each chunk that is not in a nested list, and None at damage.
+    """Yield name and length of each chunk outside nested lists, and None at damage.
 
     The chunks in lists of frames are included, whatever the lengths of the lists.
     """

@@ -22,7 +22,7 @@ _MAY_LACK_LENGTH = {b"mdat", b"moov", b"meta", b"free", b"skip", b"uuid"}
 
 
 def hides_file(stream: BinaryIO) -> bool:
-    """Return whether an image, a video or an archive follows, or may follow, the file's end.
+    """Return whether another file follows, or may follow, the file's end.
 
     Matroska, AVI, ASF, MP4 and QuickTime files are checked. The stream keeps its position.
     """
@@ -50,7 +50,7 @@ def _find_part_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 
 
 def _find_box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
-    """Yield the end of each box of an ISO file, up to the first that only looks like a box.
+    """Yield the end of each box of an ISO file, up to the first false box.
 
     Zeros, or the start of an image, may look like a box that ends with the file.
     """

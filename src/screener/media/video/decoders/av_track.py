@@ -144,7 +144,7 @@ class AvTrack:
         return max(self.frames - shown, 0) * self.frame_seconds
 
     def count_indexed(self, trimmed: float) -> int:
-        """Return the number of frames to read, by the file's index, or 0 if it has none."""
+        """Return the number of frames to read by the index, 0 without an index."""
         if not self.indexed or not self.frames:
             return 0
         # Empty entries repeat the last frame.
@@ -211,7 +211,7 @@ class AvTrack:
         yield empty
 
     def to_seconds(self, stamp: int | None) -> float | None:
-        """Return a timestamp's seconds from the start of the track, or None if there is none."""
+        """Return a timestamp's seconds from the start of the track, or None."""
         if stamp is None or self.tick is None:
             return None
         if self._start is None:

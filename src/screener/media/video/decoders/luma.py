@@ -48,7 +48,7 @@ _ROTATION_ORIENTATIONS = {-90: 6, 180: 3, -180: 3, 90: 8}  # by degrees
 
 
 def read_stored(frame: Any) -> Pixels:
-    """Return the luma with its stored orientation, (H, W): a view of the frame if possible."""
+    """Return the luma with its stored orientation, (H, W)."""
     name = frame.format.name
     has_luma = name in _NARROW_FORMATS or name in _FULL_RANGE_FORMATS
     luma = _read_plane(frame if has_luma else frame.reformat(format="gray"))

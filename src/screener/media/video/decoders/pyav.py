@@ -115,7 +115,7 @@ class AvStream:
 
     @property
     def ends(self) -> float | None:
-        """The declared end of the video in seconds, if known and not given by its last frame."""
+        """The declared end of the video in seconds, or None."""
         return self._track.ends
 
     def steps(self) -> Iterator[DecodedFrame | Lost | None]:
@@ -260,7 +260,7 @@ class AvStream:
         return declared.has_fragments(self._file)
 
     def _without_discard(self, packet: Any) -> Any:
-        """Return the packet, or a copy without the flag that makes the decoder drop its frame.
+        """Return the packet without the flag that makes the decoder drop its frame.
 
         The copy is in FFmpeg's memory, with the padding that decoders read. Python's memory has no
         padding, and a decoder thread could release it only with the GIL.

@@ -48,7 +48,7 @@ class Lost:
 
 
 class Length(NamedTuple):
-    """The seconds of a track (None if unknown) and its counted frames (0 if not counted)."""
+    """The seconds of a track, or None, and its frames, 0 if not counted."""
 
     seconds: float | None
     frames: int = 0
@@ -87,11 +87,11 @@ class Stream(Protocol):
 
     @property
     def ends(self) -> float | None:
-        """The declared end of the video in seconds, if known and not given by its last frame."""
+        """The declared end of the video in seconds, or None if unknown."""
         ...
 
     def steps(self) -> Iterator[DecodedFrame | Lost | None]:
-        """Yield each frame in display order, and None now and then, so that limits are checked."""
+        """Yield each frame in display order, and None between, so that limits are checked."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Find bars at the edges of a video: lines that have one colour in every sampled frame.
+"""Find bars at a video's edges: lines of one colour in every sampled frame.
 
 If a picture's own edges look like bars, the picture is assumed to be centred and of a usual shape.
 The part between bars is compared in addition to the whole frame, never instead of it.
@@ -31,7 +31,7 @@ _MAX_TRIED_REGIONS = 6
 
 @dataclass
 class _Side:
-    """A side: its colour, and the number of lines inwards that have always had this colour."""
+    """A side: its colour, and the number of lines that always had it."""
 
     count: int
     colour: int
@@ -102,7 +102,7 @@ class Bars:
 
 
 def _slice_between(before: int, after: int, length: int) -> slice | None:
-    """Return the lines between two bars, or None if the bars are too thin or too thick."""
+    """Return the lines between two bars, or None if these are implausible."""
     remaining = length - before - after
     if (
         remaining < max(_MIN_LINES, length // _MIN_SHARE_DIVISOR)
@@ -113,7 +113,7 @@ def _slice_between(before: int, after: int, length: int) -> slice | None:
 
 
 def _slice_middle(length: int, inner: float, before: int, after: int) -> slice | None:
-    """Return the `inner` middle lines, or None if that removes more than bars, or exactly them."""
+    """Return the `inner` middle lines, or None if more than bars is removed."""
     edge = round((length - inner) / 2)
     if edge * _MIN_BAR_DIVISOR <= length or edge > min(before, after) + _RINGING_LINES:
         return None

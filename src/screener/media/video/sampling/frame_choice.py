@@ -29,7 +29,7 @@ _MAX_STRIDE = 1 << 53
 
 
 class _Sample(NamedTuple):
-    """A sampled frame and its time; a frame `between` samples is hashed only if it differs."""
+    """A sampled frame, or a frame `between` samples, hashed only if it differs."""
 
     time: float
     frame: DecodedFrame
@@ -37,7 +37,7 @@ class _Sample(NamedTuple):
 
 
 class FrameChoice:
-    """One pass over a track, up to its end, a limit or the end of the allowance.
+    """One pass over a track, up to its end or a limit.
 
     `count` is the number of samples, including those of earlier tracks. `passed` is the number of
     this track's frames.
@@ -85,7 +85,7 @@ class FrameChoice:
         self._means: scene_change.Means | None = None
 
     def choose_frames(self) -> Iterator[Frame]:
-        """Yield the frames to be hashed, each with views of the part between the track's bars."""
+        """Yield the frames to be hashed, each with views between the track's bars."""
         try:
             yield from _add_views_without_bars(
                 _skip_equal_frames(self.sample_frames(), self._sampling)
@@ -94,7 +94,7 @@ class FrameChoice:
             raise ShortOfMemory("not enough memory to decode it") from None
 
     def check(self, stream: BinaryIO) -> None:
-        """Raise MediaError if a part of the track was not seen. Call it after the frames."""
+        """Raise MediaError, after all frames, if a part of the track was not seen."""
         if self._stopped is not None:
             raise self._stopped
         if integrity.ended_early(stream):
@@ -146,10 +146,11 @@ class FrameChoice:
         self._losses.end(self._opened.ends if self._decoded else None)
 
     def _sample_on_screen(self, time: float, until: float) -> Iterator[_Sample]:
-        """Yield the last frame, shown from `time` to `until`, if it was on screen at a due time.
+        """Yield the last frame if it was on screen at a due time.
 
-        Regular frames are sampled once per step: nothing is yielded if the next frame, which is
-        sampled as well, comes as soon as the frame after the last sample did.
+        It is shown from `time` to `until`. Regular frames are sampled once per step: nothing is
+        yielded if the next frame, which is sampled as well, comes as soon as the frame after the
+        last sample did.
         """
         frame = self._unsampled
         if (
@@ -181,7 +182,7 @@ class FrameChoice:
         return time
 
     def _is_due(self, time: float, frame: DecodedFrame) -> bool:
-        """Return whether a frame is sampled by the mode or because it shows a new scene."""
+        """Return whether a frame is sampled by the mode or for a new scene."""
         if self._sampling.mode == "frames":
             due = frame.number % self._stride == 0
             if due:

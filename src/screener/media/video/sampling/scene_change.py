@@ -1,4 +1,4 @@
-"""Compare frames by the means of 32 x 32 cells, to find equal frames and new scenes."""
+"""Compare frames by the means of 32 x 32 cells, to find new scenes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_SCENE_DIFFERENCE = 16.0
 
 
 def compute_cell_means(pixels: NDArray[np.uint8]) -> Means:
-    """Return the means of 32 x 32 cells of grey (H, W) or RGB (H, W, 3) pixels, subsampled."""
+    """Return the means of 32 x 32 cells of subsampled grey or RGB pixels."""
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 1]
     row_step, column_step = (max(1, side // _MIN_LINES) for side in grey.shape)
     means = grey[::row_step, ::column_step].astype(np.float32)
