@@ -172,7 +172,7 @@ class Backlog:
             while archive.members:
                 number, member, same = archive.members.popleft()
                 target = archive.target.member(number, member, archive.name or Name(), same=same)
-                item = Item(target, archive.left, holder=archive, trouble=member.trouble)
+                item = Item(target, archive.left, holder=archive, trouble=member.error)
                 if not self._is_wanted(item, target.name):
                     continue
                 archive.unreleased += 1

@@ -248,9 +248,9 @@ class _Scan:
     def _open(self, item: Item, opened: OpenedArchive, seconds: float) -> None:
         """Have the listed members of an archive hashed."""
         listing = opened.listing
-        trouble = listing.trouble
+        trouble = listing.error
         # Others may have used up the budget since it was handed over.
-        members = listing.within(item.left.members)
+        members = listing.members_within(item.left.members)
         if len(members) < len(listing.members):
             trouble = MediaError("too_large", "an archive of more members than allowed")
         item.left.members -= sum(member.cost for member in members)

@@ -19,7 +19,7 @@ from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.video_frames import FLOOR
 from screener.media.files.allowance import WALL
 from screener.media.files.limits import Limits
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.system import files
 
 # A worker needs about half of this before it has seen a file.
@@ -49,7 +49,7 @@ class Policy:
     `limits`: what one input may cost (`screener.media.files.limits.Limits`); beyond it is
     `too_large`.
     `sampling`: which frames of a video are hashed
-    (`screener.media.video.sampling.rules.Sampling`).
+    (`screener.media.video.sampling.settings.Sampling`).
     `seconds` (at most a million), `memory` (bytes): what a scan's worker may spend on one file.
     `seconds` count the processor time of all its threads; ten times as much wall time ends the file
     as well. Decoding of a video ends at four fifths, outside of scans too, so that the frames
@@ -98,7 +98,7 @@ class Policy:
         limits = {name: _count(f"limits.{name}", n) for name, n in vars(self.limits).items()}
         object.__setattr__(self, "limits", Limits(**limits))
         if not isinstance(self.sampling, Sampling):
-            raise PolicyError("sampling must be a screener.media.video.sampling.rules.Sampling")
+            raise PolicyError("sampling must be a screener.media.video.sampling.settings.Sampling")
         if (wrong := self.sampling.problem()) is not None:
             raise PolicyError(f"sampling: {wrong}")
         object.__setattr__(self, "sampling", self.sampling.normalized())

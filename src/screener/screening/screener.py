@@ -153,7 +153,7 @@ class Screener:
         """
         exact = self.hasher
         sketching = replace(exact, sketches=True)
-        listed = source.item_list(items)
+        listed = source.list_items(items)
         names = _names(inputs, len(listed))
         # A stream can be read only once, so it is hashed exactly at once.
         hashed = [

@@ -23,7 +23,7 @@ from screener.media.video.decoders.av_track import AvTrack
 from screener.media.video.decoders.display_order import DisplayOrder
 from screener.media.video.decoders.pyav import AvStream
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Losses
 
 LISTED = 9  # the scene that is listed
@@ -363,9 +363,9 @@ def test_a_loss_of_exactly_a_step_counts():
     """It would have been sampled."""
     middle, end = Losses(1.0, 1.0), Losses(1.0, 1.0)
     for losses in (middle, end):
-        losses.see(3.0)
-        losses.lose(4.0)
-    middle.see(5.0)
+        losses.add_sound_frame(3.0)
+        losses.add_loss(4.0)
+    middle.add_sound_frame(5.0)
     end.end(None)
 
     assert middle.worst == end.worst == (3.0, 5.0)
@@ -378,14 +378,14 @@ def test_frames_that_never_came_are_known_by_their_times():
         order.read(stamp, decoded=stamp, wanted=wanted)
     order.read(None, wanted=True)
 
-    assert (order.number(1), order.take_missed()) == (1, [])
-    assert (order.number(4), order.take_missed()) == (4, [2])
+    assert (order.assign_number(1), order.take_missed()) == (1, [])
+    assert (order.assign_number(4), order.take_missed()) == (4, [2])
     assert order.take_missed() == []
-    assert order.rest() == [6]
+    assert order.missing_at_end() == [6]
 
     order.read(90, decoded=90, wanted=True)
     order.read(3, decoded=3, wanted=True)  # another file begins
-    assert order.rest() == [3]
+    assert order.missing_at_end() == [3]
 
 
 def reasons(data, **sampling):
@@ -503,10 +503,10 @@ def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
 
     for cut in (whole[:middle], whole[: middle + 10], whole[: middle + 400], whole[:-1]):
         assert engine.screen(cut).verdict is Verdict.UNSCREENED
-    assert integrity.damage(io.BytesIO(whole[:middle])) == "truncated"
-    assert integrity.damage(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
-    assert integrity.damage(io.BytesIO(whole + bytes(300))) is None
-    assert integrity.damage(io.BytesIO(whole + whole)) is None
+    assert integrity.find_damage(io.BytesIO(whole[:middle])) == "truncated"
+    assert integrity.find_damage(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
+    assert integrity.find_damage(io.BytesIO(whole + bytes(300))) is None
+    assert integrity.find_damage(io.BytesIO(whole + whole)) is None
 
 
 @pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
@@ -602,8 +602,8 @@ def test_an_asf_with_incomplete_frames_is_not_cleared(engine, asf_clip, at, valu
 
 def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf_clip):
     """The header declares two packet sizes, or the first packet is damaged."""
-    first = asf_clip.index(bytes.fromhex("820000"), asf_clip.index(asf.DATA))
-    size = asf_clip.index(asf.PROPERTIES) + 24 + 68
+    first = asf_clip.index(bytes.fromhex("820000"), asf_clip.index(asf.DATA_ID))
+    size = asf_clip.index(asf.PROPERTIES_ID) + 24 + 68
 
     for place in (first, size + 1, size + 5):
         result = engine.screen(replaced(asf_clip, place, b"\0"))

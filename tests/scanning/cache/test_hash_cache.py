@@ -23,7 +23,7 @@ from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
 from screener.media.files.limits import Limits
 from screener.media.source import Name
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.scanning.cache.rows import COLUMNS, columns
 from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import HashedInput

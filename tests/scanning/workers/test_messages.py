@@ -242,8 +242,8 @@ def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_lis
                     json.dumps(result.to_dict()).encode("utf-8", "surrogatepass")
         if isinstance(answer.outcome, OpenedArchive):
             listing = answer.outcome.listing
-            assert len(listing.within(1000)) == len(listing.members)
-            str(listing.trouble), listing.bytes + 1, [one.size + 1 for one in listing.members]
+            assert len(listing.members_within(1000)) == len(listing.members)
+            str(listing.error), listing.bytes + 1, [one.size + 1 for one in listing.members]
 
     assert min(taken, refused) > 300
 

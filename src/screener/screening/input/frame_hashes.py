@@ -59,8 +59,8 @@ def _parts(
 ) -> list[Region]:
     """Return a picture and the parts of it inside bars or borders."""
     shown = [whole]
-    for view in (*trim.trimmed(whole), *inner):
-        if not any(trim.is_same(view, other) for other in shown):
+    for view in (*trim.find_unframed(whole), *inner):
+        if not any(trim.is_same_view(view, other) for other in shown):
             shown.append(view)
     return [
         Region(

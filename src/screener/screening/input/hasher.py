@@ -14,7 +14,14 @@ from msgspec import Struct
 from screener.errors import MediaError
 from screener.hashing import classic, digest
 from screener.hashing.hash import Hash, HashKind
-from screener.media.archives.archive import Archive, Budget, Listing, Member, open_archive, type_of
+from screener.media.archives.archive import (
+    Archive,
+    Budget,
+    Listing,
+    Member,
+    find_archive_type,
+    open_archive,
+)
 from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item, Name
@@ -139,9 +146,9 @@ class OpenedWire(Struct, frozen=True, array_like=True, tag="opened"):
         listing = opened.listing
         return cls(
             HashedWire.of(opened.hashed),
-            tuple([(one.name, one.size, trouble_to_wire(one.trouble)) for one in listing.members]),
+            tuple([(one.name, one.size, trouble_to_wire(one.error)) for one in listing.members]),
             listing.bytes,
-            trouble_to_wire(listing.trouble),
+            trouble_to_wire(listing.error),
             opened.direct,
         )
 
@@ -231,7 +238,7 @@ class HashingSession:
         if damage is not None:
             # As for a file that is cut short, the rest may match.
             return replace(hasher.hash(data), trouble=damage)
-        if budget is not None and type_of(io.BytesIO(data)) is not None:
+        if budget is not None and find_archive_type(io.BytesIO(data)) is not None:
             return self._opened(target, io.BytesIO(data), budget)
         return hasher.hash(data)
 
@@ -258,7 +265,7 @@ class HashingSession:
             stream = None if budget is None else open_archive(file)
             if stream is None:
                 return hasher.hash(file, () if ahead is None else ahead.digests)
-            if type_of(stream) is not None:
+            if find_archive_type(stream) is not None:
                 return self._opened(target, stream, budget)
             stream.close()
             return hasher.hash(target.path)

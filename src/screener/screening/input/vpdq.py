@@ -18,7 +18,7 @@ from screener.media.files.limits import Limits
 from screener.media.files.picture import Frame
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 _MAY_LACK_ONE = 5  # usable frames: a copy with four of them has the 80 % that a match takes
 

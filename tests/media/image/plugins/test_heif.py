@@ -103,7 +103,7 @@ def test_limits_come_before_pixels(still, monkeypatch):
     """A declared size over the limit is `too_large`, before libheif decodes anything."""
     data = still
     assert frames_and_reason(data, pixels=320 * 240)[1] is None
-    monkeypatch.setattr(pillow, "direct_pixels", None)
+    monkeypatch.setattr(pillow, "decode_directly", None)
     assert frames_and_reason(data, pixels=320 * 240 - 1) == ([], "too_large")
 
 
@@ -276,7 +276,7 @@ def test_pixels_stay_where_their_memory_goes_with_the_picture(monkeypatch, still
     picture = SimpleNamespace(mode="RGB", size=(4, 4), stride=12, data=data)
     monkeypatch.setattr(pillow_heif, "open_heif", lambda *_, **__: [picture])
 
-    pixels = heif.decoded(still, 0)
+    pixels = heif.decode(still, 0)
     memory[:] = 0
 
     assert pixels.tobytes() == bytes(range(48))

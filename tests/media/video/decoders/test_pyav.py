@@ -25,7 +25,7 @@ from screener.media.files import allowance
 from screener.media.video import frames as video
 from screener.media.video.decoders.pyav import AvStream
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Grid
 from screener.system import installation
 
@@ -78,7 +78,7 @@ def test_another_version_of_pyav_is_not_used(moving, monkeypatch, version):
 
 def test_measuring_the_length_uses_up_the_allowance(monkeypatch, scene):
     """The walk then ends with `timeout`."""
-    monkeypatch.setattr(allowance, "_processor", itertools.count().__next__)
+    monkeypatch.setattr(allowance, "_processor_time", itertools.count().__next__)
     data = clip([scene(5, (160, 120))] * 50, codec="mpeg2video", container="mpeg2video")
 
     opened = video.open(data, seconds=30)
@@ -248,7 +248,7 @@ def test_unreferenced_frames_of_temporal_layers_are_skipped(scene):
         file.mux(track.encode(None))
 
     out.seek(0)
-    steps = AvStream(out, "video/webm", grid=Sampling().grid).steps()
+    steps = AvStream(out, "video/webm", grid=Sampling().create_grid).steps()
 
     assert sum(isinstance(step, DecodedFrame) for step in steps) < 120
 
