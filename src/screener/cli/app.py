@@ -12,25 +12,26 @@ from typing import Any
 
 import click
 
-from screener.cli import change_list, inspect_list, report, streams, usage_errors
+from screener.cli import change_list, inspect_list, streams, usage_errors
 from screener.cli.audit import audit
 from screener.cli.bench import bench
 from screener.cli.calibrate import calibrate
 from screener.cli.export_list import export
 from screener.cli.hash import hash_
-from screener.cli.hotline import cases, hotline
+from screener.cli.hotline import cases, hotline, reporters
 from screener.cli.import_list import import_
 from screener.cli.match import match
+from screener.cli.report import report
 from screener.cli.rescan import rescan
 from screener.cli.scan import scan
 from screener.errors import ScreenerError
 from screener.system import process
 from screener.system.installation import __version__
 
-_SECTIONS = {
+SECTIONS = {
     "Screen": (scan, rescan, match, hash_),
     "Lists": (import_, export, *inspect_list.COMMANDS, *change_list.COMMANDS),
-    "Hotline": (*report.COMMANDS, *cases.COMMANDS, *hotline.COMMANDS),
+    "Hotline": (report, *cases.COMMANDS, *hotline.COMMANDS),
     "Tools": (audit, bench, calibrate),
 }
 
@@ -51,7 +52,7 @@ class _Commands(usage_errors.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of each section with their whole summaries."""
         width = max(map(len, self.commands))
-        for title, commands in _SECTIONS.items():
+        for title, commands in SECTIONS.items():
             rows = [
                 (f"{command.name:{width}}", command.get_short_help_str(limit=1000))
                 for command in commands
@@ -86,7 +87,9 @@ def cli() -> None:
     """
 
 
-for _section in _SECTIONS.values():
+for _report_command in reporters.COMMANDS:
+    report.add_command(_report_command)
+for _section in SECTIONS.values():
     for _command in _section:
         cli.add_command(_command)
 
@@ -114,7 +117,7 @@ def _exit_code() -> Any:
     except (click.Abort, KeyboardInterrupt):
         message, code = "interrupted", 130
     except click.UsageError as error:
-        message, code = usage_errors.message_of(error), 2
+        message, code = usage_errors.format_usage_error(error), 2
     except click.ClickException as error:
         message, code = f"screener: {error.format_message()}", 2
     except ScreenerError as error:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from screener.cli import streams
-from screener.cli.options import FILE, JSON
+from screener.cli.option_types import FILE
+from screener.cli.options import JSON
 from screener.cli.usage_errors import Group
 from screener.errors import counted, printable, some
 from screener.reporting.audit import verification

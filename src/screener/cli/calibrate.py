@@ -14,8 +14,8 @@ from rich.table import Table
 
 from screener.cli import progress, streams
 from screener.cli.decision_options import check_distinct_files
-from screener.cli.hotline.usage_errors import Named, Place
 from screener.cli.open_list import open_list
+from screener.cli.option_types import Place, SuffixedPath
 from screener.cli.options import JOBS, JSON, LIST, POLICY
 from screener.errors import counted, printable
 from screener.screening.policy import Policy
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=Named(".html"),
+    type=SuffixedPath(".html"),
     help="Write a page with plots to NAME.html, readable by you only.",
 )
 @POLICY

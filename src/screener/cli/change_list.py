@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from screener.cli import list_text, progress, streams
-from screener.cli.hotline.usage_errors import OneOf
+from screener.cli.option_types import OneOf
 from screener.cli.options import (
     BY,
     JSON,

@@ -16,7 +16,8 @@ import click
 
 from screener.cli import list_text, streams
 from screener.cli.open_list import open_list
-from screener.cli.options import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH, POLICY
+from screener.cli.option_types import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH
+from screener.cli.options import POLICY
 from screener.errors import printable
 from screener.lists.store import match_counts
 from screener.reporting.audit import log as audit

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from screener.cli import list_text, streams
-from screener.cli.hotline.usage_errors import OneOf
-from screener.cli.options import FILE, LIST, OUTPUT, number_from
+from screener.cli.option_types import FILE, OUTPUT, OneOf
+from screener.cli.options import LIST, number_from
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
 from screener.lists.terms import AUDIENCES

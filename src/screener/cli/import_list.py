@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from screener.cli import list_text, progress, streams
-from screener.cli.hotline.usage_errors import OneOf, Place
 from screener.cli.open_list import open_or_create
-from screener.cli.options import BY, FILE, terms_of, terms_options
+from screener.cli.option_types import FILE, OneOf, Place
+from screener.cli.options import BY, terms_of, terms_options
 from screener.errors import ListError
 from screener.lists.formats.registry import FORMATS
 from screener.screening.screener import warn_of_pixel_versions

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from screener.cli.hotline.usage_errors import FILE as FILE
-from screener.cli.hotline.usage_errors import OneOf, Place
+from screener.cli.option_types import FILE, LIST_PATH, OneOf
 from screener.lists.terms import TLP, Terms
 
 
@@ -24,28 +23,30 @@ def text(_context: click.Context, _param: click.Parameter, value: str | None) ->
 
 
 def number_from(
-    least: int, *, fraction: bool = False, above: bool = False
+    minimum: int, *, fraction: bool = False, above: bool = False
 ) -> Callable[[str], float]:
-    """Return an option's type: a finite number from `least`, or above it; or an integer."""
+    """Return the type of an option that is a finite number.
 
-    def number(value: str) -> float:
+    Parameters:
+        minimum: The smallest number that is accepted.
+        fraction: Accept any number, not only integers.
+        above: Accept larger numbers only, not `minimum` itself.
+    """
+
+    def parse_number(value: str) -> float:
         try:
-            converted = float(value) if fraction else int(value)
+            number = float(value) if fraction else int(value)
         except ValueError:
-            converted = math.nan
-        if least < converted < math.inf or (converted == least and not above):
-            return converted
+            number = math.nan
+        if minimum < number < math.inf or (number == minimum and not above):
+            return number
         noun = "a number" if fraction else "an integer"
         bound = "above" if above else "from"
-        raise click.BadParameter(f"expected {noun} {bound} {least}, not {value}")
+        raise click.BadParameter(f"expected {noun} {bound} {minimum}, not {value}")
 
-    return number
+    return parse_number
 
 
-OUTPUT = Place(dir_okay=False, path_type=Path)
-OUTPUT_OR_DASH = Place(dir_okay=False, path_type=Path, allow_dash=True)
-# An unreadable list is refused by the library, which says what to do.
-LIST_PATH = Place(exists=True, readable=False, path_type=Path)
 LIST = click.argument("path", metavar="LIST", type=LIST_PATH)
 SOURCE = click.option(
     "--source", callback=text, help="The source of the entry, if several sources have one."

@@ -1,4 +1,4 @@
-"""The group `report`: pages and tables of results, and (in `reporters`) reports to a hotline."""
+"""The group `report`: pages and tables of results; `app` adds the reports to a hotline."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from screener.cli.hotline import reporters
-from screener.cli.hotline.translated_commands import LANGUAGE_OPTION, TranslatedGroup
-from screener.cli.hotline.usage_errors import FILE, Named, TranslatedUsageError, current_translator
+from screener.cli.option_types import FILE, SuffixedPath
+from screener.cli.translated_commands import LANGUAGE_OPTION, TranslatedGroup
+from screener.cli.usage_errors import TranslatedUsageError, current_translator
 from screener.hotline.language.sentence import marked
 from screener.reporting.pages import report as pages
 from screener.reporting.pages import spreadsheet
@@ -48,7 +48,7 @@ _WRITERS = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
 @click.argument("results", type=FILE)
 @LANGUAGE_OPTION
 @click.option(
-    "-o", "--output", required=True, type=Named(*_WRITERS),
+    "-o", "--output", required=True, type=SuffixedPath(*_WRITERS),
     help="The page or table to write, readable by you only: NAME.html or NAME.csv.",
 )  # fmt: skip
 def page(results: Path, output: Path) -> int:
@@ -74,9 +74,3 @@ def page(results: Path, output: Path) -> int:
                               "{n} lines could not be read, and are not in it", unread),
                    err=True)  # fmt: skip
     return 0
-
-
-for _command in reporters.COMMANDS:
-    report.add_command(_command)
-
-COMMANDS = (report,)

@@ -10,7 +10,7 @@ import click
 
 from screener.cli import streams
 from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
-from screener.cli.options import FILE
+from screener.cli.option_types import FILE
 from screener.cli.scan import KEEP
 from screener.cli.summary import Tally
 from screener.errors import counted

@@ -16,8 +16,8 @@ from click.core import ParameterSource
 
 from screener.cli import progress, streams
 from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
-from screener.cli.hotline.usage_errors import OneOf
-from screener.cli.options import JOBS, OUTPUT, number_from
+from screener.cli.option_types import OUTPUT, OneOf
+from screener.cli.options import JOBS, number_from
 from screener.cli.summary import Tally
 from screener.errors import PolicyError, counted, printable
 from screener.reporting.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
