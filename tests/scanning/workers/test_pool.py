@@ -14,7 +14,7 @@ from worker_jobs import Counting, Hoarding
 from screener import Reason, Screener, scan
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.workers import pool
-from screener.scanning.workers.pool import Workers, each
+from screener.scanning.workers.pool import Workers, map_ordered
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_what_fits_does_not_depend_on_what_was_before():
     """
     paths = ["much", "hoard", "a", "hoard", "much", "b", "too"]
     paths += ["hoard", "hoard", "swallowed", "c", "too", "swallowed too"]
-    told = list(each(Hoarding(), paths, jobs=1))
+    told = list(map_ordered(Hoarding(), paths, jobs=1))
 
     for path, one in zip(paths, told, strict=True):
         if "too" in path:
@@ -173,7 +173,7 @@ def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):
         path.write_bytes(bytes(number))
         paths.append(str(path))
 
-    told = list(each(Counting(), paths, jobs=3))
+    told = list(map_ordered(Counting(), paths, jobs=3))
 
     for number, one in enumerate(told):
         assert one == ("much" * 2_000_000 if number % 10 == 3 else {"size": number})

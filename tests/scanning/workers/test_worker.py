@@ -14,7 +14,7 @@ from screener.errors import MediaError
 from screener.media.files.allowance import Allowance
 from screener.media.source import Name
 from screener.scanning.workers.messages import Answer
-from screener.scanning.workers.pool import each
+from screener.scanning.workers.pool import map_ordered
 from screener.scanning.workers.process import Usage
 from screener.scanning.workers.protocol import Errand
 from screener.scanning.workers.worker import Worker
@@ -83,7 +83,7 @@ class Decoding(Counting):
 
 def test_the_threads_of_a_decoder_take_of_what_a_video_may():
     """So that a video's decoding ends before its worker is ended, and what was seen counts."""
-    assert list(each(Decoding(), ["a"], jobs=1)) == [{"over": True}]
+    assert list(map_ordered(Decoding(), ["a"], jobs=1)) == [{"over": True}]
 
 
 class Resting(Counting):

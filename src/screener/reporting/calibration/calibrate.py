@@ -23,7 +23,7 @@ from screener.reporting.calibration.edits import EDITS
 from screener.reporting.calibration.recall import Again, Editing, share
 from screener.scanning.inputs.expand import FilePath, find
 from screener.scanning.scan import check_memory, scan
-from screener.scanning.workers.pool import each
+from screener.scanning.workers.pool import map_ordered
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason, Result, Verdict
@@ -155,7 +155,7 @@ def calibrate(
     again = Again(kinds)
     if edits:
         paths = seen.copies.others(find(named))
-        for distances in each(Editing(policy, tuple(kinds)), paths, jobs=jobs):
+        for distances in map_ordered(Editing(policy, tuple(kinds)), paths, jobs=jobs):
             again.add(distances)
             steps.add()
     return Calibration(

@@ -77,7 +77,7 @@ class Workers(Generic[T]):
             worker.close()
 
 
-def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | HashedInput]:
+def map_ordered(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | HashedInput]:
     """Yield the outcome of a job for each file, in order, with `jobs` processes.
 
     It is a HashedInput, with the trouble, for a file that did harm.
