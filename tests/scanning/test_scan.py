@@ -253,7 +253,7 @@ class Timed:
     """
 
     def __init__(self, hasher):
-        self.visit, self.orders = hasher.visit(), []
+        self.session, self.orders = hasher.start_session(), []
 
     def __enter__(self):
         return self
@@ -276,7 +276,7 @@ class Timed:
         return [
             SimpleNamespace(
                 errand=errand,
-                outcome=self.visit.do(target, budget, way),
+                outcome=self.session.run(target, budget, way),
                 seconds=4.0 if way is HashMode.EXACT else 1.5,
             )
             for errand, target, budget, way in orders

@@ -54,7 +54,7 @@ def in_process(monkeypatch):
 
 def in_turn(making, names, *, jobs):
     """Hash files one by one in this process."""
-    return (making.do(Target(name), None, HashMode.NORMAL) for name in names)
+    return (making.run(Target(name), None, HashMode.NORMAL) for name in names)
 
 
 def opened(path, keys):

@@ -30,7 +30,7 @@ class NeverReady(Counting):
     def __init__(self, how):
         self.how = how
 
-    def visit(self):
+    def start_session(self):
         """As a library may that cannot be loaded, or a system that has no memory."""
         self.how()
         return self
@@ -184,13 +184,13 @@ class ReadyOnce(Counting):
     def __init__(self, mark):
         self.mark = mark
 
-    def visit(self):
+    def start_session(self):
         """As where an installation is taken away meanwhile."""
         if self.mark.exists():
             os._exit(3)
         return self
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """End."""
         self.mark.touch()
         os._exit(4)

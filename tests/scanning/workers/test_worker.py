@@ -49,7 +49,7 @@ class Burning(Counting):
 
     policy = Policy(seconds=0.5)
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """As for a file that a decoder never finishes; hashing keeps no other thread waiting."""
         data = bytes(1 << 20)
 
@@ -66,7 +66,7 @@ class Burning(Counting):
 class Decoding(Counting):
     """A job that has another thread do the work, as decoders of videos do."""
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """Whether what a video may take is over then."""
         allowed = Allowance(0.2)
 
@@ -91,7 +91,7 @@ class Resting(Counting):
 
     policy = Policy(seconds=0.5)
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """Nothing of the processor."""
         time.sleep(3 * self.policy.seconds)
         return "done"

@@ -71,11 +71,11 @@ class HashTask:
 
     policy: Policy
 
-    def visit(self) -> HashTask:
+    def start_session(self) -> HashTask:
         """Return the task itself, which holds no open file."""
         return self
 
-    def do(self, target: Target, budget: Budget | None, mode: HashMode) -> HashedInput:
+    def run(self, target: Target, budget: Budget | None, mode: HashMode) -> HashedInput:
         """Hash a file by all kinds, and a clip's frames also as one vPDQ value."""
         if mode is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]

@@ -31,27 +31,27 @@ _PIECE = 1 << 16
 
 _TOGETHER = 16  # orders in a group
 
-Told = TypeVar("Told", covariant=True)
+Outcome = TypeVar("Outcome", covariant=True)
 
 
-class Visiting(Protocol[Told]):
+class Session(Protocol[Outcome]):
     """A job at work in one process."""
 
-    def do(self, target: Target, budget: Budget | None, mode: HashMode) -> Told:
+    def run(self, target: Target, budget: Budget | None, mode: HashMode) -> Outcome:
         """Return the outcome of a target."""
 
 
 @runtime_checkable
-class Foreseeing(Protocol):
+class ReadAheadSession(Protocol):
     """A job at work that is faster if it knows the next targets."""
 
-    def foresee(self, targets: Iterable[Target]) -> None:
+    def read_ahead(self, targets: Iterable[Target]) -> None:
         """Prepare for the next targets. Time and harm between taking one target and the next count
         for the first. Raises nothing for a bad target.
         """
 
 
-class Job(Protocol[Told]):
+class Job(Protocol[Outcome]):
     """The work that workers do with targets, such as a Hasher; it is pickled into each process."""
 
     @property
@@ -66,7 +66,7 @@ class Job(Protocol[Told]):
     def outcomes(self) -> tuple[type, ...]:
         """Return the classes of outcomes besides HashedInput; anything else is no answer."""
 
-    def visit(self) -> Visiting[Told]:
+    def start_session(self) -> Session[Outcome]:
         """Return the job at work, in a process that is set up for it."""
 
 
@@ -134,17 +134,17 @@ def serve(orders: Connection, answers: Connection, usage: Usage, pickled: bytes)
     """Do the pickled job in a worker process until there are no more orders."""
     job: Job[Any] = pickle.loads(pickled)
     confine(job.policy.memory)
-    visit = job.visit()
+    session = job.start_session()
     gc.freeze()  # loaded modules stay: spare the collector
     usage.arrive()
     fresh = True
     for group in _orders(orders.fileno()):
         # A fresh process has all its memory for the first file.
-        spent = {} if fresh else _foreseen(visit, group, usage)
+        spent = {} if fresh else _foreseen(session, group, usage)
         for order in group:
             before = spent.get(order.number, Times())
             usage.begin(order.number, before)
-            answer = _answered(visit, order, job.policy.memory, before, fresh=fresh)
+            answer = _answered(session, order, job.policy.memory, before, fresh=fresh)
             if answer is None:
                 usage.retire()
                 os._exit(0)
@@ -154,11 +154,11 @@ def serve(orders: Connection, answers: Connection, usage: Usage, pickled: bytes)
             write_all(answers.fileno(), framed(answer))
 
 
-def _foreseen(visit: Visiting[Any], group: Sequence[Order], usage: Usage) -> dict[int, Times]:
+def _foreseen(session: Session[Any], group: Sequence[Order], usage: Usage) -> dict[int, Times]:
     """Have a group of targets prepared for; return the time that each took, by its number."""
     spent: dict[int, Times] = {}
     usual = [order for order in group if order.mode is not HashMode.DIGESTS_ONLY]
-    if len(usual) < 2 or not isinstance(visit, Foreseeing):
+    if len(usual) < 2 or not isinstance(session, ReadAheadSession):
         return spent
 
     def next_ones() -> Iterator[Target]:
@@ -169,13 +169,13 @@ def _foreseen(visit: Visiting[Any], group: Sequence[Order], usage: Usage) -> dic
             spent[order.number] = Times.now() - begin
 
     begin = Times.now()
-    visit.foresee(next_ones())
+    session.read_ahead(next_ones())
     together = (Times.now() - begin - sum(spent.values(), Times())) / len(usual)
     return {number: own + together for number, own in spent.items()}
 
 
 def _answered(
-    visit: Visiting[Any], order: Order, memory: int, before: Times, *, fresh: bool
+    session: Session[Any], order: Order, memory: int, before: Times, *, fresh: bool
 ) -> bytes | None:
     """Return the encoded answer to an order, on which time was spent `before`. Lack of memory is
     the order's own trouble in a `fresh` process; in another, return None.
@@ -183,11 +183,11 @@ def _answered(
     begin = Times.now() - before
     error = None
     try:
-        outcome = visit.do(order.target, order.budget, order.mode)
+        outcome = session.run(order.target, order.budget, order.mode)
     except MemoryError:
         if not fresh:
             return None
-        outcome = _too_large(visit, order.target, memory)
+        outcome = _too_large(session, order.target, memory)
     except Exception as unexpected:
         outcome, error = None, type(unexpected).__name__
     if (
@@ -200,12 +200,12 @@ def _answered(
     return Answer(order.number, outcome, spent.processor, spent.wall, error).to_wire()
 
 
-def _too_large(visit: Visiting[Any], target: Target, memory: int) -> Any:
+def _too_large(session: Session[Any], target: Target, memory: int) -> Any:
     """Return the digests of a target that needs too much memory: it may be a listed one."""
     detail = f"needs more than the {memory} bytes a worker may use"
     trouble = ShortOfMemory(detail)
     try:
-        found = visit.do(target, None, HashMode.DIGESTS_ONLY)
+        found = session.run(target, None, HashMode.DIGESTS_ONLY)
     except MemoryError:
         return HashedInput(name_of(target.path), trouble=trouble)
     return replace(found, trouble=trouble) if isinstance(found, HashedInput) else found
