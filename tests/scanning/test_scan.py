@@ -275,11 +275,11 @@ class Timed:
         orders, self.orders = self.orders, []
         return [
             SimpleNamespace(
-                errand=errand,
+                task=task,
                 outcome=self.session.run(target, budget, way),
                 seconds=4.0 if way is HashMode.EXACT else 1.5,
             )
-            for errand, target, budget, way in orders
+            for task, target, budget, way in orders
         ]
 
 

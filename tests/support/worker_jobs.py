@@ -1,4 +1,4 @@
-"""Jobs of worker processes that do no hashing, and what becomes of their errands."""
+"""Jobs of worker processes that do no hashing, and what becomes of their tasks."""
 
 import select
 import time
@@ -67,7 +67,7 @@ class Waiting(Counting):
 
 
 def until_begun(worker):
-    """When its errand was begun."""
+    """When its task was begun."""
     while not worker._usage.since:
         time.sleep(0.01)
     return worker._usage.since

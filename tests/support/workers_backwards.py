@@ -23,9 +23,9 @@ class Doing:
 
     def take(self, target, budget, way=HashMode.NORMAL):
         """Note it."""
-        errand = object()
-        self.orders.append((errand, target, budget, way))
-        return errand
+        task = object()
+        self.orders.append((task, target, budget, way))
+        return task
 
     def free(self):
         """As many ahead as a worker may have."""
@@ -34,12 +34,12 @@ class Doing:
     def collect(self, awaited=None):
         """Do the first half of what is to be done."""
         done = []
-        for errand, target, budget, way in self.orders[: (len(self.orders) + 1) // 2]:
+        for task, target, budget, way in self.orders[: (len(self.orders) + 1) // 2]:
             outcome = self.session.run(target, budget, way)
             if isinstance(outcome, HashedInput) and target.inner[-1] % 3 == 0:
                 # As `visiting` does after a MemoryError.
                 outcome = self.session.run(target, None, HashMode.DIGESTS_ONLY)
-            done.append(SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0))
+            done.append(SimpleNamespace(task=task, outcome=outcome, seconds=0.0))
         del self.orders[: len(done)]
         return done
 
@@ -49,6 +49,6 @@ class Backwards(Doing):
 
     def collect(self, awaited=None):
         """Do the last thing that is to be done."""
-        errand, target, budget, way = self.orders.pop()
+        task, target, budget, way = self.orders.pop()
         outcome = self.session.run(target, budget, way)
-        return [SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0)]
+        return [SimpleNamespace(task=task, outcome=outcome, seconds=0.0)]

@@ -209,7 +209,7 @@ class _Scan:
         """Wait for targets that are done, or for the awaited input; look up all in one batch."""
         hashed: list[tuple[Item, HashedInput, float]] = []
         for done in workers.collect(awaited):
-            item = self._under_way.pop(done.errand)
+            item = self._under_way.pop(done.task)
             if isinstance(done.outcome, OpenedArchive):
                 self._open(item, done.outcome, done.seconds)
             else:
@@ -242,8 +242,8 @@ class _Scan:
         if item.worker is None:
             raise RuntimeError("not handed out")
         item.seconds = seconds
-        errand = item.worker.take(item.target, item.left.budget, HashMode.EXACT)
-        self._under_way[errand] = item
+        task = item.worker.take(item.target, item.left.budget, HashMode.EXACT)
+        self._under_way[task] = item
 
     def _open(self, item: Item, opened: OpenedArchive, seconds: float) -> None:
         """Have the listed members of an archive hashed."""

@@ -1,4 +1,4 @@
-"""Workers of a scan: the order of errands, and the answers that are read."""
+"""Workers of a scan: the order of tasks, and the answers that are read."""
 
 import os
 import threading
@@ -82,23 +82,23 @@ def test_what_fits_does_not_depend_on_what_was_before():
 
 
 class Process:
-    """In place of a Worker: tells of one errand whenever it is read."""
+    """In place of a Worker: tells of one task whenever it is read."""
 
-    def __init__(self, errands):
-        self.errands = list(range(errands))
-        self.capacity = errands
+    def __init__(self, tasks):
+        self.tasks = list(range(tasks))
+        self.capacity = tasks
 
     def send(self):
         """There is nothing to send."""
 
     def collect(self):
         """What it has done since."""
-        return [self.errands.pop(0)] if self.errands else []
+        return [self.tasks.pop(0)] if self.tasks else []
 
     @property
     def short(self):
         """As a Worker's."""
-        return len(self.errands) * 4 <= self.capacity
+        return len(self.tasks) * 4 <= self.capacity
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_name_that_comes_is_not_kept_waiting_for_a_slow_file():
     names, naming = os.pipe()
     lefts = iter([60.0] * 10)
     busy = SimpleNamespace(
-        errands=[1], answers=answers, short=True, send=lambda: None, collect=list,
+        tasks=[1], answers=answers, short=True, send=lambda: None, collect=list,
         seconds_left=lambda: next(lefts),
     )  # fmt: skip
     workers = Workers.__new__(Workers)
@@ -160,7 +160,7 @@ def test_nothing_is_waited_for_while_a_process_runs_short(waiting):
     """The scan is to hand out more, and the other process is not to have its answers kept."""
     made, waits = waiting
     few = Process(4)
-    few.errands = [1, 2]
+    few.tasks = [1, 2]
     assert len(made(Process(40), few).collect()) == 2
     assert len(waits) == 1
 

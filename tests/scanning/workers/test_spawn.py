@@ -25,7 +25,7 @@ from screener.screening.input.hasher import Target
 
 
 class NeverReady(Counting):
-    """A job that ends its process before the first errand."""
+    """A job that ends its process before the first task."""
 
     def __init__(self, how):
         self.how = how
@@ -179,7 +179,7 @@ def test_a_stop_while_handlers_are_put_back_leaves_each_heard(monkeypatch, stops
 
 
 class ReadyOnce(Counting):
-    """A job whose first process is ready, and ends of its first errand; others never are."""
+    """A job whose first process is ready, and ends of its first task; others never are."""
 
     def __init__(self, mark):
         self.mark = mark

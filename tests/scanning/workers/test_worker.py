@@ -1,4 +1,4 @@
-"""A worker: its limits of time, and the errands of processes that die."""
+"""A worker: its limits of time, and the tasks of processes that die."""
 
 import hashlib
 import multiprocessing
@@ -16,7 +16,7 @@ from screener.media.source import Name
 from screener.scanning.workers.messages import Answer
 from screener.scanning.workers.pool import map_ordered
 from screener.scanning.workers.process import Usage
-from screener.scanning.workers.protocol import Errand
+from screener.scanning.workers.protocol import Task
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
@@ -175,7 +175,7 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         worker._usage.arrive()
         worker._usage._cells[:2] = said, said
         worker._usage._cells[3] = said
-        worker.errands.append(Errand(Target("a"), None, number=1, sent=1))
+        worker.tasks.append(Task(Target("a"), None, number=1, sent=1))
         harm = MediaError("crashed", "")
         told = [worker._bury(worker._usage.number, harm, worker._spent()) for _ in range(3)]
 
@@ -194,11 +194,11 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
     worker = Worker(Counting())
     worker._makes_digests = True
     worker._usage = Usage(multiprocessing.get_context("spawn"))
-    worker.errands.append(Errand(Target("a"), None, number=1))
+    worker.tasks.append(Task(Target("a"), None, number=1))
     told = []
     for how in (first, second):
-        (errand,) = worker.errands
-        errand.sent = 1
+        (task,) = worker.tasks
+        task.sent = 1
         worker._usage._cells[:2] = 1, 100.0
         clock.value = 104.0
         if how == "died":

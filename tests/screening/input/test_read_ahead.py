@@ -218,18 +218,18 @@ def test_harm_while_reading_ahead_is_that_of_its_file():
         waiting = [(path, worker.take(Target(path), None)) for path in paths]
         over = {}
         while len(over) < len(paths):
-            over |= {done.errand: done for done in workers.collect()}
+            over |= {done.task: done for done in workers.collect()}
 
     spent = {}
-    for path, errand in waiting:
-        outcome = over[errand].outcome
+    for path, task in waiting:
+        outcome = over[task].outcome
         if path.startswith("crash"):
             assert outcome.trouble.reason == Reason.CRASHED
         elif path in ("loop", "slower"):
             assert outcome.trouble.reason == Reason.TIMEOUT
         else:
             assert outcome == path
-            spent[path] = over[errand].seconds
+            spent[path] = over[task].seconds
     assert spent.pop("slow") > 0.9
     assert statistics.median(spent.values()) < 0.9
 

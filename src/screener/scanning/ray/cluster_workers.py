@@ -46,7 +46,7 @@ _CLUSTER_ERROR = re.compile(rf"{ClusterError.__module__}\.{ClusterError.__name__
 
 
 @dataclass(eq=False)
-class Errand:
+class Task:
     """A target for the cluster; `missed` if a node did not find it, though it is here."""
 
     target: Target
@@ -71,7 +71,7 @@ class Lane:
     """
 
     workers: ClusterWorkers
-    waiting: deque[Errand] = field(default_factory=deque)
+    waiting: deque[Task] = field(default_factory=deque)
     used: bool = False
     busy: bool = False  # a lot of its own is under way
 
@@ -80,13 +80,11 @@ class Lane:
         """Return whether another target can be handed over."""
         return self.workers.has_room
 
-    def take(
-        self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL
-    ) -> Errand:
+    def take(self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL) -> Task:
         """Hand over a target."""
-        errand = self.workers.take(self, target, budget, mode)
+        task = self.workers.take(self, target, budget, mode)
         self.used = True
-        return errand
+        return task
 
 
 class ClusterWorkers:
@@ -97,10 +95,10 @@ class ClusterWorkers:
         self._folder = os.getcwd()
         self._jobs = jobs
         self._pace = _LOT_S  # seconds of wall time that an input takes, of late
-        self._errands = self._lots = 0  # that were ever made
-        self._waiting: deque[Errand] = deque()
-        self._lanes: dict[Lane, None] = {}  # with errands of their own that wait
-        self._under_way: dict[int, list[Errand]] = {}  # by lot
+        self._tasks = self._lots = 0  # that were ever made
+        self._waiting: deque[Task] = deque()
+        self._lanes: dict[Lane, None] = {}  # with tasks of their own that wait
+        self._under_way: dict[int, list[Task]] = {}  # by lot
         self._handed_over = 0
         self._answered: list[int] = []
         self._messages: SimpleQueue[Answers | BaseException] = SimpleQueue()
@@ -121,23 +119,23 @@ class ClusterWorkers:
         """Return whether another target can be handed over."""
         return self._handed_over < _MOST
 
-    def take(self, lane: Lane, target: Target, budget: Budget | None, mode: HashMode) -> Errand:
+    def take(self, lane: Lane, target: Target, budget: Budget | None, mode: HashMode) -> Task:
         """Queue a target of a lane, to be sent by the next `collect`."""
-        self._errands += 1
-        errand = Errand(target, budget, mode, lane, self._errands)
-        self._queue(errand, alone=not lane.used)
+        self._tasks += 1
+        task = Task(target, budget, mode, lane, self._tasks)
+        self._queue(task, alone=not lane.used)
         self._handed_over += 1
-        return errand
+        return task
 
-    def _queue(self, errand: Errand, *, alone: bool) -> None:
+    def _queue(self, task: Task, *, alone: bool) -> None:
         if alone:
-            self._waiting.append(errand)
+            self._waiting.append(task)
         else:
-            errand.lane.waiting.append(errand)
-            self._lanes[errand.lane] = None
+            task.lane.waiting.append(task)
+            self._lanes[task.lane] = None
 
     def collect(self, awaited: Awaited | None = None) -> list[Done[HashedInput | OpenedArchive]]:
-        """Wait until an errand is over, and return all that are; none if the awaited input comes
+        """Wait until a task is over, and return all that are; none if the awaited input comes
         before.
         """
         done: list[Done[HashedInput | OpenedArchive]] = []
@@ -155,23 +153,23 @@ class ClusterWorkers:
     def _send(self) -> None:
         """Send lots, until as many are under way as may be."""
         made: list[Lot] = []
-        while len(self._under_way) < self._jobs * _IN_FLIGHT and (errands := self._next_lot()):
-            orders = tuple(errand.order(self._folder).to_wire() for errand in errands)
-            self._under_way[self._lots] = errands
+        while len(self._under_way) < self._jobs * _IN_FLIGHT and (tasks := self._next_lot()):
+            orders = tuple(task.order(self._folder).to_wire() for task in tasks)
+            self._under_way[self._lots] = tasks
             made.append(Lot(self._lots, orders))
             self._lots += 1
         if made:
             self._feed.add.remote(made, self._answered)
             self._answered = []
 
-    def _next_lot(self) -> list[Errand]:
+    def _next_lot(self) -> list[Task]:
         for lane in self._lanes:
             if not lane.busy:
-                errands = list(lane.waiting)
+                tasks = list(lane.waiting)
                 lane.waiting.clear()
                 lane.busy = True
                 del self._lanes[lane]
-                return errands
+                return tasks
         count = max(1, min(int(_LOT_S / max(self._pace, 1e-6)), _LOT))
         return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
 
@@ -203,35 +201,35 @@ class ClusterWorkers:
         )
 
     def _done(self, message: Answers) -> list[Done[HashedInput | OpenedArchive]]:
-        """Return the outcomes of a lot; errands that are to be tried again wait once more."""
-        errands = self._under_way.pop(message.number, None)
-        if errands is None:  # Ray read the dataset again
+        """Return the outcomes of a lot; tasks that are to be tried again wait once more."""
+        tasks = self._under_way.pop(message.number, None)
+        if tasks is None:  # Ray read the dataset again
             return []
         self._answered.append(message.number)
         if message.attempts > 1:
             lost = counted(message.attempts - 1, "worker")
             _log.warning("the cluster lost %s; their inputs went to another", lost)
         done: list[Done[HashedInput | OpenedArchive]] = []
-        for errand, data in zip(errands, message.answers, strict=True):
-            errand.lane.busy = False
+        for task, data in zip(tasks, message.answers, strict=True):
+            task.lane.busy = False
             answer = Answer.from_wire(data)
             self._pace += (answer.wall - self._pace) / 8
-            if _is_missed(answer.outcome, errand.target):
-                self._miss(errand, message.node)
+            if _is_missed(answer.outcome, task.target):
+                self._miss(task, message.node)
             else:
-                outcome = _as_given(answer.outcome, errand.target.path)
-                done.append(Done(errand, outcome, answer.seconds, answer.wall))
+                outcome = _as_given(answer.outcome, task.target.path)
+                done.append(Done(task, outcome, answer.seconds, answer.wall))
         return done
 
-    def _miss(self, errand: Errand, node: str) -> None:
+    def _miss(self, task: Task, node: str) -> None:
         """Have the file looked for again, since it may just have come; ClusterError if it had."""
-        if errand.missed:
+        if task.missed:
             raise ClusterError(
-                f"the node {node} does not find {errand.target.path!r}, which is here: every node"
+                f"the node {node} does not find {task.target.path!r}, which is here: every node"
                 " needs the files at the same paths, and the right to read them"
             )
-        errand.missed = True
-        self._queue(errand, alone=True)
+        task.missed = True
+        self._queue(task, alone=True)
 
     def _receive(self, dataset: Any) -> None:
         """In a thread: process the dataset."""

@@ -212,14 +212,14 @@ class _KeptWorkers:
     def collect(
         self, awaited: Awaited | None = None
     ) -> Sequence[Done[HashedInput | OpenedArchive]]:
-        """Wait until an errand is over, and return all that are."""
+        """Wait until a task is over, and return all that are."""
         return [] if self._workers is None else self._workers.collect(awaited)
 
     def __enter__(self) -> _KeptWorkers:
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
-        """Keep the worker, unless the batch was broken off and an errand is under way."""
+        """Keep the worker, unless the batch was broken off and a task is under way."""
         if kind is not None and self._workers is not None:
             self._workers.__exit__(kind, *rest)
             self._workers = None

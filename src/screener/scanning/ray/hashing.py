@@ -69,15 +69,13 @@ class Hashing:
 
     def _do(self, orders: Sequence[Order]) -> list[Answer]:
         """Return the answers to orders, whatever the inputs do to the worker process."""
-        errands = {
-            self._worker.take(one.target, one.budget, one.mode): one.number for one in orders
-        }
+        tasks = {self._worker.take(one.target, one.budget, one.mode): one.number for one in orders}
         self._worker.send()
         answers: dict[int, Answer] = {}
         while len(answers) < len(orders):
             wait([self._worker.answers], max(0.0, self._worker.seconds_left()))
             for done in self._worker.collect():
-                number = errands[done.errand]
+                number = tasks[done.task]
                 answers[number] = Answer(number, done.outcome, done.seconds, done.wall)
         return [answers[order.number] for order in orders]
 

@@ -111,7 +111,7 @@ class AnswerWire(Struct, frozen=True, array_like=True):
 
 
 class Answer(NamedTuple):
-    """The outcome of an errand, which took `seconds` of processor time and `wall` seconds.
+    """The outcome of a task, which took `seconds` of processor time and `wall` seconds.
 
     `error` is the type of an unexpected exception; there is no outcome then.
     """

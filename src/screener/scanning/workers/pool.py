@@ -1,4 +1,4 @@
-"""The worker processes that share a scan's errands."""
+"""The worker processes that share a scan's tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.workers.process import Job
-from screener.scanning.workers.protocol import Done, Errand
+from screener.scanning.workers.protocol import Done, Task
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
@@ -42,11 +42,11 @@ class Workers(Generic[T]):
 
     def free(self) -> Worker[T] | None:
         """Return the least busy worker that can take another target, if any."""
-        least = min(self._workers, key=lambda one: len(one.errands))
+        least = min(self._workers, key=lambda one: len(one.tasks))
         return least if least.free else None
 
     def collect(self, awaited: Awaited | None = None) -> list[Done[T]]:
-        """Wait until an errand is over; return all that are. Return none if none is under way, or
+        """Wait until a task is over; return all that are. Return none if none is under way, or
         the awaited input comes before.
         """
         for worker in self._workers:
@@ -55,8 +55,8 @@ class Workers(Generic[T]):
         until = self._collected + _TOGETHER_S
         while not self._runs_short() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _READ_S))
-            done += [one for worker in self._workers if worker.errands for one in worker.collect()]
-        while not done and (busy := [one for one in self._workers if one.errands]):
+            done += [one for worker in self._workers if worker.tasks for one in worker.collect()]
+        while not done and (busy := [one for one in self._workers if one.tasks]):
             done = [one for worker in _awake(busy, awaited) for one in worker.collect()]
             if awaited is not None and awaited.wait(0):
                 break
@@ -82,8 +82,8 @@ def map_ordered(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T |
 
     It is a HashedInput, with the trouble, for a file that did harm.
     """
-    order: deque[Errand] = deque()
-    over: dict[Errand, Done[T]] = {}
+    order: deque[Task] = deque()
+    over: dict[Task, Done[T]] = {}
     waiting = iter(paths)
     with Workers(job, jobs) as workers:
         while True:
@@ -93,7 +93,7 @@ def map_ordered(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T |
                 order.append(worker.take(Target(path), None))
             if not order:
                 return
-            over |= {done.errand: done for done in workers.collect()}
+            over |= {done.task: done for done in workers.collect()}
             while order and order[0] in over:
                 yield over.pop(order.popleft()).outcome
 

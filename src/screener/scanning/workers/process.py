@@ -1,6 +1,6 @@
-"""The life of a worker process: it does errand after errand and answers each at once.
+"""The life of a worker process: it does task after task and answers each at once.
 
-It notes the errand under way in shared memory, the Usage, so that the scan knows which file ended
+It notes the task under way in shared memory, the Usage, so that the scan knows which file ended
 it.
 """
 
@@ -71,7 +71,7 @@ class Job(Protocol[Outcome]):
 
 
 class Usage:
-    """The errand that a process is at, and since when, in memory shared with the scan.
+    """The task that a process is at, and since when, in memory shared with the scan.
 
     A process that a file has taken over can write anything there.
     """
@@ -85,21 +85,21 @@ class Usage:
         self._cells[2] = 1.0
 
     def retire(self) -> None:
-        """In the process, before it ends: note that it lacked memory for the errand after having
-        done others. A fresh process tries that errand again, so that its outcome does not depend on
+        """In the process, before it ends: note that it lacked memory for the task after having
+        done others. A fresh process tries that task again, so that its outcome does not depend on
         them.
         """
         self._cells[2] = 2.0
 
     def begin(self, number: int, before: Times | None = None) -> None:
-        """In the process: note that an errand begins, on which time was spent `before`."""
+        """In the process: note that a task begins, on which time was spent `before`."""
         began = Times.now() - (before or Times())
         self._cells[1] = 0.0  # not the time of the one before
         self._cells[3] = began.processor
         self._cells[0], self._cells[1] = number, began.wall
 
     def rest(self) -> None:
-        """In the process: note that the errand is over, though its answer may wait for room."""
+        """In the process: note that the task is over, though its answer may wait for room."""
         self._cells[1] = 0.0
 
     @property
@@ -114,19 +114,19 @@ class Usage:
 
     @property
     def number(self) -> int:
-        """Return the errand that was begun last; 0 if there is none."""
+        """Return the task that was begun last; 0 if there is none."""
         number = float(self._cells[0])
         return int(number) if number.is_integer() else 0
 
     @property
     def since(self) -> float:
-        """Return its start by the monotonic clock; 0.0 between errands, and for an invalid time."""
+        """Return its start by the monotonic clock; 0.0 between tasks, and for an invalid time."""
         since = float(self._cells[1])
         return since if math.isfinite(since) else 0.0
 
     @property
     def processor(self) -> float:
-        """Return the processor time of the process when the errand began."""
+        """Return the processor time of the process when the task began."""
         return float(self._cells[3])
 
 

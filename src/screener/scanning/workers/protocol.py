@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Errand:
+class Task:
     """A target that was handed to a worker; `budget` if it may turn out to be an archive.
 
     `harm` is what it did to a worker before: then only its digests are made.
@@ -36,11 +36,11 @@ class Errand:
 
 @dataclass(frozen=True)
 class Done(Generic[T]):
-    """The outcome of an errand, with the processor time of all attempts and the wall time of the
+    """The outcome of a task, with the processor time of all attempts and the wall time of the
     last. It is HashedInput, with the trouble, if the target did harm.
     """
 
-    errand: Any
+    task: Any
     outcome: T | HashedInput
     seconds: float
     wall: float
@@ -54,7 +54,7 @@ class AnyWorker(Protocol):
         """Return whether it can take another target."""
 
     def take(self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL) -> Any:
-        """Queue a target; return the errand, as `Done` names it."""
+        """Queue a target; return the task, as `Done` names it."""
 
 
 class AnyWorkers(Protocol):
@@ -66,7 +66,7 @@ class AnyWorkers(Protocol):
     def collect(
         self, awaited: Awaited | None = None
     ) -> Sequence[Done[HashedInput | OpenedArchive]]:
-        """Wait until an errand is over; return all that are, or none if the awaited input comes
+        """Wait until a task is over; return all that are, or none if the awaited input comes
         before.
         """
 

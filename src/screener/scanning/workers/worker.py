@@ -1,4 +1,4 @@
-"""A process that does errands of a scan, may die of any of them, and is replaced."""
+"""A process that does tasks of a scan, may die of any of them, and is replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from screener.scanning.workers import main_guard, spawn
 from screener.scanning.workers.clocks import clock_of, processor_time
 from screener.scanning.workers.messages import Answer, Order, framed, room_of, take_whole, write_all
 from screener.scanning.workers.process import Job, Usage, serve
-from screener.scanning.workers.protocol import Done, Errand
+from screener.scanning.workers.protocol import Done, Task
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.result import Reason
@@ -32,7 +32,7 @@ from screener.system.process import cores
 
 _log = logging.getLogger(__name__)
 
-# The queue of a process: errands for so many seconds, so that it never waits for the scan; at least
+# The queue of a process: tasks for so many seconds, so that it never waits for the scan; at least
 # one behind the one under way; at most so many, since a slow file delays them.
 _AHEAD_S = 0.18
 _LEAST, _MOST = 2, 256
@@ -42,7 +42,7 @@ _CHUNK = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
-# If processes die so often between errands before the same errand, that one is taken for the cause.
+# If processes die so often between tasks before the same task, that one is taken for the cause.
 # If so many in a row end before they are ready, the scan ends.
 _TRIES = 3
 
@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """A process and its replacements, which do errands in order. Raises WorkerError if none can be
+    """A process and its replacements, which do tasks in order. Raises WorkerError if none can be
     started.
     """
 
@@ -72,11 +72,11 @@ class Worker(Generic[T]):
         self._makes_digests = any(kind.digest for kind in job.kinds)
         self._pickled = pickle.dumps(job)
         self._number = 0
-        self._pace = _AHEAD_S  # seconds of wall time per errand, a moving average
+        self._pace = _AHEAD_S  # seconds of wall time per task, a moving average
         self._was_ready = False
         self._never_ready = 0  # of the last processes, in a row
-        self._again = (0, 0.0)  # the errand that has its time once more, and since when
-        self.errands: deque[Errand] = deque()
+        self._again = (0, 0.0)  # the task that has its time once more, and since when
+        self.tasks: deque[Task] = deque()
         self._starter = os.getpid()
         self._end: Callable[[], object] = lambda: None  # nothing to end yet
         self._start()
@@ -94,8 +94,8 @@ class Worker(Generic[T]):
         except BaseException:  # a signal that was delayed until the process was started
             self._end()
             raise
-        for errand in self.errands:
-            errand.sent = 0
+        for task in self.tasks:
+            task.sent = 0
         self.send()
 
     def _begin(self) -> None:
@@ -125,50 +125,48 @@ class Worker(Generic[T]):
     @property
     def free(self) -> bool:
         """Return whether it can take another target."""
-        return len(self.errands) < self._capacity
+        return len(self.tasks) < self._capacity
 
     @property
     def short(self) -> bool:
         """Return whether the process will soon have nothing to do."""
-        return len(self.errands) * _SHORT <= self._capacity
+        return len(self.tasks) * _SHORT <= self._capacity
 
     @property
     def _capacity(self) -> float:
         return min(max(_AHEAD_S / max(self._pace, 1e-6), _LEAST), _MOST)
 
-    def take(
-        self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL
-    ) -> Errand:
+    def take(self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL) -> Task:
         """Queue a target. An idle process gets it at once, a busy one by the next `send`, so that
         several orders are written together.
         """
-        errand = Errand(target, budget, mode)
-        self.errands.append(errand)
-        if len(self.errands) == 1:
+        task = Task(target, budget, mode)
+        self.tasks.append(task)
+        if len(self.tasks) == 1:
             self.send()
-        return errand
+        return task
 
     def send(self) -> None:
         """Write the orders that fit into the pipe, in one piece."""
         under_way = 0
         orders: list[bytes] = []
-        for errand in self.errands:
-            if not errand.sent:
-                order = Order(self._number + 1, errand.target, errand.budget, errand.mode)
+        for task in self.tasks:
+            if not task.sent:
+                order = Order(self._number + 1, task.target, task.budget, task.mode)
                 message = framed(order.to_wire())
                 if under_way and under_way + len(message) > self._room:
                     break
                 self._number += 1
-                errand.number, errand.sent = self._number, len(message)
+                task.number, task.sent = self._number, len(message)
                 orders.append(message)
-            under_way += errand.sent
+            under_way += task.sent
         if orders:
             # A dead process shows by the end of its answers.
             with suppress(OSError):
                 write_all(self._orders, b"".join(orders))
 
     def seconds_left(self) -> float:
-        """Return the seconds until the next look at the errand; 0.0 if its time is over."""
+        """Return the seconds until the next look at the task; 0.0 if its time is over."""
         if self._usage.since == 0.0:
             return self._seconds
         processor, wall = self._processor_left(), self._wall_left()
@@ -187,7 +185,7 @@ class Worker(Generic[T]):
         return begun + self._wall - now if begun <= now else 0.0
 
     def _spent(self) -> float:
-        """Return the processor time of the errand under way; its wall time if the system has no
+        """Return the processor time of the task under way; its wall time if the system has no
         such clock.
         """
         since, before = self._usage.since, self._usage.processor
@@ -199,7 +197,7 @@ class Worker(Generic[T]):
         return spent if 0 <= spent < math.inf else math.inf
 
     def _is_late(self, number: int) -> bool:
-        """Return whether the errand of that number is under way and has had its time. If its wall
+        """Return whether the task of that number is under way and has had its time. If its wall
         time ended while the scan itself was stopped, it has that time once more.
         """
         processor, wall = self._processor_left(), self._wall_left()
@@ -211,15 +209,15 @@ class Worker(Generic[T]):
         return False
 
     def collect(self) -> list[Done[T]]:
-        """Return the errands that are over. Replace a process that has died, or has been at one
-        errand for too long.
+        """Return the tasks that are over. Replace a process that has died, or has been at one
+        task for too long.
         """
         done, there = self._read()
         at, spent = self._usage.number, self._spent()
         if not there:
             self._process.join(_END_S)
-            if self._usage.is_due and self.errands and not self.errands[0].renewed:
-                self.errands[0].renewed = True
+            if self._usage.is_due and self.tasks and not self.tasks[0].renewed:
+                self.tasks[0].renewed = True
                 self._end()
                 self._start()
                 return done
@@ -253,7 +251,7 @@ class Worker(Generic[T]):
             raise main_guard.not_ready(code)
 
     def _read(self) -> tuple[list[Done[T]], bool]:
-        """Return the errands answered since, and whether the process is still alive."""
+        """Return the tasks answered since, and whether the process is still alive."""
         there = True
         with suppress(BlockingIOError):
             while True:
@@ -266,10 +264,10 @@ class Worker(Generic[T]):
         return done, there
 
     def _answered(self, answer: bytes) -> list[Done[T]]:
-        """Return the first errand with its answer; a process answers in order."""
-        if not self.errands:
+        """Return the first task with its answer; a process answers in order."""
+        if not self.tasks:
             return []
-        errand = self.errands.popleft()
+        task = self.tasks.popleft()
         try:
             found = Answer.from_wire(answer)
             if found.error is None and not isinstance(found.outcome, self._outcomes):
@@ -277,53 +275,53 @@ class Worker(Generic[T]):
             self._keep_pace(found.wall)
         except Exception as error:
             # Only a file that has taken over the process sends such an answer.
-            found = Answer(errand.number, None, 0.0, 0.0, type(error).__name__)
-        if found.number != errand.number:
+            found = Answer(task.number, None, 0.0, 0.0, type(error).__name__)
+        if found.number != task.number:
             found = found._replace(error="another's answer")
-        errand.spent += found.seconds
+        task.spent += found.seconds
         if found.error is not None:
-            _log.warning("a worker could not do an errand: %s", found.error)
+            _log.warning("a worker could not do a task: %s", found.error)
             detail = f"the decoder failed ({found.error})"
-            return self._harmed(errand, MediaError(str(Reason.CRASHED), detail), found.wall)
+            return self._harmed(task, MediaError(str(Reason.CRASHED), detail), found.wall)
         outcome = found.outcome
-        if errand.harm is not None and isinstance(outcome, HashedInput):
-            outcome = replace(outcome, trouble=errand.harm)
-        return [Done(errand, outcome, errand.spent, found.wall)]
+        if task.harm is not None and isinstance(outcome, HashedInput):
+            outcome = replace(outcome, trouble=task.harm)
+        return [Done(task, outcome, task.spent, found.wall)]
 
     def _keep_pace(self, wall: float) -> None:
-        """Average the time of errands, harmful ones too: few others should wait behind those."""
+        """Average the time of tasks, harmful ones too: few others should wait behind those."""
         self._pace += (wall - self._pace) / 8
 
     def _bury(self, number: int, harm: MediaError, spent: float) -> list[Done[T]]:
-        """Replace the process, which has ended. The errand of that number did the harm and took
+        """Replace the process, which has ended. The task of that number did the harm and took
         `spent` processor time; if none was under way, the next one did after `_TRIES` deaths.
         """
         done: list[Done[T]] = []
         # Not always the first: files that are read ahead may do harm too.
-        cause = next((one for one in self.errands if one.sent and one.number == number), None)
-        if cause is None and self.errands and self._usage.arrived:
-            first = self.errands[0]
+        cause = next((one for one in self.tasks if one.sent and one.number == number), None)
+        if cause is None and self.tasks and self._usage.arrived:
+            first = self.tasks[0]
             first.deaths += 1
             cause = first if first.deaths >= _TRIES else None
         if cause is not None:
             cause.spent += min(spent, self._seconds)
             wall = min(max(time.monotonic() - self._usage.since, 0.0), self._wall)
             self._keep_pace(wall)
-            self.errands.remove(cause)
+            self.tasks.remove(cause)
             done = self._harmed(cause, harm, wall)
         self._end()
         self._start()
         return done
 
-    def _harmed(self, errand: Errand, harm: MediaError, wall: float) -> list[Done[T]]:
+    def _harmed(self, task: Task, harm: MediaError, wall: float) -> list[Done[T]]:
         """Have digests of a harmful file made, since it may be listed; else report the harm."""
-        if errand.harm is None and self._makes_digests:
-            errand.harm, errand.mode, errand.sent, errand.deaths = harm, HashMode.DIGESTS_ONLY, 0, 0
-            self.errands.append(errand)
+        if task.harm is None and self._makes_digests:
+            task.harm, task.mode, task.sent, task.deaths = harm, HashMode.DIGESTS_ONLY, 0, 0
+            self.tasks.append(task)
             return []
-        trouble = errand.harm or harm
-        hashed = HashedInput(name_of(errand.target.path), trouble=trouble)
-        return [Done(errand, hashed, errand.spent, wall)]
+        trouble = task.harm or harm
+        hashed = HashedInput(name_of(task.target.path), trouble=trouble)
+        return [Done(task, hashed, task.spent, wall)]
 
     def kill(self) -> None:
         """End the process at once."""
