@@ -41,8 +41,8 @@ from screener.reporting.pages.report import page_of
 from screener.reporting.pages.spreadsheet import write_csv
 from screener.reporting.pages.summary import Summary
 from screener.scanning import superseded as newest
+from screener.scanning.result_lines import SEEN, Seen, superseded
 from screener.scanning.resume import Finished
-from screener.scanning.superseded import SEEN, Seen, superseded
 from screener.screening.result import line_counts
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
@@ -576,7 +576,7 @@ def test_nobody_can_look_for_names_that_stand_for_each_other():
     names the files cannot have one line take the place of another.
     """
     made = "Seen(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
-    asked = f"from screener.scanning.superseded import Seen; one = {made}"
+    asked = f"from screener.scanning.result_lines import Seen; one = {made}"
     asked += "; print((one.hashes() + one.holders()).hex())"
     told = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True

@@ -23,8 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from screener.arguments import integer_within
-from screener.cli import progress as progress_bar
-from screener.cli import streams
+from screener.cli import progress_display, streams
 from screener.cli.open_list import open_list
 from screener.cli.options import JSON, LIST, number_from
 from screener.errors import HashError, counted, printable
@@ -256,7 +255,7 @@ def bench(
     """
     with ExitStack() as stack:
         hash_list = open_list(stack, path, hugepages=hugepages)
-        with progress_bar.bar(f"measuring {hash_list.name}") as on_progress:
+        with progress_display.bar(f"measuring {hash_list.name}") as on_progress:
             report = measure(hash_list, seconds=seconds, radius=radius, progress=on_progress)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False))

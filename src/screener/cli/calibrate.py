@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.cli import progress, streams
+from screener.cli import progress_display, streams
 from screener.cli.decision_options import check_distinct_files
 from screener.cli.open_list import open_list
 from screener.cli.option_types import Place, SuffixedPath
@@ -69,7 +69,7 @@ def calibrate(
     with ExitStack() as stack:
         write = None if output is None else stack.enter_context(page.claimed(output))
         hash_list = open_list(stack, path)
-        with progress.bar("calibrating") as on_progress:
+        with progress_display.bar("calibrating") as on_progress:
             calibration = calibrate_list(
                 hash_list, benign, policy=policy, edits=edits, jobs=jobs or cores(),
                 progress=on_progress,

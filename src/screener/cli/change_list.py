@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from screener.cli import list_text, progress, streams
+from screener.cli import list_text, progress_display, streams
 from screener.cli.option_types import OneOf
 from screener.cli.options import (
     BY,
@@ -202,7 +202,7 @@ def compact(path: Path) -> int:
       screener compact known.list
     """
     hash_list = HashList.open(path)
-    with progress.bar(f"compacting {hash_list.name}") as on_progress:
+    with progress_display.bar(f"compacting {hash_list.name}") as on_progress:
         changed = hash_list.compact(progress=on_progress)
     click.echo("compacted" if changed else "each kind is in one file already", err=True)
     return 0

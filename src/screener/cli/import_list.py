@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from screener.cli import list_text, progress, streams
+from screener.cli import list_text, progress_display, streams
 from screener.cli.open_list import open_or_create
 from screener.cli.option_types import FILE, OneOf, Place
 from screener.cli.options import BY, terms_of, terms_options
@@ -87,7 +87,7 @@ def import_(
     with open_or_create(into, group=group) as hash_list:
         for number, file in enumerate(files, 1):
             try:
-                with progress.bar(f"importing {file.name}") as on_progress:
+                with progress_display.bar(f"importing {file.name}") as on_progress:
                     report = hash_list.import_file(
                         file, source=source, format=format_, scheme=scheme, state=state,
                         strict=strict, mapping=mapping, full=full, accept_shrink=accept_shrink,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from screener.cli import list_text, progress, streams
+from screener.cli import list_text, progress_display, streams
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
 from screener.lists.store import database, transaction
@@ -22,7 +22,7 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
     os.chmod(folder, 0o700)  # the umask may have removed bits
     hash_list = HashList.create(Path(folder) / f"{path.name}{database.ENDING}")
-    with progress.bar(f"importing {path.name}") as on_progress:
+    with progress_display.bar(f"importing {path.name}") as on_progress:
         report = hash_list.import_file(path, progress=on_progress)
     list_text.print_import(streams.to_stderr(), str(path), report)
     return HashList.open(hash_list.path, hugepages=hugepages)

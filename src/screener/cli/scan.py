@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from screener.cli import progress, streams
+from screener.cli import progress_display, streams
 from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
 from screener.cli.option_types import OUTPUT, OneOf
 from screener.cli.options import JOBS, number_from
@@ -132,7 +132,7 @@ def scan(
         total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
         stack.push(partial(_print_how_to_resume, out, options, resume))
         # A bar must not be drawn into result lines on the same terminal.
-        display = stack.enter_context(progress.shown(
+        display = stack.enter_context(progress_display.shown(
             console, total, finished, as_json=json_progress, with_bar=not out.on_terminal,
         ))  # fmt: skip
         stdin = sys.stdin.buffer if "-" in paths else None

@@ -11,8 +11,8 @@ import numpy as np
 from screener.arguments import check_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
+from screener.scanning.cache.cache_rows import EVERY, made_by, serves
 from screener.scanning.cache.hash_cache import HashCache
-from screener.scanning.cache.rows import EVERY, made_by, serves
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 from screener.screening.result import Result, Verdict

@@ -12,7 +12,7 @@ import numpy as np
 
 from screener.errors import OutputError
 from screener.media.source import Name
-from screener.scanning.superseded import (
+from screener.scanning.result_lines import (
     SEEN,
     Seen,
     decided_by,

@@ -24,7 +24,7 @@ from screener.hashing.hash import KINDS, Hash
 from screener.media.files.limits import Limits
 from screener.media.source import Name
 from screener.media.video.sampling.rules import Sampling
-from screener.scanning.cache.rows import COLUMNS, columns
+from screener.scanning.cache.cache_rows import COLUMNS, columns
 from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash

@@ -26,7 +26,7 @@ import ray
 from ray.data.expressions import col
 
 from screener.scanning.ray import dataset, nodes, screen
-from screener.scanning.ray.rows import COLUMNS
+from screener.scanning.ray.dataset_rows import COLUMNS
 
 # Ray warns of its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")

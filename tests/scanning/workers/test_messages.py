@@ -19,7 +19,7 @@ from screener.media.archives.archive import Budget, Listing, Member
 from screener.media.source import Name
 from screener.scanning.workers.messages import Answer, framed
 from screener.scanning.workers.messages import Order as WorkerOrder
-from screener.scanning.workers.process import _orders
+from screener.scanning.workers.worker_process import _orders
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher, HashMode, OpenedArchive, Target
 from screener.screening.input.located_hash import Hashes, LocatedHash

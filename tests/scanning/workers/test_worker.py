@@ -15,9 +15,9 @@ from screener.media.files.allowance import Allowance
 from screener.media.source import Name
 from screener.scanning.workers.messages import Answer
 from screener.scanning.workers.pool import map_ordered
-from screener.scanning.workers.process import Usage
 from screener.scanning.workers.protocol import Task
 from screener.scanning.workers.worker import Worker
+from screener.scanning.workers.worker_process import Usage
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 

@@ -20,10 +20,9 @@ from screener import Policy, Reason, Screener, Verdict, scan
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
 from screener.media.archives.archive import Budget
-from screener.scanning.workers import process
 from screener.scanning.workers.messages import Order, framed
 from screener.scanning.workers.pool import Workers
-from screener.scanning.workers.process import Usage
+from screener.scanning.workers.worker_process import Usage
 from screener.screening.input.hasher import Hasher, HashMode, Target, read_ahead
 
 ALL = tuple(KINDS[name] for name in ("pdq", "sha256", "md5"))
@@ -250,8 +249,8 @@ class Noting(Foreseeing):
 
 def test_a_process_reads_ahead_except_for_its_first_file(monkeypatch):
     """The first may use all memory; a file that did harm is not read ahead."""
-    monkeypatch.setattr(process, "confine", lambda memory: None)
-    monkeypatch.setattr(process, "gc", SimpleNamespace(freeze=lambda: None))
+    monkeypatch.setattr(worker_process, "confine", lambda memory: None)
+    monkeypatch.setattr(worker_process, "gc", SimpleNamespace(freeze=lambda: None))
     (orders, scan_end), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
         way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
@@ -259,7 +258,7 @@ def test_a_process_reads_ahead_except_for_its_first_file(monkeypatch):
     os.close(scan_end)
     mark = Usage(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:
-        process.serve(one, other, mark, pickle.dumps(Noting()))
+        worker_process.serve(one, other, mark, pickle.dumps(Noting()))
     os.close(answers)
 
     each = [str(number) for number in range(1, 37)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import OutputError
-from screener.scanning.superseded import SEEN, Seen, name_in, read, superseded
+from screener.scanning.result_lines import SEEN, Seen, name_in, read, superseded
 from screener.screening.result import SCHEMA, Verdict
 
 

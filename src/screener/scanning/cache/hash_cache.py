@@ -20,9 +20,9 @@ from screener.arguments import as_float
 from screener.errors import OutputError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.source import Name
-from screener.scanning.cache import rows as cached
-from screener.scanning.cache.file import CacheFile
-from screener.scanning.cache.rows import made_by, serves
+from screener.scanning.cache import cache_rows
+from screener.scanning.cache.cache_file import CacheFile
+from screener.scanning.cache.cache_rows import made_by, serves
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.system.installation import is_here
@@ -40,7 +40,7 @@ _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 # Raised for values that were never stored.
 _OTHER = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
-_COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
+_COLUMNS = ("name", "place", "hashed", "making", *cache_rows.COLUMNS)
 _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
@@ -100,27 +100,27 @@ class HashCache:
             now = int(time.time())
             for hashed in inputs:
                 if hashed.name.text is not None:
-                    key = cached.key_of(hashed.name)
+                    key = cache_rows.key_of(hashed.name)
                     if _is_gone(hashed) and _has(connection, key):
                         continue
                     _remove(connection, "name = ? AND place = ?", key)
-                    row = (*key, now, making, *cached.columns(hashed, hasher.kinds))
+                    row = (*key, now, making, *cache_rows.columns(hashed, hasher.kinds))
                     number = connection.execute(_INSERT, row).lastrowid
-                    codes = [(k, number, value) for k, value in cached.values(hashed).items()]
+                    codes = [(k, number, value) for k, value in cache_rows.values(hashed).items()]
                     connection.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
 
     def holds(self, name: Name, hasher: Hasher) -> bool:
         """Return whether it has an input as of its size and time, with all that a Hasher would
         make, and without wanting an extra that is installed now.
         """
-        key = cached.key_of(name)
+        key = cache_rows.key_of(name)
         with self._file.reading() as connection:
             row = connection.execute(
                 "SELECT size, mtime_ns, made_by, extra FROM inputs"
                 " JOIN makings ON makings.id = making WHERE name = ? AND place = ?",
                 key,
             ).fetchone()
-        if row is None or (row[:2] != cached.state(name) and not name.has_no_state):
+        if row is None or (row[:2] != cache_rows.state(name) and not name.has_no_state):
             return False
         made, extra = row[2:]
         return self._serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
@@ -219,14 +219,16 @@ class HashCache:
         """
         # A value that is no floor is loaded too, and found to be damage.
         unclear = "(clear < ? OR clear > ? OR clear IS NULL)"
-        return self._numbers(f"id >= ? AND id < ? AND {unclear}", first, end, floor, cached.EVERY)
+        return self._numbers(
+            f"id >= ? AND id < ? AND {unclear}", first, end, floor, cache_rows.EVERY
+        )
 
     def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[HashedInput]:
         """Yield the inputs of some numbers, if they were hashed by any of some settings."""
         for number in numbers:
             with self._file.reading() as connection:
                 row = connection.execute(
-                    f"SELECT made_by, name, place, {', '.join(cached.COLUMNS)} FROM inputs"
+                    f"SELECT made_by, name, place, {', '.join(cache_rows.COLUMNS)} FROM inputs"
                     " LEFT JOIN makings ON makings.id = making WHERE inputs.id = ?",
                     (number,),
                 ).fetchone()
@@ -241,7 +243,7 @@ class HashCache:
                     (number,),
                 ).fetchall()
             try:
-                hashed = cached.loaded(row[1:3], row[3:], dict(values))
+                hashed = cache_rows.loaded(row[1:3], row[3:], dict(values))
             except _OTHER:
                 raise self._file.damaged(f"input number {number}") from None
             yield hashed

@@ -20,7 +20,7 @@ if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
         f"screener.scanning.ray needs Ray 2.60 or newer, not {_ray.__version__}: {install('ray')}"
     )
 
+from screener.scanning.ray.cluster_scan import scan
 from screener.scanning.ray.dataset import screen
-from screener.scanning.ray.scan import scan
 
 __all__ = ["scan", "screen"]

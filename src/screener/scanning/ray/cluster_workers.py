@@ -21,9 +21,9 @@ from screener.errors import ClusterError, counted
 from screener.media.archives.archive import Budget
 from screener.media.source import name_of_bytes
 from screener.scanning.inputs.listed_names import Awaited
-from screener.scanning.ray import lots, nodes
-from screener.scanning.ray.hashing import Hashing
-from screener.scanning.ray.lots import Answers, Feed, Lot, Source
+from screener.scanning.ray import nodes, order_batches
+from screener.scanning.ray.hashing_actor import Hashing
+from screener.scanning.ray.order_batches import Answers, Feed, Lot, Source
 from screener.scanning.workers.messages import Answer, Order
 from screener.scanning.workers.protocol import Done
 from screener.screening.input.hash_item import HashedInput
@@ -237,7 +237,7 @@ class ClusterWorkers:
             for batch in dataset.iter_batches(
                 batch_size=None, prefetch_batches=0, batch_format="pyarrow"
             ):
-                for message in lots.decoded(batch.column(lots.COLUMN), Answers):
+                for message in order_batches.decoded(batch.column(order_batches.COLUMN), Answers):
                     self._messages.put(message)
         except BaseException as error:
             self._messages.put(error)

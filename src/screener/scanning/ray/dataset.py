@@ -19,8 +19,8 @@ from screener.media.source import Name
 from screener.scanning.inputs.folder import Place
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray import nodes
+from screener.scanning.ray.dataset_rows import COLUMNS, Contents, columns_of, path_of, renamed
 from screener.scanning.ray.nodes import Listed
-from screener.scanning.ray.rows import COLUMNS, Contents, columns_of, path_of, renamed
 from screener.scanning.scan import check_memory, path_results
 from screener.scanning.workers.pool import Workers
 from screener.scanning.workers.protocol import Done

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from screener.scanning.inputs.listed_names import Awaited
-from screener.scanning.workers.process import Job
 from screener.scanning.workers.protocol import Done, Task
 from screener.scanning.workers.worker import Worker
+from screener.scanning.workers.worker_process import Job
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 

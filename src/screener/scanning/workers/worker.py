@@ -22,8 +22,8 @@ from screener.media.source import name_of
 from screener.scanning.workers import main_guard, spawn
 from screener.scanning.workers.clocks import clock_of, processor_time
 from screener.scanning.workers.messages import Answer, Order, framed, room_of, take_whole, write_all
-from screener.scanning.workers.process import Job, Usage, serve
 from screener.scanning.workers.protocol import Done, Task
+from screener.scanning.workers.worker_process import Job, Usage, serve
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.result import Reason

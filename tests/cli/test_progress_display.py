@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from screener import Hash, Screener
-from screener.cli.progress import Pace, shown
+from screener.cli.progress_display import Pace, shown
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import ray
 
 from screener.errors import ClusterError, MediaError, WorkerError
 from screener.media.source import name_of
-from screener.scanning.ray import lots, nodes
-from screener.scanning.ray.lots import Answers, Lot
+from screener.scanning.ray import nodes, order_batches
+from screener.scanning.ray.order_batches import Answers, Lot
 from screener.scanning.workers.messages import Answer, Order
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import HashedInput
@@ -42,8 +42,10 @@ class Hashing:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Return the answers to lots."""
-        messages = batch.column(lots.COLUMN)
-        return lots.table(*(self._answer(lot) for lot in lots.decoded(messages, Lot)))
+        messages = batch.column(order_batches.COLUMN)
+        return order_batches.table(
+            *(self._answer(lot) for lot in order_batches.decoded(messages, Lot))
+        )
 
     def _answer(self, lot: Lot) -> Answers:
         if not lot.orders:  # it was answered before
