@@ -44,9 +44,7 @@ from screener.screening.result import line_counts
 # Ray warns of its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
 
-scanning = importlib.import_module(
-    "screener.scanning.ray.cluster_scan"
-)  # its package has the function
+scanning = importlib.import_module("screener.scanning.ray.cluster_scan")
 
 _ACTOR = b"ray::MapWorker(MapBatches(Hashing)"
 

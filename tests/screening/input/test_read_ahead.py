@@ -20,6 +20,7 @@ from screener import Policy, Reason, Screener, Verdict, scan
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
 from screener.media.archives.archive import Budget
+from screener.scanning.workers import worker_process
 from screener.scanning.workers.messages import Order, framed
 from screener.scanning.workers.pool import Workers
 from screener.scanning.workers.worker_process import Usage

@@ -23,7 +23,7 @@ from screener.media.source import name_of_bytes
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray import nodes, order_batches
 from screener.scanning.ray.hashing_actor import Hashing
-from screener.scanning.ray.order_batches import Answers, Feed, Lot, Source
+from screener.scanning.ray.order_batches import AnswerBatch, Feed, OrderBatch, Source
 from screener.scanning.workers.messages import Answer, Order
 from screener.scanning.workers.protocol import Done
 from screener.screening.input.hash_item import HashedInput
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 # Lots that an actor has or will have: Ray Data takes a third of a second to pass one on and back.
 _IN_FLIGHT = 3
 # Inputs of a lot: as many as take so many seconds, and no more than so many.
-_LOT_S, _LOT = 0.25, 128
+_BATCH_SECONDS, _MAX_BATCH_INPUTS = 0.25, 128
 
 _MOST = 4096  # inputs handed over
 _PATIENCE = 300.0  # seconds without a worker: a cluster may still be starting nodes
@@ -94,14 +94,14 @@ class ClusterWorkers:
         nodes.check([])
         self._folder = os.getcwd()
         self._jobs = jobs
-        self._pace = _LOT_S  # seconds of wall time that an input takes, of late
-        self._tasks = self._lots = 0  # that were ever made
+        self._pace = _BATCH_SECONDS  # seconds of wall time that an input takes, of late
+        self._tasks = self._batches = 0  # that were ever made
         self._waiting: deque[Task] = deque()
         self._lanes: dict[Lane, None] = {}  # with tasks of their own that wait
         self._under_way: dict[int, list[Task]] = {}  # by lot
         self._handed_over = 0
         self._answered: list[int] = []
-        self._messages: SimpleQueue[Answers | BaseException] = SimpleQueue()
+        self._messages: SimpleQueue[AnswerBatch | BaseException] = SimpleQueue()
         self._seen = time.monotonic()  # when there was a worker, or a node for one, at last
         self._begun = False
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -152,17 +152,17 @@ class ClusterWorkers:
 
     def _send(self) -> None:
         """Send lots, until as many are under way as may be."""
-        made: list[Lot] = []
-        while len(self._under_way) < self._jobs * _IN_FLIGHT and (tasks := self._next_lot()):
+        made: list[OrderBatch] = []
+        while len(self._under_way) < self._jobs * _IN_FLIGHT and (tasks := self._next_batch()):
             orders = tuple(task.order(self._folder).to_wire() for task in tasks)
-            self._under_way[self._lots] = tasks
-            made.append(Lot(self._lots, orders))
-            self._lots += 1
+            self._under_way[self._batches] = tasks
+            made.append(OrderBatch(self._batches, orders))
+            self._batches += 1
         if made:
             self._feed.add.remote(made, self._answered)
             self._answered = []
 
-    def _next_lot(self) -> list[Task]:
+    def _next_batch(self) -> list[Task]:
         for lane in self._lanes:
             if not lane.busy:
                 tasks = list(lane.waiting)
@@ -170,10 +170,10 @@ class ClusterWorkers:
                 lane.busy = True
                 del self._lanes[lane]
                 return tasks
-        count = max(1, min(int(_LOT_S / max(self._pace, 1e-6)), _LOT))
+        count = max(1, min(int(_BATCH_SECONDS / max(self._pace, 1e-6)), _MAX_BATCH_INPUTS))
         return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
 
-    def _received(self, awaited: Awaited | None) -> Iterator[Answers]:
+    def _received(self, awaited: Awaited | None) -> Iterator[AnswerBatch]:
         """Yield what has come; wait for it a moment. Raise ClusterError if the cluster failed."""
         pause = _LOOK_S if awaited is None else 0.0 if awaited.wait(0) else _GLANCE_S
         try:
@@ -200,7 +200,7 @@ class ClusterWorkers:
             f"no worker could be started in {_PATIENCE:g} s: the cluster has no free CPU"
         )
 
-    def _done(self, message: Answers) -> list[Done[HashedInput | OpenedArchive]]:
+    def _done(self, message: AnswerBatch) -> list[Done[HashedInput | OpenedArchive]]:
         """Return the outcomes of a lot; tasks that are to be tried again wait once more."""
         tasks = self._under_way.pop(message.number, None)
         if tasks is None:  # Ray read the dataset again
@@ -237,7 +237,7 @@ class ClusterWorkers:
             for batch in dataset.iter_batches(
                 batch_size=None, prefetch_batches=0, batch_format="pyarrow"
             ):
-                for message in order_batches.decoded(batch.column(order_batches.COLUMN), Answers):
+                for message in order_batches.decoded(batch.column(order_batches.COLUMN), AnswerBatch):
                     self._messages.put(message)
         except BaseException as error:
             self._messages.put(error)

@@ -12,7 +12,7 @@ import ray
 from screener.errors import ClusterError, MediaError, WorkerError
 from screener.media.source import name_of
 from screener.scanning.ray import nodes, order_batches
-from screener.scanning.ray.order_batches import Answers, Lot
+from screener.scanning.ray.order_batches import AnswerBatch, OrderBatch
 from screener.scanning.workers.messages import Answer, Order
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hash_item import HashedInput
@@ -44,26 +44,26 @@ class Hashing:
         """Return the answers to lots."""
         messages = batch.column(order_batches.COLUMN)
         return order_batches.table(
-            *(self._answer(lot) for lot in order_batches.decoded(messages, Lot))
+            *(self._answer(order_batch) for order_batch in order_batches.decoded(messages, OrderBatch))
         )
 
-    def _answer(self, lot: Lot) -> Answers:
-        if not lot.orders:  # it was answered before
-            return Answers(lot.number, (), self._node, 0)
-        orders = [Order.from_wire(order) for order in lot.orders]
-        attempts = self._attempt(lot.number)
+    def _answer(self, order_batch: OrderBatch) -> AnswerBatch:
+        if not order_batch.orders:  # it was answered before
+            return AnswerBatch(order_batch.number, (), self._node, 0)
+        orders = [Order.from_wire(order) for order in order_batch.orders]
+        attempts = self._attempt(order_batch.number)
         try:
-            answers = list(self._do(orders) if attempts == 1 else self._do_singly(lot, orders))
+            answers = list(self._do(orders) if attempts == 1 else self._do_singly(order_batch, orders))
         except WorkerError as error:
             raise self._failure(error) from None
-        return Answers(lot.number, tuple(map(Answer.to_wire, answers)), self._node, attempts)
+        return AnswerBatch(order_batch.number, tuple(map(Answer.to_wire, answers)), self._node, attempts)
 
     def _attempt(self, *what: int) -> int:
         return int(ray.get(self._feed.attempt.remote(*what)))
 
-    def _do_singly(self, lot: Lot, orders: Sequence[Order]) -> Iterator[Answer]:
+    def _do_singly(self, order_batch: OrderBatch, orders: Sequence[Order]) -> Iterator[Answer]:
         for order in orders:
-            if self._attempt(lot.number, order.number) > _ATTEMPTS:
+            if self._attempt(order_batch.number, order.number) > _ATTEMPTS:
                 outcome = HashedInput(name_of(order.target.path), trouble=_CRASH)
                 yield Answer(order.number, outcome, 0.0, 0.0)
             else:

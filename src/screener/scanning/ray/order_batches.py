@@ -17,14 +17,14 @@ COLUMN = "message"
 """The one column of the dataset, and of the dataset of answers."""
 
 
-class Lot(Struct, frozen=True, array_like=True):
+class OrderBatch(Struct, frozen=True, array_like=True):
     """Orders for one actor, each as `Order.to_wire` returns it."""
 
     number: int
     orders: tuple[bytes, ...]
 
 
-class Answers(Struct, frozen=True, array_like=True):
+class AnswerBatch(Struct, frozen=True, array_like=True):
     """The answers to a lot, in its order, each as `Answer.to_wire` returns it; the node that sent
     them; and how many actors have begun the lot.
     """
@@ -35,7 +35,7 @@ class Answers(Struct, frozen=True, array_like=True):
     attempts: int
 
 
-def table(*messages: Lot | Answers) -> pa.Table:
+def table(*messages: OrderBatch | AnswerBatch) -> pa.Table:
     """Return messages as rows."""
     return pa.table({COLUMN: pa.array([msgpack.encode(one) for one in messages], pa.binary())})
 
@@ -47,19 +47,19 @@ class Feed:
     """
 
     def __init__(self) -> None:
-        self._lots: dict[int, Lot] = {}
+        self._batches: dict[int, OrderBatch] = {}
         self._added = asyncio.Condition()
         self._count = 0
         self._ended = False
         self._attempts: Counter[tuple[int, ...]] = Counter()
 
-    async def add(self, lots: list[Lot], answered: list[int]) -> None:
+    async def add(self, batches: list[OrderBatch], answered: list[int]) -> None:
         """Append lots, and forget others."""
         async with self._added:
-            self._lots |= {lot.number: lot for lot in lots}
-            self._count += len(lots)
+            self._batches |= {order_batch.number: order_batch for order_batch in batches}
+            self._count += len(batches)
             for number in answered:
-                self._lots.pop(number, None)
+                self._batches.pop(number, None)
             self._added.notify_all()
 
     async def end(self) -> None:
@@ -68,11 +68,11 @@ class Feed:
             self._ended = True
             self._added.notify_all()
 
-    async def next(self, number: int) -> Lot | None:
+    async def next(self, number: int) -> OrderBatch | None:
         """Return a lot, once it is there; None behind the last."""
         async with self._added:
             await self._added.wait_for(lambda: number < self._count or self._ended)
-            return self._lots.get(number, Lot(number, ())) if number < self._count else None
+            return self._batches.get(number, OrderBatch(number, ())) if number < self._count else None
 
     async def attempt(self, *what: int) -> int:
         """Count an attempt at a lot, or at one of its orders; return the number of attempts."""
@@ -107,8 +107,8 @@ class Source(Datasource):  # type: ignore[misc]
 
 def _read(feed: Any) -> Iterator[pa.Table]:
     number = 0
-    while (lot := ray.get(feed.next.remote(number))) is not None:
-        yield table(lot)
+    while (order_batch := ray.get(feed.next.remote(number))) is not None:
+        yield table(order_batch)
         number += 1
 
 
