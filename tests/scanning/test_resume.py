@@ -41,7 +41,7 @@ from screener.reporting.pages.report import page_of
 from screener.reporting.pages.spreadsheet import write_csv
 from screener.reporting.pages.summary import Summary
 from screener.scanning import superseded as newest
-from screener.scanning.result_lines import SEEN, Seen, superseded
+from screener.scanning.result_lines import IDENTITY_DTYPE, LineIdentity, find_superseded
 from screener.scanning.resume import Finished
 from screener.screening.result import line_counts
 
@@ -497,11 +497,11 @@ def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
             later = [other for other in later if not other[-1]]
         if any(other != later[-1] for other in later):
             expected.append(place)
-    seen = b"".join(Seen(*one, *state).hashes() for one, state in told)
+    seen = b"".join(LineIdentity(*one, *state).hashes() for one, state in told)
 
-    assert superseded(np.frombuffer(seen, SEEN)).tolist() == expected
+    assert find_superseded(np.frombuffer(seen, IDENTITY_DTYPE)).tolist() == expected
     assert 100 < len(expected) < 2900
-    assert superseded(np.empty(0, SEEN)).tolist() == []
+    assert find_superseded(np.empty(0, IDENTITY_DTYPE)).tolist() == []
 
 
 def zipped(members):
@@ -581,7 +581,7 @@ def test_nobody_can_look_for_names_that_stand_for_each_other():
     told = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True
     ).stdout.strip()
-    one = Seen(b"a.jpg", (5,), (0,), 1, 2, "lists")
+    one = LineIdentity(b"a.jpg", (5,), (0,), 1, 2, "lists")
     own = (one.hashes() + one.holders()).hex()
     assert [len(told), len(own)] == [48, 48]
     assert not {told[at : at + 16] for at in range(0, 48, 16)} & {own[:16], own[16:32], own[32:]}

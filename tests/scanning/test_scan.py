@@ -20,9 +20,9 @@ from screener.media.archives.archive import Member
 from screener.media.files.limits import Limits
 from screener.media.source import Name
 from screener.scanning import backlog
-from screener.scanning.inputs.expand import find, places
-from screener.scanning.inputs.folder import Place
-from screener.scanning.scan import path_results, results_of
+from screener.scanning.inputs.expand import find_files, locate_files
+from screener.scanning.inputs.folder import FoundFile
+from screener.scanning.scan import drop_paths, scan_with_paths
 from screener.scanning.workers import pool as workers
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
@@ -164,10 +164,10 @@ def test_everything_under_a_folder_is_found_once_in_order(tmp_path):
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "f-socket"))
 
-        found = [os.path.relpath(path, tmp_path) for path in find(tmp_path)]
+        found = [os.path.relpath(path, tmp_path) for path in find_files(tmp_path)]
 
     assert found == ["a", "b/deep/file", "c-loop", "d-gone", "e-fifo", "f-socket"]
-    assert list(find([tmp_path / "a", str(tmp_path / "a"), "missing"])) == [
+    assert list(find_files([tmp_path / "a", str(tmp_path / "a"), "missing"])) == [
         *[str(tmp_path / "a")] * 2,
         "missing",
     ]
@@ -261,7 +261,7 @@ class Timed:
     def __exit__(self, *_):
         """Nothing is to be ended."""
 
-    def free(self):
+    def least_busy(self):
         """It takes whatever comes."""
         return self
 
@@ -298,7 +298,7 @@ def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path)
     def hear(name, number, labels):
         heard.setdefault(name, []).append((number, *labels.values()))
 
-    results = list(results_of(path_results(Timed, engine, places(names), metrics=hear)))
+    results = list(drop_paths(scan_with_paths(Timed, engine, locate_files(names), metrics=hear)))
 
     assert [one.seconds for one in results] == [5.5, 5.5, 1.5]
     assert sorted(heard["hash_seconds"]) == [(1.5,), (5.5,), (5.5,)]
@@ -321,7 +321,7 @@ def test_a_worker_tells_no_name_but_that_of_its_file(known, scene, tmp_path, wro
     path = tmp_path / "a.png"
     scene(1, (160, 120)).save(path)
 
-    (told,) = results_of(path_results(Lying, Screener(known), places([path])))
+    (told,) = drop_paths(scan_with_paths(Lying, Screener(known), locate_files([path])))
 
     assert (told.input, told.input_bytes, told.archives, told.same) == (str(path), None, (), ())
 
@@ -388,7 +388,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
     monkeypatch.setattr(backlog, "_RECORDS", 4)
     rng = random.Random(seed)
     tree = drawn_tree(rng)
-    found = (Place(str(number), rng.randrange(9)) for number in range(len(tree)))
+    found = (FoundFile(str(number), rng.randrange(9)) for number in range(len(tree)))
     waiting = backlog.Backlog(found, limits=Limits(), ordered=ordered, finished=None)
     workers, under_way, told, given = [Worker() for _ in range(3)], [], [], 0
     held = {}  # how many records are named by the result of each item that waits
@@ -458,7 +458,7 @@ def test_what_is_done_already_holds_up_nothing_that_is_new(monkeypatch):
         take=lambda name: None if name.text == "new" else Verdict.NO_MATCH,
         is_archive=lambda _: False,
     )
-    found, steps = iter([Place(one, 1) for one in ("old", "new", "old", "old")]), []
+    found, steps = iter([FoundFile(one, 1) for one in ("old", "new", "old", "old")]), []
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
 
     while True:
@@ -481,7 +481,7 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
     )
 
     def done_again(holds):
-        found = iter([Place(one, 1) for one in ("held", "lacked", "zip")])
+        found = iter([FoundFile(one, 1) for one in ("held", "lacked", "zip")])
         waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told, holds=holds)
         items = iter(waiting.next, None)
         return [(one.target.path, one.has_line, one.opened_again) for one in items]
@@ -495,7 +495,7 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
 def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens):
     """As where it takes too long this time: what is in it is not known then, and that is told."""
     told = SimpleNamespace(take=lambda _: Verdict.NO_MATCH, is_archive=lambda _: True)
-    found = iter([Place("zip", 1)])
+    found = iter([FoundFile("zip", 1)])
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
     item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
     result.of_archive = lambda members, in_trouble: result

@@ -27,7 +27,7 @@ class Doing:
         self.orders.append((task, target, budget, way))
         return task
 
-    def free(self):
+    def least_busy(self):
         """As many ahead as a worker may have."""
         return self if len(self.orders) < 128 else None
 

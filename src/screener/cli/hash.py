@@ -13,7 +13,7 @@ from screener.cli.options import number_from
 from screener.errors import MediaError, printable
 from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
-from screener.scanning.inputs.expand import find
+from screener.scanning.inputs.expand import find_files
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
@@ -63,7 +63,7 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     if all(kind.video for kind in wanted) and not lines:
         return _print_vpdq(files, every)
     failed = False
-    for path in find(files):
+    for path in find_files(files):
         hashed, video_hash = _hash_file(path, wanted, every)
         for located in hashed.hashes:
             if _is_visible(located) and (orientations or _is_as_stored(located)):
@@ -122,7 +122,7 @@ def _has_too_little_detail(hashed: HashedInput) -> bool:
 
 def _print_vpdq(files: tuple[str, ...], every: float) -> int:
     """Print the vPDQ of one video in the layout of vPDQ's own tool."""
-    paths = list(itertools.islice(find(files), 2))
+    paths = list(itertools.islice(find_files(files), 2))
     if len(paths) != 1:
         raise click.UsageError("vPDQ's layout holds one video: name one, or add --lines")
     video_hash, trouble = _compute_vpdq(paths[0], every)

@@ -21,9 +21,8 @@ from screener.cli.options import JOBS, number_from
 from screener.cli.summary import Tally
 from screener.errors import PolicyError, counted, printable
 from screener.reporting.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
-from screener.scanning.cache.hash_cache import HashCache, checked_keep
-from screener.scanning.inputs.expand import arguments
-from screener.scanning.inputs.expand import count as count_files
+from screener.scanning.cache.hash_cache import HashCache, check_keep
+from screener.scanning.inputs.expand import count_files, parse_arguments
 from screener.scanning.scan import check_memory
 from screener.scanning.scan import scan as scan_files
 from screener.screening.result import Result
@@ -35,7 +34,7 @@ _HASHED_AGAIN = "hashed_again"  # a metric of scans
 def _days(_context: click.Context, _option: click.Parameter, days: float | None) -> float | None:
     if days is not None:
         try:
-            checked_keep(days)
+            check_keep(days)
         except PolicyError as error:
             raise click.BadParameter(str(error)) from None
     return days
@@ -129,7 +128,7 @@ def scan(
         hashes = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = Tally(finished)
-        total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
+        total = None if "-" in paths else (lambda: count_files(parse_arguments(paths, None)))
         stack.push(partial(_print_how_to_resume, out, options, resume))
         # A bar must not be drawn into result lines on the same terminal.
         display = stack.enter_context(progress_display.shown(
@@ -140,8 +139,8 @@ def scan(
             # Ray prints messages about lost workers to standard output, among the results.
             stack.enter_context(redirect_stdout(io.StringIO()))
         results = stack.enter_context(closing(run_scan(
-            screener, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
-            cache=hashes, metrics=partial(_add_metric, metrics),
+            screener, parse_arguments(paths, stdin), jobs=jobs, ordered=not unordered,
+            finished=finished, cache=hashes, metrics=partial(_add_metric, metrics),
         )))  # fmt: skip
         for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
             tally.add(result)

@@ -146,7 +146,7 @@ def _leave_workers() -> None:
     """End a worker process that only loads the program, and must not write to its files."""
     from screener.scanning.workers import main_guard  # loads what starts processes
 
-    main_guard.leave()
+    main_guard.exit_if_loading()
 
 
 def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:

@@ -11,8 +11,8 @@ from screener.errors import MediaError
 from screener.media.archives.archive import Budget, Member
 from screener.media.files.limits import Limits
 from screener.media.source import Name, name_of
-from screener.scanning.inputs.folder import Place
-from screener.scanning.inputs.listed_names import A_WHILE_S, Awaited
+from screener.scanning.inputs.folder import FoundFile
+from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorker
 from screener.screening.input.hash_item import HashedInput
@@ -108,7 +108,7 @@ class Backlog:
 
     def __init__(
         self,
-        found: Iterator[Place | Awaited],
+        found: Iterator[FoundFile | Awaited],
         *,
         limits: Limits,
         ordered: bool,
@@ -217,7 +217,7 @@ class Backlog:
             if not inode or len(window) == _WINDOW:
                 break
             # Nor for names behind any number of others that are done already.
-            if finished and time.monotonic() - since > A_WHILE_S:
+            if finished and time.monotonic() - since > POLL_SECONDS:
                 self.awaited = Awaited()
                 break
         self._order += window

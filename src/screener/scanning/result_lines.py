@@ -33,7 +33,7 @@ from screener.screening.result import Result, Verdict, line_counts
 _LONGEST = 1 << 28
 
 
-def read(path: Path) -> Iterator[bytes]:
+def read_lines(path: Path) -> Iterator[bytes]:
     """Yield each line with its end; the last may have none.
 
     Raises OSError if the file cannot be read; OutputError if it is not a regular file, whose lines
@@ -56,14 +56,14 @@ def read(path: Path) -> Iterator[bytes]:
 
 
 # The input of a line and its state, whose lowest bit is set if the input was gone.
-SEEN = np.dtype([("input", "<u8"), ("state", "<u8")])
+IDENTITY_DTYPE = np.dtype([("input", "<u8"), ("state", "<u8")])
 _GONE = 1
 _CHUNK = 1 << 20  # lines
 _KEY = os.urandom(16)
 
 
 @dataclass(frozen=True)
-class Seen:
+class LineIdentity:
     """The identity of a line: the raw name and place in archives, as Name has them; size and time;
     lists and policy; the missing extra; whether the input was `gone`; and whether the line only
     sums up the members of an archive.
@@ -80,14 +80,14 @@ class Seen:
     sums_up: bool = False
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Seen:
+    def of(cls, facts: Mapping[str, Any]) -> LineIdentity:
         """Return the identity of a line. Raise KeyError, TypeError or ValueError if it is no
         result.
         """
         archives = tuple(map(integer, facts.get("archives", ())))
         size, mtime_ns = _number(facts["bytes"]), _number(facts["mtime_ns"])
         return cls(
-            name_in(facts),
+            read_name(facts),
             archives,
             tuple(map(integer, facts.get("same", [0] * len(archives)))),
             size,
@@ -103,7 +103,7 @@ class Seen:
         )
 
     @classmethod
-    def of_result(cls, result: Result, decided_by: str) -> Seen:
+    def of_result(cls, result: Result, decided_by: str) -> LineIdentity:
         """Return the identity of a Result's line."""
         name = result.input_bytes or (result.input or "").encode("utf-8", "replace")
         size, mtime_ns = result.bytes, result.mtime_ns
@@ -113,7 +113,7 @@ class Seen:
         )  # fmt: skip
 
     def hashes(self) -> bytes:
-        """Return the bytes of one `SEEN`."""
+        """Return the bytes of one `IDENTITY_DTYPE`."""
         state = f"{self.size} {self.mtime_ns} {self.extra} {self.decided_by}"
         one = _hash(f"{self.archives}{self.same}", self.name, b"input")
         text = state.encode("utf-8", "replace")
@@ -121,19 +121,19 @@ class Seen:
         return one + bytes(((digest[0] & ~_GONE) | self.gone,)) + digest[1:]
 
     def holders(self) -> bytes:
-        """Return the archives that a member is in, the outermost first, as `hash_of_archive` does;
+        """Return the archives that a member is in, the outermost first, as `hash_archive` does;
         and the input itself, if its line sums up its members.
         """
         lengths = (*self.archives, len(self.name)) if self.sums_up else self.archives
         return b"".join(
-            hash_of_archive(
+            hash_archive(
                 self.name[:length], self.archives[:level], self.same[:level], self.mtime_ns
             )
             for level, length in enumerate(lengths)
         )
 
 
-def hash_of_archive(
+def hash_archive(
     name: bytes, archives: tuple[int, ...], same: tuple[int, ...], mtime_ns: int | None
 ) -> bytes:
     """Return a hash of 8 bytes of an archive, with the time that it shares with its members."""
@@ -146,7 +146,7 @@ def _hash(place: str, name: bytes, person: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=8, key=_KEY, person=person).digest()
 
 
-def name_in(facts: Mapping[str, Any]) -> bytes:
+def read_name(facts: Mapping[str, Any]) -> bytes:
     """Return the raw name of a line's input. Raise KeyError, TypeError or ValueError if it is no
     result.
     """
@@ -173,7 +173,7 @@ def decided_by(lists: list[tuple[str, int, str | None]], policy: str, pixels: An
     return json.dumps([lists, policy, pixels])
 
 
-def superseded(seen: NDArray[np.void]) -> NDArray[np.int64]:
+def find_superseded(seen: NDArray[np.void]) -> NDArray[np.int64]:
     """Return the places of the lines that do not count, ascending; `seen` are all lines in order.
 
     Takes 8 bytes a line besides `seen`, and more only for inputs with several lines.

@@ -13,13 +13,13 @@ import numpy as np
 from screener.errors import OutputError
 from screener.media.source import Name
 from screener.scanning.result_lines import (
-    SEEN,
-    Seen,
+    IDENTITY_DTYPE,
+    LineIdentity,
     decided_by,
-    hash_of_archive,
+    find_superseded,
+    hash_archive,
     is_gone,
-    read,
-    superseded,
+    read_lines,
 )
 from screener.screening.result import SCHEMA, Reason, Result, Verdict, line_counts
 from screener.screening.screener import VERSIONS, Screener
@@ -73,7 +73,7 @@ class Finished:
         found = cls(screener)
         seen, statements, holders = bytearray(), bytearray(), bytearray()
         try:
-            for number, line in enumerate(read(path), start=1):
+            for number, line in enumerate(read_lines(path), start=1):
                 if not line.endswith(b"\n"):
                     found._end_torn(path, line)
                     break
@@ -88,7 +88,7 @@ class Finished:
             pass
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from error
-        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(statements, np.uint8))
+        found._keep(np.frombuffer(seen, IDENTITY_DTYPE), np.frombuffer(statements, np.uint8))
         found._archives = np.unique(np.frombuffer(holders, "<u8"))
         return found
 
@@ -106,7 +106,7 @@ class Finished:
             return None
         for extra in (None, *self._lacking):
             lines, state = self._lines(
-                Seen(
+                LineIdentity(
                     name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
                     self._decided_by, extra, name.has_no_state,
                 )
@@ -122,7 +122,7 @@ class Finished:
     def is_archive(self, name: Name) -> bool:
         """Return whether lines show that an input, as of its time, is an archive with members."""
         one = np.frombuffer(
-            hash_of_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
+            hash_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
         )[0]
         place = int(np.searchsorted(self._archives, one))
         return place < len(self._archives) and bool(self._archives[place] == one)
@@ -131,7 +131,7 @@ class Finished:
         """Take lines out of the counts that this newer Result supersedes."""
         if not len(self._inputs):
             return
-        seen = Seen.of_result(result, self._decided_by)
+        seen = LineIdentity.of_result(result, self._decided_by)
         lines, state = self._lines(seen)
         older = (self._states[lines] != state) & ~self._replaced[lines]
         if seen.gone:
@@ -140,18 +140,18 @@ class Finished:
         for statement in self._statements[lines][older]:
             self._count(int(statement), -1)
 
-    def _lines(self, seen: Seen) -> tuple[slice, np.uint64]:
+    def _lines(self, seen: LineIdentity) -> tuple[slice, np.uint64]:
         """Return the lines of an input, and its state."""
-        one = np.frombuffer(seen.hashes(), SEEN)[0]
+        one = np.frombuffer(seen.hashes(), IDENTITY_DTYPE)[0]
         first = int(np.searchsorted(self._inputs, one["input"]))
         end = int(np.searchsorted(self._inputs, one["input"], "right"))
         return slice(first, end), one["state"]
 
-    def _read_line(self, path: Path, number: int, line: bytes) -> tuple[Seen, int]:
+    def _read_line(self, path: Path, number: int, line: bytes) -> tuple[LineIdentity, int]:
         """Return the input of a line, and its number: of `_NUMBERS`, `_UNCOUNTED` or `_OTHERS`."""
         try:
             facts = json.loads(line)
-            one = Seen.of(facts)
+            one = LineIdentity.of(facts)
             statement = _NUMBERS[facts["verdict"], facts["reason"], facts.get("extra")]
             if not line_counts(facts):
                 statement = _UNCOUNTED
@@ -166,7 +166,7 @@ class Finished:
     def _keep(self, seen: np.ndarray[Any, Any], statements: np.ndarray[Any, Any]) -> None:
         """Keep and count the lines that count."""
         counts = statements != _OTHERS
-        counts[superseded(seen)] = False
+        counts[find_superseded(seen)] = False
         seen, statements = seen[counts], statements[counts]
         order = np.argsort(seen["input"], kind="stable")
         self._inputs, self._statements = seen["input"][order], statements[order]

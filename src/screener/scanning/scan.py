@@ -17,11 +17,11 @@ from screener.hashing.hash import HashKind
 from screener.media.source import Name, name_of_label
 from screener.scanning.backlog import Backlog, Item
 from screener.scanning.cache.hash_cache import HashCache
-from screener.scanning.inputs.expand import FilePath, places
-from screener.scanning.inputs.folder import Place
+from screener.scanning.inputs.expand import FilePath, locate_files
+from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.resume import Finished
-from screener.scanning.workers.protocol import AnyWorkers, Start
+from screener.scanning.workers.protocol import AnyWorkers, StartWorkers
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, OpenedArchive
 from screener.screening.policy import Policy
@@ -73,12 +73,12 @@ def scan(
     """
     from screener.scanning.workers.pool import Workers  # not with this module: few programs scan
 
-    count = checked_jobs(jobs)
-    return results_of(
-        path_results(
+    count = check_jobs(jobs)
+    return drop_paths(
+        scan_with_paths(
             lambda hasher: Workers(hasher, count or cores()),
             screener,
-            places(paths, by_disk=not ordered),
+            locate_files(paths, by_disk=not ordered),
             ordered=ordered,
             finished=finished,
             metrics=metrics,
@@ -87,10 +87,10 @@ def scan(
     )
 
 
-def path_results(
-    start: Start,
+def scan_with_paths(
+    start: StartWorkers,
     screener: Screener,
-    found: Iterator[Place | Awaited],
+    found: Iterator[FoundFile | Awaited],
     *,
     ordered: bool = True,
     finished: Finished | None = None,
@@ -108,7 +108,7 @@ def path_results(
     return _Scan(screener, backlog, metrics, cache).run(start)
 
 
-def results_of(
+def drop_paths(
     results: Generator[tuple[str, Result], None, None],
 ) -> Generator[Result, None, None]:
     """Yield the Results alone."""
@@ -117,7 +117,7 @@ def results_of(
             yield result
 
 
-def checked_jobs(jobs: int | None) -> int | None:
+def check_jobs(jobs: int | None) -> int | None:
     """Return a number of processes, or None. Raise PolicyError for anything else."""
     count = integer_within(jobs, 1, _MOST_JOBS)
     if count is None and jobs is not None:
@@ -152,7 +152,7 @@ class _Scan:
         self._hasher = replace(screener.hasher, sketches=cache is None)
         self._under_way: dict[Any, Item] = {}
 
-    def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
+    def run(self, start: StartWorkers) -> Generator[tuple[str, Result], None, None]:
         """Yield all Results, each with the path of its file."""
         process = os.getpid()
         with start(self._hasher) as workers:
@@ -194,7 +194,7 @@ class _Scan:
         """Give targets to the least busy workers until all are busy or nothing is left; return the
         input that must come before there is more.
         """
-        while (worker := workers.free()) is not None:
+        while (worker := workers.least_busy()) is not None:
             item = self._backlog.next()
             if item is None:
                 return self._backlog.awaited

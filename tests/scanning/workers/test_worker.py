@@ -177,7 +177,7 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         worker._usage._cells[3] = said
         worker.tasks.append(Task(Target("a"), None, number=1, sent=1))
         harm = MediaError("crashed", "")
-        told = [worker._bury(worker._usage.number, harm, worker._spent()) for _ in range(3)]
+        told = [worker._replace(worker._usage.number, harm, worker._spent()) for _ in range(3)]
 
         assert worker.seconds_left() <= Counting.policy.seconds  # no selector waits for ever
         assert told[:2] == [[], []]
@@ -202,7 +202,7 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
         worker._usage._cells[:2] = 1, 100.0
         clock.value = 104.0
         if how == "died":
-            told += worker._bury(1, MediaError("crashed", ""), worker._spent())
+            told += worker._replace(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
             told += worker._answered(Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).to_wire())

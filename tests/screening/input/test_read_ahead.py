@@ -21,7 +21,7 @@ from screener.errors import MediaError
 from screener.hashing.hash import KINDS
 from screener.media.archives.archive import Budget
 from screener.scanning.workers import worker_process
-from screener.scanning.workers.messages import Order, framed
+from screener.scanning.workers.messages import Order, frame_message
 from screener.scanning.workers.pool import Workers
 from screener.scanning.workers.worker_process import Usage
 from screener.screening.input.hasher import Hasher, HashMode, Target, read_ahead
@@ -214,7 +214,7 @@ def test_harm_while_reading_ahead_is_that_of_its_file():
     odd = [["crash-1"], ["loop"], ["crash-2"], ["slow", "slower"], []]
     paths = [path for pair in zip(between, odd, strict=True) for one in pair for path in one]
     with Workers(Foreseeing(), 1) as workers:
-        worker = workers.free()
+        worker = workers.least_busy()
         waiting = [(path, worker.take(Target(path), None)) for path in paths]
         over = {}
         while len(over) < len(paths):
@@ -255,7 +255,7 @@ def test_a_process_reads_ahead_except_for_its_first_file(monkeypatch):
     (orders, scan_end), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
         way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
-        os.write(scan_end, framed(Order(number, Target(str(number)), None, way).to_wire()))
+        os.write(scan_end, frame_message(Order(number, Target(str(number)), None, way).to_wire()))
     os.close(scan_end)
     mark = Usage(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:

@@ -70,7 +70,7 @@ class HashCache:
         Raises OutputError, and leaves the file as it is, if it is no cache or of another version;
         PolicyError for another `keep`.
         """
-        days = None if keep is None else checked_keep(keep)
+        days = None if keep is None else check_keep(keep)
         cache = cls(CacheFile.open(Path(path), create=create))
         try:
             if days is not None:
@@ -142,7 +142,7 @@ class HashCache:
         """Return after how many days an input is removed."""
         days = self._one("SELECT keep FROM settings")
         try:
-            return checked_keep(days)
+            return check_keep(days)
         except PolicyError as error:
             raise self._file.damaged(error) from None
 
@@ -279,7 +279,7 @@ class HashCache:
             self._file.close()
 
 
-def checked_keep(days: float) -> float:
+def check_keep(days: float) -> float:
     """Return a number of days to keep hashes. Raise PolicyError for anything else."""
     found = as_float(days)
     if not 0 <= found <= MOST_DAYS:  # nor is NaN

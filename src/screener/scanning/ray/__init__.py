@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
         f"screener.scanning.ray needs {needed('ray')}", name=error.name
     ) from error
 
-if not hasattr(_ray, "__version__"):  # a folder called ray, as Ray leaves one in /tmp
+if not hasattr(_ray, "__version__"):  # a folder named ray, such as Ray leaves in /tmp
     raise ModuleNotFoundError(f"screener.scanning.ray needs {needed('ray')}", name="ray")
 # Anyone who reaches the ports of an older private cluster could run programs.
 if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):

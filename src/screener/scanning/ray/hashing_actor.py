@@ -1,4 +1,4 @@
-"""Hashing: the step of the dataset that hashes inputs on the nodes, in confined processes."""
+"""The actor that hashes inputs on the nodes, in confined processes."""
 
 from __future__ import annotations
 
@@ -19,59 +19,62 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher, OpenedArchive
 from screener.screening.result import Reason
 
-# If an actor has died of a lot, the next takes its orders one by one; and after so many further
-# deaths during one of them, that input is given up.
-_ATTEMPTS = 2
+# If an actor died during a batch, the next one takes its orders one by one. After this many further
+# deaths during one order, its input is given up.
+_MAX_ATTEMPTS = 2
 
 _CRASH = MediaError(str(Reason.CRASHED), "the actor of its worker died of it")
 
 
 class Hashing:
-    """The actor: has one worker process, in which inputs are opened."""
+    """An actor with one worker process, which opens the inputs."""
 
-    def __init__(self, hasher: Hasher, facts: nodes.Facts, feed: Any) -> None:
-        nodes.forget_main()
+    def __init__(self, hasher: Hasher, versions: nodes.Versions, feed: Any) -> None:
+        nodes.hide_main_module()
         self._node = nodes.address()
-        nodes.check_facts(facts, self._node)
+        nodes.check_versions(versions, self._node)
         self._feed = feed
         try:
-            # Not `Workers`, which lets answers gather for a moment: here each lot is waited for.
+            # Not `Workers`, which collects answers in batches: this actor waits for each batch.
             self._worker: Worker[HashedInput | OpenedArchive] = Worker(hasher)
         except WorkerError as error:
-            raise self._failure(error) from None
+            raise self._as_cluster_error(error) from None
 
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        """Return the answers to lots."""
-        messages = batch.column(order_batches.COLUMN)
-        return order_batches.table(
-            *(self._answer(order_batch) for order_batch in order_batches.decoded(messages, OrderBatch))
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Return the answers to batches of orders."""
+        messages = table.column(order_batches.COLUMN)
+        return order_batches.to_table(
+            *(self._answer(batch) for batch in order_batches.decode(messages, OrderBatch))
         )
 
-    def _answer(self, order_batch: OrderBatch) -> AnswerBatch:
-        if not order_batch.orders:  # it was answered before
-            return AnswerBatch(order_batch.number, (), self._node, 0)
-        orders = [Order.from_wire(order) for order in order_batch.orders]
-        attempts = self._attempt(order_batch.number)
+    def _answer(self, batch: OrderBatch) -> AnswerBatch:
+        if not batch.orders:  # answered before
+            return AnswerBatch(batch.number, (), self._node, 0)
+        orders = [Order.from_wire(order) for order in batch.orders]
+        attempts = self._count_attempt(batch.number)
         try:
-            answers = list(self._do(orders) if attempts == 1 else self._do_singly(order_batch, orders))
+            answers = list(self._run(orders) if attempts == 1 else self._run_singly(batch, orders))
         except WorkerError as error:
-            raise self._failure(error) from None
-        return AnswerBatch(order_batch.number, tuple(map(Answer.to_wire, answers)), self._node, attempts)
+            raise self._as_cluster_error(error) from None
+        return AnswerBatch(batch.number, tuple(map(Answer.to_wire, answers)), self._node, attempts)
 
-    def _attempt(self, *what: int) -> int:
-        return int(ray.get(self._feed.attempt.remote(*what)))
+    def _count_attempt(self, *key: int) -> int:
+        return int(ray.get(self._feed.count_attempt.remote(*key)))
 
-    def _do_singly(self, order_batch: OrderBatch, orders: Sequence[Order]) -> Iterator[Answer]:
+    def _run_singly(self, batch: OrderBatch, orders: Sequence[Order]) -> Iterator[Answer]:
         for order in orders:
-            if self._attempt(order_batch.number, order.number) > _ATTEMPTS:
+            if self._count_attempt(batch.number, order.number) > _MAX_ATTEMPTS:
                 outcome = HashedInput(name_of(order.target.path), trouble=_CRASH)
                 yield Answer(order.number, outcome, 0.0, 0.0)
             else:
-                yield from self._do([order])
+                yield from self._run([order])
 
-    def _do(self, orders: Sequence[Order]) -> list[Answer]:
-        """Return the answers to orders, whatever the inputs do to the worker process."""
-        tasks = {self._worker.take(one.target, one.budget, one.mode): one.number for one in orders}
+    def _run(self, orders: Sequence[Order]) -> list[Answer]:
+        """Return the answers to orders, even if inputs crash the worker process."""
+        tasks = {
+            self._worker.take(order.target, order.budget, order.mode): order.number
+            for order in orders
+        }
         self._worker.send()
         answers: dict[int, Answer] = {}
         while len(answers) < len(orders):
@@ -81,5 +84,5 @@ class Hashing:
                 answers[number] = Answer(number, done.outcome, done.seconds, done.wall)
         return [answers[order.number] for order in orders]
 
-    def _failure(self, error: WorkerError) -> ClusterError:
+    def _as_cluster_error(self, error: WorkerError) -> ClusterError:
         return ClusterError(f"the node {self._node}: {error}")

@@ -1,4 +1,4 @@
-"""Lots: the orders of a scan as the rows of a dataset, which grows while Ray Data processes it."""
+"""Batches of orders as the rows of a dataset that grows while Ray Data processes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
 COLUMN = "message"
-"""The one column of the dataset, and of the dataset of answers."""
+"""The only column of the dataset, and of the dataset of answers."""
 
 
 class OrderBatch(Struct, frozen=True, array_like=True):
@@ -25,8 +25,10 @@ class OrderBatch(Struct, frozen=True, array_like=True):
 
 
 class AnswerBatch(Struct, frozen=True, array_like=True):
-    """The answers to a lot, in its order, each as `Answer.to_wire` returns it; the node that sent
-    them; and how many actors have begun the lot.
+    """The answers to a batch, in its order, each as `Answer.to_wire` returns it.
+
+    `node` is the address of the node that sent them, `attempts` the number of actors that have
+    begun the batch.
     """
 
     number: int
@@ -35,15 +37,17 @@ class AnswerBatch(Struct, frozen=True, array_like=True):
     attempts: int
 
 
-def table(*messages: OrderBatch | AnswerBatch) -> pa.Table:
-    """Return messages as rows."""
-    return pa.table({COLUMN: pa.array([msgpack.encode(one) for one in messages], pa.binary())})
+def to_table(*messages: OrderBatch | AnswerBatch) -> pa.Table:
+    """Return a table with a row per message."""
+    return pa.table(
+        {COLUMN: pa.array([msgpack.encode(message) for message in messages], pa.binary())}
+    )
 
 
 class Feed:
-    """An actor that holds the lots which are not answered, and counts the attempts at them.
+    """An actor that holds the unanswered batches, and counts the attempts at them.
 
-    Ray may read the dataset again from its first row; a lot that was answered is empty then.
+    Ray may read the dataset again from its first row; answered batches are empty then.
     """
 
     def __init__(self) -> None:
@@ -54,38 +58,40 @@ class Feed:
         self._attempts: Counter[tuple[int, ...]] = Counter()
 
     async def add(self, batches: list[OrderBatch], answered: list[int]) -> None:
-        """Append lots, and forget others."""
+        """Append batches, and forget answered ones."""
         async with self._added:
-            self._batches |= {order_batch.number: order_batch for order_batch in batches}
+            self._batches |= {batch.number: batch for batch in batches}
             self._count += len(batches)
             for number in answered:
                 self._batches.pop(number, None)
             self._added.notify_all()
 
     async def end(self) -> None:
-        """End the dataset behind its last lot."""
+        """End the dataset after its last batch."""
         async with self._added:
             self._ended = True
             self._added.notify_all()
 
     async def next(self, number: int) -> OrderBatch | None:
-        """Return a lot, once it is there; None behind the last."""
+        """Wait for a batch and return it; return None after the last one."""
         async with self._added:
             await self._added.wait_for(lambda: number < self._count or self._ended)
-            return self._batches.get(number, OrderBatch(number, ())) if number < self._count else None
+            if number >= self._count:
+                return None
+            return self._batches.get(number, OrderBatch(number, ()))
 
-    async def attempt(self, *what: int) -> int:
-        """Count an attempt at a lot, or at one of its orders; return the number of attempts."""
-        self._attempts[what] += 1
-        return self._attempts[what]
+    async def count_attempt(self, *key: int) -> int:
+        """Count an attempt at a batch or one of its orders; return the number of attempts."""
+        self._attempts[key] += 1
+        return self._attempts[key]
 
     async def is_begun(self) -> bool:
-        """Return whether any actor has begun a lot."""
+        """Return whether any actor has begun a batch."""
         return bool(self._attempts)
 
 
 class Source(Datasource):  # type: ignore[misc]
-    """The dataset of the lots of a Feed."""
+    """The dataset of a Feed's batches."""
 
     def __init__(self, feed: Any) -> None:
         self._feed = feed
@@ -107,12 +113,12 @@ class Source(Datasource):  # type: ignore[misc]
 
 def _read(feed: Any) -> Iterator[pa.Table]:
     number = 0
-    while (order_batch := ray.get(feed.next.remote(number))) is not None:
-        yield table(order_batch)
+    while (batch := ray.get(feed.next.remote(number))) is not None:
+        yield to_table(batch)
         number += 1
 
 
-def decoded(messages: Iterable[Any], kind: type[Any]) -> Iterator[Any]:
-    """Yield the messages of a column. Raise ValueError if one is not of the kind."""
+def decode(messages: Iterable[Any], kind: type[Any]) -> Iterator[Any]:
+    """Yield the messages of a column. Raises ValueError if one is of another kind."""
     for message in messages:
         yield msgpack.decode(message.as_buffer(), type=kind)
