@@ -383,9 +383,9 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
     no more is taken than may wait; and where the results that wait name more records than may, only
     what they wait for.
     """
-    monkeypatch.setattr(backlog, "_WINDOW", 3)
-    monkeypatch.setattr(backlog, "_AHEAD", 6)
-    monkeypatch.setattr(backlog, "_RECORDS", 4)
+    monkeypatch.setattr(backlog, "_WINDOW_FILES", 3)
+    monkeypatch.setattr(backlog, "_MAX_WAITING", 6)
+    monkeypatch.setattr(backlog, "_MAX_RECORDS", 4)
     rng = random.Random(seed)
     tree = drawn_tree(rng)
     found = (FoundFile(str(number), rng.randrange(9)) for number in range(len(tree)))
@@ -411,12 +411,12 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
             given += 1
             assert given - len(told) <= 6 + 3 + 4  # an archive that is next to be told has one more
             assert sum(held.values()) <= 4 or item is waiting._order[0]
-            holder = item.holder
-            if holder is not None:
-                assert item.left is holder.left
-                assert item.trouble is troubles[item.target.inner[-1] % 2]
-            bound = holder is not None and holder.bound
-            assert item.only_worker is (holder.worker if bound else None)
+            container = item.container
+            if container is not None:
+                assert item.remaining is container.remaining
+                assert item.error is troubles[item.target.inner[-1] % 2]
+            bound = container is not None and container.single_worker
+            assert item.only_worker is (container.worker if bound else None)
             item.worker = item.only_worker or rng.choice(free)
             assert item.worker.free
             item.worker.targets += 1
@@ -436,7 +436,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         node = node_of(item.target)
         if node is not None:
             item.name = None if item.target.inner else Name(item.target.path)
-            item.bound = node[1]
+            item.single_worker = node[1]
             members = [
                 Member(b"xy"[n % 2 : n % 2 + 1], 1, troubles[n % 2]) for n in range(len(node[0]))
             ]
@@ -453,7 +453,7 @@ def test_what_is_done_already_holds_up_nothing_that_is_new(monkeypatch):
     """Of a scan that goes on, what is new is handed out before all that is done was gone through;
     and while that takes its time, there is time for what is under way.
     """
-    monkeypatch.setattr(backlog, "A_WHILE_S", -1.0)
+    monkeypatch.setattr(backlog, "POLL_SECONDS", -1.0)
     told = SimpleNamespace(
         take=lambda name: None if name.text == "new" else Verdict.NO_MATCH,
         is_archive=lambda _: False,
@@ -480,11 +480,13 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
         take=lambda _: Verdict.NO_MATCH, is_archive=lambda name: name.text == "zip"
     )
 
-    def done_again(holds):
+    def done_again(is_cached):
         found = iter([FoundFile(one, 1) for one in ("held", "lacked", "zip")])
-        waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told, holds=holds)
+        waiting = backlog.Backlog(
+            found, limits=Limits(), ordered=True, finished=told, is_cached=is_cached
+        )
         items = iter(waiting.next, None)
-        return [(one.target.path, one.has_line, one.opened_again) for one in items]
+        return [(one.target.path, one.has_line, one.reopened) for one in items]
 
     opened = ("zip", False, True)
     assert done_again(None) == [opened]
@@ -500,7 +502,7 @@ def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens
     item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
     result.of_archive = lambda members, in_trouble: result
     if opens:
-        item.own = HashedInput(Name("zip"), archive=True)
+        item.own_hashes = HashedInput(Name("zip"), archive=True)
 
     waiting.finish(item, result)
 

@@ -11,7 +11,7 @@ import numpy as np
 from screener.arguments import check_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
-from screener.scanning.cache.cache_rows import EVERY, made_by, serves
+from screener.scanning.cache.cache_rows import EVERY_FLOOR, covers, describe_settings
 from screener.scanning.cache.hash_cache import HashCache
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
@@ -57,16 +57,16 @@ def _rescanned(
     done = 0
     # Inputs that a scan replaces meanwhile get new numbers, for a second round.
     for _ in range(2):
-        last = cache.last()
+        last = cache.last_number()
         for first in range(done + 1, last + 1, _CHUNK):
             end = min(first + _CHUNK, last + 1)
             if every:
-                numbers = cache.numbers(first, end)
+                numbers = cache.list_numbers(first, end)
             else:
                 numbers = _to_decide(screener, cache, first, end, threads)
             settings = _settings(screener, cache)
             for at in range(0, len(numbers), _DECIDED):
-                items = list(cache.load(numbers[at : at + _DECIDED], settings))
+                items = list(cache.load_inputs(numbers[at : at + _DECIDED], settings))
                 for item, result in zip(items, _decided(screener, items), strict=True):
                     reached = bool(result.matches or result.other_hits)
                     if reached or (every and not _is_spoken_for(item)):
@@ -84,14 +84,14 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     settings = _settings(screener, cache)
     return sum(
         number
-        for (made, extra), number in cache.counts().items()
+        for (made, extra), number in cache.count_by_settings().items()
         if made not in settings or (extra is not None and is_here(extra))
     )
 
 
 def _settings(screener: Screener, cache: HashCache) -> set[str]:
-    wanted = made_by(screener.hasher)
-    return {made for made in cache.makings() if serves(made, wanted)}
+    wanted = describe_settings(screener.hasher)
+    return {made for made in cache.list_settings() if covers(made, wanted)}
 
 
 def _decided(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
@@ -130,15 +130,15 @@ def _to_decide(
     unscreened.
     """
     # If a list has no kind that can clear a picture, each is looked at.
-    floor = max(max(one.values(), default=EVERY) for one in screener.floors)
-    found = [np.array(cache.unclear(first, end, floor), np.int64)]
+    floor = max(max(one.values(), default=EVERY_FLOOR) for one in screener.floors)
+    found = [np.array(cache.find_unclear(first, end, floor), np.int64)]
     listed = {kind for one in screener.lists for kind in one.kinds}
     for kind in KINDS.values():
         # Frames of listed videos are near PDQs, those of stills too.
         others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in listed else []
         searched = [kind] if kind.name in listed and (kind.digest or kind.perceptual) else []
         if searched or others:
-            numbers, codes = cache.codes(kind, first, end)
+            numbers, codes = cache.load_codes(kind, first, end)
             if len(codes):
                 for one in searched + others:
                     found.append(numbers[screener.has_hit(one, codes, threads=threads)])

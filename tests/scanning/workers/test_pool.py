@@ -112,7 +112,7 @@ def waiting(monkeypatch):
 
     clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
     monkeypatch.setattr(pool, "time", clock)
-    monkeypatch.setattr(pool, "_awake", lambda busy, awaited: busy)
+    monkeypatch.setattr(pool, "_wait_for_workers", lambda busy, awaited: busy)
 
     def made(*processes):
         workers = Workers.__new__(Workers)

@@ -120,7 +120,7 @@ def test_the_processor_time_of_all_threads_is_limited(at_work, clock, name):
 
 def test_wall_time_is_the_limit_if_the_system_counts_no_other(at_work, clock, monkeypatch):
     """`seconds` of it, and not the multiple that stands behind processor time."""
-    monkeypatch.setattr("screener.scanning.workers.worker.clock_of", lambda process: None)
+    monkeypatch.setattr("screener.scanning.workers.worker.find_clock", lambda process: None)
     worker = at_work(Waiting(), "never")
     clock.value = until_begun(worker) + Waiting.policy.seconds - 0.1
     assert worker.collect() == []
@@ -205,6 +205,6 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
             told += worker._replace(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
-            told += worker._answered(Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).to_wire())
+            told += worker._read_answer(Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).to_wire())
 
     assert [one.seconds for one in told] == [8.0]
