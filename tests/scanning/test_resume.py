@@ -370,7 +370,7 @@ def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path, said, ot
     path.write_text(path.read_text().replace(said, other))
     content = path.read_bytes()
 
-    with pytest.raises(OutputError, match="line 1: no result of this version"):
+    with pytest.raises(OutputError, match="line 1: not a result of this version"):
         output.resume_jsonl(path, engine)
 
     assert path.read_bytes() == content
@@ -577,12 +577,12 @@ def test_nobody_can_look_for_names_that_stand_for_each_other():
     """
     made = "Seen(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
     asked = f"from screener.scanning.result_lines import Seen; one = {made}"
-    asked += "; print((one.hashes() + one.holders()).hex())"
+    asked += "; print((one.hashes() + one.archive_hashes()).hex())"
     told = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True
     ).stdout.strip()
     one = LineIdentity(b"a.jpg", (5,), (0,), 1, 2, "lists")
-    own = (one.hashes() + one.holders()).hex()
+    own = (one.hashes() + one.archive_hashes()).hex()
     assert [len(told), len(own)] == [48, 48]
     assert not {told[at : at + 16] for at in range(0, 48, 16)} & {own[:16], own[16:32], own[32:]}
 

@@ -425,8 +425,8 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
     make_list, tmp_path, monkeypatch, chunk, decided
 ):
     """However many are read and decided at a time; matches, and hits beside them."""
-    monkeypatch.setattr("screener.scanning.rescan._CHUNK", chunk)
-    monkeypatch.setattr("screener.scanning.rescan._DECIDED", decided)
+    monkeypatch.setattr("screener.scanning.rescan._SEARCH_BATCH", chunk)
+    monkeypatch.setattr("screener.scanning.rescan._DECISION_BATCH", decided)
     states = ["confirmed", "seed", "known_good"]
     values = [bytes([number, 255 - number] * 16) for number in range(10)]
     rows = [

@@ -205,6 +205,8 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
             told += worker._replace(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
-            told += worker._read_answer(Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).to_wire())
+            told += worker._read_answer(
+                Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).to_wire()
+            )
 
     assert [one.seconds for one in told] == [8.0]

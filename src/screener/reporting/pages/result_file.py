@@ -62,7 +62,7 @@ def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
         try:
             if facts is None or facts["input"] is None:
                 raise ValueError
-            seen += LineIdentity.of(facts).hashes()
+            seen += LineIdentity.from_line(facts).hashes()
         except (ValueError, KeyError, TypeError, AttributeError):
             # No other line is of the same input.
             seen += number.to_bytes(8, "little") + bytes(IDENTITY_DTYPE.itemsize - 8)
