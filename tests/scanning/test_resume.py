@@ -40,7 +40,7 @@ from screener.media.source import name_of
 from screener.reporting.pages.report import page_of
 from screener.reporting.pages.spreadsheet import write_csv
 from screener.reporting.pages.summary import Summary
-from screener.scanning import superseded as newest
+from screener.scanning import result_lines
 from screener.scanning.result_lines import IDENTITY_DTYPE, LineIdentity, find_superseded
 from screener.scanning.resume import Finished
 from screener.screening.result import line_counts
@@ -476,12 +476,12 @@ def test_a_match_that_counts_no_more_is_told(make_list, scene, tmp_path):
     assert "Matches by such a line only: 1 input</strong>" in page_of(found, "r")
 
 
-@pytest.mark.parametrize("chunk", [7, newest._CHUNK])
+@pytest.mark.parametrize("chunk", [7, result_lines._CHUNK_LINES])
 def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
     """The newest state of each input, whatever the order and the number of lines; one that was
     there is not superseded by its being gone, which any later state supersedes.
     """
-    monkeypatch.setattr(newest, "_CHUNK", chunk)
+    monkeypatch.setattr(result_lines, "_CHUNK_LINES", chunk)
     drawn = random.Random(7)
     told = []
     for _ in range(3000):
@@ -575,8 +575,8 @@ def test_nobody_can_look_for_names_that_stand_for_each_other():
     """The hashes by which lines are known are short: they are others in each process, so that who
     names the files cannot have one line take the place of another.
     """
-    made = "Seen(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
-    asked = f"from screener.scanning.result_lines import Seen; one = {made}"
+    made = "LineIdentity(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
+    asked = f"from screener.scanning.result_lines import LineIdentity; one = {made}"
     asked += "; print((one.hashes() + one.archive_hashes()).hex())"
     told = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True

@@ -255,7 +255,7 @@ def bench(
     """
     with ExitStack() as stack:
         hash_list = open_list(stack, path, hugepages=hugepages)
-        with progress_display.bar(f"measuring {hash_list.name}") as on_progress:
+        with progress_display.show_bar(f"measuring {hash_list.name}") as on_progress:
             report = measure(hash_list, seconds=seconds, radius=radius, progress=on_progress)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False))

@@ -69,7 +69,7 @@ def calibrate(
     with ExitStack() as stack:
         write = None if output is None else stack.enter_context(page.claimed(output))
         hash_list = open_list(stack, path)
-        with progress_display.bar("calibrating") as on_progress:
+        with progress_display.show_bar("calibrating") as on_progress:
             calibration = calibrate_list(
                 hash_list, benign, policy=policy, edits=edits, jobs=jobs or cores(),
                 progress=on_progress,

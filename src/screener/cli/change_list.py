@@ -202,7 +202,7 @@ def compact(path: Path) -> int:
       screener compact known.list
     """
     hash_list = HashList.open(path)
-    with progress_display.bar(f"compacting {hash_list.name}") as on_progress:
+    with progress_display.show_bar(f"compacting {hash_list.name}") as on_progress:
         changed = hash_list.compact(progress=on_progress)
     click.echo("compacted" if changed else "each kind is in one file already", err=True)
     return 0

@@ -87,7 +87,7 @@ def import_(
     with open_or_create(into, group=group) as hash_list:
         for number, file in enumerate(files, 1):
             try:
-                with progress_display.bar(f"importing {file.name}") as on_progress:
+                with progress_display.show_bar(f"importing {file.name}") as on_progress:
                     report = hash_list.import_file(
                         file, source=source, format=format_, scheme=scheme, state=state,
                         strict=strict, mapping=mapping, full=full, accept_shrink=accept_shrink,

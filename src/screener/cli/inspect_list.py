@@ -28,7 +28,7 @@ def info(path: Path, as_json: bool) -> int:
     with ExitStack() as stack:
         hash_list = open_list(stack, path)
         warn_of_pixel_versions(hash_list)
-        with progress_display.bar(f"counting {hash_list.name}") as on_progress:
+        with progress_display.show_bar(f"counting {hash_list.name}") as on_progress:
             facts = hash_list.info(progress=on_progress)
     if as_json:
         click.echo(json.dumps(facts.to_dict(), ensure_ascii=False))
@@ -93,7 +93,7 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     """
     try:
         hash_list = HashList.open(path)
-        with progress_display.bar(f"verifying {hash_list.name}") as on_progress:
+        with progress_display.show_bar(f"verifying {hash_list.name}") as on_progress:
             verification = hash_list.verify(seed=seed, progress=on_progress)
     except DamagedList as damaged:
         verification = damaged.found

@@ -22,7 +22,7 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
     os.chmod(folder, 0o700)  # the umask may have removed bits
     hash_list = HashList.create(Path(folder) / f"{path.name}{database.ENDING}")
-    with progress_display.bar(f"importing {path.name}") as on_progress:
+    with progress_display.show_bar(f"importing {path.name}") as on_progress:
         report = hash_list.import_file(path, progress=on_progress)
     list_text.print_import(streams.to_stderr(), str(path), report)
     return HashList.open(hash_list.path, hugepages=hugepages)
