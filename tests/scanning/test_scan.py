@@ -228,6 +228,12 @@ def test_a_scan_is_by_a_screener(known):
         scan(known, ".")
 
 
+def test_a_path_is_not_taken_for_an_open_cache(known):
+    """The error names the call that opens it."""
+    with pytest.raises(TypeError, match=r"cache must be .* HashCache.open\('hashes.cache'\)"):
+        scan(Screener(known), ".", cache="hashes.cache")
+
+
 @pytest.mark.parametrize(("jobs", "started"), [(None, 3), (1, 1), (5, 5)])
 def test_there_is_a_process_for_each_core_that_may_be_used(known, monkeypatch, jobs, started):
     """Unless another number is given; not for each that the machine has, as in a container."""

@@ -1,4 +1,4 @@
-"""The command `screener`: its subcommands by section, and the exit code of a call."""
+"""The command `screener`: its subcommands by section, and its exit code."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ SECTIONS = {
 
 
 class _Commands(usage_errors.Group):
-    """All commands. A closed output pipe ends them with 141; click's own 1 would mean a match."""
+    """All commands. If the output pipe is closed, they exit with 141; Click's 1 means a match."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; this also prints the help and the version."""
-        with _closed_pipe():
+        """Parse the arguments; print the help or the version if asked to."""
+        with _exit_on_closed_pipe():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _closed_pipe():
+        with _exit_on_closed_pipe():
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands of each section with their whole summaries."""
+        """Write the commands of each section with their complete summaries."""
         width = max(map(len, self.commands))
         for title, commands in SECTIONS.items():
             rows = [
@@ -62,11 +62,11 @@ class _Commands(usage_errors.Group):
 
 
 @contextlib.contextmanager
-def _closed_pipe() -> Iterator[None]:
+def _exit_on_closed_pipe() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Python flushes standard output at exit and must not fail on the pipe again.
+        # Python flushes standard output at exit, which must not fail again.
         sys.stdout = io.StringIO()
         raise click.exceptions.Exit(141) from None
 
@@ -100,17 +100,17 @@ def main() -> None:
     streams.print_warnings()
     process.handle_stop_signals()
     try:
-        code = _flush(_exit_code())
+        code = _flush_output(_run_command())
     except KeyboardInterrupt:  # after the command
         code = 130
     atexit.register(process.ignore_stop_signals)
     sys.exit(code)
 
 
-def _exit_code() -> Any:
-    """Run the command, print what went wrong, and return the exit code.
+def _run_command() -> Any:
+    """Run the command, print an error if there is one, and return the exit code.
 
-    A message that standard error does not take must not end with Python's 1, which means a match.
+    If a message cannot be written, the exit code must not be Python's 1, which means a match.
     """
     try:
         return cli.main(standalone_mode=False)
@@ -125,27 +125,27 @@ def _exit_code() -> Any:
     except OSError as error:
         message, code = f"screener: {error.filename or 'input or output'}: {error.strerror}", 2
     except Exception as error:
-        message, code = _bug(error), 2
+        message, code = _describe_bug(error), 2
     with contextlib.suppress(OSError):
         click.echo(message, err=True)
     return code
 
 
-def _bug(error: Exception) -> str:
-    # Without the exception's text, which may hold a listed hash.
+def _describe_bug(error: Exception) -> str:
+    # Without the text of the exception, which may contain a listed hash.
     calls = "".join(traceback.format_tb(error.__traceback__))
     return f"screener: a bug in screener, please report it:\n{calls}{type(error).__name__}"
 
 
-def _flush(code: Any) -> Any:
-    """Return the exit code, or 2 if the end of the output cannot be written.
+def _flush_output(code: Any) -> Any:
+    """Flush the output; return the exit code, or 2 if that fails.
 
-    Python flushes again at exit and must not fail then.
+    Python flushes again at exit, which must not fail.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         try:
-            if stream is not None:  # closed from the beginning
+            if stream is not None:  # It is None if it was closed from the start.
                 stream.flush()
         except OSError:
             setattr(sys, name, io.StringIO())

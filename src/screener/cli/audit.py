@@ -50,7 +50,7 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
     if as_json:
         click.echo(json.dumps(checked.to_dict()))
     else:
-        _print(streams.to_stdout(), str(file), checked)
+        _print_verification(streams.to_stdout(), str(file), checked)
     for sentence in checked.trouble:
         click.echo(f"screener: {sentence}", err=True)
     if checked.trouble:
@@ -58,7 +58,7 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
     return 0 if checked.closed else 3
 
 
-def _print(out: Console, name: str, checked: Verification) -> None:
+def _print_verification(out: Console, name: str, checked: Verification) -> None:
     out.print(
         f"{escape(printable(name))}: {counted(checked.lines, 'line')},"
         f" {counted(checked.decisions, 'decision')} in {counted(checked.runs, 'run')};"

@@ -21,7 +21,7 @@ from screener.errors import counted, printable
 from screener.screening.policy import Policy
 from screener.system.process import cores
 
-# Loaded by the command only: editing and plotting take long to load.
+# Imported by the command only, since editing and plotting take long to load.
 if TYPE_CHECKING:
     from screener.reporting.calibration.calibrate import Calibration
 
@@ -77,14 +77,14 @@ def calibrate(
         if write is not None:
             write(page.page(calibration, names=names))
     if as_json:
-        facts = calibration.to_dict() | ({"matching": list(calibration.matching)} if names else {})
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        fields = calibration.to_dict() | ({"matching": list(calibration.matching)} if names else {})
+        click.echo(json.dumps(fields, ensure_ascii=False))
     else:
-        _print(streams.to_stdout(), calibration, names=names)
+        _print_calibration(streams.to_stdout(), calibration, names=names)
     return 0
 
 
-def _print(out: Console, calibration: Calibration, *, names: bool = False) -> None:
+def _print_calibration(out: Console, calibration: Calibration, *, names: bool = False) -> None:
     from screener.reporting.calibration.page import in_a_million
 
     out.print(
@@ -99,10 +99,10 @@ def _print(out: Console, calibration: Calibration, *, names: bool = False) -> No
     for curve in calibration.curves:
         for radius in sorted({0, curve.radius // 2, curve.radius, len(curve.false_matches) - 1}):
             count = curve.false_matches[radius]
-            again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
-            own = "*" if radius == curve.radius else ""
+            found_again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
+            mark = "*" if radius == curve.radius else ""
             table.add_row(
-                curve.kind, f"{radius}{own}", f"{count.hits:,}", in_a_million(count), again
+                curve.kind, f"{radius}{mark}", f"{count.hits:,}", in_a_million(count), found_again
             )
     out.print(table)
     out.print("* the policy's radius")

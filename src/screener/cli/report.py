@@ -14,20 +14,20 @@ from screener.reporting.pages import report as pages
 from screener.reporting.pages import spreadsheet
 
 
-class _Report(TranslatedGroup):
-    """The group `report`, in which `report RESULTS` is short for `report page RESULTS`."""
+class _ReportGroup(TranslatedGroup):
+    """The group `report`; `report RESULTS` is short for `report page RESULTS`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Insert the command `page` if the first word is not a command."""
         first = args[0] if args else ""
-        options = 2 if first == "--language" else int(first.startswith("--language="))
-        language, rest = args[:options], args[options:]
-        if rest and rest[0] not in self.commands and rest[0] not in ctx.help_option_names:
-            rest = ["page", *rest]
-        return super().parse_args(ctx, [*language, *rest])
+        count = 2 if first == "--language" else int(first.startswith("--language="))
+        language, words = args[:count], args[count:]
+        if words and words[0] not in self.commands and words[0] not in ctx.help_option_names:
+            words = ["page", *words]
+        return super().parse_args(ctx, [*language, *words])
 
 
-@click.group(cls=_Report)
+@click.group(cls=_ReportGroup)
 @LANGUAGE_OPTION
 def report() -> None:
     """Make a page of results, or report content to a hotline.
@@ -62,10 +62,10 @@ def page(results: Path, output: Path) -> int:
         raise TranslatedUsageError(
             marked("{file} is the file of results itself", file=output), click.get_current_context()
         )
-    ending = output.suffix.lower()
-    unread = _WRITERS[ending](results, output)
+    suffix = output.suffix.lower()
+    unread = _WRITERS[suffix](results, output)
     say = current_translator()
-    if ending == ".html":
+    if suffix == ".html":
         click.echo(say("The page is {file}.", file=output), err=True)
     else:
         click.echo(say("The table is {file}.", file=output), err=True)

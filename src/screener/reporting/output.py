@@ -131,7 +131,10 @@ def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
 
 
 def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
-    """Open a file like `open_jsonl`, but leave it unchanged until `begin` is called."""
+    """Open a file like `open_jsonl`, but leave it unchanged until `begin` is called.
+
+    With a path, end this process if it is a worker that still loads the program.
+    """
     if path is None:
         if sys.stdout is None or not sys.stdout.writable():
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
