@@ -228,7 +228,7 @@ def test_a_cache_that_is_closed_says_so(engine, tmp_path):
         lambda: list(rescan(engine, cache)),
         lambda: list(scan(engine, tmp_path, jobs=1, cache=cache)),
     ):
-        with pytest.raises(OutputError, match="is closed: open it anew"):
+        with pytest.raises(OutputError, match="is closed: open it again"):
             asked()
 
 

@@ -40,9 +40,9 @@ from screener.media.source import name_of
 from screener.reporting.pages.report import page_of
 from screener.reporting.pages.spreadsheet import write_csv
 from screener.reporting.pages.summary import Summary
-from screener.scanning import superseded as newest
+from screener.scanning import result_lines
+from screener.scanning.result_lines import IDENTITY_DTYPE, LineIdentity, find_superseded
 from screener.scanning.resume import Finished
-from screener.scanning.superseded import SEEN, Seen, superseded
 from screener.screening.result import line_counts
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
@@ -370,7 +370,7 @@ def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path, said, ot
     path.write_text(path.read_text().replace(said, other))
     content = path.read_bytes()
 
-    with pytest.raises(OutputError, match="line 1: no result of this version"):
+    with pytest.raises(OutputError, match="line 1: not a result of this version"):
         output.resume_jsonl(path, engine)
 
     assert path.read_bytes() == content
@@ -476,12 +476,12 @@ def test_a_match_that_counts_no_more_is_told(make_list, scene, tmp_path):
     assert "Matches by such a line only: 1 input</strong>" in page_of(found, "r")
 
 
-@pytest.mark.parametrize("chunk", [7, newest._CHUNK])
+@pytest.mark.parametrize("chunk", [7, result_lines._CHUNK_LINES])
 def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
     """The newest state of each input, whatever the order and the number of lines; one that was
     there is not superseded by its being gone, which any later state supersedes.
     """
-    monkeypatch.setattr(newest, "_CHUNK", chunk)
+    monkeypatch.setattr(result_lines, "_CHUNK_LINES", chunk)
     drawn = random.Random(7)
     told = []
     for _ in range(3000):
@@ -497,11 +497,11 @@ def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
             later = [other for other in later if not other[-1]]
         if any(other != later[-1] for other in later):
             expected.append(place)
-    seen = b"".join(Seen(*one, *state).hashes() for one, state in told)
+    seen = b"".join(LineIdentity(*one, *state).hashes() for one, state in told)
 
-    assert superseded(np.frombuffer(seen, SEEN)).tolist() == expected
+    assert find_superseded(np.frombuffer(seen, IDENTITY_DTYPE)).tolist() == expected
     assert 100 < len(expected) < 2900
-    assert superseded(np.empty(0, SEEN)).tolist() == []
+    assert find_superseded(np.empty(0, IDENTITY_DTYPE)).tolist() == []
 
 
 def zipped(members):
@@ -575,14 +575,14 @@ def test_nobody_can_look_for_names_that_stand_for_each_other():
     """The hashes by which lines are known are short: they are others in each process, so that who
     names the files cannot have one line take the place of another.
     """
-    made = "Seen(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
-    asked = f"from screener.scanning.superseded import Seen; one = {made}"
-    asked += "; print((one.hashes() + one.holders()).hex())"
+    made = "LineIdentity(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
+    asked = f"from screener.scanning.result_lines import LineIdentity; one = {made}"
+    asked += "; print((one.hashes() + one.archive_hashes()).hex())"
     told = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True
     ).stdout.strip()
-    one = Seen(b"a.jpg", (5,), (0,), 1, 2, "lists")
-    own = (one.hashes() + one.holders()).hex()
+    one = LineIdentity(b"a.jpg", (5,), (0,), 1, 2, "lists")
+    own = (one.hashes() + one.archive_hashes()).hex()
     assert [len(told), len(own)] == [48, 48]
     assert not {told[at : at + 16] for at in range(0, 48, 16)} & {own[:16], own[16:32], own[32:]}
 

@@ -131,7 +131,10 @@ def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
 
 
 def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
-    """Open a file like `open_jsonl`, but leave it unchanged until `begin` is called."""
+    """Open a file like `open_jsonl`, but leave it unchanged until `begin` is called.
+
+    With a path, end this process if it is a worker that still loads the program.
+    """
     if path is None:
         if sys.stdout is None or not sys.stdout.writable():
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
@@ -146,7 +149,7 @@ def _leave_workers() -> None:
     """End a worker process that only loads the program, and must not write to its files."""
     from screener.scanning.workers import main_guard  # loads what starts processes
 
-    main_guard.leave()
+    main_guard.exit_if_loading()
 
 
 def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:

@@ -28,7 +28,7 @@ from rich.console import Console
 from timing import soonest
 
 from screener import Hash, HashList, Screener, ScreenerError, output, scan
-from screener.cli.progress import Pace
+from screener.cli.progress_display import Pace
 from screener.cli.summary import Tally
 from screener.errors import OutputError
 from screener.reporting.pages import report, spreadsheet
@@ -483,7 +483,7 @@ def test_no_report_is_made_of_a_pipe(results, tmp_path, write):
 def test_a_line_without_end_is_refused(results, tmp_path, monkeypatch):
     """What is longer than any result is not read into memory, and its place is told."""
     number = len(results.read_bytes().splitlines()) + 1
-    monkeypatch.setattr("screener.scanning.superseded._LONGEST", 5_000)
+    monkeypatch.setattr("screener.scanning.result_lines._MAX_LINE_BYTES", 5_000)
     with results.open("ab") as stream:
         stream.write(b"\0" * 15_000)
     engine = Screener(HashList.create(tmp_path / "two.list"))

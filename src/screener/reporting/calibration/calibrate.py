@@ -21,9 +21,9 @@ from screener.media.files.sniff import CONTAINERS
 from screener.reporting.calibration.copies import Copies
 from screener.reporting.calibration.edits import EDITS
 from screener.reporting.calibration.recall import Again, Editing, share
-from screener.scanning.inputs.expand import FilePath, find
+from screener.scanning.inputs.expand import FilePath, find_files
 from screener.scanning.scan import check_memory, scan
-from screener.scanning.workers.pool import each
+from screener.scanning.workers.pool import map_ordered
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason, Result, Verdict
@@ -144,7 +144,9 @@ def calibrate(
     named = list(benign) if isinstance(benign, Iterator) else benign
     reach = Criteria(policy)
     seen = _Seen(kinds, {kind.name for kind in kinds if reach.weak(kind)})
-    steps = Steps(progress, None if progress is None else sum(1 for _ in find(named)) * (1 + edits))
+    steps = Steps(
+        progress, None if progress is None else sum(1 for _ in find_files(named)) * (1 + edits)
+    )
     # Each kind is counted as if its hits made a match alone.
     counted = replace(policy, alone=[kind.name for kind in KINDS.values() if kind.weak])
     for result in scan(Screener(hash_list, policy=counted), named, jobs=jobs):
@@ -154,8 +156,8 @@ def calibrate(
         raise ListError("there is no picture among the files that could be screened")
     again = Again(kinds)
     if edits:
-        paths = seen.copies.others(find(named))
-        for distances in each(Editing(policy, tuple(kinds)), paths, jobs=jobs):
+        paths = seen.copies.others(find_files(named))
+        for distances in map_ordered(Editing(policy, tuple(kinds)), paths, jobs=jobs):
             again.add(distances)
             steps.add()
     return Calibration(

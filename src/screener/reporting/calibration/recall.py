@@ -52,11 +52,11 @@ class Editing:
         self.policy = policy
         self.kinds = kinds
 
-    def visit(self) -> Editing:
+    def start_session(self) -> Editing:
         """Return itself: no state is carried from one picture to the next."""
         return self
 
-    def do(
+    def run(
         self, target: Target, budget: Budget | None, mode: HashMode
     ) -> dict[str, dict[str, int | None]] | HashedInput:
         """Return the least distance of each edited form, over eight orientations, by kind and edit.

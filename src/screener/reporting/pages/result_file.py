@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import OutputError
-from screener.scanning.superseded import SEEN, Seen, name_in, read, superseded
+from screener.scanning.result_lines import (
+    IDENTITY_DTYPE,
+    LineIdentity,
+    find_superseded,
+    read_lines,
+    read_name,
+)
 from screener.screening.result import SCHEMA, Verdict
 
 
@@ -29,7 +35,7 @@ def facts_of(line: bytes) -> dict[str, Any] | None:
 def _lines_of(path: Path) -> Iterator[bytes]:
     """Yield all result lines of a file. Raises OutputError as `read`."""
     try:
-        yield from read(path)
+        yield from read_lines(path)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
 
@@ -56,12 +62,12 @@ def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
         try:
             if facts is None or facts["input"] is None:
                 raise ValueError
-            seen += Seen.of(facts).hashes()
+            seen += LineIdentity.from_line(facts).hashes()
         except (ValueError, KeyError, TypeError, AttributeError):
             # No other line is of the same input.
-            seen += number.to_bytes(8, "little") + bytes(SEEN.itemsize - 8)
-    lines, match = np.frombuffer(seen, SEEN), np.frombuffer(matched, np.bool_)
-    older = superseded(lines)
+            seen += number.to_bytes(8, "little") + bytes(IDENTITY_DTYPE.itemsize - 8)
+    lines, match = np.frombuffer(seen, IDENTITY_DTYPE), np.frombuffer(matched, np.bool_)
+    older = find_superseded(lines)
     counts = match.copy()
     counts[older] = False
     before = lines["input"][older[match[older]]]
@@ -73,7 +79,7 @@ def archive_of(facts: Mapping[str, Any]) -> str | None:
     archives = facts.get("archives")
     if not archives:
         return None
-    return name_in(facts)[: archives[0]].decode("utf-8", "replace")
+    return read_name(facts)[: archives[0]].decode("utf-8", "replace")
 
 
 def moment(mtime_ns: int | None) -> datetime | None:

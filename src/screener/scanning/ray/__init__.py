@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
         f"screener.scanning.ray needs {describe_extra('ray')}", name=error.name
     ) from error
 
-if not hasattr(_ray, "__version__"):  # a folder called ray, as Ray leaves one in /tmp
+if not hasattr(_ray, "__version__"):  # a folder named ray, such as Ray leaves in /tmp
     raise ModuleNotFoundError(f"screener.scanning.ray needs {describe_extra('ray')}", name="ray")
 # Anyone who reaches the ports of an older private cluster could run programs.
 if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
@@ -21,7 +21,7 @@ if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
         f" {format_install('ray')}"
     )
 
+from screener.scanning.ray.cluster_scan import scan
 from screener.scanning.ray.dataset import screen
-from screener.scanning.ray.scan import scan
 
 __all__ = ["scan", "screen"]

@@ -189,7 +189,7 @@ class Hasher:
         kinds = [kind for kind in self.kinds if kind.digest]
         return hash_item(item, policy=self.policy, kinds=kinds)
 
-    def visit(self) -> HashingSession:
+    def start_session(self) -> HashingSession:
         """Return a session of this Hasher in the current process."""
         classic.load(kind for kind in self.kinds if kind in classic.CLASSIC)
         return HashingSession(self)
@@ -204,7 +204,7 @@ class HashingSession:
     _open: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
     _read: tuple[Target, bytes, MediaError | None] | None = None
 
-    def foresee(self, targets: Iterable[Target]) -> None:
+    def read_ahead(self, targets: Iterable[Target]) -> None:
         """Read the next files ahead, as far as that is faster."""
         for one in self._ahead.values():
             one.file.close()
@@ -213,7 +213,7 @@ class HashingSession:
         paths = (target.path for target in targets if not target.inner)
         self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
-    def do(
+    def run(
         self, target: Target, budget: Budget | None, mode: HashMode
     ) -> HashedInput | OpenedArchive:
         """Hash a target, or open it if it is an archive and there is a budget for that."""
