@@ -68,9 +68,10 @@ class JsonLines:
             raise
 
     def close(self) -> None:
-        """Close the file, but not standard output, and remove a new file that was never begun.
+        """Close the file, and remove it if it is new and was never begun.
 
-        Raises OutputError if another program removed the file, and its lines with it.
+        Standard output stays open. Raises OutputError if another program removed the file, and its
+        lines with it.
         """
         if self._claimed is None or self._stream.closed:
             return

@@ -418,10 +418,7 @@ def _parse_hashes(item: Any) -> tuple[Hash, ...]:
 
 
 def _parse_names(inputs: Any, count: int) -> list[Name]:
-    """Return `count` names.
-
-    Raises HashError for another number of names, a single string, a set or a mapping.
-    """
+    """Return `count` names. Raises HashError if `inputs` is not a list of that length."""
     if inputs is None:
         return [_NO_NAME] * count
     is_single = isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable)

@@ -33,7 +33,7 @@ from screener.reporting.calibration.calibration_page import (
 from screener.reporting.calibration.copies import Copies
 from screener.reporting.calibration.edits import EDITS
 from screener.reporting.calibration.recall import EditDistances
-from screener.reporting.pages import report
+from screener.reporting.pages import report_page
 from screener.screening.input.hash_item import HashedInput, hash_item
 
 
@@ -341,7 +341,7 @@ def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
             put(render_page(told))
 
     def reported():
-        report.write_html(results, path)
+        report_page.write_html(results, path)
 
     def clocked():
         status_page.write_html(path, [], now=RECEIVED, language="ar", hotline=HOTLINE)

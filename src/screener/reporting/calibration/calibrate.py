@@ -210,8 +210,6 @@ def _find_kinds(hash_list: HashList, policy: Policy) -> list[HashKind]:
 
 
 class _Pictures:
-    """The pictures of a calibration, and their distances from the list by kind."""
-
     def __init__(self, kinds: Iterable[HashKind], weak_kinds: set[str]) -> None:
         self.count = self.too_little_detail = self.listed = 0
         self.copies = Copies()

@@ -16,7 +16,7 @@ class Copies:
     """
 
     def __init__(self) -> None:
-        self._single_names: dict[int, bytes] = {}  # by size, of which there is one file so far
+        self._single_names: dict[int, bytes] = {}  # by size, if only one file has it
         self._digests: dict[int, set[bytes | None]] = {}  # by size
         # The number of copies with each name.
         self.names: Counter[bytes] = Counter()

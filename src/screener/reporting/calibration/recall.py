@@ -114,7 +114,6 @@ def _find_least_distances(
 
 
 def _read_first_frame(path: str, policy: Policy) -> Image.Image | None:
-    """Return a file's first frame in RGB, or None if it cannot be decoded."""
     try:
         read = source.read(path, limit=policy.limits.bytes)
         if not isinstance(read.content, bytes):

@@ -80,7 +80,7 @@ class Scale:
         return not self.is_log or value >= self.low
 
     def y(self, value: float) -> float:
-        """Return the y coordinate of a value, or that of the nearer end if it is off the axis."""
+        """Return the y coordinate of a value, which is moved onto the axis."""
         inside = min(max(value, self.low), self.high)
         if self.is_log:
             share = math.log(inside / self.low) / math.log(self.high / self.low)
@@ -90,7 +90,7 @@ class Scale:
 
 
 def draw_line(title: str, line: Line, scale: Scale, axis_label: str) -> str:
-    """Return an `svg` element of a line in a band; the label is that of the horizontal axis."""
+    """Return an `svg` element of a line in a band. The axis is the horizontal one."""
     last = max(1, len(line.values) - 1)
 
     def x(number: float) -> float:
@@ -127,7 +127,6 @@ def draw_line(title: str, line: Line, scale: Scale, axis_label: str) -> str:
 
 
 def _split_runs(points: Sequence[str], is_shown: Sequence[bool]) -> list[list[str]]:
-    """Return the shown points in runs without a gap."""
     runs: list[list[str]] = [[]]
     for point, shown in zip(points, is_shown, strict=True):
         if shown:

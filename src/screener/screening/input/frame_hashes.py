@@ -57,7 +57,6 @@ def find_regions(frame: Frame) -> list[Region]:
 def _find_parts(
     picture: NDArray[np.uint8], inner: tuple[NDArray[np.uint8], ...], name: str, trimmed_name: str
 ) -> list[Region]:
-    """Return a picture, and its parts inside bars or borders."""
     parts = [picture]
     for view in (*trim.trimmed(picture), *inner):
         if not any(trim.is_same(view, part) for part in parts):
@@ -74,7 +73,6 @@ def _find_parts(
 
 
 def _is_framed(part: NDArray[np.uint8], outer: NDArray[np.uint8]) -> bool:
-    """Return whether a part fills much of a larger one."""
     (rows, columns), (height, width) = part.shape[:2], outer.shape[:2]
     is_smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
     return (
@@ -127,7 +125,6 @@ def hash_frame(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list
 def _hash_region(
     frame: Frame, region: Region, kinds: Sequence[HashKind], inner_detail: int, allow_doubt: bool
 ) -> Iterator[OrientedHashes]:
-    """Yield the hashes of one region; `inner_detail` is the PDQ detail of its framed parts."""
     if region.name == "enlarged":  # PDQ alone needs it; other kinds use every pixel
         kinds = [kind for kind in kinds if kind is pdq.PDQ]
     classic_kinds = [kind for kind in kinds if kind.name in _CLASSIC_NAMES]

@@ -307,7 +307,6 @@ class HashingSession:
         return archive
 
     def _keep_open(self, path: str, inner: tuple[int, ...], archive: Archive) -> None:
-        """Keep an archive open, and close all others except those that contain it."""
         for other_path, other_inner in list(self._archives):
             contains = other_path == path and other_inner == inner[: len(other_inner)]
             if not contains or other_inner == inner:

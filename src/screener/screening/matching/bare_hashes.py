@@ -52,8 +52,6 @@ class _KindRules(NamedTuple):
 
 
 class _Queries:
-    """The hashes of one kind in all items, and the number of each hash's item."""
-
     def __init__(self) -> None:
         self.hashes: list[Hash] = []
         self.items: list[int] = []
