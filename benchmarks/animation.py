@@ -58,8 +58,8 @@ def main() -> None:
             began = time.process_time()
             made = hash_item(data, policy=Policy(), kinds=kinds)
             seconds[name] = time.process_time() - began
-            if made.trouble is not None:
-                raise SystemExit(f"{name}: {made.trouble}")
+            if made.error is not None:
+                raise SystemExit(f"{name}: {made.error}")
         seconds = {name: round(each, 2) for name, each in seconds.items()}
         rows.append({"size": f"{size[0]}×{size[1]}", "frames": frames, "seconds": seconds})
         print(rows[-1])

@@ -48,7 +48,7 @@ def photos(paths: list[Path]) -> Hashes:
             hashed = hash_item(path, policy=Policy(), kinds=PERCEPTUAL)
         except MediaError:
             continue
-        if hashed.trouble is None and hashed.hashes:
+        if hashed.error is None and hashed.hashes:
             found[str(path)] = tuple(one for one in hashed.hashes if one.part == 0)
     return found
 

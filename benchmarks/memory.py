@@ -51,7 +51,7 @@ hashed(warm)  # loads what there is to load
 Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
 before = used("VmRSS")
 found = hashed(data)
-print(json.dumps([used("VmHWM") - before, str(found.trouble or ""), len(found.hashes)]))
+print(json.dumps([used("VmHWM") - before, str(found.error or ""), len(found.hashes)]))
 """
 
 Save = Callable[[Image.Image, Path], None]

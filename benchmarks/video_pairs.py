@@ -36,7 +36,7 @@ from screener.media.image import open_image
 from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import hash_item
-from screener.screening.matching.video_search import clips_of
+from screener.screening.matching.video_search import build_clips
 from screener.screening.video_rule.agreement import compare
 
 # OpenCV draws the cards, and each of its versions in another type.
@@ -72,7 +72,7 @@ def pairs(folder: Path) -> list[Row]:
         if made is not None:
             name = path.relative_to(folder).as_posix()
             listed[name] = Frames.of_value(made.value)
-            queries[name] = clips_of(hash_item(path, policy=policy, kinds=[KINDS["pdq"]]))
+            queries[name] = build_clips(hash_item(path, policy=policy, kinds=[KINDS["pdq"]]))
     counts: Counter[tuple[bool, str]] = Counter()
     for one, clips in queries.items():
         for other, frames in listed.items():

@@ -181,8 +181,8 @@ def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
         ),
         (
             "screener",
-            "screener.scanning.workers.pool screener.reporting.pages.report screener.scanning.ray"
-            " screener.cli",
+            "screener.scanning.workers.pool screener.reporting.pages.report_page"
+            " screener.scanning.ray screener.cli",
         ),
         ("screener", "multiprocessing socket screener.media.video.frames"),
         (

@@ -12,27 +12,33 @@ from numpy.typing import NDArray
 
 from screener.errors import HashError, ListError
 
-MOST_THREADS = 1024
+MAX_THREADS = 1024
 
 
 def integer(number: Any) -> int:
-    """Return an integer of any type as an int; TypeError for others, True and False included."""
+    """Return an integer of any type as an int.
+
+    Raises TypeError for other values, including True and False.
+    """
     if isinstance(number, bool):
         raise TypeError("true and false are not numbers")
     return operator.index(number)
 
 
 def integer_within(number: Any, least: int, most: float = math.inf) -> int | None:
-    """Return an integer from `least` to `most` as an int, or None for anything else."""
+    """Return an integer within bounds as an int, or None for any other value."""
     try:
-        found = integer(number)
+        value = integer(number)
     except TypeError:
         return None
-    return found if least <= found <= most else None
+    return value if least <= value <= most else None
 
 
 def as_float(number: Any) -> float:
-    """Return a real number as a float, infinite if it is too large, NaN if it is not a number."""
+    """Return a real number as a float.
+
+    A number that is too large becomes infinite; another value becomes NaN.
+    """
     if isinstance(number, bool) or not isinstance(number, Real):
         return math.nan
     try:
@@ -42,19 +48,28 @@ def as_float(number: Any) -> float:
 
 
 def check_threads(threads: Any) -> int:
-    """Return a number of threads as an int; HashError if it is out of range."""
-    count = integer_within(threads, 1, MOST_THREADS)
+    """Return a number of threads as an int.
+
+    Raises HashError if it is out of range.
+    """
+    count = integer_within(threads, 1, MAX_THREADS)
     if count is None:
-        raise HashError(f"threads must be an integer from 1 to {MOST_THREADS}, not {threads!r}")
+        raise HashError(f"threads must be an integer from 1 to {MAX_THREADS}, not {threads!r}")
     return count
 
 
 def check_pixels(
     pixels: Any, name: str = "pixels", *, before: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return uint8 pixels, grey or RGB; HashError for another type or shape.
+    """Return grey or RGB pixels of uint8.
 
-    `before` names dimensions that precede height and width, `name` the argument in messages.
+    Parameters:
+        pixels: The array.
+        name: The argument's name in messages.
+        before: The names of dimensions before height and width.
+
+    Raises:
+        HashError: If the array has another type or shape.
     """
     if not is_bytes(pixels):
         raise HashError(f"{name} must be a NumPy array of uint8, not {type_name(pixels)}")
@@ -66,12 +81,12 @@ def check_pixels(
 
 
 def is_bytes(array: Any) -> TypeGuard[NDArray[np.uint8]]:
-    """Return whether this is a NumPy array of uint8 without a mask."""
+    """Return whether a value is a NumPy array of uint8 without a mask."""
     return isinstance(array, np.ndarray) and array.dtype == np.uint8 and not is_masked(array)
 
 
 def is_masked(array: object) -> bool:
-    """Return whether this is a masked array: only the caller knows which values stand behind it."""
+    """Return whether an array is masked; only the caller knows the values under the mask."""
     if type(array) is np.ndarray or not isinstance(array, np.ndarray):
         return False
     from numpy.ma import MaskedArray  # slow to import
@@ -80,43 +95,43 @@ def is_masked(array: object) -> bool:
 
 
 def type_name(value: object) -> str:
-    """Return the type of an array's elements, or of any other value, for a message."""
+    """Return the type of an array's elements or of another value, for a message."""
     if is_masked(value):
         return "a masked array"
     return f"{getattr(value, 'dtype', type(value).__name__)}"
 
 
 def is_line(text: object) -> bool:
-    """Return whether this is one line of printable text that is not blank."""
+    """Return whether a text is one printable line that is not blank."""
     return isinstance(text, str) and text.strip() != "" and text.isprintable()
 
 
-def check_line(what: str, text: object) -> None:
-    """Raise ListError, which begins with `what`, if the text is not a printable line."""
+def check_line(name: str, text: object) -> None:
+    """Raise ListError, with this name, if a text is not a printable line."""
     if not is_line(text):
-        raise ListError(f"{what} must be one line of printable text")
+        raise ListError(f"{name} must be one line of printable text")
 
 
 def check_author(by: object, reason: object = None) -> None:
-    """Raise ListError if the author or the reason of a change is given and is not a line."""
-    for what, text in (("by, the author of the change,", by), ("a reason", reason)):
+    """Raise ListError if an author or reason is neither None nor a line."""
+    for name, text in (("by, the author of the change,", by), ("a reason", reason)):
         if text is not None:
-            check_line(what, text)
+            check_line(name, text)
 
 
 def check_texts(**texts: object) -> None:
-    """Raise ListError if one of the texts is neither None nor text that UTF-8 can encode."""
-    for what, text in texts.items():
+    """Raise ListError if a value is neither None nor text that UTF-8 can encode."""
+    for name, text in texts.items():
         if text is not None and not isinstance(text, str):
-            raise ListError(f"{what} must be text, not {type(text).__name__}")
+            raise ListError(f"{name} must be text, not {type(text).__name__}")
         try:
             (text or "").encode()
         except UnicodeEncodeError:
-            raise ListError(f"{what} contains half a character, which UTF-8 cannot hold") from None
+            raise ListError(f"{name} contains half a character, which UTF-8 cannot hold") from None
 
 
 def check_flags(**flags: object) -> None:
-    """Raise ListError if one of the flags is not a bool: the text "no" would count as true."""
-    for what, flag in flags.items():
+    """Raise ListError if a flag is not a bool: the text "no" would count as true."""
+    for name, flag in flags.items():
         if not isinstance(flag, bool):
-            raise ListError(f"{what} must be true or false")
+            raise ListError(f"{name} must be true or false")

@@ -1,34 +1,37 @@
-"""The exceptions: for the caller's mistakes and broken files, never for one bad input of many.
+"""The exceptions of this library, for callers' mistakes and broken files.
 
 ScreenerError
 ├── ClusterError      a Ray cluster cannot be reached, or a node of it cannot serve
 ├── HashError         a hash, its text or an array to hash or search has the wrong form
-├── IndexFileError    an index file is damaged, is not ours, or is newer than this version
+├── IndexFileError    an index file is damaged, is another file, or is newer than this version
 ├── ListError         a hash list cannot be opened, is damaged, or cannot import a file
 ├── OutputError       a file of results, a report, a log or a cache cannot be written
 ├── HotlineError      a step of a case is not allowed, or a hotline's files are unusable
-├── PolicyError       a policy names an unknown kind or setting, or a value out of range
+├── PolicyError       a policy has an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
-└── MediaError        an input cannot be decoded; carries the typed reason
-    └── ShortOfMemory it does not fit into memory
+└── MediaError        an input cannot be decoded; has the reason of its Result
+    └── ShortOfMemory an input does not fit into memory
 
-`Screener` and `scan` turn a `MediaError` into a Result.
+A bad input among many raises no exception: `Screener` and `scan` turn a `MediaError` into a Result.
 """
 
 import logging
 from collections.abc import Sequence
 
-# A program that configures no logging sees no log of the library. `screener/__init__.py` does not
-# do this, since to load `logging` takes longer than to load it.
+# The library logs nothing in a program that configures no logging. This is not in
+# `screener/__init__.py`, since loading `logging` takes longer than loading the package.
 logging.getLogger("screener").addHandler(logging.NullHandler())
 
-SOME = 20
-"""How many of thousands of names a message lists."""
+# Names that a message lists, even if there are thousands.
+MAX_LISTED_NAMES = 20
 
 
 def printable(text: object) -> str:
     """Return a value as text, with U+FFFD for characters that cannot be printed."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in str(text)
+    )
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -37,26 +40,27 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def some(names: Sequence[object]) -> str:
-    """Return the first names, joined, and how many more there are."""
-    first = ", ".join(map(printable, names[:SOME]))
-    return f"{first} and {len(names) - SOME} more" if len(names) > SOME else first
+    """Return the first names, joined by commas, and the number of the other names."""
+    first = ", ".join(map(printable, names[:MAX_LISTED_NAMES]))
+    more = len(names) - MAX_LISTED_NAMES
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def cause(error: BaseException) -> str:
     """Return the system's message without errno and file name.
 
-    SQLite may quote text that it could not decode; that is cut off, since it may be a listed hash.
-    Re-raise with `from None`.
+    SQLite may quote text that it could not decode. The quotation is cut off, since it may be a
+    listed hash: re-raise with `from None`.
     """
     return (isinstance(error, OSError) and error.strerror) or str(error).partition(" with text ")[0]
 
 
 class ScreenerError(Exception):
-    """The base of all exceptions of this library."""
+    """The base class of all exceptions of this library."""
 
 
 class ClusterError(ScreenerError):
-    """A Ray cluster cannot be reached or has no free worker, or a node has another list."""
+    """A Ray cluster cannot be reached, is busy, or has a node with another list."""
 
 
 class HashError(ScreenerError, ValueError):
@@ -64,11 +68,11 @@ class HashError(ScreenerError, ValueError):
 
 
 class IndexFileError(ScreenerError):
-    """An index file is damaged, is not one of ours, or was written by a newer version."""
+    """An index file is damaged, is another file, or was written by a newer version."""
 
 
 class ListError(ScreenerError):
-    """A hash list cannot be opened, is damaged, or a file cannot be imported into one."""
+    """A hash list cannot be opened, is damaged, or cannot import a file."""
 
 
 class OutputError(ScreenerError):
@@ -76,7 +80,7 @@ class OutputError(ScreenerError):
 
 
 class HotlineError(ScreenerError):
-    """A step of a case is not allowed, or a hotline's folder, key or report is unusable.
+    """A step of a case is not allowed, or a hotline's files are unusable.
 
     `message` is an English template for the `values`, so that it can be translated.
     """
@@ -88,20 +92,22 @@ class HotlineError(ScreenerError):
 
 
 class PolicyError(ScreenerError, ValueError):
-    """A policy names an unknown kind or setting, or a value out of range."""
+    """A policy has an unknown kind or setting, or a value out of range."""
 
 
 class WorkerError(ScreenerError):
-    """The worker processes of a scan cannot be started; no input is the cause.
+    """The worker processes of a scan cannot be started.
 
-    The program does not guard its main part, the system or the installation does not allow it, or
-    another process began the scan.
+    No input is the cause: the program's main part has no guard, the system or the installation does
+    not allow processes, or another process began the scan.
     """
 
 
 class MediaError(ScreenerError):
-    """An input cannot be decoded; `reason` is one of the reasons of a Result, `extra` the extra of
-    this package that would decode it.
+    """An input cannot be decoded.
+
+    `reason` is a `Reason` of a Result; `extra` is the extra of this package that would decode the
+    input.
     """
 
     def __init__(self, reason: str, detail: str, extra: str | None = None) -> None:
@@ -111,8 +117,9 @@ class MediaError(ScreenerError):
         self.extra = extra
 
     def alone(self) -> "MediaError":
-        """Return this error without traceback and context, which hold the input's bytes and pixels
-        in memory.
+        """Return this error without traceback and context.
+
+        They would hold the input's bytes and pixels in memory.
         """
         self.__context__ = None
         return self.with_traceback(None)
@@ -122,7 +129,7 @@ class MediaError(ScreenerError):
 
 
 class ShortOfMemory(MediaError):
-    """An input does not fit into memory: `too_large`. On another machine it may."""
+    """An input does not fit into the memory of this machine; its reason is `too_large`."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("too_large", detail)

@@ -27,7 +27,7 @@ hash_item(warm, policy=Policy(), kinds=kinds)
 Path("/proc/self/clear_refs").write_text("5")
 before = held("VmRSS")
 found = hash_item(data, policy=Policy(), kinds=kinds)
-assert found.trouble is None and found.hashes
+assert found.error is None and found.hashes
 print(held("VmHWM") - before)
 """
 
@@ -46,7 +46,7 @@ for room in sys.argv[3:]:
     resource.setrlimit(resource.RLIMIT_DATA, (held + int(room), resource.RLIM_INFINITY))
     try:
         found = hash_item(data, policy=Policy(), kinds=[KINDS["pdq"]])
-        print(found.trouble.reason if found.trouble else "hashed")
+        print(found.error.reason if found.error else "hashed")
     except MemoryError:  # which a worker tells as `too_large`
         print("too_large")
 """

@@ -37,13 +37,13 @@ from screener import (
 )
 from screener.errors import OutputError
 from screener.media.source import name_of
-from screener.reporting.pages.report import page_of
+from screener.reporting.pages.report_page import render_page
+from screener.reporting.pages.result_summary import Summary
 from screener.reporting.pages.spreadsheet import write_csv
-from screener.reporting.pages.summary import Summary
 from screener.scanning import result_lines
 from screener.scanning.result_lines import IDENTITY_DTYPE, LineIdentity, find_superseded
 from screener.scanning.resume import Finished
-from screener.screening.result import line_counts
+from screener.screening.result import is_counted_line
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
 
@@ -167,7 +167,7 @@ def test_a_list_made_anew_or_another_of_its_name_is_another(folder, tmp_path):
         assert resume(one, folder, path) == ALL
         assert [line["verdict"] for line in lines(path)[-5:]].count("match") == 2
         assert digest not in one.stamp()
-    assert f"known, generation 1 ({other.stamp()})" in page_of(Summary.of(path), "r")
+    assert f"known, generation 1 ({other.stamp()})" in render_page(Summary.read(path), "r")
     shutil.copytree(copy, tmp_path / "apart.list")
     both = [HashList.open(copy), HashList.open(tmp_path / "apart.list")]
     assert both[0].stamp() == both[1].stamp()
@@ -188,7 +188,7 @@ def test_a_line_that_does_not_tell_its_list_by_a_stamp_is_no_proof(known, folder
 
     assert resume(known, folder, path) == ALL
     assert resume(known, folder, path) == []
-    assert Summary.of(path).total == len(ALL) - 1  # without the archive's own
+    assert Summary.read(path).total == len(ALL) - 1  # without the archive's own
 
 
 def test_odd_names_and_missing_files_are_known_again(known, tmp_path):
@@ -344,7 +344,7 @@ def test_what_was_matched_by_hashes_alone_was_there(known, tmp_path, size, mtime
         with output.open_jsonl(path) as out:
             out.write(match)
             out.write(newer)
-        assert Summary.of(path).verdicts["match"] == left
+        assert Summary.read(path).verdicts["match"] == left
 
     with output.open_jsonl(path) as out:
         out.write(match)
@@ -446,10 +446,10 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
         ("0.jpg", "no_match"), ("1.jpg", "no_match"), ("2.jpg", "no_match"),
         ("3.jpg", "unscreened"), ("two.zip", "unscreened"),
     ]  # fmt: skip
-    found = Summary.of(path)
+    found = Summary.read(path)
     assert (found.total, found.verdicts) == (5, {"no_match": 3, "unscreened": 2})
     assert len(found.older) == 4  # with that of the archive that is a picture now
-    assert "4 older lines" in page_of(found, "r")
+    assert "4 older lines" in render_page(found, "r")
 
 
 def test_a_match_that_counts_no_more_is_told(make_list, scene, tmp_path):
@@ -470,10 +470,10 @@ def test_a_match_that_counts_no_more_is_told(make_list, scene, tmp_path):
             for seed in (1, 2, 3):
                 out.write(engine.screen(tmp_path / f"{seed}.png"))
 
-    found = Summary.of(path)
+    found = Summary.read(path)
 
     assert (found.verdicts, found.matched_before) == ({"match": 1, "no_match": 2}, 1)
-    assert "Matches by such a line only: 1 input</strong>" in page_of(found, "r")
+    assert "Matches by such a line only: 1 input</strong>" in render_page(found, "r")
 
 
 @pytest.mark.parametrize("chunk", [7, result_lines._CHUNK_LINES])
@@ -542,7 +542,7 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
     for line in lines(path):
         jsonschema.validate(line, schema)
     where = len(os.fsencode(uploads)) + 1
-    counted = [one for one in lines(path) if line_counts(one)]
+    counted = [one for one in lines(path) if is_counted_line(one)]
     places = [[place - where for place in one.get("archives", [])] for one in counted]
     named = [one["verdict"] for one in counted]
     assert sorted(zip(places, named, strict=True)) == [
@@ -550,9 +550,9 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
         ([5, 11], "match"), ([11], "unscreened"),
     ]  # fmt: skip
     assert resume(known, uploads, path) == []
-    found = Summary.of(path)
+    found = Summary.read(path)
     assert (found.total, found.verdicts["match"], len(found.older)) == (6, 2, 0)
-    page = page_of(found, "r")
+    page = render_page(found, "r")
     assert page.count(f"in the archive <bdi>{uploads}/a.zip</bdi>") == 3
     write_csv(path, tmp_path / "r.csv")
     rows = csv.DictReader((tmp_path / "r.csv").read_text().splitlines())
@@ -604,7 +604,7 @@ def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, tm
         *members, archive = lines(path)
         assert sorted(line.get("same", [0]) for line in members) == [[0], [1], [2]]
         assert (archive["input"], archive["members"]["unscreened"]) == (str(tar), 3)
-        assert Summary.of(path).total == 3
+        assert Summary.read(path).total == 3
 
 
 @pytest.mark.parametrize(("ordered", "cached"), [(True, False), (False, True)])
@@ -654,7 +654,7 @@ def test_what_is_gone_takes_nothing_back(tmp_path):
 
         assert done.returncode == 1
         assert "4 screened: 1 match, 1 no_match, 2 unscreened (2 unreadable)" in done.stderr
-        found = Summary.of(path)
+        found = Summary.read(path)
         assert (found.total, found.verdicts["match"]) == (4, 1)
         assert len(lines(path)) == 4
 

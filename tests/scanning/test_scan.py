@@ -506,7 +506,7 @@ def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens
     found = iter([FoundFile("zip", 1)])
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
     item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
-    result.of_archive = lambda members, in_trouble: result
+    result.with_members = lambda members, has_error: result
     if opens:
         item.own_hashes = HashedInput(Name("zip"), archive=True)
 

@@ -738,7 +738,7 @@ def test_lack_of_memory_while_hashing_is_too_large(make_list, scene, monkeypatch
     def short(*_):
         raise MemoryError
 
-    monkeypatch.setattr(frame_hashes, "find", short)
+    monkeypatch.setattr(frame_hashes, "find_regions", short)
     found, other = Screener(known).screen_many([file, png(scene(3))])
 
     assert (found.verdict, found.matches[0].kind) == (Verdict.MATCH, "md5")

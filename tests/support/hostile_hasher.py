@@ -53,9 +53,7 @@ class TakenOver(Hasher):
             hashed.hashes.groups = (structs.replace(group, values=group.values[1:]),)
             return hashed
         if name.startswith("reason"):
-            return replace(
-                super().hash(item, digests), trouble=MediaError("none that there is", "")
-            )
+            return replace(super().hash(item, digests), error=MediaError("none that there is", ""))
         if name.startswith("plain"):
             return {"a": 1}
         if name.startswith("name"):

@@ -141,7 +141,7 @@ class Telling(Hasher):
             "written": resource.getrlimit(resource.RLIMIT_FSIZE)[0],
             "parent_is_actor": parent.startswith(b"ray::MapWorker"),
         }
-        return HashedInput(Name(), trouble=MediaError("undecodable", json.dumps(facts)))
+        return HashedInput(Name(), error=MediaError("undecodable", json.dumps(facts)))
 
 
 class Told(Screener):

@@ -48,7 +48,7 @@ class Hoarding:
             try:
                 bytearray((500 if "too" in target.path else 200) << 20)
             except MemoryError:
-                return HashedInput(Name(target.path), trouble=ShortOfMemory("as decoders tell it"))
+                return HashedInput(Name(target.path), error=ShortOfMemory("as decoders tell it"))
         if "much" in target.path:
             bytearray(200 << 20)
         if "too" in target.path:

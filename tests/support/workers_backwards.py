@@ -18,7 +18,7 @@ class Doing:
         return self
 
     def __exit__(self, *_):
-        for archive in self.session._open.values():
+        for archive in self.session._archives.values():
             archive.close()
 
     def take(self, target, budget, way=HashMode.NORMAL):

@@ -61,13 +61,13 @@ def calibrate(
       screener calibrate known.list --benign holiday-photos/
       screener calibrate known.list --benign holiday-photos/ --edits -o report.html
     """
-    from screener.reporting.calibration import page
+    from screener.reporting.calibration import calibration_page
     from screener.reporting.calibration.calibrate import calibrate as calibrate_list
 
     policy = Policy() if policy_file is None else Policy.load(policy_file)
     check_distinct_files(output=output, lists=[path], policy_file=policy_file, audit_key=None)
     with ExitStack() as stack:
-        write = None if output is None else stack.enter_context(page.claimed(output))
+        write = None if output is None else stack.enter_context(calibration_page.claim_page(output))
         hash_list = open_list(stack, path)
         with progress_display.show_bar("calibrating") as on_progress:
             calibration = calibrate_list(
@@ -75,7 +75,7 @@ def calibrate(
                 progress=on_progress,
             )  # fmt: skip
         if write is not None:
-            write(page.page(calibration, names=names))
+            write(calibration_page.render_page(calibration, names=names))
     if as_json:
         fields = calibration.to_dict() | ({"matching": list(calibration.matching)} if names else {})
         click.echo(json.dumps(fields, ensure_ascii=False))
@@ -85,7 +85,7 @@ def calibrate(
 
 
 def _print_calibration(out: Console, calibration: Calibration, *, names: bool = False) -> None:
-    from screener.reporting.calibration.page import in_a_million
+    from screener.reporting.calibration.calibration_page import format_per_million
 
     out.print(
         f"{escape(printable(calibration.list))}: generation {calibration.generation};"
@@ -93,7 +93,7 @@ def _print_calibration(out: Console, calibration: Calibration, *, names: bool = 
         f" digest, {counted(calibration.copies, 'copy', 'copies')},"
         f" {sum(calibration.left_out.values()):,} left out"
     )
-    out.print(f"false matches per million by any kind: {in_a_million(calibration.together)}")
+    out.print(f"false matches per million by any kind: {format_per_million(calibration.together)}")
     columns = ("kind", "radius", "matches", "per million, with 95 % bounds", "found again")
     table = Table(*columns, box=None, pad_edge=False)
     for curve in calibration.curves:
@@ -102,7 +102,11 @@ def _print_calibration(out: Console, calibration: Calibration, *, names: bool = 
             found_again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
             mark = "*" if radius == curve.radius else ""
             table.add_row(
-                curve.kind, f"{radius}{mark}", f"{count.hits:,}", in_a_million(count), found_again
+                curve.kind,
+                f"{radius}{mark}",
+                f"{count.hits:,}",
+                format_per_million(count),
+                found_again,
             )
     out.print(table)
     out.print("* the policy's radius")

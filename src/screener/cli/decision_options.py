@@ -218,7 +218,7 @@ class ResultWriter:
             self._log.write(result)
         self._out.write(result)
         for name, counts in self._counts_by_list.items():
-            counts.update(match_counts.hits([result], name))
+            counts.update(match_counts.find_hits([result], name))
 
 
 def _count_at_end(stack: ExitStack, screener: Screener) -> dict[str, Counter[match_counts.Key]]:

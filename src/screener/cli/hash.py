@@ -16,7 +16,7 @@ from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.scanning.inputs.expand import find_files
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import HashedInput, hash_item
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason
@@ -70,10 +70,10 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
                 click.echo(hash_lines.format_hash(located.hash, path))
         if video_hash is not None:
             click.echo(hash_lines.format_hash(video_hash, path))
-        if hashed.trouble is not None:
+        if hashed.error is not None:
             failed = True
-            click.echo(hash_lines.format_unscreened(Reason(hashed.trouble.reason), path))
-            click.echo(f"{printable(path)}: {hashed.trouble}", err=True)
+            click.echo(hash_lines.format_unscreened(Reason(hashed.error.reason), path))
+            click.echo(f"{printable(path)}: {hashed.error}", err=True)
         elif _has_too_little_detail(hashed):
             click.echo(hash_lines.format_unscreened(Reason.TOO_LITTLE_DETAIL, path))
     return 3 if failed else 0
@@ -92,7 +92,7 @@ def _hash_file(
     video_hash, error = _compute_vpdq(path, every)
     is_only_kind = all(kind.video for kind in kinds)
     if is_only_kind or (error is not None and error.reason != "no_video"):
-        hashed = replace(hashed, trouble=hashed.trouble or error)
+        hashed = replace(hashed, error=hashed.error or error)
     return hashed, video_hash
 
 
@@ -112,11 +112,11 @@ def _has_too_little_detail(hashed: HashedInput) -> bool:
     """
     criteria = Criteria(Policy())
     moments_by_kind: dict[str, set[tuple[int, float]]] = {}
-    for group in groups_of(hashed.hashes):
+    for group in list_groups(hashed.hashes):
         if isinstance(group, OrientedHashes) and _is_visible(group) and group.region != "enlarged":
-            usable = group.moments if criteria.surely_usable(group) else ()
+            usable = group.moments if criteria.is_surely_usable(group) else ()
             moments_by_kind.setdefault(group.kind, set()).update(usable)
-    minimum = criteria.least_moments(hashed)
+    minimum = criteria.min_moments(hashed)
     return any(len(moments) < minimum for moments in moments_by_kind.values())
 
 
@@ -137,7 +137,7 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
 def _compute_vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
     """Return the vPDQ of a video and the error, if any; warn if it is too short to match copies."""
     video_hash, error = vpdq.compute(path, every=every)
-    warning = None if video_hash is None else vpdq.too_short(video_hash)
+    warning = None if video_hash is None else vpdq.explain_shortness(video_hash)
     if warning is not None:
         hint = "; --every 0 takes every frame" if every else ""
         click.echo(f"{printable(path)}: {warning}{hint}", err=True)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from screener.cli.streams import MAX_ROWS
-from screener.errors import SOME, counted, printable, some
+from screener.errors import MAX_LISTED_NAMES, counted, printable, some
 from screener.lists import times
 from screener.lists.importing.report import COUNT_FIELDS, FULL_KEY, TERMS_KEY, ImportReport
 
@@ -216,7 +216,7 @@ def print_quarantine(
 
 
 def _first(rows: Sequence[_Row]) -> Sequence[_Row]:
-    return rows if len(rows) <= MAX_ROWS else rows[:SOME]
+    return rows if len(rows) <= MAX_ROWS else rows[:MAX_LISTED_NAMES]
 
 
 def _print_hidden(
@@ -227,10 +227,10 @@ def _print_hidden(
         space = " " * indent
         console.print(f"{space}… and {hidden} more: --json lists all. By reason:")
         by_reason = Counter(reasons)
-        for reason, number in by_reason.most_common(SOME):
+        for reason, number in by_reason.most_common(MAX_LISTED_NAMES):
             console.print(f"{space}  {number} {_escape(reason)}")
-        if len(by_reason) > SOME:
-            console.print(f"{space}  … and {len(by_reason) - SOME} more reasons")
+        if len(by_reason) > MAX_LISTED_NAMES:
+            console.print(f"{space}  … and {len(by_reason) - MAX_LISTED_NAMES} more reasons")
 
 
 def _format_reason(row: QuarantinedRow) -> str:

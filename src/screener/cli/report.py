@@ -10,8 +10,7 @@ from screener.cli.option_types import FILE, SuffixedPath
 from screener.cli.translated_commands import LANGUAGE_OPTION, TranslatedGroup
 from screener.cli.usage_errors import TranslatedUsageError, current_translator
 from screener.hotline.language.sentence import marked
-from screener.reporting.pages import report as pages
-from screener.reporting.pages import spreadsheet
+from screener.reporting.pages import report_page, spreadsheet
 
 
 class _ReportGroup(TranslatedGroup):
@@ -41,7 +40,7 @@ def report() -> None:
     """
 
 
-_WRITERS = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
+_WRITERS = {".html": report_page.write_html, ".csv": spreadsheet.write_csv}
 
 
 @report.command()

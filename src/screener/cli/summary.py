@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from screener.cli.streams import MAX_ROWS
-from screener.errors import SOME, counted, printable
+from screener.errors import MAX_LISTED_NAMES, counted, printable
 from screener.scanning.resume import Finished
 from screener.screening.result import Match, Result, Verdict
 from screener.system.installation import format_install
@@ -46,7 +46,10 @@ class Tally:
         if result.extra is not None:
             self._extras[result.extra] += 1
         # If there are too many rows, the table shows the first that matched or were not screened.
-        is_notable = result.verdict != Verdict.NO_MATCH and self._verdicts[result.verdict] <= SOME
+        is_notable = (
+            result.verdict != Verdict.NO_MATCH
+            and self._verdicts[result.verdict] <= MAX_LISTED_NAMES
+        )
         if self.total <= MAX_ROWS or is_notable:
             self._rows.append(_Row(result.input, result.verdict, _describe_reason(result)))
 

@@ -1,4 +1,4 @@
-"""Results as JSON Lines: one line per Result."""
+"""Files of results, in JSON Lines: one line per Result."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from screener.screening.result import SCHEMA, Result
 from screener.screening.screener import Screener
 from screener.system.output_file import Claim, FileKind, claim, make_private
 
-# With its number, as heads of audit logs and edge filters have a schema too.
-_RESULTS = FileKind(f'{{"schema":{SCHEMA},', "results")
+# The schema's number is included, since heads of audit logs and edge filters have a schema too.
+_RESULTS_KIND = FileKind(f'{{"schema":{SCHEMA},', "results")
 
 
 class JsonLines:
-    """Writes one line per Result; a context manager. Made by `open_jsonl` or `claim_jsonl`.
+    """Writes one line per Result; a context manager.
 
-    A claimed file stays unchanged until `begin` is called or the first line is written.
+    `open_jsonl` and `claim_jsonl` make one. A claimed file stays unchanged until `begin` is called
+    or the first line is written. Without a claim, `close` does nothing.
     """
 
     def __init__(
-        self, stream: BinaryIO, name: str, claimed: Claim | None = None, *, kept: int = 0
+        self, stream: BinaryIO, name: str, claimed: Claim | None = None, *, kept_bytes: int = 0
     ) -> None:
-        """`kept`: bytes of the claimed file that stay. Without a claim, `close` does nothing."""
         self._stream = stream
         self._name = name
         self._claimed = claimed
-        self._kept = kept
+        self._kept_bytes = kept_bytes
         self._begun = claimed is None
 
     @property
     def begun(self) -> bool:
-        """Whether the earlier content is gone, or a line was written."""
+        """True if the earlier content was removed, or a line was written."""
         return self._begun
 
     @property
     def on_terminal(self) -> bool:
-        """Whether lines go to a terminal."""
+        """True if lines go to a terminal."""
         return self._stream.isatty()
 
     def begin(self) -> None:
@@ -52,12 +52,12 @@ class JsonLines:
             return
         if self._claimed.regular:  # a device keeps its mode
             make_private(self._name, self._claimed.descriptor)
-            os.ftruncate(self._claimed.descriptor, self._kept)
+            os.ftruncate(self._claimed.descriptor, self._kept_bytes)
         self._begun = True
 
     def write(self, result: Result) -> None:
         """Write one result in one piece, so that no line is torn."""
-        # Lines are UTF-8 on any terminal; an invalid character becomes `?`.
+        # Lines are UTF-8 even on other terminals. An invalid character becomes `?`.
         line = (result.to_json() + "\n").encode("utf-8", "replace")
         self.begin()
         try:
@@ -68,15 +68,16 @@ class JsonLines:
             raise
 
     def close(self) -> None:
-        """Close the file, but not standard output; remove a new file that was never begun.
+        """Close the file, and remove it if it is new and was never begun.
 
-        Raises OutputError if somebody has removed the file meanwhile, and its lines with it.
+        Standard output stays open. Raises OutputError if another program removed the file, and its
+        lines with it.
         """
         if self._claimed is None or self._stream.closed:
             return
         if not self._begun and self._claimed.made and self._claimed.is_own:
             os.unlink(self._name)
-        lost = self._begun and self._claimed.regular and self._is_removed()
+        is_lost = self._begun and self._claimed.regular and self._is_removed()
         try:
             with self._stream:
                 try:
@@ -86,14 +87,14 @@ class JsonLines:
         except OSError as error:
             self._add_name(error)
             raise
-        if lost:
+        if is_lost:
             raise OutputError(
                 f"{self._name} was removed while results were written to it, and they are lost: run"
                 " the command again"
             )
 
     def _is_removed(self) -> bool:
-        """Return whether neither this file nor another has its name any more."""
+        """Return whether the file has no link, and no other file has its name."""
         return os.fstat(self._stream.fileno()).st_nlink == 0 and not os.path.lexists(self._name)
 
     def _add_name(self, error: OSError) -> None:
@@ -106,7 +107,7 @@ class JsonLines:
         try:
             self.close()
         except OutputError:
-            if kind is None:  # otherwise the exception under way says more
+            if kind is None:  # an exception that is being raised matters more
                 raise
 
 
@@ -114,7 +115,7 @@ class ResumedJsonLines(JsonLines):
     """Appends to the lines of an earlier run, whose valid results are `finished`."""
 
     def __init__(self, stream: BinaryIO, name: str, claimed: Claim, finished: Finished) -> None:
-        super().__init__(stream, name, claimed, kept=finished.end)
+        super().__init__(stream, name, claimed, kept_bytes=finished.end)
         self.finished = finished
 
 
@@ -122,12 +123,13 @@ _Lines = TypeVar("_Lines", bound=JsonLines)
 
 
 def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
-    """Open a JSON Lines file for results, readable by its owner only; None is standard output.
+    """Open a JSON Lines file for results, readable by its owner only.
 
-    An existing file of results is overwritten. Raises OSError if the file cannot be opened,
-    OutputError if it holds anything else or another program writes to it.
+    An existing file of results is overwritten. Without a path, lines go to standard output. Raises
+    OSError if the file cannot be opened, and OutputError if it is not a file of results or another
+    program writes to it.
     """
-    return _begun(claim_jsonl(path))
+    return _begin(claim_jsonl(path))
 
 
 def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
@@ -141,13 +143,13 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output")
     _leave_workers()
-    claimed = claim(path, os.O_WRONLY, kind=_RESULTS)
+    claimed = claim(path, os.O_WRONLY, kind=_RESULTS_KIND)
     return JsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed)
 
 
 def _leave_workers() -> None:
-    """End a worker process that only loads the program, and must not write to its files."""
-    from screener.scanning.workers import main_guard  # loads what starts processes
+    """End a worker process, which loads the program but must not write to its files."""
+    from screener.scanning.workers import main_guard  # slow to import
 
     main_guard.exit_if_loading()
 
@@ -155,11 +157,11 @@ def _leave_workers() -> None:
 def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
     """Continue the file of results of an interrupted scan, or begin it.
 
-    Pass its `finished` to `scan`, which skips each input with a line for the same name, size and
-    time that the same generations, policy and pixel pipeline decided. Half a last line is removed.
-    Raises OutputError if the file holds anything but results or another program writes to it.
+    Pass its `finished` to `scan`. This skips each input with a line for the same name, size and
+    time that the same generations, policy and pixel pipeline decided. An incomplete last line is
+    removed. Raises OutputError if it is not a file of results or another program writes to it.
     """
-    return _begun(claim_resumed(path, screener))
+    return _begin(claim_resumed(path, screener))
 
 
 def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
@@ -176,10 +178,10 @@ def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonL
     return ResumedJsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed, finished)
 
 
-def _begun(out: _Lines) -> _Lines:
+def _begin(lines: _Lines) -> _Lines:
     try:
-        out.begin()
+        lines.begin()
     except BaseException:
-        out.close()
+        lines.close()
         raise
-    return out
+    return lines

@@ -188,7 +188,8 @@ class Backlog:
                 number, member, same = archive.members.popleft()
                 target = archive.target.member(number, member, archive.name or Name(), same=same)
                 item = PendingInput(
-                    target, archive.remaining, container=archive, error=member.error)
+                    target, archive.remaining, container=archive, error=member.error
+                )
                 if not self._is_wanted(item, target.name):
                     continue
                 archive.unreleased += 1
@@ -267,8 +268,8 @@ class Backlog:
         """
         if archive.result is None:
             raise RuntimeError("an archive is released before it has a Result")
-        members, in_trouble = Members(**archive.member_verdicts), own_hashes.trouble is not None
-        archive.result = archive.result.of_archive(members, in_trouble=in_trouble)
+        members, has_error = Members(**archive.member_verdicts), own_hashes.error is not None
+        archive.result = archive.result.with_members(members, has_error=has_error)
         if archive.has_new_result and not archive.result.counts:
             archive.has_line = archive.reopened = False
 

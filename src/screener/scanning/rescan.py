@@ -111,7 +111,7 @@ def _decide(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
     if not any(kind.perceptual for kind in screener.kinds):
         # A scan would decode nothing, so it would have no error of decoding.
         items = [
-            replace(item, trouble=None) if _has_complete_digests(item) else item for item in items
+            replace(item, error=None) if _has_complete_digests(item) else item for item in items
         ]
     return screener.decide(items)
 
@@ -122,7 +122,7 @@ def _has_complete_digests(item: HashedInput) -> bool:
     Those of a member may not, if it is truncated; nor those of an archive that was not listed to
     its end.
     """
-    error = item.trouble
+    error = item.error
     if item.archive or not item.hashes or error is None:
         return False
     reasons = _MEMBER_DECODING_REASONS if item.name.archives else _FILE_DECODING_REASONS
@@ -131,12 +131,12 @@ def _has_complete_digests(item: HashedInput) -> bool:
 
 def _has_only_member_lines(item: HashedInput) -> bool:
     """Return whether an input is an archive that needs no line next to those of its members."""
-    return item.archive and item.trouble is None
+    return item.archive and item.error is None
 
 
 def _count_unscreened(result: Result, unscreened: Counter[str]) -> None:
     """Count an unscreened input unless `outdated` counts it."""
-    is_outdated = result.extra is not None and is_here(result.extra)
+    is_outdated = result.extra is not None and is_available(result.extra)
     if result.verdict == Verdict.UNSCREENED and not is_outdated:
         unscreened[str(result.reason)] += 1
 
@@ -149,7 +149,7 @@ def _find_candidates(
     No other input can match.
     """
     # Without a floor, a list has no kind that can make an input `no_match`: decide all inputs.
-    floor = max(max(floors.values(), default=EVERY_FLOOR) for floors in screener.floors)
+    floor = max(max(floors.values(), default=EVERY_FLOOR) for floors in screener.clearing_floors)
     candidates = [np.array(cache.find_unclear(first, end, floor), np.int64)]
     listed = {kind for hash_list in screener.lists for kind in hash_list.kinds}
     for kind in KINDS.values():

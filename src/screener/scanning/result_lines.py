@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from screener.arguments import integer
 from screener.errors import OutputError
-from screener.screening.result import Result, Verdict, line_counts
+from screener.screening.result import Result, Verdict, is_counted_line
 
 # A line of half a million matches is shorter.
 _MAX_LINE_BYTES = 1 << 28
@@ -108,7 +108,7 @@ class LineIdentity:
             ),
             fields.get("extra"),
             _is_input_missing(fields["verdict"], size, mtime_ns),
-            not line_counts(fields),
+            not is_counted_line(fields),
         )
 
     @classmethod

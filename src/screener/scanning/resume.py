@@ -21,7 +21,7 @@ from screener.scanning.result_lines import (
     hash_archive,
     read_lines,
 )
-from screener.screening.result import SCHEMA, Reason, Result, Verdict, line_counts
+from screener.screening.result import SCHEMA, Reason, Result, Verdict, is_counted_line
 from screener.screening.screener import VERSIONS, Screener
 from screener.system.installation import EXTRAS, is_available
 
@@ -162,7 +162,7 @@ class Finished:
             fields = json.loads(line)
             identity = LineIdentity.from_line(fields)
             code = _OUTCOME_CODES[fields["verdict"], fields["reason"], fields.get("extra")]
-            if not line_counts(fields):
+            if not is_counted_line(fields):
                 code = _UNCOUNTED
             if fields["schema"] != SCHEMA:
                 raise ValueError

@@ -211,7 +211,7 @@ class _Scan:
             if item is None:
                 return self._backlog.awaited
             if item.error is not None:
-                self._decide([(item, HashedInput(Name(), trouble=item.error), 0.0)])
+                self._decide([(item, HashedInput(Name(), error=item.error), 0.0)])
                 continue
             item.worker = item.only_worker or worker
             self._running[item.worker.take(item.target, item.remaining.budget)] = item
@@ -273,7 +273,7 @@ class _Scan:
         item.remaining.bytes -= listing.bytes
         if error is None and not listing.members:
             error = MediaError("empty", "an archive without members")
-        own_hashes = replace(opened.hashed, trouble=error, archive=True)
+        own_hashes = replace(opened.hashed, error=error, archive=True)
         item.own_hashes = _rename(own_hashes, item, seconds)
         self._decide([(item, own_hashes, seconds)])
         item.name = None if item.target.inner else item.own_hashes.name

@@ -1,4 +1,4 @@
-"""The Policy that a Screener decides by, from Python or a TOML file."""
+"""The rules that a Screener decides by, from Python or a TOML file."""
 
 from __future__ import annotations
 
@@ -22,43 +22,45 @@ from screener.media.files.limits import Limits
 from screener.media.video.sampling.settings import Sampling
 from screener.system import files
 
-# A worker needs about half of this before it has seen a file.
-LEAST_MEMORY = 128 << 20
-_MOST_MEMORY = 1 << 62  # accepted as a resource limit
-_MOST_SECONDS = 1_000_000  # accepted as a timeout
+# A worker needs about half of this before it opens a file.
+MIN_MEMORY_BYTES = 128 << 20
+_MAX_MEMORY_BYTES = 1 << 62  # accepted as a resource limit
+_MAX_SECONDS = 1_000_000  # accepted as a timeout
 
-_COMPARED = {name: kind for name, kind in KINDS.items() if kind.perceptual or kind.video}
-_DEFAULT_RADIUS = {name: kind.radius for name, kind in _COMPARED.items()}
-_DEFAULT_FLOOR = {name: kind.floor for name, kind in _COMPARED.items()}
-_WEAK = [name for name, kind in KINDS.items() if kind.weak]
+_COMPARED_KINDS = {name: kind for name, kind in KINDS.items() if kind.perceptual or kind.video}
+_DEFAULT_RADII = {name: kind.radius for name, kind in _COMPARED_KINDS.items()}
+_DEFAULT_FLOORS = {name: kind.floor for name, kind in _COMPARED_KINDS.items()}
+_WEAK_KINDS = [name for name, kind in KINDS.items() if kind.weak]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules that a Screener decides by; frozen, and every Result carries its fingerprint.
-
-    `radius`: bits, per perceptual kind; a distance up to and including it is a hit. That of `vpdq`
-    is for two frames: see docs/internals/video-matching.md.
-    `known_good_radius`: the same for `known_good` records; defaults to `radius`.
-    `floor`: quality 0–100, per perceptual kind. A hash is not compared if its quality, or the
-    detail score of its picture, is lower. That of `vpdq` is for a frame, and at least 50, since
-    lists do not index other frames.
-    `alone`: weak kinds (`HashKind.weak`) whose hits make a match by themselves; default none. A hit
-    of another weak kind needs a hit on the same entry by a kind that is not weak or is named here.
-    docs/radius.md states how often weak kinds are wrong.
-    `limits`: what one input may cost (`screener.media.files.limits.Limits`); beyond it is
-    `too_large`.
-    `sampling`: which frames of a video are hashed
-    (`screener.media.video.sampling.settings.Sampling`).
-    `seconds` (at most a million), `memory` (bytes): what a scan's worker may spend on one file.
-    `seconds` count the processor time of all its threads; ten times as much wall time ends the file
-    as well. Decoding of a video ends at four fifths, outside of scans too, so that the frames
-    decoded by then are still compared.
-    `digests_only`: compare only MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
-    `max_list_age`: seconds; a Screener refuses an older list.
+    """The rules that a Screener decides by. Every Result carries their fingerprint.
 
     Kinds that a mapping leaves out have their defaults. `dataclasses.replace` with another `radius`
-    leaves `known_good_radius` as it was. Raises PolicyError.
+    does not change `known_good_radius`.
+
+    Parameters:
+        radius: Bits, for each perceptual kind; a distance up to and including it is a hit. The
+            radius of `vpdq` is for two frames: see docs/internals/video-matching.md.
+        known_good_radius: The same for `known_good` records; by default `radius`.
+        floor: A score from 0 to 100 for each perceptual kind. A hash is not compared if its quality
+            or its picture's detail is lower. The floor of `vpdq` is for a frame, and at least 50,
+            since lists do not index other frames.
+        alone: Weak kinds (`HashKind.weak`) whose hits make a match by themselves; by default none.
+            Hits of other weak kinds also need a hit on the same entry by a kind that is not weak or
+            is in `alone`. docs/radius.md states how often weak kinds are wrong.
+        limits: Limits for one input; a larger one is `too_large`.
+        sampling: The choice of the frames of a video that are hashed.
+        seconds: Processor time, of all threads, that a scan's worker may spend on one file; at most
+            a million. Ten times as much wall time also ends the file. Decoding of a video ends at
+            four fifths, outside of scans too, so that the decoded frames are still compared.
+        memory: Bytes that a scan's worker may use.
+        digests_only: Compare only MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
+        max_list_age: Seconds; a Screener refuses an older list. By default there is no limit.
+
+    Raises:
+        PolicyError: If a value has the wrong type or is out of range.
     """
 
     radius: Mapping[str, int] = field(default_factory=dict)
@@ -73,37 +75,39 @@ class Policy:
     max_list_age: float | None = None
 
     def __post_init__(self) -> None:
-        radius = _merged("radius", _DEFAULT_RADIUS, self.radius, lambda kind: 8 * kind.code_size)
-        allowed = _merged(
-            "known_good_radius", radius, self.known_good_radius, lambda kind: 8 * kind.code_size
+        radius = _merge_defaults("radius", _DEFAULT_RADII, self.radius, _max_radius)
+        known_good_radius = _merge_defaults(
+            "known_good_radius", radius, self.known_good_radius, _max_radius
         )
-        floor = _merged("floor", _DEFAULT_FLOOR, self.floor, lambda _: 100)
+        floor = _merge_defaults("floor", _DEFAULT_FLOORS, self.floor, lambda _: 100)
         if floor["vpdq"] < FLOOR:
             raise PolicyError(f"floor: vpdq must be an integer from {FLOOR} to 100")
         object.__setattr__(self, "radius", MappingProxyType(radius))
-        object.__setattr__(self, "known_good_radius", MappingProxyType(allowed))
+        object.__setattr__(self, "known_good_radius", MappingProxyType(known_good_radius))
         object.__setattr__(self, "floor", MappingProxyType(floor))
-        object.__setattr__(self, "alone", _alone(self.alone))
-        object.__setattr__(self, "seconds", float(_positive("seconds", self.seconds)))
-        if self.seconds > _MOST_SECONDS:
-            raise PolicyError(f"seconds must be at most {_MOST_SECONDS}, not {self.seconds}")
-        memory = integer_within(self.memory, LEAST_MEMORY, _MOST_MEMORY)
+        object.__setattr__(self, "alone", _sort_weak_kinds(self.alone))
+        object.__setattr__(self, "seconds", float(_parse_positive("seconds", self.seconds)))
+        if self.seconds > _MAX_SECONDS:
+            raise PolicyError(f"seconds must be at most {_MAX_SECONDS}, not {self.seconds}")
+        memory = integer_within(self.memory, MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES)
         if memory is None:
             raise PolicyError(
-                f"memory must be an integer from {LEAST_MEMORY} to {_MOST_MEMORY} (bytes)"
+                f"memory must be an integer from {MIN_MEMORY_BYTES} to {_MAX_MEMORY_BYTES} (bytes)"
             )
         object.__setattr__(self, "memory", memory)
         if not isinstance(self.limits, Limits):
             raise PolicyError("limits must be a screener.media.files.limits.Limits")
-        limits = {name: _count(f"limits.{name}", n) for name, n in vars(self.limits).items()}
+        limits = {
+            name: _parse_count(f"limits.{name}", value) for name, value in vars(self.limits).items()
+        }
         object.__setattr__(self, "limits", Limits(**limits))
         if not isinstance(self.sampling, Sampling):
             raise PolicyError("sampling must be a screener.media.video.sampling.settings.Sampling")
-        if (wrong := self.sampling.problem()) is not None:
-            raise PolicyError(f"sampling: {wrong}")
+        if (problem := self.sampling.problem()) is not None:
+            raise PolicyError(f"sampling: {problem}")
         object.__setattr__(self, "sampling", self.sampling.normalized())
         if self.max_list_age is not None:
-            age = float(_positive("max_list_age", self.max_list_age))
+            age = float(_parse_positive("max_list_age", self.max_list_age))
             object.__setattr__(self, "max_list_age", age)
         if not isinstance(self.digests_only, bool):
             raise PolicyError("digests_only must be true or false")
@@ -118,14 +122,14 @@ class Policy:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Eight hex digits of the SHA-256 of all settings; equal for equal policies."""
+        """Eight hex digits of the SHA-256 of all settings, the same for equal policies."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings as types of JSON and TOML."""
-        forms = {"limits": asdict(self.limits), "sampling": asdict(self.sampling)}
-        return self._settings() | forms
+        tables = {"limits": asdict(self.limits), "sampling": asdict(self.sampling)}
+        return self._settings() | tables
 
     def _settings(self) -> dict[str, Any]:
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -146,52 +150,56 @@ class Policy:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Policy:
-        """Return the policy of a TOML file, with the fields as keys and tables.
+        """Return the policy of a TOML file, whose keys are the fields.
 
         `[radius]`, `[known_good_radius]`, `[floor]`, `[limits]` and `[sampling]` are tables.
-        Raises PolicyError, which names the file and the setting.
+        Raises PolicyError if the file cannot be read or a setting is wrong; it names both.
         """
         try:
             settings = files.read_toml(path)
         except (OSError, ValueError) as error:
             raise PolicyError(f"cannot read the policy file {path}: {cause(error)}") from error
         try:
-            return cls(**_checked_settings(settings))
+            return cls(**_parse_settings(settings))
         except PolicyError as error:
             raise PolicyError(f"{path}: {error}") from error
 
 
-def _merged(
+def _max_radius(kind: HashKind) -> int:
+    return 8 * kind.code_size
+
+
+def _merge_defaults(
     setting: str,
-    default: dict[str, int],
+    defaults: dict[str, int],
     values: Mapping[str, int],
-    largest: Callable[[HashKind], int],
+    find_max: Callable[[HashKind], int],
 ) -> dict[str, int]:
     if not isinstance(values, Mapping):
         raise PolicyError(f"{setting} must map kinds to integers, such as {{'pdq': 31}}")
     for name, value in values.items():
-        if name not in default:
-            raise PolicyError(f"{setting}: {name!r} is not one of {', '.join(default)}")
-        top = largest(KINDS[name])
-        if integer_within(value, 0, top) is None:
-            raise PolicyError(f"{setting}: {name} must be an integer from 0 to {top}")
-    return default | {name: int(value) for name, value in values.items()}
+        if name not in defaults:
+            raise PolicyError(f"{setting}: {name!r} is not one of {', '.join(defaults)}")
+        max_value = find_max(KINDS[name])
+        if integer_within(value, 0, max_value) is None:
+            raise PolicyError(f"{setting}: {name} must be an integer from 0 to {max_value}")
+    return defaults | {name: int(value) for name, value in values.items()}
 
 
-def _alone(names: Collection[str]) -> tuple[str, ...]:
+def _sort_weak_kinds(names: Collection[str]) -> tuple[str, ...]:
     """Return weak kinds in the order of KINDS, so that equal policies have equal fingerprints."""
     if isinstance(names, str | Mapping) or not isinstance(names, Collection):
         raise PolicyError("alone must be a list of kinds, such as ['dhash']")
     for name in names:
-        if name not in _WEAK:
+        if name not in _WEAK_KINDS:
             raise PolicyError(
-                f"alone: {name!r} is not one of {', '.join(_WEAK)}; other kinds need no entry"
+                f"alone: {name!r} is not one of {', '.join(_WEAK_KINDS)}; other kinds need no entry"
             )
-    return tuple(name for name in _WEAK if name in names)
+    return tuple(name for name in _WEAK_KINDS if name in names)
 
 
-def _positive(name: str, value: object) -> int | float:
-    """Return a finite number above 0; an integer if it is one, for equal fingerprints."""
+def _parse_positive(name: str, value: object) -> int | float:
+    """Return a finite number above 0; integers are int, for equal fingerprints."""
     number = as_float(value)
     if not 0 < number < math.inf:
         raise PolicyError(f"{name} must be a number above 0, not {value!r}")
@@ -200,27 +208,29 @@ def _positive(name: str, value: object) -> int | float:
     return int(number) if number.is_integer() else number
 
 
-def _count(name: str, value: object) -> int:
-    number = _positive(name, value)
+def _parse_count(name: str, value: object) -> int:
+    number = _parse_positive(name, value)
     if not isinstance(number, int):
         raise PolicyError(f"{name} must be an integer, not {value!r}")
     return number
 
 
-def _checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
+def _parse_settings(settings: dict[str, Any]) -> dict[str, Any]:
     names = {f.name for f in fields(Policy)}
     for name in settings:
         if name not in names:
             raise PolicyError(f"unknown setting {name!r}; one of: {', '.join(sorted(names))}")
     if "limits" in settings:
-        settings = settings | {"limits": Limits(**_table(settings, "limits", Limits))}
+        settings = settings | {"limits": Limits(**_check_table(settings, "limits", Limits))}
     if "sampling" in settings:
-        settings = settings | {"sampling": Sampling(**_table(settings, "sampling", Sampling))}
+        settings = settings | {"sampling": Sampling(**_check_table(settings, "sampling", Sampling))}
     return settings
 
 
-def _table(settings: dict[str, Any], name: str, form: type[Limits] | type[Sampling]) -> Any:
-    names = [f.name for f in fields(form)]
+def _check_table(
+    settings: dict[str, Any], name: str, table_type: type[Limits] | type[Sampling]
+) -> Any:
+    names = [f.name for f in fields(table_type)]
     table = settings[name]
     if not isinstance(table, dict) or set(table) - set(names):
         raise PolicyError(f"[{name}] must be a table of {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""The Result of one input: verdict, reason and matches, and their form in a result line."""
+"""The Result of one input, and its form as a result line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an input is `unscreened`."""
+    """The reason for `unscreened`."""
 
     UNDECODABLE = "undecodable"
     TRUNCATED = "truncated"
@@ -45,21 +45,22 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Match:
-    """A record that one hash of the input hit.
+    """A record that a hash of the input hit.
 
-    `state`: the record's state in effect. `opinions`: your own opinions of the entry; if there are
-    any, `source_state` is the state by its source alone.
-    `distance`, `radius`: bits; 0 for a digest.
-    `orientation`: how the input was turned to match.
-    `region`: `full`; `trimmed`, the picture without its border; `enlarged`, a small picture at
-    twice its size; `uncropped`, all coded pixels of a picture of which the file shows a part.
-    `part`, `time`: the page or frame, counted from 0, and its time in seconds. Hidden pictures are
-    counted after the frames. `part_kind`: `frame`, `thumbnail` or `appended`.
-    `uncorroborated`: a hit of a weak kind (`HashKind.weak`) on an entry that no kind which matches
-    alone hit in the same picture.
+    - `state`: the record's state in effect. `source_state`: the state by its source alone, if you
+      have `opinions` of the entry.
+    - `distance`, `radius`: bits; 0 for a digest.
+    - `orientation`: the rotation or reflection of the input that matches.
+    - `region`: `full`; `trimmed`, without its border; `enlarged`, a small picture at twice its
+      size; `uncropped`, all coded pixels of a picture of which the file shows a part.
+    - `part`, `time`: the page or frame, counted from 0, and its time in seconds. Hidden pictures
+      are counted after the frames. `part_kind`: `frame`, `thumbnail` or `appended`.
+    - `uncorroborated`: a hit of a weak kind (`HashKind.weak`) without a hit on the same entry, in
+      the same picture, by a kind that matches alone.
 
-    A match of kind `vpdq` is a listed video: `video` states how many frames agree and where,
-    `distance` is their median, `radius` that of a frame, `time` the start in the input.
+    A match of kind `vpdq` is a listed video: `video` states its agreement with the input,
+    `distance` is the median of the frames', `radius` that of a frame, `time` the start in the
+    input.
     """
 
     list: str
@@ -82,37 +83,44 @@ class Match:
 
     @property
     def identifies(self) -> bool:
-        """Return whether the input surely shows the entry, whatever the entry's state."""
-        alike = self.video is not None and self.video.rule is Rule.ALIKE
-        return not (alike or self.uncorroborated)
+        """True if the input shows the entry for certain, whatever the entry's state."""
+        is_alike = self.video is not None and self.video.rule is Rule.ALIKE
+        return not (is_alike or self.uncorroborated)
 
     @property
     def makes_match(self) -> bool:
-        """Return whether the hit makes the verdict `match`; otherwise it is one of `other_hits`."""
+        """True if the hit makes the verdict `match`; otherwise it is one of `other_hits`."""
         return self.state in MATCHING and self.identifies
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the match as in a result line: `source_state` and `opinions` only if there are
-        opinions, `video` and `uncorroborated` only if they apply.
+        """Return the match as in a result line.
+
+        Without opinions, `source_state` and `opinions` are left out, and so are `video` and
+        `uncorroborated` if they do not apply.
         """
         line = dict(vars(self))
-        line["time"] = _seconds(self.time)
+        line["time"] = _round_seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
         del line["source_state"], line["opinions"], line["video"], line["uncorroborated"]
         if self.uncorroborated:
             line["uncorroborated"] = True
         if self.video is not None:
-            line["video"] = _video(self.video)
+            line["video"] = _agreement_fields(self.video)
         if self.opinions:
             line["source_state"] = self.source_state
             line["opinions"] = [
-                {"state": str(own.state), "by": own.by, "reason": own.reason, "time": own.time}
-                for own in self.opinions
+                {
+                    "state": str(opinion.state),
+                    "by": opinion.by,
+                    "reason": opinion.reason,
+                    "time": opinion.time,
+                }
+                for opinion in self.opinions
             ]
         return line
 
 
-def _video(agreement: Agreement) -> dict[str, Any]:
+def _agreement_fields(agreement: Agreement) -> dict[str, Any]:
     return {
         "rule": str(agreement.rule),
         "found": agreement.found,
@@ -121,26 +129,26 @@ def _video(agreement: Agreement) -> dict[str, Any]:
         "agreeing": agreement.agreeing,
         "usable": agreement.usable,
         "agreeing_percent": _percent(agreement.agreeing, agreement.usable),
-        "input_span": [*map(_seconds, agreement.input_span)],
-        "listed_span": [*map(_seconds, agreement.listed_span)],
+        "input_span": [*map(_round_seconds, agreement.input_span)],
+        "listed_span": [*map(_round_seconds, agreement.listed_span)],
     }
 
 
-def _seconds(time: float) -> float:
+def _round_seconds(time: float) -> float:
     # Digits after the microsecond are rounding errors of sums.
     return round(time, 6)
 
 
-def _percent(part: int, whole: int) -> float:
-    """Return a percentage cut to one decimal, never rounded up."""
-    return 1000 * part // whole / 10
+def _percent(count: int, total: int) -> float:
+    """Return a percentage rounded down to one decimal."""
+    return 1000 * count // total / 10
 
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """Facts of the input: MIME type by content, size in pixels, frames.
+    """The input's MIME type by content, size in pixels, frames and duration.
 
-    `duration` is in seconds, None for a still; `samples` counts the frames looked at.
+    `duration` is in seconds, or None for a still. `samples` is the number of frames screened.
     """
 
     type: str | None
@@ -151,10 +159,10 @@ class MediaFacts:
     samples: int = 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the facts as in a result line."""
+        """Return the fields as in a result line."""
         line = dict(vars(self))
         if self.duration is not None:
-            line["duration"] = _seconds(self.duration)
+            line["duration"] = _round_seconds(self.duration)
         return line
 
 
@@ -162,9 +170,9 @@ class MediaFacts:
 class Appearance:
     """The times at which a record was hit in a video or animation.
 
-    `distance` is the smallest in bits; `frames` counts the sampled frames with a hit; `spans` are
-    the seconds of the first and last frame of each run of them. `part_kind` is `appended` for a
-    clip hidden in a picture's file, which has times of its own.
+    `distance` is the smallest in bits. `frames` is the number of sampled frames with a hit; `spans`
+    are the seconds of the first and last frame of each run of them. `part_kind` is `appended` for a
+    clip hidden in a picture's file, which has its own times.
     """
 
     list: str
@@ -180,12 +188,12 @@ class Appearance:
     def to_dict(self) -> dict[str, Any]:
         """Return the appearance as in a result line."""
         line = dict(vars(self))
-        return line | {"spans": [[*map(_seconds, span)] for span in self.spans]}
+        return line | {"spans": [[*map(_round_seconds, span)] for span in self.spans]}
 
 
 @dataclass(frozen=True)
 class Members:
-    """The number of an archive's members with each verdict, inner archives' members included.
+    """The number of an archive's members with each verdict, including members of inner archives.
 
     An inner archive itself counts only if its own Result does: see `Result.counts`.
     """
@@ -210,21 +218,24 @@ class ListState:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome for one input; every input has exactly one.
+    """The outcome for one input. Every input has exactly one.
 
-    `input`: path or name, None for pixels and bytes. `input_bytes`: the raw name if not UTF-8.
-    `archives`, `same`: for an archive member, as in a Name: the archives that it is in, and its
-    number among members of the same name.
-    `bytes`: size of the file or bytes; `mtime_ns`: the file's time. None if there is none.
-    `detail`: more about the reason, for people. Its wording may change; it contains nothing of the
-    input's content and no listed hash.
-    `matches`: the hits that make the verdict `match`, nearest first. `other_hits` never make or
-    cancel one: hits on `seed` and `known_good` records, `uncorroborated` hits, and listed videos of
-    which only single pictures were seen (`alike`).
-    `timeline`: when each record of both was hit, for an input with times; a listed video has its
-    times in its match.
-    `seconds`: processor time that workers of a scan took; None elsewhere.
-    `members`: set for an archive that a scan opened; its Result follows those of its members.
+    - `input`: path or name; None for pixels and bytes. `input_bytes`: the raw name if not UTF-8.
+    - `archives`, `same`: the archives of a member, and its number among members of the same name,
+      as in a Name.
+    - `bytes`, `mtime_ns`: size and time of the file, or None if there is none.
+    - `detail`: more about the reason, for people. Its wording may change. It contains nothing of
+      the input's content and no listed hash.
+    - `matches`: the hits that make the verdict `match`, nearest first. `other_hits` never make or
+      cancel one: hits on `seed` and `known_good` records, `uncorroborated` hits, and `alike`
+      videos, of which only single pictures were seen.
+    - `timeline`: the times of each record in both, for an input with times. A listed video has its
+      times in its match.
+    - `seconds`: processor time of a scan's workers; None outside of scans.
+    - `members`: the members' verdicts, for an archive that a scan opened. Its Result follows those
+      of its members.
+    - `extra`: the extra of this package without which the input is `unsupported`: `heif` or
+      `video`.
     """
 
     input: str | None
@@ -246,52 +257,51 @@ class Result:
     same: tuple[int, ...] = ()
     members: Members | None = None
     extra: str | None = None
-    """The extra of this package without which the input is `unsupported`: `heif` or `video`."""
 
     @property
     def counts(self) -> bool:
-        """Return whether summaries count this Result.
+        """True if summaries count this Result.
 
         An archive's Result counts only if its own digest matched or the archive could not be read
         to its end. Otherwise it repeats the Results of its members.
         """
-        return _counts(self.members, self.matches, self.reason)
+        return _is_counted(self.members, self.matches, self.reason)
 
-    def of_archive(self, members: Members, *, in_trouble: bool) -> Result:
+    def with_members(self, members: Members, *, has_error: bool) -> Result:
         """Return this Result of an archive with the verdicts of its members.
 
-        If the archive did not match by its own digest and is not `in_trouble` itself, its members
-        decide: `no_match` if that is the verdict of all of them, `unscreened` otherwise.
+        If the archive did not match by its own digest and could be read, its members decide:
+        `no_match` if that is the verdict of all of them, `unscreened` otherwise.
         """
         result = replace(self, members=members)
-        if self.matches or in_trouble:
+        if self.matches or has_error:
             return result
         if not members.match and not members.unscreened:
             return replace(result, verdict=Verdict.NO_MATCH, reason=None, detail=None)
-        counts = ", ".join(f"{n} {verdict}" for verdict, n in vars(members).items() if n)
+        counts = ", ".join(f"{count} {name}" for name, count in vars(members).items() if count)
         detail = f"see its members: {counts}"
         return replace(result, verdict=Verdict.UNSCREENED, reason=Reason.MEMBERS, detail=detail)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result line as a dict; `docs/result.schema.json` describes it."""
+        """Return the result line that `docs/result.schema.json` describes."""
         line = self._input_fields()
         for name, hits in self._hit_fields():
             line[name] = [hit.to_dict() for hit in hits]
         if self.extra is not None:
             line["extra"] = self.extra
-        line |= _decided_by(self.lists, self.policy, self.versions)
+        line |= _decision_fields(self.lists, self.policy, self.versions)
         if self.seconds is not None:
             line["seconds"] = self.seconds
         return line
 
     def to_json(self) -> str:
         """Return the result line as JSON, without a line break."""
-        of_input = _encode(self._input_fields())[:-1]
-        hits = "".join([f',"{name}":[{_json_items(some)}]' for name, some in self._hit_fields()])
+        input_fields = _encode(self._input_fields())[:-1]
+        hits = "".join([f',"{name}":[{_encode_items(some)}]' for name, some in self._hit_fields()])
         extra = "" if self.extra is None else f',"extra":{_encode(self.extra)}'
-        decided_by = _decided_by_json(self.lists, self.policy, self.versions)
+        decision = _encode_decision(self.lists, self.policy, self.versions)
         seconds = "" if self.seconds is None else f',"seconds":{_encode(self.seconds)}'
-        return f"{of_input}{hits}{extra},{decided_by}{seconds}}}"
+        return f"{input_fields}{hits}{extra},{decision}{seconds}}}"
 
     def _input_fields(self) -> dict[str, Any]:
         line: dict[str, Any] = {"schema": SCHEMA, "input": self.input}
@@ -321,24 +331,24 @@ class Result:
         )
 
 
-def line_counts(facts: Mapping[str, Any]) -> bool:
-    """Return `Result.counts` of a result line. Raises KeyError if it is not a result line."""
-    return _counts(facts.get("members"), facts["matches"], facts["reason"])
+def is_counted_line(line: Mapping[str, Any]) -> bool:
+    """Return `Result.counts` of a result line. Raises KeyError if a field is missing."""
+    return _is_counted(line.get("members"), line["matches"], line["reason"])
 
 
-def _counts(members: object, matches: object, reason: object) -> bool:
+def _is_counted(members: object, matches: object, reason: object) -> bool:
     return members is None or bool(matches) or reason not in (None, Reason.MEMBERS)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _json_items(items: Iterable[Match | Appearance]) -> str:
-    # One by one: the dicts of very many at once would take ten times the memory of their text.
+def _encode_items(items: Iterable[Match | Appearance]) -> str:
+    # One by one, since dicts of very many items would take ten times the memory of their text.
     return ",".join([_encode(item.to_dict()) for item in items])
 
 
-def _decided_by(
+def _decision_fields(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> dict[str, Any]:
     states = [dict(vars(state)) for state in lists]
@@ -346,7 +356,7 @@ def _decided_by(
 
 
 @lru_cache(maxsize=1)  # results in a row have the same lists
-def _decided_by_json(
+def _encode_decision(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> str:
-    return _encode(_decided_by(lists, policy, versions))[1:-1]
+    return _encode(_decision_fields(lists, policy, versions))[1:-1]

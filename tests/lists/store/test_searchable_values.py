@@ -15,7 +15,7 @@ from screener.hashing.hash import KINDS
 from screener.media.source import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
-from screener.screening.matching import lookup
+from screener.screening.matching import hash_search
 from screener.screening.result import Match
 
 PDQ = "0123456789abcdef" * 4
@@ -55,7 +55,7 @@ def test_the_matches_of_many_inputs_are_made_one_input_at_a_time(
         made += 1
         return Match(**said)
 
-    monkeypatch.setattr(lookup, "Match", counted)
+    monkeypatch.setattr(hash_search, "Match", counted)
     holders = type(engine.lists[0]).holders
     monkeypatch.setattr(
         type(engine.lists[0]),

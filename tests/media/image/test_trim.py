@@ -16,7 +16,7 @@ from screener import Policy
 from screener.hashing import classic, pdq
 from screener.media.files.picture import Frame
 from screener.media.image.trim import MAX_VIEWS, MIN_SIDE, find_unframed
-from screener.screening.input.frame_hashes import find
+from screener.screening.input.frame_hashes import find_regions
 from screener.screening.input.hash_item import hash_item
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
@@ -380,12 +380,12 @@ def test_both_regions_are_hashed(scene):
 
 def regions(pixels, **of_frame):
     """The regions of such a frame, in the order in which they are hashed."""
-    return find(Frame(pixels, 0.0, 0, **of_frame))
+    return find_regions(Frame(pixels, 0.0, 0, **of_frame))
 
 
 def shapes(found):
     """Regions by their names and shapes."""
-    return [(one.name, one.shown.shape[:2]) for one in found]
+    return [(one.name, one.pixels.shape[:2]) for one in found]
 
 
 @pytest.mark.parametrize("size", [(500, 192), (192, 500), (150, 100)])
@@ -406,7 +406,7 @@ def test_a_drawing_of_two_tones_is_none_of_more_when_it_is_enlarged():
     made = hash_item(drawing, policy=Policy(), kinds=[pdq.PDQ]).hashes
 
     assert "enlarged" in {one.region for one in made}
-    assert not any(one.usable(50) for one in made)
+    assert not any(one.is_usable(50) for one in made)
 
 
 def test_a_thread_of_pixels_is_not_enlarged():
@@ -451,8 +451,8 @@ def test_twice_the_size_is_as_pillow_interpolates(scene, mode):
 
     (_, found) = regions(np.asarray(picture))
 
-    assert np.abs(found.shown - wanted).max() <= 1
-    assert abs((found.shown - wanted).mean()) < 0.1
+    assert np.abs(found.pixels - wanted).max() <= 1
+    assert abs((found.pixels - wanted).mean()) < 0.1
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -484,7 +484,7 @@ def test_a_part_is_a_frame_round_those_that_are_much_of_it(scene):
     found = regions(pixels, inner=tuple(views))
 
     whole, *parts = found[:5]
-    assert [one.shown is view for one, view in zip(parts, views, strict=True)] == [True] * 4
+    assert [one.pixels is view for one, view in zip(parts, views, strict=True)] == [True] * 4
     assert [id(view) for view in whole.framed] == [id(views[0]), id(views[3])]
     assert [len(one.framed) for one in parts] == [0, 0, 0, 3]
     assert [one.name for one in found[5:]] == ["enlarged"] * 5

@@ -23,9 +23,9 @@ from signing_keys import make_keys
 
 from screener import HashList, Policy, Screener, ScreenerError, audit
 from screener.errors import OutputError
+from screener.reporting.audit import audit_file
 from screener.reporting.audit import chain as audit_chain
-from screener.reporting.audit import file as audit_file
-from screener.reporting.audit.chain import LONGEST, Chain, head_of, head_path, read_head
+from screener.reporting.audit.chain import MAX_LINE_BYTES, Chain, build_head, head_path, read_head
 from screener.system import files
 
 ROOT = REPOSITORY
@@ -124,9 +124,9 @@ def chained(path, lines):
     for facts in lines:
         follows = {"audit": 1, "line": chain.lines + 1, "prev": chain.prev}
         line = json.dumps(follows | facts).encode() + b"\n"
-        chain, out = chain.after(line), out + line
+        chain, out = chain.extend(line), out + line
     path.write_bytes(out)
-    head_path(path).write_text(head_of(chain))
+    head_path(path).write_text(build_head(chain))
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ def test_a_wrong_line_is_the_only_trouble(tmp_path, wrong, place, said):
     [
         ({}, True),
         ({"start": 0, "bytes": 1}, True),
-        ({"start": 7, "bytes": 7 + LONGEST}, True),
+        ({"start": 7, "bytes": 7 + MAX_LINE_BYTES}, True),
         ({"lines": 0, "bytes": 0, "start": 0, "sha256": "0" * 64}, True),
-        ({"start": 7, "bytes": 8 + LONGEST}, False),
+        ({"start": 7, "bytes": 8 + MAX_LINE_BYTES}, False),
         ({"start": 7, "bytes": 7}, False),
         ({"start": -1}, False),
         ({"lines": 0, "bytes": 0, "start": 0}, False),
@@ -208,7 +208,7 @@ def test_a_wrong_line_is_the_only_trouble(tmp_path, wrong, place, said):
 )
 def test_an_impossible_head_is_refused(tmp_path, wrong, sound):
     """Its values are not numbers, or belong to a line that could not be read."""
-    facts = json.loads(head_of(Chain(2, 9, 5, "f" * 64))) | wrong
+    facts = json.loads(build_head(Chain(2, 9, 5, "f" * 64))) | wrong
     (tmp_path / "head").write_text(json.dumps(facts))
 
     if sound:
@@ -310,8 +310,8 @@ def test_an_older_head_and_log_need_the_head_that_was_kept(place, engine, tmp_pa
 
 def test_an_overlong_line_is_shortened(engine, tmp_path):
     """The name is replaced by its length and SHA-256; a killed run can be continued."""
-    long = "\x01" * (LONGEST // 6)  # of which JSON makes six bytes each
-    assert LONGEST - 6 < 6 * len(long) <= LONGEST
+    long = "\x01" * (MAX_LINE_BYTES // 6)  # of which JSON makes six bytes each
+    assert MAX_LINE_BYTES - 6 < 6 * len(long) <= MAX_LINE_BYTES
     with audit.open_log(tmp_path / "log", engine) as log:
         log.write(engine.match([], input=long))
         log.write(engine.match([], input=long[:-1000]))
@@ -335,7 +335,7 @@ def test_an_overlong_line_is_shortened(engine, tmp_path):
 @pytest.mark.parametrize("ending", [b"", b"\n"])
 def test_an_overlong_line_ends_the_check(place, tmp_path, monkeypatch, ending):
     """It may never end; nothing is appended to such a log."""
-    monkeypatch.setattr(audit_chain, "LONGEST", 5_000)
+    monkeypatch.setattr(audit_chain, "MAX_LINE_BYTES", 5_000)
     log = tmp_path / "log"
     lines = (place / "log").read_bytes().splitlines(keepends=True)
     log.write_bytes(lines[0] + b"\0" * 15_000 + ending)
@@ -479,7 +479,7 @@ def test_a_log_that_is_moved_or_cut_while_it_is_written_to_is_told(engine, tmp_p
     path, head = tmp_path / "log", tmp_path / "log.head"
     log = audit.open_log(path, engine)
     how(path)
-    log._synced -= 9
+    log._last_sync -= 9
     with pytest.raises(OutputError, match="moved, removed or changed"):
         log.write(engine.match([], input="1"))
 
@@ -563,7 +563,7 @@ def test_a_full_disk_raises_an_error_with_the_head_name(engine, tmp_path, monkey
 @pytest.mark.parametrize("chunk", [1, 7, 180, 1 << 16])
 def test_the_last_line_of_an_event_is_found_from_the_end(tmp_path, monkeypatch, chunk):
     """With any size of reads; None if there is none."""
-    monkeypatch.setattr(audit_file, "_CHUNK", chunk)
+    monkeypatch.setattr(audit_file, "_CHUNK_BYTES", chunk)
     events = ["open", "case", "decision", "case", "close", "open", "decision"]
     log = audit_file.AuditFile.open(tmp_path / "log")
     assert log.last("open") is None

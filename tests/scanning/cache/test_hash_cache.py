@@ -336,8 +336,8 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
         for said in ("quality", "pixels"):  # which make no other hash
             values = [[getattr(each.hash, said) for each in of.hashes] for of in (one, wanted)]
             assert values[0] == values[1]
-        assert (one.trouble and (one.trouble.reason, one.trouble.detail)) == (
-            wanted.trouble and (wanted.trouble.reason, wanted.trouble.detail)
+        assert (one.error and (one.error.reason, one.error.detail)) == (
+            wanted.error and (wanted.error.reason, wanted.error.detail)
         )
 
 
@@ -380,7 +380,7 @@ def nameless(*facts, **more):
                 replace(STILL, type="video/mp4")), -1),
         (nameless((scored("pdq", 70), scored("phash", 80)), STILL, CUT), -1),
         (nameless((DIGEST,), archive=True), 256),
-        (nameless((DIGEST,), trouble=CUT, archive=True), -1),
+        (nameless((DIGEST,), error=CUT, archive=True), -1),
     ],
 )  # fmt: skip
 def test_the_floor_up_to_which_an_input_is_surely_screened(item, clear):

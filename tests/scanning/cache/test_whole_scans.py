@@ -22,7 +22,7 @@ from screener.hashing.hash import KINDS
 from screener.media.source import Name, name_of
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
-from screener.screening.result import MediaFacts, line_counts
+from screener.screening.result import MediaFacts, is_counted_line
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def folder(scene, tmp_path):
 def inputs(path):
     """The inputs that have a line that counts, in order."""
     lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [line["input"] for line in lines if line_counts(line)]
+    return [line["input"] for line in lines if is_counted_line(line)]
 
 
 def cached(path, known):
@@ -88,7 +88,7 @@ def test_what_has_a_line_is_in_the_cache_of_a_killed_scan(known, folder, tmp_pat
     for lines in (3, 90):
         kill((*call, "--jobs", "2"), results, lines)
         whole = results.read_bytes().rsplit(b"\n", 1)[0].decode().splitlines()
-        told = {one["input"] for one in map(json.loads, whole) if line_counts(one)}
+        told = {one["input"] for one in map(json.loads, whole) if is_counted_line(one)}
         assert len(told) >= lines - 1
         assert told <= set(cached(cache, known))
 

@@ -439,7 +439,7 @@ if os.geteuid() == 0:
     os.setuid(65534)
 hasher = Hasher(Policy(), (KINDS["md5"],))
 for path in find_files(sys.argv[1]):
-    print(os.path.basename(path), hasher.hash(path).trouble, sep=": ")
+    print(os.path.basename(path), hasher.hash(path).error, sep=": ")
 """
 
 

@@ -39,7 +39,7 @@ from ray_cluster import CalamityEngine, UnreadyEngine
 from screener.scanning import ray as on_ray
 from screener.scanning.ray import cluster_workers, nodes
 from screener.scanning.ray.local_cluster import Head
-from screener.screening.result import line_counts
+from screener.screening.result import is_counted_line
 
 # Ray warns of its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
@@ -324,7 +324,7 @@ def test_the_command_writes_what_it_writes_without(cluster, known, engine, uploa
     assert again.returncode == 1, again.stderr
     assert "Traceback" not in again.stderr
     assert lines(there) == lines(here)
-    counted = [one for one in map(json.loads, begun) if line_counts(one)]
+    counted = [one for one in map(json.loads, begun) if is_counted_line(one)]
     assert len(Finished.read(there, Screener(known))) == len(counted) == len(begun) - 2
     assert run("audit", "verify", log).returncode == 0
     assert len(log.read_text().splitlines()) == len(begun) - 7 + 2  # its first and last line

@@ -47,7 +47,7 @@ def outcomes(hashed):
     """All that a scan's worker tells."""
     name = Name("a!\N{REPLACEMENT CHARACTER}", b"a!\xff", 7, 8, (1,), (2,))
     clip = MediaFacts("video/mp4", 4, 3, 2, 1.5, 6)
-    broken = HashedInput(name, media=clip, trouble=MediaError("truncated", "the data ends"))
+    broken = HashedInput(name, media=clip, error=MediaError("truncated", "the data ends"))
     far = HashedInput(
         Name("b", mtime_ns=10_500_000_000 * 10**9), media=replace(clip, duration=2.0**63)
     )
@@ -180,7 +180,7 @@ OTHERS_OF = {
 
 def test_each_value_of_an_answer_is_checked(hashed, outcomes):
     """One that never stands where it does, or a number that is told of no file, is refused."""
-    answer = Answer(1, replace(hashed, trouble=outcomes[1].trouble), 0.5, 0.6)
+    answer = Answer(1, replace(hashed, error=outcomes[1].error), 0.5, 0.6)
     told = msgpack.decode(answer.to_wire())
     listed = msgpack.decode(Answer(1, outcomes[3], 0.5, 0.6).to_wire())
     of_archive = {

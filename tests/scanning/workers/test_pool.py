@@ -76,7 +76,7 @@ def test_what_fits_does_not_depend_on_what_was_before():
 
     for path, one in zip(paths, told, strict=True):
         if "too" in path:
-            assert one.trouble.reason == Reason.TOO_LARGE
+            assert one.error.reason == Reason.TOO_LARGE
         else:
             assert one == path
 

@@ -113,7 +113,7 @@ class Looking(Hasher):
                 if os.path.exists(f"/proc/self/fd/{n}")]
         opened = sum("known.list" in one for one in held)
         told = f"{maps.count('known.list')} {opened}"
-        return HashedInput(Name(), trouble=MediaError("undecodable", told))
+        return HashedInput(Name(), error=MediaError("undecodable", told))
 
 class Engine(Screener):
     @property

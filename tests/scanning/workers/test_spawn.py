@@ -202,7 +202,7 @@ def test_a_worker_that_was_ready_ends_by_its_file_and_others_that_never_are_by_n
     with pytest.raises(WorkerError, match=r"exit code 3"):
         told.extend(map_ordered(ReadyOnce(tmp_path / "mark"), ["one", "other"], jobs=1))
 
-    assert [one.trouble.reason for one in told] == ["crashed"]
+    assert [one.error.reason for one in told] == ["crashed"]
 
 
 def test_a_daemonic_process_has_workers_too():

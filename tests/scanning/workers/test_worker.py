@@ -113,8 +113,8 @@ def test_the_processor_time_of_all_threads_is_limited(at_work, clock, name):
     clock.value = until_begun(worker)
     (done,) = until_told(worker)
 
-    assert done.outcome.trouble.reason == Reason.TIMEOUT
-    assert done.outcome.trouble.detail == "not finished within 0.5 s of processor time"
+    assert done.outcome.error.reason == Reason.TIMEOUT
+    assert done.outcome.error.detail == "not finished within 0.5 s of processor time"
     assert done.seconds == Burning.policy.seconds
 
 
@@ -127,7 +127,7 @@ def test_wall_time_is_the_limit_if_the_system_counts_no_other(at_work, clock, mo
     clock.value += 0.1
     (done,) = worker.collect()
 
-    assert done.outcome.trouble.reason == Reason.TIMEOUT
+    assert done.outcome.error.reason == Reason.TIMEOUT
     assert done.seconds == Waiting.policy.seconds
 
 
@@ -160,8 +160,8 @@ def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
         clock.value = begun + Waiting.policy.wall_seconds + one
         told = worker.collect()
 
-    assert told[0].outcome.trouble.reason == Reason.TIMEOUT
-    assert told[0].outcome.trouble.detail == "not finished within 600 s"
+    assert told[0].outcome.error.reason == Reason.TIMEOUT
+    assert told[0].outcome.error.detail == "not finished within 600 s"
     assert told[0].seconds < Waiting.policy.seconds
 
 
@@ -181,7 +181,7 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
 
         assert worker.seconds_left() <= Counting.policy.seconds  # no selector waits for ever
         assert told[:2] == [[], []]
-        assert told[2][0].outcome.trouble == harm
+        assert told[2][0].outcome.error == harm
         assert 0 <= told[2][0].seconds <= Counting.policy.seconds
 
 

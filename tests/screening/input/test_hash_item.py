@@ -17,7 +17,7 @@ from screener.media.files.picture import Frame, Media, Picture
 from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import hash_item as hashed
 from screener.screening.input.hash_item import hash_item
-from screener.screening.input.located_hash import groups_of
+from screener.screening.input.located_hash import list_groups
 
 ALL = [pdq.PDQ, *classic.CLASSIC]
 
@@ -31,7 +31,7 @@ def copied(picture, quality):
 def looked_up(data, kinds=ALL, **policy):
     """Return values and scores of an input's hashes, by kind, orientation and region."""
     hashed = hash_item(data, policy=Policy(**policy), kinds=kinds)
-    assert hashed.trouble is None
+    assert hashed.error is None
     return {
         (one.hash.kind.name, one.hash.value, one.hash.quality, one.detail, one.orientation)
         for one in hashed.hashes
@@ -101,7 +101,7 @@ def test_repeated_frames_are_looked_up_once(scene):
 
     hashes = hash_item(data, policy=Policy(), kinds=ALL).hashes
 
-    assert len(groups_of(hashes)) == 3 * len(ALL)
+    assert len(list_groups(hashes)) == 3 * len(ALL)
     times = {one.part: (one.time, *one.again) for one in hashes}
     assert {part: [round(t, 1) for t in each] for part, each in times.items()} == {
         0: [0.0, 0.2], 1: [0.1, 0.3], 4: [0.4],

@@ -21,10 +21,10 @@ from screener.screening.input.located_hash import (
     OrientedHashes,
     SingleHash,
     from_wire,
-    groups_of,
+    list_groups,
     to_wire,
 )
-from screener.screening.matching.lookup import Queries, queries_of
+from screener.screening.matching.hash_search import Queries, collect_queries
 from screener.screening.result import MediaFacts
 
 PDQ = KINDS["pdq"]
@@ -96,10 +96,10 @@ def test_columns_are_the_hashes_one_by_one():
         assert [one.hash.quality for one in found] == [one.hash.quality for one in wanted]
         assert {one.hash.pixels for one in found[1:]} == {pixels.VERSION}
         assert (len(found), found[1], found[3:5]) == (18, wanted[1], wanted[3:5])
-        assert groups_of(found) == (digest, first, second, alone)
+        assert list_groups(found) == (digest, first, second, alone)
     assert hashes != wanted[1:]
     assert hashes != Hashes((digest, second, first, alone))
-    assert groups_of(wanted) is wanted
+    assert list_groups(wanted) is wanted
     assert hashes == travelled
     assert hash(hashes) == hash(travelled)
 
@@ -146,12 +146,12 @@ def test_floors_hold_for_each_hash_of_a_column(floor):
         sure = [
             u and (e.least is None or e.least >= floor) for u, e in zip(usable, each, strict=True)
         ]
-        chosen = group.usable(floor)
+        chosen = group.find_usable(floor)
 
         assert [bool(one) for one in chosen or b"\1" * 8] == usable
         assert (chosen is None) == all(usable)
         assert (group.score >= floor) == all(sure)
-        assert group.may_be_usable(floor) == (all(usable) and not all(sure))
+        assert group.depends_on_doubt(floor) == (all(usable) and not all(sure))
 
 
 def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
@@ -164,7 +164,7 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
             turned(rng, part=item),
             LocatedHash(Hash(PDQ, rng.randbytes(32)), doubt=item % 3),
         )
-        chosen = group.usable(rng.choice([0, 30, 60]))
+        chosen = group.find_usable(rng.choice([0, 30, 60]))
         for k, one in enumerate(one_by_one(group)):
             if chosen is None or chosen[k]:
                 wanted.setdefault(one.doubt, []).append((item, one))
@@ -176,7 +176,7 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
 
     assert sorted(found) == sorted(wanted)
     for doubt, batch in found.items():
-        assert [queries.owner(number) for number in batch.numbers.tolist()] == wanted[doubt]
+        assert [queries.find_owner(number) for number in batch.numbers.tolist()] == wanted[doubt]
         values = [one.hash.value for _, one in wanted[doubt]]
         assert np.array_equal(
             batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
@@ -198,16 +198,16 @@ def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, 
     def asked(of):
         """The hashes that are searched by kind, with their items."""
         found = {}
-        for queries in queries_of([HashedInput(Name(), Hashes(one)) for one in of], policy):
+        for queries in collect_queries([HashedInput(Name(), Hashes(one)) for one in of], policy):
             numbers = np.concatenate([batch.numbers for batch in queries.batches])
             found[queries.kind.name] = [
-                queries.owner(number) for number in sorted(numbers.tolist())
+                queries.find_owner(number) for number in sorted(numbers.tolist())
             ]
         return found
 
     alone = [
         tuple(
-            x for one in item for x in (one.each() if isinstance(one, OrientedHashes) else (one,))
+            x for one in item for x in (one.split() if isinstance(one, OrientedHashes) else (one,))
         )
         for item in items
     ]
@@ -232,12 +232,14 @@ def test_an_input_travels_as_it_is():
     for hashes in (Hashes((digest, turned(rng))), (digest,), ()):
         for facts, trouble in ((media, None), (None, MediaError("truncated", "the data ends"))):
             sent = HashedInput(name, hashes, facts, trouble, 0.25, archive=facts is None)
-            found = msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()
+            found = msgpack.decode(
+                msgpack.encode(HashedWire.from_input(sent)), type=HashedWire
+            ).to_input()
 
             assert (found.name, found.hashes, found.media) == (name, hashes, facts)
             assert (found.seconds, found.archive) == (0.25, facts is None)
-            assert str(found.trouble) == str(trouble)
-            assert getattr(found.trouble, "reason", None) == getattr(trouble, "reason", None)
+            assert str(found.error) == str(trouble)
+            assert getattr(found.error, "reason", None) == getattr(trouble, "reason", None)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_an_input_travels_as_it_is():
         {"name": Name(5)}, {"name": Name("a", None, "7")}, {"name": Name("a", archives=5)},
         {"media": MediaFacts("video/mp4", "4", 3, 2)}, {"media": MediaFacts(5, 4, 3, 2)},
         {"media": MediaFacts("video/mp4", 4, 3, 2, 1.5, None)},
-        {"trouble": MediaError("no such reason", "the data ends")}, {"trouble": 5},
+        {"error": MediaError("no such reason", "the data ends")}, {"error": 5},
     ],
 )  # fmt: skip
 def test_an_input_that_is_none_is_refused(wrong):
@@ -254,4 +256,4 @@ def test_an_input_that_is_none_is_refused(wrong):
     sent = replace(HashedInput(Name("a")), **wrong)
 
     with pytest.raises((ValueError, TypeError, AttributeError)):
-        msgpack.decode(msgpack.encode(HashedWire.of(sent)), type=HashedWire).hashed()
+        msgpack.decode(msgpack.encode(HashedWire.from_input(sent)), type=HashedWire).to_input()

@@ -54,7 +54,7 @@ def facts_of(session, path):
     """Return all facts of a hashed file."""
     done = session.run(Target(path), BUDGET, HashMode.NORMAL)
     hashed = getattr(done, "hashed", done)
-    return hashed.name, list(hashed.hashes), hashed.media, str(hashed.trouble), type(done)
+    return hashed.name, list(hashed.hashes), hashed.media, str(hashed.error), type(done)
 
 
 def descriptors():
@@ -75,13 +75,13 @@ def test_reading_ahead_changes_no_result(files, policy):
     for path in reversed(files[3:]):
         assert facts_of(session, path) == expected[path]
     session.read_ahead([Target(files[0], (1,)), Target(files[1])])
-    assert list(session._ahead) == [files[1]]
+    assert list(session._files_ahead) == [files[1]]
     for path in files:
         assert facts_of(session, path) == expected[path]
 
     session.read_ahead([])
     for one in (session, other):
-        for archive in one._open.values():
+        for archive in one._archives.values():
             archive.close()
     assert descriptors() <= before
 
@@ -224,9 +224,9 @@ def test_harm_while_reading_ahead_is_that_of_its_file():
     for path, task in waiting:
         outcome = over[task].outcome
         if path.startswith("crash"):
-            assert outcome.trouble.reason == Reason.CRASHED
+            assert outcome.error.reason == Reason.CRASHED
         elif path in ("loop", "slower"):
-            assert outcome.trouble.reason == Reason.TIMEOUT
+            assert outcome.error.reason == Reason.TIMEOUT
         else:
             assert outcome == path
             spent[path] = over[task].seconds

@@ -122,7 +122,8 @@ def test_bare_hashes_have_the_results_of_screening(listed, name, which):
         engine.decide(
             [
                 HashedInput(
-                    name_of_label(name), tuple(p for one in each for p in video_search.located(one))
+                    name_of_label(name),
+                    tuple(p for one in each for p in video_search.locate_hash(one)),
                 )
                 for name, each in zip(names, items, strict=True)
             ]

@@ -66,7 +66,7 @@ def test_spans_are_runs_of_consecutive_frames(hashes, seen, video, expected):
         for number in random.Random(seed).sample(list(seen), len(seen)):
             found.add([hit(hashes[number])], hashes[number])
 
-        runs = [(one.part_kind, one.frames, one.spans) for one in found.summary().timeline]
+        runs = [(one.part_kind, one.frames, one.spans) for one in found.summarize().timeline]
         assert runs == expected
 
 
@@ -82,7 +82,7 @@ def test_the_timeline_is_ordered_by_kind_for_equal_spans():
         for frame in random.Random(seed).sample(frames, len(frames)):
             found.add([hit(frame)], frame)
 
-        assert [one.kind for one in found.summary().timeline] == ["pdq", "phash", "dhash"]
+        assert [one.kind for one in found.summarize().timeline] == ["pdq", "phash", "dhash"]
 
 
 def test_many_records_in_many_frames_take_little_memory():
@@ -94,7 +94,7 @@ def test_many_records_in_many_frames_take_little_memory():
         for frame in frames[::2]:
             found.add([hit(frame, entry=f"e{number}") for number in range(50)], frame)
         tracemalloc.start()
-        summary = found.summary()
+        summary = found.summarize()
         most[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert [one.frames for one in summary.timeline] == [count // 2] * 50
@@ -114,13 +114,13 @@ def test_a_still_has_the_nearest_hit_of_each_record_and_part():
     for located, distance in ((SIX[1], 9), (SIX[4], 7), (SIX[2], 8), (CLIPS[1], 2), (CLIPS[4], 1)):
         moving.add([hit(located, distance)], located)
 
-    assert [(m.kind, m.part, m.distance, m.orientation) for m in still.summary().matches] == [
+    assert [(m.kind, m.part, m.distance, m.orientation) for m in still.summarize().matches] == [
         ("md5", 0, 0, "upright"), ("pdq", 1, 3, "upright"), ("pdq", 0, 7, "upright")
     ]  # fmt: skip
-    assert [(m.part_kind, m.time, m.distance) for m in moving.summary().matches] == [
+    assert [(m.part_kind, m.time, m.distance) for m in moving.summarize().matches] == [
         ("appended", 1.0, 1), ("appended", 0.0, 2), ("frame", 4.0, 7)
     ]  # fmt: skip
-    assert [(one.part_kind, one.distance) for one in moving.summary().timeline] == [
+    assert [(one.part_kind, one.distance) for one in moving.summarize().timeline] == [
         ("frame", 7), ("appended", 2), ("appended", 1)
     ]  # fmt: skip
 
@@ -133,5 +133,5 @@ def test_the_strongest_kind_comes_first_of_equally_near_matches():
     for located in hashes:
         found.add([hit(located, 0, entry="b"), hit(located, 0, entry="a")], located)
 
-    kinds_and_entries = [(match.kind, match.entry) for match in found.summary().matches]
+    kinds_and_entries = [(match.kind, match.entry) for match in found.summarize().matches]
     assert kinds_and_entries == [(kind, entry) for kind in kinds for entry in "ab"]

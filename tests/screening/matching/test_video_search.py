@@ -10,7 +10,12 @@ from screener.media.source import Name
 from screener.media.video.sampling.settings import Sampling
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
-from screener.screening.matching.video_search import clips_of, is_comparable, is_video, located
+from screener.screening.matching.video_search import (
+    build_clips,
+    is_comparable,
+    is_video,
+    locate_hash,
+)
 from screener.screening.result import MediaFacts
 
 CODES = [one.tobytes() for one in scenes(9, seed=1)]
@@ -48,7 +53,7 @@ def frames_of(frames):
 
 def test_frames_of_one_orientation_and_region_are_a_clip():
     """By time; tracks and hidden clips apart. Digests, other kinds and thumbnails are left out."""
-    found = clips_of(
+    found = build_clips(
         item(
             LocatedHash(Hash(KINDS["md5"], bytes(16))),
             LocatedHash(Hash(KINDS["phash"], b"12345678", 100)),
@@ -79,7 +84,7 @@ def test_frames_of_one_orientation_and_region_are_a_clip():
 
 def test_a_frame_without_a_quality_has_the_highest():
     """Several PDQs of one frame are one frame."""
-    (found,) = clips_of(
+    (found,) = build_clips(
         item(shown(0, 1.0, quality=49), shown(1, 2.0, quality=None), shown(0, 1.0, quality=50))
     )
 
@@ -92,15 +97,15 @@ def test_a_vpdq_made_elsewhere_is_the_clip_and_its_frames_are_pictures():
     frames = clip(scenes(3, seed=1), step=0.5, start=1.0, quality=70)
     video = Hash(KINDS["vpdq"], value_of(frames))
 
-    parts = located(video)
+    parts = locate_hash(video)
 
     assert parts[0] == LocatedHash(video)
     assert [(one.part, one.time, one.hash.quality) for one in parts[1:]] == [
         (0, 1.0, 70), (1, 1.5, 70), (2, 2.0, 70)
     ]  # fmt: skip
-    assert located(parts[1].hash) == [LocatedHash(parts[1].hash)]
+    assert locate_hash(parts[1].hash) == [LocatedHash(parts[1].hash)]
     for hashes in (parts, parts[:1]):
-        (found,) = clips_of(item(*hashes))
+        (found,) = build_clips(item(*hashes))
         assert np.array_equal(found.frames.codes, frames.codes)
 
 

@@ -16,7 +16,7 @@ from screener import Hash, HashCache, Match, Policy, Reason, Screener, Verdict, 
 from screener.hashing.hash import KINDS
 from screener.hotline.model.report import Item
 from screener.reporting.calibration.calibrate import calibrate
-from screener.reporting.calibration.page import page
+from screener.reporting.calibration.calibration_page import render_page
 from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import hash_item
 from screener.screening.input.located_hash import LocatedHash
@@ -162,8 +162,8 @@ def test_frames_of_a_video_corroborate_at_one_time(weak, strong, corroborated, o
         )  # fmt: skip
         found.add([hit], one)
 
-    assert ("ahash" in {hit.kind for hit in found.summary().matches}) is corroborated
-    assert [hit.kind for hit in found.summary().other_hits] == ["ahash"] * (not corroborated)
+    assert ("ahash" in {hit.kind for hit in found.summarize().matches}) is corroborated
+    assert [hit.kind for hit in found.summarize().other_hits] == ["ahash"] * (not corroborated)
 
 
 @pytest.mark.parametrize(("rule", "corroborated"), [(Rule.WHOLE, True), (Rule.ALIKE, False)])
@@ -177,7 +177,7 @@ def test_a_listed_video_corroborates_only_if_it_matches(rule, corroborated):
     found.add([hit], frame)
     found.add_video(replace(hit, kind="vpdq", video=agreement, uncorroborated=False))
 
-    assert ("ahash" in {one.kind for one in found.summary().matches}) is corroborated
+    assert ("ahash" in {one.kind for one in found.summarize().matches}) is corroborated
 
 
 def test_the_policy_names_weak_kinds_that_match_alone(make_list, scene):
@@ -245,7 +245,7 @@ def test_calibration_counts_what_a_weak_kind_would_match(make_list, scene, tmp_p
         (curve,) = made.curves
         assert ([one.hits for one in curve.false_matches], curve.weak) == ([1], weak)
         assert (made.pictures, made.together.hits) == (2, 0 if weak else 1)
-        assert ("make no match unless another kind" in page(made)) is weak
+        assert ("make no match unless another kind" in render_page(made)) is weak
     said = screener("calibrate", known.path, "--benign", tmp_path / "album").stdout
     assert "never a match alone, but counted here as one: whash" in said
 

@@ -5,7 +5,7 @@ import pytest
 from clips import clip, moved, scenes
 
 from screener.hashing.video_frames import sameness
-from screener.screening.video_rule.scenes import scenes_of, seen_of
+from screener.screening.video_rule.scenes import count_common_scenes, count_scenes
 
 # Bits in which pictures differ from the plain one, and 40 to 60 from each other.
 A, B, C = range(40), range(20, 60), {*range(10), *range(20, 30), *range(60, 80)}
@@ -40,7 +40,7 @@ def lines(*bits):
 )
 def test_scenes_are_further_apart_than_two_frames_of_one_picture_can_be(codes, quality, count):
     """That is twice the radius, or the radius with much detail; three are enough."""
-    assert scenes_of(clip(codes, quality=quality), 31) == count
+    assert count_scenes(clip(codes, quality=quality), 31) == count
 
 
 def test_lines_of_text_have_to_be_twice_as_far_apart():
@@ -51,8 +51,8 @@ def test_lines_of_text_have_to_be_twice_as_far_apart():
     assert likeness[above] - likeness[below] < 0.02
     assert likeness[below + 1 :].max() < 0.36
 
-    assert scenes_of(clip(lines(below, below + 40)), 31) == 2
-    assert scenes_of(clip(lines(above, above + 40)), 31) == 1
+    assert count_scenes(clip(lines(below, below + 40)), 31) == 2
+    assert count_scenes(clip(lines(above, above + 40)), 31) == 1
 
 
 @pytest.mark.parametrize(
@@ -88,18 +88,18 @@ def test_agreeing_frames_are_scenes_if_each_is_much_nearer_to_its_own(ours, thei
     """The bound is 1.3 times, for detailed frames."""
     ours, theirs = moved(*map(tuple, ours)), moved(*map(tuple, theirs))
 
-    assert seen_of(clip(ours), clip(theirs), 31) == count
-    assert seen_of(clip(ours, quality=79), clip(theirs), 31) == 1
-    assert seen_of(clip(ours), clip(theirs, quality=79), 31) == 1
+    assert count_common_scenes(clip(ours), clip(theirs), 31) == count
+    assert count_common_scenes(clip(ours, quality=79), clip(theirs), 31) == 1
+    assert count_common_scenes(clip(ours), clip(theirs, quality=79), 31) == 1
 
 
 def test_agreeing_frames_show_the_scenes_of_the_side_with_fewer():
     """Beyond twice the radius, detail does not matter."""
     one, two, three = (clip(scenes(3, seed=1)[:count], quality=60) for count in (1, 2, 3))
 
-    assert [seen_of(two, other, 31) for other in (one, two, three)] == [1, 2, 2]
-    assert [seen_of(other, two, 31) for other in (one, two, three)] == [1, 2, 2]
-    assert seen_of(three, three, 31) == 3
+    assert [count_common_scenes(two, other, 31) for other in (one, two, three)] == [1, 2, 2]
+    assert [count_common_scenes(other, two, 31) for other in (one, two, three)] == [1, 2, 2]
+    assert count_common_scenes(three, three, 31) == 3
     for bits, count in ((62, 1), (63, 2)):
         both = clip(moved((), range(bits)), quality=60)
-        assert seen_of(both, both, 31) == count
+        assert count_common_scenes(both, both, 31) == count

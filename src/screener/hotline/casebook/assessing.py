@@ -257,7 +257,7 @@ def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
 
 def _is_compared(one: Hash) -> bool:
     if one.kind.video:
-        return vpdq.matches(one)
+        return vpdq.can_match(one)
     if one.quality is not None and one.quality < one.kind.floor:
         return False
     return find_exclusion(one) is None

@@ -12,8 +12,8 @@ from pathlib import Path
 from screener.errors import HotlineError, ListError, OutputError
 from screener.hotline.casebook import database
 from screener.hotline.language.sentence import marked
+from screener.reporting.audit.audit_file import AuditFile
 from screener.reporting.audit.chain import Head, head_path, read_head
-from screener.reporting.audit.file import AuditFile
 from screener.system.installation import __version__
 from screener.system.signatures import read_private_key
 

@@ -87,7 +87,7 @@ class HashTask:
             return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
         value, trouble = vpdq.compute(target.path)
         clip = () if value is None else (LocatedHash(value),)
-        return replace(hashed, hashes=(*hashed.hashes, *clip), trouble=hashed.trouble or trouble)
+        return replace(hashed, hashes=(*hashed.hashes, *clip), error=hashed.error or trouble)
 
 
 def hash_files(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
@@ -121,10 +121,10 @@ def _hash_all(
     task = HashTask(Policy(seconds=_SECONDS))
     for index, hashed in enumerate(map_ordered(task, map(str, paths), jobs=1)):
         item = item_from(hashed)
-        if item is not None and (damaged or hashed.trouble is None):
+        if item is not None and (damaged or hashed.error is None):
             items.append(item)
         else:
-            error = hashed.trouble or MediaError("undecodable", "no picture in it")
+            error = hashed.error or MediaError("undecodable", "no picture in it")
             failures.append(HashingFailure(index, error))
     return tuple(items), tuple(failures)
 

@@ -121,4 +121,4 @@ def _read_signed_imports(connection: sqlite3.Connection, source: str) -> list[di
 
 
 def _redact_name(signed: Manifest) -> str:
-    return HIDDEN if may_hold_hash(signed.list_name) else signed.list
+    return HIDDEN if may_hold_hash(signed.list_name) else signed.list_name

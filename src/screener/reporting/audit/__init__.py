@@ -1,4 +1,4 @@
-"""The audit log: a chain of lines, one for each decision."""
+"""The audit log: a chain of lines, one per decision."""
 
 from screener.reporting.audit.log import AuditLog as AuditLog
 from screener.reporting.audit.log import claim_log as claim_log

@@ -1,10 +1,10 @@
-"""The audit log of a program that decides: each result is a line, bound to the line before it.
+"""The audit log of a Screener's decisions, one line per Result.
 
-Every line is a JSON object that ends with `prev`, the SHA-256 of the line before it, line end
-included. When a run begins and when it ends, the head of the log (lines, bytes, SHA-256 of the last
-line) is written to `FILE.head`, and signed if there is a key. `verify` finds each line that was
-changed, removed or added, and an end that was cut off; such a log is not continued. docs/audit.md
-explains what that proves.
+Every line is a JSON object that ends with `prev`, the SHA-256 of the line before it and its line
+end. When a run begins and when it ends, the head of the log (lines, bytes, SHA-256 of the last
+line) is written to `FILE.head`, and signed if there is a key. `verify` finds lines that were
+changed, removed or added, and a missing end. Such a log is not continued. docs/audit.md explains
+what a log proves.
 """
 
 from __future__ import annotations
@@ -17,44 +17,49 @@ from collections.abc import Iterator
 from os import PathLike
 
 from screener.errors import OutputError
-from screener.reporting.audit.file import AuditFile
+from screener.reporting.audit.audit_file import AuditFile
 from screener.screening.result import Result
 from screener.screening.screener import VERSIONS, Screener
 
+# The ways in which a run ends: by itself, by an interrupt, by an error.
 ENDS = ("complete", "interrupted", "failed")
-"""How a run ends: by itself, by an interrupt, by an error."""
 
-# A power cut may cost the lines of so many seconds; a killed process loses none.
-_SYNC_S = 1.0
+# A power cut may cost the lines of this time; a killed process loses none.
+_SYNC_INTERVAL_SECONDS = 1.0
 
 
 class AuditLog:
-    """Adds lines to an audit log; a context manager. Made by `open_log`; threads may share it.
+    """Adds lines to an audit log; a context manager.
 
-    A forked process must open a log of its own. A signal handler must not call the log: let it
-    raise an exception, as Ctrl-C does, and the block writes the closing line and the head.
+    `open_log` makes one. Threads may share it, but a forked process must open its own log. A signal
+    handler must not call the log. Let it raise an exception, as Ctrl-C does, so that the block
+    writes the closing line and the head.
     """
 
     def __init__(self, file: AuditFile) -> None:
         self._file = file
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
         self._writing = False
         self._verdicts: Counter[str] = Counter()
-        self._synced = time.monotonic()
+        self._last_sync = time.monotonic()
         self.begun = False
 
     def begin(self, screener: Screener) -> None:
-        """Write the policy and the lists of the decisions that follow, then the head.
+        """Write the policy and the lists of the next decisions, then the head.
 
-        Raises OutputError if the run has begun: the run before would look like a killed one.
+        Raises OutputError if the run has begun: a second beginning would make it look killed.
         """
         if self.begun:
             raise OutputError("this run of the audit log has begun: open_log begins another")
         self._file.begin()
         policy = {"fingerprint": screener.policy.fingerprint, "settings": screener.policy.to_dict()}
         lists = [
-            {"name": one.name, "generation": one.generation, "stamp": one.stamp()}
-            for one in screener.lists
+            {
+                "name": hash_list.name,
+                "generation": hash_list.generation,
+                "stamp": hash_list.stamp(),
+            }
+            for hash_list in screener.lists
         ]
         unheaded = {"unheaded": self._file.unheaded} if self._file.unheaded else {}
         lines = self._file.lines
@@ -67,26 +72,26 @@ class AuditLog:
         self._file.write_head()
 
     def write(self, result: Result) -> None:
-        """Hand the line of a decision to the system, and flush lines to disk every second.
+        """Write the line of a decision, and flush lines to disk every second.
 
-        Raises OutputError if the run has not begun, and, within a second or when the log is closed,
-        if another program moved, removed or changed the file.
+        Raises OutputError if the run has not begun, or if another program moved, removed or changed
+        the file, which is checked at each flush and when the log is closed.
         """
         if not self.begun:  # closing would remove the line
             raise OutputError("this run of the audit log has not begun: call begin(screener) first")
         self._file.check_own()  # before the lock, which another thread may have held at a fork
-        verdict, facts = result.verdict, result.to_dict()
+        line = result.to_dict()
         with self._exclusive():
-            self._file.append("decision", result=facts)
-            self._verdicts[verdict] += 1
-            if time.monotonic() - self._synced > _SYNC_S:
+            self._file.append("decision", result=line)
+            self._verdicts[result.verdict] += 1
+            if time.monotonic() - self._last_sync > _SYNC_INTERVAL_SECONDS:
                 self._file.sync()
-                self._synced = time.monotonic()
+                self._last_sync = time.monotonic()
 
     def close(self, *, ended: str = "complete") -> None:
-        """Write how the run ended, and the head.
+        """Write the way in which the run ended, and the head.
 
-        Write nothing if the run never began, the log is closed, or another process opened it.
+        Nothing is written if the run never began, the log is closed, or another process opened it.
         Raises ValueError if `ended` is not one of `ENDS`.
         """
         if ended not in ENDS:
@@ -111,8 +116,8 @@ class AuditLog:
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """Raise OutputError in a signal handler amid a line, which a second would tear."""
-        with self._turn:
+        """Take the lock. Raises OutputError in a signal handler that interrupts a write."""
+        with self._lock:
             if self._writing:
                 raise OutputError(
                     "a signal handler called the audit log during a write: raise an exception in"
@@ -126,15 +131,15 @@ class AuditLog:
 
     @property
     def head(self) -> str:
-        """The SHA-256 of the last line, in hex.
+        """The SHA-256 of the last line in hex.
 
-        The head of a closed log, stored elsewhere, proves the log even against the key's holder.
+        If it is stored elsewhere after closing, not even the owner of the key can forge the log.
         """
         return self._file.head
 
     @property
     def signed(self) -> bool:
-        """Whether the head will be signed."""
+        """True if the head will be signed."""
         return self._file.signed
 
     def __enter__(self) -> AuditLog:
@@ -144,19 +149,26 @@ class AuditLog:
         if kind is None:
             self.close()
             return
-        with contextlib.suppress(OSError, OutputError):  # the exception under way says more
+        with contextlib.suppress(OSError, OutputError):  # the exception being raised matters more
             self.close(ended="failed" if issubclass(kind, Exception) else "interrupted")
 
 
 def open_log(
     path: str | PathLike[str], screener: Screener, *, key: str | PathLike[str] | None = None
 ) -> AuditLog:
-    """Begin or continue an audit log, readable by its owner only, for a Screener's decisions.
+    """Begin or continue an audit log of a Screener's decisions, readable by its owner only.
 
-    `key`: an Ed25519 private key in a PEM file, which signs the head; all runs of a log have the
-    same key, or none. Half a line left by a crash is removed, and a new line records that. Raises
-    OutputError, and leaves the log unchanged, if it has lines but no head, does not fit its head,
-    breaks its chain, has a head signed otherwise, or is written by another program.
+    If a crash left an incomplete last line, it is removed, and a new line records that.
+
+    Parameters:
+        path: The log; its head is `path` with `.head`.
+        screener: The Screener whose policy and lists the log names.
+        key: A PEM file with the Ed25519 private key that signs the head. All runs of a log have the
+            same key, or none.
+
+    Raises:
+        OutputError: If the log has lines but no head, does not fit its head, breaks its chain, has
+            another key, or is written by another program. It is left unchanged.
     """
     log = claim_log(path, key=key)
     try:

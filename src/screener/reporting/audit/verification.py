@@ -1,4 +1,4 @@
-"""Check an audit log from its first line to its last, and the head beside it."""
+"""The check of all lines of an audit log, and of its head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from screener.errors import OutputError
 from screener.reporting.audit.chain import (
     EVENTS,
-    FIRST,
+    FIRST_PREV,
     Chain,
     Head,
     Step,
@@ -20,18 +20,21 @@ from screener.reporting.audit.chain import (
 )
 from screener.system.signatures import read_public_key
 
-_MOST = 20  # troubles that are reported
+_MAX_SENTENCES = 20
 
 
 @dataclass(frozen=True)
 class Verification:
     """The outcome of a check.
 
-    `lines`, `runs` and `decisions` are counts. `unclosed` has the first line numbers of runs
-    without a closing line, which were killed or are not over; later lines of theirs may be missing.
-    `head` is the SHA-256 of the last line. `closed`: the last line ends a run and the head is of
-    it, so nothing is missing at the end. `signature` is `none`, `unchecked` (no key was given),
-    `good` or `bad`. `trouble` has at most twenty sentences, none of which quotes a line.
+    - `lines`, `runs`, `decisions`: counts.
+    - `unclosed`: the first line number of each run without a closing line. It was killed or is not
+      over, and its later lines may be missing.
+    - `head`: the SHA-256 of the last line.
+    - `closed`: the last line ends a run and the head is that of this line, so nothing is missing at
+      the end.
+    - `signature`: `none`, `unchecked` (no key was given), `good` or `bad`.
+    - `trouble`: at most twenty sentences on wrong lines, which quote none.
     """
 
     lines: int
@@ -44,7 +47,7 @@ class Verification:
     trouble: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values for JSON."""
+        """Return the fields as types of JSON."""
         lists = {"unclosed": list(self.unclosed), "trouble": list(self.trouble)}
         return {**asdict(self), **lists}
 
@@ -55,97 +58,101 @@ def verify(
     key: str | PathLike[str] | None = None,
     head: str | None = None,
 ) -> Verification:
-    """Check an audit log from its first line to its last, and the head beside it.
+    """Check an audit log from its first line to its last, and its head.
 
-    `key`: an Ed25519 public key in a PEM file; the head must be signed with its private half.
-    `head`: an earlier head, stored elsewhere, that the log must have had: 64 hexadecimal digits.
-    Raises OutputError if a file cannot be read or `head` is not one.
+    Parameters:
+        path: The log.
+        key: A PEM file with the Ed25519 public key whose private key must have signed the head.
+        head: An earlier head, stored elsewhere, that the log must have had: 64 hexadecimal digits.
+
+    Raises:
+        OutputError: If a file cannot be read, or `head` is not a head.
     """
-    earlier = None if head is None else _checked_head(head)
+    earlier = None if head is None else _parse_head(head)
     path = Path(path)
-    beside = read_head(head_path(path))
-    check = _Check(earlier, beside)
+    file_head = read_head(head_path(path))
+    check = _Check(earlier, file_head)
     try:
         with path.open("rb") as stream:
             for step in walk(stream, check.chain):
                 check.add(step)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
-    verification = check.verification()
-    return verification if key is None else _with_signature(verification, beside, key)
+    verification = check.make_verification()
+    return verification if key is None else _check_signature(verification, file_head, key)
 
 
 class _Check:
-    """A check of a log, line by line, against an earlier head and the head beside the log."""
+    """A check of a log, line by line, against its head and an earlier one."""
 
-    def __init__(self, earlier: str | None, beside: Head | None) -> None:
+    def __init__(self, earlier: str | None, file_head: Head | None) -> None:
         self.chain = Chain()
-        self._earlier, self._beside = earlier, beside
+        self._earlier, self._file_head = earlier, file_head
         self._passed_earlier = earlier is None
-        self._passed_beside = beside is None or beside.of_no_line
+        self._passed_file_head = file_head is None or file_head.is_empty
         self._counts = dict.fromkeys(EVENTS, 0)
-        self._unclosed: list[int] = []  # the first lines of runs
-        self._running = False
-        self._trouble: list[str] = []
+        self._unclosed: list[int] = []  # first line numbers
+        self._is_running = False
+        self._sentences: list[str] = []
 
     def add(self, step: Step) -> None:
-        """Check a line."""
-        if step.trouble is not None:
-            self._trouble.append(f"line {step.number}: {step.trouble}")
+        if step.problem is not None:
+            self._sentences.append(f"line {step.number}: {step.problem}")
         elif step.event is not None:
             self._counts[step.event] += 1
         if step.begins:
             self._unclosed.append(step.number)
-        elif step.event == "close" and self._running:
+        elif step.event == "close" and self._is_running:
             self._unclosed.pop()
-        self._running = step.begins or (self._running and step.event not in ("open", "close"))
+        self._is_running = step.begins or (self._is_running and step.event not in ("open", "close"))
         self.chain = step.chain
         self._passed_earlier = self._passed_earlier or self.chain.prev == self._earlier
-        if self._beside is not None:
-            self._passed_beside = self._passed_beside or self.chain == self._beside.chain
+        if self._file_head is not None:
+            is_passed = self.chain == self._file_head.chain
+            self._passed_file_head = self._passed_file_head or is_passed
 
-    def verification(self) -> Verification:
+    def make_verification(self) -> Verification:
         """Return the outcome after the last line."""
-        beside, chain, trouble = self._beside, self.chain, [*self._trouble]
+        file_head, chain, sentences = self._file_head, self.chain, [*self._sentences]
         if not self._passed_earlier:
-            trouble.append("the log never had the given head: it was cut or rewritten")
-        if beside is not None and not (self._passed_beside and beside.allows(chain)):
-            trouble.append("the log does not fit its head: it was cut or changed")
-        at_head = beside is not None and chain == beside.chain
+            sentences.append("the log never had the given head: it was cut or rewritten")
+        if file_head is not None and not (self._passed_file_head and file_head.allows(chain)):
+            sentences.append("the log does not fit its head: it was cut or changed")
+        is_at_head = file_head is not None and chain == file_head.chain
+        is_signed = file_head is not None and file_head.signature is not None
         return Verification(
             lines=chain.lines,
             runs=self._counts["open"],
             decisions=self._counts["decision"],
             unclosed=tuple(self._unclosed),
             head=chain.prev,
-            closed=bool(chain.lines) and at_head and not self._running,
-            signature="none" if beside is None or beside.signature is None else "unchecked",
-            trouble=tuple(trouble[:_MOST]),
+            closed=bool(chain.lines) and is_at_head and not self._is_running,
+            signature="unchecked" if is_signed else "none",
+            trouble=tuple(sentences[:_MAX_SENTENCES]),
         )
 
 
-def _checked_head(text: str) -> str:
-    """Return a head as typed by a person. Raises OutputError if it is not one."""
+def _parse_head(text: str) -> str:
+    """Return a head that a person typed. Raises OutputError if it is not a head."""
     head = text.strip().lower()
-    if len(head) == len(FIRST) and set(head) <= set("0123456789abcdef"):
+    if len(head) == len(FIRST_PREV) and set(head) <= set("0123456789abcdef"):
         return head
     raise OutputError(
-        f"a head is a SHA-256, {len(FIRST)} hexadecimal digits, not these {len(head)} characters;"
-        " nothing was checked: give the complete head"
+        f"a head is a SHA-256, {len(FIRST_PREV)} hexadecimal digits, not these {len(head)}"
+        " characters; nothing was checked: give the complete head"
     )
 
 
-def _with_signature(
-    outcome: Verification, beside: Head | None, key: str | PathLike[str]
+def _check_signature(
+    verification: Verification, file_head: Head | None, key: str | PathLike[str]
 ) -> Verification:
-    public = read_public_key(key)  # also if there is no head: an unreadable key is an error
-    if beside is None:
-        return outcome  # which is not closed
-    if beside.is_signed_with(public):
-        return replace(outcome, signature="good")
-    sentence = f"the head is not signed with the key {key}"
+    public_key = read_public_key(key)  # an unreadable key is an error even without a head
+    if file_head is None:
+        return verification  # it is not closed either
+    if file_head.is_signed_with(public_key):
+        return replace(verification, signature="good")
     return replace(
-        outcome,
-        signature="none" if outcome.signature == "none" else "bad",
-        trouble=(*outcome.trouble, sentence),
+        verification,
+        signature="none" if verification.signature == "none" else "bad",
+        trouble=(*verification.trouble, f"the head is not signed with the key {key}"),
     )

@@ -24,10 +24,10 @@ from screener.screening.input.located_hash import (
     Score,
     SingleHash,
     from_wire,
-    groups_of,
+    list_groups,
     to_wire,
 )
-from screener.screening.input.wire import Count, Seconds, trouble_from_wire
+from screener.screening.input.wire import Count, Seconds, error_from_wire
 from screener.screening.result import MediaFacts
 
 # Settings of a policy for comparing hashes, not for computing them.
@@ -98,9 +98,9 @@ def _decode_integer(stored: int | bytes) -> int:
 
 def encode_columns(hashed: HashedInput, kinds: Iterable[HashKind]) -> tuple[Any, ...]:
     """Return the columns of an input, whose hashes have these kinds, without the hash values."""
-    name, media, trouble = hashed.name, hashed.media, hashed.trouble
+    name, media, trouble = hashed.name, hashed.media, hashed.error
     media_json = media and _encoder.encode(media).decode()
-    located = [_LocatedHashes.of(group) for group in to_wire(groups_of(hashed.hashes))]
+    located = [_LocatedHashes.of(group) for group in to_wire(list_groups(hashed.hashes))]
     return (
         name.text, *encode_state(name), int(hashed.archive), _highest_passed_floor(hashed, kinds),
         trouble and trouble.extra, media_json, trouble and trouble.reason,
@@ -114,14 +114,14 @@ def _highest_passed_floor(hashed: HashedInput, kinds: Iterable[HashKind]) -> int
     Videos, animations and inputs with an error have none: all of their hashes must be compared.
     """
     media = hashed.media
-    if hashed.trouble is not None:
+    if hashed.error is not None:
         return _NO_FLOOR
     if hashed.archive:
         return _ARCHIVE_FLOOR
     if hashed.video or (media is not None and media.frames != 1):
         return _NO_FLOOR
     best = {kind.name: _NO_FLOOR for kind in kinds if kind.perceptual}
-    for group in groups_of(hashed.hashes):
+    for group in list_groups(hashed.hashes):
         kind = group.kind if isinstance(group, OrientedHashes) else group.hash.kind.name
         if kind in best and group.part_kind == "frame":
             best[kind] = max(best[kind], _ANY_FLOOR if group.score is None else group.score)
@@ -131,7 +131,7 @@ def _highest_passed_floor(hashed: HashedInput, kinds: Iterable[HashKind]) -> int
 def join_values(hashed: HashedInput) -> dict[str, bytes]:
     """Return the hash values of an input by kind, joined in their order."""
     by_kind: dict[str, list[bytes]] = {}
-    for group in groups_of(hashed.hashes):
+    for group in list_groups(hashed.hashes):
         if isinstance(group, OrientedHashes):
             by_kind.setdefault(group.kind, []).append(group.values)
         else:
@@ -170,7 +170,7 @@ def decode_row(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, byt
         Name(text, raw, size, mtime_ns, archives, same),
         from_wire(groups),
         None if media is None else _media_decoder.decode(media),
-        trouble_from_wire(None if reason is extra is None else (reason, detail, extra)),
+        error_from_wire(None if reason is extra is None else (reason, detail, extra)),
         archive=bool(archive),
     )
 

@@ -133,9 +133,7 @@ class HashCache:
             return False
         stored, extra = row[2:]
         required = self._describe_settings(hasher)
-        return self._covers(stored, required) and (
-            extra is None or not is_available(extra)
-        )
+        return self._covers(stored, required) and (extra is None or not is_available(extra))
 
     def _describe_settings(self, hasher: Hasher) -> str:
         described = self._described  # Another thread may replace it.

@@ -307,9 +307,9 @@ def _failure(error: BaseException) -> ClusterError:
 
 def _is_missed(outcome: HashedInput | OpenedArchive, target: Target) -> bool:
     """Return whether a node found no file at a path at which this process finds one."""
-    if isinstance(outcome, OpenedArchive) or target.inner or outcome.trouble is None:
+    if isinstance(outcome, OpenedArchive) or target.inner or outcome.error is None:
         return False
-    unreadable = outcome.trouble.reason == Reason.UNREADABLE
+    unreadable = outcome.error.reason == Reason.UNREADABLE
     return unreadable and outcome.name.mtime_ns is None and os.path.exists(target.path)
 
 

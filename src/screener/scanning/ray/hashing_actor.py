@@ -64,7 +64,7 @@ class Hashing:
     def _run_singly(self, batch: OrderBatch, orders: Sequence[Order]) -> Iterator[Answer]:
         for order in orders:
             if self._count_attempt(batch.number, order.number) > _MAX_ATTEMPTS:
-                outcome = HashedInput(name_of(order.target.path), trouble=_CRASH)
+                outcome = HashedInput(name_of(order.target.path), error=_CRASH)
                 yield Answer(order.number, outcome, 0.0, 0.0)
             else:
                 yield from self._run([order])

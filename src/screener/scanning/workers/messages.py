@@ -128,9 +128,9 @@ class Answer(NamedTuple):
         wire: HashedWire | OpenedWire | None = None
         plain = None
         if isinstance(self.outcome, HashedInput):
-            wire = HashedWire.of(self.outcome)
+            wire = HashedWire.from_input(self.outcome)
         elif isinstance(self.outcome, OpenedArchive):
-            wire = OpenedWire.of(self.outcome)
+            wire = OpenedWire.from_archive(self.outcome)
         else:
             plain = self.outcome
         number, _, seconds, wall, error = self
@@ -148,9 +148,9 @@ class Answer(NamedTuple):
             raise ValueError("not the name of an exception")
         outcome = wire.plain
         if isinstance(wire.outcome, HashedWire):
-            outcome = wire.outcome.hashed()
+            outcome = wire.outcome.to_input()
         elif wire.outcome is not None:
-            outcome = wire.outcome.opened()
+            outcome = wire.outcome.to_archive()
         return cls(wire.number, outcome, max(wire.seconds, 0.0), max(wire.wall, 0.0), wire.error)
 
 

@@ -290,7 +290,7 @@ class Worker(Generic[T]):
             return self._finish_harmful(task, MediaError(str(Reason.CRASHED), detail), answer.wall)
         outcome = answer.outcome
         if task.harm is not None and isinstance(outcome, HashedInput):
-            outcome = replace(outcome, trouble=task.harm)
+            outcome = replace(outcome, error=task.harm)
         return [FinishedTask(task, outcome, task.spent, answer.wall)]
 
     def _keep_pace(self, wall: float) -> None:
@@ -327,7 +327,7 @@ class Worker(Generic[T]):
             self.tasks.append(task)
             return []
         trouble = task.harm or harm
-        hashed = HashedInput(name_of(task.target.path), trouble=trouble)
+        hashed = HashedInput(name_of(task.target.path), error=trouble)
         return [FinishedTask(task, hashed, task.spent, wall)]
 
     def kill(self) -> None:

@@ -196,11 +196,7 @@ def _answer(
         outcome = _too_large(session, order.target, memory)
     except Exception as unexpected:
         outcome, error = None, type(unexpected).__name__
-    if (
-        not fresh
-        and isinstance(outcome, HashedInput)
-        and isinstance(outcome.trouble, ShortOfMemory)
-    ):
+    if not fresh and isinstance(outcome, HashedInput) and isinstance(outcome.error, ShortOfMemory):
         return None
     spent = Times.now() - begin
     return Answer(order.number, outcome, spent.processor, spent.wall, error).to_wire()
@@ -213,8 +209,8 @@ def _too_large(session: Session[Any], target: Target, memory: int) -> Any:
     try:
         outcome = session.run(target, None, HashMode.DIGESTS_ONLY)
     except MemoryError:
-        return HashedInput(name_of(target.path), trouble=trouble)
-    return replace(outcome, trouble=trouble) if isinstance(outcome, HashedInput) else outcome
+        return HashedInput(name_of(target.path), error=trouble)
+    return replace(outcome, error=trouble) if isinstance(outcome, HashedInput) else outcome
 
 
 def _orders(descriptor: int) -> Iterator[list[Order]]:

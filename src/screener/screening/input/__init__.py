@@ -1,1 +1,1 @@
-"""One input as its hashes: every frame, region and orientation."""
+"""The hashes of one input: of every frame, region and orientation."""

@@ -16,80 +16,80 @@ from screener.media.files.picture import Frame
 from screener.media.image import trim
 from screener.screening.input.located_hash import OrientedHashes
 
-_SMALL = 192
-"""Pixels of a side, up to which a frame is hashed at twice its size too. PDQ samples so few pixels
-of it that it may not match a video at half its size, or a picture by its thumbnail.
-"""
+# A frame with a side of at most this many pixels is also hashed at twice its size. PDQ samples so
+# few pixels of it that it may not match a larger copy.
+_MAX_SMALL_SIDE = 192
 
-_MOST = 1 << 20
-"""Pixels, up to which a frame is enlarged: a long thin one would take much memory."""
+# A frame of more pixels is not enlarged: a long thin one would take much memory.
+_MAX_ENLARGED_PIXELS = 1 << 20
 
-_FRAMED = 0.3
-"""The share of each side that a part must have for the whole to count as its frame."""
+# The share of each side that a part must fill for its surroundings to count as its bars.
+_MIN_FRAMED_SHARE = 0.3
 
 
 class Region(NamedTuple):
-    """A part of a frame that is hashed; `name` stands in a match.
+    """A part of a frame that is hashed; a match has its `name`.
 
-    `framed` are the parts that only bars surround in this one: it has at least their detail.
-    `judged` is the picture whose detail counts: for an enlarged one the small picture, since
-    enlarging adds tones.
+    `framed` are the parts that this one surrounds with bars only, so its detail is at least theirs.
+    `judged` are the pixels whose detail counts. Enlarging adds tones, so those of an enlarged
+    region are the small picture's.
     """
 
     name: str
-    shown: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     judged: NDArray[np.uint8]
     framed: tuple[NDArray[np.uint8], ...]
 
 
-def find(frame: Frame) -> list[Region]:
+def find_regions(frame: Frame) -> list[Region]:
     """Return the parts of a frame that are hashed."""
-    regions = _parts(frame.pixels, frame.inner, "full", "trimmed")
+    regions = _find_parts(frame.pixels, frame.inner, "full", "trimmed")
     if frame.outer is not None:
-        regions += _parts(frame.outer, (), "uncropped", "uncropped")
+        regions += _find_parts(frame.outer, (), "uncropped", "uncropped")
     return regions + [
-        Region("enlarged", _enlarged(one.shown), one.shown, one.framed)
-        for one in regions
-        if min(one.shown.shape[:2]) <= _SMALL and math.prod(one.shown.shape[:2]) <= _MOST
+        Region("enlarged", _enlarge(region.pixels), region.pixels, region.framed)
+        for region in regions
+        if min(region.pixels.shape[:2]) <= _MAX_SMALL_SIDE
+        and math.prod(region.pixels.shape[:2]) <= _MAX_ENLARGED_PIXELS
     ]
 
 
-def _parts(
-    whole: NDArray[np.uint8], inner: tuple[NDArray[np.uint8], ...], name: str, trimmed: str
+def _find_parts(
+    picture: NDArray[np.uint8], inner: tuple[NDArray[np.uint8], ...], name: str, trimmed_name: str
 ) -> list[Region]:
-    """Return a picture and the parts of it inside bars or borders."""
-    shown = [whole]
-    for view in (*trim.find_unframed(whole), *inner):
-        if not any(trim.is_same_view(view, other) for other in shown):
-            shown.append(view)
+    parts = [picture]
+    for view in (*trim.find_unframed(picture), *inner):
+        if not any(trim.is_same_view(view, part) for part in parts):
+            parts.append(view)
     return [
         Region(
-            trimmed if number else name,
-            one,
-            one,
-            tuple([view for view in shown[1:] if _frames(one, view)]),
+            trimmed_name if number else name,
+            part,
+            part,
+            tuple([inside for inside in parts[1:] if _is_framed(inside, part)]),
         )
-        for number, one in enumerate(shown)
+        for number, part in enumerate(parts)
     ]
 
 
-def _frames(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Return whether a part is a frame round a smaller one that fills much of it."""
-    (height, width), (rows, columns) = one.shape[:2], other.shape[:2]
-    smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
-    return smaller and rows >= _FRAMED * height and columns >= _FRAMED * width
+def _is_framed(part: NDArray[np.uint8], outer: NDArray[np.uint8]) -> bool:
+    (rows, columns), (height, width) = part.shape[:2], outer.shape[:2]
+    is_smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
+    return (
+        is_smaller and rows >= _MIN_FRAMED_SHARE * height and columns >= _MIN_FRAMED_SHARE * width
+    )
 
 
-def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _enlarge(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a picture at twice its size.
 
-    Interpolated, since merely doubled pixels would lie a quarter of a pixel from those that PDQ
-    samples of the larger picture.
+    Pixels are interpolated: merely doubled ones would lie a quarter of a pixel from those that PDQ
+    samples in the larger picture.
     """
-    return _doubled(_doubled(pixels).swapaxes(0, 1)).swapaxes(0, 1)
+    return _double_rows(_double_rows(pixels).swapaxes(0, 1)).swapaxes(0, 1)
 
 
-def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _double_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     threefold = pixels * np.uint16(3)
     doubled = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
     doubled[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
@@ -97,52 +97,47 @@ def _doubled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return doubled
 
 
-_CLASSIC = frozenset(kind.name for kind in classic.CLASSIC)
+_CLASSIC_NAMES = frozenset(kind.name for kind in classic.CLASSIC)
 
-_Columns = tuple[bytes, bytes, bytes, bytes, bytes]  # of OrientedHashes
+# Values, qualities, details, doubts and leasts of OrientedHashes.
+_Columns = tuple[bytes, bytes, bytes, bytes, bytes]
 
 
-def hashes_of_frame(
-    frame: Frame, kinds: Sequence[HashKind], *, sketch: bool
-) -> list[OrientedHashes]:
+def hash_frame(frame: Frame, kinds: Sequence[HashKind], *, sketch: bool) -> list[OrientedHashes]:
     """Return the perceptual hashes of all regions of a frame, the whole frame first.
 
-    With `sketch`, the hashes of a region that no other surrounds may have bits in doubt.
+    With `sketch`, the hashes of a region may have bits in doubt if no other region frames it.
     """
-    regions = find(frame)
-    within = {id(view) for region in regions for view in region.framed}
-    details: dict[int, int] = {}  # of surrounded parts, which are hashed first, and exactly
+    regions = find_regions(frame)
+    framed_ids = {id(view) for region in regions for view in region.framed}
+    details: dict[int, int] = {}  # framed parts are smaller, so they are hashed first
     hashes: dict[int, list[OrientedHashes]] = {}
-    for number, region in sorted(enumerate(regions), key=lambda one: one[1].shown.size):
-        inner = max((details.get(id(view), 0) for view in region.framed), default=0)
-        exact = id(region.shown) in within
-        hashes[number] = list(_oriented(frame, region, kinds, inner, sketch=sketch and not exact))
-        for one in hashes[number]:
-            if one.kind == pdq.PDQ.name:
-                details[id(region.shown)] = min(one.details[0], one.qualities[0])
-    return [one for number in range(len(regions)) for one in hashes[number]]
+    for number, region in sorted(enumerate(regions), key=lambda pair: pair[1].pixels.size):
+        inner_detail = max((details.get(id(view), 0) for view in region.framed), default=0)
+        allow_doubt = sketch and id(region.pixels) not in framed_ids
+        hashes[number] = list(_hash_region(frame, region, kinds, inner_detail, allow_doubt))
+        for group in hashes[number]:
+            if group.kind == pdq.PDQ.name:
+                details[id(region.pixels)] = min(group.details[0], group.qualities[0])
+    return [group for number in range(len(regions)) for group in hashes[number]]
 
 
-def _oriented(
-    frame: Frame,
-    region: Region,
-    kinds: Sequence[HashKind],
-    inner: int,
-    *,
-    sketch: bool,
+def _hash_region(
+    frame: Frame, region: Region, kinds: Sequence[HashKind], inner_detail: int, allow_doubt: bool
 ) -> Iterator[OrientedHashes]:
-    """Yield the hashes of one region; `inner` is the detail, by PDQ, of the parts it surrounds."""
-    shown = region.shown
-    if region.name == "enlarged":  # only PDQ needs it; other kinds use every pixel
+    if region.name == "enlarged":  # PDQ alone needs it; other kinds use every pixel
         kinds = [kind for kind in kinds if kind is pdq.PDQ]
-    classics = [kind for kind in kinds if kind.name in _CLASSIC]
-    hashes = classic.compute_orientations(shown, classics) if classics else {}
-    scores = detail.Detail(region.judged)
+    classic_kinds = [kind for kind in kinds if kind.name in _CLASSIC_NAMES]
+    classic_hashes = (
+        classic.compute_orientations(region.pixels, classic_kinds) if classic_kinds else {}
+    )
+    detail_scores = detail.Detail(region.judged)
     for kind in kinds:
         if kind is pdq.PDQ:
-            columns = _pdqs(shown, scores.score(kind), inner, sketch)
-        elif kind.name in hashes:
-            columns = _classics(hashes[kind.name], scores.score(kind))
+            score = detail_scores.score(kind)
+            columns = _compute_pdq_columns(region.pixels, score, inner_detail, allow_doubt)
+        elif kind.name in classic_hashes:
+            columns = _join_columns(classic_hashes[kind.name], detail_scores.score(kind))
         else:
             continue
         yield OrientedHashes(
@@ -151,27 +146,28 @@ def _oriented(
         )  # fmt: skip
 
 
-def _classics(hashes: Sequence[Hash], score: int) -> _Columns:
-    values = b"".join(one.value for one in hashes)
-    count = len(hashes)
-    qualities = bytes(one.quality or 0 for one in hashes)
-    details = bytes((score,)) * count
-    return values, qualities, details, bytes(count), details
+def _join_columns(hashes: Sequence[Hash], score: int) -> _Columns:
+    values = b"".join(hash_.value for hash_ in hashes)
+    qualities = bytes(hash_.quality or 0 for hash_ in hashes)
+    details = bytes((score,)) * len(hashes)
+    return values, qualities, details, bytes(len(hashes)), details
 
 
-def _pdqs(shown: NDArray[np.uint8], score: int, inner: int, sketch: bool) -> _Columns:
+def _compute_pdq_columns(
+    pixels: NDArray[np.uint8], score: int, inner_detail: int, allow_doubt: bool
+) -> _Columns:
     """Return the columns of a picture's PDQs.
 
-    The detail of each is also bounded by the pattern of its bits, some of which may be in doubt.
+    The pattern of a PDQ's bits, some of which may be in doubt, also bounds its detail.
     """
-    each, qualities, doubts = pdq.sketches(shown, most=pdq.MOST_DOUBT if sketch else 0)
-    values = b"".join(each)
+    hashes, qualities, doubts = pdq.sketches(pixels, most=pdq.MOST_DOUBT if allow_doubt else 0)
+    values = b"".join(hashes)
     leasts, details = detail.pattern_bounds(values, doubts)
-    within = _clamp(inner, score)
-    return values, qualities, details.translate(within), doubts, leasts.translate(within)
+    table = _clamp_table(inner_detail, score)
+    return values, qualities, details.translate(table), doubts, leasts.translate(table)
 
 
 @lru_cache
-def _clamp(inner: int, score: int) -> bytes:
-    """Return for each score of a hash's bits the detail: at most `score`, but at least `inner`."""
-    return bytes(max(inner, min(score, pattern)) for pattern in range(256))
+def _clamp_table(low: int, high: int) -> bytes:
+    """Return a translation table from scores to at most `high`, but at least `low`."""
+    return bytes(max(low, min(high, score)) for score in range(256))

@@ -16,33 +16,34 @@ from screener.media import opening, source
 from screener.media.files.picture import Frame, Picture
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item, Name
-from screener.screening.input.frame_hashes import hashes_of_frame
+from screener.screening.input.frame_hashes import hash_frame
 from screener.screening.input.located_hash import (
     Hashes,
     LocatedHash,
     OrientedHashes,
     SingleHash,
     from_wire,
-    groups_of,
+    list_groups,
     to_wire,
 )
 from screener.screening.input.wire import (
     Count,
+    ErrorWire,
     Seconds,
-    TroubleWire,
-    trouble_from_wire,
-    trouble_to_wire,
+    error_from_wire,
+    error_to_wire,
 )
 from screener.screening.policy import Policy
 from screener.screening.result import MediaFacts
 
-_MOVED = 10
-"""Bits of PDQ: a frame between samples that is no further from the last hashed one is skipped."""
+# In bits of PDQ: a frame between two samples is skipped if it is at most this far from the last
+# hashed one.
+_MAX_SKIPPED_DISTANCE = 10
 
 
 @dataclass(frozen=True)
 class HashedInput:
-    """An input as far as it could be hashed, with the trouble that ended it, if any.
+    """The hashes of an input, and the error that ended hashing, if any.
 
     `seconds` is the processor time that a scan's workers took. An `archive` that was opened has
     only digests; its members are inputs of their own.
@@ -51,18 +52,18 @@ class HashedInput:
     name: Name
     hashes: Sequence[LocatedHash] = ()
     media: MediaFacts | None = None
-    trouble: MediaError | None = None
+    error: MediaError | None = None
     seconds: float | None = None
     archive: bool = False
 
     @property
     def video(self) -> bool:
-        """Whether the input is a video file."""
+        """True for a video file."""
         return self.media is not None and self.media.type in CONTAINERS
 
 
 # From the year 2262 on, nanoseconds exceed 64 bits and are sent as text.
-_BEYOND = 1 << 63
+_INTEGER_LIMIT = 1 << 63
 Time = Count | Annotated[str, Meta(pattern="^-?[0-9]{1,28}$")]
 
 NameWire = tuple[
@@ -77,36 +78,37 @@ class HashedWire(Struct, frozen=True, array_like=True, tag="hashed"):
     name: NameWire
     hashes: tuple[OrientedHashes | SingleHash, ...]
     media: MediaWire | None
-    trouble: TroubleWire | None
+    error: ErrorWire | None
     seconds: Seconds | None
     archive: bool
 
     @classmethod
-    def of(cls, hashed: HashedInput) -> HashedWire:
+    def from_input(cls, hashed: HashedInput) -> HashedWire:
         """Return a HashedInput in its wire format."""
-        name, media, place = hashed.name, hashed.media, (hashed.name.archives, hashed.name.same)
-        time, is_far = name.mtime_ns, not -_BEYOND <= (name.mtime_ns or 0) < _BEYOND
+        name, media, time = hashed.name, hashed.media, hashed.name.mtime_ns
+        is_long = not -_INTEGER_LIMIT <= (time or 0) < _INTEGER_LIMIT
+        wire_time = str(time) if is_long else time
         return cls(
-            (name.text, name.raw, name.size, str(time) if is_far else time, *place),
-            to_wire(groups_of(hashed.hashes)),
+            (name.text, name.raw, name.size, wire_time, name.archives, name.same),
+            to_wire(list_groups(hashed.hashes)),
             None
             if media is None
             else (
                 media.type, media.width, media.height, media.frames, media.duration, media.samples
             ),
-            trouble_to_wire(hashed.trouble),
+            error_to_wire(hashed.error),
             hashed.seconds,
             hashed.archive,
         )  # fmt: skip
 
-    def hashed(self) -> HashedInput:
-        """Return the input. Raise ValueError or HashError if its parts do not fit together."""
-        text, raw, size, time, *place = self.name
+    def to_input(self) -> HashedInput:
+        """Return the input. Raises ValueError or HashError if its fields do not fit together."""
+        text, raw, size, time, archives, same = self.name
         return HashedInput(
-            Name(text, raw, size, None if time is None else int(time), *place),
+            Name(text, raw, size, None if time is None else int(time), archives, same),
             from_wire(self.hashes),
             None if self.media is None else MediaFacts(*self.media),
-            trouble_from_wire(self.trouble),
+            error_from_wire(self.error),
             self.seconds,
             self.archive,
         )
@@ -120,47 +122,54 @@ def hash_item(
     sketch: bool = False,
     digests: Sequence[Hash] = (),
 ) -> HashedInput:
-    """Read, decode and hash one input by the given kinds, as far as possible.
+    """Read, decode and hash one input, as far as possible.
 
-    Perceptual hashes come in all eight orientations, of any quality; without a perceptual kind
-    nothing is decoded. `sketch` allows bits in doubt in the hashes of a picture. `digests` are
-    those of its bytes, if they were computed before.
-    Never raises MediaError: the trouble is part of what is returned. Raises HashError if `kinds` is
-    a single kind or names none.
+    Perceptual hashes come in all eight orientations and of any quality. Without a perceptual kind
+    nothing is decoded. Never raises MediaError: the returned input contains the error.
+
+    Parameters:
+        policy: Limits and sampling. Its radii and floors are not used.
+        kinds: The kinds of hashes.
+        sketch: Allow bits in doubt in the hashes of a still.
+        digests: The digests of the input's bytes, if they were computed before.
+
+    Raises:
+        HashError: If `kinds` is a single kind or is empty.
     """
-    wanted = checked_kinds(kinds)
-    exact = [kind for kind in wanted if kind.digest]
-    perceptual = [kind for kind in wanted if not kind.digest]
+    chosen_kinds = checked_kinds(kinds)
+    digest_kinds = [kind for kind in chosen_kinds if kind.digest]
+    perceptual_kinds = [kind for kind in chosen_kinds if not kind.digest]
     name = source.name_of(item)
     hashes: list[LocatedHash | OrientedHashes] = []
     picture: Picture | None = None
-    samples, moved, repeats = 0, _Moved(), _Repeats()
-    trouble: MediaError | None = None
+    samples, frame_filter, repeats = 0, _FrameFilter(), _Repeats()
+    error: MediaError | None = None
     limits = policy.limits
     try:
         with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
             if isinstance(read.content, bytes) and not read.content:
                 raise MediaError("empty", "no bytes at all")
-            hashes += map(LocatedHash, digests) if digests else _digests(read, exact)
-            if perceptual:
+            hashes += map(LocatedHash, digests or _compute_digests(read, digest_kinds))
+            if perceptual_kinds:
                 picture = _open(read, policy)
                 # Frames of a video are compared with listed videos and with one another.
-                video = picture.media.type in CONTAINERS
-                sketch = sketch and not video and picture.media.frames == 1
+                is_video = picture.media.type in CONTAINERS
+                sketch = sketch and not is_video and picture.media.frames == 1
                 for frame in picture.frames():
-                    if not video or moved.adds(frame):
+                    if not is_video or frame_filter.accept(frame):
                         if frame.part_kind == "frame":
                             samples += 1 + len(frame.again)
-                        shown = hashes_of_frame(frame, perceptual, sketch=sketch)
-                        hashes += repeats.left(frame, shown)
+                        groups = hash_frame(frame, perceptual_kinds, sketch=sketch)
+                        hashes += repeats.take(frame, groups)
                     del frame  # free its pixels before the next are decoded
-    except (MediaError, MemoryError, OSError) as error:
-        trouble = _trouble(error)
-    # The facts come last, since some formats state their size only while they are decoded.
-    return HashedInput(name, Hashes(repeats.with_times(hashes)), _facts(picture, samples), trouble)
+    except (MediaError, MemoryError, OSError) as cause:
+        error = _as_media_error(cause)
+    # Some formats state their size only while they are decoded, so the facts come last.
+    facts = _media_facts(picture, samples)
+    return HashedInput(name, Hashes(repeats.with_times(hashes)), facts, error)
 
 
-def _trouble(error: MediaError | MemoryError | OSError) -> MediaError:
+def _as_media_error(error: MediaError | MemoryError | OSError) -> MediaError:
     if isinstance(error, MediaError):
         return error.alone()
     if isinstance(error, MemoryError):  # after decoding; decoders raise MediaError
@@ -168,52 +177,52 @@ def _trouble(error: MediaError | MemoryError | OSError) -> MediaError:
     return MediaError("unreadable", error.strerror or "cannot be read")
 
 
-class _Moved:
+class _FrameFilter:
     """The choice of a video's frames to hash: samples, and frames between them that differ."""
 
     def __init__(self) -> None:
-        self._last: Frame | None = None  # chosen
-        self._hash: Hash | None = None  # of the last, if it was needed
+        self._last: Frame | None = None  # accepted frame
+        self._last_hash: Hash | None = None  # computed if needed
 
-    def adds(self, frame: Frame) -> bool:
-        """Return whether the frame is to be hashed; if so, remember it."""
-        made: Hash | None = None
+    def accept(self, frame: Frame) -> bool:
+        """Return whether the frame is to be hashed, and remember it if so."""
+        hash_: Hash | None = None
         if frame.between and self._last is not None:
-            self._hash = self._hash or pdq.compute(self._last.pixels)
-            made = pdq.compute(frame.pixels)
-            if made.distance(self._hash) <= _MOVED:
+            self._last_hash = self._last_hash or pdq.compute(self._last.pixels)
+            hash_ = pdq.compute(frame.pixels)
+            if hash_.distance(self._last_hash) <= _MAX_SKIPPED_DISTANCE:
                 return False
-        self._last, self._hash = frame, made
+        self._last, self._last_hash = frame, hash_
         return True
 
 
 class _Repeats:
-    """Frames all of whose hashes equal those of an earlier frame, so need no look-up."""
+    """Frames with the same hashes as an earlier frame, which need no search."""
 
     def __init__(self) -> None:
-        self._first: dict[tuple[object, ...], int] = {}  # the first part with these hashes
-        self._again: dict[int, list[float]] = {}  # times of its repeats
+        self._first_parts: dict[tuple[object, ...], int] = {}  # by their hashes
+        self._repeat_times: dict[int, list[float]] = {}  # by first part
 
-    def left(self, frame: Frame, hashes: list[OrientedHashes]) -> list[OrientedHashes]:
-        """Return a frame's hashes, or none if the frame is a repeat."""
-        shown = tuple(replace(one, part=0, time=0.0, again=()) for one in hashes)
-        first = self._first.setdefault(shown, frame.part)
-        if first == frame.part:
-            return hashes
-        self._again.setdefault(first, []).extend((frame.time, *frame.again))
+    def take(self, frame: Frame, groups: list[OrientedHashes]) -> list[OrientedHashes]:
+        """Return a frame's hashes, or an empty list if the frame is a repeat."""
+        key = tuple(replace(group, part=0, time=0.0, again=()) for group in groups)
+        first_part = self._first_parts.setdefault(key, frame.part)
+        if first_part == frame.part:
+            return groups
+        self._repeat_times.setdefault(first_part, []).extend((frame.time, *frame.again))
         return []
 
     def with_times(
         self, hashes: Sequence[LocatedHash | OrientedHashes]
     ) -> Sequence[LocatedHash | OrientedHashes]:
-        """Return the hashes with the times of the repeats that they stand for."""
-        if not self._again:
+        """Return the hashes with the times of their repeats."""
+        if not self._repeat_times:
             return hashes
         return [
-            replace(one, again=(*one.again, *self._again.get(one.part, ())))
-            if isinstance(one, OrientedHashes)
-            else one
-            for one in hashes
+            replace(group, again=(*group.again, *self._repeat_times.get(group.part, ())))
+            if isinstance(group, OrientedHashes)
+            else group
+            for group in hashes
         ]
 
 
@@ -228,16 +237,13 @@ def _open(read: source.Source, policy: Policy) -> Picture:
     )
 
 
-def _facts(picture: Picture | None, samples: int) -> MediaFacts | None:
+def _media_facts(picture: Picture | None, samples: int) -> MediaFacts | None:
     if picture is None:
         return None
     media = picture.media
     return MediaFacts(media.type, media.width, media.height, media.frames, media.duration, samples)
 
 
-def _digests(read: source.Source, kinds: Sequence[HashKind]) -> list[LocatedHash]:
-    """Return the digests of the file's bytes; none for pixels, which have no file."""
+def _compute_digests(read: source.Source, kinds: Sequence[HashKind]) -> Sequence[Hash]:
     data = read.content if isinstance(read.content, bytes) else read.file
-    if not kinds or data is None:
-        return []
-    return [LocatedHash(one) for one in digest.compute_kinds(data, kinds)]
+    return digest.compute_kinds(data, kinds) if kinds and data is not None else ()

@@ -1,4 +1,4 @@
-"""Hasher: hashes inputs in a worker process, which knows no list and no record."""
+"""Hashing of inputs in worker processes, which know no list and no record."""
 
 from __future__ import annotations
 
@@ -26,41 +26,39 @@ from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item, Name
 from screener.screening.input.hash_item import HashedInput, HashedWire, hash_item
-from screener.screening.input.wire import (
-    Size,
-    TroubleWire,
-    trouble_from_wire,
-    trouble_to_wire,
-)
+from screener.screening.input.wire import ErrorWire, Size, error_from_wire, error_to_wire
 from screener.screening.policy import Policy
 
-# Bytes of files that are read ahead: of one file, since digests are a small part of the work for a
-# larger one; and of all together, so that they take little memory beside a decoded picture.
-_MOST, _MOST_TOGETHER = 4 << 20, 16 << 20
+# Limits of files that are read ahead. Digests are a small part of the work for a larger file, and
+# all files together should take little memory next to a decoded picture.
+_MAX_AHEAD_FILE_BYTES = 4 << 20
+_MAX_AHEAD_BYTES = 16 << 20
 
 
-class Ahead(NamedTuple):
-    """A file that was read ahead, with the bytes in memory, and its digests."""
+class FileAhead(NamedTuple):
+    """A file that was read ahead into memory, and its digests."""
 
     file: OpenFile
     digests: tuple[Hash, ...]
 
 
-def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> dict[str, Ahead]:
-    """Read files and compute their digests together, if that is faster; return them by path.
+def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> dict[str, FileAhead]:
+    """Read files into memory and compute their digests in one batch.
 
-    Left out are files larger than `limit`, videos, and files with trouble, which their own turn
-    reports.
+    Videos, files larger than `limit` bytes and unreadable files are left out; an error is reported
+    when the file's turn comes.
     """
     files: dict[str, OpenFile] = {}
-    left = _MOST_TOGETHER
+    remaining = _MAX_AHEAD_BYTES
     for path in paths:
         if digest.MD5 in kinds and path not in files:
             with suppress(MediaError, OSError, MemoryError):
                 file = OpenFile(path)
-                if 0 < file.size <= min(limit, left, _MOST) and file.mime not in CONTAINERS:
-                    files[path] = _in_memory(file)
-                    left -= file.size
+                max_size = min(limit, remaining, _MAX_AHEAD_FILE_BYTES)
+                if 0 < file.size <= max_size and file.mime not in CONTAINERS:
+                    _load(file)
+                    files[path] = file
+                    remaining -= file.size
                 else:
                     file.close()
     try:
@@ -70,26 +68,25 @@ def read_ahead(paths: Iterable[str], kinds: Sequence[HashKind], limit: int) -> d
     for file in list(files.values())[len(digests) :]:
         file.close()
     return {
-        path: Ahead(file, values)
+        path: FileAhead(file, values)
         for (path, file), values in zip(files.items(), digests, strict=False)
     }
 
 
-def _in_memory(file: OpenFile) -> OpenFile:
+def _load(file: OpenFile) -> None:
     try:
         file.load()
     except BaseException:
         file.close()
         raise
-    return file
 
 
 @dataclass(frozen=True)
 class Target:
     """An input of a scan: a file, or a member of an archive.
 
-    `inner` are the numbers of members from the outermost archive inwards; `name` is the member's,
-    None for a file.
+    `inner` has the member's number in each archive, the outermost first. `name` is the member's
+    name, or None for a file.
     """
 
     path: str
@@ -99,22 +96,27 @@ class Target:
     def member(self, number: int, member: Member, outermost: Name, *, same: int) -> Target:
         """Return a member of this archive, named `archive!member`, with the archive's time.
 
-        `same` members of its name come before it.
+        `same` is the number of earlier members with the same name.
         """
-        own = self.name or outermost
-        raw = own.as_bytes + b"!" + member.name
+        archive = self.name or outermost
+        raw = archive.as_bytes + b"!" + member.name
         text = raw.decode("utf-8", "replace")
-        odd = None if text.encode("utf-8") == raw else raw
-        place = (*own.archives, len(own.as_bytes)), (*own.same, same)
-        name = Name(text, odd, member.size, outermost.mtime_ns, *place)
+        name = Name(
+            text,
+            None if text.encode("utf-8") == raw else raw,
+            member.size,
+            outermost.mtime_ns,
+            archives=(*archive.archives, len(archive.as_bytes)),
+            same=(*archive.same, same),
+        )
         return Target(self.path, (*self.inner, number), name)
 
 
 class HashMode(Enum):
-    """How a target is hashed.
+    """The way to hash a target.
 
-    NORMAL: as configured, maybe with bits in doubt. EXACT: without, since bits in doubt decide its
-    Result. DIGESTS_ONLY: without decoding, which crashed or ended a worker before.
+    NORMAL: as configured, perhaps with bits in doubt. EXACT: without bits in doubt, because they
+    decided the Result. DIGESTS_ONLY: without decoding, because decoding ended a worker before.
     """
 
     NORMAL = "normal"
@@ -124,7 +126,7 @@ class HashMode(Enum):
 
 @dataclass(frozen=True)
 class OpenedArchive:
-    """An archive: its own digests, its members, and whether they can be read in any order."""
+    """An archive with its digests and members, which a `direct` one reads in any order."""
 
     hashed: HashedInput
     listing: Listing
@@ -135,37 +137,42 @@ class OpenedWire(Struct, frozen=True, array_like=True, tag="opened"):
     """An OpenedArchive in its wire format."""
 
     hashed: HashedWire
-    members: tuple[tuple[bytes, Size, TroubleWire | None], ...]
+    members: tuple[tuple[bytes, Size, ErrorWire | None], ...]
     size: Size
-    trouble: TroubleWire | None
+    error: ErrorWire | None
     direct: bool
 
     @classmethod
-    def of(cls, opened: OpenedArchive) -> OpenedWire:
+    def from_archive(cls, opened: OpenedArchive) -> OpenedWire:
         """Return an OpenedArchive in its wire format."""
         listing = opened.listing
         return cls(
-            HashedWire.of(opened.hashed),
-            tuple([(one.name, one.size, trouble_to_wire(one.error)) for one in listing.members]),
+            HashedWire.from_input(opened.hashed),
+            tuple(
+                [
+                    (member.name, member.size, error_to_wire(member.error))
+                    for member in listing.members
+                ]
+            ),
             listing.bytes,
-            trouble_to_wire(listing.error),
+            error_to_wire(listing.error),
             opened.direct,
         )
 
-    def opened(self) -> OpenedArchive:
-        """Return the archive. Raise ValueError or HashError if its parts do not fit together."""
+    def to_archive(self) -> OpenedArchive:
+        """Return the archive. Raises ValueError or HashError if its fields do not fit together."""
         members = tuple(
-            [Member(name, size, trouble_from_wire(trouble)) for name, size, trouble in self.members]
+            [Member(name, size, error_from_wire(error)) for name, size, error in self.members]
         )
-        listing = Listing(members, self.size, trouble_from_wire(self.trouble))
-        return OpenedArchive(self.hashed.hashed(), listing, self.direct)
+        listing = Listing(members, self.size, error_from_wire(self.error))
+        return OpenedArchive(self.hashed.to_input(), listing, self.direct)
 
 
 @dataclass(frozen=True)
 class Hasher:
-    """Reads, decodes and hashes inputs; each worker process receives it once.
+    """Reads, decodes and hashes inputs. Each worker process receives it once.
 
-    If it `sketches`, its hashes may have bits in doubt: pass them to `Screener.decide_if_sure`.
+    With `sketches`, hashes may have bits in doubt: pass them to `Screener.decide_if_sure`.
     """
 
     outcomes: ClassVar = (OpenedArchive,)
@@ -175,13 +182,13 @@ class Hasher:
     sketches: bool = False
 
     def hash(self, item: Item, digests: Sequence[Hash] = ()) -> HashedInput:
-        """Return one input's hashes: see `hash_item`."""
+        """Return one input's hashes, as `hash_item` does."""
         return hash_item(
             item, policy=self.policy, kinds=self.kinds, sketch=self.sketches, digests=digests
         )
 
     def exact(self) -> Hasher:
-        """Return this Hasher without bits in doubt."""
+        """Return a Hasher like this one whose hashes have no bits in doubt."""
         return replace(self, sketches=False) if self.sketches else self
 
     def digest(self, item: Item) -> HashedInput:
@@ -197,86 +204,86 @@ class Hasher:
 
 @dataclass
 class HashingSession:
-    """A Hasher in one process, with its open archives and the files that it has read ahead."""
+    """A Hasher in one process, with its open archives and files read ahead."""
 
     hasher: Hasher
-    _ahead: dict[str, Ahead] = field(default_factory=dict)
-    _open: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
-    _read: tuple[Target, bytes, MediaError | None] | None = None
+    _files_ahead: dict[str, FileAhead] = field(default_factory=dict)
+    _archives: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
+    _last_member: tuple[Target, bytes, MediaError | None] | None = None
 
     def read_ahead(self, targets: Iterable[Target]) -> None:
         """Read the next files ahead, as far as that is faster."""
-        for one in self._ahead.values():
-            one.file.close()
-        self._ahead.clear()
+        for ahead in self._files_ahead.values():
+            ahead.file.close()
+        self._files_ahead.clear()
         kinds = [kind for kind in self.hasher.kinds if kind.digest]
         paths = (target.path for target in targets if not target.inner)
-        self._ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
+        self._files_ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
     def run(
         self, target: Target, budget: Budget | None, mode: HashMode
     ) -> HashedInput | OpenedArchive:
-        """Hash a target, or open it if it is an archive and there is a budget for that."""
+        """Hash a target, or open it if it is an archive and has a budget."""
         digests_only = mode is HashMode.DIGESTS_ONLY
         hasher = self.hasher.exact() if mode is HashMode.EXACT else self.hasher
-        if self._read is not None and self._read[0] != target:
-            self._read = None
+        if self._last_member is not None and self._last_member[0] != target:
+            self._last_member = None
         if not target.inner and digests_only:
             return hasher.digest(target.path)
         if not target.inner:
-            return self._file(target, budget, hasher)
+            return self._hash_file(target, budget, hasher)
         try:
-            holder = self._archive(target.path, target.inner[:-1])
-            data, damage = self._member(target, holder)
+            archive = self._open_archive(target.path, target.inner[:-1])
+            data, damage = self._read_member(target, archive)
         except MediaError as error:
-            return HashedInput(Name(), trouble=error)
-        if not holder.direct or len(target.inner) > 1:
-            # A second look would unpack all that comes before it again.
+            return HashedInput(Name(), error=error)
+        if not archive.direct or len(target.inner) > 1:
+            # Hashing a second time would unpack all earlier members again.
             hasher = hasher.exact()
         if digests_only:
             return hasher.digest(data)
         if damage is not None:
-            # As for a file that is cut short, the rest may match.
-            return replace(hasher.hash(data), trouble=damage)
+            # The readable part may match, as in a truncated file.
+            return replace(hasher.hash(data), error=damage)
         if budget is not None and find_archive_type(io.BytesIO(data)) is not None:
-            return self._opened(target, io.BytesIO(data), budget)
+            return self._list_archive(target, io.BytesIO(data), budget)
         return hasher.hash(data)
 
-    def _member(self, target: Target, holder: Archive) -> tuple[bytes, MediaError | None]:
+    def _read_member(self, target: Target, archive: Archive) -> tuple[bytes, MediaError | None]:
         """Return the bytes of a member, and the error that cut them short, if any.
 
         The last member stays in memory, since a member whose decoding needs too much memory is read
         twice.
         """
-        if self._read is None:
-            data, damage = holder.read(target.inner[-1], self.hasher.policy.limits.bytes)
-            self._read = target, data, damage
-        return self._read[1:]
+        if self._last_member is None:
+            data, damage = archive.read(target.inner[-1], self.hasher.policy.limits.bytes)
+            self._last_member = target, data, damage
+        return self._last_member[1:]
 
-    def _file(
+    def _hash_file(
         self, target: Target, budget: Budget | None, hasher: Hasher
     ) -> HashedInput | OpenedArchive:
-        ahead = self._ahead.pop(target.path, None)
+        ahead = self._files_ahead.pop(target.path, None)
         try:
             file = OpenFile(target.path) if ahead is None else ahead.file
         except MediaError:
-            return hasher.hash(target.path)  # reports the trouble
+            return hasher.hash(target.path)  # reports the error
         with file:
             stream = None if budget is None else open_archive(file)
             if stream is None:
                 return hasher.hash(file, () if ahead is None else ahead.digests)
             if find_archive_type(stream) is not None:
-                return self._opened(target, stream, budget)
+                return self._list_archive(target, stream, budget)
             stream.close()
             return hasher.hash(target.path)
 
-    def _opened(
+    def _list_archive(
         self, target: Target, stream: BinaryIO, budget: Budget | None
     ) -> OpenedArchive | HashedInput:
         limits = self.hasher.policy.limits
-        whole = cast("io.BytesIO", stream).getvalue() if target.inner else target.path
-        hashed = self.hasher.digest(whole)
-        if hashed.trouble is not None or budget is None:
+        item = cast("io.BytesIO", stream).getvalue() if target.inner else target.path
+        hashed = self.hasher.digest(item)
+        if hashed.error is not None or budget is None:
             return hashed
         if len(target.inner) >= limits.nesting:
             detail = f"an archive inside {limits.nesting} others"
@@ -285,31 +292,30 @@ class HashingSession:
             archive = Archive(stream)
         except MediaError as error:
             return OpenedArchive(hashed, Listing((), 0, error), True)
-        self._keep(target.path, target.inner, archive)
-        return OpenedArchive(
-            hashed, archive.list(limits, budget), archive.direct and not target.inner
-        )
+        self._keep_open(target.path, target.inner, archive)
+        listing = archive.list(limits, budget)
+        return OpenedArchive(hashed, listing, archive.direct and not target.inner)
 
-    def _archive(self, path: str, inner: tuple[int, ...]) -> Archive:
-        opened = self._open.get((path, inner))
+    def _open_archive(self, path: str, inner: tuple[int, ...]) -> Archive:
+        opened = self._archives.get((path, inner))
         if opened is not None:
             return opened
         stream: BinaryIO | None
         if inner:
-            holder = self._archive(path, inner[:-1])
-            stream = io.BytesIO(holder.read(inner[-1], self.hasher.policy.limits.bytes)[0])
+            outer = self._open_archive(path, inner[:-1])
+            stream = io.BytesIO(outer.read(inner[-1], self.hasher.policy.limits.bytes)[0])
         else:
             with OpenFile(path) as file:
                 stream = open_archive(file)
         if stream is None:
             raise MediaError("unreadable", "the archive is gone")
         archive = Archive(stream)
-        self._keep(path, inner, archive)
+        self._keep_open(path, inner, archive)
         return archive
 
-    def _keep(self, path: str, inner: tuple[int, ...], archive: Archive) -> None:
-        """Keep an archive open, and close all others but those around it."""
-        for place in list(self._open):
-            if place[0] != path or place[1] != inner[: len(place[1])] or place[1] == inner:
-                self._open.pop(place).close()
-        self._open[path, inner] = archive
+    def _keep_open(self, path: str, inner: tuple[int, ...], archive: Archive) -> None:
+        for other_path, other_inner in list(self._archives):
+            contains = other_path == path and other_inner == inner[: len(other_inner)]
+            if not contains or other_inner == inner:
+                self._archives.pop((other_path, other_inner)).close()
+        self._archives[path, inner] = archive

@@ -1,8 +1,7 @@
-"""Hashes of an input with where in it they were made: LocatedHash, and OrientedHashes for the eight
-orientations of one picture as columns.
+"""Hashes of an input with their position, singly or as columns of all orientations.
 
-A scan receives at least eight hashes of each picture, and nearly none of them is near a listed one:
-most are sent and looked up as columns, and become objects only when one is asked for.
+A scan receives at least eight hashes per picture, and nearly none of them is near a listed one. So
+most are sent and searched as columns, and become objects only if they are read one by one.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ from screener.screening.input.wire import Count, Seconds
 _REGIONS = ("full", "trimmed", "enlarged", "uncropped")
 _PART_KINDS = ("frame", "thumbnail", "appended")
 
-_MOST_SCORE = 100
+_MAX_SCORE = 100
 
-Score = Annotated[int, Meta(ge=0, le=_MOST_SCORE)]
+Score = Annotated[int, Meta(ge=0, le=_MAX_SCORE)]
 Doubt = Annotated[int, Meta(ge=0, le=MOST_DOUBT)]
 
 
 class LocatedHash(NamedTuple):
-    """A hash of an input, and where in the input it was made.
+    """A hash of an input, and its position in the input.
 
-    `detail` is the score (0–100) of the picture by `hashing.detail`, None for a digest or a hash
-    made elsewhere. A hash is compared if that and its own quality reach the floor.
+    `detail` is the picture's score (0–100) by `hashing.detail`, or None for a digest or a hash made
+    elsewhere. A hash is compared if its detail and its quality reach the floor.
     """
 
     hash: Hash
@@ -44,39 +43,39 @@ class LocatedHash(NamedTuple):
     again: tuple[float, ...] = ()
     """Times of further frames with the same hashes."""
     track: int = 0
-    """The track of a video, or the number, from 1, of a clip hidden in a picture's file."""
+    """The track of a video, or the number from 1 of a hidden clip."""
     doubt: int = 0
-    """The number of bits in doubt, which widen the search; above 0 the hash is a sketch."""
+    """The number of bits in doubt, which widen the search; above 0 for a sketch."""
     least: int | None = None
-    """The least possible score of a sketch; `detail` is then the largest possible."""
+    """The lowest possible detail of a sketch; `detail` is then the highest possible."""
 
     @property
     def moments(self) -> list[tuple[int, float]]:
-        """The track and each time at which the frame is shown."""
+        """The track with each time at which the frame is shown."""
         return [(self.track, time) for time in (self.time, *self.again)]
 
     @property
     def hidden_clip(self) -> int:
-        """The number of the hidden clip that it is a frame of; 0 for none."""
+        """The number of the hidden clip that contains the frame, or 0."""
         return self.track if self.part_kind == "appended" else 0
 
     @property
     def score(self) -> int | None:
-        """The lesser of quality and detail, as far as they are known."""
-        scores = (one for one in (self.hash.quality, self.detail) if one is not None)
+        """The lower of quality and detail, or None if neither is known."""
+        scores = (score for score in (self.hash.quality, self.detail) if score is not None)
         return min(scores, default=None)
 
-    def usable(self, floor: int) -> bool:
+    def is_usable(self, floor: int) -> bool:
         """Return whether quality and detail, as far as they are known, reach a floor."""
         score = self.score
         return score is None or score >= floor
 
 
 class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
-    """The hashes of one region of a frame, by one perceptual kind, in all orientations.
+    """The hashes of one region of a frame in all orientations, of one perceptual kind.
 
     `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
-    have a byte for each, as in LocatedHash; if nothing is in doubt, the least is the detail.
+    have one byte per hash, as in LocatedHash. Without bits in doubt, `leasts` equal `details`.
     """
 
     kind: str
@@ -92,21 +91,21 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
     again: tuple[Seconds, ...] = ()
     track: Count = 0
 
-    def each(self) -> Iterator[LocatedHash]:
+    def split(self) -> Iterator[LocatedHash]:
         """Yield the hashes one by one."""
         kind = kind_named(self.kind)
         for number, orientation in enumerate(ORIENTATIONS):
             value = self.values[number * kind.size : (number + 1) * kind.size]
-            made = Hash(kind, value, self.qualities[number], pixels.VERSION)
+            hash_ = Hash(kind, value, self.qualities[number], pixels.VERSION)
             doubt = self.doubts[number]
             least = self.leasts[number] if doubt else None
             yield LocatedHash(
-                made, orientation, self.region, self.part, self.time, self.part_kind,
+                hash_, orientation, self.region, self.part, self.time, self.part_kind,
                 self.details[number], self.again, self.track, doubt, least,
             )  # fmt: skip
 
-    def usable(self, floor: int) -> bytes | None:
-        """Return 1 for each hash that reaches a floor, 0 for others; None if all do."""
+    def find_usable(self, floor: int) -> bytes | None:
+        """Return a byte per hash, 1 if it reaches a floor, or None if all do."""
         if min(self.qualities) >= floor and min(self.details) >= floor:
             return None
         pairs = zip(self.qualities, self.details, strict=True)
@@ -114,62 +113,62 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
 
     @property
     def moments(self) -> list[tuple[int, float]]:
-        """The track and each time at which the frame is shown."""
+        """The track with each time at which the frame is shown."""
         return [(self.track, time) for time in (self.time, *self.again)]
 
     @property
     def score(self) -> int:
-        """The least quality or detail of any hash, whatever its bits in doubt are."""
+        """The lowest possible quality or detail of any hash."""
         return min(self.qualities + self.leasts)
 
-    def may_be_usable(self, floor: int) -> bool:
-        """Return whether bits in doubt decide if all of them reach a floor."""
+    def depends_on_doubt(self, floor: int) -> bool:
+        """Return whether bits in doubt decide if all hashes reach a floor."""
         return self.score < floor <= min(self.qualities + self.details)
 
 
 class Hashes(Sequence[LocatedHash]):
-    """The hashes of an input: a sequence of LocatedHash, stored as `groups`."""
+    """A sequence of an input's LocatedHashes, stored as `groups`."""
 
     def __init__(self, groups: Sequence[LocatedHash | OrientedHashes] = ()) -> None:
         self.groups = tuple(groups)
 
     @cached_property
-    def _each(self) -> tuple[LocatedHash, ...]:
-        found: list[LocatedHash] = []
+    def _hashes(self) -> tuple[LocatedHash, ...]:
+        hashes: list[LocatedHash] = []
         for group in self.groups:
             if isinstance(group, OrientedHashes):
-                found.extend(group.each())
+                hashes.extend(group.split())
             else:
-                found.append(group)
-        return tuple(found)
+                hashes.append(group)
+        return tuple(hashes)
 
     @overload
     def __getitem__(self, index: int) -> LocatedHash: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[LocatedHash]: ...
     def __getitem__(self, index: Any) -> Any:
-        return self._each[index]
+        return self._hashes[index]
 
     def __len__(self) -> int:
         return sum(
-            len(ORIENTATIONS) if isinstance(one, OrientedHashes) else 1 for one in self.groups
+            len(ORIENTATIONS) if isinstance(group, OrientedHashes) else 1 for group in self.groups
         )
 
     def __iter__(self) -> Iterator[LocatedHash]:
-        return iter(self._each)
+        return iter(self._hashes)
 
     def __eq__(self, other: object) -> bool:
-        return self._each == (other._each if isinstance(other, Hashes) else other)
+        return self._hashes == (other._hashes if isinstance(other, Hashes) else other)
 
     def __hash__(self) -> int:
-        return hash(self._each)
+        return hash(self._hashes)
 
     def __repr__(self) -> str:
-        return repr(self._each)
+        return repr(self._hashes)
 
 
 class SingleHash(Struct, frozen=True, array_like=True, tag="single"):
-    """A LocatedHash on the wire; the hash comes first, by kind, value, quality and pixels."""
+    """The wire format of a LocatedHash; its first four fields are those of the hash."""
 
     kind: str
     value: bytes
@@ -191,41 +190,51 @@ def to_wire(
     groups: Sequence[LocatedHash | OrientedHashes],
 ) -> tuple[OrientedHashes | SingleHash, ...]:
     """Return hashes in their wire format."""
-    return tuple([one if isinstance(one, OrientedHashes) else _single(one) for one in groups])
+    return tuple(
+        [group if isinstance(group, OrientedHashes) else _single_to_wire(group) for group in groups]
+    )
 
 
-def _single(one: LocatedHash) -> SingleHash:
-    hash = one.hash
-    return SingleHash(hash.kind.name, hash.value, hash.quality, hash.pixels, *one[1:])
+def _single_to_wire(located: LocatedHash) -> SingleHash:
+    hash_ = located.hash
+    return SingleHash(hash_.kind.name, hash_.value, hash_.quality, hash_.pixels, *located[1:])
 
 
 def from_wire(wire: Sequence[OrientedHashes | SingleHash]) -> Hashes:
-    """Return the hashes. Raise ValueError or HashError if they fit no kind, region or part."""
-    for one in wire:
-        if one.region not in _REGIONS or one.part_kind not in _PART_KINDS:
+    """Return hashes from their wire format.
+
+    Raises ValueError or HashError if they are not of an existing kind, region and part.
+    """
+    groups: list[LocatedHash | OrientedHashes] = []
+    for group in wire:
+        if group.region not in _REGIONS or group.part_kind not in _PART_KINDS:
             raise ValueError("not the region or part of a picture")
-    return Hashes([_located(one) if isinstance(one, SingleHash) else _checked(one) for one in wire])
+        if isinstance(group, SingleHash):
+            groups.append(_single_from_wire(group))
+        else:
+            _check_columns(group)
+            groups.append(group)
+    return Hashes(groups)
 
 
-def _located(one: SingleHash) -> LocatedHash:
-    if one.orientation not in ORIENTATIONS:
+def _single_from_wire(single: SingleHash) -> LocatedHash:
+    if single.orientation not in ORIENTATIONS:
         raise ValueError("not the orientation of a picture")
-    kind, value, quality, pixels, *place = structs.astuple(one)
-    return LocatedHash(Hash(kind_named(kind), value, quality, pixels), *place)
+    kind, value, quality, pixels, *position = structs.astuple(single)
+    return LocatedHash(Hash(kind_named(kind), value, quality, pixels), *position)
 
 
-def _checked(group: OrientedHashes) -> OrientedHashes:
+def _check_columns(group: OrientedHashes) -> None:
     kind, count = kind_named(group.kind), len(ORIENTATIONS)
     scores = group.qualities, group.details, group.leasts
     if not kind.perceptual or len(group.values) != kind.size * count:
         raise ValueError("not the hashes of one picture in all its orientations")
     if any(len(column) != count for column in (*scores, group.doubts)):
         raise ValueError("not one score for each orientation")
-    if max(map(max, scores)) > _MOST_SCORE or max(group.doubts) > MOST_DOUBT:
+    if max(map(max, scores)) > _MAX_SCORE or max(group.doubts) > MOST_DOUBT:
         raise ValueError("a score is beyond its range")
-    return group
 
 
-def groups_of(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
-    """Return the hashes of an input, those of one region as one OrientedHashes if possible."""
+def list_groups(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
+    """Return the hashes of an input, grouped by region if they are stored so."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes

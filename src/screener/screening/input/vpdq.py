@@ -1,4 +1,4 @@
-"""The vPDQ of a video: the hashes of its frames as one value that other tools read."""
+"""The vPDQ of a video: the hashes of its frames as one value."""
 
 from __future__ import annotations
 
@@ -20,47 +20,48 @@ from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item
 from screener.media.video.sampling.settings import Sampling
 
-_MAY_LACK_ONE = 5  # usable frames: a copy with four of them has the 80 % that a match takes
+# A copy with four of five usable frames has the 80 % that a match requires.
+_MIN_USABLE_FRAMES = 5
 
 
 def compute(item: Item, *, every: float = 1.0) -> tuple[Hash | None, MediaError | None]:
-    """Return the vPDQ of a video as far as it decodes, and the trouble; None for either.
+    """Return the vPDQ of a video, and the error that ended decoding.
 
-    Frames are chosen by vPDQ's rule: one every `every` seconds by the file's average rate, or all
-    if that is 0. If two of them are further apart than that, the frame on screen in between is
-    added, which vPDQ leaves out. Frames are upright and of any quality; times are rounded to
-    milliseconds, as in the text layouts. A still has no vPDQ (`no_video`). Raises ValueError for an
-    `every` below 0.
+    The vPDQ of a damaged video has the frames before the damage; it is None without a frame. vPDQ's
+    rule chooses the frames: one per `every` seconds by the file's average rate, or all if `every`
+    is 0. If two of them are further apart, the frame on screen in between is added, which vPDQ
+    leaves out. Frames are upright and of any quality. Times are rounded to milliseconds, as in the
+    text layouts. A still has no vPDQ (`no_video`). Raises ValueError if `every` is negative.
     """
     if not 0 <= as_float(every) < math.inf:
         raise ValueError(f"every must be a number of seconds from 0, not {every!r}")
     frames: list[VideoFrame] = []
-    trouble: MediaError | None = None
+    error: MediaError | None = None
     try:
-        for frame in _frames(item, every):
-            made = pdq.compute(frame.pixels)
+        for frame in _read_frames(item, every):
+            hash_ = pdq.compute(frame.pixels)
             frames.append(
-                VideoFrame(frame.part, round(frame.time, 3), made.quality or 0, made.value)
+                VideoFrame(frame.part, round(frame.time, 3), hash_.quality or 0, hash_.value)
             )
-    except MediaError as error:
-        trouble = error.alone()
-    return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), trouble
+    except MediaError as media_error:
+        error = media_error.alone()
+    return (Hash(KINDS["vpdq"], pack_vpdq(frames)) if frames else None), error
 
 
-def matches(made: Hash) -> bool:
+def can_match(vpdq: Hash) -> bool:
     """Return whether anything can match a listed video with this vPDQ."""
-    return _usable(made) > 1
+    return _count_usable(vpdq) > 1
 
 
-def too_short(made: Hash) -> str | None:
-    """Return a sentence if a listed video with this vPDQ would match few copies or none.
+def explain_shortness(vpdq: Hash) -> str | None:
+    """Return a warning if this vPDQ, once listed, would match few copies or none.
 
-    Returns None if it has so many usable frames that a copy may lack one.
+    Returns None if it has enough usable frames for a copy to lack one.
     """
-    usable = _usable(made)
-    if not matches(made):
+    usable = _count_usable(vpdq)
+    if not can_match(vpdq):
         return "a listed video with no more than one frame that shows enough detail matches nothing"
-    if usable < _MAY_LACK_ONE:
+    if usable < _MIN_USABLE_FRAMES:
         return (
             f"a listed video with {usable} frames that show enough detail matches no copy that"
             " lacks one of them, for instance because a moment was cut off"
@@ -68,11 +69,11 @@ def too_short(made: Hash) -> str | None:
     return None
 
 
-def _usable(made: Hash) -> int:
-    return len(np.unique(Frames.of_value(made.value).usable().times))
+def _count_usable(vpdq: Hash) -> int:
+    return len(np.unique(Frames.of_value(vpdq.value).usable().times))
 
 
-def _frames(item: Item, every: float) -> Iterator[Frame]:
+def _read_frames(item: Item, every: float) -> Iterator[Frame]:
     if every == 0:
         sampling = Sampling(mode="all", distinct=False)
     else:
@@ -84,8 +85,8 @@ def _frames(item: Item, every: float) -> Iterator[Frame]:
         picture = opening.open(read.content, limits=limits, sampling=sampling)
         if picture.media.type not in CONTAINERS and picture.media.frames < 2:
             raise MediaError("no_video", "a picture that does not move")
-        # vPDQ has no further tracks and no hidden clips. Trouble with the first track is raised
-        # after the last, so read to the end.
+        # vPDQ ignores other tracks and hidden clips. An error in the first track is raised after
+        # the last track, so read to the end.
         for frame in picture.frames():
             if frame.track == 0 and frame.part_kind == "frame":
                 yield frame

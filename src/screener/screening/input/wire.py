@@ -1,7 +1,8 @@
 """The wire format between processes: types that msgspec checks while it decodes a message.
 
-A file may have taken over the process that sends. So a message makes no object but those declared
-here and in the structs that use these types, and every number and length in it is bounded.
+A hostile file may have taken over the sending process. So a message makes only objects of the types
+that are declared in this module and in the structs that use them, and every number and length in it
+is bounded.
 """
 
 from __future__ import annotations
@@ -14,26 +15,28 @@ from screener.errors import MediaError
 from screener.screening.result import Reason
 from screener.system.installation import EXTRAS
 
-_FAR = float(1 << 96)  # systems count seconds, and videos count ticks, in 64 bits
+_MAX_SECONDS = float(1 << 96)  # systems count seconds, and videos count ticks, in 64 bits
 
 Count = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Size = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-Seconds = Annotated[float, Meta(ge=-_FAR, lt=_FAR)]
+Seconds = Annotated[float, Meta(ge=-_MAX_SECONDS, lt=_MAX_SECONDS)]
 
 Detail = Annotated[str, Meta(max_length=1000)]
 
-TroubleWire = tuple[str, Detail, str | None]
+ErrorWire = tuple[str, Detail, str | None]
 """A MediaError's reason, detail and extra."""
 
 
-def trouble_to_wire(trouble: MediaError | None) -> TroubleWire | None:
+def error_to_wire(error: MediaError | None) -> ErrorWire | None:
     """Return an error in its wire format."""
-    return None if trouble is None else (trouble.reason, trouble.detail, trouble.extra)
+    return None if error is None else (error.reason, error.detail, error.extra)
 
 
-def trouble_from_wire(wire: TroubleWire | None) -> MediaError | None:
-    """Return the error. Raise ValueError if its reason or extra does not exist, or if its detail,
-    which stands in result lines, cannot be printed.
+def error_from_wire(wire: ErrorWire | None) -> MediaError | None:
+    """Return an error from its wire format.
+
+    Raises ValueError if its reason or extra does not exist, or if its detail, which result lines
+    contain, is not printable.
     """
     if wire is None:
         return None

@@ -1,1 +1,1 @@
-"""From the hashes of inputs to what a list has of them, and whether that clears an input."""
+"""Matches of hashed inputs with lists, and the verdict that follows from them."""

@@ -1,7 +1,7 @@
-"""Look-up of items that are only hashes, made elsewhere.
+"""Matching of items that are only hashes, made elsewhere.
 
-Most have no hit, so these are answered at the speed of the index. Anything else is left to
-`Screener.decide`; the answers are the same.
+Most have no hit, so these are answered at the speed of the index. All others are left to
+`Screener.decide`, which would give the same answers.
 """
 
 from __future__ import annotations
@@ -19,41 +19,39 @@ from screener.lists.store.records import get_min_bits
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
+from screener.screening.matching.hash_search import collect_hits, search_list
 from screener.screening.matching.hits import InputHits
-from screener.screening.matching.lookup import hits_of, search
 from screener.screening.policy import Policy
 
 
-class Quick(Enum):
-    """An answer without hits: surely `no_match`, or undecided, to be decided by `Screener`."""
+class QuickAnswer(Enum):
+    """An answer without hits: `no_match` for certain, or left to `Screener.decide`."""
 
     NO_MATCH = auto()
     UNDECIDED = auto()
 
 
-# Names of the module, since an enum's attribute takes longer to look up.
-NO_MATCH: Final = Quick.NO_MATCH
-UNDECIDED: Final = Quick.UNDECIDED
+# Module constants, since looking up an enum's attribute takes longer.
+NO_MATCH: Final = QuickAnswer.NO_MATCH
+UNDECIDED: Final = QuickAnswer.UNDECIDED
 
 
-class _Kind(NamedTuple):
+class _KindRules(NamedTuple):
     """The rules for hashes of one kind.
 
-    `floor`: the least quality. A hash with `least` to `most` bits set clears the lists whose bits
-    are set in `clears`. `searched`: the lists that hold the kind.
+    A hash with `min_bits` to `max_bits` bits set clears the lists whose bits are set in
+    `cleared_lists`. `lists` are those that hold the kind.
     """
 
     kind: HashKind
     floor: int
-    least: int
-    most: int
-    clears: int
-    searched: tuple[HashList, ...]
+    min_bits: int
+    max_bits: int
+    cleared_lists: int
+    lists: tuple[HashList, ...]
 
 
 class _Queries:
-    """The hashes of one kind of all items, and the number of the item of each."""
-
     def __init__(self) -> None:
         self.hashes: list[Hash] = []
         self.items: list[int] = []
@@ -61,90 +59,104 @@ class _Queries:
     @property
     def codes(self) -> NDArray[np.uint8]:
         # A single code is searched faster by itself than as a batch.
-        codes = np.frombuffer(b"".join([one.value for one in self.hashes]), np.uint8)
+        codes = np.frombuffer(b"".join([hash_.value for hash_ in self.hashes]), np.uint8)
         return codes if len(self.hashes) == 1 else codes.reshape(len(self.hashes), -1)
 
-    def owner(self, query: int) -> tuple[int, LocatedHash]:
+    def find_owner(self, query: int) -> tuple[int, LocatedHash]:
         return self.items[query], LocatedHash(self.hashes[query])
 
 
-class BareHashes:
-    """The look-up of bare hashes in some lists, under a policy; `floors` as `Coverage.floors`."""
+class BareHashMatcher:
+    """Matches bare hashes with some lists under a policy.
+
+    `clearing_floors` are those of `VerdictRules`.
+    """
 
     def __init__(
-        self, lists: Sequence[HashList], policy: Policy, floors: Sequence[Mapping[str, int]]
+        self,
+        lists: Sequence[HashList],
+        policy: Policy,
+        clearing_floors: Sequence[Mapping[str, int]],
     ) -> None:
         self._criteria = Criteria(policy)
-        self._all = (1 << len(floors)) - 1
-        self._kinds = {
-            kind.name: _Kind(
+        self._all_cleared = (1 << len(clearing_floors)) - 1
+        self._rules = {
+            kind.name: _KindRules(
                 kind,
                 policy.floor.get(kind.name, 0),
                 get_min_bits(kind),
                 kind.bits - get_min_bits(kind),
-                sum(1 << place for place, kinds in enumerate(floors) if kind.name in kinds),
-                tuple(one for one in lists if kind.name in one.kinds),
+                sum(1 << k for k, floors in enumerate(clearing_floors) if kind.name in floors),
+                tuple(hash_list for hash_list in lists if kind.name in hash_list.kinds),
             )
             for kind in KINDS.values()
             if kind.digest or (kind.perceptual and not policy.digests_only)
         }
-        self._video_lists = [one for one in lists if video_search.KIND in one.kinds]
+        self._video_lists = [
+            hash_list for hash_list in lists if video_search.KIND in hash_list.kinds
+        ]
 
-    def look_up(self, items: Sequence[Sequence[Hash]]) -> list[InputHits | Quick]:
+    def match(self, items: Sequence[Sequence[Hash]]) -> list[InputHits | QuickAnswer]:
         """Return for each item its hits, or a quick answer.
 
-        UNDECIDED: a hash is of another kind or of too little quality, or is near a frame of a
-        listed video.
+        The answer is UNDECIDED if a hash is of another kind, is below its floor, or is near a frame
+        of a listed video.
         """
-        answers: list[InputHits | Quick] = []
+        answers: list[InputHits | QuickAnswer] = []
         queries: dict[str, _Queries] = {}
         for number, hashes in enumerate(items):
-            undecided, cleared = False, 0
-            for one in hashes:
-                name, quality = one.kind.name, one.quality
-                rules = self._kinds.get(name)
+            is_undecided, cleared = False, 0
+            for hash_ in hashes:
+                kind_name, quality = hash_.kind.name, hash_.quality
+                rules = self._rules.get(kind_name)
                 if rules is None or (quality is not None and quality < rules.floor):
-                    undecided = True
+                    is_undecided = True
                     break
-                if name not in queries:
-                    queries[name] = _Queries()
-                queries[name].hashes.append(one)
-                queries[name].items.append(number)
-                if rules.least <= int.from_bytes(one.value).bit_count() <= rules.most:
-                    cleared |= rules.clears
-            if undecided:
+                if kind_name not in queries:
+                    queries[kind_name] = _Queries()
+                queries[kind_name].hashes.append(hash_)
+                queries[kind_name].items.append(number)
+                if rules.min_bits <= int.from_bytes(hash_.value).bit_count() <= rules.max_bits:
+                    cleared |= rules.cleared_lists
+            if is_undecided:
                 answers.append(UNDECIDED)
-            elif cleared == self._all:
+            elif cleared == self._all_cleared:
                 answers.append(NO_MATCH)
             else:
-                answers.append(_no_hits(hashes))
-        for name, of_kind in queries.items():
-            self._search(self._kinds[name], of_kind, items, answers)
+                answers.append(_without_hits(hashes))
+        for kind_name, kind_queries in queries.items():
+            self._search_kind(self._rules[kind_name], kind_queries, items, answers)
         return answers
 
-    def _search(
+    def _search_kind(
         self,
-        rules: _Kind,
+        rules: _KindRules,
         queries: _Queries,
         items: Sequence[Sequence[Hash]],
-        answers: list[InputHits | Quick],
+        answers: list[InputHits | QuickAnswer],
     ) -> None:
-        codes = queries.codes
-        for one in rules.searched:
-            nearest = search(one, rules.kind, codes, self._criteria.widest(one, rules.kind))
-            for number, hits in hits_of(one, rules.kind, self._criteria, nearest, queries.owner):
+        kind, codes = rules.kind, queries.codes
+        for hash_list in rules.lists:
+            radius = self._criteria.max_radius(hash_list, kind)
+            result = search_list(hash_list, kind, codes, radius)
+            for number, hits in collect_hits(
+                hash_list, kind, self._criteria, result, queries.find_owner
+            ):
                 answer = answers[number]
                 if answer is NO_MATCH:
-                    answer = answers[number] = _no_hits(items[number])
+                    answer = answers[number] = _without_hits(items[number])
                 if answer is not UNDECIDED:
                     answer.add(hits, hits.located)
-        for one in self._video_lists if rules.kind.name == "pdq" else ():
-            frames = KINDS[video_search.KIND]
-            offsets, rows, _ = search(one, frames, codes, self._criteria.widest(one, frames))
+        if kind.name != "pdq":
+            return
+        video_kind = KINDS[video_search.KIND]
+        for hash_list in self._video_lists:
+            radius = self._criteria.max_radius(hash_list, video_kind)
+            offsets, rows, _ = search_list(hash_list, video_kind, codes, radius)
             if len(rows):
                 for query in np.flatnonzero(np.diff(offsets)).tolist():
                     answers[queries.items[query]] = UNDECIDED
 
 
-def _no_hits(hashes: Sequence[Hash]) -> InputHits:
+def _without_hits(hashes: Sequence[Hash]) -> InputHits:
     return InputHits(list(map(LocatedHash, hashes)))

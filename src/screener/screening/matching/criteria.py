@@ -1,4 +1,4 @@
-"""Criteria: which hashes a policy compares, how far, and how many of them clear an input."""
+"""The radii and floors of a policy, applied to hashes and records."""
 
 from __future__ import annotations
 
@@ -12,60 +12,63 @@ from screener.screening.policy import Policy
 
 
 class Criteria:
-    """The radii and floors of one policy, applied."""
+    """The radii and floors of one policy."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
     def radius(self, state: str, kind: HashKind) -> int:
-        """Return the radius in bits for hits on records of a state; 0 for digests."""
-        good = state == State.KNOWN_GOOD
-        table = self._policy.known_good_radius if good else self._policy.radius
-        return table.get(kind.name, 0)
+        """Return the radius in bits for hits on records of a state, 0 for digests."""
+        is_known_good = state == State.KNOWN_GOOD
+        radii = self._policy.known_good_radius if is_known_good else self._policy.radius
+        return radii.get(kind.name, 0)
 
-    def widest(self, hash_list: HashList, kind: HashKind) -> int:
+    def max_radius(self, hash_list: HashList, kind: HashKind) -> int:
         """Return the largest radius of a kind for the states that a list holds."""
         return max(self.radius(state, kind) for state in hash_list.states or ("",))
 
-    def weak(self, kind: HashKind) -> bool:
-        """Return whether a hit of that kind makes a match only if another kind corroborates it."""
+    def is_weak(self, kind: HashKind) -> bool:
+        """Return whether hits of a kind need those of another kind to make a match."""
         return kind.weak and kind.name not in self._policy.alone
 
-    def usable(self, located: LocatedHash) -> bool:
-        """Return whether a hash is compared: a digest always, others if they reach their floor.
+    def is_usable(self, located: LocatedHash) -> bool:
+        """Return whether a hash is compared: a digest, or another hash that reaches its floor.
 
         A hash made elsewhere without a quality is compared.
         """
         kind = located.hash.kind
         if self._policy.digests_only and not kind.digest:
             return False
-        return located.usable(self._policy.floor.get(kind.name, 0))
+        return located.is_usable(self._floor(kind.name))
 
-    def surely_usable(self, group: LocatedHash | OrientedHashes) -> bool:
-        """Return whether one hash, or all of several, is compared whatever its bits in doubt."""
+    def is_surely_usable(self, group: LocatedHash | OrientedHashes) -> bool:
+        """Return whether all hashes of a group are compared, whatever their bits in doubt."""
         if isinstance(group, OrientedHashes):
-            floor = self._policy.floor.get(group.kind, 0)
-            return not self._policy.digests_only and group.score >= floor
-        floor = self._policy.floor.get(group.hash.kind.name, 0)
-        return self.usable(group) and (group.least is None or group.least >= floor)
+            return not self._policy.digests_only and group.score >= self._floor(group.kind)
+        is_sure = group.least is None or group.least >= self._floor(group.hash.kind.name)
+        return self.is_usable(group) and is_sure
 
-    def may_be_usable(self, group: LocatedHash | OrientedHashes) -> bool:
-        """Return whether bits in doubt decide if one hash, or all of several, is compared."""
+    def depends_on_doubt(self, group: LocatedHash | OrientedHashes) -> bool:
+        """Return whether bits in doubt decide if all hashes of a group are compared."""
         if isinstance(group, OrientedHashes):
-            floor = self._policy.floor.get(group.kind, 0)
-            return not self._policy.digests_only and group.may_be_usable(floor)
-        return group.least is not None and self.usable(group) and not self.surely_usable(group)
+            floor = self._floor(group.kind)
+            return not self._policy.digests_only and group.depends_on_doubt(floor)
+        if group.least is None:
+            return False
+        return self.is_usable(group) and not self.is_surely_usable(group)
 
-    def least_moments(self, item: HashedInput) -> float:
-        """Return at how many moments an input must be compared to be cleared.
+    def min_moments(self, item: HashedInput) -> float:
+        """Return the number of moments at which an input must be compared to be cleared.
 
-        For a video that is a share of its samples, otherwise one.
+        For a video this is a share of its samples, otherwise 1.
         """
         if not item.video or item.media is None:
             return 1
         return max(1, self._policy.sampling.usable * item.media.samples)
 
-    def counts(self, record: Record, kind: HashKind) -> bool:
-        """Return whether a listed hash counts: not if its recorded quality is below the floor."""
-        floor = self._policy.floor.get(kind.name, 0)
-        return record.quality is None or record.quality >= floor
+    def is_record_usable(self, record: Record, kind: HashKind) -> bool:
+        """Return whether a listed hash has no recorded quality or one that reaches the floor."""
+        return record.quality is None or record.quality >= self._floor(kind.name)
+
+    def _floor(self, kind_name: str) -> int:
+        return self._policy.floor.get(kind_name, 0)

@@ -1,4 +1,4 @@
-"""The hits of one input: the nearest for each record, and when the record was seen."""
+"""The nearest hits of one input, and the times at which records were seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from screener.screening.result import Appearance, Match
 _Key = tuple[str, str, str, str]
 _Moment = tuple[int, float]  # a track, and a time in it
 _Record = tuple[str, str, str]
-_Place = tuple[str, int]  # ("part", number) in a still, ("clip", number) in a video
+_Position = tuple[str, int]  # ("part", number) in a still, ("clip", number) in a video
 
 # Of equally near hits the strongest kind comes first, since readers may show the first match only:
 # digests, then the longest hashes, of which PDQ is the first.
@@ -28,9 +28,9 @@ _RANKS = {
 
 
 class HitSummary(NamedTuple):
-    """The hits of an input as its Result states them, nearest first.
+    """The hits of an input as in its Result, nearest first.
 
-    `timeline` states when each record was seen, in the order of the first time; empty for a still.
+    `timeline` has the times at which each record was seen, earliest first. It is empty for a still.
     """
 
     matches: tuple[Match, ...] = ()
@@ -41,9 +41,9 @@ class HitSummary(NamedTuple):
 class InputHits:
     """The hits of one input's hashes, collected from all searches.
 
-    A `video` has times even if only one frame was hashed. `unsure`: a record is so near that the
-    bits in doubt of a hash decide. Matches are made only by `summary`: a hash may have a hundred
-    thousand records, and many inputs are looked up together.
+    A `video` has times even if only one frame was hashed. `unsure`: bits in doubt of a hash decide
+    whether a record matches, or how near it is. Matches are made only by `summarize`: a hash may
+    have a hundred thousand records, and many inputs are searched together.
     """
 
     def __init__(self, hashes: Sequence[LocatedHash], *, video: bool = False) -> None:
@@ -54,15 +54,15 @@ class InputHits:
 
     @cached_property
     def _moments(self) -> dict[int, list[_Moment]]:
-        """The moments of each clip, sorted: clip 0 is the input itself, the others hide in it."""
-        shown: dict[int, set[_Moment]] = defaultdict(set)
+        """The sorted moments of each clip; clip 0 is the input itself."""
+        by_clip: dict[int, set[_Moment]] = defaultdict(set)
         for located in self.hashes:
             if _has_time(located):
-                shown[located.hidden_clip].update(located.moments)
-        return {clip: sorted(moments) for clip, moments in shown.items()}
+                by_clip[located.hidden_clip].update(located.moments)
+        return {clip: sorted(moments) for clip, moments in by_clip.items()}
 
     @cached_property
-    def _numbers(self) -> dict[int, dict[_Moment, int]]:
+    def _moment_numbers(self) -> dict[int, dict[_Moment, int]]:
         return {
             clip: {moment: number for number, moment in enumerate(moments)}
             for clip, moments in self._moments.items()
@@ -73,55 +73,56 @@ class InputHits:
             return False
         if self._video or located.hidden_clip > 0:
             return True
-        alone = len(self.hashes) == 1 and not located.again  # quicker than `_moments`
-        return not alone and len(self._moments.get(0, ())) > 1
+        is_single = len(self.hashes) == 1 and not located.again  # faster than `_moments`
+        return not is_single and len(self._moments.get(0, ())) > 1
 
     def add(self, hits: Iterable[Match], located: LocatedHash) -> None:
         """Add the matches of one hash of the input."""
         self._hits.append((hits, located))
 
     def add_video(self, match: Match) -> None:
-        """Add a listed video, whose match states its times; there is one for each record."""
+        """Add the match of a listed video, of which each record has at most one."""
         self._hits.append(([match], None))
 
-    def summary(self) -> HitSummary:
-        """Return the nearest hit for each record and kind, in a still also for each part.
+    def summarize(self) -> HitSummary:
+        """Return the nearest hit of each record and kind.
 
-        Of equally near hits the first counts, which is the upright one.
+        In a still, each part has its own nearest hit. Of equally near hits the first counts, which
+        is the upright one.
         """
         if not self._hits:
             return HitSummary()
-        nearest: dict[tuple[_Key, _Place], Match] = {}
-        # A bit for each moment, since very many records may be seen in many frames.
+        nearest: dict[tuple[_Key, _Position], Match] = {}
+        # One bit per moment, since very many records may be seen in many frames.
         seen: dict[tuple[_Key, int], int] = defaultdict(int)
         for hits, located in self._hits:
             clip = 0 if located is None else located.hidden_clip
-            moving = located is not None and self._is_moving(located)
-            moments = self._bits(located) if located is not None and moving else 0
+            is_moving = located is not None and self._is_moving(located)
+            moment_bits = self._moment_bits(located) if located is not None and is_moving else 0
             for match in hits:
                 key = (match.list, match.source, match.entry, match.kind)
                 part = 0 if located is None else match.part
-                place = (key, ("clip", clip) if moving else ("part", part))
-                best = nearest.get(place)
+                keyed_position = (key, ("clip", clip) if is_moving else ("part", part))
+                best = nearest.get(keyed_position)
                 if best is None or match.distance < best.distance:
-                    nearest[place] = match
-                if moving:
-                    seen[key, clip] |= moments
+                    nearest[keyed_position] = match
+                if is_moving:
+                    seen[key, clip] |= moment_bits
         _corroborate(nearest, seen)
         matches: list[Match] = []
         other_hits: list[Match] = []
         for match in sorted(nearest.values(), key=_nearness):
             (matches if match.makes_match else other_hits).append(match)
-        return HitSummary(tuple(matches), tuple(other_hits), self._timeline(nearest, seen))
+        return HitSummary(tuple(matches), tuple(other_hits), self._build_timeline(nearest, seen))
 
-    def _timeline(
+    def _build_timeline(
         self,
-        nearest: Mapping[tuple[_Key, _Place], Match],
+        nearest: Mapping[tuple[_Key, _Position], Match],
         seen: Mapping[tuple[_Key, int], int],
     ) -> tuple[Appearance, ...]:
         if not seen:
             return ()
-        spans = cache(self._spans)  # records seen together have the same spans
+        find_spans = cache(self._find_spans)  # records seen together have the same spans
         timeline = [
             Appearance(
                 list=match.list,
@@ -131,72 +132,73 @@ class InputHits:
                 kind=match.kind,
                 distance=match.distance,
                 frames=seen[key, clip].bit_count(),
-                spans=spans(seen[key, clip], clip),
+                spans=find_spans(seen[key, clip], clip),
                 part_kind=match.part_kind,
             )
-            for (key, (place_kind, clip)), match in nearest.items()
-            if place_kind == "clip"
+            for (key, (position_kind, clip)), match in nearest.items()
+            if position_kind == "clip"
         ]
-        # The kind too, since the order of look-ups depends on the other items of a batch.
-        timeline.sort(
-            key=lambda seen: (
-                seen.part_kind != "frame", seen.spans, seen.list, seen.source, seen.entry,
-                _RANKS[seen.kind],
-            )
-        )  # fmt: skip
+        timeline.sort(key=_timeline_order)
         return tuple(timeline)
 
-    def _bits(self, located: LocatedHash) -> int:
-        numbers = self._numbers[located.hidden_clip]
+    def _moment_bits(self, located: LocatedHash) -> int:
+        numbers = self._moment_numbers[located.hidden_clip]
         return sum(1 << number for number in {numbers[moment] for moment in located.moments})
 
-    def _spans(self, seen: int, clip: int) -> tuple[tuple[float, float], ...]:
-        """Return the first and last time of each run of sampled frames in which it was seen."""
+    def _find_spans(self, moment_bits: int, clip: int) -> tuple[tuple[float, float], ...]:
         runs: list[list[_Moment]] = []
-        before: int | None = None  # the track of the previous frame, if it was seen there
-        for bit, moment in zip(reversed(f"{seen:b}"), self._moments[clip], strict=False):
+        last_track: int | None = None  # the previous frame's track, if its bit is set
+        for bit, moment in zip(reversed(f"{moment_bits:b}"), self._moments[clip], strict=False):
             if bit == "0":
-                before = None
+                last_track = None
                 continue
-            if before != moment[0]:
+            if last_track != moment[0]:
                 runs.append([moment, moment])
             runs[-1][1] = moment
-            before = moment[0]
-        return tuple(sorted({(first[1], end[1]) for first, end in runs}))
+            last_track = moment[0]
+        return tuple(sorted({(first[1], last[1]) for first, last in runs}))
 
 
 def _corroborate(
-    nearest: dict[tuple[_Key, _Place], Match], seen: Mapping[tuple[_Key, int], int]
+    nearest: dict[tuple[_Key, _Position], Match], seen: Mapping[tuple[_Key, int], int]
 ) -> None:
-    """Mark hits of weak kinds as corroborated if a kind that is not weak hit the same record.
+    """Clear `uncorroborated` of a hit if a kind that is not weak hit the same record.
 
-    The other hit has to be in the same picture, in a frame in common, or of the whole file.
+    The other hit must be in the same picture, in a common frame, or of the whole file.
     """
-    unsure = [place for place, match in nearest.items() if match.uncorroborated]
-    if not unsure:
+    uncorroborated = [keyed for keyed, match in nearest.items() if match.uncorroborated]
+    if not uncorroborated:
         return
 
-    def moments(key: _Key, place: _Place) -> int:
-        place_kind, clip = place
-        return seen.get((key, clip), 0) if place_kind == "clip" else 1
+    def find_moments(key: _Key, position: _Position) -> int:
+        position_kind, clip = position
+        return seen.get((key, clip), 0) if position_kind == "clip" else 1
 
-    files: set[_Record] = set()
-    pictures: dict[tuple[_Record, _Place], int] = defaultdict(int)
-    for (key, place), match in nearest.items():
+    file_records: set[_Record] = set()
+    picture_moments: dict[tuple[_Record, _Position], int] = defaultdict(int)
+    for (key, position), match in nearest.items():
         if match.identifies and (match.video is not None or KINDS[match.kind].digest):
-            files.add(key[:3])
+            file_records.add(key[:3])
         elif match.identifies:
-            pictures[key[:3], place] |= moments(key, place)
-    for key, place in unsure:
-        if key[:3] in files or pictures.get((key[:3], place), 0) & moments(key, place):
-            nearest[key, place] = replace(nearest[key, place], uncorroborated=False)
+            picture_moments[key[:3], position] |= find_moments(key, position)
+    for key, position in uncorroborated:
+        common = picture_moments.get((key[:3], position), 0) & find_moments(key, position)
+        if key[:3] in file_records or common:
+            nearest[key, position] = replace(nearest[key, position], uncorroborated=False)
 
 
 def _has_time(located: LocatedHash) -> bool:
-    of_frame = located.part_kind == "frame" or located.hidden_clip > 0
-    return located.hash.kind.perceptual and of_frame
+    is_frame = located.part_kind == "frame" or located.hidden_clip > 0
+    return located.hash.kind.perceptual and is_frame
 
 
 def _nearness(match: Match) -> tuple[int, int, str, str, str, int]:
     rank = _RANKS[match.kind]
     return (match.distance, rank, match.list, match.source, match.entry, match.part)
+
+
+def _timeline_order(appearance: Appearance) -> tuple[object, ...]:
+    # The kind is a key too, since the order of searches depends on the other items of a batch.
+    is_hidden = appearance.part_kind != "frame"
+    record = appearance.list, appearance.source, appearance.entry
+    return is_hidden, appearance.spans, *record, _RANKS[appearance.kind]

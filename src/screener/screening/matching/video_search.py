@@ -1,6 +1,6 @@
-"""Search of inputs in a list's videos: first their frames, then each video that may match.
+"""Search for inputs among a list's videos: first by their frames, then video by video.
 
-A match holds for one orientation and region of the input: all frames agree in the same one.
+A match holds for one orientation and region of the input, in which all frames agree.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Match
 from screener.screening.video_rule.agreement import Agreement, Rule, compare
-from screener.screening.video_rule.scenes import SCENES
+from screener.screening.video_rule.scenes import MAX_SCENES
 
 KIND: Final = "vpdq"
-_FIRST: Final = 32  # frames in the first search; later ones adapt to the number of hits
-_HITS: Final = 1 << 21  # aimed at in one search
-_ROWS: Final = 1 << 40  # more than any index has
-_VIDEOS: Final = 16  # read from the list at once
-_RANK: Final = (Rule.WHOLE, Rule.RUN, Rule.ALIKE)
+_FIRST_SEARCH_FRAMES: Final = 32  # later searches adapt to the number of hits
+_TARGET_HITS: Final = 1 << 21  # per search
+_ROW_LIMIT: Final = 1 << 40  # more rows than any index has
+_VIDEOS_PER_READ: Final = 16
+_RULES_BY_RANK: Final = (Rule.WHOLE, Rule.RUN, Rule.ALIKE)
 
-_Group = tuple[bool, int, str, str]  # hidden, track, orientation, region
+_ClipKey = tuple[bool, int, str, str]  # hidden, track, orientation, region
 Ints = npt.NDArray[np.int64]
 
 
@@ -42,7 +42,7 @@ Ints = npt.NDArray[np.int64]
 class Clip:
     """All frames of an input in one orientation and region.
 
-    `item` is the number of the input; `hidden` means a clip hidden in it.
+    `item` is the number of the input. A `hidden` clip is appended to a picture's file.
     """
 
     item: int
@@ -52,60 +52,62 @@ class Clip:
     hidden: bool = False
 
 
-def clips_of(item: HashedInput, number: int = 0) -> list[Clip]:
-    """Return the clips of an input: its vPDQs if it has any, else the PDQs of its frames.
+def build_clips(item: HashedInput, number: int = 0) -> list[Clip]:
+    """Return the clips of an input.
 
-    A picture is a clip of one frame.
+    These are its vPDQs or, without a vPDQ, the PDQs of its frames. A picture is a clip of one
+    frame.
     """
     clips = [
-        Clip(number, one.orientation, one.region, Frames.of_value(one.hash.value))
-        for one in item.hashes
-        if one.hash.kind.video
+        Clip(number, located.orientation, located.region, Frames.of_value(located.hash.value))
+        for located in item.hashes
+        if located.hash.kind.video
     ]
-    return clips or _pdq_clips(item, number)
+    return clips or _build_pdq_clips(item, number)
 
 
-def _pdq_clips(item: HashedInput, number: int) -> list[Clip]:
-    groups: dict[_Group, list[tuple[float, int, int, bytes]]] = defaultdict(list)
-    for one in item.hashes:
-        hidden = one.hidden_clip > 0
-        if one.hash.kind.name == "pdq" and (hidden or one.part_kind == "frame"):
-            quality = 100 if one.hash.quality is None else one.hash.quality
-            groups[hidden, one.track, one.orientation, one.region] += (
-                (time, one.part, quality, one.hash.value) for time in (one.time, *one.again)
+def _build_pdq_clips(item: HashedInput, number: int) -> list[Clip]:
+    groups: dict[_ClipKey, list[tuple[float, int, int, bytes]]] = defaultdict(list)
+    for located in item.hashes:
+        hash_, hidden = located.hash, located.hidden_clip > 0
+        if hash_.kind.name == "pdq" and (hidden or located.part_kind == "frame"):
+            quality = 100 if hash_.quality is None else hash_.quality
+            groups[hidden, located.track, located.orientation, located.region] += (
+                (time, located.part, quality, hash_.value)
+                for time in (located.time, *located.again)
             )
     clips = []
     for (hidden, _, orientation, region), frames in groups.items():
         times, parts, qualities, values = zip(*frames, strict=True)
         codes = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         # A part that stands for repeats is another frame at each of their times.
-        _, places = np.unique(np.array([times, parts]), axis=1, return_inverse=True)
-        ordered = Frames.ordered(times, qualities, codes, places.ravel())
+        _, frame_numbers = np.unique(np.array([times, parts]), axis=1, return_inverse=True)
+        ordered = Frames.ordered(times, qualities, codes, frame_numbers.ravel())
         clips.append(Clip(number, orientation, region, ordered, hidden))
     return clips
 
 
-def located(hash: Hash) -> list[LocatedHash]:
-    """Return a hash made elsewhere as one of an input, with the PDQs of a vPDQ's frames."""
-    if not hash.kind.video:
-        return [LocatedHash(hash)]
+def locate_hash(hash_: Hash) -> list[LocatedHash]:
+    """Return an item's bare hash as an input's, with the PDQs of a vPDQ's frames."""
+    if not hash_.kind.video:
+        return [LocatedHash(hash_)]
     return [
-        LocatedHash(hash),
+        LocatedHash(hash_),
         *(
             LocatedHash(
                 Hash(KINDS["pdq"], frame.pdq, frame.quality),
                 part=max(frame.number, 0),
                 time=frame.time,
             )
-            for frame in vpdq_frames(hash.value)
+            for frame in vpdq_frames(hash_.value)
         ),
     ]
 
 
 def is_video(item: HashedInput) -> bool:
-    """Return whether an input is a video's file or has frames at several times."""
+    """Return whether an input is a video file or has frames at several times."""
     return item.video or any(
-        len(np.unique(clip.frames.times)) > 1 for clip in clips_of(item) if not clip.hidden
+        len(np.unique(clip.frames.times)) > 1 for clip in build_clips(item) if not clip.hidden
     )
 
 
@@ -115,30 +117,30 @@ def is_comparable(item: HashedInput, policy: Policy) -> bool:
     It needs usable frames at two times or more in all orientations, and at the share of its samples
     that the policy requires.
     """
-    least = max(2, Criteria(policy).least_moments(item))
-    enough: dict[str, dict[str, bool]] = defaultdict(partial(defaultdict, bool))
-    for clip in clips_of(item):
+    min_times = max(2, Criteria(policy).min_moments(item))
+    has_enough: dict[str, dict[str, bool]] = defaultdict(partial(defaultdict, bool))
+    for clip in build_clips(item):
         if not clip.hidden:
             times = clip.frames.usable(policy.floor[KIND]).times
-            enough[clip.region][clip.orientation] |= len(np.unique(times)) >= least
-    return any(all(orientations.values()) for orientations in enough.values())
+            has_enough[clip.region][clip.orientation] |= len(np.unique(times)) >= min_times
+    return any(all(orientations.values()) for orientations in has_enough.values())
 
 
-def search(
+def match_videos(
     hash_list: HashList, items: Sequence[HashedInput], policy: Policy
 ) -> Iterator[tuple[int, Match]]:
-    """Yield the videos of a list that inputs agree with: an input's number, and its best Match."""
-    clips = [clip for number, item in enumerate(items) for clip in clips_of(item, number)]
+    """Yield the best Match of each input with each listed video, after the input's number."""
+    clips = [clip for number, item in enumerate(items) for clip in build_clips(item, number)]
     criteria, floor = Criteria(policy), policy.floor[KIND]
     radii = {state: criteria.radius(state, KINDS[KIND]) for state in hash_list.states}
     hits = _search_frames(hash_list, clips, radius=max(radii.values(), default=0), floor=floor)
     best: dict[tuple[int, str, str], tuple[Clip, ListedVideo, Agreement]] = {}
-    candidates = _candidates(hash_list, hits, floor)
+    candidates = _find_candidates(hash_list, hits, floor)
     numbers = sorted(candidates)
-    for start in range(0, len(numbers), _VIDEOS):
-        for number, video in hash_list.videos(numbers[start : start + _VIDEOS]):
+    for start in range(0, len(numbers), _VIDEOS_PER_READ):
+        for number, video in hash_list.videos(numbers[start : start + _VIDEOS_PER_READ]):
             listed = Frames.of_value(video.value)
-            for clip in (clips[place] for place in candidates[number]):
+            for clip in (clips[index] for index in candidates[number]):
                 radius = radii[video.record.state]
                 agreement = compare(clip.frames, listed, radius=radius, floor=floor)
                 key = clip.item, video.record.source, video.record.entry
@@ -147,20 +149,21 @@ def search(
                 ):
                     best[key] = clip, video, agreement
     for clip, video, agreement in best.values():
-        yield clip.item, _match(hash_list, clip, video, agreement, radii[video.record.state])
+        radius = radii[video.record.state]
+        yield clip.item, _make_match(hash_list, clip, video, agreement, radius)
 
 
 def _rank(agreement: Agreement) -> tuple[int, float, int]:
-    """Return a sort key: the least is the best of several agreements with a record."""
+    """Return a sort key: the best of several agreements with a record comes first."""
     share = agreement.found / agreement.listed
-    return _RANK.index(agreement.rule), -share, agreement.distance
+    return _RULES_BY_RANK.index(agreement.rule), -share, agreement.distance
 
 
 @dataclass(frozen=True, eq=False)
 class _FrameHits:
-    """The listed frames that each clip's frames hit.
+    """The listed frames that the clips' frames hit.
 
-    `clips` and `rows`: each pair once; `counts`: by how many frames of the clip; `usable`: the
+    `clips` and `rows`: each pair once; `counts`: the clip's frames that hit the row. `usable`: the
     number of usable frames of each clip.
     """
 
@@ -173,93 +176,92 @@ class _FrameHits:
 def _search_frames(
     hash_list: HashList, clips: Sequence[Clip], *, radius: int, floor: int
 ) -> _FrameHits:
-    """Search all frames of all clips, as many at once as the memory for their hits allows."""
     frames = [
         np.unique(clip.frames.usable(floor).codes, axis=0, return_counts=True) for clip in clips
     ]
     usable = np.array([clip.frames.usable(floor).count for clip in clips], np.int64)
     owners = np.repeat(np.arange(len(clips)), [len(codes) for codes, _ in frames])
-    often = np.concatenate([np.empty(0, np.int64), *(often for _, often in frames)])
+    repeats = np.concatenate([np.empty(0, np.int64), *(counts for _, counts in frames)])
     codes = np.concatenate([np.empty((0, 32), np.uint8), *(codes for codes, _ in frames)])
     tally = _Tally()
-    start, at_once = 0, _FIRST
+    start, batch_size = 0, _FIRST_SEARCH_FRAMES
     while start < len(codes):
-        stop = min(start + at_once, len(codes))
+        stop = min(start + batch_size, len(codes))
         offsets, rows, _ = hash_list.search(KIND, codes[start:stop], radius=radius)
         hits = np.diff(offsets)
-        keys = np.repeat(owners[start:stop], hits) * _ROWS + rows
-        tally.add(keys, np.repeat(often[start:stop], hits))
-        most = _HITS * (stop - start) // max(1, len(rows))
-        start, at_once = stop, max(1, min(8 * at_once, most))
+        keys = np.repeat(owners[start:stop], hits) * _ROW_LIMIT + rows
+        tally.add(keys, np.repeat(repeats[start:stop], hits))
+        target_size = _TARGET_HITS * (stop - start) // max(1, len(rows))
+        start, batch_size = stop, max(1, min(8 * batch_size, target_size))
     keys, counts = tally.total()
-    return _FrameHits(keys // _ROWS, keys % _ROWS, counts, usable)
+    return _FrameHits(keys // _ROW_LIMIT, keys % _ROW_LIMIT, counts, usable)
 
 
 class _Tally:
-    """Counts of numbers; its memory grows with the distinct numbers only."""
+    """Counts of numbers. Its memory grows with the distinct numbers only."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[Ints, Ints]] = []
         self._size = 0
 
-    def add(self, numbers: Ints, often: Ints) -> None:
+    def add(self, numbers: Ints, counts: Ints) -> None:
         if numbers.size:
-            distinct, places = np.unique(numbers, return_inverse=True)
-            self._parts.append((distinct, np.bincount(places, often).astype(np.int64)))
+            distinct, indices = np.unique(numbers, return_inverse=True)
+            self._parts.append((distinct, np.bincount(indices, counts).astype(np.int64)))
             self._size += len(self._parts[-1][0])
-            if self._size > 2 * _HITS:
+            if self._size > 2 * _TARGET_HITS:
                 self._parts = [self.total()]
-                self._size = len(self._parts[0][0]) // 2  # so that totals are not made too often
+                self._size = len(self._parts[0][0]) // 2  # halved, so that totals are rarely made
 
     def total(self) -> tuple[Ints, Ints]:
         """Return the distinct numbers, ascending, and their counts."""
-        none = np.empty(0, np.int64)
-        numbers = np.concatenate([none, *(part[0] for part in self._parts)])
-        often = np.concatenate([none, *(part[1] for part in self._parts)])
-        distinct, places = np.unique(numbers, return_inverse=True)
-        return distinct, np.bincount(places, often, minlength=len(distinct)).astype(np.int64)
+        empty = np.empty(0, np.int64)
+        numbers = np.concatenate([empty, *(part[0] for part in self._parts)])
+        counts = np.concatenate([empty, *(part[1] for part in self._parts)])
+        distinct, indices = np.unique(numbers, return_inverse=True)
+        totals = np.bincount(indices, counts, minlength=len(distinct))
+        return distinct, totals.astype(np.int64)
 
 
-def _candidates(hash_list: HashList, hits: _FrameHits, floor: int) -> dict[int, list[int]]:
-    """Return the videos that may match, each with the clips that it may match."""
+def _find_candidates(hash_list: HashList, hits: _FrameHits, floor: int) -> dict[int, list[int]]:
     candidates: dict[int, list[int]] = defaultdict(list)
     if not hits.rows.size:
         return candidates
     rows = np.unique(hits.rows)
     holders = hash_list.frame_holders(rows)
     for clip in np.unique(hits.clips).tolist():
-        of_clip = hits.clips == clip
-        often = np.zeros(len(rows), np.int64)
-        often[np.searchsorted(rows, hits.rows[of_clip])] = hits.counts[of_clip]
+        is_of_clip = hits.clips == clip
+        counts = np.zeros(len(rows), np.int64)
+        counts[np.searchsorted(rows, hits.rows[is_of_clip])] = hits.counts[is_of_clip]
         usable = int(hits.usable[clip])
-        for video in _possible(holders, often[holders.places], usable, floor):
+        for video in _select_possible(holders, counts[holders.places], usable, floor):
             candidates[video].append(clip)
     return candidates
 
 
-def _possible(holders: FrameHolders, often: Ints, usable: int, floor: int) -> list[int]:
-    """Return the videos that a clip of `usable` frames may agree with, by the rule's least demands.
+def _select_possible(holders: FrameHolders, counts: Ints, usable: int, floor: int) -> list[int]:
+    """Return the videos that a clip may agree with.
 
-    `often` states how many frames of the clip hit each listed frame. Lists index frames of a
-    quality of `FLOOR` or more; a higher floor may leave a video any number of frames, so then every
-    video with a hit is possible.
+    `usable` is the number of the clip's usable frames. `counts` has the number of the clip's frames
+    that hit each listed frame. Lists index frames of quality `FLOOR` or more. A higher floor may
+    leave a video any number of frames, so every video with a hit is then possible.
     """
-    near = often > 0
-    videos, places = np.unique(holders.videos[near], return_inverse=True)
-    found = np.bincount(places, holders.counts[near])  # frames of the video
-    agreeing = np.bincount(places, often[near])  # at least as many as frames of the clip
+    is_hit = counts > 0
+    videos, indices = np.unique(holders.videos[is_hit], return_inverse=True)
+    video_frames = np.bincount(indices, holders.counts[is_hit])
+    clip_frames = np.bincount(indices, counts[is_hit])  # or more, if a frame hits several
     totals = np.array([holders.totals[video] for video in videos.tolist()], np.int64)
-    possible = (
+    is_possible = (
         (floor > FLOOR)
-        | (5 * found >= 4 * totals)
-        | (5 * agreeing >= 4 * usable)
-        | (np.bincount(places) >= SCENES)
+        | (5 * video_frames >= 4 * totals)
+        | (5 * clip_frames >= 4 * usable)
+        | (np.bincount(indices) >= MAX_SCENES)
     )
-    chosen: list[int] = videos[possible].tolist()
-    return chosen
+    possible: list[int] = videos[is_possible].tolist()
+    return possible
 
 
-def _match(
+def _make_match(
     hash_list: HashList, clip: Clip, video: ListedVideo, agreement: Agreement, radius: int
 ) -> Match:
     record = video.record

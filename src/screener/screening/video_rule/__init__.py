@@ -1,1 +1,1 @@
-"""The rule by which two videos agree, from the hashes of their frames alone."""
+"""The rule by which two videos agree, from the hashes of their frames."""

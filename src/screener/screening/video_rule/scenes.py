@@ -1,103 +1,91 @@
-"""How many different scenes frames show, so that one picture is not taken for a video."""
+"""The number of different scenes that frames show."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from screener.hashing.code_distances import compute_distances
 from screener.hashing.video_frames import Codes, Frames
 
-SCENES: Final = 3
-"""Scenes up to which are counted: more are not needed."""
+# Counting stops at this number of scenes, which is enough for every rule.
+MAX_SCENES: Final = 3
 
-NEARER: Final = 1.3
-"""How many times nearer a frame must be to its own scene than to others."""
+# Minimum ratio between a frame's distance to other scenes and its distance to its counterpart.
+MIN_DISTANCE_RATIO: Final = 1.3
 
-ONE_PICTURE: Final = 2
-"""Radii: frames that are further apart cannot both agree with one picture."""
+# In radii: two frames further apart than this cannot both match one picture.
+ONE_PICTURE_RADII: Final = 2
 
-FAR: Final = 999
-"""Bits: a distance if there is nothing to compare."""
+# The distance in bits that stands for "nothing to compare".
+NO_DISTANCE: Final = 999
 
-_SAMENESS: Final = 0.36  # of frames with much detail; most title cards have more
+# Maximum sameness of a detailed frame; most title cards exceed it.
+_MAX_SAMENESS: Final = 0.36
 
 
-def scenes_of(frames: Frames, radius: int) -> int:
-    """Return how many scenes frames show, up to `SCENES`.
+def count_scenes(frames: Frames, radius: int) -> int:
+    """Return the number of scenes that frames show, at most `MAX_SCENES`.
 
-    Two frames are two scenes if they cannot both agree with one picture. If both have much detail
-    and are not lines of text, it is enough that they are further apart than the radius.
+    Frames show different scenes if they cannot both match one picture. Detailed frames that are not
+    lines of text only need to be more than the radius apart.
     """
-    count = count_apart(frames.codes, ONE_PICTURE * radius)
-    return max(count, count_apart(frames.detailed(_SAMENESS).codes, radius))
+    count = count_distant_codes(frames.codes, ONE_PICTURE_RADII * radius)
+    return max(count, count_distant_codes(frames.detailed(_MAX_SAMENESS).codes, radius))
 
 
-def seen_of(ours: Frames, theirs: Frames, radius: int) -> int:
-    """Return how many scenes agreeing frames show, on the side that has fewer.
+def count_common_scenes(query: Frames, listed: Frames, radius: int) -> int:
+    """Return the number of scenes in agreeing frames of two videos, at most `MAX_SCENES`.
 
-    Frames nearer than twice the radius count too if each is much nearer to its own than to the
-    other.
+    The video with fewer scenes decides. Detailed frames less than two radii apart also show
+    different scenes if each is much nearer to its counterpart than to the other frame.
     """
-    count = min(count_apart(side.codes, ONE_PICTURE * radius) for side in (ours, theirs))
-    detailed = [side.detailed(_SAMENESS).codes for side in (ours, theirs)]
-    return max(count, _count_distinct(detailed[0], detailed[1], radius))
+    videos = query, listed
+    count = min(count_distant_codes(video.codes, ONE_PICTURE_RADII * radius) for video in videos)
+    query_codes, listed_codes = (video.detailed(_MAX_SAMENESS).codes for video in videos)
+    return max(count, _count_distinct_pairs(query_codes, listed_codes, radius))
 
 
-def _count_distinct(ours: Codes, theirs: Codes, radius: int) -> int:
-    """Return how many scenes are in both, up to `SCENES`.
+def _count_distinct_pairs(query: Codes, listed: Codes, radius: int) -> int:
+    """Return the number of listed scenes that the query shows too, at most `MAX_SCENES`.
 
-    Frames of a scene are further than the radius from those of others on either side, and much
-    nearer to their own than to the others; noise over one picture is not.
+    Two scenes differ if their frames are more than a radius apart in both videos and each is much
+    nearer to its counterpart. Noise over one picture fails the second test.
     """
-    if not len(ours) or not len(theirs):
+    if not len(query) or not len(listed):
         return 0
-    scenes = theirs[_far_apart(theirs, radius)]
-    across = distances(ours[:, None], scenes)
-    nearest = across.argmin(axis=0)
-    own, across = across.min(axis=0), across[nearest]
-    within = distances(ours[nearest][:, None], ours[nearest])
+    scenes = listed[_find_distant_codes(listed, radius)]
+    cross_distances = compute_distances(query[:, None], scenes)
+    nearest = cross_distances.argmin(axis=0)
+    own_distances, cross_distances = cross_distances.min(axis=0), cross_distances[nearest]
+    query_distances = compute_distances(query[nearest][:, None], query[nearest])
     chosen: list[int] = []
-    for place in range(len(scenes)):
-        if own[place] <= radius and all(
-            within[place, other] > radius
-            and min(across[place, other], across[other, place])
-            >= NEARER * max(own[place], own[other])
+    for index in range(len(scenes)):
+        if own_distances[index] <= radius and all(
+            query_distances[index, other] > radius
+            and min(cross_distances[index, other], cross_distances[other, index])
+            >= MIN_DISTANCE_RATIO * max(own_distances[index], own_distances[other])
             for other in chosen
         ):
-            chosen.append(place)
+            chosen.append(index)
     return len(chosen)
 
 
-def count_apart(codes: Codes, bits: int) -> int:
-    """Return how many codes are further apart than `bits`, up to `SCENES`."""
-    return len(_far_apart(codes, bits))
+def count_distant_codes(codes: Codes, bits: int) -> int:
+    """Return the number of codes more than `bits` apart from one another, at most `MAX_SCENES`."""
+    return len(_find_distant_codes(codes, bits))
 
 
-def _far_apart(codes: Codes, bits: int) -> list[int]:
-    """Return the places of up to `SCENES` codes that are further apart than `bits`."""
+def _find_distant_codes(codes: Codes, bits: int) -> list[int]:
     if not len(codes):
         return []
-    nearest = np.full(len(codes), FAR, np.uint16)
-    places = [0]
-    while len(places) < SCENES:
-        nearest = np.minimum(nearest, distances(codes, codes[places[-1]][None]))
-        place = int(nearest.argmax())
-        if nearest[place] <= bits:
+    nearest = np.full(len(codes), NO_DISTANCE, np.uint16)
+    indices = [0]
+    while len(indices) < MAX_SCENES:
+        nearest = np.minimum(nearest, compute_distances(codes, codes[indices[-1]][None]))
+        index = int(nearest.argmax())
+        if nearest[index] <= bits:
             break
-        places.append(place)
-    return places
-
-
-def words(codes: Codes) -> npt.NDArray[np.uint64]:
-    """Return codes, (n, 32), as four words of 64 bits each."""
-    return np.ascontiguousarray(codes).view(np.uint64)
-
-
-def distances(codes: Codes, others: Codes) -> npt.NDArray[np.uint16]:
-    """Return the distances in bits between codes, broadcast over all axes but the last."""
-    bits: npt.NDArray[np.uint16] = np.bitwise_count(words(codes) ^ words(others)).sum(
-        axis=-1, dtype=np.uint16
-    )
-    return bits
+        indices.append(index)
+    return indices

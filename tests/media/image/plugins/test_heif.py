@@ -29,7 +29,7 @@ from screener.hashing import pdq
 from screener.media.image import errors, pillow
 from screener.media.image.open_image import open as open_picture
 from screener.media.image.plugins import heif
-from screener.reporting.pages.summary import Summary
+from screener.reporting.pages.result_summary import Summary
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
         assert "4 screened: 2 match, 0 no_match, 2 unscreened (" in done.stderr
         assert "because an extra is missing" not in done.stderr
         assert results.read_text().count("\n") == 6
-    found = Summary.of(results)
+    found = Summary.read(results)
     assert (found.total, found.verdicts["match"], found.extras) == (4, 2, {})
     after = screener(*again)
     assert (after.returncode, after.stdout.count("\n")) == (1, 2)

@@ -174,7 +174,7 @@ from screener.screening.policy import Policy
 
 for _ in range(5):
     found = hash_item(sys.argv[1], policy=Policy(limits=Limits(duration=2)), kinds=[PDQ])
-    print(found.trouble.reason)
+    print(found.error.reason)
 """
 
     done = subprocess.run(
@@ -277,7 +277,7 @@ for name in ("short", "long"):
     Path("/proc/self/clear_refs").write_text("5")
     found = hashed(name)
     peaks.append(kilobytes("VmHWM"))
-print(found.media.samples, found.trouble, (peaks[1] - peaks[0]) // 1024)
+print(found.media.samples, found.error, (peaks[1] - peaks[0]) // 1024)
 """
     shown = subprocess.run(
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Look-up of many inputs' hashes in a list, one batch for each kind."""
+"""Search for many inputs' hashes in a list, in batches of one kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, groups_of
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hits import InputHits
 from screener.screening.policy import Policy
@@ -24,12 +24,12 @@ from screener.screening.result import Match
 
 Numbers = NDArray[np.int64]
 
+# Offsets, rows and distances, as `HashList.search` returns them.
+SearchResult = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
+
 
 class Batch(NamedTuple):
-    """Codes (n, size) that are searched at once, each with `doubt` bits in doubt.
-
-    `numbers` are those of the queries.
-    """
+    """Codes (n, size), each with `doubt` bits in doubt, and the numbers of their queries."""
 
     doubt: int
     codes: NDArray[np.uint8]
@@ -43,36 +43,37 @@ class Queries:
         self.kind = kind
         self._values: list[bytes] = []
         self._doubts: list[bytes] = []
-        self._starts: list[int] = []  # the number of the first query of each group
+        self._starts: list[int] = []  # the number of each group's first query
+        # The item, the group, and the orientations that are searched if not all are.
         self._groups: list[tuple[int, LocatedHash | OrientedHashes, tuple[int, ...] | None]] = []
         self._count = 0
 
     def add(
-        self, item: int, group: LocatedHash | OrientedHashes, chosen: bytes | None = None
+        self, item: int, group: LocatedHash | OrientedHashes, usable: bytes | None = None
     ) -> None:
-        """Add the hashes of an item, or of OrientedHashes those with a 1 in `chosen`."""
-        which: tuple[int, ...] | None = None
+        """Add hashes of an item, of OrientedHashes only those with a 1 in `usable`."""
+        orientations: tuple[int, ...] | None = None
         if isinstance(group, LocatedHash):
             values, doubts = group.hash.value, bytes((group.doubt,))
-        elif chosen is None:
+        elif usable is None:
             values, doubts = group.values, group.doubts
         else:
-            which = tuple(number for number, one in enumerate(chosen) if one)
+            orientations = tuple(k for k, is_usable in enumerate(usable) if is_usable)
             size = self.kind.size
-            values = b"".join(group.values[size * k : size * (k + 1)] for k in which)
-            doubts = bytes(group.doubts[k] for k in which)
+            values = b"".join(group.values[size * k : size * (k + 1)] for k in orientations)
+            doubts = bytes(group.doubts[k] for k in orientations)
         self._starts.append(self._count)
-        self._groups.append((item, group, which))
+        self._groups.append((item, group, orientations))
         self._values.append(values)
         self._doubts.append(doubts)
         self._count += len(doubts)
 
     @cached_property
     def batches(self) -> list[Batch]:
-        """One batch for each number of bits in doubt, which widen the search."""
-        return list(self._batches())
+        """One batch per number of bits in doubt, which widen the search."""
+        return list(self._split_batches())
 
-    def _batches(self) -> Iterator[Batch]:
+    def _split_batches(self) -> Iterator[Batch]:
         codes = np.frombuffer(b"".join(self._values), np.uint8).reshape(-1, self.kind.size)
         doubts = b"".join(self._doubts)
         if not any(doubts):
@@ -83,78 +84,79 @@ class Queries:
             numbers = np.flatnonzero(column == doubt)
             yield Batch(doubt, codes[numbers], numbers)
 
-    def owner(self, number: int) -> tuple[int, LocatedHash]:
+    def find_owner(self, query: int) -> tuple[int, LocatedHash]:
         """Return the item and the hash of a query."""
-        place = bisect_right(self._starts, number) - 1
-        item, group, which = self._groups[place]
+        index = bisect_right(self._starts, query) - 1
+        item, group, orientations = self._groups[index]
         if isinstance(group, LocatedHash):
             return item, group
-        place = number - self._starts[place]
-        return item, tuple(group.each())[place if which is None else which[place]]
+        hash_index = query - self._starts[index]
+        if orientations is not None:
+            hash_index = orientations[hash_index]
+        return item, tuple(group.split())[hash_index]
 
 
-Answer = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
-
-
-def queries_of(items: Sequence[HashedInput], policy: Policy) -> list[Queries]:
-    """Return the hashes of all items that are compared, by kind."""
+def collect_queries(items: Sequence[HashedInput], policy: Policy) -> list[Queries]:
+    """Return the usable hashes of all items, by kind."""
     by_kind: dict[str, Queries] = {}
     criteria = Criteria(policy)
     for number, item in enumerate(items):
-        for group in groups_of(item.hashes):
-            chosen = None
+        for group in list_groups(item.hashes):
+            usable = None
             if isinstance(group, OrientedHashes):
                 kind = kind_named(group.kind)
-                chosen = group.usable(policy.floor.get(group.kind, 0))
-                usable = not policy.digests_only and (chosen is None or any(chosen))
+                usable = group.find_usable(policy.floor.get(group.kind, 0))
+                has_usable = not policy.digests_only and (usable is None or any(usable))
             else:
-                kind, usable = group.hash.kind, criteria.usable(group)
-            if usable and (kind.digest or kind.perceptual):
+                kind, has_usable = group.hash.kind, criteria.is_usable(group)
+            if has_usable and (kind.digest or kind.perceptual):
                 queries = by_kind.get(kind.name) or by_kind.setdefault(kind.name, Queries(kind))
-                queries.add(number, group, chosen)
+                queries.add(number, group, usable)
     return list(by_kind.values())
 
 
-def look_up(hash_list: HashList, queries: Queries, hits: list[InputHits], policy: Policy) -> None:
-    """Search one list for one kind's hashes of all items; add what they hit to `hits`."""
+def match_hashes(
+    hash_list: HashList, queries: Queries, hits: list[InputHits], policy: Policy
+) -> None:
+    """Search a list for all items' hashes of one kind, and add the hits."""
     kind, criteria = queries.kind, Criteria(policy)
     for doubt, codes, numbers in queries.batches:
-        radius = min(criteria.widest(hash_list, kind) + doubt, kind.bits)
-        answer = search(hash_list, kind, codes, radius)
-        owner = partial(_owner, queries, numbers)
-        for number, found in hits_of(hash_list, kind, criteria, answer, owner):
+        radius = min(criteria.max_radius(hash_list, kind) + doubt, kind.bits)
+        result = search_list(hash_list, kind, codes, radius)
+        find_owner = partial(_find_owner, queries, numbers)
+        for item, hash_hits in collect_hits(hash_list, kind, criteria, result, find_owner):
             if not doubt:
-                hits[number].add(found, found.located)
-            elif found.any_within(doubt):
-                hits[number].unsure = True
+                hits[item].add(hash_hits, hash_hits.located)
+            elif hash_hits.has_any_within(doubt):
+                hits[item].unsure = True
 
 
-def _owner(queries: Queries, numbers: Numbers, query: int) -> tuple[int, LocatedHash]:
-    return queries.owner(int(numbers[query]))
+def _find_owner(queries: Queries, numbers: Numbers, query: int) -> tuple[int, LocatedHash]:
+    return queries.find_owner(int(numbers[query]))
 
 
-def search(
+def search_list(
     hash_list: HashList, kind: HashKind, codes: NDArray[np.uint8], radius: int, threads: int = 1
-) -> Answer:
-    """Search a list for codes of a kind; return offsets, rows and distances, 0 for digests."""
+) -> SearchResult:
+    """Search a list for codes of a kind. The distances of digests are 0."""
     if not kind.digest:
         return hash_list.search(kind.name, codes, radius=radius, threads=threads)
     offsets, rows = hash_list.lookup(kind.name, codes)
     return offsets, rows, np.zeros(len(rows), np.uint16)
 
 
-def hits_of(
+def collect_hits(
     hash_list: HashList,
     kind: HashKind,
     criteria: Criteria,
-    answer: Answer,
-    owner: Callable[[int], tuple[int, LocatedHash]],
+    result: SearchResult,
+    find_owner: Callable[[int], tuple[int, LocatedHash]],
 ) -> Iterator[tuple[int, HashHits]]:
     """Yield the hits of each query that has any, with the number of its item.
 
-    `owner` returns that number and the hash of a query.
+    `find_owner` returns a query's item and hash.
     """
-    offsets, rows, distances = answer
+    offsets, rows, distances = result
     if not len(rows):
         return
     distinct = rows if len(rows) == 1 else np.unique(rows)
@@ -162,17 +164,18 @@ def hits_of(
     name = hash_list.name
     for query, (start, end) in enumerate(pairwise(offsets.tolist())):
         if start < end:
-            number, located = owner(query)
+            item, located = find_owner(query)
             span = range(start, end)
-            yield number, HashHits(name, kind, criteria, located, holders, rows, distances, span)
+            yield item, HashHits(name, kind, criteria, located, holders, rows, distances, span)
 
 
 @dataclass(slots=True, eq=False)
 class HashHits:
-    """The hits of one hash of an input in a list; iterating makes a Match for each record.
+    """The hits of one hash of an input in a list.
 
-    Matches are not stored, since a hash may have a hundred thousand records. `rows`, `distances`
-    and `holders` (the records of each row) are those of a batch; `span` selects this hash's hits.
+    Iteration makes a Match for each record. Matches are not stored, since a hash may have a hundred
+    thousand records. `rows`, `distances` and `holders` (the records of each row) are those of a
+    batch; `span` selects this hash's hits.
     """
 
     list: str
@@ -184,7 +187,7 @@ class HashHits:
     distances: NDArray[np.uint16]
     span: range
 
-    def any_within(self, doubt: int) -> bool:
+    def has_any_within(self, doubt: int) -> bool:
         """Return whether a record is at most `doubt` bits beyond its radius."""
         return any(
             int(self.distances[hit]) <= self.criteria.radius(record.state, self.kind) + doubt
@@ -197,10 +200,10 @@ class HashHits:
             distance = int(self.distances[hit])
             for record in self.holders[int(self.rows[hit])]:
                 radius = self.criteria.radius(record.state, self.kind)
-                if distance <= radius and self.criteria.counts(record, self.kind):
-                    yield self._match(record, distance, radius)
+                if distance <= radius and self.criteria.is_record_usable(record, self.kind):
+                    yield self._make_match(record, distance, radius)
 
-    def _match(self, record: Record, distance: int, radius: int) -> Match:
+    def _make_match(self, record: Record, distance: int, radius: int) -> Match:
         located = self.located
         return Match(
             list=self.list,
@@ -218,6 +221,6 @@ class HashHits:
             category=record.categories,
             source_state=None if record.said is None else str(record.said),
             opinions=record.opinions,
-            # InputHits corrects it once the hits of all kinds are known.
-            uncorroborated=self.criteria.weak(self.kind),
+            # InputHits clears this once the hits of all kinds are known.
+            uncorroborated=self.criteria.is_weak(self.kind),
         )

@@ -1,4 +1,4 @@
-"""An audit log on disk: lines are appended, and its head is written beside it."""
+"""An audit log on disk: its lines, and its head in a second file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from screener.errors import OutputError
-from screener.reporting.audit.chain import Chain, head_of, head_path, line_of, read_head, walk
+from screener.reporting.audit.chain import Chain, build_head, build_line, head_path, read_head, walk
 from screener.system import files
 from screener.system.output_file import Claim, claim, make_private
 from screener.system.signatures import read_private_key, sign
@@ -19,18 +19,18 @@ from screener.system.signatures import read_private_key, sign
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_CHUNK = 1 << 16  # bytes read at a time
+_CHUNK_BYTES = 1 << 16
 
-_LEFT = (
-    "it was left unchanged: keep it and the files beside it as evidence, check it with `screener"
+_EVIDENCE_ADVICE = (
+    "it was left unchanged: keep it and the files next to it as evidence, check it with `screener"
     " audit verify`, and begin another log"
 )
 
 
 class AuditFile:
-    """The lines of an audit log and its head; made by `open`, used by one thread.
+    """The lines of an audit log, and its head, for one thread.
 
-    `screener.reporting.audit.log` and `screener.hotline` decide what the lines say.
+    `open` and `claim` make one. `AuditLog` and `screener.hotline` decide the content of the lines.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class AuditFile:
         self._descriptor = claimed.descriptor
         self._chain = state.chain
         self._torn = state.torn
-        self._covered = state.covered
+        self._has_line_head = state.has_line_head
         self._key = key
         self.unheaded = state.unheaded
-        """How many lines no head covered when the log was opened, because their run was killed."""
+        """The number of lines after the head at opening; their run was killed."""
 
     @classmethod
     def open(
@@ -52,9 +52,10 @@ class AuditFile:
     ) -> AuditFile:
         """Begin or continue a log, readable by its owner only.
 
-        `key`: an Ed25519 private key in a PEM file, which signs the head. Half a line left by a
-        crash is removed, and a new line records that. Raises OutputError if the log has lines but
-        no head, does not fit its head, breaks its chain, or is written by another program.
+        `key` is a PEM file with the Ed25519 private key that signs the head. If a crash left an
+        incomplete line, it is removed, and a new line records that. Raises OutputError if the log
+        has lines but no head, does not fit its head, breaks its chain, or is written by another
+        program.
         """
         log = cls.claim(path, key=key)
         try:
@@ -74,8 +75,8 @@ class AuditFile:
     ) -> AuditFile:
         """Open a log like `open`, but change nothing before `begin` is called.
 
-        With `one_key`, refuse a log whose head is unsigned or signed with another key; appending
-        would replace its signature.
+        With `one_key`, refuse a log whose head is unsigned or signed with another key, since
+        appending would replace its signature.
         """
         signer = None if key is None else read_private_key(key)
         path = Path(path)
@@ -92,7 +93,7 @@ class AuditFile:
         return cls(path, claimed, state, signer)
 
     def begin(self) -> None:
-        """Remove half a line left by a crash; record that in a line unless it was the first."""
+        """Remove an incomplete last line, and record that unless it was the only one."""
         make_private(self._path, self._descriptor)
         torn, self._torn = self._torn, b""
         if torn:
@@ -101,22 +102,22 @@ class AuditFile:
             self.append("recovered", bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
 
     def give_up(self) -> None:
-        """Close the log unchanged; if it was created by the claim, remove it."""
+        """Close the log unchanged, and remove it if the claim created it."""
         if not self.closed:
             self._claimed.abandon()
 
     @property
     def closed(self) -> bool:
-        """Whether the log is closed."""
+        """True if the log is closed."""
         return self._claimed.file.closed
 
     @property
     def is_own(self) -> bool:
-        """Whether this process opened the log, rather than one that it was forked from."""
+        """True if this process opened the log, not a process that it was forked from."""
         return self._claimed.is_own
 
     def check_own(self) -> None:
-        """Raise OutputError if another process opened the log: its chain would break."""
+        """Raise OutputError if another process opened the log: the chain would break."""
         if not self.is_own:
             raise OutputError(
                 f"the audit log {self._path} was opened before this process was forked: open a log"
@@ -125,85 +126,85 @@ class AuditFile:
 
     @property
     def lines(self) -> int:
-        """How many lines the log has."""
+        """The number of lines."""
         return self._chain.lines
 
     @property
     def head(self) -> str:
-        """The SHA-256 of the last line, in hex."""
+        """The SHA-256 of the last line in hex."""
         return self._chain.prev
 
     @property
     def signed(self) -> bool:
-        """Whether the head will be signed."""
+        """True if the head will be signed."""
         return self._key is not None
 
-    def append(self, event: str, **facts: Any) -> None:
-        """Hand a line to the system; `sync` flushes it to disk.
+    def append(self, event: str, **fields: Any) -> None:
+        """Write a line, which `sync` flushes to disk.
 
-        Raises OutputError in a forked process, and if the log is closed.
+        Raises OutputError in a forked process, or if the log is closed.
         """
         self.check_own()
-        if self.closed:  # its descriptor may be another file's by now
+        if self.closed:  # its descriptor may belong to another file now
             raise OutputError(f"the audit log {self._path} is closed")
-        data = line_of(self._chain.lines + 1, event, facts, self._chain.prev)
-        self._cover()
+        data = build_line(self._chain.lines + 1, event, fields, self._chain.prev)
+        self._write_first_heads()
         try:
             files.current.write(self._descriptor, data)
-            self._chain = self._chain.after(data)
+            self._chain = self._chain.extend(data)
         except BaseException as error:
-            # A full disk takes half a line, and Ctrl-C may come before the chain has the line.
+            # A full disk may leave half a line, and Ctrl-C may come before the chain has the line.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._chain.size)
             if isinstance(error, OSError):
                 error.filename = error.filename or str(self._path)
             raise
-        self._cover()
+        self._write_first_heads()
 
     def last(self, event: str) -> dict[str, Any] | None:
-        """Return the last line of an event, or None; read from the end of the log.
+        """Return the last line of an event, or None if there is none.
 
-        Raises OutputError if a line on the way is damaged.
+        The log is read from its end. Raises OutputError if a line on the way is damaged.
         """
         with self._path.open("rb") as stream:
             end = self._chain.size
-            rest = b""
+            line_end = b""  # the rest of a line that begins in an earlier chunk
             while end:
-                start = max(0, end - _CHUNK)
+                start = max(0, end - _CHUNK_BYTES)
                 stream.seek(start)
-                first, *complete = (stream.read(end - start) + rest).split(b"\n")
-                rest, end = (first, start) if start else (b"", 0)
+                first, *complete = (stream.read(end - start) + line_end).split(b"\n")
+                line_end, end = (first, start) if start else (b"", 0)
                 for line in filter(None, reversed(complete if start else [first, *complete])):
-                    facts = self._parse(line)
-                    if facts["event"] == event:
-                        return facts
+                    fields = self._parse(line)
+                    if fields["event"] == event:
+                        return fields
         return None
 
     def _parse(self, line: bytes) -> dict[str, Any]:
         try:
-            facts: dict[str, Any] = json.loads(line)
-            facts["event"]
+            fields: dict[str, Any] = json.loads(line)
+            fields["event"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise OutputError(f"{self._path} has a damaged line; {_LEFT}") from None
-        return facts
+            raise OutputError(f"{self._path} has a damaged line; {_EVIDENCE_ADVICE}") from None
+        return fields
 
     @property
     def headed(self) -> bool:
-        """Whether the head beside the log is of its last line."""
-        beside = read_head(head_path(self._path))
-        return beside is not None and beside.chain == self._chain
+        """True if the head in the file is that of the last line."""
+        head = read_head(head_path(self._path))
+        return head is not None and head.chain == self._chain
 
     def sync(self) -> None:
         """Flush the lines to disk, so that they survive a power cut.
 
-        Raises OutputError if the file was moved or changed meanwhile: added lines would be lost.
+        Raises OutputError if another program moved or changed the file, since lines would be lost.
         """
         os.fsync(self._descriptor)
-        facts, named = os.fstat(self._descriptor), None
+        own_stat, path_stat = os.fstat(self._descriptor), None
         with contextlib.suppress(OSError):
-            named = os.stat(self._path)
-        same = named is not None and os.path.samestat(facts, named)
-        if not same or facts.st_size != self._chain.size:
+            path_stat = os.stat(self._path)
+        is_same = path_stat is not None and os.path.samestat(own_stat, path_stat)
+        if not is_same or own_stat.st_size != self._chain.size:
             raise OutputError(
                 f"the audit log {self._path} was moved, removed or changed by another program"
                 " during this run, whose later decisions are not in it: move a log, and its head,"
@@ -211,28 +212,31 @@ class AuditFile:
             )
 
     def write_head(self) -> None:
-        """Write the head of the last line, signed if there is a key, after a `sync`."""
+        """Flush the lines, and write the head, signed if there is a key."""
         self.sync()
-        text = head_of(self._chain).encode()
+        text = build_head(self._chain).encode()
         if self._key is not None:
             text += sign(text, key=self._key)
         path = head_path(self._path)
         with files.write_atomically(path) as (handle,):
             files.current.write(handle, text)
 
-    def _cover(self) -> None:
-        """Write a head of no line before the first line, and one of it after it: see Head."""
-        if not self._covered:
+    def _write_first_heads(self) -> None:
+        """Write an empty head before the first line, and its head after it: see Head."""
+        if not self._has_line_head:
             self.write_head()
-            self._covered = bool(self._chain.lines)
+            self._has_line_head = bool(self._chain.lines)
 
     def close(self) -> None:
-        """Close the log and release its lock; do nothing if it is closed."""
+        """Close the log and release its lock. Do nothing if it is closed."""
         self._claimed.close()
 
 
 def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
-    """Raise OutputError unless a log's head is signed with this key, or unsigned if it is None."""
+    """Raise OutputError if the head has another signature than that of this key.
+
+    Without a key, it must have none.
+    """
     head = read_head(head_path(path))
     if head is None:
         return  # a new log
@@ -243,66 +247,65 @@ def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
         raise OutputError(
             f"{path} is not signed, so anybody may have changed its lines, and a signature would"
             " vouch for them: begin another log, or continue without the key. If it was signed"
-            f" before: {_LEFT}"
+            f" before: {_EVIDENCE_ADVICE}"
         )
     elif not head.is_signed_with(signer.public_key()):
         raise OutputError(
-            f"the head of {path} was signed with another key, or was changed; {_LEFT}"
+            f"the head of {path} was signed with another key, or was changed; {_EVIDENCE_ADVICE}"
         )
 
 
 class _State(NamedTuple):
     """The state of a log before it is continued.
 
-    `unheaded`: lines after its head, left by a run that was killed. `torn`: half a line after
-    these. `covered`: the head is of a line.
+    `unheaded`: the number of lines after the head, whose run was killed. `torn`: an incomplete line
+    after these. `has_line_head`: there is a head, which is not empty.
     """
 
     chain: Chain
     unheaded: int = 0
     torn: bytes = b""
-    covered: bool = False
+    has_line_head: bool = False
 
 
 def _read_state(path: Path) -> _State:
     """Return the state of a log. Raises OutputError if it must not be continued.
 
-    Only lines after the head are read; `verify` reads all.
+    Only lines after the head are read. `verify` reads all.
     """
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         head = read_head(head_path(path))
         if head is not None and not head.fits(stream):
-            raise _mismatch(path)
+            raise _head_mismatch(path)
         chain = Chain() if head is None else head.chain
         stream.seek(chain.size)
         state = _walk_unheaded(stream, chain, path)
     if head is not None and not head.allows(state.chain):
-        raise _mismatch(path)
+        raise _head_mismatch(path)
     if head is None and size:
         raise OutputError(
             f"{path} has lines but no head, {head_path(path)}: it was removed, and lines may have"
-            f" been removed too; {_LEFT}"
+            f" been removed too; {_EVIDENCE_ADVICE}"
         )
-    return state._replace(covered=head is not None and not head.of_no_line)
+    return state._replace(has_line_head=head is not None and not head.is_empty)
 
 
-def _mismatch(path: Path) -> OutputError:
+def _head_mismatch(path: Path) -> OutputError:
     return OutputError(
         f"{path} does not fit its head {head_path(path)}: it was changed or cut, and lines may be"
-        f" missing, or the head is of another log; {_LEFT}"
+        f" missing, or the head is of another log; {_EVIDENCE_ADVICE}"
     )
 
 
 def _walk_unheaded(stream: BinaryIO, chain: Chain, path: Path) -> _State:
-    """Check the lines after a head. Raises OutputError if one does not follow."""
     lines = chain.lines
     for step in walk(stream, chain):
         if step.torn:
             return _State(chain, chain.lines - lines, step.data)
-        if step.trouble is not None:
+        if step.problem is not None:
             raise OutputError(
-                f"{path}, line {step.number}: {step.trouble}; nothing was written to it"
+                f"{path}, line {step.number}: {step.problem}; nothing was written to it"
             )
         chain = step.chain
     return _State(chain, chain.lines - lines)

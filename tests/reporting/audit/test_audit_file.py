@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from signing_keys import make_keys
 
 from screener import HashList, Screener, ScreenerError, audit
-from screener.reporting.audit.file import AuditFile
+from screener.reporting.audit.audit_file import AuditFile
 
 
 @pytest.fixture(scope="module")
