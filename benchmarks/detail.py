@@ -29,7 +29,7 @@ from screener import Policy
 from screener.errors import MediaError
 from screener.hashing import detail
 from screener.hashing.hash import KINDS, HashKind
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.records import find_exclusion
 from screener.screening.input.hash_item import LocatedHash, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
@@ -95,7 +95,7 @@ def pairs(pictures: Hashes, kind: HashKind, radius: int, floor: int) -> int:
     listed = [
         (owner, one)
         for owner, one in of_kind
-        if one.orientation == "upright" and why_not_searchable(one.hash) is None
+        if one.orientation == "upright" and find_exclusion(one.hash) is None
     ]
     if not queries or not listed:
         return 0

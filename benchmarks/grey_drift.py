@@ -57,9 +57,9 @@ def both_ways(data: bytes) -> tuple[pixels.Pixels, pixels.Pixels] | None:
     try:
         frames = list(open_image.open(data, limits=limits).frames())
         full = pillow.open_image(data)
-        if not frames or not pillow.luma_only(full):
+        if not frames or not pillow.is_luma_first(full):
             return None
-        return frames[0].pixels, pixels.upright(full)
+        return frames[0].pixels, pixels.to_upright(full)
     except (MediaError, OSError):
         return None
 

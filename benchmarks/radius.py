@@ -33,9 +33,9 @@ from screener import Policy
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.image import open_image
 from screener.reporting.calibration.calibrate import MILLION, Count
+from screener.reporting.calibration.calibration_page import format_per_million
 from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.page import in_a_million
-from screener.reporting.calibration.recall import share
+from screener.reporting.calibration.recall import compute_bounds
 from screener.screening.input.hash_item import LocatedHash, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
@@ -149,7 +149,7 @@ def by_radius(rows: Sequence[Row]) -> str:
         for radius in sorted(radii):
             hits, pairs = row["within"][radius], row["pairs"]
             shown = f"**{radius}**" if radius == default else radius
-            rate = in_a_million(Count.of(hits, pairs))
+            rate = format_per_million(Count.from_hits(hits, pairs))
             counted = f"{hits} of {pairs:,}"
             lines.append([f"`{row['kind']}`", shown, counted, rate, f"{recall(row, radius):.1%}"])
     return tables.table([*head, "found again after edits"], lines)
@@ -186,7 +186,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     for row, name in zip(rows, COLOURS, strict=False):
         colour, radii = f"tab:{name}", range(len(row["within"]))
         across = [radius / row["bits"] for radius in radii]
-        bounds = [share(hits, row["pairs"]) for hits in row["within"]]
+        bounds = [compute_bounds(hits, row["pairs"]) for hits in row["within"]]
         above.fill_between(across, *zip(*bounds, strict=True), color=colour, alpha=0.12)
         rates = [hits / row["pairs"] for hits in row["within"]]
         above.plot(across, rates, color=colour, label=row["kind"])

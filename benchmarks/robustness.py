@@ -41,7 +41,7 @@ from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS, thumbnail
 from screener import Policy
 from screener.hashing import pdq
 from screener.reporting.calibration.calibrate import Count
-from screener.reporting.calibration.page import in_a_million
+from screener.reporting.calibration.calibration_page import format_per_million
 from screener.screening.input.hash_item import hash_item
 
 PLACES = (
@@ -244,7 +244,8 @@ def page(rows: Sequence[Row], false: Sequence[Row]) -> str:
     lines = [
         [
             row["tool"], row["queries"], row["radius"], f"{row['pairs']:,}", row["hits"],
-            in_a_million(Count.of(row["hits"], row["pairs"])), f"{row['nearest']} bits",
+            format_per_million(Count.from_hits(row["hits"], row["pairs"])),
+            f"{row['nearest']} bits",
         ]
         for row in false
     ]  # fmt: skip

@@ -34,7 +34,7 @@ from screener import Policy, Screener
 from screener.hashing import pdq
 from screener.hashing.hash import Hash
 from screener.media.video import frames
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 if importlib.util.find_spec("vpdq"):
     import vpdq

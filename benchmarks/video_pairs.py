@@ -33,7 +33,7 @@ from screener.hashing import pdq
 from screener.hashing.hash import KINDS
 from screener.hashing.video_frames import Frames, sameness
 from screener.media.image import open_image
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import hash_item
 from screener.screening.matching.video_search import build_clips

@@ -177,17 +177,17 @@ def test_importing_loads_neither_opencv_nor_scipy_nor_a_network_library():
         (
             "screener",
             "numpy.ma screener.lists.formats.registry screener.lists.importing"
-            " screener.lists.inspecting.entry",
+            " screener.lists.inspecting.shown_entry",
         ),
         (
             "screener",
-            "screener.scanning.workers.pool screener.reporting.pages.report screener.scanning.ray"
-            " screener.cli",
+            "screener.scanning.workers.pool screener.reporting.pages.report_page"
+            " screener.scanning.ray screener.cli",
         ),
         ("screener", "multiprocessing socket screener.media.video.frames"),
         (
             "screener.cli.app",
-            "screener.reporting.calibration.calibrate screener.lists.inspecting.entry"
+            "screener.reporting.calibration.calibrate screener.lists.inspecting.shown_entry"
             " screener.hotline.partners",
         ),
     ],

@@ -146,15 +146,15 @@ ASKED = {"by": "ann", "reason": "a test"}
         (lambda one: one.give_opinion(9001, state="disputed", **ASKED), "entry must be text"),
         (lambda one: one.give_opinion("9001", state=["disputed"], **ASKED), "state must be text"),
         (lambda one: one.release_value(9001, "pdq", **ASKED), "entry must be text"),
-        (lambda one: one.release_rows(1, **ASKED), "a list of their numbers"),
-        (lambda one: one.release_rows(["1"], **ASKED), "a list of their numbers"),
-        (lambda one: one.release_rows([True], **ASKED), "a list of their numbers"),
+        (lambda one: one.release_rows(1, **ASKED), "a list of row numbers"),
+        (lambda one: one.release_rows(["1"], **ASKED), "a list of row numbers"),
+        (lambda one: one.release_rows([True], **ASKED), "a list of row numbers"),
         (lambda one: one.import_file("a.csv", format=["csv"]), "format must be text"),
         (lambda one: one.export("out", format=["csv"]), "format must be text"),
         (lambda one: one.export("out", format="csv", audience=["own"]), "audience must be text"),
         (lambda one: one.export("out", format="csv", sources=7), "sources must be one name"),
         (lambda one: one.export("out", format="csv", sources=[7]), "source must be text"),
-        (lambda one: one.export("", format="csv"), "none is named"),
+        (lambda one: one.export("", format="csv"), "needs a file name"),
         (lambda one: one.export("out", format="vics", categories=["A"]), "categories map"),
         (lambda one: one.export("out", format="vics", categories={"A": 1}), "categories map"),
         (lambda one: one.export("o", format="vics", categories={("iwf", "A"): "1"}), "categories"),
@@ -228,7 +228,7 @@ def test_a_cache_that_is_closed_says_so(engine, tmp_path):
         lambda: list(rescan(engine, cache)),
         lambda: list(scan(engine, tmp_path, jobs=1, cache=cache)),
     ):
-        with pytest.raises(OutputError, match="is closed: open it anew"):
+        with pytest.raises(OutputError, match="is closed: open it again"):
             asked()
 
 

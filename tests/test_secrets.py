@@ -316,7 +316,7 @@ def test_a_list_from_elsewhere_commands_no_terminal(known, run):
     """Whatever its database has in the place of what is written there: no sign that is not printed
     goes out, and nothing is taken for markup.
     """
-    match_counts.count(known.path, {("mine", "e1", "pdq"): match_counts.MANY})
+    match_counts.count(known.path, {("mine", "e1", "pdq"): match_counts.MIN_MATCHES})
     columns = ("generations what", "imports format", "records state", "records said",
                "hashes kind", "hashes quality", "quarantine line", "quarantine released",
                "matches kind", "matches day")  # fmt: skip
@@ -324,7 +324,7 @@ def test_a_list_from_elsewhere_commands_no_terminal(known, run):
         table, name = column.split()
         added = "\x1b[31m\u202e[link=x]\x07"
         changed = f"UPDATE {table} SET {name} = coalesce({name}, '') || '{added}'"
-        file = match_counts.COUNTS if table == "matches" else "records.sqlite"
+        file = match_counts.FILE_NAME if table == "matches" else "records.sqlite"
         spoilt(known.path / file, changed)
     told = ""
     for call in (("log",), ("show", "e1"), ("show", "e2"), ("quarantine",)):

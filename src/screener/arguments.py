@@ -26,7 +26,7 @@ def integer(number: Any) -> int:
 
 
 def integer_within(number: Any, least: int, most: float = math.inf) -> int | None:
-    """Return an integer from `least` to `most` as an int, or None for any other value."""
+    """Return an integer within bounds as an int, or None for any other value."""
     try:
         value = integer(number)
     except TypeError:
@@ -35,7 +35,10 @@ def integer_within(number: Any, least: int, most: float = math.inf) -> int | Non
 
 
 def as_float(number: Any) -> float:
-    """Return a real number as a float, infinite if it is too large, NaN if it is not a number."""
+    """Return a real number as a float.
+
+    A number that is too large becomes infinite; another value becomes NaN.
+    """
     if isinstance(number, bool) or not isinstance(number, Real):
         return math.nan
     try:
@@ -45,7 +48,10 @@ def as_float(number: Any) -> float:
 
 
 def check_threads(threads: Any) -> int:
-    """Return a number of threads as an int. Raises HashError if it is out of range."""
+    """Return a number of threads as an int.
+
+    Raises HashError if it is out of range.
+    """
     count = integer_within(threads, 1, MAX_THREADS)
     if count is None:
         raise HashError(f"threads must be an integer from 1 to {MAX_THREADS}, not {threads!r}")
@@ -101,13 +107,13 @@ def is_line(text: object) -> bool:
 
 
 def check_line(name: str, text: object) -> None:
-    """Raise ListError if a text is not a printable line; `name` is its name in the message."""
+    """Raise ListError, with this name, if a text is not a printable line."""
     if not is_line(text):
         raise ListError(f"{name} must be one line of printable text")
 
 
 def check_author(by: object, reason: object = None) -> None:
-    """Raise ListError if the author or reason of a change is neither None nor a line."""
+    """Raise ListError if an author or reason is neither None nor a line."""
     for name, text in (("by, the author of the change,", by), ("a reason", reason)):
         if text is not None:
             check_line(name, text)

@@ -60,7 +60,7 @@ class ScreenerError(Exception):
 
 
 class ClusterError(ScreenerError):
-    """A Ray cluster cannot be reached or has no free worker, or a node has another list."""
+    """A Ray cluster cannot be reached, is busy, or has a node with another list."""
 
 
 class HashError(ScreenerError, ValueError):
@@ -72,7 +72,7 @@ class IndexFileError(ScreenerError):
 
 
 class ListError(ScreenerError):
-    """A hash list cannot be opened, is damaged, or a file cannot be imported into one."""
+    """A hash list cannot be opened, is damaged, or cannot import a file."""
 
 
 class OutputError(ScreenerError):
@@ -80,7 +80,7 @@ class OutputError(ScreenerError):
 
 
 class HotlineError(ScreenerError):
-    """A step of a case is not allowed, or a hotline's folder, key or report is unusable.
+    """A step of a case is not allowed, or a hotline's files are unusable.
 
     `message` is an English template for the `values`, so that it can be translated.
     """

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from screener.cli import list_text
 from screener.cli.app import cli
-from screener.lists.importing.quarantine import NotCompared, SetAside
+from screener.lists.importing.quarantine import QuarantinedRow, UncomparedHash
 
 
 def test_terms_are_shown_and_set_and_bind_the_next_export(known, tmp_path):
@@ -100,10 +100,10 @@ def test_many_quarantined_rows_are_shown_in_part(count):
     whether it can be released, or in which generation it was.
     """
     rows = [
-        SetAside(n, "a.csv", n, "md5", reason, "a", n != 10, 3 if n < 9 else None)
+        QuarantinedRow(n, "a.csv", n, "md5", reason, "a", n != 10, 3 if n < 9 else None)
         for n, reason in zip(range(count), cycle(("short", "bad", "bad", "bad")), strict=False)
     ]
-    values = [NotCompared("a", f"e{n}", "pdq", "low information") for n in range(count)]
+    values = [UncomparedHash("a", f"e{n}", "pdq", "low information") for n in range(count)]
     out = io.StringIO()
 
     list_text.print_quarantine(Console(file=out, width=200), rows, values)
@@ -126,7 +126,7 @@ def test_many_quarantined_rows_are_shown_in_part(count):
 
 def test_many_quarantine_reasons_are_shown_in_part():
     """The most common ones are counted."""
-    rows = [SetAside(n, "a", n, None, f"bad {n // 2}", "a", False, None) for n in range(100)]
+    rows = [QuarantinedRow(n, "a", n, None, f"bad {n // 2}", "a", False, None) for n in range(100)]
     out = io.StringIO()
 
     list_text.print_quarantine(Console(file=out, width=200), rows, [])
@@ -155,8 +155,8 @@ def test_an_incomplete_release_is_refused(known):
     """A missing name, reason or kind, an unreadable row, or both options at once."""
     who = ("--by", "ann", "--reason", "x")
     for arguments, said in (
-        (("--release", 1, "--by", "ann"), "who decided it and why"),
-        (("--release", 1, "--reason", "x"), "who decided it and why"),
+        (("--release", 1, "--by", "ann"), "its author and a reason"),
+        (("--release", 1, "--reason", "x"), "its author and a reason"),
         (("--release", 2, *who), "row 2 cannot be released"),
         (("--release", 99, *who), "row 99 cannot be released"),
         (("--release-entry", "a3", *who), "--kind"),

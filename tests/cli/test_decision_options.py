@@ -14,7 +14,7 @@ from paths import REPOSITORY
 
 from screener import HashCache, HashList, Screener, ScreenerError, audit, output
 from screener.cli.app import cli
-from screener.cli.decision_options import recorded
+from screener.cli.decision_options import ResultWriter
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists.store import match_counts
@@ -187,7 +187,7 @@ def test_a_failure_before_the_first_result_changes_no_file(place, error):
             output.claim_jsonl(place / name) as out,
             audit.claim_log(place / log_name) as log,
         ):
-            list(recorded(failing(), ExitStack(), engine, out=out, log=log, count=False))
+            list(ResultWriter(ExitStack(), engine, out=out, log=log, count=False).begin(failing()))
 
     assert held(place) == before
 
@@ -206,7 +206,7 @@ def test_an_interrupt_before_the_first_result_keeps_earlier_results(place):
         output.claim_jsonl(place / "keep.jsonl") as out,
         audit.claim_log(place / "log") as log,
     ):
-        list(recorded(interrupted(), ExitStack(), engine, out=out, log=log, count=False))
+        list(ResultWriter(ExitStack(), engine, out=out, log=log, count=False).begin(interrupted()))
 
     assert (place / "keep.jsonl").read_bytes() == before != b""
     last = json.loads((place / "log").read_text().splitlines()[-1])
@@ -261,10 +261,11 @@ def test_counting_matches_stores_no_result(known, tmp_path):
             assert sum(one() is not None for one in held) <= 2
 
     with ExitStack() as stack, claim_jsonl(tmp_path / "out.jsonl") as out:
-        for _ in recorded(results(), stack, engine, out=out, log=None, count=True):
-            pass
+        writer = ResultWriter(stack, engine, out=out, log=None, count=True)
+        for result in writer.begin(results()):
+            writer.write(result)
 
-    (counted,) = match_counts.of_entry(known, "a", "a2")["md5"].values()
+    (counted,) = match_counts.read_counts(known, "a", "a2")["md5"].values()
     assert counted == 20
 
 

@@ -162,14 +162,14 @@ def test_a_refused_import_creates_no_list(tmp_path):
     wrong.write_text("no list\n")
     before = sorted(path.name for path in tmp_path.iterdir())
 
-    assert "no format known here" in refused("import", wrong, "--into", new)
+    assert "no known format" in refused("import", wrong, "--into", new)
     assert "it is a folder" in refused("import", tmp_path, "--into", new)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
-    assert "no format known here" in refused("import", good, wrong, "--into", new)
+    assert "no known format" in refused("import", good, wrong, "--into", new)
     assert generation(new) == 1
     empty = HashList.create(tmp_path / "empty.list").path
-    assert "no format known here" in refused("import", wrong, "--into", empty)
+    assert "no known format" in refused("import", wrong, "--into", empty)
     assert generation(empty) == 0
 
 

@@ -7,7 +7,7 @@ from command_process import refused, screener, value
 from rich.console import Console
 
 from screener.cli import list_text
-from screener.lists.inspecting.entry import Shown, ShownHash
+from screener.lists.inspecting.shown_entry import Shown, ShownHash
 
 
 def test_show_prints_an_entry_of_each_source(made):

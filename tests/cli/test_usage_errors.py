@@ -46,7 +46,7 @@ def test_a_list_that_is_not_a_list_is_reported_in_the_same_form(tmp_path):
     """An unreadable format begins with `screener:` too."""
     (tmp_path / "a.txt").write_text("no list\n")
 
-    assert refused("info", tmp_path / "a.txt").startswith("screener: a.txt is in no format")
+    assert refused("info", tmp_path / "a.txt").startswith("screener: a.txt is in no known format")
 
 
 def test_help_lists_all_commands_in_four_sections_with_whole_summaries(monkeypatch):

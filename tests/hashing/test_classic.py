@@ -306,9 +306,9 @@ from screener import Policy
 from screener.screening.input.hasher import Hasher
 from screener.hashing.hash import KINDS
 before = "scipy.fftpack" in sys.modules
-Hasher(Policy(), (KINDS["pdq"], KINDS["md5"])).visit()
+Hasher(Policy(), (KINDS["pdq"], KINDS["md5"])).start_session()
 print(before, "scipy.fftpack" in sys.modules)
-Hasher(Policy(), (KINDS["pdq"], KINDS["phash"])).visit()
+Hasher(Policy(), (KINDS["pdq"], KINDS["phash"])).start_session()
 print("scipy.fftpack" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

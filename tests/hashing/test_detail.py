@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 from screener import Policy, Screener, Verdict
 from screener.hashing import classic, detail, pdq
 from screener.hashing.hash import KINDS
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.records import find_exclusion
 from screener.media import opening
 from screener.media.files.picture import Frame, Media, Picture
 from screener.screening.input.hash_item import hash_item
@@ -74,7 +74,7 @@ def confused(hashed, *, floor):
         ]
         asked = [(name, one) for name, one in of_kind if score(one) >= floor]
         listed = [(name, one) for name, one in of_kind if one.orientation == "upright"]
-        listed = [(name, one) for name, one in listed if why_not_searchable(one.hash) is None]
+        listed = [(name, one) for name, one in listed if find_exclusion(one.hash) is None]
         if not asked:
             continue
         near, all_bits = bits_of([one for _, one in asked]), bits_of([one for _, one in listed])

@@ -24,7 +24,7 @@ from screener.screening.input.located_hash import LocatedHash
 
 def test_a_picture_reported_very_often_still_matches(desk, items, monkeypatch):
     """In a list from elsewhere such a repeated hash would not be searched."""
-    monkeypatch.setattr(repeated_values, "FILES", 3)
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 3)
 
     def uploaded_anew(number):
         digests = {"md5": 16, "sha1": 20, "sha256": 32}

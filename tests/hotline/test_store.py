@@ -453,7 +453,7 @@ def test_a_sharing_level_that_cannot_be_written_stays_in_the_backlog(desk, item,
 
 def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkeypatch):
     """And confirmed items go on matching."""
-    monkeypatch.setattr(repeated_values, "FILES", 4)
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 4)
 
     def variant(n):
         return Item(

@@ -8,7 +8,7 @@ import pytest
 from list_values import value
 
 from screener import HashList
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import version_counts
 
 SOURCES = ("a", "b")
@@ -76,7 +76,7 @@ class Model:
     def states(self):
         """The state in effect of each record."""
         return {
-            key: effective(State(said), map(State, self.opinions.get(key, {}).values()))
+            key: resolve_state(State(said), map(State, self.opinions.get(key, {}).values()))
             for key, (said, _) in self.now.items()
         }
 
@@ -144,7 +144,7 @@ def check(one, model):
 @pytest.mark.parametrize(("seed", "listed"), [(0, 20_000), (1, 20_000), (2, 0)])
 def test_after_any_changes_a_list_says_what_a_model_of_it_says(tmp_path, monkeypatch, seed, listed):
     """Imports, opinions, rollbacks, purges, compactions: records, states, searches."""
-    monkeypatch.setattr(version_counts, "_LISTED", listed)
+    monkeypatch.setattr(version_counts, "_MIN_LOOKUPS", listed)
     rng, model = random.Random(seed), Model()
     one = HashList.create(tmp_path / "known.list")
     for step in range(60):

@@ -143,8 +143,8 @@ def test_what_is_no_damage_is_told_as_it_is(known):
     """Damage was looked for before on the same connection, and a query is still running there."""
 
     def faulty():
-        with transaction.transaction(known.path) as connection:
-            assert list(database.wrong_rows(connection)) == []
+        with transaction.begin(known.path) as connection:
+            assert list(database.find_damaged_rows(connection)) == []
             going = connection.execute("SELECT id FROM records")
             going.fetchone()
             raise ValueError("a fault of ours")

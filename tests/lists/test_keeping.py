@@ -16,7 +16,7 @@ from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
 from screener.lists.importing import versions, writer
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import match_counts, version_counts
 from screener.lists.terms import Terms
 
@@ -41,7 +41,7 @@ from screener.lists.terms import Terms
 )
 def test_an_opinion_never_cancels_a_match_and_makes_one_only_by_confirming(said, own, counts):
     """The state in effect, for each pair that differs."""
-    assert effective(State(said), map(State, own)) == counts
+    assert resolve_state(State(said), map(State, own)) == counts
 
 
 def test_an_opinion_shows_on_the_match_beside_what_the_source_says(known, put):
@@ -166,7 +166,7 @@ def test_who_asks_and_why_are_lines_of_text(known, put, said):
         lambda: held.release_value("a", "md5", by="ann", reason=said),
         lambda: held.release_rows([1], by=said, reason="x"),
     ):
-        with pytest.raises(ListError, match=r"one line of printable text|a line each"):
+        with pytest.raises(ListError, match=r"one line of printable text|one line each"):
             asked()
     for terms in ("RED", {"tlp": "RED"}):
         with pytest.raises(ListError, match="terms must be a Terms"):
@@ -342,14 +342,14 @@ def test_matches_are_counted_only_when_asked_and_shown_with_the_entry(known, put
     put(f"id,pdq\na,{value(1, 32)}\n")
     engine = Screener(known.refresh())
     results = [engine.match([Hash.parse("pdq", value(1, 32))] * 2) for _ in range(3)]
-    assert not (known.path / match_counts.COUNTS).exists()
+    assert not (known.path / match_counts.FILE_NAME).exists()
 
     assert known.count_matches(results) == []
 
     (shown,) = known.refresh().show("a")
     assert list(shown.matched) == ["pdq"]
     assert sum(shown.matched["pdq"].values()) == 3
-    assert stat.S_IMODE(os.stat(known.path / match_counts.COUNTS).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(known.path / match_counts.FILE_NAME).st_mode) == 0o600
     assert known.refresh().generation == 1
 
 
@@ -357,7 +357,7 @@ def test_a_first_counting_that_a_full_disk_ended_holds_nothing_up(known, put):
     """It leaves a file without a table; showing, purging and importing go on, and count."""
     put(f"id,md5\na,{value(1)}\n")
     put(f"id,md5\nb,{value(2)}\n", source="another")
-    (known.path / match_counts.COUNTS).touch()
+    (known.path / match_counts.FILE_NAME).touch()
 
     (shown,) = known.refresh().show("a")
     known.purge("demo", by="ann")
@@ -382,7 +382,7 @@ def test_what_one_thread_counts_is_locked_though_another_counts_too(known, put):
         one.execute("BEGIN IMMEDIATE")
         with match_counts._open(known.path, "rwc"):
             pass
-        call = [sys.executable, "-c", other, known.path / match_counts.COUNTS]
+        call = [sys.executable, "-c", other, known.path / match_counts.FILE_NAME]
         ended = subprocess.run(call, capture_output=True, text=True, check=False)
     assert "database is locked" in ended.stderr
 
@@ -392,14 +392,14 @@ def test_counts_that_cannot_be_read_are_an_error(known, put, counted):
     """Otherwise counting would stop silently."""
     put(f"id,md5\na,{value(1)}\n")
     if counted.startswith("CREATE"):
-        with closing(sqlite3.connect(known.path / match_counts.COUNTS)) as connection:
+        with closing(sqlite3.connect(known.path / match_counts.FILE_NAME)) as connection:
             connection.execute(counted)
     else:
-        (known.path / match_counts.COUNTS).write_text(counted * 100)
+        (known.path / match_counts.FILE_NAME).write_text(counted * 100)
 
     for asked in (
         lambda: match_counts.count(known.path, [("demo", "a", "md5")]),
-        lambda: match_counts.of_entry(known.path, "demo", "a"),
+        lambda: match_counts.read_counts(known.path, "demo", "a"),
         lambda: match_counts.forget(known.path, "demo"),
     ):
         with pytest.raises(ListError, match="cannot count matches in"):
@@ -489,7 +489,7 @@ def test_what_matched_most_is_flagged_first(known, put):
 
     told = [(flood.source, flood.kind, flood.count, flood.usual) for flood in found]
     assert told == [("two", "md5", 70, 0.0), ("one", "pdq", 60, 3.0)]
-    assert match_counts.floods(known.path) == found
+    assert match_counts.find_floods(known.path) == found
 
 
 def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, monkeypatch):
@@ -498,13 +498,13 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     flush = writer.Writer.flush
 
     def watched(self):
-        held.append(len(self._records))
+        held.append(len(self._record_rows))
         flush(self)
 
     put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(300)))
     put(f"id,md5\nx,{value(-1)}\n", source="another")
     put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
-    monkeypatch.setattr(versions, "_WINDOW", 20)
+    monkeypatch.setattr(versions, "_WITHDRAWAL_BATCH", 20)
     monkeypatch.setattr(writer.Writer, "flush", watched)
 
     report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)
@@ -531,8 +531,8 @@ def test_entries_that_say_otherwise_of_one_hash_are_counted(put, monkeypatch):
     categories and withdrawn ones do not count, whatever their number.
     """
     for listed, (way, (few, short)) in enumerate(WAYS.items()):
-        monkeypatch.setattr(version_counts.Past, "few", lambda *_, few=few, **__: few)
-        monkeypatch.setattr(version_counts.Past, "short", short)
+        monkeypatch.setattr(version_counts.VersionCounts, "is_cheap", lambda *_, few=few, **__: few)
+        monkeypatch.setattr(version_counts.VersionCounts, "is_mostly_current", short)
         own = way
         one, two, three, four, five = (value(10 * listed + n) for n in range(5))
         rows = [

@@ -79,7 +79,7 @@ def test_a_file_without_rows_does_not_refresh_the_age(known, put):
     report = put("id,md5\n")
 
     assert (report.rows, report.generation) == (0, 1)
-    assert "confirms nothing" in report.notes[-1]
+    assert "does not confirm the list" in report.notes[-1]
     assert before.refresh() is before
 
 
@@ -92,7 +92,7 @@ def test_undecodable_rows_are_quarantined_with_advice(known, tmp_path):
 
     assert (report.added, dict(report.quarantined)) == (1, {"undecodable text": 1})
     assert report.notes == (
-        "some of its text cannot be decoded: save the file as UTF-8, if it is not, and import it"
+        "some text cannot be decoded: if the file is not UTF-8, save it as UTF-8 and import it"
         " again",
     )
 
@@ -170,7 +170,7 @@ def test_rows_of_an_entry_unite_across_batches(known, put, monkeypatch):
     whole = put(text)
     expected = known.refresh().info().states
     for size in (1, 2, 3, 8):
-        monkeypatch.setattr("screener.lists.importing.run._BATCH", size)
+        monkeypatch.setattr("screener.lists.importing.run._BATCH_ENTRIES", size)
         again = put(text)
         assert (again.unchanged, again.repeated, again.generation) == (7, 13, 1)
         fresh = HashList.create(known.path.with_name(f"of-{size}.list"))
@@ -183,7 +183,7 @@ def test_rows_of_an_entry_unite_across_batches(known, put, monkeypatch):
 
 def test_a_later_batch_adds_to_an_unchanged_entry(known, put, monkeypatch):
     """A row repeats the stored record, and a row batches later adds a hash to it."""
-    monkeypatch.setattr("screener.lists.importing.run._BATCH", 1)
+    monkeypatch.setattr("screener.lists.importing.run._BATCH_ENTRIES", 1)
     put(f"id,md5\nx,{value(1)}\n")
 
     report = put(f"id,md5\nx,{value(1)}\ny,{value(3)}\nx,{value(2)}\n")

@@ -76,7 +76,7 @@ def test_no_question_goes_through_what_was_said_long_ago(known, put, tmp_path, s
     rows anew. It takes what it took when the list was young.
     """
     monkeypatch.setattr(
-        version_counts, "_LISTED", 0
+        version_counts, "_MIN_LOOKUPS", 0
     )  # small as it is, it is treated as a large one
     put(f"id,md5\nquiet,{value('quiet')}\n", source="another that said one thing once")
     costs = []
@@ -244,8 +244,8 @@ def test_after_a_full_list_nothing_of_the_past_is_seen(
     """Imports, rollbacks and merged files before it: a list that has whole and newest files of all
     of its sources holds what one holds that never had others, and compares the same of it.
     """
-    monkeypatch.setattr(version_counts, "_LISTED", listed)
-    monkeypatch.setattr(repeated_values, "FILES", 3)
+    monkeypatch.setattr(version_counts, "_MIN_LOOKUPS", listed)
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 3)
     rng, days = random.Random(seed), ["", "", "2021-01-01", "2022-01-01", "2023-01-01", "?"]
     for day in range(16):
         with suppress(ListError):  # none of its rows can be read; there is nothing to go back from

@@ -125,10 +125,10 @@ def test_a_value_without_holder_is_damage_unless_something_was_purged_since(tmp_
     damaged = made(tmp_path / "damaged.list", entries[kind], TWO)
     with closing(sqlite3.connect(damaged.path / "records.sqlite")) as connection, connection:
         connection.execute("UPDATE records SET since = 99 WHERE source = 'mine'")
-    with pytest.raises(IndexFileError, match="no record of its generation 2 holds"):
+    with pytest.raises(IndexFileError, match="no record of its generation 2 has"):
         Screener(damaged).match([hashes])
     for number in numbers:
-        with pytest.raises(IndexFileError, match="no record of its generation 2 holds"):
+        with pytest.raises(IndexFileError, match="no record of its generation 2 has"):
             damaged.videos([number])
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from screener.cli.list_text import print_import
 from screener.lists.hashlist import HashList
-from screener.lists.times import later, moment, order, same
+from screener.lists.times import compare_times, find_later, is_same_time, parse_past_time
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from screener.lists.times import later, moment, order, same
 )
 def test_a_time_is_read_by_the_way_it_is_written(text, said):
     """A date, a date and time, seconds, milliseconds, ISO 8601."""
-    assert moment(text) == datetime.fromisoformat(said).replace(tzinfo=UTC).timestamp()
+    assert parse_past_time(text) == datetime.fromisoformat(said).replace(tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_what_is_no_time_or_cannot_be_one_is_none(text):
     """Other numbers of digits, invalid days, times more than a day ahead, and placeholders of tools
     that do not know the time.
     """
-    assert moment(text) is None
+    assert parse_past_time(text) is None
 
 
 def test_a_clock_that_is_a_little_fast_is_believed():
     """Up to a day ahead, and no further."""
     now = int(time.time())
 
-    assert moment(str(now + 80_000)) == now + 80_000
-    assert moment(str(now + 90_000)) is None
+    assert parse_past_time(str(now + 80_000)) == now + 80_000
+    assert parse_past_time(str(now + 90_000)) is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_clock_that_is_a_little_fast_is_believed():
 )
 def test_the_later_of_two_is_the_later_moment_in_either_order(one, other, latest):
     """The later moment, not the greater text."""
-    assert later(one, other) == later(other, one) == latest
+    assert find_later(one, other) == find_later(other, one) == latest
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_the_later_of_two_is_the_later_moment_in_either_order(one, other, latest
 )
 def test_times_compare_as_moments_and_not_at_all_with_what_is_none(one, other, way, one_moment):
     """In either order; two invalid times are the same, and neither is earlier."""
-    assert order(one, other) == way
-    assert order(other, one) == (None if way is None else -way)
-    assert same(one, other) is same(other, one) is one_moment
+    assert compare_times(one, other) == way
+    assert compare_times(other, one) == (None if way is None else -way)
+    assert is_same_time(one, other) is is_same_time(other, one) is one_moment
 
 
 @pytest.mark.parametrize(

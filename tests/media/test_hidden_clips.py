@@ -22,7 +22,7 @@ from screener.hashing import vpdq_value as hashes_of_videos
 from screener.media import opening
 from screener.media.files.limits import Limits
 from screener.media.video import frames as video
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 
 SCHEMA = REPOSITORY / "docs" / "result.schema.json"

@@ -45,21 +45,21 @@ def test_deeply_nested_movie_boxes_are_read_in_bounds(kind):
 @pytest.mark.parametrize("kind", [b"moof", b"traf"])
 def test_deeply_nested_fragments_are_read_in_bounds(kind):
     """They have no times."""
-    assert not declared.times_restart(io.BytesIO(ISO + nested(kind)))
+    assert not declared.has_time_restart(io.BytesIO(ISO + nested(kind)))
 
 
 @pytest.mark.parametrize("kind", [b"moov", b"meta", b"ilst", b"data"])
 def test_deeply_nested_metadata_is_read_in_bounds(kind):
     """They have no cover, even within an item."""
-    assert attachments.places(io.BytesIO(ISO + nested(kind))) == []
-    assert attachments.places(io.BytesIO(ISO + box(b"ilst", nested(kind)))) == []
+    assert attachments.find_attached(io.BytesIO(ISO + nested(kind))) == []
+    assert attachments.find_attached(io.BytesIO(ISO + box(b"ilst", nested(kind)))) == []
 
 
 def test_a_cover_may_be_in_an_item_of_any_name():
     """The name may be that of its parent."""
     value = box(b"data", bytes(8) + b"\xff\xd8\xff\xe0" + bytes(20))
     for name in (b"covr", b"ilst", b"data", b"meta"):
-        (place,) = attachments.places(
+        (place,) = attachments.find_attached(
             io.BytesIO(ISO + box(b"moov", box(b"ilst", box(name, value))))
         )
         assert place.mime == "image/jpeg"
@@ -68,36 +68,36 @@ def test_a_cover_may_be_in_an_item_of_any_name():
 def test_items_and_references_are_limited():
     """An image whose references are not read counts as one that is not shown."""
     many = box(b"iinf", bytes(6) + b"".join(info(number % 9) for number in range(MANY)))
-    assert len(items.pictures(bytes(4) + many)) == items._MOST
+    assert len(items.find_pictures(bytes(4) + many)) == items._MAX_ENTRIES
     references = box(b"dimg", struct.pack(">HH", 1, 60_000) + bytes(120_000)) * 3
     last = box(b"dimg", struct.pack(">HHH", 1, 1, 2))
     both = box(b"iinf", bytes(6) + info(1) + info(2))
     for before, part in ((b"", True), (references, False)):
-        found = items.pictures(bytes(4) + both + box(b"iref", bytes(4) + before + last))
+        found = items.find_pictures(bytes(4) + both + box(b"iref", bytes(4) + before + last))
         assert [(one.number, one.part) for one in found] == [(1, False), (2, part)]
 
 
 def test_extents_of_items_are_limited():
     """A box may declare four thousand million of them."""
     meta = bytes(4) + box(b"iloc", struct.pack(">IHI", 2 << 24, 0, 0xFFFFFFFF) + bytes(1 << 20))
-    assert items._place(meta, 7) == 0
+    assert items._find_data(meta, 7) == 0
 
 
 def test_covers_and_icons_are_limited():
     """More are not decoded."""
     value = box(b"data", bytes(8) + b"\xff\xd8\xff\xe0")
     file = ISO + box(b"ilst", box(b"covr", value * MANY))
-    assert len(attachments.places(io.BytesIO(file))) == attachments._MOST
+    assert len(attachments.find_attached(io.BytesIO(file))) == attachments._MAX_FILES
     png = struct.pack(">4sI8sII", b"ic07", 24, b"\x89PNG\r\n\x1a\n", 64, 64)
     file = b"icns" + bytes(4) + png * MANY
-    assert len(list(icons.pictures(file, (99, 99)))) <= icons._MOST
+    assert len(list(icons.find_pictures(file, (99, 99)))) <= icons._MAX_ENTRIES
 
 
 def test_signatures_of_zip_files_are_limited():
     """Without names they are no members; headers of members without names are reported."""
     letters = b"PK\3\4" * MANY
-    assert embedded.archive_in(letters, 0) is None
+    assert embedded.find_archive(letters, 0) is None
     head = b"PK\3\4\x14\0\0\0\x08\0" + bytes(16) + b"\xff\xff\0\0A\0"
-    assert embedded.archive_in(bytes(9) + head * 2000, 0) is not None
+    assert embedded.find_archive(bytes(9) + head * 2000, 0) is not None
     noise = np.random.default_rng(1).integers(0, 256, 1 << 20, np.uint8).tobytes()
-    assert embedded.archive_in(noise, 0) is None
+    assert embedded.find_archive(noise, 0) is None

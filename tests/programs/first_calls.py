@@ -57,10 +57,10 @@ def calls(folder, own):
         return result
 
     def reported():
-        from screener.reporting.pages import report  # which screening never loads
+        from screener.reporting.pages import report_page  # which screening never loads
 
         page = own / f"{threading.get_ident()}.html"
-        return report.write_html(folder / "old.jsonl", page), len(page.read_bytes())
+        return report_page.write_html(folder / "old.jsonl", page), len(page.read_bytes())
 
     def closed():
         lines.close()

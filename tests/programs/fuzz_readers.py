@@ -24,7 +24,7 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import FORMATS, open_reader, sniff
 from screener.lists.store.records import BadRow, Row
-from screener.lists.store.stored_rows import version_of
+from screener.lists.store.stored_rows import to_version
 
 BROKEN = Path(__file__).resolve().parents[1] / "broken"
 MOST_SECONDS = 5.0
@@ -157,7 +157,7 @@ def _check_row(row: Row | BadRow) -> None:
         return
     assert all(isinstance(item, Hash) for item in row.hashes)
     assert all(isinstance(key, str) and isinstance(value, str) for key, value in row.labels.items())
-    version = version_of(row)
+    version = to_version(row)
     said = (version.categories, version.labels, version.updated or "", row.entry or "")
     for text in said:  # SQLite stores what can be encoded
         text.encode()

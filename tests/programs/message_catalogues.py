@@ -15,8 +15,8 @@ from babel.messages.pofile import read_po, write_po
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 from paths import REPOSITORY
 
-from screener.cli import report
-from screener.cli.hotline import cases, hotline, translated_commands
+from screener.cli import translated_commands
+from screener.cli.app import SECTIONS
 
 LANGUAGES = ("ar", "fr")
 # How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
@@ -48,7 +48,7 @@ def extracted(package: Path) -> Catalog:
 def helps() -> Catalog:
     """Return a catalogue of the help texts of the hotline's commands."""
     found = Catalog(charset="utf-8")
-    for command in (*cases.COMMANDS, *hotline.COMMANDS, *report.COMMANDS):
+    for command in SECTIONS["Hotline"]:
         for text in translated_commands.help_texts(command):
             found.add(text)
     return found

@@ -25,7 +25,7 @@ from slow_names import piped
 from screener import HashCache, Policy, Screener, output, rescan, scan
 from screener.media.files.limits import Limits
 from screener.reporting.calibration.calibrate import calibrate
-from screener.reporting.pages.summary import Summary
+from screener.reporting.pages.result_summary import Summary
 from screener.scanning.resume import Finished
 
 SCHEMA = json.loads((REPOSITORY / "docs" / "result.schema.json").read_text(encoding="utf-8"))
@@ -167,7 +167,7 @@ def test_summaries_count_members_and_not_the_archives_that_they_speak_for(known,
     assert f"{len(counted)} screened: {told} (" in again.stderr
     assert not re.search(r"\d members", again.stderr)
     assert (done.returncode, again.returncode) == (1, 1)
-    found = Summary.of(path)
+    found = Summary.read(path)
     assert (found.total, found.verdicts) == (len(counted), verdicts)
 
     clean = screener("scan", uploads / "clean.zip", uploads / "nested.zip", *call)
@@ -259,7 +259,7 @@ def test_a_member_that_is_screened_anew_renews_the_line_of_its_archive(engine, u
     """
     path = tmp_path / "r.jsonl"
     go_on(engine, uploads, path)
-    before = Summary.of(path)
+    before = Summary.read(path)
     for member, holders in (
         ("matching.tar!b", ["matching.tar"]),
         ("nested-match.zip!in.tar!deep.zip!a",
@@ -271,7 +271,7 @@ def test_a_member_that_is_screened_anew_renews_the_line_of_its_archive(engine, u
         path.write_text("".join(left))
         assert go_on(engine, uploads, path) == [member, *holders]
         assert lines(path)[-1]["members"]["match"] == 1
-    after = Summary.of(path)
+    after = Summary.read(path)
     assert (after.total, after.verdicts, after.reasons) == (
         before.total, before.verdicts, before.reasons
     )  # fmt: skip

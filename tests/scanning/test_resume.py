@@ -37,12 +37,12 @@ from screener import (
 )
 from screener.errors import OutputError
 from screener.media.source import name_of
-from screener.reporting.pages.report import page_of
+from screener.reporting.pages.report_page import render_page
+from screener.reporting.pages.result_summary import Summary
 from screener.reporting.pages.spreadsheet import write_csv
-from screener.reporting.pages.summary import Summary
-from screener.scanning import superseded as newest
+from screener.scanning import result_lines
+from screener.scanning.result_lines import IDENTITY_DTYPE, LineIdentity, find_superseded
 from screener.scanning.resume import Finished
-from screener.scanning.superseded import SEEN, Seen, superseded
 from screener.screening.result import is_counted_line
 
 KILLS = int(os.environ.get("SCREENER_KILLS", "5"))
@@ -167,7 +167,7 @@ def test_a_list_made_anew_or_another_of_its_name_is_another(folder, tmp_path):
         assert resume(one, folder, path) == ALL
         assert [line["verdict"] for line in lines(path)[-5:]].count("match") == 2
         assert digest not in one.stamp()
-    assert f"known, generation 1 ({other.stamp()})" in page_of(Summary.of(path), "r")
+    assert f"known, generation 1 ({other.stamp()})" in render_page(Summary.read(path), "r")
     shutil.copytree(copy, tmp_path / "apart.list")
     both = [HashList.open(copy), HashList.open(tmp_path / "apart.list")]
     assert both[0].stamp() == both[1].stamp()
@@ -188,7 +188,7 @@ def test_a_line_that_does_not_tell_its_list_by_a_stamp_is_no_proof(known, folder
 
     assert resume(known, folder, path) == ALL
     assert resume(known, folder, path) == []
-    assert Summary.of(path).total == len(ALL) - 1  # without the archive's own
+    assert Summary.read(path).total == len(ALL) - 1  # without the archive's own
 
 
 def test_odd_names_and_missing_files_are_known_again(known, tmp_path):
@@ -344,7 +344,7 @@ def test_what_was_matched_by_hashes_alone_was_there(known, tmp_path, size, mtime
         with output.open_jsonl(path) as out:
             out.write(match)
             out.write(newer)
-        assert Summary.of(path).verdicts["match"] == left
+        assert Summary.read(path).verdicts["match"] == left
 
     with output.open_jsonl(path) as out:
         out.write(match)
@@ -370,7 +370,7 @@ def test_lines_of_another_version_are_not_gone_on_with(known, tmp_path, said, ot
     path.write_text(path.read_text().replace(said, other))
     content = path.read_bytes()
 
-    with pytest.raises(OutputError, match="line 1: no result of this version"):
+    with pytest.raises(OutputError, match="line 1: not a result of this version"):
         output.resume_jsonl(path, engine)
 
     assert path.read_bytes() == content
@@ -446,10 +446,10 @@ def test_each_input_counts_once_by_its_newest_line(tmp_path):
         ("0.jpg", "no_match"), ("1.jpg", "no_match"), ("2.jpg", "no_match"),
         ("3.jpg", "unscreened"), ("two.zip", "unscreened"),
     ]  # fmt: skip
-    found = Summary.of(path)
+    found = Summary.read(path)
     assert (found.total, found.verdicts) == (5, {"no_match": 3, "unscreened": 2})
     assert len(found.older) == 4  # with that of the archive that is a picture now
-    assert "4 older lines" in page_of(found, "r")
+    assert "4 older lines" in render_page(found, "r")
 
 
 def test_a_match_that_counts_no_more_is_told(make_list, scene, tmp_path):
@@ -470,18 +470,18 @@ def test_a_match_that_counts_no_more_is_told(make_list, scene, tmp_path):
             for seed in (1, 2, 3):
                 out.write(engine.screen(tmp_path / f"{seed}.png"))
 
-    found = Summary.of(path)
+    found = Summary.read(path)
 
     assert (found.verdicts, found.matched_before) == ({"match": 1, "no_match": 2}, 1)
-    assert "Matches by such a line only: 1 input</strong>" in page_of(found, "r")
+    assert "Matches by such a line only: 1 input</strong>" in render_page(found, "r")
 
 
-@pytest.mark.parametrize("chunk", [7, newest._CHUNK])
+@pytest.mark.parametrize("chunk", [7, result_lines._CHUNK_LINES])
 def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
     """The newest state of each input, whatever the order and the number of lines; one that was
     there is not superseded by its being gone, which any later state supersedes.
     """
-    monkeypatch.setattr(newest, "_CHUNK", chunk)
+    monkeypatch.setattr(result_lines, "_CHUNK_LINES", chunk)
     drawn = random.Random(7)
     told = []
     for _ in range(3000):
@@ -497,11 +497,11 @@ def test_what_counts_is_what_a_plain_dictionary_says(monkeypatch, chunk):
             later = [other for other in later if not other[-1]]
         if any(other != later[-1] for other in later):
             expected.append(place)
-    seen = b"".join(Seen(*one, *state).hashes() for one, state in told)
+    seen = b"".join(LineIdentity(*one, *state).hashes() for one, state in told)
 
-    assert superseded(np.frombuffer(seen, SEEN)).tolist() == expected
+    assert find_superseded(np.frombuffer(seen, IDENTITY_DTYPE)).tolist() == expected
     assert 100 < len(expected) < 2900
-    assert superseded(np.empty(0, SEEN)).tolist() == []
+    assert find_superseded(np.empty(0, IDENTITY_DTYPE)).tolist() == []
 
 
 def zipped(members):
@@ -550,9 +550,9 @@ def test_no_name_of_a_file_or_a_member_stands_for_another_input(make_list, scene
         ([5, 11], "match"), ([11], "unscreened"),
     ]  # fmt: skip
     assert resume(known, uploads, path) == []
-    found = Summary.of(path)
+    found = Summary.read(path)
     assert (found.total, found.verdicts["match"], len(found.older)) == (6, 2, 0)
-    page = page_of(found, "r")
+    page = render_page(found, "r")
     assert page.count(f"in the archive <bdi>{uploads}/a.zip</bdi>") == 3
     write_csv(path, tmp_path / "r.csv")
     rows = csv.DictReader((tmp_path / "r.csv").read_text().splitlines())
@@ -575,14 +575,14 @@ def test_nobody_can_look_for_names_that_stand_for_each_other():
     """The hashes by which lines are known are short: they are others in each process, so that who
     names the files cannot have one line take the place of another.
     """
-    made = "Seen(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
-    asked = f"from screener.scanning.superseded import Seen; one = {made}"
-    asked += "; print((one.hashes() + one.holders()).hex())"
+    made = "LineIdentity(b'a.jpg', (5,), (0,), 1, 2, 'lists')"
+    asked = f"from screener.scanning.result_lines import LineIdentity; one = {made}"
+    asked += "; print((one.hashes() + one.archive_hashes()).hex())"
     told = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True
     ).stdout.strip()
-    one = Seen(b"a.jpg", (5,), (0,), 1, 2, "lists")
-    own = (one.hashes() + one.holders()).hex()
+    one = LineIdentity(b"a.jpg", (5,), (0,), 1, 2, "lists")
+    own = (one.hashes() + one.archive_hashes()).hex()
     assert [len(told), len(own)] == [48, 48]
     assert not {told[at : at + 16] for at in range(0, 48, 16)} & {own[:16], own[16:32], own[32:]}
 
@@ -604,7 +604,7 @@ def test_an_archive_in_which_members_share_a_name_goes_on_where_it_was(known, tm
         *members, archive = lines(path)
         assert sorted(line.get("same", [0]) for line in members) == [[0], [1], [2]]
         assert (archive["input"], archive["members"]["unscreened"]) == (str(tar), 3)
-        assert Summary.of(path).total == 3
+        assert Summary.read(path).total == 3
 
 
 @pytest.mark.parametrize(("ordered", "cached"), [(True, False), (False, True)])
@@ -654,7 +654,7 @@ def test_what_is_gone_takes_nothing_back(tmp_path):
 
         assert done.returncode == 1
         assert "4 screened: 1 match, 1 no_match, 2 unscreened (2 unreadable)" in done.stderr
-        found = Summary.of(path)
+        found = Summary.read(path)
         assert (found.total, found.verdicts["match"]) == (4, 1)
         assert len(lines(path)) == 4
 

@@ -20,9 +20,9 @@ from screener.media.archives.archive import Member
 from screener.media.files.limits import Limits
 from screener.media.source import Name
 from screener.scanning import backlog
-from screener.scanning.inputs.expand import find, places
-from screener.scanning.inputs.folder import Place
-from screener.scanning.scan import path_results, results_of
+from screener.scanning.inputs.expand import find_files, locate_files
+from screener.scanning.inputs.folder import FoundFile
+from screener.scanning.scan import drop_paths, scan_with_paths
 from screener.scanning.workers import pool as workers
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
@@ -164,10 +164,10 @@ def test_everything_under_a_folder_is_found_once_in_order(tmp_path):
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "f-socket"))
 
-        found = [os.path.relpath(path, tmp_path) for path in find(tmp_path)]
+        found = [os.path.relpath(path, tmp_path) for path in find_files(tmp_path)]
 
     assert found == ["a", "b/deep/file", "c-loop", "d-gone", "e-fifo", "f-socket"]
-    assert list(find([tmp_path / "a", str(tmp_path / "a"), "missing"])) == [
+    assert list(find_files([tmp_path / "a", str(tmp_path / "a"), "missing"])) == [
         *[str(tmp_path / "a")] * 2,
         "missing",
     ]
@@ -228,6 +228,12 @@ def test_a_scan_is_by_a_screener(known):
         scan(known, ".")
 
 
+def test_a_path_is_not_taken_for_an_open_cache(known):
+    """The error names the call that opens it."""
+    with pytest.raises(TypeError, match=r"cache must be .* HashCache.open\('hashes.cache'\)"):
+        scan(Screener(known), ".", cache="hashes.cache")
+
+
 @pytest.mark.parametrize(("jobs", "started"), [(None, 3), (1, 1), (5, 5)])
 def test_there_is_a_process_for_each_core_that_may_be_used(known, monkeypatch, jobs, started):
     """Unless another number is given; not for each that the machine has, as in a container."""
@@ -253,7 +259,7 @@ class Timed:
     """
 
     def __init__(self, hasher):
-        self.visit, self.orders = hasher.visit(), []
+        self.session, self.orders = hasher.start_session(), []
 
     def __enter__(self):
         return self
@@ -261,7 +267,7 @@ class Timed:
     def __exit__(self, *_):
         """Nothing is to be ended."""
 
-    def free(self):
+    def least_busy(self):
         """It takes whatever comes."""
         return self
 
@@ -275,11 +281,11 @@ class Timed:
         orders, self.orders = self.orders, []
         return [
             SimpleNamespace(
-                errand=errand,
-                outcome=self.visit.do(target, budget, way),
+                task=task,
+                outcome=self.session.run(target, budget, way),
                 seconds=4.0 if way is HashMode.EXACT else 1.5,
             )
-            for errand, target, budget, way in orders
+            for task, target, budget, way in orders
         ]
 
 
@@ -298,7 +304,7 @@ def test_what_is_hashed_twice_takes_the_time_of_both(make_list, scene, tmp_path)
     def hear(name, number, labels):
         heard.setdefault(name, []).append((number, *labels.values()))
 
-    results = list(results_of(path_results(Timed, engine, places(names), metrics=hear)))
+    results = list(drop_paths(scan_with_paths(Timed, engine, locate_files(names), metrics=hear)))
 
     assert [one.seconds for one in results] == [5.5, 5.5, 1.5]
     assert sorted(heard["hash_seconds"]) == [(1.5,), (5.5,), (5.5,)]
@@ -321,7 +327,7 @@ def test_a_worker_tells_no_name_but_that_of_its_file(known, scene, tmp_path, wro
     path = tmp_path / "a.png"
     scene(1, (160, 120)).save(path)
 
-    (told,) = results_of(path_results(Lying, Screener(known), places([path])))
+    (told,) = drop_paths(scan_with_paths(Lying, Screener(known), locate_files([path])))
 
     assert (told.input, told.input_bytes, told.archives, told.same) == (str(path), None, (), ())
 
@@ -383,12 +389,12 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
     no more is taken than may wait; and where the results that wait name more records than may, only
     what they wait for.
     """
-    monkeypatch.setattr(backlog, "_WINDOW", 3)
-    monkeypatch.setattr(backlog, "_AHEAD", 6)
-    monkeypatch.setattr(backlog, "_RECORDS", 4)
+    monkeypatch.setattr(backlog, "_WINDOW_FILES", 3)
+    monkeypatch.setattr(backlog, "_MAX_WAITING", 6)
+    monkeypatch.setattr(backlog, "_MAX_RECORDS", 4)
     rng = random.Random(seed)
     tree = drawn_tree(rng)
-    found = (Place(str(number), rng.randrange(9)) for number in range(len(tree)))
+    found = (FoundFile(str(number), rng.randrange(9)) for number in range(len(tree)))
     waiting = backlog.Backlog(found, limits=Limits(), ordered=ordered, finished=None)
     workers, under_way, told, given = [Worker() for _ in range(3)], [], [], 0
     held = {}  # how many records are named by the result of each item that waits
@@ -411,12 +417,12 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
             given += 1
             assert given - len(told) <= 6 + 3 + 4  # an archive that is next to be told has one more
             assert sum(held.values()) <= 4 or item is waiting._order[0]
-            holder = item.holder
-            if holder is not None:
-                assert item.left is holder.left
-                assert item.trouble is troubles[item.target.inner[-1] % 2]
-            bound = holder is not None and holder.bound
-            assert item.only_worker is (holder.worker if bound else None)
+            container = item.container
+            if container is not None:
+                assert item.remaining is container.remaining
+                assert item.error is troubles[item.target.inner[-1] % 2]
+            bound = container is not None and container.single_worker
+            assert item.only_worker is (container.worker if bound else None)
             item.worker = item.only_worker or rng.choice(free)
             assert item.worker.free
             item.worker.targets += 1
@@ -436,7 +442,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
         node = node_of(item.target)
         if node is not None:
             item.name = None if item.target.inner else Name(item.target.path)
-            item.bound = node[1]
+            item.single_worker = node[1]
             members = [
                 Member(b"xy"[n % 2 : n % 2 + 1], 1, troubles[n % 2]) for n in range(len(node[0]))
             ]
@@ -453,12 +459,12 @@ def test_what_is_done_already_holds_up_nothing_that_is_new(monkeypatch):
     """Of a scan that goes on, what is new is handed out before all that is done was gone through;
     and while that takes its time, there is time for what is under way.
     """
-    monkeypatch.setattr(backlog, "A_WHILE_S", -1.0)
+    monkeypatch.setattr(backlog, "POLL_SECONDS", -1.0)
     told = SimpleNamespace(
         take=lambda name: None if name.text == "new" else Verdict.NO_MATCH,
         is_archive=lambda _: False,
     )
-    found, steps = iter([Place(one, 1) for one in ("old", "new", "old", "old")]), []
+    found, steps = iter([FoundFile(one, 1) for one in ("old", "new", "old", "old")]), []
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
 
     while True:
@@ -480,11 +486,13 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
         take=lambda _: Verdict.NO_MATCH, is_archive=lambda name: name.text == "zip"
     )
 
-    def done_again(holds):
-        found = iter([Place(one, 1) for one in ("held", "lacked", "zip")])
-        waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told, holds=holds)
+    def done_again(is_cached):
+        found = iter([FoundFile(one, 1) for one in ("held", "lacked", "zip")])
+        waiting = backlog.Backlog(
+            found, limits=Limits(), ordered=True, finished=told, is_cached=is_cached
+        )
         items = iter(waiting.next, None)
-        return [(one.target.path, one.has_line, one.opened_again) for one in items]
+        return [(one.target.path, one.has_line, one.reopened) for one in items]
 
     opened = ("zip", False, True)
     assert done_again(None) == [opened]
@@ -495,12 +503,12 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
 def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens):
     """As where it takes too long this time: what is in it is not known then, and that is told."""
     told = SimpleNamespace(take=lambda _: Verdict.NO_MATCH, is_archive=lambda _: True)
-    found = iter([Place("zip", 1)])
+    found = iter([FoundFile("zip", 1)])
     waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
     item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
     result.with_members = lambda members, has_error: result
     if opens:
-        item.own = HashedInput(Name("zip"), archive=True)
+        item.own_hashes = HashedInput(Name("zip"), archive=True)
 
     waiting.finish(item, result)
 

@@ -13,7 +13,7 @@ from screener.errors import PolicyError
 from screener.hotline.toml_table import Table
 from screener.lists.formats.mapping import ColumnMapping
 from screener.media.files.limits import Limits
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 
 def test_defaults_are_those_of_the_authors_of_pdq():

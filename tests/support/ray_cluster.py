@@ -156,7 +156,7 @@ class Told(Screener):
 class Unready(Hasher):
     """Ends its process before the first file."""
 
-    def visit(self):
+    def start_session(self):
         """As where an installation is broken."""
         os._exit(3)
 

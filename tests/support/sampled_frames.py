@@ -5,7 +5,7 @@ import numpy as np
 from screener.errors import MediaError
 from screener.hashing import pdq
 from screener.media.video import frames
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 
 def frames_of(data, **sampling):

@@ -5,7 +5,7 @@ import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from screener.scanning.inputs.listed_names import Names
+from screener.scanning.inputs.listed_names import NameStream
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def piped(folder):
         def add(*names):
             writing.write(b"".join(os.fsencode(folder / name) + b"\n" for name in names))
 
-        yield SimpleNamespace(names=Names(reading), add=add, close=writing.close, end=end)
+        yield SimpleNamespace(names=NameStream(reading), add=add, close=writing.close, end=end)
         timely = end.is_alive()
         end.cancel()
     assert timely

@@ -1,4 +1,4 @@
-"""Jobs of worker processes that do no hashing, and what becomes of their errands."""
+"""Jobs of worker processes that do no hashing, and what becomes of their tasks."""
 
 import select
 import time
@@ -18,11 +18,11 @@ class Counting:
     kinds = ()
     outcomes = (str, dict)
 
-    def visit(self):
+    def start_session(self):
         """Itself."""
         return self
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """The size, or very much."""
         size = Path(target.path).stat().st_size
         return "much" * 2_000_000 if "much" in target.path else {"size": size}
@@ -36,11 +36,11 @@ class Hoarding:
     outcomes = (str,)
     held: ClassVar[list] = []
 
-    def visit(self):
+    def start_session(self):
         """Itself."""
         return self
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """What this process could be given."""
         if "hoard" in target.path:
             self.held.append(bytearray(120 << 20))
@@ -59,7 +59,7 @@ class Hoarding:
 class Waiting(Counting):
     """A job that is at a file until there is one."""
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """As for a file that takes long to decode, or for ever."""
         while not Path(target.path).exists():
             time.sleep(0.01)
@@ -67,7 +67,7 @@ class Waiting(Counting):
 
 
 def until_begun(worker):
-    """When its errand was begun."""
+    """When its task was begun."""
     while not worker._usage.since:
         time.sleep(0.01)
     return worker._usage.since

@@ -12,34 +12,34 @@ class Doing:
     """
 
     def __init__(self, hasher):
-        self.visit, self.orders = hasher.visit(), []
+        self.session, self.orders = hasher.start_session(), []
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for archive in self.visit._archives.values():
+        for archive in self.session._archives.values():
             archive.close()
 
     def take(self, target, budget, way=HashMode.NORMAL):
         """Note it."""
-        errand = object()
-        self.orders.append((errand, target, budget, way))
-        return errand
+        task = object()
+        self.orders.append((task, target, budget, way))
+        return task
 
-    def free(self):
+    def least_busy(self):
         """As many ahead as a worker may have."""
         return self if len(self.orders) < 128 else None
 
     def collect(self, awaited=None):
         """Do the first half of what is to be done."""
         done = []
-        for errand, target, budget, way in self.orders[: (len(self.orders) + 1) // 2]:
-            outcome = self.visit.do(target, budget, way)
+        for task, target, budget, way in self.orders[: (len(self.orders) + 1) // 2]:
+            outcome = self.session.run(target, budget, way)
             if isinstance(outcome, HashedInput) and target.inner[-1] % 3 == 0:
                 # As `visiting` does after a MemoryError.
-                outcome = self.visit.do(target, None, HashMode.DIGESTS_ONLY)
-            done.append(SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0))
+                outcome = self.session.run(target, None, HashMode.DIGESTS_ONLY)
+            done.append(SimpleNamespace(task=task, outcome=outcome, seconds=0.0))
         del self.orders[: len(done)]
         return done
 
@@ -49,6 +49,6 @@ class Backwards(Doing):
 
     def collect(self, awaited=None):
         """Do the last thing that is to be done."""
-        errand, target, budget, way = self.orders.pop()
-        outcome = self.visit.do(target, budget, way)
-        return [SimpleNamespace(errand=errand, outcome=outcome, seconds=0.0)]
+        task, target, budget, way = self.orders.pop()
+        outcome = self.session.run(target, budget, way)
+        return [SimpleNamespace(task=task, outcome=outcome, seconds=0.0)]

@@ -10,8 +10,8 @@ from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import open_reader
 from screener.lists.states import State
-from screener.lists.store.records import Row, derived_entry, united
-from screener.lists.store.stored_rows import version_of
+from screener.lists.store.records import Row, derive_entry, unite_rows
+from screener.lists.store.stored_rows import to_version
 
 VIDEO = {"vpdq", "tmk_pdqf"}
 TABLE = Wants({("uk-sentencing-council", "A"): 1, ("uk-sentencing-council", "C"): 0})
@@ -47,14 +47,14 @@ def by_entry(rows):
     found = {}
     for row in rows:
         assert isinstance(row, Row), row
-        name = row.entry or derived_entry(row.hashes)
-        found[name] = row if name not in found else united(found[name], row)
+        name = row.entry or derive_entry(row.hashes)
+        found[name] = row if name not in found else unite_rows(found[name], row)
     return found
 
 
 def joined(rows):
     """Rows by entry, in the form that is stored."""
-    return {name: version_of(row).fingerprint for name, row in by_entry(rows).items()}
+    return {name: to_version(row).fingerprint for name, row in by_entry(rows).items()}
 
 
 def as_entry(name, row):

@@ -102,7 +102,7 @@ def test_messages_name_extras_by_how_a_checkout_installs_them():
     `screener` by name, which is another project on PyPI, nor the packages that an extra stands for.
     """
     package = Path(screener.__file__).parent
-    named = re.compile(r"\b(?:install|needed|unsupported_without)\([\"'](\w+)[\"']\)")
+    named = re.compile(r"\b(?:format_install|describe_extra|make_missing_error)\([\"'](\w+)[\"']\)")
     sources = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
     asked = {name for text in sources.values() for name in named.findall(text)} | {
         *installation.EXTRAS
@@ -110,7 +110,7 @@ def test_messages_name_extras_by_how_a_checkout_installs_them():
 
     there = set(importlib.metadata.metadata("screener").get_all("Provides-Extra"))
     assert asked == there & asked == {"heif", "video", "sign", "edge", "ray", "hotline"}
-    assert installation.install("hotline") == "pip install '.[hotline]'"
-    assert "(pip install '.[heif]' in a checkout)" in installation.needed("heif")
+    assert installation.format_install("hotline") == "pip install '.[hotline]'"
+    assert "(pip install '.[heif]' in a checkout)" in installation.describe_extra("heif")
     by_hand = [path for path, text in sources.items() if re.search(r"pip install [^.'{`]", text)]
     assert by_hand == []

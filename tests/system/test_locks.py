@@ -10,8 +10,8 @@ from screener import HashList, Screener, audit, output
 from screener.errors import OutputError
 from screener.hotline.notices import delivery
 from screener.reporting.audit import audit_file
-from screener.reporting.calibration import page as calibration_page
-from screener.reporting.calibration.page import claimed
+from screener.reporting.calibration import calibration_page
+from screener.reporting.calibration.calibration_page import claim_page
 from screener.system import locks, output_file
 from screener.system.locks import lock_file
 
@@ -32,7 +32,7 @@ def resumed(path):
 @contextlib.contextmanager
 def written_page(path):
     """A page that is written."""
-    with claimed(path) as put:
+    with claim_page(path) as put:
         yield
         put("x")
 
@@ -50,7 +50,7 @@ def folder(path):
         yield
 
 
-HOLDERS = (results, resumed, claimed, written_page, log, folder, lock_file)
+HOLDERS = (results, resumed, claim_page, written_page, log, folder, lock_file)
 
 
 def is_locked(path):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from screener.system.process import cores, quota
+from screener.system.process import count_cores, read_quota
 
 
 def told(folder, groups, limits):
@@ -14,7 +14,7 @@ def told(folder, groups, limits):
     for name, text in limits.items():
         (folder / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "fs" / name).write_text(text)
-    return quota(folder / "cgroup", folder / "fs")
+    return read_quota(folder / "cgroup", folder / "fs")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_least_quota_of_a_group_and_of_those_that_hold_it(tmp_path, groups, 
 
 def test_without_groups_there_is_no_quota(tmp_path):
     """As on systems that know none."""
-    assert quota(tmp_path / "nothing", tmp_path) == math.inf
+    assert read_quota(tmp_path / "nothing", tmp_path) == math.inf
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("10000 100000", 1), ("110000 100000", 2)])
@@ -75,7 +75,7 @@ def test_a_quota_counts_as_whole_cores_and_never_as_more_than_there_are(
     told(tmp_path, "0::/\n", {"cpu.max": limit})
     monkeypatch.setattr("screener.system.process._GROUPS", tmp_path / "cgroup")
     monkeypatch.setattr("screener.system.process._LIMITS", tmp_path / "fs")
-    assert cores() == min(expected, there)
+    assert count_cores() == min(expected, there)
     for more in ("100000000 100000\n", "max 100000\n"):
         (tmp_path / "fs/cpu.max").write_text(more)
-        assert cores() == there
+        assert count_cores() == there

@@ -1,1 +1,1 @@
-"""The command line: a module for each command, or for the commands on a list."""
+"""The command line: a module per command, or for the commands on a list."""

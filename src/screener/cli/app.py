@@ -1,4 +1,4 @@
-"""The command `screener`: its subcommands by section, and the exit code of a call."""
+"""The command `screener`: its subcommands by section, and its exit code."""
 
 from __future__ import annotations
 
@@ -12,46 +12,48 @@ from typing import Any
 
 import click
 
-from screener.cli import change_list, inspect_list, report, streams, usage_errors
+from screener.cli import change_list, inspect_list, streams, usage_errors
 from screener.cli.audit import audit
 from screener.cli.bench import bench
 from screener.cli.calibrate import calibrate
 from screener.cli.export_list import export
 from screener.cli.hash import hash_
-from screener.cli.hotline import cases, hotline
+from screener.cli.hotline import cases, hotline, reporters
 from screener.cli.import_list import import_
 from screener.cli.match import match
+from screener.cli.report import report
 from screener.cli.rescan import rescan
 from screener.cli.scan import scan
+from screener.cli.views import views
 from screener.errors import ScreenerError
 from screener.system import process
 from screener.system.installation import __version__
 
-_SECTIONS = {
+SECTIONS = {
     "Screen": (scan, rescan, match, hash_),
     "Lists": (import_, export, *inspect_list.COMMANDS, *change_list.COMMANDS),
-    "Hotline": (*report.COMMANDS, *cases.COMMANDS, *hotline.COMMANDS),
-    "Tools": (audit, bench, calibrate),
+    "Hotline": (report, *cases.COMMANDS, *hotline.COMMANDS),
+    "Tools": (audit, bench, calibrate, views),
 }
 
 
 class _Commands(usage_errors.Group):
-    """All commands. A closed output pipe ends them with 141; click's own 1 would mean a match."""
+    """All commands. If the output pipe is closed, they exit with 141; Click's 1 means a match."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; this also prints the help and the version."""
-        with _closed_pipe():
+        """Parse the arguments; print the help or the version if asked to."""
+        with _exit_on_closed_pipe():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _closed_pipe():
+        with _exit_on_closed_pipe():
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands of each section with their whole summaries."""
+        """Write the commands of each section with their complete summaries."""
         width = max(map(len, self.commands))
-        for title, commands in _SECTIONS.items():
+        for title, commands in SECTIONS.items():
             rows = [
                 (f"{command.name:{width}}", command.get_short_help_str(limit=1000))
                 for command in commands
@@ -61,11 +63,11 @@ class _Commands(usage_errors.Group):
 
 
 @contextlib.contextmanager
-def _closed_pipe() -> Iterator[None]:
+def _exit_on_closed_pipe() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Python flushes standard output at exit and must not fail on the pipe again.
+        # Python flushes standard output at exit, which must not fail again.
         sys.stdout = io.StringIO()
         raise click.exceptions.Exit(141) from None
 
@@ -86,7 +88,9 @@ def cli() -> None:
     """
 
 
-for _section in _SECTIONS.values():
+for _report_command in reporters.COMMANDS:
+    report.add_command(_report_command)
+for _section in SECTIONS.values():
     for _command in _section:
         cli.add_command(_command)
 
@@ -97,24 +101,24 @@ def main() -> None:
     streams.print_warnings()
     process.handle_stop_signals()
     try:
-        code = _flush(_exit_code())
+        code = _flush_output(_run_command())
     except KeyboardInterrupt:  # after the command
         code = 130
     atexit.register(process.ignore_stop_signals)
     sys.exit(code)
 
 
-def _exit_code() -> Any:
-    """Run the command, print what went wrong, and return the exit code.
+def _run_command() -> Any:
+    """Run the command, print an error if there is one, and return the exit code.
 
-    A message that standard error does not take must not end with Python's 1, which means a match.
+    If a message cannot be written, the exit code must not be Python's 1, which means a match.
     """
     try:
         return cli.main(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         message, code = "interrupted", 130
     except click.UsageError as error:
-        message, code = usage_errors.message_of(error), 2
+        message, code = usage_errors.format_usage_error(error), 2
     except click.ClickException as error:
         message, code = f"screener: {error.format_message()}", 2
     except ScreenerError as error:
@@ -122,27 +126,27 @@ def _exit_code() -> Any:
     except OSError as error:
         message, code = f"screener: {error.filename or 'input or output'}: {error.strerror}", 2
     except Exception as error:
-        message, code = _bug(error), 2
+        message, code = _describe_bug(error), 2
     with contextlib.suppress(OSError):
         click.echo(message, err=True)
     return code
 
 
-def _bug(error: Exception) -> str:
-    # Without the exception's text, which may hold a listed hash.
+def _describe_bug(error: Exception) -> str:
+    # Without the text of the exception, which may contain a listed hash.
     calls = "".join(traceback.format_tb(error.__traceback__))
     return f"screener: a bug in screener, please report it:\n{calls}{type(error).__name__}"
 
 
-def _flush(code: Any) -> Any:
-    """Return the exit code, or 2 if the end of the output cannot be written.
+def _flush_output(code: Any) -> Any:
+    """Flush the output; return the exit code, or 2 if that fails.
 
-    Python flushes again at exit and must not fail then.
+    Python flushes again at exit, which must not fail.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         try:
-            if stream is not None:  # closed from the beginning
+            if stream is not None:  # It is None if it was closed from the start.
                 stream.flush()
         except OSError:
             setattr(sys, name, io.StringIO())

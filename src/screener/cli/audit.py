@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from screener.cli import streams
-from screener.cli.options import FILE, JSON
+from screener.cli.option_types import FILE
+from screener.cli.options import JSON
 from screener.cli.usage_errors import Group
 from screener.errors import counted, printable, some
 from screener.reporting.audit import verification
@@ -49,7 +50,7 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
     if as_json:
         click.echo(json.dumps(checked.to_dict()))
     else:
-        _print(streams.to_stdout(), str(file), checked)
+        _print_verification(streams.to_stdout(), str(file), checked)
     for sentence in checked.trouble:
         click.echo(f"screener: {sentence}", err=True)
     if checked.trouble:
@@ -57,7 +58,7 @@ def verify(file: Path, key: Path | None, head: str | None, as_json: bool) -> int
     return 0 if checked.closed else 3
 
 
-def _print(out: Console, name: str, checked: Verification) -> None:
+def _print_verification(out: Console, name: str, checked: Verification) -> None:
     out.print(
         f"{escape(printable(name))}: {counted(checked.lines, 'line')},"
         f" {counted(checked.decisions, 'decision')} in {counted(checked.runs, 'run')};"

@@ -1,7 +1,7 @@
-"""The command `bench`: how fast a list answers on this machine.
+"""The command `bench`, which measures how fast a list answers on this machine.
 
-Half of the queries are random, half are near a listed value. The report has times and counts, never
-a value or a distance.
+Half of the queries are random, half are near a listed value. The report has times and counts, but
+no value and no distance.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from screener.arguments import integer_within
-from screener.cli import progress as progress_bar
-from screener.cli import streams
+from screener.cli import progress_display, streams
 from screener.cli.open_list import open_list
 from screener.cli.options import JSON, LIST, number_from
 from screener.errors import HashError, counted, printable
@@ -32,20 +31,21 @@ from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
 from screener.lists.hashlist import HashList
 from screener.screening.screener import VERSIONS
-from screener.system.process import cores
+from screener.system.process import count_cores
 from screener.system.progress import Progress, Steps
 
 _SEED: Final = 20260103
-_MOST_QUERIES: Final = 100_000
-_LEAST_BATCH: Final = 100
+_MAX_QUERIES: Final = 100_000
+_MIN_BATCH: Final = 100
 
 Codes = npt.NDArray[np.uint8]
-Search = Callable[[Codes], Sequence[npt.NDArray[Any]]]  # offsets, rows, for searches distances
+# Returns offsets and rows; a search returns distances too.
+Search = Callable[[Codes], Sequence[npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of queries: how many, by how many threads, and how fast."""
+    """The speed of a batch of queries on some threads; `way` is that of `Figures`."""
 
     queries: int
     threads: int
@@ -56,11 +56,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Figures:
-    """The speed of one kind at one radius in bits; digests are looked up, without a radius.
+    """The speed of one kind at one radius.
 
-    `values` are the searchable values, in `files` index files. `queries` single queries took
-    `p50_us` and `p99_us` microseconds and found `hits` values each on average. `way` is what
-    `explain` reports for the largest file: `flat`, `lookup` or `join`.
+    Attributes:
+        kind: The kind of hash.
+        values: The number of searchable values.
+        files: The number of index files.
+        radius: The radius in bits, or None for digests, which are looked up.
+        way: How the largest file is searched, from `explain`: `flat`, `lookup` or `join`.
+        queries: The number of single queries.
+        p50_us, p99_us: Percentiles of their times in microseconds.
+        hits: The average number of values that a query found.
+        batches: The speed of batches.
     """
 
     kind: str
@@ -77,7 +84,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one generation of a list, and the machine they were measured on."""
+    """The figures of one generation of a list, and of the machine."""
 
     list: str
     generation: int
@@ -100,23 +107,28 @@ def measure(
 ) -> Report:
     """Time searches and look-ups of every kind in a list; for `vpdq`, of video frames.
 
-    It takes about `seconds` once the index files have been read, or longer if a large list is
-    searched at a large radius. Without `radius`, each perceptual kind is searched at 0, at half its
-    default radius and at its default. Without `threads`, batches run on one thread and on all
-    cores. Raises HashError if `seconds` is not positive or no kind has such a radius.
+    Parameters:
+        hash_list: The list.
+        seconds: The approximate duration once the index files have been read. A large list with a
+            large radius takes longer.
+        radius: The radii in bits; by default 0, half of each kind's default, and its default.
+        threads: The numbers of threads for batches; by default one and all cores.
+        progress: A function that is called with the progress.
+
+    Raises HashError if `seconds` is not positive or no kind has such a radius.
     """
     if not 0 < seconds < float("inf"):
         raise HashError(f"seconds must be above 0, not {seconds!r}")
     for bits in radius:
         if integer_within(bits, 0) is None:
             raise HashError(f"a radius must be an integer from 0, not {bits!r}")
-    own = cores()
-    counts = sorted(set(threads or (1, own)))
+    core_count = count_cores()
+    thread_counts = sorted(set(threads or (1, core_count)))
     kinds = list(map(kind_named, hash_list.kinds))
     cells = [
         (kind, bits)
         for kind in kinds
-        for bits in ((None,) if kind.digest else _radii(kind, radius))
+        for bits in ((None,) if kind.digest else _choose_radii(kind, radius))
     ]
     widest = max((8 * kind.code_size for kind in kinds if not kind.digest), default=0)
     if max(radius, default=0) > widest:
@@ -125,55 +137,55 @@ def measure(
     hash_list.warm()
     share = seconds / max(1, len(cells))
     figures = []
-    for kind, at in cells:
-        figures.append(_figures(hash_list, kind, at, counts, share))
+    for kind, cell_radius in cells:
+        figures.append(_measure_kind(hash_list, kind, cell_radius, thread_counts, share))
         steps.add()
-    return Report(hash_list.name, hash_list.generation, own, dict(VERSIONS), tuple(figures))
+    return Report(hash_list.name, hash_list.generation, core_count, dict(VERSIONS), tuple(figures))
 
 
-def _radii(kind: HashKind, requested: Sequence[int]) -> list[int]:
+def _choose_radii(kind: HashKind, requested: Sequence[int]) -> list[int]:
     radii = sorted(set(requested or (0, kind.radius // 2, kind.radius)))
     return [radius for radius in radii if radius <= 8 * kind.code_size]
 
 
-def _figures(
+def _measure_kind(
     hash_list: HashList, kind: HashKind, radius: int | None, threads: Sequence[int], seconds: float
 ) -> Figures:
-    """Time single queries for a third of the seconds, then batches that fit into the rest."""
+    """Time single queries for a third of the time, then batches that fit into the rest."""
     snapshot = hash_list.snapshot(kind.name)
-    queries = _queries(snapshot, radius or 0)
-    single = _search(hash_list, kind, radius, 1)
+    queries = _draw_queries(snapshot, radius or 0)
+    single = _bind_search(hash_list, kind, radius, 1)
     times, hits = _time_singles(single, queries, seconds / 3)
     p50, p99 = np.percentile(times, [50, 99])
     counts = threads if radius is not None else [1]
-    # The mean, since a few queries with many hits may cost more than all others.
-    fitting = int(seconds / 3 / len(counts) / max(float(np.mean(times)), 1e-7))
-    batch = queries[: min(max(fitting, _LEAST_BATCH), len(queries))]
-    way = _way(snapshot, len(batch), radius)
+    # By the mean, since a few queries with many hits may take longer than all others.
+    batch_size = int(seconds / 3 / len(counts) / max(float(np.mean(times)), 1e-7))
+    batch = queries[: min(max(batch_size, _MIN_BATCH), len(queries))]
+    way = _explain_way(snapshot, len(batch), radius)
     return Figures(
         kind=kind.name,
         values=len(snapshot),
         files=len(snapshot.parts),
         radius=radius,
-        way=_way(snapshot, 1, radius),
+        way=_explain_way(snapshot, 1, radius),
         queries=len(times),
         p50_us=round(float(p50) * 1e6, 2),
         p99_us=round(float(p99) * 1e6, 2),
         hits=round(hits / len(times), 3),
         batches=tuple(
-            _time_batch(_search(hash_list, kind, radius, count), batch, count, way)
+            _time_batch(_bind_search(hash_list, kind, radius, count), batch, count, way)
             for count in counts
         ),
     )
 
 
-def _search(hash_list: HashList, kind: HashKind, radius: int | None, threads: int) -> Search:
+def _bind_search(hash_list: HashList, kind: HashKind, radius: int | None, threads: int) -> Search:
     if radius is None:
         return partial(hash_list.lookup, kind.name)
     return partial(hash_list.search, kind.name, radius=radius, threads=threads)
 
 
-def _way(snapshot: Snapshot, queries: int, radius: int | None) -> str:
+def _explain_way(snapshot: Snapshot, queries: int, radius: int | None) -> str:
     """Return how the largest index file is searched."""
     if radius is None:
         return "lookup"
@@ -181,38 +193,38 @@ def _way(snapshot: Snapshot, queries: int, radius: int | None) -> str:
     return snapshot.explain(queries=queries, radius=radius)[largest].way
 
 
-def _queries(snapshot: Snapshot, radius: int) -> Codes:
-    """Return random values, of which every second is a listed value with up to `radius` flips."""
+def _draw_queries(snapshot: Snapshot, radius: int) -> Codes:
+    """Return random values; every second one is a listed value with up to `radius` flipped bits."""
     rng = np.random.default_rng(_SEED)
-    queries = rng.integers(0, 256, (_MOST_QUERIES, snapshot.size), np.uint8)
+    queries = rng.integers(0, 256, (_MAX_QUERIES, snapshot.size), np.uint8)
     near = queries[::2]
     rows = len(snapshot) + snapshot.removed.size
     near[:] = snapshot.codes(rng.integers(0, rows, len(near)))
     for flips in range(1, radius + 1):
-        some = np.flatnonzero(rng.integers(0, radius + 1, len(near)) >= flips)
-        bits = rng.integers(0, snapshot.size * 8, len(some))
-        near[some, bits // 8] ^= np.uint8(1) << (bits % 8).astype(np.uint8)
+        flipped = np.flatnonzero(rng.integers(0, radius + 1, len(near)) >= flips)
+        bits = rng.integers(0, snapshot.size * 8, len(flipped))
+        near[flipped, bits // 8] ^= np.uint8(1) << (bits % 8).astype(np.uint8)
     return queries
 
 
 def _time_singles(search: Search, queries: Codes, seconds: float) -> tuple[list[float], int]:
-    """Return the seconds of each query until the time is up, and the number of hits."""
+    """Time each query until the time is over; return the times and the number of hits."""
     times: list[float] = []
     hits = 0
-    end = time.perf_counter() + seconds
+    deadline = time.perf_counter() + seconds
     for query in queries:
         start = time.perf_counter()
         answer = search(query)
         now = time.perf_counter()
         times.append(now - start)
         hits += len(answer[1])
-        if now > end:
+        if now > deadline:
             break
     return times, hits
 
 
 def _time_batch(search: Search, batch: Codes, threads: int, way: str) -> Batch:
-    """Time a batch twice and return the faster run: the first may wake threads."""
+    """Time a batch twice and return the faster run, since the first one may start threads."""
 
     def run() -> float:
         start = time.perf_counter()
@@ -256,7 +268,7 @@ def bench(
     """
     with ExitStack() as stack:
         hash_list = open_list(stack, path, hugepages=hugepages)
-        with progress_bar.bar(f"measuring {hash_list.name}") as on_progress:
+        with progress_display.show_bar(f"measuring {hash_list.name}") as on_progress:
             report = measure(hash_list, seconds=seconds, radius=radius, progress=on_progress)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
@@ -272,18 +284,18 @@ def _print_report(out: Console, report: Report) -> None:
         " times in microseconds"
     )
     if not report.figures:
-        out.print("the list holds nothing to search for")
+        out.print("the list contains nothing to search for")
         return
     single = ("kind", "values", "radius", "way", "p50", "p99")
     batch = ("batch", "threads", "way", "per query", "queries/s")
     table = Table(*single, *batch, box=None, pad_edge=False)
-    for row in _rows(report):
+    for row in _format_rows(report):
         table.add_row(*row)
     out.print(table)
 
 
-def _rows(report: Report) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each batch; only the first of a kind and radius repeats their cells."""
+def _format_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Yield a row per batch; only the first one of a kind and radius shows their cells."""
     for figures in report.figures:
         radius = "-" if figures.radius is None else str(figures.radius)
         times = (f"{figures.p50_us:,.1f}", f"{figures.p99_us:,.1f}")

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.cli import progress, streams
+from screener.cli import progress_display, streams
 from screener.cli.decision_options import check_distinct_files
-from screener.cli.hotline.usage_errors import Named, Place
 from screener.cli.open_list import open_list
+from screener.cli.option_types import Place, SuffixedPath
 from screener.cli.options import JOBS, JSON, LIST, POLICY
 from screener.errors import counted, printable
 from screener.screening.policy import Policy
-from screener.system.process import cores
+from screener.system.process import count_cores
 
-# Loaded by the command only: editing and plotting take long to load.
+# Imported by the command only, since editing and plotting take long to load.
 if TYPE_CHECKING:
     from screener.reporting.calibration.calibrate import Calibration
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=Named(".html"),
+    type=SuffixedPath(".html"),
     help="Write a page with plots to NAME.html, readable by you only.",
 )
 @POLICY
@@ -61,31 +61,31 @@ def calibrate(
       screener calibrate known.list --benign holiday-photos/
       screener calibrate known.list --benign holiday-photos/ --edits -o report.html
     """
-    from screener.reporting.calibration import page
+    from screener.reporting.calibration import calibration_page
     from screener.reporting.calibration.calibrate import calibrate as calibrate_list
 
     policy = Policy() if policy_file is None else Policy.load(policy_file)
     check_distinct_files(output=output, lists=[path], policy_file=policy_file, audit_key=None)
     with ExitStack() as stack:
-        write = None if output is None else stack.enter_context(page.claimed(output))
+        write = None if output is None else stack.enter_context(calibration_page.claim_page(output))
         hash_list = open_list(stack, path)
-        with progress.bar("calibrating") as on_progress:
+        with progress_display.show_bar("calibrating") as on_progress:
             calibration = calibrate_list(
-                hash_list, benign, policy=policy, edits=edits, jobs=jobs or cores(),
+                hash_list, benign, policy=policy, edits=edits, jobs=jobs or count_cores(),
                 progress=on_progress,
             )  # fmt: skip
         if write is not None:
-            write(page.page(calibration, names=names))
+            write(calibration_page.render_page(calibration, names=names))
     if as_json:
-        facts = calibration.to_dict() | ({"matching": list(calibration.matching)} if names else {})
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        fields = calibration.to_dict() | ({"matching": list(calibration.matching)} if names else {})
+        click.echo(json.dumps(fields, ensure_ascii=False))
     else:
-        _print(streams.to_stdout(), calibration, names=names)
+        _print_calibration(streams.to_stdout(), calibration, names=names)
     return 0
 
 
-def _print(out: Console, calibration: Calibration, *, names: bool = False) -> None:
-    from screener.reporting.calibration.page import in_a_million
+def _print_calibration(out: Console, calibration: Calibration, *, names: bool = False) -> None:
+    from screener.reporting.calibration.calibration_page import format_per_million
 
     out.print(
         f"{escape(printable(calibration.list))}: generation {calibration.generation};"
@@ -93,16 +93,20 @@ def _print(out: Console, calibration: Calibration, *, names: bool = False) -> No
         f" digest, {counted(calibration.copies, 'copy', 'copies')},"
         f" {sum(calibration.left_out.values()):,} left out"
     )
-    out.print(f"false matches per million by any kind: {in_a_million(calibration.together)}")
+    out.print(f"false matches per million by any kind: {format_per_million(calibration.together)}")
     columns = ("kind", "radius", "matches", "per million, with 95 % bounds", "found again")
     table = Table(*columns, box=None, pad_edge=False)
     for curve in calibration.curves:
         for radius in sorted({0, curve.radius // 2, curve.radius, len(curve.false_matches) - 1}):
             count = curve.false_matches[radius]
-            again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
-            own = "*" if radius == curve.radius else ""
+            found_again = f"{curve.recall[radius].share:.1%}" if curve.recall else "-"
+            mark = "*" if radius == curve.radius else ""
             table.add_row(
-                curve.kind, f"{radius}{own}", f"{count.hits:,}", in_a_million(count), again
+                curve.kind,
+                f"{radius}{mark}",
+                f"{count.hits:,}",
+                format_per_million(count),
+                found_again,
             )
     out.print(table)
     out.print("* the policy's radius")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from screener.cli import list_text, progress, streams
-from screener.cli.hotline.usage_errors import OneOf
+from screener.cli import list_text, progress_display, streams
+from screener.cli.option_types import OneOf
 from screener.cli.options import (
     BY,
     JSON,
@@ -18,10 +18,10 @@ from screener.cli.options import (
     SOURCE,
     WHO,
     WHY,
+    build_terms,
+    check_utf8,
     number_from,
-    terms_of,
-    terms_options,
-    text,
+    with_terms_options,
 )
 from screener.errors import counted
 from screener.lists.hashlist import HashList
@@ -30,8 +30,8 @@ from screener.lists.store import upgrade as list_upgrade
 
 @click.command()
 @LIST
-@click.option("--source", callback=text, help="Set the terms of this source.")
-@terms_options
+@click.option("--source", callback=check_utf8, help="Set the terms of this source.")
+@with_terms_options
 @BY
 def terms(
     path: Path, source: str | None, tlp: str | None, redistribution: str | None,
@@ -39,9 +39,10 @@ def terms(
 ) -> int:  # fmt: skip
     """Show or set what each source allows you to do with its data."""
     hash_list = HashList.open(path)
-    new_terms = terms_of(tlp, redistribution, expires, terms_file)
+    new_terms = build_terms(tlp, redistribution, expires, terms_file)
     if new_terms is None:
-        click.echo(json.dumps({s: t.to_dict() for s, t in hash_list.terms().items()}))
+        all_terms = hash_list.terms()
+        click.echo(json.dumps({name: terms_.to_dict() for name, terms_ in all_terms.items()}))
     elif source is None:
         raise click.UsageError("--source is missing: terms are set for one source")
     else:
@@ -51,7 +52,7 @@ def terms(
 
 @click.command()
 @LIST
-@click.argument("entry", callback=text)
+@click.argument("entry", callback=check_utf8)
 @click.option(
     "--state",
     required=True,
@@ -72,8 +73,8 @@ def opinion(path: Path, entry: str, state: str, by: str, reason: str, source: st
       screener opinion known.list demo-0007 --state disputed --by ann --reason "a stock photo"
     """
     hash_list = HashList.open(path)
-    number = hash_list.give_opinion(entry, state=state, by=by, reason=reason, source=source)
-    click.echo(f"generation {number}", err=True)
+    generation = hash_list.give_opinion(entry, state=state, by=by, reason=reason, source=source)
+    click.echo(f"generation {generation}", err=True)
     return 0
 
 
@@ -87,7 +88,7 @@ def opinion(path: Path, entry: str, state: str, by: str, reason: str, source: st
     help="Import this row after all. Repeatable.",
 )
 @click.option(
-    "--release-entry", "entry", callback=text, help="Compare this entry's value of a --kind."
+    "--release-entry", "entry", callback=check_utf8, help="Compare this entry's value of a --kind."
 )
 @click.option("--kind", help="The kind of the value to release.")
 @SOURCE
@@ -115,11 +116,11 @@ def quarantine(
         raise click.UsageError("nothing is released: add --release or --release-entry")
     hash_list = HashList.open(path)
     if ids:
-        number = hash_list.release_rows(ids, by=by or "", reason=reason or "")
+        generation = hash_list.release_rows(ids, by=by or "", reason=reason or "")
     elif entry is not None:
         if kind is None:
             raise click.UsageError("--kind is missing: name the value to release")
-        number = hash_list.release_value(
+        generation = hash_list.release_value(
             entry, kind, by=by or "", reason=reason or "", source=source
         )
     else:
@@ -129,7 +130,7 @@ def quarantine(
         else:
             list_text.print_quarantine(streams.to_stdout(), rows, values)
         return 0
-    click.echo(f"released; generation {number}", err=True)
+    click.echo(f"released; generation {generation}", err=True)
     return 0
 
 
@@ -144,14 +145,14 @@ def rollback(path: Path, to: int, by: str, reason: str) -> int:
     Entries that a source withdrew since then, or that were purged, do not come back. Your opinions
     stay. The new generation counts as old as the earlier one.
     """
-    number = HashList.open(path).rollback(to, by=by, reason=reason)
-    click.echo(f"generation {number}", err=True)
+    generation = HashList.open(path).rollback(to, by=by, reason=reason)
+    click.echo(f"generation {generation}", err=True)
     return 0
 
 
 @click.command()
 @LIST
-@click.option("--source", required=True, callback=text, help="The source to erase.")
+@click.option("--source", required=True, callback=check_utf8, help="The source to erase.")
 @WHO
 @REASON
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -178,14 +179,15 @@ def _confirm_purge() -> None:
     try:
         if sys.stdin is None:
             raise EOFError
-        sure = click.confirm("Erase it in every generation, for good?")
-    except (EOFError, click.Abort) as ended:
+        is_confirmed = click.confirm("Erase it in every generation, for good?")
+    except (EOFError, click.Abort) as error:
         # Click reports the end of the input as an interrupt.
-        if not isinstance(ended.__context__ or ended, EOFError):
+        if not isinstance(error.__context__ or error, EOFError):
             raise
-        why = "cannot ask for confirmation, as standard input is closed: add --yes"
-        raise click.UsageError(why) from None
-    if not sure:
+        raise click.UsageError(
+            "cannot ask for confirmation, as standard input is closed: add --yes"
+        ) from None
+    if not is_confirmed:
         raise click.ClickException("not confirmed; nothing was erased")
 
 
@@ -202,7 +204,7 @@ def compact(path: Path) -> int:
       screener compact known.list
     """
     hash_list = HashList.open(path)
-    with progress.bar(f"compacting {hash_list.name}") as on_progress:
+    with progress_display.show_bar(f"compacting {hash_list.name}") as on_progress:
         changed = hash_list.compact(progress=on_progress)
     click.echo("compacted" if changed else "each kind is in one file already", err=True)
     return 0

@@ -1,4 +1,4 @@
-"""What `scan`, `rescan` and `match` share: options, their Screener, and where results go."""
+"""The options of `scan`, `rescan` and `match`, and the writer of their results."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ import click
 
 from screener.cli import list_text, streams
 from screener.cli.open_list import open_list
-from screener.cli.options import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH, POLICY
+from screener.cli.option_types import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH
+from screener.cli.options import POLICY
 from screener.errors import printable
 from screener.lists.store import match_counts
 from screener.reporting.audit import log as audit
 from screener.reporting.audit.chain import head_path
 from screener.reporting.output import JsonLines
-from screener.screening.policy import Policy
+from screener.screening.policy import Effort, Policy
 from screener.screening.result import Result
 from screener.screening.screener import Screener
 
@@ -56,6 +57,16 @@ _OPTIONS = (
         "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
     ),
     click.option(
+        "--effort",
+        type=click.Choice(list(Effort)),
+        help="How far to go to find edited copies (default: the policy's).",
+    ),
+    click.option(
+        "--shadow-evidence",
+        is_flag=True,
+        help="Report hits by evidence, but let them make no match.",
+    ),
+    click.option(
         "--count", is_flag=True, help="Add the matches to the list's counts: see `screener show`."
     ),
     click.option(
@@ -74,12 +85,14 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class DecisionOptions:
-    """The values of the options that `deciding` adds to a command."""
+    """The values of the options that `with_decision_options` adds to a command."""
 
     lists: tuple[Path, ...]
     output: Path | None
     policy_file: Path | None
     digests_only: bool
+    effort: Effort | None
+    shadow_evidence: bool
     count: bool
     audit_file: Path | None
     audit_key: Path | None
@@ -97,47 +110,51 @@ class DecisionOptions:
                 f" NAME{self.output.suffix.lower()}"
             )
 
-    def check_folders(self, why: str) -> None:
-        """Raise UsageError if a list is a file, whose import does not outlast the call."""
+    def check_folders(self, reason: str) -> None:
+        """Raise UsageError if a list is a list file, whose import lasts only for one call."""
         for path in self.lists:
             if not path.is_dir():
                 raise click.UsageError(
-                    f"{why}, and {printable(path)} is a list file: import it first"
+                    f"{reason}, and {printable(path)} is a list file: import it first"
                 )
 
-    def screener(self, stack: ExitStack) -> Screener:
-        """Open the lists and the policy, and return their Screener."""
+    def open_screener(self, stack: ExitStack) -> Screener:
+        """Open the lists and the policy, and return a Screener."""
         if self.count:
             self.check_folders("--count adds to a list's own counts")
         policy = Policy() if self.policy_file is None else Policy.load(self.policy_file)
         if self.digests_only:
             policy = replace(policy, digests_only=True)
+        if self.effort is not None:
+            policy = replace(policy, effort=self.effort)
+        if self.shadow_evidence:
+            policy = replace(policy, shadow_evidence=True)
         return Screener([open_list(stack, path) for path in self.lists], policy=policy)
 
-    def audit_log(self, stack: ExitStack) -> audit.AuditLog | None:
-        """Claim the audit log, if there is one; nothing is written before the first result."""
+    def claim_audit_log(self, stack: ExitStack) -> audit.AuditLog | None:
+        """Claim the audit log, if one is named; nothing is written before the first result."""
         if self.audit_file is None:
             if self.audit_key is not None:
                 raise click.UsageError("--audit is missing: --audit-key signs an audit log")
             return None
         log = audit.claim_log(self.audit_file, key=self.audit_key)
-        stack.push(_close_and_print_head(log, self.audit_file))
+        stack.push(_closing_callback(log, self.audit_file))
         return log
 
 
-def deciding(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options, whose values the command receives as `options`."""
+def with_decision_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Decorate a command with the options; it gets their values as `options`."""
 
     @wraps(command)
-    def with_options(**values: Any) -> int:
+    def run_command(**values: Any) -> int:
         options = DecisionOptions(
             **{field.name: values.pop(field.name) for field in fields(DecisionOptions)}
         )
         return command(options=options, **values)
 
     for option in reversed(_OPTIONS):
-        with_options = option(with_options)
-    return with_options
+        run_command = option(run_command)
+    return run_command
 
 
 def check_distinct_files(
@@ -151,72 +168,73 @@ def check_distinct_files(
         ("-o", output), ("--resume", resume), ("--audit", audit_file),
         ("the head of --audit", head), ("--cache", cache),
     ]  # fmt: skip
-    if cache is not None:  # SQLite writes these beside it
-        for end in ("-wal", "-shm", "-journal"):
-            written.append(("a file beside --cache", cache.with_name(cache.name + end)))
+    if cache is not None:  # SQLite writes these next to it
+        for suffix in ("-wal", "-shm", "-journal"):
+            written.append(("a file next to --cache", cache.with_name(cache.name + suffix)))
     read = [("--policy", policy_file), ("--audit-key", audit_key)]
     all_files = written + read + [("--list", path) for path in lists]
     for number, (option, path) in enumerate(written):
-        for other, other_path in all_files[number + 1 :]:
-            if path is not None and other_path is not None and _same_file(path, other_path):
+        for other_option, other_path in all_files[number + 1 :]:
+            if path is not None and other_path is not None and _is_same_file(path, other_path):
                 raise click.UsageError(
-                    f"{option} and {other} are one file, {printable(path)}, and one would overwrite"
-                    " the other: name two files"
+                    f"{option} and {other_option} are one file, {printable(path)}, and one would"
+                    " overwrite the other: name two files"
                 )
 
 
-def _same_file(path: Path, other: Path) -> bool:
-    """Return whether two names are of one regular file, or the first lies in the other's folder."""
+def _is_same_file(path: Path, other: Path) -> bool:
+    """Return whether two paths name one regular file, or the first is inside the other."""
     real, other_real = (Path(os.path.realpath(name)) for name in (path, other))
     try:
-        facts = path.stat()
-        if stat.S_ISREG(facts.st_mode) and os.path.samestat(facts, other.stat()):
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and os.path.samestat(status, other.stat()):
             return True
-        device = not stat.S_ISREG(facts.st_mode)
+        is_device = not stat.S_ISREG(status.st_mode)
     except OSError:
-        device = False
-    return not device and (real == other_real or other_real in real.parents)
+        is_device = False
+    return not is_device and (real == other_real or other_real in real.parents)
 
 
-def recorded(
-    results: Iterable[Result], stack: ExitStack, screener: Screener, *, out: JsonLines,
-    log: audit.AuditLog | None, count: bool,
-) -> Iterator[Result]:  # fmt: skip
-    """Yield each result once it is written: to the audit log first, then to the output.
+class ResultWriter:
+    """Writes results to the audit log, then to the output, and counts matches if asked to."""
 
-    With `count`, the matches are added to the lists' counts when the run ends or is interrupted.
-    """
-    counts_by_list = _count_at_end(stack, screener) if count else {}
-    for result in _begin_files(results, screener, out, log):
-        if log is not None:
-            log.write(result)
-        out.write(result)
-        for name, counts in counts_by_list.items():
-            counts.update(match_counts.hits([result], name))
-        yield result
+    def __init__(
+        self, stack: ExitStack, screener: Screener, *, out: JsonLines,
+        log: audit.AuditLog | None, count: bool,
+    ) -> None:  # fmt: skip
+        """With `count`, the lists' counts are updated when the stack closes."""
+        self._screener = screener
+        self._out = out
+        self._log = log
+        self._counts_by_list = _count_at_end(stack, screener) if count else {}
 
+    def begin(self, results: Iterable[Result]) -> Iterator[Result]:
+        """Yield the results; begin the files when the first one arrives.
 
-def _begin_files(
-    results: Iterable[Result], screener: Screener, out: JsonLines, log: audit.AuditLog | None
-) -> Iterator[Result]:
-    """Yield the results; begin the files when the first one arrives.
+        So a call that is refused or stopped earlier leaves every file as it was. Only the audit log
+        records an interrupt.
+        """
+        iterator = iter(results)
+        try:
+            first = next(iterator, None)
+        except KeyboardInterrupt:
+            if self._log is not None:
+                self._log.begin(self._screener)
+            raise
+        if self._log is not None:
+            self._log.begin(self._screener)
+        self._out.begin()
+        if first is not None:
+            yield first
+            yield from iterator
 
-    So a call that is refused or stopped before leaves every file as it was. Only the audit log
-    records an interrupt.
-    """
-    rest = iter(results)
-    try:
-        first = next(rest, None)
-    except KeyboardInterrupt:
-        if log is not None:
-            log.begin(screener)
-        raise
-    if log is not None:
-        log.begin(screener)
-    out.begin()
-    if first is not None:
-        yield first
-        yield from rest
+    def write(self, result: Result) -> None:
+        """Write a result to the audit log and the output, and count its matches."""
+        if self._log is not None:
+            self._log.write(result)
+        self._out.write(result)
+        for name, counts in self._counts_by_list.items():
+            counts.update(match_counts.find_hits([result], name))
 
 
 def _count_at_end(stack: ExitStack, screener: Screener) -> dict[str, Counter[match_counts.Key]]:
@@ -234,12 +252,12 @@ def _count_at_end(stack: ExitStack, screener: Screener) -> dict[str, Counter[mat
     return counts
 
 
-def _close_and_print_head(log: audit.AuditLog, path: Path) -> Callable[..., None]:
-    def end(*raised: Any) -> None:
+def _closing_callback(log: audit.AuditLog, path: Path) -> Callable[..., None]:
+    def close_and_print_head(*raised: Any) -> None:
         log.__exit__(*raised)
         if not log.begun:
             return
         signed = "signed" if log.signed else "not signed: give --audit-key"
         click.echo(f"audit log {printable(path)}: head {log.head}, {signed}", err=True)
 
-    return end
+    return close_and_print_head

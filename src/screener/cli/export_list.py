@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from screener.cli import list_text, streams
-from screener.cli.hotline.usage_errors import OneOf
-from screener.cli.options import FILE, LIST, OUTPUT, number_from
+from screener.cli.option_types import FILE, OUTPUT, OneOf
+from screener.cli.options import LIST, number_from
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
 from screener.lists.terms import AUDIENCES
@@ -61,17 +61,21 @@ def export(
     """
     report = HashList.open(path).export(
         output, format=format_, audience=audience, sources=sources or None,
-        categories=None if categories is None else _category_numbers(categories),
+        categories=None if categories is None else _read_category_numbers(categories),
         kind=kind, error_rate=error_rate, key=sign,
     )  # fmt: skip
     list_text.print_export(streams.to_stderr(), report)
     return 0
 
 
-def _category_numbers(path: Path) -> dict[tuple[str, str], int]:
+def _read_category_numbers(path: Path) -> dict[tuple[str, str], int]:
     try:
         schemes = read_toml(path)
-        table = {(s, str(code)): n for s, codes in schemes.items() for code, n in codes.items()}
+        table = {
+            (scheme, str(code)): number
+            for scheme, codes in schemes.items()
+            for code, number in codes.items()
+        }
     except (OSError, ValueError, AttributeError) as error:
         raise ListError(f"cannot read the categories {path}: {error}") from error
     if not all(type(number) is int for number in table.values()):

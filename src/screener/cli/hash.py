@@ -13,7 +13,7 @@ from screener.cli.options import number_from
 from screener.errors import MediaError, printable
 from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
-from screener.scanning.inputs.expand import find
+from screener.scanning.inputs.expand import find_files
 from screener.screening.input import vpdq
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
@@ -59,23 +59,23 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     too little detail for `scan` gets such a line only. Files are opened in this process: use `scan`
     for files that you do not trust.
     """
-    wanted = _computed_kinds(kinds)
-    if all(kind.video for kind in wanted) and not lines:
+    computed_kinds = _parse_kinds(kinds)
+    if all(kind.video for kind in computed_kinds) and not lines:
         return _print_vpdq(files, every)
     failed = False
-    for path in find(files):
-        hashed, video_hash = _hash_file(path, wanted, every)
+    for path in find_files(files):
+        hashed, video_hash = _hash_file(path, computed_kinds, every)
         for located in hashed.hashes:
             if _is_visible(located) and (orientations or _is_as_stored(located)):
-                click.echo(hash_lines.write(located.hash, path))
+                click.echo(hash_lines.format_hash(located.hash, path))
         if video_hash is not None:
-            click.echo(hash_lines.write(video_hash, path))
+            click.echo(hash_lines.format_hash(video_hash, path))
         if hashed.error is not None:
             failed = True
-            click.echo(hash_lines.write_trouble(Reason(hashed.error.reason), path))
+            click.echo(hash_lines.format_unscreened(Reason(hashed.error.reason), path))
             click.echo(f"{printable(path)}: {hashed.error}", err=True)
         elif _has_too_little_detail(hashed):
-            click.echo(hash_lines.write_trouble(Reason.TOO_LITTLE_DETAIL, path))
+            click.echo(hash_lines.format_unscreened(Reason.TOO_LITTLE_DETAIL, path))
     return 3 if failed else 0
 
 
@@ -84,15 +84,15 @@ def _hash_file(
 ) -> tuple[HashedInput, Hash | None]:
     """Return the hashes of a file, and its vPDQ if that is one of the kinds.
 
-    A missing vPDQ is the file's trouble unless the file is not a video and has other kinds.
+    A missing vPDQ is an error unless the file is not a video and has other kinds.
     """
     hashed = hash_item(path, policy=Policy(), kinds=[kind for kind in kinds if not kind.video])
     if not any(kind.video for kind in kinds):
         return hashed, None
-    video_hash, trouble = _compute_vpdq(path, every)
-    alone = all(kind.video for kind in kinds)
-    if alone or (trouble is not None and trouble.reason != "no_video"):
-        hashed = replace(hashed, error=hashed.error or trouble)
+    video_hash, error = _compute_vpdq(path, every)
+    is_only_kind = all(kind.video for kind in kinds)
+    if is_only_kind or (error is not None and error.reason != "no_video"):
+        hashed = replace(hashed, error=hashed.error or error)
     return hashed, video_hash
 
 
@@ -101,50 +101,50 @@ def _is_visible(located: LocatedHash | OrientedHashes) -> bool:
 
 
 def _is_as_stored(located: LocatedHash) -> bool:
-    """Return whether a list needs this hash: a list stores one view of each picture."""
+    """Return whether a list needs this hash; it stores each picture in one orientation."""
     return located.orientation == "upright" and located.region != "enlarged"
 
 
 def _has_too_little_detail(hashed: HashedInput) -> bool:
     """Return whether a scan would compare too few of the frames by any kind.
 
-    Hash lines carry no detail scores, and other orientations may have none.
+    Hash lines have no detail scores, and other orientations may have none.
     """
-    reach = Criteria(Policy())
-    seen: dict[str, set[tuple[int, float]]] = {}
+    criteria = Criteria(Policy())
+    moments_by_kind: dict[str, set[tuple[int, float]]] = {}
     for group in list_groups(hashed.hashes):
         if isinstance(group, OrientedHashes) and _is_visible(group) and group.region != "enlarged":
-            usable = group.moments if reach.is_surely_usable(group) else ()
-            seen.setdefault(group.kind, set()).update(usable)
-    least = reach.min_moments(hashed)
-    return any(len(moments) < least for moments in seen.values())
+            usable = group.moments if criteria.is_surely_usable(group) else ()
+            moments_by_kind.setdefault(group.kind, set()).update(usable)
+    minimum = criteria.min_moments(hashed)
+    return any(len(moments) < minimum for moments in moments_by_kind.values())
 
 
 def _print_vpdq(files: tuple[str, ...], every: float) -> int:
     """Print the vPDQ of one video in the layout of vPDQ's own tool."""
-    paths = list(itertools.islice(find(files), 2))
+    paths = list(itertools.islice(find_files(files), 2))
     if len(paths) != 1:
         raise click.UsageError("vPDQ's layout holds one video: name one, or add --lines")
-    video_hash, trouble = _compute_vpdq(paths[0], every)
+    video_hash, error = _compute_vpdq(paths[0], every)
     if video_hash is not None:
         for line in vpdq_value.vpdq_lines(video_hash.value):
             click.echo(line)
-    if trouble is not None:
-        click.echo(f"{printable(paths[0])}: {trouble}", err=True)
-    return 0 if trouble is None else 3
+    if error is not None:
+        click.echo(f"{printable(paths[0])}: {error}", err=True)
+    return 0 if error is None else 3
 
 
 def _compute_vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
-    """Return the vPDQ of a video and what went wrong; warn if it is short for matching copies."""
-    video_hash, trouble = vpdq.compute(path, every=every)
-    why = None if video_hash is None else vpdq.explain_shortness(video_hash)
-    if why is not None:
+    """Return the vPDQ of a video and the error, if any; warn if it is too short to match copies."""
+    video_hash, error = vpdq.compute(path, every=every)
+    warning = None if video_hash is None else vpdq.explain_shortness(video_hash)
+    if warning is not None:
         hint = "; --every 0 takes every frame" if every else ""
-        click.echo(f"{printable(path)}: {why}{hint}", err=True)
-    return video_hash, trouble
+        click.echo(f"{printable(path)}: {warning}{hint}", err=True)
+    return video_hash, error
 
 
-def _computed_kinds(names: str) -> tuple[HashKind, ...]:
+def _parse_kinds(names: str) -> tuple[HashKind, ...]:
     kinds = tuple(kind_named(name.strip().lower()) for name in names.split(","))
     for kind in kinds:
         if not kind.computed:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from screener.cli import list_text, progress, streams
-from screener.cli.hotline.usage_errors import OneOf, Place
+from screener.cli import list_text, progress_display, streams
 from screener.cli.open_list import open_or_create
-from screener.cli.options import BY, FILE, terms_of, terms_options
+from screener.cli.option_types import FILE, OneOf, Place
+from screener.cli.options import BY, build_terms, with_terms_options
 from screener.errors import ListError
 from screener.lists.formats.registry import FORMATS
 from screener.screening.screener import warn_of_pixel_versions
@@ -50,7 +50,7 @@ from screener.screening.screener import warn_of_pixel_versions
     help="An Ed25519 public key (PEM): accept only files signed with its private key.",
 )
 @click.option("--group", help="Let this group of users read the list, now and after each change.")
-@terms_options
+@with_terms_options
 def import_(
     files: tuple[Path, ...], into: Path, format_: str | None, source: str | None,
     scheme: str | None, state: str | None, mapping: Path | None, strict: bool, full: bool,
@@ -82,23 +82,23 @@ def import_(
     """
     if full:
         _check_full_sources([file.stem if source is None else source for file in files])
-    terms = terms_of(tlp, redistribution, expires, terms_file)
+    terms = build_terms(tlp, redistribution, expires, terms_file)
     console = streams.to_stderr()
     with open_or_create(into, group=group) as hash_list:
         for number, file in enumerate(files, 1):
             try:
-                with progress.bar(f"importing {file.name}") as on_progress:
+                with progress_display.show_bar(f"importing {file.name}") as on_progress:
                     report = hash_list.import_file(
                         file, source=source, format=format_, scheme=scheme, state=state,
                         strict=strict, mapping=mapping, full=full, accept_shrink=accept_shrink,
                         by=by, terms=terms, key=key, group=group, progress=on_progress,
                     )  # fmt: skip
             except ListError as error:
-                rest = len(files) - number
-                if not rest:
+                remaining = len(files) - number
+                if not remaining:
                     raise
-                # They may contain withdrawals.
-                raise ListError(f"{error}; later files not imported either: {rest}") from None
+                # The user must know, since later files may contain withdrawals.
+                raise ListError(f"{error}; later files not imported either: {remaining}") from None
             list_text.print_import(console, str(file), report)
             hash_list = hash_list.refresh()
         warn_of_pixel_versions(hash_list)
@@ -107,7 +107,7 @@ def import_(
 
 
 def _check_full_sources(sources: list[str]) -> None:
-    """Refuse several full files of one source: each would withdraw the others' entries."""
+    """Refuse several full files of one source, since each would withdraw the others' entries."""
     if len(set(sources)) < len(sources):
         raise click.UsageError(
             "--full takes one file per source, and several of these files are of one source;"

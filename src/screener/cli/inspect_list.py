@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from screener.cli import list_text, progress, streams
+from screener.cli import list_text, progress_display, streams
 from screener.cli.open_list import open_list
-from screener.cli.options import JSON, LIST, SOURCE, number_from, text
+from screener.cli.options import JSON, LIST, SOURCE, check_utf8, number_from
 from screener.errors import printable
 from screener.lists.hashlist import HashList
 from screener.lists.inspecting.verify import DamagedList
@@ -28,18 +28,18 @@ def info(path: Path, as_json: bool) -> int:
     with ExitStack() as stack:
         hash_list = open_list(stack, path)
         warn_of_pixel_versions(hash_list)
-        with progress.bar(f"counting {hash_list.name}") as on_progress:
-            facts = hash_list.info(progress=on_progress)
+        with progress_display.show_bar(f"counting {hash_list.name}") as on_progress:
+            list_info = hash_list.info(progress=on_progress)
     if as_json:
-        click.echo(json.dumps(facts.to_dict(), ensure_ascii=False))
+        click.echo(json.dumps(list_info.to_dict(), ensure_ascii=False))
     else:
-        list_text.print_info(streams.to_stdout(), facts)
+        list_text.print_info(streams.to_stdout(), list_info)
     return 0
 
 
 @click.command()
 @LIST
-@click.argument("entry", callback=text)
+@click.argument("entry", callback=check_utf8)
 @SOURCE
 @click.option("--values", is_flag=True, help="Print the hash values too. They are secret.")
 @JSON
@@ -93,10 +93,10 @@ def verify(path: Path, as_json: bool, seed: int | None) -> int:
     """
     try:
         hash_list = HashList.open(path)
-        with progress.bar(f"verifying {hash_list.name}") as on_progress:
+        with progress_display.show_bar(f"verifying {hash_list.name}") as on_progress:
             verification = hash_list.verify(seed=seed, progress=on_progress)
-    except DamagedList as damaged:
-        verification = damaged.found
+    except DamagedList as error:
+        verification = error.found
     if as_json:
         click.echo(json.dumps(verification.to_dict(), ensure_ascii=False))
     else:

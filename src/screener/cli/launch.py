@@ -1,7 +1,7 @@
 """Start the command `screener`, or `python -m screener`.
 
-Loading the library takes some tenths of a second. Until it is loaded, Ctrl-C exits with 130, and a
-library that cannot be loaded exits with 2; Python's own exit code, 1, would mean a match.
+Loading the library takes some tenths of a second. In this time, Ctrl-C exits with 130. If the
+library cannot be loaded, the exit code is 2; Python's own, 1, would mean a match.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ from typing import NoReturn
 def main() -> None:
     """Run the command line: see `screener.cli.app`."""
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # otherwise the caller has set another
-        signal.signal(signal.SIGINT, _interrupted)
+    if before is signal.default_int_handler:  # The caller may have set another.
+        signal.signal(signal.SIGINT, _exit_interrupted)
     try:
-        run = _load()
+        run = _load_app()
         signal.signal(signal.SIGINT, before)
         run()
     except KeyboardInterrupt:
@@ -27,9 +27,9 @@ def main() -> None:
         sys.exit(130)
 
 
-def _load() -> Callable[[], None]:
+def _load_app() -> Callable[[], None]:
     try:
-        # First, since it explains a core that was not built.
+        # First, since it explains a missing compiled core.
         from screener import Screener  # noqa: F401
         from screener.cli.app import main as run
     except Exception as error:
@@ -38,13 +38,13 @@ def _load() -> Callable[[], None]:
     return run
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
-    # An exception raised during an import may be lost.
+def _exit_interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
+    # An exception that is raised during an import may be lost.
     _write("interrupted")
     os._exit(130)
 
 
 def _write(text: str) -> None:
-    # If standard error is closed or full, the exit code must still be ours.
+    # The exit code must be the same if standard error is closed or full.
     with contextlib.suppress(OSError):
         os.write(2, f"{text}\n".encode(errors="backslashreplace"))

@@ -8,13 +8,18 @@ from contextlib import ExitStack
 import click
 
 from screener.cli import hash_lines, streams
-from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
+from screener.cli.decision_options import (
+    EXIT_CODES,
+    DecisionOptions,
+    ResultWriter,
+    with_decision_options,
+)
 from screener.cli.summary import Tally
 from screener.reporting.output import claim_jsonl
 
 
 @click.command(epilog=EXIT_CODES)
-@deciding
+@with_decision_options
 def match(options: DecisionOptions) -> int:
     """Look up hashes from standard input, as `hash` prints them.
 
@@ -33,11 +38,13 @@ def match(options: DecisionOptions) -> int:
         if sys.stdin is None:
             raise click.UsageError("cannot read hashes: standard input is closed")
         options.check_files()
-        screener = options.screener(stack)
+        screener = options.open_screener(stack)
         out = stack.enter_context(claim_jsonl(options.output))
-        log = options.audit_log(stack)
-        results = hash_lines.match(screener, sys.stdin.buffer)
-        for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
+        log = options.claim_audit_log(stack)
+        results = hash_lines.match_lines(screener, sys.stdin.buffer)
+        writer = ResultWriter(stack, screener, out=out, log=log, count=options.count)
+        for result in writer.begin(results):
+            writer.write(result)
             tally.add(result)
     tally.print(streams.to_stderr())
     return tally.exit_code

@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from screener.cli import list_text, progress, streams
+from screener.cli import list_text, progress_display, streams
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
 from screener.lists.store import database, transaction
 
 
 def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashList:
-    """Return the list in a folder; a list file is imported into a temporary one."""
+    """Return the list in a folder, or a temporary list into which a list file is imported."""
     if path.is_dir():
         return HashList.open(path, hugepages=hugepages)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="screener-"))
-    os.chmod(folder, 0o700)  # the umask may have removed bits
+    os.chmod(folder, 0o700)  # The umask may have removed bits.
     hash_list = HashList.create(Path(folder) / f"{path.name}{database.ENDING}")
-    with progress.bar(f"importing {path.name}") as on_progress:
+    with progress_display.show_bar(f"importing {path.name}") as on_progress:
         report = hash_list.import_file(path, progress=on_progress)
     list_text.print_import(streams.to_stderr(), str(path), report)
     return HashList.open(hash_list.path, hugepages=hugepages)
@@ -30,9 +30,9 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
 
 @contextmanager
 def open_or_create(path: Path, *, group: str | None = None) -> Iterator[HashList]:
-    """Yield the list in a folder; if it is new, remove it again should nothing be written to it.
+    """Yield the list in a folder, or create it with the `group`.
 
-    A new list is created with the `group`.
+    If nothing is written to a new list because of an error, remove it again.
     """
     created = not path.exists()
     try:
@@ -42,11 +42,11 @@ def open_or_create(path: Path, *, group: str | None = None) -> Iterator[HashList
             except ListError:
                 if not path.exists():
                     raise
-                created = False  # another import has created it meanwhile
+                created = False  # another import has just created it
         yield HashList.open(path)
     except BaseException as error:
         if created:
-            # After an interrupt, a frame of the traceback may still hold the list's lock.
+            # After an interrupt, a frame of the traceback may still have the list's lock.
             traceback.clear_frames(error.__traceback__)
             transaction.remove_unused(path)
         raise

@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from screener.cli.hotline.usage_errors import FILE as FILE
-from screener.cli.hotline.usage_errors import OneOf, Place
+from screener.cli.option_types import FILE, LIST_PATH, OneOf
 from screener.lists.terms import TLP, Terms
 
 
-def text(_context: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+def check_utf8(_context: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """Return an argument as typed. Raises BadParameter if it is not UTF-8."""
     try:
         (value or "").encode()
@@ -24,36 +23,38 @@ def text(_context: click.Context, _param: click.Parameter, value: str | None) ->
 
 
 def number_from(
-    least: int, *, fraction: bool = False, above: bool = False
+    minimum: int, *, fraction: bool = False, above: bool = False
 ) -> Callable[[str], float]:
-    """Return an option's type: a finite number from `least`, or above it; or an integer."""
+    """Return the type of an option that is a finite number.
 
-    def number(value: str) -> float:
+    Parameters:
+        minimum: The smallest number that is accepted.
+        fraction: Accept any number, not only integers.
+        above: Accept larger numbers only, not `minimum` itself.
+    """
+
+    def parse_number(value: str) -> float:
         try:
-            converted = float(value) if fraction else int(value)
+            number = float(value) if fraction else int(value)
         except ValueError:
-            converted = math.nan
-        if least < converted < math.inf or (converted == least and not above):
-            return converted
+            number = math.nan
+        if minimum < number < math.inf or (number == minimum and not above):
+            return number
         noun = "a number" if fraction else "an integer"
         bound = "above" if above else "from"
-        raise click.BadParameter(f"expected {noun} {bound} {least}, not {value}")
+        raise click.BadParameter(f"expected {noun} {bound} {minimum}, not {value}")
 
-    return number
+    return parse_number
 
 
-OUTPUT = Place(dir_okay=False, path_type=Path)
-OUTPUT_OR_DASH = Place(dir_okay=False, path_type=Path, allow_dash=True)
-# An unreadable list is refused by the library, which says what to do.
-LIST_PATH = Place(exists=True, readable=False, path_type=Path)
 LIST = click.argument("path", metavar="LIST", type=LIST_PATH)
 SOURCE = click.option(
-    "--source", callback=text, help="The source of the entry, if several sources have one."
+    "--source", callback=check_utf8, help="The source of the entry, if several sources have one."
 )
-BY = click.option("--by", callback=text, help="Who makes the change; kept in the log.")
+BY = click.option("--by", callback=check_utf8, help="Who makes the change; kept in the log.")
 WHO = click.option("--by", required=True, help="Who decides it; kept in the log.")
 WHY = click.option("--reason", required=True, help="Why, in a line; kept in the log.")
-REASON = click.option("--reason", callback=text, help="Why, in a line; kept in the log.")
+REASON = click.option("--reason", callback=check_utf8, help="Why, in a line; kept in the log.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 JOBS = click.option("--jobs", type=number_from(1), help="Worker processes (default: one per core).")
 POLICY = click.option(
@@ -64,8 +65,8 @@ POLICY = click.option(
 )
 
 
-def terms_options(command: Any) -> Any:
-    """Add the options for what a source allows."""
+def with_terms_options(command: Any) -> Any:
+    """Decorate a command with the options for the terms of a source."""
     for option in (
         click.option("--terms", "terms_file", type=FILE, help="A TOML file with these as keys."),
         click.option("--expires", help="The last day on which it may be exported: 2030-12-31."),
@@ -80,10 +81,10 @@ def terms_options(command: Any) -> Any:
     return command
 
 
-def terms_of(
+def build_terms(
     tlp: str | None, redistribution: str | None, expires: str | None, terms_file: Path | None
 ) -> Terms | None:
-    """Return the terms of file and options, which overrule the file; None if there are none."""
+    """Return the terms in a file and in options, which overrule it, or None without any."""
     values = {} if terms_file is None else Terms.load(terms_file).to_dict()
     if tlp is not None:
         values["tlp"] = tlp

@@ -1,4 +1,4 @@
-"""The group `report`: pages and tables of results, and (in `reporters`) reports to a hotline."""
+"""The group `report`: pages and tables of results; `app` adds the reports to a hotline."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ from pathlib import Path
 
 import click
 
-from screener.cli.hotline import reporters
-from screener.cli.hotline.translated_commands import LANGUAGE_OPTION, TranslatedGroup
-from screener.cli.hotline.usage_errors import FILE, Named, TranslatedUsageError, current_translator
+from screener.cli.option_types import FILE, SuffixedPath
+from screener.cli.translated_commands import LANGUAGE_OPTION, TranslatedGroup
+from screener.cli.usage_errors import TranslatedUsageError, current_translator
 from screener.hotline.language.sentence import marked
-from screener.reporting.pages import report as pages
-from screener.reporting.pages import spreadsheet
+from screener.reporting.pages import report_page, spreadsheet
 
 
-class _Report(TranslatedGroup):
-    """The group `report`, in which `report RESULTS` is short for `report page RESULTS`."""
+class _ReportGroup(TranslatedGroup):
+    """The group `report`; `report RESULTS` is short for `report page RESULTS`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Insert the command `page` if the first word is not a command."""
         first = args[0] if args else ""
-        options = 2 if first == "--language" else int(first.startswith("--language="))
-        language, rest = args[:options], args[options:]
-        if rest and rest[0] not in self.commands and rest[0] not in ctx.help_option_names:
-            rest = ["page", *rest]
-        return super().parse_args(ctx, [*language, *rest])
+        count = 2 if first == "--language" else int(first.startswith("--language="))
+        language, words = args[:count], args[count:]
+        if words and words[0] not in self.commands and words[0] not in ctx.help_option_names:
+            words = ["page", *words]
+        return super().parse_args(ctx, [*language, *words])
 
 
-@click.group(cls=_Report)
+@click.group(cls=_ReportGroup)
 @LANGUAGE_OPTION
 def report() -> None:
     """Make a page of results, or report content to a hotline.
@@ -41,14 +40,14 @@ def report() -> None:
     """
 
 
-_WRITERS = {".html": pages.write_html, ".csv": spreadsheet.write_csv}
+_WRITERS = {".html": report_page.write_html, ".csv": spreadsheet.write_csv}
 
 
 @report.command()
 @click.argument("results", type=FILE)
 @LANGUAGE_OPTION
 @click.option(
-    "-o", "--output", required=True, type=Named(*_WRITERS),
+    "-o", "--output", required=True, type=SuffixedPath(*_WRITERS),
     help="The page or table to write, readable by you only: NAME.html or NAME.csv.",
 )  # fmt: skip
 def page(results: Path, output: Path) -> int:
@@ -62,10 +61,10 @@ def page(results: Path, output: Path) -> int:
         raise TranslatedUsageError(
             marked("{file} is the file of results itself", file=output), click.get_current_context()
         )
-    ending = output.suffix.lower()
-    unread = _WRITERS[ending](results, output)
+    suffix = output.suffix.lower()
+    unread = _WRITERS[suffix](results, output)
     say = current_translator()
-    if ending == ".html":
+    if suffix == ".html":
         click.echo(say("The page is {file}.", file=output), err=True)
     else:
         click.echo(say("The table is {file}.", file=output), err=True)
@@ -74,9 +73,3 @@ def page(results: Path, output: Path) -> int:
                               "{n} lines could not be read, and are not in it", unread),
                    err=True)  # fmt: skip
     return 0
-
-
-for _command in reporters.COMMANDS:
-    report.add_command(_command)
-
-COMMANDS = (report,)

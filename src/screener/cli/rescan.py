@@ -9,8 +9,13 @@ from pathlib import Path
 import click
 
 from screener.cli import streams
-from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
-from screener.cli.options import FILE
+from screener.cli.decision_options import (
+    EXIT_CODES,
+    DecisionOptions,
+    ResultWriter,
+    with_decision_options,
+)
+from screener.cli.option_types import FILE
 from screener.cli.scan import KEEP
 from screener.cli.summary import Tally
 from screener.errors import counted
@@ -19,13 +24,13 @@ from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.rescan import outdated
 from screener.scanning.rescan import rescan as rescan_cache
 from screener.screening.screener import Screener
-from screener.system.process import cores
+from screener.system.process import count_cores
 
 
 @click.command(epilog=EXIT_CODES)
 @click.option("--cache", required=True, type=FILE, help="The hashes that `scan --cache` stored.")
 @KEEP
-@deciding
+@with_decision_options
 @click.option("--all", "every", is_flag=True, help="Also write inputs that hit no record.")
 def rescan(cache: Path, keep: float | None, options: DecisionOptions, every: bool) -> int:
     """Match hashes of earlier scans against newer lists; open no file.
@@ -45,46 +50,52 @@ def rescan(cache: Path, keep: float | None, options: DecisionOptions, every: boo
     tally = Tally()
     with ExitStack() as stack:
         options.check_files(cache=cache)
-        screener = options.screener(stack)
+        screener = options.open_screener(stack)
         out = stack.enter_context(claim_jsonl(options.output))
-        log = options.audit_log(stack)
+        log = options.claim_audit_log(stack)
         hashes = stack.enter_context(HashCache.open(cache, keep=keep, create=False))
-        untold: Counter[str] = Counter()
-        results = rescan_cache(screener, hashes, every=every, threads=cores(), unscreened=untold)
-        for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
+        unscreened: Counter[str] = Counter()
+        results = rescan_cache(
+            screener, hashes, every=every, threads=count_cores(), unscreened=unscreened
+        )
+        writer = ResultWriter(stack, screener, out=out, log=log, count=options.count)
+        for result in writer.begin(results):
+            writer.write(result)
             tally.add(result)
-        notes, incomplete = _coverage(hashes, screener, untold)
+        notes, incomplete = _describe_coverage(hashes, screener, unscreened)
     code = 3 if incomplete else 0
     if tally.total:
         tally.print(console)
         code = tally.exit_code or code
-    else:  # though nothing may have been compared at all
+    else:
         console.print("no compared input hits a record")
     for note in notes:
         console.print(note)
     return code
 
 
-def _coverage(
-    hashes: HashCache, screener: Screener, untold: Counter[str]
+def _describe_coverage(
+    hashes: HashCache, screener: Screener, unscreened: Counter[str]
 ) -> tuple[list[str], bool]:
-    """Return what the cache holds, in sentences, and whether any input was not decided."""
+    """Return sentences about the inputs in the cache, and whether any was not decided."""
     total, old = len(hashes), outdated(screener, hashes)
     days = f"{hashes.keep:g} {'day' if hashes.keep == 1 else 'days'}"
     notes = [f"{counted(total, 'input')} in the cache, which deletes them after {days}"]
-    for number, what in (
+    for number, description in (
         (hashes.forgotten, "older than that, and deleted now"),
         (old, "hashed with other settings, without a kind that the lists hold, or"
          " without an extra that is now installed"),
     ):  # fmt: skip
         if number:
-            notes.append(f"[yellow]{counted(number, 'input')} {what}[/]: scan again with --cache")
-    if untold:
-        reasons = ", ".join(f"{number} {reason}" for reason, number in untold.most_common())
+            notes.append(
+                f"[yellow]{counted(number, 'input')} {description}[/]: scan again with --cache"
+            )
+    if unscreened:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in unscreened.most_common())
         notes.append(
-            f"[yellow]{counted(untold.total(), 'input')} unscreened, without a hit[/] ({reasons}):"
-            " --all lists them"
+            f"[yellow]{counted(unscreened.total(), 'input')} unscreened, without a hit[/]"
+            f" ({reasons}): --all lists them"
         )
     if not total:
         notes.append("[yellow]the cache is empty[/]: scan with --cache first")
-    return notes, bool(old or untold or not total)
+    return notes, bool(old or unscreened or not total)

@@ -14,16 +14,20 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from screener.cli import progress, streams
-from screener.cli.decision_options import EXIT_CODES, DecisionOptions, deciding, recorded
-from screener.cli.hotline.usage_errors import OneOf
-from screener.cli.options import JOBS, OUTPUT, number_from
+from screener.cli import progress_display, streams
+from screener.cli.decision_options import (
+    EXIT_CODES,
+    DecisionOptions,
+    ResultWriter,
+    with_decision_options,
+)
+from screener.cli.option_types import OUTPUT, OneOf
+from screener.cli.options import JOBS, number_from
 from screener.cli.summary import Tally
 from screener.errors import PolicyError, counted, printable
 from screener.reporting.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
-from screener.scanning.cache.hash_cache import HashCache, checked_keep
-from screener.scanning.inputs.expand import arguments
-from screener.scanning.inputs.expand import count as count_files
+from screener.scanning.cache.hash_cache import HashCache, check_keep
+from screener.scanning.inputs.expand import count_files, parse_arguments
 from screener.scanning.scan import check_memory
 from screener.scanning.scan import scan as scan_files
 from screener.screening.result import Result
@@ -32,17 +36,19 @@ from screener.screening.screener import Screener
 _HASHED_AGAIN = "hashed_again"  # a metric of scans
 
 
-def _days(_context: click.Context, _option: click.Parameter, days: float | None) -> float | None:
+def _check_days(
+    _context: click.Context, _option: click.Parameter, days: float | None
+) -> float | None:
     if days is not None:
         try:
-            checked_keep(days)
+            check_keep(days)
         except PolicyError as error:
             raise click.BadParameter(str(error)) from None
     return days
 
 
 KEEP = click.option(
-    "--keep", type=number_from(0, fraction=True), callback=_days, metavar="DAYS",
+    "--keep", type=number_from(0, fraction=True), callback=_check_days, metavar="DAYS",
     help="Set after how many days the cache deletes an input (30 in a new cache).",
 )  # fmt: skip
 
@@ -50,7 +56,7 @@ KEEP = click.option(
 @click.command(epilog=EXIT_CODES)
 # An unreadable path gets a result line that says so.
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
-@deciding
+@with_decision_options
 @click.option(
     "--resume",
     type=OUTPUT,
@@ -91,7 +97,7 @@ def scan(
     them. A path may be a pattern with `*`, `?` or `**`; `-` reads names from standard input,
     separated by NULs or line ends.
 
-    Lines come in the order of the inputs, so one slow file delays the lines behind it. With
+    Lines come in the order of the inputs, so one slow file delays the lines after it. With
     --unordered, each line is written as soon as its input is done.
 
     With --resume, an input is skipped if it has a line in the file and its size, its time, the
@@ -121,36 +127,38 @@ def scan(
     metrics: Counter[str] = Counter()
     with ExitStack() as stack:
         options.check_files(resume=resume, cache=cache)
-        screener = options.screener(stack)
+        screener = options.open_screener(stack)
         check_memory(screener.policy, screener.kinds)
         out = stack.enter_context(_claim_output(options, resume, screener))
-        log = options.audit_log(stack)
-        # Opened last, since opening changes it and all others may still be refused.
+        log = options.claim_audit_log(stack)
+        # Opened last, since opening changes it, and the other files may still be refused.
         hashes = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = Tally(finished)
-        total = None if "-" in paths else (lambda: count_files(arguments(paths, None)))
+        count_total = None if "-" in paths else (lambda: count_files(parse_arguments(paths, None)))
         stack.push(partial(_print_how_to_resume, out, options, resume))
         # A bar must not be drawn into result lines on the same terminal.
-        display = stack.enter_context(progress.shown(
-            console, total, finished, as_json=json_progress, with_bar=not out.on_terminal,
+        display = stack.enter_context(progress_display.show_scan(
+            console, count_total, finished, as_json=json_progress, with_bar=not out.on_terminal,
         ))  # fmt: skip
         stdin = sys.stdin.buffer if "-" in paths else None
         if engine == "ray":
-            # Ray prints messages about lost workers to standard output, among the results.
+            # Ray prints messages about lost workers to standard output, which has the results.
             stack.enter_context(redirect_stdout(io.StringIO()))
         results = stack.enter_context(closing(run_scan(
-            screener, arguments(paths, stdin), jobs=jobs, ordered=not unordered, finished=finished,
-            cache=hashes, metrics=partial(_add_metric, metrics),
+            screener, parse_arguments(paths, stdin), jobs=jobs, ordered=not unordered,
+            finished=finished, cache=hashes, metrics=partial(_add_metric, metrics),
         )))  # fmt: skip
-        for result in recorded(results, stack, screener, out=out, log=log, count=options.count):
+        writer = ResultWriter(stack, screener, out=out, log=log, count=options.count)
+        for result in writer.begin(results):
+            writer.write(result)
             tally.add(result)
             display.add(result)
     if not json_progress:
         tally.print(console)
         if again := metrics[_HASHED_AGAIN]:
             console.print(f"{counted(again, 'input')} with a valid result hashed for the cache")
-    if hashes is not None and hashes.forgotten:  # no later call can report it
+    if hashes is not None and hashes.forgotten:  # No later call can report it.
         console.print(
             f"[yellow]{counted(hashes.forgotten, 'input')} deleted from the cache[/], being older"
             " than it keeps them: scan them again with --cache, or rescan will miss them"
@@ -184,11 +192,11 @@ def _print_how_to_resume(
     else:
         names = ", with the same names on standard input"
         paths = click.get_current_context().params["paths"]
-        message = f"to continue: {_resuming_command(path)}{names if '-' in paths else ''}"
+        message = f"to continue: {_format_resume_command(path)}{names if '-' in paths else ''}"
     click.echo(printable(message), err=True)
 
 
-def _resuming_command(results: Path) -> str:
+def _format_resume_command(results: Path) -> str:
     """Return the command line as typed, with --resume in place of -o."""
     context = click.get_current_context()
     paths: list[str] = []
@@ -196,16 +204,16 @@ def _resuming_command(results: Path) -> str:
     for param in context.command.params:
         name = param.name or ""
         value = context.params.get(name)
-        typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if isinstance(param, click.Argument):
             paths = [str(path) for path in value or ()]
-        elif isinstance(param, click.Option) and typed and name not in ("output", "resume"):
-            for each in (value or ()) if param.multiple else (value,):
-                options += [param.opts[0]] if param.is_flag else [param.opts[0], str(each)]
+        elif isinstance(param, click.Option) and is_typed and name not in ("output", "resume"):
+            for argument in (value or ()) if param.multiple else (value,):
+                options += [param.opts[0]] if param.is_flag else [param.opts[0], str(argument)]
     if any(path.startswith("-") and path != "-" for path in paths):
         paths.insert(0, "--")
-    words = [*options, "--resume", str(results), *paths]
-    return f"{context.command_path} {shlex.join(words)}"
+    arguments = [*options, "--resume", str(results), *paths]
+    return f"{context.command_path} {shlex.join(arguments)}"
 
 
 def _add_metric(metrics: Counter[str], name: str, number: float, _: Mapping[str, str]) -> None:

@@ -77,10 +77,12 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
     """
     path = folder / FOLDER
     try:
-        if lists.ask(path, source_terms.stored).get(CONFIRMED, Terms()).tlp != own.tlp:
-            with transaction.transaction(path) as connection:
-                stored = source_terms.stored(connection).get(CONFIRMED, Terms())
-                source_terms.keep(connection, CONFIRMED, replace(stored, tlp=own.tlp), by=None)
+        if lists.ask(path, source_terms.read_terms).get(CONFIRMED, Terms()).tlp != own.tlp:
+            with transaction.begin(path) as connection:
+                stored = source_terms.read_terms(connection).get(CONFIRMED, Terms())
+                source_terms.write_terms(
+                    connection, CONFIRMED, replace(stored, tlp=own.tlp), by=None
+                )
     except ScreenerError as error:
         return error
     return None
@@ -111,7 +113,7 @@ def _why(error: ScreenerError | ValueError) -> str:
 
 def _in_use(path: Path) -> bool:
     try:
-        with lock_file(path / transaction.LOCK, seconds=0):
+        with lock_file(path / transaction.LOCK_NAME, seconds=0):
             return False
     except IndexFileError:
         return True

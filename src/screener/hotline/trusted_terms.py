@@ -12,7 +12,7 @@ from screener.hotline.casebook import assessing, casebook, database
 from screener.hotline.open_list import list_errors
 from screener.hotline.settings import Settings
 from screener.lists.hashlist import HashList
-from screener.lists.terms import Terms, strictest
+from screener.lists.terms import Terms, intersect_terms
 
 _META = "granted"  # the row with the states of the lists at the last update
 
@@ -57,7 +57,7 @@ def _current_terms(
             case = casebook.load_case(connection, reference)
         for one in assessing.confirmed_hashes(case, settings):
             terms.setdefault((reference, one.origin), []).append(one.terms or Terms())
-    return {key: casebook.terms_to_json(strictest(several)) for key, several in terms.items()}
+    return {key: casebook.terms_to_json(intersect_terms(several)) for key, several in terms.items()}
 
 
 def _list_states(settings: Settings) -> Mapping[Path, object]:

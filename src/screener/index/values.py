@@ -29,8 +29,10 @@ def as_values(codes: Codes) -> Values:
 
 
 def as_codes(values: Values) -> Codes:
-    """Return byte strings as codes (n, size), read-only."""
-    return np.frombuffer(values.tobytes(), np.uint8).reshape(-1, values.dtype.itemsize)
+    """Return byte strings as codes (n, size), read-only; contiguous ones are not copied."""
+    codes = np.ascontiguousarray(values).view(np.uint8).reshape(-1, values.dtype.itemsize)
+    codes.flags.writeable = False
+    return codes
 
 
 def merged(pieces: Sequence[Values], size: int) -> Values:

@@ -25,7 +25,7 @@ from screener.index.digests import DigestIndex
 from screener.index.hamming import HammingIndex
 from screener.index.snapshot import Snapshot, as_rows
 from screener.index.values import values_of
-from screener.lists.inspecting.info import hubs
+from screener.lists.inspecting.info import find_hubs
 from screener.lists.store import (
     database,
     generations,
@@ -44,18 +44,18 @@ from screener.system.progress import Progress
 if TYPE_CHECKING:
     from screener.lists.inspecting.verify import Verification
 
-_ATTEMPTS = 5
+_OPEN_ATTEMPTS = 5
 
 
 class HashList(StoredList):
-    """One generation of a hash list: a folder with records in SQLite and index files beside.
+    """One generation of a hash list: a folder with records in SQLite and index files.
 
     It never changes; an import makes a new generation, which `refresh` opens. Threads may share it.
-    A process may fork if no other thread is using it at that moment: a lock of SQLite that is held
-    during the fork stays locked in the child. A pickle holds the path and the identity of the
-    generation; unpickling maps the files there. The index files stay on disk while the object
-    lives. Searches read only the index files. `holders` reads the database, through connections
-    that close with this object or at a fork.
+    A process may fork only while no other thread uses it: a lock that SQLite has during the fork
+    stays locked in the child. A pickle contains the path and the identity of the generation;
+    unpickling maps the files there. The index files stay on disk while the object lives. Searches
+    read only the index files; `holders` reads the database, through connections that close with
+    this object or at a fork.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class HashList(StoredList):
         *,
         hugepages: bool = False,
     ) -> None:
-        """Create the object; callers use `create` or `open`. Files in `have` are already open."""
+        """Create the object; callers use `create` or `open`. `already_open` files are reused."""
         super().__init__(path, generation)
         self._hugepages = hugepages
         self._open_files = segments.open_all(path, generation, already_open, hugepages=hugepages)
         self._snapshots = {
-            kind: segments.snapshot_of(path, kind_named(kind), parts, self._open_files)
+            kind: segments.build_snapshot(path, kind_named(kind), parts, self._open_files)
             for kind, parts in generation.segments.items()
         }
         sizes = {kind: len(snapshot) for kind, snapshot in self._snapshots.items()}
@@ -81,11 +81,11 @@ class HashList(StoredList):
     def create(cls, path: str | PathLike[str], *, group: str | None = None) -> HashList:
         """Create an empty list, generation 0.
 
-        Its owner alone may read it, and the users of `group` if one is named: see `import_file`.
+        Only its owner may read it, and the users of `group` if given: see `import_file`.
         Raises ListError if the path exists.
         """
-        number = None if group is None else sharing.group_named(group)
-        database.create(_absolute(path), group=number)
+        group_id = None if group is None else sharing.find_group(group)
+        database.create(_make_absolute(path), group=group_id)
         return cls.open(path)
 
     @classmethod
@@ -98,36 +98,41 @@ class HashList(StoredList):
     ) -> HashList:
         """Open the newest generation of a list, or an older one while its files exist.
 
-        The index files are mapped: ready at once, and shared by all processes that open the list.
-        With `hugepages`, those of perceptual kinds are copied into this process's memory instead
-        (100 to 130 bytes a code), in large pages that make searches faster; `refresh` then does the
-        same.
-        Raises ListError if there is no list or this user may not read it, IndexFileError if an
-        index is damaged, and OSError for other failures, such as too many open files. So does
-        `refresh`.
+        The index files are mapped, so opening is instant and processes share the memory.
+
+        Parameters:
+            path: Folder of the list.
+            generation: Number of the generation (default: the newest).
+            hugepages: Copy the index files of perceptual kinds into this process's memory, in large
+                pages that make searches faster (100 to 130 bytes per code). So does `refresh`.
+
+        Raises:
+            ListError: If there is no list or this user may not read it.
+            IndexFileError: If an index file is damaged.
+            OSError: For other failures, such as too many open files.
         """
-        return cls._open(_absolute(path), generation, {}, hugepages=hugepages)
+        return cls._open(_make_absolute(path), generation, {}, hugepages=hugepages)
 
     @classmethod
     def _open(
         cls, folder: Path, number: int | None, already_open: segments.Open, *, hugepages: bool
     ) -> HashList:
-        for _ in range(_ATTEMPTS):
-            generation = database.ask(folder, partial(_generation_at, folder, number))
-            # An import may have replaced this generation and swept its files meanwhile: look again.
+        for _ in range(_OPEN_ATTEMPTS):
+            generation = database.ask(folder, partial(_read_generation, folder, number))
+            # An import may just have replaced this generation and deleted its files: try again.
             with contextlib.suppress(FileNotFoundError):
                 try:
                     return cls(folder, generation, already_open, hugepages=hugepages)
                 except PermissionError as error:
-                    raise sharing.refused(folder, error.filename) from None
+                    raise sharing.access_error(folder, error.filename) from None
             if (
-                database.ask(folder, partial(_generation_at, folder, None)).number
+                database.ask(folder, partial(_read_generation, folder, None)).number
                 == generation.number
             ):
                 raise IndexFileError(f"{folder} has lost an index file of its newest generation")
             if number is not None:
                 break
-        raise _gone(folder, number)
+        raise _build_gone_error(folder, number)
 
     def __reduce__(self) -> tuple[Callable[..., HashList], tuple[str, Identity]]:
         """Pickle the path and identity; unpickling checks that the same list is there."""
@@ -140,11 +145,12 @@ class HashList(StoredList):
     def refresh(self) -> HashList:
         """Return the newest generation, or this object if it is the newest.
 
-        Only changed files are opened, so it takes milliseconds for a list of any size.
+        Only changed files are opened, so it takes milliseconds for a list of any size. Raises the
+        same errors as `open`.
         """
-        newest = database.ask(self._path, partial(_generation_at, self._path, None))
-        same = newest.identity == self._generation.identity
-        if same and newest.time == self._generation.time:
+        newest = database.ask(self._path, partial(_read_generation, self._path, None))
+        is_same = newest.identity == self._generation.identity
+        if is_same and newest.time == self._generation.time:
             return self
         return HashList._open(self._path, None, self._open_files, hugepages=self._hugepages)
 
@@ -154,7 +160,7 @@ class HashList(StoredList):
         A hub has one in fifty of the other codes within its radius, as blank images do.
         """
         counts = {
-            kind: len(hubs(snapshot, radius=KINDS[kind].radius))
+            kind: len(find_hubs(snapshot, radius=KINDS[kind].radius))
             for kind, snapshot in self._snapshots.items()
             if not KINDS[kind].digest
         }
@@ -166,36 +172,45 @@ class HashList(StoredList):
         return self._kinds
 
     def pixels(self) -> frozenset[int]:
-        """Return the pixel pipeline versions stated for the perceptual hashes by imported files."""
-        return self._ask(lambda connection: pixel_versions.told(connection, self.generation))
+        """Return the versions of the pixel pipeline that imported files state for their hashes."""
+        return self._ask(
+            lambda connection: pixel_versions.read_versions(connection, self.generation)
+        )
 
     def can_match(self, kind: str, *, floor: int = 0) -> bool:
         """Return whether a hash of that kind can make a match.
 
-        It can if a confirmed or disputed record has a searchable hash of that kind with a quality
-        of at least `floor` or without a quality; for `vpdq`, a video with such a frame.
+        It can if a confirmed or disputed record has a searchable hash of that kind (for `vpdq`, a
+        video with a frame) whose quality is at least `floor` or not recorded.
         """
-        hash_kind, least = kind_named(kind), integer_within(floor, 0, 100)
-        if least is None:
+        hash_kind, min_quality = kind_named(kind), integer_within(floor, 0, 100)
+        if min_quality is None:
             raise HashError(f"floor must be an integer from 0 to 100, not {floor!r}")
         if kind not in self.kinds or not self.matchable:
             return False
         return self._ask(
             lambda connection: searchable_values.can_match(
-                connection, hash_kind, least, self.generation
+                connection, hash_kind, min_quality, self.generation
             )
         )
 
     def search(
         self, kind: str, codes: NDArray[np.uint8], *, radius: int, threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-        """Find the values of a perceptual kind within `radius` bits of each code.
+        """Find the listed values of a perceptual kind near each code.
 
-        For `vpdq` these are the PDQ hashes of the frames of listed videos. `codes` is uint8 (q,
-        bits / 8), or one code.
-        Returns CSR arrays: offsets, rows, distances. Hits of query i are rows[offsets[i] :
-        offsets[i + 1]], with their distances in bits; `holders` returns their records. The result
-        is the same for any number of `threads`; only batches become faster.
+        Parameters:
+            kind: Name of the kind. For `vpdq`, the PDQ hashes of listed video frames are searched.
+            codes: uint8 array (q, bits / 8), or one code.
+            radius: Maximum distance in bits.
+            threads: Number of threads; more make only batches faster.
+
+        Returns:
+            CSR arrays (offsets, rows, distances). The hits of query i are rows[offsets[i] :
+            offsets[i + 1]], with distances in bits; `holders` returns their records.
+
+        Raises:
+            HashError: If the kind has no distances, or the codes have the wrong shape.
         """
         snapshot = self._snapshot_or_empty(_searched(kind))
         return snapshot.search(codes, radius=radius, threads=threads)
@@ -220,7 +235,7 @@ class HashList(StoredList):
     def lookup(
         self, kind: str, values: NDArray[np.uint8]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of equal values of a digest kind, as CSR arrays: see `search`."""
+        """Return the rows of equal values of a digest kind as CSR arrays: see `search`."""
         hash_kind = kind_named(kind)
         if not hash_kind.digest:
             raise HashError(f"{kind} is not a digest; use search")
@@ -228,12 +243,12 @@ class HashList(StoredList):
 
     def _snapshot_or_empty(self, kind: HashKind) -> Snapshot:
         snapshot = self._snapshots.get(kind.name)
-        return _empty_snapshot(kind) if snapshot is None else snapshot
+        return _build_empty_snapshot(kind) if snapshot is None else snapshot
 
     def snapshot(self, kind: str) -> Snapshot:
         """Return the searchable values of a kind as arrays, for measurements and checks.
 
-        They contain listed hashes. Rows are those of `search`. Raises HashError if there are none.
+        They are listed hashes, in the rows of `search`. Raises HashError if there are none.
         """
         snapshot = self._snapshots.get(kind_named(kind).name)
         if snapshot is None or not len(snapshot):
@@ -243,24 +258,26 @@ class HashList(StoredList):
     def holders(
         self, kind: str, rows: Sequence[int] | NDArray[np.int64]
     ) -> list[tuple[Record, ...]]:
-        """Return the records that hold the value of each row, sorted by source and entry.
+        """Return the records that have the value of each row, sorted by source and entry.
 
-        Rows come from `search` or `lookup`; `quality` of a record is that of the value. Withdrawn
-        and since purged records are left out. Raises IndexFileError if no record holds a value
-        although nothing was purged, or if another list now lies at the path.
+        Rows come from `search` or `lookup`. A record's `quality` is that of the value. Withdrawn
+        records and those purged since are left out. Raises IndexFileError if no record has a value
+        although nothing was purged, or if another list is now at the path.
         """
-        hash_kind, wanted = kind_named(kind), as_rows(rows).tolist()
+        hash_kind, row_numbers = kind_named(kind), as_rows(rows).tolist()
         if hash_kind.video:
             raise HashError("vpdq rows are frames of videos; use frame_holders")
-        if not wanted:
+        if not row_numbers:
             return []
         snapshot = self._snapshots.get(kind)
         if snapshot is None:
             raise HashError(f"the list has no {kind} values")
-        values = snapshot.values(wanted)
+        values = snapshot.values(row_numbers)
 
         def read(connection: sqlite3.Connection) -> dict[bytes, tuple[Record, ...]]:
-            by_value = searchable_values.of(connection, hash_kind, values, self.generation)
+            by_value = searchable_values.find_records(
+                connection, hash_kind, values, self.generation
+            )
             if not all(by_value.values()):
                 generations.check_purged_since(connection, self._path, self.generation)
             return by_value
@@ -269,14 +286,14 @@ class HashList(StoredList):
         return [by_value[value] for value in values]
 
     def frame_holders(self, rows: Sequence[int] | NDArray[np.int64]) -> FrameHolders:
-        """Return the videos of this generation that have the frames of these rows: see `videos`."""
+        """Return the videos that have the frames of these rows of `search`: see `videos`."""
         snapshot = self._snapshots.get("vpdq")
         if snapshot is None:
             raise HashError("the list has no videos")
         values = [code.tobytes() for code in snapshot.codes(rows)]
 
         def read(connection: sqlite3.Connection) -> FrameHolders:
-            holders = video_frames.holders(connection, values, self.generation)
+            holders = video_frames.find_holders(connection, values, self.generation)
             if len(np.unique(holders.places)) < len(set(values)):
                 generations.check_purged_since(connection, self._path, self.generation)
             return holders
@@ -286,17 +303,17 @@ class HashList(StoredList):
     def videos(self, numbers: Sequence[int]) -> list[tuple[int, ListedVideo]]:
         """Return the videos with these numbers, which come from `frame_holders`.
 
-        Each is a comparable vPDQ value of a record, with its number and the record. All are loaded
-        into memory. Videos purged since are left out.
+        Each is a comparable vPDQ value with its number and record. All are loaded into memory.
+        Videos purged since are left out.
         """
         try:
-            wanted = list(map(integer, numbers))
+            video_numbers = list(map(integer, numbers))
         except TypeError:
             raise HashError("video numbers must be integers, from frame_holders") from None
 
         def read(connection: sqlite3.Connection) -> list[tuple[int, ListedVideo]]:
-            videos = list(video_frames.videos(connection, wanted, self.generation))
-            if {number for number, _ in videos} != set(wanted):
+            videos = list(video_frames.read_videos(connection, video_numbers, self.generation))
+            if {number for number, _ in videos} != set(video_numbers):
                 generations.check_purged_since(connection, self._path, self.generation)
             return videos
 
@@ -309,48 +326,56 @@ class HashList(StoredList):
             values_of(file).reshape(-1)[:: mmap.PAGESIZE].max(initial=0)
 
     def verify(self, *, seed: int | None = None, progress: Progress | None = None) -> Verification:
-        """Check the records, the index files against them, and a sample of searches by brute force.
+        """Check the records, the index files, and a sample of searches by brute force.
 
         A million entries of two hashes take some ten seconds on two cores, and 100 MB of memory.
-        `seed`, an integer of at least 0, draws the queries (default: random). `progress` is called
-        with checks.
-        Raises DamagedList, a ListError whose `found` is the Verification, if there is damage, and
-        ListError if the list cannot be read.
+
+        Parameters:
+            seed: Integer of at least 0 that draws the queries (default: random).
+            progress: Called with the number of finished checks and of all.
+
+        Raises:
+            DamagedList: If there is damage; its `found` is the Verification.
+            ListError: If the list cannot be read.
         """
         from screener.lists.inspecting import verify as verifying  # loaded on demand
 
-        chosen = secrets.randbits(32) if seed is None else integer_within(seed, 0)
-        if chosen is None:
+        chosen_seed = secrets.randbits(32) if seed is None else integer_within(seed, 0)
+        if chosen_seed is None:
             raise ListError(f"seed must be an integer of at least 0, not {seed!r}")
         verification = verifying.verify(
-            self._path, self._generation, self._snapshots, seed=chosen, progress=progress
+            self._path, self._generation, self._snapshots, seed=chosen_seed, progress=progress
         )
         if verification.damage:
             raise verifying.DamagedList(verification)
         return verification
 
 
-def _absolute(path: str | PathLike[str]) -> Path:
+def _make_absolute(path: str | PathLike[str]) -> Path:
     return Path(os.path.abspath(path))
 
 
 def _reopen(path: str, identity: Identity) -> HashList:
     folder, (_, number, _) = Path(path), identity
     hash_list = HashList.open(folder, generation=number)
-    database.ask(folder, lambda connection: generations.check_there(connection, folder, identity))
+    database.ask(
+        folder, lambda connection: generations.check_not_replaced(connection, folder, identity)
+    )
     return hash_list
 
 
-def _generation_at(folder: Path, number: int | None, connection: sqlite3.Connection) -> Generation:
+def _read_generation(
+    folder: Path, number: int | None, connection: sqlite3.Connection
+) -> Generation:
     connection.execute("BEGIN")  # all queries see one state of the database
-    generation = generations.at(connection, folder, number)
-    # After a purge, what is left of an earlier generation is not that generation.
-    if generations.purged_since(connection, generation.number):
-        raise _gone(folder, number)
+    generation = generations.load(connection, folder, number)
+    # After a purge, earlier generations are incomplete.
+    if generations.was_purged_since(connection, generation.number):
+        raise _build_gone_error(folder, number)
     return generation
 
 
-def _gone(folder: Path, number: int | None) -> ListError:
+def _build_gone_error(folder: Path, number: int | None) -> ListError:
     return ListError(f"generation {number} of {folder} no longer exists; open the newest")
 
 
@@ -362,7 +387,7 @@ def _searched(kind: str) -> HashKind:
 
 
 @functools.cache
-def _empty_snapshot(kind: HashKind) -> Snapshot:
-    """Return an empty snapshot. Searching it checks arguments as a search of any list does."""
-    nothing = np.empty((0, kind.code_size), np.uint8)
-    return Snapshot([DigestIndex.build(nothing) if kind.digest else HammingIndex.build(nothing)])
+def _build_empty_snapshot(kind: HashKind) -> Snapshot:
+    """Return an empty snapshot, whose search checks arguments as any other does."""
+    no_codes = np.empty((0, kind.code_size), np.uint8)
+    return Snapshot([DigestIndex.build(no_codes) if kind.digest else HammingIndex.build(no_codes)])

@@ -1,4 +1,4 @@
-"""What a source states about an item, our own opinions, and the state that follows from both."""
+"""The state of an item: stated by its source, assessed by this organisation, and resolved."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Opinion:
     time: float
 
 
-def effective(stated: State, opinions: Iterable[State]) -> State:
-    """Return the state that counts, from the source's statement and our opinions.
+def resolve_state(stated: State, opinions: Iterable[State]) -> State:
+    """Return the state that counts, given the source's state and this organisation's opinions.
 
     An opinion never cancels a match: doubt turns a confirmed entry into `disputed`, which still
-    matches and is reported as such. Only a confirming opinion makes a match. A withdrawal or
+    matches and is reported as disputed. Only a confirming opinion makes a match. A withdrawal or
     dispute by the source stays.
     """
     opinions = set(opinions)

@@ -1,4 +1,4 @@
-"""Everything about a list that needs no index: its maintenance, history and export."""
+"""The part of a list that needs no index: its maintenance, history and export."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from screener.errors import ListError
 from screener.lists.states import MATCHING
 from screener.lists.store import database, generations
 from screener.lists.store.connections import Connections
-from screener.lists.store.database import name_of
+from screener.lists.store.database import get_list_name
 from screener.lists.store.generations import Generation
 from screener.lists.terms import Terms
 from screener.system.progress import Progress
 
-# Loaded on demand: a program that only screens needs none of them, and loading them would double
-# its start-up time.
+# These modules are loaded on demand: a program that only screens does not need them, and they would
+# double its start-up time.
 if TYPE_CHECKING:
     from screener.lists.changes.purge import PurgeReport
     from screener.lists.exporting.export import ExportReport
-    from screener.lists.importing.quarantine import NotCompared, SetAside
+    from screener.lists.importing.quarantine import QuarantinedRow, UncomparedHash
     from screener.lists.importing.report import ImportReport
-    from screener.lists.inspecting.entry import Shown
     from screener.lists.inspecting.info import ListInfo
+    from screener.lists.inspecting.shown_entry import Shown
     from screener.lists.store.change_log import LogEntry
     from screener.lists.store.match_counts import CountedResult, Flood
 
@@ -38,21 +38,21 @@ T = TypeVar("T")
 class StoredList:
     """One generation of a list, without its index; the base of `HashList`.
 
-    Reads are of this generation, which never changes, except the terms and the counts of matches,
-    which are current. Each change but that of counts makes a new generation. All methods raise
-    ListError if something cannot be done or another writer blocks for some seconds, and
-    IndexFileError if another list now lies at the path.
+    Methods read this generation, which never changes; only terms and counts of matches are current.
+    Every change except of counts makes a new generation. All methods raise ListError if something
+    cannot be done or another writer blocks for some seconds, and IndexFileError if another list is
+    now at the path.
     """
 
     def __init__(self, path: Path, generation: Generation) -> None:
         """Create the object; callers use `HashList`."""
         self._path = path
         self._generation = generation
-        there = partial(generations.check_there, folder=path, opened=generation.identity)
-        self._connections = Connections(path, there)
+        check = partial(generations.check_not_replaced, folder=path, opened=generation.identity)
+        self._connections = Connections(path, check)
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a query against one state of the database; IndexFileError if it is another list."""
+        """Run queries against one state of the database."""
         return self._connections.ask(question)
 
     @property
@@ -63,32 +63,32 @@ class StoredList:
     @cached_property
     def name(self) -> str:
         """The folder's name without `.list`: `known` for `lists/known.list`."""
-        return name_of(self._path)
+        return get_list_name(self._path)
 
     @property
     def generation(self) -> int:
-        """The number of this generation: 0 for a new list; every change raises it."""
+        """The number of this generation: 0 for a new list, increased by every change."""
         return self._generation.number
 
     def stamp(self) -> str:
         """Return 16 hexadecimal digits that identify this generation.
 
-        They differ from those of any other list, even one of the same name or made anew in the same
-        place. A copy of the folder has the same stamp.
+        They differ from those of any other list, even of a new list at the same path. A copy of the
+        folder has the same stamp.
         """
         return self._generation.stamp
 
     def age_s(self) -> float:
-        """Return the seconds since this generation was made or last confirmed by an import.
+        """Return the seconds since an import made or confirmed this generation.
 
-        Imports after it was opened do not count.
+        Imports after this object was opened do not count.
         """
         return max(0.0, time.time() - self._generation.time)
 
     def ahead_s(self) -> float:
-        """Return the seconds by which that time lies in the future, 0 if it does not.
+        """Return the seconds from now to the time of this generation, 0 if it is past.
 
-        If it does, a clock was or is wrong and `age_s` means nothing.
+        A future time means that a clock was or is wrong; `age_s` is then meaningless.
         """
         return max(0.0, self._generation.time - time.time())
 
@@ -103,10 +103,10 @@ class StoredList:
         return any(self._generation.states.get(state, 0) for state in MATCHING)
 
     def info(self, *, progress: Progress | None = None) -> ListInfo:
-        """Return counts by state, source and kind, and how much of the list can be matched.
+        """Return counts by state, source and kind, and how much of the list can match.
 
         The counts are stored with the newest generation. For an earlier one, or a list last written
-        by an older version, all records are read. `progress` is called with steps.
+        by an older version of this library, all records are read; `progress` is called with steps.
         """
         from screener.lists.inspecting import info
 
@@ -134,34 +134,40 @@ class StoredList:
     ) -> ImportReport:
         """Import a file into the list on disk, completely or not at all.
 
-        `path`: the file.
-        `source`: name of the source (default: the file's name without its ending).
-        `format`: name of the format (default: recognised by content; see `docs/formats.md`).
-        `scheme`: the scheme of the file's categories, if the file names none.
-        `state`: state of the rows that would match: `known_good` for an exclude list, `seed` for
-        leads.
-        `mapping`: a TOML file that maps the columns of a CSV file.
-        `strict`: refuse the file at the first unreadable row, instead of quarantining the row.
-        `full`: the file is all that the source has, and entries missing from it are withdrawn. It
-        is refused if more than a fifth of the source's entries would go or stop matching, or any go
-        while a row is unreadable, unless `accept_shrink` is set.
-        `by`: who imports, for the log. `terms`: what the source allows.
-        `key`: an Ed25519 public key (PEM file); the file then needs a manifest signed with it.
-        `group`: a group of system users that may read the list, and all its later files, from now
-        on. It is set before the file is read.
-        `progress`: called with the bytes read and the size of the file.
-        This object stays as it is; `refresh` returns the new generation. Raises ListError, and
-        imports nothing, if the file is refused, the group does not exist or this user may not
-        assign it.
+        This object does not change; `refresh` returns the new generation.
+
+        Parameters:
+            path: The file.
+            source: Name of the source (default: the file's name without its ending).
+            format: Name of the format (default: detected by content; see `docs/formats.md`).
+            scheme: Scheme of the file's categories, if the file names none.
+            state: State of the rows that would match: `known_good` for an exclude list, `seed` for
+                leads.
+            mapping: TOML file that defines the columns of a CSV file.
+            strict: Refuse the file at the first unreadable row instead of quarantining the row.
+            full: The file contains all entries of the source; others are withdrawn. It is refused
+                if more than a fifth of the source's entries would be withdrawn or stop matching, or
+                if any would be withdrawn while a row is unreadable.
+            accept_shrink: Do not refuse such a file.
+            by: Author, for the log.
+            terms: Terms of the source.
+            key: Ed25519 public key (PEM file); the file then needs a manifest signed with it.
+            group: Group of system users that may read the list and all its later files from now on.
+                It is set before the file is read.
+            progress: Called with the bytes read and the size of the file.
+
+        Raises:
+            ListError: If the file is refused, the group does not exist or this user may not assign
+                it. Nothing is imported then.
         """
-        from screener.lists.formats.options import options_of
+        from screener.lists.formats.options import build_options
         from screener.lists.importing import import_file as importing
         from screener.lists.importing.run import ImportSettings
 
         check_texts(format=format, state=state)
-        options = options_of(Path(path), source, scheme, state, mapping)
-        signed = None if key is None else Path(key)
-        settings = ImportSettings(strict, full, accept_shrink, by, terms, signed, group)
+        options = build_options(Path(path), source, scheme, state, mapping)
+        key_path = None if key is None else Path(key)
+        settings = ImportSettings(strict, full, accept_shrink, by, terms, key_path, group)
         return importing.import_file(
             self._path, Path(path), options, format=format, settings=settings, progress=progress
         )
@@ -178,16 +184,22 @@ class StoredList:
         error_rate: float | None = None,
         key: str | PathLike[str] | None = None,
     ) -> ExportReport:
-        """Write the records of this generation that their terms allow, and a manifest beside them.
+        """Write the records of this generation that their terms allow, and a manifest.
 
-        `format`: csv, tx, ncmec, vics, hma or bloom.
-        `audience`: `own` (the team), `clients`, `community` or `public`.
-        `sources`: one or several sources (default: all).
-        `categories`: for VICS, the category number of each (scheme, code).
-        `kind`, `error_rate`: for a Bloom filter, the digest kind (default: sha256) and the rate of
-        false positives (default: 0.001). Other formats write all kinds and refuse both.
-        `key`: an Ed25519 private key (PEM file) that signs the manifest.
-        Raises ListError, and writes nothing, if something is wrong, or `sources` is empty.
+        Parameters:
+            path: The file; the manifest is written next to it.
+            format: csv, tx, ncmec, vics, hma or bloom.
+            audience: `own` (the team), `clients`, `community` or `public`.
+            sources: One or several sources (default: all).
+            categories: For VICS, the category number of each (scheme, code).
+            kind: For a Bloom filter, the digest kind (default: sha256). Other formats write all
+                kinds and refuse it.
+            error_rate: For a Bloom filter, the rate of false positives (default: 0.001).
+            key: Ed25519 private key (PEM file) that signs the manifest.
+
+        Raises:
+            ListError: If an argument is invalid or the files cannot be written. Nothing is written
+                then.
         """
         from screener.lists.exporting import bloom_filter
         from screener.lists.exporting import export as exporting
@@ -198,21 +210,23 @@ class StoredList:
         if format == bloom_filter.NAME:
             name = "sha256" if kind is None else kind
             rate = 0.001 if error_rate is None else error_rate
-            fill = bloom_filter.writer_for(name, rate, self.generation)
+            fill = bloom_filter.make_writer(name, rate, self.generation)
         elif kind is not None or error_rate is not None:
-            # Exporting all kinds would hand out more than the caller read for.
+            # Exporting all kinds would disclose more than the caller asked for.
             raise ListError(
                 f"kind and error_rate are for the format {bloom_filter.NAME}, not for {format}"
             )
-        signer = None if key is None else Path(key)
-        order = exporting.Order(format, audience, _named(sources), Wants(categories), signer, fill)
+        key_path = None if key is None else Path(key)
+        order = exporting.ExportOptions(
+            format, audience, _check_sources(sources), Wants(categories), key_path, fill
+        )
         return exporting.export(self._path, self._generation, Path(path), order)
 
     def set_terms(self, source: str, terms: Terms, *, by: str | None = None) -> Terms:
-        """Store what a source allows; unset fields keep their values. Return the stored terms.
+        """Store the terms of a source; unset fields keep their values. Return the stored terms.
 
-        It makes a new generation of the same age. Raises ListError for a source that never imported
-        anything: the name is probably misspelt, and the terms would bind nothing.
+        It makes a new generation of the same age. Raises ListError if the source never imported
+        anything: its name is probably misspelt.
         """
         from screener.lists.store import source_terms
 
@@ -221,26 +235,32 @@ class StoredList:
 
     def terms(self) -> dict[str, Terms]:
         """Return the terms of each source that has any."""
-        from screener.lists.store.source_terms import stored
+        from screener.lists.store.source_terms import read_terms
 
-        return database.ask(self._path, stored)
+        return database.ask(self._path, read_terms)
 
     def show(
         self, entry: str, *, source: str | None = None, values: bool = False, alone: bool = False
     ) -> list[Shown]:
-        """Return all that is stored about an entry, for each source that has it, or for one.
+        """Return everything stored about an entry, per source.
 
-        Hash values, and labels that may contain one, are included only with `values`. `alone`
-        leaves out its `versions`, which take a scan of the list's whole history, and the other
-        holders of its hashes, which may be many. Raises ListError if there is no such entry.
+        Parameters:
+            entry: The source's id of the entry.
+            source: Name of the source (default: all sources that have the entry).
+            values: Include hash values, and labels that may contain one.
+            alone: Leave out `versions`, which need a scan of the list's whole history, and other
+                entries with its hashes, which may be many.
+
+        Raises:
+            ListError: If there is no such entry.
         """
-        from screener.lists.inspecting import entry as showing
+        from screener.lists.inspecting import shown_entry
 
         check_texts(entry=entry, source=source)
         check_flags(values=values, alone=alone)
 
         def read(connection: sqlite3.Connection) -> list[Shown]:
-            return showing.show(
+            return shown_entry.show(
                 connection,
                 self._path,
                 self.generation,
@@ -255,43 +275,50 @@ class StoredList:
     def give_opinion(
         self, entry: str, *, state: str, by: str, reason: str, source: str | None = None
     ) -> int:
-        """Record the assessment of an entry by `by`; return the new generation's number.
+        """Record an assessment of an entry; return the new generation's number.
 
-        `state` is confirmed, disputed, known_good, or withdrawn to revoke the opinion.
+        Parameters:
+            entry: The source's id of the entry.
+            state: confirmed, disputed or known_good; withdrawn revokes the opinion.
+            by: Author of the assessment.
+            reason: Reason, one line.
+            source: Name of the source, needed if several have the entry.
         """
         from screener.lists.changes import opinions
 
         check_texts(entry=entry, source=source, state=state)
-        return opinions.give(self._path, entry, source=source, state=state, by=by, reason=reason)
+        return opinions.record_opinion(
+            self._path, entry, source=source, state=state, by=by, reason=reason
+        )
 
     def count_matches(self, results: Iterable[CountedResult]) -> list[Flood]:
-        """Count the matches of each entry of this list; return those that matched far too often."""
+        """Count the matches of each entry of this list; return entries that match too often."""
         from screener.lists.store import match_counts
 
-        return match_counts.count(self._path, match_counts.hits(results, self.name))
+        return match_counts.count(self._path, match_counts.find_hits(results, self.name))
 
     def check_counting(self) -> None:
         """Raise ListError if `count_matches` could not write; call it before a long scan."""
         from screener.lists.store import match_counts
 
-        match_counts.check(self._path)
+        match_counts.check_writable(self._path)
 
-    def quarantined(self) -> tuple[list[SetAside], list[NotCompared]]:
-        """Return the rows that imports quarantined, and the stored hashes that are not compared."""
+    def quarantined(self) -> tuple[list[QuarantinedRow], list[UncomparedHash]]:
+        """Return the quarantined rows, and the stored hashes that are not compared."""
         from screener.lists.importing import quarantine
 
         return self._ask(
             lambda connection: (
-                list(quarantine.rows(connection)),
-                list(quarantine.not_compared(connection, self.generation)),
+                list(quarantine.list_rows(connection)),
+                list(quarantine.list_uncompared(connection, self.generation)),
             )
         )
 
     def release_rows(self, ids: Sequence[int], *, by: str, reason: str) -> int:
-        """Import what is readable of quarantined rows; return the new generation's number.
+        """Import the readable part of quarantined rows; return the new generation's number.
 
-        `ids` are those of `quarantined`. Raises ListError if one cannot be imported, or none is
-        named.
+        `ids` come from `quarantined`. Raises ListError if a row cannot be released, or if `ids` is
+        empty.
         """
         from screener.lists.importing import releasing
 
@@ -304,19 +331,20 @@ class StoredList:
         from screener.lists.importing import releasing
 
         check_texts(entry=entry, kind=kind, source=source)
-        read = releasing.Release(by, reason)
-        return releasing.release_value(self._path, entry, kind, read, source=source)
+        decision = releasing.Release(by, reason)
+        return releasing.release_value(self._path, entry, kind, decision, source=source)
 
     def log(self) -> list[LogEntry]:
         """Return the changes of the list, oldest first, with who made them."""
         from screener.lists.store import change_log
 
-        return database.ask(self._path, change_log.log)
+        return database.ask(self._path, change_log.read_log)
 
     def rollback(self, generation: int, *, by: str | None = None, reason: str | None = None) -> int:
         """Write a new generation with the records of an earlier one; return its number.
 
-        Entries withdrawn or purged since stay away. It counts as old as the earlier one.
+        Entries withdrawn or purged since are not restored. The new generation has the age of the
+        earlier one.
         """
         from screener.lists.changes import rollback
 
@@ -325,7 +353,7 @@ class StoredList:
     def purge(
         self, source: str, *, by: str | None = None, reason: str | None = None
     ) -> PurgeReport:
-        """Erase all data of a source in every generation, for good; only counts stay."""
+        """Erase all data of a source in every generation permanently; only counts stay."""
         from screener.lists.changes import purge as purging
 
         check_texts(source=source)
@@ -334,24 +362,24 @@ class StoredList:
     def compact(self, *, progress: Progress | None = None) -> bool:
         """Merge the index files on disk into one per kind; return whether there were several.
 
-        Imports keep the files few by themselves; this makes searches a little faster, and takes as
-        long as building the index. It raises the generation and keeps the age. The files of earlier
-        generations stay for a while: see `open`. `progress` is called with the values written, kind
-        by kind.
+        Imports keep the number of files small; this makes searches a little faster, and takes as
+        long as building the index. It makes a new generation of the same age. The files of earlier
+        generations stay for a while: see `open`. `progress` is called with the values written, for
+        each kind in turn.
         """
         from screener.lists.store import compact as merging
 
         return merging.compact(self._path, progress)
 
 
-def _named(sources: str | Sequence[str] | None) -> tuple[str, ...]:
+def _check_sources(sources: str | Sequence[str] | None) -> tuple[str, ...]:
     if sources is None:
         return ()
     if not isinstance(sources, Iterable):
         raise ListError(f"sources must be one name or several, not {type(sources).__name__}")
-    named = (sources,) if isinstance(sources, str) else tuple(sources)
-    for source in named:
+    names = (sources,) if isinstance(sources, str) else tuple(sources)
+    for source in names:
         check_texts(source=source)
-    if not named:
+    if not names:
         raise ListError("no source to export is named; leave sources out to export all")
-    return named
+    return names

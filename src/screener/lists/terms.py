@@ -1,7 +1,7 @@
-"""The terms under which a source gave its entries, which bind every export.
+"""The terms under which a source provides its entries; they bind every export.
 
-Without terms, entries stay with the team that imported them. Labels of a record may narrow its
-source's terms.
+Without terms, entries stay with the team that imported them. Labels of a record may narrow the
+terms of its source.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 from screener.errors import ListError
 from screener.lists.redaction import may_hold_hash
-from screener.lists.times import last_day
+from screener.lists.times import find_last_day
 from screener.system import files
 
 # The Traffic Light Protocol 2.0, narrowest first; WHITE is an older name of CLEAR.
 TLP = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")
-# The narrowest level that may reach each audience. RED is for the recipients in person, so it never
-# goes into a file.
+# The narrowest level that may reach each audience. RED is for the recipients in person and never
+# exported.
 AUDIENCES: Mapping[str, str] = {
     "own": "AMBER+STRICT",
     "clients": "AMBER",
@@ -33,14 +33,14 @@ AUDIENCES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Terms:
-    """What a source allows; None if it does not state it.
+    """The terms of a source; a field is None if the source does not state it.
 
-    `tlp`: a level of the Traffic Light Protocol.
-    `redistribution`: whether entries may leave the own team. If unset, the level decides; without a
-    level they may not.
-    `expires`: the last day, ISO 8601, on which they may be exported at all.
+    `tlp`: level of the Traffic Light Protocol.
+    `redistribution`: whether entries may leave the team that imported them (default: as the level
+    allows; without a level they may not).
+    `expires`: last day of export, ISO 8601.
     `note`: a text for people.
-    Raises ListError for an invalid level, day or note.
+    Raises ListError if a field is invalid.
     """
 
     tlp: str | None = None
@@ -68,19 +68,22 @@ class Terms:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Terms:
-        """Read a TOML file with the fields above as keys; ListErrors name the file."""
+        """Read a TOML file with the fields above as keys.
+
+        Raises ListError, which names the file, if it cannot be read or is invalid.
+        """
         try:
             settings = files.read_toml(path)
         except OSError as error:
             raise ListError(f"cannot read the terms {path}: {error.strerror}") from error
         except ValueError as error:
             # Python's message may repeat a key of the file, which may be a hash.
-            why = "it is not valid TOML" if may_hold_hash(str(error)) else str(error)
-            raise ListError(f"cannot read the terms {path}: {why}") from None
+            reason = "it is not valid TOML" if may_hold_hash(str(error)) else str(error)
+            raise ListError(f"cannot read the terms {path}: {reason}") from None
         names = {f.name for f in fields(cls)}
         if unknown := sorted(settings.keys() - names):
-            named = "" if may_hold_hash(unknown[0]) else f" {unknown[0]!r}"
-            raise ListError(f"{path}: unknown key{named}; one of: {', '.join(names)}")
+            shown_key = "" if may_hold_hash(unknown[0]) else f" {unknown[0]!r}"
+            raise ListError(f"{path}: unknown key{shown_key}; one of: {', '.join(names)}")
         if isinstance(settings.get("expires"), date):
             settings["expires"] = settings["expires"].isoformat()
         if not all(isinstance(settings.get(k, ""), str) for k in ("tlp", "expires", "note")):
@@ -92,7 +95,7 @@ class Terms:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def why_not(self, audience: str, *, today: date | None = None) -> str | None:
-        """Return why the entries may not go to an audience, or None if they may."""
+        """Return the reason why entries may not be exported to an audience, or None."""
         if self.expires is not None:
             now = datetime.now(UTC).date() if today is None else today
             if now > date.fromisoformat(self.expires):
@@ -107,17 +110,14 @@ class Terms:
 
     @property
     def level(self) -> str:
-        """The level that applies.
-
-        If unset, it is GREEN with redistribution and AMBER+STRICT without.
-        """
+        """The level that applies: if unset, GREEN with redistribution, otherwise AMBER+STRICT."""
         return self.tlp or ("GREEN" if self.redistribution else "AMBER+STRICT")
 
 
-def strictest(several: Iterable[Terms]) -> Terms:
-    """Return the terms that satisfy all of several.
+def intersect_terms(several: Iterable[Terms]) -> Terms:
+    """Return terms that satisfy all of several.
 
-    A missing level counts as unknown, and does not yield to a wider one.
+    A missing level counts as the narrow level that applies without one.
     """
     several_terms = list(several)
     any_level = any(terms.tlp is not None for terms in several_terms)
@@ -132,8 +132,8 @@ def strictest(several: Iterable[Terms]) -> Terms:
     )
 
 
-def tightened(stated: Terms, additional: Terms) -> Terms:
-    """Combine a source's stated terms with additional ones: field by field the narrower."""
+def tighten(stated: Terms, additional: Terms) -> Terms:
+    """Return a source's terms with additional ones, in each field the narrower."""
     levels = [terms.level for terms in (stated, additional) if terms.tlp is not None]
     if levels and stated.redistribution:
         levels.append(stated.level)
@@ -149,84 +149,80 @@ def tightened(stated: Terms, additional: Terms) -> Terms:
 
 
 # The labels of a record that restrict its redistribution, by folded name.
-_LABELS = {
+_FIELD_BY_LABEL = {
     "tlp": "tlp",
     "sharelevel": "tlp",
     "expires": "expires",
     "redistribution": "redistribution",
 }
 LABELS = ("tlp", "expires", "redistribution")
-ALL = (1 << len(LABELS)) - 1  # one bit per label
+ALL_FIELDS = (1 << len(LABELS)) - 1  # one bit per field
 _NO_SEPARATORS = str.maketrans("", "", " -_")
-_STRICT = re.compile(r"AMBER[\s_+-]*STRICT")
-_BETWEEN = re.compile(r"[\s,;/|]+")
-_YES = frozenset(("yes", "true", "y", "t", "1"))
-
-
-# Written instead of a label that binds and cannot be stored: no valid level, day or yes.
-UNREADABLE = "unreadable"
+_STRICT_LEVEL = re.compile(r"AMBER[\s_+-]*STRICT")
+_LEVEL_SEPARATORS = re.compile(r"[\s,;/|]+")
+_YES_WORDS = frozenset(("yes", "true", "y", "t", "1"))
+UNREADABLE = "unreadable"  # replaces a binding label that cannot be stored; counts as a refusal
 
 
 @lru_cache(maxsize=4096)
-def field_of(name: str) -> str | None:
-    """Return the field of `LABELS` that a label sets, or None if it does not bind its record."""
-    return _LABELS.get(name.strip().casefold().translate(_NO_SEPARATORS))
+def find_field(name: str) -> str | None:
+    """Return the field of `LABELS` that a label sets, or None if it sets none."""
+    return _FIELD_BY_LABEL.get(name.strip().casefold().translate(_NO_SEPARATORS))
 
 
-def fields_said(labels: Mapping[str, str]) -> int:
-    """Return the fields of `LABELS` that non-empty labels set: a bit each."""
+def find_fields(labels: Mapping[str, str]) -> int:
+    """Return the fields of `LABELS` that non-empty labels set, one bit per field."""
     bits = 0
     for name, text in labels.items():
-        field = field_of(name)
+        field = find_field(name)
         if field is not None and text.strip():
             bits |= 1 << LABELS.index(field)
     return bits
 
 
-def of_fields(labels: Mapping[str, str], wanted: int) -> dict[str, str]:
-    """Return the labels of a record that set the fields of these bits."""
-    fields = {field for place, field in enumerate(LABELS) if wanted >> place & 1}
-    return {name: text for name, text in labels.items() if field_of(name) in fields}
+def select_labels(labels: Mapping[str, str], bits: int) -> dict[str, str]:
+    """Return the labels that set the fields of these bits."""
+    fields = {field for index, field in enumerate(LABELS) if bits >> index & 1}
+    return {name: text for name, text in labels.items() if find_field(name) in fields}
 
 
-def of_labels(labels: Mapping[str, str]) -> Terms | None:
-    """Return the terms that a record's labels state, or None if they state none.
+def parse_labels(labels: Mapping[str, str]) -> Terms | None:
+    """Return the narrowest terms that a record's labels state, or None if they state none.
 
-    The narrowest counts. Unreadable values count as a refusal: an unknown level as RED, an
-    unreadable day as past.
+    Unreadable values count as a refusal: an unknown level as RED, an unreadable day as expired.
     """
-    texts = [(field, text) for name, text in labels.items() if (field := field_of(name))]
-    return _of_texts(tuple(texts)) if texts else None
+    texts = [(field, text) for name, text in labels.items() if (field := find_field(name))]
+    return _parse_texts(tuple(texts)) if texts else None
 
 
 @lru_cache(maxsize=4096)
-def _of_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
+def _parse_texts(texts: tuple[tuple[str, str], ...]) -> Terms:
     levels: list[str] = []
     days: list[date] = []
-    spread: bool | None = None
+    redistribution: bool | None = None
     for field, text in texts:
         for line in filter(None, map(str.strip, text.split("\n"))):
             if field == "tlp":
-                levels += _levels(line)
+                levels += _find_levels(line)
             elif field == "expires":
-                days.append(last_day(line) or date.min)
-            elif line.casefold() not in _YES:
-                spread = False
+                days.append(find_last_day(line) or date.min)
+            elif line.casefold() not in _YES_WORDS:
+                redistribution = False
     return Terms(
         min(levels, key=TLP.index, default=None),
-        spread,
+        redistribution,
         min(days).isoformat() if days else None,
     )
 
 
-def _levels(text: str) -> Iterator[str]:
-    for word in _BETWEEN.split(_STRICT.sub("AMBER+STRICT", text.upper())):
+def _find_levels(text: str) -> Iterator[str]:
+    for word in _LEVEL_SEPARATORS.split(_STRICT_LEVEL.sub("AMBER+STRICT", text.upper())):
         level = word.removeprefix("TLP:").replace("WHITE", "CLEAR")
         if level and level != "TLP":
             yield level if level in TLP else "RED"
 
 
-def narrowed(source: Terms, record: Terms) -> Terms:
+def narrow(source: Terms, record: Terms) -> Terms:
     """Return a source's terms narrowed by those of a record."""
     level = source.tlp
     if record.tlp is not None:
@@ -248,8 +244,8 @@ def check_terms(value: object) -> None:
         )
 
 
-def told(terms: Terms) -> str:
-    """Format the terms for a log, without the note: `tlp GREEN, redistribution yes`."""
+def format_terms(terms: Terms) -> str:
+    """Return the terms without the note, for a log: `tlp GREEN, redistribution yes`."""
     stated = {name: value for name, value in terms.to_dict().items() if name != "note"}
     words = {True: "yes", False: "no"}
     return ", ".join(f"{name} {words.get(value, value)}" for name, value in stated.items())

@@ -1,4 +1,4 @@
-"""The way into an input by its content: a picture or a video."""
+"""Open an input by its content, as a picture or a video."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from screener.media.files.picture import Picture
 from screener.media.files.sniff import CONTAINERS, sniff
 from screener.media.image import open_image
 from screener.media.source import Content
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 
 def open(
@@ -26,8 +26,17 @@ def open(
 ) -> Picture:
     """Open a file's bytes, the open file of a video, a Pillow image or an array.
 
-    Raises what `open_image.open` and `frames.open` raise, and MediaError `no_video` for a file of
-    sound alone. `seconds` bounds the decoding of a video, and of a clip hidden in a picture's file.
+    Parameters:
+        content: The input.
+        limits: Limits of sizes; the defaults if None.
+        sampling: Selects the frames of a video; the defaults if None.
+        seconds: Processor time for decoding a video, or a clip hidden in a picture's file; None for
+            no limit.
+
+    Raises:
+        MediaError: The input cannot be opened, see `open_image.open` and `frames.open`; `no_video`
+            if a file contains only sound.
+        HashError: An array has the wrong dtype or shape.
     """
     if not isinstance(content, bytes):
         if isinstance(content, Image.Image | np.ndarray):
@@ -49,6 +58,8 @@ def _open_video(
     sampling: Sampling | None,
     seconds: float | None,
 ) -> Picture:
-    from screener.media.video import frames  # slow to import, and needed for videos only
+    from screener.media.video import (
+        frames,
+    )  # imported late, since it is slow and only needed for videos
 
     return frames.open(content, limits=limits, sampling=sampling, seconds=seconds)

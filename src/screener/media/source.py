@@ -1,4 +1,4 @@
-"""One input, read once: its name, and its bytes or pixels within the limits."""
+"""Read one input: its name, and its bytes or pixels within the limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from screener.media.image import pixels
 
 
 class Readable(Protocol):
-    """A binary file object of any library, such as an upload or a member of an archive."""
+    """A binary file object of any library, such as an upload."""
 
     def read(self, size: int, /) -> bytes | None:
         """Return up to `size` bytes, none at the end."""
@@ -40,9 +40,9 @@ class Name:
     """The name of an input and, if it is a file, its size and time.
 
     A member of an archive is called `outer!inner!member`. `archives` are the lengths in bytes of
-    the parts that name its archives, outermost first (`outer`, `outer!inner`); they distinguish it
-    from a file of that name. `same` counts, at each of these levels, the members of the same name
-    before it.
+    its archives' names, outermost first (`outer`, `outer!inner`); they distinguish it from a file
+    of that name. `same` is, for each of these levels, the number of earlier members of the same
+    name.
     """
 
     text: str | None = None
@@ -54,12 +54,12 @@ class Name:
 
     @property
     def has_no_state(self) -> bool:
-        """Return whether size and time are missing, as for a file that does not exist."""
+        """Whether size and time are missing, as for a file that does not exist."""
         return self.size is None and self.mtime_ns is None
 
     @property
     def as_bytes(self) -> bytes:
-        """Return the name as the system has it."""
+        """The name as the system stores it."""
         return self.raw or (self.text or "").encode("utf-8", "replace")
 
 
@@ -67,8 +67,9 @@ class Name:
 class Source:
     """An input that was read: its bytes or its pixels.
 
-    A video is not loaded: `content` is its open `file`, which is to be closed. Content over the
-    limit is None; if it can be read again, `file` is open, so that digests can still be computed.
+    A video is not loaded; `content` is its open `file`, which the reader closes. If the content
+    exceeds the limit, `content` is None; `file` is open if it can be read again, so that digests
+    can be computed.
     """
 
     content: Content | BinaryIO | None
@@ -82,25 +83,25 @@ class Source:
             self.file.close()
 
 
-def item_list(items: Iterable[Item]) -> list[Item]:
+def list_items(items: Iterable[Item]) -> list[Item]:
     """Return the items as a list.
 
-    Raises TypeError for anything that is not iterable, and for a single item, whose letters, lines
-    or rows would be screened.
+    Raises TypeError if `items` is not iterable, or is a single item, since its letters, lines or
+    rows would be screened instead.
     """
-    alone = not isinstance(items, Iterable) or isinstance(
+    is_single = not isinstance(items, Iterable) or isinstance(
         items, str | PathLike | bytes | bytearray | memoryview
     )
     if isinstance(items, np.ndarray):
-        alone = items.ndim < 3 or (items.ndim == 3 and items.shape[2] in pixels.CHANNELS)
-    if alone or hasattr(items, "read"):
+        is_single = items.ndim < 3 or (items.ndim == 3 and items.shape[2] in pixels.CHANNEL_COUNTS)
+    if is_single or hasattr(items, "read"):
         name = type(items).__name__
         raise TypeError(f"items must be a list, not {name}; wrap a single item as [item]")
     return list(items)
 
 
 def check_item(item: object) -> None:
-    """Raise TypeError if an item cannot be screened, HashError if an array holds no pixels.
+    """Raise TypeError if an item cannot be screened, HashError if an array contains no pixels.
 
     The item is not read.
     """
@@ -127,34 +128,34 @@ def check_item(item: object) -> None:
 
 
 def name_of(item: Item) -> Name:
-    """Return the name of an input without reading it; of a file also its size and time, if any."""
+    """Return the name of an input without reading it."""
     if isinstance(item, OpenFile):
         return name_of_bytes(item.raw, item.size, item.mtime_ns)
     if isinstance(item, str | PathLike):
-        raw = _encoded(os.fspath(item))
+        raw = _encode_name(os.fspath(item))
         size: int | None = None
         mtime_ns: int | None = None
         with contextlib.suppress(OSError, ValueError):
-            facts = os.stat(raw)
-            mtime_ns = facts.st_mtime_ns
-            size = facts.st_size if stat.S_ISREG(facts.st_mode) else None
+            status = os.stat(raw)
+            mtime_ns = status.st_mtime_ns
+            size = status.st_size if stat.S_ISREG(status.st_mode) else None
         return name_of_bytes(raw, size, mtime_ns)
     if isinstance(item, bytes | bytearray | memoryview):
         return Name(size=memoryview(item).nbytes)
     try:
         return name_of_label(getattr(item, "name", None))
-    except Exception:  # the object may ask another machine, and a name is not needed
+    except Exception:  # the object may use the network, and a name is optional
         return Name()
 
 
 def name_of_label(name: object) -> Name:
-    """Return the Name of a label that need not be a file's; an empty Name for other types."""
+    """Return the Name of a label, or an empty Name if it is no text."""
     if isinstance(name, PathLike):
         name = os.fspath(name)
-    return name_of_bytes(_encoded(name)) if isinstance(name, str | bytes) else Name()
+    return name_of_bytes(_encode_name(name)) if isinstance(name, str | bytes) else Name()
 
 
-def _encoded(name: str | bytes) -> bytes:
+def _encode_name(name: str | bytes) -> bytes:
     try:
         return os.fsencode(name)
     except UnicodeEncodeError:
@@ -162,7 +163,7 @@ def _encoded(name: str | bytes) -> bytes:
 
 
 def name_of_bytes(raw: bytes, size: int | None = None, mtime_ns: int | None = None) -> Name:
-    """Return the Name of a file; with its raw bytes if they are not UTF-8."""
+    """Return the Name of a file, with its raw bytes if they are not UTF-8."""
     try:
         return Name(raw.decode("utf-8"), None, size, mtime_ns)
     except UnicodeDecodeError:
@@ -170,14 +171,18 @@ def name_of_bytes(raw: bytes, size: int | None = None, mtime_ns: int | None = No
 
 
 def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
-    """Read an input once, holding at most `limit` bytes of it.
+    """Read an input once, with at most `limit` bytes in memory.
 
-    A video's file may have `video_limit` bytes if that is more, and is not loaded. Arrays and
-    Pillow images are returned as they are.
+    Parameters:
+        item: The input. Arrays and Pillow images are returned unchanged.
+        limit: Maximum number of bytes.
+        video_limit: Maximum number of bytes of a video, if it is more. A video is not loaded.
 
-    Raises what `check_item` raises, and MediaError: `unreadable` (missing, forbidden, not a regular
-    file, a file object at its end), or `too_large` for a stream beyond the limit that cannot be
-    read again.
+    Raises:
+        MediaError: `unreadable` for a file that is missing, forbidden or not regular, and for a
+            file object at its end; `too_large` for a stream over the limit that cannot be read
+            again.
+        TypeError, HashError: See `check_item`.
     """
     check_item(item)
     if isinstance(item, OpenFile):
@@ -187,16 +192,16 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         return read(OpenFile(item), limit=limit, video_limit=video_limit)
     if isinstance(item, bytes | bytearray | memoryview):
         data = bytes(item)
-        most = max(limit, video_limit) if _is_video(data[:HEAD]) else limit
-        return Source(data) if len(data) <= most else Source(None, io.BytesIO(data))
+        max_size = max(limit, video_limit) if _is_video(data[:HEAD]) else limit
+        return Source(data) if len(data) <= max_size else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         stream = cast("BinaryIO", item)
-        video, begun = _borrow_video(stream, max(limit, video_limit))
+        video, head = _borrow_video(stream, max(limit, video_limit))
         if video is not None:
             return Source(video, video)
-        start = None if begun else _position(stream)
-        content = _read_stream(stream, limit, begun)
-        return Source(None, _rewound(stream, start, limit)) if content is None else Source(content)
+        start = None if head else _read_position(stream)
+        content = _read_stream(stream, limit, head)
+        return Source(None, _rewind(stream, start, limit)) if content is None else Source(content)
     return Source(item)
 
 
@@ -215,7 +220,7 @@ def _read_file(file: OpenFile, limit: int, video_limit: int) -> Source:
 
 
 class _BorrowedFile(io.RawIOBase):
-    """A file object of the caller's, which stays open when this one is closed."""
+    """The caller's file object, which stays open when this object is closed."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
@@ -228,17 +233,17 @@ class _BorrowedFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to a place and return it. Raises OSError, whatever the object raises."""
+        """Move to a position and return it. Raises OSError for any error of the object."""
         try:
             self._stream.seek(offset, whence)
             return self._stream.tell()
         except MemoryError:
             raise
         except Exception as error:
-            number = error.errno if isinstance(error, OSError) else None
-            message = os.strerror(number) if number else type(error).__name__
-            # The object's own message may hold an address with a key.
-            raise OSError(number or errno.EIO, message) from None
+            error_number = error.errno if isinstance(error, OSError) else None
+            message = os.strerror(error_number) if error_number else type(error).__name__
+            # The object's own message may contain a URL with a key.
+            raise OSError(error_number or errno.EIO, message) from None
 
     def readinto(self, buffer: Any, /) -> int:
         try:
@@ -249,21 +254,21 @@ class _BorrowedFile(io.RawIOBase):
         return len(data)
 
 
-def _borrow_video(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
-    """Return a file object that holds a video as a file that may be closed, with no bytes.
+def _borrow_video(stream: BinaryIO, max_size: int) -> tuple[BinaryIO | None, bytes]:
+    """Return the caller's file object as a closable file if it is a video.
 
-    It has to stand at its start and to be seekable. Otherwise return None, and the bytes that were
+    The object must be seekable and at its start. Otherwise return None, and the bytes that were
     read and cannot be read again.
     """
     try:
         if not stream.seekable() or stream.tell() != 0:
             return None, b""
     except Exception:
-        return None, b""  # reading it to its end reports what is wrong
+        return None, b""  # reading all of it will report the error
     head = _read_piece(stream, HEAD)
     file = _BorrowedFile(stream)
     try:
-        is_video = _is_video(head) and file.seek(0, io.SEEK_END) <= most
+        is_video = _is_video(head) and file.seek(0, io.SEEK_END) <= max_size
     except OSError:
         is_video = False
     try:
@@ -273,23 +278,23 @@ def _borrow_video(stream: BinaryIO, most: int) -> tuple[BinaryIO | None, bytes]:
     return io.BufferedReader(file) if is_video else None, b""
 
 
-def _read_stream(stream: BinaryIO, limit: int, begun: bytes) -> bytes | None:
-    """Return `begun` and the rest of a file object of unknown length, None if over the limit."""
-    pieces, total = [begun], len(begun)
+def _read_stream(stream: BinaryIO, limit: int, head: bytes) -> bytes | None:
+    """Return `head` and the rest of a file object, or None over the limit."""
+    pieces, total = [head], len(head)
     while piece := _read_piece(stream, 1 << 20):
         total += len(piece)
         if total > limit:
             return None
         pieces.append(piece)
-    if not total and _position(stream):
+    if not total and _read_position(stream):
         raise MediaError("unreadable", "the file object is at its end; rewind it with seek(0)")
     return b"".join(pieces)
 
 
-def _rewound(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
-    """Return a file object over the limit as a file that begins where it stood and may be closed.
+def _rewind(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
+    """Return a file object over the limit as a closable file that begins at `start`.
 
-    Raises MediaError `too_large` if it cannot go back, or reports no end: it may have none.
+    Raises MediaError `too_large` if it cannot seek back, or reports no end, since it may have none.
     """
     file = _BorrowedFile(stream)
     try:
@@ -301,7 +306,7 @@ def _rewound(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
     raise MediaError("too_large", f"more than {limit} bytes")
 
 
-def _position(stream: BinaryIO) -> int | None:
+def _read_position(stream: BinaryIO) -> int | None:
     try:
         return stream.tell()
     except Exception:  # an object of another library may raise anything
@@ -311,7 +316,7 @@ def _position(stream: BinaryIO) -> int | None:
 def _read_piece(stream: BinaryIO, size: int) -> bytes:
     """Return up to `size` bytes of a file object, none at its end.
 
-    Raises MediaError `unreadable`, whatever the object raises.
+    Raises MediaError `unreadable` for any error of the object.
     """
     try:
         piece: Any = stream.read(size)

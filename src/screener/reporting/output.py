@@ -14,7 +14,7 @@ from screener.errors import OutputError
 from screener.scanning.resume import Finished
 from screener.screening.result import SCHEMA, Result
 from screener.screening.screener import Screener
-from screener.system.output_file import Claim, FileKind, claim, give_up, make_private
+from screener.system.output_file import Claim, FileKind, claim, make_private
 
 # The schema's number is included, since heads of audit logs and edge filters have a schema too.
 _RESULTS_KIND = FileKind(f'{{"schema":{SCHEMA},', "results")
@@ -68,9 +68,10 @@ class JsonLines:
             raise
 
     def close(self) -> None:
-        """Close the file, but not standard output, and remove a new file that was never begun.
+        """Close the file, and remove it if it is new and was never begun.
 
-        Raises OutputError if another program removed the file, and its lines with it.
+        Standard output stays open. Raises OutputError if another program removed the file, and its
+        lines with it.
         """
         if self._claimed is None or self._stream.closed:
             return
@@ -132,7 +133,10 @@ def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
 
 
 def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
-    """Open a file like `open_jsonl`, but leave it unchanged until `begin` is called."""
+    """Open a file like `open_jsonl`, but leave it unchanged until `begin` is called.
+
+    With a path, end this process if it is a worker that still loads the program.
+    """
     if path is None:
         if sys.stdout is None or not sys.stdout.writable():
             raise OSError(errno.EBADF, "standard output is closed; name a file to write to")
@@ -147,7 +151,7 @@ def _leave_workers() -> None:
     """End a worker process, which loads the program but must not write to its files."""
     from screener.scanning.workers import main_guard  # slow to import
 
-    main_guard.leave()
+    main_guard.exit_if_loading()
 
 
 def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
@@ -169,7 +173,7 @@ def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonL
             raise OutputError(f"{path} is not a regular file, so it cannot be continued")
         finished = Finished.read(Path(path), screener)
     except BaseException:
-        give_up(path, claimed)
+        claimed.abandon()
         raise
     return ResumedJsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed, finished)
 

@@ -11,259 +11,278 @@ from screener.errors import MediaError
 from screener.media.archives.archive import Budget, Member
 from screener.media.files.limits import Limits
 from screener.media.source import Name, name_of
-from screener.scanning.inputs.folder import Place
-from screener.scanning.inputs.listed_names import A_WHILE_S, Awaited
+from screener.scanning.inputs.folder import FoundFile
+from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorker
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 from screener.screening.result import Members, Result
 
-# Files of folders are taken in windows of this size, each opened in the order of the disk; and so
-# many results may wait behind a slow file.
-_WINDOW = 256
-_AHEAD = 4 * _WINDOW
-# Records that waiting results may name: some 1.5 kB each, and an input may match 100,000.
-_RECORDS = 100_000
+# Files of folders are taken in windows of this size, each opened in the order of the disk. Some
+# windows may wait after a slow file.
+_WINDOW_FILES = 256
+_MAX_WAITING = 4 * _WINDOW_FILES
+# Records that waiting results may name. One takes some 1.5 kB, and an input may match 100,000.
+_MAX_RECORDS = 100_000
 
-# The number of a member, the member, and how many of its name came before it. Its full name, which
-# is long, is made when it is handed over.
-_Member = tuple[int, Member, int]
+# The number of a member, the member, and the number of earlier members of the same name. Its full
+# name may be long, and is formed only when a worker gets it.
+_NumberedMember = tuple[int, Member, int]
 
-# Returns whether a cache has an input of that name as it is now.
-Holds = Callable[[Name], bool]
+# Returns whether a cache has the current state of an input.
+IsCached = Callable[[Name], bool]
 
 
 @dataclass
-class Left:
-    """The members and bytes that an outermost archive may still have."""
+class RemainingBudget:
+    """The number of members and of bytes that an outermost archive may still have."""
 
     members: int
     bytes: int
 
     @property
     def budget(self) -> Budget:
-        """Return the same, for a worker that may find an archive."""
+        """The same for a worker, which may find an archive."""
         return Budget(self.members, self.bytes)
 
 
 @dataclass(eq=False)
-class Item:
-    """One place in the order of results: a file, a member, or an archive behind its members.
+class PendingInput:
+    """An input whose Result is not yielded yet: a file, a member, or an archive after its members.
 
-    `trouble` keeps a member from being read; `seconds` are those of an earlier attempt. `has_line`:
-    an earlier scan wrote its line, and it is hashed for the cache alone. `opened_again`: an archive
-    with a line, opened for members that have none.
+    Attributes:
+        container: The archive that the input is a member of.
+        has_line: An earlier scan wrote its line, so it is hashed only for the cache.
+        reopened: An archive with a line is opened again for members without one.
+        error: The reason that a member cannot be read.
+        worker: The worker that got the target.
+        decided: Whether `finish` was called.
+        seconds: The processor time of an earlier attempt.
+        result: Its Result, or None if none is to be yielded.
+        record_count: The number of records that its Result names.
+
+    Attributes of an archive:
+        name: Its name.
+        own_hashes: The hashes of the archive itself.
+        members: The members that no worker has yet.
+        unreleased: The number of members with a worker whose Results are not yielded yet.
+        single_worker: Whether only the worker that opened it can read its members.
+        member_verdicts: The number of Results below it by verdict.
+        has_new_result: Whether any of these is new in this scan.
     """
 
     target: Target
-    left: Left
-    holder: Item | None = None
+    remaining: RemainingBudget
+    container: PendingInput | None = None
     has_line: bool = False
-    opened_again: bool = False
+    reopened: bool = False
     inode: int = 0
-    trouble: MediaError | None = None
+    error: MediaError | None = None
     worker: AnyWorker | None = None
-    over: bool = False
+    decided: bool = False
     seconds: float = 0.0
     result: Result | None = None
-    records: int = 0  # that its result names
-    # Of an archive: its name and own hashes, the members not handed over, the number of members not
-    # released, whether only the worker that opened it reads them, the number of results below it by
-    # verdict, and whether any of these is new in this scan.
+    record_count: int = 0
     name: Name | None = None
-    own: HashedInput | None = None
-    members: deque[_Member] = field(default_factory=deque)
+    own_hashes: HashedInput | None = None
+    members: deque[_NumberedMember] = field(default_factory=deque)
     unreleased: int = 0
-    bound: bool = False
-    below: Counter[str] = field(default_factory=Counter)
-    renewed: bool = False
+    single_worker: bool = False
+    member_verdicts: Counter[str] = field(default_factory=Counter)
+    has_new_result: bool = False
 
     @property
     def ready(self) -> bool:
-        """Return whether its Result can be yielded: an archive's after its last member's."""
-        return self.over and not self.members and not self.unreleased
+        """Whether its Result can be yielded: an archive's comes after its last member's."""
+        return self.decided and not self.members and not self.unreleased
 
     @property
     def only_worker(self) -> AnyWorker | None:
-        """Return the worker that must read it, if others would have to unpack its archive anew."""
-        return self.holder.worker if self.holder is not None and self.holder.bound else None
+        """The worker that must read it, if others would have to unpack its archive again."""
+        if self.container is None or not self.container.single_worker:
+            return None
+        return self.container.worker
 
     @property
-    def outermost(self) -> Name:
-        """Return the name of the file that it is in, however deep."""
+    def outermost_name(self) -> Name:
+        """The name of the file that it is in, at any depth."""
         item = self
-        while item.holder is not None:
-            item = item.holder
+        while item.container is not None:
+            item = item.container
         return item.name or Name()
 
 
 class Backlog:
-    """Inputs, filled from the places found as far as needed; used by one thread.
+    """A queue of inputs, filled from the found files as needed. Not thread-safe.
 
-    Inputs that are `finished` are left out, unless the cache lacks them. The line of an archive
-    does not finish its members: one may want an extra that is installed now, or its line may have
-    been removed for another attempt.
+    Inputs that are `finished` are skipped unless the cache lacks them. If an archive is finished,
+    its members may not be: one may need an extra that is now installed, or its line may have been
+    removed so that it is screened again.
     """
 
     def __init__(
         self,
-        found: Iterator[Place | Awaited],
+        files: Iterator[FoundFile | Awaited],
         *,
         limits: Limits,
         ordered: bool,
         finished: Finished | None,
-        holds: Holds | None = None,
+        is_cached: IsCached | None = None,
     ) -> None:
         self.awaited: Awaited | None = None
-        """The input that must come before `next` may return more."""
-        self._found = found
+        """The input that must arrive before `next` may return more."""
+        self._files = files
         self._limits = limits
         self._ordered = ordered
         self._finished = finished
-        self._holds = holds
-        self._order: deque[Item] = deque()
-        self._todo: deque[Item] = deque()  # files in the order of the disk
-        self._archives: list[Item] = []  # with members to hand out
-        self._records = 0  # that waiting results name
+        self._is_cached = is_cached
+        self._order: deque[PendingInput] = deque()
+        self._files_to_read: deque[PendingInput] = deque()  # in the order of the disk
+        self._open_archives: list[PendingInput] = []  # with members that no worker has
+        self._record_count = 0  # of waiting results
 
     def __bool__(self) -> bool:
-        """Return whether any Result is still to be yielded."""
+        """Return whether any Result was not yielded yet."""
         return bool(self._order)
 
-    def release(self) -> Iterator[Item]:
-        """Take the items whose Results can be yielded out of the order."""
+    def release(self) -> Iterator[PendingInput]:
+        """Remove and yield the inputs whose Results can be yielded."""
         if not self._ordered:
-            for item in [one for one in self._order if one.ready]:
+            for item in [item for item in self._order if item.ready]:
                 self._order.remove(item)
-                yield self._released(item)
+                yield self._settle(item)
             return
         while self._order and self._order[0].ready:
-            yield self._released(self._order.popleft())
+            yield self._settle(self._order.popleft())
 
-    def finish(self, item: Item, result: Result) -> None:
-        """Note the Result of an item, which waits until it can be yielded."""
-        item.result, item.over = result, True
-        item.records = len(result.matches) + len(result.other_hits)
-        self._records += item.records
+    def finish(self, item: PendingInput, result: Result) -> None:
+        """Store the Result of an input until it can be yielded."""
+        item.result, item.decided = result, True
+        item.record_count = len(result.matches) + len(result.other_hits)
+        self._record_count += item.record_count
 
-    def next(self) -> Item | None:
-        """Return the next item: a member of an open archive, or a file."""
+    def next(self) -> PendingInput | None:
+        """Return the next input: a member of an open archive, or a file."""
         self.awaited = None
-        return (self._next_member() if self._archives else None) or self._next_file()
+        return (self._next_member() if self._open_archives else None) or self._next_file()
 
-    def open(self, archive: Item, members: tuple[Member, ...]) -> None:
-        """Put the members of an archive before it in the order."""
-        archive.name = archive.name or archive.outermost
-        before: Counter[bytes] = Counter()
+    def open(self, archive: PendingInput, members: tuple[Member, ...]) -> None:
+        """Queue the members of an archive before it."""
+        archive.name = archive.name or archive.outermost_name
+        name_counts: Counter[bytes] = Counter()
         for number, member in enumerate(members):
-            archive.members.append((number, member, before[member.name]))
-            before[member.name] += 1
+            archive.members.append((number, member, name_counts[member.name]))
+            name_counts[member.name] += 1
         if archive.members:
-            self._archives.append(archive)
+            self._open_archives.append(archive)
 
-    def _next_member(self) -> Item | None:
-        """Return a member of the first archive that has one for a free worker."""
-        for archive in list(self._archives):
-            if archive.bound and archive.worker is not None and not archive.worker.free:
+    def _next_member(self) -> PendingInput | None:
+        """Return a member of the first archive that has one for a free worker, or None."""
+        for archive in list(self._open_archives):
+            if archive.single_worker and archive.worker is not None and not archive.worker.free:
                 continue
             if self._is_full() and self._order[0] is not archive:
                 continue
             while archive.members:
                 number, member, same = archive.members.popleft()
                 target = archive.target.member(number, member, archive.name or Name(), same=same)
-                item = Item(target, archive.left, holder=archive, trouble=member.trouble)
+                item = PendingInput(
+                    target, archive.remaining, container=archive, error=member.error
+                )
                 if not self._is_wanted(item, target.name):
                     continue
                 archive.unreleased += 1
                 self._order.insert(self._order.index(archive), item)
                 return item
-            self._archives.remove(archive)
+            self._open_archives.remove(archive)
         return None
 
-    def _next_file(self) -> Item | None:
-        while not self._todo:
+    def _next_file(self) -> PendingInput | None:
+        while not self._files_to_read:
             if self._is_full() or not self._fill():
                 return None
-        if self._records <= _RECORDS:
-            return self._todo.popleft()
-        first = self._order[0]  # which all others wait for
-        if first not in self._todo:
+        if self._record_count <= _MAX_RECORDS:
+            return self._files_to_read.popleft()
+        first = self._order[0]  # All others wait for it.
+        if first not in self._files_to_read:
             return None
-        self._todo.remove(first)
+        self._files_to_read.remove(first)
         return first
 
     def _is_full(self) -> bool:
-        """Return whether no more inputs are taken but the one that all others wait for."""
-        return len(self._order) >= _AHEAD or self._records > _RECORDS
+        """Return whether only the input that all others wait for may still be taken."""
+        return len(self._order) >= _MAX_WAITING or self._record_count > _MAX_RECORDS
 
     def _fill(self) -> bool:
-        """Take more files; return False if there are none, or none for now."""
-        limits, finished = self._limits, self._finished is not None
+        """Take more files; return False if there are none, or none has arrived."""
+        limits, resumes = self._limits, self._finished is not None
         taken = False
-        window: list[Item] = []
+        window: list[PendingInput] = []
         since = time.monotonic()
-        for place in self._found:
-            if isinstance(place, Awaited):
-                self.awaited = place
+        for file in self._files:
+            if isinstance(file, Awaited):
+                self.awaited = file
                 break
-            path, inode = place
+            path, inode = file
             taken = True
-            name = name_of(path) if finished else None
-            item = Item(Target(path), Left(limits.members, limits.unpacked), inode=inode)
+            name = name_of(path) if resumes else None
+            item = PendingInput(
+                Target(path), RemainingBudget(limits.members, limits.unpacked), inode=inode
+            )
             if self._is_wanted(item, name):
                 window.append(item)
-            # Do not wait for further names, of a pipe for instance.
-            if not inode or len(window) == _WINDOW:
+            # Do not wait for more names, for instance from a pipe.
+            if not inode or len(window) == _WINDOW_FILES:
                 break
-            # Nor for names behind any number of others that are done already.
-            if finished and time.monotonic() - since > A_WHILE_S:
+            # Do not skip finished files for long without checking the workers.
+            if resumes and time.monotonic() - since > POLL_SECONDS:
                 self.awaited = Awaited()
                 break
         self._order += window
-        self._todo += sorted(window, key=lambda item: item.inode)
+        self._files_to_read += sorted(window, key=lambda item: item.inode)
         return bool(window) or (taken and self.awaited is None)
 
-    def _released(self, item: Item) -> Item:
-        self._records -= item.records
-        if item.own is not None:
-            self._sum_up(item, item.own)
-        holder, result = item.holder, item.result
-        if item.opened_again and item.own is not None:
-            item.result = None  # it has that line
-        if holder is not None:
-            holder.unreleased -= 1
-            holder.below += item.below
+    def _settle(self, item: PendingInput) -> PendingInput:
+        self._record_count -= item.record_count
+        if item.own_hashes is not None:
+            self._sum_up(item, item.own_hashes)
+        container, result = item.container, item.result
+        if item.reopened and item.own_hashes is not None:
+            item.result = None  # The file of results has its line.
+        if container is not None:
+            container.unreleased -= 1
+            container.member_verdicts += item.member_verdicts
             if result is not None and result.counts:
-                holder.below[result.verdict] += 1
-            holder.renewed |= item.renewed or (item.result is not None and not item.has_line)
+                container.member_verdicts[result.verdict] += 1
+            container.has_new_result |= item.has_new_result or (
+                item.result is not None and not item.has_line
+            )
         return item
 
-    def _sum_up(self, archive: Item, own: HashedInput) -> None:
+    def _sum_up(self, archive: PendingInput, own_hashes: HashedInput) -> None:
         """Add the counts of its members to the Result of an archive.
 
-        An archive with a line gets a second one if members were screened anew, unless summaries
-        count it: they would count it twice.
+        An archive with a line gets a second line if members were screened again. Not if summaries
+        count it, since they would count it twice.
         """
         if archive.result is None:
-            raise RuntimeError("an archive is released before it was settled")
-        members, has_error = Members(**archive.below), own.error is not None
+            raise RuntimeError("an archive is released before it has a Result")
+        members, has_error = Members(**archive.member_verdicts), own_hashes.error is not None
         archive.result = archive.result.with_members(members, has_error=has_error)
-        if archive.renewed and not archive.result.counts:
-            archive.has_line = archive.opened_again = False
+        if archive.has_new_result and not archive.result.counts:
+            archive.has_line = archive.reopened = False
 
-    def _is_wanted(self, item: Item, name: Name | None) -> bool:
-        """Return whether there is anything to do with an item of that name. If an earlier scan
-        wrote its line, the item says for what: `has_line` or `opened_again`.
-        """
+    def _is_wanted(self, item: PendingInput, name: Name | None) -> bool:
+        """Return whether an input must be opened; set `has_line` or `reopened` if it has a line."""
         finished = self._finished
         verdict = None if finished is None or name is None else finished.take(name)
         if finished is None or name is None or verdict is None:
             return True
-        item.has_line = self._holds is not None and not self._holds(name)
-        item.opened_again = not item.has_line and finished.is_archive(name)
-        if item.has_line or item.opened_again:
+        item.has_line = self._is_cached is not None and not self._is_cached(name)
+        item.reopened = not item.has_line and finished.is_archive(name)
+        if item.has_line or item.reopened:
             return True
-        if item.holder is not None:
-            item.holder.below[verdict] += 1
+        if item.container is not None:
+            item.container.member_verdicts[verdict] += 1
         return False

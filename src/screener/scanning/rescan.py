@@ -1,4 +1,4 @@
-"""The rescan of cached hashes against lists, at the speed of look-ups."""
+"""The rescan of cached hashes against lists, which opens no file."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from screener.arguments import check_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
+from screener.scanning.cache.cache_rows import EVERY_FLOOR, covers, describe_settings
 from screener.scanning.cache.hash_cache import HashCache
-from screener.scanning.cache.rows import EVERY, made_by, serves
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 from screener.screening.result import Result, Verdict
 from screener.screening.screener import Screener, check_screener
-from screener.system.installation import is_here
+from screener.system.installation import is_available
 
-# Inputs at a time: with eight PDQs each, a batch for the fastest search.
-_CHUNK = 1 << 17
-_DECIDED = 256
+# Inputs that are searched at a time. With eight PDQs each, they are a batch for the fastest search.
+_SEARCH_BATCH = 1 << 17
+_DECISION_BATCH = 256
 
-# Reasons that decoding gives, and that a truncated member never has.
-_OF_MEMBERS = frozenset(("unsupported", "encrypted", "no_video"))
-# Reasons that only decoding gives to a file. A crash or lack of memory may have ended the listing
-# of an archive.
-_OF_FILES = _OF_MEMBERS | {"undecodable", "truncated"}
+# Reasons of decoding that a truncated member never has.
+_MEMBER_DECODING_REASONS = frozenset(("unsupported", "encrypted", "no_video"))
+# Reasons that a file can only have from decoding. A crash or lack of memory is none of them: it may
+# have ended the listing of an archive.
+_FILE_DECODING_REASONS = _MEMBER_DECODING_REASONS | {"undecodable", "truncated"}
 
 
 def rescan(
@@ -38,108 +38,130 @@ def rescan(
     threads: int = 1,
     unscreened: Counter[str] | None = None,
 ) -> Iterator[Result]:
-    """Yield the Results of cached inputs that reach a record, in the order of hashing.
+    """Yield the Results of cached inputs that hit a record, in the order of hashing.
 
-    They equal those of a scan of the same files now. With `every`, inputs without a hit are yielded
-    too, more slowly; otherwise `unscreened` counts the unscreened ones by reason.
+    They equal those of a scan of the same files now. Inputs that were hashed with other settings
+    than the policy's, or without a kind of the lists, are skipped; `outdated` counts them. An input
+    that is scanned during the rescan may have two Results. The cache is not locked between Results.
 
-    Inputs that were hashed by other settings than the policy's, or without a kind of the lists, are
-    left out; `outdated` counts them. An input that is scanned meanwhile may have two Results. The
-    cache is not locked between two Results.
+    Parameters:
+        screener: The lists and the policy.
+        cache: An open cache, which `scan` has filled.
+        every: Also yield inputs without a hit, which is slower.
+        threads: The number of threads that search.
+        unscreened: A counter, to which unscreened inputs without a Result are added by reason.
+
+    Raises:
+        TypeError: If `screener` is not a Screener.
+        OutputError: If the cache is damaged, closed or in use.
     """
     check_screener(screener, "rescan()")
-    return _rescanned(screener, cache, every, check_threads(threads), unscreened)
+    return _decide_cached(screener, cache, every, check_threads(threads), unscreened)
 
 
-def _rescanned(
+def _decide_cached(
     screener: Screener, cache: HashCache, every: bool, threads: int, unscreened: Counter[str] | None
 ) -> Iterator[Result]:
     done = 0
-    # Inputs that a scan replaces meanwhile get new numbers, for a second round.
+    # Inputs that a scan replaces during the first round get new numbers, for the second round.
     for _ in range(2):
-        last = cache.last()
-        for first in range(done + 1, last + 1, _CHUNK):
-            end = min(first + _CHUNK, last + 1)
+        last = cache.last_number()
+        for first in range(done + 1, last + 1, _SEARCH_BATCH):
+            end = min(first + _SEARCH_BATCH, last + 1)
             if every:
-                numbers = cache.numbers(first, end)
+                numbers = cache.list_numbers(first, end)
             else:
-                numbers = _to_decide(screener, cache, first, end, threads)
+                numbers = _find_candidates(screener, cache, first, end, threads)
             settings = _settings(screener, cache)
-            for at in range(0, len(numbers), _DECIDED):
-                items = list(cache.load(numbers[at : at + _DECIDED], settings))
-                for item, result in zip(items, _decided(screener, items), strict=True):
-                    reached = bool(result.matches or result.other_hits)
-                    if reached or (every and not _is_spoken_for(item)):
+            for offset in range(0, len(numbers), _DECISION_BATCH):
+                items = list(
+                    cache.load_inputs(numbers[offset : offset + _DECISION_BATCH], settings)
+                )
+                for item, result in zip(items, _decide(screener, items), strict=True):
+                    has_hit = bool(result.matches or result.other_hits)
+                    if has_hit or (every and not _has_only_member_lines(item)):
                         yield result
-                    elif unscreened is not None and not _is_spoken_for(item):
-                        _count(result, unscreened)
+                    elif unscreened is not None and not _has_only_member_lines(item):
+                        _count_unscreened(result, unscreened)
         done = last
 
 
 def outdated(screener: Screener, cache: HashCache) -> int:
-    """Return how many cached inputs must be scanned again: hashed by other settings than the
-    Screener's, or without an extra that is installed now.
+    """Return the number of cached inputs that must be scanned again.
+
+    They were hashed with other settings than the Screener's, or without an extra that is now
+    installed.
     """
     check_screener(screener, "rescan()")
     settings = _settings(screener, cache)
     return sum(
         number
-        for (made, extra), number in cache.counts().items()
-        if made not in settings or (extra is not None and is_here(extra))
+        for (stored, extra), number in cache.count_by_settings().items()
+        if stored not in settings or (extra is not None and is_available(extra))
     )
 
 
 def _settings(screener: Screener, cache: HashCache) -> set[str]:
-    wanted = made_by(screener.hasher)
-    return {made for made in cache.makings() if serves(made, wanted)}
+    """Return the stored settings whose hashes the Screener can use."""
+    required = describe_settings(screener.hasher)
+    return {stored for stored in cache.list_settings() if covers(stored, required)}
 
 
-def _decided(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
+def _decide(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
     if not any(kind.perceptual for kind in screener.kinds):
-        # A scan would decode nothing, and find no trouble.
-        items = [replace(one, error=None) if _is_whole(one) else one for one in items]
+        # A scan would decode nothing, so it would have no error of decoding.
+        items = [
+            replace(item, error=None) if _has_complete_digests(item) else item for item in items
+        ]
     return screener.decide(items)
 
 
-def _is_whole(item: HashedInput) -> bool:
-    """Return whether the digests surely cover all of an input that could not be decoded: not those
-    of a member that may be cut short, or of an archive that was not listed to its end.
+def _has_complete_digests(item: HashedInput) -> bool:
+    """Return whether the digests certainly cover an input that could not be decoded.
+
+    Those of a member may not, if it is truncated; nor those of an archive that was not listed to
+    its end.
     """
-    trouble = item.error
-    if item.archive or not item.hashes or trouble is None:
+    error = item.error
+    if item.archive or not item.hashes or error is None:
         return False
-    return trouble.reason in (_OF_MEMBERS if item.name.archives else _OF_FILES)
+    reasons = _MEMBER_DECODING_REASONS if item.name.archives else _FILE_DECODING_REASONS
+    return error.reason in reasons
 
 
-def _is_spoken_for(item: HashedInput) -> bool:
-    """Return whether an archive without a hit has no line, since its members have theirs."""
+def _has_only_member_lines(item: HashedInput) -> bool:
+    """Return whether an input is an archive that needs no line next to those of its members."""
     return item.archive and item.error is None
 
 
-def _count(result: Result, unscreened: Counter[str]) -> None:
-    """Count an unscreened input, unless `outdated` counts it."""
-    wanted = result.extra
-    if result.verdict == Verdict.UNSCREENED and not (wanted is not None and is_here(wanted)):
+def _count_unscreened(result: Result, unscreened: Counter[str]) -> None:
+    """Count an unscreened input unless `outdated` counts it."""
+    is_outdated = result.extra is not None and is_available(result.extra)
+    if result.verdict == Verdict.UNSCREENED and not is_outdated:
         unscreened[str(result.reason)] += 1
 
 
-def _to_decide(
+def _find_candidates(
     screener: Screener, cache: HashCache, first: int, end: int, threads: int
 ) -> list[int]:
-    """Return the inputs with a hash near a listed one, which alone can match, and those that may be
-    unscreened.
+    """Return the inputs that have a hash near a listed one or may be unscreened.
+
+    No other input can match.
     """
-    # If a list has no kind that can clear a picture, each is looked at.
-    floor = max(max(one.values(), default=EVERY) for one in screener.clearing_floors)
-    found = [np.array(cache.unclear(first, end, floor), np.int64)]
-    listed = {kind for one in screener.lists for kind in one.kinds}
+    # Without a floor, a list has no kind that can make an input `no_match`: decide all inputs.
+    floor = max(max(floors.values(), default=EVERY_FLOOR) for floors in screener.clearing_floors)
+    candidates = [np.array(cache.find_unclear(first, end, floor), np.int64)]
+    listed = {kind for hash_list in screener.lists for kind in hash_list.kinds}
     for kind in KINDS.values():
-        # Frames of listed videos are near PDQs, those of stills too.
-        others = [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in listed else []
+        # Frames of listed videos are compared with all PDQs, also those of stills.
+        video_kinds = (
+            [KINDS[video_search.KIND]] if kind is PDQ and video_search.KIND in listed else []
+        )
         searched = [kind] if kind.name in listed and (kind.digest or kind.perceptual) else []
-        if searched or others:
-            numbers, codes = cache.codes(kind, first, end)
+        if searched or video_kinds:
+            numbers, codes = cache.load_codes(kind, first, end)
             if len(codes):
-                for one in searched + others:
-                    found.append(numbers[screener.has_hit(one, codes, threads=threads)])
-    return [int(number) for number in np.unique(np.concatenate(found))]
+                for searched_kind in searched + video_kinds:
+                    hits = screener.has_hit(searched_kind, codes, threads=threads)
+                    candidates.append(numbers[hits])
+    return [int(number) for number in np.unique(np.concatenate(candidates))]

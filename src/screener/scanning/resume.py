@@ -1,4 +1,4 @@
-"""The inputs that a file of results shows to be done, so that a scan goes on."""
+"""The inputs that a file of results shows as finished, so that a scan can be resumed."""
 
 from __future__ import annotations
 
@@ -12,52 +12,59 @@ import numpy as np
 
 from screener.errors import OutputError
 from screener.media.source import Name
-from screener.scanning.superseded import (
-    SEEN,
-    Seen,
+from screener.scanning.result_lines import (
+    IDENTITY_DTYPE,
+    LineIdentity,
     decided_by,
-    hash_of_archive,
-    is_gone,
-    read,
-    superseded,
+    find_missing,
+    find_superseded,
+    hash_archive,
+    read_lines,
 )
 from screener.screening.result import SCHEMA, Reason, Result, Verdict, is_counted_line
 from screener.screening.screener import VERSIONS, Screener
-from screener.system.installation import EXTRAS, is_here
+from screener.system.installation import EXTRAS, is_available
 
-_BEGINS = f'{{"schema":{SCHEMA},"input":'.encode()
-# Each verdict, reason and extra has a number of one byte. Lines that summaries do not count have
-# one number, and so have lines that other lists or policies decided.
-_STATEMENTS = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
-_NUMBERS = {statement: number for number, statement in enumerate(_STATEMENTS)}
-_UNCOUNTED = len(_STATEMENTS)
-_OTHERS = _UNCOUNTED + 1
+_LINE_PREFIX = f'{{"schema":{SCHEMA},"input":'.encode()
+# Each combination of verdict, reason and extra has a code of one byte. All lines that summaries do
+# not count share a code, and so do all lines that other lists or policies decided.
+_OUTCOMES = list(product(Verdict, (None, *Reason), (None, *EXTRAS)))
+_OUTCOME_CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
+_UNCOUNTED = len(_OUTCOMES)
+_OUTDATED = _UNCOUNTED + 1
 
 
 class Finished:
-    """Inputs to skip when resuming: unchanged since their last line, which was decided by the same
-    lists, policy and pixel pipeline, and does not want an extra that is installed now.
+    """Inputs to skip when a scan is resumed.
 
-    Takes about 20 bytes a line and 8 an archive. `verdicts`, `reasons` and `extras` count the
-    lines, without those that `replace` took out. `end` is the offset behind the last whole line,
-    `torn` the length of the half line that follows.
+    Such an input is unchanged since its last line. The same lists, policy and pixel pipeline
+    decided that line, and it needs no extra that is now installed. Takes about 20 bytes per line
+    and 8 per archive.
+
+    Attributes:
+        verdicts, reasons, extras: Counts of the lines, without those that `replace` removed.
+        end: The offset after the last complete line.
+        torn: The length of the incomplete line that follows.
     """
 
     def __init__(self, screener: Screener) -> None:
         self._decided_by = decided_by(
-            [(one.name, one.generation, one.stamp()) for one in screener.lists],
+            [
+                (hash_list.name, hash_list.generation, hash_list.stamp())
+                for hash_list in screener.lists
+            ],
             screener.policy.fingerprint,
             dict(VERSIONS)["pixels"],
         )
-        # Columns, ascending by input.
+        # The columns of a table of lines, ascending by input.
         self._inputs = np.empty(0, np.uint64)
         self._states = np.empty(0, np.uint64)
-        self._statements = np.empty(0, np.uint8)
+        self._outcomes = np.empty(0, np.uint8)
         self._taken = np.empty(0, np.bool_)
         self._replaced = np.empty(0, np.bool_)
-        self._archives = np.empty(0, np.uint64)  # with lines of members; ascending
-        # Extras that lines name and that are not installed: these inputs are done.
-        self._lacking: tuple[str, ...] = ()
+        self._archives = np.empty(0, np.uint64)  # that have lines of members; ascending
+        # Missing extras that lines name. If one is still missing, the input is finished.
+        self._missing_extras: tuple[str, ...] = ()
         self.verdicts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.extras: Counter[str] = Counter()
@@ -66,132 +73,136 @@ class Finished:
 
     @classmethod
     def read(cls, path: Path, screener: Screener) -> Finished:
-        """Return the finished inputs of a file; none if it does not exist.
+        """Return the finished inputs of a file; there are none if it does not exist.
 
-        Raises OutputError if a whole line is no result, or the file holds something else.
+        Raises OutputError if the file cannot be read or a complete line is not a result.
         """
-        found = cls(screener)
-        seen, statements, holders = bytearray(), bytearray(), bytearray()
+        finished = cls(screener)
+        identities, outcomes, archives = bytearray(), bytearray(), bytearray()
         try:
-            for number, line in enumerate(read(path), start=1):
+            for number, line in enumerate(read_lines(path), start=1):
                 if not line.endswith(b"\n"):
-                    found._end_torn(path, line)
+                    finished._check_torn_line(path, line)
                     break
-                one, statement = found._read_line(path, number, line)
-                found.end += len(line)
-                seen += one.hashes()
-                statements.append(statement)
-                archives = one.holders()
-                if not holders.endswith(archives):  # members mostly stand in a row
-                    holders += archives
+                identity, outcome = finished._parse_line(path, number, line)
+                finished.end += len(line)
+                identities += identity.hashes()
+                outcomes.append(outcome)
+                archive_hashes = identity.archive_hashes()
+                if not archives.endswith(archive_hashes):  # Members mostly follow one another.
+                    archives += archive_hashes
         except FileNotFoundError:
             pass
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from error
-        found._keep(np.frombuffer(seen, SEEN), np.frombuffer(statements, np.uint8))
-        found._archives = np.unique(np.frombuffer(holders, "<u8"))
-        return found
+        finished._set_lines(
+            np.frombuffer(identities, IDENTITY_DTYPE), np.frombuffer(outcomes, np.uint8)
+        )
+        finished._archives = np.unique(np.frombuffer(archives, "<u8"))
+        return finished
 
     def __len__(self) -> int:
-        """Return how many lines count."""
+        """Return the number of lines that count."""
         return self.verdicts.total()
 
     def take(self, name: Name) -> Verdict | None:
-        """Return the verdict of an input that is done, or None.
+        """Return the verdict of a finished input, or None; use each line once.
 
-        Each line answers once, since an input may be given twice. The line of an archive that
-        summaries do not count answers `unscreened`: its members decide.
+        So an input that is given twice needs two lines. If summaries do not count the line of an
+        archive, the verdict is `unscreened`, and its members decide.
         """
         if not len(self._inputs):
             return None
-        for extra in (None, *self._lacking):
-            lines, state = self._lines(
-                Seen(
+        for extra in (None, *self._missing_extras):
+            lines, state = self._find_lines(
+                LineIdentity(
                     name.as_bytes, name.archives, name.same, name.size, name.mtime_ns,
                     self._decided_by, extra, name.has_no_state,
                 )
             )  # fmt: skip
-            free = (self._states[lines] == state) & ~self._taken[lines]
-            if free.any():
-                line = lines.start + int(free.argmax())
+            unused = (self._states[lines] == state) & ~self._taken[lines]
+            if unused.any():
+                line = lines.start + int(unused.argmax())
                 self._taken[line] = True
-                number = int(self._statements[line])
-                return Verdict.UNSCREENED if number == _UNCOUNTED else _STATEMENTS[number][0]
+                code = int(self._outcomes[line])
+                return Verdict.UNSCREENED if code == _UNCOUNTED else _OUTCOMES[code][0]
         return None
 
     def is_archive(self, name: Name) -> bool:
-        """Return whether lines show that an input, as of its time, is an archive with members."""
-        one = np.frombuffer(
-            hash_of_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
+        """Return whether the file has lines of members of an input at its present time."""
+        archive = np.frombuffer(
+            hash_archive(name.as_bytes, name.archives, name.same, name.mtime_ns), "<u8"
         )[0]
-        place = int(np.searchsorted(self._archives, one))
-        return place < len(self._archives) and bool(self._archives[place] == one)
+        index = int(np.searchsorted(self._archives, archive))
+        return index < len(self._archives) and bool(self._archives[index] == archive)
 
     def replace(self, result: Result) -> None:
-        """Take lines out of the counts that this newer Result supersedes."""
+        """Remove the lines that this newer Result supersedes from the counts."""
         if not len(self._inputs):
             return
-        seen = Seen.of_result(result, self._decided_by)
-        lines, state = self._lines(seen)
+        identity = LineIdentity.from_result(result, self._decided_by)
+        lines, state = self._find_lines(identity)
         older = (self._states[lines] != state) & ~self._replaced[lines]
-        if seen.gone:
-            older &= is_gone(self._states[lines])
+        if identity.is_missing:
+            older &= find_missing(self._states[lines])
         self._replaced[lines] |= older
-        for statement in self._statements[lines][older]:
-            self._count(int(statement), -1)
+        for code in self._outcomes[lines][older]:
+            self._add_count(int(code), -1)
 
-    def _lines(self, seen: Seen) -> tuple[slice, np.uint64]:
-        """Return the lines of an input, and its state."""
-        one = np.frombuffer(seen.hashes(), SEEN)[0]
-        first = int(np.searchsorted(self._inputs, one["input"]))
-        end = int(np.searchsorted(self._inputs, one["input"], "right"))
-        return slice(first, end), one["state"]
+    def _find_lines(self, identity: LineIdentity) -> tuple[slice, np.uint64]:
+        """Return the lines of an input, and the hash of its state."""
+        hashes = np.frombuffer(identity.hashes(), IDENTITY_DTYPE)[0]
+        first = int(np.searchsorted(self._inputs, hashes["input"]))
+        end = int(np.searchsorted(self._inputs, hashes["input"], "right"))
+        return slice(first, end), hashes["state"]
 
-    def _read_line(self, path: Path, number: int, line: bytes) -> tuple[Seen, int]:
-        """Return the input of a line, and its number: of `_NUMBERS`, `_UNCOUNTED` or `_OTHERS`."""
+    def _parse_line(self, path: Path, number: int, line: bytes) -> tuple[LineIdentity, int]:
+        """Return the identity of a line and its outcome code, `_UNCOUNTED` or `_OUTDATED`."""
         try:
-            facts = json.loads(line)
-            one = Seen.of(facts)
-            statement = _NUMBERS[facts["verdict"], facts["reason"], facts.get("extra")]
-            if not is_counted_line(facts):
-                statement = _UNCOUNTED
-            if facts["schema"] != SCHEMA:
+            fields = json.loads(line)
+            identity = LineIdentity.from_line(fields)
+            code = _OUTCOME_CODES[fields["verdict"], fields["reason"], fields.get("extra")]
+            if not is_counted_line(fields):
+                code = _UNCOUNTED
+            if fields["schema"] != SCHEMA:
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise OutputError(
-                f"{path}, line {number}: no result of this version; nothing was written to the file"
+                f"{path}, line {number}: not a result of this version; nothing was written to the"
+                " file"
             ) from None
-        return one, statement if one.decided_by == self._decided_by else _OTHERS
+        return identity, code if identity.decided_by == self._decided_by else _OUTDATED
 
-    def _keep(self, seen: np.ndarray[Any, Any], statements: np.ndarray[Any, Any]) -> None:
-        """Keep and count the lines that count."""
-        counts = statements != _OTHERS
-        counts[superseded(seen)] = False
-        seen, statements = seen[counts], statements[counts]
-        order = np.argsort(seen["input"], kind="stable")
-        self._inputs, self._statements = seen["input"][order], statements[order]
-        self._states = seen["state"][order]
-        self._taken, self._replaced = np.zeros((2, len(seen)), np.bool_)
-        for statement, number in enumerate(np.bincount(statements)):
+    def _set_lines(self, identities: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> None:
+        """Store the lines that count, and count them."""
+        counts = codes != _OUTDATED
+        counts[find_superseded(identities)] = False
+        identities, codes = identities[counts], codes[counts]
+        order = np.argsort(identities["input"], kind="stable")
+        self._inputs, self._outcomes = identities["input"][order], codes[order]
+        self._states = identities["state"][order]
+        self._taken, self._replaced = np.zeros((2, len(identities)), np.bool_)
+        for code, number in enumerate(np.bincount(codes)):
             if number:
-                self._count(statement, int(number))
-        self._lacking = tuple(extra for extra in self.extras if not is_here(extra))
+                self._add_count(code, int(number))
+        self._missing_extras = tuple(extra for extra in self.extras if not is_available(extra))
 
-    def _count(self, statement: int, number: int) -> None:
-        if statement == _UNCOUNTED:
+    def _add_count(self, code: int, number: int) -> None:
+        if code == _UNCOUNTED:
             return
-        verdict, reason, extra = _STATEMENTS[statement]
+        verdict, reason, extra = _OUTCOMES[code]
         self.verdicts[verdict] += number
         if reason is not None:
             self.reasons[reason] += number
         if extra is not None:
             self.extras[extra] += number
 
-    def _end_torn(self, path: Path, rest: bytes) -> None:
-        """Note half a line, or the zeros that a power cut leaves. Raise OutputError for anything
-        else, which is another file.
+    def _check_torn_line(self, path: Path, line: bytes) -> None:
+        """Store the length of an incomplete line, which may be zeros after a power cut.
+
+        Raises OutputError if it is anything else, since the file then has other content.
         """
-        ours = rest.startswith(_BEGINS) or _BEGINS.startswith(rest)
-        if not ours and rest.strip(b"\0"):
-            raise OutputError(f"{path} is no file of results; nothing was written to it")
-        self.torn = len(rest)
+        is_result = line.startswith(_LINE_PREFIX) or _LINE_PREFIX.startswith(line)
+        if not is_result and line.strip(b"\0"):
+            raise OutputError(f"{path} is not a file of results; nothing was written to it")
+        self.torn = len(line)

@@ -1,4 +1,4 @@
-"""The scan of many files, each opened in a worker process that may die; one Result a file."""
+"""The scan of many files, each opened in a worker process that may die."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from screener.errors import MediaError, PolicyError, WorkerError
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
 from screener.media.source import Name, name_of_label
-from screener.scanning.backlog import Backlog, Item
+from screener.scanning.backlog import Backlog, PendingInput
 from screener.scanning.cache.hash_cache import HashCache
-from screener.scanning.inputs.expand import FilePath, places
-from screener.scanning.inputs.folder import Place
+from screener.scanning.inputs.expand import FilePath, locate_files
+from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.resume import Finished
-from screener.scanning.workers.protocol import AnyWorkers, Start
+from screener.scanning.workers.protocol import AnyWorkers, StartWorkers
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, OpenedArchive
 from screener.screening.policy import Policy
 from screener.screening.result import Result
 from screener.screening.screener import Screener, check_screener
-from screener.system.process import cores
+from screener.system.process import count_cores
 
-# Called with everything that is counted or timed: a name, a number and labels.
+# Called with each count and time: a name, a number and labels.
 Metrics = Callable[[str, float, Mapping[str, str]], None]
 
-_MOST_JOBS = 4096  # processes; more is a typing error, and would take the machine down
+_MAX_JOBS = 4096  # more is a typing error, and would overload the machine
 
-_CLASSIC_MEMORY = 192 << 20  # bytes: imagehash loads SciPy
+_MIN_CLASSIC_MEMORY = 192 << 20  # bytes, since imagehash loads SciPy
 
 
 def scan(
@@ -47,38 +47,44 @@ def scan(
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
 ) -> Generator[Result, None, None]:
-    """Screen every file under `paths`; yield one Result a file, in order.
+    """Screen every file under `paths`; yield a Result per file, in order.
 
-    `jobs` worker processes (default: the cores of this process) decode and hash; this process looks
-    up their hashes, in batches, so that no decoder has a list in its memory. A file affects only
-    its own Result, also if it crashes its process (`crashed`), takes more processor time than
-    `policy.seconds` or ten times as much wall time (`timeout`), or needs more than `policy.memory`
-    bytes (`too_large`).
+    Worker processes decode and hash, and this process looks up the hashes in batches, so no worker
+    has a list in its memory. A file affects only its own Result: `crashed` if it crashes its
+    worker, `timeout` if it takes more processor time than `policy.seconds` or ten times as much
+    wall time, `too_large` if it needs more than `policy.memory` bytes.
 
-    Zip and tar archives are opened. Each member has a Result, named `archive!member`; that of the
-    archive follows, and is `no_match` only if all members are. `Result.counts` says whether to
-    count it beside them.
+    Zip and tar archives are opened. Each member has a Result, named `archive!member`. The archive's
+    own Result follows; it is `no_match` only if all members are. `Result.counts` says whether to
+    count it next to them.
 
-    With `ordered=False`, Results come as they are made, and folders are walked in the order of the
-    disk. `finished` (from `output.resume_jsonl`) leaves out inputs that are done. `metrics` is
-    called with each count and time, as docs/metrics.md lists them. `cache` stores the hashes of an
-    input before its Result is yielded, for `rescan`; it hashes finished inputs that it lacks again,
-    without a second Result.
+    A script that scans must be a file, and needs an `if __name__ == "__main__":` guard.
 
-    `paths` may be an iterator. While it waits for a path, no Result comes and no time limit holds.
-    Relative paths need the same working folder during the whole scan.
+    Parameters:
+        screener: The lists and the policy.
+        paths: Files and folders, or an iterator of them. While it waits for a path, no Result comes
+            and no time limit holds. Relative paths need the same working folder during the scan.
+        jobs: The number of worker processes (default: the cores of this process).
+        ordered: Yield Results in the order of the paths. Otherwise they come as they are ready,
+            and folders are walked in the order of the disk.
+        finished: Inputs to skip, from `output.resume_jsonl`.
+        metrics: A function to call with each count and time (docs/metrics.md lists them).
+        cache: An open cache, which stores the hashes of each input before its Result is yielded,
+            for `rescan`. Finished inputs that it lacks are hashed too, without a second Result.
 
-    A script that scans must be a file and guard its main part by `if __name__ == "__main__":`.
-    Raises WorkerError if no worker can be started, and another ScreenerError if a list breaks.
+    Raises:
+        TypeError: If an argument has the wrong type.
+        WorkerError: If no worker can be started.
+        ScreenerError: If a list breaks during the scan.
     """
-    from screener.scanning.workers.pool import Workers  # not with this module: few programs scan
+    from screener.scanning.workers.pool import Workers  # on first use, since few programs scan
 
-    count = checked_jobs(jobs)
-    return results_of(
-        path_results(
-            lambda hasher: Workers(hasher, count or cores()),
+    count = check_jobs(jobs)
+    return drop_paths(
+        scan_with_paths(
+            lambda hasher: Workers(hasher, count or count_cores()),
             screener,
-            places(paths, by_disk=not ordered),
+            locate_files(paths, by_disk=not ordered),
             ordered=ordered,
             finished=finished,
             metrics=metrics,
@@ -87,55 +93,58 @@ def scan(
     )
 
 
-def path_results(
-    start: Start,
+def scan_with_paths(
+    start: StartWorkers,
     screener: Screener,
-    found: Iterator[Place | Awaited],
+    files: Iterator[FoundFile | Awaited],
     *,
     ordered: bool = True,
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
 ) -> Generator[tuple[str, Result], None, None]:
-    """Yield each Result with the path of its file (for a member, of its archive), as `scan` does
-    with the workers that `start` returns. Folders are not walked.
+    """Scan found files with the workers of `start`; yield each Result with its file's path.
+
+    The path of a member is that of its archive. The other parameters are those of `scan`.
     """
     check_screener(screener, "scan()")
+    if not isinstance(cache, HashCache | None):
+        raise TypeError(f"cache must be an open HashCache, such as HashCache.open({cache!r})")
     check_memory(screener.policy, screener.kinds)
     limits = screener.policy.limits
-    holds = None if cache is None else partial(cache.holds, hasher=screener.hasher)
-    backlog = Backlog(found, limits=limits, ordered=ordered, finished=finished, holds=holds)
+    is_cached = None if cache is None else partial(cache.holds, hasher=screener.hasher)
+    backlog = Backlog(files, limits=limits, ordered=ordered, finished=finished, is_cached=is_cached)
     return _Scan(screener, backlog, metrics, cache).run(start)
 
 
-def results_of(
+def drop_paths(
     results: Generator[tuple[str, Result], None, None],
 ) -> Generator[Result, None, None]:
-    """Yield the Results alone."""
+    """Yield the Results without the paths of their files."""
     with closing(results):
         for _, result in results:
             yield result
 
 
-def checked_jobs(jobs: int | None) -> int | None:
-    """Return a number of processes, or None. Raise PolicyError for anything else."""
-    count = integer_within(jobs, 1, _MOST_JOBS)
+def check_jobs(jobs: int | None) -> int | None:
+    """Return a valid number of processes, or None. Raises PolicyError if it is invalid."""
+    count = integer_within(jobs, 1, _MAX_JOBS)
     if count is None and jobs is not None:
-        raise PolicyError(f"jobs must be an integer from 1 to {_MOST_JOBS}, not {jobs!r}")
+        raise PolicyError(f"jobs must be an integer from 1 to {_MAX_JOBS}, not {jobs!r}")
     return count
 
 
 def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
     """Raise PolicyError if a worker has too little memory to load the classic hashes."""
-    if policy.memory < _CLASSIC_MEMORY and not set(CLASSIC).isdisjoint(kinds):
+    if policy.memory < _MIN_CLASSIC_MEMORY and not set(CLASSIC).isdisjoint(kinds):
         raise PolicyError(
-            f"memory must be at least {_CLASSIC_MEMORY} bytes, not {policy.memory}: the list has"
-            " classic hashes (such as phash)"
+            f"memory must be at least {_MIN_CLASSIC_MEMORY} bytes, not {policy.memory}: the list"
+            " has classic hashes (such as phash)"
         )
 
 
 class _Scan:
-    """The state of one scan, used by one thread."""
+    """The state of one scan. Not thread-safe."""
 
     def __init__(
         self,
@@ -148,68 +157,71 @@ class _Scan:
         self._backlog = backlog
         self._metrics = metrics
         self._cache = cache
-        # A cache is matched with other lists later, so its hashes have no bits in doubt.
+        # A cache is matched with other lists later, so its hashes must be exact, not sketches.
         self._hasher = replace(screener.hasher, sketches=cache is None)
-        self._under_way: dict[Any, Item] = {}
+        self._running: dict[Any, PendingInput] = {}
 
-    def run(self, start: Start) -> Generator[tuple[str, Result], None, None]:
+    def run(self, start: StartWorkers) -> Generator[tuple[str, Result], None, None]:
         """Yield all Results, each with the path of its file."""
         process = os.getpid()
         with start(self._hasher) as workers:
             while True:
-                awaited = self._hand_over(workers)
+                awaited = self._assign(workers)
                 released = False
                 for item in self._backlog.release():
-                    released = True  # also without a line: its archive may be next
-                    if item.own is not None:
-                        # Behind its members: an archive in the cache implies that they are there.
-                        self._keep([item.own])
+                    released = True  # Even without a Result: its archive may be next.
+                    if item.own_hashes is not None:
+                        # After its members, so that the cache has them if it has the archive.
+                        self._store([item.own_hashes])
                     if item.has_line:
-                        self._tell("hashed_again", 1)
+                        self._report_metric("hashed_again", 1)
                     elif item.result is not None:
-                        self._count(item.result)
+                        self._report_result(item.result)
                         yield item.target.path, item.result
                         if os.getpid() != process:
-                            # It would read answers for which the other process waits for ever.
+                            # In a fork, it would take answers that the other process waits for.
                             raise WorkerError("only the process that began a scan can go on")
                 if released:
                     continue
-                if self._under_way:
+                if self._running:
                     self._collect(workers, awaited)
                 elif awaited is not None:
                     awaited.wait()
                 elif not self._backlog:
                     return
 
-    def _tell(self, name: str, value: float, **labels: str) -> None:
+    def _report_metric(self, name: str, value: float, **labels: str) -> None:
         if self._metrics is not None:
             self._metrics(name, value, labels)
 
-    def _count(self, result: Result) -> None:
+    def _report_result(self, result: Result) -> None:
         if self._metrics is not None and result.counts:
-            self._tell("results", 1, verdict=str(result.verdict), reason=str(result.reason or ""))
-            self._tell("bytes", result.bytes or 0)
+            self._report_metric(
+                "results", 1, verdict=str(result.verdict), reason=str(result.reason or "")
+            )
+            self._report_metric("bytes", result.bytes or 0)
 
-    def _hand_over(self, workers: AnyWorkers) -> Awaited | None:
-        """Give targets to the least busy workers until all are busy or nothing is left; return the
-        input that must come before there is more.
+    def _assign(self, workers: AnyWorkers) -> Awaited | None:
+        """Give inputs to the least busy workers until all are busy or no input is available.
+
+        Returns the awaited input that must arrive before there is more.
         """
-        while (worker := workers.free()) is not None:
+        while (worker := workers.least_busy()) is not None:
             item = self._backlog.next()
             if item is None:
                 return self._backlog.awaited
-            if item.trouble is not None:
-                self._decide([(item, HashedInput(Name(), error=item.trouble), 0.0)])
+            if item.error is not None:
+                self._decide([(item, HashedInput(Name(), error=item.error), 0.0)])
                 continue
             item.worker = item.only_worker or worker
-            self._under_way[item.worker.take(item.target, item.left.budget)] = item
+            self._running[item.worker.take(item.target, item.remaining.budget)] = item
         return None
 
     def _collect(self, workers: AnyWorkers, awaited: Awaited | None) -> None:
-        """Wait for targets that are done, or for the awaited input; look up all in one batch."""
-        hashed: list[tuple[Item, HashedInput, float]] = []
+        """Wait for finished tasks or the awaited input; look up all hashes in one batch."""
+        hashed: list[tuple[PendingInput, HashedInput, float]] = []
         for done in workers.collect(awaited):
-            item = self._under_way.pop(done.errand)
+            item = self._running.pop(done.task)
             if isinstance(done.outcome, OpenedArchive):
                 self._open(item, done.outcome, done.seconds)
             else:
@@ -217,57 +229,63 @@ class _Scan:
         if hashed:
             self._decide(hashed)
 
-    def _decide(self, hashed: list[tuple[Item, HashedInput, float]]) -> None:
-        """Look up the hashes of all those items at once."""
-        named = [_named(one, item, seconds) for item, one, seconds in hashed]
-        self._keep([one for (item, *_), one in zip(hashed, named, strict=True) if not item.own])
+    def _decide(self, hashed: list[tuple[PendingInput, HashedInput, float]]) -> None:
+        """Look up the hashes of these inputs in one batch."""
+        named = [_rename(hashes, item, seconds) for item, hashes, seconds in hashed]
+        self._store([
+            hashes
+            for (item, *_), hashes in zip(hashed, named, strict=True)
+            if item.own_hashes is None
+        ])  # fmt: skip
         begin = time.perf_counter()
         results = list(self._screener.decide_if_sure(named))
-        self._tell("lookup_seconds", time.perf_counter() - begin)
-        self._tell("lookup_inputs", len(named))
+        self._report_metric("lookup_seconds", time.perf_counter() - begin)
+        self._report_metric("lookup_inputs", len(named))
         for (item, _, seconds), result in zip(hashed, results, strict=True):
             if result is None:
-                self._hash_surely(item, seconds)
+                self._hash_exactly(item, seconds)
                 continue
             self._backlog.finish(item, result)
-            self._tell("hash_seconds", item.seconds + seconds)
+            self._report_metric("hash_seconds", item.seconds + seconds)
 
-    def _keep(self, hashed: list[HashedInput]) -> None:
+    def _store(self, hashed: list[HashedInput]) -> None:
         """Store hashes in the cache, before their Results are yielded."""
         if self._cache is not None and hashed:
             self._cache.add(hashed, self._hasher)
 
-    def _hash_surely(self, item: Item, seconds: float) -> None:
-        """Have an item hashed again without bits in doubt, which would decide its Result."""
+    def _hash_exactly(self, item: PendingInput, seconds: float) -> None:
+        """Hash an input again, since bits in doubt would decide its Result."""
         if item.worker is None:
-            raise RuntimeError("not handed out")
+            raise RuntimeError("no worker has read this input")
         item.seconds = seconds
-        errand = item.worker.take(item.target, item.left.budget, HashMode.EXACT)
-        self._under_way[errand] = item
+        task = item.worker.take(item.target, item.remaining.budget, HashMode.EXACT)
+        self._running[task] = item
 
-    def _open(self, item: Item, opened: OpenedArchive, seconds: float) -> None:
-        """Have the listed members of an archive hashed."""
+    def _open(self, item: PendingInput, opened: OpenedArchive, seconds: float) -> None:
+        """Queue the listed members of an archive."""
         listing = opened.listing
-        trouble = listing.trouble
-        # Others may have used up the budget since it was handed over.
-        members = listing.within(item.left.members)
+        error = listing.error
+        # Other members may have used the budget since this one was assigned.
+        members = listing.members_within(item.remaining.members)
         if len(members) < len(listing.members):
-            trouble = MediaError("too_large", "an archive of more members than allowed")
-        item.left.members -= sum(member.cost for member in members)
-        item.left.bytes -= listing.bytes
-        if trouble is None and not listing.members:
-            trouble = MediaError("empty", "an archive without members")
-        own = replace(opened.hashed, error=trouble, archive=True)
-        item.own = _named(own, item, seconds)
-        self._decide([(item, own, seconds)])
-        item.name = None if item.target.inner else item.own.name
-        item.bound = not opened.direct
+            error = MediaError("too_large", "an archive of more members than allowed")
+        item.remaining.members -= sum(member.cost for member in members)
+        item.remaining.bytes -= listing.bytes
+        if error is None and not listing.members:
+            error = MediaError("empty", "an archive without members")
+        own_hashes = replace(opened.hashed, error=error, archive=True)
+        item.own_hashes = _rename(own_hashes, item, seconds)
+        self._decide([(item, own_hashes, seconds)])
+        item.name = None if item.target.inner else item.own_hashes.name
+        item.single_worker = not opened.direct
         self._backlog.open(item, members)
 
 
-def _named(hashed: HashedInput, item: Item, seconds: float) -> HashedInput:
-    """Return hashes under the name of their target, with the seconds that they took. A worker does
-    not know the name of a member, and one that a file has taken over could send another's.
+def _rename(hashed: HashedInput, item: PendingInput, seconds: float) -> HashedInput:
+    """Return hashes under the name of their target, with the processor time that they took.
+
+    A worker does not know the name of a member, and one that a file has taken over could send
+    another input's name.
     """
     name, sent, path = item.target.name, hashed.name, item.target.path
     if name is None and (sent.text, sent.raw, sent.archives, sent.same) == (path, None, (), ()):

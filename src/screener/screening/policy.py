@@ -20,7 +20,7 @@ from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.video_frames import FLOOR
 from screener.media.files.allowance import WALL
 from screener.media.files.limits import Limits
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.system import files
 
 # A worker needs about half of this before it opens a file.
@@ -129,7 +129,7 @@ class Policy:
         }
         object.__setattr__(self, "limits", Limits(**limits))
         if not isinstance(self.sampling, Sampling):
-            raise PolicyError("sampling must be a screener.media.video.sampling.rules.Sampling")
+            raise PolicyError("sampling must be a screener.media.video.sampling.settings.Sampling")
         if (problem := self.sampling.problem()) is not None:
             raise PolicyError(f"sampling: {problem}")
         object.__setattr__(self, "sampling", self.sampling.normalized())

@@ -172,7 +172,7 @@ class Screener:
         """
         exact = self.hasher
         sketching = replace(exact, sketches=True)
-        item_list = source.item_list(items)
+        item_list = source.list_items(items)
         names = _parse_names(inputs, len(item_list))
         # A stream can be read only once, so its hashes must have no bits in doubt.
         hashed = [
@@ -422,10 +422,7 @@ def _parse_hashes(item: Any) -> tuple[Hash, ...]:
 
 
 def _parse_names(inputs: Any, count: int) -> list[Name]:
-    """Return `count` names.
-
-    Raises HashError for another number of names, a single string, a set or a mapping.
-    """
+    """Return `count` names. Raises HashError if `inputs` is not a list of that length."""
     if inputs is None:
         return [_NO_NAME] * count
     is_single = isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable)

@@ -1,7 +1,7 @@
-"""Files of ours: private modes, atomic writes, and reading TOML.
+"""Write private files atomically, and read TOML files.
 
-Index files, logs and exports are written through `current`. Tests put a `Disk` in its place that
-records the calls or fails one of them, and lay out the folder as a power cut would leave it.
+Index files, logs and exports are written through `current`. Tests replace it with a `Disk` that
+records the calls or fails one of them, and recreate the folder as a power cut would leave it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-_LONGEST = 1 << 22  # characters; a device may have no end
+_MAX_TOML_CHARACTERS = 1 << 22  # a device may have no end
 
 
 def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
     """Return the content of a TOML file.
 
-    Raises OSError if it cannot be read, ValueError if it is not TOML or too long, and of these
-    UnicodeDecodeError if it is not UTF-8.
+    Raises OSError if it cannot be read, UnicodeDecodeError if it is not UTF-8, and ValueError if it
+    is not TOML or is too long.
     """
-    # open() would take a number for an open descriptor, and close it.
+    # open() would take an integer for a descriptor, and close it.
     with open(os.fspath(path), encoding="utf-8-sig") as stream:
-        text = stream.read(_LONGEST + 1)
-    if len(text) > _LONGEST:
-        raise ValueError(f"it is longer than {_LONGEST:,} characters")
+        text = stream.read(_MAX_TOML_CHARACTERS + 1)
+    if len(text) > _MAX_TOML_CHARACTERS:
+        raise ValueError(f"it is longer than {_MAX_TOML_CHARACTERS:,} characters")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -39,39 +39,45 @@ def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def open_private(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
-    """Open a file as `os.open` does; a new or empty file its owner can read and write.
+    """Open a file as `os.open` does, and let its owner read and write it if it is empty.
 
     The umask removes bits from the mode; under umask 0777 a program could not reopen its own file.
-    A file that holds something keeps its mode.
+    A file with content keeps its mode.
     """
     descriptor = os.open(path, flags, mode)
-    facts = os.fstat(descriptor)
-    empty = stat.S_ISREG(facts.st_mode) and not facts.st_size
-    if empty and facts.st_mode & 0o600 != 0o600 and hasattr(os, "fchmod"):
+    status = os.fstat(descriptor)
+    is_empty = stat.S_ISREG(status.st_mode) and not status.st_size
+    if is_empty and status.st_mode & 0o600 != 0o600 and hasattr(os, "fchmod"):
         with suppress(OSError):  # another user's file, or a disk without modes
             os.fchmod(descriptor, mode)
     return descriptor
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for its owner only, whatever the umask; FileExistsError if it exists."""
+    """Make a folder for its owner only, whatever the umask.
+
+    Raises FileExistsError if the path exists.
+    """
     path.mkdir(mode=0o700)
     if path.stat().st_mode & 0o700 != 0o700:
         path.chmod(0o700)
 
 
 class Disk:
-    """The system calls that write files. OSError passes through; a handle is one of `os.open`."""
+    """The system calls that write files.
+
+    Handles are descriptors as of `os.open`. Errors of the system are raised unchanged.
+    """
 
     def create(self, path: Path, mode: int = 0o600) -> int:
-        """Return a handle to a new file; FileExistsError if it exists."""
+        """Return a handle to a new file; raise FileExistsError if the path exists."""
         return open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
 
     def write(self, handle: int, data: bytes | memoryview) -> None:
         """Append all of the data."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[os.write(handle, remaining) :]
 
     def sync(self, handle: int) -> None:
         """Return when the content of a file survives a power cut."""
@@ -82,7 +88,7 @@ class Disk:
         os.close(handle)
 
     def write_new(self, path: Path, data: bytes) -> None:
-        """Write and sync a new file for its owner only; FileExistsError if it exists."""
+        """Write and sync a new file for its owner only; raise FileExistsError if it exists."""
         handle = self.create(path)
         try:
             self.write(handle, data)
@@ -99,11 +105,11 @@ class Disk:
         os.replace(old, new)
 
     def remove(self, path: Path) -> None:
-        """Remove a file; FileNotFoundError if there is none."""
+        """Remove a file; raise FileNotFoundError if there is none."""
         os.unlink(path)
 
     def sync_folder(self, path: Path) -> None:
-        """Return when the names added to and removed from a folder survive a power cut."""
+        """Return when changes of the names in a folder survive a power cut."""
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
             os.fsync(handle)
@@ -118,18 +124,26 @@ current = Disk()
 def write_atomically(
     *paths: Path, mode: int = 0o600, replace: bool = True, sync: bool = True
 ) -> Iterator[list[int]]:
-    """Yield handles to new files, which appear at `paths`, in that order, when the body is done.
+    """Yield handles to new files, which are renamed to `paths` when the body is done.
 
-    If the body or a step fails, the new files are removed and the paths that follow stay as they
-    were. An OSError names the path, not the temporary file. If `replace` is false, raises
-    FileExistsError for a path that exists. With `sync` files and names survive a power cut, except
-    for the names in a folder that this user may write to but not read.
+    They are renamed in the order of `paths`. If a step fails, the new files are removed, and the
+    paths not yet reached stay as they were.
+
+    Parameters:
+        mode: the mode of the files
+        replace: whether existing files are replaced
+        sync: whether files and names must survive a power cut; names in a folder that this user may
+            write to but not read are not synced
+
+    Raises:
+        FileExistsError: if a path exists and `replace` is false
+        OSError: if a file cannot be written; it names the path, not the temporary file
     """
     disk = current
-    fresh = [path.with_name(f".screener.{secrets.token_hex(8)}.tmp") for path in paths]
-    with _removed_on_error(fresh, paths, disk.remove), ExitStack() as stack:
+    temporary = [path.with_name(f".screener.{secrets.token_hex(8)}.tmp") for path in paths]
+    with _remove_on_error(temporary, paths, disk.remove), ExitStack() as stack:
         handles = []
-        for new in fresh:
+        for new in temporary:
             handles.append(disk.create(new, mode))
             stack.callback(disk.close, handles[-1])
         yield handles
@@ -137,7 +151,7 @@ def write_atomically(
             for handle in handles:
                 disk.sync(handle)
         stack.close()
-        for new, path in zip(fresh, paths, strict=True):
+        for new, path in zip(temporary, paths, strict=True):
             if replace:
                 disk.rename(new, path)
             else:
@@ -149,21 +163,22 @@ def write_atomically(
 
 @contextmanager
 def make_folder_atomically(path: Path) -> Iterator[Path]:
-    """Yield a new folder for its owner only, which appears at `path` when the body is done.
+    """Yield a new private folder, which is renamed to `path` when the body is done.
 
-    If the body fails, the folder is removed. Raises FileExistsError if the path exists; an OSError
-    names the path. The body syncs the files; the names survive a power cut.
+    The body must sync the files; their names survive a power cut. If the body fails, the folder is
+    removed. Raises FileExistsError if the path exists, and OSError, which names the path, if the
+    folder cannot be made.
     """
     disk = current
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     if os.path.lexists(path):
         raise FileExistsError(f"{path} exists already")
-    with _removed_on_error([fresh], [path], partial(shutil.rmtree, ignore_errors=True)):
-        disk.make_folder(fresh)
-        yield fresh
-        _sync_readable(fresh)
+    with _remove_on_error([temporary], [path], partial(shutil.rmtree, ignore_errors=True)):
+        disk.make_folder(temporary)
+        yield temporary
+        _sync_readable(temporary)
         try:
-            disk.rename(fresh, path)
+            disk.rename(temporary, path)
         except OSError as error:
             if os.path.lexists(path):  # another process was faster
                 raise FileExistsError(f"{path} exists already") from error
@@ -172,35 +187,35 @@ def make_folder_atomically(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _removed_on_error(
-    fresh: Sequence[Path], paths: Sequence[Path], remove: Callable[[Path], object]
+def _remove_on_error(
+    temporary: Sequence[Path], paths: Sequence[Path], remove: Callable[[Path], object]
 ) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        for new in fresh:
+        for new in temporary:
             with suppress(OSError):
                 remove(new)
         if isinstance(error, OSError) and error.errno:
             # A call with a handle names no file.
-            named = str(error.filename or fresh[-1])
-            for new, path in zip(fresh, paths, strict=True):
+            named = str(error.filename or temporary[-1])
+            for new, path in zip(temporary, paths, strict=True):
                 if named.startswith(str(new)):
                     error.filename = str(path)
                     del error.filename2
         raise
 
 
-def _rename_new(fresh: Path, path: Path) -> None:
+def _rename_new(temporary: Path, path: Path) -> None:
     try:
-        os.link(fresh, path)
+        os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # a disk without links; a process killed here leaves an empty file
+    except OSError:  # a disk without links; a kill before the rename leaves an empty file
         current.close(current.create(path))
-        current.rename(fresh, path)
+        current.rename(temporary, path)
     else:
-        current.remove(fresh)
+        current.remove(temporary)
 
 
 def _sync_readable(folder: Path) -> None:

@@ -9,39 +9,47 @@ from screener.errors import MediaError
 
 __version__ = "0.1.0"
 
-
 _MODULES = {"heif": "pillow_heif", "video": "av"}
-_SERVING = {"video": range(18, 20)}  # versions, as in pyproject.toml: others have other calls
+# Major versions whose interface this library uses, as in pyproject.toml.
+_SUPPORTED_VERSIONS = {"video": range(18, 20)}
 
+# Extras that decode inputs: HEIC and HEIF; all video codecs, and key frames.
 EXTRAS = tuple(_MODULES)
-"""Those that an input may need to be screened: HEIC and HEIF; every codec, and key frames."""
 
 
-def install(extra: str) -> str:
-    """Return what to type in a checkout to have it. On PyPI `screener` is another project."""
+def format_install(extra: str) -> str:
+    """Return the command that installs an extra from a checkout.
+
+    On PyPI `screener` is another project.
+    """
     return f"pip install '.[{extra}]'"
 
 
-def needed(extra: str) -> str:
-    """Return an extra as a sentence names it, with what to type to have it."""
-    return f"the extra `{extra}` ({install(extra)} in a checkout)"
+def describe_extra(extra: str) -> str:
+    """Return the name of an extra for a message, with the command that installs it."""
+    return f"the extra `{extra}` ({format_install(extra)} in a checkout)"
 
 
-def unsupported_without(extra: str, what: str) -> MediaError:
-    """Return the error for `what` can only be decoded with an extra that is missing."""
-    return MediaError("unsupported", f"{what} needs {needed(extra)}", extra)
+def make_missing_error(extra: str, feature: str) -> MediaError:
+    """Return the error for a `feature` of a file that only a missing extra can decode."""
+    return MediaError("unsupported", f"{feature} needs {describe_extra(extra)}", extra)
 
 
-def load(extra: str) -> bool:
-    """Load an extra, and say whether its version serves; raises what a broken one raises."""
+def load_extra(extra: str) -> bool:
+    """Import an extra and return whether its version is supported.
+
+    Raises any exception that a broken installation raises.
+    """
     module = import_module(_MODULES[extra])
-    return extra not in _SERVING or int(module.__version__.partition(".")[0]) in _SERVING[extra]
+    if extra not in _SUPPORTED_VERSIONS:
+        return True
+    return int(module.__version__.partition(".")[0]) in _SUPPORTED_VERSIONS[extra]
 
 
 @cache
-def is_here(extra: str) -> bool:
-    """Whether an extra can be used now. It is loaded, since one that is there may be broken."""
+def is_available(extra: str) -> bool:
+    """Return whether an extra can be used; it is imported, since it may be broken."""
     try:
-        return load(extra)
-    except Exception:  # whatever a broken one raises
+        return load_extra(extra)
+    except Exception:  # a broken installation may raise anything
         return False

@@ -1,5 +1,6 @@
-"""Locks on files and folders: exclusive for writers, shared for readers that keep a file from
-being removed. A lock ends with its process.
+"""Lock files: exclusively for writers, shared for readers that prevent a removal.
+
+A lock ends with its process.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ from screener.system.files import open_private
 
 try:
     import fcntl
-# Without POSIX locks the caller must see to it that there is one writer; a mapped file cannot be
-# removed there.
-except ImportError:
+except ImportError:  # not POSIX: the caller ensures one writer; mapped files cannot be removed
     fcntl = None  # type: ignore[assignment]
 
 WAIT_SECONDS = 5.0
@@ -27,8 +26,8 @@ WAIT_SECONDS = 5.0
 class Lock:
     """The lock of an open descriptor, taken by this process.
 
-    Closing the descriptor does not release it: a process forked meanwhile has a copy of the
-    descriptor. Nor may that process release the lock.
+    Closing the descriptor may not release it, since a forked process has a copy of the descriptor.
+    A forked process must not release the lock.
     """
 
     __slots__ = ("_descriptor", "_process")
@@ -38,12 +37,12 @@ class Lock:
         self._descriptor = descriptor
         self._process = os.getpid()
         if fcntl is not None:
-            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
+            mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, mode if wait else mode | fcntl.LOCK_NB)
 
     @property
     def is_own(self) -> bool:
-        """Return whether this process took it, not one from which it was forked."""
+        """Whether this process took the lock, and not one from which it was forked."""
         return self._process == os.getpid()
 
     def release(self) -> None:
@@ -54,10 +53,10 @@ class Lock:
 
 @contextlib.contextmanager
 def lock_file(path: Path, *, seconds: float | None = None) -> Iterator[None]:
-    """Lock a lock file for the one writer, also against other threads, while the body runs.
+    """Lock a lock file exclusively, also against other threads, while the body runs.
 
-    Waits `seconds` (default `WAIT_SECONDS`) for another writer, then raises IndexFileError; raises
-    OSError with the path if the disk has no locks. A process forked meanwhile keeps no lock.
+    Waits `seconds` (default `WAIT_SECONDS`) for another writer, then raises IndexFileError. Raises
+    OSError with the path if the disk has no locks. A process forked by the body has no lock.
     """
     descriptor = open_private(path, os.O_CREAT | os.O_RDWR)
     try:
@@ -86,17 +85,17 @@ def lock_file(path: Path, *, seconds: float | None = None) -> Iterator[None]:
 def open_locked(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
     """Open a file with a shared lock, which keeps `remove_unlocked` from removing it.
 
-    The lock lasts until all copies of the descriptor are closed, that of a mapping included. Raises
-    FileNotFoundError if the file is gone, even if it went after it was opened.
+    The lock lasts until all copies of the descriptor are closed, including the one of a mapping.
+    Raises FileNotFoundError if the file is gone, even if it was removed after it was opened.
     """
-    # Do not wait for a pipe of that name; the caller refuses it.
+    # Do not block on a pipe; the caller refuses it.
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    # Some network file systems have no locks, and a stranger may have locked the file: the mapping
-    # alone must do. If the sweeper has the lock, the file is gone in a moment.
+    # Some network file systems have no locks, and another program may have locked the file. The
+    # mapping alone protects it then. If a sweep has the lock, it is about to remove the file.
     with contextlib.suppress(OSError):
         Lock(descriptor, wait=False, shared=True)
-    # No links alone does not mean gone: the file may have been replaced, opened without a name, or
-    # lie on a disk that counts no links.
+    # A link count of 0 alone does not prove that the file was removed: it may have been replaced or
+    # opened without a name, and some disks count no links.
     if os.fstat(descriptor).st_nlink == 0 and not os.path.exists(path):
         os.close(descriptor)
         raise FileNotFoundError(os.fspath(path))
@@ -104,7 +103,7 @@ def open_locked(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
 
 
 def remove_unlocked(path: Path) -> None:
-    """Remove a file unless it is locked or may not be removed; the next sweep tries again."""
+    """Remove a file unless it is locked or the system refuses; the next sweep tries again."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:

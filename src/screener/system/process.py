@@ -1,4 +1,4 @@
-"""The process itself: how many cores it may use, and how signals end it."""
+"""Count the cores that this process may use, and handle the signals that end it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
+# Signals that ask a program to end, if the platform has them.
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
 )
-"""The signals that ask a program to end, as far as the platform has them."""
 
-_REPEAT_S = 1.0  # within which a repeated signal is ignored
+_IGNORE_REPEATS_S = 1.0
 
-# Where Linux lists the control groups of this process, and the limits of each group.
+# Linux lists the control groups of this process in the first, and their limits in the second.
 _GROUPS, _LIMITS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def fill_standard_streams() -> None:
-    """Open the null device for each standard stream that is closed, also for child processes.
+    """Open the null device for each closed standard stream, also for child processes.
 
-    Otherwise the next file opened takes the stream's number and receives what libraries print; a
-    child process would take the pipe to its parent for standard error.
+    Otherwise the next opened file gets the number of the stream, and libraries print into it. A
+    child process would write its errors into the pipe to its parent.
     """
     for descriptor in (0, 1, 2):
         try:
@@ -37,21 +37,21 @@ def fill_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def cores() -> int:
-    """Return how many cores this process may use, at least one.
+def count_cores() -> int:
+    """Return the number of cores that this process may use, at least one.
 
-    That is the cores it is bound to, or fewer if the quota of a container or service is smaller.
+    It counts the cores that the process is bound to, limited by the quota of its container.
     """
     bound = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         bound = len(os.sched_getaffinity(0))
-    return max(1, math.ceil(min(bound, quota(_GROUPS, _LIMITS))))
+    return max(1, math.ceil(min(bound, read_quota(_GROUPS, _LIMITS))))
 
 
-def quota(groups: Path, limits: Path) -> float:
+def read_quota(groups: Path, limits: Path) -> float:
     """Return the smallest quota, in cores, of the control groups around this process.
 
-    Reads version 1 and 2 of control groups; infinity if there is no quota.
+    Reads versions 1 and 2 of control groups. Returns infinity if there is no quota.
     """
     try:
         lines = groups.read_bytes().splitlines()
@@ -63,38 +63,38 @@ def quota(groups: Path, limits: Path) -> float:
             continue  # not written by the kernel
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            smallest = min(smallest, *map(_quota_2, _with_parents(limits, path)))
+            smallest = min(smallest, *map(_read_quota_2, _with_parents(limits, path)))
         elif "cpu" in controllers.split(","):
-            smallest = min(smallest, *map(_quota_1, _with_parents(limits / "cpu", path)))
+            smallest = min(smallest, *map(_read_quota_1, _with_parents(limits / "cpu", path)))
     return smallest
 
 
 def _with_parents(root: Path, path: str) -> Iterator[Path]:
-    # Inside a container the root is the container's own group, whatever its path outside.
+    # In a container, the root is the group of the container; its path outside does not exist.
     inner = PurePosixPath(path.lstrip("/"))
     for group in (inner, *inner.parents):
         yield root / group
 
 
-def _quota_2(group: Path) -> float:
-    return _in_cores(_words_of(group / "cpu.max"))
+def _read_quota_2(group: Path) -> float:
+    return _to_cores(_read_words(group / "cpu.max"))
 
 
-def _quota_1(group: Path) -> float:
-    return _in_cores(
-        [*_words_of(group / "cpu.cfs_quota_us"), *_words_of(group / "cpu.cfs_period_us")]
+def _read_quota_1(group: Path) -> float:
+    return _to_cores(
+        [*_read_words(group / "cpu.cfs_quota_us"), *_read_words(group / "cpu.cfs_period_us")]
     )
 
 
-def _in_cores(numbers: list[bytes]) -> float:
-    """Return microseconds of time divided by the period's; "max" and -1 are no limit."""
+def _to_cores(numbers: list[bytes]) -> float:
+    """Return the quota divided by the period (both in microseconds); "max" and -1: no limit."""
     if len(numbers) != 2 or not all(number.isdigit() for number in numbers):
         return math.inf
-    time, period = map(int, numbers)
-    return time / period if time and period else math.inf
+    quota, period = map(int, numbers)
+    return quota / period if quota and period else math.inf
 
 
-def _words_of(path: Path) -> list[bytes]:
+def _read_words(path: Path) -> list[bytes]:
     try:
         return path.read_bytes().split()
     except OSError:
@@ -102,7 +102,7 @@ def _words_of(path: Path) -> list[bytes]:
 
 
 def handle_stop_signals() -> None:
-    """Let a signal that ends the program raise KeyboardInterrupt, so that it cleans up.
+    """Let the stop signals raise KeyboardInterrupt, so that the program cleans up.
 
     Signals that the program ignores stay ignored.
     """
@@ -113,16 +113,16 @@ def handle_stop_signals() -> None:
 
 
 def ignore_stop_signals() -> None:
-    """Ignore signals while Python ends: all work is done, and they would only print a traceback."""
-    for number in _handled():
+    """Ignore the stop signals while Python exits, when they would only print a traceback."""
+    for number in _list_handled():
         signal.signal(number, signal.SIG_IGN)
 
 
 class _Stop:
     """A signal handler that raises KeyboardInterrupt.
 
-    It ignores repeated signals for a moment (double Ctrl-C; `timeout` sends two) so that clean-up
-    is not interrupted; a later signal breaks off clean-up that takes too long.
+    It ignores signals that follow within a second (double Ctrl-C; `timeout` sends two), so that
+    they do not interrupt the clean-up. A later signal interrupts a clean-up that takes too long.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Stop:
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        if now - self._raised > _REPEAT_S:
+        if now - self._raised > _IGNORE_REPEATS_S:
             self._raised = now
             raise KeyboardInterrupt
 
@@ -142,16 +142,16 @@ class _Stop:
 _stop = _Stop()
 
 
-def _handled() -> list[signal.Signals]:
+def _list_handled() -> list[signal.Signals]:
     return [number for number in STOP_SIGNALS if signal.getsignal(number) is _stop]
 
 
 def _raise_again(raised: Any) -> None:
-    """Repeat an interrupt that was raised in code, such as a finalizer, that cannot pass it on."""
+    """Raise an interrupt again if it was raised where it is lost, such as in a finalizer."""
     if not issubclass(raised.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(raised)
         return
-    handled = _handled()
+    handled = _list_handled()
     if handled and hasattr(signal, "pthread_kill"):
         _stop.reset()
         main_thread = threading.main_thread().ident

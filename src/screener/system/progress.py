@@ -1,14 +1,12 @@
-"""Steps: the progress of a long call, reported to its caller."""
+"""Report the progress of a long call to its caller."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+# A function that gets the work done and the total, or None if the total is unknown. The function
+# that takes it documents the unit, calls it in its own thread, and ends with any error it raises.
 Progress = Callable[[int, int | None], object]
-"""A function that is called with the work done and the total, or None if the total is not known.
-
-The function that takes one says what is counted: bytes, values, pictures or steps. It calls it in
-its own thread, and ends with whatever it raises."""
 
 
 class Steps:
@@ -22,7 +20,7 @@ class Steps:
         self.add(0)
 
     def add(self, count: int = 1) -> None:
-        """Add to the work done, and report it. If it exceeds the total, the total grows with it."""
+        """Add to the work done and report it; the total grows if it is exceeded."""
         self._done += count
         if self.total is not None:
             self.total = max(self.total, self._done)

@@ -1,6 +1,6 @@
-"""Ed25519 signatures with keys in PEM files.
+"""Make and check Ed25519 signatures with keys in PEM files.
 
-`cryptography`, the extra `sign`, is loaded only when something is signed or checked.
+`cryptography`, the extra `sign`, is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screener.errors import ListError
-from screener.system.installation import needed
+from screener.system.installation import describe_extra
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -30,7 +30,7 @@ def sign(text: bytes, *, key: Ed25519PrivateKey) -> bytes:
 
 
 def is_signed(text: bytes, signature: bytes, *, key: Ed25519PublicKey) -> bool:
-    """Return whether `sign` made the signature of this text with the private half of the key."""
+    """Return whether `sign` made this signature of the text with the matching private key."""
     from cryptography.exceptions import InvalidSignature
 
     try:
@@ -41,8 +41,11 @@ def is_signed(text: bytes, signature: bytes, *, key: Ed25519PublicKey) -> bool:
 
 
 def read_private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
-    """Return the signing key of a PEM file; ListError if there is none or it is of another type."""
-    _check_library()
+    """Return the signing key of a PEM file.
+
+    Raises ListError if the file cannot be read or has no such key.
+    """
+    _check_installed()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -53,8 +56,11 @@ def read_private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
 
 
 def read_public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
-    """Return the verifying key of a PEM file; ListError as `read_private_key`."""
-    _check_library()
+    """Return the verifying key of a PEM file.
+
+    Raises ListError if the file cannot be read or has no such key.
+    """
+    _check_installed()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -64,15 +70,15 @@ def read_public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
     return key
 
 
-def _load(path: str | PathLike[str], which: str, load: Callable[[bytes], object]) -> object:
+def _load(path: str | PathLike[str], half: str, load: Callable[[bytes], object]) -> object:
     try:
         return load(Path(path).read_bytes())
     except OSError as error:
-        raise ListError(f"cannot read the {which} key {path}: {error.strerror}") from None
+        raise ListError(f"cannot read the {half} key {path}: {error.strerror}") from None
     except (ValueError, TypeError):
-        raise ListError(f"cannot read the {which} key {path}: not an Ed25519 PEM file") from None
+        raise ListError(f"cannot read the {half} key {path}: not an Ed25519 PEM file") from None
 
 
-def _check_library() -> None:
+def _check_installed() -> None:
     if importlib.util.find_spec("cryptography") is None:
-        raise ListError(f"signatures need {needed('sign')}")
+        raise ListError(f"signatures need {describe_extra('sign')}")

@@ -54,7 +54,7 @@ def in_process(monkeypatch):
 
 def in_turn(making, names, *, jobs):
     """Hash files one by one in this process."""
-    return (making.do(Target(name), None, HashMode.NORMAL) for name in names)
+    return (making.run(Target(name), None, HashMode.NORMAL) for name in names)
 
 
 def opened(path, keys):
@@ -245,7 +245,7 @@ def test_a_clip_whose_vpdq_fails_is_not_intact(tmp_path, draw, monkeypatch):
     path.write_bytes(clip(panned(draw.scene, 3, 5)))
     whole, trouble = vpdq.compute(path)
     assert trouble is None
-    monkeypatch.setattr(pool, "each", in_turn)
+    monkeypatch.setattr(pool, "map_ordered", in_turn)
     for made in (whole, None):
         monkeypatch.setattr(
             vpdq, "compute", lambda path, made=made: (made, MediaError("truncated", "too short"))

@@ -20,7 +20,7 @@ from screener.errors import ListError
 from screener.lists.exporting import export
 from screener.lists.exporting.bloom_filter import EdgeFilter
 from screener.lists.hashlist import HashList
-from screener.lists.terms import AUDIENCES, TLP, Terms, strictest
+from screener.lists.terms import AUDIENCES, TLP, Terms, intersect_terms
 
 FORMATS = ["csv", "tx", "ncmec", "vics", "hma", "bloom"]
 
@@ -159,8 +159,8 @@ def test_the_strictest_of_several_terms():
     """The narrowest level, no if one says no, and the first day."""
     several = Terms("GREEN", True, "2031-01-01"), Terms("AMBER", False), Terms(None, True)
 
-    assert strictest(several) == Terms("AMBER", False, "2031-01-01")
-    assert strictest([Terms("GREEN", True), Terms("CLEAR")]).redistribution is None
+    assert intersect_terms(several) == Terms("AMBER", False, "2031-01-01")
+    assert intersect_terms([Terms("GREEN", True), Terms("CLEAR")]).redistribution is None
 
 
 def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
@@ -170,7 +170,7 @@ def test_an_export_writes_over_nothing_but_an_export(known, tmp_path):
     given, out, pipe = tmp_path / "open.csv", tmp_path / "out.csv", tmp_path / "pipe"
     before, files = given.read_bytes(), set(tmp_path.iterdir())
 
-    with pytest.raises(ListError, match="not exported from here"):
+    with pytest.raises(ListError, match="not exported by screener"):
         known.export(given, format="csv")
     assert (given.read_bytes(), set(tmp_path.iterdir())) == (before, files)
     os.mkfifo(pipe)

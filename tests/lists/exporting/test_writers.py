@@ -21,7 +21,7 @@ from screener.lists.exporting.writers import WRITERS
 from screener.lists.exporting.writers.entry import Wants
 from screener.lists.states import State
 from screener.lists.store.records import Category, Row
-from screener.lists.terms import of_labels
+from screener.lists.terms import parse_labels
 
 NAMESPACE = {"n": "https://hashsharing.ncmec.org/hashsharing/v2"}
 
@@ -107,7 +107,7 @@ def test_long_labels_are_not_said_again_in_each_row_of_an_entry():
     (row,) = by_entry(rows).values()
 
     assert len(text) < 3 * len(names)
-    assert all(of_labels(one.labels) == of_labels(labels) for one in rows)
+    assert all(parse_labels(one.labels) == parse_labels(labels) for one in rows)
     assert row.labels["file"] == " ".join(names.split("\n"))
     assert {*row.hashes} == {*hashes}
 
@@ -148,7 +148,7 @@ def test_a_label_that_no_column_can_have_or_of_too_many_lines_is_told():
     text, tally = written("csv", [entry("a", made("md5", 1), labels=labels)])
     (row,) = read("csv", text)
 
-    assert of_labels(row.labels).tlp == "RED"
+    assert parse_labels(row.labels).tlp == "RED"
     assert row.labels["label"] == "x"
     assert row.labels["note"] == "line " * 119 + "line"
     assert tally.lost == {
@@ -327,7 +327,7 @@ def test_ncmec_xml_writes_times_as_they_are_compared(said, written_as):
 
     assert f"<timestamp>{written_as}</timestamp>" in text
     (row,) = read("ncmec", text)
-    assert times.order(row.updated, "2025-11-23") == 1
+    assert times.compare_times(row.updated, "2025-11-23") == 1
 
 
 @pytest.mark.parametrize(

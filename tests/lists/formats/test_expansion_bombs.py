@@ -31,7 +31,7 @@ from writer_cases import entry, made, written
 from screener import HashList
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.formats.csv_rows import LONGEST_CELL
+from screener.lists.formats.csv_rows import MAX_CELL_CHARS
 from screener.lists.formats.registry import sniff
 from screener.lists.states import State
 from screener.lists.store.records import BadRow
@@ -158,7 +158,7 @@ def test_trap_what_is_packed_or_binary_is_told(start, said):
 )
 def test_trap_what_is_like_a_list_is_refused_and_never_guessed_at(text):
     """Nothing is executed, no kind is guessed from a length, and no query becomes a list."""
-    refused(text, "no format known here|the only XML read here")
+    refused(text, "no known format|the only supported XML")
 
 
 def test_trap_the_log_knows_each_file(tmp_path):
@@ -185,7 +185,7 @@ def test_trap_a_missing_last_line_end_loses_no_row():
 
 def test_trap_a_tmk_in_base64_fits_a_cell():
     """Python's own limit of a cell is shorter than its text."""
-    assert (KINDS["tmk_pdqf"].size + 2) // 3 * 4 < LONGEST_CELL
+    assert (KINDS["tmk_pdqf"].size + 2) // 3 * 4 < MAX_CELL_CHARS
     (bad,) = read(f"id,tmk_pdqf\nx,{'A' * 351_128}\n")
 
     assert (bad.field, "too long" in bad.reason) == ("tmk_pdqf", False)
@@ -220,7 +220,7 @@ def test_trap_null_is_not_zero_and_absent_is_neither():
 def test_trap_a_root_that_is_an_array():
     """From a service that usually sends an object."""
     assert [kinds(row) for row in read([HMA])] == [{"pdq": PDQ}]
-    refused([STOPNCII], "JSON, but of no format")
+    refused([STOPNCII], "JSON, but in no known format")
 
 
 def test_trap_1_times_are_in_utc_and_say_so():

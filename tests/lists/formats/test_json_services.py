@@ -22,7 +22,7 @@ from exchange_samples import (
 from list_values import value
 
 from screener.errors import ListError
-from screener.lists.formats.paging import FOLLOWS
+from screener.lists.formats.paging import NEXT_PAGE_NOTE
 from screener.lists.formats.registry import sniff
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
@@ -291,7 +291,8 @@ def test_hma_content_that_is_off_for_now_is_told(tmp_path):
         return known.import_file(file, source="hma").notes
 
     assert notes(0, 1, 9999999998, 9999999999) == (
-        "2 records disabled until a future time: withdrawn until imported again, even after it",
+        "2 records disabled until a future time: withdrawn, also after that time, until you"
+        " import them again",
     )
     assert notes(0, 1, 1700000000) == ()
 
@@ -349,7 +350,7 @@ def test_an_answer_in_which_nothing_has_changed_is_known(page, name):
 )
 def test_an_answer_that_says_of_no_service_is_none(page):
     """Many services answer like this if nothing was found."""
-    refused(page, "of no format known here")
+    refused(page, "in no known format")
 
 
 NEXT = "https://service.example.invalid/next?token=" + "secret" * 500
@@ -377,8 +378,8 @@ def test_an_answer_that_is_not_the_last_says_so(page, last, more):
     for said in (after, before):
         for text, notes in (
             ([page], ()),
-            ([said], (FOLLOWS,)),
-            ([page, said], (FOLLOWS,)),
+            ([said], (NEXT_PAGE_NOTE,)),
+            ([page, said], (NEXT_PAGE_NOTE,)),
             ([said, page], ()),
         ):
             reader = reader_of("\n".join(map(json.dumps, text)))
@@ -405,8 +406,8 @@ def test_a_full_list_that_says_that_more_of_it_follows_is_refused(tmp_path):
     said = STOPNCII | {"hashRecords": records[:9], "hasMoreRecords": True}
     page.write_text(json.dumps(said))
 
-    with pytest.raises(ListError, match=r"page\.json says that another page follows"):
+    with pytest.raises(ListError, match=r"page\.json announces another page"):
         known.import_file(page, source="s", full=True)
     assert known.refresh().generation == known.generation
     report = known.import_file(page, source="s", full=True, accept_shrink=True)
-    assert (report.absent, report.notes) == (1, (FOLLOWS,))
+    assert (report.absent, report.notes) == (1, (NEXT_PAGE_NOTE,))

@@ -43,7 +43,7 @@ def test_mapping_a_second_header_in_another_order_is_refused():
     said = mapping(columns={"Ref": "entry", "H1": "sha256", "H2": "pdq"})
     text = f"Ref,H1,H2\n1,{SHA256},{PDQ}\nRef,H2,H1\n2,{PDQ},{SHA256}\n"
 
-    refused(text, "line 3: a header in another order", mapping=said)
+    refused(text, "line 3: a second header", mapping=said)
 
 
 def test_mapping_columns_without_a_header():
@@ -117,5 +117,5 @@ def test_a_column_that_is_gone_and_is_named_by_a_hash_is_not_told():
 
 def test_mapping_of_another_format_is_told():
     """It must not be ignored."""
-    with pytest.raises(ListError, match="a mapping tells"):
+    with pytest.raises(ListError, match="a mapping defines"):
         read(f"pdq {MD5}\n", format="tx", mapping=mapping(columns={"hash": "md5"}))

@@ -93,7 +93,7 @@ def test_ncmec_what_is_no_entry_that_is_known_is_set_aside():
 def test_ncmec_other_answers_are_refused(material, name):
     """They have no entries, and are not an empty page, even if the format is named."""
     data = (material / "exchange" / name).read_bytes()
-    refused(data, "no answer")
+    refused(data, "not an answer")
     refused(data, "not an answer", format="ncmec")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from screener.errors import ListError
 from screener.lists.formats import csv_rows
-from screener.lists.formats.content import LONGEST_LINE, Content
+from screener.lists.formats.content import MAX_LINE_CHARS, Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import open_reader, sniff
 from screener.lists.states import State
@@ -183,7 +183,7 @@ def test_a_file_of_withdrawals_alone_is_told_what_it_needs():
     """A column of a kind, which stays empty; without one it is no list, and nothing is taken back
     until somebody knows that.
     """
-    with pytest.raises(ListError, match=r"one of withdrawals alone.*`id,status,md5`"):
+    with pytest.raises(ListError, match=r"a CSV of withdrawals alone.*`id,status,md5`"):
         sniff(Content(io.BytesIO(b"id,status\nx,withdrawn\n"), "s.csv"))
 
     (row,) = good("id,status,md5\nx,withdrawn,\n")
@@ -397,7 +397,7 @@ def test_labels_that_look_like_a_state_are_told(name):
 
     assert (row.state, row.labels) == (State.CONFIRMED, {name: "true", "note": "a"})
     assert len(reader.notes) == 1
-    assert f"may take rows back, which they do not: {name};" in reader.notes[0]
+    assert f"may contain states, which are not applied: {name};" in reader.notes[0]
     assert reader_of(f"id,md5,status\nx,{MD5},active\n").notes == ()
 
 
@@ -481,7 +481,7 @@ def test_files_put_together_with_columns_in_another_order_are_refused():
     rows = f"1,{SHA256},{PDQ}\n", f"2,{PDQ},{SHA256}\n"
     text = f"id,sha256,pdq\n{rows[0]}ID,PDQ hash,sha256\n{rows[1]}"
 
-    with pytest.raises(ListError, match=r"file\.csv, line 3: a header in another order") as caught:
+    with pytest.raises(ListError, match=r"file\.csv, line 3: a second header") as caught:
         read(text)
 
     assert PDQ not in str(caught.value)
@@ -563,21 +563,21 @@ def test_undecodable_bytes_set_their_row_aside():
 
 def test_a_line_without_end_is_never_held():
     """A line over the limit is one bad row, and the next is read."""
-    text = f"id,md5,note\nx,{MD5},{'y' * (LONGEST_LINE + 10)}\nz,{MD5},\n"
+    text = f"id,md5,note\nx,{MD5},{'y' * (MAX_LINE_CHARS + 10)}\nz,{MD5},\n"
 
     rows = read(text)
 
     assert rows[0] == BadRow(2, None, "line too long")
     assert rows[1].entry == "z"
     assert rows[1].line == 3
-    endless = read(f"id,md5\nx,{'7' * (3 * LONGEST_LINE)}")
+    endless = read(f"id,md5\nx,{'7' * (3 * MAX_LINE_CHARS)}")
     assert endless == [BadRow(2, None, "line too long")]
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_a_field_over_the_limit_is_set_aside(quote):
     """With and without quotes."""
-    big = quote + "y" * (csv_rows.LONGEST_CELL + 1) + quote
+    big = quote + "y" * (csv_rows.MAX_CELL_CHARS + 1) + quote
 
     rows = read(f"id,md5,note\nx,{MD5},{big}\nz,{MD5},\n")
 
@@ -592,13 +592,13 @@ REFUSED = [
     (b"SQLite format 3\0", "SQLite"),
     (b"<?xml version='1.0'?>", "XML"),
     (b'{"value": []}', "JSON"),
-    (b"\x89PNG\r\n\x1a\n\0\0\0", "no format known|in no format"),
+    (b"\x89PNG\r\n\x1a\n\0\0\0", "no format known|in no known format"),
     (b"\0\x01\x02\x03", "not text"),
-    (b"id,name\n1,2\n", "no header|in no format"),
+    (b"id,name\n1,2\n", "no header|in no known format"),
     ((PDQ + "\n").encode(), "kind of hash"),
     ((MD5 + "\n" + MD5 + "\n").encode(), "kind of hash"),
-    (f"pdq,{PDQ}\n".encode(), "in no format"),
-    (f"x,{MD5}\n".encode(), "in no format"),
+    (f"pdq,{PDQ}\n".encode(), "in no known format"),
+    (f"x,{MD5}\n".encode(), "in no known format"),
     (b"id,md5,MD5\n", "same meaning"),
     (b"id,entry_id,md5\n", "same meaning"),
     (b"id,md5,note,note\n", "same meaning"),
@@ -619,7 +619,7 @@ def test_what_is_no_list_is_refused(data, words):
 
 def test_forcing_the_format_needs_the_header_all_the_same():
     """`csv` by name, without a header: refused, and the first line is not shown."""
-    for data in (f"x,{MD5}\n", f"md5,{MD5}\n", "", "\n\n", f"{'x' * (LONGEST_LINE + 1)}\n"):
+    for data in (f"x,{MD5}\n", f"md5,{MD5}\n", "", "\n\n", f"{'x' * (MAX_LINE_CHARS + 1)}\n"):
         with pytest.raises(ListError, match="does not name a kind of hash") as caught:
             read(data)
         assert MD5 not in str(caught.value)

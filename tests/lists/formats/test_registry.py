@@ -18,7 +18,7 @@ from format_samples import SAMPLES
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists.formats.cells import looks_like_a_value
+from screener.lists.formats.cells import may_be_hash
 from screener.lists.formats.content import Content
 from screener.lists.formats.registry import FORMATS, sniff
 from screener.lists.states import State
@@ -95,7 +95,7 @@ def test_a_state_for_a_whole_file_holds_for_what_is_set_aside(tmp_path):
 )
 def test_what_may_be_a_value_names_no_column(cell, is_value):
     """Nor is it shown: a value in any form, also where damage has joined it to other text."""
-    assert looks_like_a_value(cell) is is_value
+    assert may_be_hash(cell) is is_value
 
 
 def test_a_state_that_is_none_is_told(tmp_path):

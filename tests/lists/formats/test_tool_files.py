@@ -136,7 +136,7 @@ def test_pdq_lines_without_detail_are_no_error():
 
 def test_a_value_and_a_name_do_not_say_what_they_are():
     """64 digits may be of three kinds."""
-    refused(f"{PDQ},a.jpg\n", "no format|in no format")
+    refused(f"{PDQ},a.jpg\n", "no format|in no known format")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

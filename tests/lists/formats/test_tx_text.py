@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists.formats.content import LONGEST_LINE, Content
+from screener.lists.formats.content import MAX_LINE_CHARS, Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import open_reader, sniff
 from screener.lists.states import State
@@ -86,7 +86,7 @@ def test_encodings_blank_lines_and_comments(encoding):
         ("md5 " + "z" * 32, "md5", "bad characters"),
         (f"md5 {MD5}\0", None, "NUL byte"),
         ("md5 ''", "md5", "no usable hash"),
-        ("pdq " + "0" * LONGEST_LINE, None, "line too long"),
+        ("pdq " + "0" * MAX_LINE_CHARS, None, "line too long"),
     ],
 )
 def test_a_bad_line_is_set_aside(line, field, reason):
@@ -111,7 +111,7 @@ def test_prose_is_no_list():
     """A sentence that begins with a kind's name does not make a text a list."""
     prose = "An introduction\n\nPDQ is a hash.\nIt was published in 2019.\nIt is used.\n"
 
-    with pytest.raises(ListError, match="in no format"):
+    with pytest.raises(ListError, match="in no known format"):
         read(prose, format=None)
 
 

@@ -152,7 +152,7 @@ def test_vics_records_without_a_category_are_told():
 
     assert [row.state for row in reader] == [*["seed"] * 4, "confirmed", "seed"]
     unnamed, without = reader.notes
-    assert unnamed.startswith("1 record with a category that vics-us-2.0 does not name")
+    assert unnamed.startswith("1 record with a category that vics-us-2.0 does not define")
     assert without == "4 records with no category: taken as seeds, which match nothing"
     known = reader_of(vics({"MD5": MD5}, region="CUSTOM"), state=State.KNOWN_GOOD)
     assert ([row.state for row in known], known.notes) == (["known_good"], ())
@@ -274,7 +274,7 @@ def test_categories_that_the_scheme_does_not_name_are_counted():
     assert [row.state for row in rows] == [State.CONFIRMED] * 4 + [State.SEED] * 6
     assert {row.categories for row in rows[:3]} == {(Category("vics-us-2.0", "1"),)}
     unnamed, without = reader.notes
-    assert "4 records with a category that vics-us-2.0 does not name" in unnamed
+    assert "4 records with a category that vics-us-2.0 does not define" in unnamed
     assert without.startswith("2 records with no category")
     assert not any(word in unnamed for word in ("CAT", MD5))
 

@@ -8,7 +8,7 @@ import pytest
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists.importing import repeated_rows, run, writer
+from screener.lists.importing import repeated_rows, run, stored_versions, writer
 
 PDQ = "0123456789abcdef" * 4
 
@@ -24,7 +24,7 @@ def big_file(tmp_path, count, last=""):
 @pytest.mark.parametrize("trouble", ["a bad row", "the disk"])
 def test_an_import_that_fails_half_way_leaves_no_row(tmp_path, monkeypatch, trouble):
     """A bad row of a late batch, or an error of SQLite's."""
-    monkeypatch.setattr(run, "_BATCH", 50)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", 50)
     write, written = writer.Writer.write_columns, []
 
     def failing(self, *rest):
@@ -47,8 +47,8 @@ def test_an_import_that_fails_half_way_leaves_no_row(tmp_path, monkeypatch, trou
 
 def test_an_entry_that_comes_again_in_a_new_source_is_found_among_all_marks(tmp_path, monkeypatch):
     """However few marks there are, so that most entries seem to have come before."""
-    monkeypatch.setattr(run, "_BATCH", 10)
-    monkeypatch.setattr(repeated_rows, "_MARKS", 64)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", 10)
+    monkeypatch.setattr(stored_versions, "_MARK_BITS", 64)
     again = f"e3,{PDQ}\n"
     known = HashList.create(tmp_path / "known.list")
 
@@ -66,7 +66,7 @@ def test_nothing_of_an_import_outlives_it(tmp_path, without_collection):
 
     known.import_file(big_file(tmp_path, 5))
 
-    assert [one for one in gc.get_objects() if isinstance(one, repeated_rows.Newcomers)] == []
+    assert [one for one in gc.get_objects() if isinstance(one, stored_versions.SeenEntries)] == []
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def without_collection():
 def written(monkeypatch):
     """How many hashes each version has that is written, alone or as one of many."""
     found = []
-    write, columns_of = writer.Writer._write, writer.Writer.write_columns
+    write, columns_of = writer.Writer._queue_version, writer.Writer.write_columns
 
     def counted(self, entry, version, state, *, until):
         found.append(len(version.hashes))
@@ -92,7 +92,7 @@ def written(monkeypatch):
         found.extend([len(columns.hashes)] * len(columns))
         columns_of(self, columns, fingerprints)
 
-    monkeypatch.setattr(writer.Writer, "_write", counted)
+    monkeypatch.setattr(writer.Writer, "_queue_version", counted)
     monkeypatch.setattr(writer.Writer, "write_columns", many)
     return found
 
@@ -102,7 +102,7 @@ def test_the_rows_of_an_entry_are_merged_once_however_many_they_are(
     tmp_path, monkeypatch, entries, written
 ):
     """As many rows as make thirty batches: the first is written, and then all of them together."""
-    monkeypatch.setattr(run, "_BATCH", 10)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", 10)
     file = tmp_path / "s.csv"
     lines = (f"e{n % entries},{n:064x}\n" for n in range(300))
     file.write_text("id,pdq\n" + "".join(lines))
@@ -145,11 +145,11 @@ def test_rows_that_wait_are_written_once(tmp_path, monkeypatch):
     file = tmp_path / "s.csv"
     file.write_text(f"id,pdq,updated\na,{PDQ},2024-01-01\n")
     known.import_file(file)
-    monkeypatch.setattr(run, "OPINIONS", {"csv"})
+    monkeypatch.setattr(run, "OPINION_FORMATS", {"csv"})
     waiting = []
-    packed = repeated_rows.packed
+    packed = repeated_rows.encode_row
     monkeypatch.setattr(
-        repeated_rows, "packed", lambda row: waiting.append(len(row.hashes)) or packed(row)
+        repeated_rows, "encode_row", lambda row: waiting.append(len(row.hashes)) or packed(row)
     )
     days = [f"2023-01-{day:02}" for day in range(1, 29)] + ["2025-01-01"]
     lines = (f"a,{n:064x},{day}\n" for n, day in enumerate(days))
@@ -163,7 +163,7 @@ def test_rows_that_wait_are_written_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("entries", [100, 1])
 def test_what_is_in_memory_at_once_is_bounded_by_its_bytes(tmp_path, monkeypatch, entries):
     """Rows with large values come in smaller batches, as do those of an entry that never end."""
-    monkeypatch.setattr(run, "_BYTES", 9_000)
+    monkeypatch.setattr(run, "_BATCH_BYTES", 9_000)
     sizes = []
     take = run.Run._take_rows
     monkeypatch.setattr(

@@ -76,10 +76,10 @@ def test_columns_make_the_list_that_rows_make(tmp_path_factory, files, size, ful
         put = putting(hash_list, place)
         reports = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(run, "_BATCH", size)
-            patch.setattr(csv_rows, "FEW", 3)
+            patch.setattr(run, "_BATCH_ENTRIES", size)
+            patch.setattr(csv_rows, "CAREFUL_LINES", 3)
             if not by_column:
-                patch.setattr(run, "parts_of", lambda reader, _: iter(reader))
+                patch.setattr(run, "read_parts", lambda reader, _: iter(reader))
             for text in files:
                 try:
                     reports.append(asdict(put(text, full=full, accept_shrink=True)))
@@ -96,10 +96,10 @@ def test_columns_make_the_list_that_rows_make(tmp_path_factory, files, size, ful
 def test_the_first_index_of_values_finds_every_holder(tmp_path, monkeypatch, way):
     """However it is built; of a value that several entries have, too, and after further imports."""
     if way == "the schema may not be written":
-        monkeypatch.setattr(value_index, "_may_write_schema", lambda _: False)
+        monkeypatch.setattr(value_index, "_enable_schema_writes", lambda _: False)
     if way == "too many":
-        monkeypatch.setattr(value_index, "_MOST", 100)
-    monkeypatch.setattr(run, "_BATCH", 50)
+        monkeypatch.setattr(value_index, "_MAX_HASHES", 100)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", 50)
     hash_list = HashList.create(tmp_path / "known.list")
     put = putting(hash_list, tmp_path)
     rows = "".join(f"e{n},{value(n % 150)},{value(n, 32)}\n" for n in range(300))

@@ -212,7 +212,7 @@ def test_a_second_writer_waits_and_then_says_so(known, monkeypatch):
     monkeypatch.setattr(database, "WAIT_SECONDS", 0.2)
 
     with (
-        transaction.writing(known.path),
+        transaction.write_exclusively(known.path),
         pytest.raises(ListError, match=r"another import into .* is running"),
     ):
         put(known, rows([60]))
@@ -299,9 +299,9 @@ def test_old_files_go_and_the_last_generations_stay(tmp_path):
     newest = one.generation
     del one
 
-    for kept in range(newest - generations.KEPT + 1, newest + 1):
+    for kept in range(newest - generations.KEPT_GENERATIONS + 1, newest + 1):
         assert HashList.open(path, generation=kept).kinds == {"md5": 49 + kept, "pdq": 49 + kept}
-    assert len(list((path / "segments").iterdir())) <= 2 * (generations.KEPT + 1)
+    assert len(list((path / "segments").iterdir())) <= 2 * (generations.KEPT_GENERATIONS + 1)
 
 
 def test_a_reader_keeps_its_generation_while_files_are_merged(tmp_path, monkeypatch):
@@ -459,8 +459,8 @@ def test_a_pending_log_is_read(known):
 
 def small_write(one):
     """A change of records alone, as an operator's note would be: a generation of its own."""
-    with transaction.transaction(one.path) as connection:
-        now = generations.at(connection, one.path)
+    with transaction.begin(one.path) as connection:
+        now = generations.load(connection, one.path)
         generations.publish(connection, now.number + 1, what="note", states=now.states)
 
 
@@ -520,8 +520,8 @@ def test_a_compaction_yields_to_other_files_of_the_kind(known, monkeypatch):
     several = put(known, rows([60]))
 
     def replaced(_):
-        with transaction.transaction(known.path) as connection:
-            now = generations.at(connection, known.path)
+        with transaction.begin(known.path) as connection:
+            now = generations.load(connection, known.path)
             connection.execute("UPDATE segments SET until = ? WHERE kind = 'pdq'", (3,))
             generations.publish(connection, now.number + 1, what="note", states=now.states)
 

@@ -91,7 +91,7 @@ def test_trap_what_a_damaged_value_leaves_does_not_depend_on_the_batch(tmp_path_
         one = HashList.create(place / f"{size}.list")
         put = putting(one, place)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(run, "_BATCH", size)
+            patch.setattr(run, "_BATCH_ENTRIES", size)
             good = ("c", 1, 1, "", "image")
             reports = [put(members([good, *rows]), format="ncmec") for rows in files]
         with closing(sqlite3.connect(one.path / "records.sqlite")) as connection, connection:
@@ -112,7 +112,7 @@ def test_trap_a_damaged_value_beside_a_sound_one_leaves_what_was_held(
     known, put, monkeypatch, order, size
 ):
     """Both are of one time: the sound one is listed, and the damaged one may be the held one."""
-    monkeypatch.setattr(run, "_BATCH", size)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", size)
     put(members([("a", 1, 1, TIMES[0], "image")]), format="ncmec")
 
     rows = [("a", 2, 1, TIMES[1], "image"), ("a", "damaged", 1, TIMES[1], "image")]
@@ -126,7 +126,7 @@ def test_opinions_of_a_vics_file_stand_beside_each_other_whatever_their_dates(
     tmp_path, monkeypatch, size
 ):
     """A later opinion that it is not illegal does not take away an earlier one that it is."""
-    monkeypatch.setattr(run, "_BATCH", size)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", size)
     item = {"MD5": MD5, "DateUpdated": "2020-01-01T00:00:00Z", "Category": 1}
     later = item | {"DateUpdated": "2021-01-01T00:00:00Z", "Category": 5}
     data = json.dumps(VICS13 | {"value": [item, later]})
@@ -225,7 +225,7 @@ def test_trap_a_withdrawal_without_an_id_that_reaches_nothing_is_told(
     the same file lists, and one of an id that the source never gave; not one that reaches its
     entry, nor one told before. However the rows fall into batches, and in the log as well.
     """
-    monkeypatch.setattr(run, "_BATCH", size)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", size)
     put(f"id,md5,sha1\n,{value(1)},{value(1, 20)}\nnamed,{value(2)},\n,{value(3)},\n")
     put(f"md5\n{value(4)}\n", source="another")
     gone = [value(n) for n in (1, 2, 3, 4, 5, 5)]

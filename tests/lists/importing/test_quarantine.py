@@ -12,7 +12,7 @@ from screener.hashing.hash import Hash
 from screener.lists.states import State
 from screener.lists.store import repeated_values, version_counts
 from screener.lists.store.records import Row
-from screener.lists.store.stored_rows import packed
+from screener.lists.store.stored_rows import encode_row
 
 
 def _placeholder_rows(count, first=0, more=""):
@@ -23,21 +23,21 @@ def _placeholder_rows(count, first=0, more=""):
 
 def test_a_constant_that_many_files_share_is_never_searched(known, put):
     """At a hundred different files it is a placeholder, also across imports; one fewer is none."""
-    few = put("id,pdq,md5\n" + _placeholder_rows(repeated_values.FILES - 1))
+    few = put("id,pdq,md5\n" + _placeholder_rows(repeated_values.MIN_FILES - 1))
     assert few.placeholders == 0
     assert met(known, "pdq", "constant", 32)[0] == "match"
     before = known.refresh()
 
-    last = put("id,pdq,md5\n" + _placeholder_rows(1, repeated_values.FILES))
+    last = put("id,pdq,md5\n" + _placeholder_rows(1, repeated_values.MIN_FILES))
 
     assert last.placeholders == 1
     one = known.refresh()
-    assert dict(one.kinds) == {"md5": repeated_values.FILES}
-    assert len(one.quarantined()[1]) == repeated_values.FILES
+    assert dict(one.kinds) == {"md5": repeated_values.MIN_FILES}
+    assert len(one.quarantined()[1]) == repeated_values.MIN_FILES
     assert met(known, "md5", 1, 16)[0] == "match"
     # The generation before stays as it was.
     result = Screener(before).match([Hash.parse("pdq", value("constant", 32))])
-    assert len(result.matches) == repeated_values.FILES - 1
+    assert len(result.matches) == repeated_values.MIN_FILES - 1
     # A new entry with it changes nothing any more.
     put("id,pdq,md5\n" + _placeholder_rows(1, 1000))
     assert "pdq" not in known.refresh().kinds
@@ -47,13 +47,15 @@ def test_what_was_judged_is_read_once_for_all_that_is_judged_anew(known, put, mo
     """A rollback judges each value that a source repeated: of ten thousand, all are not read for
     each of them.
     """
-    monkeypatch.setattr(repeated_values, "FILES", 2)
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 2)
     values = [value(f"constant {number}", 32) for number in range(9)]
     rows = "".join(f"{one}{n},{one},{value(one + n)}\n" for one in values for n in "ab")
     assert put(f"id,pdq,md5\n{rows}").placeholders == 9
     put(f"id,md5\nanother,{value('another')}\n")
-    asked, judged = [], repeated_values.judged
-    monkeypatch.setattr(repeated_values, "judged", lambda found: asked.append(1) or judged(found))
+    asked, judged = [], repeated_values.read_judgements
+    monkeypatch.setattr(
+        repeated_values, "read_judgements", lambda found: asked.append(1) or judged(found)
+    )
 
     known.rollback(1)
 
@@ -74,7 +76,7 @@ def test_an_entry_of_many_files_has_no_placeholders(known, put, monkeypatch, ent
     """Each value of a case that has a hundred files stands beside the digests of all of them, and
     is found, however often its source has said so; a case more makes none either.
     """
-    monkeypatch.setattr(repeated_values, "FILES", 4)
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 4)
     for day in range(6):
         rows = "".join(
             f"case-{entry},{value(n, 32)},{value(n + 10 * entry)},{day}\n"
@@ -91,14 +93,14 @@ def test_a_placeholder_is_told_in_a_large_import_too(known, put, monkeypatch, de
     """Beyond so many values they are counted all together, with the same outcome; what the source
     said before of the same files, again and again, makes no placeholder of any of their values.
     """
-    monkeypatch.setattr(repeated_values, "_LISTED", 50)
-    monkeypatch.setattr(version_counts, "_LISTED", 50)
+    monkeypatch.setattr(repeated_values, "_MAX_LOOKUPS", 50)
+    monkeypatch.setattr(version_counts, "_MIN_LOOKUPS", 50)
     rows = "".join(f"n{n},{value(-n - 1, 32)},{value(-n - 1)},DAY\n" for n in range(200))
-    rows = "id,pdq,md5,day\n" + rows + _placeholder_rows(repeated_values.FILES - 1, more=",DAY")
+    rows = "id,pdq,md5,day\n" + rows + _placeholder_rows(repeated_values.MIN_FILES - 1, more=",DAY")
     for day in range(deliveries):
         assert put(rows.replace("DAY", str(day))).placeholders == 0
         assert known.refresh().kinds["pdq"] == 201
-        assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.FILES - 1
+        assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.MIN_FILES - 1
 
     report = put(rows.replace("DAY", "last") + f"last,{value('constant', 32)},{value(-1)},\n")
 
@@ -110,14 +112,14 @@ def test_a_released_placeholder_is_searched_and_stays_so(known, put):
     """Also in records that come later, and after a rollback to when it was, not to before; the log
     says who decided it.
     """
-    put("id,pdq,md5\n" + _placeholder_rows(repeated_values.FILES))
+    put("id,pdq,md5\n" + _placeholder_rows(repeated_values.MIN_FILES))
     known.release_value("e0", "pdq", by="ann", reason="a logo that matters")
-    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.FILES
+    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.MIN_FILES
 
     put("id,pdq,md5\n" + _placeholder_rows(1, 500))
-    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.FILES + 1
+    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.MIN_FILES + 1
     known.rollback(2)
-    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.FILES
+    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.MIN_FILES
     known.rollback(1)
     assert met(known, "pdq", "constant", 32)[1] == []
     assert "pdq" not in known.refresh().kinds
@@ -129,7 +131,7 @@ def test_a_released_placeholder_is_searched_and_stays_so(known, put):
 
 def test_a_row_whose_release_makes_a_placeholder_is_no_way_round(known, put, monkeypatch):
     """Its value is judged as if the row had come in with its import."""
-    monkeypatch.setattr(repeated_values, "FILES", 3)
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 3)
     rows = _placeholder_rows(3).replace("\n", ",\n").removesuffix("\n") + "zz\n"
     assert put("id,pdq,md5,sha1\n" + rows).placeholders == 0
     assert met(known, "pdq", "constant", 32)[0] == "match"
@@ -149,7 +151,7 @@ def test_a_source_that_repeats_a_value_speaks_for_itself_alone(known, put, first
     real = f"id,pdq\nreal,{value('constant', 32)}\n"
     if first:
         put(real, source="other")
-    many = "id,pdq,md5\n" + _placeholder_rows(repeated_values.FILES)
+    many = "id,pdq,md5\n" + _placeholder_rows(repeated_values.MIN_FILES)
     assert put(many, source="hostile", state="known_good").placeholders == 1
     if not first:
         assert put(real, source="other").placeholders == 0
@@ -159,7 +161,7 @@ def test_a_source_that_repeats_a_value_speaks_for_itself_alone(known, put, first
         return met(known, "pdq", "constant", 32)[1:]
 
     assert matches() == (["confirmed"], [])
-    gone = "".join(f"e{n},,,withdrawn\n" for n in range(repeated_values.FILES))
+    gone = "".join(f"e{n},,,withdrawn\n" for n in range(repeated_values.MIN_FILES))
     put("id,pdq,md5,status\n" + gone, source="hostile")
     assert matches() == (["confirmed"], [])
     if first:
@@ -173,16 +175,16 @@ def test_a_source_that_stops_repeating_a_value_has_it_searched(known, put):
     """One entry fewer than makes a placeholder, and the others match by it again; one more, and
     none does; a rollback to when it was none, and they do.
     """
-    put("id,pdq,md5\n" + _placeholder_rows(repeated_values.FILES - 1))
+    put("id,pdq,md5\n" + _placeholder_rows(repeated_values.MIN_FILES - 1))
     put("id,pdq,md5\n" + _placeholder_rows(1, 1000))
     assert met(known, "pdq", "constant", 32)[1] == []
 
     put("id,md5,status\ne1000,,withdrawn\n")
-    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.FILES - 1
+    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.MIN_FILES - 1
     put("id,pdq,md5\n" + _placeholder_rows(1, 1001))
     assert met(known, "pdq", "constant", 32)[1] == []
     known.rollback(1)
-    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.FILES - 1
+    assert len(met(known, "pdq", "constant", 32)[1]) == repeated_values.MIN_FILES - 1
     assert not known.refresh().verify().damage
 
 
@@ -211,7 +213,7 @@ def test_a_blank_picture_can_be_released(known, put):
     assert dict(known.refresh().kinds) == {"md5": 1, "pdq": 1}
     with pytest.raises(ListError, match="no pdq value"):
         known.release_value("a", "pdq", by="ann", reason="again")
-    with pytest.raises(ListError, match="who decided"):
+    with pytest.raises(ListError, match="its author"):
         known.release_value("a", "pdq", by="", reason="x")
     put(f"id,pdq,sha1\nb,{'0' * 62}ff,{value(2, 20)}\n")
     result = Screener(known.refresh()).match([Hash.parse("pdq", "0" * 62 + "ff")])
@@ -287,7 +289,7 @@ def test_a_row_that_its_source_has_overtaken_is_not_released(known, put):
     rows = [row.id for row in known.refresh().quarantined()[0]]
 
     for one in rows[:2]:
-        with pytest.raises(ListError, match="something else of it since"):
+        with pytest.raises(ListError, match="has changed the entry since"):
             known.release_rows([one], by="ann", reason="x")
     known.release_rows(rows[2:], by="ann", reason="x")
 
@@ -303,7 +305,7 @@ def test_a_row_of_an_old_page_is_not_released_into_a_newer_entry(known, put):
     put(f"{head}a,xyz,{value(2)},2024-01-01\na,xyz,{value(3)},2024-01-02\nb,,{value(4)},\n")
     older, same = (row.id for row in known.refresh().quarantined()[0])
 
-    with pytest.raises(ListError, match="something else of it since"):
+    with pytest.raises(ListError, match="has changed the entry since"):
         known.release_rows([older], by="ann", reason="x")
     known.release_rows([same], by="ann", reason="x")
 
@@ -324,7 +326,7 @@ def test_trap_a_row_of_an_old_file_is_not_released_after_a_newer_full_one(known,
     before = known.refresh().generation
     put(f"id,md5\nb,{value(2)}\nd,{value(40)}\n", full=True)
 
-    with pytest.raises(ListError, match="a full list of its source came since"):
+    with pytest.raises(ListError, match="a full list of its source was imported since"):
         known.release_rows([row.id], by="ann", reason="x")
     put(f"id,md5\nb,{value(20)}\nd,{value(4)}\n", full=True)
     known.rollback(before, by="ann", reason="the full lists were bad")
@@ -427,7 +429,7 @@ def test_trap_a_released_row_counts_as_its_import_would_have_had_it(known, put, 
     before = known.refresh().generation
 
     if found is None:
-        with pytest.raises(ListError, match=r"withdrawn its entry|something else of it since"):
+        with pytest.raises(ListError, match=r"withdrawn its entry|has changed the entry since"):
             _release_all(known)
         assert known.refresh().generation == before
         found = []
@@ -488,12 +490,12 @@ def test_trap_half_of_a_withdrawal_does_not_withdraw_another_entry(known, put):
 
     (aside,) = known.refresh().quarantined()[0]
     assert not aside.releasable
-    with pytest.raises(ListError, match="nothing of use"):
+    with pytest.raises(ListError, match="nothing readable"):
         _release_all(known)
     half = Row(2, None, State.WITHDRAWN, (Hash.parse("md5", value(1)),))
     # As an older version did.
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.execute("UPDATE quarantine SET row = ?", (packed(half),))
+        connection.execute("UPDATE quarantine SET row = ?", (encode_row(half),))
     with pytest.raises(ListError, match="ask the source for the id"):
         _release_all(known)
 

@@ -20,10 +20,10 @@ from screener.lists.terms import (
     AUDIENCES,
     TLP,
     Terms,
-    narrowed,
-    of_labels,
-    strictest,
-    tightened,
+    intersect_terms,
+    narrow,
+    parse_labels,
+    tighten,
 )
 from screener.system.signatures import read_private_key, sign
 
@@ -58,7 +58,7 @@ def test_the_strictest_of_two_allows_nothing_that_one_of_them_forbids(audience):
     for one in SAID:
         for other in SAID:
             if one.why_not(audience) or other.why_not(audience):
-                assert strictest([one, other]).why_not(audience), (one, other)
+                assert intersect_terms([one, other]).why_not(audience), (one, other)
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
@@ -67,7 +67,7 @@ def test_what_is_given_never_loosens_what_is_said(audience):
     for said in SAID[1:]:
         for given in SAID:
             if said.why_not(audience):
-                assert tightened(said, given).why_not(audience), (said, given)
+                assert tighten(said, given).why_not(audience), (said, given)
 
 
 def test_a_source_without_terms_does_not_take_those_of_another_on_the_way(sent, tmp_path, keys):
@@ -159,7 +159,7 @@ def test_a_record_is_held_to_the_narrower_of_its_own_terms_and_its_source(audien
     """For every pair: what either keeps back together they keep back, and nothing else."""
     for source in SAID:
         for record in SAID:
-            both = narrowed(source, record).why_not(audience) is None
+            both = narrow(source, record).why_not(audience) is None
             own = record.tlp is None or TLP.index(record.tlp) >= TLP.index(AUDIENCES[audience])
             own &= audience == "own" or record.redistribution is not False
             assert both == (source.why_not(audience) is None and own), (source, record)
@@ -234,13 +234,13 @@ def test_what_single_records_are_held_to_goes_with_them(tmp_path, keys):
     """
     held = HashList.create(tmp_path / "known.list")
     held.import_file(_shared(tmp_path, "AMBER", "GREEN"), source="s", terms=Terms("GREEN", True))
-    for format, known_as, narrow in (("csv", ("0", "1"), False), ("tx", (), True)):
+    for format, known_as, is_narrow in (("csv", ("0", "1"), False), ("tx", (), True)):
         out = tmp_path / f"out.{format}"
         held.refresh().export(out, format=format, audience="clients", key=keys[0])
         back = HashList.create(tmp_path / f"{format}.list")
         back.import_file(out, source="peer", key=keys[1])
 
-        assert back.terms()["peer"].tlp == ("AMBER" if narrow else "GREEN")
+        assert back.terms()["peer"].tlp == ("AMBER" if is_narrow else "GREEN")
         for entry, level in zip(known_as, ("AMBER", "GREEN"), strict=False):
             assert back.refresh().show(entry)[0].terms["tlp"] == level
 
@@ -248,11 +248,11 @@ def test_what_single_records_are_held_to_goes_with_them(tmp_path, keys):
 @hypothesis.given(st.dictionaries(st.sampled_from(["tlp", "Expires", "redistribution"]), st.text()))
 def test_whatever_a_label_says_it_is_read_as_terms(labels):
     """Any text: it narrows, or says nothing, and never fails."""
-    found = of_labels(labels)
+    found = parse_labels(labels)
 
     assert (found is None) == (not labels)
     if found is not None:
-        both = narrowed(Terms("CLEAR", True), found)
+        both = narrow(Terms("CLEAR", True), found)
         for audience in AUDIENCES:
             assert both.why_not(audience) or not (found.expires and found.expires < "2020")
 
@@ -269,15 +269,15 @@ def test_the_last_day_of_a_record_is_whole():
         ("never", "0001-01-01"),
         (" ", None),
     ):
-        assert of_labels({"expires": text}) == Terms(None, None, day)
-    assert of_labels({"note": "RED"}) is None
+        assert parse_labels({"expires": text}) == Terms(None, None, day)
+    assert parse_labels({"note": "RED"}) is None
 
 
 def test_the_first_of_several_days_counts_however_it_is_written():
     """Days are compared as days."""
     several = [Terms(expires="20300101"), Terms(expires="2029-12-31")]
 
-    assert date.fromisoformat(strictest(several).expires or "").year == 2029
+    assert date.fromisoformat(intersect_terms(several).expires or "").year == 2029
 
 
 @pytest.fixture
@@ -386,7 +386,7 @@ def test_a_file_without_a_key_onto_a_source_of_signed_ones_is_noted(replayed, tm
 
     (note,) = back.import_file(older, source="peer").notes
 
-    assert "earlier files of this source were taken by their signature" in note
+    assert "earlier files of this source were verified by their signature" in note
 
 
 def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path, keys):
@@ -403,11 +403,11 @@ def test_after_a_purge_an_older_signed_export_is_taken_again(replayed, tmp_path,
 def test_a_manifest_without_a_generation_is_refused(sent, tmp_path, keys, wrong):
     """Its signature does not make up for it."""
     path = sent(open=Terms("CLEAR"))
-    facts = json.loads(manifest.manifest_of(path).read_text())
+    facts = json.loads(manifest.get_manifest_path(path).read_text())
     text = manifest.encode(facts | {"generation": wrong})
-    manifest.manifest_of(path).write_bytes(text)
+    manifest.get_manifest_path(path).write_bytes(text)
     signature = sign(text, key=read_private_key(keys[0]))
-    manifest.signature_of(path).write_bytes(signature)
+    manifest.get_signature_path(path).write_bytes(signature)
 
     with pytest.raises(ListError, match="cannot be read"):
         HashList.create(tmp_path / "back.list").import_file(path, source="peer", key=keys[1])
@@ -433,7 +433,7 @@ def test_trap_a_withdrawal_does_not_shed_the_terms_of_its_record(
     """By its word, with an id or without one, or by the silence of a full list, and when it is
     repeated: neither the value nor the id of what is RED goes on. A level that it states counts.
     """
-    monkeypatch.setattr(run, "_BATCH", size)
+    monkeypatch.setattr(run, "_BATCH_ENTRIES", size)
     others = "".join(f"e{n},{value(10 + n)},\n" for n in range(9))
     put(f"id,md5,tlp\nsecret-7,{value(1)},RED\n,{value(2)},RED\n{others}", terms=OPEN)
     put(f"id,md5,status\n,{value(2)},withdrawn\ne0,,withdrawn\n")
@@ -555,9 +555,9 @@ def test_trap_a_signed_list_id_is_no_text_of_the_senders_choice(tmp_path, known,
 
     def write(said):
         text = manifest.encode(facts | {"list_id": said})
-        manifest.manifest_of(file).write_bytes(text)
+        manifest.get_manifest_path(file).write_bytes(text)
         key = read_private_key(keys[0])
-        manifest.signature_of(file).write_bytes(sign(text, key=key))
+        manifest.get_signature_path(file).write_bytes(sign(text, key=key))
 
     write(known_as)
     with pytest.raises(ListError, match=r"the manifest .* cannot be read"):

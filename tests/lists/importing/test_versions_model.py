@@ -174,8 +174,8 @@ def test_an_import_makes_of_each_entry_what_all_of_its_rows_say(
     put = putting(known, place)
     held = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "_BATCH", size)
-        patch.setattr(run, "OPINIONS", {"csv"} if opinions else set())
+        patch.setattr(batches, "_BATCH_ENTRIES", size)
+        patch.setattr(run, "OPINION_FORMATS", {"csv"} if opinions else set())
         patch.setattr(tiers, "SMALLEST", 1)  # several index files, with removed rows
         patch.setattr(tiers, "FACTOR", 1)
         for rows in files:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from screener import HashList
-from screener.lists.inspecting.info import LEAST, SHARE, hubs
+from screener.lists.inspecting.info import MIN_CODES, MIN_SHARE, find_hubs
 
 RADIUS = 31
 
@@ -18,7 +18,7 @@ def made(tmp_path, codes):
     return known.refresh()
 
 
-def with_family(share, count=3 * LEAST):
+def with_family(share, count=3 * MIN_CODES):
     """Return random codes; a share of them differs from one code in at most 15 bits."""
     rng = np.random.default_rng(5)
     codes = rng.integers(0, 256, (count, 32), np.uint8)
@@ -39,17 +39,17 @@ def test_a_family_of_a_tenth_is_made_of_hubs(tmp_path):
     assert len(known.search("pdq", codes[:1], radius=RADIUS)[1]) == family
 
 
-@pytest.mark.parametrize("share", [0, SHARE / 4])
+@pytest.mark.parametrize("share", [0, MIN_SHARE / 4])
 def test_few_near_codes_are_no_hubs(tmp_path, share):
     """Nor are random ones."""
     known = made(tmp_path, with_family(share)[0])
 
     assert known.hubs() == {}
-    assert len(hubs(known.snapshot("pdq"), radius=RADIUS)) == 0
+    assert len(find_hubs(known.snapshot("pdq"), radius=RADIUS)) == 0
 
 
 def test_a_short_list_has_none(tmp_path):
     """A share of few codes means little."""
-    known = made(tmp_path, with_family(0.5, count=LEAST - 1)[0])
+    known = made(tmp_path, with_family(0.5, count=MIN_CODES - 1)[0])
 
     assert known.hubs() == {}

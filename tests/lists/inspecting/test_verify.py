@@ -40,8 +40,8 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HashList:
     monkeypatch.setattr(tiers, "SMALLEST", 1)
     monkeypatch.setattr(brute_force, "_MOST", 512)
     monkeypatch.setattr(snapshot, "_BLOCK", 16)
-    monkeypatch.setattr(verify, "_AT_ONCE", 50)
-    monkeypatch.setattr(verify, "_TOGETHER", 100)
+    monkeypatch.setattr(verify, "_SPAN", 50)
+    monkeypatch.setattr(verify, "_LOOKUP_BATCH", 100)
     made = HashList.create(tmp_path / "known.list")
     for name, numbers in (("a", range(400)), ("b", range(1000, 1030)), ("c", range(5))):
         lines = ["id,pdq,phash,md5,status"]
@@ -239,8 +239,8 @@ def test_the_records_are_compared_with_the_files_in_little_memory(
         made.import_file(tmp_path / "a.csv", source="demo")
     known, generation = made.refresh(), made.refresh()._generation
     monkeypatch.setattr(snapshot, "_BLOCK", 500)
-    monkeypatch.setattr(verify, "_AT_ONCE", 50)
-    monkeypatch.setattr(verify, "_TOGETHER", 500)
+    monkeypatch.setattr(verify, "_SPAN", 50)
+    monkeypatch.setattr(verify, "_LOOKUP_BATCH", 500)
     monkeypatch.setattr(DigestIndex, "verify", lambda _: None)
     held = known.snapshot("sha256")
     assert len(held.parts) == 2

@@ -120,7 +120,7 @@ def test_info_is_what_the_records_say_after_any_changes(tmp_path, monkeypatch, s
             continue
         before, known = known, known.refresh()
         with monkeypatch.context() as patched:
-            patched.setattr(census, "counted", None)
+            patched.setattr(census, "count", None)
             assert told(known) == expected(known), name
         if name != "purge":
             assert told(before) == expected(before)

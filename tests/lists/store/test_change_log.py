@@ -266,7 +266,7 @@ def test_after_a_purge_no_byte_of_a_purged_hash_is_left(known, put):
     assert [x.counts["added"] for x in one.log() if x.source == "demo"]
     known.rollback(5)
     assert traces(known.path, *mine) == []
-    assert match_counts.of_entry(known.path, "demo", "e1") == {}
+    assert match_counts.read_counts(known.path, "demo", "e1") == {}
     with pytest.raises(ListError, match="nothing of the source"):
         known.purge("demo")
 
@@ -284,9 +284,9 @@ def test_matches_of_what_was_purged_are_not_counted_after_it(known, put):
     known.purge("demo")
     known.count_matches([result, result])
 
-    assert match_counts.of_entry(known.path, "demo", secret) == {}
+    assert match_counts.read_counts(known.path, "demo", secret) == {}
     assert b"demo" not in (known.path / "matches.sqlite").read_bytes()
-    assert list(match_counts.of_entry(known.path, "other", "x")["pdq"].values()) == [2]
+    assert list(match_counts.read_counts(known.path, "other", "x")["pdq"].values()) == [2]
 
 
 def test_a_purge_while_matches_are_counted_forgets_them_as_well(known, put, monkeypatch):
@@ -295,7 +295,7 @@ def test_a_purge_while_matches_are_counted_forgets_them_as_well(known, put, monk
     put(f"id,pdq\nx,{value(2, 32)}\n", source="other")
     result = Screener(known.refresh()).match([Hash.parse("pdq", value(1, 32), quality=100)])
     purging = threading.Thread(target=lambda: known.purge("demo"))
-    seen = match_counts._had
+    seen = match_counts._filter_current
 
     def see_and_let_purge(connection, keys):
         had = seen(connection, keys)
@@ -304,11 +304,11 @@ def test_a_purge_while_matches_are_counted_forgets_them_as_well(known, put, monk
             time.sleep(0.001)
         return had
 
-    monkeypatch.setattr(match_counts, "_had", see_and_let_purge)
+    monkeypatch.setattr(match_counts, "_filter_current", see_and_let_purge)
     known.count_matches([result])
     purging.join()
 
-    assert match_counts.of_entry(known.path, "demo", "a") == {}
+    assert match_counts.read_counts(known.path, "demo", "a") == {}
 
 
 def test_a_value_that_another_source_gives_too_stays_found_after_a_purge(known, put):

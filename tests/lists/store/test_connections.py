@@ -139,7 +139,7 @@ def test_connections_are_closed_with_the_list(engine):
 
 def hit_together(engine, count):
     """What so many threads get that hit at the same moment, so that each has a connection."""
-    together, of, told = threading.Barrier(count), searchable_values.of, []
+    together, of, told = threading.Barrier(count), searchable_values.find_records, []
 
     def slow(*said):
         together.wait()
@@ -147,7 +147,7 @@ def hit_together(engine, count):
 
     threads = [threading.Thread(target=lambda: told.append(entries(engine))) for _ in range(count)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(searchable_values, "of", slow)
+        patched.setattr(searchable_values, "find_records", slow)
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -181,7 +181,7 @@ def test_an_interrupted_question_costs_its_connection_alone(engine, monkeypatch)
     """It may have been in the middle of anything."""
     with monkeypatch.context() as patched:
         patched.setattr(
-            searchable_values, "of", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            searchable_values, "find_records", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         with pytest.raises(KeyboardInterrupt):
             entries(engine)

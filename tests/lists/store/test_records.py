@@ -13,12 +13,12 @@ from screener.lists.store.records import (
     Category,
     Row,
     State,
-    derived_entry,
-    of_empty_input,
-    united,
-    why_not_searchable,
+    derive_entry,
+    find_exclusion,
+    is_empty_digest,
+    unite_rows,
 )
-from screener.lists.store.stored_rows import version_of
+from screener.lists.store.stored_rows import to_version
 
 A = Hash.parse("md5", "a1" * 16)
 B = Hash.parse("pdq", "b2" * 32)
@@ -55,28 +55,31 @@ def row(state=State.CONFIRMED, *hashes, **said):
 )
 def test_states_of_one_entry_unite(first, second, both):
     """A withdrawal wins, seeds and known files make no match, and the order does not matter."""
-    assert united(row(State(first)), row(State(second))).state == both
-    assert united(row(State(second)), row(State(first))).state == both
+    assert unite_rows(row(State(first)), row(State(second))).state == both
+    assert unite_rows(row(State(second)), row(State(first))).state == both
 
 
 def test_uniting_three_states_does_not_depend_on_the_order():
     """Whatever the order of three rows, the state is the same."""
     for states in product(State, repeat=3):
-        ends = {united(united(row(a), row(b)), row(c)).state for a, b, c in permutations(states, 3)}
+        ends = {
+            unite_rows(unite_rows(row(a), row(b)), row(c)).state
+            for a, b, c in permutations(states, 3)
+        }
         assert len(ends) == 1
 
 
 @given(ROWS, ROWS)
 def test_uniting_loses_nothing(first, second):
     """Every hash, category and label value of both rows is in the united one."""
-    both = united(first, second)
+    both = unite_rows(first, second)
 
     assert set(both.hashes) == {*first.hashes, *second.hashes}
     assert set(both.categories) == {*first.categories, *second.categories}
     for said in (first, second):
         for name, value in said.labels.items():
             assert value in both.labels[name].split("\n") or not value
-    assert version_of(united(both, second)).fingerprint == version_of(both).fingerprint
+    assert to_version(unite_rows(both, second)).fingerprint == to_version(both).fingerprint
 
 
 @given(ROWS)
@@ -88,7 +91,7 @@ def test_the_fingerprint_ignores_order_and_repeats(said):
         labels=dict(reversed(said.labels.items())),
     )
 
-    assert version_of(other).fingerprint == version_of(said).fingerprint
+    assert to_version(other).fingerprint == to_version(said).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_the_fingerprint_ignores_order_and_repeats(said):
 )
 def test_any_difference_shows_in_the_fingerprint(other):
     """State, hashes, quality, categories, labels and time each make another version."""
-    assert version_of(other).fingerprint != version_of(row(State.CONFIRMED, A)).fingerprint
+    assert to_version(other).fingerprint != to_version(row(State.CONFIRMED, A)).fingerprint
 
 
 def test_a_repeated_hash_stays_as_usable_as_it_was():
@@ -113,28 +116,28 @@ def test_a_repeated_hash_stays_as_usable_as_it_was():
 
     for hashes, quality in (((B, low), None), ((good, B), None), ((low, good), 80)):
         for order in (hashes, hashes[::-1]):
-            (kept,) = version_of(row(State.CONFIRMED, *order)).hashes
+            (kept,) = to_version(row(State.CONFIRMED, *order)).hashes
             assert kept.quality == quality
 
 
 def test_a_derived_entry_is_stable_and_tells_no_value():
     """The same for any order of columns, another for another kind, and no part of the hash."""
-    entry = derived_entry([A, B])
+    entry = derive_entry([A, B])
 
-    assert entry == derived_entry([B, A])
+    assert entry == derive_entry([B, A])
     assert entry.startswith("row-")
     assert len(entry) == 20
     expected = hashlib.sha256(b"md5\0" + A.value).hexdigest()
-    assert derived_entry([A]) == f"row-{expected[:16]}"
+    assert derive_entry([A]) == f"row-{expected[:16]}"
     same_bytes = Hash.parse("sha256", "b2" * 32)
-    assert derived_entry([same_bytes]) != derived_entry([B])
+    assert derive_entry([same_bytes]) != derive_entry([B])
 
 
 @pytest.mark.parametrize("name", ["md5", "sha1", "sha256"])
 def test_digests_of_no_bytes_are_known(name):
     """The digests of the empty input say nothing; others do."""
-    assert of_empty_input(Hash.parse(name, hashlib.new(name).hexdigest()))
-    assert not of_empty_input(Hash.parse(name, hashlib.new(name, b"x").hexdigest()))
+    assert is_empty_digest(Hash.parse(name, hashlib.new(name).hexdigest()))
+    assert not is_empty_digest(Hash.parse(name, hashlib.new(name, b"x").hexdigest()))
 
 
 @pytest.mark.parametrize(
@@ -158,22 +161,14 @@ def test_blank_codes_are_never_searched(kind, weight, searched):
     size = {"pdq": 32, "phash": 8, "sha256": 32}[kind]
     value = ((1 << weight) - 1).to_bytes(size, "big")
 
-    reason = why_not_searchable(Hash.parse(kind, value.hex()))
+    reason = find_exclusion(Hash.parse(kind, value.hex()))
 
     assert reason == (None if searched else "low information")
 
 
 def test_an_opaque_kind_is_kept_and_never_searched():
     """PhotoDNA has no comparison here."""
-    assert why_not_searchable(Hash.parse("photodna", "07" * 144)) == "opaque"
-
-
-def test_a_withdrawn_version_can_be_hit_by_nothing():
-    """Its hashes are kept and not hittable."""
-    version = version_of(row(State.WITHDRAWN, A, B))
-
-    assert set(version.hashes) == {A, B}
-    assert version.hittable == []
+    assert find_exclusion(Hash.parse("photodna", "07" * 144)) == "opaque"
 
 
 def test_a_bad_row_reads_as_its_trouble():

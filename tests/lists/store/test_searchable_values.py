@@ -31,7 +31,7 @@ def engine(make_list):
 def matched(engine, _):
     """Hash lines, matched."""
     lines = [f"pdq {PDQ} - f{number}\n" for number in range(INPUTS)]
-    return hash_lines.match(engine, io.BytesIO("".join(lines).encode()))
+    return hash_lines.match_lines(engine, io.BytesIO("".join(lines).encode()))
 
 
 def rescanned(engine, folder):

@@ -126,7 +126,10 @@ def entry_of(number):
 
 OPEN = "space.update(known=HashList.open(folder)) or space['known'].generation"
 # Begins a transaction, which writes more than SQLite holds in memory.
-BEGIN = "space.update(t=transaction.writing(folder)) or space.update(c=space['t'].__enter__())"
+BEGIN = (
+    "space.update(t=transaction.write_exclusively(folder))"
+    " or space.update(c=space['t'].__enter__())"
+)
 WRITE = (
     "space['c'].execute('PRAGMA cache_size = 10') and"
     " space['c'].execute(\"UPDATE imports SET file = 'x' || zeroblob(900000)\")"

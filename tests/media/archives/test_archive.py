@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from screener import Reason
 from screener.errors import MediaError
-from screener.media.archives.archive import Archive, Budget, type_of
+from screener.media.archives.archive import Archive, Budget, find_archive_type
 from screener.media.files.limits import Limits
 from screener.media.source import Name
 from screener.scanning.workers.messages import Answer
@@ -25,7 +25,7 @@ FREE = Budget(members=1000, bytes=1 << 40)
 
 def facts(listing):
     """Return name, size and reason of each member."""
-    return [(one.name, one.size, one.trouble and one.trouble.reason) for one in listing.members]
+    return [(one.name, one.size, one.error and one.error.reason) for one in listing.members]
 
 
 @pytest.mark.parametrize("make", [zipped, tarred, lambda members: gzip.compress(tarred(members))])
@@ -37,17 +37,15 @@ def test_what_is_exactly_at_a_limit_is_within_it(make):
 
     def listed(bytes=20, **budget):
         listing = archive.list(Limits(bytes=bytes), Budget(**{"members": 2, "bytes": 32} | budget))
-        members = [
-            (one.name, one.size, one.trouble and one.trouble.reason) for one in listing.members
-        ]
-        return members, listing.bytes, listing.trouble and listing.trouble.reason
+        members = [(one.name, one.size, one.error and one.error.reason) for one in listing.members]
+        return members, listing.bytes, listing.error and listing.error.reason
 
     a, c = (b"a", 20, None), (b"c", 10, None)
     assert listed() == ([a, c], 32, None)
     assert listed(members=1) == ([a], 32, "too_large")
     assert listed(bytes=20, members=3) == ([a, c], 32, None)
     listing = archive.list(Limits(), Budget(2, 31))
-    assert (len(listing.members), listing.trouble.reason) == (1, "too_large")
+    assert (len(listing.members), listing.error.reason) == (1, "too_large")
     large = ([(b"a", 20, "too_large"), c], 12 if archive.direct else 32, None)
     assert listed(bytes=19) == large
     assert archive.read(0, 20) == (b"x" * 20, None)
@@ -65,19 +63,19 @@ def test_what_is_exactly_at_a_limit_is_within_it(make):
 
 def test_what_unpacks_to_many_times_its_size_is_not_read(monkeypatch):
     """A member of a zip file by itself, a packed tar file as a whole; small ones never."""
-    monkeypatch.setattr("screener.media.archives.archive._INNOCENT", 5000)
+    monkeypatch.setattr("screener.media.archives.bomb_limits._MIN_BOMB_BYTES", 5000)
     members = {"few": bytes(5000), "zeros": bytes(5001), "a": random.Random(1).randbytes(6000)}
     limits = Limits(ratio=100)
 
     listing = Archive(io.BytesIO(zipped(members))).list(limits, FREE)
-    reasons = [one.trouble and str(one.trouble) for one in listing.members]
+    reasons = [one.error and str(one.error) for one in listing.members]
     assert reasons == [None, "too_large: unpacks to more than 100 times its size", None]
-    assert listing.trouble is None
+    assert listing.error is None
 
     packed = gzip.compress(tarred({"few": bytes(4000), "zeros": bytes(40_000)}))
     listing = Archive(io.BytesIO(packed)).list(limits, FREE)
     assert [one.name for one in listing.members] == [b"few"]
-    assert listing.trouble.reason == "too_large"
+    assert listing.error.reason == "too_large"
 
 
 def test_names_and_kinds_of_members_are_those_of_the_archive():
@@ -122,13 +120,13 @@ def test_a_size_that_no_file_has_costs_its_member_alone(size):
 
         assert [one.name for one in listing.members] == [b"a", b"b"]
         first, second = listing.members
-        assert (first.trouble, second.trouble.reason) == (None, "too_large")
+        assert (first.error, second.error.reason) == (None, "too_large")
 
 
 def trouble_of(data):
     """Return what keeps an archive from being opened, or its members from being listed."""
     try:
-        return Archive(io.BytesIO(data)).list(Limits(), FREE).trouble
+        return Archive(io.BytesIO(data)).list(Limits(), FREE).error
     except MediaError as error:
         return error
 
@@ -149,7 +147,7 @@ def test_a_size_below_nothing_ends_a_list(monkeypatch, refused):
         listing = Archive(io.BytesIO(data)).list(Limits(), FREE)
 
         assert [one.name for one in listing.members] == [b"a"]
-        assert listing.trouble.reason == Reason.UNDECODABLE
+        assert listing.error.reason == Reason.UNDECODABLE
 
         for rest in (b"", tarred({"c": b"good"})):
             assert trouble_of(data[1024:-10240] + rest + bytes(10240)).reason == "undecodable"
@@ -170,7 +168,7 @@ def test_damage_never_escapes_as_another_error(which, edits, cut):
         at = where % len(data)
         data[at : at + len(what)] = what
     stream = io.BytesIO(bytes(data if cut is None else data[: cut % (len(data) + 1)]))
-    if type_of(stream) is None:
+    if find_archive_type(stream) is None:
         return
     try:
         archive = Archive(stream)
@@ -178,7 +176,7 @@ def test_damage_never_escapes_as_another_error(which, edits, cut):
         return
     listing = archive.list(Limits(), FREE)
     if not edits and cut is None:
-        assert listing.trouble is None
+        assert listing.error is None
         assert [m.name for m in listing.members] == [b"a", b"b/c", b"d.zip"]
     for number, member in enumerate(listing.members):
         try:

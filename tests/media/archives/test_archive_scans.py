@@ -17,8 +17,8 @@ from workers_backwards import Backwards, Doing
 from screener import Policy, Reason, Screener, Verdict, scan
 from screener.hashing import pdq
 from screener.media.files.limits import Limits
-from screener.scanning.inputs.expand import places
-from screener.scanning.scan import path_results, results_of
+from screener.scanning.inputs.expand import locate_files
+from screener.scanning.scan import drop_paths, scan_with_paths
 from screener.screening.input import hasher
 
 
@@ -361,7 +361,9 @@ def test_a_line_tells_which_it_is_of_members_of_one_name_whoever_is_done_first(m
         [(one.input, one.same, one.matches[0].entry) for one in found if one.counts]
         for found in (
             scan(Screener(known), file, jobs=1),
-            results_of(path_results(Backwards, Screener(known), places(file), ordered=False)),
+            drop_paths(
+                scan_with_paths(Backwards, Screener(known), locate_files(file), ordered=False)
+            ),
         )
     ]
 
@@ -382,7 +384,9 @@ def test_an_archive_that_is_listed_has_a_line_whatever_its_state(make_list, tmp_
     known = make_list([row, {"id": "other", "md5": "01" * 16}])
     (tmp_path / "a.zip").write_bytes(data)
 
-    results = list(results_of(path_results(Backwards, Screener(known), places(tmp_path / "a.zip"))))
+    results = list(
+        drop_paths(scan_with_paths(Backwards, Screener(known), locate_files(tmp_path / "a.zip")))
+    )
 
     assert [one.input.removeprefix(f"{tmp_path}/") for one in results] == ["a.zip!a", "a.zip"]
     hits = (*results[1].matches, *results[1].other_hits)
@@ -402,7 +406,7 @@ def test_archives_within_one_share_what_it_may_cost(screener, tmp_path):
         """Return how many members that are no archives have a result, and what is too large."""
         bounded = Screener(screener.lists, policy=Policy(limits=Limits(**limits)))
         results = counted(
-            results_of(path_results(Backwards, bounded, places(tmp_path / name))), tmp_path
+            drop_paths(scan_with_paths(Backwards, bounded, locate_files(tmp_path / name))), tmp_path
         )
         assert {reason for *_, reason in results} <= {"unsupported", "too_large"}
         return (
@@ -452,7 +456,7 @@ def test_a_packed_tar_is_read_twice_however_many_members_are_near_a_record(
 
     monkeypatch.setattr(hasher, "Archive", Archive)
     monkeypatch.setattr(Counted, "bytes", 0)
-    found = results_of(path_results(Doing, Doubtful(known), places(file)))
+    found = drop_paths(scan_with_paths(Doing, Doubtful(known), locate_files(file)))
     found = [one for one in found if one.counts]
 
     assert [one.verdict for one in found].count(Verdict.MATCH) == 100

@@ -16,8 +16,8 @@ from workers_backwards import Backwards
 
 from screener import Policy, Screener
 from screener.hashing import pdq
-from screener.scanning.inputs.expand import places
-from screener.scanning.scan import path_results, results_of
+from screener.scanning.inputs.expand import locate_files
+from screener.scanning.scan import drop_paths, scan_with_paths
 
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 BZIP2, LZMA = zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
@@ -51,7 +51,9 @@ def verdicts(make_list, scene, tmp_path):
                 str(one.verdict),
                 one.reason and str(one.reason),
             )
-            for one in results_of(path_results(Backwards, screener, places(tmp_path / "a")))
+            for one in drop_paths(
+                scan_with_paths(Backwards, screener, locate_files(tmp_path / "a"))
+            )
             if one.counts
         ]
 

@@ -53,7 +53,7 @@ def test_bytes_of_a_zip_file_that_are_in_no_member_are_reported(
     assert [
         (one.name, archive.read(number, 1 << 20)[0]) for number, one in enumerate(listing.members)
     ] == expected
-    reason = listing.trouble and listing.trouble.reason
+    reason = listing.error and listing.error.reason
     assert reason == ("undecodable" if before or any(behind) else None)
 
 
@@ -103,7 +103,7 @@ def test_a_picture_between_the_members_of_a_zip_file_is_reported(pictures, numbe
     for data, reason in ((whole, None), (streamed.getvalue(), None), (emptied, None),
                          (hidden, "undecodable")):  # fmt: skip
         listing = Archive(io.BytesIO(data)).list(Limits(), FREE)
-        assert (listing.trouble and listing.trouble.reason) == reason
+        assert (listing.error and listing.error.reason) == reason
 
 
 @pytest.mark.parametrize("name", [b"bb.png", b"\xff\xff.png"])
@@ -126,7 +126,7 @@ def test_a_second_name_costs_no_member(name, second):
 
     listing = archive.list(Limits(), FREE)
     assert [one.name for one in listing.members] == [b"a.png", name, b"c.png"]
-    assert listing.trouble is None
+    assert listing.error is None
     assert [archive.read(number, 9)[0] for number in range(3)] == [b"a", b"b", b"c"]
 
 

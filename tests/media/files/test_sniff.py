@@ -11,7 +11,7 @@ from picture_bytes import saved
 from PIL import Image
 
 from screener.errors import MediaError
-from screener.media.files.sniff import decodable, sniff
+from screener.media.files.sniff import is_decodable, sniff
 from screener.media.image.open_image import open as open_picture
 
 
@@ -36,7 +36,7 @@ from screener.media.image.open_image import open as open_picture
 def test_files_that_pillow_writes(format: str, mime: str) -> None:
     """The usual formats are recognised in real files, and pictures among them are decodable."""
     assert sniff(saved(Image.new("RGB", (32, 32)), format)) == mime
-    assert decodable(mime) == mime.startswith("image/")
+    assert is_decodable(mime) == mime.startswith("image/")
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_any_bytes_have_an_answer(data: bytes) -> None:
     """Any bytes have a type or none, and a file without a type is not decodable."""
     mime = sniff(data)
     assert mime is None or "/" in mime
-    assert not decodable(None)
+    assert not is_decodable(None)

@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter, ImageOps
 
 from screener import Screener
 from screener.hashing import pdq
-from screener.media.image.backdrop import taken_off
-from screener.media.image.trim import trimmed
+from screener.media.image.backdrop import find_without_backdrop
+from screener.media.image.trim import find_unframed
 
 
 def blurred(picture, size, *, light=1.0):
@@ -80,11 +80,11 @@ def test_a_picture_is_found_before_its_backdrop(scene, way, mode):
         made, box = WAYS[way](scene(seed))
         for shown in (made, Image.open(io.BytesIO(jpeg(made, quality=80)))):
             pixels = np.asarray(shown.convert(mode))
-            boxes = [box_of(view, pixels) for view in taken_off(pixels)]
+            boxes = [box_of(view, pixels) for view in find_without_backdrop(pixels)]
             assert any(np.abs(np.subtract(one, box)).max() <= 1 for one in boxes), seed
         stored = np.asarray(made.convert(mode))
-        shapes = [view.shape for view in taken_off(stored)]
-        turned = taken_off(stored.swapaxes(0, 1))
+        shapes = [view.shape for view in find_without_backdrop(stored)]
+        turned = find_without_backdrop(stored.swapaxes(0, 1))
         assert [view.swapaxes(0, 1).shape for view in turned][-1:] == shapes[-1:]
 
 
@@ -97,7 +97,7 @@ def test_a_picture_is_found_before_a_backdrop_that_begins_as_a_bar_does(scene, e
     made, box = before(blurred(picture, (360, 640), light=light), picture)
     pixels = np.asarray(made)
 
-    found = [box_of(view, pixels) for view in trimmed(pixels)]
+    found = [box_of(view, pixels) for view in find_unframed(pixels)]
 
     assert found[0][2:] == (360, 640)  # a bar, as it seems
     assert any(np.abs(np.subtract(one, box)).max() <= 1 for one in found)
@@ -111,7 +111,7 @@ def test_a_picture_within_bars_is_found_before_its_backdrop(scene):
     assert right - left == framed.width  # it is as large as it was
     pixels = np.asarray(made)
 
-    found = [box_of(view, pixels) for view in trimmed(pixels)]
+    found = [box_of(view, pixels) for view in find_unframed(pixels)]
 
     assert (left, top, right, below) in found
     assert (left + 20, top + 20, right - 20, below - 20) in found
@@ -126,13 +126,13 @@ def test_a_picture_that_has_no_backdrop_has_none():
     one_edge[:80] = 140
     uneven[60:220] = np.arange(300) % 2 * 80
     for pixels in (noise, plain, one_edge, uneven):
-        assert taken_off(pixels) == []
+        assert find_without_backdrop(pixels) == []
 
 
 @pytest.mark.parametrize("seed", range(30, 60))
 def test_a_whole_scene_is_not_cut(scene, seed):
     """What an ordinary picture shows is no backdrop."""
-    assert trimmed(np.asarray(scene(seed))) == ()
+    assert find_unframed(np.asarray(scene(seed))) == ()
 
 
 def test_a_copy_before_a_backdrop_matches(scene, make_list):
@@ -158,6 +158,6 @@ def test_recall_over_photos(material):
                 Image.open(io.BytesIO(jpeg(before(blurred(picture, size), picture)[0], quality=80)))
             )
             tried += 1
-            found += any(pdq.compute(view).distance(listed) <= 31 for view in trimmed(pixels))
+            found += any(pdq.compute(view).distance(listed) <= 31 for view in find_unframed(pixels))
     assert tried >= 40
     assert found >= 0.8 * tried, (found, tried)

@@ -42,9 +42,9 @@ def decoded(data):
 def by_pillow(data):
     """Return the pixels in Pillow's own memory, through the pipeline."""
     opened = Image.open(io.BytesIO(data))
-    if opened.format == "JPEG" and pillow.luma_only(opened):
+    if opened.format == "JPEG" and pillow.is_luma_first(opened):
         opened.draft("L", opened.size)
-    return pixels.upright(opened)
+    return pixels.to_upright(opened)
 
 
 @pytest.mark.parametrize(("form", "mode"), FORMS)
@@ -55,7 +55,7 @@ def test_a_picture_on_a_canvas_has_the_pixels_that_pillow_gives(form, mode):
         opened, canvas = pillow.open_image(data), Canvas()
         canvas.lend(opened)
         opened.load()
-        assert canvas.of(opened) is not None
+        assert canvas.memory_of(opened) is not None
         assert opened.tobytes() == Image.open(io.BytesIO(data)).tobytes()
         assert np.array_equal(decoded(data)[0], by_pillow(data)), sides
 
@@ -124,7 +124,7 @@ def test_the_frames_of_an_animation_are_those_that_pillow_gives(form, mode, opti
     assert len(found) == 4
     for number, frame in enumerate(found):
         opened.seek(number)
-        assert np.array_equal(frame.pixels, pixels.upright(opened))
+        assert np.array_equal(frame.pixels, pixels.to_upright(opened))
     assert [round(frame.time, 3) for frame in found] == [0.0, 0.07, 0.1, 0.109]
 
 
@@ -162,6 +162,6 @@ def test_a_canvas_that_is_lent_again_is_black():
     for _ in range(2):
         opened = pillow.open_image(white)
         canvas.lend(opened)
-        assert not canvas.of(opened).any()
+        assert not canvas.memory_of(opened).any()
         opened.load()
-        assert canvas.of(opened).reshape(43, 61, 4)[..., :3].all()
+        assert canvas.memory_of(opened).reshape(43, 61, 4)[..., :3].all()

@@ -21,7 +21,7 @@ from screener import Policy, Reason, Screener, Verdict
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashing import pdq
 from screener.media.image import errors, pillow
-from screener.media.image.embedded import appended, embedded
+from screener.media.image.embedded import find_appended, find_embedded
 from screener.media.image.open_image import open as open_picture
 from screener.media.image.structure import file_end, tiff
 from screener.screening.input.hash_item import hash_item
@@ -228,7 +228,10 @@ def test_a_few_bytes_between_two_files_hide_nothing(drawn_file, host, tail):
     for filled in (b"\0", b"\n", b"\xff"):
         for length in (*range(1, 12), 100):
             data = drawn_file(30, host) + filled * length + hidden
-            found = [data[start:end] for start, end in appended(data, file_end.behind(data, 0))]
+            found = [
+                data[start:end]
+                for start, end in find_appended(data, file_end.find_trailing_start(data, 0))
+            ]
             assert found == [hidden], (filled, length)
 
 
@@ -693,7 +696,7 @@ def test_a_hidden_picture_clears_nothing(shown, hidden, make_list):
 def test_ends_are_inside_the_file(head, rest, start):
     """The end lies behind the signature and not behind the file."""
     data = bytes(start) + head + rest
-    end = file_end.end(data, start)
+    end = file_end.find_end(data, start)
     assert end is None or start < end <= len(data)
 
 
@@ -705,8 +708,10 @@ def test_a_jpegs_end_wherever_it_falls():
             filler = b"\xff\0" * (chunks * (1 << 16)) + b"x" * (4 + shift)
             filler = filler[: len(filler) - len(head)]
             data = head + filler + b"\xff\xd9" + b"more"
-            assert file_end.end(data, 0) == data.index(b"\xff\xd9") + 2
-            assert file_end.end(data[: len(head) + len(filler) + 1], 0) == len(head + filler) + 1
+            assert file_end.find_end(data, 0) == data.index(b"\xff\xd9") + 2
+            assert (
+                file_end.find_end(data[: len(head) + len(filler) + 1], 0) == len(head + filler) + 1
+            )
 
 
 @settings(max_examples=200, deadline=None)
@@ -715,9 +720,9 @@ def test_any_bytes_as_an_exif_block(head, led_to, rest):
     """Its second directory is numbers or nothing, and what it points to is tried."""
     if led_to:
         rest = struct.pack("<IHI" if head[:1] == b"I" else ">IHI", 8, 0, 14) + rest
-    second, tags = tiff.second_directory(head + rest)
+    second, tags = tiff.read_second_directory(head + rest)
     assert second == 14 if led_to else second >= 0
     assert all(isinstance(value, int) for value in tags.values())
     image = Image.new("L", (1, 1))
     image.info["exif"] = b"Exif\0\0" + head + rest
-    assert len(list(embedded(b"", image))) <= 1
+    assert len(list(find_embedded(b"", image))) <= 1

@@ -207,15 +207,15 @@ def test_interrupts_pass(fake: list[BaseException]) -> None:
 def test_a_webp_that_lacks_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """WebP's decoder has one message for every trouble: `too_large` if its canvas does not fit."""
     said, data = OSError("could not create decoder object"), FILES["image/webp"]()
-    assert errors.failure(said, data, "").reason == "undecodable"
+    assert errors.as_media_error(said, data, "").reason == "undecodable"
 
     def full(size: int) -> bytearray:
         assert size >= 120 * 90 * 8
         raise MemoryError
 
     monkeypatch.setattr(errors, "bytearray", full, raising=False)
-    assert errors.failure(said, data, "").reason == "too_large"
-    assert errors.failure(said, data[:-9], "").reason == "truncated"
+    assert errors.as_media_error(said, data, "").reason == "too_large"
+    assert errors.as_media_error(said, data[:-9], "").reason == "truncated"
 
 
 def test_memory_that_lacks_for_what_is_left_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_memory_that_lacks_for_what_is_left_is_reported(monkeypatch: pytest.Monk
     def short(_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("screener.media.image.pillow.remains", short)
+    monkeypatch.setattr("screener.media.image.pillow.salvage", short)
     frames, ended = frames_and_reason(cut)
 
     assert not frames

@@ -195,7 +195,7 @@ def test_pages_of_different_size_and_mode() -> None:
 @pytest.mark.parametrize("few", [0, 1 << 20])
 def test_equal_frames_are_left_out(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Part and time go on counting. Large frames are compared by digest, small ones by pixels."""
-    monkeypatch.setattr(sequence, "_FEW", few)
+    monkeypatch.setattr(sequence, "_MAX_IDENTITY_SIZE", few)
     at_its_end = drawn()
     at_its_end.putpixel((119, 89), (1, 2, 3))
     still = [drawn(), drawn(), drawn(1), drawn(), at_its_end]
@@ -210,7 +210,7 @@ def test_frames_of_equal_bytes_and_another_shape_are_others(
     few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lying and a standing picture of one grey have hashes of their own."""
-    monkeypatch.setattr(sequence, "_FEW", few)
+    monkeypatch.setattr(sequence, "_MAX_IDENTITY_SIZE", few)
     lying, standing = (Image.new("L", size, 90) for size in ((120, 90), (90, 120)))
     pages = [standing, standing, lying]
     frames, reason = frames_and_reason(saved(lying, "TIFF", save_all=True, append_images=pages))
@@ -229,15 +229,17 @@ def test_of_several_pages_that_fail_the_first_is_reported_but_for_want_of_memory
     failing: dict[int, str | None], said: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lack of memory counts before all else: with more, there is more to see."""
-    as_it_is = sequence.decoded
+    as_it_is = sequence.decode_frame
 
-    def decode(image: ImageFile.ImageFile, data: bytes, *, part: int, alone: bool) -> object:
-        if part not in failing:
-            return as_it_is(image, data, part=part, alone=alone)
-        detail = failing[part]
+    def decode(
+        image: ImageFile.ImageFile, data: bytes, *, number: int, replaces_image: bool
+    ) -> object:
+        if number not in failing:
+            return as_it_is(image, data, number=number, replaces_image=replaces_image)
+        detail = failing[number]
         raise ShortOfMemory("") if detail is None else MediaError("undecodable", detail)
 
-    monkeypatch.setattr(sequence, "decoded", decode)
+    monkeypatch.setattr(sequence, "decode_frame", decode)
     frames, error = frames_and_error(animation("TIFF", 5))
     assert [frame.part for frame in frames] == [part for part in range(5) if part not in failing]
     assert error is not None

@@ -149,7 +149,7 @@ def test_a_progressive_jpeg_that_lacks_a_scan_is_reported(whole):
         ended = whole[:place] + b"\xff\xd9"
         frames, reason = pixels_and_reason(ended)
         assert ([frame.shape[:2] for frame in frames], reason) == ([size], "truncated")
-        assert missing_data.jpeg_ends_early(ended + bytes(2) + whole[heads[0] :])
+        assert missing_data.lacks_jpeg_data(ended + bytes(2) + whole[heads[0] :])
 
 
 @pytest.mark.parametrize("whole", PROGRESSIVE.values(), ids=PROGRESSIVE)
@@ -162,7 +162,7 @@ def test_a_progressive_jpeg_cut_within_a_header_ends_there(whole):
         table = whole.find(b"\xff\xc4", before, head)
         for place in range(head if table < 0 else table, head + 10):
             ended = whole[:place] + b"\xff\xd9" + bytes(2)
-            assert missing_data.jpeg_ends_early(ended + whole[heads[0] :]), (head, place)
+            assert missing_data.lacks_jpeg_data(ended + whole[heads[0] :]), (head, place)
 
 
 def test_a_sequential_jpeg_that_lacks_a_component_is_reported():
@@ -260,8 +260,8 @@ def test_nothing_that_is_looked_through_raises(which, changes, share):
         # Half of them in the headers.
         data[int(place * len(data) if value % 2 else place * min(len(data), 700))] = value
     data = bytes(data[: round(share * len(data))])
-    assert missing_data.jpeg_ends_early(data) in (True, False)
-    assert png_file.ends_early(data, dark=True) in (True, False)
+    assert missing_data.lacks_jpeg_data(data) in (True, False)
+    assert png_file.lacks_rows(data, dark=True) in (True, False)
 
 
 def test_a_head_of_a_scan_that_is_cut_tells_nothing():
@@ -270,7 +270,7 @@ def test_a_head_of_a_scan_that_is_cut_tells_nothing():
     first = whole.index(b"\xff\xda")
     for length in range(2, 12):
         head = b"\xff\xda" + length.to_bytes(2, "big") + b"\x03" * (length - 2)
-        assert missing_data.jpeg_ends_early(whole[:first] + head + b"\xff\xd9")
+        assert missing_data.lacks_jpeg_data(whole[:first] + head + b"\xff\xd9")
 
 
 def claimed(format, side, data):

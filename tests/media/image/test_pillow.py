@@ -91,4 +91,4 @@ def test_which_jpegs_are_decoded_to_grey(
     """Only YCbCr of three components, by libjpeg's own rules, with its luma at full size."""
     opened = pillow.open_image(saved(PICTURE, "JPEG"))
     opened.layer, opened.info = layers, info  # type: ignore[attr-defined]
-    assert pillow.luma_only(opened) is grey
+    assert pillow.is_luma_first(opened) is grey

@@ -21,6 +21,7 @@ from png_chunks import chunk, png_of
 from screener.errors import HashError
 from screener.media.image import open_image as media
 from screener.media.image import pixels
+from screener.media.image.orientation import apply_orientation
 
 Pixels = NDArray[np.uint8]
 
@@ -422,7 +423,7 @@ def test_every_exif_orientation_comes_out_upright(
 def test_turning_copies_nothing(orientation: int) -> None:
     """Turning gives a view of the stored pixels, equal to what is seen upright."""
     stored = laid_down(drawn(), orientation)
-    turned = pixels.turned(stored, orientation)
+    turned = apply_orientation(stored, orientation)
     assert np.shares_memory(turned, stored)
     assert np.array_equal(turned, drawn())
 
@@ -432,13 +433,13 @@ def test_bands_do_not_show(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large picture, worked on in bands of rows, equals a small one worked on whole."""
     whole = seen(CONTAINERS[case][0]())
     for band in (1, 56 * 7, 56 * 40):
-        monkeypatch.setattr(pixels, "_BAND", band)
+        monkeypatch.setattr(pixels, "_PIXELS_PER_BAND", band)
         assert np.array_equal(seen(CONTAINERS[case][0]()), whole)
 
 
 def test_alpha_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bands do not show where there is alpha either, opaque bands beside clear ones."""
-    monkeypatch.setattr(pixels, "_BAND", 56 * 3)
+    monkeypatch.setattr(pixels, "_PIXELS_PER_BAND", 56 * 3)
     for case in ("png rgba", "png la", "png palette tRNS", "png 16 bit tRNS", "png rgb tRNS"):
         assert far(seen(ALPHA[case][0]()), ALPHA[case][1]) == 0
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from screener import Policy
 from screener.hashing import classic, pdq
 from screener.media.files.picture import Frame
-from screener.media.image.trim import LEAST, MOST, trimmed
+from screener.media.image.trim import MAX_VIEWS, MIN_SIDE, find_unframed
 from screener.screening.input.frame_hashes import find_regions
 from screener.screening.input.hash_item import hash_item
 
@@ -76,7 +76,7 @@ def test_a_frame_is_taken_off_to_the_pixel(scene, name, mode):
     """The first picture given is the one inside, bars of any colour and on any sides."""
     for seed in range(20, 26):
         picture = scene(seed)
-        found = trimmed(np.asarray(framed(picture, *FRAMES[name]).convert(mode)))
+        found = find_unframed(np.asarray(framed(picture, *FRAMES[name]).convert(mode)))
         assert np.array_equal(found[0], np.asarray(picture.convert(mode))), seed
 
 
@@ -87,7 +87,7 @@ def test_a_frame_is_found_through_a_jpegs_noise(scene, name, quality):
     for seed in range(20, 26):
         picture = scene(seed)
         wanted = pdq.compute(np.asarray(picture))
-        found = trimmed(as_jpeg(framed(picture, *FRAMES[name]), quality))
+        found = find_unframed(as_jpeg(framed(picture, *FRAMES[name]), quality))
         assert min(pdq.compute(view).distance(wanted) for view in found) <= 12, seed
 
 
@@ -112,7 +112,7 @@ def test_a_frame_within_a_frame(scene):
     """A white border between black bars: the bordered picture is given, and the inner one."""
     picture = scene(20)
     inner = framed(picture, 20, 20, 20, 20, WHITE)
-    found = trimmed(np.asarray(framed(inner, 90, 0, 90, 0, BLACK)))
+    found = find_unframed(np.asarray(framed(inner, 90, 0, 90, 0, BLACK)))
     assert any(np.array_equal(view, np.asarray(inner)) for view in found)
     assert any(np.array_equal(view, np.asarray(picture)) for view in found)
 
@@ -122,17 +122,17 @@ def test_three_frames_within_each_other(scene):
     picture = scene(20)
     inner = framed(picture, 20, 20, 20, 20, BLACK)
     middle = framed(inner, 60, 0, 60, 0, WHITE)
-    found = trimmed(np.asarray(framed(middle, 0, 90, 0, 90, BLACK)))
+    found = find_unframed(np.asarray(framed(middle, 0, 90, 0, 90, BLACK)))
     for wanted in (middle, inner, picture):
         assert any(np.array_equal(view, np.asarray(wanted)) for view in found)
 
 
-@pytest.mark.parametrize("size", [(LEAST, LEAST), (70, LEAST), (LEAST, 70)])
+@pytest.mark.parametrize("size", [(MIN_SIDE, MIN_SIDE), (70, MIN_SIDE), (MIN_SIDE, 70)])
 def test_the_smallest_pictures_are_taken_out_of_their_frames(scene, size):
     """Down to the least size of a trimmed picture, in a border and in bars."""
     small = scene(20).resize(size)
     for bars in ((20, 20, 20, 20), (20, 0, 20, 0), (0, 20, 0, 20)):
-        (found, *_) = trimmed(np.asarray(framed(small, *bars, BLACK)))
+        (found, *_) = find_unframed(np.asarray(framed(small, *bars, BLACK)))
         assert np.array_equal(found, np.asarray(small)), bars
 
 
@@ -145,7 +145,7 @@ def test_bars_of_nearly_one_colour_are_one_frame(scene):
         made = np.pad(made, ((50, 0), (0, 0)), constant_values=100)
         made = np.pad(made, ((0, 30), (0, 0)), constant_values=below)
         wanted = picture if below < 130 else made[50:]
-        assert np.array_equal(trimmed(made)[0], wanted), below
+        assert np.array_equal(find_unframed(made)[0], wanted), below
 
 
 def test_a_seam_of_three_lines_is_a_step(scene):
@@ -154,7 +154,7 @@ def test_a_seam_of_three_lines_is_a_step(scene):
     for each, found in ((3, True), (1, False)):
         made = np.pad(picture, ((40, 0), (0, 0)))
         made[40:70] = np.minimum(np.arange(each, 31 * each, each), 12)[:, None]
-        views = trimmed(made)
+        views = find_unframed(made)
         assert bool(views) == found, each
         assert not found or len(picture) - 3 <= len(views[0]) <= len(picture)
 
@@ -164,7 +164,7 @@ def test_a_picture_of_one_colour_is_separated_from_its_bars(scene, channel):
     """Light in red, green or blue alone is not dark."""
     made = np.zeros((300, 380, 3), np.uint8)
     made[30:270, 30:350, channel] = np.asarray(scene(20).convert("L"))
-    assert np.array_equal(trimmed(made)[0], made[30:270, 30:350])
+    assert np.array_equal(find_unframed(made)[0], made[30:270, 30:350])
 
 
 @pytest.mark.parametrize(("first", "second", "bar"), [(4, 26, 41), (5, 26, 40), (5, 25, 42)])
@@ -176,7 +176,7 @@ def test_a_faint_line_at_the_seam(first, second, bar):
     made[0], made[1] = first, second
     made = np.pad(made, ((40, 0), (0, 0)))
 
-    views = [len(view) for view in trimmed(made)]
+    views = [len(view) for view in find_unframed(made)]
 
     assert views[0] == 280 - bar
     assert views[-1] in (views[0], 238)
@@ -185,7 +185,7 @@ def test_a_faint_line_at_the_seam(first, second, bar):
 def test_a_pictures_own_edge_is_no_bar_of_another_frame(scene):
     """A white wall at the sides of a picture between black bars stays with the picture."""
     picture = framed(scene(20), 0, 40, 0, 50, WHITE)
-    found = trimmed(np.asarray(framed(picture, 60, 0, 60, 0, BLACK)))
+    found = find_unframed(np.asarray(framed(picture, 60, 0, 60, 0, BLACK)))
     assert np.array_equal(found[0], np.asarray(picture))
 
 
@@ -194,7 +194,7 @@ def test_writing_in_a_bar(scene, colour, ink):
     """A subtitle, or a caption of two lines, belongs to the bar that it stands in."""
     for text in ("as it was told", "when it all comes\nto two lines"):
         picture = scene(20)
-        found = trimmed(np.asarray(written(picture, text, colour, ink)))
+        found = find_unframed(np.asarray(written(picture, text, colour, ink)))
         assert any(np.array_equal(view, np.asarray(picture)) for view in found), text
 
 
@@ -204,7 +204,7 @@ def test_writing_close_to_the_picture(scene):
     for gap, taken in ((3, True), (5, True), (2, False)):
         made = np.pad(picture, ((60, 0), (0, 0)))
         made[50 - gap : 60 - gap, 40:200:2] = 255
-        found = any(np.array_equal(view, picture) for view in trimmed(made))
+        found = any(np.array_equal(view, picture) for view in find_unframed(made))
         assert found == taken, gap
 
 
@@ -217,9 +217,9 @@ def test_a_picture_with_much_of_its_frame_beside_it(scene, frame, colour):
     """It is found wherever it stands and however narrow it is, as a JPEG too."""
     picture = scene(20)
     made = framed(picture, *frame, colour)
-    assert np.array_equal(trimmed(np.asarray(made))[0], np.asarray(picture))
+    assert np.array_equal(find_unframed(np.asarray(made))[0], np.asarray(picture))
     listed = pdq.compute(np.asarray(picture))
-    views = trimmed(as_jpeg(made, 75))
+    views = find_unframed(as_jpeg(made, 75))
     assert min(pdq.compute(view).distance(listed) for view in views) <= 20
 
 
@@ -230,7 +230,7 @@ def test_writing_beside_a_picture_that_takes_little_of_a_line(scene):
     for top in (20, 200, len(made) - 60):
         both = made.copy()
         both[top : top + 30, 300:700:2] = 255
-        assert any(np.array_equal(view, picture) for view in trimmed(both)), top
+        assert any(np.array_equal(view, picture) for view in find_unframed(both)), top
 
 
 def test_the_taller_of_two_pictures_is_taken_out_of_their_frame(scene):
@@ -239,19 +239,19 @@ def test_the_taller_of_two_pictures_is_taken_out_of_their_frame(scene):
     made = np.zeros((500, 800), np.uint8)
     made[200:440, 200:520] = picture
     made[60:170, 300:500:2] = 255
-    assert any(np.array_equal(view, picture) for view in trimmed(made))
+    assert any(np.array_equal(view, picture) for view in find_unframed(made))
 
 
 def test_writing_alone_is_no_picture():
     """Lines of text in the middle of a page are not taken out of it."""
     page = np.full((600, 600), 255, np.uint8)
     page[250:330:4, 100:500:2] = 0
-    assert trimmed(page) == ()
+    assert find_unframed(page) == ()
 
 
 def sizes(picture):
     """Height and width of each trimmed picture."""
-    return [view.shape[:2] for view in trimmed(np.asarray(picture))]
+    return [view.shape[:2] for view in find_unframed(np.asarray(picture))]
 
 
 def night(seed, size=(240, 320)):
@@ -298,7 +298,7 @@ def test_an_edge_of_two_greys_is_no_bar(scene, other):
 
 def test_a_picture_is_never_trimmed_to_nothing(scene):
     """A frame that leaves less than a fifth of a side, or a tiny picture, is left on."""
-    small = scene(20).resize((LEAST - 1, LEAST - 1))
+    small = scene(20).resize((MIN_SIDE - 1, MIN_SIDE - 1))
     assert sizes(framed(small, 20, 20, 20, 20, BLACK)) == []
     picture = scene(20, (200, 150))
     wide = np.asarray(framed(picture, 0, 405, 0, 405, BLACK))
@@ -323,13 +323,13 @@ def test_a_picture_is_never_trimmed_to_nothing(scene):
 def test_whatever_the_pixels(pixels, turn):
     """For any size and strides there are few views, each of the pixels and large enough."""
     turned = np.rot90(pixels, turn % 4)[:, :: -1 if turn > 3 else 1]
-    found = trimmed(turned)
-    assert len(found) <= MOST
+    found = find_unframed(turned)
+    assert len(found) <= MAX_VIEWS
     for view in found:
         assert np.shares_memory(view, pixels)
-        assert min(view.shape[:2]) >= LEAST
+        assert min(view.shape[:2]) >= MIN_SIDE
         assert view.shape[0] < turned.shape[0] or view.shape[1] < turned.shape[1]
-        assert trimmed(turned.copy())[0].shape == found[0].shape
+        assert find_unframed(turned.copy())[0].shape == found[0].shape
 
 
 @pytest.mark.parametrize("quality", [None, 75])
@@ -344,7 +344,7 @@ def test_recall_over_photos(material, quality):
             made = framed(picture, *frame)
             pixels = np.asarray(made) if quality is None else as_jpeg(made, quality)
             tried += 1
-            found += any(pdq.compute(view).distance(listed) <= 31 for view in trimmed(pixels))
+            found += any(pdq.compute(view).distance(listed) <= 31 for view in find_unframed(pixels))
     assert tried >= 100
     assert found >= 0.97 * tried
 
@@ -385,7 +385,7 @@ def regions(pixels, **of_frame):
 
 def shapes(found):
     """Regions by their names and shapes."""
-    return [(one.name, one.shown.shape[:2]) for one in found]
+    return [(one.name, one.pixels.shape[:2]) for one in found]
 
 
 @pytest.mark.parametrize("size", [(500, 192), (192, 500), (150, 100)])
@@ -451,8 +451,8 @@ def test_twice_the_size_is_as_pillow_interpolates(scene, mode):
 
     (_, found) = regions(np.asarray(picture))
 
-    assert np.abs(found.shown - wanted).max() <= 1
-    assert abs((found.shown - wanted).mean()) < 0.1
+    assert np.abs(found.pixels - wanted).max() <= 1
+    assert abs((found.pixels - wanted).mean()) < 0.1
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -484,7 +484,7 @@ def test_a_part_is_a_frame_round_those_that_are_much_of_it(scene):
     found = regions(pixels, inner=tuple(views))
 
     whole, *parts = found[:5]
-    assert [one.shown is view for one, view in zip(parts, views, strict=True)] == [True] * 4
+    assert [one.pixels is view for one, view in zip(parts, views, strict=True)] == [True] * 4
     assert [id(view) for view in whole.framed] == [id(views[0]), id(views[3])]
     assert [len(one.framed) for one in parts] == [0, 0, 0, 3]
     assert [one.name for one in found[5:]] == ["enlarged"] * 5
@@ -516,6 +516,6 @@ def test_grey_pictures_are_trimmed_as_colour_ones(scene):
         framed_grey = np.pad(grey, 12, constant_values=seed * 20)
         for pixels in (grey, framed_grey, framed_grey[6:], framed_grey[:, 12:].T):
             three = np.repeat(pixels[..., None], 3, axis=2)
-            shapes = [view.shape for view in trimmed(pixels)]
+            shapes = [view.shape for view in find_unframed(pixels)]
 
-            assert shapes == [view.shape[:2] for view in trimmed(three)]
+            assert shapes == [view.shape[:2] for view in find_unframed(three)]

@@ -19,7 +19,7 @@ from screener.hashing import vpdq_value as hashes_of_videos
 from screener.media.video import frames as video
 from screener.media.video.containers import declared, matroska
 from screener.media.video.decoders import av_track, luma, opencv
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 
 SIZE = (320, 240)
@@ -52,7 +52,7 @@ def rebuilt(data, way, change):
     Its directory and checksums are left out.
     """
     made = b""
-    for name, body, after in matroska.elements(io.BytesIO(data), 0, len(data)):
+    for name, body, after in matroska.read_elements(io.BytesIO(data), 0, len(data)):
         inner = data[body:after]
         if name == way[0]:
             inner = change(inner) if len(way) == 1 else rebuilt(inner, way[1:], change)
@@ -150,7 +150,7 @@ def test_a_crop_that_leaves_nothing_clears_nothing(decoder, scene, engine_of, cr
     result = engine_of(other=scene(9)).screen(data)
 
     assert (result.verdict, result.reason) == (Verdict.UNSCREENED, "undecodable")
-    assert matroska.alpha_and_crop(io.BytesIO(data), 0, *SIZE) == (False, None)
+    assert matroska.read_alpha_and_crop(io.BytesIO(data), 0, *SIZE) == (False, None)
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -161,10 +161,10 @@ def test_the_crop_applies_before_the_rotation(monkeypatch, turns):
     above, right, below, left = crop = (1, 2, 4, 8)
     expected = np.rot90(stored[above : 40 - below, left : 60 - right], -turns)
     whole = np.rot90(stored, -turns)
-    monkeypatch.setattr(luma, "_orientation", lambda _: (1, 6, 3, 8)[turns])
+    monkeypatch.setattr(luma, "_read_orientation", lambda _: (1, 6, 3, 8)[turns])
 
-    assert np.array_equal(opencv._cropped_upright(crop, turns, whole), expected)
-    assert np.array_equal(luma.cropped(None, crop, whole), expected)
+    assert np.array_equal(opencv._crop_upright(crop, turns, whole), expected)
+    assert np.array_equal(luma.crop_upright(None, crop, whole), expected)
 
 
 def test_a_cropped_video_that_is_listed_is_found_by_either_list(tmp_path, scene):
@@ -431,7 +431,7 @@ def test_subtitles_of_a_transport_stream_are_recognised(tracks_of_it, some):
     stream = io.BytesIO(a_program(tracks_of_it))
     stream.seek(5)
 
-    assert declared.image_subtitles(stream, "video/mp2t") == some
+    assert declared.has_image_subtitles(stream, "video/mp2t") == some
     assert stream.tell() == 5
 
 
@@ -442,13 +442,13 @@ def test_subtitles_of_matroska_are_recognised(codec):
     cluster = element(0x1F43B675, bytes(20))
     data = bytes.fromhex("1a45dfa380") + element(0x18538067, cluster + element(0x1654AE6B, track))
 
-    assert declared.image_subtitles(io.BytesIO(data), "video/x-matroska")
+    assert declared.has_image_subtitles(io.BytesIO(data), "video/x-matroska")
     for size in range(len(data)):
-        declared.image_subtitles(io.BytesIO(data[:size]), "video/x-matroska")
+        declared.has_image_subtitles(io.BytesIO(data[:size]), "video/x-matroska")
 
 
 def test_endlessly_nested_lists_are_not_followed():
     """Lists of no length are not either."""
     for lists in (b"LIST\xff\xff\xff\x7fhdrl" * 10_000, b"LIST\0\0\0\0" * 10_000):
         data = b"RIFF\xff\xff\xff\x7fAVI " + lists
-        assert not declared.image_subtitles(io.BytesIO(data), "video/x-msvideo")
+        assert not declared.has_image_subtitles(io.BytesIO(data), "video/x-msvideo")

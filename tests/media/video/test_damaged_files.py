@@ -23,7 +23,7 @@ from screener.media.video.decoders.av_track import AvTrack
 from screener.media.video.decoders.display_order import DisplayOrder
 from screener.media.video.decoders.pyav import AvStream
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Losses
 
 LISTED = 9  # the scene that is listed
@@ -196,7 +196,7 @@ def test_frames_behind_a_late_failure_are_searched(engine, scene, codec, contain
 @pytest.mark.parametrize(("packet", "sound"), [(4, 3), (12, 11), (23, 22)])
 def test_damage_is_reported_on_every_run(scene, monkeypatch, packet, sound):
     """FFmpeg's threads may return a frame of H.264 before they find its damage."""
-    monkeypatch.setattr(threads, "cores", lambda: 8)
+    monkeypatch.setattr(threads, "count_cores", lambda: 8)
     data = bytearray(clip(panned(scene, 5, 24, size=(640, 480)), gop=24, preset="medium"))
     with av.open(io.BytesIO(data)) as file:
         place, size = [(one.pos, one.size) for one in file.demux(video=0) if one.size][packet]
@@ -225,7 +225,7 @@ def test_a_damaged_clip_does_not_depend_on_the_cores(scene, monkeypatch, codec, 
         data = whole[:at] + bytes(20) + whole[at + 20 :]
         results = []
         for cores in (1, 2, 8):
-            monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
+            monkeypatch.setattr(threads, "count_cores", lambda cores=cores: cores)
             steps = AvStream(io.BytesIO(data), mime).steps()
             results.append([
                 (step.number, step.time, step.sound, step.raw().tobytes())
@@ -268,7 +268,7 @@ def test_reordered_frames_do_not_depend_on_the_cores(scene, monkeypatch):
     data = data.replace(declared, int(bits, 2).to_bytes(size, "big"))
 
     for cores in (1, 8):
-        monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(threads, "count_cores", lambda cores=cores: cores)
         steps = [step for step in AvStream(io.BytesIO(data), "video/x-matroska").steps() if step]
         assert [isinstance(step, DecodedFrame) and step.number for step in steps] == [*range(20)]
 
@@ -276,7 +276,7 @@ def test_reordered_frames_do_not_depend_on_the_cores(scene, monkeypatch):
 @pytest.mark.parametrize(("codec", "several"), [("libx264", True), ("mpeg4", False)])
 def test_a_sound_clip_is_decoded_once(scene, monkeypatch, codec, several):
     """It uses one thread a core if the codec allows it."""
-    monkeypatch.setattr(threads, "cores", lambda: 4)
+    monkeypatch.setattr(threads, "count_cores", lambda: 4)
     stream = AvStream(io.BytesIO(clip(panned(scene, 5, 40), codec=codec)), "video/mp4")
     monkeypatch.setattr(stream, "_reopen", lambda: pytest.fail("it is begun again"))
 
@@ -363,9 +363,9 @@ def test_a_loss_of_exactly_a_step_counts():
     """It would have been sampled."""
     middle, end = Losses(1.0, 1.0), Losses(1.0, 1.0)
     for losses in (middle, end):
-        losses.see(3.0)
-        losses.lose(4.0)
-    middle.see(5.0)
+        losses.add_sound_frame(3.0)
+        losses.add_loss(4.0)
+    middle.add_sound_frame(5.0)
     end.end(None)
 
     assert middle.worst == end.worst == (3.0, 5.0)
@@ -378,14 +378,14 @@ def test_frames_that_never_came_are_known_by_their_times():
         order.read(stamp, decoded=stamp, wanted=wanted)
     order.read(None, wanted=True)
 
-    assert (order.number(1), order.take_missed()) == (1, [])
-    assert (order.number(4), order.take_missed()) == (4, [2])
+    assert (order.assign_number(1), order.take_missed()) == (1, [])
+    assert (order.assign_number(4), order.take_missed()) == (4, [2])
     assert order.take_missed() == []
-    assert order.rest() == [6]
+    assert order.missing_at_end() == [6]
 
     order.read(90, decoded=90, wanted=True)
     order.read(3, decoded=3, wanted=True)  # another file begins
-    assert order.rest() == [3]
+    assert order.missing_at_end() == [3]
 
 
 def reasons(data, **sampling):
@@ -503,10 +503,10 @@ def test_an_ogg_that_is_cut_anywhere_is_not_cleared(engine, scene):
 
     for cut in (whole[:middle], whole[: middle + 10], whole[: middle + 400], whole[:-1]):
         assert engine.screen(cut).verdict is Verdict.UNSCREENED
-    assert integrity.damage(io.BytesIO(whole[:middle])) == "truncated"
-    assert integrity.damage(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
-    assert integrity.damage(io.BytesIO(whole + bytes(300))) is None
-    assert integrity.damage(io.BytesIO(whole + whole)) is None
+    assert integrity.find_damage(io.BytesIO(whole[:middle])) == "truncated"
+    assert integrity.find_damage(io.BytesIO(whole[:middle] + whole[after:])) == "undecodable"
+    assert integrity.find_damage(io.BytesIO(whole + bytes(300))) is None
+    assert integrity.find_damage(io.BytesIO(whole + whole)) is None
 
 
 @pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
@@ -602,8 +602,8 @@ def test_an_asf_with_incomplete_frames_is_not_cleared(engine, asf_clip, at, valu
 
 def test_an_asf_whose_packets_are_not_found_is_not_cleared(engine, asf_clip):
     """The header declares two packet sizes, or the first packet is damaged."""
-    first = asf_clip.index(bytes.fromhex("820000"), asf_clip.index(asf.DATA))
-    size = asf_clip.index(asf.PROPERTIES) + 24 + 68
+    first = asf_clip.index(bytes.fromhex("820000"), asf_clip.index(asf.DATA_ID))
+    size = asf_clip.index(asf.PROPERTIES_ID) + 24 + 68
 
     for place in (first, size + 1, size + 5):
         result = engine.screen(replaced(asf_clip, place, b"\0"))

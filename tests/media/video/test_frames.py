@@ -66,7 +66,7 @@ def test_decoding_is_limited_by_processor_time_and_ten_times_as_much_wall_time(
 ):
     """Other processes do not shorten it, and a file that blocks still ends."""
     clock = SimpleNamespace(processor=100.0, wall=100.0)
-    monkeypatch.setattr(allowance, "_processor", lambda: clock.processor)
+    monkeypatch.setattr(allowance, "_processor_time", lambda: clock.processor)
     monkeypatch.setattr(allowance, "time", SimpleNamespace(monotonic=lambda: clock.wall))
     opened = video.open(moving, seconds=6)
     clock.processor += processor
@@ -85,7 +85,7 @@ def test_a_process_that_does_one_file_at_a_time_counts_all_of_its_threads(monkey
     for count, over in ((lambda: None, False), (allowance.count_all_threads, True)):
         clock = SimpleNamespace(process_time=process_time, monotonic=lambda: 0.0)
         monkeypatch.setattr(allowance, "time", clock)
-        monkeypatch.setattr(allowance, "_processor", thread_time)
+        monkeypatch.setattr(allowance, "_processor_time", thread_time)
         count()
         allowed = allowance.Allowance(0.05)
         other = threading.Thread(target=lambda: hashlib.sha256(bytes(200 << 20)))

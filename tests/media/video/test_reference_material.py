@@ -16,7 +16,7 @@ from screener import Policy, Screener, scan
 from screener.hashing import pdq
 from screener.hashing.hash import Hash
 from screener.media.video import frames as video
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 SCHEMA = REPOSITORY / "docs" / "result.schema.json"
 

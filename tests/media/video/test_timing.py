@@ -59,21 +59,21 @@ def test_a_loss_counts_if_more_than_a_step_is_unseen():
     """It may be between sound frames, at the start or at the end."""
     short, long, end, start, early = (Losses(1.0, 0.1) for _ in range(5))
     for losses, sound_at in ((short, 1.0), (long, 1.1)):
-        losses.see(0.0)
-        losses.lose(0.5)
-        losses.see(sound_at)
+        losses.add_sound_frame(0.0)
+        losses.add_loss(0.5)
+        losses.add_sound_frame(sound_at)
         losses.end(None)
-    end.see(2.0)
-    end.lose(3.5)
-    end.lose(2.5)  # in the order of decoding
+    end.add_sound_frame(2.0)
+    end.add_loss(3.5)
+    end.add_loss(2.5)  # in the order of decoding
     end.end(None)
-    start.lose(0.0)
-    start.see(4.0)
-    early.see(2.0)
+    start.add_loss(0.0)
+    start.add_sound_frame(4.0)
+    early.add_sound_frame(2.0)
     early.end(3.5)  # more was declared
     for time in (5.0, 9.0):
-        long.lose(time - 1)
-        long.see(time)
+        long.add_loss(time - 1)
+        long.add_sound_frame(time)
 
     assert short.worst is None
     assert long.worst == (0.0, 1.1)
@@ -85,14 +85,14 @@ def test_a_loss_counts_if_more_than_a_step_is_unseen():
 def test_a_loss_without_effect_is_forgotten():
     """A frame that stays on screen for long afterwards is not a loss."""
     losses = Losses(1.0, 0.1)
-    losses.see(0.0)
-    losses.lose(0.5)
-    losses.see(1.0)
-    losses.see(9.0)
+    losses.add_sound_frame(0.0)
+    losses.add_loss(0.5)
+    losses.add_sound_frame(1.0)
+    losses.add_sound_frame(9.0)
     losses.end(None)
     assert losses.worst is None
 
-    losses.lose(11.0)  # behind what was declared
+    losses.add_loss(11.0)  # behind what was declared
     losses.end(9.5)
     assert losses.worst == (9.0, 11.1)
 
@@ -102,12 +102,12 @@ def test_a_delayed_frame_does_not_hide_a_later_loss():
     end, middle = Losses(1.0, 0.1), Losses(1.0, 0.1)
     for losses in (end, middle):
         for time in (0.0, 0.1):
-            losses.see(time)
+            losses.add_sound_frame(time)
         for time in (0.3, 1.0, 3.0):
-            losses.lose(time)
-        losses.see(0.2)
+            losses.add_loss(time)
+        losses.add_sound_frame(0.2)
     end.end(None)
-    middle.see(4.0)
+    middle.add_sound_frame(4.0)
 
     assert end.worst == (0.2, 3.1)
     assert middle.worst == (0.2, 4.0)
@@ -118,10 +118,15 @@ def test_losses_of_a_joined_piece_come_after_the_one_before():
     clock = Clock(0.5)
     clock.advance(4.0)
 
-    assert [clock.lost_at(stamp) for stamp in (4.5, None, 0.0, 0.5)] == [4.5, 4.0, 4.5, 5.0]
+    assert [clock.estimate_lost_time(stamp) for stamp in (4.5, None, 0.0, 0.5)] == [
+        4.5,
+        4.0,
+        4.5,
+        5.0,
+    ]
     assert clock.advance(4.5) == 4.5
     assert clock.advance(0.0) == 5.0
-    assert clock.lost_at(1.0) == 6.0
+    assert clock.estimate_lost_time(1.0) == 6.0
 
 
 @given(
@@ -145,7 +150,7 @@ def test_a_sampled_frame_is_always_decoded(times, every, parts, reach, random):
         needed |= {time} if decoder_grid.needs(time) else set()
 
     for before, time in itertools.pairwise([None, *sorted(times)]):
-        if before is not None and taken.passed(time) is not None:
+        if before is not None and taken.find_missed_due_time(time) is not None:
             assert before in needed
         if taken.takes(time):
             assert time in needed

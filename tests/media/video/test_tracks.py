@@ -155,14 +155,14 @@ def test_a_track_that_begins_within_a_transport_stream_is_found(monkeypatch, sce
     spread = b"".join(bytes(before) + one + bytes(size - before - 188) for one in packets)
 
     for chunk in (4 << 20, 1000):
-        monkeypatch.setattr(mpeg_streams, "_CHUNK", chunk)
+        monkeypatch.setattr(mpeg_streams, "_CHUNK_SIZE", chunk)
         stream = io.BytesIO(joined)
         stream.seek(5)
-        assert mpeg_streams.transport_tracks(stream).ids == {256, 512}
+        assert mpeg_streams.find_transport_tracks(stream).ids == {256, 512}
         assert stream.tell() == 5
-        assert mpeg_streams.transport_tracks(io.BytesIO(spread)).ids == {256}
-        assert mpeg_streams.transport_tracks(io.BytesIO(b"\x47" * 3000)).ids == set()
-        assert mpeg_streams.transport_tracks(io.BytesIO()) == (set(), False)
+        assert mpeg_streams.find_transport_tracks(io.BytesIO(spread)).ids == {256}
+        assert mpeg_streams.find_transport_tracks(io.BytesIO(b"\x47" * 3000)).ids == set()
+        assert mpeg_streams.find_transport_tracks(io.BytesIO()) == (set(), False)
 
 
 def test_a_transport_stream_that_changes_its_codec_is_recognised(monkeypatch, scene):
@@ -178,20 +178,20 @@ def test_a_transport_stream_that_changes_its_codec_is_recognised(monkeypatch, sc
     assert tables
 
     for chunk in (4 << 20, 1000):
-        monkeypatch.setattr(mpeg_streams, "_CHUNK", chunk)
+        monkeypatch.setattr(mpeg_streams, "_CHUNK_SIZE", chunk)
         stream = io.BytesIO(shown + coded + shown)
         stream.seek(5)
-        assert mpeg_streams.transport_tracks(stream) == ({256}, True)
+        assert mpeg_streams.find_transport_tracks(stream) == ({256}, True)
         assert stream.tell() == 5
-        assert mpeg_streams.transport_tracks(io.BytesIO(shown * 3)) == ({256}, False)
-        assert mpeg_streams.transport_tracks(io.BytesIO(tables + shown)) == ({256}, False)
-        assert mpeg_streams.transport_tracks(io.BytesIO(b"\x47" * 3000)) == (set(), False)
+        assert mpeg_streams.find_transport_tracks(io.BytesIO(shown * 3)) == ({256}, False)
+        assert mpeg_streams.find_transport_tracks(io.BytesIO(tables + shown)) == ({256}, False)
+        assert mpeg_streams.find_transport_tracks(io.BytesIO(b"\x47" * 3000)) == (set(), False)
 
 
 def test_a_track_that_changes_its_codec_clears_nothing(monkeypatch, engine, scene):
     """A match still counts."""
     monkeypatch.setattr(
-        mpeg_streams, "transport_tracks", lambda _: mpeg_streams.Tracks({256}, True)
+        mpeg_streams, "find_transport_tracks", lambda _: mpeg_streams.Tracks({256}, True)
     )
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
     assert str(engine.screen(shown).reason) == "unsupported"
@@ -201,7 +201,9 @@ def test_a_track_that_changes_its_codec_clears_nothing(monkeypatch, engine, scen
 
 def test_a_track_that_ffmpeg_did_not_know_clears_nothing(monkeypatch, engine, scene):
     """FFmpeg reads only the start and end of a large file; a match still counts."""
-    monkeypatch.setattr(mpeg_streams, "transport_tracks", lambda _: mpeg_streams.Tracks({256, 512}))
+    monkeypatch.setattr(
+        mpeg_streams, "find_transport_tracks", lambda _: mpeg_streams.Tracks({256, 512})
+    )
     shown = clip(other(scene, 2, (160, 120)), container="mpegts")
 
     result = engine.screen(shown)
@@ -220,13 +222,15 @@ def test_a_track_that_begins_within_a_program_stream_is_found(monkeypatch, engin
     late = shown * 4 + other + filling + shown
 
     for chunk in (4 << 20, 100_000):
-        monkeypatch.setattr(mpeg_streams, "_CHUNK", chunk)
+        monkeypatch.setattr(mpeg_streams, "_CHUNK_SIZE", chunk)
         stream = io.BytesIO(late)
         stream.seek(5)
-        assert mpeg_streams.program_tracks(stream).ids == {0x1E0, 0x1E1}
+        assert mpeg_streams.find_program_tracks(stream).ids == {0x1E0, 0x1E1}
         assert stream.tell() == 5
-        assert mpeg_streams.program_tracks(io.BytesIO(shown + b"\0\0\1\xe2" * 20)).ids == {0x1E0}
-        assert mpeg_streams.program_tracks(io.BytesIO()) == (set(), False)
+        assert mpeg_streams.find_program_tracks(io.BytesIO(shown + b"\0\0\1\xe2" * 20)).ids == {
+            0x1E0
+        }
+        assert mpeg_streams.find_program_tracks(io.BytesIO()) == (set(), False)
     assert engine.screen(shown).reason is None
     assert engine.screen(shown + other).verdict is Verdict.MATCH
     assert str(engine.screen(late).reason) == "unsupported"

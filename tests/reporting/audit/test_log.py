@@ -124,7 +124,7 @@ def chained(path, lines):
     for facts in lines:
         follows = {"audit": 1, "line": chain.lines + 1, "prev": chain.prev}
         line = json.dumps(follows | facts).encode() + b"\n"
-        chain, out = chain.after(line), out + line
+        chain, out = chain.extend(line), out + line
     path.write_bytes(out)
     head_path(path).write_text(build_head(chain))
 
@@ -479,7 +479,7 @@ def test_a_log_that_is_moved_or_cut_while_it_is_written_to_is_told(engine, tmp_p
     path, head = tmp_path / "log", tmp_path / "log.head"
     log = audit.open_log(path, engine)
     how(path)
-    log._synced -= 9
+    log._last_sync -= 9
     with pytest.raises(OutputError, match="moved, removed or changed"):
         log.write(engine.match([], input="1"))
 
@@ -563,7 +563,7 @@ def test_a_full_disk_raises_an_error_with_the_head_name(engine, tmp_path, monkey
 @pytest.mark.parametrize("chunk", [1, 7, 180, 1 << 16])
 def test_the_last_line_of_an_event_is_found_from_the_end(tmp_path, monkeypatch, chunk):
     """With any size of reads; None if there is none."""
-    monkeypatch.setattr(audit_file, "_CHUNK", chunk)
+    monkeypatch.setattr(audit_file, "_CHUNK_BYTES", chunk)
     events = ["open", "case", "decision", "case", "close", "open", "decision"]
     log = audit_file.AuditFile.open(tmp_path / "log")
     assert log.last("open") is None

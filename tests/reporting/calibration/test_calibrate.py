@@ -24,11 +24,16 @@ from screener.hotline.notices.notice import make_notice
 from screener.hotline.pages import status_page
 from screener.media.source import Name
 from screener.reporting.calibration.calibrate import MILLION, Calibration, Count, calibrate
+from screener.reporting.calibration.calibration_page import (
+    claim_page,
+    format_per_million,
+    format_percent,
+    render_page,
+)
 from screener.reporting.calibration.copies import Copies
 from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.page import claimed, in_a_million, in_percent, page
-from screener.reporting.calibration.recall import Again
-from screener.reporting.pages import report
+from screener.reporting.calibration.recall import EditDistances
+from screener.reporting.pages import report_page
 from screener.screening.input.hash_item import HashedInput, hash_item
 
 
@@ -36,15 +41,15 @@ def test_counts_are_told_with_no_more_digits_than_there_are():
     """Two digits that count, with bounds; nothing seen is an upper bound and no more. Bounds are
     rounded outwards: 9,936 in a million are not under 9,900.
     """
-    assert in_a_million(Count.of(0, 300)) == "0 seen; under 10,000"
-    assert in_a_million(Count.of(3, 300)) == "10,000 (2,000 to 29,000)"
-    assert in_a_million(Count(0, 1, 0.0, 1.0)) == "0 seen; under 1,000,000"
-    assert in_a_million(Count(3, 10, 0.1, 0.3)) == "300,000 (100,000 to 300,000)"
-    assert in_a_million(Count(1, 2 * MILLION, 2.51e-7, 9.2e-7)) == "0.5 (0.2 to 1)"
-    assert in_percent(Count.of(3, 306)) == "1.0% (0.2% to 2.9%)"
-    assert in_percent(Count.of(0, 10**6)) == "0.0% (0.0% to 0.1%)"
-    assert in_percent(Count(1, 2, 0.29, 0.57)) == "50.0% (29.0% to 57.0%)"
-    assert in_percent(Count.of(300, 300)) == "100.0% (99.0% to 100.0%)"
+    assert format_per_million(Count.from_hits(0, 300)) == "0 seen; under 10,000"
+    assert format_per_million(Count.from_hits(3, 300)) == "10,000 (2,000 to 29,000)"
+    assert format_per_million(Count(0, 1, 0.0, 1.0)) == "0 seen; under 1,000,000"
+    assert format_per_million(Count(3, 10, 0.1, 0.3)) == "300,000 (100,000 to 300,000)"
+    assert format_per_million(Count(1, 2 * MILLION, 2.51e-7, 9.2e-7)) == "0.5 (0.2 to 1)"
+    assert format_percent(Count.from_hits(3, 306)) == "1.0% (0.2% to 2.9%)"
+    assert format_percent(Count.from_hits(0, 10**6)) == "0.0% (0.0% to 0.1%)"
+    assert format_percent(Count(1, 2, 0.29, 0.57)) == "50.0% (29.0% to 57.0%)"
+    assert format_percent(Count.from_hits(300, 300)) == "100.0% (99.0% to 100.0%)"
 
 
 def upright(picture, kinds):
@@ -152,14 +157,14 @@ def test_a_picture_that_cannot_be_edited_is_counted(make_list, scene, tmp_path):
     """Where a worker fails at an edit, the page and the summary say of how many, and why."""
     scene(20).save(tmp_path / "a.png")
     known = make_list([{"id": "far", "phash": "0123456789abcdef"}])
-    again = Again([KINDS["phash"]])
+    again = EditDistances([KINDS["phash"]])
     again.add(HashedInput(Name("a.png"), error=MediaError("crashed", "the decoder failed")))
     again.add({"phash": dict.fromkeys(EDITS, 2)})
     again.add({})
-    assert (again.pictures, again.left_out) == (1, {"crashed": 1})
+    assert (again.pictures, again.failures) == (1, {"crashed": 1})
     told = replace(calibrate(known, tmp_path), edited=1, not_edited={"crashed": 1})
-    assert "Edited and compared with the original: 1 picture" in page(told)
-    assert "failed for others that could be hashed: 1 crashed" in page(told)
+    assert "Edited and compared with the original: 1 picture" in render_page(told)
+    assert "failed for others that could be hashed: 1 crashed" in render_page(told)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux")
@@ -186,10 +191,10 @@ def test_recall_is_of_edits_with_the_bounds_of_pictures(hits, pictures, low, hig
     """Thirteen forms of fourteen are 92.9 %, not nothing; the bounds are those of whole pictures,
     rounded outwards, which hold the share.
     """
-    count = Count.of_edits(hits, pictures, 14)
+    count = Count.from_edits(hits, pictures, 14)
 
     assert (count.hits, count.cases, count.share) == (hits, 14 * pictures, hits / 14 / pictures)
-    assert (count.low, count.high) == (Count.of(*low).low, Count.of(*high).high)
+    assert (count.low, count.high) == (Count.from_hits(*low).low, Count.from_hits(*high).high)
     assert count.low <= count.share <= count.high
 
 
@@ -245,7 +250,7 @@ def test_copies_count_once(known, scene, tmp_path):
     told = calibrate(known, [folder, folder / "21.bmp"], edits=True)
     assert (told.pictures, told.copies, told.left_out, told.edited) == (2, 4, {}, 2)
     assert (told.together.hits, told.together.cases) == (1, 2)
-    assert "4 copies of an earlier file" in page(told)
+    assert "4 copies of an earlier file" in render_page(told)
 
 
 def test_what_is_gone_since_is_no_copy(tmp_path):
@@ -280,15 +285,15 @@ def test_what_cannot_be_calibrated_is_refused(make_list, known, benign):
 def test_the_page_shows_no_picture_hash_or_name_and_asks_for_nothing(known, benign):
     """It stands by itself, has no script, is well formed, and tells only counts."""
     told = calibrate(known, benign, edits=True)
-    text = page(told)
+    text = render_page(told)
     ElementTree.fromstring(text.removeprefix("<!doctype html>"))
     assert not re.search(r"<script|<img|<link|https?:|url\(|@import|data:", text)
     assert re.search(r"default-src 'none'; style-src 'sha256-[\w+/=]{44}'; base-uri 'none';", text)
     assert "holiday" not in text
     hostile = replace(told, matching=("a\u202egnp.png", "b\x1b.png", "<i>c"))
-    shown = page(hostile, names=True)
+    shown = render_page(hostile, names=True)
     assert "<li>a\ufffdgnp.png</li><li>b\ufffd.png</li><li>&lt;i&gt;c</li>" in shown
-    assert "holiday-20.png" in page(told, names=True)
+    assert "holiday-20.png" in render_page(told, names=True)
     assert not re.search(r"[0-9a-f]{16}", text)
     assert text.count("<svg") == 4
     assert f"in {MILLION:,}".replace("1,000,000", "a million") in text
@@ -300,7 +305,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_page(tmp_path):
     full = tmp_path / "page.html"
     full.symlink_to("/dev/full")
 
-    with pytest.raises(OSError, match="No space left") as told, claimed(full) as put:
+    with pytest.raises(OSError, match="No space left") as told, claim_page(full) as put:
         put("<!doctype html>")
     assert told.value.filename == str(full)
 
@@ -311,8 +316,8 @@ def test_a_page_that_must_not_be_begun_leaves_nothing(tmp_path, monkeypatch):
     def refused(path, descriptor):
         raise OutputError("refused")
 
-    monkeypatch.setattr("screener.reporting.calibration.page.make_private", refused)
-    with pytest.raises(OutputError, match="refused"), claimed(tmp_path / "page.html") as put:
+    monkeypatch.setattr("screener.reporting.calibration.calibration_page.make_private", refused)
+    with pytest.raises(OutputError, match="refused"), claim_page(tmp_path / "page.html") as put:
         put("a page")
 
     assert not any(tmp_path.iterdir())
@@ -325,18 +330,18 @@ def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
     results, path = tmp_path / "results.jsonl", tmp_path / "page.html"
     with output.open_jsonl(results) as out:
         out.write(Screener(known).screen(str(benign / "holiday-20.png")))
-    count = Count.of(0, 1)
+    count = Count.from_hits(0, 1)
     told = Calibration("known", 1, "policy", 1, 0, 0, 0, {}, count, (), {})
     one = make_notice(
         case(), partner(tmp_path), hotline=HOTLINE, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES
     )
 
     def calibrated():
-        with claimed(path) as put:
-            put(page(told))
+        with claim_page(path) as put:
+            put(render_page(told))
 
     def reported():
-        report.write_html(results, path)
+        report_page.write_html(results, path)
 
     def clocked():
         status_page.write_html(path, [], now=RECEIVED, language="ar", hotline=HOTLINE)
@@ -364,7 +369,7 @@ def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
 def test_a_name_cannot_break_out_of_the_page(known, benign):
     """Names of lists and files are escaped."""
     told = replace(calibrate(known, benign), list="<b>x", matching=("<script>alert(1)</script>",))
-    text = page(told, names=True)
+    text = render_page(told, names=True)
     assert "<b>x" not in text
     assert "<script" not in text
 

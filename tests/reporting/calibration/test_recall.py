@@ -11,9 +11,9 @@ from scipy.stats import binom
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
 from screener.reporting.calibration.calibrate import Count
+from screener.reporting.calibration.calibration_page import format_per_million
 from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.page import in_a_million
-from screener.reporting.calibration.recall import share
+from screener.reporting.calibration.recall import compute_bounds
 
 PERCEPTUAL = {kind.name: kind for kind in KINDS.values() if kind.perceptual}
 
@@ -21,7 +21,7 @@ PERCEPTUAL = {kind.name: kind for kind in KINDS.values() if kind.perceptual}
 @pytest.mark.parametrize(("hits", "cases"), [(0, 300), (1, 300), (7, 20), (20, 20), (299, 300)])
 def test_bounds_are_those_of_clopper_and_pearson(hits, cases):
     """At each bound what was seen, or less likely still, has 2.5 %: 5 % where there is but one."""
-    low, high = share(hits, cases)
+    low, high = compute_bounds(hits, cases)
     assert 0 <= low <= hits / cases <= high <= 1
     doubt = 0.05 if hits in (0, cases) else 0.025
     if hits:
@@ -37,9 +37,9 @@ def test_bounds_are_those_of_clopper_and_pearson(hits, cases):
 
 def test_nothing_seen_is_no_certainty():
     """Without a case nothing is known; impossible counts are refused."""
-    assert share(0, 0) == (0, 1)
+    assert compute_bounds(0, 0) == (0, 1)
     with pytest.raises(ValueError, match="3 hits of 2 cases"):
-        share(3, 2)
+        compute_bounds(3, 2)
 
 
 def test_every_edit_gives_a_picture_of_the_scene(scene):
@@ -68,7 +68,10 @@ def test_the_page_and_its_receipt_are_of_the_default_radii():
         assert f"| `{row['kind']}` | **{row['radius']}** | {hits} of {row['pairs']:,} |" in page
         for radius, hits in enumerate(row["within"]):
             line = f"| `{row['kind']}` | {radius} | {hits} of {row['pairs']:,} | "
-            assert line not in page or line + in_a_million(Count.of(hits, row["pairs"])) in page
+            assert (
+                line not in page
+                or line + format_per_million(Count.from_hits(hits, row["pairs"])) in page
+            )
     stated = page.split("## What was counted")[0]
     for names, radius, bits in re.findall(r"^\| (`.*?`) \| (\d+) of (\d+) \|", stated, re.M):
         for name in re.findall("`(.*?)`", names):

@@ -23,13 +23,13 @@ from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
 from screener.media.files.limits import Limits
 from screener.media.source import Name
-from screener.media.video.sampling.rules import Sampling
-from screener.scanning.cache.rows import COLUMNS, columns
+from screener.media.video.sampling.settings import Sampling
+from screener.scanning.cache.cache_rows import COLUMNS, encode_columns
 from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts
-from screener.system.installation import unsupported_without
+from screener.system.installation import make_missing_error
 
 
 @pytest.fixture
@@ -282,11 +282,11 @@ def test_a_cache_holds_an_input_as_it_is_now_and_as_it_is_wanted(
         ):  # fmt: skip
             assert not holds(place=(archives, same))
 
-        wanting = hashed("heic", trouble=unsupported_without("heif", "image/heic"))
+        wanting = hashed("heic", trouble=make_missing_error("heif", "image/heic"))
         cache.add([wanting], wide.hasher)
         for here in (False, True):
             monkeypatch.setattr(
-                "screener.scanning.cache.hash_cache.is_here", lambda extra, here=here: here
+                "screener.scanning.cache.hash_cache.is_available", lambda extra, here=here: here
             )
             assert cache.holds(wanting.name, wide.hasher) is not here
 
@@ -319,10 +319,14 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
     engine = Screener(known)
     with HashCache.open(tmp_path / "c") as cache:
         cache.add(given, engine.hasher)
-        found = list(cache.load(cache.numbers(1, cache.last() + 1), set(cache.makings())))
-        assert list(cache.load([1, 2], {"other settings"})) == []
+        found = list(
+            cache.load_inputs(
+                cache.list_numbers(1, cache.last_number() + 1), set(cache.list_settings())
+            )
+        )
+        assert list(cache.load_inputs([1, 2], {"other settings"})) == []
         assert (
-            list(cache.load([999], set(cache.makings()))) == []
+            list(cache.load_inputs([999], set(cache.list_settings()))) == []
         )  # forgotten since it was asked for
         assert all(cache.holds(one.name, engine.hasher) for one in given)
         assert not cache.holds(replace(given[-1].name, mtime_ns=10**19), engine.hasher)
@@ -383,13 +387,13 @@ def test_the_floor_up_to_which_an_input_is_surely_screened(item, clear):
     """A rescan counts as screened, without looking, what reaches a policy's floor by it."""
     kinds = [KINDS[name] for name in ("md5", "pdq", "phash")]
 
-    assert columns(item, kinds)[COLUMNS.index("clear")] == clear
+    assert encode_columns(item, kinds)[COLUMNS.index("clear")] == clear
 
 
 def test_where_nothing_is_compared_but_digests_each_is_sure():
     """There is no floor; but for what has no hash."""
     for item, clear in ((HashedInput(Name(), (DIGEST,), STILL), 255), (HashedInput(Name()), -1)):
-        assert columns(item, [KINDS["md5"]])[COLUMNS.index("clear")] == clear
+        assert encode_columns(item, [KINDS["md5"]])[COLUMNS.index("clear")] == clear
 
 
 @pytest.mark.parametrize("first", ["pictures", "others"])
@@ -421,8 +425,8 @@ def test_a_rescan_tells_of_each_input_once_and_in_order(
     make_list, tmp_path, monkeypatch, chunk, decided
 ):
     """However many are read and decided at a time; matches, and hits beside them."""
-    monkeypatch.setattr("screener.scanning.rescan._CHUNK", chunk)
-    monkeypatch.setattr("screener.scanning.rescan._DECIDED", decided)
+    monkeypatch.setattr("screener.scanning.rescan._SEARCH_BATCH", chunk)
+    monkeypatch.setattr("screener.scanning.rescan._DECISION_BATCH", decided)
     states = ["confirmed", "seed", "known_good"]
     values = [bytes([number, 255 - number] * 16) for number in range(10)]
     rows = [
@@ -472,9 +476,9 @@ def test_a_rescan_tells_of_what_any_list_has_within_the_radius_of_its_state(make
 @pytest.mark.parametrize("here", [True, False])
 def test_what_wants_an_extra_is_counted_once(known, tmp_path, monkeypatch, here):
     """As to be scanned again where the extra is here now, and else as unscreened."""
-    monkeypatch.setattr("screener.scanning.rescan.is_here", lambda _: here)
+    monkeypatch.setattr("screener.scanning.rescan.is_available", lambda _: here)
     engine = Screener(known)
-    trouble = unsupported_without("heif", "image/heic")
+    trouble = make_missing_error("heif", "image/heic")
     with HashCache.open(tmp_path / "c") as cache:
         cache.add([hashed("a.heic", trouble=trouble)], engine.hasher)
         unscreened = Counter()

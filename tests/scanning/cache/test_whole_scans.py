@@ -300,7 +300,7 @@ def test_a_rescan_sees_what_a_scan_replaces_meanwhile(
     known, folder, scene, tmp_path, make_list, monkeypatch
 ):
     """An input that is hashed again while a rescan stands before it is told of all the same."""
-    monkeypatch.setattr("screener.scanning.rescan._DECIDED", 1)
+    monkeypatch.setattr("screener.scanning.rescan._DECISION_BATCH", 1)
     given = [folder / "0.png", folder / "1.png"]
     texts = [pdq.compute(np.asarray(scene(n, (160, 120)))).text for n in range(2)]
     listed = make_list([{"id": str(n), "pdq": t} for n, t in enumerate(texts)], name="listed")

@@ -25,8 +25,8 @@ from slow_names import piped
 from screener import Policy, Screener, scan
 from screener.cli.app import cli
 from screener.errors import PolicyError
-from screener.scanning.inputs.expand import arguments, count, find, places
-from screener.scanning.inputs.listed_names import Awaited, Names
+from screener.scanning.inputs.expand import count_files, find_files, locate_files, parse_arguments
+from screener.scanning.inputs.listed_names import Awaited, NameStream
 
 NO_PATH = "a path must be text or an os.PathLike of text, not"
 
@@ -54,21 +54,21 @@ def test_what_is_no_path_is_refused_and_not_gone_through(wrong):
     with pytest.raises(TypeError, match=NO_PATH):
         scan(None, wrong)
     with pytest.raises(TypeError, match=NO_PATH):
-        list(find([wrong]))
+        list(find_files([wrong]))
     with pytest.raises(TypeError, match=NO_PATH):
-        list(count([wrong]))
+        list(count_files([wrong]))
 
 
 def test_a_folder_listed_in_bytes_is_refused(tree):
     """An entry of `os.scandir(b"…")` is a path of bytes, whose Result would name nobody."""
     with os.scandir(os.fsencode(tree)) as entries, pytest.raises(TypeError, match=NO_PATH):
-        list(find(entries))
+        list(find_files(entries))
 
 
 def test_a_name_in_bytes_is_told_what_to_do():
     """The error says what bytes are taken for elsewhere, and how a name becomes text."""
     with pytest.raises(TypeError, match=r"os\.fsdecode, pass content to Screener"):
-        list(find([b"photo.jpg"]))
+        list(find_files([b"photo.jpg"]))
 
 
 def test_patterns_are_expanded_in_order_and_names_come_first(tree):
@@ -77,7 +77,7 @@ def test_patterns_are_expanded_in_order_and_names_come_first(tree):
     """
 
     def given_(*patterns):
-        return below(tree, find(arguments([f"{tree}/{one}" for one in patterns], None)))
+        return below(tree, find_files(parse_arguments([f"{tree}/{one}" for one in patterns], None)))
 
     assert given_("*.jpg") == [".f.jpg", "a.jpg", "c1.jpg", "c[1].jpg"]
     assert given_("c[1].jpg") == ["c[1].jpg"]
@@ -98,9 +98,9 @@ def test_a_pattern_is_walked_as_a_folder_is(tree, monkeypatch):
     monkeypatch.chdir(tree)
 
     def found(pattern):
-        return list(find(arguments([pattern], None)))
+        return list(find_files(parse_arguments([pattern], None)))
 
-    everything = [os.path.relpath(path, tree) for path in find(tree)]
+    everything = [os.path.relpath(path, tree) for path in find_files(tree)]
     jpgs = [name for name in everything if name.endswith(".jpg")]
     assert jpgs.index("deep/er/d.jpg") < jpgs.index("deep.d/z.jpg")
     assert found("**/*.jpg") == found("**/**/*.jpg") == found("**/./**/*.j*g") == jpgs
@@ -111,8 +111,8 @@ def test_a_pattern_is_walked_as_a_folder_is(tree, monkeypatch):
     assert found("[b-") == ["[b-"]
     assert found("a.jpg/**") == ["a.jpg/**"]
     for pattern in ("*", "**/*.jpg", "*/", "no*"):
-        assert sum(count(arguments([pattern], None))) == len(found(pattern))
-        by_disk = list(places(arguments([pattern], None), by_disk=True))
+        assert sum(count_files(parse_arguments([pattern], None))) == len(found(pattern))
+        by_disk = list(locate_files(parse_arguments([pattern], None), by_disk=True))
         assert sorted(place.path for place in by_disk) == sorted(found(pattern))
 
 
@@ -131,7 +131,9 @@ def test_results_come_while_a_pattern_is_looked_through(make_list, tmp_path, mon
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", slow)
-    with closing(scan(engine, arguments([f"{tmp_path}/tree/**/*.jpg"], None), jobs=1)) as results:
+    with closing(
+        scan(engine, parse_arguments([f"{tmp_path}/tree/**/*.jpg"], None), jobs=1)
+    ) as results:
         assert next(results).input == f"{tmp_path}/tree/000/a.jpg"
         assert len(looked) < 990
         monkeypatch.setattr(os, "scandir", scandir)
@@ -156,9 +158,9 @@ def test_a_pattern_means_what_glob_means_by_it(named, pattern):
         text = os.path.join(within, *pattern)
         found = glob.glob(text, recursive=True, include_hidden=True)
         fitting = [one for one in found if os.path.exists(one)]  # some Pythons give a file `a/`
-        expected = {os.path.normpath(path) for one in fitting for path in find(one)}
+        expected = {os.path.normpath(path) for one in fitting for path in find_files(one)}
 
-        found = list(find(arguments([text], None)))
+        found = list(find_files(parse_arguments([text], None)))
 
         assert sorted(found) == sorted(expected if fitting else {text})
 
@@ -177,7 +179,7 @@ def test_patterns_follow_no_links_to_folders(tree, tmp_path):
     (tree / "out").symlink_to(other)
 
     def given_(pattern):
-        return below(tree, find(arguments([f"{tree}/{pattern}"], None)))
+        return below(tree, find_files(parse_arguments([f"{tree}/{pattern}"], None)))
 
     jpgs = [".f.jpg", "a.jpg", "c1.jpg", "c[1].jpg", "deep/er/d.jpg", "deep/l2", "l1", "out"]
     assert given_("**/*.jpg") == jpgs
@@ -186,8 +188,8 @@ def test_patterns_follow_no_links_to_folders(tree, tmp_path):
     assert given_("f*") == ["file"]
     assert given_("lo*") == ["lost"]
     assert given_("out/**/*.jpg") == given_("out/*") == ["out/sub/x.jpg"]
-    assert below(tree, find(tree / "out")) == ["out/sub/x.jpg"]
-    assert given_("*") == given_("**") == below(tree, find(tree))
+    assert below(tree, find_files(tree / "out")) == ["out/sub/x.jpg"]
+    assert given_("*") == given_("**") == below(tree, find_files(tree))
 
 
 def test_a_pattern_is_not_walked_to_its_end_before_the_first_file(tmp_path, monkeypatch):
@@ -199,7 +201,7 @@ def test_a_pattern_is_not_walked_to_its_end_before_the_first_file(tmp_path, monk
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))
 
-    found = find(arguments([f"{tmp_path}/**/*.jpg"], None))
+    found = find_files(parse_arguments([f"{tmp_path}/**/*.jpg"], None))
 
     assert next(found) == f"{tmp_path}/00/a.jpg"
     assert looked == [str(tmp_path), f"{tmp_path}/00"]
@@ -224,14 +226,14 @@ def test_names_are_read_as_find_writes_them(listed, nul):
     # One name that may have line ends in it, and no NUL behind it, would be lines.
     unended = whole[: -len(end)] if not nul or len(listed) > 1 else whole
     for stream in (io.BytesIO(whole), io.BytesIO(unended), Slow()):
-        assert [os.fsencode(name) for name in Names(stream)] == listed
+        assert [os.fsencode(name) for name in NameStream(stream)] == listed
 
 
 def test_a_name_with_line_ends_in_it_does_not_change_how_the_rest_is_read():
     """`find -print0` is known for what it is also if its first names have line ends."""
     odd = b"\n".join([b"x" * 250] * 15)
 
-    assert list(Names(io.BytesIO(odd + b"\0b\0"))) == [odd.decode(), "b"]
+    assert list(NameStream(io.BytesIO(odd + b"\0b\0"))) == [odd.decode(), "b"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
@@ -240,7 +242,7 @@ def test_names_in_utf_16_are_refused(encoding):
     names = "\ufeff./a.jpg\n/b.jpg\n".encode(encoding)
 
     with pytest.raises(PolicyError, match="UTF-8"):
-        list(Names(io.BytesIO(names)))
+        list(NameStream(io.BytesIO(names)))
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\0"])
@@ -258,7 +260,7 @@ def test_a_name_without_end_is_refused(end):
             return b"a" + end if more == 1 else b"x" * size
 
     with pytest.raises(PolicyError, match="or all with NULs"):
-        list(Names(Endless()))
+        list(NameStream(Endless()))
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -278,13 +280,13 @@ def test_a_nul_says_how_names_are_read_only_among_the_first_bytes(place, at_once
 
     end = "\0" if place < 4096 else "\n"
     expected = [name for name in names.decode().split(end) if name]
-    assert list(Names(Stream(names))) == expected
+    assert list(NameStream(Stream(names))) == expected
 
 
 def test_the_order_of_the_disk_changes_only_the_order(tree):
     """Each file once, each folder's files by their inodes."""
-    by_name = list(places(tree))
-    by_disk = list(places(tree, by_disk=True))
+    by_name = list(locate_files(tree))
+    by_disk = list(locate_files(tree, by_disk=True))
 
     assert sorted(by_disk) == sorted(by_name)
     assert [p.inode for p in by_name] == [os.stat(p.path).st_ino for p in by_name]
@@ -315,13 +317,13 @@ def test_files_are_counted_as_they_are_found(tmp_path):
 
     expected = walked(str(tmp_path))
 
-    assert list(find(tmp_path)) == expected
-    assert sorted(place.path for place in places(tmp_path, by_disk=True)) == sorted(expected)
-    assert {place.path: place.inode for place in places(tmp_path)} == {
+    assert list(find_files(tmp_path)) == expected
+    assert sorted(place.path for place in locate_files(tmp_path, by_disk=True)) == sorted(expected)
+    assert {place.path: place.inode for place in locate_files(tmp_path)} == {
         path: os.lstat(path).st_ino for path in expected
     }
     several = [tmp_path, expected[0], "missing", tmp_path / "loop", tmp_path / "z"]
-    assert sum(count(several)) == len(list(find(several)))
+    assert sum(count_files(several)) == len(list(find_files(several)))
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -387,7 +389,7 @@ def test_lines_and_names_with_nuls_are_told_apart_also_if_they_come_slowly():
         ends = os.pipe()
         found = []
         with os.fdopen(ends[0], "rb") as reading, os.fdopen(ends[1], "wb", 0) as writing:
-            for name in Names(reading):
+            for name in NameStream(reading):
                 if not isinstance(name, Awaited):
                     found.append(name)
                 elif parts:
@@ -432,11 +434,11 @@ import os, sys
 from screener import Policy
 from screener.hashing.hash import KINDS
 from screener.screening.input.hasher import Hasher
-from screener.scanning.inputs.expand import find
+from screener.scanning.inputs.expand import find_files
 if os.geteuid() == 0:
     os.setuid(65534)
 hasher = Hasher(Policy(), (KINDS["md5"],))
-for path in find(sys.argv[1]):
+for path in find_files(sys.argv[1]):
     print(os.path.basename(path), hasher.hash(path).error, sep=": ")
 """
 

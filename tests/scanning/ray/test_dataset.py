@@ -26,7 +26,7 @@ import ray
 from ray.data.expressions import col
 
 from screener.scanning.ray import dataset, nodes, screen
-from screener.scanning.ray.rows import COLUMNS
+from screener.scanning.ray.dataset_rows import COLUMNS
 
 # Ray warns of its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
@@ -202,8 +202,8 @@ def screening(cluster, known, monkeypatch):
     monkeypatch.setattr(nodes, "forget_main", lambda: None)
 
     def make(folder):
-        listed = [nodes.Listed.of(known)]
-        return dataset.Screening(listed, nodes.facts(), POLICY, folder, "path", "bytes", ())
+        listed = [nodes.ListReference.to_list(known)]
+        return dataset.Screening(listed, nodes.read_versions(), POLICY, folder, "path", "bytes", ())
 
     return make
 
@@ -269,23 +269,23 @@ def test_every_node_must_have_that_very_list(cluster, known, make_list, tmp_path
     """No list, another one, another generation: ClusterError that names node and path, before
     anything is screened.
     """
-    listed = nodes.Listed.of(known)
+    listed = nodes.ListReference.to_list(known)
     gone = replace(listed, path=str(tmp_path / "gone.list"))
     with pytest.raises(ClusterError, match=r"node [\d.]+ has no generation 1 of the list .*/gone"):
-        nodes.check([gone])
+        nodes.check_nodes([gone])
     with pytest.raises(ClusterError, match=r"node [\d.]+ has no generation 7 of the list .*known"):
-        nodes.check([replace(listed, generation=7)])
+        nodes.check_nodes([replace(listed, generation=7)])
     other = make_list([{"id": "x", "md5": "ab" * 16}], name="other")
     with pytest.raises(ClusterError, match=r"node [\d.]+ has another list at .*/other.list"):
-        nodes.check([replace(listed, path=str(other.path))])
-    nodes.check([listed])
+        nodes.check_nodes([replace(listed, path=str(other.path))])
+    nodes.check_nodes([listed])
 
 
 def test_an_actor_that_finds_another_list_ends_the_job_with_that_sentence(
     cluster, known, files, monkeypatch
 ):
     """A node that came later than the check is checked too."""
-    listed = replace(nodes.Listed.of(known), generation=7)
+    listed = replace(nodes.ListReference.to_list(known), generation=7)
     monkeypatch.setattr(dataset.Listed, "of", lambda one: listed)
     monkeypatch.setattr(nodes, "check", lambda lists: None)
     given = screen(ray.data.from_items([{"path": files[0]}]), lists=known, policy=POLICY)

@@ -10,7 +10,7 @@ from screener.screening.input.hasher import Target
 
 @pytest.fixture
 def at_work():
-    """Starts a worker with one errand, and ends it."""
+    """Starts a worker with one task, and ends it."""
     started = []
 
     def start(job, path):

@@ -78,7 +78,7 @@ def test_a_frozen_program_ends_only_where_python_has_started_it(monkeypatch, wor
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "argv", ["program", *words])
     monkeypatch.setattr(os, "_exit", ended.append)
-    main_guard.leave()
+    main_guard.exit_if_loading()
     assert bool(ended) is ends
 
 

@@ -17,9 +17,9 @@ from screener.errors import MediaError
 from screener.hashing.hash import KINDS
 from screener.media.archives.archive import Budget, Listing, Member
 from screener.media.source import Name
-from screener.scanning.workers.messages import Answer, framed
+from screener.scanning.workers.messages import Answer, frame_message
 from screener.scanning.workers.messages import Order as WorkerOrder
-from screener.scanning.workers.process import _orders
+from screener.scanning.workers.worker_process import _orders
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher, HashMode, OpenedArchive, Target
 from screener.screening.input.located_hash import Hashes, LocatedHash
@@ -242,8 +242,8 @@ def test_an_answer_that_is_altered_is_refused_or_does_no_harm(outcomes, make_lis
                     json.dumps(result.to_dict()).encode("utf-8", "surrogatepass")
         if isinstance(answer.outcome, OpenedArchive):
             listing = answer.outcome.listing
-            assert len(listing.within(1000)) == len(listing.members)
-            str(listing.trouble), listing.bytes + 1, [one.size + 1 for one in listing.members]
+            assert len(listing.members_within(1000)) == len(listing.members)
+            str(listing.error), listing.bytes + 1, [one.size + 1 for one in listing.members]
 
     assert min(taken, refused) > 300
 
@@ -265,7 +265,7 @@ def test_orders_arrive_as_they_were_sent_however_the_pipe_cuts_them(seed):
         )
         for number in range(rng.randint(1, 40))
     ]
-    data = b"".join(framed(order.to_wire()) for order in sent)
+    data = b"".join(frame_message(order.to_wire()) for order in sent)
     reading, writing = os.pipe()
 
     def write():

@@ -1,4 +1,4 @@
-"""Workers of a scan: the order of errands, and the answers that are read."""
+"""Workers of a scan: the order of tasks, and the answers that are read."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ from worker_jobs import Counting, Hoarding
 from screener import Reason, Screener, scan
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.workers import pool
-from screener.scanning.workers.pool import Workers, each
+from screener.scanning.workers.pool import Workers, map_ordered
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_what_fits_does_not_depend_on_what_was_before():
     """
     paths = ["much", "hoard", "a", "hoard", "much", "b", "too"]
     paths += ["hoard", "hoard", "swallowed", "c", "too", "swallowed too"]
-    told = list(each(Hoarding(), paths, jobs=1))
+    told = list(map_ordered(Hoarding(), paths, jobs=1))
 
     for path, one in zip(paths, told, strict=True):
         if "too" in path:
@@ -82,23 +82,23 @@ def test_what_fits_does_not_depend_on_what_was_before():
 
 
 class Process:
-    """In place of a Worker: tells of one errand whenever it is read."""
+    """In place of a Worker: tells of one task whenever it is read."""
 
-    def __init__(self, errands):
-        self.errands = list(range(errands))
-        self.capacity = errands
+    def __init__(self, tasks):
+        self.tasks = list(range(tasks))
+        self.capacity = tasks
 
     def send(self):
         """There is nothing to send."""
 
     def collect(self):
         """What it has done since."""
-        return [self.errands.pop(0)] if self.errands else []
+        return [self.tasks.pop(0)] if self.tasks else []
 
     @property
     def short(self):
         """As a Worker's."""
-        return len(self.errands) * 4 <= self.capacity
+        return len(self.tasks) * 4 <= self.capacity
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def waiting(monkeypatch):
 
     clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
     monkeypatch.setattr(pool, "time", clock)
-    monkeypatch.setattr(pool, "_awake", lambda busy, awaited: busy)
+    monkeypatch.setattr(pool, "_wait_for_workers", lambda busy, awaited: busy)
 
     def made(*processes):
         workers = Workers.__new__(Workers)
@@ -139,7 +139,7 @@ def test_a_name_that_comes_is_not_kept_waiting_for_a_slow_file():
     names, naming = os.pipe()
     lefts = iter([60.0] * 10)
     busy = SimpleNamespace(
-        errands=[1], answers=answers, short=True, send=lambda: None, collect=list,
+        tasks=[1], answers=answers, short=True, send=lambda: None, collect=list,
         seconds_left=lambda: next(lefts),
     )  # fmt: skip
     workers = Workers.__new__(Workers)
@@ -160,7 +160,7 @@ def test_nothing_is_waited_for_while_a_process_runs_short(waiting):
     """The scan is to hand out more, and the other process is not to have its answers kept."""
     made, waits = waiting
     few = Process(4)
-    few.errands = [1, 2]
+    few.tasks = [1, 2]
     assert len(made(Process(40), few).collect()) == 2
     assert len(waits) == 1
 
@@ -173,7 +173,7 @@ def test_a_job_tells_what_it_likes_in_the_order_of_files(tmp_path):
         path.write_bytes(bytes(number))
         paths.append(str(path))
 
-    told = list(each(Counting(), paths, jobs=3))
+    told = list(map_ordered(Counting(), paths, jobs=3))
 
     for number, one in enumerate(told):
         assert one == ("much" * 2_000_000 if number % 10 == 3 else {"size": number})

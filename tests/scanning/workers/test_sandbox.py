@@ -177,7 +177,7 @@ def test_a_worker_ends_with_its_parent_also_where_another_process_holds_that_one
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: parent)
     monkeypatch.setattr(os, "getppid", lambda: next(parents))
     monkeypatch.setattr(os, "_exit", lambda _: ended.set())
-    monkeypatch.setattr(sandbox, "_LOOK_S", 0.001, raising=False)
+    monkeypatch.setattr(sandbox, "_PARENT_CHECK_SECONDS", 0.001, raising=False)
 
     sandbox._end_with_parent()
 

@@ -19,18 +19,18 @@ from worker_jobs import Counting, Waiting, first_done, until_begun
 from screener.errors import WorkerError
 from screener.scanning.workers import spawn
 from screener.scanning.workers import worker as worker_module
-from screener.scanning.workers.pool import each
+from screener.scanning.workers.pool import map_ordered
 from screener.scanning.workers.worker import Worker
 from screener.screening.input.hasher import Target
 
 
 class NeverReady(Counting):
-    """A job that ends its process before the first errand."""
+    """A job that ends its process before the first task."""
 
     def __init__(self, how):
         self.how = how
 
-    def visit(self):
+    def start_session(self):
         """As a library may that cannot be loaded, or a system that has no memory."""
         self.how()
         return self
@@ -58,7 +58,7 @@ def test_workers_that_never_are_ready_are_no_files_fault(monkeypatch, how, start
     monkeypatch.setattr(Worker, "_start", lambda self: started.append(1) or start(self))
 
     with pytest.raises(WorkerError, match=rf"before it was ready \({told}.*__main__"):
-        list(each(NeverReady(how), ["one", "other"], jobs=1))
+        list(map_ordered(NeverReady(how), ["one", "other"], jobs=1))
 
     assert len(started) == starts
 
@@ -153,7 +153,7 @@ def test_a_stop_when_interrupts_were_just_held_leaves_none_held(monkeypatch, sto
         return before
 
     monkeypatch.setattr(signal, "pthread_sigmask", masked)
-    with pytest.raises(KeyboardInterrupt), spawn.interrupts_delayed():
+    with pytest.raises(KeyboardInterrupt), spawn.delay_interrupts():
         pass
 
     assert signal.SIGINT not in real(signal.SIG_BLOCK, ())
@@ -171,7 +171,7 @@ def test_a_stop_while_handlers_are_put_back_leaves_each_heard(monkeypatch, stops
 
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(signal, "signal", put)
-    with pytest.raises(KeyboardInterrupt), spawn.handlers_delayed():
+    with pytest.raises(KeyboardInterrupt), spawn.delay_handlers():
         pass
 
     with pytest.raises(KeyboardInterrupt):
@@ -179,18 +179,18 @@ def test_a_stop_while_handlers_are_put_back_leaves_each_heard(monkeypatch, stops
 
 
 class ReadyOnce(Counting):
-    """A job whose first process is ready, and ends of its first errand; others never are."""
+    """A job whose first process is ready, and ends of its first task; others never are."""
 
     def __init__(self, mark):
         self.mark = mark
 
-    def visit(self):
+    def start_session(self):
         """As where an installation is taken away meanwhile."""
         if self.mark.exists():
             os._exit(3)
         return self
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """End."""
         self.mark.touch()
         os._exit(4)
@@ -200,7 +200,7 @@ def test_a_worker_that_was_ready_ends_by_its_file_and_others_that_never_are_by_n
     """The file at which it died is `crashed`; the next is not, since nobody has tried it."""
     told = []
     with pytest.raises(WorkerError, match=r"exit code 3"):
-        told.extend(each(ReadyOnce(tmp_path / "mark"), ["one", "other"], jobs=1))
+        told.extend(map_ordered(ReadyOnce(tmp_path / "mark"), ["one", "other"], jobs=1))
 
     assert [one.error.reason for one in told] == ["crashed"]
 
@@ -211,7 +211,7 @@ def test_a_daemonic_process_has_workers_too():
     """
 
     def tells():
-        (told,) = each(Counting(), [__file__], jobs=1)
+        (told,) = map_ordered(Counting(), [__file__], jobs=1)
         os._exit("size" not in told or not multiprocessing.current_process().daemon)
 
     process = multiprocessing.get_context("fork").Process(target=tells, daemon=True)
@@ -226,7 +226,7 @@ def test_a_process_that_starts_no_others_is_told_what_to_do(monkeypatch):
     monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(daemon=True))
 
     with pytest.raises(WorkerError, match="--pool threads"):
-        list(each(Counting(), [__file__], jobs=1))
+        list(map_ordered(Counting(), [__file__], jobs=1))
 
 
 def test_a_working_folder_that_has_gone_is_named(tmp_path, monkeypatch):
@@ -235,7 +235,7 @@ def test_a_working_folder_that_has_gone_is_named(tmp_path, monkeypatch):
     tmp_path.rmdir()
 
     with pytest.raises(WorkerError, match="the working folder of this process"):
-        list(each(Counting(), [__file__], jobs=1))
+        list(map_ordered(Counting(), [__file__], jobs=1))
 
 
 @pytest.mark.parametrize("step", ["memory to share", "a second pipe", "the process"])
@@ -259,6 +259,6 @@ def test_a_system_that_starts_no_process_is_named(monkeypatch, step):
         with monkeypatch.context() as patched:
             patched.setattr(*steps[step])
             with pytest.raises(WorkerError, match="temporarily unavailable: /dev/shm/pym"):
-                list(each(Counting(), ["one"], jobs=2))
+                list(map_ordered(Counting(), ["one"], jobs=2))
 
     assert len(before) == len(os.listdir("/proc/self/fd") if before else [])

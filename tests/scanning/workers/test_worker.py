@@ -1,4 +1,4 @@
-"""A worker: its limits of time, and the errands of processes that die."""
+"""A worker: its limits of time, and the tasks of processes that die."""
 
 import hashlib
 import multiprocessing
@@ -14,10 +14,10 @@ from screener.errors import MediaError
 from screener.media.files.allowance import Allowance
 from screener.media.source import Name
 from screener.scanning.workers.messages import Answer
-from screener.scanning.workers.pool import each
-from screener.scanning.workers.process import Usage
-from screener.scanning.workers.protocol import Errand
+from screener.scanning.workers.pool import map_ordered
+from screener.scanning.workers.protocol import Task
 from screener.scanning.workers.worker import Worker
+from screener.scanning.workers.worker_process import Usage
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 
@@ -49,7 +49,7 @@ class Burning(Counting):
 
     policy = Policy(seconds=0.5)
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """As for a file that a decoder never finishes; hashing keeps no other thread waiting."""
         data = bytes(1 << 20)
 
@@ -66,7 +66,7 @@ class Burning(Counting):
 class Decoding(Counting):
     """A job that has another thread do the work, as decoders of videos do."""
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """Whether what a video may take is over then."""
         allowed = Allowance(0.2)
 
@@ -83,7 +83,7 @@ class Decoding(Counting):
 
 def test_the_threads_of_a_decoder_take_of_what_a_video_may():
     """So that a video's decoding ends before its worker is ended, and what was seen counts."""
-    assert list(each(Decoding(), ["a"], jobs=1)) == [{"over": True}]
+    assert list(map_ordered(Decoding(), ["a"], jobs=1)) == [{"over": True}]
 
 
 class Resting(Counting):
@@ -91,7 +91,7 @@ class Resting(Counting):
 
     policy = Policy(seconds=0.5)
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """Nothing of the processor."""
         time.sleep(3 * self.policy.seconds)
         return "done"
@@ -120,7 +120,7 @@ def test_the_processor_time_of_all_threads_is_limited(at_work, clock, name):
 
 def test_wall_time_is_the_limit_if_the_system_counts_no_other(at_work, clock, monkeypatch):
     """`seconds` of it, and not the multiple that stands behind processor time."""
-    monkeypatch.setattr("screener.scanning.workers.worker.clock_of", lambda process: None)
+    monkeypatch.setattr("screener.scanning.workers.worker.find_clock", lambda process: None)
     worker = at_work(Waiting(), "never")
     clock.value = until_begun(worker) + Waiting.policy.seconds - 0.1
     assert worker.collect() == []
@@ -175,9 +175,9 @@ def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever
         worker._usage.arrive()
         worker._usage._cells[:2] = said, said
         worker._usage._cells[3] = said
-        worker.errands.append(Errand(Target("a"), None, number=1, sent=1))
+        worker.tasks.append(Task(Target("a"), None, number=1, sent=1))
         harm = MediaError("crashed", "")
-        told = [worker._bury(worker._usage.number, harm, worker._spent()) for _ in range(3)]
+        told = [worker._replace(worker._usage.number, harm, worker._spent()) for _ in range(3)]
 
         assert worker.seconds_left() <= Counting.policy.seconds  # no selector waits for ever
         assert told[:2] == [[], []]
@@ -194,17 +194,19 @@ def test_what_a_file_took_is_of_all_that_was_tried_with_it(monkeypatch, clock, f
     worker = Worker(Counting())
     worker._makes_digests = True
     worker._usage = Usage(multiprocessing.get_context("spawn"))
-    worker.errands.append(Errand(Target("a"), None, number=1))
+    worker.tasks.append(Task(Target("a"), None, number=1))
     told = []
     for how in (first, second):
-        (errand,) = worker.errands
-        errand.sent = 1
+        (task,) = worker.tasks
+        task.sent = 1
         worker._usage._cells[:2] = 1, 100.0
         clock.value = 104.0
         if how == "died":
-            told += worker._bury(1, MediaError("crashed", ""), worker._spent())
+            told += worker._replace(1, MediaError("crashed", ""), worker._spent())
         else:
             error = "ValueError" if how == "failed" else None
-            told += worker._answered(Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).to_wire())
+            told += worker._read_answer(
+                Answer(1, HashedInput(Name("a")), 4.0, 5.0, error).to_wire()
+            )
 
     assert [one.seconds for one in told] == [8.0]

@@ -14,7 +14,7 @@ from screener import HashList, Policy, Screener
 from screener.hashing import classic, pdq
 from screener.hashing.hash import KINDS
 from screener.media.files.picture import Frame, Media, Picture
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import hash_item as hashed
 from screener.screening.input.hash_item import hash_item
 from screener.screening.input.located_hash import list_groups

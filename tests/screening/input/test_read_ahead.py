@@ -20,10 +20,10 @@ from screener import Policy, Reason, Screener, Verdict, scan
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
 from screener.media.archives.archive import Budget
-from screener.scanning.workers import process
-from screener.scanning.workers.messages import Order, framed
+from screener.scanning.workers import worker_process
+from screener.scanning.workers.messages import Order, frame_message
 from screener.scanning.workers.pool import Workers
-from screener.scanning.workers.process import Usage
+from screener.scanning.workers.worker_process import Usage
 from screener.screening.input.hasher import Hasher, HashMode, Target, read_ahead
 
 ALL = tuple(KINDS[name] for name in ("pdq", "sha256", "md5"))
@@ -50,9 +50,9 @@ def files(scene, tmp_path):
     return [str(tmp_path / name) for name in [*names, "gone", names[0], names[0]]]
 
 
-def facts_of(visit, path):
+def facts_of(session, path):
     """Return all facts of a hashed file."""
-    done = visit.do(Target(path), BUDGET, HashMode.NORMAL)
+    done = session.run(Target(path), BUDGET, HashMode.NORMAL)
     hashed = getattr(done, "hashed", done)
     return hashed.name, list(hashed.hashes), hashed.media, str(hashed.error), type(done)
 
@@ -66,21 +66,21 @@ def descriptors():
 def test_reading_ahead_changes_no_result(files, policy):
     """For every sort of file, repeated files, any order, and files never asked for."""
     kinds = ALL if not policy.digests_only else ALL[1:]
-    visit, other = (Hasher(policy, kinds).visit() for _ in range(2))
+    session, other = (Hasher(policy, kinds).start_session() for _ in range(2))
     expected = {path: facts_of(other, path) for path in files}
     before = descriptors()
 
-    visit.foresee(map(Target, files))
+    session.read_ahead(map(Target, files))
     assert descriptors() > before
     for path in reversed(files[3:]):
-        assert facts_of(visit, path) == expected[path]
-    visit.foresee([Target(files[0], (1,)), Target(files[1])])
-    assert list(visit._files_ahead) == [files[1]]
+        assert facts_of(session, path) == expected[path]
+    session.read_ahead([Target(files[0], (1,)), Target(files[1])])
+    assert list(session._files_ahead) == [files[1]]
     for path in files:
-        assert facts_of(visit, path) == expected[path]
+        assert facts_of(session, path) == expected[path]
 
-    visit.foresee([])
-    for one in (visit, other):
+    session.read_ahead([])
+    for one in (session, other):
         for archive in one._archives.values():
             archive.close()
     assert descriptors() <= before
@@ -91,17 +91,17 @@ def test_a_file_keeps_the_state_in_which_it_was_read(scene, tmp_path):
     paths = [str(tmp_path / f"{number}.png") for number in range(3)]
     for number, path in enumerate(paths):
         scene(number, (160, 120)).save(path)
-    expected = [facts_of(Hasher(Policy(), ALL).visit(), path) for path in paths]
-    visit = Hasher(Policy(), ALL).visit()
-    visit.foresee(map(Target, paths))
+    expected = [facts_of(Hasher(Policy(), ALL).start_session(), path) for path in paths]
+    session = Hasher(Policy(), ALL).start_session()
+    session.read_ahead(map(Target, paths))
     os.truncate(paths[0], 100)
     os.unlink(paths[1])
 
-    assert [facts_of(visit, path) for path in paths] == expected
+    assert [facts_of(session, path) for path in paths] == expected
     # Once: when its turn comes again, it is what it is then.
     assert (
-        facts_of(visit, paths[0])[3]
-        == facts_of(Hasher(Policy(), ALL).visit(), paths[0])[3]
+        facts_of(session, paths[0])[3]
+        == facts_of(Hasher(Policy(), ALL).start_session(), paths[0])[3]
         != "None"
     )
 
@@ -111,16 +111,16 @@ def test_digests_are_computed_once(scene, tmp_path, monkeypatch):
     paths = [str(tmp_path / f"{number}.png") for number in range(3)]
     for number, path in enumerate(paths):
         scene(number, (160, 120)).save(path)
-    expected = [facts_of(Hasher(Policy(), ALL).visit(), path) for path in paths]
-    visit = Hasher(Policy(), ALL).visit()
-    visit.foresee(map(Target, paths))
+    expected = [facts_of(Hasher(Policy(), ALL).start_session(), path) for path in paths]
+    session = Hasher(Policy(), ALL).start_session()
+    session.read_ahead(map(Target, paths))
     for name in (
         "screener.hashing.digest.compute_kinds",
         "screener.screening.input.hasher.OpenFile",
     ):
         monkeypatch.setattr(name, None)
 
-    assert [facts_of(visit, path) for path in paths] == expected
+    assert [facts_of(session, path) for path in paths] == expected
 
 
 def test_read_ahead_is_limited(tmp_path):
@@ -154,8 +154,8 @@ def test_lack_of_memory_ends_reading_ahead_only(scene, tmp_path, monkeypatch):
     paths = [str(tmp_path / f"{number}.png") for number in range(3)]
     for number, path in enumerate(paths):
         scene(number, (160, 120)).save(path)
-    visit = Hasher(Policy(), ALL).visit()
-    expected = [facts_of(visit, path) for path in paths]
+    session = Hasher(Policy(), ALL).start_session()
+    expected = [facts_of(session, path) for path in paths]
     before = descriptors()
 
     def lacks(*_):
@@ -167,9 +167,9 @@ def test_lack_of_memory_ends_reading_ahead_only(scene, tmp_path, monkeypatch):
     ):
         with monkeypatch.context() as patched:
             patched.setattr(name, lacks)
-            visit.foresee(map(Target, paths))
+            session.read_ahead(map(Target, paths))
         assert descriptors() == before
-        assert [facts_of(visit, path) for path in paths] == expected
+        assert [facts_of(session, path) for path in paths] == expected
 
 
 def busy(seconds):
@@ -186,11 +186,11 @@ class Foreseeing:
     kinds = ()
     outcomes = (str,)
 
-    def visit(self):
+    def start_session(self):
         """Return this job."""
         return self
 
-    def foresee(self, targets):
+    def read_ahead(self, targets):
         """Crash, loop or take long."""
         for target in targets:
             if "crash" in target.path:
@@ -200,7 +200,7 @@ class Foreseeing:
             if "slow" in target.path:
                 busy(1)
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """Return the path."""
         if "slower" in target.path:
             busy(1.7)
@@ -214,22 +214,22 @@ def test_harm_while_reading_ahead_is_that_of_its_file():
     odd = [["crash-1"], ["loop"], ["crash-2"], ["slow", "slower"], []]
     paths = [path for pair in zip(between, odd, strict=True) for one in pair for path in one]
     with Workers(Foreseeing(), 1) as workers:
-        worker = workers.free()
+        worker = workers.least_busy()
         waiting = [(path, worker.take(Target(path), None)) for path in paths]
         over = {}
         while len(over) < len(paths):
-            over |= {done.errand: done for done in workers.collect()}
+            over |= {done.task: done for done in workers.collect()}
 
     spent = {}
-    for path, errand in waiting:
-        outcome = over[errand].outcome
+    for path, task in waiting:
+        outcome = over[task].outcome
         if path.startswith("crash"):
             assert outcome.error.reason == Reason.CRASHED
         elif path in ("loop", "slower"):
             assert outcome.error.reason == Reason.TIMEOUT
         else:
             assert outcome == path
-            spent[path] = over[errand].seconds
+            spent[path] = over[task].seconds
     assert spent.pop("slow") > 0.9
     assert statistics.median(spent.values()) < 0.9
 
@@ -239,27 +239,27 @@ class Noting(Foreseeing):
 
     noted: ClassVar[list] = []
 
-    def foresee(self, targets):
+    def read_ahead(self, targets):
         """Record the targets."""
         self.noted.append([target.path for target in targets])
 
-    def do(self, target, budget, way):
+    def run(self, target, budget, way):
         """Record the target."""
         self.noted.append(target.path)
 
 
 def test_a_process_reads_ahead_except_for_its_first_file(monkeypatch):
     """The first may use all memory; a file that did harm is not read ahead."""
-    monkeypatch.setattr(process, "confine", lambda memory: None)
-    monkeypatch.setattr(process, "gc", SimpleNamespace(freeze=lambda: None))
+    monkeypatch.setattr(worker_process, "confine", lambda memory: None)
+    monkeypatch.setattr(worker_process, "gc", SimpleNamespace(freeze=lambda: None))
     (orders, scan_end), (answers, asked) = os.pipe(), os.pipe()
     for number in range(1, 37):
         way = HashMode.DIGESTS_ONLY if number == 20 else HashMode.NORMAL
-        os.write(scan_end, framed(Order(number, Target(str(number)), None, way).to_wire()))
+        os.write(scan_end, frame_message(Order(number, Target(str(number)), None, way).to_wire()))
     os.close(scan_end)
     mark = Usage(multiprocessing.get_context("spawn"))
     with Connection(orders, writable=False) as one, Connection(asked, readable=False) as other:
-        process.serve(one, other, mark, pickle.dumps(Noting()))
+        worker_process.serve(one, other, mark, pickle.dumps(Noting()))
     os.close(answers)
 
     each = [str(number) for number in range(1, 37)]

@@ -12,7 +12,7 @@ from screener.cli.app import cli
 from screener.cli.hash_lines import match
 from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash
-from screener.lists.store.records import derived_entry
+from screener.lists.store.records import derive_entry
 from screener.screening.input import vpdq
 
 CLIPS = [
@@ -99,7 +99,7 @@ def known_entry(known):
     """Return the name of the only entry of a list."""
     numbers = known.frame_holders(np.arange(1)).videos.tolist()
     ((_, listed),) = known.videos(numbers)
-    assert listed.record.entry == derived_entry([Hash(KINDS["vpdq"], listed.value)])
+    assert listed.record.entry == derive_entry([Hash(KINDS["vpdq"], listed.value)])
     return listed.record.entry
 
 

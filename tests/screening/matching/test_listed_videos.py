@@ -22,7 +22,7 @@ from screener.hashing.video_frames import Frames
 from screener.lists.inspecting.verify import DamagedList
 from screener.lists.store.upgrade import upgrade
 from screener.media.source import Name
-from screener.reporting.pages import report
+from screener.reporting.pages import report_page
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
@@ -195,7 +195,7 @@ def test_table_and_report_show_the_seconds_of_both_videos(put, tmp_path):
     assert "like 30.0 to 39.0 s of the entry" in text
     with output.open_jsonl(tmp_path / "r.jsonl") as out:
         out.write(result)
-    report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+    report_page.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
     assert "20.0 to 29.0 s, like 30.0 to 39.0 s of the entry" in (tmp_path / "r.html").read_text()
 
 

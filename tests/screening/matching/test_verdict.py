@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from screener import Hash, HashCache, Policy, Screener, rescan
 from screener.hashing.hash import KINDS
 from screener.media.source import Name
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import Hashes, LocatedHash, OrientedHashes
 from screener.screening.result import MediaFacts

@@ -16,7 +16,7 @@ from screener import Hash, HashCache, Match, Policy, Reason, Screener, Verdict, 
 from screener.hashing.hash import KINDS
 from screener.hotline.model.report import Item
 from screener.reporting.calibration.calibrate import calibrate
-from screener.reporting.calibration.page import page
+from screener.reporting.calibration.calibration_page import render_page
 from screener.scanning.rescan import outdated
 from screener.screening.input.hash_item import hash_item
 from screener.screening.input.located_hash import LocatedHash
@@ -245,7 +245,7 @@ def test_calibration_counts_what_a_weak_kind_would_match(make_list, scene, tmp_p
         (curve,) = made.curves
         assert ([one.hits for one in curve.false_matches], curve.weak) == ([1], weak)
         assert (made.pictures, made.together.hits) == (2, 0 if weak else 1)
-        assert ("make no match unless another kind" in page(made)) is weak
+        assert ("make no match unless another kind" in render_page(made)) is weak
     said = screener("calibrate", known.path, "--benign", tmp_path / "album").stdout
     assert "never a match alone, but counted here as one: whash" in said
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from screener import HashList, Policy, Screener, Verdict
 from screener.hashing import vpdq_value
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 
 RATE, WIDTH, HEIGHT = 24, 320, 192
@@ -193,7 +193,7 @@ def test_sampling_is_finer_if_a_list_holds_videos(tmp_path):
     assert [of_hours.between(length) for length in (60, 300, 600, None)] == [0.02, 0.1, None, None]
     by_vpdq = [of_hours.as_vpdq(length) for length in (60, 3600, 6000, None)]
     assert by_vpdq == [True, True, False, True]
-    assert Sampling().between(60) is None
+    assert Sampling().compute_step_between(60) is None
 
 
 def test_the_clips_of_the_material_match_themselves_and_no_stranger(material, tmp_path):

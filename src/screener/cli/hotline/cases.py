@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from screener.cli.hotline.desk import STORE, listing_exit_code, open_desk
-from screener.cli.hotline.translated_commands import (
+from screener.cli.option_types import FILE, OneOf
+from screener.cli.options import WHO, WHY
+from screener.cli.translated_commands import (
     LANGUAGE_OPTION,
     TranslatedGroup,
     print_error,
     translated,
 )
-from screener.cli.hotline.usage_errors import FILE, OneOf
-from screener.cli.options import WHO, WHY
 from screener.errors import HotlineError, ScreenerError, printable
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator, visible

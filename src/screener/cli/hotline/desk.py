@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from screener.cli.hotline.usage_errors import Place
+from screener.cli.option_types import Place
 from screener.hotline.language.translator import Translator
 
 if TYPE_CHECKING:

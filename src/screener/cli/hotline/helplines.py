@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from screener.cli.hotline.translated_commands import print_error
-from screener.cli.hotline.usage_errors import FILE
+from screener.cli.option_types import FILE
+from screener.cli.translated_commands import print_error
 from screener.errors import HotlineError
 from screener.hotline.language.translator import Translator
 from screener.hotline.model.case import Language

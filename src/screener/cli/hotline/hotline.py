@@ -8,8 +8,8 @@ import click
 
 from screener.cli.hotline.desk import STORE, open_desk
 from screener.cli.hotline.helplines import HELPLINES, load_helplines
-from screener.cli.hotline.translated_commands import LANGUAGE_OPTION, TranslatedGroup, translated
-from screener.cli.hotline.usage_errors import OUTPUT, Named, Place
+from screener.cli.option_types import OUTPUT, Place, SuffixedPath
+from screener.cli.translated_commands import LANGUAGE_OPTION, TranslatedGroup, translated
 from screener.hotline.language.translator import Translator
 
 
@@ -68,7 +68,7 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
 @hotline.command()
 @STORE
 @click.option(
-    "-o", "--output", required=True, type=Named(".html"),
+    "-o", "--output", required=True, type=SuffixedPath(".html"),
     help="The page to write, readable by you only: NAME.html.",
 )  # fmt: skip
 @HELPLINES

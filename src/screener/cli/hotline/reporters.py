@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from screener.cli.hotline.helplines import HELPLINES, print_helplines
-from screener.cli.hotline.translated_commands import TranslatedCommand, print_error, translated
-from screener.cli.hotline.usage_errors import FILE, OUTPUT, current_translator
+from screener.cli.option_types import FILE, OUTPUT
+from screener.cli.translated_commands import TranslatedCommand, print_error, translated
+from screener.cli.usage_errors import current_translator
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline.language.sentence import marked
 from screener.hotline.language.translator import Translator

@@ -24,8 +24,8 @@ from screener.hotline.open_list import open_list
 from screener.hotline.settings import Settings, name_key
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
-from screener.lists.store.database import name_of
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.database import get_list_name
+from screener.lists.store.records import find_exclusion
 from screener.lists.terms import Terms
 from screener.screening.input import vpdq
 from screener.screening.video_rule.agreement import Rule, compare
@@ -260,7 +260,7 @@ def _is_compared(one: Hash) -> bool:
         return vpdq.can_match(one)
     if one.quality is not None and one.quality < one.kind.floor:
         return False
-    return why_not_searchable(one) is None
+    return find_exclusion(one) is None
 
 
 def reverse(
@@ -301,7 +301,7 @@ def confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
     """Return the hashes of the case's list matches that trusted lists have confirmed now."""
     hashes: list[ItemHash] = []
     for folder in settings.trusted:
-        matches = [match for match in case.list_matches if match.list == name_of(folder)]
+        matches = [match for match in case.list_matches if match.list == get_list_name(folder)]
         if matches:
             trusted = open_list(folder)  # once, since many records may have one hash
             hashes += [one for match in matches for one in _confirmed_in(trusted, match)]

@@ -28,7 +28,7 @@ from screener.hotline.model.case import (
     latest_run,
 )
 from screener.hotline.reports.status_file import Status
-from screener.lists.store.records import of_empty_input
+from screener.lists.store.records import is_empty_digest
 from screener.lists.terms import Terms
 
 # Recorded in the event of a first opinion, and searched for there: do not change the words.
@@ -298,7 +298,7 @@ def store_item_hashes(
                 None if each.terms is None else terms_to_json(each.terms),
             )
             for each in hashes
-            if not of_empty_input(each.hash)
+            if not is_empty_digest(each.hash)
         ],
     )  # fmt: skip
 

@@ -16,9 +16,9 @@ from screener.errors import HotlineError
 from screener.hotline.casebook.column_checks import FORMS
 from screener.hotline.language.sentence import marked
 from screener.system import files
-from screener.system.database import open_database, transaction
 from screener.system.files import open_private
-from screener.system.row_checks import damaged_rows
+from screener.system.row_checks import find_damaged_rows
+from screener.system.sqlite_files import open_database, transaction
 
 DATABASE = "cases.sqlite"
 FORMAT = 2
@@ -167,7 +167,7 @@ def check_rows(folder: Path) -> None:
     A case with an invalid state would be late without anybody noticing.
     """
     with reading(folder) as connection:
-        if (found := next(damaged_rows(connection, FORMS), None)) is not None:
+        if (found := next(find_damaged_rows(connection, FORMS), None)) is not None:
             raise _damaged(folder, found)
 
 

@@ -17,7 +17,7 @@ from screener.hotline.model.case import OPEN, ListMatch
 from screener.hotline.model.report import Item, Report, Withdrawal
 from screener.hotline.reports.report_json import encode
 from screener.hotline.reports.sealed import proof
-from screener.lists.store.records import of_empty_input
+from screener.lists.store.records import is_empty_digest
 from screener.media.source import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
@@ -212,7 +212,7 @@ def _store_report(
         (report.reference, one.kind.name, one.value, one.quality)
         for item in report.items
         for one in item.upright
-        if not of_empty_input(one)
+        if not is_empty_digest(one)
     ]
     connection.executemany("INSERT OR IGNORE INTO reported VALUES (?, ?, ?, ?)", hashes)
     return int(number)

@@ -22,7 +22,7 @@ from unicodedata import bidirectional, category, normalize
 from screener.errors import HotlineError, printable
 from screener.hotline.language.sentence import Sentence, marked
 from screener.hotline.model.case import LANGUAGES, Language
-from screener.system.installation import install
+from screener.system.installation import format_install
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
@@ -32,7 +32,7 @@ _LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
 # In all languages, since no catalogue can be read.
 _NO_BABEL = (
     "the hotline needs an extra / la ligne demande un supplément / يتطلب خط الإبلاغ حزمة إضافية:"
-    f" {install('hotline')}"
+    f" {format_install('hotline')}"
 )
 _NO_CATALOGUE = (
     "the texts cannot be read / les textes sont illisibles / تتعذر قراءة النصوص:"

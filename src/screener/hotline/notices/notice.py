@@ -13,7 +13,7 @@ from screener.hashing.hash import Hash
 from screener.hotline.language.sentence import marked
 from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.partners import NAME, Hotline, Partner
-from screener.lists.terms import Terms, strictest
+from screener.lists.terms import Terms, intersect_terms
 
 SCHEMA = "screener-notice/1"
 
@@ -93,7 +93,7 @@ def make_notice(
         elif why_not := terms.why_not(partner.audience, today=at.astimezone(UTC).date()):
             withheld[why_not] += 1
         else:
-            sent[one.hash] = strictest([terms, sent.get(one.hash, terms)])
+            sent[one.hash] = intersect_terms([terms, sent.get(one.hash, terms)])
     addresses = case.addresses if case.addresses_seen else ()
     if not sent and not addresses:
         message = marked("{case} has no address, and no hash that may go to {partner}")
@@ -103,7 +103,7 @@ def make_notice(
                 " {partner}"
             )
         raise HotlineError(message, case=case.reference, partner=partner.id)
-    level = strictest(sent.values()).level if sent else None
+    level = intersect_terms(sent.values()).level if sent else None
     return Notice(
         notice, case.reference, hotline, partner, at, case.received, case.due, addresses,
         tuple(sent), level, dict(sorted(withheld.items())),

@@ -71,11 +71,11 @@ class HashTask:
 
     policy: Policy
 
-    def visit(self) -> HashTask:
+    def start_session(self) -> HashTask:
         """Return the task itself, which holds no open file."""
         return self
 
-    def do(self, target: Target, budget: Budget | None, mode: HashMode) -> HashedInput:
+    def run(self, target: Target, budget: Budget | None, mode: HashMode) -> HashedInput:
         """Hash a file by all kinds, and a clip's frames also as one vPDQ value."""
         if mode is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
@@ -114,12 +114,12 @@ def _hash_all(
 ) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     if not paths:
         return (), ()
-    from screener.scanning.workers.pool import each
+    from screener.scanning.workers.pool import map_ordered
 
     items: list[Item] = []
     failures: list[HashingFailure] = []
     task = HashTask(Policy(seconds=_SECONDS))
-    for index, hashed in enumerate(each(task, map(str, paths), jobs=1)):
+    for index, hashed in enumerate(map_ordered(task, map(str, paths), jobs=1)):
         item = item_from(hashed)
         if item is not None and (damaged or hashed.error is None):
             items.append(item)

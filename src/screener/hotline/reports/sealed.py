@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from screener.errors import HotlineError
 from screener.hotline.language.sentence import Sentence, marked, why
 from screener.system import files
-from screener.system.installation import install
+from screener.system.installation import format_install
 
 if TYPE_CHECKING:
     from nacl.public import PrivateKey, PublicKey
@@ -248,4 +248,4 @@ def check_library() -> None:
         import nacl.public  # noqa: F401
     except ImportError:
         message = marked("reports need an extra: {install}")
-        raise HotlineError(message, install=install("hotline")) from None
+        raise HotlineError(message, install=format_install("hotline")) from None

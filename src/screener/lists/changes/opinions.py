@@ -1,4 +1,4 @@
-"""Our own opinions of entries, beside what their sources state.
+"""Record your own opinions of entries, in addition to what their sources state.
 
 A person has at most one opinion of an entry: a newer one replaces it, and `withdrawn` revokes it.
 All stay on record; those in force are shown with a match.
@@ -13,22 +13,28 @@ from pathlib import Path
 
 from screener.arguments import is_line
 from screener.errors import ListError
-from screener.lists.states import State, effective
+from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, transaction
-from screener.lists.store.records import of_entry, opinions_of
-from screener.lists.store.repeated_values import renewed
+from screener.lists.store.records import find_records, read_opinions
+from screener.lists.store.repeated_values import renew_versions
 
 
-def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str) -> int:
-    """Record an opinion of an entry; return the new generation's number."""
-    opinion_state = _state(state)
-    for what, text in (("by", by), ("reason", reason)):
+def record_opinion(
+    folder: Path, entry: str, *, source: str | None, state: str, by: str, reason: str
+) -> int:
+    """Record an opinion of an entry, and return the number of the new generation.
+
+    Raises ListError if the state, the author or the reason is invalid, or if the entry is unknown,
+    withdrawn, or of several sources.
+    """
+    opinion_state = _parse_state(state)
+    for name, text in (("by", by), ("reason", reason)):
         if not is_line(text):
-            raise ListError(f"an opinion needs {what}: one line of printable text")
-    with transaction.transaction(folder) as connection:
-        before = generations.at(connection, folder)
-        number = before.number + 1
-        source, record, stated, current = _find(connection, entry, source, before.number)
+            raise ListError(f"an opinion needs {name}: one line of printable text")
+    with transaction.begin(folder) as connection:
+        before = generations.load(connection, folder)
+        number = before.next_number
+        source, record, stated, current = _find_record(connection, entry, source, before.number)
         connection.execute(
             "UPDATE opinions SET until = ? WHERE source = ? AND entry = ? AND who = ?"
             " AND until IS NULL",
@@ -41,10 +47,10 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
                 (source, entry, by, opinion_state, reason, time.time(), number),
             )
         states = Counter(before.states)
-        opinions = opinions_of(connection, number, source, entry)
-        in_effect = effective(stated, (opinion.state for opinion in opinions))
+        opinions = read_opinions(connection, number, source, entry)
+        in_effect = resolve_state(stated, (opinion.state for opinion in opinions))
         if in_effect is not current:
-            (fresh,) = renewed(connection, number, [record])
+            (fresh,) = renew_versions(connection, number, [record])
             connection.execute("UPDATE records SET state = ? WHERE id = ?", (in_effect, fresh))
             states.update({in_effect: 1, current: -1})
         note = f"{source}/{entry}: {opinion_state}: {reason}"
@@ -55,22 +61,22 @@ def give(folder: Path, entry: str, *, source: str | None, state: str, by: str, r
         return number
 
 
-def _state(name: str) -> State:
+def _parse_state(name: str) -> State:
     allowed = [State.CONFIRMED, State.DISPUTED, State.KNOWN_GOOD, State.WITHDRAWN]
     if name not in allowed:
         raise ListError(f"opinion must be one of {', '.join(allowed)}")
     return State(name)
 
 
-def _find(
+def _find_record(
     connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> tuple[str, int, State, State]:
-    """Return the record's source, id, stated state and state in effect."""
+    """Return the source, id, stated state and state in effect of the only record of an entry."""
     rows = [
         connection.execute(
             "SELECT source, id, said, state FROM records WHERE id = ?", (record,)
         ).fetchone()
-        for record in of_entry(connection, entry, source, generation)
+        for record in find_records(connection, entry, source, generation)
     ]
     if len(rows) > 1:
         names = ", ".join(row[0] for row in rows)

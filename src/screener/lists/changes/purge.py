@@ -1,7 +1,7 @@
-"""Purge: erase all data of a source from the list's folder for good; only counts stay.
+"""Erase all data of a source from a list permanently; only counts stay.
 
-The transaction deletes all versions of its records, its quarantined rows and our opinions of its
-entries, and names new index files for every kind; `screener.lists.store.erase` does the rest.
+The transaction deletes its records, its quarantined rows and the opinions of its entries, and
+registers new index files for every kind. `screener.lists.store.erase` removes the traces.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from pathlib import Path
 from screener.arguments import check_author
 from screener.errors import ListError, counted
 from screener.hashing.hash import KINDS
-from screener.lists.importing import terms
+from screener.lists.importing import import_terms
 from screener.lists.redaction import may_hold_hash
 from screener.lists.store import census, erase, generations, segments, transaction
-from screener.lists.store.change_log import states_at
-from screener.lists.store.database import wrong_rows
+from screener.lists.store.change_log import count_states
+from screener.lists.store.database import find_damaged_rows
 from screener.lists.store.repeated_values import judge_all
 from screener.lists.store.searchable_values import Changes
 
-_NO_COUNTS = ("unknown_columns", terms.SIGNED)
+# Values stored with the counts of an import: names of labels, and the last signed generation.
+_NOT_COUNTS = ("unknown_columns", import_terms.SIGNED_KEY)
 
 
 @dataclass(frozen=True)
@@ -39,40 +40,40 @@ class PurgeReport:
 def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> PurgeReport:
     """Erase all data of a source.
 
-    Raises ListError if the list has none, or if a reader keeps the log from being erased; the next
-    writer then completes it.
+    Raises ListError if the list has no such source, or if a reader prevents erasing the log; the
+    next writer then completes the purge.
     """
     check_author(by, reason)
-    with transaction.writing(folder) as connection:
-        # Deleted bytes are overwritten at once; `erase` finds what earlier deletions left.
+    with transaction.write_exclusively(folder) as connection:
+        # SQLite overwrites deleted bytes at once; `erase` removes what earlier deletions left.
         connection.execute("PRAGMA secure_delete = ON")
-        before = generations.at(connection, folder)
-        number = before.number + 1
-        counts = _counts(connection, source)
+        before = generations.load(connection, folder)
+        number = before.next_number
+        counts = _count_rows(connection, source)
         if not any(counts):
             raise ListError(f"the list has nothing of the source {source!r}")
         _redact_notes(connection, source)
         _delete(connection, source)
-        if any(wrong_rows(connection)):  # damaged rows would be missing from the new index
+        if any(find_damaged_rows(connection)):  # damaged rows would be missing from the new index
             raise ValueError("damaged rows")
         judge_all(connection, number, Changes())
         for kind in KINDS.values():
             if kind.searched:  # other kinds have no index files
                 segments.rewrite(connection, folder, kind, number)
-        erase.note(connection, source)
-        census.renew(connection, number)
+        erase.schedule(connection, source)
+        census.recount(connection, number)
         records, versions, hashes = counts
         note = f"{source}: {counted(records, 'record')}" + (f": {reason}" if reason else "")
         generations.publish(
-            connection, number, what="purge", states=states_at(connection, number),
+            connection, number, what="purge", states=count_states(connection, number),
             confirmed=before.time, by=by, note=note,
         )  # fmt: skip
-    with transaction.one_writer(folder):
-        pass  # beginning to write erases what is due
+    with transaction.lock_writer(folder):
+        pass  # taking the lock completes the purge
     return PurgeReport(source, number, records, versions, hashes)
 
 
-def _counts(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]:
+def _count_rows(connection: sqlite3.Connection, source: str) -> tuple[int, int, int]:
     row = connection.execute(
         "SELECT count(DISTINCT entry), count(*),"
         " (SELECT count(*) FROM hashes h JOIN records r ON r.id = h.record"
@@ -94,21 +95,19 @@ def _redact_notes(connection: sqlite3.Connection, source: str) -> None:
     ).fetchall():
         entry = note.split(" of ", 1)[1]
         # The entry ends at one of the colons, and may contain some itself.
-        ends = [at for at in range(len(entry)) if entry.startswith(": ", at)]
-        heads = [entry[:at] for at in ends]
-        named = (
-            f"SELECT 1 FROM records WHERE source = ? AND entry IN ({', '.join('?' * len(heads))})"
-        )
-        if connection.execute(named, (source, *heads)).fetchone():
+        ends = [offset for offset in range(len(entry)) if entry.startswith(": ", offset)]
+        candidates = [entry[:end] for end in ends]
+        marks = ", ".join("?" * len(candidates))
+        query = f"SELECT 1 FROM records WHERE source = ? AND entry IN ({marks})"
+        if connection.execute(query, (source, *candidates)).fetchone():
             connection.execute(
                 "UPDATE generations SET note = ? WHERE number = ?", (f"{source}: purged", number)
             )
     for number, file, counts in connection.execute(
         "SELECT id, file, counts FROM imports WHERE source = ?", (source,)
     ).fetchall():
-        # Names of labels, and the generation of the last signed export, are not counts.
         counted_only = {
-            name: value for name, value in json.loads(counts).items() if name not in _NO_COUNTS
+            name: value for name, value in json.loads(counts).items() if name not in _NOT_COUNTS
         }
         connection.execute(
             "UPDATE imports SET file = ?, counts = ? WHERE id = ?",

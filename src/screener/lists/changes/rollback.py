@@ -1,7 +1,7 @@
-"""Rollback: a new generation with the records of an earlier one, less withdrawals since.
+"""Roll a list back to an earlier generation, except for withdrawals since.
 
-A rollback undoes what files since have listed, in any order, but not what they have withdrawn. It
-states nothing about an entry itself, so a second rollback can undo it.
+A rollback undoes the listings of later files but not their withdrawals. It is no statement of a
+source, so a second rollback can undo it.
 """
 
 from __future__ import annotations
@@ -19,49 +19,49 @@ from screener.arguments import check_author
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
-from screener.lists.importing.report import FULL
-from screener.lists.states import State, effective
+from screener.lists.importing.report import FULL_KEY
+from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, segments, transaction, video_frames
-from screener.lists.store.change_log import ROLLBACK, states_at
-from screener.lists.store.database import not_ended, of_generation
-from screener.lists.store.records import Row, opinions_at, united_labels
-from screener.lists.store.repeated_values import copied, judge_all, unrelease
+from screener.lists.store.change_log import ROLLBACK, count_states
+from screener.lists.store.database import ends_after, is_in_generation
+from screener.lists.store.records import Row, read_all_opinions, unite_labels
+from screener.lists.store.repeated_values import copy_version, judge_all, unrelease
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.stored_rows import relabel, stored_labels, version_of
-from screener.lists.times import order
+from screener.lists.store.stored_rows import read_labels, relabel, to_version
+from screener.lists.times import compare_times
 
 
 def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> int:
-    """Write a generation with the records of an earlier one; return its number.
+    """Publish a generation with the records of generation `to`, and return its number.
 
-    Entries withdrawn or purged since stay away, and our opinions stay. It is as old as the earlier
-    generation.
+    Entries withdrawn or purged since then stay out; opinions stay. The generation is as old as the
+    earlier one. Raises ListError if `to` is not an earlier generation.
     """
     check_author(by, reason)
-    with transaction.writing(folder) as connection:
-        before = generations.at(connection, folder)
-        earlier = generations.at(connection, folder, to)
+    with transaction.write_exclusively(folder) as connection:
+        before = generations.load(connection, folder)
+        earlier = generations.load(connection, folder, to)
         if earlier.number >= before.number:
             raise ListError(f"generation {to} is the newest: choose an earlier one")
         to = earlier.number  # the caller's number may be of another integer type
-        number = before.number + 1
+        number = before.next_number
         changes = Changes()
         binding: dict[tuple[str, str], dict[str, str]] = {}
-        for record in _ended_by_rollback(connection, to):
-            if labels := terms.of_fields(stored_labels(connection, record), terms.ALL):
-                binding[_entry_of(connection, record)] = labels
-            changes.doubt(_searchable(connection, record))
+        for record in _find_ended(connection, to):
+            if labels := terms.select_labels(read_labels(connection, record), terms.ALL_FIELDS):
+                binding[_read_entry(connection, record)] = labels
+            changes.doubt(_read_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
-        # Quarantined rows that are taken out again may be released again.
+        # Undone releases can be repeated.
         connection.execute("UPDATE quarantine SET released = NULL WHERE released > ?", (to,))
         unrelease(connection, to)
-        restored = _replacements(connection, to)
-        unnamed = _unnamed_entries(connection, to, restored)
+        restored = _find_replacements(connection, to)
+        unnamed = _find_unnamed(connection, to, restored)
         _restore(connection, number, restored, unnamed, binding, changes)
         judge_all(connection, number, changes)
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
-            connection, number, what=f"{ROLLBACK}{to}", states=states_at(connection, number),
+            connection, number, what=f"{ROLLBACK}{to}", states=count_states(connection, number),
             confirmed=earlier.time, by=by, note=reason,
         )  # fmt: skip
         return number
@@ -86,7 +86,7 @@ class _Candidate(NamedTuple):
     in_target: bool  # part of the target generation
 
 
-def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
+def _find_ended(connection: sqlite3.Connection, to: int) -> list[int]:
     rows = connection.execute(
         "SELECT r.id FROM records r WHERE r.until IS NULL AND r.since > :to"
         f" AND NOT {_WITHDRAWN_SINCE}",
@@ -95,57 +95,54 @@ def _ended_by_rollback(connection: sqlite3.Connection, to: int) -> list[int]:
     return [record for (record,) in rows]
 
 
-def _entry_of(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
+def _read_entry(connection: sqlite3.Connection, record: int) -> tuple[str, str]:
     query = "SELECT source, entry FROM records WHERE id = ?"
     source, entry = connection.execute(query, (record,)).fetchone()
     return source, entry
 
 
-def _replacements(connection: sqlite3.Connection, to: int) -> list[_Candidate]:
-    """Return the versions that replace those a rollback ended.
+def _find_replacements(connection: sqlite3.Connection, to: int) -> list[_Candidate]:
+    """Return the versions that replace the ended ones.
 
-    For an entry that was withdrawn since, this is the last withdrawal, because only the listing
-    after it is undone; otherwise it is the version of the target generation.
+    For an entry that was withdrawn since then, it is the last withdrawal, since only the listing
+    after it is undone. For others it is the version of the target generation.
     """
     rows = connection.execute(
         "SELECT r.id, r.source, r.entry, r.said, r.updated, r.until IS r.since,"
-        f" {of_generation(to)} FROM records r WHERE {not_ended(to)}"
+        f" {is_in_generation(to)} FROM records r WHERE {ends_after(to)}"
         f" AND (r.since <= :to OR {_WITHDRAWN_SINCE}) AND NOT EXISTS (SELECT 1 FROM records c"
         " WHERE c.source = r.source AND c.entry = r.entry AND c.until IS NULL)"
         " ORDER BY r.source, r.entry, r.id DESC",
         {"to": to, "withdrawn": State.WITHDRAWN},
     )
     chosen = (
-        _replacement(list(some))
-        for _, some in groupby(map(_Candidate._make, rows), itemgetter(1, 2))
+        _choose_replacement(list(candidates))
+        for _, candidates in groupby(map(_Candidate._make, rows), itemgetter(1, 2))
     )
     return sorted(chosen)
 
 
-def _replacement(some: list[_Candidate]) -> _Candidate:
-    """Return the newest version that may return.
-
-    A hidden withdrawal may not if its source dates it before the version of the target generation.
-    """
-    target = next((one for one in some if one.in_target), None)
+def _choose_replacement(candidates: list[_Candidate]) -> _Candidate:
+    """Return the newest candidate, but no hidden withdrawal older than the target's version."""
+    target = next((version for version in candidates if version.in_target), None)
     return next(
-        one
-        for one in some
-        if not (one.hidden and target and order(one.updated, target.updated) == -1)
+        version
+        for version in candidates
+        if not (version.hidden and target and compare_times(version.updated, target.updated) == -1)
     )
 
 
-def _unnamed_entries(
+def _find_unnamed(
     connection: sqlite3.Connection, to: int, restored: Iterable[_Candidate]
 ) -> dict[tuple[str, str], int]:
-    """Return entries to restore that a full list did not name while they were rolled back.
+    """Return restored entries that a full list, imported after a rollback, did not name.
 
-    Each maps to the number of that import.
+    Each maps to the id of that import.
     """
     live: dict[str, set[str]] = defaultdict(set)
-    for one in restored:
-        if one.stated != State.WITHDRAWN:
-            live[one.source].add(one.entry)
+    for version in restored:
+        if version.stated != State.WITHDRAWN:
+            live[version.source].add(version.entry)
     unnamed_entries = {}
     imports = connection.execute(
         "SELECT i.id, i.generation, i.source, i.counts FROM imports i WHERE i.generation > :to"
@@ -154,12 +151,12 @@ def _unnamed_entries(
         {"to": to, "rollbacks": f"{ROLLBACK}%"},
     ).fetchall()
     for number, generation, source, counts in imports:
-        if source not in live or not json.loads(counts).get(FULL):
+        if source not in live or not json.loads(counts).get(FULL_KEY):
             continue
         unnamed = set(live[source])
         for (entry,) in connection.execute(
             f"SELECT entry FROM records r WHERE source = ? AND said <> ?"
-            f" AND {of_generation(generation)}",
+            f" AND {is_in_generation(generation)}",
             (source, State.WITHDRAWN),
         ):
             unnamed.discard(entry)
@@ -175,31 +172,31 @@ def _restore(
     binding: Mapping[tuple[str, str], Mapping[str, str]],
     changes: Changes,
 ) -> None:
-    """Copy versions into generation `number`, but withdraw those in `unnamed`.
+    """Copy versions into generation `number`, and withdraw the entries in `unnamed`.
 
-    They keep the binding labels of the versions that they replace.
+    A copy gets the binding labels of the version that it replaces.
     """
-    own = opinions_at(connection, number)
-    for one in restored:
-        named = one.source, one.entry
-        fresh = copied(connection, number, one.record)
-        stated = State(one.stated)
-        if named in unnamed:
+    opinions = read_all_opinions(connection, number)
+    for version in restored:
+        entry = version.source, version.entry
+        fresh = copy_version(connection, number, version.record)
+        stated = State(version.stated)
+        if entry in unnamed:
             stated = State.WITHDRAWN
-            _withdraw(connection, fresh, unnamed[named])
-        state = effective(stated, (opinion.state for opinion in own.get(named, ())))
+            _withdraw(connection, fresh, unnamed[entry])
+        state = resolve_state(stated, (opinion.state for opinion in opinions.get(entry, ())))
         connection.execute("UPDATE records SET state = ? WHERE id = ?", (state, fresh))
         _apply_releases(connection, fresh)
-        if named in binding:
-            _add_binding_labels(connection, fresh, binding[named])
+        if entry in binding:
+            _add_binding_labels(connection, fresh, binding[entry])
         if state is not State.WITHDRAWN:
-            changes.gain(_searchable(connection, fresh))
+            changes.gain(_read_searchable(connection, fresh))
 
 
 def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> None:
     """Turn a version into a withdrawal by a full import; its binding labels stay."""
-    labels = terms.of_fields(stored_labels(connection, record), terms.ALL)
-    version = version_of(Row(0, None, State.WITHDRAWN, (), labels=labels))
+    labels = terms.select_labels(read_labels(connection, record), terms.ALL_FIELDS)
+    version = to_version(Row(0, None, State.WITHDRAWN, (), labels=labels))
     connection.execute("DELETE FROM hashes WHERE record = ?", (record,))
     connection.execute("DELETE FROM frames WHERE record = ?", (record,))
     connection.execute(
@@ -220,10 +217,10 @@ def _add_binding_labels(
     connection: sqlite3.Connection, record: int, binding: Mapping[str, str]
 ) -> None:
     """Add the binding labels of the replaced version to a restored one."""
-    labels = stored_labels(connection, record)
-    both = united_labels([labels, binding])
-    if terms.of_labels(both) != terms.of_labels(labels):
-        relabel(connection, record, both)
+    labels = read_labels(connection, record)
+    united = unite_labels([labels, binding])
+    if terms.parse_labels(united) != terms.parse_labels(labels):
+        relabel(connection, record, united)
 
 
 def _apply_releases(connection: sqlite3.Connection, record: int) -> None:
@@ -235,7 +232,7 @@ def _apply_releases(connection: sqlite3.Connection, record: int) -> None:
     video_frames.renew(connection, record)
 
 
-def _searchable(connection: sqlite3.Connection, record: int) -> list[Hash]:
+def _read_searchable(connection: sqlite3.Connection, record: int) -> list[Hash]:
     rows = connection.execute(
         "SELECT kind, value FROM hashes WHERE record = ? AND why_not IS NULL", (record,)
     )

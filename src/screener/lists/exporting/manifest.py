@@ -16,69 +16,79 @@ from pathlib import Path
 from typing import Any
 
 from screener.errors import ListError
-from screener.lists.terms import Terms, strictest
+from screener.lists.terms import Terms, intersect_terms
 from screener.system.signatures import is_signed, read_public_key
 
 SCHEMA = "screener-manifest/1"
-_LARGEST = 1 << 20  # bytes
-_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `transaction.identity`
+_MAX_BYTES = 1 << 20
+_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `transaction.ensure_list_id`
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of a signed manifest: the file's SHA-256 (hex), its terms and its list."""
+    """The content of a signed manifest.
+
+    `sha256`: the SHA-256 of the file, in hex.
+    `terms`: the strictest terms of its sources.
+    `list_id`, `list_name`, `generation`: the list that it was exported from.
+    """
 
     sha256: str
     terms: Terms
     list_id: str
-    list: str
+    list_name: str
     generation: int
 
-    def check_digest(self, found: str, path: Path) -> None:
+    def check_digest(self, digest: str, path: Path) -> None:
         """Raise ListError unless the file's digest is the signed one."""
-        if found != self.sha256:
-            raise ListError(f"{path} is not the file that its manifest was signed for")
+        if digest != self.sha256:
+            raise ListError(f"{path} does not match the SHA-256 in its signed manifest")
 
 
-def manifest_of(path: Path) -> Path:
+def get_manifest_path(path: Path) -> Path:
     """Return the path of a file's manifest."""
     return path.with_name(f"{path.name}.manifest.json")
 
 
-def signature_of(path: Path) -> Path:
+def get_signature_path(path: Path) -> Path:
     """Return the path of the signature of a file's manifest."""
     return path.with_name(f"{path.name}.manifest.json.sig")
 
 
-def encode(facts: Mapping[str, Any]) -> bytes:
-    """Serialise a manifest."""
-    return json.dumps({"schema": SCHEMA, **facts}, ensure_ascii=False, indent=1).encode() + b"\n"
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """Return the JSON of a manifest with these fields."""
+    return json.dumps({"schema": SCHEMA, **fields}, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def check(path: Path, *, key: str | PathLike[str]) -> Manifest:
-    """Return the manifest of a file after checking its signature and the file's digest."""
+def verify(path: Path, *, key: str | PathLike[str]) -> Manifest:
+    """Return the manifest of a file after checking its signature and the file's digest.
+
+    Raises ListError if a file cannot be read, the signature is not of this key, or the digest
+    differs.
+    """
     public = read_public_key(key)
-    text, signature = _read(manifest_of(path)), _read(signature_of(path))
-    if not is_signed(text, signature, key=public):
+    data, signature = _read(get_manifest_path(path)), _read(get_signature_path(path))
+    if not is_signed(data, signature, key=public):
         raise ListError(f"the manifest of {path} is not signed with the key {key}")
-    manifest = _parsed(text, path)
+    manifest = _parse(data, path)
     manifest.check_digest(_digest(path), path)
     return manifest
 
 
-def _parsed(text: bytes, path: Path) -> Manifest:
+def _parse(data: bytes, path: Path) -> Manifest:
     try:
-        facts = json.loads(text)
-        if facts["schema"] != SCHEMA:
+        fields = json.loads(data)
+        if fields["schema"] != SCHEMA:
             raise ListError(f"the manifest of {path} does not have the schema {SCHEMA}")
-        (part,) = facts["parts"]
+        (part,) = fields["parts"]
         digest = part["sha256"]
-        source_terms = strictest(Terms(**one) for one in facts["terms"].values())
-        generation, name, list_id = facts["generation"], facts["list"], facts["list_id"]
+        source_terms = intersect_terms(Terms(**terms) for terms in fields["terms"].values())
+        generation, name, list_id = fields["generation"], fields["list"], fields["list_id"]
         if type(generation) is not int or not isinstance(name, str):
             raise TypeError
         if not isinstance(list_id, str) or not _LIST_ID.fullmatch(list_id):
             raise TypeError
+    # The errors that foreign JSON may cause; ListError comes of invalid terms or another schema.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ListError(
             f"the manifest of {path} cannot be read, or is of an older version: ask for a"
@@ -90,12 +100,14 @@ def _parsed(text: bytes, path: Path) -> Manifest:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            text = stream.read(_LARGEST + 1)
+            data = stream.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise ListError(f"the key needs {path}, which cannot be read: {error.strerror}") from error
-    if len(text) > _LARGEST:
+        raise ListError(
+            f"cannot read {path}, which is needed to verify the signature: {error.strerror}"
+        ) from error
+    if len(data) > _MAX_BYTES:
         raise ListError(f"{path} is too large for a manifest")
-    return text
+    return data
 
 
 def _digest(path: Path) -> str:

@@ -1,1 +1,1 @@
-"""Readers of list formats, one module a format."""
+"""Readers of list formats, one module per format."""

@@ -1,4 +1,4 @@
-"""The rows of a delimited text: split into cells, quotes honoured, damage confined to its row."""
+"""Split a delimited text into rows of cells; damage stays within its row."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Literal, NamedTuple, cast
 
-from screener.lists.formats.cells import SURROUNDINGS, looks_like_a_value
-from screener.lists.formats.content import Lines, broken
+from screener.lists.formats.cells import STRIPPED_CHARS, may_be_hash
+from screener.lists.formats.content import Lines, find_text_fault
 from screener.lists.store.records import BadRow
 
-LONGEST_CELL = 524_288  # characters: a TMK value in base64 is 351 thousand
-MOST_LINES = 100  # that one row may span in quotes
-FEW = 64  # lines that are read one by one if one of them is no plain row
+MAX_CELL_CHARS = 524_288  # a TMK value in base64 has 351 thousand
+MAX_QUOTED_LINES = 100  # lines of one row with quotes
+CAREFUL_LINES = 64  # lines that are read one by one if one of them is not a plain row
 
 Delimiter = Literal[",", ";", "\t"]
 
-# Python's own bound is shorter than a TMK value. It is one for the whole process, so that it is
-# only ever raised, and ours is checked on top.
-csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+# Python's own limit is shorter than a TMK value. It applies to the whole process, so it is never
+# lowered; `MAX_CELL_CHARS` is checked separately.
+csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARS))
 
 
-def skipped(line: str) -> bool:
-    """Blank lines, comments, and the hint that some spreadsheets write before the header."""
+def is_skipped(line: str) -> bool:
+    """Return whether a line before the header is blank, a comment or a spreadsheet's `sep=;`."""
     return not line.strip() or line.startswith("#") or (line[:4] == "sep=" and len(line) == 5)
 
 
-def first_row(lines: Lines) -> tuple[int, str] | None:
-    """Return the number and text of the first line that is not skipped, the header as a rule;
-    None where there is none, or if it is too long to be one.
+def find_first_row(lines: Lines) -> tuple[int, str] | None:
+    """Return the number and text of the first line that is not skipped.
+
+    Returns None if there is no such line or it is too long.
     """
     for number, line in lines:
         if line is None:
             return None
-        if not skipped(line):
+        if not is_skipped(line):
             return number, line
     return None
 
 
 def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
-    """Return the cells of one line that is whole by itself; None if its quotes are not."""
+    """Return the cells of a line, or None if its quotes are not closed."""
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
@@ -48,7 +49,7 @@ def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
 
 
 class Block(NamedTuple):
-    """Rows that follow each other: the line of the first, and their cells by column."""
+    """Consecutive rows: the number of the first line, and the cells by column."""
 
     line: int
     columns: list[list[str]]
@@ -60,106 +61,114 @@ class CsvRows:
     def __init__(
         self, lines: Lines, *, delimiter: Delimiter | None, width: int, ragged: bool = False
     ) -> None:
-        """`delimiter` is None if there is one column; `ragged` rows may have any width."""
+        """Prepare to read rows of `width` cells.
+
+        `delimiter`: None if there is only one column.
+        `ragged`: whether rows may have any number of cells.
+        """
         self._lines = lines
         self._delimiter = delimiter
         self._width = width
         self._ragged = ragged
-        # Spreadsheets write rows of nothing but delimiters below their last: no others are blank,
-        # as a faulty export may have emptied them, and a full list withdraws what it has not.
-        self._blank = f"{SURROUNDINGS}{delimiter or ''}"
-        self._by_line = 0  # how many of the next lines are no part of a block
-        self._careful = 0  # how many of them are tried a few at a time, as one is no plain row
+        # Rows of delimiters alone are blank only after the last row, as spreadsheets write them.
+        # Elsewhere a faulty export may have emptied them, and a full list would withdraw entries.
+        self._blank_chars = f"{STRIPPED_CHARS}{delimiter or ''}"
+        self._single_lines = 0  # next lines to read one by one
+        self._careful_lines = 0  # next lines to try in small blocks, as one is not a plain row
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
-        """Yield each row that is neither blank nor a comment, in order. Rows of nothing but
-        delimiters are blank behind the last row; before another row, the first is a BadRow.
-        """
-        for found in self.parts(0):
-            if not isinstance(found, Block):
-                yield found
+        """Yield each row that is neither blank nor a comment, in order.
 
-    def parts(self, most: int) -> Iterator[Block | tuple[int, list[str]] | BadRow]:
-        """Yield the same rows; those that need no closer look as blocks of up to `most` rows."""
-        emptied: int | None = None  # the first line of delimiters behind the last row
+        Rows of delimiters alone are blank after the last row. Before another row they become one
+        BadRow.
+        """
+        for part in self.read_parts(0):
+            if not isinstance(part, Block):
+                yield part
+
+    def read_parts(self, max_rows: int) -> Iterator[Block | tuple[int, list[str]] | BadRow]:
+        """Yield the same rows, plain ones as blocks of up to `max_rows` rows."""
+        empty_line: int | None = None  # the first line of delimiters after the last row
         while True:
-            found: Block | tuple[int, list[str]] | BadRow | None = self._block(most)
-            if found is None:
+            part: Block | tuple[int, list[str]] | BadRow | None = self._read_block(max_rows)
+            if part is None:
                 try:
                     number, line = next(self._lines)
                 except StopIteration:
                     return
-                found = self._row(number, line)
-                if found is None:
+                part = self._parse_row(number, line)
+                if part is None:
                     continue
-                if isinstance(found, tuple) and not found[1]:
-                    emptied = emptied or number
+                if isinstance(part, tuple) and not part[1]:
+                    empty_line = empty_line or number
                     continue
-            if emptied is not None:
-                yield BadRow(emptied, None, "only delimiters")
-                emptied = None
-            yield found
+            if empty_line is not None:
+                yield BadRow(empty_line, None, "only delimiters")
+                empty_line = None
+            yield part
 
-    def _block(self, most: int) -> Block | None:
+    def _read_block(self, max_rows: int) -> Block | None:
         """Return the next lines as a block if all of them are plain rows."""
-        if self._by_line:
-            self._by_line -= 1
+        if self._single_lines:
+            self._single_lines -= 1
             return None
-        while most:
-            number, some = self._lines.take(FEW if self._careful > 0 else most)
-            if not some:
+        while max_rows:
+            number, lines = self._lines.take(CAREFUL_LINES if self._careful_lines > 0 else max_rows)
+            if not lines:
                 return None
-            self._careful -= len(some)
-            columns = self._columns(some)
+            self._careful_lines -= len(lines)
+            columns = self._split_columns(lines)
             if columns is not None:
                 return Block(number, columns)
-            self._lines.untake(len(some))
-            if len(some) <= FEW:
-                self._by_line = len(some) - 1
+            self._lines.untake(len(lines))
+            if len(lines) <= CAREFUL_LINES:
+                self._single_lines = len(lines) - 1
                 return None
-            self._careful = len(some)
+            self._careful_lines = len(lines)
         return None
 
-    def _columns(self, some: list[str | None]) -> list[list[str]] | None:
-        """Return the cells of lines by column; None unless each line is a plain row."""
-        if None in some:
+    def _split_columns(self, lines: list[str | None]) -> list[list[str]] | None:
+        """Return the cells by column, or None unless each line is a plain row."""
+        if None in lines:
             return None
-        lines = cast(list[str], some)
+        texts = cast(list[str], lines)
         delimiter, width = self._delimiter or "\n", self._width
-        if max(map(len, lines)) > LONGEST_CELL:
+        if max(map(len, texts)) > MAX_CELL_CHARS:
             return None
-        text = delimiter.join(lines)
-        if '"' in text or broken(text) is not None:
+        text = delimiter.join(texts)
+        if '"' in text or find_text_fault(text) is not None:
             return None
-        if not all(map(str.strip, map(str.strip, lines, repeat(self._blank)))):
+        if not all(map(str.strip, map(str.strip, texts, repeat(self._blank_chars)))):
             return None
         if self._delimiter is None:
-            return [lines]
-        if set(map(str.count, lines, repeat(delimiter))) != {width - 1}:
+            return [texts]
+        if set(map(str.count, texts, repeat(delimiter))) != {width - 1}:
             return None
         cells = text.split(delimiter)
         return [cells[column::width] for column in range(width)]
 
-    def _row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
-        """Return what a line holds: without cells where it has nothing but delimiters."""
-        if line is not None and '"' not in line and len(line) <= LONGEST_CELL:
-            if not line.strip(self._blank).strip():
+    def _parse_row(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
+        """Return a row's cells (none if it has only delimiters), or None for a blank line."""
+        if line is not None and '"' not in line and len(line) <= MAX_CELL_CHARS:
+            if not line.strip(self._blank_chars).strip():
                 return None if self._is_blank(line) else (number, [])
             cells = [line] if self._delimiter is None else line.split(self._delimiter)
-            if len(cells) == self._width:  # the usual row, on the shortest way
-                reason = broken(line)
-                return (number, cells) if reason is None else BadRow(number, None, reason)
-        return self._unusual(number, line)
+            if len(cells) == self._width:  # the usual row
+                fault = find_text_fault(line)
+                return (number, cells) if fault is None else BadRow(number, None, fault)
+        return self._parse_unusual(number, line)
 
-    def _unusual(self, number: int, line: str | None) -> tuple[int, list[str]] | BadRow | None:
+    def _parse_unusual(
+        self, number: int, line: str | None
+    ) -> tuple[int, list[str]] | BadRow | None:
         if line is None:
             return BadRow(number, None, "line too long")
         if self._is_blank(line):
             return None
-        cells = self._cells(number, line)
+        cells = self._split_cells(number, line)
         if isinstance(cells, BadRow):
             return cells
-        if not "".join(cells).strip(SURROUNDINGS).strip():
+        if not "".join(cells).strip(STRIPPED_CHARS).strip():
             return number, []
         if line.startswith("#") and self._is_comment(cells):
             return None
@@ -168,70 +177,73 @@ class CsvRows:
         return number, cells
 
     def _is_blank(self, line: str) -> bool:
-        """Return whether a line has no cells: white space alone, unless that delimits some, as
-        tabs do.
-        """
+        """Return whether a line is white space alone, without delimiters (a tab may be one)."""
         return not line.strip() and (self._delimiter is None or self._delimiter not in line)
 
     def _is_comment(self, cells: list[str]) -> bool:
-        """Return whether a line with the mark of a comment is one: an id may begin with it too.
+        """Return whether a line that begins with `#` is a comment.
 
-        It is none if it has the columns of a row, or a cell behind the first that may be a hash.
+        An id may begin with it too: the line is a row if it has the width of one, or if a cell
+        after the first may be a hash.
         """
         is_row = len(cells) == self._width or (not self._ragged and self._fits(cells))
-        return not is_row and not any(map(looks_like_a_value, cells[1:]))
+        return not is_row and not any(map(may_be_hash, cells[1:]))
 
-    def _cells(self, number: int, line: str) -> list[str] | BadRow:
+    def _split_cells(self, number: int, line: str) -> list[str] | BadRow:
         if self._delimiter is None:
             cells = [line]
         elif '"' in line:
-            quoted = self._quoted(number, line, self._delimiter)
-            if isinstance(quoted, BadRow):
-                return quoted
-            cells = quoted
+            quoted_cells = self._split_quoted(number, line, self._delimiter)
+            if isinstance(quoted_cells, BadRow):
+                return quoted_cells
+            cells = quoted_cells
         else:
             cells = line.split(self._delimiter)
-        text = line if len(line) <= LONGEST_CELL and '"' not in line else "".join(cells)
-        reason = broken(text)
-        if reason is None and len(text) > LONGEST_CELL and max(map(len, cells)) > LONGEST_CELL:
-            reason = "field too long"
-        return cells if reason is None else BadRow(number, None, reason)
+        text = line if len(line) <= MAX_CELL_CHARS and '"' not in line else "".join(cells)
+        fault = find_text_fault(text)
+        if fault is None and len(text) > MAX_CELL_CHARS and max(map(len, cells)) > MAX_CELL_CHARS:
+            fault = "field too long"
+        return cells if fault is None else BadRow(number, None, fault)
 
-    def _quoted(self, number: int, line: str, delimiter: Delimiter) -> list[str] | BadRow:
-        """Return the cells of a row with quotes, which may run over several lines.
+    def _split_quoted(self, number: int, line: str, delimiter: Delimiter) -> list[str] | BadRow:
+        """Return the cells of a row with quotes, which may span several lines.
 
-        If they do not make a good row, or two of them are rows by themselves, only the first line
+        If the lines are not a valid row, or two of them are rows by themselves, only the first line
         is bad and the others are read again: a stray quote must not swallow the rows after it.
         """
-        taken: list[tuple[int, str | None]] = []
-        reader = csv.reader(self._feed(line, taken), delimiter=delimiter, strict=True)
-        reason = "wrong number of columns"
+        following_lines: list[tuple[int, str | None]] = []
+        reader = csv.reader(
+            self._feed_lines(line, following_lines), delimiter=delimiter, strict=True
+        )
+        fault = "wrong number of columns"
         try:
             cells = next(reader)
-            lines = [line, *(text for _, text in taken if text is not None)]
-            if not taken:
+            lines = [line, *(text for _, text in following_lines if text is not None)]
+            if not following_lines:
                 return cells
             if self._fits(cells):
                 if sum(self._is_row(text, delimiter) for text in lines) < 2:
                     return cells
-                reason = "bad quoting"
+                fault = "bad quoting"
         except csv.Error:
-            reason = "field too long" if len(line) > LONGEST_CELL else "bad quoting"
-        self._lines.put_back(taken)
-        return BadRow(number, None, reason)
+            fault = "field too long" if len(line) > MAX_CELL_CHARS else "bad quoting"
+        self._lines.put_back(following_lines)
+        return BadRow(number, None, fault)
 
     def _is_row(self, line: str, delimiter: Delimiter) -> bool:
-        """Return whether a line is a row with a hash if its quotes mean nothing."""
+        """Return whether a line is a row with a hash if its quotes are ignored."""
         cells = line.split(delimiter)
-        return len(cells) > 1 and self._fits(cells) and any(map(looks_like_a_value, cells))
+        return len(cells) > 1 and self._fits(cells) and any(map(may_be_hash, cells))
 
-    def _feed(self, line: str, taken: list[tuple[int, str | None]]) -> Iterator[str]:
+    def _feed_lines(
+        self, line: str, following_lines: list[tuple[int, str | None]]
+    ) -> Iterator[str]:
         yield line + "\n"
-        for number, following in self._lines:
-            taken.append((number, following))
-            if following is None or len(taken) >= MOST_LINES:
+        for number, text in self._lines:
+            following_lines.append((number, text))
+            if text is None or len(following_lines) >= MAX_QUOTED_LINES:
                 return
-            yield following + "\n"
+            yield text + "\n"
 
     def _fits(self, cells: list[str]) -> bool:
         width = self._width

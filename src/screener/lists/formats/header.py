@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from screener.errors import ListError
 from screener.hashing.hash import HashKind
-from screener.lists.formats.cells import cleaned, looks_like_a_value
-from screener.lists.formats.content import broken
+from screener.lists.formats.cells import clean_cell, may_be_hash
+from screener.lists.formats.content import find_text_fault
 from screener.lists.formats.csv_rows import Delimiter, split_line
-from screener.lists.formats.kind_names import BY_NAME, folded
+from screener.lists.formats.kind_names import KIND_BY_NAME, fold_name
 from screener.lists.states import State
 
 STATES: Mapping[str, State] = {
@@ -36,33 +36,34 @@ class Header:
     entry: int | None = None
     state: int | None = None
     updated: int | None = None
-    # A category's column, its scheme, and the column of its scheme.
+    # For each category: its column, its scheme, and the column of its scheme.
     categories: tuple[tuple[int, str | None, int | None], ...] = ()
     states: Mapping[str, State] = field(default_factory=lambda: STATES)
-    known: int = 0  # number of columns with a meaning
-    names: tuple[str, ...] = ()  # of all columns, folded; empty without a header line
+    meaning_count: int = 0  # number of columns with a meaning
+    names: tuple[str, ...] = ()  # folded names of all columns; empty without a header line
 
-    def is_another(self, cells: list[str], place: int) -> bool:
-        """Return whether a row is another header, as in files that were concatenated.
+    def is_other_header(self, cells: list[str], column: int) -> bool:
+        """Return whether a row is another header, as in concatenated files.
 
-        It is if the cell in column `place`, which should have a hash, and a further cell are names
-        of columns.
+        It is if the cell in `column`, where a hash is expected, and another cell are column names.
         """
-        cell_names = tuple(folded(cleaned(cell)) for cell in cells[: len(self.names)])
-        named = [name != "" and (name in self.names or name in BY_NAME) for name in cell_names]
-        return cell_names not in ((), self.names) and named[place] and sum(named) > 1
+        cell_names = tuple(fold_name(clean_cell(cell)) for cell in cells[: len(self.names)])
+        is_name = [
+            name != "" and (name in self.names or name in KIND_BY_NAME) for name in cell_names
+        ]
+        return cell_names not in ((), self.names) and is_name[column] and sum(is_name) > 1
 
 
 def check_text(line: str) -> None:
     """Raise ListError if a header line is not readable text."""
-    if reason := broken(line):
-        raise ListError(f"its first line cannot be read: {reason}; save the file as UTF-8")
+    if fault := find_text_fault(line):
+        raise ListError(f"its first line cannot be read: {fault}; save the file as UTF-8")
 
 
-def names_of(line: str, delimiter: Delimiter) -> list[str] | None:
-    """Return the names in a header line, or None if it is unreadable or may contain a hash."""
+def split_names(line: str, delimiter: Delimiter) -> list[str] | None:
+    """Return the column names in a line, or None if it is unreadable or may contain a hash."""
     cells = split_line(line, delimiter)
-    names = [] if cells is None else [cleaned(cell) for cell in cells]
+    names = [] if cells is None else [clean_cell(cell) for cell in cells]
     while names and not names[-1]:
         names.pop()
-    return None if not names or any(map(looks_like_a_value, names)) or broken(line) else names
+    return None if not names or any(map(may_be_hash, names)) or find_text_fault(line) else names

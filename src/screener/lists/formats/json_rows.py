@@ -1,4 +1,4 @@
-"""Build rows from the items of a JSON text, and collect their unreadable fields."""
+"""Build rows from the items of a JSON text and collect their unreadable fields."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.formats import paging
 from screener.lists.formats.cells import (
-    LONGEST_ENTRY,
+    MAX_ENTRY_CHARS,
     BadCell,
-    cleaned,
-    looks_like_a_value,
+    clean_cell,
+    may_be_hash,
     read_hash,
 )
 from screener.lists.formats.content import Content
@@ -23,59 +23,59 @@ from screener.lists.formats.json_text import JsonText
 from screener.lists.states import State
 from screener.lists.store.records import BadRow, Category, Row
 
-_LONGEST_LABEL = 65_536  # characters
-_MOST_NAMES = 1_000  # of labels that a report names
+_MAX_LABEL_CHARS = 65_536
+_MAX_LABEL_NAMES = 1_000  # names of labels in a report
 
 
-class Gathered:
+class RecordBuilder:
     """A record under construction: its hashes, labels and unreadable fields.
 
-    A record of these formats may have several hashes. A damaged one is quarantined alone, so that
-    the others can still match.
+    A record of these formats may have several hashes. A damaged hash is quarantined without the
+    others, so that they can still match.
     """
 
     def __init__(self, number: int) -> None:
-        """Start a record at the place `number`."""
+        """Start the record with that number in the file."""
         self.number = number
         self.hashes: list[Hash] = []
         self.labels: dict[str, str] = {}
-        self.bad: list[BadRow] = []
-        self._unstorable: dict[str, BadRow] = {}  # why binding labels cannot be stored
+        self.bad_rows: list[BadRow] = []
+        self._unstorable: dict[str, BadRow] = {}  # faults of labels that bind the record
 
-    def hash(self, kind: str, value: object) -> None:
+    def add_hash(self, kind: str, value: object) -> None:
         """Add the hash in a field, unless it is empty."""
-        if value is None or (isinstance(value, str) and not cleaned(value)):
+        if value is None or (isinstance(value, str) and not clean_cell(value)):
             return
         try:
             if not isinstance(value, str):
                 raise BadCell("not a text")
             self.hashes.append(read_hash(KINDS[kind], value))
-        except BadCell as bad:
-            self.bad.append(BadRow(self.number, kind, str(bad)))
+        except BadCell as fault:
+            self.bad_rows.append(BadRow(self.number, kind, str(fault)))
 
-    def label(self, name: str, value: object) -> None:
-        """Add a field as a label, other values than text as JSON; ignore null."""
+    def add_label(self, name: str, value: object) -> None:
+        """Add a field as a label, as JSON unless it is text; ignore null."""
         if value is None:
             return
         try:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         except RecursionError:
-            self._drop(name, "nested too deeply")
+            self._drop_label(name, "nested too deeply")
             return
-        if len(text) > _LONGEST_LABEL or len(name) > LONGEST_ENTRY:
-            self._drop(name, "field too long")
+        if len(text) > _MAX_LABEL_CHARS or len(name) > MAX_ENTRY_CHARS:
+            self._drop_label(name, "field too long")
         elif text:
             self.labels[name] = text
 
-    def _drop(self, name: str, reason: str) -> None:
-        """Leave out a label; remember it if it binds the record."""
-        field = terms.field_of(name)
-        if field is None:
-            self.bad.append(BadRow(self.number, None, reason))
+    def _drop_label(self, name: str, reason: str) -> None:
+        """Record a label as unreadable, by its term if it binds the record."""
+        term = terms.find_field(name)
+        if term is None:
+            self.bad_rows.append(BadRow(self.number, None, reason))
         else:
-            self._unstorable[field] = BadRow(self.number, field, reason)
+            self._unstorable[term] = BadRow(self.number, term, reason)
 
-    def rows(
+    def build_rows(
         self,
         entry: str | None,
         state: State,
@@ -84,24 +84,24 @@ class Gathered:
     ) -> list[Row | BadRow]:
         """Return the record as a row, then its unreadable fields; a withdrawal needs no hash.
 
-        If the row's own terms cannot be stored, it is quarantined, and bound by the narrowest terms
-        once released. A withdrawal is bound by them at once.
+        If the row's own terms cannot be stored, it is quarantined. Once released, the narrowest
+        terms bind it. They bind a withdrawal at once.
         """
-        if entry is not None and len(entry) > LONGEST_ENTRY:
+        if entry is not None and len(entry) > MAX_ENTRY_CHARS:
             return [BadRow(self.number, "entry", "field too long")]
-        withdrawn = state is State.WITHDRAWN and entry is not None
-        if not self.hashes and not withdrawn:
-            return [*self.bad] or [BadRow(self.number, None, "no usable hash")]
+        is_withdrawal = state is State.WITHDRAWN and entry is not None
+        if not self.hashes and not is_withdrawal:
+            return [*self.bad_rows] or [BadRow(self.number, None, "no usable hash")]
         self.labels.update(dict.fromkeys(self._unstorable, terms.UNREADABLE))
-        when = None if updated is None else str(updated) or None
+        updated_text = None if updated is None else str(updated) or None
         hashes = tuple(self.hashes)
-        named = (one.field for one in self.bad if one.field is not None)
-        damaged = tuple(dict.fromkeys(name for name in named if name in KINDS))
-        row = Row(self.number, entry, state, hashes, categories, self.labels, when, damaged)
-        if self._unstorable and not withdrawn:
-            (why, *_) = self._unstorable.values()
-            return [replace(why, row=row), *self.bad]
-        return [row] if withdrawn else [row, *self.bad]
+        fields = (bad_row.field for bad_row in self.bad_rows if bad_row.field is not None)
+        damaged = tuple(dict.fromkeys(name for name in fields if name in KINDS))
+        row = Row(self.number, entry, state, hashes, categories, self.labels, updated_text, damaged)
+        if self._unstorable and not is_withdrawal:
+            (bad_row, *_) = self._unstorable.values()
+            return [replace(bad_row, row=row), *self.bad_rows]
+        return [row] if is_withdrawal else [row, *self.bad_rows]
 
 
 class JsonRows:
@@ -113,15 +113,16 @@ class JsonRows:
         self,
         content: Content,
         keys: Collection[str] | None,
-        read: Callable[[Gathered, Mapping[str, Any]], list[Row | BadRow]],
+        read: Callable[[RecordBuilder, Mapping[str, Any]], list[Row | BadRow]],
         *,
         notes: Callable[[], tuple[str, ...]] = tuple,
         check: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         """Prepare the text.
 
-        `keys` and `check` are as for `JsonText.items`. `notes` returns notes to the user on the
-        rows read so far.
+        `keys`, `check`: see `JsonText.read_items`.
+        `read`: builds rows from an item.
+        `notes`: returns notes to the user on the rows read so far.
         """
         self._text = JsonText(content)
         self._keys = keys
@@ -133,30 +134,30 @@ class JsonRows:
     @property
     def unknown_columns(self) -> tuple[str, ...]:
         """The labels of the rows read so far, without names that may be a hash."""
-        return tuple(name for name in self._names if not looks_like_a_value(name))
+        return tuple(name for name in self._names if not may_be_hash(name))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes to the user on the rows read so far."""
-        another = (paging.FOLLOWS,) if paging.follows(self._text.root) else ()
-        return (*self._notes(), *another)
+        paging_notes = (paging.NEXT_PAGE_NOTE,) if paging.has_next_page(self._text.root) else ()
+        return (*self._notes(), *paging_notes)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each record; raise ListError if the text cannot be read to its end."""
-        for number, item, trouble in self._text.items(self._keys, self._check):
-            if trouble is None and not isinstance(item, dict):
-                trouble = "not an object"
-            if trouble is not None:
-                yield BadRow(number, None, trouble)
+        for number, value, fault in self._text.read_items(self._keys, self._check):
+            if fault is None and not isinstance(value, dict):
+                fault = "not an object"
+            if fault is not None:
+                yield BadRow(number, None, fault)
                 continue
-            gathered = Gathered(number)
-            yield from self._read(gathered, item)
-            if gathered.labels and len(self._names) < _MOST_NAMES:
-                self._names.update(dict.fromkeys(gathered.labels))
+            builder = RecordBuilder(number)
+            yield from self._read(builder, value)
+            if builder.labels and len(self._names) < _MAX_LABEL_NAMES:
+                self._names.update(dict.fromkeys(builder.labels))
 
 
-def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object's fields by folded name; of two that differ in case, the first."""
+def fold_fields(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object's fields by folded name; of equal names the first counts."""
     fields: dict[str, Any] = {}
     for name, value in item.items():
         fields.setdefault(name.casefold(), value)
@@ -164,7 +165,7 @@ def fields_of(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def has_duplicate(item: Mapping[str, Any], names: Collection[str]) -> bool:
-    """Return whether an object has one of these fields twice, in different case."""
+    """Return whether an object has one of these fields twice, in different cases."""
     folded_names = [name.casefold() for name in item]
     if len(set(folded_names)) == len(folded_names):  # the usual case
         return False
@@ -172,16 +173,16 @@ def has_duplicate(item: Mapping[str, Any], names: Collection[str]) -> bool:
     return any(counts[name] > 1 for name in names)
 
 
-def text_of(value: object) -> str:
-    """Return a field as cleaned text, "" if it is absent, null or nested."""
-    return "" if value is None or isinstance(value, (dict, list)) else cleaned(str(value))
+def to_text(value: object) -> str:
+    """Return a field as cleaned text, or "" if it is absent, null or nested."""
+    return "" if value is None or isinstance(value, (dict, list)) else clean_cell(str(value))
 
 
-def truth_of(value: object) -> bool | None:
-    """Return the truth value of a field, None if it has none; `bool("false")` would be true."""
+def parse_truth(value: object) -> bool | None:
+    """Return the truth value of a field or of a word such as "no", or None."""
     if isinstance(value, bool):
         return value
     return {
         **dict.fromkeys(("true", "yes", "y", "t", "1"), True),
         **dict.fromkeys(("false", "no", "n", "f", "0"), False),
-    }.get(text_of(value).casefold())
+    }.get(to_text(value).casefold())

@@ -1,6 +1,6 @@
 """A TOML mapping file, which defines the columns of a contract's own CSV.
 
-    delimiter = ";"                      # , ; or "tab" (default: from the header)
+    delimiter = ";"                      # , ; or "tab" (default: detected from the header)
     header = true                        # false if the first line is data
     scheme = "operator:example"          # the scheme of the categories
 
@@ -15,8 +15,8 @@
     Sharing = "tlp"                      # the row's own terms; "expires" and "redistribution" too
     Notes = "drop"                       # not stored; unnamed columns become labels
 
-Names of columns are compared without case and surroundings. Every named column must exist, so that
-a renamed one cannot go unread.
+Case, quotes and spaces around column names do not matter. Every named column must exist, so that a
+renamed column cannot go unread.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from typing import Any, NamedTuple, get_args
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists import terms
-from screener.lists.formats.cells import cleaned
+from screener.lists.formats.cells import clean_cell
 from screener.lists.formats.content import Lines
-from screener.lists.formats.csv_rows import Delimiter, first_row
-from screener.lists.formats.header import STATES, Header, check_text, names_of
-from screener.lists.formats.kind_names import folded
+from screener.lists.formats.csv_rows import Delimiter, find_first_row
+from screener.lists.formats.header import STATES, Header, check_text, split_names
+from screener.lists.formats.kind_names import fold_name
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
 from screener.system import files
 
-_KEYS = {"delimiter", "header", "scheme", "columns", "states"}
-_FIELDS = {"entry", "category", "category_scheme", "state", "updated", "label", "drop", *KINDS}
-_FIELDS.update(terms.LABELS)
-_FIELDS |= {f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual}
-_SYNONYMS = {"entry_id": "entry", "id": "entry", "status": "state", "updated_at": "updated"}
-_DELIMITERS: Mapping[str, Delimiter] = {",": ",", ";": ";", "\t": "\t", "tab": "\t"}
-_ONCE = {"entry", "state", "updated", "category_scheme", *terms.LABELS}
+_ALLOWED_KEYS = {"delimiter", "header", "scheme", "columns", "states"}
+_FIELD_NAMES = {"entry", "category", "category_scheme", "state", "updated", "label", "drop", *KINDS}
+_FIELD_NAMES.update(terms.LABELS)
+_FIELD_NAMES |= {f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual}
+_FIELD_SYNONYMS = {"entry_id": "entry", "id": "entry", "status": "state", "updated_at": "updated"}
+_DELIMITER_BY_WORD: Mapping[str, Delimiter] = {",": ",", ";": ";", "\t": "\t", "tab": "\t"}
+_SINGLE_FIELDS = {"entry", "state", "updated", "category_scheme", *terms.LABELS}
 
 
 class Column(NamedTuple):
@@ -58,9 +58,9 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """The columns of a file, by folded name, or by number from 1 if it has no header.
+    """The columns of a file, by folded name or, without a header, by number from 1.
 
-    `states` are those of a format's own category codes: see `vics.py`.
+    `states` maps a format's own category codes: see `vics.py`.
     """
 
     columns: Mapping[str, Column]
@@ -71,7 +71,7 @@ class ColumnMapping:
 
     @classmethod
     def load(cls, path: Path) -> ColumnMapping:
-        """Read a mapping file; raise ListError if it is invalid."""
+        """Read a mapping file; raise ListError if it is missing or invalid."""
         try:
             settings = files.read_toml(path)
         except OSError as error:
@@ -86,165 +86,174 @@ class ColumnMapping:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> ColumnMapping:
         """Read the tables of a mapping file; raise ListError if they are invalid."""
-        unknown = sorted(set(settings) - _KEYS)
+        unknown = sorted(set(settings) - _ALLOWED_KEYS)
         if unknown:
-            raise ListError(f"unknown key {unknown[0]!r}; one of: {', '.join(sorted(_KEYS))}")
+            raise ListError(
+                f"unknown key {unknown[0]!r}; one of: {', '.join(sorted(_ALLOWED_KEYS))}"
+            )
         word = settings.get("delimiter")
-        if word is not None and word not in _DELIMITERS:
+        if word is not None and word not in _DELIMITER_BY_WORD:
             raise ListError('delimiter must be ",", ";" or "tab"')
         header = settings.get("header", True)
         if not isinstance(header, bool):
             raise ListError("header must be true or false")
-        columns = _table(settings, "columns")
+        columns = _get_table(settings, "columns")
         mapped: dict[str, Column] = {}
         for name, value in columns.items():
-            if _folded(name) in mapped:
+            if _fold_name(name) in mapped:
                 raise ListError(
-                    f"column {name!r} is named twice, in other case or with other spaces: they are"
-                    " one column"
+                    f"column {name!r} is named twice, in different case or with different spaces;"
+                    " that is one column"
                 )
-            mapped[_folded(name)] = _column(name, value)
-        _check(mapped, header)
-        states = {str(code): _state(word) for code, word in _table(settings, "states").items()}
+            mapped[_fold_name(name)] = _parse_column(name, value)
+        _check_columns(mapped, header)
+        states = {
+            str(code): _parse_state(word) for code, word in _get_table(settings, "states").items()
+        }
         return cls(
             mapped,
-            None if word is None else _DELIMITERS[word],
+            None if word is None else _DELIMITER_BY_WORD[word],
             header,
-            _text(settings, "scheme"),
+            _get_text(settings, "scheme"),
             states,
         )
 
-    def header_in(self, lines: Lines) -> Header:
-        """Return the meaning of the columns; read the header line if there is one."""
+    def read_header(self, lines: Lines) -> Header:
+        """Return the meaning of the columns; read the header line if there is one.
+
+        Raises ListError if a named column is missing, or if none is a hash.
+        """
         if not any(column.field in KINDS for column in self.columns.values()):
             raise ListError("the mapping names no column for a kind of hash")
-        first = first_row(lines)
+        first = find_first_row(lines)
         if first is None:
             raise ListError("it has no readable row")
         if not self.header:
             lines.put_back([first])
-            return self._without_names(first[1])
+            return self._build_numbered_header(first[1])
         check_text(first[1])
         missing_columns = set(self.columns)
         for delimiter in (self.delimiter,) if self.delimiter else get_args(Delimiter):
-            names = names_of(first[1], delimiter)
-            missing = self.columns.keys() - map(_folded, names or ())
+            names = split_names(first[1], delimiter)
+            missing = self.columns.keys() - map(_fold_name, names or ())
             if names is not None and not missing:
-                return self._header_of(delimiter, names)
+                return self._build_header(delimiter, names)
             missing_columns = min(missing_columns, missing, key=len)
-        shown = ", ".join(repr(name) for name in sorted(missing_columns) if not may_hold_hash(name))
-        which = f": no {shown}" if shown else ""
-        raise ListError(f"its header does not have every column that the mapping names{which}")
+        shown_names = ", ".join(
+            repr(name) for name in sorted(missing_columns) if not may_hold_hash(name)
+        )
+        suffix = f": no {shown_names}" if shown_names else ""
+        raise ListError(f"its header does not have every column that the mapping names{suffix}")
 
-    def _without_names(self, line: str) -> Header:
-        marks: tuple[Delimiter, ...] = get_args(Delimiter)
-        counts = {line.count(mark): mark for mark in reversed(marks)}
+    def _build_numbered_header(self, line: str) -> Header:
+        delimiters: tuple[Delimiter, ...] = get_args(Delimiter)
+        counts = {line.count(delimiter_): delimiter_ for delimiter_ in reversed(delimiters)}
         delimiter = self.delimiter or counts[max(counts)]
         width = max(len(line.split(delimiter)), *(int(name) for name in self.columns))
-        return self._header_of(delimiter, [str(number + 1) for number in range(width)])
+        return self._build_header(delimiter, [str(number + 1) for number in range(width)])
 
-    def _header_of(self, delimiter: Delimiter, names: list[str]) -> Header:
-        places: dict[str, list[int]] = {}
+    def _build_header(self, delimiter: Delimiter, names: list[str]) -> Header:
+        indices: dict[str, list[int]] = {}
         labels = []
-        for place, name in enumerate(names):
-            column = self.columns.get(_folded(name), Column("label"))
+        for index, name in enumerate(names):
+            column = self.columns.get(_fold_name(name), Column("label"))
             if column.field == "label":
-                labels.append((name or f"column {place + 1}", place))
+                labels.append((name or f"column {index + 1}", index))
             elif column.field in terms.LABELS:
-                labels.append((column.field, place))
+                labels.append((column.field, index))
             else:
-                places.setdefault(column.field, []).append(place)
+                indices.setdefault(column.field, []).append(index)
         if len({name for name, _ in labels}) < len(labels):
             raise ListError("two label columns have the same name")
 
-        def only(field: str) -> int | None:
-            return places[field][0] if field in places else None
+        def find_only(field: str) -> int | None:
+            return indices[field][0] if field in indices else None
 
         return Header(
             delimiter if len(names) > 1 else None,
             len(names),
             tuple(
-                (kind, place, only(f"{name}_quality"))
+                (kind, index, find_only(f"{name}_quality"))
                 for name, kind in KINDS.items()
-                for place in places.get(name, ())
+                for index in indices.get(name, ())
             ),
             tuple(labels),
-            only("entry"),
-            only("state"),
-            only("updated"),
+            find_only("entry"),
+            find_only("state"),
+            find_only("updated"),
             tuple(
-                (place, self._scheme_of(names[place]), only("category_scheme"))
-                for place in places.get("category", ())
+                (index, self._find_scheme(names[index]), find_only("category_scheme"))
+                for index in indices.get("category", ())
             ),
-            self._states(),
-            names=tuple(map(folded, names)) if self.header else (),
+            self._merge_states(),
+            names=tuple(map(fold_name, names)) if self.header else (),
         )
 
-    def _scheme_of(self, name: str) -> str | None:
-        return self.columns[_folded(name)].scheme or self.scheme
+    def _find_scheme(self, name: str) -> str | None:
+        return self.columns[_fold_name(name)].scheme or self.scheme
 
-    def _states(self) -> Mapping[str, State]:
+    def _merge_states(self) -> Mapping[str, State]:
         for column in self.columns.values():
             if column.states:
                 return {**STATES, **column.states}
         return STATES
 
 
-def _folded(name: str) -> str:
-    return cleaned(name).casefold()
+def _fold_name(name: str) -> str:
+    return clean_cell(name).casefold()
 
 
-def _table(settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _get_table(settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     table = settings.get(key, {})
     if not isinstance(table, dict):
         raise ListError(f"{key} must be a table")
     return table
 
 
-def _text(settings: Mapping[str, Any], key: str) -> str | None:
+def _get_text(settings: Mapping[str, Any], key: str) -> str | None:
     value = settings.get(key)
     if value is not None and (not isinstance(value, str) or not value.strip()):
         raise ListError(f"{key} must be text")
     return value
 
 
-def _state(word: object) -> State:
+def _parse_state(word: object) -> State:
     try:
         return State(str(word))
     except ValueError:
         raise ListError(f"unknown state; one of: {', '.join(State)}") from None
 
 
-def _column(name: str, settings: object) -> Column:
+def _parse_column(name: str, settings: object) -> Column:
     if isinstance(settings, str):
         settings = {"field": settings}
     if not isinstance(settings, dict):
         raise ListError(f"column {name!r} must be text or a table")
     settings = dict(settings)
-    settings.pop("encoding", None)  # all encodings of a kind are read
+    settings.pop("encoding", None)  # needless: all encodings of a kind are read
     word = settings.pop("field", None)
     if word == "hash":
         word = settings.pop("algorithm", settings.pop("kind", None))
-    word = _SYNONYMS.get(word, word) if isinstance(word, str) else None
-    if word not in _FIELDS:
-        raise ListError(f"column {name!r} must mean one of: {', '.join(sorted(_FIELDS))}")
-    scheme = _text(settings, "scheme")
+    word = _FIELD_SYNONYMS.get(word, word) if isinstance(word, str) else None
+    if word not in _FIELD_NAMES:
+        raise ListError(f"column {name!r} must mean one of: {', '.join(sorted(_FIELD_NAMES))}")
+    scheme = _get_text(settings, "scheme")
     settings.pop("scheme", None)
     states: dict[str, State] = {}
     for key, values in settings.items():
-        state = _state(key.removesuffix("_values").replace("deleted", "withdrawn"))
+        state = _parse_state(key.removesuffix("_values").replace("deleted", "withdrawn"))
         if word != "state" or not isinstance(values, list):
-            raise ListError(f"column {name!r}: {key} is a list of words, of the state's column")
+            raise ListError(f"column {name!r}: {key} must be a list of words, in a state column")
         for value in values:
-            states[_folded(str(value)).replace(" ", "_").replace("-", "_")] = state
+            states[_fold_name(str(value)).replace(" ", "_").replace("-", "_")] = state
     return Column(word, scheme, states)
 
 
-def _check(columns: Mapping[str, Column], header: bool) -> None:
+def _check_columns(columns: Mapping[str, Column], header: bool) -> None:
     fields = [column.field for column in columns.values()]
-    for field_ in _ONCE | {f"{name}_quality" for name in KINDS}:
+    for field_ in _SINGLE_FIELDS | {f"{name}_quality" for name in KINDS}:
         if fields.count(field_) > 1:
             raise ListError(f"two columns are mapped to {field_}")
-    # Python refuses to convert thousands of digits.
+    # Check the length first: Python refuses to convert thousands of digits.
     if not header and not all(name.isdecimal() and len(name) < 5 and int(name) for name in columns):
         raise ListError("without a header, columns are named by their number from 1")

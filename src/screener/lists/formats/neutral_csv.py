@@ -1,18 +1,18 @@
-"""The neutral CSV: a header names the kinds of hash, and every other column is kept.
+"""The neutral CSV: a header names the kinds of hash, and other columns become labels.
 
-Columns known by name, whatever their case, spaces, hyphens and quotes:
+Columns recognised by name, without regard to case, spaces, hyphens and quotes:
 
     id, entry, entry_id        the source's own id of the item
-    pdq, md5, sha256, ...      a hash of the kind named; so are `pdq hash`, `hash_md5`
+    pdq, md5, sha256, ...      a hash of that kind; also `pdq hash`, `hash_md5`
     pdq_quality, quality       its detail score (`quality` is PDQ's)
-    category, category_scheme  the category, and whose it is (`operator:SOURCE` without one)
+    category, category_scheme  the category and its scheme (default: `operator:SOURCE`)
     status, state              active, confirmed, disputed, seed, known_good, withdrawn, ...
-    updated, updated_at        the source's own time, kept as written
+    updated, updated_at        the source's own time, stored as written
     tlp, share_level, expires, redistribution
-                               labels that bind what may go on of the row: `terms.of_labels`
+                               labels that restrict redistribution: see `terms.parse_labels`
 
-The delimiter is a comma, semicolon or tab, told from the header. A row that withdraws an entry
-by its id is honoured even where its hashes are damaged. `mapping.py` reads other columns.
+The header shows the delimiter: a comma, semicolon or tab. A row that withdraws an entry by its id
+takes effect even if its hashes are damaged. `mapping.py` reads other columns.
 """
 
 from __future__ import annotations
@@ -27,99 +27,108 @@ import numpy as np
 from screener.errors import ListError, counted, some
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.formats.cells import (
-    LONGEST_ENTRY,
-    PLAIN_QUALITIES,
-    SURROUNDINGS,
+    MAX_ENTRY_CHARS,
+    QUALITY_CODES,
+    STRIPPED_CHARS,
     BadCell,
-    cleaned,
-    is_hashlike,
+    clean_cell,
+    find_id_fault,
+    is_hash_length,
     read_hash,
     read_quality,
-    why_no_id,
 )
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import FEW, Block, CsvRows, Delimiter, first_row, skipped
-from screener.lists.formats.header import Header, check_text, names_of
-from screener.lists.formats.kind_names import BY_NAME, folded
+from screener.lists.formats.csv_rows import (
+    CAREFUL_LINES,
+    Block,
+    CsvRows,
+    Delimiter,
+    find_first_row,
+    is_skipped,
+)
+from screener.lists.formats.header import Header, check_text, split_names
+from screener.lists.formats.kind_names import KIND_BY_NAME, fold_name
 from screener.lists.formats.options import Options
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
-from screener.lists.store.columns import NO_LABELS, Columns, HashColumn, derived_entries
+from screener.lists.store.columns import NO_LABELS, Columns, HashColumn, derive_entries
 from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "csv"
-# What a cell that says nothing may begin with; asked first, since most begin with a digit.
-_EMPTY_STARTS = frozenset(f"={SURROUNDINGS}")
-_MOST_CACHED = 10_000  # categories that are made once
+# First characters of cells that may be empty. Checked first, since most cells begin with a digit.
+_EMPTY_STARTS = frozenset(f"={STRIPPED_CHARS}")
+_MAX_CACHED_CATEGORIES = 10_000
 
-_ROLES = {
+_ROLE_BY_NAME = {
     **dict.fromkeys(("id", "entry", "entryid"), "entry"),
     **dict.fromkeys(("status", "state"), "state"),
     **dict.fromkeys(("updated", "updatedat"), "updated"),
     "category": "category",
     "categoryscheme": "category_scheme",
     "quality": "pdq_quality",
-    **BY_NAME,
+    **KIND_BY_NAME,
     **{f"{name}quality": f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual},
 }
-# Names by which others say that an entry counts no more, or does, in words that nobody told us.
-_LIKE_A_STATE = frozenset(
+# Column names that probably contain a state, in words that are not defined here.
+_STATE_LIKE_NAMES = frozenset(
     ("deleted", "isdeleted", "shoulddelete", "withdrawn", "removed", "retracted", "revoked",
      "disabled", "enabled", "active", "isactive", "inactive")
 )  # fmt: skip
-_JUDGED = 100  # filled cells that tell what a column of labels holds
+_JUDGED_CELLS = 100  # filled cells of a label column that are checked for hashes
 
 
 def _are_plain_ids(cells: Sequence[str]) -> bool:
-    """Return whether cells are ids as they stand: filled, not long, and not to be cleaned or
-    judged.
-    """
+    """Return whether all cells are ids that need neither cleaning nor a closer look."""
     return (
         all(cells)
-        and len(max(cells, key=len)) <= LONGEST_ENTRY
+        and len(max(cells, key=len)) <= MAX_ENTRY_CHARS
         and "+" not in "".join(cells)
-        and list(map(str.strip, cells, repeat(SURROUNDINGS))) == list(cells)
+        and list(map(str.strip, cells, repeat(STRIPPED_CHARS))) == list(cells)
     )
 
 
 def recognises(lines: list[str]) -> bool:
-    """Return whether the first lines of a text are of this format: the first is a header."""
+    """Return whether the first line that is not skipped is a header."""
     for line in lines:
-        if not skipped(line):
-            return header_of(line) is not None
+        if not is_skipped(line):
+            return parse_header(line) is not None
     return False
 
 
-def header_of(line: str) -> Header | None:
-    """Read a header; None if a line names no kind of hash, or holds what may be a hash."""
-    found = [header for mark in get_args(Delimiter) if (header := _header(line, mark)) is not None]
-    return max(found, key=lambda header: header.known, default=None)
+def parse_header(line: str) -> Header | None:
+    """Return the header in a line, or None unless it names a kind of hash."""
+    headers = [
+        header
+        for delimiter in get_args(Delimiter)
+        if (header := _parse_columns(line, delimiter)) is not None
+    ]
+    return max(headers, key=lambda header: header.meaning_count, default=None)
 
 
 def has_meaning(name: str) -> bool:
-    """Return whether a column of that name is more than a label."""
-    return folded(name) in _ROLES
+    """Return whether a column of that name is not a label."""
+    return fold_name(name) in _ROLE_BY_NAME
 
 
-def _header(line: str, delimiter: Delimiter) -> Header | None:
-    names = names_of(line, delimiter)
+def _parse_columns(line: str, delimiter: Delimiter) -> Header | None:
+    names = split_names(line, delimiter)
     if names is None:
         return None
     roles: dict[str, int] = {}
     labels: dict[str, int] = {}
     for column, name in enumerate(names):
-        role = _ROLES.get(folded(name))
-        known, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
-        if key in known:
+        role = _ROLE_BY_NAME.get(fold_name(name))
+        columns, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
+        if key in columns:
             raise ListError(
-                f"columns {known[key] + 1} and {column + 1} have the same meaning;"
+                f"columns {columns[key] + 1} and {column + 1} have the same meaning;"
                 " remove or rename one of them"
             )
-        known[key] = column
-    return _planned(delimiter, names, roles, labels)
+        columns[key] = column
+    return _build_header(delimiter, names, roles, labels)
 
 
-def _planned(
+def _build_header(
     delimiter: Delimiter,
     names: list[str],
     roles: dict[str, int],
@@ -132,7 +141,7 @@ def _planned(
     )
     if not hashes:
         return None
-    # The quality of a kind that the file does not have says nothing: a label like any other.
+    # The quality column of a kind that the file does not have is an ordinary label.
     stray = [
         column
         for role, column in roles.items()
@@ -149,37 +158,37 @@ def _planned(
         roles.get("state"),
         roles.get("updated"),
         () if category is None else ((category, None, roles.get("category_scheme")),),
-        known=len(roles) - len(stray),
-        names=tuple(map(folded, names)),
+        meaning_count=len(roles) - len(stray),
+        names=tuple(map(fold_name, names)),
     )
 
 
 class NeutralCsv:
-    """The rows of a neutral CSV file, or of one whose columns a mapping names."""
+    """The rows of a neutral CSV file, or of one whose columns a mapping defines."""
 
     unit = "line"
 
     def __init__(self, content: Content, options: Options) -> None:
-        """Read the header; raises ListError if there is none."""
+        """Read the header; raise ListError if there is none."""
         lines = Lines(content)
         self._file = content.name
         self._scheme = options.scheme or f"operator:{options.source}"
         try:
-            self._header = self._header_in(lines, options)
+            self._header = self._read_header(lines, options)
         except ListError as error:
             raise ListError(f"{content.name}: {error}") from None
         self._rows = CsvRows(lines, delimiter=self._header.delimiter, width=self._header.width)
-        self._made: dict[tuple[str, str], tuple[Category, ...]] = {}
+        self._category_cache: dict[tuple[str, str], tuple[Category, ...]] = {}
         self.unknown_columns = tuple(name for name, _ in self._header.labels)
-        self._unjudged = set(self.unknown_columns)
-        self._filled: Counter[str] = Counter()
-        self._hashlike: Counter[str] = Counter()
+        self._unjudged_labels = set(self.unknown_columns)
+        self._filled_counts: Counter[str] = Counter()
+        self._hashlike_counts: Counter[str] = Counter()
 
-    def _header_in(self, lines: Lines, options: Options) -> Header:
+    def _read_header(self, lines: Lines, options: Options) -> Header:
         if options.mapping is not None and options.mapping.columns:
-            return options.mapping.header_in(lines)
-        first = first_row(lines)
-        header = None if first is None else header_of(first[1])
+            return options.mapping.read_header(lines)
+        first = find_first_row(lines)
+        header = None if first is None else parse_header(first[1])
         if header is None:
             check_text("" if first is None else first[1])
             raise ListError(
@@ -190,48 +199,50 @@ class NeutralCsv:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each row that is neither blank nor a comment, in order."""
-        for found in self._rows:
-            yield found if isinstance(found, BadRow) else self._judged(self._row(*found))
+        for part in self._rows:
+            yield part if isinstance(part, BadRow) else self._note_labels(self._parse_row(*part))
 
-    def parts(self, most: int) -> Iterator[Columns | Row | BadRow]:
-        """Yield the same rows; those that need no closer look as columns of up to `most` rows."""
-        for found in self._rows.parts(most):
-            if isinstance(found, Block):
-                yield from self._part(found)
+    def read_parts(self, max_rows: int) -> Iterator[Columns | Row | BadRow]:
+        """Yield the same rows, plain ones as columns of up to `max_rows` rows."""
+        for part in self._rows.read_parts(max_rows):
+            if isinstance(part, Block):
+                yield from self._read_block(part)
             else:
-                yield found if isinstance(found, BadRow) else self._judged(self._row(*found))
+                yield (
+                    part if isinstance(part, BadRow) else self._note_labels(self._parse_row(*part))
+                )
 
-    def _part(self, block: Block) -> Iterator[Columns | Row | BadRow]:
-        columns, count = self._columns(block), len(block.columns[0])
+    def _read_block(self, block: Block) -> Iterator[Columns | Row | BadRow]:
+        columns, count = self._read_columns(block), len(block.columns[0])
         if columns is not None:
             yield columns
-        elif count > FEW:
-            for start in range(0, count, FEW):
-                some = [column[start : start + FEW] for column in block.columns]
-                yield from self._part(Block(block.line + start, some))
+        elif count > CAREFUL_LINES:
+            for start in range(0, count, CAREFUL_LINES):
+                columns_ = [column[start : start + CAREFUL_LINES] for column in block.columns]
+                yield from self._read_block(Block(block.line + start, columns_))
         else:
             for number, cells in enumerate(zip(*block.columns, strict=True), block.line):
-                yield self._judged(self._row(number, list(cells)))
+                yield self._note_labels(self._parse_row(number, list(cells)))
 
-    def _columns(self, block: Block) -> Columns | None:
-        """Read a block; None if a cell of it needs a closer look."""
+    def _read_columns(self, block: Block) -> Columns | None:
+        """Return a block as columns, or None if one of its cells is not plain."""
         header, cells = self._header, block.columns
         count = len(cells[0])
-        hashes = self._hash_columns(block)
+        hashes = self._read_hash_columns(block)
         if hashes is None:
             return None
         states: list[State] = [State.CONFIRMED] * count
         if header.state is not None:
-            said = [header.states.get(cell) for cell in cells[header.state]]
-            if None in said:
+            row_states = [header.states.get(cell) for cell in cells[header.state]]
+            if None in row_states:
                 return None
-            states = cast(list[State], said)
-        entries = derived_entries(hashes, count) if header.entry is None else cells[header.entry]
+            states = cast(list[State], row_states)
+        entries = derive_entries(hashes, count) if header.entry is None else cells[header.entry]
         if header.entry is not None and not _are_plain_ids(entries):
             return None
         categories: list[tuple[Category, ...]] = [()] * count
         if header.categories:
-            categories = list(map(self._categories, zip(*cells, strict=True)))
+            categories = list(map(self._read_categories, zip(*cells, strict=True)))
         labels: list[Mapping[str, str]] = [NO_LABELS] * count
         if header.labels:
             names = [name for name, _ in header.labels]
@@ -239,131 +250,132 @@ class NeutralCsv:
             labels = [
                 {name: cell for name, cell in zip(names, row, strict=True) if cell} for row in rows
             ]
-            for some in labels:
-                self._judge(some)
+            for row_labels in labels:
+                self._judge_labels(row_labels)
         updated: list[str | None] = [None] * count
         if header.updated is not None:
-            updated = [cleaned(cell) or None for cell in cells[header.updated]]
+            updated = [clean_cell(cell) or None for cell in cells[header.updated]]
         return Columns(block.line, entries, hashes, states, categories, labels, updated)
 
-    def _hash_columns(self, block: Block) -> tuple[HashColumn, ...] | None:
-        """Read the hashes of a block; None unless each row has one and all are plain hex."""
-        found: list[HashColumn] = []
-        for kind, place, quality_place in self._header.hashes:
-            cells = block.columns[place]
+    def _read_hash_columns(self, block: Block) -> tuple[HashColumn, ...] | None:
+        """Return the hashes of a block in plain hex.
+
+        Returns None if a row has no hash or a hash needs a closer look.
+        """
+        hash_columns: list[HashColumn] = []
+        for kind, column_number, quality_number in self._header.hashes:
+            cells = block.columns[column_number]
             if not any(cells):
                 continue
             quality = None
-            if quality_place is not None:
-                read = list(map(PLAIN_QUALITIES.get, block.columns[quality_place]))
-                if None in read:
+            if quality_number is not None:
+                qualities = list(map(QUALITY_CODES.get, block.columns[quality_number]))
+                if None in qualities:
                     return None
-                quality = np.array(read, np.int16)
+                quality = np.array(qualities, np.int16)
             column = (
-                HashColumn.read(kind, cells, quality) if kind.digest or kind.perceptual else None
+                HashColumn.parse(kind, cells, quality) if kind.digest or kind.perceptual else None
             )
             if column is None or column.has_empty_input:
                 return None
-            found.append(column)
+            hash_columns.append(column)
         filled = np.zeros(len(block.columns[0]), bool)
-        for column in found:
+        for column in hash_columns:
             filled |= True if column.present is None else column.present
         if not filled.all():
             return None
-        return tuple(found)
+        return tuple(hash_columns)
 
-    def _judged(self, row: Row | BadRow) -> Row | BadRow:
-        """Return a row, with its labels noted."""
+    def _note_labels(self, row: Row | BadRow) -> Row | BadRow:
         if isinstance(row, Row):
-            self._judge(row.labels)
+            self._judge_labels(row.labels)
         return row
 
-    def _judge(self, labels: Mapping[str, str]) -> None:
-        """Note which labels look like hashes, of each until it was filled often enough."""
-        if self._unjudged.isdisjoint(labels):
+    def _judge_labels(self, labels: Mapping[str, str]) -> None:
+        """Count how often each label is filled and looks like a hash, up to `_JUDGED_CELLS`."""
+        if self._unjudged_labels.isdisjoint(labels):
             return
-        for name in self._unjudged.intersection(labels):
-            cell = cleaned(labels[name])
-            self._filled[name] += bool(cell)
-            self._hashlike[name] += is_hashlike(cell)
-            if self._filled[name] == _JUDGED:
-                self._unjudged.discard(name)
+        for name in self._unjudged_labels.intersection(labels):
+            cell = clean_cell(labels[name])
+            self._filled_counts[name] += bool(cell)
+            self._hashlike_counts[name] += is_hash_length(cell)
+            if self._filled_counts[name] == _JUDGED_CELLS:
+                self._unjudged_labels.discard(name)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which labels look like hashes, or like a state: a column whose name is not known may be
-        of a known kind, and nothing would be compared with it, or take its row back.
-        """
-        return tuple(self._notes())
+        """Notes to the user on label columns that look like hashes or like a state.
 
-    def _notes(self) -> Iterator[str]:
+        Such hashes are not compared, and such a state withdraws nothing.
+        """
+        return tuple(self._list_notes())
+
+    def _list_notes(self) -> Iterator[str]:
         hashes = [
             name
             for name in self.unknown_columns
-            if 0 < self._filled[name] <= 2 * self._hashlike[name]
+            if 0 < self._filled_counts[name] <= 2 * self._hashlike_counts[name]
         ]
         if hashes:
-            named = some([name for name in hashes if not may_hold_hash(name)])
+            shown = some([name for name in hashes if not may_hold_hash(name)])
             yield (
                 f"{counted(len(hashes), 'column')} kept as labels may hold hashes, which are not"
-                f" compared{named and f': {named}'}; name their kind in the header, as in `pdq`,"
+                f" compared{shown and f': {shown}'}; name their kind in the header, as in `pdq`,"
                 " or use a mapping file"
             )
-        states = [name for name in self.unknown_columns if folded(name) in _LIKE_A_STATE]
+        states = [name for name in self.unknown_columns if fold_name(name) in _STATE_LIKE_NAMES]
         if states:
             yield (
-                "columns kept as labels may take rows back, which they do not:"
-                f" {some(states)}; call such a column `status`, or tell its words by a"
+                "columns kept as labels may contain states, which are not applied:"
+                f" {some(states)}; name such a column `status`, or define its words in a"
                 " mapping file"
             )
 
-    def _row(self, number: int, cells: list[str]) -> Row | BadRow:
+    def _parse_row(self, number: int, cells: list[str]) -> Row | BadRow:
         header = self._header
-        entry = "" if header.entry is None else cleaned(cells[header.entry])
-        why = why_no_id(entry) if entry else None
-        if why is not None:
-            return BadRow(number, "entry", why)
+        entry = "" if header.entry is None else clean_cell(cells[header.entry])
+        fault = find_id_fault(entry) if entry else None
+        if fault is not None:
+            return BadRow(number, "entry", fault)
         state = State.CONFIRMED
         if header.state is not None:
-            said = self._state(cells[header.state])
-            if said is None:
+            stated = self._parse_state(cells[header.state])
+            if stated is None:
                 return BadRow(number, "state", "unknown state")
-            state = said
-        hashes, bad = self._hashes(number, cells)
+            state = stated
+        hashes, faults = self._read_hashes(number, cells)
         row = Row(
             number,
             entry or None,
             state,
             hashes,
-            self._categories(cells) if header.categories else (),
+            self._read_categories(cells) if header.categories else (),
             {name: cells[column] for name, column in header.labels if cells[column]},
-            None if header.updated is None else cleaned(cells[header.updated]) or None,
+            None if header.updated is None else clean_cell(cells[header.updated]) or None,
         )
-        if not bad or (entry and state is State.WITHDRAWN):
+        if not faults or (entry and state is State.WITHDRAWN):
             return row
-        row = row._replace(damaged=tuple(kind for kind, *_ in bad))
-        # What is left of a withdrawal without an id may be all the hashes of another entry.
-        of_use = hashes and state is not State.WITHDRAWN
-        return BadRow(number, *bad[0][1:], row if of_use else None)
+        row = row._replace(damaged=tuple(kind for kind, *_ in faults))
+        # The readable hashes of a withdrawal without an id may be all the hashes of another entry.
+        is_usable = hashes and state is not State.WITHDRAWN
+        return BadRow(number, *faults[0][1:], row if is_usable else None)
 
-    def _state(self, cell: str) -> State | None:
-        found = self._header.states.get(cell)
-        if found is not None:
-            return found
-        word = cleaned(cell).casefold()
+    def _parse_state(self, cell: str) -> State | None:
+        state = self._header.states.get(cell)
+        if state is not None:
+            return state
+        word = clean_cell(cell).casefold()
         return self._header.states.get(word.replace(" ", "_").replace("-", "_"))
 
-    def _hashes(
+    def _read_hashes(
         self, number: int, cells: list[str]
     ) -> tuple[tuple[Hash, ...], list[tuple[str, str, str]]]:
-        """Return the hashes that can be read, and the kind, field and reason of those that
-        cannot.
-        """
+        """Return the readable hashes, and the kind, field and reason of the unreadable ones."""
         hashes = []
-        damaged: list[tuple[str, str, str]] = []
+        faults: list[tuple[str, str, str]] = []
         for kind, column, quality_column in self._header.hashes:
             cell = cells[column]
-            if not cell or (cell[0] in _EMPTY_STARTS and not cleaned(cell)):
+            if not cell or (cell[0] in _EMPTY_STARTS and not clean_cell(cell)):
                 continue
             field = kind.name
             try:
@@ -373,29 +385,28 @@ class NeutralCsv:
                     quality = read_quality(cells[quality_column])
                     field = kind.name
                 hashes.append(read_hash(kind, cell, quality))
-            except BadCell as bad:
-                if self._header.is_another(cells, column):
+            except BadCell as fault:
+                if self._header.is_other_header(cells, column):
                     raise ListError(
-                        f"{self._file}, line {number}: a header in another order, under which the"
-                        " rows that follow may stand; import the files that were put together one"
-                        " by one"
+                        f"{self._file}, line {number}: a second header, with columns in another"
+                        " order; the files seem to have been concatenated: import them one by one"
                     ) from None
-                damaged.append((kind.name, field, str(bad)))
-        return tuple(hashes), damaged
+                faults.append((kind.name, field, str(fault)))
+        return tuple(hashes), faults
 
-    def _categories(self, cells: Sequence[str]) -> tuple[Category, ...]:
-        found: tuple[Category, ...] = ()
+    def _read_categories(self, cells: Sequence[str]) -> tuple[Category, ...]:
+        categories: tuple[Category, ...] = ()
         for column, scheme, scheme_column in self._header.categories:
-            code = cleaned(cells[column])
+            code = clean_cell(cells[column])
             if code:
-                said = "" if scheme_column is None else cleaned(cells[scheme_column])
-                found += self._category(said or scheme or self._scheme, code)
-        return found
+                stated = "" if scheme_column is None else clean_cell(cells[scheme_column])
+                categories += self._get_category(stated or scheme or self._scheme, code)
+        return categories
 
-    def _category(self, scheme: str, code: str) -> tuple[Category, ...]:
-        made = self._made.get((scheme, code))
-        if made is None:
-            made = (Category(scheme, code),)
-            if len(self._made) < _MOST_CACHED:
-                self._made[scheme, code] = made
-        return made
+    def _get_category(self, scheme: str, code: str) -> tuple[Category, ...]:
+        category = self._category_cache.get((scheme, code))
+        if category is None:
+            category = (Category(scheme, code),)
+            if len(self._category_cache) < _MAX_CACHED_CATEGORIES:
+                self._category_cache[scheme, code] = category
+        return category

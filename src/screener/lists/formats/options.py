@@ -1,4 +1,4 @@
-"""What the operator states about a file: its source, scheme, state and columns."""
+"""Options of the operator for reading a file: its source, scheme, state and columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from screener.errors import ListError
 from screener.lists.formats.mapping import ColumnMapping
 from screener.lists.states import State
 
-_STATES = (State.CONFIRMED, State.DISPUTED, State.SEED, State.KNOWN_GOOD)
+_ALLOWED_STATES = (State.CONFIRMED, State.DISPUTED, State.SEED, State.KNOWN_GOOD)
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Options:
     `state`: the state of every row that would match: `known_good` for an exclude list, `seed` for
     leads.
     `mapping`: the columns of a contract's own CSV.
-    `guessed`: the source was not named, and the file's name is used.
+    `guessed`: whether `source` is the file's name because the operator named none.
     """
 
     source: str
@@ -38,7 +38,7 @@ class Options:
         return self.mapping is not None and bool(self.mapping.columns)
 
 
-def options_of(
+def build_options(
     path: Path,
     source: str | None,
     scheme: str | None,
@@ -46,8 +46,8 @@ def options_of(
     mapping: str | PathLike[str] | None,
 ) -> Options:
     """Return the options for the file at `path`; raise ListError if they are invalid."""
-    if state is not None and state not in _STATES:
-        raise ListError(f"state must be one of: {', '.join(_STATES)}")
+    if state is not None and state not in _ALLOWED_STATES:
+        raise ListError(f"state must be one of: {', '.join(_ALLOWED_STATES)}")
     if scheme is not None:
         check_line("a scheme's name", scheme)
     return Options(

@@ -1,8 +1,7 @@
 """StopNCII's hash records: a `hashRecords` array, each a full snapshot of one hash.
 
-`hashStatus` decides, with the status of the cases: a hash all of whose cases are withdrawn is
-withdrawn. Case numbers are personal and not stored. These are intimate images of adults: import
-them into a separate list.
+`hashStatus` gives the state, but a hash is withdrawn if all of its cases are. Case numbers are
+personal and not stored. These are intimate images of adults: import them into a separate list.
 """
 
 from __future__ import annotations
@@ -12,32 +11,32 @@ from typing import Any
 
 from screener.lists.formats.content import Content
 from screener.lists.formats.json_rows import (
-    Gathered,
     JsonRows,
-    fields_of,
+    RecordBuilder,
+    fold_fields,
     has_duplicate,
-    text_of,
+    to_text,
 )
 from screener.lists.formats.json_text import JsonHead
 from screener.lists.formats.options import Options
 from screener.lists.states import State
-from screener.lists.store.records import BadRow, Category, Row, derived_entry
+from screener.lists.store.records import BadRow, Category, Row, derive_entry
 
 NAME = "stopncii"
-_TYPES = {
+_KIND_AND_MEDIA = {
     "imagepdq": ("pdq", "image"),
     "videomd5": ("md5", "video"),
     "videotmk": ("tmk_pdqf", "video"),
 }
-_STATES = {
+_STATE_BY_STATUS = {
     "active": State.CONFIRMED,
     "received": State.SEED,
     "unknown": State.SEED,
     "withdrawn": State.WITHDRAWN,
     "deleted": State.WITHDRAWN,
 }
-_GONE = ("withdrawn", "deleted")
-_READ = frozenset(
+_GONE_STATUSES = ("withdrawn", "deleted")
+_HANDLED_FIELDS = frozenset(
     ("lastmodtimestamp", "signaltype", "hashvalue", "hashstatus", "casenumbers", "cspfeedbacks")
 )
 
@@ -48,45 +47,47 @@ def recognises(head: JsonHead) -> bool:
 
 
 def open_rows(content: Content, options: Options) -> JsonRows:
-    """Return the reader of one or several pages."""
-    return JsonRows(content, ("hashrecords",), _read)
+    """Return the reader for one or several pages."""
+    return JsonRows(content, ("hashrecords",), _read_item)
 
 
-def _read(gathered: Gathered, item: Mapping[str, Any]) -> list[Row | BadRow]:
-    if has_duplicate(item, _READ):
-        return [BadRow(gathered.number, None, "a field given twice")]
-    fields = fields_of(item)
-    signal = _TYPES.get(text_of(fields.get("signaltype")).casefold())
+def _read_item(builder: RecordBuilder, item: Mapping[str, Any]) -> list[Row | BadRow]:
+    if has_duplicate(item, _HANDLED_FIELDS):
+        return [BadRow(builder.number, None, "a field given twice")]
+    fields = fold_fields(item)
+    signal = _KIND_AND_MEDIA.get(to_text(fields.get("signaltype")).casefold())
     if signal is None:
-        return [BadRow(gathered.number, "signalType", "unsupported type")]
-    status = text_of(fields.get("hashstatus"))
-    state = _STATES.get(status.casefold())
+        return [BadRow(builder.number, "signalType", "unsupported type")]
+    status = to_text(fields.get("hashstatus"))
+    state = _STATE_BY_STATUS.get(status.casefold())
     if state is None:
-        return [BadRow(gathered.number, "hashStatus", "unknown state")]
+        return [BadRow(builder.number, "hashStatus", "unknown state")]
     cases = fields.get("casenumbers")
-    if isinstance(cases, dict) and cases and all(map(_gone, cases.values())):
+    if isinstance(cases, dict) and cases and all(map(_is_gone, cases.values())):
         state = State.WITHDRAWN
-    gathered.hash(signal[0], fields.get("hashvalue"))
-    gathered.label("media", signal[1])
+    builder.add_hash(signal[0], fields.get("hashvalue"))
+    builder.add_label("media", signal[1])
     for name, value in item.items():
-        if name.casefold() not in _READ:
-            gathered.label(name, value)
+        if name.casefold() not in _HANDLED_FIELDS:
+            builder.add_label(name, value)
     feedbacks = fields.get("cspfeedbacks")
     feedback_list = (
-        [one for one in feedbacks if isinstance(one, dict)] if isinstance(feedbacks, list) else []
+        [feedback for feedback in feedbacks if isinstance(feedback, dict)]
+        if isinstance(feedbacks, list)
+        else []
     )
     if feedback_list:
-        gathered.label("CSPFeedbacks", feedback_list)
-    if state is State.CONFIRMED and any(_against(one) for one in feedback_list):
+        builder.add_label("CSPFeedbacks", feedback_list)
+    if state is State.CONFIRMED and any(_is_contrary(feedback) for feedback in feedback_list):
         state = State.DISPUTED
-    entry = derived_entry(gathered.hashes) if gathered.hashes else None
+    entry = derive_entry(builder.hashes) if builder.hashes else None
     categories = (Category("stopncii-status", status),)
-    return gathered.rows(entry, state, categories, fields.get("lastmodtimestamp"))
+    return builder.build_rows(entry, state, categories, fields.get("lastmodtimestamp"))
 
 
-def _gone(case: object) -> bool:
-    return text_of(case).casefold() in _GONE
+def _is_gone(case: object) -> bool:
+    return to_text(case).casefold() in _GONE_STATUSES
 
 
-def _against(feedback: Mapping[str, Any]) -> bool:
-    return text_of(feedback.get("feedbackValue")).casefold() == "notblocked"
+def _is_contrary(feedback: Mapping[str, Any]) -> bool:
+    return to_text(feedback.get("feedbackValue")).casefold() == "notblocked"

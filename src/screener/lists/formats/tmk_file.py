@@ -1,4 +1,4 @@
-"""The TMK+PDQF hash of one video, a `.tmk` file; it is stored and not compared."""
+"""The TMK+PDQF hash of one video in a `.tmk` file; it is stored but not compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAGIC = vpdq_value.TMK_MAGIC
 
 
 class TmkFile:
-    """The one record of a `.tmk` file."""
+    """The single record of a `.tmk` file."""
 
     unit = "record"
     notes: tuple[str, ...] = ()
@@ -35,5 +35,5 @@ class TmkFile:
             vpdq_value.check_tmk(value)
         except HashError as error:
             raise ListError(f"{self._content.name}: {error}") from None
-        item = Hash(KINDS["tmk_pdqf"], value)
-        yield Row(1, None, State.CONFIRMED, (item,), labels={"media": "video"})
+        hash_ = Hash(KINDS["tmk_pdqf"], value)
+        yield Row(1, None, State.CONFIRMED, (hash_,), labels={"media": "video"})

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.lists.formats.cells import BadCell, cleaned, read_hash
+from screener.lists.formats.cells import BadCell, clean_cell, read_hash
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, first_row
-from screener.lists.formats.header import names_of
+from screener.lists.formats.csv_rows import CsvRows, find_first_row
+from screener.lists.formats.header import split_names
 from screener.lists.formats.options import Options
-from screener.lists.formats.threatexchange import SIGNALS
+from screener.lists.formats.threatexchange import SIGNAL_TYPES
 from screener.lists.states import State
 from screener.lists.store.records import BadRow, Category, Row
 
 NAME = "tx-csv"
-_HEADER = ["signal_type", "signal_str", "collab", "category", "tags"]
-_STATES = {
+_HEADER_NAMES = ["signal_type", "signal_str", "collab", "category", "tags"]
+_STATE_BY_CATEGORY = {
     "POSITIVE_CLASS": State.CONFIRMED,
     "DISPUTED": State.DISPUTED,
     "INVESTIGATION_SEED": State.SEED,
@@ -26,12 +26,12 @@ _STATES = {
 
 
 def recognises(lines: list[str]) -> bool:
-    """Return whether the first line is its header."""
+    """Return whether the first line is the header."""
     return any(_is_header(line) for line in lines[:1])
 
 
 def _is_header(line: str) -> bool:
-    return [name.casefold() for name in names_of(line, ",") or ()] == _HEADER
+    return [name.casefold() for name in split_names(line, ",") or ()] == _HEADER_NAMES
 
 
 class TxCsv:
@@ -43,28 +43,28 @@ class TxCsv:
 
     def __init__(self, content: Content, options: Options) -> None:
         lines = Lines(content)
-        first = first_row(lines)
+        first = find_first_row(lines)
         if first is None or not _is_header(first[1]):
-            raise ListError(f"{content.name}: its first line is not {','.join(_HEADER)}")
-        self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER))
+            raise ListError(f"{content.name}: its first line is not {','.join(_HEADER_NAMES)}")
+        self._rows = CsvRows(lines, delimiter=",", width=len(_HEADER_NAMES))
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         for row in self._rows:
-            yield row if isinstance(row, BadRow) else _row(*row)
+            yield row if isinstance(row, BadRow) else _parse_row(*row)
 
 
-def _row(number: int, cells: list[str]) -> Row | BadRow:
-    signal = SIGNALS.get(cleaned(cells[0]).casefold())
+def _parse_row(number: int, cells: list[str]) -> Row | BadRow:
+    signal = SIGNAL_TYPES.get(clean_cell(cells[0]).casefold())
     if signal is None:
         return BadRow(number, "signal_type", "unsupported type")
-    category = cleaned(cells[3]).upper()
-    if category not in _STATES:
+    category = clean_cell(cells[3]).upper()
+    if category not in _STATE_BY_CATEGORY:
         return BadRow(number, "category", "unknown state")
     try:
-        item = read_hash(KINDS[signal[0]], cells[1])
-    except BadCell as bad:
-        return BadRow(number, signal[0], str(bad))
+        hash_ = read_hash(KINDS[signal[0]], cells[1])
+    except BadCell as fault:
+        return BadRow(number, signal[0], str(fault))
     labels = {"collab": cells[2], "tags": cells[4], "media": signal[1] or ""}
     labels = {name: value for name, value in labels.items() if value}
     categories = (Category("te-opinion", category),)
-    return Row(number, None, _STATES[category], (item,), categories, labels)
+    return Row(number, None, _STATE_BY_CATEGORY[category], (hash_,), categories, labels)

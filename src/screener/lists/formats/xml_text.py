@@ -1,7 +1,7 @@
-"""Read XML element by element from a file of any size: no DTD, no entities, bounded depth.
+"""Read XML element by element from a file of any size.
 
-Python's Expat parses it piece by piece. A document type declaration is refused before anything in
-it can be expanded or fetched.
+Python's Expat parses the file piece by piece; the depth is limited. A document type declaration is
+refused before anything in it can be expanded or fetched.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from xml.parsers import expat
 from screener.errors import ListError
 from screener.lists.formats.content import Content
 
-DEEPEST = 64
-LONGEST_TOKEN = 1 << 20  # bytes of one tag, comment or the like
-LONGEST_ENTRY_TEXT = 8 << 20  # characters in one wanted element
-MOST_ELEMENTS = 50_000  # in one wanted element
-_PIECE = 1 << 16
+MAX_DEPTH = 64
+MAX_TOKEN_BYTES = 1 << 20  # a tag or comment
+MAX_ENTRY_CHARS = 8 << 20  # text and attributes of one wanted element
+MAX_ENTRY_ELEMENTS = 50_000  # elements inside one wanted element
+_PIECE_BYTES = 1 << 16
 
 
 @dataclass
 class Element:
-    """An element with its content; names have no namespace."""
+    """An element with its content; names are without namespace."""
 
     name: str
     attributes: dict[str, str]
@@ -31,54 +31,74 @@ class Element:
     text: str = ""
     children: list[Element] = field(default_factory=list)
 
-    def child(self, name: str) -> Element | None:
-        """Return the first child of that name."""
-        return next((one for one in self.children if one.name == name), None)
+    def find_child(self, name: str) -> Element | None:
+        """Return the first child of that name, or None."""
+        return next((child for child in self.children if child.name == name), None)
 
-    def text_of(self, name: str) -> str:
-        """Return the text of the first child of that name, "" without one."""
-        child = self.child(name)
+    def find_text(self, name: str) -> str:
+        """Return the text of the first child of that name, or "" if there is none."""
+        child = self.find_child(name)
         return "" if child is None else child.text.strip()
+
+    def find_grandchildren(self, name: str) -> list[Element]:
+        """Return the children of all children of that name."""
+        return [
+            grandchild
+            for child in self.children
+            if child.name == name
+            for grandchild in child.children
+        ]
+
+    def find_descendants(self, name: str) -> Iterator[Element]:
+        """Yield all elements of that name inside this one."""
+        for child in self.children:
+            if child.name == name:
+                yield child
+            yield from child.find_descendants(name)
 
 
 class XmlText:
-    """The wanted elements of a document, each dropped after it was yielded."""
+    """The wanted elements of a document; only one is in memory at a time."""
 
     def __init__(
-        self, content: Content, wanted: frozenset[str], *, of: frozenset[str] = frozenset()
+        self,
+        content: Content,
+        wanted_names: frozenset[str],
+        *,
+        within: frozenset[str] = frozenset(),
     ) -> None:
         """Prepare the parser.
 
-        `wanted` are local names; elements inside a wanted one belong to it. All children of
-        elements in `of` are wanted too.
+        `wanted_names`: local names; elements inside a wanted one belong to it.
+        `within`: local names of elements whose children are all wanted too.
         """
-        self.root: tuple[str, str] | None = None  # its namespace and its local name
+        self.root: tuple[str, str] | None = None  # namespace and local name
         self._content = content
-        self._wanted = wanted
-        self._of = of
-        self._names: list[str] = []  # of the open elements, from the root
-        self._open: list[Element] = []
+        self._wanted_names = wanted_names
+        self._within = within
+        self._open_names: list[str] = []  # names of the open elements, from the root
+        self._open_elements: list[Element] = []
         self._texts: list[list[str]] = []  # the pieces of text of each open element
-        self._done: list[Element] = []
-        self._kept = 0
-        self._elements = 0
-        # Expat joins namespace and local name with this.
+        self._finished: list[Element] = []
+        self._characters_kept = 0
+        self._element_count = 0
+        # Expat joins namespace and local name with the separator.
         self._parser = parser = expat.ParserCreate(namespace_separator="\n")
         parser.buffer_text = True  # otherwise Expat calls back for each line
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
+        parser.StartElementHandler = self._start_element
+        parser.EndElementHandler = self._end_element
+        parser.CharacterDataHandler = self._add_characters
         parser.StartDoctypeDeclHandler = self._refuse_doctype
         parser.EntityDeclHandler = self._refuse_doctype
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
 
-    def elements(self) -> Iterator[Element]:
+    def read_elements(self) -> Iterator[Element]:
         """Yield the wanted elements; raise ListError if the document is not well-formed."""
-        fed = 0
+        fed_bytes = 0
         piece = b"-"
         while piece:
-            piece = self._content.read(_PIECE)
-            fed += len(piece)
+            piece = self._content.read(_PIECE_BYTES)
+            fed_bytes += len(piece)
             try:
                 self._parser.Parse(piece, not piece)
             except expat.ExpatError as error:
@@ -86,65 +106,71 @@ class XmlText:
                     f"{self._content.name}, line {error.lineno}: its XML cannot be read"
                     f" ({expat.ErrorString(error.code)})"
                 ) from None
-            if fed - self._parser.CurrentByteIndex > LONGEST_TOKEN:
-                raise self._wrong("a tag or comment is too long")
-            done, self._done = self._done, []
-            yield from done
+            if fed_bytes - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
+                raise self._build_error("a tag or comment is too long")
+            elements, self._finished = self._finished, []
+            yield from elements
 
-    def _start(self, full: str, attributes: dict[str, str]) -> None:
+    def _start_element(self, full: str, attributes: dict[str, str]) -> None:
         space, _, name = full.rpartition("\n")
         if self.root is None:
             self.root = (space, name)
-        parent = self._names[-1] if self._names else ""
-        self._names.append(name)
-        if len(self._names) > DEEPEST:
-            raise self._wrong("its elements are nested too deeply")
-        if not self._open:
-            self._elements = self._kept = 0
-        if not self._open and name not in self._wanted and parent not in self._of:
+        parent = self._open_names[-1] if self._open_names else ""
+        self._open_names.append(name)
+        if len(self._open_names) > MAX_DEPTH:
+            raise self._build_error("its elements are nested too deeply")
+        if not self._open_elements:
+            self._element_count = self._characters_kept = 0
+        if (
+            not self._open_elements
+            and name not in self._wanted_names
+            and parent not in self._within
+        ):
             return
-        self._elements += 1
-        self._count(sum(map(len, attributes.values())))
+        self._element_count += 1
+        self._count_characters(sum(map(len, attributes.values())))
         line = self._parser.CurrentLineNumber
         local = {key.rpartition("\n")[2]: value for key, value in attributes.items()}
         element = Element(name, local, line)
-        if self._open:
-            self._open[-1].children.append(element)
-        self._open.append(element)
+        if self._open_elements:
+            self._open_elements[-1].children.append(element)
+        self._open_elements.append(element)
         self._texts.append([])
 
-    def _end(self, _: str) -> None:
-        self._names.pop()
-        if self._open:
-            element = self._open.pop()
+    def _end_element(self, _: str) -> None:
+        self._open_names.pop()
+        if self._open_elements:
+            element = self._open_elements.pop()
             element.text = "".join(self._texts.pop())
-            if not self._open:
-                self._done.append(element)
+            if not self._open_elements:
+                self._finished.append(element)
 
-    def _characters(self, text: str) -> None:
-        if self._open:
-            self._count(len(text))
+    def _add_characters(self, text: str) -> None:
+        if self._open_elements:
+            self._count_characters(len(text))
             self._texts[-1].append(text)
 
-    def _count(self, characters: int) -> None:
-        self._kept += characters
-        if self._kept > LONGEST_ENTRY_TEXT or self._elements > MOST_ELEMENTS:
-            raise self._wrong("an entry is too long")
+    def _count_characters(self, characters: int) -> None:
+        self._characters_kept += characters
+        if self._characters_kept > MAX_ENTRY_CHARS or self._element_count > MAX_ENTRY_ELEMENTS:
+            raise self._build_error("an entry is too long")
 
     def _refuse_doctype(self, *_: object) -> None:
-        raise self._wrong("it declares a document type or entities, which no list needs; refused")
+        raise self._build_error(
+            "it declares a document type or entities, which no list needs; refused"
+        )
 
-    def _wrong(self, what: str) -> ListError:
-        return ListError(f"{self._content.name}, line {self._parser.CurrentLineNumber}: {what}")
+    def _build_error(self, problem: str) -> ListError:
+        return ListError(f"{self._content.name}, line {self._parser.CurrentLineNumber}: {problem}")
 
 
-def root_of(content: Content) -> tuple[str, str]:
-    """Return the namespace and local name of the root; raise ListError if the head has none."""
+def parse_root(content: Content) -> tuple[str, str]:
+    """Return the root's namespace and local name; raise ListError if the head has no root."""
     text = XmlText(Content(io.BytesIO(content.head), content.name), frozenset())
     try:
-        for _ in text.elements():
+        for _ in text.read_elements():
             pass
-    except ListError:  # the head usually ends in the middle
+    except ListError:  # the head usually ends within the document
         if text.root is None:
             raise
     if text.root is None:

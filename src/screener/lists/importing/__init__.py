@@ -1,1 +1,1 @@
-"""From the rows of a file to a new generation: what they say, what is set aside, what is let in."""
+"""Import the rows of a file into a new generation of a list."""

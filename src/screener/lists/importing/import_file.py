@@ -1,9 +1,8 @@
-"""Importing a file into a list: one transaction, from its rows to a new generation.
+"""Import a file into a list: one transaction, from its rows to a new generation.
 
 Rows are upserts by (source, entry); an entry that a later file leaves out stays. A withdrawal is
-kept for ever, as a record that nothing hits. If index files are due to be merged beyond what the
-import itself writes, that is done after it and outside a transaction, so that nobody who writes a
-little waits for it.
+stored for ever, as a record that cannot match. If index files are due to be merged, that happens
+after the import and outside the transaction, so that other writers do not wait.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from screener.lists.formats import paging
 from screener.lists.formats.content import Content
 from screener.lists.formats.options import Options
 from screener.lists.formats.registry import Reader, open_reader, sniff
-from screener.lists.importing import terms
+from screener.lists.importing import import_terms
 from screener.lists.importing.report import ImportReport
 from screener.lists.importing.run import ImportSettings, Run
 from screener.lists.store import compact, generations, segments, sharing, transaction
@@ -38,26 +37,29 @@ def import_file(
     settings: ImportSettings,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import a file into the list in a folder; all of it or, with ListError, nothing."""
+    """Import a file into the list in a folder, completely or not at all.
+
+    Raises ListError, and imports nothing, if the file is refused.
+    """
     if path.is_dir():
         raise ListError(f"cannot read {path}: it is a folder")
     source = options.source
     check_line("a source's name", source)
-    group = None if settings.group is None else sharing.group_named(settings.group)
-    signed = None if settings.key is None else manifest.check(path, key=settings.key)
+    group_id = None if settings.group is None else sharing.find_group(settings.group)
+    signed_manifest = None if settings.key is None else manifest.verify(path, key=settings.key)
     name = os.fsencode(path.name).decode("utf-8", "replace")
-    with _opened(path) as stream, transaction.writing(folder) as connection:
-        if group is not None:
-            sharing.share(folder, group)
+    with _open_file(path) as stream, transaction.write_exclusively(folder) as connection:
+        if group_id is not None:
+            sharing.share(folder, group_id)
         content = Content(stream, name, progress)
         format = format or sniff(content, options)
         reader = open_reader(content, options, format=format)
-        if signed is not None:
-            terms.check_not_older(connection, source, signed, path)
-        terms.bind(
+        if signed_manifest is not None:
+            import_terms.check_not_older(connection, source, signed_manifest, path)
+        import_terms.bind_source(
             connection,
             source,
-            signed=signed,
+            signed=signed_manifest,
             given=settings.terms,
             by=settings.by,
             full=settings.full,
@@ -66,49 +68,49 @@ def import_file(
             connection, folder, reader, file=name, format=format, source=source, settings=settings
         )
         run.take()
-        content.check_still()
-        _check_whole(name, reader, settings)
-        # Before the run is finished, which makes its source one of the list's.
+        content.check_unchanged()
+        _check_complete(name, reader, settings)
+        # The notes must come before `run.finish`, which adds the source to the list.
         notes = (
-            *_guessed_notes(connection, options),
-            *terms.unsigned_notes(connection, source, signed),
+            *_note_guessed_source(connection, options),
+            *import_terms.note_missing_signature(connection, source, signed_manifest),
         )
-        run.check_any_good()
+        run.check_any_readable()
         if settings.full:
-            run.end_absent()
-        if signed is not None:
-            signed.check_digest(content.sha256, path)
-        report = run.finish(notes, content.sha256, terms.remembered(signed))
-        current = generations.at(connection, folder)
-        due = any(map(segments.is_due, current.segments.values()))
-    if not due:
+            run.withdraw_absent()
+        if signed_manifest is not None:
+            signed_manifest.check_digest(content.sha256, path)
+        report = run.finish(notes, content.sha256, import_terms.describe_manifest(signed_manifest))
+        current = generations.load(connection, folder)
+        is_merge_due = any(map(segments.is_merge_due, current.segments.values()))
+    if not is_merge_due:
         return report
-    number = compact.tidied(folder)
+    number = compact.merge_overdue(folder)
     return report if number is None else replace(report, generation=number)
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Return the file; ListError if it cannot be read."""
+def _open_file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
         raise ListError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _check_whole(file: str, reader: Reader, settings: ImportSettings) -> None:
-    """Refuse a full list that itself says that more of it follows: that would be withdrawn."""
-    if settings.full and not settings.accept_shrink and paging.FOLLOWS in reader.notes:
+def _check_complete(file: str, reader: Reader, settings: ImportSettings) -> None:
+    """Raise ListError if a full list announces another page: its entries would be withdrawn."""
+    if settings.full and not settings.accept_shrink and paging.NEXT_PAGE_NOTE in reader.notes:
         raise ListError(
-            f"{file} says that another page follows, and --full that it is all its source has:"
-            " entries of the other pages would be withdrawn; import the pages without --full; if"
-            " it is whole, import it with --accept-shrink; nothing was imported"
+            f"{file} announces another page, so with --full the entries of the other pages would"
+            " be withdrawn; import the pages without --full; if the file is complete, import it"
+            " with --accept-shrink; nothing was imported"
         )
 
 
-def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
-    """Yield what to know where a source is called as its file, in a list that has others: a
-    delivery of one of those, whose file is called otherwise each time, takes nothing of
-    theirs away.
+def _note_guessed_source(connection: sqlite3.Connection, options: Options) -> Iterator[str]:
+    """Yield a note if the file's name becomes a further source of the list.
+
+    The file may be a delivery of one of them under a new name; it would then change none of its
+    entries.
     """
     sources = {
         source
@@ -119,6 +121,6 @@ def _guessed_notes(connection: sqlite3.Connection, options: Options) -> Iterator
     }
     if options.guessed and sources and options.source not in sources:
         yield (
-            "no --source was given, so that this is the first file of a source called as the file"
-            " is: it changes and withdraws nothing of the list's other sources"
+            "no --source was given, so the file's name is used: this is the first file of that"
+            " source, and entries of the list's other sources are not changed or withdrawn"
         )

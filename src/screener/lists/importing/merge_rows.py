@@ -1,6 +1,6 @@
-"""Merging: what the rows of one file make of an entry.
+"""Merge the rows of one file for the same entry.
 
-The latest row counts. Rows without a time, and rows of one time, are united.
+The latest row counts. Rows without a time, and rows of the same time, are united.
 """
 
 from __future__ import annotations
@@ -9,46 +9,49 @@ from collections.abc import Sequence
 
 from screener.lists import terms
 from screener.lists.states import State
-from screener.lists.store.records import Row, united
-from screener.lists.times import moment, timeless
+from screener.lists.store.records import Row, unite_rows
+from screener.lists.times import is_untimed, parse_past_time
 
 
-def merged(stored: Row | None, rows: Sequence[Row], *, all_count: bool = False) -> Row:
-    """Return the row that an entry is stored as, from what is stored and rows not older than that.
+def merge_rows(stored: Row | None, rows: Sequence[Row], *, all_count: bool = False) -> Row:
+    """Return an entry's new row, from its stored row and rows that are not older.
 
-    A row of a later time replaces those before it, as in a file of its own; an earlier one is
-    left. `all_count`: the rows are united whatever their times.
+    A row of a later time replaces the rows before it; an earlier row is ignored.
+
+    `all_count`: unite all rows, regardless of their times.
     """
     if all_count:
-        return _replacing(stored, rows)
-    latest: float | None = None
-    standing: list[Row] = []
+        return _replace(stored, rows)
+    latest_s: float | None = None
+    latest_rows: list[Row] = []
     for row in rows:
-        when = None if row.updated is None else moment(row.updated)
-        if when is not None and latest is not None:
-            if when < latest:
+        time_s = None if row.updated is None else parse_past_time(row.updated)
+        if time_s is not None and latest_s is not None:
+            if time_s < latest_s:
                 continue
-            if when > latest:
-                stored = _replacing(stored, standing)
-                standing = [one for one in standing if timeless(one.updated)]
-        latest = latest if when is None else when
-        standing.append(row)
-    return _replacing(stored, standing)
+            if time_s > latest_s:
+                stored = _replace(stored, latest_rows)
+                latest_rows = [latest for latest in latest_rows if is_untimed(latest.updated)]
+        latest_s = latest_s if time_s is None else time_s
+        latest_rows.append(row)
+    return _replace(stored, latest_rows)
 
 
-def _replacing(stored: Row | None, rows: Sequence[Row]) -> Row:
-    """Return rows as one that replaces what is stored.
+def _replace(stored: Row | None, rows: Sequence[Row]) -> Row:
+    """Return the united rows as the replacement of the stored row.
 
-    If a value of some kind is unreadable, the stored values of that kind stay. Labels that bind
-    the entry stay until a row has another: no file without such a column takes them back.
+    If a hash of some kind is unreadable, the stored hashes of that kind stay. Labels that bind the
+    entry stay until a row has another one: a file without such a column does not revoke them.
     """
-    row = united(*rows) if len(rows) > 1 else rows[0]
+    row = unite_rows(*rows) if len(rows) > 1 else rows[0]
     if stored is None:
         return row
     if row.damaged and stored.state is not State.WITHDRAWN:
-        left = [item for item in stored.hashes if item.kind.name in row.damaged]
-        row = row._replace(hashes=(*row.hashes, *left))
-    carried = terms.fields_said(stored.labels) & ~terms.fields_said(row.labels)
-    if carried:
-        row = row._replace(labels={**row.labels, **terms.of_fields(stored.labels, carried)})
+        stored_hashes = [hash_ for hash_ in stored.hashes if hash_.kind.name in row.damaged]
+        row = row._replace(hashes=(*row.hashes, *stored_hashes))
+    carried_fields = terms.find_fields(stored.labels) & ~terms.find_fields(row.labels)
+    if carried_fields:
+        row = row._replace(
+            labels={**row.labels, **terms.select_labels(stored.labels, carried_fields)}
+        )
     return row

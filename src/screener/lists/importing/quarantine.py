@@ -1,6 +1,4 @@
-"""Quarantine: rows that an import set aside, which of them can be released, and values that are not
-compared.
-"""
+"""The quarantine: unreadable rows of imports, and stored hashes that are not compared."""
 
 from __future__ import annotations
 
@@ -12,18 +10,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from screener.lists.importing.report import FULL
+from screener.lists.importing.report import FULL_KEY
 from screener.lists.states import State
-from screener.lists.store.database import in_order
+from screener.lists.store.database import is_in_generation_by_id
 from screener.lists.store.records import BadRow, Row
-from screener.lists.store.stored_rows import packed, unpacked
+from screener.lists.store.stored_rows import decode_row, encode_row
 
 
 @dataclass(frozen=True)
-class SetAside:
-    """A row that an import set aside. `id` is its number in the list, `file` and `line` where it
-    stood; `releasable` whether some of it could be read, so that it can be taken in without the
-    rest; `released` the generation that did.
+class QuarantinedRow:
+    """A quarantined row.
+
+    `id`: its number in the list.
+    `file`, `line`: where the row was.
+    `releasable`: whether part of it is readable, so that it can be imported without the rest.
+    `released`: the generation in which it was released, or None.
     """
 
     id: int
@@ -37,8 +38,8 @@ class SetAside:
 
 
 @dataclass(frozen=True)
-class NotCompared:
-    """A hash that is kept and not compared: whose, its kind and why; never its value."""
+class UncomparedHash:
+    """A stored hash that is not compared, without its value."""
 
     source: str
     entry: str
@@ -46,112 +47,113 @@ class NotCompared:
     reason: str
 
 
-class SetAsideRows:
-    """The rows that one import of a source sets aside.
+class RowQuarantine:
+    """The rows that one import of a source quarantines.
 
-    What an earlier one set aside as well, which nobody has released, stays under its number, and is
-    of this import from now on: a source delivers the same damage day after day.
+    A source may deliver the same damage every day. A row that an earlier import already quarantined
+    and nobody released keeps its number and moves to this import.
     """
 
     def __init__(
         self, connection: sqlite3.Connection, import_id: int, source: str, *, full: bool
     ) -> None:
-        """Before the first; `full`: the file is all that its source has."""
+        """`full`: the file contains all entries of the source."""
         self._connection = connection
-        self._import = import_id
+        self._import_id = import_id
         self._source = source
         self._full = full
-        self._earlier: dict[bytes, list[int]] | None = None  # read for the first
+        self._earlier: dict[bytes, list[int]] | None = None  # read when first needed
 
-    def store(self, bad: Iterable[BadRow]) -> None:
-        """Store rows that were set aside."""
+    def store(self, bad_rows: Iterable[BadRow]) -> None:
+        """Store quarantined rows."""
         if self._earlier is None:
-            self._earlier = self._before()
-        again, new = [], []
-        for one in bad:
-            text = None if one.row is None else packed(one.row)
-            same = self._earlier.get(_key(one.line, one.field, one.reason, text))
-            if same:
-                again.append((self._import, one.line, text, same.pop()))
+            self._earlier = self._read_earlier()
+        repeated_rows, new_rows = [], []
+        for bad_row in bad_rows:
+            row_text = None if bad_row.row is None else encode_row(bad_row.row)
+            fields = (bad_row.line, bad_row.field, bad_row.reason, row_text)
+            numbers = self._earlier.get(_hash_content(*fields))
+            if numbers:
+                repeated_rows.append((self._import_id, bad_row.line, row_text, numbers.pop()))
             else:
-                new.append((self._import, one.line, one.field, one.reason, text))
+                new_rows.append((self._import_id, *fields))
         self._connection.executemany(
-            "UPDATE quarantine SET import = ?, line = ?, row = ? WHERE id = ?", again
+            "UPDATE quarantine SET import = ?, line = ?, row = ? WHERE id = ?", repeated_rows
         )
         self._connection.executemany(
-            "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)", new
+            "INSERT INTO quarantine(import, line, field, reason, row) VALUES (?, ?, ?, ?, ?)",
+            new_rows,
         )
 
-    def _before(self) -> dict[bytes, list[int]]:
-        """Return the numbers of rows that earlier imports set aside, newest first, by content.
+    def _read_earlier(self) -> dict[bytes, list[int]]:
+        """Return the numbers of rows that earlier imports quarantined, by content, newest first.
 
-        A row of a full list stays with it unless this is one: it may be why its entry is withdrawn.
+        Rows of a full list count only if this file is one too: they may explain a withdrawal by
+        that list.
         """
         imports = {
             number
             for number, counts in self._connection.execute(
                 "SELECT id, counts FROM imports WHERE source = ?", (self._source,)
             )
-            if self._full or not json.loads(counts).get(FULL)
+            if self._full or not json.loads(counts).get(FULL_KEY)
         }
-        held: dict[bytes, list[int]] = defaultdict(list)
-        for number, import_id, *said in self._connection.execute(
+        numbers_by_content: dict[bytes, list[int]] = defaultdict(list)
+        for number, import_id, *content in self._connection.execute(
             "SELECT id, import, line, field, reason, row FROM quarantine WHERE released IS NULL"
             " ORDER BY id DESC"
         ):
             if import_id in imports:
-                held[_key(*said)].append(number)
-        return held
+                numbers_by_content[_hash_content(*content)].append(number)
+        return numbers_by_content
 
 
-def _key(line: int, field: str | None, reason: str, text: str | None) -> bytes:
-    """Return what a row says, wherever it stands; where it stands, if nothing of it could be
-    read.
-    """
-    said = str(line) if text is None else text.partition(",")[2]
-    return hashlib.blake2b(f"{field}\0{reason}\0{said}".encode(), digest_size=16).digest()
+def _hash_content(line: int, field: str | None, reason: str, row_text: str | None) -> bytes:
+    """Return a hash of a row's content, or of its line number if nothing is readable."""
+    content = str(line) if row_text is None else row_text.partition(",")[2]
+    return hashlib.blake2b(f"{field}\0{reason}\0{content}".encode(), digest_size=16).digest()
 
 
-def rows(connection: sqlite3.Connection) -> Iterator[SetAside]:
-    """Yield all rows that were set aside, in order."""
-    for number, file, line, field, reason, source, kept, released in connection.execute(
+def list_rows(connection: sqlite3.Connection) -> Iterator[QuarantinedRow]:
+    """Yield all quarantined rows, in order."""
+    for number, file, line, field, reason, source, has_row, released in connection.execute(
         "SELECT q.id, i.file, q.line, q.field, q.reason, i.source, q.row IS NOT NULL, q.released"
         " FROM quarantine q JOIN imports i ON i.id = q.import ORDER BY q.id"
     ):
-        yield SetAside(number, file, line, field, reason, source, bool(kept), released)
+        yield QuarantinedRow(number, file, line, field, reason, source, bool(has_row), released)
 
 
-def not_compared(connection: sqlite3.Connection, number: int) -> Iterator[NotCompared]:
-    """Yield the hashes of a generation that could be compared by their kind and are not."""
-    for facts in connection.execute(
+def list_uncompared(connection: sqlite3.Connection, number: int) -> Iterator[UncomparedHash]:
+    """Yield the hashes of a generation that are of a comparable kind but not compared."""
+    for fields in connection.execute(
         "SELECT r.source, r.entry, h.kind, h.why_not FROM records r CROSS JOIN hashes h"
         " ON h.record = r.id WHERE h.why_not IS NOT NULL AND h.why_not <> 'opaque'"
-        f" AND {in_order(number)} AND r.state <> ? ORDER BY r.id, h.kind",
+        f" AND {is_in_generation_by_id(number)} AND r.state <> ? ORDER BY r.id, h.kind",
         (State.WITHDRAWN,),
     ):
-        yield NotCompared(*facts)
+        yield UncomparedHash(*fields)
 
 
 class ReadableRow(NamedTuple):
-    """What could be read of a row that was set aside: in which import, of which source."""
+    """The readable part of a quarantined row, with its import and source."""
 
     import_id: int
     source: str
     row: Row
 
 
-def releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
-    """Return the rows of these numbers that can be taken in and were not yet."""
-    found = {}
-    for one in ids:
-        if one >> 63:  # no row has such a number, and SQLite holds none
+def find_releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
+    """Return the rows with these numbers that can be released and were not yet."""
+    rows = {}
+    for number in ids:
+        if number >> 63:  # SQLite cannot bind an integer of more than 63 bits
             continue
-        held = connection.execute(
+        stored_row = connection.execute(
             "SELECT i.id, i.source, q.field, q.row FROM quarantine q JOIN imports i"
             " ON i.id = q.import WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",
-            (one,),
+            (number,),
         ).fetchone()
-        if held is not None:
-            import_id, source, field, text = held
-            found[one] = ReadableRow(import_id, source, unpacked(text, field))
-    return found
+        if stored_row is not None:
+            import_id, source, field, row_text = stored_row
+            rows[number] = ReadableRow(import_id, source, decode_row(row_text, field))
+    return rows

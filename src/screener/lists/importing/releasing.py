@@ -1,4 +1,4 @@
-"""Releasing from quarantine: somebody decides that a row, or a value, is sound after all."""
+"""Release rows and values from quarantine after somebody decided that they are sound."""
 
 from __future__ import annotations
 
@@ -17,108 +17,113 @@ from screener.hashing.hash import Hash, kind_named
 from screener.lists import terms
 from screener.lists.importing import quarantine
 from screener.lists.importing.quarantine import ReadableRow
-from screener.lists.importing.report import ABSENT, FULL
-from screener.lists.importing.stored_versions import COLUMNS, Stored
+from screener.lists.importing.report import ABSENT_KEY, FULL_KEY
+from screener.lists.importing.stored_versions import COLUMNS, StoredVersion
 from screener.lists.importing.versions import Versions
 from screener.lists.states import State
 from screener.lists.store import change_log, generations, segments, transaction
-from screener.lists.store.records import Row, derived_entry, united, united_labels
+from screener.lists.store.records import Row, derive_entry, unite_labels, unite_rows
 from screener.lists.store.repeated_values import release
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.stored_rows import Version, stored_labels, stored_row, version_of
-from screener.lists.times import order
+from screener.lists.store.stored_rows import Version, read_labels, read_row, to_version
+from screener.lists.times import compare_times
 
 
 class LateVersions(Versions):
-    """The records of a source, as rows change them that an earlier import had set aside."""
+    """The records of a source, as released rows of an earlier import change them."""
 
     def take_late(self, row: Row, *, absent_from: int | None) -> None:
-        """Take a row that this import had set aside, as it would have taken it.
+        """Take a row that this import had quarantined, as the import would have taken it.
 
-        From version `absent_from` on, those of the import withdraw what it did not name, which
-        says nothing against a row that would have named it. None: it withdrew nothing so.
+        `absent_from`: the first version by which the import withdrew entries that it did not name,
+        or None. Such a withdrawal does not count against the row, which names the entry.
         """
-        entry = _entry(row)
-        have = self._lookup([entry]).get(entry)
-        if have is None:
+        entry = _find_entry(row)
+        stored = self._stored.look_up([entry]).get(entry)
+        if stored is None:
             self.take([row])
             return
-        before = self._before_absence(have, absent_from)
-        if before is not have:
-            row = self._bound_as(have, before, row)
-        version = self._late(before, row)
-        if version.fingerprint != have.fingerprint:
+        before = self._find_before_absence(stored, absent_from)
+        if before is not stored:
+            row = self._carry_terms(stored, before, row)
+        version = self._build_late_version(before, row)
+        if version.fingerprint != stored.fingerprint:
             self.counts["changed"] += 1
-            self._replace(have, version)
+            self._replace(stored, version)
             self._writer.flush()
 
-    def _before_absence(self, have: Stored, absent_from: int | None) -> Stored:
-        """Return the version before this import withdrew the entry by not naming it, if it did."""
-        own = absent_from is not None and have.import_id == self._import
-        if not own or have.said != State.WITHDRAWN or have.record < (absent_from or 0):
-            return have
-        # Not the version that ended when `have` came, if a rollback has brought that back since.
-        _, withdrew = self._ages.imported(self._import)
+    def _find_before_absence(self, stored: StoredVersion, absent_from: int | None) -> StoredVersion:
+        """Return the version before this import withdrew the unnamed entry, or `stored`."""
+        if absent_from is None or stored.import_id != self._import_id:
+            return stored
+        if stored.stated != State.WITHDRAWN or stored.record < absent_from:
+            return stored
+        # The import's own generation decides, since a rollback may have restored `stored` later.
+        _, withdrew = self._ages.find_import(self._import_id)
         before = self._connection.execute(
             f"SELECT {COLUMNS} FROM records"
             " WHERE source = ? AND entry = ? AND until = ? AND since < until",
-            (self._source, have.entry, withdrew),
+            (self._source, stored.entry, withdrew),
         ).fetchone()
-        return have if before is None or have.updated is not None else Stored(*before)
+        return stored if before is None or stored.updated is not None else StoredVersion(*before)
 
-    def _bound_as(self, have: Stored, before: Stored, row: Row) -> Row:
-        """Return a row with the labels that bind its entry now, if a rollback narrowed them."""
-        bound, was = (
-            terms.of_fields(stored_labels(self._connection, one.record), terms.ALL)
-            for one in (have, before)
+    def _carry_terms(self, stored: StoredVersion, before: StoredVersion, row: Row) -> Row:
+        """Return a row with the labels that bind its entry since a rollback, if any."""
+        labels, labels_before = (
+            terms.select_labels(read_labels(self._connection, version.record), terms.ALL_FIELDS)
+            for version in (stored, before)
         )
-        return row if bound == was else row._replace(labels=united_labels([row.labels, bound]))
+        if labels == labels_before:
+            return row
+        return row._replace(labels=unite_labels([row.labels, labels]))
 
-    def _late(self, have: Stored, row: Row) -> Version:
-        """Return what an entry becomes by a late row: the row, if it is of a later time or import;
-        the row united with what is stored, if it is of the same.
+    def _build_late_version(self, stored: StoredVersion, row: Row) -> Version:
+        """Return the new version of an entry after a late row.
+
+        A row of a later time or import replaces the stored row; one of the same is united with it.
         """
-        stored = stored_row(self._connection, have.record)
-        if self._ages.outdated(have, row):
-            return self._judging.judge(version_of(stored))
-        later = order(row.updated, have.updated)
-        if later == 1 or (later is None and have.import_id != self._import):
-            return self._over(have, row)
-        return self._judging.judge(version_of(united(stored, row)))
+        before = read_row(self._connection, stored.record)
+        if self._ages.is_outdated(stored, row):
+            return self._judge.judge(to_version(before))
+        later = compare_times(row.updated, stored.updated)
+        if later == 1 or (later is None and stored.import_id != self._import_id):
+            return self._build_replacement(stored, row)
+        return self._judge.judge(to_version(unite_rows(before, row)))
 
 
 @dataclass(frozen=True)
 class Release:
-    """What was asked to be released, and by whom and why."""
+    """The author of a release and the reason."""
 
     by: str
     reason: str
 
     def __post_init__(self) -> None:
-        """Raise ListError without a name and a reason, since a release is somebody's decision."""
+        """Raise ListError unless author and reason are filled lines."""
         if not (is_line(self.by) and is_line(self.reason)):
-            raise ListError("a release needs who decided it and why, a line each")
+            raise ListError("a release needs its author and a reason, one line each")
 
 
-def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
-    """Take in what could be read of rows that were set aside; the generation that has them.
-    ListError, and no generation, where one cannot be, or none is named.
+def release_rows(folder: Path, ids: Sequence[int], decision: Release) -> int:
+    """Import the readable part of quarantined rows; return the new generation's number.
+
+    Raises ListError, and imports nothing, if a row cannot be released or `ids` is empty.
     """
     try:
         ids = tuple(dict.fromkeys(map(integer, ids)))
     except TypeError:
-        raise ListError("rows are named by a list of their numbers, [1] say") from None
+        raise ListError("ids must be a list of row numbers, such as [1]") from None
     if not ids:
         raise ListError("no row to release is named")
-    with transaction.writing(folder) as connection:
-        before = generations.at(connection, folder)
-        number = before.number + 1
-        wanted = _wanted(connection, ids)
+    with transaction.write_exclusively(folder) as connection:
+        before = generations.load(connection, folder)
+        number = before.next_number
+        rows_by_number = _find_rows(connection, ids)
         changes = Changes()
         states = before.states
-        for (import_id, source), rows in groupby(wanted.values(), key=itemgetter(0, 1)):
-            said = _said_of_import(connection, import_id)
-            full = bool(said.get(FULL))
+        for (import_id, source), rows in groupby(rows_by_number.values(), key=itemgetter(0, 1)):
+            counts = _read_import_counts(connection, import_id)
+            is_full = bool(counts.get(FULL_KEY))
             versions = LateVersions(
                 connection,
                 source,
@@ -126,131 +131,141 @@ def release_rows(folder: Path, ids: Sequence[int], asked: Release) -> int:
                 import_id=import_id,
                 states=states,
                 changes=changes,
-                full=full,
+                full=is_full,
             )
-            for kept in rows:
-                versions.take_late(kept.row, absent_from=said.get(ABSENT, 0) if full else None)
+            absent_from = counts.get(ABSENT_KEY, 0) if is_full else None
+            for readable in rows:
+                versions.take_late(readable.row, absent_from=absent_from)
             versions.finish()
             states = versions.states
-        _check_live(connection, wanted)
+        _check_not_withdrawn(connection, rows_by_number)
         connection.executemany(
-            "UPDATE quarantine SET released = ? WHERE id = ?", [(number, one) for one in ids]
+            "UPDATE quarantine SET released = ? WHERE id = ?",
+            [(number, row_number) for row_number in ids],
         )
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
             connection, number, what="release", states=states, confirmed=before.time,
-            by=asked.by, note=f"{counted(len(ids), 'row')}: {asked.reason}",
+            by=decision.by, note=f"{counted(len(ids), 'row')}: {decision.reason}",
         )  # fmt: skip
         return number
 
 
-def _wanted(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
-    """Return what can be read of rows that were set aside, by their numbers and in the order in
-    which they came; ListError for a row that cannot be released.
+def _find_rows(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
+    """Return the readable part of rows by their numbers, in the order of their imports.
+
+    Raises ListError if a row cannot be released.
     """
-    found = quarantine.releasable(connection, ids)
+    rows = quarantine.find_releasable(connection, ids)
     for number in ids:
-        if number not in found:
+        if number not in rows:
             raise ListError(
-                f"row {number} cannot be released: nothing of use in it, released before, or no"
-                " such row"
+                f"row {number} cannot be released: it has nothing readable, was released before, or"
+                " does not exist"
             )
-        _, source, row = found[number]
-        if row.entry is None and row.state is State.WITHDRAWN:  # kept by an older version
+        _, source, row = rows[number]
+        # Rows like this were stored by older versions of this library.
+        if row.entry is None and row.state is State.WITHDRAWN:
             raise ListError(
-                f"row {number} cannot be released: it withdraws an entry that is known by all its"
-                " hashes, and one of them cannot be read; ask the source for the id"
+                f"row {number} cannot be released: it withdraws an entry that is identified by all"
+                " its hashes, and one of them is unreadable; ask the source for the id"
             )
-        _check_newest(connection, number, source, _entry(row), row.updated)
-    order_of = {number: (kept.import_id, number) for number, kept in found.items()}
-    return {number: found[number] for number in sorted(found, key=order_of.__getitem__)}
+        _check_newest(connection, number, source, _find_entry(row), row.updated)
+    import_order = {number: (readable.import_id, number) for number, readable in rows.items()}
+    return {number: rows[number] for number in sorted(rows, key=import_order.__getitem__)}
 
 
-def _entry(row: Row) -> str:
-    return row.entry or derived_entry(row.hashes)
+def _find_entry(row: Row) -> str:
+    return row.entry or derive_entry(row.hashes)
 
 
-def _check_live(connection: sqlite3.Connection, wanted: Mapping[int, ReadableRow]) -> None:
-    """Raise ListError if a row was taken in and its entry is withdrawn all the same: a release
-    that says so and has no match in the end would be believed.
+def _check_not_withdrawn(
+    connection: sqlite3.Connection, rows_by_number: Mapping[int, ReadableRow]
+) -> None:
+    """Raise ListError if the entry of a released row is withdrawn nonetheless.
+
+    The user would otherwise expect matches that never come.
     """
-    for number, (_, source, row) in wanted.items():
-        said = connection.execute(
+    for number, (_, source, row) in rows_by_number.items():
+        current = connection.execute(
             "SELECT said FROM records WHERE source = ? AND entry = ? AND until IS NULL",
-            (source, _entry(row)),
+            (source, _find_entry(row)),
         ).fetchone()
-        if row.state is not State.WITHDRAWN and said[0] == State.WITHDRAWN:
+        if row.state is not State.WITHDRAWN and current[0] == State.WITHDRAWN:
             raise ListError(
                 f"row {number} cannot be released: its source has withdrawn its entry, and the row"
                 " is not known to be later"
             )
 
 
-def _said_of_import(connection: sqlite3.Connection, import_id: int) -> dict[str, Any]:
-    """Return what is kept of an import."""
+def _read_import_counts(connection: sqlite3.Connection, import_id: int) -> dict[str, Any]:
     query = "SELECT counts FROM imports WHERE id = ?"
     (counts,) = connection.execute(query, (import_id,)).fetchone()
-    found: dict[str, Any] = json.loads(counts)
-    return found
+    parsed: dict[str, Any] = json.loads(counts)
+    return parsed
 
 
 def _check_newest(
     connection: sqlite3.Connection, row: int, source: str, entry: str, updated: str | None
 ) -> None:
-    """Raise ListError if the source has said something of an entry after a row that was set
-    aside, or of a later time, or has given all that it has: old words must not take the place
-    of newer ones, nor of silence.
+    """Raise ListError if the source superseded a quarantined row.
+
+    It did if a later import or a row of a later time changed the entry, or if a later full list did
+    not name it.
     """
-    held = connection.execute(
+    current = connection.execute(
         "SELECT r.import > q.import, r.updated FROM records r JOIN quarantine q ON q.id = ?"
         " WHERE r.source = ? AND r.entry = ? AND r.until IS NULL",
         (row, source, entry),
     ).fetchone()
-    if held is not None and (held[0] or order(updated, held[1]) == -1):
+    if current is not None and (current[0] or compare_times(updated, current[1]) == -1):
+        raise ListError(f"row {row} cannot be released: its source has changed the entry since")
+    if _has_full_list_since(connection, row, source):
         raise ListError(
-            f"row {row} cannot be released: its source has said something else of it since"
-        )
-    if _full_list_since(connection, row, source):
-        raise ListError(
-            f"row {row} cannot be released: a full list of its source came since; if its entry is"
-            " still on it, that list brought it"
+            f"row {row} cannot be released: a full list of its source was imported since; if the"
+            " entry is still listed, that list contains it"
         )
 
 
-def _full_list_since(connection: sqlite3.Connection, row: int, source: str) -> bool:
-    """Return whether a full list of a source came after a row that was set aside, and still
-    counts.
-    """
-    later = connection.execute(
+def _has_full_list_since(connection: sqlite3.Connection, row: int, source: str) -> bool:
+    """Return whether a full list came after a quarantined row and was not rolled back."""
+    later_imports = connection.execute(
         "SELECT i.generation, i.counts FROM imports i JOIN quarantine q ON q.id = ?"
         " WHERE i.source = ? AND i.id > q.import",
         (row, source),
     )
-    full = [generation for generation, counts in later if json.loads(counts).get(FULL)]
-    undone = change_log.taken_back(connection)
-    return any(not any(generation in some for some in undone) for generation in full)
+    full_generations = [
+        generation for generation, counts in later_imports if json.loads(counts).get(FULL_KEY)
+    ]
+    undone_generations = change_log.find_undone(connection)
+    return any(
+        not any(generation in generations_ for generations_ in undone_generations)
+        for generation in full_generations
+    )
 
 
 def release_value(
-    folder: Path, entry: str, kind: str, asked: Release, *, source: str | None = None
+    folder: Path, entry: str, kind: str, decision: Release, *, source: str | None = None
 ) -> int:
-    """Have the hashes of one kind that an entry holds compared, in every record that holds them,
-    now and later; the generation that does.
+    """Compare an entry's quarantined hashes of one kind from now on, in all records.
+
+    Returns the new generation's number. Raises ListError if the kind is never compared, or if the
+    entry has no such hash.
     """
-    found = kind_named(kind)
-    if not found.searched:
-        raise ListError(f"{kind} values are carried and never compared here")
-    with transaction.writing(folder) as connection:
-        before = generations.at(connection, folder)
-        number = before.number + 1
+    hash_kind = kind_named(kind)
+    if not hash_kind.searched:
+        raise ListError(f"{kind} values are stored but never compared")
+    with transaction.write_exclusively(folder) as connection:
+        before = generations.load(connection, folder)
+        number = before.next_number
         values = connection.execute(
             "SELECT DISTINCT h.value FROM hashes h JOIN records r ON r.id = h.record"
             " WHERE r.entry = ? AND (? IS NULL OR r.source = ?) AND r.until IS NULL"
             " AND h.kind = ? AND h.why_not IS NOT NULL",
             (entry, source, source, kind),
         ).fetchall()
-        if found.video:  # one without a usable frame has nothing to be compared by
-            values = [(value,) for (value,) in values if Hash(found, value).codes]
+        if hash_kind.video:  # a video without a usable frame cannot be compared
+            values = [(value,) for (value,) in values if Hash(hash_kind, value).codes]
         if not values:
             raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
         changes = Changes()
@@ -258,6 +273,6 @@ def release_value(
         segments.write_changed(connection, folder, before, changes, number)
         generations.publish(
             connection, number, what="release", states=before.states, confirmed=before.time,
-            by=asked.by, note=f"{kind} of {entry}: {asked.reason}",
+            by=decision.by, note=f"{kind} of {entry}: {decision.reason}",
         )  # fmt: skip
         return number

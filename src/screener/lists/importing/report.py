@@ -1,14 +1,14 @@
-"""ImportReport: what an import did, and what of it a list keeps."""
+"""The report of an import, and the keys under which a list stores it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FULL = "full"  # among what is kept of an import: that its file was all that its source had
-TERMS = "terms"  # those that were given with the file, in words
-ABSENT = "absent_from"  # the first version that such a file made by what it does not name
-COUNTS = (
+FULL_KEY = "full"  # true if the file contained all entries of its source
+TERMS_KEY = "terms"  # the terms given with the file, formatted
+ABSENT_KEY = "absent_from"  # the first version that withdrew an entry missing from a full list
+COUNT_FIELDS = (
     "rows", "added", "changed", "unchanged", "repeated", "outdated", "untimed", "absent",
     "withdrawn", "stopped", "missed", "dropped", "low_information", "low_quality", "placeholders",
     "conflicting",
@@ -17,26 +17,31 @@ COUNTS = (
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did. `rows` = added + changed + unchanged + repeated + outdated + quarantined.
+    """The report of an import.
 
-    `repeated`: further rows of the file on an entry it had already: united with what it said of it
-    at the same time; of other times the latest stands. `outdated`: entries of which all rows are by
-    the source's own time older than what the list holds, and change nothing. `untimed`: rows, among
-    those kept, with a time that compares with no other: see `times.moment`. `absent`: entries that
-    a full list no longer names, withdrawn. `withdrawn`: rows, among those kept, that withdraw an
-    entry. `missed`: entries that the file withdraws and of which the list had nothing from this
-    source, neither live nor withdrawn: nothing goes by that. `stopped`: entries that matched and
-    match no more, withdrawn or of another state. `quarantined`: rows set aside, by reason;
-    `first_bad` are the line and trouble of the first of them. `unit` is what those lines count:
-    lines, or the records of a file that has none. `dropped`: digests of empty input, not kept.
-    `low_information`: hashes of blank pictures, kept and never compared. `low_quality`: hashes of a
-    recorded quality below their kind's floor, which a policy that keeps it leaves out.
-    `placeholders`: values of the file that stand for nothing, since the source repeats each over
-    many different files; kept, and not compared in entries of this source. `conflicting`: entries,
-    added or changed, with a hash of which another entry, of this source or another, says otherwise:
-    another state, or another category of one scheme. `unknown_columns` are kept as labels, less
-    names that may hold a hash. `notes` say what else a user should know. `generation` is the list's
-    after the import: higher where anything changed, the one before where nothing did.
+    `generation`: the list's generation after the import; unchanged if nothing changed.
+    `rows`: added + changed + unchanged + repeated + outdated + quarantined.
+    `repeated`: further rows for an entry of the file, united with its rows of the same time; of
+    different times the latest counts.
+    `outdated`: entries whose rows are all older than the list's version, by the source's own times.
+    `untimed`: imported rows whose time cannot be compared: see `times.parse_past_time`.
+    `withdrawn`: imported rows that withdraw an entry.
+    `absent`: entries withdrawn because a full list does not name them.
+    `missed`: withdrawals of entries that the list never had from this source; they have no effect.
+    `stopped`: entries that matched before and no longer do.
+    `quarantined`: unreadable rows, by reason.
+    `first_bad`: line and fault of the first unreadable rows.
+    `unit`: the unit of these line numbers: `line`, `record` or `frame`.
+    `dropped`: digests of empty input, which are not stored.
+    `low_information`: hashes of blank pictures, which are stored but never compared.
+    `low_quality`: hashes with a recorded quality below their kind's detail floor, which a policy
+    with that floor ignores.
+    `placeholders`: values that the source repeats over many different files; they are stored, but
+    not compared in entries of this source.
+    `conflicting`: added or changed entries that share a hash with an entry of another state, or of
+    another category of the same scheme.
+    `unknown_columns`: columns stored as labels, without names that may contain a hash.
+    `notes`: further notes to the user.
     """
 
     file: str

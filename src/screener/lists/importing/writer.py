@@ -1,8 +1,7 @@
-"""Writing the new versions of one import into the database, and the ends of old ones."""
+"""Write the new versions of one import into the database, and end old ones."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,31 +11,31 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.hashing.hash import KINDS, Hash, HashKind
-from screener.lists.importing.stored_versions import Stored
+from screener.lists.importing.stored_versions import StoredVersion, encode_json
 from screener.lists.states import State
 from screener.lists.store import video_frames
-from screener.lists.store.census import Alike
+from screener.lists.store.census import Group
 from screener.lists.store.columns import Columns, HashColumn
 from screener.lists.store.records import LOW_INFORMATION
 from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import Version
 from screener.lists.store.value_index import FirstIndex, Ints
 
-# Withdrawals that are no version of any generation: see `Writer.write_unapplied`.
-_UNAPPLIED = (
+# An index of withdrawals that belong to no generation: see `Writer.write_unapplied`.
+_UNAPPLIED_INDEX = (
     "CREATE INDEX IF NOT EXISTS records_words ON records(source, entry) WHERE until = since"
 )
-_EQUAL = (
+_EQUAL_WITHDRAWALS = (
     "SELECT id FROM records WHERE source = ? AND entry = ? AND fingerprint = ? AND until = since"
 )
-_NO_QUALITY = 999
+_NO_QUALITY_CODE = 999
 
 
 class Writer:
-    """What one import writes of the records of a source, towards generation `number`.
+    """Writes the records of a source that one import changes, towards generation `number`.
 
-    `next` is the number that the next version will have, `first` that of the first. `states` counts
-    the records of the whole list by state, `came` those that this import made, as a census does.
+    `first` and `next` are the numbers of the first and the next version. `states` counts the
+    records of the whole list by state. `census` counts the versions of this import.
     """
 
     def __init__(
@@ -50,108 +49,112 @@ class Writer:
         changes: Changes,
         index: FirstIndex | None,
     ) -> None:
-        """`index` is that of a list's first import."""
+        """`index`: the index of the list's first import, otherwise None."""
         self.states = states
         self.changes = changes
-        self.came: Counter[Alike] = Counter()
-        self.removed: list[int] = []  # versions of this import
+        self.census: Counter[Group] = Counter()
+        self.removed: list[int] = []  # versions that this import wrote and removed
         self._connection = connection
         self._source = source
         self._number = number
-        self._import = import_id
+        self._import_id = import_id
         self._index = index
         newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
         self.first = self.next = (newest or 0) + 1
-        self._clear()
+        self._clear_queues()
 
-    def _clear(self) -> None:
-        self._ended: list[tuple[int, int]] = []
-        self._records: list[tuple[object, ...]] = []
-        self._hashes: list[tuple[object, ...]] = []
-        self._frames: list[video_frames.FrameRow] = []
-        self._new: dict[HashKind, list[tuple[Hash, int, bool]]] = defaultdict(list)
+    def _clear_queues(self) -> None:
+        self._ended_versions: list[tuple[int, int]] = []
+        self._record_rows: list[tuple[object, ...]] = []
+        self._hash_rows: list[tuple[object, ...]] = []
+        self._frame_rows: list[video_frames.FrameRow] = []
+        self._new_hashes: dict[HashKind, list[tuple[Hash, int, bool]]] = defaultdict(list)
 
     def write(self, entry: str, version: Version, state: State) -> int:
-        """Write a version, in effect in that state, with the next flush; return its number."""
-        record = self._write(entry, version, state, until=None)
+        """Queue a version, with the state that counts, for the next flush; return its number."""
+        record = self._queue_version(entry, version, state, until=None)
         self.states[state] += 1
         pairs = zip(version.hashes, version.why_not, strict=True)
-        compared = [item for item, why_not in pairs if why_not is None]
-        self.came[self._alike(state, compared, len(version.hashes))] += 1
-        videos = [item.value for item in compared if item.kind.video]
+        compared = [hash_ for hash_, why_not in pairs if why_not is None]
+        self.census[self._build_census_key(state, compared, len(version.hashes))] += 1
+        videos = [hash_.value for hash_ in compared if hash_.kind.video]
         if videos:
-            self._frames += video_frames.rows_of(record, videos)
+            self._frame_rows += video_frames.build_rows(record, videos)
         return record
 
     def write_unapplied(self, entry: str, version: Version) -> None:
-        """Write a withdrawal that changes nothing now, as a version of no generation.
+        """Write a withdrawal without effect, as a version of no generation.
 
-        It counts once a rollback takes back what overrules it, since a rollback lists nothing that
-        was withdrawn. Of equal ones the last is kept.
+        It takes effect if a rollback undoes what overrules it, since a rollback never restores
+        withdrawn entries. Of equal withdrawals only the last is stored.
         """
-        self._connection.execute(_UNAPPLIED)
-        equal = self._connection.execute(_EQUAL, (self._source, entry, version.fingerprint))
-        self._delete([record for (record,) in equal])
-        self._write(entry, version, State.WITHDRAWN, until=self._number)
+        self._connection.execute(_UNAPPLIED_INDEX)
+        equal_records = self._connection.execute(
+            _EQUAL_WITHDRAWALS, (self._source, entry, version.fingerprint)
+        )
+        self._delete([record for (record,) in equal_records])
+        self._queue_version(entry, version, State.WITHDRAWN, until=self._number)
         self.flush()
 
-    def _write(self, entry: str, version: Version, state: State, *, until: int | None) -> int:
+    def _queue_version(
+        self, entry: str, version: Version, state: State, *, until: int | None
+    ) -> int:
         record = self.next
         self.next += 1
-        self._records.append(
+        self._record_rows.append(
             (
                 record,
                 self._source,
                 entry,
-                str(state),  # SQLite's module is slow with what is not a plain text
+                str(state),  # a StrEnum is slow in sqlite3
                 version.categories,
                 version.labels,
                 version.updated,
                 version.fingerprint,
-                self._import,
+                self._import_id,
                 self._number,
                 until,
                 str(version.state),
             )
         )
         live = version.state is not State.WITHDRAWN
-        for item, why_not in zip(version.hashes, version.why_not, strict=True):
-            self._hashes.append((record, item.kind.name, item.value, item.quality, why_not))
-            self._new[item.kind].append((item, record, live and why_not is None))
+        for hash_, why_not in zip(version.hashes, version.why_not, strict=True):
+            self._hash_rows.append((record, hash_.kind.name, hash_.value, hash_.quality, why_not))
+            self._new_hashes[hash_.kind].append((hash_, record, live and why_not is None))
         return record
 
-    def end(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
-        """Have a version of a generation before end; return its hashes: kind, value, why not."""
-        self._ended.append((self._number, have.record))
-        return self._leave(have)
+    def end(self, stored: StoredVersion) -> list[tuple[str, bytes, str | None]]:
+        """End a version of an earlier generation; return its hashes: kind, value, exclusion."""
+        self._ended_versions.append((self._number, stored.record))
+        return self._end_hashes(stored)
 
-    def remove(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
-        """Take away a version of this import, which is flushed; likewise."""
-        hashes = self._leave(have)
+    def remove(self, stored: StoredVersion) -> list[tuple[str, bytes, str | None]]:
+        """Remove a flushed version of this import; return its hashes: kind, value, exclusion."""
+        hashes = self._end_hashes(stored)
         compared = [Hash(KINDS[kind], value) for kind, value, why_not in hashes if why_not is None]
-        self.came[self._alike(have.state, compared, len(hashes))] -= 1
-        self._delete([have.record])
+        self.census[self._build_census_key(stored.state, compared, len(hashes))] -= 1
+        self._delete([stored.record])
         return hashes
 
-    def _leave(self, have: Stored) -> list[tuple[str, bytes, str | None]]:
-        self.states[have.state] -= 1
+    def _end_hashes(self, stored: StoredVersion) -> list[tuple[str, bytes, str | None]]:
+        self.states[stored.state] -= 1
         hashes = self._connection.execute(
-            "SELECT kind, value, why_not FROM hashes WHERE record = ?", (have.record,)
+            "SELECT kind, value, why_not FROM hashes WHERE record = ?", (stored.record,)
         ).fetchall()
-        if have.state != State.WITHDRAWN:
+        if stored.state != State.WITHDRAWN:
             self.changes.doubt(
                 Hash(KINDS[kind], value) for kind, value, why_not in hashes if why_not is None
             )
         return hashes
 
-    def reopen(self, have: Stored) -> None:
-        """Have a version count again that this import ended."""
-        self.states[have.state] += 1
-        self._connection.execute("UPDATE records SET until = NULL WHERE id = ?", (have.record,))
-        if have.state != State.WITHDRAWN:
+    def reopen(self, stored: StoredVersion) -> None:
+        """Make a version current again that this import ended."""
+        self.states[stored.state] += 1
+        self._connection.execute("UPDATE records SET until = NULL WHERE id = ?", (stored.record,))
+        if stored.state != State.WITHDRAWN:
             rows = self._connection.execute(
                 "SELECT kind, value FROM hashes WHERE record = ? AND why_not IS NULL",
-                (have.record,),
+                (stored.record,),
             )
             self.changes.gain([Hash(KINDS[kind], value) for kind, value in rows])
 
@@ -164,30 +167,33 @@ class Writer:
             )
 
     def flush(self) -> None:
-        """Write what is due; what it ends goes first, since an entry has one current version."""
-        if not (self._ended or self._records):
+        """Write the queues; ends come first, since an entry has only one current version."""
+        if not (self._ended_versions or self._record_rows):
             return
         write = self._connection.executemany
-        write("UPDATE records SET until = ? WHERE id = ?", self._ended)
-        for table, rows in (
-            ("records", self._records), ("hashes", self._hashes), ("frames", self._frames)
-        ):  # fmt: skip
+        write("UPDATE records SET until = ? WHERE id = ?", self._ended_versions)
+        queues: dict[str, Sequence[tuple[object, ...]]] = {
+            "records": self._record_rows,
+            "hashes": self._hash_rows,
+            "frames": self._frame_rows,
+        }
+        for table, rows in queues.items():
             if rows:
                 write(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
-        for kind, some in self._new.items():
-            hashes, records, searched = zip(*some, strict=True)
-            raw = b"".join([item.value for item in hashes])
+        for kind, new_hashes in self._new_hashes.items():
+            hashes, records, is_searched = zip(*new_hashes, strict=True)
+            packed = b"".join([hash_.value for hash_ in hashes])
             if self._index is None or not self._index.add(
-                kind, raw, np.array(records), np.array(searched)
+                kind, packed, np.array(records), np.array(is_searched)
             ):
-                self.changes.gain([item for item, _, is_searched in some if is_searched])
-        self._clear()
+                self.changes.gain([hash_ for hash_, _, searched in new_hashes if searched])
+        self._clear_queues()
 
-    def _alike(self, state: str, compared: Sequence[Hash], hashes: int) -> Alike:
-        kinds = tuple(sorted({item.kind.name for item in compared}))
-        return Alike(self._source, str(state), kinds, hashes > len(compared))
+    def _build_census_key(self, state: str, compared: Sequence[Hash], hashes: int) -> Group:
+        kinds = tuple(sorted({hash_.kind.name for hash_ in compared}))
+        return Group(self._source, str(state), kinds, hashes > len(compared))
 
-    # --- many at once
+    # --- versions in columns
 
     def write_columns(self, columns: Columns, fingerprints: Sequence[bytes]) -> None:
         """Write rows as versions of entries that the list does not have."""
@@ -198,7 +204,7 @@ class Writer:
         self._count_columns(columns)
 
     def _write_records(self, columns: Columns, fingerprints: Sequence[bytes], first: int) -> None:
-        """Insert records: in one statement if they differ in entry and fingerprint alone."""
+        """Insert records, with one statement if only entry and fingerprint differ."""
         if columns.shared is not None:
             state, categories, labels, updated = columns.shared
             self._connection.execute(
@@ -213,29 +219,37 @@ class Writer:
                     "labels": labels,
                     "updated": updated,
                     "fingerprints": b"".join(fingerprints),
-                    "import": self._import,
+                    "import": self._import_id,
                     "number": self._number,
-                    "entries": as_json(columns.entries),
+                    "entries": encode_json(columns.entries),
                 },
             )
             return
-        of_import = (self._import, self._number)
+        import_fields = (self._import_id, self._number)
         rows = zip(
             range(first, self.next), columns.entries, columns.stored, fingerprints, strict=True
         )
         self._connection.executemany(
             "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
             (
-                (record, self._source, entry, *facts, fingerprint, *of_import, facts[0])
-                for record, entry, facts, fingerprint in rows
+                (
+                    record,
+                    self._source,
+                    entry,
+                    *shared_fields,
+                    fingerprint,
+                    *import_fields,
+                    shared_fields[0],
+                )
+                for record, entry, shared_fields, fingerprint in rows
             ),
         )
 
     def _write_hashes(self, columns: Columns, first: int) -> None:
-        """Insert the hashes of new records, all kinds of a record one after the other.
+        """Insert the hashes of new records, ordered by record and kind.
 
-        The values go to SQLite packed, and it cuts them: a parameter for each takes three times
-        as long.
+        SQLite gets the values of a kind as one parameter and slices it: one parameter per value
+        takes three times as long.
         """
         hashes = sorted(columns.hashes, key=lambda column: column.kind.name)
         arguments: dict[str, object] = {"first": first, "last": first + len(columns) - 1}
@@ -243,50 +257,50 @@ class Writer:
         for number, column in enumerate(hashes):
             size = column.kind.size
             kinds += f" WHEN {number} THEN '{column.kind.name}'"
-            values += f" WHEN {number} THEN {_cut(f'values{number}', size)}"
+            values += f" WHEN {number} THEN {_slice_sql(f'values{number}', size)}"
             arguments[f"values{number}"] = column.codes.tobytes()
             if column.quality is not None:
-                read = f"CAST(CAST({_cut(f'quality{number}', 3)} AS TEXT) AS INTEGER)"
-                qualities += f" WHEN {number} THEN nullif({read}, {_NO_QUALITY})"
-                arguments[f"quality{number}"] = _digits(column.quality)
+                read = f"CAST(CAST({_slice_sql(f'quality{number}', 3)} AS TEXT) AS INTEGER)"
+                qualities += f" WHEN {number} THEN nullif({read}, {_NO_QUALITY_CODE})"
+                arguments[f"quality{number}"] = _encode_qualities(column.quality)
             if column.present is not None:
-                present += f" WHEN {number} THEN {_cut(f'present{number}', 1)} = x'01'"
+                present += f" WHEN {number} THEN {_slice_sql(f'present{number}', 1)} = x'01'"
                 arguments[f"present{number}"] = column.present.tobytes()
-        of_kind = ", ".join(f"({number})" for number in range(len(hashes)))
+        kind_rows = ", ".join(f"({number})" for number in range(len(hashes)))
         quality = f"CASE n.column1{qualities} END" if qualities else "NULL"
-        there = f" AND CASE n.column1{present} ELSE 1 END" if present else ""
+        condition = f" AND CASE n.column1{present} ELSE 1 END" if present else ""
         self._connection.execute(
             f"INSERT INTO hashes SELECT r.id, CASE n.column1{kinds} END,"
             f" CASE n.column1{values} END, {quality}, NULL"
-            f" FROM records r CROSS JOIN (VALUES {of_kind}) n"
-            f" WHERE r.id BETWEEN :first AND :last{there}",
+            f" FROM records r CROSS JOIN (VALUES {kind_rows}) n"
+            f" WHERE r.id BETWEEN :first AND :last{condition}",
             arguments,
         )
         for column in hashes:
-            low = np.flatnonzero(column.low)
+            low_rows = np.flatnonzero(column.low)
             self._connection.executemany(
                 "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = ? AND value = ?",
                 [
                     (LOW_INFORMATION, first + row, column.kind.name, column.values[row])
-                    for row in low.tolist()
+                    for row in low_rows.tolist()
                 ],
             )
-            self._gain(column, ~columns.withdrawn, first)
+            self._add_to_index(column, ~columns.withdrawn, first)
 
-    def _gain(self, column: HashColumn, live: npt.NDArray[np.bool_], first: int) -> None:
-        """Note the hashes of new records for the index, and those that can be searched."""
+    def _add_to_index(self, column: HashColumn, live: npt.NDArray[np.bool_], first: int) -> None:
+        """Add the hashes of new records to the first index, or else to the changes."""
         records: Ints = np.arange(first, first + len(live))
-        codes, searched = column.codes, column.compared & live
+        codes, is_searched = column.codes, column.compared & live
         if column.present is not None:
-            there = column.present
-            records, codes, searched = records[there], codes[there], searched[there]
-        raw = codes.tobytes()
-        if self._index is None or not self._index.add(column.kind, raw, records, searched):
-            raw = raw if searched.all() else codes[searched].tobytes()
-            self.changes.gain_packed(column.kind, raw)
+            present = column.present
+            records, codes, is_searched = records[present], codes[present], is_searched[present]
+        packed = codes.tobytes()
+        if self._index is None or not self._index.add(column.kind, packed, records, is_searched):
+            packed = packed if is_searched.all() else codes[is_searched].tobytes()
+            self.changes.gain_packed(column.kind, packed)
 
     def _count_columns(self, columns: Columns) -> None:
-        """Count new versions by state, and in the census by kinds that are compared too."""
+        """Count new versions by state, and in the census also by their compared kinds."""
         count = len(columns)
         bits = np.zeros(count, np.int64)
         for number, column in enumerate(columns.hashes):
@@ -296,33 +310,30 @@ class Writer:
             groups = Counter(zip(map(str, columns.states), bits.tolist(), strict=True))
         else:
             state = columns.shared[0]
-            groups = Counter({(state, some): n for some, n in _times(bits).items()})
-        for (state, some), times in groups.items():
+            groups = Counter(
+                {(state, bits_): times_ for bits_, times_ in _count_values(bits).items()}
+            )
+        for (state, bits_), count_ in groups.items():
             kinds = [
                 column.kind.name
                 for number, column in enumerate(columns.hashes)
-                if some >> number & 1
+                if bits_ >> number & 1
             ]
-            self.states[state] += times
-            self.came[Alike(self._source, state, tuple(sorted(kinds)), some >> 62 > 0)] += times
+            self.states[state] += count_
+            self.census[Group(self._source, state, tuple(sorted(kinds)), bits_ >> 62 > 0)] += count_
 
 
-def _times(numbers: Ints) -> dict[int, int]:
-    found, times = np.unique(numbers, return_counts=True)
-    return dict(zip(found.tolist(), times.tolist(), strict=True))
+def _count_values(numbers: Ints) -> dict[int, int]:
+    values, counts = np.unique(numbers, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _cut(parameter: str, size: int) -> str:
-    """Return the SQL of what a packed parameter has for the record `r`."""
+def _slice_sql(parameter: str, size: int) -> str:
+    """Return the SQL for the slice of a packed parameter that belongs to record `r`."""
     return f"substr(:{parameter}, (r.id - :first) * {size} + 1, {size})"
 
 
-def as_json(entries: Sequence[str]) -> str:
-    """Return texts as SQLite takes many at once."""
-    return json.dumps(list(entries), ensure_ascii=False)
-
-
-def _digits(quality: np.ndarray[tuple[int], np.dtype[np.int16]]) -> bytes:
-    """Return qualities as three digits each, for SQLite to cut."""
-    known = np.where(quality < 0, _NO_QUALITY, quality)
-    return "".join(map(str.zfill, map(str, known.tolist()), repeat(3))).encode()
+def _encode_qualities(quality: np.ndarray[tuple[int], np.dtype[np.int16]]) -> bytes:
+    """Return qualities as three digits each, for SQLite to slice."""
+    codes = np.where(quality < 0, _NO_QUALITY_CODE, quality)
+    return "".join(map(str.zfill, map(str, codes.tolist()), repeat(3))).encode()

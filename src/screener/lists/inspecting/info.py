@@ -1,4 +1,4 @@
-"""Facts about a list: counts only, never a value."""
+"""Count the records and values of a list; no value is shown."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from screener.lists import times
 from screener.lists.states import MATCHING, State
 from screener.lists.store import census
 from screener.lists.store.census import Census
-from screener.lists.store.database import SEGMENTS, name_of, of_generation
+from screener.lists.store.database import SEGMENTS, get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
 
-LEAST = 2_000  # codes below which a share means little
-SHARE = 0.02  # of the other codes
-_SAMPLE = 400
+MIN_CODES = 2_000  # for a meaningful share
+MIN_SHARE = 0.02  # of the other codes, within the radius of a hub
+_SAMPLE_SIZE = 400
 _SEED = 20260102
 
 
-def hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
-    """Return the rows of codes within the radius of a fiftieth of the others, in order.
+def find_hubs(snapshot: Snapshot, *, radius: int) -> npt.NDArray[np.int64]:
+    """Return the sorted rows of hubs: codes within the radius of `MIN_SHARE` of the others.
 
-    It estimates the share from a fixed sample of the others, and takes as long as a search for each
-    code of the sample.
+    The share is estimated from a sample with a fixed seed, at the cost of one search per code of
+    the sample.
     """
-    if len(snapshot) < LEAST:
+    if len(snapshot) < MIN_CODES:
         return np.empty(0, np.int64)
-    rows_of_all = len(snapshot) + len(snapshot.removed)
-    drawn = np.random.default_rng(_SEED).integers(0, rows_of_all, 4 * _SAMPLE)
+    row_count = len(snapshot) + len(snapshot.removed)
+    drawn = np.random.default_rng(_SEED).integers(0, row_count, 4 * _SAMPLE_SIZE)
     live = drawn[~np.isin(drawn, snapshot.removed)]
-    sample = np.unique(live[:_SAMPLE])
+    sample = np.unique(live[:_SAMPLE_SIZE])
     _, rows, _ = snapshot.search(snapshot.codes(sample), radius=radius)
     near, counts = np.unique(rows, return_counts=True)
-    counts = counts - np.isin(near, sample)  # each is near itself
-    hub_rows: npt.NDArray[np.int64] = near[counts >= SHARE * len(sample)].astype(np.int64)
+    counts = counts - np.isin(near, sample)  # a code is near itself
+    hub_rows: npt.NDArray[np.int64] = near[counts >= MIN_SHARE * len(sample)].astype(np.int64)
     return hub_rows
 
 
@@ -96,66 +96,70 @@ def gather(
     generation: Generation,
     progress: Progress | None = None,
 ) -> ListInfo:
-    """Count a generation, in one transaction."""
+    """Count the records and values of a generation; call it in one transaction."""
     steps = Steps(progress, 2)
     number = generation.number
-    created, made, library, form = connection.execute(
+    created, made, library, format = connection.execute(
         "SELECT (SELECT min(time) FROM generations), time, library,"
         " (SELECT value FROM meta WHERE name = 'format')"
         " FROM generations WHERE number = ?",
         (number,),
     ).fetchone()
-    stored = census.kept(connection, number)
-    group = census.counted(connection, number) if stored is None else stored
-    reached, by_none, by_weak = _reach(group)
+    stored = census.read(connection, number)
+    groups = census.count(connection, number) if stored is None else stored
+    reached, by_none, by_weak = _count_matchable(groups)
     steps.add()
-    not_searched = _not_searched(connection, number, group)
+    not_searched = _count_not_searched(connection, number, groups)
     steps.add()
     return ListInfo(
-        name=name_of(folder),
+        name=get_list_name(folder),
         generation=generation.number,
         created=times.format_time(created),
         made=times.format_time(made),
         age_s=max(0.0, time.time() - generation.time),
-        format=int(form),
+        format=int(format),
         library=library,
         states=dict(generation.states),
-        sources=_sources(group),
-        values={kind: n.rows for kind, n in sorted(generation.segments.items()) if n.rows},
+        sources=_count_by_source(groups),
+        values={
+            kind: parts.rows for kind, parts in sorted(generation.segments.items()) if parts.rows
+        },
         not_searched=not_searched,
         reached=reached,
         by_none=by_none,
         by_weak=by_weak,
-        quarantined=_quarantined(connection, number),
+        quarantined=_read_quarantined(connection, number),
         files={
             part.file: (folder / SEGMENTS / part.file).stat().st_size
-            for one in generation.segments.values()
-            for part in one.files
+            for parts in generation.segments.values()
+            for part in parts.files
         },
     )
 
 
-def _sources(census: Census) -> dict[str, dict[str, int]]:
+def _count_by_source(census: Census) -> dict[str, dict[str, int]]:
     sources: dict[str, Counter[str]] = {}
     for group, count in sorted(census.items()):
         sources.setdefault(group.source, Counter())[group.state] += count
     return {source: dict(states) for source, states in sources.items()}
 
 
-def _not_searched(connection: sqlite3.Connection, number: int, census: Census) -> dict[str, int]:
-    """Return the number of distinct values, by kind; the query is slow, so skip it if none."""
+def _count_not_searched(
+    connection: sqlite3.Connection, number: int, census: Census
+) -> dict[str, int]:
+    """Return the number of distinct values by kind; skip the slow query if there are none."""
     if not any(group.aside and group.state != State.WITHDRAWN for group in census):
         return {}
     values = connection.execute(
         "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
-        f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {of_generation(number)}"
+        f" ON h.record = r.id WHERE h.why_not IS NOT NULL AND {is_in_generation(number)}"
         " AND r.state <> 'withdrawn' GROUP BY 1"
     )
     return dict(values.fetchall())
 
 
-def _reach(census: Census) -> tuple[dict[str, int], int, int]:
-    """Count matchable records: by computed kind, without any, and with weak kinds only."""
+def _count_matchable(census: Census) -> tuple[dict[str, int], int, int]:
+    """Return the records matchable by each computed kind, by none, and only by weak kinds."""
     reached, by_none, by_weak = dict.fromkeys(_COMPUTED, 0), 0, 0
     for group, count in census.items():
         if group.state in MATCHING:
@@ -167,7 +171,7 @@ def _reach(census: Census) -> tuple[dict[str, int], int, int]:
     return reached, by_none, by_weak
 
 
-def _quarantined(connection: sqlite3.Connection, number: int) -> dict[str, int]:
+def _read_quarantined(connection: sqlite3.Connection, number: int) -> dict[str, int]:
     last = connection.execute(
         "SELECT counts FROM imports WHERE generation <= ? ORDER BY id DESC LIMIT 1", (number,)
     ).fetchone()

@@ -1,6 +1,6 @@
-"""Verify a list: the files are as written, the records are valid, and the search finds them.
+"""Verify that files are as written, that records are valid, and that searches find them.
 
-Damage is reported in sentences that contain no values. Nothing is changed.
+Damage is reported in sentences without values. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from screener.index.snapshot import Snapshot
 from screener.index.values import Values
 from screener.lists.store import census, database, searchable_values, video_frames
 from screener.lists.store.column_checks import FORMS
-from screener.lists.store.database import SEGMENTS, name_of, of_generation
+from screener.lists.store.database import SEGMENTS, get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
 from screener.system.row_checks import Table
@@ -40,22 +40,27 @@ _ORPHANS = {
     "records": "SELECT count(*) FROM records WHERE import NOT IN (SELECT id FROM imports)",
     "quarantine": "SELECT count(*) FROM quarantine WHERE import NOT IN (SELECT id FROM imports)",
 }
-_OF_DATABASE, _OF_KIND = 5, 3  # checks
-_STEPS = 1_000_000  # of SQLite, between checks for cancellation
-# One text of many values is faster than a row each, and releases the GIL for longer.
-_IN_HEX = "count(*), group_concat(CASE WHEN typeof(h.value) = 'blob' THEN hex(h.value) END, '')"
-_ALL = 2**64  # records: one span
-_AT_ONCE = 256  # records; one may be of a video, with thousands of frames
+_DATABASE_CHECKS, _KIND_CHECKS = 5, 3  # numbers of checks
+_CANCEL_INTERVAL = 1_000_000  # steps of SQLite
+# One text of many values is faster than one row per value, and releases the GIL for longer.
+_HEX_COLUMNS = (
+    "count(*), group_concat(CASE WHEN typeof(h.value) = 'blob' THEN hex(h.value) END, '')"
+)
+_ALL_RECORDS = 2**64  # one span
+_SPAN = 256  # records; a record of a video may have thousands of frames
 _Check = Callable[[sqlite3.Connection], None]
-_TOGETHER = 1 << 18  # values looked up together
+_LOOKUP_BATCH = 1 << 18  # values
 
 
 @dataclass(frozen=True)
 class KindCheck:
-    """The checks of one kind that passed, by name and in order.
+    """The checks of one kind.
 
-    `pairs` of a query and a value were compared by brute force and by search, for `queries`
-    queries; `differences` are hits that only one of the two found.
+    `files`, `values`, `bytes`: numbers of index files, of values, and the size of the files.
+    `checks`: names of the checks that passed, in order.
+    `queries`: sampled queries, made by brute force and by search.
+    `pairs`: pairs of a query and a value that were compared.
+    `differences`: hits that only one of the two found.
     """
 
     kind: str
@@ -70,10 +75,11 @@ class KindCheck:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of verifying a generation of a list; `damage` is empty if all is well.
+    """The result of verifying a generation of a list.
 
-    `damage` are sentences, which `HashList.verify` raises. `database` names the checks of the
-    records that passed. The same `seed` draws the same queries.
+    `database`: names of the checks of the database that passed.
+    `seed`: the seed of the sampled queries.
+    `damage`: a sentence for each damage found, which `HashList.verify` raises; empty if none.
     """
 
     name: str
@@ -99,7 +105,7 @@ class Verification:
 
 
 class DamagedList(ListError):
-    """A list is damaged; `found` is its Verification, with the sentences in `found.damage`."""
+    """A list is damaged; `found` is its Verification."""
 
     def __init__(self, verification: Verification) -> None:
         super().__init__(verification)
@@ -121,26 +127,26 @@ def verify(
 
     Raises ListError if the database cannot be read.
     """
-    steps = Steps(progress, _OF_DATABASE + _OF_KIND * len(snapshots))
+    steps = Steps(progress, _DATABASE_CHECKS + _KIND_CHECKS * len(snapshots))
     kinds: list[KindCheck] = []
-    of_kinds: tuple[str, ...] = ()
+    damage_of_kinds: tuple[str, ...] = ()
     with _checks_in_thread(folder) as in_thread:
-        # SQLite's own checks run beside the rest, and take about as long.
+        # SQLite's own checks take about as long as the rest, and run at the same time.
         integrity, references = in_thread(_check_integrity), in_thread(_check_references)
-        of_hashes = [table for table in FORMS.tables if table.name == "hashes"]
+        hash_tables = [table for table in FORMS.tables if table.name == "hashes"]
         others = [table for table in FORMS.tables if table.name != "hashes"]
-        hashes = in_thread(partial(_check_stored, of_hashes))
+        hashes = in_thread(partial(_check_rows, hash_tables))
         for kind in KINDS.values():
             if kind.searched:
                 kind_check, kind_damage = _check_kind(
                     folder, generation, kind, snapshots.get(kind.name), seed, steps
                 )
                 kinds += [] if kind_check is None else [kind_check]
-                of_kinds += kind_damage
-        stored = _run_at_once(folder, partial(_check_stored, others))
+                damage_of_kinds += kind_damage
+        stored = _run_at_once(folder, partial(_check_rows, others))
         states = _run_at_once(folder, partial(_check_states, generation))
         framed = _run_at_once(folder, partial(_check_frames, generation))
-        # Damage is reported in this order, whichever was found first.
+        # Damage is reported in this order, even if it was found in another.
         passed, damage = _run(
             folder.name,
             {
@@ -152,8 +158,10 @@ def verify(
             },
             steps,
         )
-    damage += of_kinds
-    return Verification(name_of(folder), generation.number, passed, tuple(kinds), seed, damage)
+    damage += damage_of_kinds
+    return Verification(
+        get_list_name(folder), generation.number, passed, tuple(kinds), seed, damage
+    )
 
 
 class _Damaged(ScreenerError):
@@ -163,7 +171,7 @@ class _Damaged(ScreenerError):
 def _run(
     where: str, checks: Mapping[str, Callable[[], object]], steps: Steps
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Run checks up to the first failure; return the names of those passed, and its message."""
+    """Run checks until one fails; return the names of the passed ones, and its message."""
     passed: list[str] = []
     for name, check in checks.items():
         try:
@@ -178,15 +186,15 @@ def _run(
 
 @contextlib.contextmanager
 def _checks_in_thread(folder: Path) -> Iterator[Callable[[_Check], Callable[[], None]]]:
-    """Yield a function that runs a check in one thread and returns a function to await it.
+    """Yield a function that starts a check in one thread and returns a function to await it.
 
-    Unfinished checks are cancelled when the body ends. They should be SQLite's work alone: Python
+    Unfinished checks are cancelled when the body ends. Checks should run in SQLite alone; Python
     code would wait for the GIL before each row.
     """
     ended = Event()
 
     def run(check: _Check, connection: sqlite3.Connection) -> None:
-        connection.set_progress_handler(ended.is_set, _STEPS)
+        connection.set_progress_handler(ended.is_set, _CANCEL_INTERVAL)
         check(connection)
 
     with ThreadPoolExecutor(1) as pool:
@@ -221,24 +229,24 @@ def _check_references(connection: sqlite3.Connection) -> None:
             raise _Damaged(f"{counted(count, 'row')} of the table {name} without an owner")
 
 
-def _check_stored(tables: Sequence[Table], connection: sqlite3.Connection) -> None:
-    if wrong := list(database.wrong_rows(connection, tables)):
+def _check_rows(tables: Sequence[Table], connection: sqlite3.Connection) -> None:
+    if wrong := list(database.find_damaged_rows(connection, tables)):
         raise _Damaged("; ".join(wrong))
 
 
 def _check_states(generation: Generation, connection: sqlite3.Connection) -> None:
-    counted = census.counted(connection, generation.number)
+    counted = census.count(connection, generation.number)
     states: Counter[str] = Counter()
-    for alike, count in counted.items():
-        states[alike.state] += count
+    for group, count in counted.items():
+        states[group.state] += count
     if states != Counter(generation.states):
         raise _Damaged("the number of records of each state differs from their generation")
-    if census.kept(connection, generation.number) not in (None, counted):
+    if census.read(connection, generation.number) not in (None, counted):
         raise _Damaged("the number of records of each kind differs from the list's census")
 
 
 def _check_frames(generation: Generation, connection: sqlite3.Connection) -> None:
-    wrong = video_frames.wrong(connection, generation.number)
+    wrong = video_frames.count_damaged(connection, generation.number)
     if wrong:
         raise _Damaged(f"{counted(wrong, 'record')} with other frames than the video")
 
@@ -298,43 +306,43 @@ def _check_values(
 def _count_differences(
     connection: sqlite3.Connection, number: int, kind: HashKind, snapshot: Snapshot | None
 ) -> tuple[int, int]:
-    """Count the values that the files lack, and those that only they have.
+    """Return the number of values that the files lack, and of values that only the files have.
 
-    It takes two bytes of memory for each row of the files, and some values at a time.
+    It takes two bytes of memory per row of the files.
     """
     live = np.ones(0 if snapshot is None else sum(map(len, snapshot.parts)), np.bool_)
     if snapshot is not None:
         live[snapshot.removed] = False
     unmatched, missing = live.copy(), [np.empty(0, f"S{kind.code_size}")]
-    for values in _values_of_records(connection, number, kind, few=snapshot is None):
+    for values in _read_values(connection, number, kind, few=snapshot is None):
         rows = np.full(values.size, -1) if snapshot is None else snapshot.find(values)
-        there = rows >= 0
-        there[there] = live[rows[there]]
-        unmatched[rows[there]] = False
-        missing.append(values[~there])
+        is_found = rows >= 0
+        is_found[is_found] = live[rows[is_found]]
+        unmatched[rows[is_found]] = False
+        missing.append(values[~is_found])
     return np.unique(np.concatenate(missing)).size, int(unmatched.sum())
 
 
-def _values_of_records(
+def _read_values(
     connection: sqlite3.Connection, number: int, kind: HashKind, *, few: bool
 ) -> Iterator[Values]:
     """Yield the searchable values of a generation in sorted batches, for faster lookups."""
-    question = searchable_values.question(
+    query = searchable_values.build_query(
         kind,
-        f"{of_generation(number)} AND r.id BETWEEN ? AND ?",
-        columns=_IN_HEX,
+        f"{is_in_generation(number)} AND r.id BETWEEN ? AND ?",
+        columns=_HEX_COLUMNS,
         by_record=not few,
     )
     packed = bytearray()
-    for span in database.spans(connection, _ALL if few else _AT_ONCE):
-        count, text = connection.execute(question, span).fetchone()
+    for span in database.split_ids(connection, _ALL_RECORDS if few else _SPAN):
+        count, text = connection.execute(query, span).fetchone()
         values = bytes.fromhex(text or "")
         if len(values) != count * kind.code_size:
             raise _Damaged(
                 "a value of the records has the wrong size for its kind, or is not a value"
             )
         packed += values
-        if len(packed) >= _TOGETHER * kind.code_size:
+        if len(packed) >= _LOOKUP_BATCH * kind.code_size:
             yield np.sort(np.frombuffer(packed, f"S{kind.code_size}"))
             packed = bytearray()
     yield np.sort(np.frombuffer(packed, f"S{kind.code_size}"))

@@ -1,4 +1,4 @@
-"""History: what was done to a list, by whom."""
+"""Read the history of a list: what was changed, when and by whom."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from screener.lists.store.column_checks import counts_of
-from screener.lists.store.database import of_generation
+from screener.lists.store.column_checks import parse_counts
+from screener.lists.store.database import is_in_generation
 
-ROLLBACK = "rollback to "  # and a generation: how one is named in the log
+ROLLBACK = "rollback to "  # a generation's number follows
 
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One thing that was done: `what`, at `time` (seconds since 1970), and the generation after.
+    """A change of a list.
 
-    `by` is who asked and `note` why, as far as was said. An import also has its `file`, `format`,
-    `source`, the file's `sha256` and its `counts`.
+    `generation`: the generation after the change.
+    `time`: seconds since 1970.
+    `what`: the kind of change, such as "import".
+    `by`, `note`: who asked for it and why, if stated.
+    `states`: numbers of records in each state after the change.
+
+    An import also has its `file`, `format`, `source`, the SHA-256 of the file, and `counts`.
     """
 
     generation: int
@@ -35,17 +40,17 @@ class LogEntry:
     counts: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it in plain values, without what is not known."""
+        """Return the known fields as plain values."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def log(connection: sqlite3.Connection) -> list[LogEntry]:
-    """Return all that was done, oldest first; an import that changed nothing is there too."""
+def read_log(connection: sqlite3.Connection) -> list[LogEntry]:
+    """Return all changes, oldest first, and the imports that changed nothing."""
     rows = connection.execute(
         "SELECT number, time, what, who, note, states FROM generations ORDER BY number"
     )
     by_number = {
-        number: LogEntry(number, time, what, by, note, counts_of(states))
+        number: LogEntry(number, time, what, by, note, parse_counts(states))
         for number, time, what, by, note, states in rows
     }
     imports = [
@@ -57,38 +62,36 @@ def log(connection: sqlite3.Connection) -> list[LogEntry]:
             None,
             by_number[generation].states,
             file,
-            form,
+            format,
             source,
             sha256,
             json.loads(counts),
         )
-        for generation, time, who, file, form, source, sha256, counts in connection.execute(
+        for generation, time, who, file, format, source, sha256, counts in connection.execute(
             "SELECT generation, time, who, file, format, source, sha256, counts"
             " FROM imports ORDER BY id"
         )
     ]
-    others = [one for one in by_number.values() if one.what != "import"]
-    return sorted(imports + others, key=lambda one: (one.generation, one.time))
+    others = [entry for entry in by_number.values() if entry.what != "import"]
+    return sorted(imports + others, key=lambda entry: (entry.generation, entry.time))
 
 
-def taken_back(connection: sqlite3.Connection) -> list[range]:
-    """Return the generations that rollbacks went back over, as far as they are still gone back
-    over.
-    """
-    found: list[range] = []
+def find_undone(connection: sqlite3.Connection) -> list[range]:
+    """Return the ranges of generations that rollbacks undid and that are still undone."""
+    undone: list[range] = []
     for number, what in connection.execute(
         "SELECT number, what FROM generations WHERE what LIKE ? ORDER BY number DESC",
         (f"{ROLLBACK}%",),
     ):
-        # A rollback that a later one went back over takes nothing back any more.
-        if not any(number in some for some in found):
-            found.append(range(int(what.removeprefix(ROLLBACK)) + 1, number))
-    return found
+        # A rollback that a later one undid has no effect any more.
+        if not any(number in generations for generations in undone):
+            undone.append(range(int(what.removeprefix(ROLLBACK)) + 1, number))
+    return undone
 
 
-def states_at(connection: sqlite3.Connection, number: int) -> dict[str, int]:
-    """Return how many records of a generation are in each state."""
+def count_states(connection: sqlite3.Connection, number: int) -> dict[str, int]:
+    """Return the number of records of a generation in each state."""
     rows = connection.execute(
-        f"SELECT state, count(*) FROM records r WHERE {of_generation(number)} GROUP BY state"
+        f"SELECT state, count(*) FROM records r WHERE {is_in_generation(number)} GROUP BY state"
     )
     return dict(rows.fetchall())

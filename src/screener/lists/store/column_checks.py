@@ -1,4 +1,7 @@
-"""Forms: what the columns of a list's database hold; `schema` has the tables."""
+"""Parse and check the columns of a list's database; `schema` has the tables.
+
+The parsers raise one of `row_checks.DAMAGE_ERRORS` if a text is damaged.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from screener.lists.terms import TLP
 from screener.system.row_checks import BLOB, COUNT, TEXT, TIME, Forms, Table, fits, one_of, or_null
 
 SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-CENSUS = "census"  # in the table `meta`
-# Of a hash, whose kind is in the column `kind`; `Forms` of it need the function `reads_vpdq`.
+CENSUS_NAME = "census"  # in the table `meta`
 STATE = one_of(State)
 KIND = one_of(KINDS)
-_SIZES = " ".join(f"WHEN '{one.name}' THEN {one.size}" for one in KINDS.values() if one.bits)
+_SIZES = " ".join(f"WHEN '{kind.name}' THEN {kind.size}" for kind in KINDS.values() if kind.bits)
+# A hash whose kind is in the column `kind`; its `Forms` need the function `reads_vpdq`.
 VALUE = (
     f"{BLOB} AND CASE WHEN t.kind = 'vpdq' THEN reads_vpdq({{c}})"
     f" ELSE length({{c}}) = CASE t.kind {_SIZES} END END"
@@ -28,64 +31,63 @@ QUALITY = or_null("typeof({c}) = 'integer' AND {c} BETWEEN 0 AND 100")
 _GENERATIONS = {"since": COUNT, "until": or_null(COUNT)}
 
 
-def texts_of(text: str) -> dict[str, str]:
-    """Return the labels in the form that is stored: a JSON object of texts; ValueError or
-    TypeError.
-    """
-    found = {} if text == "{}" else json.loads(text)
-    if type(text) is not str or type(found) is not dict or set(map(type, found.values())) - {str}:
+def parse_labels(text: str) -> dict[str, str]:
+    """Return labels from a JSON object of strings."""
+    labels = {} if text == "{}" else json.loads(text)
+    if type(text) is not str or type(labels) is not dict or set(map(type, labels.values())) - {str}:
         raise ValueError("no labels")
-    return found
+    return labels
 
 
-def pairs_of(text: str) -> list[tuple[str, str]]:
-    """Return the categories in the form that is stored: a JSON array of pairs of texts;
-    likewise.
-    """
-    found = [(scheme, code) for scheme, code in json.loads(text)]
-    if type(text) is not str or {type(one) for pair in found for one in pair} - {str}:
+def parse_pairs(text: str) -> list[tuple[str, str]]:
+    """Return categories, as (scheme, code), from a JSON array of pairs of strings."""
+    pairs = [(scheme, code) for scheme, code in json.loads(text)]
+    if type(text) is not str or {type(part) for pair in pairs for part in pair} - {str}:
         raise ValueError("no categories")
-    return found
+    return pairs
 
 
-def counts_of(text: str) -> dict[str, int]:
-    """Return how many records are in each state. Raises ValueError and others."""
+def parse_counts(text: str) -> dict[str, int]:
+    """Return the number of records in each state from a JSON object."""
     return {state: integer(count) for state, count in json.loads(text).items()}
 
 
-def census_of(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
-    """Return a census in the form that is stored: its generation, the newest version of a record
-    then, and source, state, kinds, whether hashes are not compared, and count of each group;
-    likewise.
+def parse_census(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
+    """Return a census: the generation's number, its newest version's id, and the groups.
+
+    A group has a source, a state, kinds, whether there are hashes that are not compared, and a
+    count.
     """
-    number, newest, groups = json.loads(text)
-    found = []
-    for source, state, kinds, aside, count in groups:
+    number, newest, stored_groups = json.loads(text)
+    groups = []
+    for source, state, kinds, aside, count in stored_groups:
         if type(source) is not str or type(aside) is not bool or integer(count) < 1:
             raise ValueError("no census")
         names = tuple(KINDS[kind].name for kind in kinds)
-        found.append((source, str(State(state)), names, aside, count))
-    return integer(number), integer(newest), found
+        groups.append((source, str(State(state)), names, aside, count))
+    return integer(number), integer(newest), groups
 
 
-def row_of(text: str) -> tuple[Any, ...]:
-    """Return a row that was set aside, in the form that is stored: line, entry, state, hashes,
-    categories as pairs, labels, time, and a list that newer versions put the damaged kinds
-    in; ValueError and others.
+def parse_row(text: str) -> tuple[Any, ...]:
+    """Return the fields of a quarantined row.
+
+    These are line, entry, state, hashes, categories as pairs, labels, time, and a list with the
+    damaged kinds, which is empty in rows of older versions.
     """
-    line, entry, state, hashes, categories, labels, updated, *more = json.loads(text)
-    kept = tuple(
-        Hash(KINDS[kind], bytes.fromhex(value), quality) for kind, value, quality in hashes
+    line, entry, state, stored_hashes, categories, labels, updated, *more = json.loads(text)
+    hashes = tuple(
+        Hash(KINDS[kind], bytes.fromhex(value), quality) for kind, value, quality in stored_hashes
     )
     pairs = [(scheme, code) for scheme, code in categories]
-    return line, entry, State(state), kept, pairs, dict(labels.items()), updated, more
+    return line, entry, State(state), hashes, pairs, dict(labels.items()), updated, more
 
 
 FORMS = Forms(
     (
         Table(
             "meta",
-            {"name": TEXT, "value": f"{TEXT} AND (t.name <> '{CENSUS}' OR reads_census({{c}}))"},
+            {"name": TEXT,
+             "value": f"{TEXT} AND (t.name <> '{CENSUS_NAME}' OR reads_census({{c}}))"},
             row=None,
         ),
         Table(
@@ -145,12 +147,12 @@ FORMS = Forms(
     ),
     {
         "reads_vpdq": check_vpdq,
-        "reads_labels": texts_of,
-        "reads_categories": pairs_of,
-        "reads_counts": counts_of,
-        "reads_census": census_of,
+        "reads_labels": parse_labels,
+        "reads_categories": parse_pairs,
+        "reads_counts": parse_counts,
+        "reads_census": parse_census,
         "reads_import": lambda text: json.loads(text)["quarantined"].items(),
-        "reads_row": row_of,
+        "reads_row": parse_row,
         "reads_name": lambda text: SEGMENT_NAME.fullmatch(text)[0],  # type: ignore[index]
         "reads_day": date.fromisoformat,
     },

@@ -1,4 +1,4 @@
-"""Rows of a file column by column, as fast readers yield them and imports store them."""
+"""Rows of a file as columns, as fast readers yield them and imports store them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ from screener.lists.store.records import (
     EMPTY_INPUT,
     Category,
     Row,
-    derived_entry,
-    fewest_bits,
+    derive_entry,
+    get_min_bits,
 )
-from screener.lists.store.stored_rows import categories_text, labels_text
+from screener.lists.store.stored_rows import encode_categories, encode_labels
 
 Mask = npt.NDArray[np.bool_]
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
-_ONES = np.array([number.bit_count() for number in range(256)], np.uint8)
+_BIT_COUNTS = np.array([number.bit_count() for number in range(256)], np.uint8)
 
 
 @dataclass(frozen=True)
 class HashColumn:
-    """The hashes of one kind: `codes` (n, size), zeros in the rows that are not `present`.
+    """The hashes of one kind, one row each.
 
-    `present` is None if each row has a hash. `quality` is -1 for a hash without one; None: all.
+    `codes`: the values (n, size), zeros in rows without a hash.
+    `present`: which rows have a hash, or None if all have one.
+    `quality`: the qualities, -1 for a hash without one, or None if no hash has one.
     """
 
     kind: HashKind
@@ -41,10 +43,10 @@ class HashColumn:
     quality: npt.NDArray[np.int16] | None = None
 
     @classmethod
-    def read(
+    def parse(
         cls, kind: HashKind, cells: Sequence[str], quality: npt.NDArray[np.int16] | None
     ) -> HashColumn | None:
-        """Read cells of hex, which may be empty; None if one is anything else."""
+        """Parse cells of hex, which may be empty; return None if a cell is anything else."""
         present = None
         if "" in cells:
             present = np.array(list(map(bool, cells)))
@@ -59,13 +61,13 @@ class HashColumn:
             return None
         codes = np.frombuffer(raw, np.uint8).reshape(-1, kind.size)
         if present is not None:
-            spread = np.zeros((present.size, kind.size), np.uint8)
-            spread[present] = codes
-            codes = spread
+            all_codes = np.zeros((present.size, kind.size), np.uint8)
+            all_codes[present] = codes
+            codes = all_codes
             quality = None if quality is None else np.where(present, quality, -1).astype(np.int16)
         return cls(kind, codes, present, quality)
 
-    def at(self, rows: npt.NDArray[np.int64]) -> HashColumn:
+    def select(self, rows: npt.NDArray[np.int64]) -> HashColumn:
         """Return the hashes of some rows."""
         return HashColumn(
             self.kind,
@@ -76,62 +78,62 @@ class HashColumn:
 
     @cached_property
     def values(self) -> list[bytes]:
-        """The value of each row; zeros for a row that has none."""
+        """The value of each row, zeros for a row without a hash."""
         raw, size = self.codes.tobytes(), self.kind.size
-        return [raw[at : at + size] for at in range(0, len(raw), size)]
+        return [raw[offset : offset + size] for offset in range(0, len(raw), size)]
 
     @cached_property
     def low(self) -> Mask:
-        """Which hashes are those of blank pictures, and never compared."""
-        least = fewest_bits(self.kind)
-        if not least:
+        """Which hashes are of blank pictures, and so never compared."""
+        min_bits = get_min_bits(self.kind)
+        if not min_bits:
             return np.zeros(len(self.codes), bool)
-        ones = _ONES[self.codes].sum(axis=1, dtype=np.int32)
-        low: Mask = (ones < least) | (ones > self.kind.bits - least)
+        ones = _BIT_COUNTS[self.codes].sum(axis=1, dtype=np.int32)
+        low: Mask = (ones < min_bits) | (ones > self.kind.bits - min_bits)
         return low if self.present is None else low & self.present
 
     @property
     def compared(self) -> Mask:
-        """Which rows have a hash that is compared."""
+        """Which rows have a compared hash."""
         return ~self.low if self.present is None else self.present & ~self.low
 
     @property
     def has_empty_input(self) -> bool:
-        """Whether a value is the digest of no bytes."""
+        """Whether a hash is the digest of no bytes."""
         empty = EMPTY_INPUT.get(self.kind.name)
         return empty is not None and bool(
             (self.codes == np.frombuffer(empty, np.uint8)).all(axis=1).any()
         )
 
-    def hash_of(self, row: int) -> Hash | None:
+    def get_hash(self, row: int) -> Hash | None:
         """Return the hash of a row, or None."""
         if self.present is not None and not self.present[row]:
             return None
         quality = -1 if self.quality is None else int(self.quality[row])
         return Hash.of_checked(self.kind, self.values[row], None if quality < 0 else quality)
 
-    def texts(self) -> list[Iterable[str]]:
-        """Return what a fingerprint has of the hash of each row, in parts."""
+    def format_parts(self) -> list[Iterable[str]]:
+        """Return the text of each row's hash for its fingerprint, as columns to be joined."""
         name, size = self.kind.name, 2 * self.kind.size
         text = self.codes.tobytes().hex()
-        digits = [text[at : at + size] for at in range(0, len(text), size)]
+        digits = [text[offset : offset + size] for offset in range(0, len(text), size)]
         if self.present is None and self.quality is None:
             return [repeat(f"\0{name}\0None\0"), digits]
         qualities = repeat(-1) if self.quality is None else self.quality.tolist()
         present = repeat(True) if self.present is None else self.present.tolist()
         return [
             [
-                f"\0{name}\0{None if quality < 0 else quality}\0{value}" if there else ""
-                for there, quality, value in zip(present, qualities, digits, strict=False)
+                f"\0{name}\0{None if quality < 0 else quality}\0{value}" if has_hash else ""
+                for has_hash, quality, value in zip(present, qualities, digits, strict=False)
             ]
         ]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Sound rows of a file that follow each other, each with a hash, the first from line `line`.
+    """Consecutive valid rows of a file, each with a hash; the first is from `line`.
 
-    `hashes` are in the order of `KINDS`, of kinds whose values have one length.
+    `hashes` are in the order of `KINDS`, and only of kinds whose values have one length.
     """
 
     line: int
@@ -145,33 +147,33 @@ class Columns:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def row(self, place: int) -> Row:
+    def get_row(self, index: int) -> Row:
         """Return one of the rows."""
-        hashes = (column.hash_of(place) for column in self.hashes)
+        hashes = (column.get_hash(index) for column in self.hashes)
         return Row(
-            self.line + place,
-            self.entries[place],
-            self.states[place],
-            tuple([one for one in hashes if one is not None]),
-            self.categories[place],
-            self.labels[place],
-            self.updated[place],
+            self.line + index,
+            self.entries[index],
+            self.states[index],
+            tuple([hash_ for hash_ in hashes if hash_ is not None]),
+            self.categories[index],
+            self.labels[index],
+            self.updated[index],
         )
 
-    def at(self, rows: npt.NDArray[np.int64]) -> Columns:
-        """Return some of the rows; their lines are lost."""
+    def select(self, rows: npt.NDArray[np.int64]) -> Columns:
+        """Return some of the rows, without their lines."""
         if len(rows) == len(self):
             return self
-        places = rows.tolist()
+        indexes = rows.tolist()
         entries, states, categories, labels, updated = (
-            [column[place] for place in places]
+            [column[index] for index in indexes]
             for column in (self.entries, self.states, self.categories, self.labels, self.updated)
         )
-        hashes = tuple([column.at(rows) for column in self.hashes])
+        hashes = tuple([column.select(rows) for column in self.hashes])
         return Columns(self.line, entries, hashes, states, categories, labels, updated)
 
-    def restated(self, states: Mapping[State, State]) -> Columns:
-        """Return the rows with other states instead of some."""
+    def replace_states(self, states: Mapping[State, State]) -> Columns:
+        """Return the rows with some states replaced."""
         return replace(self, states=[states.get(state, state) for state in self.states])
 
     @cached_property
@@ -184,7 +186,10 @@ class Columns:
 
     @cached_property
     def shared(self) -> tuple[str, str, str, str | None] | None:
-        """The stored facts of all rows, if they are the same for all and say nothing special."""
+        """The stored fields that all rows share, or None if they differ or are not empty.
+
+        They are the state, and empty categories, labels and time.
+        """
         if any(self.categories) or any(self.labels) or any(self.updated):
             return None
         states = set(self.states)
@@ -192,38 +197,40 @@ class Columns:
 
     @cached_property
     def stored(self) -> list[tuple[str, str, str, str | None]]:
-        """State, categories, labels and time of each row in the form that is stored."""
+        """State, categories, labels and time of each row in their stored form."""
         return list(
             zip(
                 map(str, self.states),
-                map(categories_text, self.categories),
-                map(labels_text, self.labels),
+                map(encode_categories, self.categories),
+                map(encode_labels, self.labels),
                 self.updated,
                 strict=True,
             )
         )
 
     def fingerprints(self) -> list[bytes]:
-        """Return the fingerprint of each row: see `stored_rows.version_of`."""
+        """Return the fingerprint of each row: see `stored_rows.to_version`."""
         shared = self.shared
         head: Iterable[str] = (
             repeat("\0".join(map(str, shared)))
             if shared is not None
-            else [f"{state}\0{some}\0{labels}\0{time}" for state, some, labels, time in self.stored]
+            else [
+                f"{state}\0{codes}\0{labels}\0{time}" for state, codes, labels, time in self.stored
+            ]
         )
         parts: list[Iterable[str]] = [head]
         for column in self.hashes:
-            parts += column.texts()
+            parts += column.format_parts()
         blake2b = hashlib.blake2b
         return [
-            blake2b("".join(said).encode(), digest_size=16).digest()
-            for said in zip(*parts, strict=False)
+            blake2b("".join(texts).encode(), digest_size=16).digest()
+            for texts in zip(*parts, strict=False)
         ]
 
 
-def derived_entries(hashes: Sequence[HashColumn], count: int) -> list[str]:
-    """Return the entry ids of rows that name none."""
+def derive_entries(hashes: Sequence[HashColumn], count: int) -> list[str]:
+    """Return entry ids for rows that name none."""
     return [
-        derived_entry([one for column in hashes if (one := column.hash_of(row)) is not None])
+        derive_entry([hash_ for column in hashes if (hash_ := column.get_hash(row)) is not None])
         for row in range(count)
     ]

@@ -1,4 +1,4 @@
-"""Merging the index files of a list outside of imports: a generation of the same records."""
+"""Merge the index files of a list into a generation of the same records."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from screener.system.progress import Progress
 _log = logging.getLogger(__name__)
 
 
-def tidied(folder: Path) -> int | None:
-    """Merge index files after an import, which is due; the number of the generation that comes of
-    it, if any.
+def merge_overdue(folder: Path) -> int | None:
+    """Merge overdue index files after an import; return the new generation's number or None.
 
-    The import is done: if this fails it stands, searches are slower, and the next one tries again.
+    If merging fails, the import stands, searches are slower, and the next import tries again.
     """
     try:
         return _merge(folder, tiers.overdue)
@@ -32,34 +31,36 @@ def tidied(folder: Path) -> int | None:
 
 
 def compact(folder: Path, progress: Progress | None = None) -> bool:
-    """Merge the segments of a list into one a kind. False if all is in one."""
+    """Merge the segments of each kind into one; return whether there were any to merge."""
     return _merge(folder, tiers.compacted, progress) is not None
 
 
 def _merge(
     folder: Path,
-    stepping: Callable[[Snapshot], Step | None],
+    plan: Callable[[Snapshot], Step | None],
     progress: Progress | None = None,
 ) -> int | None:
-    """Merge segments, as a generation of the same records; its number, None if there is none.
+    """Merge segments as `plan` states, and return the new generation's number, or None.
 
-    The files are written before the transaction begins, which only names them: others may write to
-    the database meanwhile. If one of them made other files of a kind, those stand. Nothing is new,
-    so the generation is as old as the one before.
+    The files are written before the transaction, so that others can write to the database in the
+    meantime. If another writer replaced the files of a kind, its files stay. The records do not
+    change, so the generation is as old as the previous one.
     """
-    with transaction.one_writer(folder):
-        before = ask(folder, partial(generations.at, folder=folder))
-        written = segments.merge(folder, before, stepping, progress)
+    with transaction.lock_writer(folder):
+        before = ask(folder, partial(generations.load, folder=folder))
+        written = segments.merge(folder, before, plan, progress)
         if not written:
             return None
-        with transaction.transaction(folder) as connection:
-            now = generations.at(connection, folder)
-            valid = [one for one in written if now.segments.get(one.kind.name) == one.before]
-            for one in valid:
-                segments.name(connection, one, now.number + 1)
+        with transaction.begin(folder) as connection:
+            now = generations.load(connection, folder)
+            valid = [
+                files for files in written if now.segments.get(files.kind.name) == files.before
+            ]
+            for files in valid:
+                segments.register(connection, files, now.next_number)
             if not valid:
                 return None
             generations.publish(
-                connection, now.number + 1, what="compact", states=now.states, confirmed=now.time
+                connection, now.next_number, what="compact", states=now.states, confirmed=now.time
             )
-            return now.number + 1
+            return now.next_number

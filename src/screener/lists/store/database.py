@@ -1,9 +1,9 @@
-"""The database of a list: making one, and opening it to read or to write.
+"""Create the database of a list, and open it for reading or writing.
 
-It is in write-ahead mode, so that readers and an import never wait for each other. That mode
-wants to write beside the database even for reading; where that cannot be (read-only media, another
-user's list, a full disk) and no log is pending, the file is opened as immutable instead, and a read
-during which the file changed is done again.
+It is in write-ahead mode, so that readers and an import never wait for each other. SQLite then
+writes files next to the database even for reading. If it cannot (read-only media, another user's
+list, a full disk) and no log is pending, the file is opened as immutable, and a read is repeated
+if the file changed during it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import TypeVar
 
 from screener.errors import ListError
 from screener.lists.store import schema, sharing
-from screener.lists.store.column_checks import CENSUS, FORMS
+from screener.lists.store.column_checks import CENSUS_NAME, FORMS
 from screener.lists.store.schema import FORMAT
-from screener.system import database as system
 from screener.system import row_checks as rows
+from screener.system import sqlite_files
 from screener.system.files import make_folder, make_folder_atomically, open_private
 from screener.system.installation import __version__
 from screener.system.row_checks import Table
@@ -32,10 +32,8 @@ from screener.system.sqlite_errors import explain
 ENDING = ".list"
 
 
-def name_of(folder: Path) -> str:
-    """Return the name of the list in a folder: the folder's, less our ending. Any other ending,
-    a year say, is what tells it from the next list.
-    """
+def get_list_name(folder: Path) -> str:
+    """Return the name of a list: its folder's name without `.list`; other endings stay."""
     name = os.fsencode(folder.name).decode("utf-8", "replace")
     return name.removesuffix(ENDING) or name
 
@@ -44,17 +42,18 @@ DATABASE = "records.sqlite"
 SEGMENTS = "segments"
 WAIT_SECONDS = 5.0
 _ATTEMPTS = 5
-AT_ONCE = 500  # values asked of SQLite in one question; it allows 999 on its oldest builds
-_MOST_IN_MEMORY = 2_000_000  # hashes that are sorted there, 70 bytes each
+MAX_PARAMETERS = 500  # per query; the oldest builds of SQLite allow 999
+_MAX_SORTED_IN_MEMORY = 2_000_000  # hashes, 70 bytes each
 
-_LARGEST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 T = TypeVar("T")
 
 
 def create(folder: Path, *, group: int | None = None) -> None:
-    """Make an empty list at generation 0; it appears under its name complete or not at all.
+    """Create an empty list at generation 0 atomically.
 
-    `group` is the number of a group of users that may read it.
+    `group` is the id of a group of users that may read it. Raises ListError if the path exists or
+    the list cannot be written.
     """
     try:
         with make_folder_atomically(folder) as fresh:
@@ -74,63 +73,68 @@ def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN; {schema.WHOLE} COMMIT;")
+    connection.executescript(f"BEGIN; {schema.ALL_TABLES} COMMIT;")
     connection.execute(
         "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
         (now, now, __version__),
     )
-    identified(connection)
-    connection.execute("INSERT INTO meta VALUES (?, '[0,0,[]]')", (CENSUS,))
-    # Last, and by itself: a database without it is one whose making was interrupted.
+    ensure_id(connection)
+    connection.execute("INSERT INTO meta VALUES (?, '[0,0,[]]')", (CENSUS_NAME,))
+    # Last, in a transaction of its own: a database without a format is incomplete.
     connection.execute(
         "INSERT INTO meta VALUES ('format', ?), ('library', ?)", (str(FORMAT), __version__)
     )
 
 
 def is_old(folder: Path) -> bool:
-    """Return whether a list is of an older format than this version's; ListError if it is none."""
+    """Return whether a list has an older format.
+
+    Raises ListError if the folder is not a list.
+    """
     check_folder(folder)
     with contextlib.closing(connect(folder, "ro")) as connection:
-        return _format_of(connection, folder) < FORMAT
+        return _read_format(connection, folder) < FORMAT
 
 
 def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
-    """Begin a transaction and give the database the tables of this format in it."""
-    steps = schema.steps_from(_format_of(connection, folder))
+    """Begin a transaction that brings the tables to the current format."""
+    steps = schema.build_upgrade(_read_format(connection, folder))
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(f"BEGIN IMMEDIATE; {steps}")
     connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
 
 
-def spans(connection: sqlite3.Connection, at_once: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last id of spans that hold all records, at most `at_once` each.
+def split_ids(connection: sqlite3.Connection, size: int) -> Iterator[tuple[int, int]]:
+    """Yield first and last ids of spans of `size` ids that cover all records.
 
-    Ids that nobody has are passed over in one step, since damage may make one of 4 quintillion.
+    Unused ids are skipped in one step, since damage may create an id of 4 quintillion.
     """
-    first = -_LARGEST_ID - 1
-    while first <= _LARGEST_ID:
-        found = connection.execute("SELECT min(id) FROM records WHERE id >= ?", (first,))
-        (here,) = found.fetchone()
-        if here is None:
+    first = -_MAX_ID - 1
+    while first <= _MAX_ID:
+        query = "SELECT min(id) FROM records WHERE id >= ?"
+        (used,) = connection.execute(query, (first,)).fetchone()
+        if used is None:
             return
-        last = min(here + at_once - 1, _LARGEST_ID)
-        yield here, last
+        last = min(used + size - 1, _MAX_ID)
+        yield used, last
         first = last + 1
 
 
 def index_hashes(connection: sqlite3.Connection) -> None:
-    """Make the index that an import dropped.
+    """Create the index that an import dropped.
 
-    Sorted in memory up to a bound. Beyond it SQLite sorts in a file of its own, without a name,
-    in the folder for temporary files: see SECURITY.md. Each of the two threads that sort may hold
-    as much as the page cache, which gives up what it held for the rows: they are all in.
+    Up to a limit SQLite sorts in memory, beyond it in an unnamed file in the folder for temporary
+    files: see SECURITY.md. Each of the two sorting threads may use as much memory as the page
+    cache, which is emptied first.
     """
     connection.execute("PRAGMA cache_size = -65536")
     connection.execute("PRAGMA shrink_memory")
     count = connection.execute("SELECT count(*) FROM hashes").fetchone()[0]
-    connection.execute(f"PRAGMA temp_store = {'MEMORY' if count <= _MOST_IN_MEMORY else 'FILE'}")
-    connection.execute("PRAGMA threads = 1")  # one more, which sorts
-    connection.execute(schema.INDEX)
+    connection.execute(
+        f"PRAGMA temp_store = {'MEMORY' if count <= _MAX_SORTED_IN_MEMORY else 'FILE'}"
+    )
+    connection.execute("PRAGMA threads = 1")  # one additional thread
+    connection.execute(schema.VALUE_INDEX)
 
 
 def ask(
@@ -138,17 +142,22 @@ def ask(
     question: Callable[[sqlite3.Connection], T],
     keep: Callable[[sqlite3.Connection], bool] | None = None,
 ) -> T:
-    """Return the answer of a question put to the database over a connection that cannot write.
+    """Return the result of a query on a read-only connection to the database.
 
-    Then `keep` may take the connection over, and returns whether it did. Raises ListError if the
-    folder is no list, is damaged, or was written by a newer version, and if this user may not read
-    it.
+    Parameters:
+        folder: the list
+        question: runs the query; it is called again if the file changed during it
+        keep: is called with the connection afterwards; if it returns True, it owns the connection
+
+    Raises:
+        ListError: if the folder is not a list, is damaged, was written by a newer version, or may
+            not be read by this user
     """
     check_folder(folder)
     try:
         return _answer(folder, question, keep)
     except PermissionError as error:
-        raise sharing.refused(folder, error.filename) from None
+        raise sharing.access_error(folder, error.filename) from None
 
 
 def _answer(
@@ -172,51 +181,51 @@ def _answer(
             for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
                 path = folder / name
                 if path.exists() and not os.access(path, os.R_OK):
-                    raise sharing.refused(folder, path) from None
+                    raise sharing.access_error(folder, path) from None
             raise ListError(
                 f"cannot read the list {folder}: {explain(error, folder / DATABASE)}"
             ) from None
         if not immutable or _stamp(folder) == before:
             return answer
-    raise ListError(f"the list {folder} changes faster than it can be read from here")
+    raise ListError(f"the list {folder} changes faster than it can be read")
 
 
 def report_damage(
     connection: sqlite3.Connection, folder: Path
 ) -> contextlib.AbstractContextManager[None]:
-    """Raise ListError if a damaged row explains the body's error: see `rows.report_damage`."""
-    return rows.report_damage(connection, FORMS, partial(_damaged, folder))
+    """Raise ListError if a damaged row explains an error: see `row_checks.report_damage`."""
+    return rows.report_damage(connection, FORMS, partial(_damage_error, folder))
 
 
-def wrong_rows(
+def find_damaged_rows(
     connection: sqlite3.Connection, tables: Sequence[Table] = FORMS.tables
 ) -> Iterator[str]:
-    """Yield the damaged rows of each table: see `rows.damaged_rows`."""
+    """Yield descriptions of the damaged rows: see `row_checks.find_damaged_rows`."""
     forms = FORMS._replace(tables=tables)
-    return (f"in {DATABASE}, {found}" for found in rows.damaged_rows(connection, forms))
+    return (f"in {DATABASE}, {row}" for row in rows.find_damaged_rows(connection, forms))
 
 
-def _damaged(folder: Path, row: str) -> ListError:
+def _damage_error(folder: Path, row: str) -> ListError:
     return ListError(
-        f"the list {folder} is damaged: in {DATABASE}, {row}; `screener verify {folder}` tells all"
-        " of it. Put a sound copy of the folder in its place, or import the files of its sources"
-        " into a new list"
+        f"the list {folder} is damaged: in {DATABASE}, {row}; `screener verify {folder}` lists"
+        " all damage. Replace the folder with a sound copy, or import the files of its sources into"
+        " a new list"
     )
 
 
-def some_at_once(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:
-    """Values, as many at a time as one question may ask for, and a `?` for each of them."""
-    for start in range(0, len(values), AT_ONCE):
-        some = values[start : start + AT_ONCE]
-        yield some, ",".join("?" * len(some))
+def split_values(values: Sequence[T]) -> Iterator[tuple[Sequence[T], str]]:
+    """Yield batches of values for one query each, with a `?` for each value."""
+    for start in range(0, len(values), MAX_PARAMETERS):
+        batch = values[start : start + MAX_PARAMETERS]
+        yield batch, ",".join("?" * len(batch))
 
 
 def _stamp(folder: Path) -> tuple[int, int, bool]:
-    facts = os.stat(folder / DATABASE)
-    return facts.st_mtime_ns, facts.st_size, _log_pending(folder)
+    status = os.stat(folder / DATABASE)
+    return status.st_mtime_ns, status.st_size, _is_log_pending(folder)
 
 
-def _log_pending(folder: Path) -> bool:
+def _is_log_pending(folder: Path) -> bool:
     try:
         return os.stat(folder / f"{DATABASE}-wal").st_size > 0
     except OSError:
@@ -224,16 +233,16 @@ def _log_pending(folder: Path) -> bool:
 
 
 def _open_for_reading(folder: Path) -> tuple[sqlite3.Connection, bool]:
-    """Return a connection that only reads, and whether it takes the file for immutable."""
+    """Return a read-only connection, and whether it treats the file as immutable."""
     try:
-        return _checked(connect(folder, "ro"), folder), False
+        return _check_or_close(connect(folder, "ro"), folder), False
     except sqlite3.OperationalError as error:
-        if "locked" in str(error) or _log_pending(folder):
+        if "locked" in str(error) or _is_log_pending(folder):
             raise
-    return _checked(connect(folder, "ro&immutable=1"), folder), True
+    return _check_or_close(connect(folder, "ro&immutable=1"), folder), True
 
 
-def _checked(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection:
+def _check_or_close(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection:
     try:
         check_format(connection, folder)
     except BaseException:
@@ -243,14 +252,12 @@ def _checked(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection
 
 
 def connect(folder: Path, mode: str) -> sqlite3.Connection:
-    """Return a connection in SQLite's mode `ro` or `rw`, without transactions of its own accord;
-    raises sqlite3.Error, also if the database does more than hold data.
-    """
-    return system.connect(folder / DATABASE, mode, wait=WAIT_SECONDS)
+    """Return a connection in SQLite's mode `ro` or `rw`: see `sqlite_files.connect`."""
+    return sqlite_files.connect(folder / DATABASE, mode, wait=WAIT_SECONDS)
 
 
 def check_folder(folder: Path) -> None:
-    """ListError, saying what to do, where a path cannot be a list."""
+    """Raise ListError, with a remedy, if a path cannot be a list."""
     try:
         os.lstat(folder)
         if not folder.is_dir():
@@ -258,7 +265,7 @@ def check_folder(folder: Path) -> None:
         if not (folder / DATABASE).is_file():
             raise ListError(f"{folder} is not a list: it has no {DATABASE}")
     except PermissionError as error:
-        raise sharing.refused(folder, error.filename) from None
+        raise sharing.access_error(folder, error.filename) from None
     except OSError:
         raise ListError(
             f"there is no list at {folder}; `screener import FILE --into {folder}` makes one"
@@ -266,15 +273,15 @@ def check_folder(folder: Path) -> None:
 
 
 def check_format(connection: sqlite3.Connection, folder: Path) -> None:
-    """Raise ListError if the database is not a list's, or of another format than this version's."""
-    if _format_of(connection, folder) < FORMAT:
+    """Raise ListError if the database is not a list of the current format."""
+    if _read_format(connection, folder) < FORMAT:
         raise ListError(
             f"{folder} was written by an older version of screener; `screener upgrade {folder}`"
             " brings it to this one's format, once"
         )
 
 
-def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
+def _read_format(connection: sqlite3.Connection, folder: Path) -> int:
     try:
         row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     except sqlite3.OperationalError as error:
@@ -292,41 +299,36 @@ def _format_of(connection: sqlite3.Connection, folder: Path) -> int:
 
 
 @lru_cache(maxsize=64)
-def of_generation(number: int, rows: str = "r") -> str:
-    """Return the SQL condition under which rows, of a table or a name for one, are of a
-    generation.
+def is_in_generation(number: int, rows: str = "r") -> str:
+    """Return the SQL condition for rows, of a table or its alias, of a generation."""
+    return f"({rows}.since <= {number:d} AND {ends_after(number, rows)})"
+
+
+def ends_after(number: int, rows: str = "r") -> str:
+    """Return the SQL condition for rows that did not end before or at a generation."""
+    return f"{schema.END_COLUMN.format(rows=f'{rows}.')} > {number:d}"
+
+
+def has_ended_since(number: int) -> str:
+    """Return the SQL condition for records `r` that ended after a generation."""
+    return f"({ends_after(number)} AND {schema.END_COLUMN.format(rows='r.')} < {schema.NEVER})"
+
+
+def is_in_generation_by_id(number: int) -> str:
+    """Return the SQL condition for records `r` of a generation, ordered by id.
+
+    SQLite collects the ids first, so that it reads no other versions and sorts no columns.
     """
-    return f"({rows}.since <= {number:d} AND {not_ended(number, rows)})"
+    return f"r.id IN (SELECT r.id FROM records r WHERE {is_in_generation(number)})"
 
 
-def not_ended(number: int, rows: str = "r") -> str:
-    """Return the SQL condition under which such rows are of a generation or of later ones alone."""
-    return f"{schema.END.format(rows=f'{rows}.')} > {number:d}"
-
-
-def ended_since(number: int) -> str:
-    """Return the same of records `r` that are not of the newest generation any more."""
-    return f"({not_ended(number)} AND {schema.END.format(rows='r.')} < {schema.NEVER})"
-
-
-def in_order(number: int) -> str:
-    """Return the same of records `r`, for who reads them by their numbers: these are gathered
-    first, so that neither all the past is read nor what is read of them sorted.
-    """
-    return f"r.id IN (SELECT r.id FROM records r WHERE {of_generation(number)})"
-
-
-def identified(connection: sqlite3.Connection) -> str:
-    """Return the id of a list, given to one that has none: it goes wherever the list goes, and
-    says nothing else.
-    """
+def ensure_id(connection: sqlite3.Connection) -> str:
+    """Return the id of a list, a random number; create it if there is none."""
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
-    return str(known_id(connection))
+    return str(read_id(connection))
 
 
-def known_id(connection: sqlite3.Connection) -> str | None:
-    """Return the id of a list; None if an older version made it and nobody has written to it
-    since.
-    """
+def read_id(connection: sqlite3.Connection) -> str | None:
+    """Return the id of a list, or None if it has none yet."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
     return None if row is None else str(row[0])

@@ -1,9 +1,8 @@
-"""Generations: what makes a change to a list visible, and who may still read an old one.
+"""Generations of a list: read one, and publish the next, which makes a change visible.
 
-A list is a folder: `records.sqlite` is the truth, `segments/` holds index files (`*.idx`) and the
-rows of them that no longer count (`*.gone`), both of which can be made again from it. They are
-written and synced under names never used before; the commit that names them publishes them
-together with the records.
+A list is a folder. `records.sqlite` has the records; `segments/` has index files (`*.idx`) and
+their removed rows (`*.gone`), which can be rebuilt from it. They are written and synced under new
+names; the commit that names them publishes them together with the records.
 """
 
 from __future__ import annotations
@@ -23,21 +22,25 @@ from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.index.parts import Part, Parts
 from screener.lists.store import census, database
-from screener.lists.store.column_checks import SEGMENT_NAME, counts_of
+from screener.lists.store.column_checks import SEGMENT_NAME, parse_counts
 from screener.system.installation import __version__
 
-_STAMP = 8  # bytes
-_LARGEST = 2**63 - 1  # of a number in SQLite, and more than a list can have of generations
-KEPT = 3  # generations whose segment files stay, the newest included
-
+_STAMP_BYTES = 8
+_MAX_NUMBER = 2**63 - 1  # the largest integer in SQLite
+KEPT_GENERATIONS = 3  # including the newest; their segment files stay
 
 Identity = tuple[str | None, int, float]  # a list's id, a generation's number, when it was made
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One state of a list. `made` is when it was made, `time` when it was made or last confirmed
-    (seconds since 1970); `list` is the list's id, None if it had none yet.
+    """One state of a list.
+
+    `list`: the id of the list, or None if it has none yet.
+    `made`: when the generation was made; `time`: when it was made or last confirmed (seconds since
+    1970).
+    `states`: numbers of records in each state.
+    `segments`: the index files of each kind.
     """
 
     list: str | None
@@ -48,22 +51,25 @@ class Generation:
     segments: Mapping[str, Parts]
 
     @property
+    def next_number(self) -> int:
+        """The number of the generation that a change to this one makes."""
+        return self.number + 1
+
+    @property
     def identity(self) -> Identity:
-        """What tells it from any other generation, also of another list or where two copies of a
-        list went on apart: see `check_there`.
-        """
+        """The values that distinguish it from all generations of all lists and their copies."""
         return self.list, self.number, self.made
 
     @property
     def stamp(self) -> str:
-        """The same in 16 hexadecimal digits; of nothing that is listed."""
-        told = f"{self.list} {self.number} {self.made!r}".encode()
-        return hashlib.blake2b(told, digest_size=_STAMP, person=b"generation").hexdigest()
+        """A digest of `identity` in 16 hexadecimal digits, which depends on no listed hash."""
+        text = f"{self.list} {self.number} {self.made!r}".encode()
+        return hashlib.blake2b(text, digest_size=_STAMP_BYTES, person=b"generation").hexdigest()
 
 
-def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
-    """Return the newest generation, or the one of that number; ListError if there is none."""
-    wanted = None if number is None else _whole(number)
+def load(connection: sqlite3.Connection, folder: Path, number: int | None = None) -> Generation:
+    """Return the newest generation, or generation `number`; raise ListError if there is none."""
+    wanted = None if number is None else _to_sqlite_integer(number)
     row = connection.execute(
         "SELECT number, time, confirmed, states FROM generations"
         " WHERE ? IS NULL OR number = ? ORDER BY number DESC LIMIT 1",
@@ -71,62 +77,61 @@ def at(connection: sqlite3.Connection, folder: Path, number: int | None = None) 
     ).fetchone()
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
-    found, made, confirmed, states = row
-    if type(made) is not float or type(confirmed) is not float:  # no text has an age
+    stored_number, made, confirmed, states = row
+    if type(made) is not float or type(confirmed) is not float:
         raise TypeError("no time")
-    counts = counts_of(states)
-    segments = _files(connection, found)
+    counts = parse_counts(states)
+    segments = _read_segments(connection, stored_number)
     return Generation(
-        database.known_id(connection), found, made, confirmed,
+        database.read_id(connection), stored_number, made, confirmed,
         MappingProxyType(counts), MappingProxyType(segments),
     )  # fmt: skip
 
 
-def _whole(number: int) -> int:
-    """Return a number that SQLite can be asked for: it knows no NumPy, and reads a text as a
-    number.
-    """
+def _to_sqlite_integer(number: int) -> int:
+    """Return a generation's number as SQLite takes it, which has no NumPy integers."""
     try:
-        return max(-1, min(integer(number), _LARGEST))
+        return max(-1, min(integer(number), _MAX_NUMBER))
     except TypeError:
         raise ListError(f"a generation is a whole number, not {type(number).__name__}") from None
 
 
-def check_there(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:
-    """Raise IndexFileError if a database holds no such generation: another list was put in the
-    place of the one that was opened, and says nothing of what its index files hold.
+def check_not_replaced(connection: sqlite3.Connection, folder: Path, opened: Identity) -> None:
+    """Raise IndexFileError if the database does not have the generation that was opened.
+
+    Another list has replaced the opened one then, and its records do not fit the opened index.
     """
-    known, number, made = opened
-    there = connection.execute("SELECT time FROM generations WHERE number = ?", (number,))
-    # A list of an older version is given its id by whoever writes to it first.
-    same_list = known is None or known == database.known_id(connection)
-    if there.fetchone() != (made,) or not same_list:
+    list_id, number, made = opened
+    row = connection.execute("SELECT time FROM generations WHERE number = ?", (number,)).fetchone()
+    # A list of an older version gets its id from its next writer.
+    is_same_list = list_id is None or list_id == database.read_id(connection)
+    if row != (made,) or not is_same_list:
         raise IndexFileError(
             f"the list {folder} was replaced by another while it was open; refresh it, or open it"
-            " anew"
+            " again"
         )
 
 
 def check_purged_since(connection: sqlite3.Connection, folder: Path, number: int) -> None:
-    """Raise IndexFileError unless something was purged after a generation: nothing else explains
-    that no record holds what an index file of it does.
+    """Raise IndexFileError if nothing was purged after a generation.
+
+    Only a purge explains that an index file of the generation has values that no record has.
     """
-    if not purged_since(connection, number):
+    if not was_purged_since(connection, number):
         raise IndexFileError(
-            f"an index of the list {folder} holds values that no record of its generation {number}"
-            " holds; `screener verify` tells what is damaged"
+            f"an index of the list {folder} has values that no record of its generation {number}"
+            " has; `screener verify` reports what is damaged"
         )
 
 
-def purged_since(connection: sqlite3.Connection, number: int) -> bool:
-    """Return whether something was purged after a generation, and so taken out of it as well."""
+def was_purged_since(connection: sqlite3.Connection, number: int) -> bool:
+    """Return whether something was purged after a generation, and so from it too."""
     purged = "SELECT 1 FROM generations WHERE what = 'purge' AND number > ? LIMIT 1"
     return connection.execute(purged, (number,)).fetchone() is not None
 
 
-def _files(connection: sqlite3.Connection, number: int) -> dict[str, Parts]:
-    """Return the files of a generation by kind. An import adds at most one index file to each."""
-    found: dict[str, Parts] = {}
+def _read_segments(connection: sqlite3.Connection, number: int) -> dict[str, Parts]:
+    segments: dict[str, Parts] = {}
     for kind, file, rows, since in connection.execute(
         "SELECT kind, file, rows, since FROM segments WHERE until IS NULL OR until > ?"
         " ORDER BY since",
@@ -137,14 +142,14 @@ def _files(connection: sqlite3.Connection, number: int) -> dict[str, Parts]:
             raise ValueError("no segment")
         if type(rows) is not int or type(since) is not int:
             raise ValueError("no number")
-        if since > number:  # not asked of SQLite, by which a damaged one would be passed over
+        if since > number:  # not a condition of the query, which would skip damaged rows
             continue
-        before = found.get(kind, Parts())
+        files = segments.get(kind, Parts())
         if part.file.endswith(".idx"):
-            found[kind] = before._replace(indexes=(*before.indexes, part))
+            segments[kind] = files._replace(indexes=(*files.indexes, part))
         else:
-            found[kind] = before._replace(removed=part)
-    return found
+            segments[kind] = files._replace(removed=part)
+    return segments
 
 
 def publish(
@@ -158,10 +163,15 @@ def publish(
     note: str | None = None,
     came: census.Census | None = None,
 ) -> None:
-    """Name a new generation; the transaction's commit makes it visible.
+    """Add a new generation, which the commit of the transaction makes visible.
 
-    `confirmed` is when its records were last known to be current: now unless given. `by` is who
-    asked for it, `note` why. `came`: see `census.follow`.
+    Parameters:
+        number: the number of the generation: `next_number` of the current one
+        what: the kind of change
+        states: numbers of records in each state
+        confirmed: when its records were last known to be current (default: now)
+        by, note: who asked for the change, and why
+        came: see `census.update`
     """
     now = time.time()
     counts = json.dumps({state: count for state, count in sorted(states.items()) if count})
@@ -169,18 +179,16 @@ def publish(
         "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (number, now, now if confirmed is None else confirmed, what, counts, __version__, by, note),
     )
-    census.follow(connection, number, came)
+    census.update(connection, number, came)
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:
-    """Note that an import of some rows found nothing to change: the generation stays, and is young
-    again.
-    """
+    """Record that the records are current: an import with rows had nothing to change."""
     connection.execute(
         "UPDATE generations SET confirmed = ? WHERE number = ?", (time.time(), number)
     )
 
 
-def new_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
-    """Return a file name that no segment has had or will have."""
+def make_segment_name(kind: str, number: int, *, ending: str = "idx") -> str:
+    """Return a new file name, which no other segment ever gets."""
     return f"{kind}-{number:08d}-{secrets.token_hex(8)}.{ending}"

@@ -1,8 +1,7 @@
-"""How often entries have matched: counts a day, in a database of their own beside the list.
+"""Count how often entries matched per day, in a separate database.
 
-They are no part of a generation and no reader of the list touches them: whoever has results and
-wants them counted hands them over, once, when a run is over. Entries are counted, hashes are not
-kept, and neither is what matched.
+The counts belong to no generation, and searches do not touch them. A program passes its results
+once, after a run. Only entries are counted; no hashes and no inputs are stored.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from screener.arguments import integer
 from screener.errors import ListError
 from screener.lists.store import database, sharing
 from screener.lists.store.database import WAIT_SECONDS
-from screener.system.database import open_database, reported, transaction
 from screener.system.files import open_private
 from screener.system.row_checks import COUNT, TEXT, Forms, Table
+from screener.system.sqlite_files import open_database, report_errors, transaction
 
-COUNTS = "matches.sqlite"
-MANY = 50  # matches in a day below which no entry is remarkable
-TIMES = 20  # as often as is usual, for an entry to be remarkable
+FILE_NAME = "matches.sqlite"
+MIN_MATCHES = 50  # per day, for an entry to be a flood
+MIN_RATIO = 20  # of the matches of an entry and the usual number, for it to be a flood
 
 _FORMS = Forms(
     (Table("matches", dict.fromkeys(("day", "source", "entry", "kind"), TEXT) | {"count": COUNT},
@@ -41,8 +40,10 @@ Key = tuple[str, str, str]  # source, entry, kind
 
 @dataclass(frozen=True)
 class Flood:
-    """An entry that on a day matched far more often than others by its kind, and than before:
-    its hash may be that of something harmless. `usual` is the median of the others' counts.
+    """An entry that matched far more often on a day than usual.
+
+    Its hash may be the hash of something harmless. `usual` is the median of the others' counts by
+    the same kind of hash.
     """
 
     source: str
@@ -54,7 +55,7 @@ class Flood:
 
 
 class CountedMatch(Protocol):
-    """What is read of a match."""
+    """The attributes of a match that are counted."""
 
     @property
     def list(self) -> str:
@@ -62,19 +63,19 @@ class CountedMatch(Protocol):
 
     @property
     def source(self) -> str:
-        """Who said so."""
+        """The source of the record."""
 
     @property
     def entry(self) -> str:
-        """Of what."""
+        """The id of the entry."""
 
     @property
     def kind(self) -> str:
-        """By which kind of hash."""
+        """The kind of hash that matched."""
 
 
 class CountedResult(Protocol):
-    """What is read of a result: a `screener.Result` has it."""
+    """The attributes of a `screener.Result` that are counted."""
 
     @property
     def matches(self) -> Sequence[CountedMatch]:
@@ -82,58 +83,58 @@ class CountedResult(Protocol):
 
     @property
     def other_hits(self) -> Sequence[CountedMatch]:
-        """Those that stand beside it."""
+        """Hits on other records."""
 
 
-def hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
-    """Yield which entries of a list each result met: once by each kind, however many parts of it
-    did.
-    """
+def find_hits(results: Iterable[CountedResult], name: str) -> Iterator[Key]:
+    """Yield the entries that each result hit, once per kind of hash."""
     for result in results:
-        met = (one for one in (*result.matches, *result.other_hits) if one.list == name)
-        yield from {(one.source, one.entry, one.kind) for one in met}
+        hits = (hit for hit in (*result.matches, *result.other_hits) if hit.list == name)
+        yield from {(hit.source, hit.entry, hit.kind) for hit in hits}
 
 
 def count(
     folder: Path, hits: Iterable[Key] | Mapping[Key, int], *, day: str | None = None
 ) -> list[Flood]:
-    """Add one match for each hit, or as many as a mapping says, on a day (today, UTC) in ISO 8601;
-    what is remarkable of it.
+    """Count matches, and return the floods of the day.
 
-    Only entries that the list has now are counted: an earlier generation, in which somebody still
-    searches, may have had others, and what was purged leaves no name behind.
+    An iterable counts one match per hit, a mapping its numbers.
+
+    `day` is in ISO 8601 (default: today in UTC). Only entries in the newest generation are counted,
+    since results of an earlier one may name purged entries. Raises ListError if the counts cannot
+    be written.
     """
     added = Counter(hits)
     day = day or datetime.now(UTC).date().isoformat()
     if not added:
         return []
-    # A purge that comes in between waits with forgetting until these are written.
+    # A purge at the same time deletes its counts after this transaction.
     with _open(folder, "rwc") as connection, transaction(connection):
-        had = database.ask(folder, lambda records: _had(records, added))
+        current = database.ask(folder, lambda records: _filter_current(records, added))
         connection.executemany(
             "INSERT INTO matches VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET count = count + excluded.count",
-            [(day, *key, added[key]) for key in had],
+            [(day, *key, added[key]) for key in current],
         )
         return _floods(connection, day)
 
 
-def check(folder: Path) -> None:
-    """Raise ListError if nothing can be counted, for it cannot be written there."""
-    for path in (folder, folder / COUNTS):
+def check_writable(folder: Path) -> None:
+    """Raise ListError if the counts cannot be written."""
+    for path in (folder, folder / FILE_NAME):
         if path.exists() and not os.access(path, os.W_OK):
             raise ListError(f"cannot count matches in {folder}: {path} cannot be written to")
 
 
-def _had(connection: sqlite3.Connection, keys: Iterable[Key]) -> list[Key]:
-    """Return those of the hits whose entries the newest generation has."""
-    had = "SELECT 1 FROM records WHERE source = ? AND entry = ? AND until IS NULL"
-    return [key for key in keys if connection.execute(had, key[:2]).fetchone() is not None]
+def _filter_current(connection: sqlite3.Connection, keys: Iterable[Key]) -> list[Key]:
+    """Return the hits whose entries are in the newest generation."""
+    query = "SELECT 1 FROM records WHERE source = ? AND entry = ? AND until IS NULL"
+    return [key for key in keys if connection.execute(query, key[:2]).fetchone() is not None]
 
 
-def floods(folder: Path) -> list[Flood]:
-    """Return the remarkable entries of the last day that has counts."""
-    with _counted(folder, "ro") as connection:
+def find_floods(folder: Path) -> list[Flood]:
+    """Return the floods of the last day that has counts."""
+    with _open_existing(folder, "ro") as connection:
         if connection is None:
             return []
         day = connection.execute("SELECT max(day) FROM matches").fetchone()[0]
@@ -143,17 +144,18 @@ def floods(folder: Path) -> list[Flood]:
 def is_flood(
     folder: Path, source: str, entry: str, counts: Mapping[str, Mapping[str, int]]
 ) -> bool:
-    """Return whether an entry that has these counts, by kind and day, is among the `floods`. Of
-    most there are too few for the others to be looked at.
-    """
-    often = any(number >= MANY for days in counts.values() for number in days.values())
-    return often and any((one.source, one.entry) == (source, entry) for one in floods(folder))
+    """Return whether an entry with these counts, by kind and day, is among the floods."""
+    # Most entries have too few matches, and need no comparison with others.
+    is_frequent = any(number >= MIN_MATCHES for days in counts.values() for number in days.values())
+    return is_frequent and any(
+        (flood.source, flood.entry) == (source, entry) for flood in find_floods(folder)
+    )
 
 
-def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
+def read_counts(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]:
     """Return the counts of an entry, by kind and day."""
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    with _counted(folder, "ro") as connection:
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    with _open_existing(folder, "ro") as connection:
         if connection is None:
             return {}
         for kind, day, number in connection.execute(
@@ -161,13 +163,13 @@ def of_entry(folder: Path, source: str, entry: str) -> dict[str, dict[str, int]]
             " ORDER BY kind, day",
             (source, entry),
         ):
-            found[kind][day] = integer(number)
-    return dict(found)
+            counts[kind][day] = integer(number)
+    return dict(counts)
 
 
 def forget(folder: Path, source: str) -> None:
     """Erase the counts of a source's entries."""
-    with _counted(folder, "rw") as connection:
+    with _open_existing(folder, "rw") as connection:
         if connection is None:
             return
         with transaction(connection):
@@ -176,19 +178,21 @@ def forget(folder: Path, source: str) -> None:
 
 
 def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
-    """Return the entries of a day that matched at least `MANY` times, `TIMES` as often as the
-    other entries by their kind did, and `TIMES` as often as they did on the days before.
+    """Return the entries of a day with at least `MIN_MATCHES` matches by one kind.
+
+    These must be at least `MIN_RATIO` times the median of other entries by that kind, and
+    `MIN_RATIO` times the entry's own mean on earlier days.
     """
     counts: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     for source, entry, kind, number in connection.execute(
         "SELECT source, entry, kind, count FROM matches WHERE day = ?", (day,)
     ):
         counts[kind][source, entry] = number
-    found = []
+    floods = []
     for kind, by_entry in counts.items():
         ascending = sorted(by_entry.values())
         for (source, entry), number in by_entry.items():
-            if number < MANY:
+            if number < MIN_MATCHES:
                 continue
             usual = _median_of_others(ascending, number)
             (before,) = connection.execute(
@@ -196,24 +200,25 @@ def _floods(connection: sqlite3.Connection, day: str) -> list[Flood]:
                 " AND kind = ? AND day < ?",
                 (source, entry, kind, day),
             ).fetchone()
-            if number >= TIMES * max(usual, before):
-                found.append(Flood(source, entry, kind, day, number, usual))
-    return sorted(found, key=lambda flood: -flood.count)
+            if number >= MIN_RATIO * max(usual, before):
+                floods.append(Flood(source, entry, kind, day, number, usual))
+    return sorted(floods, key=lambda flood: -flood.count)
 
 
-def _median_of_others(ascending: Sequence[int], one: int) -> float:
-    """Return the median of numbers but for one of them; 0.0 if there are no others."""
-    place, left = bisect_left(ascending, one), len(ascending) - 1
-    middle = ((left - 1) // 2, left // 2)  # the same one where it is odd
-    return sum(ascending[n + (n >= place)] for n in middle) / 2 if left else 0.0
+def _median_of_others(ascending: Sequence[int], excluded: int) -> float:
+    """Return the median without one number, or 0.0 if there are no others."""
+    position, count = bisect_left(ascending, excluded), len(ascending) - 1
+    middle = ((count - 1) // 2, count // 2)  # equal if the count is odd
+    return sum(ascending[n + (n >= position)] for n in middle) / 2 if count else 0.0
 
 
 @contextlib.contextmanager
-def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
-    """Return the counts that there are, None if there are none: not even a table, where a full
-    disk or a kill ended the first counting.
+def _open_existing(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
+    """Yield a connection to the counts, or None if there are none.
+
+    There is a file without a table if a full disk or a kill interrupted the first count.
     """
-    if not (folder / COUNTS).exists():
+    if not (folder / FILE_NAME).exists():
         yield None
         return
     with _open(folder, mode) as connection:
@@ -223,15 +228,14 @@ def _counted(folder: Path, mode: str) -> Iterator[sqlite3.Connection | None]:
 
 @contextlib.contextmanager
 def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    path = folder / COUNTS
-    failed, damaged = partial(_uncounted, folder), partial(_damaged, path)
-    with reported(path, failed, errors=(OSError, sqlite3.Error)):
+    path = folder / FILE_NAME
+    failed, damaged = partial(_count_error, folder), partial(_damage_error, path)
+    with report_errors(path, failed, errors=(OSError, sqlite3.Error)):
         if mode == "rwc":
-            # One that is there is left alone: to close it would take away SQLite's locks on it,
-            # which are the process's.
+            # Do not open an existing file: closing it would drop SQLite's locks of this process.
             with contextlib.suppress(FileExistsError):
                 os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR))
-                sharing.keep(folder, path)
+                sharing.share_file(folder, path)
         with open_database(
             path, mode[:2], _FORMS, wait=WAIT_SECONDS, failed=failed, damaged=damaged
         ) as connection:
@@ -245,9 +249,9 @@ def _open(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
             yield connection
 
 
-def _uncounted(folder: Path, why: str) -> ListError:
+def _count_error(folder: Path, why: str) -> ListError:
     return ListError(f"cannot count matches in {folder}: {why}")
 
 
-def _damaged(path: Path, row: str) -> ListError:
-    return ListError(f"{path} is damaged: {row}; delete it, and counting begins anew")
+def _damage_error(path: Path, row: str) -> ListError:
+    return ListError(f"{path} is damaged: {row}; delete it to start counting again")

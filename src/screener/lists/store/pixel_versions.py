@@ -1,8 +1,7 @@
-"""Which versions of the pixel pipeline a list's perceptual hashes were made by, where files say so.
+"""The pixel pipeline versions that made a list's perceptual hashes, if files state them.
 
-A file says so by a column or label named `pixels`, of whole numbers: see docs/internals/pixels.md.
-The label stays with its entry and goes into exports that have labels; an import counts what it
-read.
+A file states them in a column or label `pixels` of integers: see docs/internals/pixels.md. The
+label stays with its entry, and is exported with other labels; an import counts the versions.
 """
 
 from __future__ import annotations
@@ -12,24 +11,24 @@ import sqlite3
 from collections.abc import Mapping
 
 LABEL = "pixels"
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 
 
-def version_said(labels: Mapping[str, str]) -> int | None:
-    """Return the version that a row's labels tell; None if they tell none."""
-    said = labels.get(LABEL, "").strip()
-    good = said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS
-    return int(said) if good else None
+def parse_version(labels: Mapping[str, str]) -> int | None:
+    """Return the version that the labels of a row state, or None."""
+    text = labels.get(LABEL, "").strip()
+    is_valid = text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+    return int(text) if is_valid else None
 
 
-def remembered(counts: Mapping[int, int]) -> dict[str, dict[int, int]]:
-    """Return what is kept of an import beside its counts: how many rows told which version."""
+def format_counts(counts: Mapping[int, int]) -> dict[str, dict[int, int]]:
+    """Return the stored form of the number of rows that state each version."""
     return {LABEL: dict(sorted(counts.items()))} if counts else {}
 
 
-def told(connection: sqlite3.Connection, generation: int) -> frozenset[int]:
-    """Return the versions that the imports up to a generation read."""
-    # Few of many thousand imports tell one, and all are asked whenever a list is put to use.
+def read_versions(connection: sqlite3.Connection, generation: int) -> frozenset[int]:
+    """Return the versions that the imports up to a generation stated."""
+    # Of many thousand imports few state a version; `instr` is faster than parsing them all.
     rows = connection.execute(
         "SELECT counts FROM imports WHERE generation <= ? AND instr(counts, ?)",
         (generation, json.dumps(LABEL)),

@@ -1,4 +1,4 @@
-"""Records: what one source said of one item; and rows, by which a file says so."""
+"""Records (the statement of a source about an item) and the rows of files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import field as field_of  # where a class has a `field` of its own
+from dataclasses import field as field_of  # for a class with an attribute `field`
 from functools import lru_cache, reduce
 from itertools import chain
 from operator import lt
@@ -17,20 +17,20 @@ from screener.arguments import integer_within
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.states import Opinion, State
-from screener.lists.store.column_checks import pairs_of, texts_of
-from screener.lists.store.database import ended_since, of_generation
-from screener.lists.times import later, timeless
+from screener.lists.store.column_checks import parse_labels, parse_pairs
+from screener.lists.store.database import has_ended_since, is_in_generation
+from screener.lists.times import find_later, is_untimed
 
-_ORDER = {name: place for place, name in enumerate(KINDS)}
+_KIND_ORDER = {name: index for index, name in enumerate(KINDS)}
 EMPTY_INPUT = {name: hashlib.new(name).digest() for name in ("md5", "sha1", "sha256")}
-LOW_INFORMATION = "low information"  # why a hash of blank pictures is not compared
-# What `record_of` makes a record of, of a version that is named `r`.
-COLUMNS = (
+LOW_INFORMATION = "low information"  # why hashes of blank pictures are not compared
+# The columns of a version `r` that `build_record` needs.
+RECORD_COLUMNS = (
     "r.source, r.entry, r.state, r.said, r.categories, r.labels, r.updated, r.since,"
     " EXISTS (SELECT 1 FROM opinions o WHERE o.source = r.source AND o.entry = r.entry)"
 )
 
-_Said = TypeVar("_Said")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,15 @@ class Category:
 
 @dataclass(frozen=True)
 class Record:
-    """What one source said of one item, as a hit on one of its hashes shows it.
+    """The statement of one source about one item.
 
-    `labels` are the columns of the source that have no meaning here, unchanged. `updated` is the
-    source's own time, as it wrote it. `quality` (0–100) is that of the hash that was hit, None if
-    the source recorded none. `generation` is the one that brought this version. `state` is the one
-    in effect; `opinions` are our own, and where there are any, `said` is the state by the source
-    alone.
+    `state`: the state in effect.
+    `labels`: the source's other columns, unchanged.
+    `updated`: the source's own time, as written.
+    `quality`: the quality (0–100) of the hash that was hit, or None if the source recorded none.
+    `generation`: the generation that added this version.
+    `said`: the state that the source states, or None without opinions.
+    `opinions`: your own opinions, oldest first.
     """
 
     source: str
@@ -65,8 +67,10 @@ class Record:
 
 
 class Row(NamedTuple):
-    """What one row of a file says; `entry` is None if the file names none. `damaged` are the
-    kinds of which it has a value that cannot be read, which is set aside by itself.
+    """The statement of one row of a file.
+
+    `entry` is None if the file names none. `damaged` are the kinds with an unreadable value, which
+    is quarantined without the rest of the row.
     """
 
     line: int
@@ -81,10 +85,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that was set aside: where it starts, which field, and why; its text never says more.
+    """A quarantined row: its first line, the bad field and the reason, without any values.
 
-    `row` is what can be read of it, where that is of use by itself: it is kept with the list, and
-    taken in when somebody releases it.
+    `row` is the readable part, if it is of use. The list stores it, and imports it when it is
+    released.
     """
 
     line: int
@@ -93,137 +97,136 @@ class BadRow:
     row: Row | None = field_of(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
-        """Return the trouble, in words."""
+        """Return the field and the reason."""
         return self.reason if self.field is None else f"{self.field}: {self.reason}"
 
 
-def derived_entry(hashes: Iterable[Hash]) -> str:
-    """Return the entry id of a row that names none: the same for the same hashes, and not a hash.
+def derive_entry(hashes: Iterable[Hash]) -> str:
+    """Return an entry id, which is not a hash, for a row that names none.
 
-    It does not depend on the order of the columns, so that a file may be imported again.
+    It is the same for the same hashes in any order, so that a file can be imported again.
     """
     digest = hashlib.sha256()
-    for item in distinct(tuple(hashes)):
-        digest.update(item.kind.name.encode() + b"\0" + item.value)
+    for hash_ in remove_duplicates(tuple(hashes)):
+        digest.update(hash_.kind.name.encode() + b"\0" + hash_.value)
     return "row-" + digest.hexdigest()[:16]
 
 
-def of_empty_input(item: Hash) -> bool:
-    """Return whether a digest is that of no bytes at all, which says nothing of any picture."""
-    return EMPTY_INPUT.get(item.kind.name) == item.value
+def is_empty_digest(hash_: Hash) -> bool:
+    """Return whether a hash is the digest of no bytes, which identifies no picture."""
+    return EMPTY_INPUT.get(hash_.kind.name) == hash_.value
 
 
-def why_not_searchable(item: Hash) -> str | None:
-    """Return why a hash is kept but never compared; None if it is compared.
+def find_exclusion(hash_: Hash) -> str | None:
+    """Return why a hash is stored but never compared, or None if it is compared.
 
-    A perceptual hash with fewer than one bit in sixteen set, or unset, is that of a blank picture
-    and would meet innocent files; a video is compared if one of its frames can be. Quality of
-    pictures is not judged here: the policy's floor is.
+    A perceptual hash with fewer than one bit in sixteen set, or unset, is the hash of a blank
+    picture and would match innocent files. A video is compared if one of its frames is. The quality
+    of pictures is left to the policy's floor.
     """
-    kind = item.kind
+    kind = hash_.kind
     if kind.video:
-        return None if item.codes else LOW_INFORMATION
+        return None if hash_.codes else LOW_INFORMATION
     if not kind.perceptual:
         return None if kind.digest else "opaque"
-    weight = int.from_bytes(item.value).bit_count()
-    least = fewest_bits(kind)
+    weight = int.from_bytes(hash_.value).bit_count()
+    least = get_min_bits(kind)
     return None if least <= weight <= kind.bits - least else LOW_INFORMATION
 
 
-def fewest_bits(kind: HashKind) -> int:
-    """Return how many bits of a hash must be set, and as many unset, for it to be compared."""
+def get_min_bits(kind: HashKind) -> int:
+    """Return the minimum number of set and of unset bits of a compared hash."""
     return kind.bits // 16 if kind.perceptual else 0
 
 
-def united(*rows: Row) -> Row:
-    """Rows of one file on the same entry as one: nothing that any of them says is lost.
+def unite_rows(*rows: Row) -> Row:
+    """Unite the rows of a file for the same entry into one.
 
-    The state that weighs most counts: see `_WEIGHT`. A label with different values keeps them all,
-    one a line. The latest `updated` stands, but that of a withdrawal is its own.
+    The state with the largest weight counts: see `_STATES_BY_WEIGHT`. A label has one line per
+    distinct value. The latest `updated` counts, but a withdrawal has the time of the withdrawals.
     """
     withdrawals = [row for row in rows if row.state is State.WITHDRAWN]
     times = dict.fromkeys(row.updated for row in rows)
     return rows[0]._replace(
-        state=max((row.state for row in rows), key=_WEIGHT.index),
+        state=max((row.state for row in rows), key=_STATES_BY_WEIGHT.index),
         hashes=tuple(chain.from_iterable(row.hashes for row in rows)),
-        categories=_each_once(row.categories for row in rows),
-        labels=united_labels(row.labels for row in rows),
-        updated=_withdrawn_at(withdrawals) if withdrawals else reduce(later, times),
-        damaged=_each_once(row.damaged for row in rows),
+        categories=_unite_distinct(row.categories for row in rows),
+        labels=unite_labels(row.labels for row in rows),
+        updated=_find_withdrawal_time(withdrawals) if withdrawals else reduce(find_later, times),
+        damaged=_unite_distinct(row.damaged for row in rows),
     )
 
 
-def united_labels(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return the labels of rows as those of one: see `united`."""
+def unite_labels(labels_of_rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the united labels of several rows: see `unite_rows`."""
     lines: dict[str, list[str]] = {}
-    known: dict[str, set[str]] = {}
-    for labels in several:
+    seen: dict[str, set[str]] = {}
+    for labels in labels_of_rows:
         for name, value in labels.items():
-            # Line by line, since each may have several already.
-            said = value.split("\n")
-            have = lines.get(name)
-            if have is None or have == [""]:
-                lines[name], known[name] = said, set(said)
+            new_lines = value.split("\n")  # the label may be united already
+            united_lines = lines.get(name)
+            if united_lines is None or united_lines == [""]:
+                lines[name], seen[name] = new_lines, set(new_lines)
             else:
-                have += [line for line in said if line not in known[name]]
-                known[name].update(said)
-    return {name: "\n".join(of_label) for name, of_label in lines.items()}
+                united_lines += [line for line in new_lines if line not in seen[name]]
+                seen[name].update(new_lines)
+    return {name: "\n".join(united_lines) for name, united_lines in lines.items()}
 
 
-def _withdrawn_at(withdrawals: Iterable[Row]) -> str | None:
-    """Return the time of the latest of some withdrawals: of one without a time, if there is one,
-    since it counts as of its import.
-    """
+def _find_withdrawal_time(withdrawals: Iterable[Row]) -> str | None:
+    """Return the latest time; a withdrawal without a time is the latest, as of its import."""
     times = [row.updated for row in withdrawals]
-    without = list(filter(timeless, times))
-    return max(without, key=lambda said: said or "") if without else reduce(later, times)
+    without_time = list(filter(is_untimed, times))
+    if without_time:
+        return max(without_time, key=lambda text: text or "")
+    return reduce(find_later, times)
 
 
-def _each_once(several: Iterable[tuple[_Said, ...]]) -> tuple[_Said, ...]:
-    return tuple(dict.fromkeys(chain.from_iterable(several)))
+def _unite_distinct(tuples: Iterable[tuple[_T, ...]]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(tuples)))
 
 
-# What a source says of one entry in several rows of a file: the state that weighs most counts. A
-# withdrawal is honoured whatever else is said; a state that makes no match never outweighs, nor
-# two of them together make, one that does.
-_WEIGHT = (State.KNOWN_GOOD, State.SEED, State.CONFIRMED, State.DISPUTED, State.WITHDRAWN)
+# If several rows of a file state different states for an entry, the last of these counts. A
+# withdrawal always counts; a state that makes no match never outweighs one that does.
+_STATES_BY_WEIGHT = (State.KNOWN_GOOD, State.SEED, State.CONFIRMED, State.DISPUTED, State.WITHDRAWN)
 
 
-def _usability(item: Hash) -> int:
-    return 101 if item.quality is None else item.quality
+def _rank_quality(hash_: Hash) -> int:
+    return 101 if hash_.quality is None else hash_.quality  # without a quality: always compared
 
 
-def distinct(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
-    """Return each hash once, by kind and value: without a quality, which is always compared, if
-    one of them is, or else with the best quality.
+def remove_duplicates(hashes: tuple[Hash, ...]) -> tuple[Hash, ...]:
+    """Return the hashes sorted and unique by kind and value.
+
+    Of equal hashes, one without a quality is kept, or else the one with the best quality.
     """
-    places = [_ORDER[item.kind.name] for item in hashes]
-    if all(map(lt, places, places[1:])):  # one of each kind, in order: as most rows are
+    order = [_KIND_ORDER[hash_.kind.name] for hash_ in hashes]
+    if all(map(lt, order, order[1:])):  # most rows: one hash per kind, in order
         return hashes
     distinct: dict[tuple[int, bytes], Hash] = {}
-    for item in hashes:
-        key = _ORDER[item.kind.name], item.value
-        have = distinct.get(key)
-        if have is None or _usability(item) > _usability(have):
-            distinct[key] = item
+    for hash_ in hashes:
+        key = _KIND_ORDER[hash_.kind.name], hash_.value
+        previous = distinct.get(key)
+        if previous is None or _rank_quality(hash_) > _rank_quality(previous):
+            distinct[key] = hash_
     return tuple(distinct[key] for key in sorted(distinct))
 
 
 def has_records(connection: sqlite3.Connection, source: str) -> bool:
     """Return whether the newest generation has a record of a source, withdrawn or not."""
-    held = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
-    return connection.execute(held, (source,)).fetchone() is not None
+    query = "SELECT 1 FROM records WHERE source = ? AND until IS NULL LIMIT 1"
+    return connection.execute(query, (source,)).fetchone() is not None
 
 
-def of_entry(
+def find_records(
     connection: sqlite3.Connection, entry: str, source: str | None, generation: int
 ) -> list[int]:
-    """Return the numbers of the records of an entry in a generation: that of a source, or those of
-    all, by source. ListError if there is none.
+    """Return the ids of the records of an entry in a generation, sorted by source.
 
-    Those of the newest generation have an index by source and entry, so each source is asked for
-    the entry; beside them there is what ended since, if that generation is an older one.
+    Raises ListError if `source`, or without one the list, has no such entry.
     """
+    # Current records are found by their index on source and entry, one source at a time. An older
+    # generation also has records that ended since.
     rows = connection.execute(
         "WITH RECURSIVE sources(source) AS ("
         " SELECT min(source) FROM records WHERE until IS NULL UNION ALL"
@@ -232,72 +235,73 @@ def of_entry(
         " SELECT r.id, r.source FROM sources s CROSS JOIN records r ON r.source = s.source"
         " AND r.entry = :entry AND r.until IS NULL AND r.since <= :generation"
         " UNION ALL SELECT r.id, r.source FROM records r"
-        f" WHERE {ended_since(generation)} AND r.since <= :generation AND r.entry = :entry"
+        f" WHERE {has_ended_since(generation)} AND r.since <= :generation AND r.entry = :entry"
         " ORDER BY 2",
         {"entry": entry, "generation": generation},
     )
-    found = [record for record, of in rows if source in (None, of)]
-    if not found:
+    records = [record for record, record_source in rows if source in (None, record_source)]
+    if not records:
         raise ListError(f"the list has no entry {entry!r}" + (f" of {source}" if source else ""))
-    return found
+    return records
 
 
-def opinions_at(
+def read_all_opinions(
     connection: sqlite3.Connection, generation: int
 ) -> dict[tuple[str, str], tuple[Opinion, ...]]:
-    """Return all our own opinions in a generation, by source and entry, oldest first."""
-    found: dict[tuple[str, str], tuple[Opinion, ...]] = {}
-    for source, entry, *facts in connection.execute(
-        f"SELECT source, entry, {_OPINION} FROM opinions o"
-        f" WHERE {of_generation(generation, 'o')} ORDER BY id"
+    """Return all opinions in a generation by source and entry, oldest first."""
+    opinions: dict[tuple[str, str], tuple[Opinion, ...]] = {}
+    for source, entry, *columns in connection.execute(
+        f"SELECT source, entry, {_OPINION_COLUMNS} FROM opinions o"
+        f" WHERE {is_in_generation(generation, 'o')} ORDER BY id"
     ):
-        found[source, entry] = (*found.get((source, entry), ()), _opinion(*facts))
-    return found
+        opinions[source, entry] = (*opinions.get((source, entry), ()), _to_opinion(*columns))
+    return opinions
 
 
-def opinions_of(
+def read_opinions(
     connection: sqlite3.Connection, generation: int, source: str, entry: str
 ) -> tuple[Opinion, ...]:
-    """Our own opinions of an entry in a generation, oldest first."""
-    found = connection.execute(
-        f"SELECT {_OPINION} FROM opinions o WHERE source = ? AND entry = ?"
-        f" AND {of_generation(generation, 'o')} ORDER BY id",
+    """Return the opinions of an entry in a generation, oldest first."""
+    rows = connection.execute(
+        f"SELECT {_OPINION_COLUMNS} FROM opinions o WHERE source = ? AND entry = ?"
+        f" AND {is_in_generation(generation, 'o')} ORDER BY id",
         (source, entry),
     )
-    return tuple([_opinion(*facts) for facts in found])
+    return tuple([_to_opinion(*row) for row in rows])
 
 
-_OPINION = "who, state, reason, time"
+_OPINION_COLUMNS = "who, state, reason, time"
 
 
-def _opinion(who: str, state: str, reason: str, time: float) -> Opinion:
+def _to_opinion(who: str, state: str, reason: str, time: float) -> Opinion:
     return Opinion(who, State(state), reason, time)
 
 
 @lru_cache(maxsize=1024)
-def categories_of(text: str) -> tuple[Category, ...]:
-    """Return the categories in the form that is stored."""
-    return tuple(Category(scheme, code) for scheme, code in pairs_of(text))
+def parse_categories(text: str) -> tuple[Category, ...]:
+    """Return categories from their stored JSON."""
+    return tuple(Category(scheme, code) for scheme, code in parse_pairs(text))
 
 
-def record_of(
+def build_record(
     connection: sqlite3.Connection,
-    facts: Sequence[Any],
+    row: Sequence[Any],
     generation: int,
     *,
     quality: int | None = None,
 ) -> Record:
-    """Return the record that a row of the database with `COLUMNS` is of, with our opinions of it
-    in a generation.
+    """Return the record of a database row with `RECORD_COLUMNS`, with its opinions.
+
+    Raises ValueError or TypeError if the row is damaged.
     """
-    source, entry, state, said, categories, labels, updated, since, judged = facts
-    # A quality below all floors, say, would have it pass unseen.
+    source, entry, state, said, categories, labels, updated, since, has_opinions = row
+    # A damaged quality below all floors would suppress the match.
     if quality is not None and integer_within(quality, 0, 100) is None:
         raise ValueError("no quality")
     if not (type(source) is type(entry) is str and type(updated) in (str, type(None))):
         raise TypeError("no text")
-    opinions = opinions_of(connection, generation, source, entry) if judged else ()
+    opinions = read_opinions(connection, generation, source, entry) if has_opinions else ()
     return Record(
-        source, entry, State(state), categories_of(categories), texts_of(labels), updated,
+        source, entry, State(state), parse_categories(categories), parse_labels(labels), updated,
         quality, since, State(said) if opinions else None, opinions,
     )  # fmt: skip

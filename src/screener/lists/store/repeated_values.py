@@ -1,9 +1,9 @@
-"""Values that stand for nothing: constants that a tool writes where it could not compute.
+"""Find placeholders: constants that a tool writes if it cannot compute a hash.
 
-One source repeats such a value over many files that differ. It is kept and not compared in the
-entries of that source, as long as it does so, unless somebody releases it. What another source
-says of the value matches as ever: nobody may switch off what others say. Identical files, and
-their digests, never count: something widely shared is listed often, and must be found.
+A source repeats such a value over many different files. In its entries the value is then stored but
+not compared, as long as the source repeats it and nobody releases it. Entries of other sources
+still match by the value, since no source may disable the hashes of another. Digests, and entries
+with equal files, never count: a widely shared file is listed often, and must be found.
 """
 
 from __future__ import annotations
@@ -15,137 +15,145 @@ from collections.abc import Iterable, Iterator, Mapping
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.states import State
 from screener.lists.store import video_frames
-from screener.lists.store.database import of_generation
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.database import is_in_generation
+from screener.lists.store.records import find_exclusion
 from screener.lists.store.searchable_values import Changes
-from screener.lists.store.version_counts import by_current_value, past
+from screener.lists.store.version_counts import count_versions, group_current_values
 
-FILES = 100  # different files of one source, in as many entries, that one value may be of
-_LONGEST = 512  # bytes of a value that is asked for; longer ones are never compared anyway
-_LISTED = 20_000  # values of a kind that are asked for one by one; beyond, all are counted
+MIN_FILES = 100  # different files, in as many entries of a source, that make a value a placeholder
+_MAX_VALUE_BYTES = 512  # longer values are never compared
+_MAX_LOOKUPS = 20_000  # values per kind that are looked up one by one; if more, all are counted
 
-REPEATED = "placeholder"  # why such a value is not compared
+REPEATED = "placeholder"  # why a placeholder is not compared
 
 Value = tuple[str, bytes]  # the kind's name, and the value
 
 
-def judged(connection: sqlite3.Connection) -> dict[Value, str | None]:
-    """Values that were released (None), and those that some source was seen to repeat: which of
-    the sources do, `is_placeholder` tells, from what they say now.
+def read_judgements(connection: sqlite3.Connection) -> dict[Value, str | None]:
+    """Return None for each released value, and the reason for each that some source repeated.
+
+    Whether a source repeats it now is decided by `is_placeholder`.
     """
     rows = connection.execute("SELECT kind, value, why_not FROM judged")
     return {(kind, value): why for kind, value, why in rows}
 
 
-class Seen:
-    """The values of an import that stand beside others, kind by kind, as far as they are few."""
+class SharedValues:
+    """The values of an import in entries with several hashes, by kind."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._values: dict[str, set[bytes] | None] = defaultdict(set)
 
     def add(self, hashes: tuple[Hash, ...]) -> None:
-        """Note the hashes of one entry."""
+        """Add the hashes of one entry."""
         if len(hashes) < 2:
             return
-        for item in hashes:
-            self.add_values(item.kind.name, (item.value,))
+        for hash_ in hashes:
+            self.add_values(hash_.kind.name, (hash_.value,))
 
-    def add_values(self, kind: str, some: Iterable[bytes]) -> None:
-        """Note values of one kind that stand beside others."""
-        values = self._values[kind]
-        if values is not None:
-            values.update(value for value in some if len(value) <= _LONGEST)
-            if len(values) > _LISTED:
+    def add_values(self, kind: str, values: Iterable[bytes]) -> None:
+        """Add values of one kind from entries that have other hashes too."""
+        collected = self._values[kind]
+        if collected is not None:
+            collected.update(value for value in values if len(value) <= _MAX_VALUE_BYTES)
+            if len(collected) > _MAX_LOOKUPS:
                 self._values[kind] = None
 
-    def shared(
+    def find_placeholders(
         self,
         connection: sqlite3.Connection,
         source: str,
         states: Mapping[str, int],
         several: Iterable[Value] | None = None,
     ) -> list[Value]:
-        """Return those that the source gives for `FILES` different files or more, in a list that
-        has so many records in each state. `several` are the values that several records have, if
-        they are known.
+        """Return the placeholders of the source among the values.
+
+        `states` are the numbers of records of the list in each state; `several` are the values that
+        several records have, if they are known.
         """
         if several is not None:
-            found = _frequent_among(connection, several)
+            candidates = _filter_frequent(connection, several)
         else:
-            known = past(connection, states)
-            asked = sum(_LISTED if some is None else len(some) for some in self._values.values())
-            often = _often if known.short or known.few(asked) else _often_now
-            found = often(connection, source, self._values)
-        return [value for value in found if is_placeholder(connection, source, value)]
+            counts = count_versions(connection, states)
+            lookups = sum(
+                _MAX_LOOKUPS if values is None else len(values) for values in self._values.values()
+            )
+            by_lookup = counts.is_mostly_current or counts.is_cheap(lookups)
+            find = _find_frequent if by_lookup else _find_frequent_now
+            candidates = find(connection, source, self._values)
+        return [value for value in candidates if is_placeholder(connection, source, value)]
 
 
-def _often_now(
+def _find_frequent_now(
     connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
 ) -> Iterator[Value]:
-    """Yield those of the values that stand often in what a source says now, and some beside
-    them.
-    """
+    """Yield the values that are frequent in current records of a source."""
     for kind, record in connection.execute(
         "SELECT h.kind, max(r.id)"
-        f" {by_current_value(connection, 'r.source = ? AND r.state <> ?')} HAVING count(*) >= ?",
-        (source, State.WITHDRAWN, FILES),
+        f" {group_current_values(connection, 'r.source = ? AND r.state <> ?')}"
+        " HAVING count(*) >= ?",
+        (source, State.WITHDRAWN, MIN_FILES),
     ).fetchall():
         for (value,) in connection.execute(
             "SELECT value FROM hashes WHERE record = ? AND kind = ?", (record, kind)
         ):
-            some = values.get(kind, ())
-            if some is None or value in some:
+            collected = values.get(kind, ())
+            if collected is None or value in collected:
                 yield kind, value
 
 
-def _often(
+def _find_frequent(
     connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
 ) -> Iterator[Value]:
-    """Yield those of the values that stand often in what any source ever said."""
-    for kind, some in values.items():
-        for value in _frequent(connection, kind, some):
+    """Yield the values that are frequent in all versions of all sources."""
+    for kind, collected in values.items():
+        for value in _find_frequent_of_kind(connection, kind, collected):
             yield kind, value
 
 
-def _frequent(connection: sqlite3.Connection, kind: str, values: set[bytes] | None) -> list[bytes]:
-    """Return those of the values, or of all values where there are too many, that stand often."""
+def _find_frequent_of_kind(
+    connection: sqlite3.Connection, kind: str, values: set[bytes] | None
+) -> list[bytes]:
+    """Return the frequent values, out of all values of the kind if None."""
     if values is None:
         rows = connection.execute(
             "SELECT value FROM hashes WHERE kind = ? GROUP BY value HAVING count(*) >= ?",
-            (kind, FILES),
+            (kind, MIN_FILES),
         )
         return [value for (value,) in rows]
     named = ((kind, value) for value in sorted(values))
-    return [value for _, value in _frequent_among(connection, named)]
+    return [value for _, value in _filter_frequent(connection, named)]
 
 
-def _frequent_among(connection: sqlite3.Connection, values: Iterable[Value]) -> Iterator[Value]:
-    often = "SELECT 1 FROM hashes WHERE kind = ? AND value = ? LIMIT 1 OFFSET ?"
+def _filter_frequent(connection: sqlite3.Connection, values: Iterable[Value]) -> Iterator[Value]:
+    query = "SELECT 1 FROM hashes WHERE kind = ? AND value = ? LIMIT 1 OFFSET ?"
     for value in values:
-        if connection.execute(often, (*value, FILES - 1)).fetchone():
+        if connection.execute(query, (*value, MIN_FILES - 1)).fetchone():
             yield value
 
 
 def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:
-    """Return whether a source gives a value for `FILES` different files or more now, by their
-    digests, in as many entries.
+    """Return whether a source lists a value for at least `MIN_FILES` different files.
+
+    Files are distinguished by their digests, and must be in as many entries.
     """
     return any(
-        _files(connection, source, value, kind.name) >= FILES
+        _count_files(connection, source, value, kind.name) >= MIN_FILES
         for kind in KINDS.values()
         if kind.digest and kind.name != value[0]
     )
 
 
-def _files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
-    """Return how many different digests of a kind a source gives beside a value, in as many
-    entries; at most `FILES`. An entry that has many files has as many values, and each stands
-    beside all.
+def _count_files(connection: sqlite3.Connection, source: str, value: Value, digest: str) -> int:
+    """Return the number of digests of a kind that a source lists with a value.
+
+    It counts up to `MIN_FILES`, and no more files than entries: in an entry with many files, each
+    value goes with all digests.
     """
-    found: set[bytes] = set()
+    digests: set[bytes] = set()
     entries: set[int] = set()
-    # Newest first: many versions that held it may be over, and those are mostly old.
+    # Newest first, since ended versions are mostly old.
     for entry, other in connection.execute(
         "SELECT r.id, d.value FROM hashes h CROSS JOIN records r ON r.id = h.record"
         " CROSS JOIN hashes d ON d.record = h.record AND d.kind = ?"
@@ -154,10 +162,10 @@ def _files(connection: sqlite3.Connection, source: str, value: Value, digest: st
         (digest, *value, source, State.WITHDRAWN),
     ):
         entries.add(entry)
-        found.add(other)
-        if min(len(entries), len(found)) == FILES:
+        digests.add(other)
+        if min(len(entries), len(digests)) == MIN_FILES:
             break
-    return min(len(entries), len(found))
+    return min(len(entries), len(digests))
 
 
 def judge(
@@ -167,30 +175,29 @@ def judge(
     source: str,
     values: Iterable[Value],
 ) -> list[Value]:
-    """Have the entries of a source not compared by those of the values that it repeats now, and
-    compared by those that it does not; the former, but for what was released.
+    """Mark values in the entries of a source, and return its placeholders.
 
-    A judgement of one source says nothing of what another gives.
+    Released values are skipped. Entries of other sources do not change.
     """
-    released = {value for value, why in judged(connection).items() if why is None}
-    found = []
+    released = {value for value, why in read_judgements(connection).items() if why is None}
+    placeholders = []
     for value in values:
         if value in released:
             continue
         if is_placeholder(connection, source, value):
-            found.append(value)
+            placeholders.append(value)
             connection.execute("INSERT OR IGNORE INTO judged VALUES (?, ?, ?)", (*value, REPEATED))
             _mark(connection, number, changes, value, REPEATED, source=source)
         else:
-            alone = why_not_searchable(Hash(KINDS[value[0]], value[1]))
-            _mark(connection, number, changes, value, alone, source=source)
-    return found
+            why_not = find_exclusion(Hash(KINDS[value[0]], value[1]))
+            _mark(connection, number, changes, value, why_not, source=source)
+    return placeholders
 
 
 def judge_all(connection: sqlite3.Connection, number: int, changes: Changes) -> None:
-    """Judge anew every source that holds a value which one was seen to repeat."""
-    repeated: dict[str, list[Value]] = defaultdict(list)  # by the sources that give them now
-    for value, why in judged(connection).items():
+    """Judge again all sources with a value that some source repeated."""
+    repeated: dict[str, list[Value]] = defaultdict(list)  # by source
+    for value, why in read_judgements(connection).items():
         if why is None:
             continue
         for (source,) in connection.execute(
@@ -206,23 +213,23 @@ def judge_all(connection: sqlite3.Connection, number: int, changes: Changes) -> 
 def release(
     connection: sqlite3.Connection, number: int, changes: Changes, values: Iterable[Value]
 ) -> None:
-    """Have values compared in every record that holds them, now and later."""
+    """Mark values as compared in all current and later records."""
     for value in values:
         connection.execute("INSERT OR REPLACE INTO judged VALUES (?, ?, NULL)", value)
         _mark(connection, number, changes, value, None)
 
 
 def unrelease(connection: sqlite3.Connection, to: int) -> None:
-    """Take back the releases that came after a generation.
+    """Revoke the releases after a generation.
 
-    A release renews all that hold the value, so one that came later left versions behind that
-    are not compared: in that generation, or since where nobody held the value in it.
+    A release makes new versions of all records with the value. So a later release left versions
+    that are not compared: in that generation or, if no record had the value in it, since.
     """
     holders = (
         "FROM hashes h JOIN records r ON r.id = h.record WHERE h.kind = judged.kind"
         " AND h.value = judged.value AND r.state <> 'withdrawn'"
     )
-    then = of_generation(to)
+    then = is_in_generation(to)
     connection.execute(
         "UPDATE judged SET why_not = ? WHERE why_not IS NULL AND (EXISTS (SELECT 1"
         f" {holders} AND h.why_not IS NOT NULL AND {then}) OR (NOT EXISTS (SELECT 1"
@@ -241,8 +248,9 @@ def _mark(
     *,
     source: str | None = None,
 ) -> None:
-    """Say of current records, of one source or of all, why a value is not compared (None: it is);
-    from generation `number` on, so that records of generations before get a new version.
+    """Store why a value is not compared (or None) in current records.
+
+    It applies from generation `number` on, so records of earlier generations get a new version.
     """
     kind = KINDS[value[0]]
     holders = connection.execute(
@@ -251,7 +259,7 @@ def _mark(
         " AND r.source = coalesce(?, r.source)",
         (*value, State.WITHDRAWN, why_not, source),
     ).fetchall()
-    for record in renewed(connection, number, (record for (record,) in holders)):
+    for record in renew_versions(connection, number, (record for (record,) in holders)):
         connection.execute(
             "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = ? AND value = ?",
             (why_not, record, *value),
@@ -265,21 +273,21 @@ def _mark(
             changes.gain([Hash(kind, value[1])])
 
 
-def renewed(connection: sqlite3.Connection, number: int, current: Iterable[int]) -> list[int]:
-    """Return the versions of generation `number` of current records, made if there are none yet."""
-    found = []
+def renew_versions(
+    connection: sqlite3.Connection, number: int, current: Iterable[int]
+) -> list[int]:
+    """Return ids of versions in generation `number` for current records; make missing ones."""
+    versions = []
     for record in list(current):
         (since,) = connection.execute(
             "SELECT since FROM records WHERE id = ?", (record,)
         ).fetchone()
-        found.append(record if since == number else copied(connection, number, record))
-    return found
+        versions.append(record if since == number else copy_version(connection, number, record))
+    return versions
 
 
-def copied(connection: sqlite3.Connection, number: int, record: int) -> int:
-    """Return a version of generation `number` that says what an earlier one of the entry said;
-    the current one ends.
-    """
+def copy_version(connection: sqlite3.Connection, number: int, record: int) -> int:
+    """Copy a version to generation `number`, end the entry's current one, and return the id."""
     (fresh,) = connection.execute("SELECT max(id) + 1 FROM records").fetchone()
     connection.execute(
         "UPDATE records SET until = ? WHERE until IS NULL AND (source, entry) ="

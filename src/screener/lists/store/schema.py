@@ -1,7 +1,7 @@
-"""Schema: the tables of a list's database, and what brings those of older formats to this one.
+"""The tables of a list's database, and the statements that upgrade older formats.
 
 A row of `records` or `segments` belongs to the generations from `since` up to, not including,
-`until`: see `database.of_generation`.
+`until`: see `database.is_in_generation`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CREATE TABLE segments(
   since INTEGER NOT NULL, until INTEGER) WITHOUT ROWID;
 CREATE INDEX segments_by_until ON segments(until);
 """
-# What format 2 has and format 1 had not. Rows of `opinions` belong to generations as records do.
+# New in format 2. Rows of `opinions` belong to generations like records.
 _NEW_TABLES = """
 CREATE TABLE quarantine(
   id INTEGER PRIMARY KEY,
@@ -67,7 +67,7 @@ CREATE TABLE terms(
   source TEXT PRIMARY KEY, tlp TEXT, redistribution INTEGER, expires TEXT, note TEXT,
   who TEXT, time REAL NOT NULL) WITHOUT ROWID;
 """
-# What format 3 has and format 2 had not. Rows belong to a version of a record, as hashes do.
+# New in format 3. Rows belong to a version of a record like hashes.
 _FRAMES = """
 CREATE TABLE frames(            -- of the videos of a version, those that are compared
   record INTEGER NOT NULL,
@@ -89,17 +89,17 @@ INSERT INTO quarantine(import, line, field, reason)
 DROP TABLE old_quarantine;
 """
 
-# An import of a list's first hashes drops it, and makes it when they are all in.
-INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
-# Where a version ends, as a number also where it has not: one range of the index below then has all
-# versions of a late generation, and what is asked of one does not go through all the past.
+# The first import of a list drops this index, and creates it after all hashes are inserted.
+VALUE_INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
+# The generation that ended a version, or `NEVER`. So all versions of a recent generation are in one
+# range of the index below, and queries skip older versions.
 NEVER = 9223372036854775807
-END = f"coalesce({{rows}}until, {NEVER})"
-# Lists that older versions made have it from the next change on. These keep it up as well.
-BY_END = f"CREATE INDEX IF NOT EXISTS records_by_end ON records({END.format(rows='')})"
-WHOLE = f"{_FIRST_TABLES} {INDEX}; {BY_END}; {_NEW_TABLES} {_FRAMES}"
+END_COLUMN = f"coalesce({{rows}}until, {NEVER})"
+# Lists of older versions get this index with their next change, and older versions maintain it.
+END_INDEX = f"CREATE INDEX IF NOT EXISTS records_by_end ON records({END_COLUMN.format(rows='')})"
+ALL_TABLES = f"{_FIRST_TABLES} {VALUE_INDEX}; {END_INDEX}; {_NEW_TABLES} {_FRAMES}"
 
 
-def steps_from(format: int) -> str:
-    """Return the statements that make a database of an older format one of this."""
+def build_upgrade(format: int) -> str:
+    """Return the statements that upgrade a database from an older format."""
     return " ".join((_FROM_1, _FRAMES)[format - 1 :])

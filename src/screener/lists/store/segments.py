@@ -1,9 +1,8 @@
-"""Segments: the index files that hold the values of each kind that can be hit in a generation.
+"""Write and open segments: the index files with the searchable values of each kind.
 
-The values of one kind, which `searchable` tells, stand in one or several files, each in ascending
-order and none in two; one more file may name rows that no longer count. An import writes what
-changed, and now and then merges: see `screener.index.tiers`. If a file of a kind cannot be read,
-the values come from the database anew.
+The values of a kind (see `searchable_values`) are in one or more files, each sorted, and no value
+is in two. Another file may list removed rows. An import writes the changes, and sometimes merges
+files: see `screener.index.tiers`. If a file cannot be read, it is rebuilt from the database.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from screener.index.snapshot import NONE_REMOVED, Snapshot
 from screener.index.tiers import Step
 from screener.index.values import Index, Values, contains
 from screener.lists.store import sharing
-from screener.lists.store.database import SEGMENTS, ask, wrong_rows
-from screener.lists.store.generations import Generation, new_segment_name
-from screener.lists.store.searchable_values import Changes, all_held, held_among
+from screener.lists.store.database import SEGMENTS, ask, find_damaged_rows
+from screener.lists.store.generations import Generation, make_segment_name
+from screener.lists.store.searchable_values import Changes, find_stored, read_all
 from screener.system.progress import Progress, Steps
 
 Open = Mapping[str, Index]  # by file name
@@ -33,11 +32,11 @@ Open = Mapping[str, Index]  # by file name
 def open_all(
     folder: Path, generation: Generation, have: Open, *, hugepages: bool = False
 ) -> dict[str, Index]:
-    """Return the index files of a generation, by name, held; those among `have` are not opened
-    again.
+    """Open and lock the index files of a generation, and return them by name.
 
-    With `hugepages` those of perceptual kinds are copied into memory: see `HammingIndex.open`.
-    Raises FileNotFoundError if one is gone, IndexFileError if one is damaged.
+    Files in `have` are not opened again. With `hugepages`, files of perceptual kinds are copied
+    into memory: see `HammingIndex.open`. Raises FileNotFoundError if a file is gone, IndexFileError
+    if one is damaged.
     """
     opened: dict[str, Index] = {}
     for name, parts in generation.segments.items():
@@ -49,14 +48,14 @@ def open_all(
     return opened
 
 
-def snapshot_of(folder: Path, kind: HashKind, parts: Parts, opened: Open) -> Snapshot:
-    """Return the opened index files of a kind as one; raises as `open_all`."""
+def build_snapshot(folder: Path, kind: HashKind, parts: Parts, opened: Open) -> Snapshot:
+    """Return the opened index files of a kind as one snapshot; raises like `open_all`."""
     return snapshot(folder / SEGMENTS, parts, opened, size=kind.code_size, digest=kind.digest)
 
 
 @dataclass(frozen=True)
-class Written:
-    """The files of a kind before and after a change: new ones are on the disk, not yet named."""
+class WrittenFiles:
+    """The files of a kind before and after a change; new files are not registered yet."""
 
     kind: HashKind
     before: Parts
@@ -66,20 +65,19 @@ class Written:
 def write_changed(
     connection: sqlite3.Connection, folder: Path, current: Generation, changes: Changes, number: int
 ) -> None:
-    """Write what changed of each kind, and name it in the transaction as of generation `number`.
+    """Write the changes of each kind, and register the files for generation `number`.
 
-    A kind whose set of values is the same after all keeps its files. What is written is in
-    proportion to the change; the merging of many values is left to `merge`, see `is_due`.
+    The work is proportional to the change; many values are merged later: see `is_merge_due`.
     """
     for kind in changes.kinds():
         files = current.segments.get(kind.name, Parts())
-        step = _changed(connection, folder, files, current, changes, kind)
+        step = _plan_change(connection, folder, files, current, changes, kind)
         if step is not None:
-            name(connection, _write(folder, kind, files, step, number), number)
-        del step  # before the values of the next kind are sorted
+            register(connection, _write(folder, kind, files, step, number), number)
+        del step  # frees its memory before the values of the next kind are sorted
 
 
-def _changed(
+def _plan_change(
     connection: sqlite3.Connection,
     folder: Path,
     files: Parts,
@@ -88,19 +86,19 @@ def _changed(
     kind: HashKind,
 ) -> Step | None:
     try:
-        stored = _stored(folder, files, kind)
+        stored = _open_stored(folder, files, kind)
         doubtful = changes.doubtful(kind)
-        gone = doubtful[~contains(held_among(connection, kind, doubtful, current), doubtful)]
-        if files.indexes or gone.size:
-            return tiers.step(stored, changes.gained(kind), gone, at_once=True)
-        # The first of their kind, perhaps very many: without the copies of a step.
-        return _all_new(changes.gained(kind))
+        lost = doubtful[~contains(find_stored(connection, kind, doubtful, current), doubtful)]
+        if files.indexes or lost.size:
+            return tiers.step(stored, changes.gained(kind), lost, at_once=True)
+        # The first values of their kind may be very many; `tiers.step` would copy them.
+        return _add_all(changes.gained(kind))
     except (ScreenerError, OSError, ValueError):
-        return _from_records(connection, kind)
+        return _rebuild(connection, kind)
 
 
-def is_due(files: Parts) -> bool:
-    """Return whether files of a kind must be merged, whatever that costs: see `tiers.overdue`."""
+def is_merge_due(files: Parts) -> bool:
+    """Return whether the files of a kind must be merged: see `tiers.overdue`."""
     sizes = [part.rows for part in files.indexes]
     removed = files.removed.rows if files.removed else 0
     return tiers.kept_when_due(sizes, removed) < len(sizes)
@@ -109,29 +107,29 @@ def is_due(files: Parts) -> bool:
 def merge(
     folder: Path,
     current: Generation,
-    stepping: Callable[[Snapshot], Step | None],
+    plan: Callable[[Snapshot], Step | None],
     progress: Progress | None = None,
-) -> list[Written]:
-    """Write the files that a step makes of each kind, for the one writer, in no transaction.
+) -> list[WrittenFiles]:
+    """Write the files of the step that `plan` returns for each kind, outside a transaction.
 
-    Nothing is named yet: until then they are what the next sweep removes.
+    The caller has the writer's lock. Unless the files are registered, the next sweep removes them.
     """
     written = []
     steps = Steps(progress, sum(files.rows for files in current.segments.values()))
     for kind_name, files in current.segments.items():
         kind = kind_named(kind_name)
         try:
-            step = stepping(_stored(folder, files, kind))
+            step = plan(_open_stored(folder, files, kind))
         except (ScreenerError, OSError, ValueError):
-            step = ask(folder, partial(_from_records, kind=kind))
+            step = ask(folder, partial(_rebuild, kind=kind))
         if step is not None:
-            written.append(_write(folder, kind, files, step, current.number + 1))
+            written.append(_write(folder, kind, files, step, current.next_number))
         steps.add(files.rows)
     return written
 
 
-def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
-    """Name new files in the transaction, and end those that they stand for."""
+def register(connection: sqlite3.Connection, written: WrittenFiles, number: int) -> None:
+    """Add new files to the database, and end the files that they replace."""
     before, after = written.before, written.after
     connection.executemany(
         "UPDATE segments SET until = ? WHERE file = ?",
@@ -140,49 +138,46 @@ def name(connection: sqlite3.Connection, written: Written, number: int) -> None:
     connection.executemany(
         "INSERT INTO segments(file, kind, rows, since) VALUES (?, ?, ?, ?)",
         [
-            (one.file, written.kind.name, one.rows, number)
-            for one in after.files
-            if one not in before.files
+            (part.file, written.kind.name, part.rows, number)
+            for part in after.files
+            if part not in before.files
         ],
     )
 
 
 def rewrite(connection: sqlite3.Connection, folder: Path, kind: HashKind, number: int) -> None:
-    """Write a kind from the records alone, which are known to be sound, and name nothing older any
-    more, in any generation.
-    """
+    """Rebuild the files of a kind from sound records, and forget those of all generations."""
     connection.execute("DELETE FROM segments WHERE kind = ?", (kind.name,))
-    step = Step(0, all_held(connection, kind), NONE_REMOVED)
-    name(connection, _write(folder, kind, Parts(), step, number), number)
+    step = Step(0, read_all(connection, kind), NONE_REMOVED)
+    register(connection, _write(folder, kind, Parts(), step, number), number)
 
 
-def _stored(folder: Path, files: Parts, kind: HashKind) -> Snapshot:
-    """Return the values of a kind as they stand; an error if a file is lost or damaged."""
+def _open_stored(folder: Path, files: Parts, kind: HashKind) -> Snapshot:
     opened = open_indexes(folder / SEGMENTS, files, {}, size=kind.code_size, digest=kind.digest)
-    return snapshot_of(folder, kind, files, opened)
+    return build_snapshot(folder, kind, files, opened)
 
 
-def _from_records(connection: sqlite3.Connection, kind: HashKind) -> Step:
-    """Return every searchable value of a kind that a visible record holds, in one file to be;
-    ValueError where the database is damaged: it may not say any more what the file that is
-    lost did.
+def _rebuild(connection: sqlite3.Connection, kind: HashKind) -> Step:
+    """Return a step that writes all searchable values of the current records to one file.
+
+    Raises ValueError if the database is damaged, since it may lack values of the lost file.
     """
-    if any(wrong_rows(connection)):
+    if any(find_damaged_rows(connection)):
         raise ValueError("damaged rows")
-    return Step(0, all_held(connection, kind), NONE_REMOVED)
+    return Step(0, read_all(connection, kind), NONE_REMOVED)
 
 
-def _all_new(values: Values) -> Step | None:
+def _add_all(values: Values) -> Step | None:
     return Step(0, values, NONE_REMOVED) if values.size else None
 
 
-def _write(folder: Path, kind: HashKind, files: Parts, step: Step, number: int) -> Written:
-    """Write the new files of a step; when it returns they are synced, and so are their names."""
+def _write(folder: Path, kind: HashKind, files: Parts, step: Step, number: int) -> WrittenFiles:
+    """Write the new files of a step, and sync them and their names."""
 
-    def path_of(ending: str) -> Path:
-        return folder / SEGMENTS / new_segment_name(kind.name, number, ending=ending)
+    def make_path(ending: str) -> Path:
+        return folder / SEGMENTS / make_segment_name(kind.name, number, ending=ending)
 
-    after = write_step(files, step, path_of, digest=kind.digest)
+    after = write_step(files, step, make_path, digest=kind.digest)
     for name in after.names - files.names:
-        sharing.keep(folder, folder / SEGMENTS / name)
-    return Written(kind, files, after)
+        sharing.share_file(folder, folder / SEGMENTS / name)
+    return WrittenFiles(kind, files, after)

@@ -1,8 +1,7 @@
-"""Sharing: letting a group of users read a list, with every file that is written to it later.
+"""Share all current and later files of a list with a group of users.
 
-The folder's mode is the record of it. The set-group-ID bit gives each new file the folder's group
-from its first moment on, whoever makes it: also the log and its index that SQLite makes beside the
-database, and gives the mode of the database.
+The mode of the folder records this. Its set-group-ID bit gives each new file the folder's group,
+also SQLite's log and the index of the log, which get the mode of the database.
 """
 
 from __future__ import annotations
@@ -21,21 +20,26 @@ try:
 except ImportError:  # not POSIX
     grp = None  # type: ignore[assignment]
 
-FILE = 0o640
-FOLDER = 0o2750
-_NO_GROUP = 2**32 - 1  # as a number, which leaves the group as it is
-_OURS = re.compile(rf"(records|matches)\.sqlite(-wal|-shm|-journal)?|lock|{SEGMENT_NAME.pattern}")
+FILE_MODE = 0o640
+FOLDER_MODE = 0o2750
+_NO_GROUP = 2**32 - 1  # chown() would leave the group unchanged
+_LIST_FILES = re.compile(
+    rf"(records|matches)\.sqlite(-wal|-shm|-journal)?|lock|{SEGMENT_NAME.pattern}"
+)
 
 
-def group_named(name: str) -> int:
-    """Return the number of a group, given by name or number; ListError if there is none."""
+def find_group(name: str) -> int:
+    """Return the id of a group, given by name or id.
+
+    Raises ListError if there is no such group.
+    """
     if grp is None:
-        raise ListError("this system has no groups of users: leave the group out")
+        raise ListError("this system has no user groups: omit the group")
     if not isinstance(name, str):
-        raise ListError(f"a group is given by its name, not {type(name).__name__}")
+        raise ListError(f"group must be a name, not {type(name).__name__}")
     if name.isascii() and name.isdigit() and int(name[:12]) < _NO_GROUP:
         return int(name)
-    with suppress(KeyError, ValueError):  # a name with a NUL is no name
+    with suppress(KeyError, ValueError):  # a name with a NUL is invalid
         return grp.getgrnam(name).gr_gid
     raise ListError(
         f"there is no group {name!r} on this machine: make it (`groupadd {name}`), or name another"
@@ -43,28 +47,32 @@ def group_named(name: str) -> int:
 
 
 def share(folder: Path, group: int) -> None:
-    """Let a group read a list: its folders, the files in them, and those that are made later.
+    """Let a group read all current and later files of a list.
 
-    Files in the folder that are not the list's are left alone. Raises ListError if this user may
-    not give the files to the group, or the disk keeps no groups.
+    Other files in the folder are not changed. Raises ListError if this user may not give the files
+    to the group, or the disk does not support groups.
     """
-    for place in (folder, folder / "segments"):
-        _give(place, group, FOLDER)
-        with os.scandir(place) as entries:
-            ours = [one.path for one in entries if _OURS.fullmatch(one.name) and _is_file(one)]
-        for path in ours:
-            with suppress(FileNotFoundError):  # SQLite's log goes with the last who has it open
-                _give(Path(path), group, FILE)
+    for directory in (folder, folder / "segments"):
+        _give(directory, group, FOLDER_MODE)
+        with os.scandir(directory) as entries:
+            paths = [
+                entry.path
+                for entry in entries
+                if _LIST_FILES.fullmatch(entry.name) and _is_file(entry)
+            ]
+        for path in paths:
+            with suppress(FileNotFoundError):  # SQLite removes its log with the last connection
+                _give(Path(path), group, FILE_MODE)
 
 
-def keep(folder: Path, path: Path) -> None:
-    """Let the group of a shared list read a new file of it; otherwise do nothing.
+def share_file(folder: Path, path: Path) -> None:
+    """Let the group of a list, if it is shared, read a new file.
 
-    The mode is on the disk when this returns, so that a power cut cannot lose it.
+    The mode is synced, so that it survives a power cut.
     """
-    if not is_shared(folder) or stat.S_IMODE(os.stat(path).st_mode) == FILE:
+    if not is_shared(folder) or stat.S_IMODE(os.stat(path).st_mode) == FILE_MODE:
         return
-    os.chmod(path, FILE)
+    os.chmod(path, FILE_MODE)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -73,24 +81,22 @@ def keep(folder: Path, path: Path) -> None:
 
 
 def is_shared(folder: Path) -> bool:
-    """Return whether a list has a group that may read it.
-
-    The set-group-ID bit alone does not say so: a folder inherits it from the one that it lies in.
-    """
-    wanted = stat.S_ISGID | 0o050
-    return os.stat(folder).st_mode & wanted == wanted
+    """Return whether a group may read a list."""
+    # A folder may inherit the set-group-ID bit alone from its parent.
+    required = stat.S_ISGID | 0o050
+    return os.stat(folder).st_mode & required == required
 
 
-def refused(folder: Path, place: str | os.PathLike[str]) -> ListError:
-    """Return the error of a reader who may not read a list, or a file of it, with the remedy."""
-    for above in reversed(folder.parents):
-        if not os.access(above, os.X_OK):
+def access_error(folder: Path, path: str | os.PathLike[str]) -> ListError:
+    """Return the error for a list, or a file of it, that this user may not read."""
+    for parent in reversed(folder.parents):
+        if not os.access(parent, os.X_OK):
             return ListError(
-                f"you may not enter {above}, in which the list {folder} lies; have its owner let"
+                f"you may not enter {parent}, in which the list {folder} lies; have its owner let"
                 " you (`chmod g+x`), or put the list elsewhere"
             )
     return ListError(
-        f"you may not read {os.fspath(place)}, of the list {folder}: have its owner give the list"
+        f"you may not read {os.fspath(path)}, of the list {folder}: have its owner give the list"
         f" a group that you are in, by `screener import FILE --into {folder} --group NAME`; every"
         " later import keeps it"
     )
@@ -101,25 +107,25 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _give(path: Path, group: int, mode: int) -> None:
-    """Give a file or folder to a group, and then the mode: nobody else can read it in between."""
+    """Give a file to a group, then set its mode, so that no other group reads it."""
     try:
         os.chown(path, -1, group)
         os.chmod(path, mode)
-        facts = os.stat(path)
+        status = os.stat(path)
     except PermissionError as error:
         raise ListError(
-            f"you may not give {path} to the group {_name(group)} ({cause(error)}): run this as the"
-            " owner of the list, who has to be in that group (`usermod -aG`, and a new login), or"
-            " as root"
+            f"you may not give {path} to the group {_get_group_name(group)} ({cause(error)}):"
+            " run this as the owner of the list, who has to be in that group (`usermod -aG`, and a"
+            " new login), or as root"
         ) from None
-    if (facts.st_gid, stat.S_IMODE(facts.st_mode)) != (group, mode):
+    if (status.st_gid, stat.S_IMODE(status.st_mode)) != (group, mode):
         raise ListError(
-            f"{path} cannot be given to the group {_name(group)}: the disk does not keep who may"
-            " read what; move the list to one that does"
+            f"{path} cannot be given to the group {_get_group_name(group)}: the disk does"
+            " not keep who may read what; move the list to one that does"
         )
 
 
-def _name(group: int) -> str:
+def _get_group_name(group: int) -> str:
     try:
         return grp.getgrgid(group).gr_name
     except KeyError:

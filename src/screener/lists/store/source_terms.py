@@ -1,4 +1,4 @@
-"""Kept terms: those of each source, in a list's database."""
+"""Read and write the terms of each source in the database of a list."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from pathlib import Path
 from screener.arguments import check_author
 from screener.errors import ListError
 from screener.lists.store import generations, transaction
-from screener.lists.terms import Terms, check_terms, told
+from screener.lists.terms import Terms, check_terms, format_terms
 
-_SPREAD = {None: None, 0: False, 1: True}  # as it is stored: nothing else is a yes
+_REDISTRIBUTION = {None: None, 0: False, 1: True}  # no other stored value is valid
 
 
-def stored(connection: sqlite3.Connection) -> dict[str, Terms]:
-    """Return the terms that a list keeps, by source."""
+def read_terms(connection: sqlite3.Connection) -> dict[str, Terms]:
+    """Return the stored terms by source."""
     rows = connection.execute("SELECT source, tlp, redistribution, expires, note FROM terms")
     try:
         return {
-            source: Terms(tlp, _SPREAD[spread], expires, note)
-            for source, tlp, spread, expires, note in rows
+            source: Terms(tlp, _REDISTRIBUTION[redistribution], expires, note)
+            for source, tlp, redistribution, expires, note in rows
         }
     except ListError as error:
-        raise ValueError from error  # damage: nobody gave these
+        raise ValueError from error  # the row is damaged
 
 
 def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Terms:
-    """Keep the terms of a source, and name a generation of the same age, for the log."""
+    """Update the terms of a source, and publish a generation for the log."""
     check_terms(terms)
     check_author(by)
-    with transaction.transaction(folder) as connection:
+    with transaction.begin(folder) as connection:
         _check_known(connection, source)
-        before = generations.at(connection, folder)
+        before = generations.load(connection, folder)
         generations.publish(
-            connection, before.number + 1, what="terms", states=before.states,
-            confirmed=before.time, by=by, note=f"{source}: {told(terms)}",
+            connection, before.next_number, what="terms", states=before.states,
+            confirmed=before.time, by=by, note=f"{source}: {format_terms(terms)}",
         )  # fmt: skip
-        return store(connection, source, terms, by=by)
+        return update_terms(connection, source, terms, by=by)
 
 
 def _check_known(connection: sqlite3.Connection, source: str) -> None:
@@ -48,16 +48,20 @@ def _check_known(connection: sqlite3.Connection, source: str) -> None:
         raise ListError(f"the list has nothing of the source {source!r}")
 
 
-def store(connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None) -> Terms:
-    """Keep the terms of a source: what they say replaces, what they do not say stays."""
-    held = replace(stored(connection).get(source, Terms()), **terms.to_dict())
-    keep(connection, source, held, by=by)
-    return held
+def update_terms(
+    connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None
+) -> Terms:
+    """Replace the stored terms of a source that `terms` sets, and return the result."""
+    updated = replace(read_terms(connection).get(source, Terms()), **terms.to_dict())
+    write_terms(connection, source, updated, by=by)
+    return updated
 
 
-def keep(connection: sqlite3.Connection, source: str, held: Terms, *, by: str | None) -> None:
-    """Keep just these terms of a source."""
+def write_terms(
+    connection: sqlite3.Connection, source: str, terms: Terms, *, by: str | None
+) -> None:
+    """Replace all stored terms of a source."""
     connection.execute(
         "INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (source, held.tlp, held.redistribution, held.expires, held.note, by, time.time()),
+        (source, terms.tlp, terms.redistribution, terms.expires, terms.note, by, time.time()),
     )

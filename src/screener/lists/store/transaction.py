@@ -1,4 +1,4 @@
-"""Changing a list: one writer at a time, all that it writes or nothing, and sweeping behind it."""
+"""Change a list in transactions, lock it for one writer, and remove unused files."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from screener.errors import IndexFileError, ListError
 from screener.lists.store import database, erase, schema, sharing
 from screener.lists.store.column_checks import SEGMENT_NAME
 from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
-from screener.lists.store.generations import KEPT
-from screener.system import database as system
+from screener.lists.store.generations import KEPT_GENERATIONS
+from screener.system import sqlite_files
 from screener.system.locks import lock_file, remove_unlocked
 from screener.system.sqlite_errors import explain, is_busy
 
-LOCK = "lock"
-_OURS = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
+LOCK_NAME = "lock"
+_REMOVABLE_NAMES = re.compile(rf"{SEGMENT_NAME.pattern}|\..*\.[0-9a-f]{{16}}\.tmp", re.ASCII)
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Return the transaction of the one writer of index files: `one_writer` and `transaction`."""
-    with one_writer(folder), transaction(folder) as connection:
+def write_exclusively(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Lock the list for writing index files, and run the body in a transaction."""
+    with lock_writer(folder), begin(folder) as connection:
         yield connection
 
 
 @contextlib.contextmanager
-def one_writer(folder: Path) -> Iterator[None]:
-    """Hold the lock of the one who may write and sweep index files; sweeps before anything else.
+def lock_writer(folder: Path) -> Iterator[None]:
+    """Lock the list for writing index files, complete a due purge, and sweep unused files.
 
-    Whoever changes records alone needs no more than a `transaction`, and does not wait for this.
-    Waits some seconds for another writer, then raises ListError.
+    A change of records alone needs only `begin`, and does not wait for this lock. Waits some
+    seconds for another writer, then raises ListError.
     """
     check_folder(folder)
     with contextlib.ExitStack() as stack, _list_errors(folder):
         try:
-            lock = lock_file(folder / LOCK, seconds=database.WAIT_SECONDS)
+            lock = lock_file(folder / LOCK_NAME, seconds=database.WAIT_SECONDS)
             stack.enter_context(lock)
         except IndexFileError as error:
-            raise _another(folder) from error
-        sharing.keep(folder, folder / LOCK)
+            raise _busy_error(folder) from error
+        sharing.share_file(folder, folder / LOCK_NAME)
         if database.ask(folder, erase.is_due):
             with contextlib.closing(connect(folder, "rw")) as connection:
                 erase.finish(connection, folder)
@@ -54,10 +54,10 @@ def one_writer(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Return a transaction that writes: committed and synced at the end, rolled back on any error.
+def begin(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Run the body in a transaction that is synced, or rolled back on any error.
 
-    Waits some seconds for another one, then raises ListError.
+    Waits some seconds for another transaction, then raises ListError.
     """
     check_folder(folder)
     with (
@@ -68,18 +68,18 @@ def transaction(folder: Path) -> Iterator[sqlite3.Connection]:
         check_format(connection, folder)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -131072")
-        with system.transaction(connection):
-            database.identified(connection)
-            connection.execute(schema.BY_END)
+        with sqlite_files.transaction(connection):
+            database.ensure_id(connection)
+            connection.execute(schema.END_INDEX)
             yield connection
         _empty_log(connection)
 
 
 def _empty_log(connection: sqlite3.Connection) -> None:
-    """Bring the log into the database and cut it to nothing, unless a reader is at work.
+    """Move the write-ahead log into the database and truncate it, unless a reader needs it.
 
-    Closing does so only if nobody has the database open, and a program that has the list open keeps
-    a connection. The change is committed: whatever goes wrong here is left to the next writer.
+    Closing the connection does so only if no other is open, and programs keep connections open. The
+    change is committed already, so errors are left to the next writer.
     """
     connection.execute("PRAGMA busy_timeout = 0")
     with contextlib.suppress(sqlite3.Error):
@@ -87,56 +87,57 @@ def _empty_log(connection: sqlite3.Connection) -> None:
 
 
 def remove_unused(folder: Path) -> None:
-    """Remove a list into which nothing was ever imported; do nothing if somebody else is at it."""
-    gone = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.gone")
+    """Remove a list without any import; do nothing if another writer is using it."""
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.gone")
     try:
-        with contextlib.suppress(ListError, OSError), one_writer(folder):
+        with contextlib.suppress(ListError, OSError), lock_writer(folder):
             if not database.ask(folder, lambda c: c.execute("SELECT 1 FROM imports").fetchone()):
-                # Whoever waits for the lock finds no list any more, and says so.
-                folder.rename(gone)
+                # A writer that waits for the lock will find no list and report it.
+                folder.rename(temporary)
     finally:
-        shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def identity(folder: Path) -> str:
-    """Return the id of a list; one that an older version made is given one. ListError."""
-    found = database.ask(folder, database.known_id)
-    if found is None:
-        with transaction(folder) as connection:
-            found = database.identified(connection)
-    return found
+def ensure_list_id(folder: Path) -> str:
+    """Return the id of a list; create it if an older version made the list."""
+    list_id = database.ask(folder, database.read_id)
+    if list_id is None:
+        with begin(folder) as connection:
+            list_id = database.ensure_id(connection)
+    return list_id
 
 
 @contextlib.contextmanager
 def _list_errors(folder: Path) -> Iterator[None]:
-    """Return what the system or SQLite reports, as a ListError."""
+    """Raise errors of the system and of SQLite as ListError."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         if is_busy(error):
-            raise _another(folder) from None
+            raise _busy_error(folder) from None
         why = explain(error, folder / DATABASE)
         raise ListError(f"cannot write to the list {folder}, nothing changed: {why}") from None
 
 
-def _another(folder: Path) -> ListError:
+def _busy_error(folder: Path) -> ListError:
     return ListError(f"another import into {folder} is running; try again when it has finished")
 
 
 def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
-    """Remove the segment files that no kept generation names and that no reader holds.
+    """Remove segment files that no kept generation names and no reader has locked.
 
-    Only files whose names are of our own making: what else somebody put there is left alone.
-    Only the one writer may: a file that another has written but not yet published has no row.
-    The rows stay, so that a generation whose files went can never be taken for an empty one.
+    The caller must have the writer's lock: an unpublished file of another writer has no row. Files
+    with foreign names stay. The rows stay too, so that a generation without its files is never
+    mistaken for an empty one.
     """
     newest = connection.execute("SELECT max(number) FROM generations").fetchone()[0]
-    kept = {
+    kept_files = {
         file
         for (file,) in connection.execute(
-            "SELECT file FROM segments WHERE until IS NULL OR until > ?", (newest - KEPT + 1,)
+            "SELECT file FROM segments WHERE until IS NULL OR until > ?",
+            (newest - KEPT_GENERATIONS + 1,),
         )
     }
     for path in (folder / SEGMENTS).iterdir():
-        if path.name not in kept and _OURS.fullmatch(path.name):
+        if path.name not in kept_files and _REMOVABLE_NAMES.fullmatch(path.name):
             remove_unlocked(path)

@@ -1,7 +1,7 @@
-"""Upgrading: bringing a list of an older format to this one, in one transaction.
+"""Upgrade a list of an older format in one transaction.
 
-Videos, which older versions carried and did not compare, are compared from a new generation on; an
-earlier one, as long as its files are kept, finds none.
+Older versions stored videos without comparing them. They are compared from a new generation on;
+earlier generations still find none.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from pathlib import Path
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.store import census, database, generations, segments, transaction, video_frames
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.records import find_exclusion
 from screener.system.locks import lock_file
 from screener.system.sqlite_errors import explain
 
 
 def upgrade(folder: Path) -> bool:
-    """Bring a list of an older format to this one, in place; whether there was anything to do.
+    """Upgrade a list to the current format in place; return whether it had an older one.
 
-    The new generation, if there is one, is as old as the one before. ListError, and nothing has
-    changed.
+    A new generation is as old as the previous one. If the upgrade fails, it raises ListError and
+    changes nothing.
     """
     try:
         if not database.is_old(folder):
             return False
         with (
-            lock_file(folder / transaction.LOCK, seconds=database.WAIT_SECONDS),
+            lock_file(folder / transaction.LOCK_NAME, seconds=database.WAIT_SECONDS),
             contextlib.closing(database.connect(folder, "rw")) as connection,
         ):
             _upgrade(connection, folder)
@@ -43,34 +43,34 @@ def upgrade(folder: Path) -> bool:
 def _upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     try:
         database.begin_upgrade(connection, folder)
-        # While the tables are those of this format.
+        # The conditions of rows apply to the tables of the current format.
         with database.report_damage(connection, folder):
-            _renew(connection, folder)
+            _upgrade_rows(connection, folder)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-def _renew(connection: sqlite3.Connection, folder: Path) -> None:
-    """Make the generation from which on videos are compared, if there are any."""
-    before = generations.at(connection, folder)
+def _upgrade_rows(connection: sqlite3.Connection, folder: Path) -> None:
+    """Publish a generation that compares videos, if there are any, and count the census."""
+    before = generations.load(connection, folder)
     number = before.number
     if _compare_videos(connection):
-        if any(database.wrong_rows(connection)):  # any of which may have been a video
+        if any(database.find_damaged_rows(connection)):  # a damaged row may be a video
             raise ValueError("damaged rows")
-        number += 1
+        number = before.next_number
         segments.rewrite(connection, folder, KINDS["vpdq"], number)
         generations.publish(
             connection, number, what="upgrade", states=before.states, confirmed=before.time
         )
-    census.renew(connection, number)
+    census.recount(connection, number)
 
 
 def _compare_videos(connection: sqlite3.Connection) -> bool:
-    """Have videos compared, in all versions of records that hold them; whether there are any.
+    """Mark the videos in all versions of records as compared; return whether there are any.
 
-    In all, lest a rollback should bring back one that is not compared.
+    It includes ended versions, since a rollback may restore them.
     """
     rows = connection.execute(
         "SELECT record, value FROM hashes WHERE kind = 'vpdq' AND why_not = 'opaque'"
@@ -78,7 +78,7 @@ def _compare_videos(connection: sqlite3.Connection) -> bool:
     for record, value in rows:
         connection.execute(
             "UPDATE hashes SET why_not = ? WHERE record = ? AND kind = 'vpdq' AND value = ?",
-            (why_not_searchable(Hash(KINDS["vpdq"], value)), record, value),
+            (find_exclusion(Hash(KINDS["vpdq"], value)), record, value),
         )
     for record in {record for record, _ in rows}:
         video_frames.renew(connection, record)

@@ -1,7 +1,7 @@
-"""Past: how much of a list is over, and so what it costs to look values up in it.
+"""Count the versions of a list, to estimate the cost of looking values up.
 
-A value is looked up among all versions that ever held it, of which there are many where each
-delivery changes each row. If many are asked for, all that is current is read instead.
+A lookup goes through all versions that ever had a value, which are many if each delivery changes
+each row. For many values it is faster to read all current versions instead.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ import sqlite3
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_LISTED = 20_000  # versions that are always looked at one by one
+_MIN_LOOKUPS = 20_000  # versions that are always looked up one by one
 
 
-class Past(NamedTuple):
-    """How many versions a list ever had, and how many of them are current."""
+class VersionCounts(NamedTuple):
+    """The numbers of all versions of a list, and of the current ones."""
 
     versions: int
     current: int
 
     @property
-    def short(self) -> bool:
-        """Whether all that was ever said is not much more than what is current."""
+    def is_mostly_current(self) -> bool:
+        """Whether at least half of all versions are current."""
         return self.versions <= 2 * self.current
 
-    def few(self, values: int, *, share: int = 1) -> bool:
-        """Return whether looking up so many values one by one is cheaper than reading one in
-        `share` of all current versions.
+    def is_cheap(self, values: int, *, share: int = 1) -> bool:
+        """Return whether looking up this many `values` is cheaper than reading current versions.
+
+        The alternative reads one in `share` of the current versions.
         """
-        met = values * self.versions // max(1, self.current)
-        return met <= max(_LISTED, self.current // share)
+        lookups = values * self.versions // max(1, self.current)
+        return lookups <= max(_MIN_LOOKUPS, self.current // share)
 
 
-def by_current_value(connection: sqlite3.Connection, which: str) -> str:
-    """Return what follows after the columns of a question for groups of the versions `r`, one for
-    each value `h.value`, that are current and meet a condition.
+def group_current_values(connection: sqlite3.Connection, condition: str) -> str:
+    """Return SQL (FROM, WHERE, GROUP BY) that groups current versions `r` by value `h.value`.
 
-    SQLite sorts for it, in a file if need be: by digests, so that no value is in that.
+    SQLite may sort in a temporary file, so it sorts by digests of the values.
     """
     connection.create_function("digest", 1, _digest)
     return (
         "FROM records r CROSS JOIN hashes h ON h.record = r.id WHERE r.until IS NULL"
-        f" AND {which} GROUP BY h.kind, digest(h.value)"
+        f" AND {condition} GROUP BY h.kind, digest(h.value)"
     )
 
 
@@ -50,9 +50,10 @@ def _digest(value: bytes) -> bytes:
     return hashlib.blake2b(value, digest_size=16).digest()
 
 
-def past(connection: sqlite3.Connection, states: Mapping[str, int]) -> Past:
-    """Return the past of a list that has so many records in each state now: kept with each
-    generation, since counting them would take longer than a small import does.
+def count_versions(connection: sqlite3.Connection, states: Mapping[str, int]) -> VersionCounts:
+    """Return the version counts of a list.
+
+    `states` are the stored numbers of current records; counting takes longer than a small import.
     """
     newest = connection.execute("SELECT max(id) FROM records").fetchone()[0]
-    return Past(newest or 0, sum(states.values()))
+    return VersionCounts(newest or 0, sum(states.values()))

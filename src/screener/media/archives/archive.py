@@ -1,7 +1,4 @@
-"""The members of a zip or tar file, one after the other; nothing is unpacked to disk.
-
-The limits count what is read, whatever the archive declares.
-"""
+"""List and read the members of a zip or tar file without unpacking to disk."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from itertools import accumulate
 from typing import Any, BinaryIO, cast
 
 from screener.errors import MediaError
+from screener.media.archives import bomb_limits
 from screener.media.archives.compressed import PACKED
 from screener.media.archives.tar_file import BLOCK, HIDES, Headers
 from screener.media.archives.zip_file import ZipFile
@@ -21,42 +19,36 @@ from screener.media.files.limits import Limits
 from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import sniff
 
-_HEAD = 4096
-# A tar file without members is zeros: two blocks, or 10,240 bytes as tar writes them. A longer one
-# is a file that was overwritten with zeros.
-_EMPTY = 1 << 16
-_PIECE = 1 << 16  # damage may cost so many bytes of the data before it
-_INNOCENT = 16 << 20  # bytes below which nothing counts as a bomb
+_HEAD_SIZE = 4096
+# A tar file without members is zeros: two blocks, or 10,240 bytes as tar writes them. A longer file
+# was overwritten with zeros.
+_MAX_EMPTY_TAR_SIZE = 1 << 16
+_PIECE_SIZE = 1 << 16  # at most this many bytes before damage are lost
 
-# A scan holds the names of all members. A longer name than a zip file can have ends the list, and
-# each `_NAME_COST` bytes count as another member.
-_LONGEST_NAME = (1 << 16) - 1
-_NAME_COST = 512
+_MAX_REPORTED_SIZE = 1 << 62  # bytes; a member may declare more
 
-_LARGEST = 1 << 62  # bytes that are reported of a member that declares more
-
-_ENCRYPTED = 0x1  # in a zip member's flags
-_CUT = "the archive is cut short"
-_PASSWORD = "the member is protected by a password"
+_ENCRYPTED_FLAG = 0x1  # of a zip member
+_CUT_SHORT = "the archive is cut short"
+_PASSWORD_PROTECTED = "the member is protected by a password"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A member that is not a folder: its name, its declared size, and why it cannot be read."""
+    """A member that is not a folder; `error` is set if it cannot be read."""
 
     name: bytes
     size: int
-    trouble: MediaError | None = None
+    error: MediaError | None = None
 
     @property
     def cost(self) -> int:
-        """Return how many members it counts as, since a long name takes memory too."""
-        return 1 + len(self.name) // _NAME_COST
+        """The number of members that it counts as, since a long name takes memory too."""
+        return bomb_limits.count_members(self.name)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What an archive, with those inside it, may still cost: members, and bytes unpacked."""
+    """The members and unpacked bytes that an archive, with those inside it, may still have."""
 
     members: int
     bytes: int
@@ -64,24 +56,24 @@ class Budget:
 
 @dataclass(frozen=True)
 class Listing:
-    """The members of an archive that could be listed, and what ended the list early."""
+    """The members that could be listed; `error` is set if the list ended early."""
 
     members: tuple[Member, ...]
     bytes: int
-    trouble: MediaError | None = None
+    error: MediaError | None = None
 
-    def within(self, cost: int) -> tuple[Member, ...]:
+    def members_within(self, cost: int) -> tuple[Member, ...]:
         """Return the first members that together cost at most `cost`."""
         costs = accumulate(member.cost for member in self.members)
         return tuple(m for m, total in zip(self.members, costs, strict=True) if total <= cost)
 
 
-def type_of(stream: BinaryIO) -> str | None:
-    """Return `application/zip` or `application/x-tar` for an archive that can be opened, else None.
+def find_archive_type(stream: BinaryIO) -> str | None:
+    """Return `application/zip` or `application/x-tar`, or None if it is no archive we can open.
 
-    Leaves the stream at its start.
+    The stream ends up at its start.
     """
-    head = stream.read(_HEAD)
+    head = stream.read(_HEAD_SIZE)
     if _is_empty_tar(head, stream):
         stream.seek(0)
         return "application/x-tar"
@@ -101,39 +93,42 @@ def type_of(stream: BinaryIO) -> str | None:
 
 
 def _is_empty_tar(head: bytes, stream: BinaryIO) -> bool:
-    """Return whether a stream, its head already read, is the end of a tar file and nothing else."""
+    """Return whether a stream is a tar file without members; its head is already read."""
     if any(head):
         return False
-    data = head + stream.read(_EMPTY + 1)
-    return 2 * BLOCK <= len(data) <= _EMPTY and len(data) % BLOCK == 0 and not any(data)
+    data = head + stream.read(_MAX_EMPTY_TAR_SIZE + 1)
+    return (
+        2 * BLOCK <= len(data) <= _MAX_EMPTY_TAR_SIZE and len(data) % BLOCK == 0 and not any(data)
+    )
 
 
 def open_archive(file: OpenFile) -> BinaryIO | None:
-    """Return a stream for `type_of` if a file begins as an archive does, else None."""
+    """Return the file as a stream if it begins as an archive does, else None."""
     mime = file.mime
-    empty = not any(file.head) and 2 * BLOCK <= file.size <= _EMPTY
+    empty = not any(file.head) and 2 * BLOCK <= file.size <= _MAX_EMPTY_TAR_SIZE
     if mime in PACKED or mime in ("application/zip", "application/x-tar") or empty:
         return file.stream()
     return None
 
 
 class Archive:
-    """An open archive with members numbered from 0. Raises MediaError if it is damaged.
+    """An open archive with members numbered from 0.
 
-    `direct`: whether a member can be read without reading those before it.
+    `direct` is true if a member can be read without reading those before it. Raises MediaError if
+    the archive is damaged.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
-        kind = type_of(stream)
-        head = stream.read(_HEAD)
+        kind = find_archive_type(stream)
+        head = stream.read(_HEAD_SIZE)
         stream.seek(0)
         packed = None if kind == "application/zip" else PACKED.get(sniff(head) or "")
         self.direct = packed is None
         self._format: _Zip | _Tar
-        with _damage():
+        with _translate_errors():
             if kind == "application/zip":
                 self._format = _Zip(stream)
             else:
@@ -142,41 +137,38 @@ class Archive:
     def list(self, limits: Limits, budget: Budget) -> Listing:
         """Return the members as far as limits, budget and damage allow."""
         members: list[Member] = []
-        total = cost = 0
+        totals = bomb_limits.Totals(
+            limits,
+            max_members=budget.members,
+            max_bytes=budget.bytes,
+            packed_size=None if self.direct else self._size,
+        )
         try:
-            with _damage():
-                for member, packed in self._format.members():
-                    if len(member.name) > _LONGEST_NAME:
-                        raise MediaError("too_large", f"a name of more than {_LONGEST_NAME} bytes")
-                    member = _checked(member, packed, limits)
-                    # A member that is too large is not read, but in a packed tar it is unpacked.
-                    total += member.size if member.trouble is None or not self.direct else 0
-                    total += len(member.name)
-                    cost += member.cost
-                    if cost > budget.members:
-                        raise MediaError("too_large", "the archive has too many members")
-                    if total > budget.bytes:
-                        raise MediaError("too_large", "the archive unpacks to too many bytes")
-                    if not self.direct and total > max(_INNOCENT, limits.ratio * self._size):
-                        raise MediaError("too_large", _bomb(limits))
-                    members.append(member)
+            with _translate_errors():
+                for member, packed_size in self._format.list_members():
+                    error = member.error or bomb_limits.find_excess(
+                        member.size, packed_size, limits
+                    )
+                    size = min(member.size, _MAX_REPORTED_SIZE)
+                    totals.add(member.name, size, is_read=error is None)
+                    members.append(Member(member.name, size, error))
         except MediaError as error:
-            return Listing(tuple(members), total, error)
-        return Listing(tuple(members), total)
+            return Listing(tuple(members), totals.bytes, error)
+        return Listing(tuple(members), totals.bytes)
 
     def read(self, number: int, limit: int) -> tuple[bytes, MediaError | None]:
-        """Return the bytes of a member as far as they can be read, and what ended them early.
+        """Return the bytes of a member, and the error that ended them early or None.
 
-        Raises MediaError if there are none, and `too_large` if there are more than `limit`.
+        Raises MediaError if no byte can be read, and `too_large` if there are more than `limit`.
         """
-        with _damage():
+        with _translate_errors():
             stream = self._format.open(number)
         if stream is None:
             raise MediaError("undecodable", "the archive changed: the member is gone")
         data = bytearray()
         try:
-            with _damage(), stream:
-                while len(data) <= limit and (piece := stream.read(_PIECE)):
+            with _translate_errors(), stream:
+                while len(data) <= limit and (piece := stream.read(_PIECE_SIZE)):
                     data += piece
         except MediaError as error:
             if not data:
@@ -191,34 +183,17 @@ class Archive:
         self._stream.close()
 
 
-def _checked(member: Member, packed: int | None, limits: Limits) -> Member:
-    trouble = member.trouble
-    if trouble is None and member.size > limits.bytes:
-        trouble = MediaError("too_large", f"more than {limits.bytes} bytes")
-    elif (
-        trouble is None
-        and packed is not None
-        and member.size > max(_INNOCENT, limits.ratio * packed)
-    ):
-        trouble = MediaError("too_large", _bomb(limits))
-    return Member(member.name, min(member.size, _LARGEST), trouble)
-
-
-def _bomb(limits: Limits) -> str:
-    return f"unpacks to more than {limits.ratio} times its size"
-
-
 class _Zip:
     def __init__(self, stream: BinaryIO) -> None:
         self._archive = ZipFile(stream)
         self._infos = self._archive.infos
 
-    def members(self) -> Iterator[tuple[Member, int | None]]:
+    def list_members(self) -> Iterator[tuple[Member, int | None]]:
         for info in self._infos:
-            encrypted = info.flag_bits & _ENCRYPTED
-            trouble = MediaError("encrypted", _PASSWORD) if encrypted else None
-            name = self._archive.name(info)
-            yield Member(name, info.file_size, trouble), info.compress_size
+            encrypted = info.flag_bits & _ENCRYPTED_FLAG
+            error = MediaError("encrypted", _PASSWORD_PROTECTED) if encrypted else None
+            name = self._archive.read_name(info)
+            yield Member(name, info.file_size, error), info.compress_size
         if self._archive.has_more():
             raise MediaError("undecodable", "the zip file has bytes that are in no member")
         if self._archive.hides_file():
@@ -240,17 +215,17 @@ class _Tar:
         if self._archive.firstmember is None:  # type: ignore[attr-defined]
             self._check_end(0)
 
-    def members(self) -> Iterator[tuple[Member, int | None]]:
+    def list_members(self) -> Iterator[tuple[Member, int | None]]:
         number = 0
-        while (info := self._info(number)) is not None:
-            trouble = None if info.isreg() else MediaError("unreadable", "not a regular file")
+        while (info := self._read_info(number)) is not None:
+            error = None if info.isreg() else MediaError("unreadable", "not a regular file")
             name = info.name.encode("utf-8", "surrogateescape")
-            yield Member(name, info.size if info.isreg() else 0, trouble), None
+            yield Member(name, info.size if info.isreg() else 0, error), None
             number += 1
-        if self._headers.trouble is not None:
-            raise self._headers.trouble.alone()
+        if self._headers.error is not None:
+            raise self._headers.error.alone()
 
-    def _info(self, number: int) -> tarfile.TarInfo | None:
+    def _read_info(self, number: int) -> tarfile.TarInfo | None:
         while len(self._infos) <= number and not self._ended:
             begin = self._archive.offset
             self._headers.listing = True
@@ -272,32 +247,31 @@ class _Tar:
         return self._infos[number] if number < len(self._infos) else None
 
     def _check_end(self, begin: int) -> None:
-        """Raise MediaError unless the list ended at an end mark with only zeros behind it.
+        """Raise MediaError unless the list ended at an end mark with only zeros after it.
 
         The library also stops silently at a damaged or missing header and before a second tar file.
-        All of the rest is read, in pieces.
         """
         stream = self._headers
         stream.seek(begin)
         block = stream.read(BLOCK)
         if len(block) < BLOCK:
-            raise MediaError("truncated", _CUT)
+            raise MediaError("truncated", _CUT_SHORT)
         if any(block):
             raise MediaError("undecodable", "a damaged archive (a header)")
-        while piece := stream.read(_PIECE):
+        while piece := stream.read(_PIECE_SIZE):
             if piece.count(0) < len(piece):
-                raise MediaError("undecodable", "the tar file has bytes behind its end")
+                raise MediaError("undecodable", "the tar file has bytes after its end")
 
     def open(self, number: int) -> BinaryIO | None:
-        info = self._info(number)
+        info = self._read_info(number)
         if info is None or not info.isreg():
             return None
         return cast("BinaryIO", self._archive.extractfile(info))
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
-    """Turn a library's errors over a damaged archive into MediaError; let MemoryError pass."""
+def _translate_errors() -> Iterator[None]:
+    """Turn a library's errors about a damaged archive into MediaError, except MemoryError."""
     try:
         yield
     except (MediaError, MemoryError):
@@ -306,7 +280,7 @@ def _damage() -> Iterator[None]:
         raise MediaError("unsupported", "the member's compression is not supported") from None
     except Exception as error:
         if isinstance(error, RuntimeError) and "password" in str(error):
-            raise MediaError("encrypted", _PASSWORD) from None
+            raise MediaError("encrypted", _PASSWORD_PROTECTED) from None
         if isinstance(error, EOFError) or "unexpected end of data" in str(error):
-            raise MediaError("truncated", _CUT) from None
+            raise MediaError("truncated", _CUT_SHORT) from None
         raise MediaError("undecodable", f"a damaged archive ({type(error).__name__})") from None

@@ -1,6 +1,6 @@
-"""Readers of ISO boxes and RIFF chunks, in a file's bytes or in a stream.
+"""Read ISO boxes and RIFF chunks from a file's bytes or from a stream.
 
-They never raise on broken input: what cannot be read is not there.
+They never raise on broken input; unreadable boxes are skipped.
 """
 
 from __future__ import annotations
@@ -8,47 +8,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-MOST = 1_000_000
-"""Boxes or chunks that are read of one file, however many it has."""
+MAX_CHUNKS = 1_000_000
+"""Maximum number of boxes or chunks read from one file."""
 
 Chunk = tuple[bytes, int, int]
-"""A name, where the body begins, and where it ends as declared, perhaps behind the file's end."""
+"""Name, start of the body and its declared end, which may lie past the end of the file."""
 
 
-def read(file: bytes | BinaryIO, at: int, size: int) -> bytes:
-    """Return `size` bytes from a place on, fewer if the file ends before."""
+def read_at(file: bytes | BinaryIO, offset: int, size: int) -> bytes:
+    """Return `size` bytes from `offset`, fewer if the file ends first."""
     if isinstance(file, bytes):
-        return file[at : at + size]
-    file.seek(at)
+        return file[offset : offset + size]
+    file.seek(offset)
     return file.read(size)
 
 
-def boxes(file: bytes | BinaryIO, at: int, end: int, most: int = MOST) -> Iterator[Chunk]:
-    """Yield the ISO boxes that begin between two places."""
-    for _ in range(most):
-        if at + 8 > end:
+def read_boxes(
+    file: bytes | BinaryIO, offset: int, end: int, max_boxes: int = MAX_CHUNKS
+) -> Iterator[Chunk]:
+    """Yield the ISO boxes that begin between `offset` and `end`."""
+    for _ in range(max_boxes):
+        if offset + 8 > end:
             return
-        head = read(file, at, 16)
-        length, name, body = int.from_bytes(head[:4], "big"), head[4:8], at + 8
+        header = read_at(file, offset, 16)
+        length, name, body = int.from_bytes(header[:4], "big"), header[4:8], offset + 8
         if length == 1:
-            length, body = int.from_bytes(head[8:16], "big"), at + 16
-        elif length == 0:  # this box ends with what holds it
-            length = end - at
-        if length < body - at:
+            length, body = int.from_bytes(header[8:16], "big"), offset + 16
+        elif length == 0:  # the box extends to the end of its container
+            length = end - offset
+        if length < body - offset:
             return
-        yield name, body, at + length
-        at += length
+        yield name, body, offset + length
+        offset += length
 
 
-def riff_chunks(file: bytes | BinaryIO, at: int, end: int) -> Iterator[Chunk]:
-    """Yield the RIFF chunks that begin between two places, each without its padding."""
-    for _ in range(MOST):
-        if at + 8 > end:
+def read_riff_chunks(file: bytes | BinaryIO, offset: int, end: int) -> Iterator[Chunk]:
+    """Yield the RIFF chunks that begin between `offset` and `end`, without padding."""
+    for _ in range(MAX_CHUNKS):
+        if offset + 8 > end:
             return
-        head = read(file, at, 8)
-        if len(head) < 8:
+        header = read_at(file, offset, 8)
+        if len(header) < 8:
             return
-        body = at + 8
-        after = body + int.from_bytes(head[4:], "little")
-        yield head[:4], body, after
-        at = after + (after - body) % 2
+        body = offset + 8
+        body_end = body + int.from_bytes(header[4:], "little")
+        yield header[:4], body, body_end
+        offset = body_end + (body_end - body) % 2

@@ -1,4 +1,4 @@
-"""What one input may cost."""
+"""The limits for one input: bytes, pixels, frames, members of archives."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from screener.errors import MediaError
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The most that one input may cost: bytes of a file, pixels of a picture, frames of a file.
+    """The maximum sizes of one input.
 
-    All frames of a file together may have four times `pixels`. A video is not loaded and has its
-    own limits: `video_bytes`, `duration` in seconds, and `samples`, the frames that are screened.
-    An archive with all archives inside it may have `members` that unpack to `unpacked` bytes, none
-    to more than `ratio` times its size; archives are opened to a depth of `nesting`.
+    Parameters:
+        bytes: Bytes of a file other than a video.
+        pixels: Pixels of a picture; all frames of a file together may have four times as many.
+        frames: Frames or pages of a file other than a video.
+        video_bytes: Bytes of a video, which is not loaded.
+        duration: Seconds of a video.
+        samples: Frames of a video that are screened.
+        members: Members of an archive with all archives inside it.
+        unpacked: Bytes to which all these members unpack.
+        ratio: Bytes to which a member may unpack, as a multiple of its packed size.
+        nesting: Depth to which archives inside archives are opened.
     """
 
     bytes: int = 256 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""A regular file that is opened and read once, for everything that needs its bytes."""
+"""Open a regular file once, for all readers of its bytes."""
 
 from __future__ import annotations
 
@@ -14,33 +14,32 @@ from screener.media.files.sniff import sniff
 HEAD = 4096
 """Bytes from which the type of a file is recognised."""
 
-_SMALL = 1 << 18  # a file of at most this many bytes is read before its type is known
+_MAX_SMALL_FILE_SIZE = 1 << 18  # a file of at most this many bytes is read before its type is known
 
 
 class OpenFile(PathLike[str]):
-    """An open file: its path, and its first bytes, which are all of a small file.
+    """An open file: its path and its first bytes, all of a small file.
 
     `stream` hands the file over, `read_all` reads it, and `load` reads it ahead of a later
-    `read_all`.
+    `read_all`. Raises MediaError `unreadable` for anything but a regular file.
     """
 
     _loaded: bytes | None = None
 
     def __init__(self, path: str | PathLike[str] | PathLike[bytes]) -> None:
-        """Open a file. Raises MediaError `unreadable` for anything but a regular file."""
         try:
-            self._raw = os.fsencode(path)
-            # Checked before, since opening a device or a FIFO can have effects, and afterwards,
-            # since the name may stand for another file by then.
-            self._check_regular(os.stat(self._raw).st_mode)
+            self._path = os.fsencode(path)
+            # Checked before opening, since that can have effects on a device or a FIFO, and again
+            # afterwards, since the name may refer to another file by then.
+            self._check_regular(os.stat(self._path).st_mode)
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-            self._descriptor = os.open(self._raw, flags)
+            self._descriptor = os.open(self._path, flags)
             try:
-                facts = os.fstat(self._descriptor)
-                self._check_regular(facts.st_mode)
-                self.size, self.mtime_ns = facts.st_size, facts.st_mtime_ns
-                first = self.size + 1 if self.size <= _SMALL else HEAD
-                self._start = os.read(self._descriptor, first)
+                status = os.fstat(self._descriptor)
+                self._check_regular(status.st_mode)
+                self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+                start_size = self.size + 1 if self.size <= _MAX_SMALL_FILE_SIZE else HEAD
+                self._start = os.read(self._descriptor, start_size)
             except BaseException:
                 self.close()
                 raise
@@ -48,30 +47,30 @@ class OpenFile(PathLike[str]):
             raise unreadable(error) from None
 
     def __fspath__(self) -> str:
-        return os.fsdecode(self._raw)
+        return os.fsdecode(self._path)
 
     def __str__(self) -> str:
-        return os.fsdecode(self._raw)
+        return os.fsdecode(self._path)
 
     @property
     def raw(self) -> bytes:
-        """Return the path as the system has it."""
-        return self._raw
+        """The path as the system stores it."""
+        return self._path
 
     @property
     def head(self) -> bytes:
-        """Return the first bytes."""
+        """The first bytes."""
         return self._start[:HEAD]
 
     @cached_property
     def mime(self) -> str | None:
-        """Return the MIME type by the first bytes."""
+        """The MIME type by the first bytes."""
         return sniff(self.head)
 
     def stream(self) -> BinaryIO:
-        """Return a file object at its start, which the caller closes."""
+        """Hand over the file, at its start; the caller closes it."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        return os.fdopen(self._taken(), "rb")
+        return os.fdopen(self._take_descriptor(), "rb")
 
     def load(self) -> bytes:
         """Read and return all bytes, and keep them for `read_all`. Raises OSError."""
@@ -79,33 +78,34 @@ class OpenFile(PathLike[str]):
         return self._loaded
 
     def read_all(self) -> bytes:
-        """Return all bytes, even of a file that has grown meanwhile."""
+        """Return all bytes, even if the file has grown since it was opened."""
         if self._loaded is not None:
             return self._loaded
-        pieces, at = [self._start], len(self._start)
-        if at < self.size:  # in one piece from the start, so that it is in memory only once
+        pieces, total = [self._start], len(self._start)
+        if total < self.size:  # read in one piece, so that it is in memory only once
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            pieces, at = [], 0
-        while piece := os.read(self._descriptor, max(self.size - at, 0) + HEAD):
+            pieces, total = [], 0
+        while piece := os.read(self._descriptor, max(self.size - total, 0) + HEAD):
             pieces.append(piece)
-            at += len(piece)
+            total += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _check_regular(self, mode: int) -> None:
         if not stat.S_ISREG(mode):
-            what = _of_folder(self._raw) if stat.S_ISDIR(mode) else "not a regular file"
-            raise MediaError("unreadable", what)
+            is_folder = stat.S_ISDIR(mode)
+            detail = _describe_folder(self._path) if is_folder else "not a regular file"
+            raise MediaError("unreadable", detail)
 
     def close(self) -> None:
-        """Close it, unless it was handed over."""
+        """Close the file, unless it was handed over."""
         if self._descriptor >= 0:
-            os.close(self._taken())
+            os.close(self._take_descriptor())
 
-    def _taken(self) -> int:
-        """Return the descriptor, given up before it is used.
+    def _take_descriptor(self) -> int:
+        """Return the descriptor and forget it before it is used.
 
-        So an interrupt may leave it open, but never closes it twice, when its number may be another
-        file's.
+        An interrupt may then leave it open, but never closes it twice; by the second time, its
+        number may be another file's.
         """
         descriptor, self._descriptor = self._descriptor, -1
         return descriptor
@@ -118,15 +118,15 @@ class OpenFile(PathLike[str]):
 
 
 def unreadable(error: OSError | ValueError) -> MediaError:
-    """Return a MediaError with the system's message."""
+    """Return a MediaError `unreadable` with the system's message."""
     reason = error.strerror if isinstance(error, OSError) else None
     return MediaError("unreadable", reason or "not a valid file name")
 
 
-def _of_folder(raw: bytes) -> str:
-    """Return why a folder is not read.
+def _describe_folder(raw: bytes) -> str:
+    """Return the reason why a folder is not read.
 
-    A scan names a folder only if it does not list it; its files are then unscreened.
+    A scan opens a folder as an input only if it cannot list it; its files are then unscreened.
     """
     if os.path.islink(raw):
         return "a link to a folder, which is not followed"

@@ -1,4 +1,4 @@
-"""An opened input, what it is, and its frames."""
+"""The types of an opened input, its properties and its frames."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Media:
-    """What an input is.
+    """The properties of an input.
 
-    `type` is the MIME type by content (None for an array, and for a Pillow image that came from no
-    file). `width` and `height` are as shown, with EXIF orientation applied. `frames` counts pages
-    or animation frames as declared; if a format declares none (GIF, TIFF) they are counted up to
-    one past the limit. `duration` is in seconds, for a video if it is known.
+    Parameters:
+        type: MIME type by content; None for an array, or a Pillow image that came from no file.
+        width: Pixels as shown, with the EXIF orientation applied.
+        height: As `width`.
+        frames: Pages or animation frames as declared. GIF and TIFF declare none, so their frames
+            are counted up to one past the limit.
+        duration: Seconds of a video, if known.
     """
 
     type: str | None
@@ -28,16 +31,19 @@ class Media:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of an input: upright uint8 pixels, (H, W) grey or (H, W, 3) RGB.
+    """One picture of an input: upright uint8 pixels, (H, W) or (H, W, 3).
 
-    `time` is in seconds from the start of an animation or video, 0.0 for stills and pages; for
-    frames of a hidden clip or animation it is the time in that. `part` is the number of the frame
-    or page, from 0; it continues through hidden pictures. `part_kind` is `frame`, or for hidden
-    ones `thumbnail` or `appended`. `pixels` may have any strides. `again` are the times of the next
-    frames that show the same and are not yielded. `inner` are views of `pixels` without the bars of
-    a video. `outer` are all coded pixels, if the container shows only a part of them. `track`
-    counts the picture tracks of a video from 0, and hidden clips and animations from 1. A frame
-    that is `between` sampling times is worth hashing only if it differs from the last one.
+    Parameters:
+        pixels: The visible pixels, of any strides.
+        time: Seconds from the start of the animation, video or hidden clip; 0.0 for stills.
+        part: Number of the frame or page, from 0; it continues through hidden pictures.
+        part_kind: `frame`, or for hidden pictures `thumbnail` or `appended`.
+        again: Times of the following equal frames, which are not yielded.
+        inner: Views of `pixels` without the bars of a video.
+        outer: All coded pixels, if the container shows only a part of them.
+        track: Number of a video's picture track, from 0, or of a hidden clip or animation, from 1.
+        between: The frame lies between two sampling times; hash it only if it differs from the
+            last hashed frame.
     """
 
     pixels: NDArray[np.uint8]
@@ -52,14 +58,14 @@ class Frame:
 
     @property
     def stored(self) -> NDArray[np.uint8]:
-        """Return all coded pixels, shown or not."""
+        """All coded pixels, shown or not."""
         return self.pixels if self.outer is None else self.outer
 
 
 class Picture:
-    """An opened input: `media` says what it is, `frames()` decodes it.
+    """An opened input: its properties (`media`), and its frames, decoded by `frames()`.
 
-    A PNG may state its orientation after its pixels: the first frame then corrects `media`.
+    A PNG may state its orientation after its pixels; the first frame then corrects `media`.
     """
 
     def __init__(self, media: Media, decode: Callable[[], Iterator[Frame]]) -> None:
@@ -67,11 +73,11 @@ class Picture:
         self._decode = decode
 
     def frames(self) -> Iterator[Frame]:
-        """Yield each frame once, decoded on demand, without frames equal to the one before.
+        """Yield each frame, decoded on demand, unless it equals the one before.
 
-        Raises MediaError after the last frame that could be decoded. A cut or broken frame is
-        yielded as far as it was decoded (the rest is black or grey) before the error. Hidden
-        pictures come last, but before the error: docs/internals/pixels.md.
+        A broken frame is yielded as far as it was decoded; its other pixels are black or grey.
+        Hidden pictures come last (docs/internals/pixels.md). Raises MediaError at the end if
+        anything could not be decoded.
         """
         for frame in self._decode():
             if frame.part == 0 and frame.part_kind == "frame":
@@ -79,4 +85,4 @@ class Picture:
                 if (width, height) != (self.media.width, self.media.height):
                     self.media = replace(self.media, width=width, height=height)
             yield frame
-            del frame  # frees its pixels before the next frame is decoded
+            del frame  # to free its pixels before the next frame is decoded

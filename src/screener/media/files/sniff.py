@@ -1,4 +1,4 @@
-"""The type of a file by its first bytes; names and declared types are never trusted."""
+"""Detect the type of a file by its first bytes, never by its name."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"II\xbc\1", "image/jxr"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     (0, b"\xff\x4f\xff\x51", "image/jp2"),
-    (0, b"\0\0\1\0\0\0", "image/x-jbig"),  # of one plane; an icon would have no picture
+    (0, b"\0\0\1\0\0\0", "image/x-jbig"),  # with one plane; an icon would have no picture
     (0, b"\0\0\1\0", "image/x-icon"),
-    (0, b"\0\0\2\0\0\0", "image/x-tga"),  # colours, not packed; a cursor would have no picture
+    (0, b"\0\0\2\0\0\0", "image/x-tga"),  # unpacked colours; a cursor would have no picture
     (0, b"\0\0\2\0", "image/x-icon"),
     (0, b"icns", "image/icns"),
     (0, b"8BPS", "image/vnd.adobe.photoshop"),
@@ -73,7 +73,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"BM", "image/bmp"),
 )
 
-_BRANDS = {
+_BRAND_TYPES = {
     b"avif": "image/avif",
     b"avis": "image/avif",
     b"heic": "image/heic",
@@ -90,22 +90,21 @@ _BRANDS = {
     b"M4A ": "audio/mp4",
 }
 
-# Version, packing and bits of a PCX; the first line of an X bitmap, perhaps behind a comment.
-_PCX = re.compile(rb"\n[\0\2\3\5][\0\1][\1\2\4\x08]")
-_XBM = re.compile(rb"\s*(?:/\*.*?\*/\s*)?#define[ \t]+\S*_width[ \t]", re.DOTALL)
-_TEXT = 1024  # bytes in which that line has to begin
+# Version, packing and bits of a PCX; the first line of an X bitmap, perhaps after a comment.
+_PCX_HEADER = re.compile(rb"\n[\0\2\3\5][\0\1][\1\2\4\x08]")
+_XBM_LINE = re.compile(rb"\s*(?:/\*.*?\*/\s*)?#define[ \t]+\S*_width[ \t]", re.DOTALL)
+_MAX_XBM_LINE_START = 1024  # bytes; the line must begin within them
 
-# The first box of a QuickTime file without a brand.
-_OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+# First boxes of QuickTime files without a brand.
+_QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
-# Bytes of a transport stream's packet, and of the time code before it.
-_PACKETS = ((188, 0), (192, 4))
+# Bytes of a transport stream's packet and of the time code before it.
+_PACKET_SIZES = ((188, 0), (192, 4))
 
 HEIF = frozenset({"image/heic", "image/heic-sequence", "image/heif", "image/heif-sequence"})
 """The types that libheif decodes, if it is installed."""
 
-# The types that are decoded. A file of one of them that does not open is broken; a file of another
-# type is unsupported.
+# A file of one of these types that does not open is broken; a file of another type is unsupported.
 _DECODABLE = frozenset(
     {
         "image/jpeg",
@@ -146,11 +145,11 @@ CONTAINERS = frozenset(
 
 
 def sniff(data: bytes) -> str | None:
-    """Return the MIME type by the first bytes of `data`, None if they are of no known type."""
+    """Return the MIME type by the first bytes, or None if unknown."""
     if _is_tar(data):
         return "application/x-tar"
     if data[4:8] == b"ftyp":
-        return _iso_type(data)
+        return _sniff_iso(data)
     if data[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav"}.get(
             data[8:12]
@@ -160,55 +159,58 @@ def sniff(data: bytes) -> str | None:
     for offset, magic, mime in _SIGNATURES:
         if data.startswith(magic, offset):
             return mime
-    if data[4:8] in _OLD_QUICKTIME:
+    if data[4:8] in _QUICKTIME_BOXES:
         return "video/quicktime"
     if _is_transport_stream(data):
         return "video/mp2t"
-    if _PCX.match(data):
+    if _PCX_HEADER.match(data):
         return "image/x-pcx"
-    return "image/x-xbitmap" if _XBM.match(data[:_TEXT]) else None
+    return "image/x-xbitmap" if _XBM_LINE.match(data[:_MAX_XBM_LINE_START]) else None
 
 
-def decodable(mime: str | None) -> bool:
-    """Return whether files of a type are decoded, as far as the type alone can say."""
+def is_decodable(mime: str | None) -> bool:
+    """Return whether files of a type are decoded, by the type alone."""
     return mime in _DECODABLE
 
 
 def _is_tar(data: bytes) -> bool:
     """Return whether `data` begins with a sound header of a tar file.
 
-    Its name may spell any text signature, but no picture has such a name, zeros and checksum.
+    A member's name may spell any signature, but no picture has such a name, zeros and checksum.
     """
     if not data.startswith(b"ustar", 257) or len(data) < 512:
         return False
-    name, _, rest = data[:100].partition(b"\0")
+    name, _, padding = data[:100].partition(b"\0")
     try:
-        total = int(data[148:156].strip(b" \0"), 8)
-        text = name.decode("utf-8")
+        declared_sum = int(data[148:156].strip(b" \0"), 8)
+        decoded_name = name.decode("utf-8")
     except ValueError:
         return False
-    summed = sum(data[:148]) + 8 * 0x20 + sum(data[156:512])
-    return total == summed and text.isprintable() and not any(rest)
+    actual_sum = sum(data[:148]) + 8 * 0x20 + sum(data[156:512])
+    return declared_sum == actual_sum and decoded_name.isprintable() and not any(padding)
 
 
 def _is_transport_stream(data: bytes) -> bool:
     return any(
-        len(data) > before + 4 * size
-        and all(data[at] == 0x47 for at in range(before, before + 5 * size, size))
-        for size, before in _PACKETS
+        len(data) > time_code_size + 4 * packet_size
+        and all(
+            data[offset] == 0x47
+            for offset in range(time_code_size, time_code_size + 5 * packet_size, packet_size)
+        )
+        for packet_size, time_code_size in _PACKET_SIZES
     )
 
 
-def _iso_type(data: bytes) -> str:
-    box = min(int.from_bytes(data[:4], "big"), len(data), 4096)
-    major, brands = data[8:12], (data[at : at + 4] for at in range(16, box - 3, 4))
-    # A HEIF still may be AVIF or HEIC inside: a compatible brand says which.
+def _sniff_iso(data: bytes) -> str:
+    box_size = min(int.from_bytes(data[:4], "big"), len(data), 4096)
+    major, brands = data[8:12], (data[offset : offset + 4] for offset in range(16, box_size - 3, 4))
+    # The pictures of a HEIF may be AVIF or HEIC; a compatible brand names the format.
     if major in (b"mif1", b"msf1"):
         brands = (brand for brand in brands if brand not in (b"mif1", b"msf1"))
         order = chain(brands, (major,))
     else:
         order = chain((major,), brands)
     for brand in order:
-        if brand in _BRANDS:
-            return _BRANDS[brand]
+        if brand in _BRAND_TYPES:
+            return _BRAND_TYPES[brand]
     return "video/mp4"

@@ -1,8 +1,8 @@
-"""Pictures and clips hidden in a picture's file, which no viewer shows.
+"""Find pictures and clips hidden in a picture's file, which no viewer shows.
 
 They are thumbnails in metadata, files appended to the end, the clip of a motion photo, and tracks
-beside the pictures of a HEIF or AVIF. Nothing is decoded here and nothing raises: what cannot be
-read is not there.
+in addition to the pictures of a HEIF or AVIF. Nothing is decoded, and nothing raises on broken
+input; unreadable parts are skipped.
 """
 
 from __future__ import annotations
@@ -14,34 +14,35 @@ from itertools import chain
 
 from PIL import Image
 
-from screener.media.files.sniff import CONTAINERS, decodable, sniff
+from screener.media.files.sniff import CONTAINERS, is_decodable, sniff
 from screener.media.image.structure import file_end, headers, icons, tiff
 
-_HEAD = 4096  # bytes from which the type of a file is recognised
-_LEAST = 64  # bytes of the shortest picture
-_PHOTOSHOP = (1033, 1036)  # Photoshop's resources that are thumbnails
-_PHOTOSHOP_HEADER = 28  # bytes before the JPEG in one
-_COMPRESSION = 259  # a tag of a thumbnail's directory
-# Documents that may hold the files of pictures.
-_DOCUMENTS = ("application/pdf", "application/postscript", "application/x-ole-storage")
-_TIMES = 16  # of a document's size: bytes of apparent pictures that are read from it
-_ARCHIVES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c")
-# The header of a zip's member: the version and method, of which there are few, the length of the
-# name, and its first letter.
-_ZIP_MEMBER = re.compile(
+_HEAD_SIZE = 4096  # bytes that identify the type of a file
+_MIN_PICTURE_SIZE = 64  # bytes
+_PHOTOSHOP_RESOURCES = (1033, 1036)  # thumbnails
+_PHOTOSHOP_HEADER_SIZE = 28  # bytes before the JPEG in a resource
+_COMPRESSION_TAG = 259  # in a thumbnail's directory
+# They may contain the files of pictures.
+_DOCUMENT_TYPES = ("application/pdf", "application/postscript", "application/x-ole-storage")
+_MAX_READ_RATIO = 16  # bytes of supposed pictures, as a multiple of the document's size
+_ARCHIVE_SIGNATURES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c")
+# The header of a zip's member: version and method, which have few values, the length of the name,
+# and its first letter.
+_ZIP_MEMBER_HEADER = re.compile(
     rb"PK\x03\x04[\x00-\x63]...[\x00-\x13\x5d-\x63]\x00.{16}(..)..(?=[\x20-\xff])", re.DOTALL
 )
-# Apparent members that are tried; if there are more, one of them counts as a member.
-_MOST_MEMBERS = 1000
-_DIRECTORIES = 1 << 10  # of a TIFF that are searched for JPEGs
+# Supposed members that are tried; if there are more, the next one counts as a member.
+_MAX_MEMBERS = 1000
+_MAX_DIRECTORIES = 1 << 10  # of a TIFF, searched for JPEGs
 
 
 @dataclass
 class Embedded:
     """A hidden picture or clip.
 
-    `kind` is `thumbnail` or `appended`, `data` its file. `clip`: whether it begins as a video does.
-    Set `complete` to False if it does not decode to its end: another file may begin within it.
+    `kind` is `thumbnail` or `appended`. `clip` is true if `data` begins as a video does. The reader
+    sets `complete` to False if the file does not decode to its end, since another file may then
+    begin inside it.
     """
 
     kind: str
@@ -50,155 +51,155 @@ class Embedded:
     complete: bool = True
 
 
-def embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
-    """Yield what is hidden in the file `data` of `image`, thumbnails first.
+def find_embedded(data: bytes, image: Image.Image) -> Iterator[Embedded]:
+    """Yield the hidden files in the file `data` of `image`, thumbnails first.
 
-    Each begins as the file of a picture, a video or an archive does, but may be none.
+    Each begins as the file of a picture, a video or an archive does, but may be something else.
     """
-    thumbnails = dict.fromkeys(_thumbnails(data, image))  # EXIF's and Photoshop's are often equal
-    for thumbnail in chain(thumbnails, icons.pictures(data, image.size)):
-        if len(thumbnail) >= _LEAST:
+    # EXIF's and Photoshop's thumbnails are often equal.
+    thumbnails = dict.fromkeys(_find_thumbnails(data, image))
+    for thumbnail in chain(thumbnails, icons.find_pictures(data, image.size)):
+        if len(thumbnail) >= _MIN_PICTURE_SIZE:
             yield Embedded("thumbnail", thumbnail)
     frames = set(getattr(image, "_MpoImageFile__mpoffsets", ()))
-    tracks = _tracks(data, image)
+    tracks = _read_tracks_as_video(data, image)
     if tracks is not None:
         yield Embedded("appended", tracks, clip=True)
-    for start, end in _in_boxes(data):
+    for start, end in _find_motion_clips(data):
         yield Embedded("appended", data[start:end], clip=True)
-    behind = file_end.behind(data, 0)
+    trailing_start = file_end.find_trailing_start(data, 0)
     broken: set[int] = set()
-    for start, end in appended(data, behind, broken.__contains__):
+    for start, end in find_appended(data, trailing_start, broken.__contains__):
         if start not in frames:
-            file = _appended(data, start, end)
+            file = _read_appended(data, start, end)
             yield file
             if not file.complete:
                 broken.add(start)
-    archive = None if behind is None else archive_in(data, behind)
+    archive = None if trailing_start is None else find_archive(data, trailing_start)
     if archive is not None:
         yield Embedded("appended", data[archive:])
 
 
-def within(data: bytes) -> Iterator[Embedded]:
-    """Yield the pages of a scanned document, or the previews of a raw file that does not open."""
+def find_in_document(data: bytes) -> Iterator[Embedded]:
+    """Yield the pages of a scanned document, or the previews of an unsupported raw file."""
     mime = sniff(data) or ""
-    if mime not in _DOCUMENTS and not mime.startswith("image/"):
+    if mime not in _DOCUMENT_TYPES and not mime.startswith("image/"):
         return
-    left = _TIMES * len(data)
-    # Compressed data may look like a beginning, with the end of the next picture as its end.
-    for start, end in appended(data, 1, lambda _: True):
-        left -= end - start
-        if left < 0:
+    remaining = _MAX_READ_RATIO * len(data)
+    # Compressed data may look like the start of a picture that extends to the next one's end.
+    for start, end in find_appended(data, 1, lambda _: True):
+        remaining -= end - start
+        if remaining < 0:
             return
-        yield _appended(data, start, end)
+        yield _read_appended(data, start, end)
 
 
-def _appended(data: bytes, start: int, end: int) -> Embedded:
-    clip = sniff(data[start : start + _HEAD]) in CONTAINERS
+def _read_appended(data: bytes, start: int, end: int) -> Embedded:
+    clip = sniff(data[start : start + _HEAD_SIZE]) in CONTAINERS
     return Embedded("appended", data[start:end], clip)
 
 
-def _thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
+def _find_thumbnails(data: bytes, image: Image.Image) -> Iterator[bytes]:
     if image.format == "TIFF":
-        yield from tiff.jpegs(data, stop=_DIRECTORIES)
+        yield from tiff.find_jpegs(data, stop=_MAX_DIRECTORIES)
     block = image.info.get("exif")
-    # Of several blocks Pillow returns the last, or all of them joined.
-    for exif in chain((block,), headers.exif_blocks(data)):
+    # If there are several blocks, Pillow returns the last, or all of them joined.
+    for exif in chain((block,), headers.find_exif_blocks(data)):
         if isinstance(exif, bytes):
-            yield from _in_exif(exif.removeprefix(b"Exif\0\0"))
+            yield from _find_in_exif(exif.removeprefix(b"Exif\0\0"))
     resources = image.info.get("photoshop")
     if not isinstance(resources, dict):
         return
-    for number in _PHOTOSHOP:
+    for number in _PHOTOSHOP_RESOURCES:
         thumbnail = resources.get(number)
         if isinstance(thumbnail, bytes):
-            yield thumbnail[_PHOTOSHOP_HEADER:]
+            yield thumbnail[_PHOTOSHOP_HEADER_SIZE:]
 
 
-def _in_exif(block: bytes) -> Iterator[bytes]:
-    second, tags = tiff.second_directory(block)
-    if tiff.JPEG_AT in tags:
-        start = tags[tiff.JPEG_AT]
-        yield block[start : start + tags.get(tiff.JPEG_LENGTH, len(block))]
-    elif _COMPRESSION in tags:
-        # The block is a TIFF file whose first directory holds no picture.
+def _find_in_exif(block: bytes) -> Iterator[bytes]:
+    second, tags = tiff.read_second_directory(block)
+    if tiff.JPEG_OFFSET_TAG in tags:
+        start = tags[tiff.JPEG_OFFSET_TAG]
+        yield block[start : start + tags.get(tiff.JPEG_LENGTH_TAG, len(block))]
+    elif _COMPRESSION_TAG in tags:
+        # The block is a TIFF file whose first directory has no picture.
         yield block[:4] + second.to_bytes(4, "little" if block[:1] == b"I" else "big") + block[8:]
 
 
-def _tracks(data: bytes, image: Image.Image) -> bytes | None:
-    """Return a HEIF or AVIF as a video of its tracks, None if it has none or if they are its
-    frames.
+def _read_tracks_as_video(data: bytes, image: Image.Image) -> bytes | None:
+    """Return a HEIF or AVIF with tracks as a video, which players would show.
 
-    Players show tracks, but decoders of pictures do not.
+    Return None if there are no tracks, or if they are the frames that the image's decoder shows.
     """
-    boxes = list(headers.boxes(data, 0))
+    boxes = list(headers.read_file_boxes(data, 0))
     if not any(name == b"moov" for name, _, _ in boxes):
         return None
     if image.format == "AVIF" and getattr(image, "n_frames", 1) > 1:
         return None
-    video = bytearray(data[: file_end.end(data, 0)])
+    video = bytearray(data[: file_end.find_end(data, 0)])
     for name, body, after in boxes:
         if name == b"ftyp":
             video[body:after] = b"isom".ljust(after - body, b"\0")
         elif name == b"meta":  # its pictures are screened as such
-            at = video.rindex(name, 0, body)
-            video[at : at + 4] = b"free"
+            start = video.rindex(name, 0, body)
+            video[start : start + 4] = b"free"
     return bytes(video)
 
 
-def _in_boxes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where the clips of motion photos in HEIF and AVIF are."""
-    for name, start, end in headers.boxes(data, 0):
+def _find_motion_clips(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each motion photo's clip in a HEIF or AVIF."""
+    for name, start, end in headers.read_file_boxes(data, 0):
         if name == b"mpvd":
             yield start, end
 
 
-def appended(
-    data: bytes, at: int | None, into: Callable[[int], bool] = lambda _: False
+def find_appended(
+    data: bytes, offset: int | None, searches_inside: Callable[[int], bool] = lambda _: False
 ) -> Iterator[tuple[int, int]]:
-    """Yield where the files of pictures and videos begin and end, from a place on.
+    """Yield start and end of the files of pictures and videos from `offset` on.
 
-    Yields nothing if the place is None, as for formats without a known end. A file whose end is
-    unknown extends to the end of the data. The search continues behind a file's end, or right
-    behind its start if it has none or if `into(start)` is true when the next file is requested.
+    Yields nothing if it is None, as for formats whose end is unknown. A file whose end is unknown
+    extends to the end of the data. The search continues after a file's end, or right after its
+    start if the end is unknown or `searches_inside(start)` is true when the next file is requested.
     """
-    places = dict.fromkeys(file_end.SIGNATURES, -1)  # the next place of each
-    while at is not None and len(data) - at >= _LEAST:
-        for (sign, before), place in places.items():
-            if place < at:
-                sign_at = data.find(sign, at + before)
-                places[sign, before] = len(data) if sign_at < 0 else sign_at - before
-        start = min(places.values())
+    next_starts = dict.fromkeys(file_end.SIGNATURES, -1)
+    while offset is not None and len(data) - offset >= _MIN_PICTURE_SIZE:
+        for (signature, before), next_start in next_starts.items():
+            if next_start < offset:
+                found_at = data.find(signature, offset + before)
+                next_starts[signature, before] = len(data) if found_at < 0 else found_at - before
+        start = min(next_starts.values())
         if start >= len(data):
             return
-        at = start + 1
-        if _is_begin(data[start : start + _HEAD]):
-            yield start, file_end.end(data, start) or len(data)
-            behind = None if into(start) else file_end.behind(data, start)
-            at = behind or at
+        offset = start + 1
+        if _is_file_head(data[start : start + _HEAD_SIZE]):
+            yield start, file_end.find_end(data, start) or len(data)
+            if not searches_inside(start):
+                offset = file_end.find_trailing_start(data, start) or offset
 
 
 def hides_file(data: bytes) -> bool:
-    """Return whether the file of a picture, a video or an archive begins in data that show none."""
-    return next(appended(data, 0), None) is not None or archive_in(data, 0) is not None
+    """Return whether a picture, a video or an archive begins anywhere in `data`."""
+    return next(find_appended(data, 0), None) is not None or find_archive(data, 0) is not None
 
 
-def archive_in(data: bytes, at: int) -> int | None:
-    """Return where a zip, RAR or 7z file begins from a place on.
+def find_archive(data: bytes, offset: int) -> int | None:
+    """Return the start of the next zip, RAR or 7z file, or None.
 
-    The letters of a zip stand in many clips, but without a member's name behind them.
+    Many clips contain the letters of a zip, but without a member's name after them.
     """
-    places = [data.find(sign, at) for sign in _ARCHIVES]
-    for number, member in enumerate(_ZIP_MEMBER.finditer(data, at)):
+    starts = [data.find(signature, offset) for signature in _ARCHIVE_SIGNATURES]
+    for number, member in enumerate(_ZIP_MEMBER_HEADER.finditer(data, offset)):
         length = int.from_bytes(member[1], "little")
         name = data[member.end() : member.end() + length]
-        if number == _MOST_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
-            places.append(member.start())
+        if number == _MAX_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
+            starts.append(member.start())
             break
-    return min((place for place in places if place >= 0), default=None)
+    return min((start for start in starts if start >= 0), default=None)
 
 
-def _is_begin(head: bytes) -> bool:
-    if head[4:8] == b"ftyp" and not 8 <= int.from_bytes(head[:4], "big") <= _HEAD:
+def _is_file_head(head: bytes) -> bool:
+    if head[4:8] == b"ftyp" and not 8 <= int.from_bytes(head[:4], "big") <= _HEAD_SIZE:
         return False
     mime = sniff(head)
-    return mime in CONTAINERS or decodable(mime)
+    return mime in CONTAINERS or is_decodable(mime)

@@ -1,4 +1,4 @@
-"""One frame of a file, decoded as far as possible."""
+"""Decode one frame of a file, as far as possible."""
 
 from __future__ import annotations
 
@@ -12,87 +12,93 @@ from PIL import Image, ImageFile
 from screener.errors import MediaError, ShortOfMemory
 from screener.media.image import missing_data, pillow, pixels
 from screener.media.image.canvas import Canvas
-from screener.media.image.errors import failure
+from screener.media.image.errors import as_media_error
+from screener.media.image.orientation import defer_orientation, read_orientation
 from screener.media.image.structure import file_end, jpeg2000, png
 
 
-def decoded(
-    image: Image.Image, data: bytes, *, part: int = 0, alone: bool = True
+def decode_frame(
+    image: Image.Image, data: bytes, *, number: int = 0, replaces_image: bool = True
 ) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
-    """Return the upright pixels of the current frame as far as it decodes, and what went wrong.
+    """Return the current frame's upright pixels as far as it decodes, and any error.
 
-    If `alone`, the pixels take the place of the image, which then shows nothing.
+    `number` is the frame's number. With `replaces_image`, the image is unusable afterwards, since
+    its memory becomes the result's.
     """
-    turn: int | None = None  # the orientation, if known before the frame is loaded
-    short: MediaError | None = None
-    canvas = Canvas() if data and alone else None
+    orientation: int | None = None  # unless it is known before the frame is loaded
+    damage: MediaError | None = None
+    canvas = Canvas() if data and replaces_image else None
     try:
         if data and isinstance(image, ImageFile.ImageFile):
-            direct = pillow.direct_pixels(image, data, part)
-            if direct is not None:
-                return direct, None
-            if missing_data.lacks_most(image, data):
+            upright = pillow.decode_directly(image, data, number)
+            if upright is not None:
+                return upright, None
+            if missing_data.lacks_most_data(image, data):
                 name = image.get_format_mimetype() or image.format
-                what = f"{name}: nearly all of its data are missing"
-                return None, MediaError("truncated", what)
-            turn = _prepare(image, canvas)
+                detail = f"{name}: nearly all of its data are missing"
+                return None, MediaError("truncated", detail)
+            orientation = _prepare(image, canvas)
             pillow.load(image)
-            short = _silent_damage(image, data, part)
-        return _upright(image, canvas, turn), short
+            damage = _find_silent_damage(image, data, number)
+        return _to_upright(image, canvas, orientation), damage
     except Exception as error:
-        trouble = failure(error, data, "pixels cannot be decoded", image.size)
-        if trouble.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
-            return None, trouble
-    if image.format == "PNG" and (bare := png.bare(data)) is not None:
-        # The damage may be in chunks that do not make pixels.
+        damage = as_media_error(error, data, "pixels cannot be decoded", image.size)
+        if damage.reason == "too_large" or not isinstance(image, ImageFile.ImageFile):
+            return None, damage
+    if image.format == "PNG" and (stripped := png.strip(data)) is not None:
+        # Ancillary chunks may be damaged: retry with only those that affect the picture.
         image._im = canvas = None  # frees the memory before the second attempt
         try:
-            again = at(pillow.open_image(bare), bare, part)
+            reopened = seek_frame(pillow.open_image(stripped), stripped, number)
         except Exception as error:
-            return None, failure(error, data, "pixels cannot be decoded", image.size)
-        return decoded(again, bare, part=part, alone=alone)
+            return None, as_media_error(error, data, "pixels cannot be decoded", image.size)
+        return decode_frame(reopened, stripped, number=number, replaces_image=replaces_image)
     try:
-        return _rest(image, canvas, turn, data, part), trouble
+        return _salvage(image, canvas, orientation, data, number), damage
     except MemoryError as error:
-        return None, failure(error, data, "pixels cannot be decoded", image.size)
+        return None, as_media_error(error, data, "pixels cannot be decoded", image.size)
 
 
-def _silent_damage(image: ImageFile.ImageFile, data: bytes, part: int) -> MediaError | None:
-    """Return what is wrong with a loaded frame although its decoder reported nothing."""
+def _find_silent_damage(image: ImageFile.ImageFile, data: bytes, number: int) -> MediaError | None:
+    """Return the error for damage that the decoder did not report, or None."""
     if image.format == "JPEG2000" and jpeg2000.may_lack_white(image, data):
-        what = "its decoder may show white as black"
-        return MediaError("unsupported", f"image/jp2: deep colours, and {what}")
-    if missing_data.has_missing_data(image, data, part):
+        detail = "image/jp2: deep colours, and its decoder may show white as black"
+        return MediaError("unsupported", detail)
+    if missing_data.has_missing_data(image, data, number):
         return MediaError("truncated", f"{image.get_format_mimetype()}: data are missing")
     return None
 
 
-def _rest(
-    image: ImageFile.ImageFile, canvas: Canvas | None, turn: int | None, data: bytes, part: int
+def _salvage(
+    image: ImageFile.ImageFile,
+    canvas: Canvas | None,
+    orientation: int | None,
+    data: bytes,
+    number: int,
 ) -> NDArray[np.uint8] | None:
-    """Return what there is of a broken or cut frame, None if nothing is.
+    """Return the decodable part of a damaged frame, or None.
 
-    Raises MemoryError if that does not fit into memory: it says nothing about the file.
+    Raises MemoryError, since lack of memory is no property of the file.
     """
     if data and image.format in ("JPEG", "MPO"):
-        # An end marker makes libjpeg finish with what it has: the last rows of a baseline file, all
-        # rows of a progressive one, but coarser.
-        with _but_memory():
-            ended = file_end.ended_jpeg(data)
-            again = at(pillow.open_image(ended), ended, part)
-            _prepare(again, canvas)
-            pillow.load(again)
-            return _upright(again, canvas, None)
-    with _but_memory():
-        rest = pillow.remains(image)
-        if rest is not None:
-            turn = pixels.orientation(image) if turn is None else turn
-            return _upright(rest, canvas, turn)
+        # An end marker makes libjpeg return all it has: further rows of a baseline file, all rows
+        # of a progressive one, but coarser.
+        with _suppress_decode_errors():
+            ended = file_end.end_jpeg(data)
+            reopened = seek_frame(pillow.open_image(ended), ended, number)
+            _prepare(reopened, canvas)
+            pillow.load(reopened)
+            return _to_upright(reopened, canvas, None)
+    with _suppress_decode_errors():
+        partial = pillow.salvage(image)
+        if partial is not None:
+            orientation = read_orientation(image) if orientation is None else orientation
+            return _to_upright(partial, canvas, orientation)
     return None
 
 
 @contextlib.contextmanager
-def _but_memory() -> Iterator[None]:
+def _suppress_decode_errors() -> Iterator[None]:
     try:
         yield
     except MemoryError:
@@ -103,30 +109,33 @@ def _but_memory() -> Iterator[None]:
         pass
 
 
-def at(image: ImageFile.ImageFile, data: bytes, part: int) -> ImageFile.ImageFile:
-    """Return the image at frame number `part`. Raises what the plugin raises."""
-    if part and image.format == "MPO":
-        # Opened anew, since each picture of an MPO may have other colours, and Pillow before 12
-        # decodes it into the memory of the last one.
+def seek_frame(image: ImageFile.ImageFile, data: bytes, number: int) -> ImageFile.ImageFile:
+    """Return the image at the numbered frame. Raises the plugin's errors."""
+    if number and image.format == "MPO":
+        # Reopened, since each picture of an MPO may have other colours, and Pillow before 12
+        # decodes it into the memory of the previous picture.
         image = pillow.open_image(data)
-    if part != image.tell():
-        image.seek(part)
+    if number != image.tell():
+        image.seek(number)
     return image
 
 
 def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
-    """Prepare the image to decode onto the canvas, and a JPEG to its luma, if possible.
+    """Make the image decode into the canvas and a JPEG into luma only, if possible.
 
-    Returns what `pillow.unturned` returns for a TIFF.
+    Return the orientation that a TIFF still has to be turned by, None for other formats.
     """
     pixels.mend(image)
-    if image.format in ("JPEG", "MPO") and pillow.luma_only(image):
+    if image.format in ("JPEG", "MPO") and pillow.is_luma_first(image):
         image.draft("L", image.size)  # docs/internals/pixels.md states the difference
-    turn = pillow.unturned(image) if image.format == "TIFF" else None
+    orientation = defer_orientation(image) if image.format == "TIFF" else None
     if canvas is not None:
         canvas.lend(image)
-    return turn
+    return orientation
 
 
-def _upright(image: Image.Image, canvas: Canvas | None, turn: int | None) -> NDArray[np.uint8]:
-    return pixels.upright(image, canvas.of(image) if canvas is not None else None, turn)
+def _to_upright(
+    image: Image.Image, canvas: Canvas | None, orientation: int | None
+) -> NDArray[np.uint8]:
+    memory = None if canvas is None else canvas.memory_of(image)
+    return pixels.to_upright(image, memory, orientation)

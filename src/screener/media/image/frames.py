@@ -1,4 +1,4 @@
-"""The frames of a file in sequence: pages, or those of an animation, each decoded once."""
+"""Decode the pages or animation frames of a file in sequence."""
 
 from __future__ import annotations
 
@@ -14,136 +14,142 @@ from screener.errors import MediaError, ShortOfMemory
 from screener.media.files.limits import Limits
 from screener.media.files.picture import Frame
 from screener.media.image import pixels
-from screener.media.image.errors import failure
-from screener.media.image.frame import at, decoded
+from screener.media.image.errors import as_media_error
+from screener.media.image.frame import decode_frame, seek_frame
 from screener.media.image.frame_budget import FrameBudget
 from screener.media.image.structure import headers, items, jpeg2000, photoshop, png, tiff
-from screener.media.image.uncropped import Uncropped
+from screener.media.image.uncropped import ApertureReader
 
-_APART = ("MPO", "TIFF")
-"""Formats whose frames are decoded independently."""
+_INDEPENDENT_FORMATS = ("MPO", "TIFF")
+"""Formats whose frames do not depend on one another."""
 
-ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
+ANIMATED_FORMATS = ("AVIF", "GIF", "PNG", "WEBP")
 """Formats whose frames follow one another in time."""
 
-_ITEMIZED = ("AVIF", "HEIF")
+_ITEM_FORMATS = ("AVIF", "HEIF")
 """Formats whose pictures are items, some of which a decoder may not return."""
 
-_DEFAULT_S = 0.1  # how long browsers show a frame without a duration
+_DEFAULT_SECONDS = 0.1  # for a frame without a duration, as in browsers
 
-_FEW = 4 << 20  # bytes up to which a frame, not its digest, is stored for comparison with the next
+_MAX_IDENTITY_SIZE = 4 << 20  # bytes; larger frames are compared by their digests
 
 
-def count(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
-    """Return the frames as declared, or counted up to one past the limit."""
+def count_frames(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
+    """Return the number of frames, as declared or counted up to one past the limit."""
     if image.format == "GIF":
-        return headers.gif_frames(data, stop=limits.frames + 1)
-    if image.format == "PSD":  # its frames are layers; it shows their composite
+        return headers.count_gif_frames(data, stop=limits.frames + 1)
+    if image.format == "PSD":  # its frames are layers, of which only the composite is shown
         return 1
     if image.format == "TIFF":
-        return max(len(tiff.directories(data, stop=limits.frames + 1)), 1)
+        return max(len(tiff.find_directories(data, stop=limits.frames + 1)), 1)
     try:
         return max(int(getattr(image, "n_frames", 1)), 1)
     except Exception as error:  # a header may hold anything
-        raise failure(error, data, "frames cannot be counted") from None
+        raise as_media_error(error, data, "frames cannot be counted") from None
 
 
-def frames(
+def decode_frames(
     image: ImageFile.ImageFile, data: bytes, count: int, budget: FrameBudget
 ) -> Iterator[Frame]:
-    """Yield the frames of a file, without those that show the same as the one before.
+    """Yield the frames of a file, except those that equal the one before.
 
-    Raises MediaError after the last that could be decoded. A broken frame ends the walk only if the
-    frames behind it depend on it.
+    A broken frame ends the walk only if later frames depend on it. Raises the first MediaError at
+    the end, if a frame could not be decoded.
     """
-    apart = image.format in _APART
-    places = tiff.directories(data, stop=count) if image.format == "TIFF" and count > 1 else []
-    time, previous, uncropped = 0.0, None, Uncropped(image, data)
-    trouble: MediaError | None = None
-    for part in itertools.count():
-        shown, coded, wrong = None, None, None
+    independent = image.format in _INDEPENDENT_FORMATS
+    has_pages = image.format == "TIFF" and count > 1
+    page_offsets = tiff.find_directories(data, stop=count) if has_pages else []
+    time, previous, apertures = 0.0, None, ApertureReader(image, data)
+    first_error: MediaError | None = None
+    for number in itertools.count():
+        visible, coded, error = None, None, None
         try:
-            following = _frame_at(image, data, part, count, places)
-            if following is None:
+            opened = _open_frame(image, data, number, count, page_offsets)
+            if opened is None:
                 break
-            image = following
-            budget.take(*uncropped.size(image, part))
-            shown, wrong = decoded(image, data, part=part, alone=count == 1 or apart)
-            if shown is not None:
-                shown, coded = uncropped.parted(image, part, shown)
-        except MediaError as error:
-            wrong = error.alone()
+            image = opened
+            budget.take(*apertures.read_coded_size(image, number))
+            visible, error = decode_frame(
+                image, data, number=number, replaces_image=count == 1 or independent
+            )
+            if visible is not None:
+                visible, coded = apertures.split(image, number, visible)
+        except MediaError as raised:
+            error = raised.alone()
         if count == 1:
             image.close()  # frees the decoder's memory before the pixels are used
-        elif apart:
-            image._im = None  # it uses the frame's memory, which must not outlive the frame
-        if shown is not None:
-            identity = _identity(shown if coded is None else coded) if count > 1 else None
+        elif independent:
+            image._im = None  # it holds the frame's memory, which must not outlive the frame
+        if visible is not None:
+            identity = _identify(visible if coded is None else coded) if count > 1 else None
             if identity is None or previous is None or not np.array_equal(identity, previous):
-                yield Frame(shown, time, part, outer=coded)
-            previous, shown, coded = identity, None, None  # freed before the next is decoded
-        if trouble is None or isinstance(wrong, ShortOfMemory):
-            trouble = wrong
-        if count == 1 or (wrong is not None and (not apart or part >= budget.most)):
+                yield Frame(visible, time, number, outer=coded)
+            previous, visible, coded = identity, None, None  # freed before the next is decoded
+        if first_error is None or isinstance(error, ShortOfMemory):
+            first_error = error
+        if count == 1 or (error is not None and (not independent or number >= budget.max_frames)):
             break
-        time += _duration(image)
-    if trouble is None:
-        trouble = _silent_damage(image, data)
-    if trouble is not None:
-        raise trouble
+        time += _read_duration(image)
+    if first_error is None:
+        first_error = _find_silent_damage(image, data)
+    if first_error is not None:
+        raise first_error
 
 
-def _identity(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the pixels themselves if they are few, else a digest, which is slower but small."""
-    if frame.nbytes <= _FEW:
+def _identify(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the pixels if they are few, else a digest, which needs less memory."""
+    if frame.nbytes <= _MAX_IDENTITY_SIZE:
         return frame
     digest = hashlib.blake2b(repr(frame.shape).encode(), digest_size=32)
-    for _, band in pixels.array_bands(frame):
+    for _, band in pixels.split_array(frame):
         digest.update(np.ascontiguousarray(band).data)
     return np.frombuffer(digest.digest(), np.uint8)
 
 
-def _frame_at(
-    image: ImageFile.ImageFile, data: bytes, part: int, count: int, places: Sequence[int]
+def _open_frame(
+    image: ImageFile.ImageFile, data: bytes, number: int, count: int, page_offsets: Sequence[int]
 ) -> ImageFile.ImageFile | None:
-    """Return the image at frame number `part`, None after the last.
+    """Return the image at the numbered frame, or None after the last frame.
 
-    A TIFF's page is opened anew, since Pillow finds none behind one that it cannot read. Raises
-    MediaError if frames are missing.
+    A TIFF's page is opened separately, since Pillow finds no page after one that it cannot read.
+    Raises MediaError if frames are missing.
     """
-    if not part and not places:
+    if not number and not page_offsets:
         return image
     try:
-        if places:
-            return tiff.opened(data, places[part]) if part < count else None
-        return at(image, data, part)
+        if page_offsets:
+            return tiff.open_page(data, page_offsets[number]) if number < count else None
+        return seek_frame(image, data, number)
     except MediaError:
         raise
     except EOFError:
-        if part < count and image.format != "GIF":
-            raise MediaError("truncated", f"frame {part} of {count} is missing") from None
+        if number < count and image.format != "GIF":
+            raise MediaError("truncated", f"frame {number} of {count} is missing") from None
         return None
     except Exception as error:
-        raise failure(error, data, f"frame {part} cannot be found") from None
+        raise as_media_error(error, data, f"frame {number} cannot be found") from None
 
 
-def _silent_damage(image: Image.Image, data: bytes) -> MediaError | None:
-    if _ends_early(image, data):
+def _find_silent_damage(image: Image.Image, data: bytes) -> MediaError | None:
+    if _is_cut_between_frames(image, data):
         return MediaError("truncated", f"{image.format}: the file ends before its frames do")
     if image.format == "PNG" and png.is_damaged(data):
-        return MediaError("undecodable", f"{image.format}: its data and their checksums differ")
+        return MediaError("undecodable", f"{image.format}: its data do not match their checksums")
     if _has_more_frames(image, data):
-        return MediaError("undecodable", f"{image.format}: it has more frames than can be read")
+        detail = "it contains more frames than can be read"
+        return MediaError("undecodable", f"{image.format}: {detail}")
     if _has_more_pictures(image, data):
-        what = "it holds a picture that its decoder does not return"
-        return MediaError("unsupported", f"{image.format}: {what}")
+        detail = "it contains a picture that its decoder does not return"
+        return MediaError("unsupported", f"{image.format}: {detail}")
     return None
 
 
 def _has_more_frames(image: Image.Image, data: bytes) -> bool:
     if image.format == "PNG":
         return png.has_more_frames(data)
-    return image.format == "WEBP" and headers.webp_frames(data) > getattr(image, "n_frames", 1)
+    if image.format != "WEBP":
+        return False
+    return headers.count_webp_frames(data) > int(getattr(image, "n_frames", 1))
 
 
 def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
@@ -151,21 +157,21 @@ def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
         return jpeg2000.has_more(data)
     if image.format == "PSD":
         return photoshop.lacks_composite(image)
-    return image.format in _ITEMIZED and items.has_more(
+    return image.format in _ITEM_FORMATS and items.has_more(
         data, image.format, int(getattr(image, "n_frames", 1))
     )
 
 
-def _ends_early(image: Image.Image, data: bytes) -> bool:
-    """Return whether a file that declares no number of frames is cut between two of them."""
+def _is_cut_between_frames(image: Image.Image, data: bytes) -> bool:
+    """Return whether a GIF or TIFF, which declare no count, is cut between frames."""
     if image.format == "GIF":
-        return not headers.ended_gif(data)
-    return image.format == "TIFF" and headers.cut_short(data)
+        return not headers.is_gif_complete(data)
+    return image.format == "TIFF" and headers.is_cut_short(data)
 
 
-def _duration(image: Image.Image) -> float:
-    if image.format not in ANIMATED:
+def _read_duration(image: Image.Image) -> float:
+    if image.format not in ANIMATED_FORMATS:
         return 0.0
     value = image.info.get("duration", 0)
     seconds = float(value) / 1000 if isinstance(value, (int, float)) else 0.0
-    return seconds if seconds > 0 else _DEFAULT_S
+    return seconds if seconds > 0 else _DEFAULT_SECONDS

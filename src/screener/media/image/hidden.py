@@ -1,4 +1,4 @@
-"""The frames of the pictures and clips that are hidden in a file."""
+"""Decode the frames of pictures and clips that are hidden in a file."""
 
 from __future__ import annotations
 
@@ -14,67 +14,77 @@ from screener.media.image.embedded import Embedded
 from screener.media.image.frame_budget import FrameBudget
 from screener.media.image.structure import headers
 
-_HIDDEN = 16
-"""Places of one file that are tried as a hidden picture or clip."""
+_MAX_HIDDEN = 16  # supposed pictures and clips that are tried per file
 
-_UNSEEN = ("too_large", "timeout", "unsupported", "encrypted")
-"""Reasons why a hidden picture or clip was not screened; with others it is none, or broken."""
+# Reasons why a hidden picture was not screened. For any other reason it is broken, or no picture.
+_UNSCREENED_REASONS = ("too_large", "timeout", "unsupported", "encrypted")
 
-Clips = Callable[[bytes], Picture]
-"""Opens a hidden clip."""
+ClipOpener = Callable[[bytes], Picture]
+"""A function that opens a hidden clip."""
 
 
-def frames(
-    places: Iterable[Embedded], limits: Limits, clips: Clips | None, *, alone: bool = False
+def decode_frames(
+    embedded: Iterable[Embedded],
+    limits: Limits,
+    open_clip: ClipOpener | None,
+    *,
+    is_only_content: bool = False,
 ) -> Iterator[Frame]:
     """Yield the frames of hidden pictures and clips as far as they decode.
 
-    Parts are counted from 0, tracks of clips and animations from 1. With `alone`, the file has no
-    picture of its own, and as many are tried as a file may have frames.
+    Parts are counted from 0, tracks of clips and animations from 1. If `is_only_content`, the file
+    has no picture of its own, and as many hidden ones are tried as a file may have frames.
 
-    Broken or cut ones are no trouble of the file, whose own pictures may be sound. Raises
-    MediaError at the end if one is over a limit or cannot be decoded: that picture was not
-    screened.
+    A broken hidden picture is no error, since the file's own pictures may be sound. Raises
+    MediaError at the end if one is over a limit or unsupported, and so was not screened.
     """
-    budget = FrameBudget(limits) if alone else FrameBudget(limits, factor=1)
-    most, over, part, track = limits.frames if alone else _HIDDEN, None, 0, 0
-    for number, one in enumerate(places):
-        if number >= most:
-            raise MediaError("too_large", f"more than {most} pictures hidden in the file")
+    budget = FrameBudget(limits) if is_only_content else FrameBudget(limits, factor=1)
+    max_count = limits.frames if is_only_content else _MAX_HIDDEN
+    unscreened: MediaError | None = None
+    part = track = 0
+    for number, hidden in enumerate(embedded):
+        if number >= max_count:
+            raise MediaError("too_large", f"more than {max_count} pictures hidden in the file")
         part_before, track_before = part, track
         try:
-            for frame in _of_clip(one, clips) if one.clip else _of_picture(one, limits, budget):
-                number_of_track = track_before + frame.track if frame.track else 0
-                part, track = part_before + frame.part + 1, max(track, number_of_track)
-                yield replace(frame, part=part - 1, part_kind=one.kind, track=number_of_track)
+            if hidden.clip:
+                frames = _decode_clip(hidden, open_clip)
+            else:
+                frames = _decode_picture(hidden, limits, budget)
+            for frame in frames:
+                frame_track = track_before + frame.track if frame.track else 0
+                part, track = part_before + frame.part + 1, max(track, frame_track)
+                yield replace(frame, part=part - 1, part_kind=hidden.kind, track=frame_track)
                 del frame
         except MediaError as error:
-            one.complete = False
-            unseen = error.reason in _UNSEEN and (one.clip or _is_picture(one.data))
-            if unseen and (over is None or isinstance(error, ShortOfMemory)):
-                over = _hidden(error)
-    if over is not None:
-        raise over
+            hidden.complete = False
+            if error.reason not in _UNSCREENED_REASONS:
+                continue
+            is_first = unscreened is None or isinstance(error, ShortOfMemory)
+            if is_first and (hidden.clip or _is_picture(hidden.data)):
+                unscreened = _as_hidden_error(error)
+    if unscreened is not None:
+        raise unscreened
 
 
-def _hidden(error: MediaError) -> MediaError:
+def _as_hidden_error(error: MediaError) -> MediaError:
     if isinstance(error, ShortOfMemory):
         return error.alone()
     return MediaError(error.reason, f"hidden in the file: {error.detail}", error.extra)
 
 
-def _of_clip(one: Embedded, clips: Clips | None) -> Iterator[Frame]:
-    for frame in clips(one.data).frames() if clips else ():
+def _decode_clip(hidden: Embedded, open_clip: ClipOpener | None) -> Iterator[Frame]:
+    for frame in open_clip(hidden.data).frames() if open_clip else ():
         yield replace(frame, track=frame.track + 1)
         del frame
 
 
-def _of_picture(one: Embedded, limits: Limits, budget: FrameBudget) -> Iterator[Frame]:
-    check_pixels(*headers.largest(one.data), limits)
-    image = pillow.open_image(one.data)
-    count = sequence.count(image, one.data, limits)
-    track = int(count > 1 and image.format in sequence.ANIMATED)
-    for frame in sequence.frames(image, one.data, count, budget):
+def _decode_picture(hidden: Embedded, limits: Limits, budget: FrameBudget) -> Iterator[Frame]:
+    check_pixels(*headers.find_largest_size(hidden.data), limits)
+    image = pillow.open_image(hidden.data)
+    count = sequence.count_frames(image, hidden.data, limits)
+    track = int(count > 1 and image.format in sequence.ANIMATED_FORMATS)
+    for frame in sequence.decode_frames(image, hidden.data, count, budget):
         yield replace(frame, track=track)
         del frame
 
@@ -82,9 +92,9 @@ def _of_picture(one: Embedded, limits: Limits, budget: FrameBudget) -> Iterator[
 def _is_picture(data: bytes) -> bool:
     """Return whether data that cannot be decoded are more than a picture's first bytes.
 
-    A file of boxes or chunks has to have one that holds a picture. Files of other types were opened
-    before.
+    A file of boxes or chunks must contain one with a picture. Files of other types have been opened
+    already.
     """
     if data[4:8] == b"ftyp":
-        return any(name in (b"meta", b"moov") for name, _, _ in headers.boxes(data, 0))
+        return any(name in (b"meta", b"moov") for name, _, _ in headers.read_file_boxes(data, 0))
     return data[:4] != b"RIFF" or data[12:15] == b"VP8"

@@ -1,4 +1,4 @@
-"""Pictures, opened by content and checked against limits before a pixel is decoded."""
+"""Open pictures by content, and check limits before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from screener.media.files.limits import Limits, check_pixels
 from screener.media.files.picture import Frame, Media, Picture
 from screener.media.files.sniff import sniff
 from screener.media.image import frames, hidden, pillow, pixels
-from screener.media.image.embedded import Embedded, embedded, within
-from screener.media.image.frame import decoded
+from screener.media.image.embedded import Embedded, find_embedded, find_in_document
+from screener.media.image.frame import decode_frame
 from screener.media.image.frame_budget import FrameBudget
-from screener.media.image.hidden import Clips
+from screener.media.image.hidden import ClipOpener
+from screener.media.image.orientation import read_orientation
 from screener.media.image.plugins import plain_jpeg
 from screener.media.image.structure import headers, tiff
 
@@ -27,16 +28,22 @@ def open(
     source: bytes | Image.Image | NDArray[Any],
     *,
     limits: Limits | None = None,
-    clips: Clips | None = None,
+    clips: ClipOpener | None = None,
 ) -> Picture:
     """Open a file's bytes, a Pillow image or an array, reading headers only.
 
-    `clips` opens hidden clips and animations of the file; without it they are ignored. A Pillow
-    image counts as one picture, the frame at which it stands; pass the file's bytes to get all
+    A Pillow image counts as one picture, its current frame; pass the file's bytes to get all
     frames.
 
-    Raises MediaError with the reason `empty`, `unsupported`, `undecodable`, `truncated` or
-    `too_large`, and HashError for an array of the wrong dtype or shape.
+    Parameters:
+        source: The picture.
+        limits: Limits of bytes, pixels and frames; the defaults if None.
+        clips: Opens the file's hidden clips and animations; they are ignored if it is None.
+
+    Raises:
+        MediaError: The picture cannot be opened: `empty`, `unsupported`, `undecodable`,
+            `truncated` or `too_large`.
+        HashError: An array has the wrong dtype or shape.
     """
     limits = limits or Limits()
     if isinstance(source, np.ndarray):
@@ -61,48 +68,48 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
         raise MediaError("undecodable", f"an image without pixels: {image.size}")
 
     def decode() -> Iterator[Frame]:
-        shown, trouble = decoded(image, b"")
-        if shown is not None:
-            yield Frame(shown, 0.0, 0)
-        if trouble is not None:
-            raise trouble
+        visible, error = decode_frame(image, b"")
+        if visible is not None:
+            yield Frame(visible, 0.0, 0)
+        if error is not None:
+            raise error
 
     mime = Image.MIME.get(image.format) if image.format else None
-    return Picture(Media(mime, *_shown_size(image), 1), decode)
+    return Picture(Media(mime, *_read_visible_size(image), 1), decode)
 
 
-def _open_bytes(data: bytes, limits: Limits, clips: Clips | None) -> Picture:
+def _open_bytes(data: bytes, limits: Limits, clips: ClipOpener | None) -> Picture:
     if not data:
         raise MediaError("empty", "no bytes")
     if len(data) > limits.bytes:
         raise MediaError("too_large", f"{len(data)} bytes, over the limit of {limits.bytes}")
-    shape = plain_jpeg.shape_of(data)
+    shape = plain_jpeg.read_shape(data)
     if shape is not None:
         check_pixels(shape.width, shape.height, limits)
         media = Media("image/jpeg", shape.width, shape.height, 1)
-        return Picture(media, lambda: _plain_frames(data, shape, limits))
+        return Picture(media, lambda: _decode_plain(data, shape, limits))
     return _open_with_pillow(data, limits, clips)
 
 
-def _plain_frames(data: bytes, shape: plain_jpeg.Shape, limits: Limits) -> Iterator[Frame]:
-    luma = plain_jpeg.luma(data, shape)
+def _decode_plain(data: bytes, shape: plain_jpeg.Shape, limits: Limits) -> Iterator[Frame]:
+    luma = plain_jpeg.decode_luma(data, shape)
     if luma is not None:
         return iter((Frame(luma, 0.0, 0),))
-    return _open_with_pillow(data, limits).frames()  # nothing stands behind a plain JPEG's end
+    return _open_with_pillow(data, limits).frames()  # nothing follows a plain JPEG's end
 
 
-def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -> Picture:
-    check_pixels(*headers.largest(data), limits)
+def _open_with_pillow(data: bytes, limits: Limits, clips: ClipOpener | None = None) -> Picture:
+    check_pixels(*headers.find_largest_size(data), limits)
     try:
         image = pillow.open_image(data)
     except MediaError as error:
         return _open_within(data, limits, clips, error.alone())
-    count = frames.count(image, data, limits)
-    if count == 1 or image.format != "TIFF":  # a TIFF's page over the limit hides no other page
+    count = frames.count_frames(image, data, limits)
+    if count == 1 or image.format != "TIFF":  # another page of a TIFF may be within the limit
         check_pixels(image.width, image.height, limits)
     mime = image.get_format_mimetype() or sniff(data) or f"image/x-{image.format}".lower()
-    media = Media(mime, *_shown_size(image), count)
-    opened = [image]  # for the first walk; later ones open the file again
+    media = Media(mime, *_read_visible_size(image), count)
+    opened = [image]  # for the first call; later calls open the file again
 
     def decode() -> Iterator[Frame]:
         first = opened.pop() if opened else pillow.open_image(data)
@@ -111,65 +118,67 @@ def _open_with_pillow(data: bytes, limits: Limits, clips: Clips | None = None) -
     return Picture(media, decode)
 
 
-def _open_within(data: bytes, limits: Limits, clips: Clips | None, wrong: MediaError) -> Picture:
-    """Open the JPEGs in place of a TIFF's pictures, or whole files, as in a PDF.
+def _open_within(
+    data: bytes, limits: Limits, clips: ClipOpener | None, cause: MediaError
+) -> Picture:
+    """Open the JPEGs that replace a TIFF's pictures, or the files in a document.
 
-    `wrong` is what keeps the file itself from being opened. It is raised after their frames, or at
+    The file itself cannot be opened because of `cause`, which is raised after their frames, or at
     once if there are none.
     """
     mime = sniff(data)
 
     def inner() -> Iterator[Embedded]:
         if mime == "image/tiff":
-            for jpeg in tiff.jpegs(data, stop=limits.frames):
+            for jpeg in tiff.find_jpegs(data, stop=limits.frames):
                 yield Embedded("thumbnail", jpeg)
-        elif wrong.reason == "unsupported":
-            yield from within(data)
+        elif cause.reason == "unsupported":
+            yield from find_in_document(data)
 
     if next(inner(), None) is None:
-        raise wrong
-    count = len(tiff.directories(data, stop=limits.frames + 1))
+        raise cause
+    count = len(tiff.find_directories(data, stop=limits.frames + 1))
 
     def decode() -> Iterator[Frame]:
         try:
-            for frame in hidden.frames(inner(), limits, clips, alone=True):
+            for frame in hidden.decode_frames(inner(), limits, clips, is_only_content=True):
                 yield replace(frame, part=count + frame.part)
                 del frame
         except MediaError as error:
             if isinstance(error, ShortOfMemory):
                 raise  # another process may have the memory
-        raise wrong.alone()
+        raise cause.alone()
 
     return Picture(Media(mime, 0, 0, count), decode)
 
 
-def _shown_size(image: Image.Image) -> tuple[int, int]:
-    # Pillow turns TIFF sizes itself, and would decode all of a PNG to find late metadata.
-    known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-    if known and pixels.orientation(image) >= 5:
+def _read_visible_size(image: Image.Image) -> tuple[int, int]:
+    # Pillow turns a TIFF's size itself, and would decode all of a PNG to find late metadata.
+    can_be_known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+    if can_be_known and read_orientation(image) >= 5:
         return image.height, image.width
     return image.width, image.height
 
 
 def _decode_all(
-    image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits, clips: Clips | None
+    image: ImageFile.ImageFile, data: bytes, count: int, limits: Limits, clips: ClipOpener | None
 ) -> Iterator[Frame]:
-    trouble: MediaError | None = None
+    first_error: MediaError | None = None
     part = count
     try:
-        for frame in frames.frames(image, data, count, FrameBudget(limits)):
+        for frame in frames.decode_frames(image, data, count, FrameBudget(limits)):
             part = max(part, frame.part + 1)
             yield frame
             del frame
     except MediaError as error:
-        trouble = error.alone()
+        first_error = error.alone()
     try:
-        for frame in hidden.frames(embedded(data, image), limits, clips):
+        for frame in hidden.decode_frames(find_embedded(data, image), limits, clips):
             yield replace(frame, part=part + frame.part)
             del frame
     except ShortOfMemory as error:
-        trouble = error.alone()  # another process may have the memory
+        first_error = error.alone()  # another process may have the memory
     except MediaError as error:
-        trouble = trouble or error.alone()
-    if trouble is not None:
-        raise trouble
+        first_error = first_error or error.alone()
+    if first_error is not None:
+        raise first_error

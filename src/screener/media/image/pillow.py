@@ -1,7 +1,7 @@
-"""The use of Pillow: opening a file with one of its plugins, and loading its frames.
+"""Open files with Pillow's plugins, and load their frames.
 
 Plugins are called directly, since `Image.open` applies a limit of the whole process and may warn.
-Nothing here changes the program's Pillow or its warnings.
+Neither the program's Pillow nor its warnings are changed.
 """
 
 from __future__ import annotations
@@ -15,58 +15,58 @@ from PIL import IcoImagePlugin, Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
 from screener.media.files.sniff import HEIF, sniff
-from screener.media.image.errors import failure, unidentified
-from screener.media.image.pixels import Pixels, orientation
+from screener.media.image.errors import as_media_error, create_unidentified_error
+from screener.media.image.pixels import Pixels
 from screener.media.image.plugins import direct
 from screener.media.image.plugins.apng import Png
 from screener.media.image.plugins.gif import Gif
 from screener.media.image.plugins.webp import Webp
 from screener.media.image.structure import icons, png, tiff
-from screener.media.image.structure.strict import strict
+from screener.media.image.structure.strict import make_strict
 
-# Formats that run other programs, or open inner files or unpack without a limit. Stubs, which have
-# no decoder, are recognised by their class.
-_REFUSED = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
+# Formats that run other programs, open files inside the file, or unpack without a limit. Stubs,
+# which have no decoder, are recognised by their class.
+_REFUSED_FORMATS = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 
 # Formats that nobody uploads; `sniff` names those that have a signature.
-_NOT_DECODED = frozenset({"DCX", "PCX", "SUN", "TGA", "XBM"})
+_IGNORED_FORMATS = frozenset({"DCX", "PCX", "SUN", "TGA", "XBM"})
 
-_OURS: dict[str, Callable[..., ImageFile.ImageFile]] = {
+_OWN_PLUGINS: dict[str, Callable[..., ImageFile.ImageFile]] = {
     "GIF": Gif,
     "PNG": Png,
     "WEBP": Webp,
 }
 """Plugins that replace Pillow's own."""
 
-# Loaded with this module: Pillow lists a plugin while its import still runs, perhaps in another
-# thread.
+# Loaded at import: Pillow lists a plugin while another thread may still be importing it.
 Image.preinit()
-_LOADED = tuple(Image.OPEN)
+_PRELOADED_FORMATS = tuple(Image.OPEN)
 
-# Bytes that the JPEG decoder gets at once, all of the file. Pillow's 64 KiB would end within a scan
-# with arithmetic coding, which cannot be interrupted.
-_AT_ONCE = 1 << 40
+# The JPEG decoder gets all bytes at once. Pillow's 64 KiB would end within a scan, and a scan with
+# arithmetic coding cannot be interrupted.
+_MAX_DECODER_BLOCK = 1 << 40
 
 
 def open_image(data: bytes) -> ImageFile.ImageFile:
-    """Open a picture's bytes, reading headers only. Raises MediaError.
+    """Open a picture's bytes, reading headers only.
 
-    Of a PNG that Pillow refuses, or an animated one, only the chunks that make its pixels are read.
+    If a PNG is animated, or Pillow refuses it, only the chunks that affect the picture are read.
+    Raises MediaError if the picture cannot be opened.
     """
     if png.is_animated(data):
-        return _opened(png.bare(data) or data)
+        return _open(png.strip(data) or data)
     try:
-        return _opened(data)
+        return _open(data)
     except ShortOfMemory:
         raise
     except MediaError:
-        bare = png.bare(data)
-        if bare is None:
+        stripped = png.strip(data)
+        if stripped is None:
             raise
-    return _opened(bare)
+    return _open(stripped)
 
 
-def _opened(data: bytes) -> ImageFile.ImageFile:
+def _open(data: bytes) -> ImageFile.ImageFile:
     mime = sniff(data)
     if mime in HEIF and (image := _open_heif(data)) is not None:
         return image
@@ -77,33 +77,34 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     cause: BaseException | None = None
     refused: str | None = None
     try:
-        for name in _formats():
-            if name in _NOT_DECODED:
+        for name in _list_formats():
+            if name in _IGNORED_FORMATS:
                 continue
             factory, accept = Image.OPEN[name]
-            factory = _OURS.get(name, factory)
+            factory = _OWN_PLUGINS.get(name, factory)
             try:
                 verdict = accept is None or accept(data[:16])
-                if not verdict or isinstance(verdict, str):  # a text: built without this format
+                # The verdict is a string if Pillow was built without this format.
+                if not verdict or isinstance(verdict, str):
                     continue
                 if _is_refused(name, factory):
-                    if accept is not None:  # without a signature, anything would be of this format
+                    if accept is not None:  # without a signature, any file would be refused
                         refused = name
                     continue
-                return strict(_of_a_size(factory(BytesIO(data), "")))
+                return make_strict(_check_sides(factory(BytesIO(data), "")))
             except (SyntaxError, IndexError, TypeError, struct.error) as error:
                 # This is how a plugin declines a file.
                 if accept is not None and cause is None:
                     cause = error
             except Exception as error:
-                raise failure(error, data, "cannot be opened") from None
-        raise unidentified(data, cause, refused)
+                raise as_media_error(error, data, "cannot be opened") from None
+        raise create_unidentified_error(data, cause, refused)
     finally:
-        cause = None  # its traceback holds this frame, and with it the file
+        cause = None  # its traceback refers to this frame, and so to the file
 
 
-def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
-    """Return the image; raise ValueError if its sides are no integers, as in a header of IM."""
+def _check_sides(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Return the image; raise ValueError if its sides are no integers, as IM allows."""
     width, height = image.size
     for side in (width, height):
         if not isinstance(side, int):
@@ -112,18 +113,18 @@ def _of_a_size(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
 
 
 def _open_tiff(data: bytes) -> ImageFile.ImageFile:
-    """Open the first page that can be opened; a broken one hides no other."""
+    """Open the first page that can be opened; a broken page hides no other."""
     try:
-        return tiff.first_opened(data)
+        return tiff.open_first_page(data)
     except MediaError:
         raise
     except Exception as error:
-        raise failure(error, data, "cannot be opened") from None
+        raise as_media_error(error, data, "cannot be opened") from None
 
 
 def _open_icon(data: bytes) -> ImageFile.ImageFile | None:
     try:
-        return strict(IcoImagePlugin.IcoImageFile(BytesIO(icons.as_icon(data)), ""))
+        return make_strict(IcoImagePlugin.IcoImageFile(BytesIO(icons.with_true_depths(data)), ""))
     except Exception:
         return None
 
@@ -134,68 +135,55 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
     except ImportError:
         return None
     try:
-        return heif.opened(data)
+        return heif.open_image(data)
     except Exception as error:
-        raise failure(error, data, "cannot be opened") from None
+        raise as_media_error(error, data, "cannot be opened") from None
 
 
-def direct_pixels(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
-    """Return the upright pixels of a HEIF, an AVIF or a still WebP without Pillow's copies of them.
+def decode_directly(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
+    """Return the upright pixels of a HEIF, AVIF or still WebP without Pillow's copies.
 
-    Return None if only the image can give them. Raises what the decoder raises.
+    Return None if only the image can be decoded. Raises the decoder's errors.
     """
     if image.format == "AVIF":
-        return direct.avif(image, number)
+        return direct.decode_avif(image, number)
     if image.format == "WEBP":
-        return direct.webp(image, data)
+        return direct.decode_webp(image, data)
     if image.format != "HEIF":
         return None
     try:
         from screener.media.image.plugins import heif
-    except ImportError:  # the image is of a plugin that the program registered
+    except ImportError:  # the program registered its own plugin
         return None
-    return heif.decoded(data, number)
-
-
-def unturned(image: ImageFile.ImageFile) -> int:
-    """Return the orientation that is still to be applied to the current frame once it is loaded.
-
-    Pillow would turn a TIFF while it loads, with a second copy of its pixels; this prevents that.
-    """
-    turn = orientation(image)
-    size = getattr(image, "_tile_size", None)
-    if image.format == "TIFF" and turn != 1 and size is not None:
-        image.getexif()[0x0112] = 1
-        image._size = size
-    return turn
+    return heif.decode(data, number)
 
 
 def load(image: ImageFile.ImageFile) -> None:
-    """Decode the current frame. Raises what the plugin raises."""
+    """Decode the current frame. Raises the plugin's errors."""
     limit = Image.MAX_IMAGE_PIXELS
     if image.format == "TIFF" and limit is not None and image.width * image.height > limit:
-        # TIFF allocates late and would apply the process's limit; ours has been checked.
+        # TIFF allocates late and would apply the process's limit; our limit was checked before.
         size = getattr(image, "_tile_size", image.size)
         if getattr(image, "_im", None) is None:
             image.im = Image.new(image.mode, size).im
     if image.format in ("JPEG", "MPO"):
-        image.decodermaxblock = _AT_ONCE
+        image.decodermaxblock = _MAX_DECODER_BLOCK
     if image.format == "PNG":
-        image.decoderconfig = ()  # Pillow adds to it with each frame of an interlaced one
+        image.decoderconfig = ()  # Pillow extends it with each interlaced frame
     image.load()
 
 
-def remains(image: ImageFile.ImageFile) -> Image.Image | None:
-    """Return what was decoded of a frame before its decoder failed, None if nothing was.
+def salvage(image: ImageFile.ImageFile) -> Image.Image | None:
+    """Return an image with the rows that were decoded before the decoder failed, or None.
 
-    Raises MemoryError.
+    Raises MemoryError if memory is too short.
     """
     tile, image.tile = image.tile, []
     try:
-        if image.format == "GIF":  # puts the part of a later frame onto the one before
+        if image.format == "GIF":  # composes the decoded part of a later frame
             image.load_end()
         ImageFile.ImageFile.load(image)
-        # An image without a plugin on the same memory: plugins would try to decode again.
+        # A plain image on the same memory; a plugin's image would try to decode again.
         return image._new(image.im)
     except MemoryError:
         raise
@@ -205,27 +193,27 @@ def remains(image: ImageFile.ImageFile) -> Image.Image | None:
         image.tile = tile
 
 
-def luma_only(image: ImageFile.ImageFile) -> bool:
-    """Return whether a JPEG's first component is luma at full resolution, as in nearly all files.
+def is_luma_first(image: ImageFile.ImageFile) -> bool:
+    """Return whether a JPEG's first component is luma at full resolution.
 
-    The decoder may then skip the colours. False for CMYK, YCCK, RGB-coded and grey files.
+    The decoder may then skip the colours. Return False for CMYK, YCCK, RGB-coded and grey files.
     """
     layers: list[tuple[int, int, int, int]] = getattr(image, "layer", [])
     if image.mode != "RGB" or len(layers) != 3:
         return False
     ids = tuple(layer[0] for layer in layers)
-    coded = image.info.get("adobe_transform")
-    if "jfif" not in image.info and (coded == 0 or ids == (ord("R"), ord("G"), ord("B"))):
+    adobe_transform = image.info.get("adobe_transform")
+    if "jfif" not in image.info and (adobe_transform == 0 or ids == (ord("R"), ord("G"), ord("B"))):
         return False
     return all(layers[0][axis] >= layer[axis] for axis in (1, 2) for layer in layers)
 
 
-def _formats() -> Iterator[str]:
-    yield from _LOADED
+def _list_formats() -> Iterator[str]:
+    yield from _PRELOADED_FORMATS
     Image.init()  # waits for plugins that another thread is importing
-    yield from [name for name in tuple(Image.OPEN) if name not in _LOADED]
+    yield from [name for name in tuple(Image.OPEN) if name not in _PRELOADED_FORMATS]
 
 
 def _is_refused(name: str, factory: Callable[..., Any]) -> bool:
     stub = isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)
-    return stub or name in _REFUSED
+    return stub or name in _REFUSED_FORMATS

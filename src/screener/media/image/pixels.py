@@ -1,8 +1,8 @@
-"""The pixel pipeline: any Pillow image or array becomes upright 8-bit grey or RGB.
+"""The pixel pipeline: convert any Pillow image or array to upright 8-bit grey or RGB.
 
-In this order: deep grey scaled to 8 bits, palettes and other colour models turned into RGB, alpha
-composited on white, EXIF orientation applied. `docs/internals/pixels.md` specifies it. Work is done
-in bands of rows, so that little memory is needed beside the picture and the result.
+The steps, in this order: scale deep grey to 8 bits, convert palettes and other colour models to
+RGB, composite alpha on white, apply the EXIF orientation. `docs/internals/pixels.md` specifies
+them. Pictures are converted in bands of rows, which needs little additional memory.
 """
 
 from __future__ import annotations
@@ -17,77 +17,85 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
+from screener.media.image.orientation import apply_orientation, read_orientation
 from screener.media.image.structure import photoshop, png, tiff
 
 VERSION = 1
-"""The version stored with every hash; it changes when any pixel comes out differently."""
+"""The version stored with every hash; it changes with any change of the resulting pixels."""
 
-CHANNELS = (1, 3, 4)
-"""Sizes that the third dimension of an array of pixels may have."""
+CHANNEL_COUNTS = (1, 3, 4)
+"""Possible sizes of the third dimension of an array of pixels."""
 
 Pixels = NDArray[np.uint8]
-_Bands = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
+_BandReader = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
 
-_ORIENTATION = 0x0112  # the tag's number in EXIF and TIFF
-_BAND = 1 << 18  # pixels in a band, which fits a processor's cache
-_DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_PIXELS_PER_BAND = 1 << 18  # fits into a processor's cache
+_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
 _FLOAT_SCALES = (1.0, 255.0, 65535.0)
-_MENDS = (photoshop.mend, png.mend, tiff.mend)
+_FORMAT_CORRECTIONS = (photoshop.mend, png.mend, tiff.mend)
 
 
 def mend(image: Image.Image) -> None:
-    """Correct what Pillow would read otherwise than stored, in an image that is not loaded yet.
+    """Correct how Pillow will read an image's pixels, before the image is loaded.
 
     Each format's module corrects its own images and ignores others.
     """
-    for of_format in _MENDS:
-        of_format(image)
+    for correct in _FORMAT_CORRECTIONS:
+        correct(image)
 
 
-def upright(image: Image.Image, memory: Pixels | None = None, turn: int | None = None) -> Pixels:
-    """Return the picture as a person sees it: (H, W) uint8 for grey, (H, W, 3) for colour.
+def to_upright(
+    image: Image.Image, memory: Pixels | None = None, orientation: int | None = None
+) -> Pixels:
+    """Return the picture as a person sees it, as uint8.
 
-    The result is the caller's own; if it was turned it is a strided view. `image` is loaded but not
-    otherwise changed, unless `memory` is passed, as to `stored`. `turn` is its EXIF orientation if
-    known. Raises what Pillow raises if it cannot be decoded.
+    Parameters:
+        image: It is loaded, and otherwise unchanged unless `memory` is passed.
+        memory: As for `to_stored`.
+        orientation: The EXIF orientation; None to read it from the image.
+
+    Returns:
+        (H, W) for grey, (H, W, 3) for colour. A turned picture is a strided view.
+
+    Raises Pillow's errors if the image cannot be decoded.
     """
     mend(image)
-    image.load()  # an orientation may stand behind the pixels
-    turn = orientation(image) if turn is None else turn
-    return turned(stored(image, memory), turn)
+    image.load()  # the orientation may follow the pixels
+    orientation = read_orientation(image) if orientation is None else orientation
+    return apply_orientation(to_stored(image, memory), orientation)
 
 
-def stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
-    """Return what `upright` does, before the EXIF orientation is applied.
+def to_stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
+    """Return the picture as `to_upright` does, but with its stored orientation.
 
-    `memory`, if passed, is ours and holds the image's pixels, flat. The result is made in it if it
+    `memory` is a flat array that contains the image's pixels. The result is written to it if it
     fits, and the image is unusable afterwards.
     """
     image.load()
-    if image.mode in _DEEP:
-        kind = np.uint32 if image.mode == "I" and tiff.is_unsigned(image) else None
-        bands = partial(_value_bands, image, kind)
-        grey = _scaled(bands, (image.height, image.width), _clear(image))
+    if image.mode in _DEEP_MODES:
+        dtype = np.uint32 if image.mode == "I" and tiff.is_unsigned(image) else None
+        bands = partial(_read_values, image, dtype)
+        grey = _scale_to_8_bits(bands, (image.height, image.width), _read_transparent_value(image))
         return np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
-        return _copied(image, memory)
-    bare = _is_all_clear(image)
+        return _copy_pixels(image, memory)
+    ignores_alpha = _is_all_transparent(image)
     pixels: Pixels | None = None
-    for rows, band in image_bands(image):
-        part = _eight_bit(band.convert(band.mode[:-1]) if bare else band)
+    for rows, band in split_image(image):
+        converted = _convert_band(band.convert(band.mode[:-1]) if ignores_alpha else band)
         if pixels is None:
-            pixels = _room((image.height, *part.shape[1:]), memory)
-        pixels[rows] = part
+            pixels = _allocate((image.height, *converted.shape[1:]), memory)
+        pixels[rows] = converted
     if pixels is None:
         raise ValueError("a picture without pixels")
     return pixels
 
 
-def _room(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
-    """Return an array to be filled from its first row on, in the picture's own memory if it fits.
+def _allocate(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
+    """Return an array to be filled from its first row, in `memory` if it fits.
 
-    A band's pixels are read before they are overwritten.
+    `memory` may contain the picture: each band is read before it is overwritten.
     """
     size = math.prod(shape)
     if memory is None or memory.size < size:
@@ -95,13 +103,13 @@ def _room(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
     return memory[:size].reshape(shape)
 
 
-def _copied(image: Image.Image, memory: Pixels | None) -> Pixels:
-    """Return the pixels of a grey or RGB image with one copy; bands would take three."""
+def _copy_pixels(image: Image.Image, memory: Pixels | None) -> Pixels:
+    """Return the pixels of a grey or RGB image with one copy instead of three."""
     width, height, channels = *image.size, len(image.getbands())
     if memory is not None and channels == 1:
         return memory.reshape(height, width)
-    pixels = _room((height, width) if channels == 1 else (height, width, channels), memory)
-    for rows in _rows(width, height):
+    pixels = _allocate((height, width) if channels == 1 else (height, width, channels), memory)
+    for rows in _split_rows(width, height):
         encoder = Image._getencoder(image.mode, "raw", (image.mode,))
         encoder.setimage(image.im, (0, rows.start, width, rows.stop))
         _, _, band = encoder.encode((rows.stop - rows.start) * width * channels)
@@ -109,35 +117,12 @@ def _copied(image: Image.Image, memory: Pixels | None) -> Pixels:
     return pixels
 
 
-def orientation(image: Image.Image) -> int:
-    """Return the EXIF (or TIFF, or XMP) orientation, 1 to 8; 1 if none can be read."""
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    except MemoryError:
-        raise
-    except Exception:
-        # Viewers show a picture with broken metadata as it is stored.
-        return 1
-
-
-def turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Return a view of `pixels` with an EXIF orientation applied."""
-    if orientation in (3, 4, 6, 7):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 7, 8):
-        pixels = pixels[:, ::-1]
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    return pixels
-
-
 def check_array(array: NDArray[Any]) -> None:
     """Raise HashError if an array holds no pixels, as `from_array` describes them."""
     if isinstance(array, np.ma.MaskedArray):
-        # Nobody knows what is seen in place of masked pixels.
+        # It is unknown what a viewer would see in place of masked pixels.
         raise HashError("pixels must not be a masked array; fill or crop it")
-    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)):
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNEL_COUNTS)):
         raise HashError(
             f"pixels must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}"
         )
@@ -149,74 +134,74 @@ def check_array(array: NDArray[Any]) -> None:
 
 
 def from_array(array: NDArray[Any]) -> Pixels:
-    """Return an array of pixels as 8-bit grey or RGB; uint8 grey and RGB are not copied.
+    """Return an array of pixels as 8-bit grey or RGB, uncopied if it is already.
 
-    Shapes are (H, W), (H, W, 1), (H, W, 3) and (H, W, 4), the last with straight alpha, which is
-    composited on white unless all of it is 0. dtype is uint8, bool, uint16 or a float, scaled as
-    deep grey files are, with one scale for all channels. Raises HashError for anything else, and
-    for a masked array.
+    The shape is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). The last has straight alpha, which is
+    composited on white unless all of it is 0. The dtype is uint8, bool, uint16 or a float. Values
+    other than uint8 are scaled as in deep grey files, with one scale for all channels. Raises
+    HashError for any other array, and for a masked one.
     """
     check_array(array)
-    array = np.asarray(array)  # a row of a matrix would be another matrix
+    array = np.asarray(array)  # a row of np.matrix would be a matrix
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     elif array.dtype != np.uint8:
-        array = _scaled(lambda: array_bands(array), array.shape, None)
+        array = _scale_to_8_bits(lambda: split_array(array), array.shape, None)
     if array.ndim == 2 or array.shape[2] == 3:
         return array
-    if not any(band[..., 3].any() for _, band in array_bands(array)):
+    if not any(band[..., 3].any() for _, band in split_array(array)):
         return array[..., :3]
     pixels = np.empty((*array.shape[:2], 3), np.uint8)
-    for rows, band in array_bands(array):
-        pixels[rows] = on_white(band)
+    for rows, band in split_array(array):
+        pixels[rows] = composite_on_white(band)
     return pixels
 
 
-def _rows(width: int, height: int) -> Iterator[slice]:
-    step = max(1, _BAND // width)
+def _split_rows(width: int, height: int) -> Iterator[slice]:
+    step = max(1, _PIXELS_PER_BAND // width)
     for top in range(0, height, step):
         yield slice(top, min(top + step, height))
 
 
-def image_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """Yield the image in bands of rows; a small one as it is, without a copy."""
-    for rows in _rows(*image.size):
+def split_image(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Yield the image in bands of rows, a small image without a copy."""
+    for rows in _split_rows(*image.size):
         is_all = rows == slice(0, image.height)
         yield rows, image if is_all else image.crop((0, rows.start, image.width, rows.stop))
 
 
-def _value_bands(
-    image: Image.Image, kind: type[np.uint32] | None
+def _read_values(
+    image: Image.Image, dtype: type[np.uint32] | None
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
-    for rows, band in image_bands(image):
-        yield rows, np.asarray(band).view(kind) if kind else np.asarray(band)
+    for rows, band in split_image(image):
+        yield rows, np.asarray(band).view(dtype) if dtype else np.asarray(band)
 
 
-def array_bands(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Yield views of an array of pixels in bands of rows that fit a processor's cache."""
-    for rows in _rows(array.shape[1], array.shape[0]):
+def split_array(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Yield views of an array in bands of rows that fit into a processor's cache."""
+    for rows in _split_rows(array.shape[1], array.shape[0]):
         yield rows, array[rows]
 
 
-def _is_all_clear(image: Image.Image) -> bool:
-    """Return whether alpha would hide all pixels.
+def _is_all_transparent(image: Image.Image) -> bool:
+    """Return whether all pixels have alpha 0.
 
-    Programs without alpha write it so, and systems show such bitmaps and icons as if they had none.
+    Programs without alpha write such files, and systems show such bitmaps and icons as opaque.
     """
     return image.mode in ("LA", "RGBA") and not any(
-        band.getchannel("A").getextrema()[1] for _, band in image_bands(image)
+        band.getchannel("A").getextrema()[1] for _, band in split_image(image)
     )
 
 
-def _eight_bit(band: Image.Image) -> Pixels:
+def _convert_band(band: Image.Image) -> Pixels:
     if band.has_transparency_data:
         try:
             grey = band.mode in ("1", "L", "LA", "La")
-            return on_white(np.asarray(band.convert("LA" if grey else "RGBA")))
+            return composite_on_white(np.asarray(band.convert("LA" if grey else "RGBA")))
         except (ValueError, TypeError, OverflowError):
-            # A transparent colour that the picture cannot have hides nothing.
+            # A transparent colour that the mode cannot have hides nothing.
             band = band.copy()
             band.info.pop("transparency", None)
     if band.mode in ("L", "RGB"):
@@ -224,54 +209,54 @@ def _eight_bit(band: Image.Image) -> Pixels:
     return np.asarray(band.convert("L" if band.mode == "1" else "RGB"))
 
 
-def on_white(band: Pixels, white: int = 255) -> Pixels:
-    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white, rounded."""
+def composite_on_white(band: Pixels, white: int = 255) -> Pixels:
+    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white."""
     colour, alpha = band[..., :-1], band[..., -1:]
     if alpha.min() < 255:
-        wide = colour.astype(np.uint16)
-        wide *= alpha
-        wide += white * (255 - alpha.astype(np.uint16)) + 127
-        wide //= 255
-        colour = wide.astype(np.uint8)
+        blended = colour.astype(np.uint16)
+        blended *= alpha
+        blended += white * (255 - alpha.astype(np.uint16)) + 127
+        blended //= 255
+        colour = blended.astype(np.uint8)
     return colour[..., 0] if colour.shape[2] == 1 else colour
 
 
-def _clear(image: Image.Image) -> int | None:
+def _read_transparent_value(image: Image.Image) -> int | None:
     value = image.info.get("transparency")
     return value if isinstance(value, int) else None
 
 
-def _scaled(bands: _Bands, shape: tuple[int, ...], clear: int | None) -> Pixels:
-    """Return deep values scaled to 8 bits, never clipped; NaN is black, `clear` is white."""
-    low, factor = _scale(bands)
+def _scale_to_8_bits(bands: _BandReader, shape: tuple[int, ...], transparent: int | None) -> Pixels:
+    """Return deep values scaled to 8 bits, never clipped; NaN is black, `transparent` is white."""
+    low, factor = _find_scale(bands)
     pixels = np.empty(shape, np.uint8)
     for rows, band in bands():
         with np.errstate(all="ignore"):
-            wide = (band.astype(np.float64) - low) * factor
-        wide = np.nan_to_num(wide, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
-        pixels[rows] = np.rint(wide, out=wide)
-        if clear is not None:
-            pixels[rows][band == clear] = 255
+            scaled_band = (band.astype(np.float64) - low) * factor
+        scaled_band = np.nan_to_num(scaled_band, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+        pixels[rows] = np.rint(scaled_band, out=scaled_band)
+        if transparent is not None:
+            pixels[rows][band == transparent] = 255
     return pixels
 
 
-def _scale(bands: _Bands) -> tuple[float, float]:
-    """Return (low, factor) with which (value - low) * factor runs from 0 to 255.
+def _find_scale(bands: _BandReader) -> tuple[float, float]:
+    """Return (low, factor) such that (value - low) * factor is from 0 to 255.
 
     Files do not state which value is white. It is the smallest usual full scale that covers all
-    values. If there is none (negative values, or floats that use less than a sixteenth of theirs),
-    the values are stretched from least to greatest.
+    values. If no scale fits (negative values, or floats below a sixteenth of it), the values are
+    stretched from the lowest to the highest.
     """
-    low, high, floating = np.inf, -np.inf, False
+    low, high, is_float = np.inf, -np.inf, False
     for _, band in bands():
-        floating = band.dtype.kind == "f"
-        finite = band[np.isfinite(band)] if floating else band
+        is_float = band.dtype.kind == "f"
+        finite = band[np.isfinite(band)] if is_float else band
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    if low > high:  # not one finite value
+    if low > high:  # no value is finite
         return 0.0, 0.0
-    scales = _FLOAT_SCALES if floating else _INTEGER_SCALES
+    scales = _FLOAT_SCALES if is_float else _INTEGER_SCALES
     white = next((scale for scale in scales if high <= scale), None)
-    if low >= 0 and white is not None and (not floating or white == 1.0 or high >= white / 16):
+    if low >= 0 and white is not None and (not is_float or white == 1.0 or high >= white / 16):
         return 0.0, 255.0 / white
     return low, 255.0 / (high - low) if high > low else 0.0

@@ -1,73 +1,83 @@
-"""What HEIF and AVIF code around the part of a picture that they show (`clap`)."""
+"""The pixels outside the clean aperture (`clap`) of HEIF and AVIF pictures."""
 
 from __future__ import annotations
 
 from PIL import Image
 
-from screener.media.image import pixels
-from screener.media.image.errors import failure
+from screener.media.image.errors import as_media_error
+from screener.media.image.orientation import apply_orientation, read_orientation, undo_orientation
 from screener.media.image.pixels import Pixels
 from screener.media.image.structure import apertures
 
-_SLIGHT = 200
-"""A crop of less than one in so many of each side is ignored, as in `trim`: encoders of HEIC pad
-their last blocks and crop that.
-"""
-
-# The inverse of each orientation that is not its own.
-_BACK = {6: 8, 8: 6}
+# A crop of less than 1/200 of each side is ignored, as in `trim`: encoders of HEIC pad pictures to
+# whole blocks and crop the padding.
+_MIN_CROP_DIVISOR = 200
 
 
-class Uncropped:
-    """The pictures of one file, as coded and as shown.
+class ApertureReader:
+    """The pictures of one file, each with and without its crop.
 
-    libheif has cropped what it returns, so such a picture is decoded once more. Pillow has not
-    cropped its AVIF. Both turn a picture after the crop.
+    libheif returns the cropped picture, so the file is decoded a second time without its `clap`.
+    Pillow's AVIF is not cropped. In both formats the crop precedes the rotation.
     """
 
     def __init__(self, image: Image.Image, data: bytes) -> None:
-        self._bare = apertures.without(data) if image.format == "HEIF" else None
-        self._clap = apertures.of_avif(data) if image.format == "AVIF" else None
+        self._uncropped_data = apertures.strip_apertures(data) if image.format == "HEIF" else None
+        self._clap = apertures.read_avif(data) if image.format == "AVIF" else None
 
-    def size(self, image: Image.Image, part: int) -> tuple[int, int]:
-        """Return the coded size of the current picture. Raises MediaError."""
-        if self._bare is None:
+    def read_coded_size(self, image: Image.Image, number: int) -> tuple[int, int]:
+        """Return the coded width and height of the current picture.
+
+        Raises MediaError if the file cannot be opened without its crop.
+        """
+        if self._uncropped_data is None:
             return image.size
         from screener.media.image.plugins import heif  # the extra may not be installed
 
         try:
-            return heif.size(self._bare, part)
+            return heif.read_size(self._uncropped_data, number)
         except Exception as error:
-            raise failure(error, self._bare, "cannot be opened uncropped") from None
+            raise as_media_error(
+                error, self._uncropped_data, "cannot be opened uncropped"
+            ) from None
 
-    def parted(
-        self, image: Image.Image, part: int, upright: Pixels
+    def split(
+        self, image: Image.Image, number: int, upright: Pixels
     ) -> tuple[Pixels, Pixels | None]:
-        """Return what is shown of a decoded picture, and all that is coded or, if equal, None.
+        """Return the visible pixels, and the uncropped ones (None if nearly the same).
 
-        Raises MediaError.
+        Raises MediaError if the picture cannot be decoded without its crop.
         """
-        if self._bare is not None:
-            from screener.media.image.plugins import heif
-
-            width, height = self.size(image, part)
-            if _is_slight(upright, height, width):
-                return upright, None
-            try:
-                return upright, heif.decoded(self._bare, part)
-            except Exception as error:
-                raise failure(error, self._bare, "cannot be decoded uncropped") from None
-        turn = pixels.orientation(image) if self._clap is not None else 1
-        stored = pixels.turned(upright, _BACK.get(turn, turn))
-        box = self._clap and apertures.box(self._clap, stored.shape[1], stored.shape[0])
+        if self._uncropped_data is not None:
+            return upright, self._decode_uncropped(image, number, upright)
+        if self._clap is None:
+            return upright, None
+        orientation = read_orientation(image)
+        stored = undo_orientation(upright, orientation)
+        box = apertures.crop_box(self._clap, stored.shape[1], stored.shape[0])
         if box is None:
             return upright, None
         left, top, right, bottom = box
-        shown = stored[top:bottom, left:right]
-        slight = _is_slight(shown, *stored.shape[:2])
-        return pixels.turned(shown, turn), None if slight else upright
+        visible = stored[top:bottom, left:right]
+        is_negligible = _is_negligible_crop(visible, *stored.shape[:2])
+        return apply_orientation(visible, orientation), None if is_negligible else upright
+
+    def _decode_uncropped(self, image: Image.Image, number: int, visible: Pixels) -> Pixels | None:
+        from screener.media.image.plugins import heif
+
+        width, height = self.read_coded_size(image, number)
+        if _is_negligible_crop(visible, height, width):
+            return None
+        data = self._uncropped_data or b""
+        try:
+            return heif.decode(data, number)
+        except Exception as error:
+            raise as_media_error(error, data, "cannot be decoded uncropped") from None
 
 
-def _is_slight(shown: Pixels, height: int, width: int) -> bool:
-    rows, columns = shown.shape[:2]
-    return bool((height - rows) * _SLIGHT < height and (width - columns) * _SLIGHT < width)
+def _is_negligible_crop(visible: Pixels, height: int, width: int) -> bool:
+    rows, columns = visible.shape[:2]
+    return bool(
+        (height - rows) * _MIN_CROP_DIVISOR < height
+        and (width - columns) * _MIN_CROP_DIVISOR < width
+    )

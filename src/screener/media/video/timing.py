@@ -1,65 +1,66 @@
-"""Display times of frames, sampling times, and stretches that could not be decoded."""
+"""Compute display times of frames, sampling times, and stretches that were not decoded."""
 
 from __future__ import annotations
 
 import heapq
 
-EARLY = 0.002
-"""Seconds by which a frame may come before its due time: containers round to a millisecond."""
+MAX_EARLY_SECONDS = 0.002
+"""A frame may precede its due time by this much, since containers round to milliseconds."""
 
-BACK = 1.0
-"""Seconds: timestamps that go back further restart, as in joined files."""
+MAX_BACK_SECONDS = 1.0
+"""Timestamps that go back further restart, as in joined files."""
 
-_STANDING = 4  # consecutive frames that do not advance time: they restart as well
+_MAX_STANDING_FRAMES = 4  # timestamps also restart after this many frames that do not advance time
 
-# Seconds: a frame duration below the first is false, and replaced by the second.
-_MOMENT, _USUAL = 0.0005, 1 / 25
+# A frame duration below the first is false, and is replaced by the second.
+_MIN_FRAME_SECONDS, _DEFAULT_FRAME_SECONDS = 0.0005, 1 / 25
 
-SHORT = 4
-"""The fewest samples of a video, and the steps up to which it is short."""
+MIN_SAMPLES = 4
+"""A video shorter than this many steps has shorter steps, for this many samples."""
 
-_LATE = 64  # steps whose frames are remembered
+_REMEMBERED_STEPS = 64
 
 
 class Clock:
-    """Gives each frame its time: from the file, or one frame after the last; never running back."""
+    """Assigns a time to each frame, from the file if possible, never backwards."""
 
     def __init__(self, frame_seconds: float) -> None:
-        self._step = frame_seconds if frame_seconds >= _MOMENT else _USUAL
-        self._shift = 0.0
+        is_plausible = frame_seconds >= _MIN_FRAME_SECONDS
+        self._step = frame_seconds if is_plausible else _DEFAULT_FRAME_SECONDS
+        self._time_shift = 0.0
         self._started = False
-        self._standing = 0  # frames whose timestamps did not advance time
-        self._lost = 0  # losses since the last frame whose timestamps would restart
+        self._standing_frames = 0  # frames whose timestamps did not advance time
+        self._lost = 0  # losses since the last frame, with timestamps that would restart
         self.now = 0.0
 
     def advance(self, stamp: float | None) -> float:
-        """Return the time of the next frame in seconds from the first; `stamp` is its timestamp."""
+        """Return the seconds from the first frame to the next, with timestamp `stamp`."""
         self._lost = 0
         if stamp is None:
             self.now += self._step if self._started else 0.0
         else:
-            time = stamp + self._shift
-            # Joined pieces shorter than BACK would otherwise all be at one time.
-            stands = self._started and time < self.now + _MOMENT
-            self._standing = self._standing + 1 if stands else 0
-            if time < self.now - BACK:
+            time = stamp + self._time_shift
+            # Joined pieces shorter than MAX_BACK_SECONDS would otherwise all be at one time.
+            stands = self._started and time < self.now + _MIN_FRAME_SECONDS
+            self._standing_frames = self._standing_frames + 1 if stands else 0
+            if time < self.now - MAX_BACK_SECONDS:
                 self._restart(stamp, frames=1)
-            elif self._standing == _STANDING:
-                self._restart(stamp, frames=_STANDING)
-            self.now = max(self.now, stamp + self._shift)
+            elif self._standing_frames == _MAX_STANDING_FRAMES:
+                self._restart(stamp, frames=_MAX_STANDING_FRAMES)
+            self.now = max(self.now, stamp + self._time_shift)
         self._started = True
         return self.now
 
     def _restart(self, stamp: float, *, frames: int) -> None:
-        self._shift = self.now + frames * self._step - stamp
-        self._standing = 0
+        self._time_shift = self.now + frames * self._step - stamp
+        self._standing_frames = 0
 
-    def lost_at(self, stamp: float | None) -> float:
-        """Return the time of something that could not be decoded, without advancing."""
+    def estimate_lost_time(self, stamp: float | None) -> float:
+        """Return the time of data that could not be decoded, without advancing."""
         if stamp is None:
             return self.now
-        if stamp + self._shift >= self.now - BACK:
-            return stamp + self._shift
+        if stamp + self._time_shift >= self.now - MAX_BACK_SECONDS:
+            return stamp + self._time_shift
         self._lost += 1
         return self.now + self._lost * self._step
 
@@ -67,15 +68,15 @@ class Clock:
 class Grid:
     """The due times of samples: the multiples of a step.
 
-    At each, the frame on screen is sampled, and the first frame at or after it. Each of the first
-    `SHORT` steps has `parts` due times; the clip may be longer than it declares.
+    At each due time, the frame on screen is sampled, and the first frame at or after it. Each of
+    the first `MIN_SAMPLES` steps has `parts` due times; the clip may be longer than it declares.
     """
 
     def __init__(self, every: float, parts: int = 1) -> None:
         self._every = every
         self.part = every / parts
-        """The fewest seconds between two samples."""
-        self._fine = SHORT * every
+        """The minimum of seconds between two samples."""
+        self._fine_until = MIN_SAMPLES * every
         self._due = 0.0
         # The first and last time of the frames observed in each of the latest steps.
         self._observed: dict[float, tuple[float, float]] = {}
@@ -84,70 +85,70 @@ class Grid:
 
     def takes(self, time: float) -> bool:
         """Return whether the next frame in display order is sampled."""
-        if time < self._due - EARLY:
+        if time < self._due - MAX_EARLY_SECONDS:
             return False
         number, step = self._step(time)
         self._due = (number + 1) * step
         return True
 
-    def passed(self, time: float) -> float | None:
-        """Return the due time at which the last frame is on screen, if the next comes at `time`.
+    def find_missed_due_time(self, time: float) -> float | None:
+        """Return the due time before `time`, when the last frame is on screen.
 
-        None if the next comes in time to be sampled itself.
+        Return None if the next frame comes early enough to be sampled for that due time.
         """
-        return self._due if self._due < time - EARLY else None
+        return self._due if self._due < time - MAX_EARLY_SECONDS else None
 
     def restart(self, time: float) -> None:
-        """Make the next due time a step after a frame that was sampled for another reason."""
+        """Set the next due time to one step after `time`."""
         self._due = time + self._every
 
     def observe(self, time: float, *, key: bool = False) -> None:
         """Record the time of a frame, in decoding order.
 
-        Times may go back by less than `BACK`, but not at a key frame, which is shown after all
-        earlier frames. If they go back further, every later frame is needed.
+        Times may go back by less than `MAX_BACK_SECONDS`, but not at a key frame, which is shown
+        after all earlier frames. If they go back further, every later frame is needed.
         """
-        self._orderly = self._orderly and time >= self._latest - (0.0 if key else BACK)
+        self._orderly = self._orderly and time >= self._latest - (0.0 if key else MAX_BACK_SECONDS)
         self._latest = max(self._latest, time)
         number, step = self._step(time)
         start = number * step
         first, last = self._observed.get(start, (time, time))
         self._observed[start] = min(first, time), max(last, time)
-        for old in [begin for begin in self._observed if begin < start - _LATE * step]:
+        for old in [begin for begin in self._observed if begin < start - _REMEMBERED_STEPS * step]:
             del self._observed[old]
 
     def needs(self, time: float) -> bool:
-        """Return whether an observed frame may be sampled: the first and the last of a step."""
+        """Return whether an observed frame is the first or last of its step."""
         number, step = self._step(time)
         first, last = self._observed.get(number * step, (time, time))
         return not self._orderly or time <= first or time >= last
 
     def _step(self, time: float) -> tuple[float, float]:
         """Return the number and the length of the step that contains `time`."""
-        step = self.part if time + EARLY < self._fine else self._every
-        return (time + EARLY) // step, step
+        step = self.part if time + MAX_EARLY_SECONDS < self._fine_until else self._every
+        return (time + MAX_EARLY_SECONDS) // step, step
 
 
 class Losses:
     """Finds stretches of `allowed` seconds or longer that could not be decoded.
 
-    Shorter losses cost no sample. A sound frame stays on screen for `step` seconds.
+    Shorter losses contain no sampling time. A sound frame stays on screen for `step` seconds.
     """
 
     def __init__(self, allowed: float, step: float) -> None:
         self._allowed = allowed
         self._step = step
-        self._lost: list[float] = []  # a heap: times of losses that no sound frame followed yet
+        self._lost: list[float] = []  # a heap of times of losses after the last sound frame
         self._sound = -step  # the time of the last sound frame
         self.worst: tuple[float, float] | None = None
         """The first stretch that is too long, in seconds."""
 
-    def lose(self, time: float) -> None:
-        """Record that something to be shown at `time` was lost."""
+    def add_loss(self, time: float) -> None:
+        """Record that data with the display time `time` was lost."""
         heapq.heappush(self._lost, time)
 
-    def see(self, time: float) -> None:
-        """Record a sound frame, perhaps delayed by the decoder past a later loss."""
+    def add_sound_frame(self, time: float) -> None:
+        """Record a sound frame; the decoder may return it after a later loss."""
         if self._lost and self._lost[0] <= time:
             self._judge(time)
         while self._lost and self._lost[0] <= time:
@@ -155,11 +156,13 @@ class Losses:
         self._sound = time
 
     def end(self, declared: float | None) -> None:
-        """Record that no frame follows; `declared` is when the video should end, if known."""
+        """Record that no frame follows; `declared` is the expected end, if known."""
         if self._lost or declared is not None:
             self._judge(max([*(time + self._step for time in self._lost), declared or 0.0]))
 
     def _judge(self, until: float) -> None:
-        lost = until - self._sound - self._step
-        if self.worst is None and lost >= max(self._allowed - EARLY, EARLY):
+        lost_seconds = until - self._sound - self._step
+        if self.worst is None and lost_seconds >= max(
+            self._allowed - MAX_EARLY_SECONDS, MAX_EARLY_SECONDS
+        ):
             self.worst = (max(self._sound, 0.0), until)

@@ -1,4 +1,4 @@
-"""An audit log on disk: appended lines, and the head in a file next to them."""
+"""An audit log on disk: its lines, and its head in a second file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from screener.errors import OutputError
 from screener.reporting.audit.chain import Chain, build_head, build_line, head_path, read_head, walk
 from screener.system import files
-from screener.system.output_file import Claim, claim, close, give_up, make_private
+from screener.system.output_file import Claim, claim, make_private
 from screener.system.signatures import read_private_key, sign
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 16
 
 _EVIDENCE_ADVICE = (
-    "it was left unchanged: keep it and the files beside it as evidence, check it with `screener"
+    "it was left unchanged: keep it and the files next to it as evidence, check it with `screener"
     " audit verify`, and begin another log"
 )
 
@@ -44,7 +44,7 @@ class AuditFile:
         self._has_line_head = state.has_line_head
         self._key = key
         self.unheaded = state.unheaded
-        """The number of lines after the head when the log was opened: their run was killed."""
+        """The number of lines after the head at opening; their run was killed."""
 
     @classmethod
     def open(
@@ -88,12 +88,12 @@ class AuditFile:
             if one_key:
                 _check_key(path, signer)
         except BaseException:
-            give_up(path, claimed)
+            claimed.abandon()
             raise
         return cls(path, claimed, state, signer)
 
     def begin(self) -> None:
-        """Remove an incomplete last line, and record that in a new line if others precede it."""
+        """Remove an incomplete last line, and record that unless it was the only one."""
         make_private(self._path, self._descriptor)
         torn, self._torn = self._torn, b""
         if torn:
@@ -104,7 +104,7 @@ class AuditFile:
     def give_up(self) -> None:
         """Close the log unchanged, and remove it if the claim created it."""
         if not self.closed:
-            give_up(self._path, self._claimed)
+            self._claimed.abandon()
 
     @property
     def closed(self) -> bool:
@@ -168,7 +168,7 @@ class AuditFile:
         """
         with self._path.open("rb") as stream:
             end = self._chain.size
-            line_end = b""  # of a line that begins in an earlier chunk
+            line_end = b""  # the rest of a line that begins in an earlier chunk
             while end:
                 start = max(0, end - _CHUNK_BYTES)
                 stream.seek(start)
@@ -212,7 +212,7 @@ class AuditFile:
             )
 
     def write_head(self) -> None:
-        """Flush the lines and write the head of the last one, signed if there is a key."""
+        """Flush the lines, and write the head, signed if there is a key."""
         self.sync()
         text = build_head(self._chain).encode()
         if self._key is not None:
@@ -229,11 +229,14 @@ class AuditFile:
 
     def close(self) -> None:
         """Close the log and release its lock. Do nothing if it is closed."""
-        close(self._claimed)
+        self._claimed.close()
 
 
 def _check_key(path: Path, signer: Ed25519PrivateKey | None) -> None:
-    """Raise OutputError if a head is not signed with this key, or is signed and there is no key."""
+    """Raise OutputError if the head has another signature than that of this key.
+
+    Without a key, it must have none.
+    """
     head = read_head(head_path(path))
     if head is None:
         return  # a new log
@@ -296,7 +299,6 @@ def _head_mismatch(path: Path) -> OutputError:
 
 
 def _walk_unheaded(stream: BinaryIO, chain: Chain, path: Path) -> _State:
-    """Check the lines after a head. Raises OutputError if one does not follow."""
     lines = chain.lines
     for step in walk(stream, chain):
         if step.torn:

@@ -1,4 +1,4 @@
-"""The chain of an audit log: each line contains the SHA-256 of the line before it.
+"""The chain of an audit log: each line has the SHA-256 of the one before.
 
 The head, a file next to the log, states the length of the log and the SHA-256 of its last line.
 """
@@ -41,7 +41,10 @@ _OVERLONG_PROBLEM = (
 
 
 def build_line(number: int, event: str, fields: dict[str, Any], prev: str) -> bytes:
-    """Return a line of at most `MAX_LINE_BYTES`; `prev` is the SHA-256 of the line before it."""
+    """Return a line of at most `MAX_LINE_BYTES`.
+
+    `prev` is the SHA-256 of the line before it.
+    """
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = {"audit": VERSION, "line": number, "time": now, "event": event}
     data = _encode({**line, **fields, "prev": prev}) + b"\n"
@@ -85,7 +88,9 @@ class Chain:
 
 @dataclass(frozen=True)
 class Head:
-    """The chain of a log when it was opened or closed; `text` is the signed part of the file.
+    """The chain of a log when it was opened or closed.
+
+    `text` is the signed part of the head's file.
 
     The head of an empty log is written before the first line, and the head of that line right after
     it. So no log has lines and no head, and only a crash leaves one line with an empty head.
@@ -101,7 +106,7 @@ class Head:
         return self.chain == Chain()
 
     def fits(self, log: BinaryIO) -> bool:
-        """Return whether a log still has the head's line at its place."""
+        """Return whether a log still has the head's line at its offset."""
         if self.is_empty:
             return True
         log.seek(self.chain.start)

@@ -1,4 +1,4 @@
-"""The check of an audit log from its first line to its last, and of its head."""
+"""The check of all lines of an audit log, and of its head."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def verify(
 
 
 class _Check:
-    """A check of a log, line by line, against an earlier head and the head in its file."""
+    """A check of a log, line by line, against its head and an earlier one."""
 
     def __init__(self, earlier: str | None, file_head: Head | None) -> None:
         self.chain = Chain()

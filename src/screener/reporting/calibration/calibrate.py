@@ -1,6 +1,6 @@
-"""Count how many ordinary pictures a list would match at each radius.
+"""The number of ordinary pictures that a list would match at each radius.
 
-Only counts up to the policy's radius are returned, no distance. Worker processes hash the pictures
+Only counts up to the policy's radius are returned, no distances. Worker processes hash the pictures
 with the pipeline and the limits of a scan.
 """
 
@@ -20,10 +20,10 @@ from screener.lists.states import State
 from screener.media.files.sniff import CONTAINERS
 from screener.reporting.calibration.copies import Copies
 from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.recall import Again, Editing, share
-from screener.scanning.inputs.expand import FilePath, find
+from screener.reporting.calibration.recall import EditDistances, EditingJob, compute_bounds
+from screener.scanning.inputs.expand import FilePath, find_files
 from screener.scanning.scan import check_memory, scan
-from screener.scanning.workers.pool import each
+from screener.scanning.workers.pool import map_ordered
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Reason, Result, Verdict
@@ -35,7 +35,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Count:
-    """Hits among cases, and the 95 % bounds of their share (Clopper and Pearson)."""
+    """Hits among cases, with the 95 % bounds of their share (Clopper and Pearson)."""
 
     hits: int
     cases: int
@@ -43,34 +43,37 @@ class Count:
     high: float
 
     @classmethod
-    def of(cls, hits: int, cases: int) -> Count:
+    def from_hits(cls, hits: int, cases: int) -> Count:
         """Return a count with its bounds."""
-        return cls(hits, cases, *share(hits, cases))
+        return cls(hits, cases, *compute_bounds(hits, cases))
 
     @classmethod
-    def of_edits(cls, hits: int, pictures: int, edits: int) -> Count:
-        """Return a count of edited forms, when each picture was edited in `edits` ways.
+    def from_edits(cls, hits: int, pictures: int, edits: int) -> Count:
+        """Return a count of edited forms, if each picture was edited in `edits` ways.
 
-        The forms of one picture depend on one another, so the bounds are for as many cases as
-        there are pictures: hits per edit, rounded down for the lower and up for the upper bound.
+        The forms of one picture depend on one another, so the bounds are those of hits per edit,
+        rounded down for the lower and up for the upper bound, among the pictures.
         """
-        low, _ = share(hits // edits, pictures)
-        _, high = share(-(-hits // edits), pictures)
+        low, _ = compute_bounds(hits // edits, pictures)
+        _, high = compute_bounds(-(-hits // edits), pictures)
         return cls(hits, pictures * edits, low, high)
 
     @property
     def share(self) -> float:
-        """Hits divided by cases; 0 if there is no case."""
+        """Hits divided by cases, or 0 without a case."""
         return self.hits / self.cases if self.cases else 0.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The counts of one kind: `false_matches[r]` are pictures within radius r of an entry.
+    """The counts of one kind.
 
-    `radius` is the policy's. `recall[r]` counts edited forms that are found again, among all forms
-    of all pictures (`Count.of_edits`). `by_edit` counts pictures for each edit, at the policy's
-    radius. Both are empty without edits.
+    - `radius`: the policy's. `values`: the number of listed values.
+    - `false_matches`: for each radius from 0, the pictures within it of an entry.
+    - `recall`: for each radius, the edited forms of all pictures that are found again
+      (`Count.from_edits`); empty without edits.
+    - `by_edit`: for each edit, the pictures that are found again at the policy's radius.
+    - `weak`: hits of this kind alone make no match, but are counted as matches.
     """
 
     kind: str
@@ -81,19 +84,22 @@ class Curve:
     recall: tuple[Count, ...] = ()
     by_edit: Mapping[str, Count] = field(default_factory=dict)
     weak: bool = False
-    """Whether a hit of this kind alone is no match; it is counted as one."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a list and a policy would match among ordinary pictures.
+    """The matches of a list and a policy among ordinary pictures.
 
-    `pictures` were screened completely; `too_little_detail` counts those of them that cannot match.
-    `left_out` counts other files by reason, and videos as `video`. `listed` counts files whose
-    digest is listed, except as known good: these are no false matches. `copies` have the bytes of
-    an earlier picture. `together` counts pictures that match by any kind under the policy, and
-    `matching` has their names, which reports omit by default. `edited` counts pictures whose edited
-    forms were compared, `not_edited` those whose worker failed, by reason.
+    - `pictures`: files that were screened completely. `too_little_detail`: those of them that
+      cannot match.
+    - `listed`: files whose digest is listed, except as known good. These are no false matches.
+    - `copies`: files with the bytes of an earlier picture.
+    - `left_out`: other files by reason, and videos as `video`.
+    - `together`: pictures that match by any kind under the policy. `matching`: their names, which
+      reports omit by default.
+    - `curves`: the counts of each kind.
+    - `edited`: pictures whose edited forms were compared. `not_edited`: pictures whose worker
+      failed, by reason.
     """
 
     list: str
@@ -112,10 +118,10 @@ class Calibration:
     matching: tuple[str, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all but the names as plain values for JSON."""
-        facts = asdict(self)
-        del facts["matching"]
-        return facts
+        """Return all fields except `matching` as types of JSON."""
+        values = asdict(self)
+        del values["matching"]
+        return values
 
 
 def calibrate(
@@ -127,62 +133,74 @@ def calibrate(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Count what a list would match among ordinary pictures, by kind and radius.
+    """Count the matches of a list among ordinary pictures, by kind and radius.
 
-    `benign` are files and folders of pictures that show nothing listed. With `edits`, each is also
-    edited in fourteen everyday ways, to count which radius finds it again. Copies of a file count
-    once, videos not at all. `progress` is called with files, each counted twice with `edits`. It
-    starts worker processes: call it under `if __name__ == "__main__":`. Raises ListError if no
-    computed kind can match anything in the list, or there is no picture.
+    Copies of a file count once, and videos not at all. This starts worker processes, so call it
+    under `if __name__ == "__main__":`.
+
+    Parameters:
+        hash_list: The list.
+        benign: Files and folders of pictures that show nothing listed.
+        policy: The policy, by default `Policy()`.
+        edits: Also edit each picture in fourteen everyday ways, to count the edited forms that each
+            radius finds again.
+        jobs: The number of worker processes.
+        progress: Called with the number of files, each counted twice with `edits`.
+
+    Raises:
+        ListError: If no computed kind can match anything in the list, or there is no picture.
+        PolicyError: If the policy has no radius.
     """
     policy = Policy() if policy is None else policy
     if policy.digests_only:
         raise PolicyError("a policy with digests_only has no radius to calibrate")
-    kinds = _kinds(hash_list, policy)
+    kinds = _find_kinds(hash_list, policy)
     check_memory(policy, kinds)
-    # A list, to be read twice. A link to a folder is followed only if it is named itself.
-    named = list(benign) if isinstance(benign, Iterator) else benign
-    reach = Criteria(policy)
-    seen = _Seen(kinds, {kind.name for kind in kinds if reach.is_weak(kind)})
-    steps = Steps(progress, None if progress is None else sum(1 for _ in find(named)) * (1 + edits))
+    # The paths are read twice. A link to a folder is followed only if it is named itself.
+    paths = list(benign) if isinstance(benign, Iterator) else benign
+    criteria = Criteria(policy)
+    pictures = _Pictures(kinds, {kind.name for kind in kinds if criteria.is_weak(kind)})
+    total = None if progress is None else sum(1 for _ in find_files(paths)) * (1 + edits)
+    steps = Steps(progress, total)
     # Each kind is counted as if its hits made a match alone.
-    counted = replace(policy, alone=[kind.name for kind in KINDS.values() if kind.weak])
-    for result in scan(Screener(hash_list, policy=counted), named, jobs=jobs):
-        seen.add(result)
+    scan_policy = replace(policy, alone=[kind.name for kind in KINDS.values() if kind.weak])
+    for result in scan(Screener(hash_list, policy=scan_policy), paths, jobs=jobs):
+        pictures.add(result)
         steps.add()
-    if not seen.pictures:
+    if not pictures.count:
         raise ListError("there is no picture among the files that could be screened")
-    again = Again(kinds)
+    distances = EditDistances(kinds)
     if edits:
-        paths = seen.copies.others(find(named))
-        for distances in each(Editing(policy, tuple(kinds)), paths, jobs=jobs):
-            again.add(distances)
+        originals = pictures.copies.skip(find_files(paths))
+        for answer in map_ordered(EditingJob(policy, tuple(kinds)), originals, jobs=jobs):
+            distances.add(answer)
             steps.add()
     return Calibration(
         list=hash_list.name,
         generation=hash_list.generation,
         policy=policy.fingerprint,
-        pictures=seen.pictures,
-        too_little_detail=seen.bare,
-        listed=seen.listed,
-        copies=seen.copies.names.total(),
-        left_out=dict(sorted(seen.left_out.items())),
-        together=Count.of(len(seen.matching), seen.pictures),
-        curves=tuple(_curve(hash_list, kind, policy, seen, again) for kind in kinds),
+        pictures=pictures.count,
+        too_little_detail=pictures.too_little_detail,
+        listed=pictures.listed,
+        copies=pictures.copies.names.total(),
+        left_out=dict(sorted(pictures.left_out.items())),
+        together=Count.from_hits(len(pictures.matching), pictures.count),
+        curves=tuple(_make_curve(hash_list, kind, policy, pictures, distances) for kind in kinds),
         versions=dict(VERSIONS),
-        edited=again.pictures,
-        not_edited=dict(sorted(again.left_out.items())),
-        matching=tuple(seen.matching),
+        edited=distances.pictures,
+        not_edited=dict(sorted(distances.failures.items())),
+        matching=tuple(pictures.matching),
     )
 
 
-def _kinds(hash_list: HashList, policy: Policy) -> list[HashKind]:
-    """Return the perceptual kinds that can match; not those with seeds and known_good only."""
+def _find_kinds(hash_list: HashList, policy: Policy) -> list[HashKind]:
+    """Return the perceptual kinds that can match, not those with only seeds or known_good."""
     listed = [kind for kind in KINDS.values() if kind.perceptual and kind.name in hash_list.kinds]
     if not listed:
         raise ListError(f"the list {hash_list.name} has no kind that can be computed here")
-    floors = policy.floor
-    kinds = [kind for kind in listed if hash_list.can_match(kind.name, floor=floors[kind.name])]
+    kinds = [
+        kind for kind in listed if hash_list.can_match(kind.name, floor=policy.floor[kind.name])
+    ]
     if not kinds:
         raise ListError(
             f"no picture can match the list {hash_list.name}: of the kinds computed here it has"
@@ -191,19 +209,17 @@ def _kinds(hash_list: HashList, policy: Policy) -> list[HashKind]:
     return kinds
 
 
-class _Seen:
-    """The distances of pictures from the list; only counts of them are returned."""
-
-    def __init__(self, kinds: Iterable[HashKind], weak: set[str]) -> None:
-        self.pictures = self.bare = self.listed = 0
+class _Pictures:
+    def __init__(self, kinds: Iterable[HashKind], weak_kinds: set[str]) -> None:
+        self.count = self.too_little_detail = self.listed = 0
         self.copies = Copies()
         self.left_out: Counter[str] = Counter()
-        self.weak = weak
+        self.weak_kinds = weak_kinds
         self.matching: list[str] = []
         self.distances: dict[str, list[int]] = {kind.name: [] for kind in kinds}
 
     def add(self, result: Result) -> None:
-        """Add a picture."""
+        """Add the result of a picture."""
         hits = [
             hit for hit in (*result.matches, *result.other_hits) if hit.state != State.KNOWN_GOOD
         ]
@@ -212,56 +228,68 @@ class _Seen:
             return
         if not result.counts:
             return
-        bare = result.reason is Reason.TOO_LITTLE_DETAIL
-        if result.verdict is Verdict.UNSCREENED and not bare:
+        lacks_detail = result.reason is Reason.TOO_LITTLE_DETAIL
+        if result.verdict is Verdict.UNSCREENED and not lacks_detail:
             self.left_out[str(result.reason)] += 1
             return
-        # One of hundreds of frames is nearer than a single picture would be.
+        # The nearest of hundreds of frames is nearer than a single picture would be.
         if result.media is not None and result.media.type in CONTAINERS:
             self.left_out["video"] += 1
             return
         name = result.input_bytes or (result.input or "").encode()
         if not result.archives and result.bytes is not None and self.copies.add(name, result.bytes):
             return
-        self.pictures += 1
-        self.bare += bare
+        self.count += 1
+        self.too_little_detail += lacks_detail
         for kind, distances in self.distances.items():
-            near = [
+            picture_distances = [
                 match.distance
                 for match in result.matches
                 if match.kind == kind and match.distance is not None
             ]
-            distances += [min(near)] if near else []
-        if any(match.kind not in self.weak for match in result.matches):
+            if picture_distances:
+                distances.append(min(picture_distances))
+        if any(match.kind not in self.weak_kinds for match in result.matches):
             self.matching.append(result.input or "")
 
 
-def _curve(hash_list: HashList, kind: HashKind, policy: Policy, seen: _Seen, again: Again) -> Curve:
-    radii = range(policy.radius[kind.name] + 1)
-    near = np.array(seen.distances[kind.name], np.int64)
-    edited = len(again.distances[kind.name])
+def _make_curve(
+    hash_list: HashList,
+    kind: HashKind,
+    policy: Policy,
+    pictures: _Pictures,
+    edit_distances: EditDistances,
+) -> Curve:
+    policy_radius = policy.radius[kind.name]
+    radii = range(policy_radius + 1)
+    distances = np.array(pictures.distances[kind.name], np.int64)
+    edited = len(edit_distances.by_kind[kind.name])
     recall: tuple[Count, ...] = ()
     by_edit: dict[str, Count] = {}
     if edited:
         recall = tuple(
-            Count.of_edits(_forms_found(again, kind, radius), edited, len(EDITS))
+            Count.from_edits(_count_forms(edit_distances, kind, radius), edited, len(EDITS))
             for radius in radii
         )
-        own = policy.radius[kind.name]
-        by_edit = {name: Count.of(again.within(kind.name, own, name), edited) for name in EDITS}
+        by_edit = {
+            name: Count.from_hits(
+                edit_distances.count_found(kind.name, policy_radius, name), edited
+            )
+            for name in EDITS
+        }
     return Curve(
         kind=kind.name,
         bits=kind.bits,
         values=hash_list.kinds[kind.name],
-        radius=policy.radius[kind.name],
+        radius=policy_radius,
         false_matches=tuple(
-            Count.of(int((near <= radius).sum()), seen.pictures) for radius in radii
+            Count.from_hits(int((distances <= radius).sum()), pictures.count) for radius in radii
         ),
         recall=recall,
         by_edit=by_edit,
-        weak=kind.name in seen.weak,
+        weak=kind.name in pictures.weak_kinds,
     )
 
 
-def _forms_found(again: Again, kind: HashKind, radius: int) -> int:
-    return sum(again.within(kind.name, radius, name) for name in EDITS)
+def _count_forms(distances: EditDistances, kind: HashKind, radius: int) -> int:
+    return sum(distances.count_found(kind.name, radius, edit) for edit in EDITS)

@@ -1,4 +1,4 @@
-"""Recall: how far edited forms of a picture are from its own hashes."""
+"""Recall: the distances of edited forms of a picture from its own hashes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from screener.screening.result import Reason
 CONFIDENCE = 0.95
 
 
-def share(hits: int, cases: int) -> tuple[float, float]:
-    """Return the 95 % bounds (Clopper and Pearson) of a share with `hits` in `cases`.
+def compute_bounds(hits: int, cases: int) -> tuple[float, float]:
+    """Return the 95 % bounds (Clopper and Pearson) of the share `hits / cases`.
 
-    Without a hit they are 0 and about 3 / cases (one-sided, the rule of three), without a case 0
-    and 1. The cases must be independent.
+    Without a hit they are 0 and about 3 / cases (one-sided, the rule of three). Without a case they
+    are 0 and 1. The cases must be independent.
     """
     from scipy.special import betaincinv  # type: ignore[import-untyped]
 
@@ -36,15 +36,15 @@ def share(hits: int, cases: int) -> tuple[float, float]:
         raise ValueError(f"{hits} hits of {cases} cases")
     if not cases:
         return 0.0, 1.0
-    # If one bound is certain, the other has all of the doubt.
+    # If one bound is certain, all of the doubt is about the other.
     doubt = (1 - CONFIDENCE) / (1 if hits in (0, cases) else 2)
     low = float(betaincinv(hits, cases - hits + 1, doubt)) if hits else 0.0
     high = float(betaincinv(hits + 1, cases - hits, 1 - doubt)) if hits < cases else 1.0
     return low, high
 
 
-class Editing:
-    """A worker's task: hash a picture and its edited forms."""
+class EditingJob:
+    """The job of a worker process: hash a picture and its edited forms."""
 
     outcomes = (dict,)
 
@@ -52,64 +52,68 @@ class Editing:
         self.policy = policy
         self.kinds = kinds
 
-    def visit(self) -> Editing:
-        """Return itself: no state is carried from one picture to the next."""
+    def start_session(self) -> EditingJob:
+        """Return this job, which has no state."""
         return self
 
-    def do(
+    def run(
         self, target: Target, budget: Budget | None, mode: HashMode
     ) -> dict[str, dict[str, int | None]] | HashedInput:
-        """Return the least distance of each edited form, over eight orientations, by kind and edit.
+        """Return the least distance of each edited form by kind and edit.
 
-        It is None if the form has too little detail. The result is empty if the file is not an
-        intact picture, and HashedInput for DIGESTS_ONLY, after a worker failed. Raises MemoryError.
+        It is the least of eight orientations, or None if the form has too little detail. There are
+        no distances if the file is not an intact picture. After a worker failed, the mode is
+        DIGESTS_ONLY, and an empty HashedInput is returned. Raises MemoryError if memory ran out.
         """
         if mode is HashMode.DIGESTS_ONLY:
             return HashedInput(name_of(target.path))
-        hashed = self._hashed(target.path)
-        own = {
+        hashed = self._hash(target.path)
+        originals = {
             located.hash.kind.name: located.hash
-            for located in self._usable(hashed)
+            for located in self._select_usable(hashed)
             if (located.part, located.region, located.orientation) == (0, "full", "upright")
         }
-        if hashed.error is not None or not own:
+        if hashed.error is not None or not originals:
             return {}
-        picture = _first_frame(target.path, self.policy)
+        picture = _read_first_frame(target.path, self.policy)
         if picture is None:
             return {}
-        distances: dict[str, dict[str, int | None]] = {kind: {} for kind in own}
+        distances: dict[str, dict[str, int | None]] = {kind: {} for kind in originals}
         for name, edit in EDITS.items():
-            edited = self._hashed(edit(picture))
-            for kind, distance in _least_distances(own, self._usable(edited)).items():
+            edited = self._select_usable(self._hash(edit(picture)))
+            for kind, distance in _find_least_distances(originals, edited).items():
                 distances[kind][name] = distance
         return distances
 
-    def _hashed(self, item: str | Image.Image) -> HashedInput:
-        """Return an item's hashes. Raises MemoryError if memory ran out, so that it is retried."""
+    def _hash(self, item: str | Image.Image) -> HashedInput:
+        """Hash an item. Raises MemoryError if memory ran out, so that it is hashed again."""
         hashed = hash_item(item, policy=self.policy, kinds=self.kinds)
         if isinstance(hashed.error, ShortOfMemory):
             raise MemoryError
         return hashed
 
-    def _usable(self, hashed: HashedInput) -> list[LocatedHash]:
-        floor = self.policy.floor
-        return [each for each in hashed.hashes if each.is_usable(floor[each.hash.kind.name])]
+    def _select_usable(self, hashed: HashedInput) -> list[LocatedHash]:
+        floors = self.policy.floor
+        return [
+            located
+            for located in hashed.hashes
+            if located.is_usable(floors[located.hash.kind.name])
+        ]
 
 
-def _least_distances(
-    own: Mapping[str, Hash], edited: Iterable[LocatedHash]
+def _find_least_distances(
+    originals: Mapping[str, Hash], edited: Iterable[LocatedHash]
 ) -> dict[str, int | None]:
-    least: dict[str, int | None] = dict.fromkeys(own)
+    least_distances: dict[str, int | None] = dict.fromkeys(originals)
     for located in edited:
         kind = located.hash.kind.name
-        if kind in own:
-            distance, before = own[kind].distance(located.hash), least[kind]
-            least[kind] = distance if before is None else min(before, distance)
-    return least
+        if kind in originals:
+            distance, least = originals[kind].distance(located.hash), least_distances[kind]
+            least_distances[kind] = distance if least is None else min(least, distance)
+    return least_distances
 
 
-def _first_frame(path: str, policy: Policy) -> Image.Image | None:
-    """Return a picture in RGB, or None if it cannot be decoded."""
+def _read_first_frame(path: str, policy: Policy) -> Image.Image | None:
     try:
         read = source.read(path, limit=policy.limits.bytes)
         if not isinstance(read.content, bytes):
@@ -120,28 +124,26 @@ def _first_frame(path: str, policy: Policy) -> Image.Image | None:
     return Image.fromarray(np.ascontiguousarray(frame.pixels)).convert("RGB")
 
 
-class Again:
-    """The distances of edited pictures from the originals, by kind."""
+class EditDistances:
+    """The distances of edited pictures from their originals, by kind."""
 
     def __init__(self, kinds: Iterable[HashKind]) -> None:
-        self.distances: dict[str, list[Mapping[str, int | None]]] = {
-            kind.name: [] for kind in kinds
-        }
+        self.by_kind: dict[str, list[Mapping[str, int | None]]] = {kind.name: [] for kind in kinds}
         self.pictures = 0
-        self.left_out: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
 
     def add(self, answer: Mapping[str, Mapping[str, int | None]] | HashedInput) -> None:
-        """Add a worker's answer for one picture; a HashedInput says that the worker failed."""
+        """Add a worker's answer for one picture; it is a HashedInput if the worker failed."""
         if isinstance(answer, HashedInput):
-            self.left_out[answer.error.reason if answer.error else str(Reason.CRASHED)] += 1
+            self.failures[answer.error.reason if answer.error else str(Reason.CRASHED)] += 1
             return
         self.pictures += bool(answer)
         for kind, by_edit in answer.items():
-            self.distances[kind].append(by_edit)
+            self.by_kind[kind].append(by_edit)
 
-    def within(self, kind: str, radius: int, edit: str) -> int:
-        """Return how many pictures are found again after an edit."""
+    def count_found(self, kind: str, radius: int, edit: str) -> int:
+        """Return the number of pictures that are found again after an edit."""
         return sum(
             (distance := by_edit[edit]) is not None and distance <= radius
-            for by_edit in self.distances[kind]
+            for by_edit in self.by_kind[kind]
         )

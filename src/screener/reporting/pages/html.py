@@ -1,4 +1,4 @@
-"""What all HTML pages share: they load nothing, have no script, and escape every foreign value."""
+"""The common parts of HTML pages, which load nothing and have no script."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from screener.errors import printable
 
 
 def text(value: object) -> str:
-    """Return a foreign value as HTML text, without characters that turn or hide others."""
+    """Return a foreign value as HTML text, without characters that reverse or hide others."""
     return escape(printable(value), quote=True)
 
 
 def opening(command: str) -> str:
-    """Return how a command's pages begin; the command overwrites no other file."""
+    """Return the first line of a command's pages; the command overwrites no other file."""
     return f"<!doctype html><!-- screener {command} -->"
 
 
 def head(title: str, style: str) -> str:
-    """Return the head of a page, which allows nothing but this style; the title is HTML."""
+    """Return the head of a page, which allows only this style. The title is HTML."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (

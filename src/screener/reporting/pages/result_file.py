@@ -1,4 +1,4 @@
-"""The lines of a file of results that count, and the facts that they state."""
+"""The lines of a file of results, without those that a later line replaces."""
 
 from __future__ import annotations
 
@@ -12,72 +12,78 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import OutputError
-from screener.scanning.superseded import SEEN, Seen, name_in, read, superseded
+from screener.scanning.result_lines import (
+    IDENTITY_DTYPE,
+    LineIdentity,
+    find_superseded,
+    read_lines,
+    read_name,
+)
 from screener.screening.result import SCHEMA, Verdict
 
 
-def facts_of(line: bytes) -> dict[str, Any] | None:
-    """Return the facts of a result line, or None if it is damaged, as after a crash."""
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Return the fields of a result line, or None if it is damaged."""
     try:
-        facts = json.loads(line)
-        is_result = facts["schema"] == SCHEMA and isinstance(facts["verdict"], str)
+        fields = json.loads(line)
+        is_result = fields["schema"] == SCHEMA and isinstance(fields["verdict"], str)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return facts if is_result else None
+    return fields if is_result else None
 
 
-def _lines_of(path: Path) -> Iterator[bytes]:
-    """Yield all result lines of a file. Raises OutputError as `read`."""
+def _read_lines(path: Path) -> Iterator[bytes]:
     try:
-        yield from read(path)
+        yield from read_lines(path)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def counting(path: Path, older: NDArray[np.int64]) -> Iterator[bytes]:
-    """Yield the lines of a file except those at `older` places, from `older_lines`."""
-    places = iter(older.tolist())
-    skipped = next(places, None)
-    for number, line in enumerate(_lines_of(path)):
+def read_newest_lines(path: Path, older: NDArray[np.int64]) -> Iterator[bytes]:
+    """Yield the lines of a file except those with `older` numbers, from `find_older_lines`."""
+    older_numbers = iter(older.tolist())
+    skipped = next(older_numbers, None)
+    for number, line in enumerate(_read_lines(path)):
         if number == skipped:
-            skipped = next(places, None)
+            skipped = next(older_numbers, None)
         else:
             yield line
 
 
-def older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
-    """Return the places, from 0, of lines whose inputs were screened again later.
+def find_older_lines(path: Path) -> tuple[NDArray[np.int64], int]:
+    """Return the numbers, from 0, of lines whose inputs were screened again later.
 
-    Also return how many inputs match only by such a line. This takes 25 bytes of memory per line.
+    Also return the number of inputs that match only by such a line. This takes 25 bytes of memory
+    per line.
     """
-    seen, matched = bytearray(), bytearray()
-    for number, facts in enumerate(map(facts_of, _lines_of(path))):
-        matched.append(facts is not None and facts["verdict"] == Verdict.MATCH)
+    packed, matched = bytearray(), bytearray()
+    for number, fields in enumerate(map(parse_line, _read_lines(path))):
+        matched.append(fields is not None and fields["verdict"] == Verdict.MATCH)
         try:
-            if facts is None or facts["input"] is None:
+            if fields is None or fields["input"] is None:
                 raise ValueError
-            seen += Seen.of(facts).hashes()
+            packed += LineIdentity.from_line(fields).hashes()
         except (ValueError, KeyError, TypeError, AttributeError):
-            # No other line is of the same input.
-            seen += number.to_bytes(8, "little") + bytes(SEEN.itemsize - 8)
-    lines, match = np.frombuffer(seen, SEEN), np.frombuffer(matched, np.bool_)
-    older = superseded(lines)
-    counts = match.copy()
-    counts[older] = False
-    before = lines["input"][older[match[older]]]
-    return older, len(np.setdiff1d(before, lines["input"][counts]))
+            # The line's number makes it unlike any other line.
+            packed += number.to_bytes(8, "little") + bytes(IDENTITY_DTYPE.itemsize - 8)
+    lines, is_match = np.frombuffer(packed, IDENTITY_DTYPE), np.frombuffer(matched, np.bool_)
+    older = find_superseded(lines)
+    is_newest_match = is_match.copy()
+    is_newest_match[older] = False
+    matched_before = lines["input"][older[is_match[older]]]
+    return older, len(np.setdiff1d(matched_before, lines["input"][is_newest_match]))
 
 
-def archive_of(facts: Mapping[str, Any]) -> str | None:
+def find_archive(fields: Mapping[str, Any]) -> str | None:
     """Return the archive file that contains a line's input, or None."""
-    archives = facts.get("archives")
+    archives = fields.get("archives")
     if not archives:
         return None
-    return name_in(facts)[: archives[0]].decode("utf-8", "replace")
+    return read_name(fields)[: archives[0]].decode("utf-8", "replace")
 
 
-def moment(mtime_ns: int | None) -> datetime | None:
-    """Return when a file was last changed; None if unknown or not a date."""
+def parse_mtime(mtime_ns: int | None) -> datetime | None:
+    """Return the date of a file's last change, or None if there is none."""
     if mtime_ns is None:
         return None
     try:

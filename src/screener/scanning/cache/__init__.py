@@ -1,1 +1,1 @@
-"""Hashes that are kept for later lists."""
+"""Stored hashes of scanned inputs, to be matched with later lists."""

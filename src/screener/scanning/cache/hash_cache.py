@@ -1,7 +1,7 @@
-"""Hashes of scanned inputs, stored for a time, to match newer lists without opening a file.
+"""Hashes of scanned inputs, stored for some days to match newer lists without opening a file.
 
-A cache is one SQLite file, readable by its owner only. The hashes of matched inputs are listed
-ones, or near them: protect it like a list.
+A cache is one SQLite file, readable by its owner only. Protect it like a list: the hashes of
+matched inputs are equal or near to listed ones.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from screener.arguments import as_float
 from screener.errors import OutputError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.source import Name
-from screener.scanning.cache import rows as cached
-from screener.scanning.cache.file import CacheFile
-from screener.scanning.cache.rows import made_by, serves
+from screener.scanning.cache import cache_rows
+from screener.scanning.cache.cache_file import CacheFile
+from screener.scanning.cache.cache_rows import covers, describe_settings
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
-from screener.system.installation import is_here
+from screener.system.installation import is_available
 
-MOST_DAYS = 36_525
-_DAY_S = 86_400
-# Others wait while so many inputs are removed.
-_FORGOTTEN = 2_000
-# More than any time in seconds; SQLite sorts a text behind it.
-_NO_TIME = 1 << 53
+MAX_DAYS = 36_525
+_DAY_SECONDS = 86_400
+# Inputs that one transaction removes, for which other programs wait.
+_MAX_REMOVED = 2_000
+# Later than any time in seconds. SQLite sorts texts after numbers.
+_MAX_TIME = 1 << 53
 
-# The key of the codes begins with the kind; a query without kinds would read the whole table.
+# The key of `codes` begins with the kind, so a query without kinds would read the whole table.
 _KINDS = ", ".join(f"'{name}'" for name in KINDS)
 
-# Raised for values that were never stored.
-_OTHER = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# Raised when content is decoded that this program never stores.
+_DECODE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
-_COLUMNS = ("name", "place", "hashed", "making", *cached.COLUMNS)
+_COLUMNS = ("name", "place", "hashed", "making", *cache_rows.COLUMNS)
 _INSERT = f"INSERT INTO inputs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
@@ -48,29 +48,35 @@ class HashCache:
     """The newest hashes of each input, by its name; a context manager.
 
     `HashCache.open(path)` opens or creates a file. Opening and closing remove inputs older than
-    `keep` days. Threads and programs may share a file: nothing is locked between two calls. Every
-    method raises OutputError if the file is damaged or closed, another program writes to it for
-    half a minute, or this process was forked since it was opened.
+    `keep` days. Threads and programs may share a file, since nothing is locked between two calls.
+    Every method raises OutputError if the file is damaged or closed, if another program writes to
+    it for half a minute, or if this process was forked since it was opened.
     """
 
     def __init__(self, file: CacheFile) -> None:
-        """Wrap a file; callers use `open`."""
+        """Wrap an open file; callers use `open`."""
         self._file = file
-        self._maker: tuple[Hasher, str] | None = None
+        self._described: tuple[Hasher, str] | None = None
         self.forgotten = 0
-        """How many inputs were removed since it was opened."""
+        """The number of inputs that were removed since the cache was opened."""
 
     @classmethod
     def open(
         cls, path: str | PathLike[str], *, keep: float | None = None, create: bool = True
     ) -> HashCache:
-        """Open the cache at a path; create it if there is no file or an empty one, and `create`.
-        `keep` is in days, from 0 to 36,525, and is stored; the default is 30.
+        """Open the cache at a path, or create it.
 
-        Raises OutputError, and leaves the file as it is, if it is no cache or of another version;
-        PolicyError for another `keep`.
+        Parameters:
+            path: The file.
+            keep: The number of days after which inputs are removed, from 0 to 36,525; it is stored.
+                A new cache has 30 by default.
+            create: Create the cache if the file is missing or empty.
+
+        Raises:
+            OutputError: If the file is not a cache or is of another version; it stays as it is.
+            PolicyError: If `keep` is not a valid number of days.
         """
-        days = None if keep is None else checked_keep(keep)
+        days = None if keep is None else check_keep(keep)
         cache = cls(CacheFile.open(Path(path), create=create))
         try:
             if days is not None:
@@ -83,121 +89,129 @@ class HashCache:
         return cache
 
     def __repr__(self) -> str:
-        """Return its path, and nothing of its content."""
+        """Return the path, but no content."""
         return f"<HashCache {str(self._file.path)!r}>"
 
     def __len__(self) -> int:
         """Return the number of inputs."""
-        return int(self._one("SELECT count(*) FROM inputs"))
+        return int(self._select_one("SELECT count(*) FROM inputs"))
 
     def add(self, inputs: Iterable[HashedInput], hasher: Hasher) -> None:
-        """Store the hashes of inputs in place of older ones. They are committed when this returns,
-        even if the process is killed then. An input without hashes is stored too, to be counted;
-        but one that is gone does not replace hashes from when it was there.
+        """Store the hashes of inputs in place of older ones, and commit them.
+
+        An input without hashes is stored too, so that it is counted. But if the input no longer
+        exists, its earlier hashes stay.
         """
         with self._file.writing() as connection:
-            making = self._making(connection, hasher)
+            settings_id = self._settings_id(connection, hasher)
             now = int(time.time())
             for hashed in inputs:
                 if hashed.name.text is not None:
-                    key = cached.key_of(hashed.name)
-                    if _is_gone(hashed) and _has(connection, key):
+                    key = cache_rows.cache_key(hashed.name)
+                    if _is_missing(hashed) and _contains(connection, key):
                         continue
-                    _remove(connection, "name = ? AND place = ?", key)
-                    row = (*key, now, making, *cached.columns(hashed, hasher.kinds))
+                    _delete(connection, "name = ? AND place = ?", key)
+                    row = (*key, now, settings_id, *cache_rows.encode_columns(hashed, hasher.kinds))
                     number = connection.execute(_INSERT, row).lastrowid
-                    codes = [(k, number, value) for k, value in cached.values(hashed).items()]
+                    values = cache_rows.join_values(hashed)
+                    codes = [(kind, number, value) for kind, value in values.items()]
                     connection.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
 
     def holds(self, name: Name, hasher: Hasher) -> bool:
-        """Return whether it has an input as of its size and time, with all that a Hasher would
-        make, and without wanting an extra that is installed now.
+        """Return whether the cache has all hashes that a Hasher would compute of an input now.
+
+        The input must have the same size and time, and need no extra that is now installed.
         """
-        key = cached.key_of(name)
+        key = cache_rows.cache_key(name)
         with self._file.reading() as connection:
             row = connection.execute(
                 "SELECT size, mtime_ns, made_by, extra FROM inputs"
                 " JOIN makings ON makings.id = making WHERE name = ? AND place = ?",
                 key,
             ).fetchone()
-        if row is None or (row[:2] != cached.state(name) and not name.has_no_state):
+        if row is None or (row[:2] != cache_rows.encode_state(name) and not name.has_no_state):
             return False
-        made, extra = row[2:]
-        return self._serves(made, self._made_by(hasher)) and (extra is None or not is_here(extra))
+        stored, extra = row[2:]
+        required = self._describe_settings(hasher)
+        return self._covers(stored, required) and (extra is None or not is_available(extra))
 
-    def _made_by(self, hasher: Hasher) -> str:
-        maker = self._maker  # another thread may replace it
-        if maker is None or maker[0] is not hasher:
-            self._maker = maker = (hasher, made_by(hasher))
-        return maker[1]
+    def _describe_settings(self, hasher: Hasher) -> str:
+        described = self._described  # Another thread may replace it.
+        if described is None or described[0] is not hasher:
+            self._described = described = (hasher, describe_settings(hasher))
+        return described[1]
 
-    def _making(self, connection: sqlite3.Connection, hasher: Hasher) -> int:
-        facts = (self._made_by(hasher),)
-        connection.execute("INSERT OR IGNORE INTO makings (made_by) VALUES (?)", facts)
-        rows = connection.execute("SELECT id FROM makings WHERE made_by = ?", facts)
+    def _settings_id(self, connection: sqlite3.Connection, hasher: Hasher) -> int:
+        values = (self._describe_settings(hasher),)
+        connection.execute("INSERT OR IGNORE INTO makings (made_by) VALUES (?)", values)
+        rows = connection.execute("SELECT id FROM makings WHERE made_by = ?", values)
         return int(rows.fetchone()[0])
 
     @property
     def keep(self) -> float:
-        """Return after how many days an input is removed."""
-        days = self._one("SELECT keep FROM settings")
+        """The number of days after which an input is removed."""
+        days = self._select_one("SELECT keep FROM settings")
         try:
-            return checked_keep(days)
+            return check_keep(days)
         except PolicyError as error:
-            raise self._file.damaged(error) from None
+            raise self._file.damaged_error(error) from None
 
     def forget(self) -> int:
-        """Remove inputs older than `keep` for good; return their number."""
-        before = int(time.time() - _DAY_S * self.keep)
-        late = "SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed > ? OR hashed IS NULL)"
-        if self._one(late, _NO_TIME):
-            raise self._file.damaged("an invalid time")
-        gone = 0
-        which = f"id IN (SELECT id FROM inputs WHERE hashed < ? LIMIT {_FORGOTTEN})"
-        while self._one("SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed < ?)", before):
+        """Erase inputs older than `keep` days; return their number."""
+        before = int(time.time() - _DAY_SECONDS * self.keep)
+        invalid = "SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed > ? OR hashed IS NULL)"
+        if self._select_one(invalid, _MAX_TIME):
+            raise self._file.damaged_error("an invalid time")
+        removed = 0
+        condition = f"id IN (SELECT id FROM inputs WHERE hashed < ? LIMIT {_MAX_REMOVED})"
+        while self._select_one("SELECT EXISTS (SELECT 1 FROM inputs WHERE hashed < ?)", before):
             with self._file.writing() as connection:
-                gone += _remove(connection, which, (before,))
-        if gone:
+                removed += _delete(connection, condition, (before,))
+        if removed:
             self._file.overwrite()
-        self.forgotten += gone
-        return gone
+        self.forgotten += removed
+        return removed
 
-    def makings(self) -> list[str]:
-        """Return the settings by which inputs were hashed, as `made_by` does."""
+    def list_settings(self) -> list[str]:
+        """Return all settings with which inputs were hashed (see `describe_settings`)."""
         with self._file.reading() as connection:
-            found = [one for (one,) in connection.execute("SELECT made_by FROM makings").fetchall()]
-        for one in found:
-            self._serves(one, one)
-        return found
+            rows = connection.execute("SELECT made_by FROM makings").fetchall()
+        all_settings = [settings for (settings,) in rows]
+        for settings in all_settings:
+            self._covers(settings, settings)  # raises an error if they are damaged
+        return all_settings
 
-    def _serves(self, made: str, wanted: str) -> bool:
-        """Return what `serves` does. Raise OutputError if a text holds no settings."""
+    def _covers(self, stored: str, required: str) -> bool:
+        """Return what `covers` returns. Raises OutputError if the stored settings are damaged."""
         try:
-            return serves(made, wanted)
-        except _OTHER:
-            raise self._file.damaged("settings of hashes") from None
+            return covers(stored, required)
+        except _DECODE_ERRORS:
+            raise self._file.damaged_error("settings of hashes") from None
 
-    def counts(self) -> dict[tuple[str, str | None], int]:
-        """Return the number of inputs by their settings and the extra that they want."""
+    def count_by_settings(self) -> dict[tuple[str, str | None], int]:
+        """Return the number of inputs by their settings and the missing extra that they need."""
         with self._file.reading() as connection:
             rows = connection.execute(
                 "SELECT made_by, extra, count(*) FROM"
                 " (SELECT making, extra FROM inputs INDEXED BY inputs_by_making)"
                 " LEFT JOIN makings ON makings.id = making GROUP BY making, extra"
             ).fetchall()
-        if any(made is None or type(extra) not in (str, type(None)) for made, extra, _ in rows):
-            raise self._file.damaged("settings of inputs")
-        return {(made, extra): number for made, extra, number in rows}
+        if any(
+            settings is None or type(extra) not in (str, type(None)) for settings, extra, _ in rows
+        ):
+            raise self._file.damaged_error("settings of inputs")
+        return {(settings, extra): number for settings, extra, number in rows}
 
-    def last(self) -> int:
-        """Return the largest number of an input. Numbers begin with 1 and are never reused."""
-        return int(self._one("SELECT coalesce(max(id), 0) FROM inputs"))
+    def last_number(self) -> int:
+        """Return the largest input number, or 0. Numbers begin with 1 and are never reused."""
+        return int(self._select_one("SELECT coalesce(max(id), 0) FROM inputs"))
 
-    def codes(
+    def load_codes(
         self, kind: HashKind, first: int, end: int
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Return the codes of a kind, (n, size) uint8, of the inputs from `first` to before `end`,
-        and the input's number for each code.
+        """Return the codes of a kind and their inputs' numbers, for inputs `first` to `end` - 1.
+
+        Returns the input's number for each code, and the codes as (n, size) uint8.
         """
         with self._file.reading() as connection:
             rows = connection.execute(
@@ -211,29 +225,32 @@ class HashCache:
             codes = np.frombuffer(b"".join(value for _, value in rows), np.uint8)
             return np.repeat(numbers, counts), codes.reshape(-1, kind.size)
         except (ValueError, TypeError):
-            raise self._file.damaged(f"hashes of the kind {kind.name}") from None
+            raise self._file.damaged_error(f"hashes of the kind {kind.name}") from None
 
-    def unclear(self, first: int, end: int, floor: int) -> list[int]:
-        """Return those inputs that may be `unscreened` under a floor, and all videos and
-        animations.
+    def find_unclear(self, first: int, end: int, floor: int) -> list[int]:
+        """Return the inputs that may be `unscreened` under a floor, and all videos and animations.
+
+        They are those with numbers from `first` to `end` - 1.
         """
-        # A value that is no floor is loaded too, and found to be damage.
+        # An invalid floor is selected too, and is reported as damage when it is loaded.
         unclear = "(clear < ? OR clear > ? OR clear IS NULL)"
-        return self._numbers(f"id >= ? AND id < ? AND {unclear}", first, end, floor, cached.EVERY)
+        return self._select_numbers(
+            f"id >= ? AND id < ? AND {unclear}", first, end, floor, cache_rows.EVERY_FLOOR
+        )
 
-    def load(self, numbers: Iterable[int], settings: set[str]) -> Iterator[HashedInput]:
-        """Yield the inputs of some numbers, if they were hashed by any of some settings."""
+    def load_inputs(self, numbers: Iterable[int], settings: set[str]) -> Iterator[HashedInput]:
+        """Yield the inputs with these numbers that were hashed with any of these settings."""
         for number in numbers:
             with self._file.reading() as connection:
                 row = connection.execute(
-                    f"SELECT made_by, name, place, {', '.join(cached.COLUMNS)} FROM inputs"
+                    f"SELECT made_by, name, place, {', '.join(cache_rows.COLUMNS)} FROM inputs"
                     " LEFT JOIN makings ON makings.id = making WHERE inputs.id = ?",
                     (number,),
                 ).fetchone()
                 if row is None:
                     continue
                 if row[0] is None:
-                    raise self._file.damaged(f"input number {number}")
+                    raise self._file.damaged_error(f"input number {number}")
                 if row[0] not in settings:
                     continue
                 values = connection.execute(
@@ -241,25 +258,27 @@ class HashCache:
                     (number,),
                 ).fetchall()
             try:
-                hashed = cached.loaded(row[1:3], row[3:], dict(values))
-            except _OTHER:
-                raise self._file.damaged(f"input number {number}") from None
+                hashed = cache_rows.decode_row(row[1:3], row[3:], dict(values))
+            except _DECODE_ERRORS:
+                raise self._file.damaged_error(f"input number {number}") from None
             yield hashed
 
-    def numbers(self, first: int, end: int) -> list[int]:
-        """Return the inputs from one number to before another."""
-        return self._numbers("id >= ? AND id < ?", first, end)
+    def list_numbers(self, first: int, end: int) -> list[int]:
+        """Return the numbers of the inputs from `first` to `end` - 1."""
+        return self._select_numbers("id >= ? AND id < ?", first, end)
 
-    def _numbers(self, which: str, *values: int) -> list[int]:
+    def _select_numbers(self, condition: str, *values: int) -> list[int]:
         with self._file.reading() as connection:
-            rows = connection.execute(f"SELECT id FROM inputs WHERE {which} ORDER BY id", values)
+            rows = connection.execute(
+                f"SELECT id FROM inputs WHERE {condition} ORDER BY id", values
+            )
             return [number for (number,) in rows.fetchall()]
 
-    def _one(self, question: str, *values: Any) -> Any:
+    def _select_one(self, query: str, *values: Any) -> Any:
         with self._file.reading() as connection:
-            row = connection.execute(question, values).fetchone()
+            row = connection.execute(query, values).fetchone()
         if row is None:
-            raise self._file.damaged("no settings")
+            raise self._file.damaged_error("no settings")
         return row[0]
 
     def __enter__(self) -> HashCache:
@@ -271,33 +290,33 @@ class HashCache:
         try:
             self.forget()
         except OutputError:
-            if kind is None:  # else the error under way says more
+            if kind is None:  # Otherwise the error in progress says more.
                 raise
         finally:
             self._file.close()
 
 
-def checked_keep(days: float) -> float:
-    """Return a number of days to keep hashes. Raise PolicyError for anything else."""
-    found = as_float(days)
-    if not 0 <= found <= MOST_DAYS:  # nor is NaN
-        raise PolicyError(f"keep must be a number of days from 0 to {MOST_DAYS}, not {days!r}")
-    return found
+def check_keep(days: float) -> float:
+    """Return a valid number of days to keep hashes. Raises PolicyError if it is invalid."""
+    number = as_float(days)
+    if not 0 <= number <= MAX_DAYS:  # NaN is refused too
+        raise PolicyError(f"keep must be a number of days from 0 to {MAX_DAYS}, not {days!r}")
+    return number
 
 
-def _is_gone(hashed: HashedInput) -> bool:
-    """Return whether nothing was there under that name."""
+def _is_missing(hashed: HashedInput) -> bool:
+    """Return whether the input did not exist."""
     return not hashed.hashes and hashed.name.has_no_state
 
 
-def _has(connection: sqlite3.Connection, key: tuple[bytes, str]) -> bool:
+def _contains(connection: sqlite3.Connection, key: tuple[bytes, str]) -> bool:
     row = connection.execute("SELECT 1 FROM inputs WHERE name = ? AND place = ?", key).fetchone()
     return row is not None
 
 
-def _remove(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> int:
-    """Remove inputs with their codes; return their number."""
-    numbers = connection.execute(f"SELECT id FROM inputs WHERE {which}", values).fetchall()
+def _delete(connection: sqlite3.Connection, condition: str, values: tuple[Any, ...]) -> int:
+    """Delete inputs with their codes; return their number."""
+    numbers = connection.execute(f"SELECT id FROM inputs WHERE {condition}", values).fetchall()
     connection.executemany(f"DELETE FROM codes WHERE kind IN ({_KINDS}) AND input = ?", numbers)
     connection.executemany("DELETE FROM inputs WHERE id = ?", numbers)
     return len(numbers)

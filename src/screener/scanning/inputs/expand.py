@@ -9,101 +9,104 @@ from os import PathLike
 from typing import BinaryIO
 
 from screener.scanning.inputs import folder
-from screener.scanning.inputs.folder import Place
-from screener.scanning.inputs.listed_names import A_WHILE_S, Awaited, Names
+from screener.scanning.inputs.folder import FoundFile
+from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited, NameStream
 from screener.scanning.inputs.pattern import Pattern
 
 FilePath = str | PathLike[str]
 
-_CONTENT = (bytes, bytearray, memoryview)
+_CONTENT_TYPES = (bytes, bytearray, memoryview)
 
 
-def find(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
-    """Yield the files under the paths; walk folders in order of name, as `folder.walk` does."""
-    for place in places(paths):
-        if isinstance(place, Awaited):
-            place.wait()
+def find_files(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
+    """Yield the files under the paths; each folder in order of name, as `folder.walk` does."""
+    for file in locate_files(paths):
+        if isinstance(file, Awaited):
+            file.wait()
         else:
-            yield place.path
+            yield file.path
 
 
-def places(
+def locate_files(
     paths: FilePath | Iterable[FilePath], *, by_disk: bool = False
-) -> Iterator[Place | Awaited]:
-    """Yield what `find` does, with its place on the disk; `by_disk` walks folders in that order.
+) -> Iterator[FoundFile | Awaited]:
+    """Yield the files under the paths, and Awaited while the next one has not come.
 
-    Yields Awaited while a name must still come or be found; ask again then. Raises TypeError for
-    anything but paths, such as bytes, which are content.
+    With `by_disk`, folders are walked in the order of the disk. Raises TypeError for anything but
+    paths. Bytes are no paths either: they could be content.
     """
-    return _each(_several(paths), by_disk)
+    return _expand(_as_iterable(paths), by_disk)
 
 
-def _each(paths: Iterable[FilePath], by_disk: bool) -> Iterator[Place | Awaited]:
+def _expand(paths: Iterable[FilePath], by_disk: bool) -> Iterator[FoundFile | Awaited]:
     for path in paths:
-        if isinstance(path, Names):
+        if isinstance(path, NameStream):
             for name in path:
-                yield from [name] if isinstance(name, Awaited) else _places(name, by_disk)
+                yield from [name] if isinstance(name, Awaited) else _walk(name, by_disk)
         elif isinstance(path, Pattern):
-            yield from _fitting(path, by_disk)
+            yield from _match_files(path, by_disk)
         else:
-            yield from _places(_text(path), by_disk)
+            yield from _walk(_as_text(path), by_disk)
 
 
-def count(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
-    """Yield numbers that add up to the number of files that `find` yields, as `folder.count` does.
-    Names on a stream are not read.
+def count_files(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
+    """Yield numbers whose sum is the number of files that `find_files` yields.
+
+    Zeros let the caller stop early. Names on a stream are not read.
     """
-    for path in _several(paths):
+    for path in _as_iterable(paths):
         if isinstance(path, Pattern):
-            yield from (int(place is not None) for place in path.steps())
+            yield from (int(file is not None) for file in path.walk())
         else:
-            yield from folder.count(_text(path))
+            yield from folder.count_files(_as_text(path))
 
 
-def arguments(texts: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
-    """Yield the paths that the arguments of a command mean: `-` is the names on standard input; a
-    text with `*`, `?`, `[…]` or `**` is a pattern unless a file has that name.
+def parse_arguments(texts: Iterable[str], stdin: BinaryIO | None) -> Iterator[FilePath]:
+    """Yield the paths that command-line arguments mean.
+
+    `-` means the names on standard input. A text with `*`, `?`, `[…]` or `**` is a pattern unless
+    a file has that name.
     """
-    for one in texts:
-        if one == "-" and stdin is not None:
-            yield Names(stdin)
+    for text in texts:
+        if text == "-" and stdin is not None:
+            yield NameStream(stdin)
         else:
-            yield Pattern(one) if Pattern.is_one(one) else one
+            yield Pattern(text) if Pattern.is_pattern(text) else text
 
 
-def _fitting(pattern: Pattern, by_disk: bool) -> Iterator[Place | Awaited]:
-    """Yield the files of a pattern; Awaited now and then, since few files may fit."""
+def _match_files(pattern: Pattern, by_disk: bool) -> Iterator[FoundFile | Awaited]:
+    """Yield the files of a pattern, and Awaited now and then, since few files may match."""
     since = time.monotonic()
-    for place in pattern.steps(by_disk=by_disk):
-        if place is not None:
-            yield place
-        elif time.monotonic() - since > A_WHILE_S:
+    for file in pattern.walk(by_disk=by_disk):
+        if file is not None:
+            yield file
+        elif time.monotonic() - since > POLL_SECONDS:
             yield Awaited()
             since = time.monotonic()
 
 
-def _several(paths: FilePath | Iterable[FilePath]) -> Iterable[FilePath]:
+def _as_iterable(paths: FilePath | Iterable[FilePath]) -> Iterable[FilePath]:
     if isinstance(paths, str | PathLike):
         return [paths]
-    if not isinstance(paths, Iterable) or isinstance(paths, _CONTENT):
-        raise _no_path(paths)
+    if not isinstance(paths, Iterable) or isinstance(paths, _CONTENT_TYPES):
+        raise _path_type_error(paths)
     return paths
 
 
-def _text(path: FilePath) -> str:
-    found = os.fspath(path) if isinstance(path, PathLike) else path
-    if not isinstance(found, str):
-        raise _no_path(found)
-    return found
+def _as_text(path: FilePath) -> str:
+    text = os.fspath(path) if isinstance(path, PathLike) else path
+    if not isinstance(text, str):
+        raise _path_type_error(text)
+    return text
 
 
-def _no_path(wrong: object) -> TypeError:
-    """Return the error. Taken for names, bytes would be iterated number by number."""
-    what = f"a path must be text or an os.PathLike of text, not {type(wrong).__name__}"
-    if isinstance(wrong, _CONTENT):
-        what += "; decode names with os.fsdecode, pass content to Screener.screen"
-    return TypeError(what)
+def _path_type_error(path: object) -> TypeError:
+    # Bytes taken for a list of names would be iterated number by number.
+    message = f"a path must be text or an os.PathLike of text, not {type(path).__name__}"
+    if isinstance(path, _CONTENT_TYPES):
+        message += "; decode names with os.fsdecode, pass content to Screener.screen"
+    return TypeError(message)
 
 
-def _places(name: str, by_disk: bool) -> Iterator[Place]:
-    return folder.walk(name, by_disk=by_disk) if os.path.isdir(name) else iter([Place(name)])
+def _walk(name: str, by_disk: bool) -> Iterator[FoundFile]:
+    return folder.walk(name, by_disk=by_disk) if os.path.isdir(name) else iter([FoundFile(name)])

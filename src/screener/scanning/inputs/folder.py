@@ -6,91 +6,95 @@ import os
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-# Types of an entry, without following it.
+# Types of an entry. Links are not followed.
 FOLDER: Final = "d"
 LINK: Final = "l"
 OTHER: Final = "f"
 
 
-class Place(NamedTuple):
+class FoundFile(NamedTuple):
     """A file by its path; `inode` shows roughly where it is on the disk (0: unknown)."""
 
     path: str
     inode: int = 0
 
 
-def walk(folder: str, *, by_disk: bool = False) -> Iterator[Place]:
+def walk(folder: str, *, by_disk: bool = False) -> Iterator[FoundFile]:
     """Yield the files below a folder; each folder in order of name or, `by_disk`, of the disk.
 
-    Everything but a folder is yielded, readable or not, since each gets a Result; so are unreadable
-    folders, and links to folders, which are not followed. An empty name is the current folder.
+    Every entry except folders is yielded, readable or not, since each gets a Result. Unreadable
+    folders are yielded too, and so are links to folders, which are not followed. An empty name is
+    the current folder.
     """
     # A stack instead of recursion: folders can be nested deeper than Python's stack.
-    waiting = [(folder, inside(folder, by_disk=by_disk))]
-    while waiting:
-        path, left = waiting[-1]
-        if left is None:
-            yield Place(path or os.curdir)
-        if not left:
-            waiting.pop()
+    stack = [(folder, list_entries(folder, by_disk=by_disk))]
+    while stack:
+        path, entries = stack[-1]
+        if entries is None:
+            yield FoundFile(path or os.curdir)
+        if not entries:
+            stack.pop()
             continue
-        name, inode, what = entry(left.pop(), by_disk=by_disk)
-        within = os.path.join(path, name)
-        if what == FOLDER:
-            waiting.append((within, inside(within, by_disk=by_disk)))
+        name, inode, entry_type = parse_entry(entries.pop(), by_disk=by_disk)
+        child = os.path.join(path, name)
+        if entry_type == FOLDER:
+            stack.append((child, list_entries(child, by_disk=by_disk)))
         else:
-            yield Place(within, inode)
+            yield FoundFile(child, inode)
 
 
-def count(folder: str) -> Iterator[int]:
-    """Yield numbers that add up to the files that `walk` yields, without storing names; 0 for each
-    folder, so that the caller can stop.
+def count_files(folder: str) -> Iterator[int]:
+    """Yield numbers whose sum is the number of files that `walk` yields.
+
+    Each folder also yields a zero, so that the caller can stop. No names are stored.
     """
-    waiting = [folder]
-    while waiting:
+    stack = [folder]
+    while stack:
         yield 0
         try:
-            with os.scandir(waiting.pop() or os.curdir) as entries:
-                for one in entries:
-                    if _what(one) == FOLDER:
-                        waiting.append(one.path)
+            with os.scandir(stack.pop() or os.curdir) as entries:
+                for entry in entries:
+                    if _entry_type(entry) == FOLDER:
+                        stack.append(entry.path)
                     else:
                         yield 1
         except (OSError, ValueError):  # not a folder, or unreadable
             yield 1
 
 
-def inside(folder: str, *, by_disk: bool) -> list[str] | None:
-    """Return the entries of a folder, the last first, for `entry`; None if it cannot be read.
+def list_entries(folder: str, *, by_disk: bool) -> list[str] | None:
+    """Return the encoded entries of a folder, last first, or None if it cannot be read.
 
-    An entry is one text, since millions take half the memory of as many tuples: the name, or the
-    inode when sorted by that, comes first; NULs separate the parts.
+    An entry is one text, to be decoded by `parse_entry`: millions of texts take half the memory
+    of as many tuples. It has the name, the type and the inode, separated by NULs; with `by_disk`,
+    the inode comes first, so that the texts sort by it.
     """
     try:
         with os.scandir(folder or os.curdir) as entries:
-            found = [_text(one, by_disk) for one in entries]
+            texts = [_format_entry(entry, by_disk) for entry in entries]
     except (OSError, ValueError):
         return None
-    found.sort(reverse=True)
-    return found
+    texts.sort(reverse=True)
+    return texts
 
 
-def entry(text: str, *, by_disk: bool) -> tuple[str, int, str]:
-    """Return the name, inode and type of a text of `inside`."""
-    first, what, last = text.split("\0")
+def parse_entry(text: str, *, by_disk: bool) -> tuple[str, int, str]:
+    """Return the name, inode and type of an entry of `list_entries`."""
+    first, entry_type, last = text.split("\0")
     name, inode = (last, first) if by_disk else (first, last)
-    return name, int(inode), what
+    return name, int(inode), entry_type
 
 
-def _text(one: os.DirEntry[str], by_disk: bool) -> str:
-    inode, what = f"{one.inode():020}", _what(one)
-    return f"{inode}\0{what}\0{one.name}" if by_disk else f"{one.name}\0{what}\0{inode}"
+def _format_entry(entry: os.DirEntry[str], by_disk: bool) -> str:
+    inode, entry_type = f"{entry.inode():020}", _entry_type(entry)
+    first, last = (inode, entry.name) if by_disk else (entry.name, inode)
+    return f"{first}\0{entry_type}\0{last}"
 
 
-def _what(one: os.DirEntry[str]) -> str:
+def _entry_type(entry: os.DirEntry[str]) -> str:
     try:
-        if one.is_dir(follow_symlinks=False):
+        if entry.is_dir(follow_symlinks=False):
             return FOLDER
-        return LINK if one.is_symlink() else OTHER
+        return LINK if entry.is_symlink() else OTHER
     except OSError:
         return OTHER

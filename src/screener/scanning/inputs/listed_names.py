@@ -1,4 +1,4 @@
-"""Names that come on a stream one after the other, without waiting for them."""
+"""Names of inputs on a stream, read without waiting for the next one."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from typing import BinaryIO, NamedTuple
 
 from screener.errors import PolicyError
 
-# Bytes: no system opens a longer name, so names that end with NULs have one before that.
-_LONGEST_NAME = 4096
-_CHUNK = 1 << 16
-# Bytes without an end that are not a name.
-_ENDLESS = 1 << 20
-# After so many seconds without more behind a line end, line ends separate names: a program that
-# writes NULs does not pause so long in the first name.
-_PAUSE_S = 0.25
+# Bytes. No system opens a longer name, so a stream of names that end with NULs has one before that.
+_MAX_NAME_BYTES = 4096
+_CHUNK_BYTES = 1 << 16
+# Bytes without an end, after which the stream is refused.
+_MAX_UNENDED_BYTES = 1 << 20
+# If nothing follows a line end for this time, line ends separate the names: a program that writes
+# NULs does not pause so long within its first name.
+_PAUSE_SECONDS = 0.25
 
-# Results and time limits of inputs under way are checked so often while others are looked for.
-A_WHILE_S = 0.05
+POLL_SECONDS = 0.05
+"""How often results and time limits are checked while inputs are looked for."""
 
 
 class Awaited(NamedTuple):
-    """A stand-in for an input that is not there yet: it must come from a descriptor; with None it
-    is being looked for, and the scan does other work meanwhile.
+    """A placeholder for the next input, which must still come from a descriptor.
+
+    With None, the input is being looked for, and the caller should do other work first.
     """
 
     descriptor: int | None = None
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait, at most so many seconds; return whether anything, or the end, has come."""
+        """Wait up to `seconds`; return whether data or the end has come."""
         if self.descriptor is None:
             return True
         poll = select.poll()
@@ -40,11 +41,12 @@ class Awaited(NamedTuple):
         return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
-class Names(PathLike[str]):
-    """The names on a stream, as `find … -print0` or `find …` writes them; as a path, `-`. NULs
-    separate them if there is one among the first 4,096 bytes, or before a pause behind a line end;
-    otherwise line ends do. Names that are not UTF-8 stay as they are. Raises PolicyError for
-    UTF-16, whose every letter would be a name, and for a name without end.
+class NameStream(PathLike[str]):
+    """The names on a stream, as `find … -print0` or `find …` writes them; as a path, `-`.
+
+    NULs separate the names if there is one among the first 4,096 bytes, or before a pause after a
+    line end; otherwise line ends do. Names that are not UTF-8 stay as they are. Iteration raises
+    PolicyError if the names are in UTF-16 or a name has no end.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -54,50 +56,50 @@ class Names(PathLike[str]):
         return "-"
 
     def __iter__(self) -> Iterator[str | Awaited]:
-        end, rest = b"", b""
-        for piece in self._pieces():
-            if not isinstance(piece, Awaited):
-                rest += piece
-                if not end:
-                    _check_encoding(rest)
-                if not end and b"\0" in rest[:_LONGEST_NAME]:
-                    end = b"\0"
-                elif not end and len(rest) >= _LONGEST_NAME:
-                    end = b"\n"
-            elif not end and rest.endswith(b"\n") and not piece.wait(_PAUSE_S):
-                end = b"\n"
-            if end:
-                *whole, rest = rest.split(end)
-                yield from (os.fsdecode(name) for name in whole if name)
-                _check_end(rest)
-            if isinstance(piece, Awaited):
-                yield piece
-        yield from (os.fsdecode(name) for name in rest.split(end or b"\n") if name)
+        separator, unread = b"", b""
+        for chunk in self._chunks():
+            if not isinstance(chunk, Awaited):
+                unread += chunk
+                if not separator:
+                    _check_encoding(unread)
+                if not separator and b"\0" in unread[:_MAX_NAME_BYTES]:
+                    separator = b"\0"
+                elif not separator and len(unread) >= _MAX_NAME_BYTES:
+                    separator = b"\n"
+            elif not separator and unread.endswith(b"\n") and not chunk.wait(_PAUSE_SECONDS):
+                separator = b"\n"
+            if separator:
+                *names, unread = unread.split(separator)
+                yield from (os.fsdecode(name) for name in names if name)
+                _check_length(unread)
+            if isinstance(chunk, Awaited):
+                yield chunk
+        yield from (os.fsdecode(name) for name in unread.split(separator or b"\n") if name)
 
-    def _pieces(self) -> Iterator[bytes | Awaited]:
-        """Yield the stream piece by piece; Awaited while there is nothing to read."""
+    def _chunks(self) -> Iterator[bytes | Awaited]:
+        """Yield the stream in chunks, and Awaited while there is nothing to read."""
         read1 = getattr(self._stream, "read1", self._stream.read)
         awaited = self._awaited()
         while True:
             while awaited is not None and not awaited.wait(0):
                 yield awaited
-            if not (piece := read1(_CHUNK)):
+            if not (chunk := read1(_CHUNK_BYTES)):
                 return
-            yield piece
+            yield chunk
 
     def _awaited(self) -> Awaited | None:
-        """Return None if the system cannot tell whether reading would wait."""
+        """Return an Awaited for the stream, or None if the stream has no descriptor."""
         try:
-            return Awaited(self._stream.fileno()) if hasattr(select, "poll") else None
+            return Awaited(self._stream.fileno())
         except (AttributeError, OSError, ValueError):
             return None
 
 
-def _check_end(name: bytes) -> None:
-    if len(name) > _ENDLESS:
+def _check_length(name: bytes) -> None:
+    if len(name) > _MAX_UNENDED_BYTES:
         raise PolicyError(
-            f"a name on standard input has over {_ENDLESS:,} bytes: end all names with line ends,"
-            " or all with NULs"
+            f"a name on standard input has over {_MAX_UNENDED_BYTES:,} bytes: end all names with"
+            " line ends, or all with NULs"
         )
 
 

@@ -8,106 +8,123 @@ import re
 from collections.abc import Callable, Iterator
 from os import PathLike
 
-from screener.scanning.inputs.folder import FOLDER, LINK, Place, entry, inside, walk
+from screener.scanning.inputs.folder import (
+    FOLDER,
+    LINK,
+    FoundFile,
+    list_entries,
+    parse_entry,
+    walk,
+)
 
-_MAGIC = frozenset("*?[")
-_ANY = "**"  # any number of folders, or none
+_WILDCARDS = frozenset("*?[")
+_ANY_FOLDERS = "**"
+_NO_STATES: frozenset[int] = frozenset()
 
 
 class Pattern(PathLike[str]):
-    """A pattern; as a path, its own text, which is taken as a name if nothing fits.
+    """A glob pattern. `os.fspath` returns its text, a file's name if nothing matches.
 
-    Files come in order of name, folder by folder, each once. A folder that fits stands for all
-    below it. Links to folders are not followed: one that fits, or behind which something might, is
-    named itself, and so is an unreadable folder. The part before the first `*`, `?` or `[` may be a
-    link. Names that begin with a dot fit like others.
+    Files come in order of name, folder by folder, each once. A matching folder yields all files
+    below it. Links to folders are not followed: a link is yielded itself if it matches or if
+    something below it could match. Unreadable folders are yielded too. The part before the first
+    `*`, `?` or `[` may be a link. Names that begin with a dot match like others.
+
+    The components after that part make a nondeterministic automaton. A state is an index into
+    `_parts`: the number of components that the path so far has matched. `_end` accepts.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
         parts = text.split(os.sep)
-        first = next((n for n, part in enumerate(parts) if _MAGIC & set(part)), len(parts))
+        first = next((n for n, part in enumerate(parts) if _WILDCARDS & set(part)), len(parts))
         self._base = os.sep.join(parts[:first]) or (os.sep if first else "")
         self._folders_only = parts[-1] == ""
-        named = [part for part in parts[first:] if part not in ("", os.curdir)]
-        # Tests of the further parts of a path; None stands for any number of folders.
-        self._parts = [None if part == _ANY else _fitting(part) for part in named]
-        self._end = self._tail = len(self._parts)
-        while self._tail and self._parts[self._tail - 1] is None:
-            self._tail -= 1
+        names = [part for part in parts[first:] if part not in ("", os.curdir)]
+        # One matcher per component; None matches any number of folders.
+        self._parts = [None if name == _ANY_FOLDERS else _compile(name) for name in names]
+        self._end = len(self._parts)
+        # The number of components up to the last one that is not `**`.
+        self._last_name_end = self._end
+        while self._last_name_end and self._parts[self._last_name_end - 1] is None:
+            self._last_name_end -= 1
 
     @staticmethod
-    def is_one(path: str) -> bool:
+    def is_pattern(path: str) -> bool:
         """Return whether a path is a pattern: it looks like one, and no file has that name."""
-        return not _MAGIC.isdisjoint(path) and not os.path.lexists(path)
+        return not _WILDCARDS.isdisjoint(path) and not os.path.lexists(path)
 
     def __fspath__(self) -> str:
         return self._text
 
-    def steps(self, *, by_disk: bool = False) -> Iterator[Place | None]:
-        """Yield its files; None for anything else that was looked at, since files may be rare."""
-        fits = False
-        for step in self._steps(by_disk):
-            if isinstance(step, str):
-                fits = True
-                yield from walk(step, by_disk=by_disk)
-            else:
-                fits = fits or step is not None
-                yield step
-        if not fits:
-            yield Place(self._text)
+    def walk(self, *, by_disk: bool = False) -> Iterator[FoundFile | None]:
+        """Yield matching files, and None for each other entry that was visited.
 
-    def _steps(self, by_disk: bool) -> Iterator[Place | str | None]:
-        """Yield what fits, a folder by its path."""
-        begin = self._closed({0})
+        So the caller can do other work if few files match.
+        """
+        has_match = False
+        for match in self._matches(by_disk):
+            if isinstance(match, str):
+                has_match = True
+                yield from walk(match, by_disk=by_disk)
+            else:
+                has_match = has_match or match is not None
+                yield match
+        if not has_match:
+            yield FoundFile(self._text)
+
+    def _matches(self, by_disk: bool) -> Iterator[FoundFile | str | None]:
+        """Yield matching files, the paths of matching folders, and None for other entries."""
+        start = self._add_skipped({0})
         is_folder = os.path.isdir(self._base or os.curdir)
-        if self._end in begin and is_folder:
+        if self._end in start and is_folder:
             yield self._base
             return
-        waiting = [(self._base, inside(self._base, by_disk=by_disk), begin)]
-        while waiting:
-            path, left, states = waiting[-1]
-            if left is None and (len(waiting) > 1 or is_folder):
-                yield Place(path or os.curdir)
-            if not left:
-                waiting.pop()
+        stack = [(self._base, list_entries(self._base, by_disk=by_disk), start)]
+        while stack:
+            path, entries, states = stack[-1]
+            if entries is None and (len(stack) > 1 or is_folder):
+                yield FoundFile(path or os.curdir)
+            if not entries:
+                stack.pop()
                 continue
-            name, inode, what = entry(left.pop(), by_disk=by_disk)
-            after = self._after(states, name)
-            if not after:
+            name, inode, entry_type = parse_entry(entries.pop(), by_disk=by_disk)
+            reached = self._advance(states, name)
+            if not reached:
                 yield None
                 continue
-            within = os.path.join(path, name)
-            if what == FOLDER and self._end in after:
-                yield within
-            elif what == FOLDER:
+            child = os.path.join(path, name)
+            if entry_type == FOLDER and self._end in reached:
+                yield child
+            elif entry_type == FOLDER:
                 yield None
-                waiting.append((within, inside(within, by_disk=by_disk), after))
-            elif self._fits_file(states, after) or (what == LINK and os.path.isdir(within)):
-                yield Place(within, inode)
+                stack.append((child, list_entries(child, by_disk=by_disk), reached))
+            elif self._matches_file(states, reached) or (
+                entry_type == LINK and os.path.isdir(child)
+            ):
+                yield FoundFile(child, inode)
             else:
                 yield None
 
-    def _after(self, states: frozenset[int], name: str) -> frozenset[int]:
-        """Return how many parts may precede the rest of a path when a name is added: `_end` if it
-        fits, fewer if something in it might.
-        """
-        found = set()
+    def _advance(self, states: frozenset[int], name: str) -> frozenset[int]:
+        """Return the states that a name leads to from any of these states."""
+        reached = set()
         for state in states:
-            fit = self._parts[state]
-            if fit is None:
-                found.add(state)
-            elif fit(name):
-                found.add(state + 1)
-        return self._closed(found) if found else _NOTHING
+            matches = self._parts[state]
+            if matches is None:
+                reached.add(state)
+            elif matches(name):
+                reached.add(state + 1)
+        return self._add_skipped(reached) if reached else _NO_STATES
 
-    def _fits_file(self, states: frozenset[int], after: frozenset[int]) -> bool:
-        """Return whether a file fits: `a/**` means files in a folder, not a file a."""
-        if self._folders_only or self._tail == self._end:
-            return not self._folders_only and self._end in after
-        return max(states) >= self._tail
+    def _matches_file(self, states: frozenset[int], reached: frozenset[int]) -> bool:
+        """Return whether a file matches: `a/**` matches files below `a`, not a file `a`."""
+        if self._folders_only or self._last_name_end == self._end:
+            return not self._folders_only and self._end in reached
+        return max(states) >= self._last_name_end
 
-    def _closed(self, states: set[int]) -> frozenset[int]:
+    def _add_skipped(self, states: set[int]) -> frozenset[int]:
+        """Add the states after each `**`, which may match no folder at all."""
         for state in list(states):
             while state < self._end and self._parts[state] is None:
                 state += 1
@@ -115,8 +132,5 @@ class Pattern(PathLike[str]):
         return frozenset(states)
 
 
-_NOTHING: frozenset[int] = frozenset()
-
-
-def _fitting(part: str) -> Callable[[str], object]:
+def _compile(part: str) -> Callable[[str], object]:
     return re.compile(fnmatch.translate(os.path.normcase(part))).match

@@ -3,24 +3,25 @@
 Needs the extra `ray`; nothing else of this package imports it (docs/ray.md).
 """
 
-from screener.system.installation import install, needed
+from screener.system.installation import describe_extra, format_install
 
 try:
     import ray as _ray
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        f"screener.scanning.ray needs {needed('ray')}", name=error.name
+        f"screener.scanning.ray needs {describe_extra('ray')}", name=error.name
     ) from error
 
-if not hasattr(_ray, "__version__"):  # a folder called ray, as Ray leaves one in /tmp
-    raise ModuleNotFoundError(f"screener.scanning.ray needs {needed('ray')}", name="ray")
+if not hasattr(_ray, "__version__"):  # a folder named ray, such as Ray leaves in /tmp
+    raise ModuleNotFoundError(f"screener.scanning.ray needs {describe_extra('ray')}", name="ray")
 # Anyone who reaches the ports of an older private cluster could run programs.
 if tuple(map(int, _ray.__version__.split(".")[:2])) < (2, 60):
     raise ImportError(
-        f"screener.scanning.ray needs Ray 2.60 or newer, not {_ray.__version__}: {install('ray')}"
+        f"screener.scanning.ray needs Ray 2.60 or newer, not {_ray.__version__}:"
+        f" {format_install('ray')}"
     )
 
+from screener.scanning.ray.cluster_scan import scan
 from screener.scanning.ray.dataset import screen
-from screener.scanning.ray.scan import scan
 
 __all__ = ["scan", "screen"]

@@ -1,4 +1,4 @@
-"""ClusterWorkers: the workers of a scan as a step of a dataset of Ray Data."""
+"""The workers of a scan on a cluster, as a step of a dataset of Ray Data."""
 
 from __future__ import annotations
 
@@ -21,33 +21,36 @@ from screener.errors import ClusterError, counted
 from screener.media.archives.archive import Budget
 from screener.media.source import name_of_bytes
 from screener.scanning.inputs.listed_names import Awaited
-from screener.scanning.ray import lots, nodes
-from screener.scanning.ray.hashing import Hashing
-from screener.scanning.ray.lots import Answers, Feed, Lot, Source
+from screener.scanning.ray import nodes, order_batches
+from screener.scanning.ray.hashing_actor import Hashing
+from screener.scanning.ray.order_batches import AnswerBatch, Feed, OrderBatch, Source
 from screener.scanning.workers.messages import Answer, Order
-from screener.scanning.workers.protocol import Done
+from screener.scanning.workers.protocol import FinishedTask
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher, HashMode, OpenedArchive, Target
 from screener.screening.result import Reason
 
 _log = logging.getLogger(__name__)
 
-# Lots that an actor has or will have: Ray Data takes a third of a second to pass one on and back.
-_IN_FLIGHT = 3
-# Inputs of a lot: as many as take so many seconds, and no more than so many.
-_LOT_S, _LOT = 0.25, 128
+# Batches sent to each actor ahead: Ray Data takes a third of a second to pass one there and back.
+_MAX_BATCHES_PER_ACTOR = 3
+# A batch holds the inputs that take this time.
+_BATCH_SECONDS = 0.25
+_MAX_BATCH_INPUTS = 128
 
-_MOST = 4096  # inputs handed over
-_PATIENCE = 300.0  # seconds without a worker: a cluster may still be starting nodes
-_GLANCE_S, _LOOK_S = 0.05, 1.0  # seconds between two looks for other events
-_END_S = 10.0
+_MAX_TASKS = 4096
+# The longest time without a worker: a cluster may still be starting nodes.
+_MAX_IDLE_SECONDS = 300.0
+# How long to wait for answers before looking for the awaited input, or at the cluster.
+_INPUT_CHECK_SECONDS, _CLUSTER_CHECK_SECONDS = 0.05, 1.0
+_JOIN_SECONDS = 10.0
 
 _CLUSTER_ERROR = re.compile(rf"{ClusterError.__module__}\.{ClusterError.__name__}: (.+)")
 
 
 @dataclass(eq=False)
-class Errand:
-    """A target for the cluster; `missed` if a node did not find it, though it is here."""
+class Task:
+    """A target for the cluster; `missed` if a node did not find it, though this one does."""
 
     target: Target
     budget: Budget | None
@@ -59,187 +62,202 @@ class Errand:
     def order(self, folder: str) -> Order:
         """Return the order for an actor, which runs in another folder than the scan."""
         target = self.target
-        # An empty name is nowhere.
+        # An empty name stays empty, and is reported as unreadable.
         path = os.path.join(folder, target.path) if target.path else target.path
         return Order(self.number, Target(path, target.inner), self.budget, self.mode)
 
 
 @dataclass(eq=False)
 class Lane:
-    """Where a file is handed over. If it is an archive that is read from its start, all that is
-    handed over here later goes to one actor together, so that few actors read it.
+    """The AnyWorker of one file.
+
+    If the file is an archive that is read from its start, its members are sent in batches of
+    their own, so that few actors read the archive.
     """
 
     workers: ClusterWorkers
-    waiting: deque[Errand] = field(default_factory=deque)
+    waiting: deque[Task] = field(default_factory=deque)
     used: bool = False
-    busy: bool = False  # a lot of its own is under way
+    busy: bool = False  # a batch of its own is being processed
 
     @property
     def free(self) -> bool:
-        """Return whether another target can be handed over."""
+        """Whether another target can be queued."""
         return self.workers.has_room
 
-    def take(
-        self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL
-    ) -> Errand:
-        """Hand over a target."""
-        errand = self.workers.take(self, target, budget, mode)
+    def take(self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL) -> Task:
+        """Queue a target and return its task."""
+        task = self.workers.take(self, target, budget, mode)
         self.used = True
-        return errand
+        return task
 
 
 class ClusterWorkers:
-    """The workers of a scan on a cluster, a context manager that ends them; used by one thread."""
+    """The workers of a scan on a cluster; a context manager that ends them. Not thread-safe."""
 
     def __init__(self, hasher: Hasher, jobs: int) -> None:
-        nodes.check([])
+        nodes.check_nodes([])
         self._folder = os.getcwd()
         self._jobs = jobs
-        self._pace = _LOT_S  # seconds of wall time that an input takes, of late
-        self._errands = self._lots = 0  # that were ever made
-        self._waiting: deque[Errand] = deque()
-        self._lanes: dict[Lane, None] = {}  # with errands of their own that wait
-        self._under_way: dict[int, list[Errand]] = {}  # by lot
-        self._handed_over = 0
+        self._pace = _BATCH_SECONDS  # seconds of wall time per input, a moving average
+        self._task_count = self._batch_count = 0  # since the start
+        self._waiting: deque[Task] = deque()
+        self._lanes: dict[Lane, None] = {}  # with waiting tasks of their own
+        self._running: dict[int, list[Task]] = {}  # by the number of their batch
+        self._unfinished = 0
         self._answered: list[int] = []
-        self._messages: SimpleQueue[Answers | BaseException] = SimpleQueue()
-        self._seen = time.monotonic()  # when there was a worker, or a node for one, at last
-        self._begun = False
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._feed = ray.remote(Feed).options(num_cpus=0, scheduling_strategy=here).remote()
-        dataset = _dataset(hasher, jobs, self._feed)
-        self._thread = Thread(target=self._receive, args=(dataset,), daemon=True)
+        self._messages: SimpleQueue[AnswerBatch | BaseException] = SimpleQueue()
+        self._seen = time.monotonic()  # when a worker, or a node for one, was last there
+        self._has_begun = False
+        this_node = NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        self._feed = ray.remote(Feed).options(num_cpus=0, scheduling_strategy=this_node).remote()
+        dataset = _build_dataset(hasher, jobs, self._feed)
+        self._thread = Thread(target=self._process, args=(dataset,), daemon=True)
         self._thread.start()
 
-    def free(self) -> Lane | None:
-        """Return where another file can be handed over, if anywhere."""
+    def least_busy(self) -> Lane | None:
+        """Return a lane for another file, or None if too many tasks are unfinished."""
         return Lane(self) if self.has_room else None
 
     @property
     def has_room(self) -> bool:
-        """Return whether another target can be handed over."""
-        return self._handed_over < _MOST
+        """Whether another target can be queued."""
+        return self._unfinished < _MAX_TASKS
 
-    def take(self, lane: Lane, target: Target, budget: Budget | None, mode: HashMode) -> Errand:
-        """Queue a target of a lane, to be sent by the next `collect`."""
-        self._errands += 1
-        errand = Errand(target, budget, mode, lane, self._errands)
-        self._queue(errand, alone=not lane.used)
-        self._handed_over += 1
-        return errand
+    def take(self, lane: Lane, target: Target, budget: Budget | None, mode: HashMode) -> Task:
+        """Queue a target of a lane; the next `collect` sends it."""
+        self._task_count += 1
+        task = Task(target, budget, mode, lane, self._task_count)
+        self._queue(task, alone=not lane.used)
+        self._unfinished += 1
+        return task
 
-    def _queue(self, errand: Errand, *, alone: bool) -> None:
+    def _queue(self, task: Task, *, alone: bool) -> None:
         if alone:
-            self._waiting.append(errand)
+            self._waiting.append(task)
         else:
-            errand.lane.waiting.append(errand)
-            self._lanes[errand.lane] = None
+            task.lane.waiting.append(task)
+            self._lanes[task.lane] = None
 
-    def collect(self, awaited: Awaited | None = None) -> list[Done[HashedInput | OpenedArchive]]:
-        """Wait until an errand is over, and return all that are; none if the awaited input comes
-        before.
+    def collect(
+        self, awaited: Awaited | None = None
+    ) -> list[FinishedTask[HashedInput | OpenedArchive]]:
+        """Wait for at least one finished task and return all finished ones.
+
+        Returns an empty list if no task is running, or as soon as the awaited input arrives.
         """
-        done: list[Done[HashedInput | OpenedArchive]] = []
-        while not done:
+        finished: list[FinishedTask[HashedInput | OpenedArchive]] = []
+        while not finished:
             self._send()
-            if not self._under_way:
+            if not self._running:
                 break
-            for answers in self._received(awaited):
-                done += self._done(answers)
+            for answers in self._receive_answers(awaited):
+                finished += self._finish(answers)
             if awaited is not None and awaited.wait(0):
                 break
-        self._handed_over -= len(done)
-        return done
+        self._unfinished -= len(finished)
+        return finished
 
     def _send(self) -> None:
-        """Send lots, until as many are under way as may be."""
-        made: list[Lot] = []
-        while len(self._under_way) < self._jobs * _IN_FLIGHT and (errands := self._next_lot()):
-            orders = tuple(errand.order(self._folder).to_wire() for errand in errands)
-            self._under_way[self._lots] = errands
-            made.append(Lot(self._lots, orders))
-            self._lots += 1
-        if made:
-            self._feed.add.remote(made, self._answered)
+        """Send batches until enough are being processed."""
+        batches: list[OrderBatch] = []
+        while len(self._running) < self._jobs * _MAX_BATCHES_PER_ACTOR and (
+            tasks := self._next_batch()
+        ):
+            orders = tuple(task.order(self._folder).to_wire() for task in tasks)
+            self._running[self._batch_count] = tasks
+            batches.append(OrderBatch(self._batch_count, orders))
+            self._batch_count += 1
+        if batches:
+            self._feed.add.remote(batches, self._answered)
             self._answered = []
 
-    def _next_lot(self) -> list[Errand]:
+    def _next_batch(self) -> list[Task]:
         for lane in self._lanes:
             if not lane.busy:
-                errands = list(lane.waiting)
+                tasks = list(lane.waiting)
                 lane.waiting.clear()
                 lane.busy = True
                 del self._lanes[lane]
-                return errands
-        count = max(1, min(int(_LOT_S / max(self._pace, 1e-6)), _LOT))
+                return tasks
+        count = max(1, min(int(_BATCH_SECONDS / max(self._pace, 1e-6)), _MAX_BATCH_INPUTS))
         return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
 
-    def _received(self, awaited: Awaited | None) -> Iterator[Answers]:
-        """Yield what has come; wait for it a moment. Raise ClusterError if the cluster failed."""
-        pause = _LOOK_S if awaited is None else 0.0 if awaited.wait(0) else _GLANCE_S
+    def _receive_answers(self, awaited: Awaited | None) -> Iterator[AnswerBatch]:
+        """Yield the answers that have arrived, after a short wait.
+
+        Raises ClusterError if the cluster failed or has no worker for too long.
+        """
+        if awaited is None:
+            timeout = _CLUSTER_CHECK_SECONDS
+        else:
+            timeout = 0.0 if awaited.wait(0) else _INPUT_CHECK_SECONDS
         try:
-            message = self._messages.get(timeout=pause)
+            message = self._messages.get(timeout=timeout)
             while True:
                 if isinstance(message, BaseException):
                     raise _failure(message) from None
-                self._begun, self._seen = True, time.monotonic()
+                self._has_begun, self._seen = True, time.monotonic()
                 yield message
                 message = self._messages.get_nowait()
         except Empty:
-            self._check_patience()
+            self._check_workers()
 
-    def _check_patience(self) -> None:
-        """Raise ClusterError if there is no worker for long, or no node that could have one."""
-        if self._begun and nodes.working_nodes():
+    def _check_workers(self) -> None:
+        """Raise ClusterError if there was no worker, or no node for one, for too long."""
+        if self._has_begun and nodes.working_nodes():
             self._seen = time.monotonic()
-        if time.monotonic() - self._seen < _PATIENCE:
+        if time.monotonic() - self._seen < _MAX_IDLE_SECONDS:
             return
-        if not self._begun and ray.get(self._feed.is_begun.remote()):
-            self._begun = True
+        if not self._has_begun and ray.get(self._feed.is_begun.remote()):
+            self._has_begun = True
             return
         raise ClusterError(
-            f"no worker could be started in {_PATIENCE:g} s: the cluster has no free CPU"
+            f"no worker could be started in {_MAX_IDLE_SECONDS:g} s: the cluster has no free CPU"
         )
 
-    def _done(self, message: Answers) -> list[Done[HashedInput | OpenedArchive]]:
-        """Return the outcomes of a lot; errands that are to be tried again wait once more."""
-        errands = self._under_way.pop(message.number, None)
-        if errands is None:  # Ray read the dataset again
+    def _finish(self, message: AnswerBatch) -> list[FinishedTask[HashedInput | OpenedArchive]]:
+        """Return the finished tasks of a batch; queue missed ones again."""
+        tasks = self._running.pop(message.number, None)
+        if tasks is None:  # Ray read the dataset again
             return []
         self._answered.append(message.number)
         if message.attempts > 1:
             lost = counted(message.attempts - 1, "worker")
             _log.warning("the cluster lost %s; their inputs went to another", lost)
-        done: list[Done[HashedInput | OpenedArchive]] = []
-        for errand, data in zip(errands, message.answers, strict=True):
-            errand.lane.busy = False
+        finished: list[FinishedTask[HashedInput | OpenedArchive]] = []
+        for task, data in zip(tasks, message.answers, strict=True):
+            task.lane.busy = False
             answer = Answer.from_wire(data)
             self._pace += (answer.wall - self._pace) / 8
-            if _is_missed(answer.outcome, errand.target):
-                self._miss(errand, message.node)
+            if _is_missed(answer.outcome, task.target):
+                self._retry_missed(task, message.node)
             else:
-                outcome = _as_given(answer.outcome, errand.target.path)
-                done.append(Done(errand, outcome, answer.seconds, answer.wall))
-        return done
+                outcome = _restore_path(answer.outcome, task.target.path)
+                finished.append(FinishedTask(task, outcome, answer.seconds, answer.wall))
+        return finished
 
-    def _miss(self, errand: Errand, node: str) -> None:
-        """Have the file looked for again, since it may just have come; ClusterError if it had."""
-        if errand.missed:
+    def _retry_missed(self, task: Task, node: str) -> None:
+        """Queue a file again, since it may just have been created; fail at the second time."""
+        if task.missed:
             raise ClusterError(
-                f"the node {node} does not find {errand.target.path!r}, which is here: every node"
+                f"the node {node} does not find {task.target.path!r}, which is here: every node"
                 " needs the files at the same paths, and the right to read them"
             )
-        errand.missed = True
-        self._queue(errand, alone=True)
+        task.missed = True
+        self._queue(task, alone=True)
 
-    def _receive(self, dataset: Any) -> None:
-        """In a thread: process the dataset."""
+    def _process(self, dataset: Any) -> None:
+        """Process the dataset, in a thread of its own."""
         try:
             for batch in dataset.iter_batches(
                 batch_size=None, prefetch_batches=0, batch_format="pyarrow"
             ):
-                for message in lots.decoded(batch.column(lots.COLUMN), Answers):
+                for message in order_batches.decode(
+                    batch.column(order_batches.COLUMN), AnswerBatch
+                ):
                     self._messages.put(message)
         except BaseException as error:
             self._messages.put(error)
@@ -249,18 +267,18 @@ class ClusterWorkers:
 
     def __exit__(self, *_: object) -> None:
         # Ray Data ends the actors, and their worker processes, if the dataset fails.
-        if self._under_way:
+        if self._running:
             ray.kill(self._feed)
         else:
             self._feed.end.remote()
-        self._thread.join(_END_S)
+        self._thread.join(_JOIN_SECONDS)
 
 
-def _dataset(hasher: Hasher, jobs: int, feed: Any) -> Any:
+def _build_dataset(hasher: Hasher, jobs: int, feed: Any) -> Any:
     context = ray.data.DataContext.get_current().copy()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.target_max_block_size = 1  # a block for each row: no lot waits for another
-    context.execution_no_progress_timeout_s = -1  # an input may take long, and a name to come
+    context.target_max_block_size = 1  # a block per row, so that no batch waits for another
+    context.execution_no_progress_timeout_s = -1  # an input may take long, and so may the next name
     context.max_consecutive_actor_init_deaths = jobs  # a node may be lost with them
     with ray.data.DataContext.current(context):
         inputs = ray.data.read_datasource(
@@ -271,35 +289,37 @@ def _dataset(hasher: Hasher, jobs: int, feed: Any) -> Any:
         )
         return inputs.map_batches(
             Hashing,
-            fn_constructor_args=(hasher, nodes.facts(), feed),
+            fn_constructor_args=(hasher, nodes.read_versions(), feed),
             batch_format="pyarrow",
             batch_size=None,
             num_cpus=1,
-            compute=ray.data.ActorPoolStrategy(size=jobs, max_tasks_in_flight_per_actor=_IN_FLIGHT),
+            compute=ray.data.ActorPoolStrategy(
+                size=jobs, max_tasks_in_flight_per_actor=_MAX_BATCHES_PER_ACTOR
+            ),
         )
 
 
 def _failure(error: BaseException) -> ClusterError:
-    """Return the failure of the dataset, by the words of the ClusterError in it if there is one."""
-    words = _CLUSTER_ERROR.findall(str(error))
-    return ClusterError(words[-1] if words else nodes.last_line(error))
+    """Return the failure of the dataset, with the message of a ClusterError inside it."""
+    messages = _CLUSTER_ERROR.findall(str(error))
+    return ClusterError(messages[-1] if messages else nodes.last_line(error))
 
 
 def _is_missed(outcome: HashedInput | OpenedArchive, target: Target) -> bool:
-    """Return whether a node found nothing at a path where there is something here."""
+    """Return whether a node found no file at a path at which this process finds one."""
     if isinstance(outcome, OpenedArchive) or target.inner or outcome.error is None:
         return False
     unreadable = outcome.error.reason == Reason.UNREADABLE
     return unreadable and outcome.name.mtime_ns is None and os.path.exists(target.path)
 
 
-def _as_given(outcome: HashedInput | OpenedArchive, path: str) -> HashedInput | OpenedArchive:
-    """Return an outcome under the path that the scan has, which may be relative."""
+def _restore_path(outcome: HashedInput | OpenedArchive, path: str) -> HashedInput | OpenedArchive:
+    """Return an outcome under the path that was given to the scan, which may be relative."""
     if isinstance(outcome, OpenedArchive):
-        return replace(outcome, hashed=_named(outcome.hashed, path))
-    return _named(outcome, path)
+        return replace(outcome, hashed=_rename(outcome.hashed, path))
+    return _rename(outcome, path)
 
 
-def _named(hashed: HashedInput, path: str) -> HashedInput:
+def _rename(hashed: HashedInput, path: str) -> HashedInput:
     name = name_of_bytes(os.fsencode(path))
     return replace(hashed, name=replace(hashed.name, text=name.text, raw=name.raw))

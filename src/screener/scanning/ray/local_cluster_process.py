@@ -1,6 +1,6 @@
 """The process of a Head: run as a program, it starts Ray and lives as long as its input.
 
-It loads nothing of this package, which takes longer.
+It imports nothing of this package, to start faster.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import sys
 
 
 def main() -> None:
-    """Write the address of a Ray, or why there is none; end all of it when the input ends, since
-    the program that started it is gone.
+    """Start Ray, and write its address or the error.
+
+    When the input ends, the program that started it is gone: kill all processes of this Ray.
     """
     settings = json.loads(sys.stdin.readline())
     sys.path[:] = settings["path"]

@@ -18,45 +18,45 @@ from screener.screening.screener import VERSIONS
 
 # Pixels, and so hashes, depend on their versions.
 _DECODERS = ("pillow", "opencv-python-headless", "av", "pillow-heif", "imagehash")
-_PATIENCE = 120.0  # seconds for a node to open its lists
+_MAX_ANSWER_SECONDS = 120.0  # which a node may need to open its lists
 
-Facts = dict[str, str]
+Versions = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A list by its path and generation, as it is sent to nodes; no part of its content."""
+class ListReference:
+    """The path and generation of a list, as they are sent to nodes without its content."""
 
     path: str
     generation: int
     stamp: str
 
     @classmethod
-    def of(cls, one: HashList) -> Listed:
-        """Return that of an open list."""
-        return cls(str(one.path), one.generation, one.stamp())
+    def to_list(cls, hash_list: HashList) -> ListReference:
+        """Return a reference to an open list."""
+        return cls(str(hash_list.path), hash_list.generation, hash_list.stamp())
 
     def open(self) -> HashList:
-        """Open the same generation on this node. Raise ClusterError if it is not here."""
-        where = f"the node {address()}"
+        """Open the same generation on this node. Raises ClusterError if the node lacks it."""
+        node = f"the node {address()}"
         try:
-            found = HashList.open(self.path, generation=self.generation)
-            same = found.stamp() == self.stamp
+            hash_list = HashList.open(self.path, generation=self.generation)
+            is_same = hash_list.stamp() == self.stamp
         except ScreenerError as error:
             raise ClusterError(
-                f"{where} has no generation {self.generation} of the list {self.path} ({error}):"
+                f"{node} has no generation {self.generation} of the list {self.path} ({error}):"
                 " every node needs the same list at the same path"
             ) from None
-        if not same:
+        if not is_same:
             raise ClusterError(
-                f"{where} has another list at {self.path}, or another generation"
+                f"{node} has another list at {self.path}, or another generation"
                 f" {self.generation}: copy the list's folder to every node"
             )
-        return found
+        return hash_list
 
 
-def facts() -> Facts:
-    """Return the versions, in this process, that hashes depend on."""
+def read_versions() -> Versions:
+    """Return the versions of all software in this process that hashes depend on."""
     versions = {name: str(value) for name, value in VERSIONS if name != "kernel"}
     for name in _DECODERS:
         try:
@@ -66,52 +66,51 @@ def facts() -> Facts:
     return versions
 
 
-def check_facts(theirs: Facts, where: str) -> None:
-    """Raise ClusterError if a node would make other hashes than this process."""
-    ours = facts()
-    for name, here in ours.items():
-        there = theirs.get(name, "none")
-        if there != here:
+def check_versions(node_versions: Versions, node: str) -> None:
+    """Raise ClusterError if a node could compute other hashes than this process."""
+    for name, local_version in read_versions().items():
+        node_version = node_versions.get(name, "none")
+        if node_version != local_version:
             raise ClusterError(
-                f"the node {where} has {name} {there}, and this machine {here}: results could"
-                " differ; install the same on every node"
+                f"the node {node} has {name} {node_version}, and this machine {local_version}:"
+                " results could differ; install the same on every node"
             )
 
 
-def check(lists: Sequence[Listed]) -> None:
-    """Raise ClusterError if a node that may get work has other versions, or not these lists."""
-    ask = ray.remote(num_cpus=0, max_retries=0)(_facts_and_trouble)
+def check_nodes(lists: Sequence[ListReference]) -> None:
+    """Raise ClusterError if a node that may get work has other versions or lacks a list."""
+    ask = ray.remote(num_cpus=0, max_retries=0)(_check_this_node)
     answers = [
         (node, ask.options(scheduling_strategy=_on(node)).remote(lists)) for node in working_nodes()
     ]
     for node, ref in answers:
-        where = node["NodeManagerAddress"]
+        node_address = node["NodeManagerAddress"]
         try:
-            theirs, trouble = ray.get(ref, timeout=_PATIENCE)
+            node_versions, error_message = ray.get(ref, timeout=_MAX_ANSWER_SECONDS)
         except GetTimeoutError:
-            raise ClusterError(f"the node {where} does not answer") from None
+            raise ClusterError(f"the node {node_address} does not answer") from None
         except RayError as error:
-            if node["NodeID"] not in {one["NodeID"] for one in working_nodes()}:
-                continue  # it is gone, and gets no work
+            if node["NodeID"] not in {node["NodeID"] for node in working_nodes()}:
+                continue  # It has left, and gets no work.
             raise ClusterError(
-                f"the node {where} cannot run screener: {last_line(error)}; install it there"
+                f"the node {node_address} cannot run screener: {last_line(error)}; install it there"
             ) from None
-        check_facts(theirs, where)
-        if trouble is not None:
-            raise ClusterError(trouble)
+        check_versions(node_versions, node_address)
+        if error_message is not None:
+            raise ClusterError(error_message)
 
 
 def working_nodes() -> list[dict[str, Any]]:
-    """Return the nodes that are alive and have a CPU to give."""
-    return [one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU")]
+    """Return the nodes that are alive and have a CPU."""
+    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
 
 
-def cpus() -> int:
-    """Return the number of CPUs of the nodes. Raise ClusterError if there is none."""
-    found = sum(int(one["Resources"]["CPU"]) for one in working_nodes())
-    if not found:
-        raise ClusterError("no node of the cluster has a CPU to give")
-    return found
+def count_cpus() -> int:
+    """Return the number of CPUs of all nodes. Raises ClusterError if there is none."""
+    count = sum(int(node["Resources"]["CPU"]) for node in working_nodes())
+    if not count:
+        raise ClusterError("no node of the cluster has a CPU")
+    return count
 
 
 def address() -> str:
@@ -120,14 +119,15 @@ def address() -> str:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of one of Ray's errors; code and paths stand before it."""
+    """Return the last line of an error of Ray, without the traceback before it."""
     lines = str(error).strip().splitlines()
     return lines[-1].strip() if lines else type(error).__name__
 
 
-def forget_main() -> None:
-    """Keep the processes that this one starts from loading its main module, which is Ray's: a
-    process that decodes must have no Ray in it.
+def hide_main_module() -> None:
+    """Keep the processes that this one starts from loading its main module, which is Ray's.
+
+    A process that decodes must not contain Ray.
     """
     main = sys.modules["__main__"]
     vars(main).pop("__file__", None)
@@ -138,11 +138,11 @@ def _on(node: dict[str, Any]) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
 
 
-def _facts_and_trouble(lists: Iterable[Listed]) -> tuple[Facts, str | None]:
-    """On a node: return its versions, and why it cannot open the lists."""
+def _check_this_node(lists: Iterable[ListReference]) -> tuple[Versions, str | None]:
+    """Return this node's versions, and the error if it cannot open the lists."""
     try:
-        for one in lists:
-            one.open()
+        for reference in lists:
+            reference.open()
     except ScreenerError as error:
-        return facts(), str(error)
-    return facts(), None
+        return read_versions(), str(error)
+    return read_versions(), None

@@ -1,4 +1,4 @@
-"""The processor time and wall time of a worker, read by itself or by the scan."""
+"""The processor time and wall time of a worker, read by the worker or by the scan."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of processor time, of all threads of a process, and of wall time."""
+    """Seconds of processor time, of all threads of a process, and seconds of wall time."""
 
     processor: float = 0.0
     wall: float = 0.0
 
     @classmethod
     def now(cls) -> Times:
-        """Return the clocks of this process."""
+        """Return the current times of this process."""
         return cls(time.process_time(), time.monotonic())
 
     def __add__(self, other: Times) -> Times:
@@ -29,9 +29,10 @@ class Times:
         return Times(self.processor / count, self.wall / count)
 
 
-def clock_of(process: int | None) -> int | None:
-    """Return the clock of a process's processor time, for `processor_time`; None if this process
-    can read none.
+def find_clock(process: int | None) -> int | None:
+    """Return the ID of a process's processor clock, or None if this process cannot read it.
+
+    Pass it to `read_clock`.
     """
     if process is None:
         return None
@@ -40,11 +41,11 @@ def clock_of(process: int | None) -> int | None:
         failed = ctypes.CDLL(None).clock_getcpuclockid(process, ctypes.byref(clock))
     except (AttributeError, TypeError):  # no POSIX system, or one without such clocks
         return None
-    return None if failed or processor_time(clock.value) is None else clock.value
+    return None if failed or read_clock(clock.value) is None else clock.value
 
 
-def processor_time(clock: int) -> float | None:
-    """Return the seconds of a clock; None if its process is gone."""
+def read_clock(clock: int) -> float | None:
+    """Return the seconds of a processor clock, or None if its process is gone."""
     try:
         return time.clock_gettime(clock)
     except OSError:

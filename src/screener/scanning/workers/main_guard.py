@@ -1,8 +1,8 @@
 """The check that worker processes can load the program, and the messages if they cannot.
 
-A worker is a fresh interpreter, in which Python loads the program's main module first; so a scan
-must stand under `if __name__ == "__main__":` there. A frozen program is started as its own worker,
-and must call `multiprocessing.freeze_support()`.
+A worker is a fresh interpreter, in which Python first loads the program's main module. So the main
+module must start a scan under `if __name__ == "__main__":`. A frozen program is started as its own
+worker, and must call `multiprocessing.freeze_support()`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from multiprocessing import process
 
 from screener.errors import WorkerError, cause
 
-NAME = "screener-worker"
-"""The name of a scan's processes."""
+PROCESS_NAME = "screener-worker"
+"""The name of a scan's worker processes."""
 
-_UNGUARDED = 86  # an exit code that nothing else has
+_UNGUARDED_EXIT_CODE = 86  # which nothing else uses
 
 _ADVICE = (
     "a worker process loads the main module of the program first, so that a script has to start a"
@@ -30,11 +30,13 @@ _FROZEN_ADVICE = (
 )
 
 
-def check() -> None:
-    """Raise WorkerError if no worker could load this program, because it was not read from a file,
-    or Python can start none from here. In a worker, do as `leave`.
+def check_startable() -> None:
+    """Raise WorkerError if this process cannot start a worker that loads its program.
+
+    The program may not come from a file, or Python cannot start processes from this one. In a
+    worker, do the same as `exit_if_loading`.
     """
-    leave()
+    exit_if_loading()
     _check_process()
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
@@ -50,10 +52,11 @@ def check() -> None:
 
 def _check_process() -> None:
     """Raise WorkerError if Python cannot start processes from this process or its folder."""
-    this = multiprocessing.current_process()
-    if not isinstance(this, process.BaseProcess):
+    current = multiprocessing.current_process()
+    if not isinstance(current, process.BaseProcess):
+        kind = f"{type(current).__module__}.{type(current).__name__}"
         raise WorkerError(
-            f"no worker process can be started by a {type(this).__module__}.{type(this).__name__}:"
+            f"no worker process can be started by a {kind}:"
             " scan in a process that is none of that library's; a worker of Celery can be started"
             " with --pool threads"
         )
@@ -66,40 +69,43 @@ def _check_process() -> None:
         ) from error
 
 
-def leave() -> None:
-    """End this process, silently, if it is a worker that still loads the program: the scan that
-    started it reports the cause. Raise WorkerError in a process of something else.
+def exit_if_loading() -> None:
+    """End this process silently if it is a worker that still loads the program.
+
+    The scan that started it reports the cause. Raises WorkerError if another program's process
+    still loads the program.
     """
-    if _is_begun_anew():
-        os._exit(_UNGUARDED)
-    this = multiprocessing.current_process()
-    if not getattr(this, "_inheriting", False):
+    if _is_frozen_child():
+        os._exit(_UNGUARDED_EXIT_CODE)
+    current = multiprocessing.current_process()
+    if not getattr(current, "_inheriting", False):
         return
-    if this.name == NAME:
-        os._exit(_UNGUARDED)
+    if current.name == PROCESS_NAME:
+        os._exit(_UNGUARDED_EXIT_CODE)
     raise WorkerError(f"a scan was started by a process that still loads the program: {_ADVICE}")
 
 
-def _is_begun_anew() -> bool:
-    """Return whether a frozen program was started as a process of its own and has not become it: it
-    would start workers without end.
+def _is_frozen_child() -> bool:
+    """Return whether this is a frozen program, started as a worker, that runs its main part.
+
+    It would start workers without end.
     """
     if not hasattr(sys, "frozen"):
         return False
     from multiprocessing import spawn  # large; few programs are frozen
 
     *_, option, code = "", "", *sys.argv
-    helps = option == "-c" and code.startswith("from multiprocessing.")  # Python's own helper
-    return helps or spawn.is_forking(sys.argv)
+    is_helper = option == "-c" and code.startswith("from multiprocessing.")  # one of Python's
+    return is_helper or spawn.is_forking(sys.argv)
 
 
-def not_ready(code: int | None) -> WorkerError:
-    """Return the error for a worker that ended, with an exit code, before it was ready."""
+def startup_error(code: int | None) -> WorkerError:
+    """Return the error for a worker that ended before it was ready."""
     if hasattr(sys, "frozen"):
         return WorkerError(
             f"a worker process ended before it was ready ({_describe(code)}): {_FROZEN_ADVICE}"
         )
-    if code == _UNGUARDED:
+    if code == _UNGUARDED_EXIT_CODE:
         return WorkerError(
             f"the program opens results or starts a scan wherever it is loaded: {_ADVICE}"
         )

@@ -17,52 +17,53 @@ from screener.screening.input.hash_item import HashedInput, HashedWire
 from screener.screening.input.hasher import HashMode, OpenedArchive, OpenedWire, Target
 from screener.screening.input.wire import Count, Seconds
 
-_LENGTH = struct.Struct("<Q")  # in bytes, before each message
-_LEAST_ROOM = 4096  # bytes that a pipe holds on any system
+_LENGTH_FORMAT = struct.Struct("<Q")  # the length in bytes, which precedes each message
+_MIN_PIPE_BYTES = 4096  # the capacity of a pipe on any system
 
 
-def framed(message: bytes) -> bytes:
-    """Return a message as it is written to a pipe."""
-    return _LENGTH.pack(len(message)) + message
+def frame_message(message: bytes) -> bytes:
+    """Return a message preceded by its length."""
+    return _LENGTH_FORMAT.pack(len(message)) + message
 
 
-def take_whole(came: bytearray) -> list[bytes]:
-    """Remove the complete messages from the bytes of a pipe and return them."""
-    found, at = [], 0
-    while len(came) >= (begin := at + _LENGTH.size):
-        end = begin + _LENGTH.unpack_from(came, at)[0]
-        if len(came) < end:
+def take_complete(received: bytearray) -> list[bytes]:
+    """Remove the complete messages from the bytes received on a pipe, and return them."""
+    messages, offset = [], 0
+    while len(received) >= (begin := offset + _LENGTH_FORMAT.size):
+        end = begin + _LENGTH_FORMAT.unpack_from(received, offset)[0]
+        if len(received) < end:
             break
-        found.append(bytes(came[begin:end]))
-        at = end
-    del came[:at]
-    return found
+        messages.append(bytes(received[begin:end]))
+        offset = end
+    del received[:offset]
+    return messages
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it. Raise OSError if the reader is gone, even if the program lets SIGPIPE kill
-    it.
+    """Write all data to a pipe.
+
+    Raises OSError if the reader is gone, even if the program lets SIGPIPE kill it.
     """
-    rest = memoryview(data)
-    with _without_sigpipe():
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+    unwritten = memoryview(data)
+    with _block_sigpipe():
+        while unwritten:
+            unwritten = unwritten[os.write(descriptor, unwritten) :]
 
 
-def room_of(pipe: int) -> int:
-    """Return how many bytes of orders may wait in the pipe, so that writing one never blocks."""
+def measure_room(pipe: int) -> int:
+    """Return the number of bytes of orders that may wait in a pipe, so that no write blocks."""
     try:
         import fcntl
 
-        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _LEAST_ROOM)
+        return max(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2, _MIN_PIPE_BYTES)
     except (ImportError, AttributeError, OSError):  # other systems
-        return _LEAST_ROOM
+        return _MIN_PIPE_BYTES
 
 
 @contextmanager
-def _without_sigpipe() -> Iterator[None]:
-    """Block SIGPIPE, which the writing thread gets, unless it is ignored anyway."""
-    if not hasattr(signal, "SIGPIPE") or signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN:
+def _block_sigpipe() -> Iterator[None]:
+    """Block SIGPIPE in the writing thread, which gets it, unless the program ignores it."""
+    if signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN:
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
@@ -74,11 +75,11 @@ def _without_sigpipe() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_LONGEST_NAME = 100  # of an exception, which is logged and written down
+_MAX_ERROR_NAME = 100  # characters of an exception's type, which is logged and stored
 
 
 class Order(NamedTuple):
-    """A target for a worker process; `target` has no name, since that of a member may be long."""
+    """A target for a worker process. It has no name, since a member's may be long."""
 
     number: int
     target: Target
@@ -100,20 +101,20 @@ class Order(NamedTuple):
 
 
 class AnswerWire(Struct, frozen=True, array_like=True):
-    """An Answer in its wire format. Jobs other than a Hasher's return `plain` values."""
+    """An Answer in its wire format. Jobs other than a Hasher return `plain` values."""
 
     number: Count
     seconds: Seconds
     wall: Seconds
-    error: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None
+    error: Annotated[str, Meta(max_length=_MAX_ERROR_NAME)] | None
     outcome: HashedWire | OpenedWire | None
     plain: Any = None
 
 
 class Answer(NamedTuple):
-    """The outcome of an errand, which took `seconds` of processor time and `wall` seconds.
+    """The outcome of a task, with its processor time and wall time in seconds.
 
-    `error` is the type of an unexpected exception; there is no outcome then.
+    After an unexpected exception, there is no outcome, and `error` is the exception's type.
     """
 
     number: int
@@ -139,8 +140,8 @@ class Answer(NamedTuple):
     def from_wire(cls, message: bytes) -> Answer:
         """Return the answer of a message.
 
-        A file may have taken over the process that sent it. So the message makes only declared
-        types, whose values are checked. Raises ValueError or HashError if one is wrong.
+        A file may have taken over the process that sent it, so the message creates only declared
+        types, whose values are checked. Raises ValueError or HashError if a value is invalid.
         """
         wire = _answer.decode(message)
         if wire.error is not None and not wire.error.isidentifier():
@@ -155,6 +156,6 @@ class Answer(NamedTuple):
 
 _encoder = Encoder()
 _order = Decoder(
-    tuple[int, bytes, tuple[int, ...], tuple[int, int] | None, HashMode]  # as `Order.to_wire` has
+    tuple[int, bytes, tuple[int, ...], tuple[int, int] | None, HashMode]  # see `Order.to_wire`
 )
 _answer = Decoder(AnswerWire)

@@ -1,4 +1,4 @@
-"""The worker processes that share a scan's errands."""
+"""The worker processes that share the tasks of a scan."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from screener.scanning.inputs.listed_names import Awaited
-from screener.scanning.workers.process import Job
-from screener.scanning.workers.protocol import Done, Errand
+from screener.scanning.workers.protocol import FinishedTask, Task
 from screener.scanning.workers.worker import Worker
+from screener.scanning.workers.worker_process import Job
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Target
 
-# Looking up answers one by one takes twice the time. So they are gathered for so long, while the
-# pipes are read so often that no process waits for room.
-_TOGETHER_S, _READ_S = 0.06, 0.02
+# Answers are collected in batches, since looking them up one by one takes twice the time. The pipes
+# are read more often, so that no worker blocks on a full pipe.
+_BATCH_SECONDS = 0.06
+_READ_SECONDS = 0.02
 
-# Files that may be done behind a slow one.
-_WAITING = 256
+# Finished files that may wait for an earlier, slow one.
+_MAX_WAITING_FILES = 256
 
 T = TypeVar("T")
 
 
 class Workers(Generic[T]):
-    """Worker processes for one job; a context manager that ends them. Used by one thread. Raises
-    WorkerError if they cannot be started.
-    """
+    """Worker processes for one job; a context manager that ends them. Not thread-safe."""
 
     def __init__(self, job: Job[T], jobs: int) -> None:
+        """Start `jobs` processes. Raises WorkerError if they cannot be started."""
         self._workers: list[Worker[T]] = []
         self._collected = 0.0
         try:
@@ -40,76 +40,83 @@ class Workers(Generic[T]):
             self.__exit__()
             raise
 
-    def free(self) -> Worker[T] | None:
-        """Return the least busy worker that can take another target, if any."""
-        least = min(self._workers, key=lambda one: len(one.errands))
-        return least if least.free else None
+    def least_busy(self) -> Worker[T] | None:
+        """Return the least busy worker that can take another target, or None."""
+        worker = min(self._workers, key=lambda worker: len(worker.tasks))
+        return worker if worker.free else None
 
-    def collect(self, awaited: Awaited | None = None) -> list[Done[T]]:
-        """Wait until an errand is over; return all that are. Return none if none is under way, or
-        the awaited input comes before.
+    def collect(self, awaited: Awaited | None = None) -> list[FinishedTask[T]]:
+        """Wait for at least one finished task and return all finished ones.
+
+        Returns an empty list if no task is running, or as soon as the awaited input arrives.
         """
         for worker in self._workers:
             worker.send()
-        done: list[Done[T]] = []
-        until = self._collected + _TOGETHER_S
-        while not self._runs_short() and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _READ_S))
-            done += [one for worker in self._workers if worker.errands for one in worker.collect()]
-        while not done and (busy := [one for one in self._workers if one.errands]):
-            done = [one for worker in _awake(busy, awaited) for one in worker.collect()]
+        finished: list[FinishedTask[T]] = []
+        deadline = self._collected + _BATCH_SECONDS
+        while not self._any_queue_short() and (remaining := deadline - time.monotonic()) > 0:
+            time.sleep(min(remaining, _READ_SECONDS))
+            for worker in self._workers:
+                if worker.tasks:
+                    finished += worker.collect()
+        while not finished and (busy := [worker for worker in self._workers if worker.tasks]):
+            for worker in _wait_for_workers(busy, awaited):
+                finished += worker.collect()
             if awaited is not None and awaited.wait(0):
                 break
         self._collected = time.monotonic()
-        return done
+        return finished
 
-    def _runs_short(self) -> bool:
+    def _any_queue_short(self) -> bool:
         return any(worker.short for worker in self._workers)
 
     def __enter__(self) -> Workers[T]:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # All at once: one after the other would take a moment for each.
+        # Kill all first, so that the waits for their ends overlap.
         for worker in self._workers:
             worker.kill()
         for worker in self._workers:
             worker.close()
 
 
-def each(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | HashedInput]:
+def map_ordered(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | HashedInput]:
     """Yield the outcome of a job for each file, in order, with `jobs` processes.
 
-    It is a HashedInput, with the trouble, for a file that did harm.
+    For a file that crashed or hung its worker, it is a HashedInput with the error.
     """
-    order: deque[Errand] = deque()
-    over: dict[Errand, Done[T]] = {}
-    waiting = iter(paths)
+    queue: deque[Task] = deque()
+    finished: dict[Task, FinishedTask[T]] = {}
+    unqueued = iter(paths)
     with Workers(job, jobs) as workers:
         while True:
-            while len(order) < _WAITING and (worker := workers.free()) is not None:
-                if (path := next(waiting, None)) is None:
+            while len(queue) < _MAX_WAITING_FILES and (worker := workers.least_busy()) is not None:
+                if (path := next(unqueued, None)) is None:
                     break
-                order.append(worker.take(Target(path), None))
-            if not order:
+                queue.append(worker.take(Target(path), None))
+            if not queue:
                 return
-            over |= {done.errand: done for done in workers.collect()}
-            while order and order[0] in over:
-                yield over.pop(order.popleft()).outcome
+            finished |= {done.task: done for done in workers.collect()}
+            while queue and queue[0] in finished:
+                yield finished.pop(queue.popleft()).outcome
 
 
-def _awake(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
-    """Return the workers that have answered, died or had their time; wait for one, or for the
-    awaited input.
+def _wait_for_workers(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
+    """Return the workers that have answered, died or exceeded their time limit.
+
+    Wait for the first of them, or for the awaited input.
     """
     with selectors.DefaultSelector() as selector:
         for worker in busy:
             selector.register(worker.answers, selectors.EVENT_READ, worker)
-        left = max(0.0, min(worker.seconds_left() for worker in busy))
+        timeout = max(0.0, min(worker.seconds_left() for worker in busy))
         if awaited is not None and awaited.descriptor is not None:
             selector.register(awaited.descriptor, selectors.EVENT_READ)
         elif awaited is not None:
-            left = 0.0
-        found = selector.select(left)
-    answered = [key.data for key, _ in found if key.data is not None]
-    return answered + [one for one in busy if one.seconds_left() <= 0 and one not in answered]
+            timeout = 0.0
+        events = selector.select(timeout)
+    answered = [key.data for key, _ in events if key.data is not None]
+    return answered + [
+        worker for worker in busy if worker.seconds_left() <= 0 and worker not in answered
+    ]

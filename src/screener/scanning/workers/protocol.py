@@ -1,4 +1,4 @@
-"""The interface between a scan and its workers, here or on a cluster."""
+"""The interface between a scan and its workers, on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Errand:
-    """A target that was handed to a worker; `budget` if it may turn out to be an archive.
+class Task:
+    """A target that a worker is to hash; with a `budget` if it may be an archive.
 
-    `harm` is what it did to a worker before: then only its digests are made.
+    If it crashed or hung a worker before, `harm` is the error, and only its digests are computed.
     """
 
     target: Target
     budget: Budget | None
     mode: HashMode = HashMode.NORMAL
     number: int = 0
-    sent: int = 0  # bytes of the order; 0 before it is sent
-    deaths: int = 0
+    sent: int = 0  # bytes of the order, 0 until it is sent
+    deaths: int = 0  # of idle processes whose next task it was
     spent: float = 0.0  # seconds of processor time so far
     harm: MediaError | None = None
-    renewed: bool = False  # a fresh process was started for it
+    retried: bool = False  # in a fresh process, for lack of memory
 
 
 @dataclass(frozen=True)
-class Done(Generic[T]):
-    """The outcome of an errand, with the processor time of all attempts and the wall time of the
-    last. It is HashedInput, with the trouble, if the target did harm.
+class FinishedTask(Generic[T]):
+    """A task and its outcome: a HashedInput with the error if the target harmed its worker.
+
+    `seconds` is the processor time of all attempts, `wall` the wall time of the last one.
     """
 
-    errand: Any
+    task: Any
     outcome: T | HashedInput
     seconds: float
     wall: float
@@ -51,23 +52,24 @@ class AnyWorker(Protocol):
 
     @property
     def free(self) -> bool:
-        """Return whether it can take another target."""
+        """Whether the worker can take another target."""
 
     def take(self, target: Target, budget: Budget | None, mode: HashMode = HashMode.NORMAL) -> Any:
-        """Queue a target; return the errand, as `Done` names it."""
+        """Queue a target; return the task, which its `FinishedTask` has too."""
 
 
 class AnyWorkers(Protocol):
     """All workers of a scan; a context manager that ends them."""
 
-    def free(self) -> AnyWorker | None:
-        """Return a worker that can take another target, if any."""
+    def least_busy(self) -> AnyWorker | None:
+        """Return the least busy worker that can take another target, or None."""
 
     def collect(
         self, awaited: Awaited | None = None
-    ) -> Sequence[Done[HashedInput | OpenedArchive]]:
-        """Wait until an errand is over; return all that are, or none if the awaited input comes
-        before.
+    ) -> Sequence[FinishedTask[HashedInput | OpenedArchive]]:
+        """Wait for at least one finished task and return all finished ones.
+
+        Returns an empty sequence if no task is running, or as soon as the awaited input arrives.
         """
 
     def __enter__(self) -> AnyWorkers: ...
@@ -81,4 +83,4 @@ class AnyWorkers(Protocol):
 
 
 # Starts the workers of a scan.
-Start = Callable[[Hasher], AnyWorkers]
+StartWorkers = Callable[[Hasher], AnyWorkers]

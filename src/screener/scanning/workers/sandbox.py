@@ -20,18 +20,19 @@ from screener.media.files import allowance
 # From linux/prctl.h.
 _PR_SET_NO_NEW_PRIVS = 38
 
-# More than a worker's code takes. Memory beyond that belongs to the program's main module, which
-# Python loads first: Arrow reserves a gigabyte.
-_LOADED = 128 << 20
+# Bytes, more than a worker's code takes. Memory beyond that belongs to the program's main module,
+# which Python loads first: Arrow reserves a gigabyte.
+_MAX_CODE_BYTES = 128 << 20
 
-_LOOK_S = 2.0  # between two looks at the parent PID
+_PARENT_CHECK_SECONDS = 2.0
 
 
 def confine(memory: int) -> None:
-    """Limit this process to so many bytes of private memory, besides those of the program's main
-    module, and take away its output and privileges.
+    """Limit this process's private memory, and take away its output and privileges.
+
+    `memory` is the limit in bytes, not counting the program's main module.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a decoder in a loop must not delay the end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a looping decoder must not delay the end
     _end_with_parent()
     _silence()
     _keep_freed_memory()
@@ -41,10 +42,10 @@ def confine(memory: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the scan is gone, also in the middle of a file.
+    """End this process when the scan is gone, even in the middle of a file.
 
-    The parent's pipe shows its end at once, unless a fork of the parent has the pipe too; then the
-    new parent PID does.
+    The parent's pipe closes at once, unless a fork of the parent has the pipe too. In that case the
+    parent PID changes.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -52,11 +53,11 @@ def _end_with_parent() -> None:
     number = os.getppid()
 
     def watch() -> None:
-        while not wait([parent.sentinel], _LOOK_S) and os.getppid() == number:
+        while not wait([parent.sentinel], _PARENT_CHECK_SECONDS) and os.getppid() == number:
             pass
         os._exit(1)
 
-    # The stack of a thread counts as memory of the process: it needs next to none.
+    # The stack counts as memory of the process, and this thread needs little.
     before = threading.stack_size(1 << 18)
     try:
         threading.Thread(target=watch, daemon=True).start()
@@ -65,42 +66,44 @@ def _end_with_parent() -> None:
 
 
 def _silence() -> None:
-    """Discard standard output and error: decoders write words of the file there, which would stand
-    among the results.
+    """Discard standard output and error.
+
+    Decoders write parts of the file there, which would appear among the results.
     """
     warnings.simplefilter("ignore")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
+        os.dup2(null, stream)
+    os.close(null)
 
 
 def _keep_freed_memory() -> None:
     """Make glibc keep blocks of up to 30 MB for the next picture, by freeing one that large.
 
-    Otherwise it returns and zeroes a picture's memory for each file, nearly as slow as decoding.
+    Otherwise it would return the memory of each picture to the system, which has to zero it again;
+    that takes nearly as long as decoding.
     """
     bytearray(30 << 20)
 
 
 def _limit_resources(memory: int) -> None:
-    """Limit private memory; write no core dump, which would hold the picture, and no file."""
+    """Limit private memory; forbid files and core dumps, which would contain the picture."""
     try:
         import resource
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # A worker writes to a pipe alone.
+    # A worker writes only to its pipe.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    # The data limit counts private writable memory, and no mapped file.
+    # The data limit counts private writable memory, not mapped files.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = memory + max(0, _held() - _LOADED)
+    soft = memory + max(0, _private_bytes() - _MAX_CODE_BYTES)
     soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _held() -> int:
-    """Return the bytes of private memory of this process; 0 if the system does not report them."""
+def _private_bytes() -> int:
+    """Return the bytes of private memory, or 0 if the system does not report them."""
     try:
         with open("/proc/self/statm", "rb") as stream:
             return int(stream.read().split()[5]) * mmap.PAGESIZE
@@ -109,7 +112,7 @@ def _held() -> int:
 
 
 def _drop_privileges() -> None:
-    """Keep programs that this process starts from gaining rights."""
+    """Prevent programs that this process starts from gaining privileges."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

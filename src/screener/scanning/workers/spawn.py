@@ -1,4 +1,4 @@
-"""The conditions under which a worker process is started and ended."""
+"""Start and end worker processes without side effects on the program or the worker."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ from screener.system import process
 
 
 def end(process: SpawnProcess, starter: int, *pipes: int) -> None:
-    """End a process that `starter` started, for good, and close its pipes."""
+    """Kill a process that the process `starter` started, and close it and its pipes."""
     kill(process, starter)
     for pipe in pipes:
         os.close(pipe)
-    with suppress(ValueError):  # it waits for a disk; the system will end it
+    with suppress(ValueError):  # It still waits for a disk; the system ends it later.
         process.close()
 
 
 def kill(process: SpawnProcess, starter: int) -> None:
-    """End it at once; do nothing in a fork of the process that started it."""
+    """Kill a process; do nothing in a fork of the process that started it."""
     if starter == os.getpid():
-        with suppress(ValueError, AttributeError):  # it is closed already, or was not started
+        with suppress(ValueError, AttributeError):  # closed already, or never started
             process.kill()
 
 
-_environment = Lock()  # while it is changed
+_environment_lock = Lock()
 
 
 @contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Have NumPy's and SciPy's linear algebra start no threads in a process that begins here: they
-    would spin for work, and reserve memory for every core beyond the limit.
+def limit_blas_threads() -> Iterator[None]:
+    """Let processes that are started inside use one thread for linear algebra.
+
+    More threads of NumPy and SciPy would spin for work, and reserve memory for every core beyond
+    the limit.
     """
     name = "OPENBLAS_NUM_THREADS"
-    with _environment:
+    with _environment_lock:
         before = os.environ.get(name)
         os.environ[name] = "1"
         try:
@@ -53,37 +55,34 @@ def one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def from_daemonic() -> Iterator[None]:
-    """Let a daemonic process, such as those of `multiprocessing.Pool`, start one. Python forbids
-    it, since a child might outlive it; a worker does not. Enter it in one thread at a time, as
-    within `one_thread_each`.
+def allow_daemonic_start() -> Iterator[None]:
+    """Allow a daemonic process, such as one of `multiprocessing.Pool`, to start a worker.
+
+    Python forbids it, since a child might outlive its parent; a worker does not. Only one thread
+    may enter at a time, as inside `limit_blas_threads`.
     """
-    this = multiprocessing.current_process()
-    daemonic = this.daemon
+    current = multiprocessing.current_process()
+    daemonic = current.daemon
     if daemonic:
-        this.daemon = False
+        current.daemon = False
     try:
         yield
     finally:
         if daemonic:
-            this.daemon = True
+            current.daemon = True
 
 
 @contextmanager
-def interrupts_delayed() -> Iterator[None]:
-    """Keep Ctrl-C, which goes to every process of a terminal, from workers: the scan ends them.
-    Also delay signals until the child has received its setup; without it, the child would print an
-    error.
+def delay_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started inside, and delay signals of this process.
 
-    A process inherits its thread's blocked signals. A worker that only ignored the signal would
-    still die of it while it loads.
+    Ctrl-C goes to every process of a terminal, but the scan ends its workers itself. They inherit
+    the blocked signal; if a worker only ignored it, it would die of it while loading. Signals of
+    this process wait until the child has received its setup, else the child would print an error.
     """
-    # First, so that nothing is raised between blocking the signal and unblocking it.
-    with handlers_delayed():
-        if not hasattr(signal, "pthread_sigmask"):
-            yield
-            return
-        resource_tracker.ensure_running()  # it starts a process too, and unblocks signals
+    # First, so that no handler raises between blocking and unblocking the signal.
+    with delay_handlers():
+        resource_tracker.ensure_running()  # starts a process and unblocks signals
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
@@ -92,34 +91,37 @@ def interrupts_delayed() -> Iterator[None]:
 
 
 @contextmanager
-def handlers_delayed() -> Iterator[None]:
-    """Run the handlers of signals that end a program afterwards. Any thread may get the signal, but
-    the main thread runs the handler.
+def delay_handlers() -> Iterator[None]:
+    """Delay the handlers of signals that end a program.
+
+    Any thread may get the signal, but the main thread runs the handler.
     """
     if current_thread() is not main_thread():
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
+    received: list[tuple[int, FrameType | None]] = []
     handlers = {
-        one: found for one in process.STOP_SIGNALS if callable(found := signal.getsignal(one))
+        number: handler
+        for number in process.STOP_SIGNALS
+        if callable(handler := signal.getsignal(number))
     }
     delaying = True
 
-    def hold(number: int, frame: FrameType | None) -> None:
+    def delay(number: int, frame: FrameType | None) -> None:
         if delaying:
-            came.append((number, frame))
-        else:  # another came before this one's handler was back in its place
+            received.append((number, frame))
+        else:  # a signal arrived before its own handler was restored
             handlers[signal.Signals(number)](number, frame)
 
     try:
-        for one in handlers:
-            signal.signal(one, hold)
+        for number in handlers:
+            signal.signal(number, delay)
         yield
     finally:
         delaying = False
         try:
-            for one, handler in handlers.items():
-                signal.signal(one, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         finally:
-            for number, frame in came:
+            for number, frame in received:
                 handlers[signal.Signals(number)](number, frame)

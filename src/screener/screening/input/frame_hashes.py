@@ -58,10 +58,9 @@ def find_regions(frame: Frame) -> list[Region]:
 def _find_parts(
     picture: NDArray[np.uint8], inner: tuple[NDArray[np.uint8], ...], name: str, trimmed_name: str
 ) -> list[Region]:
-    """Return a picture, and its parts inside bars or borders."""
     parts = [picture]
-    for view in (*trim.trimmed(picture), *inner):
-        if not any(trim.is_same(view, part) for part in parts):
+    for view in (*trim.find_unframed(picture), *inner):
+        if not any(trim.is_same_view(view, part) for part in parts):
             parts.append(view)
     return [
         Region(
@@ -75,7 +74,6 @@ def _find_parts(
 
 
 def _is_framed(part: NDArray[np.uint8], outer: NDArray[np.uint8]) -> bool:
-    """Return whether a part fills much of a larger one."""
     (rows, columns), (height, width) = part.shape[:2], outer.shape[:2]
     is_smaller = rows <= height and columns <= width and (rows, columns) != (height, width)
     return (
@@ -140,7 +138,6 @@ def _hash_region(
     allow_doubt: bool,
     effort: Effort,
 ) -> Iterator[OrientedHashes]:
-    """Yield the hashes of one region; `inner_detail` is the PDQ detail of its framed parts."""
     if region.name == "enlarged":  # PDQ alone needs it; other kinds use every pixel
         kinds = [kind for kind in kinds if kind is pdq.PDQ]
     classic_kinds = [kind for kind in kinds if kind.name in _CLASSIC_NAMES]
@@ -153,7 +150,7 @@ def _hash_region(
         if kind is pdq.PDQ:
             look = evidence.look(region.pixels, most=pdq.MOST_DOUBT if allow_doubt else 0)
             columns = _bound_details(look, detail_scores.score(kind), inner_detail)
-            if effort is not Effort.DISTANCE:
+            if effort is not Effort.DISTANCE and look.samples.busy >= evidence.BUSY:
                 has_views = effort is Effort.VIEWS and not region.framed
                 evidence_columns = EvidenceColumns.from_queries(
                     look.coefficients.weigh(), views.weigh(look.samples) if has_views else None

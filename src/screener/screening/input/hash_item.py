@@ -254,6 +254,5 @@ def _media_facts(picture: Picture | None, samples: int) -> MediaFacts | None:
 
 
 def _compute_digests(read: source.Source, kinds: Sequence[HashKind]) -> Sequence[Hash]:
-    """Return the digests of the file's bytes, or none for pixels, which have no file."""
     data = read.content if isinstance(read.content, bytes) else read.file
     return digest.compute_kinds(data, kinds) if kinds and data is not None else ()

@@ -14,7 +14,14 @@ from msgspec import Struct
 from screener.errors import MediaError
 from screener.hashing import classic, digest
 from screener.hashing.hash import Hash, HashKind
-from screener.media.archives.archive import Archive, Budget, Listing, Member, open_archive, type_of
+from screener.media.archives.archive import (
+    Archive,
+    Budget,
+    Listing,
+    Member,
+    find_archive_type,
+    open_archive,
+)
 from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item, Name
@@ -143,12 +150,12 @@ class OpenedWire(Struct, frozen=True, array_like=True, tag="opened"):
             HashedWire.from_input(opened.hashed),
             tuple(
                 [
-                    (member.name, member.size, error_to_wire(member.trouble))
+                    (member.name, member.size, error_to_wire(member.error))
                     for member in listing.members
                 ]
             ),
             listing.bytes,
-            error_to_wire(listing.trouble),
+            error_to_wire(listing.error),
             opened.direct,
         )
 
@@ -189,7 +196,7 @@ class Hasher:
         kinds = [kind for kind in self.kinds if kind.digest]
         return hash_item(item, policy=self.policy, kinds=kinds)
 
-    def visit(self) -> HashingSession:
+    def start_session(self) -> HashingSession:
         """Return a session of this Hasher in the current process."""
         classic.load(kind for kind in self.kinds if kind in classic.CLASSIC)
         return HashingSession(self)
@@ -204,7 +211,7 @@ class HashingSession:
     _archives: dict[tuple[str, tuple[int, ...]], Archive] = field(default_factory=dict)
     _last_member: tuple[Target, bytes, MediaError | None] | None = None
 
-    def foresee(self, targets: Iterable[Target]) -> None:
+    def read_ahead(self, targets: Iterable[Target]) -> None:
         """Read the next files ahead, as far as that is faster."""
         for ahead in self._files_ahead.values():
             ahead.file.close()
@@ -213,7 +220,7 @@ class HashingSession:
         paths = (target.path for target in targets if not target.inner)
         self._files_ahead |= read_ahead(paths, kinds, self.hasher.policy.limits.bytes)
 
-    def do(
+    def run(
         self, target: Target, budget: Budget | None, mode: HashMode
     ) -> HashedInput | OpenedArchive:
         """Hash a target, or open it if it is an archive and has a budget."""
@@ -238,7 +245,7 @@ class HashingSession:
         if damage is not None:
             # The readable part may match, as in a truncated file.
             return replace(hasher.hash(data), error=damage)
-        if budget is not None and type_of(io.BytesIO(data)) is not None:
+        if budget is not None and find_archive_type(io.BytesIO(data)) is not None:
             return self._list_archive(target, io.BytesIO(data), budget)
         return hasher.hash(data)
 
@@ -265,7 +272,7 @@ class HashingSession:
             stream = None if budget is None else open_archive(file)
             if stream is None:
                 return hasher.hash(file, () if ahead is None else ahead.digests)
-            if type_of(stream) is not None:
+            if find_archive_type(stream) is not None:
                 return self._list_archive(target, stream, budget)
             stream.close()
             return hasher.hash(target.path)
@@ -307,7 +314,6 @@ class HashingSession:
         return archive
 
     def _keep_open(self, path: str, inner: tuple[int, ...], archive: Archive) -> None:
-        """Keep an archive open, and close all others except those that contain it."""
         for other_path, other_inner in list(self._archives):
             contains = other_path == path and other_inner == inner[: len(other_inner)]
             if not contains or other_inner == inner:

@@ -18,7 +18,7 @@ from screener.media.files.limits import Limits
 from screener.media.files.picture import Frame
 from screener.media.files.sniff import CONTAINERS
 from screener.media.source import Item
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 # A copy with four of five usable frames has the 80 % that a match requires.
 _MIN_USABLE_FRAMES = 5

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
-from screener.lists.store.records import fewest_bits
+from screener.lists.store.records import get_min_bits
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
@@ -52,8 +52,6 @@ class _KindRules(NamedTuple):
 
 
 class _Queries:
-    """The hashes of one kind in all items, and the number of each hash's item."""
-
     def __init__(self) -> None:
         self.hashes: list[Hash] = []
         self.items: list[int] = []
@@ -86,8 +84,8 @@ class BareHashMatcher:
             kind.name: _KindRules(
                 kind,
                 policy.floor.get(kind.name, 0),
-                fewest_bits(kind),
-                kind.bits - fewest_bits(kind),
+                get_min_bits(kind),
+                kind.bits - get_min_bits(kind),
                 sum(1 << k for k, floors in enumerate(clearing_floors) if kind.name in floors),
                 tuple(hash_list for hash_list in lists if kind.name in hash_list.kinds),
             )

@@ -154,7 +154,6 @@ class InputHits:
         return sum(1 << number for number in {numbers[moment] for moment in located.moments})
 
     def _find_spans(self, moment_bits: int, clip: int) -> tuple[tuple[float, float], ...]:
-        """Return the first and last time of each run of set bits."""
         runs: list[list[_Moment]] = []
         last_track: int | None = None  # the previous frame's track, if its bit is set
         for bit, moment in zip(reversed(f"{moment_bits:b}"), self._moments[clip], strict=False):
@@ -171,7 +170,7 @@ class InputHits:
 def _corroborate(
     nearest: dict[tuple[_Key, _Position], Match], seen: Mapping[tuple[_Key, int], int]
 ) -> None:
-    """Clear `uncorroborated` of hits whose record a kind that is not weak hit too.
+    """Clear `uncorroborated` of a hit if a kind that is not weak hit the same record.
 
     The other hit must be in the same picture, in a common frame, or of the whole file.
     """

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from screener.errors import counted
 from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
-from screener.lists.store.records import why_not_searchable
+from screener.lists.store.records import find_exclusion
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching import video_search
@@ -116,7 +116,7 @@ class VerdictRules:
             and (
                 isinstance(group, OrientedHashes)
                 or group.detail is not None
-                or why_not_searchable(group.hash) is None
+                or find_exclusion(group.hash) is None
             )
         )
 

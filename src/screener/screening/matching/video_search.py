@@ -176,7 +176,6 @@ class _FrameHits:
 def _search_frames(
     hash_list: HashList, clips: Sequence[Clip], *, radius: int, floor: int
 ) -> _FrameHits:
-    """Search all frames of all clips, in batches whose hits fit into memory."""
     frames = [
         np.unique(clip.frames.usable(floor).codes, axis=0, return_counts=True) for clip in clips
     ]
@@ -225,7 +224,6 @@ class _Tally:
 
 
 def _find_candidates(hash_list: HashList, hits: _FrameHits, floor: int) -> dict[int, list[int]]:
-    """Return the videos that may match, with the indices of the clips concerned."""
     candidates: dict[int, list[int]] = defaultdict(list)
     if not hits.rows.size:
         return candidates

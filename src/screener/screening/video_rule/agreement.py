@@ -110,7 +110,6 @@ def compare(
 
 
 def _thin(frames: Frames) -> Frames:
-    """Return every n-th frame of a long video, with all its PDQs."""
     interval = -(-len(frames) // _MAX_COMPARED_HASHES)
     if interval <= 1:
         return frames

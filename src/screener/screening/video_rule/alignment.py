@@ -257,10 +257,10 @@ class _Alignment:
         )
 
     def _keeps_time(self, indices: Ints, bits: int, min_distant: int, min_ratio: float) -> bool:
-        """Return whether frames agree within `bits`, and at another time are `min_ratio` as far.
+        """Return whether frames that agree within `bits` are further from frames at other times.
 
-        At least `min_distant` frames of each video must be more than `bits` apart. Noise fails,
-        since it is as near to other frames.
+        They must be at least `min_ratio` times further. At least `min_distant` frames of each video
+        must be more than `bits` apart. Noise fails, since it is as near to other frames.
         """
         indices = indices[self.distances[indices] <= bits]
         coarse, fine = self.coarse.codes[indices], self.fine.codes[self.nearest[indices]]
@@ -280,7 +280,6 @@ class _Alignment:
 
 
 def _choose_nearest_hashes(frames: Ints, distances: npt.NDArray[np.uint16]) -> Ints:
-    """Return the index of each frame's PDQ with the least distance, in order."""
     order = np.lexsort((distances, frames))
     is_first = np.ones(len(order), bool)
     is_first[1:] = frames[order][1:] != frames[order][:-1]

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from screener.media.image.frame import at, decoded
+from screener.media.image.frame import decode_frame, seek_frame
 from screener.media.image.open_image import open as open_picture
 from screener.media.image.pillow import open_image
 
@@ -21,7 +21,7 @@ def packed(indices):
     codes = [code for k in range(0, len(indices), 6) for code in (COLOURS, *indices[k : k + 6])]
     bits = sum(int(code) << 4 * place for place, code in enumerate([*codes, COLOURS + 1]))
     data = bits.to_bytes(len(codes) // 2 + 1, "little")
-    blocks = (data[at : at + 255] for at in range(0, len(data), 255))
+    blocks = (data[seek_frame : seek_frame + 255] for seek_frame in range(0, len(data), 255))
     return b"\3" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
 
 
@@ -81,5 +81,7 @@ def test_frames_are_laid_and_cleared_as_viewers_do_it(greys, far, back):
             shown = found[part] if found[part].ndim == 3 else np.dstack([found[part]] * 3)
             assert np.array_equal(shown, one), (disposals, part)
 
-        last = decoded(at(open_image(data), data, 3), data, part=3)[0]  # the others not asked for
+        last = decode_frame(seek_frame(open_image(data), data, 3), data, number=3)[
+            0
+        ]  # the others not asked for
         assert np.array_equal(last if last.ndim == 3 else np.dstack([last] * 3), wanted[3])

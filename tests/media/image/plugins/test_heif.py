@@ -29,7 +29,7 @@ from screener.hashing import pdq
 from screener.media.image import errors, pillow
 from screener.media.image.open_image import open as open_picture
 from screener.media.image.plugins import heif
-from screener.reporting.pages.summary import Summary
+from screener.reporting.pages.result_summary import Summary
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_limits_come_before_pixels(still, monkeypatch):
     """A declared size over the limit is `too_large`, before libheif decodes anything."""
     data = still
     assert frames_and_reason(data, pixels=320 * 240)[1] is None
-    monkeypatch.setattr(pillow, "direct_pixels", None)
+    monkeypatch.setattr(pillow, "decode_directly", None)
     assert frames_and_reason(data, pixels=320 * 240 - 1) == ([], "too_large")
 
 
@@ -195,7 +195,7 @@ def test_what_wanted_the_extra_is_screened_again_once_it_is_here(
         assert "4 screened: 2 match, 0 no_match, 2 unscreened (" in done.stderr
         assert "because an extra is missing" not in done.stderr
         assert results.read_text().count("\n") == 6
-    found = Summary.of(results)
+    found = Summary.read(results)
     assert (found.total, found.verdicts["match"], found.extras) == (4, 2, {})
     after = screener(*again)
     assert (after.returncode, after.stdout.count("\n")) == (1, 2)
@@ -276,7 +276,7 @@ def test_pixels_stay_where_their_memory_goes_with_the_picture(monkeypatch, still
     picture = SimpleNamespace(mode="RGB", size=(4, 4), stride=12, data=data)
     monkeypatch.setattr(pillow_heif, "open_heif", lambda *_, **__: [picture])
 
-    pixels = heif.decoded(still, 0)
+    pixels = heif.decode(still, 0)
     memory[:] = 0
 
     assert pixels.tobytes() == bytes(range(48))

@@ -77,7 +77,7 @@ def files(scene):
 def test_ordinary_files_are_plain_and_have_the_same_pixels(files):
     """Baseline or progressive, of any sampling, grey or colour."""
     for name, data in files.items():
-        assert plain_jpeg.shape_of(data) is not None, name
+        assert plain_jpeg.read_shape(data) is not None, name
         media, frames, trouble = both(data)
 
         assert (media.type, media.frames, len(frames), trouble) == ("image/jpeg", 1, 1, None)
@@ -125,10 +125,10 @@ def test_what_needs_more_than_the_size_is_left_to_the_general_decoder(scene):
         "nothing": b"",
     }
     for name, other in others.items():
-        assert plain_jpeg.shape_of(other) is None, name
+        assert plain_jpeg.read_shape(other) is None, name
         if name not in ("PNG", "nothing"):
             both(other)
-    assert plain_jpeg.shape_of(data + bytes(63)) == (120, 90, False)
+    assert plain_jpeg.read_shape(data + bytes(63)) == (120, 90, False)
 
 
 @pytest.mark.parametrize("transform", [None, 0, 1, 2])
@@ -142,7 +142,7 @@ def test_colours_are_recognised_as_by_the_general_decoder(scene, transform, jfif
 
     _, frames, _ = both(data)
 
-    assert (plain_jpeg.shape_of(data) is not None) == (jfif or transform != 0)
+    assert (plain_jpeg.read_shape(data) is not None) == (jfif or transform != 0)
     assert len(frames[0][0][3]) == (2 if jfif or transform != 0 else 3)
 
 
@@ -165,23 +165,23 @@ def test_damaged_headers_are_left_to_the_general_decoder(scene):
         0xFD,
         0xFF,
     ):
-        assert plain_jpeg.shape_of(with_segment(data, mark, b"\0\1")) is None, hex(mark)
+        assert plain_jpeg.read_shape(with_segment(data, mark, b"\0\1")) is None, hex(mark)
         both(with_segment(data, mark, b"\0\1"))
     short = segment(0xDB, b"\0" * 9)
     for middle in (b"\xff", b"x", b"\xff\xe5\0\0", b"\xff\xe5\0\1", b"\xfe\xe5\0\2", short):
-        assert plain_jpeg.shape_of(data[:2] + middle + data[2:]) is None
+        assert plain_jpeg.read_shape(data[:2] + middle + data[2:]) is None
         both(data[:2] + middle + data[2:])
     for content in (b"JFIF", b"Adobe"):
         both(with_segment(without_jfif(data), 0xE0 if content == b"JFIF" else 0xEE, content))
     frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
     for size in range(6):
         other = data[:frame] + segment(0xC0, data[frame + 4 :][:size]) + data[frame + 19 :]
-        assert plain_jpeg.shape_of(other) is None
+        assert plain_jpeg.read_shape(other) is None
         both(other)
-    assert plain_jpeg.shape_of(data[:scan] + segment(0xDA, b"")) is None
+    assert plain_jpeg.read_shape(data[:scan] + segment(0xDA, b"")) is None
     both(data[:scan] + segment(0xDA, b""))
     for cut in range(scan + 14):
-        assert plain_jpeg.shape_of(data[:cut]) is None
+        assert plain_jpeg.read_shape(data[:cut]) is None
 
 
 def test_a_plain_file_over_the_limit_is_too_large(scene):
@@ -212,8 +212,8 @@ def test_the_photos_of_the_material_have_the_same_pixels(material):
     for path in sorted((material / "photos-free").rglob("*.jp*g")):
         data = path.read_bytes()
         total += 1
-        plain += plain_jpeg.shape_of(data) is not None
-        if np.prod((plain_jpeg.shape_of(data) or (9, 9))[:2]) <= 4_000_000:
+        plain += plain_jpeg.read_shape(data) is not None
+        if np.prod((plain_jpeg.read_shape(data) or (9, 9))[:2]) <= 4_000_000:
             both(data)
 
     assert plain > total / 2

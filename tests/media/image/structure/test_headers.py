@@ -30,19 +30,19 @@ def small(format: str, **options: object) -> bytes:
 )
 def test_size_of_what_is_decoded_on_opening(data: bytes) -> None:
     """The largest picture inside is found in every variant of WebP and ICO."""
-    assert headers.largest(data) == (60, 44)
+    assert headers.find_largest_size(data) == (60, 44)
 
 
 def test_size_inside_icns() -> None:
     """The largest inner picture of an ICNS is found, whatever its place."""
-    assert headers.largest(small("ICNS")) == (1024, 1024)
+    assert headers.find_largest_size(small("ICNS")) == (1024, 1024)
 
 
 @pytest.mark.parametrize("length", [256, 512])
 def test_an_iso_file_is_no_icon(length: int) -> None:
     """A HEIC or AVIF whose first box has 256 or 512 bytes begins like an icon or a cursor."""
     box = struct.pack(">I", length) + b"ftypheic" + bytes(4) + b"mif1" * (length // 4 - 4)
-    assert headers.largest(box + bytes(2048)) == (0, 0)
+    assert headers.find_largest_size(box + bytes(2048)) == (0, 0)
 
 
 def icon(*pictures: bytes) -> bytes:
@@ -96,7 +96,7 @@ def lossless(width: int, height: int) -> bytes:
 )
 def test_sizes_that_a_file_only_declares(data: bytes, size: tuple[int, int]) -> None:
     """WebPs of the greatest size, canvases wider than 65,535, and icons by any entry."""
-    assert headers.largest(data) == size
+    assert headers.find_largest_size(data) == size
 
 
 @pytest.mark.parametrize("no_jp2", [False, True])
@@ -106,22 +106,22 @@ def test_size_of_a_jpeg_2000_inside_icns(no_jp2: bool) -> None:
     parts = [b"icp4" + struct.pack(">I", 8 + len(one)) + one for one in (small("PNG"), wide)]
     data = b"icns" + struct.pack(">I", 8 + sum(map(len, parts))) + b"".join(parts)
 
-    assert headers.largest(data) == (900, 700)
+    assert headers.find_largest_size(data) == (900, 700)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "GIF", "BMP"])
 def test_other_formats_declare_nothing(format: str) -> None:
     """Pillow opens every other format without decoding."""
-    assert headers.largest(small(format)) == (0, 0)
+    assert headers.find_largest_size(small(format)) == (0, 0)
 
 
 @pytest.mark.parametrize("format", ["WEBP", "AVIF", "JPEG2000"])
 def test_a_container_that_is_cut(format: str) -> None:
     """Any byte missing at the end is noticed; a complete file, or one with a tail, is not cut."""
     data = small(format)
-    assert not headers.cut_short(data)
+    assert not headers.is_cut_short(data)
     for length in (len(data) - 1, len(data) // 2, 40):
-        assert headers.cut_short(data[:length])
+        assert headers.is_cut_short(data[:length])
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -130,7 +130,7 @@ def test_a_tiff_whose_directory_is_behind_its_end_is_cut(order: str) -> None:
     start = {"<": b"II*\0", ">": b"MM\0*"}[order]
     data = start + struct.pack(f"{order}I", 20) + bytes(18)
 
-    cut = {length: headers.cut_short(data[:length]) for length in range(20, 27)}
+    cut = {length: headers.is_cut_short(data[:length]) for length in range(20, 27)}
     assert cut == dict.fromkeys(range(20, 26), True) | {26: False}
 
 
@@ -142,11 +142,11 @@ def test_a_box_that_ends_behind_the_file_is_cut(long: bool) -> None:
     head = struct.pack(">I4sQ", 1, b"mdat", 36) if long else struct.pack(">I4s", 28, b"mdat")
     data = first + head + body
 
-    assert not headers.cut_short(data)
-    assert not headers.cut_short(data + first)
+    assert not headers.is_cut_short(data)
+    assert not headers.is_cut_short(data + first)
     for length in range(len(first) + len(head), len(data)):
-        assert headers.cut_short(data[:length])
-    assert not headers.cut_short(first + struct.pack(">I4s", 0, b"mdat") + body[:5])
+        assert headers.is_cut_short(data[:length])
+    assert not headers.is_cut_short(first + struct.pack(">I4s", 0, b"mdat") + body[:5])
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -158,8 +158,8 @@ def test_gif_frames(count: int, local: bool) -> None:
         for k in range(count)
     ]
     data = several(frames, "GIF", comment=b"x" * 600)
-    assert headers.gif_frames(data, stop=100) == count
-    assert headers.gif_frames(data, stop=2) == min(count, 2)
+    assert headers.count_gif_frames(data, stop=100) == count
+    assert headers.count_gif_frames(data, stop=2) == min(count, 2)
 
 
 def test_a_jpeg_cut_in_a_header_segment() -> None:
@@ -167,9 +167,9 @@ def test_a_jpeg_cut_in_a_header_segment() -> None:
     data = jpeg(Image.new("RGB", (60, 44)), progressive=True)
     segment = data.rindex(b"\xff\xc4")
     for length in (segment + 2, segment + 3, segment + 4, segment + 9):
-        assert file_end.ended_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
-    assert file_end.ended_jpeg(data[:-2]) == data
-    assert file_end.ended_jpeg(data[:-1])[-2:] == b"\xff\xd9"
+        assert file_end.end_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
+    assert file_end.end_jpeg(data[:-2]) == data
+    assert file_end.end_jpeg(data[:-1])[-2:] == b"\xff\xd9"
 
 
 def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
@@ -180,7 +180,7 @@ def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
     last = max(data.rindex(bytes((0xFF, 0xD0 + number))) for number in range(8))
 
     for length in range(last + 2, len(data) - 1):
-        assert file_end.ended_jpeg(data[:length]) == data[:length] + b"\xff\xd9"
+        assert file_end.end_jpeg(data[:length]) == data[:length] + b"\xff\xd9"
 
 
 @pytest.mark.parametrize("padding", [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\x01\xff"])
@@ -192,7 +192,7 @@ def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding
     padded = jpeg(Image.new("RGB", (60, 44)), comment=b"\xff\xd9" * 99)
     padded = padded[:2] + padding + padded[2:]
 
-    assert file_end.end(padded + data, 0) == len(padded)
+    assert file_end.find_end(padded + data, 0) == len(padded)
 
 
 def test_boxes_with_long_lengths_and_without_any() -> None:
@@ -203,15 +203,15 @@ def test_boxes_with_long_lengths_and_without_any() -> None:
     data = first + struct.pack(">I4sQ", 1, b"mpvd", 19) + b"abc"
     rest = struct.pack(">I4s", 0, b"mdat") + b"de"
 
-    assert list(headers.boxes(data + rest, 0)) == [
+    assert list(headers.read_file_boxes(data + rest, 0)) == [
         (b"ftyp", 8, 12),
         (b"mpvd", 28, 31),
         (b"mdat", 39, 41),
     ]
     for length in (2, 7):
         broken = struct.pack(">I4s", length, b"mdat") + b"abcdefgh" + first
-        assert [name for name, *_ in headers.boxes(first + broken, 0)] == [b"ftyp"]
-    assert list(headers.boxes(rest, 0)) == []
+        assert [name for name, *_ in headers.read_file_boxes(first + broken, 0)] == [b"ftyp"]
+    assert list(headers.read_file_boxes(rest, 0)) == []
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -227,7 +227,7 @@ def test_the_second_directory_tells_the_first_value_of_its_tags(order: str) -> N
     block = start + struct.pack(f"{order}I", 8) + first
     block += struct.pack(f"{order}H", 3) + b"".join(entries) + bytes(4)
 
-    assert tiff.second_directory(block) == (26, {513: 300, 514: 70_000, 273: 99_000})
+    assert tiff.read_second_directory(block) == (26, {513: 300, 514: 70_000, 273: 99_000})
 
 
 @given(
@@ -239,40 +239,42 @@ def test_the_second_directory_tells_the_first_value_of_its_tags(order: str) -> N
 def test_noise_is_read_without_a_stumble(start: bytes, noise: bytes) -> None:
     """Nothing raises and nothing loops, whatever follows a signature."""
     data = start + noise
-    width, height = headers.largest(data)
+    width, height = headers.find_largest_size(data)
     assert width >= 0
     assert height >= 0
-    assert 1 <= headers.gif_frames(data, stop=9) <= 9
-    assert headers.cut_short(data) in (True, False)
-    assert file_end.ended_jpeg(data).endswith(b"\xff\xd9")
+    assert 1 <= headers.count_gif_frames(data, stop=9) <= 9
+    assert headers.is_cut_short(data) in (True, False)
+    assert file_end.end_jpeg(data).endswith(b"\xff\xd9")
 
 
 def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():
     """It is the end of the data if there is none."""
-    assert file_end.after_end_mark(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
-    assert file_end.after_end_mark(b"\xff\xd9..", 1) == 4
-    assert file_end.after_end_mark(b"", 0) == 0
+    assert file_end.find_after_end_marker(b"\xff\xd9..\xff\xff\xd9..", 1) == 7
+    assert file_end.find_after_end_marker(b"\xff\xd9..", 1) == 4
+    assert file_end.find_after_end_marker(b"", 0) == 0
 
 
 def test_a_gif_ends_with_its_trailer():
     """Cut before it, a GIF has not ended; data behind it change nothing."""
     data = small("GIF", save_all=True, append_images=[Image.new("RGBA", (60, 44), "red")])
-    assert headers.ended_gif(data)
-    assert headers.ended_gif(data + b"more")
-    assert not headers.ended_gif(data[:-1])
+    assert headers.is_gif_complete(data)
+    assert headers.is_gif_complete(data + b"more")
+    assert not headers.is_gif_complete(data[:-1])
 
 
 def test_a_jpeg_ends_where_the_next_begins():
     """The end marker of the next is not its own; a header segment may contain one."""
     data = jpeg(Image.effect_noise((60, 44), 50), comment=b"\xff\xd8\xff\xe0..")
-    assert file_end.end(data + data, 0) == len(data)
-    assert file_end.end(data[:-9] + data, 0) == len(data) - 9
+    assert file_end.find_end(data + data, 0) == len(data)
+    assert file_end.find_end(data[:-9] + data, 0) == len(data) - 9
 
 
 def test_where_a_file_may_stand_behind_a_png():
     """Behind its end; if it is cut, behind the beginning of its last chunk."""
     data = small("PNG")
-    assert file_end.behind(data + b"more", 0) == file_end.end(data, 0) == len(data)
+    assert (
+        file_end.find_trailing_start(data + b"more", 0) == file_end.find_end(data, 0) == len(data)
+    )
     last = data.rindex(b"IDAT") - 4
-    assert file_end.behind(data[:-30] + data, 0) == last
-    assert file_end.end(data[:-30], 0) == len(data) - 30
+    assert file_end.find_trailing_start(data[:-30] + data, 0) == last
+    assert file_end.find_end(data[:-30], 0) == len(data) - 30

@@ -82,9 +82,9 @@ def test_small_ones_are_left_out(scene):
     """They have too little detail to be compared."""
     sizes = [(side, png(scene(1, (side, side)))) for side in (16, 32, 48, 64, 128)]
     large = [one for side, one in sizes if side >= 64]
-    assert list(icons.pictures(ico(*sizes), (0, 0))) == large
-    assert list(icons.pictures(sizes[0][1], (0, 0))) == []
-    assert list(icons.pictures(b"none" + icns((b"ic07", sizes[4][1]))[4:], (0, 0))) == []
+    assert list(icons.find_pictures(ico(*sizes), (0, 0))) == large
+    assert list(icons.find_pictures(sizes[0][1], (0, 0))) == []
+    assert list(icons.find_pictures(b"none" + icns((b"ic07", sizes[4][1]))[4:], (0, 0))) == []
 
 
 def test_what_is_shown_is_not_given_again(scene):
@@ -92,12 +92,12 @@ def test_what_is_shown_is_not_given_again(scene):
     small, large, other = (
         png(scene(seed, (side, side))) for seed, side in ((1, 64), (1, 128), (2, 128))
     )
-    assert list(icons.pictures(ico((64, small), (128, large)), (128, 128))) == [small]
+    assert list(icons.find_pictures(ico((64, small), (128, large)), (128, 128))) == [small]
     both = ico((64, small), (128, large), (128, other))
-    assert list(icons.pictures(both, (128, 128))) == [small, large, other]
+    assert list(icons.find_pictures(both, (128, 128))) == [small, large, other]
     for form in (png, jp2, j2k):
         wide = icns((b"ic08", small), (b"ic09", form(scene(1, (128, 96)))))
-        assert list(icons.pictures(wide, (128, 96))) == [small]
+        assert list(icons.find_pictures(wide, (128, 96))) == [small]
 
 
 def test_a_place_that_is_named_over_and_over_is_given_once(scene):
@@ -107,7 +107,7 @@ def test_a_place_that_is_named_over_and_over_is_given_once(scene):
     entry = data[6:18] + struct.pack("<I", 6 + 16 * 65535)
     empty = entry[:8] + bytes(4) + entry[12:]
     again = struct.pack("<HHH", 0, 1, 65535) + empty + entry * 65534 + one
-    assert list(icons.pictures(again, (0, 0))) == [one]
+    assert list(icons.find_pictures(again, (0, 0))) == [one]
 
 
 @pytest.mark.parametrize("form", [png, dib])
@@ -128,4 +128,4 @@ def test_a_cursor_shows_what_an_icon_of_its_pictures_shows(scene, form, mode):
 @given(st.sampled_from([b"\0\0\1\0", b"\0\0\2\0", b"icns"]), st.binary(max_size=200))
 def test_nothing_raises_on_what_is_broken(begin, rest):
     """Only what is in the file is returned."""
-    assert all(icons.pictures(begin + rest, (0, 0)))
+    assert all(icons.find_pictures(begin + rest, (0, 0)))

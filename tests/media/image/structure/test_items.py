@@ -84,7 +84,7 @@ def test_the_picture_of_an_animation_that_is_none_of_its_frames_is_reported(scen
     data = avif(scene(1), scene(2))
     assert [len(frames_and_reason(data)[0]), frames_and_reason(data)[1]] == [2, None]
 
-    start = items._place(data[data.index(b"meta") + 4 :], 1)
+    start = items._find_data(data[data.index(b"meta") + 4 :], 1)
     frames, reason = frames_and_reason(moved(data, len(data) - start, b"another picture's data"))
     assert [len(frames), reason] == [2, "unsupported"]
 
@@ -106,7 +106,7 @@ def test_nothing_raises_on_what_is_broken(rest, at, cut):
     data = (_SOUND[:at] + rest + _SOUND[at + len(rest) :])[:cut]
     for format in ("HEIF", "AVIF"):
         assert items.has_more(data, format, 1) in (True, False)
-    assert file_end.end(_SOUND, 0) == len(_SOUND)
+    assert file_end.find_end(_SOUND, 0) == len(_SOUND)
 
 
 _SOUND = bytes.fromhex(

@@ -102,7 +102,7 @@ def test_pictures_within_a_page_come_after_the_pages(scene, order, big, director
 def test_a_picture_within_a_page_that_cannot_be_decoded_is_reported(scene):
     """The thumbnail before it clears nothing."""
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
-    second = tiff.directories(bytes(data), stop=9)[1]
+    second = tiff.find_directories(bytes(data), stop=9)[1]
     struct.pack_into("<I", data, entry(data, second, 262) + 8, 32803)  # a sensor's mosaic
 
     found, reason = parts_of(data)
@@ -117,7 +117,7 @@ def test_a_jpeg_that_stands_in_for_a_picture_within_a_page_is_searched(scene, le
     """
     shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
-    second = tiff.directories(bytes(data), stop=9)[1]
+    second = tiff.find_directories(bytes(data), stop=9)[1]
     for tag, other, value in ((273, 513, len(data)), (279, length, len(shown))):
         at = entry(data, second, tag)
         struct.pack_into("<H", data, at, other)
@@ -135,7 +135,7 @@ def test_a_jpeg_that_stands_in_where_no_page_can_be_opened_is_searched(scene):
     """As in raw files of Sony's: the camera's JPEG beside a mosaic in the maker's compression."""
     shown = jpeg(scene(2, (160, 120)), quality=95)
     data = bytearray(drawn_file("<", False, [grey(scene, 0), grey(scene, 1)], [1]))
-    first, second = tiff.directories(bytes(data), stop=9)
+    first, second = tiff.find_directories(bytes(data), stop=9)
     for tag, other, value in ((273, 513, len(data)), (279, 514, len(shown))):
         at = entry(data, first, tag)
         struct.pack_into("<H", data, at, other)
@@ -159,7 +159,7 @@ def test_a_jpeg_that_stands_in_where_no_page_can_be_opened_is_searched(scene):
         (259, 34712, "compression 34712"),
         (259, 1, None),
         (259, 0, None),  # of which there is none
-        (277, 8, "8 samples a pixel"),
+        (277, 8, "8 samples per pixel"),
         (256, 0, None),
     ],
 )
@@ -169,7 +169,7 @@ def test_a_page_of_a_kind_that_is_not_decoded_is_reported_by_its_tags(
 ):
     """It is `unsupported` and named in the detail; damage is `undecodable`."""
     data = paged([scene(number, SIZE) for number in range(2)])
-    place = tiff.directories(bytes(data), stop=9)[page]
+    place = tiff.find_directories(bytes(data), stop=9)[page]
     struct.pack_into("<H", data, entry(data, place, tag) + 8, value)
     if value == 1:
         struct.pack_into("<H", data, entry(data, place, 256), 269)  # no width
@@ -196,7 +196,7 @@ def test_a_bigtiff_in_the_order_that_pillow_does_not_read_is_reported(scene):
 def test_a_page_that_cannot_be_opened_hides_no_other(scene, compression, tag, where, value, broken):
     """An unknown compression, no width, unknown colours: all other pages come, then the reason."""
     data = paged([grey(scene, number) for number in range(4)], compression=compression)
-    place = tiff.directories(bytes(data), stop=9)[broken]
+    place = tiff.find_directories(bytes(data), stop=9)[broken]
     struct.pack_into("<H", data, entry(data, place, tag) + where, value)
 
     found, reason = parts_of(data)
@@ -208,7 +208,7 @@ def test_a_page_that_cannot_be_opened_hides_no_other(scene, compression, tag, wh
 def test_a_page_whose_pixels_are_broken_hides_no_other(scene):
     """What is left of it comes too, then the others, then the reason."""
     data = paged([grey(scene, number) for number in range(3)], compression="tiff_deflate")
-    place = tiff.directories(bytes(data), stop=9)[1]
+    place = tiff.find_directories(bytes(data), stop=9)[1]
     start = struct.unpack_from("<I", data, entry(data, place, 273) + 8)[0]
     data[start : start + 100] = b"\x55" * 100
 
@@ -233,7 +233,7 @@ def test_a_page_over_the_limit_hides_no_other(scene, large):
 def test_a_cut_anywhere_is_reported(scene, compression):
     """Also if the first pages are complete and only the place of the last is left."""
     data = paged([grey(scene, number, (16, 12)) for number in range(3)], compression=compression)
-    last = tiff.directories(bytes(data), stop=9)[-1]
+    last = tiff.find_directories(bytes(data), stop=9)[-1]
     end = last + 2 + 12 * struct.unpack_from("<H", data, last)[0] + 4
     start, size = (
         struct.unpack_from("<I", data, entry(data, last, tag) + 8)[0] for tag in (273, 279)
@@ -249,7 +249,7 @@ def test_a_cut_anywhere_is_reported(scene, compression):
 def test_a_cut_in_a_directory_at_the_end_is_reported(scene, count):
     """Many programs write the pages' pixels first; then the place of the next page is lost."""
     data = paged([grey(scene, number, (16, 12)) for number in range(count)])
-    *before, last = tiff.directories(bytes(data), stop=9)
+    *before, last = tiff.find_directories(bytes(data), stop=9)
     size = 2 + 12 * struct.unpack_from("<H", data, last)[0] + 4
     to = before[-1] + 2 + 12 * struct.unpack_from("<H", data, before[-1])[0] if before else 4
     struct.pack_into("<I", data, to, len(data))
@@ -266,16 +266,18 @@ def test_a_cut_in_a_directory_at_the_end_is_reported(scene, count):
 def test_pages_are_counted_as_pillow_counts_them(scene, count):
     """They are counted no further than requested."""
     data = bytes(paged([grey(scene, number) for number in range(count)]))
-    assert len(tiff.directories(data, stop=99)) == Image.open(io.BytesIO(data)).n_frames == count
-    assert len(tiff.directories(data, stop=2)) == min(count, 2)
+    assert (
+        len(tiff.find_directories(data, stop=99)) == Image.open(io.BytesIO(data)).n_frames == count
+    )
+    assert len(tiff.find_directories(data, stop=2)) == min(count, 2)
 
 
 @given(st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*"]), st.binary(max_size=200))
 def test_directories_of_any_bytes(head, rest):
     """Nothing raises and nothing loops; each place comes once."""
-    found = tiff.directories(head + rest, stop=50)
+    found = tiff.find_directories(head + rest, stop=50)
     assert len(found) == len(set(found)) <= 50
-    assert tiff.cut_short(head + rest) in (True, False)
+    assert tiff.is_cut_short(head + rest) in (True, False)
 
 
 @given(
@@ -301,7 +303,7 @@ def test_the_tags_of_a_directory_are_those_that_stand_there(order, tags, more, c
     there.pop(254, None)  # which nobody asks for
 
     if len(data) >= 10:
-        assert tiff._entries(tiff._form(data), 8) == there
+        assert tiff._find_entries(tiff._read_layout(data), 8) == there
 
 
 def test_a_small_file_of_many_long_directories_costs_little(monkeypatch):
@@ -314,8 +316,10 @@ def test_a_small_file_of_many_long_directories_costs_little(monkeypatch):
     for place in places:
         struct.pack_into("<H", data, place, 65_535)
     struct.pack_into("<HHII", data, 10, 330, 4, len(places), within)
-    number, read = tiff._Form.number, []
-    monkeypatch.setattr(tiff._Form, "number", lambda *of: (read.append(None), number(*of))[1])
+    number, read = tiff._Layout.read_number, []
+    monkeypatch.setattr(
+        tiff._Layout, "read_number", lambda *of: (read.append(None), number(*of))[1]
+    )
 
-    assert tiff.directories(bytes(data), stop=2000) == places
+    assert tiff.find_directories(bytes(data), stop=2000) == places
     assert len(read) < 10 * len(places)

@@ -171,5 +171,7 @@ def test_broken_files_raise_nothing(rest, cut):
     for begin in (box(b"ftyp", b"isom") + ilst, bytes.fromhex("1a45dfa3801853806781") + rest):
         data = (begin + rest)[:cut]
         stream = io.BytesIO(data)
-        assert all(0 <= one.start < one.end <= len(data) for one in attachments.places(stream))
+        assert all(
+            0 <= one.start < one.end <= len(data) for one in attachments.find_attached(stream)
+        )
         assert stream.tell() == 0

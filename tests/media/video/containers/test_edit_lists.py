@@ -12,7 +12,7 @@ from screener.hashing import pdq
 from screener.hashing.vpdq_value import vpdq_frames
 from screener.media.video import frames
 from screener.media.video.containers import edit_lists
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.screening.input import vpdq
 
 
@@ -122,7 +122,9 @@ def test_a_cut_shorter_than_a_step_is_ignored(make_list, scene, left, sampling, 
 @pytest.mark.parametrize(("start", "seconds", "left"), [(0, 6, 0), (0, 2, 4), (5, 0, 5), (2, 9, 2)])
 def test_trimmed_seconds_are_counted(six_seconds, start, seconds, left):
     """An edit of no length lasts to the end, and none lasts longer."""
-    seconds_trimmed = edit_lists.trimmed_seconds(io.BytesIO(trimmed(six_seconds, start, seconds)))
+    seconds_trimmed = edit_lists.sum_hidden_seconds(
+        io.BytesIO(trimmed(six_seconds, start, seconds))
+    )
     assert seconds_trimmed == pytest.approx(left)
 
 
@@ -130,7 +132,7 @@ def test_reordered_frames_are_not_trimmed(scene):
     """Their edit list begins when the first one is shown."""
     data = clip(panned(scene, 2, 30), preset="veryfast", bf="3")
     assert data.count(b"ctts") == 1
-    assert edit_lists.trimmed_seconds(io.BytesIO(data)) == 0
+    assert edit_lists.sum_hidden_seconds(io.BytesIO(data)) == 0
 
 
 def test_a_broken_edit_list_trims_nothing(scene, six_seconds):
@@ -138,12 +140,12 @@ def test_a_broken_edit_list_trims_nothing(scene, six_seconds):
     moov = six_seconds.index(b"moov") - 4
     for size in range(moov, len(six_seconds), 7):
         cut = io.BytesIO(six_seconds[:size])
-        assert edit_lists.trimmed_seconds(cut) == 0
+        assert edit_lists.sum_hidden_seconds(cut) == 0
         assert cut.tell() == 0
         spoilt = six_seconds[:size] + b"\xff" * 9 + six_seconds[size + 9 :]
-        assert edit_lists.trimmed_seconds(io.BytesIO(spoilt)) >= 0
+        assert edit_lists.sum_hidden_seconds(io.BytesIO(spoilt)) >= 0
     matroska = clip(panned(scene, 2, 10), container="matroska")
-    assert edit_lists.trimmed_seconds(io.BytesIO(matroska)) == 0
+    assert edit_lists.sum_hidden_seconds(io.BytesIO(matroska)) == 0
 
 
 FAR = {
@@ -158,7 +160,7 @@ FAR = {
 @pytest.mark.parametrize("behind", FAR.values(), ids=FAR)
 def test_boxes_with_a_false_length_raise_nothing(engine, six_seconds, behind):
     """The match stays."""
-    edit_lists.trimmed_seconds(io.BytesIO(six_seconds + behind))
+    edit_lists.sum_hidden_seconds(io.BytesIO(six_seconds + behind))
     assert engine.screen(six_seconds + behind).verdict is Verdict.MATCH
 
 
@@ -169,8 +171,8 @@ def test_a_missing_or_false_length_trims_nothing(six_seconds, length):
     declared = int.from_bytes(six_seconds[at : at + 4], "big")
     longer = declared + ticks(six_seconds, b"mdhd") if length is None else length
     data = six_seconds[:at] + longer.to_bytes(4, "big") + six_seconds[at + 4 :]
-    assert edit_lists.trimmed_seconds(io.BytesIO(data)) == 0.0
-    assert edit_lists.trimmed_seconds(io.BytesIO(trimmed(data, 0, 1.5))) == pytest.approx(
+    assert edit_lists.sum_hidden_seconds(io.BytesIO(data)) == 0.0
+    assert edit_lists.sum_hidden_seconds(io.BytesIO(trimmed(data, 0, 1.5))) == pytest.approx(
         4.5, abs=0.01
     )
 

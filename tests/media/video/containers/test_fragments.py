@@ -12,7 +12,7 @@ from screener import Screener, Verdict
 from screener.hashing import pdq
 from screener.media.video import frames
 from screener.media.video.containers import fragments
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 SIZE = (160, 120)
 FLAGS = "frag_keyframe+empty_moov"
@@ -199,6 +199,6 @@ def test_an_index_that_ends_with_the_file_clears_nothing(engine, pictures, numbe
 
 def test_too_many_boxes_declare_nothing(monkeypatch):
     """They are not read to the end."""
-    monkeypatch.setattr(fragments, "MOST", 7)
+    monkeypatch.setattr(fragments, "MAX_CHUNKS", 7)
 
     assert file_of((HEAD, (0, 3)), size=4) == ({}, False)

@@ -144,16 +144,16 @@ def test_a_hole_is_damage_in_every_container(scene, container, unknown):
     third = len(whole) // 3
     hole = whole[:third] + bytes(third) + whole[2 * third :]
 
-    assert integrity.damage(io.BytesIO(hole))
-    assert not integrity.damage(io.BytesIO(whole))
+    assert integrity.find_damage(io.BytesIO(hole))
+    assert not integrity.find_damage(io.BytesIO(whole))
     assert not integrity.ended_early(io.BytesIO(whole))
     if container == "avi" and not unknown:
-        assert not integrity.damage(io.BytesIO(whole + bytes(30)))
+        assert not integrity.find_damage(io.BytesIO(whole + bytes(30)))
     cut = io.BytesIO(whole[: -300 if container == "asf" else -30])  # ASF has an index behind
-    assert integrity.ended_early(cut) or integrity.damage(cut)
+    assert integrity.ended_early(cut) or integrity.find_damage(cut)
     for size in range(0, 3000, 50):  # whatever is left of it, nothing is raised
-        integrity.damage(io.BytesIO(whole[:size]))
-        integrity.damage(io.BytesIO(whole[:size] + b"\xff" * 300 + whole[size + 300 :]))
+        integrity.find_damage(io.BytesIO(whole[:size]))
+        integrity.find_damage(io.BytesIO(whole[:size] + b"\xff" * 300 + whole[size + 300 :]))
 
 
 def test_a_hole_behind_which_ffmpeg_resumes_clears_nothing(scene, engine_of):

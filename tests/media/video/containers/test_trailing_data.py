@@ -136,4 +136,4 @@ def test_a_file_behind_an_old_quicktime_movie_is_found(scene, clips):
 def test_a_false_ftyp_is_not_parsed(monkeypatch):
     """Many have an impossible length."""
     monkeypatch.setattr(embedded, "sniff", None)
-    assert list(embedded.appended(b"ftyp" * 5000, 0)) == []
+    assert list(embedded.find_appended(b"ftyp" * 5000, 0)) == []

@@ -25,7 +25,7 @@ from screener.media.files import allowance
 from screener.media.video import frames as video
 from screener.media.video.decoders.pyav import AvStream
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Grid
 from screener.system import installation
 
@@ -50,11 +50,11 @@ def test_an_extra_that_cannot_be_loaded_is_not_installed(monkeypatch, error):
         raise error(name)
 
     monkeypatch.setattr(installation, "import_module", fails)
-    installation.is_here.cache_clear()
+    installation.is_available.cache_clear()
     try:
-        assert not installation.is_here("heif")
+        assert not installation.is_available("heif")
     finally:
-        installation.is_here.cache_clear()
+        installation.is_available.cache_clear()
 
 
 @pytest.mark.parametrize("version", ["17.1.0", "20.0.0"])
@@ -65,11 +65,11 @@ def test_another_version_of_pyav_is_not_used(moving, monkeypatch, version):
     assert required == "av>=18,<20"
     assert video._has_pyav()
     monkeypatch.setattr(av, "__version__", version)
-    installation.is_here.cache_clear()
+    installation.is_available.cache_clear()
     try:
-        assert not installation.is_here("video")
+        assert not installation.is_available("video")
     finally:
-        installation.is_here.cache_clear()
+        installation.is_available.cache_clear()
 
     assert len(frames_of(moving)) == 4
     with pytest.raises(MediaError, match=r"needs the extra `video` \(pip install '\.\[video\]' in"):
@@ -78,7 +78,7 @@ def test_another_version_of_pyav_is_not_used(moving, monkeypatch, version):
 
 def test_measuring_the_length_uses_up_the_allowance(monkeypatch, scene):
     """The walk then ends with `timeout`."""
-    monkeypatch.setattr(allowance, "_processor", itertools.count().__next__)
+    monkeypatch.setattr(allowance, "_processor_time", itertools.count().__next__)
     data = clip([scene(5, (160, 120))] * 50, codec="mpeg2video", container="mpeg2video")
 
     opened = video.open(data, seconds=30)
@@ -248,7 +248,7 @@ def test_unreferenced_frames_of_temporal_layers_are_skipped(scene):
         file.mux(track.encode(None))
 
     out.seek(0)
-    steps = AvStream(out, "video/webm", grid=Sampling().grid).steps()
+    steps = AvStream(out, "video/webm", grid=Sampling().create_grid).steps()
 
     assert sum(isinstance(step, DecodedFrame) for step in steps) < 120
 

@@ -62,13 +62,13 @@ def test_bars_learn_from_every_frame_and_leave_something():
     framed[10:90, 20:100] = np.arange(80, dtype=np.uint8) + 100
     bars = Bars()
     for pixels in (np.zeros_like(framed), framed):
-        bars.see(pixels)
+        bars.update(pixels)
 
-    assert [view.shape for view in bars.views(framed)[:3]] == [(80, 120), (100, 80), (80, 80)]
-    assert np.array_equal(bars.views(framed)[2], framed[10:90, 20:100])
-    assert bars.views(framed[:50]) == ()
-    bars.see(np.full_like(framed, 200))  # something else was shown where the bars were
-    assert bars.views(framed) == ()
+    assert [view.shape for view in bars.find_views(framed)[:3]] == [(80, 120), (100, 80), (80, 80)]
+    assert np.array_equal(bars.find_views(framed)[2], framed[10:90, 20:100])
+    assert bars.find_views(framed[:50]) == ()
+    bars.update(np.full_like(framed, 200))  # something else was shown where the bars were
+    assert bars.find_views(framed) == ()
 
 
 def shown_between(size, rows, columns, *, bar=0, shown=100):
@@ -82,8 +82,8 @@ def views_of(*frames):
     """Return what lies between the bars of the last frame."""
     bars = Bars()
     for frame in frames:
-        bars.see(frame)
-    return bars.views(frames[-1])
+        bars.update(frame)
+    return bars.find_views(frames[-1])
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_bars_may_be_spoilt_in_a_few_lines_if_the_shape_is_usual():
         framed = np.zeros((180, 480), np.uint8)
         framed[:, 80 - spoilt : 400 + spoilt] = 100
         bars = Bars()
-        bars.see(framed)
-        assert ((180, 320) in [view.shape for view in bars.views(framed)]) == kept, spoilt
+        bars.update(framed)
+        assert ((180, 320) in [view.shape for view in bars.find_views(framed)]) == kept, spoilt
 
 
 @given(
@@ -219,9 +219,9 @@ def test_no_view_leaves_out_more_than_bars(height, width, edges):
     framed = np.zeros((height, width), np.uint8)
     framed[above : height - below, left : width - right] = 100
     bars = Bars()
-    bars.see(framed)
+    bars.update(framed)
 
-    views = bars.views(framed)
+    views = bars.find_views(framed)
 
     assert len(views) <= 9
     shown = (height - above - below) * (width - left - right)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from screener.media.video.sampling.scene_change import cell_means, is_new_scene, looks_alike
+from screener.media.video.sampling.scene_change import compute_cell_means, is_alike, is_new_scene
 
 SIZES = [(32, 32), (240, 320), (90, 100), (1080, 37), (10, 300), (1, 1)]
 
@@ -16,9 +16,13 @@ def grey(level, size=(240, 320)):
 def both_ways(question, one, other):
     """Return the answer for two frames in either order, grey and coloured."""
     answers = {
-        question(cell_means(first), cell_means(second))
+        question(compute_cell_means(first), compute_cell_means(second))
         for first, second in ((one, other), (other, one))
-    } | {question(cell_means(np.dstack([one] * 3)), cell_means(np.dstack([other] * 3)))}
+    } | {
+        question(
+            compute_cell_means(np.dstack([one] * 3)), compute_cell_means(np.dstack([other] * 3))
+        )
+    }
     (answer,) = answers
     return answer
 
@@ -28,11 +32,11 @@ def test_cell_means_are_right_at_any_size(size):
     """A region stays at its place."""
     height, width = size
 
-    assert np.array_equal(cell_means(grey(77, size)), np.full((32, 32), 77, np.float32))
+    assert np.array_equal(compute_cell_means(grey(77, size)), np.full((32, 32), 77, np.float32))
     if min(size) >= 32:
         lit = grey(0, size)
         lit[: height // 2, width // 2 :] = 200
-        found = cell_means(lit)
+        found = compute_cell_means(lit)
         assert (found[:15, 17:] == 200).all()
         assert not found[17:].any()
         assert not found[:, :15].any()
@@ -45,8 +49,8 @@ def test_frames_look_alike_if_no_cell_differs_by_more_than_two_levels(levels, sa
     whole, part = grey(100 + levels), one.copy()
     part[120:128, 200:220] += levels
 
-    assert both_ways(looks_alike, one, whole) == same
-    assert both_ways(looks_alike, one, part) == same
+    assert both_ways(is_alike, one, whole) == same
+    assert both_ways(is_alike, one, part) == same
 
 
 def test_a_new_scene_differs_by_sixteen_levels_on_average():
@@ -67,4 +71,4 @@ def test_the_green_of_colours_is_compared():
     """It is most of their luminance."""
     green = np.dstack([grey(0), grey(90), grey(0)])
 
-    assert np.array_equal(cell_means(green), cell_means(grey(90)))
+    assert np.array_equal(compute_cell_means(green), compute_cell_means(grey(90)))

@@ -1,4 +1,4 @@
-"""Writers of exchange formats, one module each: a `NAME` and a function that writes.
+"""Writers of exchange formats, one module each, with a `NAME` and a function `write`.
 
 A writer gets a text stream, the entries (which it may iterate repeatedly), a tally to fill, and the
 caller's options.
@@ -16,5 +16,5 @@ from screener.lists.exporting.writers.entry import Entry, Tally, Wants
 Write = Callable[[TextIO, Iterable[Entry], Tally, Wants], None]
 
 WRITERS: Mapping[str, Write] = MappingProxyType(
-    {one.NAME: one.write for one in (neutral_csv, tx_text, ncmec_xml, vics_json, hma_json)}
+    {writer.NAME: writer.write for writer in (neutral_csv, tx_text, ncmec_xml, vics_json, hma_json)}
 )

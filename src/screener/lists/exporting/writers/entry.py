@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from screener.arguments import integer
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists.formats.csv_rows import LONGEST_CELL
+from screener.lists.formats.csv_rows import MAX_CELL_CHARS
 from screener.lists.states import MATCHING, State
 from screener.lists.store.records import Category
 
@@ -23,13 +23,17 @@ class Listed:
 
     @property
     def sound(self) -> bool:
-        """Whether others may compare it: nothing here suggests that it is of no image."""
+        """Whether others may compare it: it is not marked as blank or as a placeholder."""
         return self.why_not in (None, "opaque")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A record: `name` is its id, unique in the file; `made` is the time of this version."""
+    """A record to write.
+
+    `name`: its id, unique in the file.
+    `made`: the time of this version, in seconds since 1970.
+    """
 
     source: str
     name: str
@@ -53,10 +57,12 @@ class Entry:
 
 @dataclass
 class Tally:
-    """Counts of what a writer wrote and left out.
+    """Counts of written and dropped data.
 
-    `records` and `hashes` (by kind) were written, `left_out` counts hashes and records by reason,
-    `lost` names the fields that the format drops.
+    `records`, `states`: numbers of written records, in total and by state.
+    `hashes`: numbers of written hashes by kind.
+    `left_out`: numbers of hashes and records left out, by reason.
+    `lost`: the fields that the format drops.
     """
 
     records: int = 0
@@ -66,42 +72,42 @@ class Tally:
     lost: set[str] = field(default_factory=set)
 
     def wrote(self, entry: Entry, hashes: Iterable[Hash]) -> None:
-        """Count an entry and the hashes that were written with it."""
+        """Count a written entry and its written hashes."""
         self.records += 1
         self.states[entry.state] += 1
-        for item in hashes:
-            self.hashes[item.kind.name] += 1
-            if item.kind.name == "vpdq":
+        for hash_ in hashes:
+            self.hashes[hash_.kind.name] += 1
+            if hash_.kind.name == "vpdq":
                 self.lost.add("numbers of vpdq frames, and their times below a millisecond")
 
     def matching(self, entry: Entry) -> bool:
-        """Return whether an entry can match; a format without states takes only those.
+        """Return whether an entry can match, for formats without states.
 
-        Others are counted as left out.
+        Other entries are counted as left out.
         """
         if not entry.matching:
             self.left_out[f"{entry.state} records: the format has no states"] += 1
         return entry.matching
 
-    def fits(self, item: Hash) -> bool:
-        """Return whether a line can hold the hash; if not, count it as left out."""
-        if item.kind.size or len(item.text) <= LONGEST_CELL:
+    def fits(self, hash_: Hash) -> bool:
+        """Return whether a hash fits in a line; if not, count it as left out."""
+        if hash_.kind.size or len(hash_.text) <= MAX_CELL_CHARS:
             return True
-        self.left_out[f"{item.kind.name}: too long for a line"] += 1
+        self.left_out[f"{hash_.kind.name}: too long for a line"] += 1
         return False
 
-    def of_kinds(self, entry: Entry, kinds: Iterable[str]) -> list[Hash]:
+    def select_hashes(self, entry: Entry, kinds: Iterable[str]) -> list[Hash]:
         """Return the entry's sound hashes of these kinds; count the others as left out."""
-        wanted = frozenset(kinds)
-        fit = []
-        for one in entry.hashes:
-            if one.hash.kind.name not in wanted:
-                self.left_out[f"{one.hash.kind.name}: no place in the format"] += 1
-            elif not one.sound:
-                self.left_out[f"{one.hash.kind.name}: {one.why_not}"] += 1
+        supported = frozenset(kinds)
+        selected = []
+        for listed in entry.hashes:
+            if listed.hash.kind.name not in supported:
+                self.left_out[f"{listed.hash.kind.name}: no place in the format"] += 1
+            elif not listed.sound:
+                self.left_out[f"{listed.hash.kind.name}: {listed.why_not}"] += 1
             else:
-                fit.append(one.hash)
-        return fit
+                selected.append(listed.hash)
+        return selected
 
 
 @dataclass(frozen=True)
@@ -111,19 +117,19 @@ class Wants:
     categories: Mapping[tuple[str, str], int] | None = None
 
     def __post_init__(self) -> None:
-        """Raise ListError for an invalid table, which would silently drop categories."""
+        """Raise ListError if the table is invalid; it would silently drop categories."""
         table = self.categories
         if table is None:
             return
-        wrong = ListError("categories map a scheme and a code to a number, as in {('iwf', 'A'): 1}")
+        error = ListError("categories map a scheme and a code to a number, as in {('iwf', 'A'): 1}")
         if not isinstance(table, Mapping) or not all(map(_is_scheme_and_code, table)):
-            raise wrong
+            raise error
         try:
             numbers = {key: integer(number) for key, number in table.items()}
         except TypeError:
-            raise wrong from None
+            raise error from None
         object.__setattr__(self, "categories", numbers)
 
 
 def _is_scheme_and_code(key: object) -> bool:
-    return isinstance(key, tuple) and len(key) == 2 and all(isinstance(one, str) for one in key)
+    return isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, str) for part in key)

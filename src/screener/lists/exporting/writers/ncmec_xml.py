@@ -29,86 +29,90 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     tally.lost |= {"quality", "labels", "whether it is disputed", "categories but A1 to B2"}
     out.write('<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n')
     out.write(f'<queryResult xmlns="{NAMESPACE}">\n')
-    census = _census(entries)
+    totals = _count_elements(entries)
     for name, video in (("image", False), ("video", True)):
-        count, newest = census[video]
-        newest_of_all = f' maxTimestamp="{newest}"' if newest else ""
-        out.write(f'<{name}s count="{count}"{newest_of_all}>\n')
+        count, newest = totals[video]
+        max_timestamp = f' maxTimestamp="{newest}"' if newest else ""
+        out.write(f'<{name}s count="{count}"{max_timestamp}>\n')
         for entry in entries:
             if entry.video is video:
-                out.writelines(_elements(entry, tally))
+                out.writelines(_build_elements(entry, tally))
         out.write(f"</{name}s>\n")
     out.write("</queryResult>\n")
 
 
-def _census(entries: Iterable[Entry]) -> dict[bool, tuple[int, str]]:
-    """Return the number of elements for images and for videos, with the newest time of each."""
+def _count_elements(entries: Iterable[Entry]) -> dict[bool, tuple[int, str]]:
+    """Return the number of elements and their newest time, for images and for videos."""
     totals = {False: (0, ""), True: (0, "")}
     for entry in entries:
         count, newest = totals[entry.video]
-        if number := len(_elements(entry, Tally())):
-            totals[entry.video] = count + number, max(newest, _time(entry))
+        if number := len(_build_elements(entry, Tally())):
+            totals[entry.video] = count + number, max(newest, _get_time(entry))
     return totals
 
 
-def _elements(entry: Entry, tally: Tally) -> list[str]:
-    """Return the elements of an entry: none if it has no place, several for hashes of one kind."""
+def _build_elements(entry: Entry, tally: Tally) -> list[str]:
+    """Return the elements of an entry: none if the format lacks it, several if a kind repeats."""
     if entry.state is State.WITHDRAWN:
         tally.wrote(entry, ())
         name = "deletedVideo" if entry.video else "deletedImage"
-        return [f"<{name}>{_member(entry)}{_id(entry)}{_timestamp(entry)}</{name}>\n"]
+        return [
+            f"<{name}>{_format_member(entry)}{_format_id(entry)}{_format_timestamp(entry)}</{name}>\n"
+        ]
     if not tally.matching(entry):
         return []
-    hashes = tally.of_kinds(entry, _ELEMENTS)
+    hashes = tally.select_hashes(entry, _ELEMENTS)
     if not hashes:
         return []
     tally.wrote(entry, hashes)
     name = "video" if entry.video else "image"
-    begin = f"<{name}>{_member(entry)}{_timestamp(entry)}{_id(entry)}{_classification(entry)}"
+    begin = (
+        f"<{name}>{_format_member(entry)}{_format_timestamp(entry)}{_format_id(entry)}"
+        f"{_format_classification(entry)}"
+    )
     return [
-        f"{begin}<fingerprints>{_fingerprints(some)}</fingerprints><feedback/></{name}>\n"
-        for some in _split_by_kind(hashes)
+        f"{begin}<fingerprints>{_format_fingerprints(group)}</fingerprints><feedback/></{name}>\n"
+        for group in _split_by_kind(hashes)
     ]
 
 
 def _split_by_kind(hashes: list[Hash]) -> list[list[Hash]]:
-    """Split hashes into groups with at most one of a kind; each becomes an element."""
+    """Split hashes into groups with at most one per kind; each becomes an element."""
     by_kind = [[h for h in hashes if h.kind.name == name] for name in _ELEMENTS]
-    return [[h for h in some if h is not None] for some in itertools.zip_longest(*by_kind)]
+    return [[h for h in group if h is not None] for group in itertools.zip_longest(*by_kind)]
 
 
-def _fingerprints(hashes: list[Hash]) -> str:
-    named = ((_ELEMENTS[item.kind.name], item.text) for item in hashes)
+def _format_fingerprints(hashes: list[Hash]) -> str:
+    named = ((_ELEMENTS[hash_.kind.name], hash_.text) for hash_ in hashes)
     return "".join(f"<{name}>{text}</{name}>" for name, text in named)
 
 
-def _member_and_id(entry: Entry) -> tuple[str, str]:
-    """Return the member's number and the id.
+def _split_name(entry: Entry) -> tuple[str, str]:
+    """Return the member's number and the entry's id.
 
-    Members are numbers, as other readers expect; otherwise the number is derived from the source's
-    name.
+    Other readers expect a number. If the entry has none, it is derived from the source's name.
     """
-    member, separator, rest = entry.name.partition("/")
-    if separator and rest and member.isascii() and member.isdecimal():
-        return member, rest
+    member, separator, entry_id = entry.name.partition("/")
+    if separator and entry_id and member.isascii() and member.isdecimal():
+        return member, entry_id
     return str(zlib.crc32(entry.source.encode())), entry.name
 
 
-def _member(entry: Entry) -> str:
-    return f'<member id="{_member_and_id(entry)[0]}">{_escaped(entry.source)}</member>'
+def _format_member(entry: Entry) -> str:
+    return f'<member id="{_split_name(entry)[0]}">{_escape(entry.source)}</member>'
 
 
-def _id(entry: Entry) -> str:
-    return f"<id>{_escaped(_member_and_id(entry)[1])}</id>"
+def _format_id(entry: Entry) -> str:
+    return f"<id>{_escape(_split_name(entry)[1])}</id>"
 
 
-def _timestamp(entry: Entry) -> str:
-    return f"<timestamp>{_time(entry)}</timestamp>"
+def _format_timestamp(entry: Entry) -> str:
+    return f"<timestamp>{_get_time(entry)}</timestamp>"
 
 
-def _time(entry: Entry) -> str:
-    """Return the source's own time if it is valid, else that of the import; in UTC."""
-    stated = times.seconds(entry.updated or "")
+def _get_time(entry: Entry) -> str:
+    """Return the source's own time or, if it is not valid, the time of the import, in UTC."""
+    stated = times.parse_time(entry.updated or "")
     try:
         moment = datetime.fromtimestamp(entry.made if stated is None else stated, UTC)
     except (ValueError, OverflowError):  # after the year 9999 in its time zone
@@ -116,12 +120,16 @@ def _time(entry: Entry) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _classification(entry: Entry) -> str:
-    codes = [one.code for one in entry.categories if one.scheme == SCHEME and one.code in _CLASSES]
+def _format_classification(entry: Entry) -> str:
+    codes = [
+        category.code
+        for category in entry.categories
+        if category.scheme == SCHEME and category.code in _CLASSES
+    ]
     return f"<classification>{min(codes)}</classification>" if codes else ""
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Escape a text and drop the characters that XML cannot represent."""
     clean = "".join(c for c in text if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff"))
     return html.escape(clean)

@@ -1,10 +1,9 @@
 """Write the neutral CSV: all fields of a record, so that it reads back equal.
 
-A text cell that a spreadsheet would take for a formula gets an apostrophe in front, which is what
-spreadsheets write. The reader removes it, except from labels, which it leaves unchanged. A label
-whose name cannot head a column is renamed; one with too many lines for a row is joined. Hashes are
-never changed, but the text of a vPDQ value has less than the value. The tally reports all of these
-losses.
+A text cell that a spreadsheet would take for a formula gets an apostrophe in front, as spreadsheets
+write it. The reader removes it, except from labels. A label whose name cannot be a column's is
+renamed; the lines of a label are joined if they are too many for a row. Hashes never change, but
+the text of a vPDQ value has less than the value. The tally reports all of these losses.
 """
 
 from __future__ import annotations
@@ -17,57 +16,55 @@ from typing import TextIO
 from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.exporting.writers.entry import Entry, Tally, Wants
-from screener.lists.formats.cells import cleaned, looks_like_a_value
-from screener.lists.formats.csv_rows import MOST_LINES
+from screener.lists.formats.cells import clean_cell, may_be_hash
+from screener.lists.formats.csv_rows import MAX_QUOTED_LINES
 from screener.lists.formats.neutral_csv import has_meaning
 
 NAME = "csv"
-_SHORT = 10_000  # characters of labels
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MAX_REPEATED_CHARACTERS = 10_000  # of all labels of an entry
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
     """Write a header and the rows of each entry.
 
-    An entry takes as many rows as it has hashes of one kind, or categories. `entries` is iterated
-    twice, since the header needs the labels of all.
+    An entry takes a row per hash of the same kind, or per category. `entries` is iterated twice,
+    since the header needs all labels.
     """
-    kinds, labels = _columns(entries)
+    kinds, labels = _list_columns(entries)
     qualities = [f"{name}_quality" for name in kinds if KINDS[name].perceptual]
     fixed = ["id", *kinds, *qualities, "category", "category_scheme", "status", "updated"]
-    column_names = {label: _column_name(label) for label in labels}
+    column_names = {label: _make_column_name(label) for label in labels}
     binding = {
         name
         for label, name in column_names.items()
-        if terms.field_of(label) or terms.field_of(name)
+        if terms.find_field(label) or terms.find_field(name)
     }
-    # Labels whose names are equal for the reader share a column.
+    # Labels whose names the reader takes as equal share a column.
     names = list(dict.fromkeys(column_names.values()))
     rows = csv.DictWriter(out, [*fixed, *names], restval="", lineterminator="\n")
-    rows.writerow(dict(zip(fixed, fixed, strict=True)) | {name: _guarded(name) for name in names})
+    rows.writerow(dict(zip(fixed, fixed, strict=True)) | {name: _guard(name) for name in names})
     for entry in entries:
-        hashes = [one.hash for one in entry.hashes if tally.fits(one.hash)]
-        label_cells = _labels_by_column(entry, column_names, tally)
-        for row in _rows(entry, hashes):
-            rows.writerow(row | {name: _guarded(text) for name, text in label_cells.items()})
-            label_cells = _repeated_labels(label_cells, binding)
+        hashes = [listed.hash for listed in entry.hashes if tally.fits(listed.hash)]
+        label_cells = _collect_labels(entry, column_names, tally)
+        for row in _build_rows(entry, hashes):
+            rows.writerow(row | {name: _guard(text) for name, text in label_cells.items()})
+            label_cells = _select_repeated_labels(label_cells, binding)
         tally.wrote(entry, hashes)
 
 
-def _column_name(label: str) -> str:
-    """Return a column name for a label that the reader takes neither for a field nor for a hash."""
-    name = cleaned(" ".join(label.splitlines()))
-    if not name or looks_like_a_value(name):
+def _make_column_name(label: str) -> str:
+    """Return a column name for a label that the reader takes for neither a field nor a hash."""
+    name = clean_cell(" ".join(label.splitlines()))
+    if not name or may_be_hash(name):
         name = "label"
     return f"{name} (label)" if has_meaning(name) else name
 
 
-def _labels_by_column(
-    entry: Entry, column_names: Mapping[str, str], tally: Tally
-) -> dict[str, str]:
-    """Return an entry's labels by column name; those that share a column are joined by lines.
+def _collect_labels(entry: Entry, column_names: Mapping[str, str], tally: Tally) -> dict[str, str]:
+    """Return an entry's labels by column name, joining labels of one column as lines.
 
-    Binding labels are joined the same way elsewhere, and each line counts.
+    Imports unite binding labels in the same way, and each line counts.
     """
     labels: dict[str, str] = {}
     for label, text in entry.labels.items():
@@ -75,36 +72,36 @@ def _labels_by_column(
         if name not in (label, f"{label} (label)"):
             tally.lost.add("names of labels that no column can have")
         labels[name] = f"{labels[name]}\n{text}" if name in labels else text
-    if sum(len(text.splitlines()) for text in labels.values()) > MOST_LINES // 2:
+    if sum(len(text.splitlines()) for text in labels.values()) > MAX_QUOTED_LINES // 2:
         tally.lost.add("lines of labels that have too many for a row")
         labels = {name: " ".join(text.splitlines()) for name, text in labels.items()}
-    if any(text.startswith(_FORMULA) for text in labels.values()):
+    if any(text.startswith(_FORMULA_PREFIXES) for text in labels.values()):
         tally.lost.add("labels that look like formulas get an apostrophe in front")
     return labels
 
 
-def _repeated_labels(label_cells: dict[str, str], binding: Container[str]) -> dict[str, str]:
-    """Return the labels to repeat in each further row of an entry: all if short, else binding ones.
+def _select_repeated_labels(label_cells: dict[str, str], binding: Container[str]) -> dict[str, str]:
+    """Return the labels to repeat in further rows of an entry: all, or only binding ones if long.
 
-    The rows are read back as one entry, and long labels would multiply by the rows.
+    The reader unites the rows to one entry, so long labels would waste space.
     """
-    if sum(map(len, label_cells.values())) <= _SHORT:
+    if sum(map(len, label_cells.values())) <= _MAX_REPEATED_CHARACTERS:
         return label_cells
     return {name: text for name, text in label_cells.items() if name in binding}
 
 
-def _columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
+def _list_columns(entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
     kinds: set[str] = set()
     labels: dict[str, None] = {}
     for entry in entries:
-        kinds.update(one.hash.kind.name for one in entry.hashes)
+        kinds.update(listed.hash.kind.name for listed in entry.hashes)
         labels |= dict.fromkeys(entry.labels)
-    # The reader recognises the format by a kind's column, even if all is withdrawn.
+    # The reader recognises the format by the column of a kind, even if all entries are withdrawn.
     return [name for name in KINDS if name in kinds] or ["pdq"], list(labels)
 
 
-def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
-    """Return the rows of an entry: several if it has two hashes of a kind or two categories."""
+def _build_rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
+    """Return the rows of an entry: several if it repeats a kind or has several categories."""
     rows: list[dict[str, str]] = [{}]
     filled: Counter[str] = Counter()  # number of leading rows that have a kind or a category
 
@@ -114,20 +111,20 @@ def _rows(entry: Entry, hashes: Iterable[Hash]) -> list[dict[str, str]]:
         rows[filled[name]] |= cells
         filled[name] += 1
 
-    for item in hashes:
-        name = item.kind.name
-        quality = {} if item.quality is None else {f"{name}_quality": str(item.quality)}
-        add(name, {name: item.text} | quality)
+    for hash_ in hashes:
+        name = hash_.kind.name
+        quality = {} if hash_.quality is None else {f"{name}_quality": str(hash_.quality)}
+        add(name, {name: hash_.text} | quality)
     for category in entry.categories:
-        code, scheme = _guarded(category.code), _guarded(category.scheme)
+        code, scheme = _guard(category.code), _guard(category.scheme)
         add("category", {"category": code, "category_scheme": scheme})
     # Imports quarantine a row without a hash, so a further category repeats the first hash.
     first = {key: cell for key, cell in rows[0].items() if not key.startswith("category")}
     rows = [row if row.keys() - {"category", "category_scheme"} else first | row for row in rows]
-    common = {"id": _guarded(entry.name), "updated": _guarded(entry.updated or "")}
+    common = {"id": _guard(entry.name), "updated": _guard(entry.updated or "")}
     common |= {"status": str(entry.state)}
     return [row | common for row in rows]
 
 
-def _guarded(cell: str) -> str:
-    return "'" + cell if cell.startswith(_FORMULA) else cell
+def _guard(cell: str) -> str:
+    return "'" + cell if cell.startswith(_FORMULA_PREFIXES) else cell

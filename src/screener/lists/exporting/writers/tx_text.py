@@ -12,14 +12,14 @@ NAME = "tx"
 
 
 def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> None:
-    """Write the hashes of confirmed and disputed entries, one a line."""
+    """Write the hashes of confirmed and disputed entries, one per line."""
     tally.lost |= {"source", "entry", "category", "quality", "labels", "whether it is disputed"}
     for entry in entries:
         if not tally.matching(entry):
             continue
-        hashes = [item for item in tally.of_kinds(entry, KINDS) if tally.fits(item)]
-        for item in hashes:
-            video = item.kind.name == "md5" and entry.video
-            out.write(f"{'video_md5' if video else item.kind.name} {item.text}\n")
+        hashes = [hash_ for hash_ in tally.select_hashes(entry, KINDS) if tally.fits(hash_)]
+        for hash_ in hashes:
+            is_video_md5 = hash_.kind.name == "md5" and entry.video
+            out.write(f"{'video_md5' if is_video_md5 else hash_.kind.name} {hash_.text}\n")
         if hashes:
             tally.wrote(entry, hashes)

@@ -1,4 +1,4 @@
-"""Write Project VIC's VICS 2.0 JSON, region CUSTOM, a `#Media` set, one item a line.
+"""Write Project VIC's VICS 2.0 JSON, region CUSTOM, a `#Media` set, one item per line.
 
 An item needs an MD5. The operator defines what its numbers mean: a table maps the categories of the
 list's schemes to them. An item has one category; a further one becomes a further item with the same
@@ -28,18 +28,18 @@ def write(out: TextIO, entries: Iterable[Entry], tally: Tally, wants: Wants) -> 
     out.write(json.dumps({"@odata.context": CONTEXT})[:-1] + ', "value": [')
     number = 0
     for entry in entries:
-        for item in _items(entry, tally, wants.categories):
+        for item in _build_items(entry, tally, wants.categories):
             number += 1
             text = json.dumps({"MediaID": number} | item, ensure_ascii=False)
             out.write((",\n" if number > 1 else "\n") + text)
     out.write("\n]}\n")
 
 
-def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
-    """Return an item for each MD5 and category of an entry; the first has its other hashes."""
+def _build_items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
+    """Return an item per MD5 and category of an entry; the first has its other hashes."""
     if not tally.matching(entry):
         return []
-    hashes = tally.of_kinds(entry, _KINDS)
+    hashes = tally.select_hashes(entry, _KINDS)
     by_kind = {kind: [h for h in hashes if h.kind.name == kind] for kind in _KINDS}
     if not by_kind["md5"]:
         tally.left_out["records without an MD5"] += 1
@@ -51,26 +51,28 @@ def _items(entry: Entry, tally: Tally, table: Any) -> list[dict[str, Any]]:
         tally.lost.add("that records to which the table gives no category match at all")
     tally.wrote(entry, hashes)
     category_fields = [{"Category": number} for number in dict.fromkeys(numbers)] or [{}]
-    when = {} if entry.updated is None else {"DateUpdated": entry.updated}
+    date_fields = {} if entry.updated is None else {"DateUpdated": entry.updated}
     items = [
-        one | {"MD5": md5.text.upper()} | when for md5 in by_kind["md5"] for one in category_fields
+        category | {"MD5": md5.text.upper()} | date_fields
+        for md5 in by_kind["md5"]
+        for category in category_fields
     ]
-    items[0] |= _others(by_kind)
+    items[0] |= _build_other_fields(by_kind)
     return items
 
 
-def _others(by_kind: dict[str, list[Hash]]) -> dict[str, Any]:
-    """Return the fields of the other kinds; those without a field go by name."""
+def _build_other_fields(by_kind: dict[str, list[Hash]]) -> dict[str, Any]:
+    """Return the fields of the other kinds; hashes without a field are listed by name."""
     item: dict[str, Any] = {}
-    spare: list[Hash] = by_kind["pdq"] + by_kind["sha256"]
+    alternatives: list[Hash] = by_kind["pdq"] + by_kind["sha256"]
     for kind, field in (("sha1", "SHA1"), ("photodna", "PhotoDNA")):
         if by_kind[kind]:
             text = by_kind[kind][0].text
             item[field] = text.upper() if kind == "sha1" else text
-            spare += by_kind[kind][1:]
-    if spare:
+            alternatives += by_kind[kind][1:]
+    if alternatives:
         item["AlternativeHashes"] = [
-            {"HashName": _NAMES[one.kind.name], "HashValue": one.text} for one in spare
+            {"HashName": _NAMES[hash_.kind.name], "HashValue": hash_.text} for hash_ in alternatives
         ]
     return item
 

@@ -1,8 +1,8 @@
-"""WebP and AVIF decoded straight into an array.
+"""Decode WebP and AVIF directly into an array.
 
-Pillow decodes every WebP as an animation, on two canvases, and copies the pixels of either format
-twice: 16 bytes a pixel of WebP, 9 of AVIF. The pixels here are the same, since both use libwebp and
-libavif.
+Pillow decodes every WebP as an animation, on two canvases, and copies the pixels of both formats
+twice: 16 bytes per pixel of WebP, 9 of AVIF. The pixels are the same, since both ways use libwebp
+and libavif.
 """
 
 from __future__ import annotations
@@ -13,42 +13,43 @@ import numpy as np
 from PIL import ImageFile
 
 from screener.media.image import pixels
+from screener.media.image.orientation import apply_orientation, read_orientation
 from screener.media.image.plugins.webp import is_animated
 
-_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+_CHANNEL_COUNTS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
-def webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
-    """Return the upright pixels of a still WebP, decoded by OpenCV; None if it cannot."""
-    channels = _CHANNELS.get(image.mode)
+def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
+    """Return the upright pixels of a still WebP, or None if OpenCV cannot decode it."""
+    channels = _CHANNEL_COUNTS.get(image.mode)
     if channels is None or is_animated(data):
         return None
     try:
         import cv2  # slow to import, and needed for WebP only
-    except (ImportError, OSError, MemoryError):  # a worker may have too little memory left
+    except (ImportError, OSError, MemoryError):  # a worker's memory is limited
         return None
 
-    # The plugin's decoder holds a copy of the file, and its canvases.
+    # Free the plugin's decoder, which holds a copy of the file and two canvases.
     image._decoder = None  # type: ignore[attr-defined]
     try:
         stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         stored = None
     if stored is None or stored.shape != (image.height, image.width, channels):
-        fresh = type(image)(BytesIO(data), "")
-        image._decoder = fresh._decoder  # type: ignore[attr-defined]
+        reopened = type(image)(BytesIO(data), "")
+        image._decoder = reopened._decoder  # type: ignore[attr-defined]
         return None
-    upright = pixels.turned(pixels.from_array(stored), pixels.orientation(image))
+    upright = apply_orientation(pixels.from_array(stored), read_orientation(image))
     return upright[..., ::-1]  # OpenCV's order is blue, green, red
 
 
-def avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
-    """Return the upright pixels of a picture of an AVIF, by Pillow's decoder; None for other modes.
+def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
+    """Return the upright pixels of an AVIF's picture, or None for an unsupported mode.
 
-    Sets the duration in the image's `info`, and gives up a still's decoder. Raises what the decoder
-    raises.
+    Sets the duration in the image's `info`, and frees a still's decoder. Raises the decoder's
+    errors.
     """
-    decoder, channels = getattr(image, "_decoder", None), _CHANNELS.get(image.mode)
+    decoder, channels = getattr(image, "_decoder", None), _CHANNEL_COUNTS.get(image.mode)
     if decoder is None or channels is None:
         return None
     memory, timescale, _, duration = decoder.get_frame(number)
@@ -58,4 +59,4 @@ def avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
         image.info["duration"] = round(1000 * duration / timescale)
     shape = (image.height, image.width, channels)
     stored = np.frombuffer(memory, np.uint8).reshape(shape)
-    return pixels.turned(pixels.from_array(stored), pixels.orientation(image))
+    return apply_orientation(pixels.from_array(stored), read_orientation(image))

@@ -1,4 +1,4 @@
-"""HEIC and HEIF by `pillow-heif`, if the extra `heif` is installed.
+"""Decode HEIC and HEIF with `pillow-heif`, if the extra `heif` is installed.
 
 Its plugin is not registered, so that the program's Pillow does not change.
 """
@@ -14,30 +14,30 @@ from PIL import ImageFile
 from screener.media.image import pixels
 from screener.media.image.structure import file_end
 
-_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+_CHANNEL_COUNTS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
-def opened(data: bytes) -> ImageFile.ImageFile:
-    """Open a file at its first picture, reading headers only. Raises what the plugin raises."""
+def open_image(data: bytes) -> ImageFile.ImageFile:
+    """Open a file at its first picture, reading headers only. Raises the plugin's errors."""
     try:
         image: ImageFile.ImageFile = pillow_heif.HeifImageFile(  # type: ignore[no-untyped-call]
-            _alone(data), ""
+            _without_trailing_file(data), ""
         )
     except SyntaxError:
-        if len(pillow_heif.open_heif(_alone(data))):
+        if len(pillow_heif.open_heif(_without_trailing_file(data))):
             raise
-        raise OSError("how its pictures are coded is not supported") from None
-    image.seek(0)  # it begins at the primary picture, which need not be the first
+        raise OSError("the coding of its pictures is not supported") from None
+    image.seek(0)  # it opens at the primary picture, which need not be the first
     return image
 
 
-def decoded(data: bytes, number: int) -> pixels.Pixels | None:
-    """Return the pixels of a picture, upright as libheif has turned them; None for a deep mode."""
+def decode(data: bytes, number: int) -> pixels.Pixels | None:
+    """Return a picture's pixels, turned upright by libheif, or None for deep modes."""
     options = {"convert_hdr_to_8bit": True, "remove_stride": False}
-    picture = pillow_heif.open_heif(_alone(data), **options)[number]
-    if picture.mode not in _CHANNELS:
+    picture = pillow_heif.open_heif(_without_trailing_file(data), **options)[number]
+    if picture.mode not in _CHANNEL_COUNTS:
         return None
-    channels, memory = _CHANNELS[picture.mode], picture.data
+    channels, memory = _CHANNEL_COUNTS[picture.mode], picture.data
     shape = (picture.size[1], picture.size[0], channels)
     stored = np.ndarray(shape, np.uint8, memory, strides=(picture.stride, channels, 1))
     if memory.obj is None:  # before pillow-heif 1.6 the memory is freed with the picture
@@ -45,12 +45,12 @@ def decoded(data: bytes, number: int) -> pixels.Pixels | None:
     return pixels.from_array(stored)
 
 
-def size(data: bytes, number: int) -> tuple[int, int]:
+def read_size(data: bytes, number: int) -> tuple[int, int]:
     """Return the width and height of a picture without decoding it."""
-    width, height = pillow_heif.open_heif(_alone(data))[number].size
+    width, height = pillow_heif.open_heif(_without_trailing_file(data))[number].size
     return int(width), int(height)
 
 
-def _alone(data: bytes) -> BytesIO:
-    """Return the file without another one behind it, whose boxes libheif would take for its own."""
-    return BytesIO(data[: file_end.end(data, 0)])  # no copy if there is none
+def _without_trailing_file(data: bytes) -> BytesIO:
+    """Return the file without one that follows it, whose boxes libheif would read too."""
+    return BytesIO(data[: file_end.find_end(data, 0)])  # no copy if there is none

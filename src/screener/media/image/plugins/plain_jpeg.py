@@ -1,8 +1,7 @@
-"""Plain JPEGs, the ordinary kind, decoded to luma by Pillow's decoder without Pillow's image.
+"""Decode plain JPEGs, the most common kind, to luma without creating a Pillow image.
 
-Pillow's image would cost half as much as decoding a small picture. A JPEG is plain if nothing but
-its size has to be known: its colours may be skipped, no metadata can turn it or hide another
-picture, and its headers are sound.
+Creating the image takes half as long as decoding a small picture. A JPEG is plain if its headers
+are sound, its colours may be skipped, and no metadata can turn it or hide another picture.
 """
 
 from __future__ import annotations
@@ -18,97 +17,101 @@ from screener.media.image.pixels import Pixels
 from screener.media.image.structure import file_end
 
 # Markers, by their second byte.
-_TABLES, _SCAN, _QUANTA = 0xC4, 0xDA, 0xDB
-_JFIF, _PROFILE, _ADOBE = 0xE0, 0xE2, 0xEE
-_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
+_HUFFMAN_TABLES, _SCAN_START, _QUANTISATION_TABLES = 0xC4, 0xDA, 0xDB
+_JFIF, _COLOUR_PROFILE, _ADOBE = 0xE0, 0xE2, 0xEE
+_FRAME_HEADERS = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 _PROGRESSIVE = 0xC2
-# Segments without effect here: Huffman tables, restarts, comments, and those of applications except
-# EXIF or XMP (1), colour profiles or further pictures (2), Photoshop's thumbnails (13) and Adobe's
-# colour model (14).
-_PASSED = frozenset({_TABLES, 0xDD, 0xFE, *range(0xE3, 0xED), 0xEF})
+# Segments without effect on luma: Huffman tables, restarts, comments, and applications' segments
+# except EXIF or XMP (1), colour profiles or further pictures (2), Photoshop's thumbnails (13) and
+# Adobe's colour model (14).
+_IGNORED_SEGMENTS = frozenset({_HUFFMAN_TABLES, 0xDD, 0xFE, *range(0xE3, 0xED), 0xEF})
 
-_TAIL = 64  # bytes behind the end that may hide another picture
+_MIN_TRAILING_SIZE = 64  # bytes; this many after the end may hide another picture
 
 
 class Shape(NamedTuple):
-    """The size of a plain JPEG; `in_scans` if its data come in several scans, each finer."""
+    """The size of a plain JPEG; `in_scans` is true if it has several scans."""
 
     width: int
     height: int
     in_scans: bool
 
 
-class _Head(NamedTuple):
+class _Headers(NamedTuple):
     """The headers of a JPEG that may be plain.
 
-    These are its frame header, what determines its colours (`coded`: Adobe's colour model), and
-    where the head of its first scan starts and ends.
+    `adobe_transform` is Adobe's colour model. `scan` and `end` are the start and end of the first
+    scan's header.
     """
 
     frame: bytes
     progressive: bool
     jfif: bool
-    coded: int | None
+    adobe_transform: int | None
     scan: int
     end: int
 
 
-def shape_of(data: bytes) -> Shape | None:
-    """Return the shape of a plain JPEG, None for everything else."""
-    head = _head_of(data)
-    if head is None or head.scan == head.end or not _is_luma_first(head):
+def read_shape(data: bytes) -> Shape | None:
+    """Return the shape of a plain JPEG, or None for any other file."""
+    headers = _read_headers(data)
+    if headers is None or headers.scan == headers.end or not _is_luma_first(headers):
         return None
-    if len(data) - file_end.after_end_mark(data, head.end) >= _TAIL:
+    if len(data) - file_end.find_after_end_marker(data, headers.end) >= _MIN_TRAILING_SIZE:
         return None
-    _, height, width, count = FRAME.unpack_from(head.frame)
-    in_scans = head.progressive or data[head.scan] != count
+    _, height, width, count = FRAME.unpack_from(headers.frame)
+    in_scans = headers.progressive or data[headers.scan] != count
     return Shape(width, height, in_scans) if width and height else None
 
 
-def _head_of(data: bytes) -> _Head | None:
+def _read_headers(data: bytes) -> _Headers | None:
     if data[:2] != b"\xff\xd8":
         return None
-    at, jfif, coded, frame, progressive = 2, False, None, None, False
-    while at + SEGMENT.size <= len(data):
-        lead, mark, length = SEGMENT.unpack_from(data, at)
-        start, at = at + 4, at + 2 + length
-        if lead != 0xFF or length < 2 or at > len(data):
+    offset, jfif, adobe_transform, frame, progressive = 2, False, None, None, False
+    while offset + SEGMENT.size <= len(data):
+        lead, marker, length = SEGMENT.unpack_from(data, offset)
+        start, offset = offset + 4, offset + 2 + length
+        if lead != 0xFF or length < 2 or offset > len(data):
             return None
-        if mark == _SCAN:
-            return None if frame is None else _Head(frame, progressive, jfif, coded, start, at)
-        if mark in _PASSED:
+        if marker == _SCAN_START:
+            return (
+                None
+                if frame is None
+                else _Headers(frame, progressive, jfif, adobe_transform, start, offset)
+            )
+        if marker in _IGNORED_SEGMENTS:
             continue
-        if not _is_plain(data, mark, start, at):
+        if not _is_plain(data, marker, start, offset):
             return None
-        if mark in _FRAMES:
+        if marker in _FRAME_HEADERS:
             if frame is not None:
                 return None
-            frame, progressive = data[start:at], mark == _PROGRESSIVE
-        elif mark == _JFIF:
+            frame, progressive = data[start:offset], marker == _PROGRESSIVE
+        elif marker == _JFIF:
             jfif = jfif or data.startswith(b"JFIF", start)
-        elif mark == _ADOBE and data.startswith(b"Adobe", start):
-            coded = data[start + 11]
+        elif marker == _ADOBE and data.startswith(b"Adobe", start):
+            adobe_transform = data[start + 11]
     return None
 
 
-def _is_plain(data: bytes, mark: int, start: int, end: int) -> bool:
+def _is_plain(data: bytes, marker: int, start: int, end: int) -> bool:
     size = end - start
-    if mark in _FRAMES:
+    if marker in _FRAME_HEADERS:
         return size >= FRAME.size
-    if mark == _QUANTA:
-        return _are_quanta(data, start, end)
-    if mark == _JFIF:
+    if marker == _QUANTISATION_TABLES:
+        return _are_complete_tables(data, start, end)
+    if marker == _JFIF:
         return size >= 7 or not data.startswith(b"JFIF", start)
-    if mark == _PROFILE:
+    if marker == _COLOUR_PROFILE:
         return size >= 14 and data.startswith(b"ICC_PROFILE\0", start)
-    return mark == _ADOBE and (size >= 12 or not data.startswith(b"Adobe", start))
+    return marker == _ADOBE and (size >= 12 or not data.startswith(b"Adobe", start))
 
 
-def luma(data: bytes, shape: Shape) -> Pixels | None:
+def decode_luma(data: bytes, shape: Shape) -> Pixels | None:
     """Return the grey pixels of a plain JPEG, (H, W).
 
-    Return None if they do not decode to the last, or do not fit into memory: the general decoder
-    then reports what is wrong.
+    Return None if not all of them can be decoded, or memory is too short. The general decoder then
+    reports the error.
     """
     width, height, in_scans = shape
     decoder = None
@@ -117,7 +120,7 @@ def luma(data: bytes, shape: Shape) -> Pixels | None:
         layout = ("L", 0, 1)
         core = Image.core  # type: ignore[attr-defined]
         memory = core.map_buffer(pixels, (width, height), "raw", 0, layout)
-        # At full size, as `ImageFile.load` does after `draft`.
+        # Decode at full size, as `ImageFile.load` does after `draft`.
         decoder = Image._getdecoder("L", "jpeg", ("L", ""), (1, 0))
         decoder.setimage(memory, (0, 0, width, height))
         used, error = decoder.decode(data)
@@ -129,7 +132,7 @@ def luma(data: bytes, shape: Shape) -> Pixels | None:
     if used >= 0 or error:
         return None
     flat = _is_flat(pixels[-1])
-    if (flat or in_scans) and missing_data.jpeg_ends_early(data, flat=flat):
+    if (flat or in_scans) and missing_data.lacks_jpeg_data(data, flat=flat):
         return None
     return pixels
 
@@ -138,22 +141,25 @@ def _is_flat(row: Pixels) -> bool:
     return bool((row == row[0]).all())
 
 
-def _are_quanta(data: bytes, start: int, end: int) -> bool:
-    at = start
-    while at < end:
-        at += 65 if data[at] < 16 else 129
-    return at == end
+def _are_complete_tables(data: bytes, start: int, end: int) -> bool:
+    offset = start
+    while offset < end:
+        offset += 65 if data[offset] < 16 else 129
+    return offset == end
 
 
-def _is_luma_first(head: _Head) -> bool:
+def _is_luma_first(headers: _Headers) -> bool:
     """Return whether the first component is luma at full size, or the only one."""
-    frame = head.frame
+    frame = headers.frame
     bits, _, _, count = FRAME.unpack_from(frame)
     if bits != 8 or len(frame) != FRAME.size + 3 * count:
         return False
     if count == 1:
         return True
-    if count != 3 or (not head.jfif and (head.coded == 0 or frame[6::3] == b"RGB")):
+    if count != 3 or (not headers.jfif and (headers.adobe_transform == 0 or frame[6::3] == b"RGB")):
         return False
-    across, down = frame[7] >> 4, frame[7] & 15
-    return all(across >= each >> 4 and down >= each & 15 for each in (frame[10], frame[13]))
+    horizontal, vertical = frame[7] >> 4, frame[7] & 15
+    return all(
+        horizontal >= sampling >> 4 and vertical >= sampling & 15
+        for sampling in (frame[10], frame[13])
+    )

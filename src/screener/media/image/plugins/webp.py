@@ -1,22 +1,23 @@
-"""Animated WebPs, whose frames may leave a place bare although the header declares no alpha.
+"""Open animated WebPs with alpha, since frames may not cover everything.
 
-Viewers show nothing there; Pillow would show black.
+Viewers show uncovered pixels as transparent even if the header declares no alpha; Pillow would show
+black.
 """
 
 from __future__ import annotations
 
 from PIL import WebPImagePlugin
 
-_ANIMATED = 2  # the flag in the header of an extended WebP
+_ANIMATION_FLAG = 2  # in the header of an extended WebP
 
 
 def is_animated(data: bytes) -> bool:
-    """Return whether a WebP is laid out as an animation, even of one frame; 21 bytes are enough."""
-    return data[12:16] == b"VP8X" and bool(data[20] & _ANIMATED)
+    """Return whether a WebP is an animation, by its first 21 bytes."""
+    return data[12:16] == b"VP8X" and bool(data[20] & _ANIMATION_FLAG)
 
 
 class Webp(WebPImagePlugin.WebPImageFile):
-    """A WebP. Frames of an animation have alpha, whatever the header declares."""
+    """A WebP; frames of an animation have alpha, whatever the header declares."""
 
     def _open(self) -> None:
         super()._open()

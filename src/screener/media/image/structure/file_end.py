@@ -1,4 +1,4 @@
-"""Where the file of a picture or a video ends, so that another may stand behind it."""
+"""Find the end of a file, after which another may be hidden."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import screener._core as _core
 from screener.media.files.sniff import MATROSKA
 from screener.media.image.structure.headers import (
     PNG,
-    big,
-    boxes,
-    gif_walked,
-    jpeg_segments,
-    little,
+    read_be,
+    read_file_boxes,
+    read_jpeg_segments,
+    read_le,
+    walk_gif,
 )
 
 SIGNATURES = (
@@ -24,106 +24,106 @@ SIGNATURES = (
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
     (b"OggS", 0),
 )
-"""The signatures of files that may be appended, and how many bytes stand before each."""
+"""Signatures of files that may be appended, and the number of bytes before each."""
 
-_BOX = 8  # bytes of a box's length and name
+_BOX_HEADER_SIZE = 8  # bytes
 
 
-def end(data: bytes, start: int) -> int | None:
-    """Return where the file at `start` ends, or the length of `data` if its end is missing.
+def find_end(data: bytes, start: int) -> int | None:
+    """Return the end of the file at `start`, or of `data` if it is cut.
 
-    Return None if its format has no known end, as all but JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF,
-    MP4 and AVI.
+    Return None for formats other than JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF, MP4 and AVI, whose end
+    is unknown.
     """
     head = data[start : start + 12]
     if head[:3] == b"\xff\xd8\xff":
-        return _jpeg_end(data, start)
+        return _find_jpeg_end(data, start)
     if head[:8] == PNG:
-        return _png_walked(data, start)[1] or len(data)
+        return _walk_png(data, start)[1] or len(data)
     if head[:4] == b"GIF8":
-        return gif_walked(data, start, len(data)).end or len(data)
+        return walk_gif(data, start, len(data)).end or len(data)
     if head[:4] == b"RIFF":
-        return min(start + 8 + little(data, start + 4), len(data))
+        return min(start + 8 + read_le(data, start + 4), len(data))
     if head[:2] == b"BM":
-        return min(start + max(little(data, start + 2), 14), len(data))
+        return min(start + max(read_le(data, start + 2), 14), len(data))
     if head[4:8] == b"ftyp":
-        return _boxes_end(data, start)
+        return _find_boxes_end(data, start)
     return None
 
 
-def _jpeg_end(data: bytes, start: int) -> int:
-    at = start + 2
-    for mark, _, at in jpeg_segments(data, start):
-        if mark == 0xD9:
-            return at
-    # Pixel data contain neither an end marker nor the beginning of a JPEG. If the latter comes
-    # first, this one was cut, and the end marker is the next one's.
-    end = after_end_mark(data, at)
-    while 0 <= (at := _core.find_pair(data, 0xFF, 0xD8, at)) < end:
-        if data[at + 2 : at + 3] == b"\xff":
-            return at
-        at += 1
-    return end
+def _find_jpeg_end(data: bytes, start: int) -> int:
+    offset = start + 2
+    for marker, _, offset in read_jpeg_segments(data, start):
+        if marker == 0xD9:
+            return offset
+    # Pixel data contain neither an end marker nor the start of a JPEG. If a start precedes the end
+    # marker, this JPEG was cut, and the end marker belongs to the next one.
+    stop = find_after_end_marker(data, offset)
+    while 0 <= (offset := _core.find_pair(data, 0xFF, 0xD8, offset)) < stop:
+        if data[offset + 2 : offset + 3] == b"\xff":
+            return offset
+        offset += 1
+    return stop
 
 
-def after_end_mark(data: bytes, at: int) -> int:
-    """Return the place behind the next end marker of a JPEG, or the end of the data.
+def find_after_end_marker(data: bytes, offset: int) -> int:
+    """Return the offset after a JPEG's next end marker, or the data's end.
 
-    `bytes.find` would take many times as long, since half of the marker stands everywhere in pixel
-    data.
+    `bytes.find` would take many times as long, since pixel data contain many first halves of the
+    marker.
     """
-    place = _core.find_pair(data, 0xFF, 0xD9, at)
-    return len(data) if place < 0 else place + 2
+    marker = _core.find_pair(data, 0xFF, 0xD9, offset)
+    return len(data) if marker < 0 else marker + 2
 
 
-def behind(data: bytes, start: int) -> int | None:
-    """Return from where on a file may stand behind the one that begins at `start`.
+def find_trailing_start(data: bytes, start: int) -> int | None:
+    """Return the first offset at which another file may follow the one at `start`.
 
-    That is its end. For a cut PNG it is the last chunk, whose length may reach over such a file;
-    for a GIF the first byte that belongs to no block, since its trailer may come far later. None if
-    the format has no known end.
+    That is the file's end, with two exceptions. In a cut PNG it is the start of the last chunk,
+    whose declared length may span the other file. In a GIF it is the first byte that belongs to no
+    block, since the trailer may come far later. Return None if the format has no known end.
     """
     if data.startswith(PNG, start):
-        last, after = _png_walked(data, start)
+        last, after = _walk_png(data, start)
         return last if after is None else after
-    if data.startswith(b"GIF8", start) and (stray := gif_walked(data, start, len(data)).stray):
+    if data.startswith(b"GIF8", start) and (stray := walk_gif(data, start, len(data)).stray):
         return stray
-    return end(data, start)
+    return find_end(data, start)
 
 
-def _png_walked(data: bytes, start: int) -> tuple[int, int | None]:
-    """Return where a PNG's last chunk begins and where the PNG ends, None if that is missing."""
-    last = at = start + len(PNG)
-    while at + 12 <= len(data) and (name := data[at + 4 : at + 8]).isalpha():
-        last, at = at, at + 12 + big(data, at)
+def _walk_png(data: bytes, start: int) -> tuple[int, int | None]:
+    """Return the start of a PNG's last chunk, and its end (None if cut)."""
+    last_chunk = offset = start + len(PNG)
+    while offset + 12 <= len(data) and (name := data[offset + 4 : offset + 8]).isalpha():
+        last_chunk, offset = offset, offset + 12 + read_be(data, offset)
         if name == b"IEND":
-            return last, min(at, len(data))
-    return min(last, len(data)), None
+            return last_chunk, min(offset, len(data))
+    return min(last_chunk, len(data)), None
 
 
-def _boxes_end(data: bytes, start: int) -> int:
-    at = start
-    for _, _, after in boxes(data, start):
-        if at > start and begins_in_box(data[at : at + 2 * _BOX]):
-            return at
-        at = after
-    return min(at, len(data))
+def _find_boxes_end(data: bytes, start: int) -> int:
+    offset = start
+    for _, _, after in read_file_boxes(data, start):
+        if offset > start and is_file_start(data[offset : offset + 2 * _BOX_HEADER_SIZE]):
+            return offset
+        offset = after
+    return min(offset, len(data))
 
 
-def begins_in_box(head: bytes) -> bool:
-    """Return whether a supposed box, by its first 16 bytes, is rather the beginning of a file."""
-    places = (head.find(sign, before) - before for sign, before in SIGNATURES)
-    return any(0 <= place < _BOX for place in places)
+def is_file_start(head: bytes) -> bool:
+    """Return whether a supposed box's first 16 bytes start a file instead."""
+    starts = (head.find(signature, before) - before for signature, before in SIGNATURES)
+    return any(0 <= start < _BOX_HEADER_SIZE for start in starts)
 
 
-def ended_jpeg(data: bytes) -> bytes:
-    """Return a cut JPEG with an end marker, without the header segment that it was cut in."""
-    at = len(data)
-    while (at := data.rfind(b"\xff", 0, at)) > 0:
-        marker = data[at + 1] if at + 1 < len(data) else 0
+def end_jpeg(data: bytes) -> bytes:
+    """Return a cut JPEG with an end marker and without an incomplete last segment."""
+    offset = len(data)
+    while (offset := data.rfind(b"\xff", 0, offset)) > 0:
+        marker = data[offset + 1] if offset + 1 < len(data) else 0
         if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:
-            continue  # stuffing, padding and restarts are part of pixel data
-        if at + 4 > len(data) or at + 2 + big(data, at + 2, 2) > len(data):
-            data = data[:at]
+            continue  # stuffing, padding and restarts belong to pixel data
+        if offset + 4 > len(data) or offset + 2 + read_be(data, offset + 2, 2) > len(data):
+            data = data[:offset]
         break
     return data + b"\xff\xd9"

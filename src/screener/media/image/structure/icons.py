@@ -1,7 +1,7 @@
-"""The pictures of an icon file (ICO, CUR, ICNS), each as a file of its own.
+"""Split an icon file (ICO, CUR, ICNS) into its pictures, each as a file.
 
-Pillow shows the largest by declared size. Systems show the one that fits, and each may be another
-picture.
+Pillow shows the largest by declared size. Systems show the one that fits, and the pictures may
+differ.
 """
 
 from __future__ import annotations
@@ -10,101 +10,110 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from screener.media.files.sniff import sniff
-from screener.media.image.structure.headers import big, little
+from screener.media.image.structure.headers import read_be, read_le
 
-_LEAST = 64  # pixels of a side; smaller pictures have too little detail to be compared
-_ICON, _ENTRY = b"\0\0\1\0\1\0", 16  # the first bytes of an ICO of one picture; bytes of an entry
-_FILES = ("image/png", "image/jp2")  # types that stand in an icon file as files
-_OLD, _OLD_SIDES = b"it32", (128, 128)  # the largest picture of an ICNS that is no file
-_MOST = 1 << 12  # entries that are read
+_MIN_SIDE = 64  # pixels; smaller pictures have too little detail to be compared
+_ICO_HEADER = b"\0\0\1\0\1\0"  # of an ICO with one picture
+_ENTRY_SIZE = 16
+_FILE_TYPES = ("image/png", "image/jp2")  # pictures that an icon file contains as files
+_IT32_NAME, _IT32_SIZE = b"it32", (128, 128)  # the largest picture of an ICNS that is not a file
+_MAX_ENTRIES = 1 << 12
 
 
-class _Place(NamedTuple):
+class _IconPicture(NamedTuple):
     start: int
     end: int
-    sides: tuple[int, int]
+    size: tuple[int, int]
     headless: bool
 
 
-def pictures(data: bytes, shown: tuple[int, int]) -> Iterator[bytes]:
-    """Yield the pictures of an icon file that have at least 64 pixels a side; none of other files.
+def find_pictures(data: bytes, shown_size: tuple[int, int]) -> Iterator[bytes]:
+    """Yield the pictures of an icon file whose sides have at least 64 pixels.
 
-    The picture that is shown is left out, if it is the only one of its size.
+    The picture that Pillow shows is left out if it is the only one of its size. Yields nothing for
+    other formats.
     """
-    places: list[_Place] = []
+    found_pictures: list[_IconPicture] = []
     if data[:4] in (b"\0\0\1\0", b"\0\0\2\0"):
-        places = list(_of_ico(data))
+        found_pictures = list(_read_ico(data))
     elif data[:4] == b"icns":
-        places = list(_of_icns(data))
-    alone = [place.sides for place in places].count(shown) == 1
-    for start, end, sides, headless in places:
-        if min(sides) >= _LEAST and not (alone and sides == shown):
-            yield _with_head(data[start:end]) if headless else data[start:end]
+        found_pictures = list(_read_icns(data))
+    is_only_one = [picture.size for picture in found_pictures].count(shown_size) == 1
+    for start, end, size, headless in found_pictures:
+        if min(size) >= _MIN_SIDE and not (is_only_one and size == shown_size):
+            yield _as_file(data[start:end]) if headless else data[start:end]
 
 
-def as_icon(data: bytes) -> bytes:
-    """Return an ICO or CUR as an ICO with the true depth of each bitmap in its entry, for Pillow.
+def with_true_depths(data: bytes) -> bytes:
+    """Return an ICO or CUR as an ICO with each bitmap's true depth, for Pillow.
 
-    A CUR has the hot spot in that place, and some programs write other values.
+    A CUR's entries have the hot spot instead, and some programs write other values.
     """
-    entries = bytearray(data[6 : 6 + _ENTRY * _entry_count(data)])
-    for entry in range(0, len(entries), _ENTRY):
-        start = little(entries, entry + 12)
-        is_file = sniff(data[start : start + 12]) in _FILES
+    entries = bytearray(data[6 : 6 + _ENTRY_SIZE * _count_entries(data)])
+    for entry in range(0, len(entries), _ENTRY_SIZE):
+        start = read_le(entries, entry + 12)
+        is_file = sniff(data[start : start + 12]) in _FILE_TYPES
         entries[entry + 6 : entry + 8] = (
             b"\x20\0" if is_file else data[start + 14 : start + 16].ljust(2, b"\0")
         )
-    return _ICON[:4] + data[4:6] + entries + data[6 + len(entries) :]
+    return _ICO_HEADER[:4] + data[4:6] + entries + data[6 + len(entries) :]
 
 
-def _of_ico(data: bytes) -> Iterator[_Place]:
-    seen: set[tuple[int, int]] = set()  # entries may repeat a place
-    for number in range(_entry_count(data)):
-        entry = 6 + _ENTRY * number
-        size, start = little(data, entry + 8), little(data, entry + 12)
-        if (start, size) in seen or not size or start >= len(data):
+def _read_ico(data: bytes) -> Iterator[_IconPicture]:
+    seen: set[tuple[int, int]] = set()  # entries may refer to the same data
+    for number in range(_count_entries(data)):
+        entry = 6 + _ENTRY_SIZE * number
+        byte_count, start = read_le(data, entry + 8), read_le(data, entry + 12)
+        if (start, byte_count) in seen or not byte_count or start >= len(data):
             continue
-        seen.add((start, size))
+        seen.add((start, byte_count))
         mime = sniff(data[start : start + 12])
-        sides = _sides_of_file(data, start, mime) if mime in _FILES else _sides_of(data, start)
-        yield _Place(start, start + size, sides, mime not in _FILES)
+        is_file = mime in _FILE_TYPES
+        size = _read_file_size(data, start, mime) if is_file else _read_bitmap_size(data, start)
+        yield _IconPicture(start, start + byte_count, size, headless=not is_file)
 
 
-def _entry_count(data: bytes) -> int:
-    return max(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // _ENTRY, _MOST), 0)
+def _count_entries(data: bytes) -> int:
+    possible = max((len(data) - 6) // _ENTRY_SIZE, 0)
+    return min(int.from_bytes(data[4:6], "little"), possible, _MAX_ENTRIES)
 
 
-def _of_icns(data: bytes) -> Iterator[_Place]:
-    at = 8
-    for _ in range(_MOST):
-        if at + 8 > len(data):
+def _read_icns(data: bytes) -> Iterator[_IconPicture]:
+    offset = 8
+    for _ in range(_MAX_ENTRIES):
+        if offset + 8 > len(data):
             break
-        after = at + max(big(data, at + 4), 8)
-        mime = sniff(data[at + 8 : at + 20])
-        if mime in _FILES:
-            yield _Place(at + 8, after, _sides_of_file(data, at + 8, mime), headless=False)
-        elif data.startswith(_OLD, at):
-            yield _Place(at, after, _OLD_SIDES, headless=True)
-        at = after
+        after = offset + max(read_be(data, offset + 4), 8)
+        mime = sniff(data[offset + 8 : offset + 20])
+        if mime in _FILE_TYPES:
+            size = _read_file_size(data, offset + 8, mime)
+            yield _IconPicture(offset + 8, after, size, headless=False)
+        elif data.startswith(_IT32_NAME, offset):
+            yield _IconPicture(offset, after, _IT32_SIZE, headless=True)
+        offset = after
 
 
-def _sides_of_file(data: bytes, at: int, mime: str | None) -> tuple[int, int]:
+def _read_file_size(data: bytes, offset: int, mime: str | None) -> tuple[int, int]:
     if mime == "image/png":
-        return big(data, at + 16), big(data, at + 20)
-    if data.startswith(b"\xff\x4f", at):
-        return big(data, at + 8), big(data, at + 12)
-    head = data.find(b"ihdr", at, at + 128)
-    return (_LEAST, _LEAST) if head < 0 else (big(data, head + 8), big(data, head + 4))
+        return read_be(data, offset + 16), read_be(data, offset + 20)
+    if data.startswith(b"\xff\x4f", offset):
+        return read_be(data, offset + 8), read_be(data, offset + 12)
+    header = data.find(b"ihdr", offset, offset + 128)
+    return (
+        (_MIN_SIDE, _MIN_SIDE)
+        if header < 0
+        else (read_be(data, header + 8), read_be(data, header + 4))
+    )
 
 
-def _sides_of(data: bytes, at: int) -> tuple[int, int]:
-    """Return width and height of a bitmap, whose header counts the rows of picture and mask."""
-    return little(data, at + 4), little(data, at + 8) // 2
+def _read_bitmap_size(data: bytes, offset: int) -> tuple[int, int]:
+    """Return a bitmap's size; its header counts the rows of picture and mask."""
+    return read_le(data, offset + 4), read_le(data, offset + 8) // 2
 
 
-def _with_head(picture: bytes) -> bytes:
-    if picture.startswith(_OLD):
+def _as_file(picture: bytes) -> bytes:
+    if picture.startswith(_IT32_NAME):
         return b"icns" + (8 + len(picture)).to_bytes(4, "big") + picture
-    entry = bytes(side if side < 256 else 0 for side in _sides_of(picture, 0))
+    entry = bytes(side if side < 256 else 0 for side in _read_bitmap_size(picture, 0))
     entry += bytes(2) + picture[12:16] + len(picture).to_bytes(4, "little")
-    return _ICON + entry + (len(_ICON) + _ENTRY).to_bytes(4, "little") + picture
+    return _ICO_HEADER + entry + (len(_ICO_HEADER) + _ENTRY_SIZE).to_bytes(4, "little") + picture

@@ -1,7 +1,7 @@
-"""Files that a video carries beside its tracks: Matroska attachments, covers of MP4 and QuickTime.
+"""Find files that are attached to a video: Matroska attachments, covers of MP4 and QuickTime.
 
-FFmpeg reads some of them as tracks of one frame, by the type that the file states, which may be
-wrong. Here the content decides. Nothing raises on broken input.
+FFmpeg reads some of them as tracks of one frame, by their declared type, which may be wrong. This
+module decides by their content. Nothing raises on broken input.
 """
 
 from __future__ import annotations
@@ -10,84 +10,90 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from screener.errors import MediaError
-from screener.media.files.chunks import boxes, read
+from screener.media.files.chunks import read_at, read_boxes
 from screener.media.files.limits import Limits
 from screener.media.files.sniff import CONTAINERS, MATROSKA, sniff
 from screener.media.image.embedded import Embedded
-from screener.media.video.containers.file_reading import bodies, position_restored
+from screener.media.video.containers.file_reading import find_bodies, restore_position
 from screener.media.video.containers.iso_boxes import is_iso
-from screener.media.video.containers.matroska import ATTACHED_FILES, FILE_DATA, elements
+from screener.media.video.containers.matroska import (
+    ATTACHED_FILES_PATH,
+    FILE_DATA_ID,
+    read_elements,
+)
 
-_HEAD = 4096  # bytes that identify a file
-_META, _ITEMS, _ITEM, _VALUE = b"meta", b"ilst", b"item", b"data"
-_NESTED = {b"moov", b"trak", b"udta", _META, _ITEMS}
-_VALUE_HEAD = 8  # bytes of a value's type and language
-_MOST = 100  # files that are found; fewer are decoded
+_HEAD_SIZE = 4096  # bytes that identify the type of a file
+_META_BOX, _ITEM_LIST, _LIST_ITEM, _VALUE_BOX = b"meta", b"ilst", b"item", b"data"
+_NESTED_BOXES = {b"moov", b"trak", b"udta", _META_BOX, _ITEM_LIST}
+_VALUE_HEADER_SIZE = 8  # bytes: type and language
+_MAX_FILES = 100
 
 
-class Place(NamedTuple):
-    """Where an attached file starts and ends, and its type by its first bytes."""
+class AttachedFile(NamedTuple):
+    """The start and end of an attached file, and its type by its first bytes."""
 
     start: int
     end: int
     mime: str
 
 
-def places(stream: BinaryIO) -> list[Place]:
-    """Return where images and videos are attached. The stream stays at its position."""
-    with position_restored(stream) as size:
-        head = read(stream, 0, 12)
-        if head[:4] == MATROSKA:
-            spans = _attached(stream, size)
+def find_attached(stream: BinaryIO) -> list[AttachedFile]:
+    """Return the attached images and videos. The stream keeps its position."""
+    with restore_position(stream) as size:
+        header = read_at(stream, 0, 12)
+        if header[:4] == MATROSKA:
+            spans = _find_matroska_files(stream, size)
         else:
-            spans = _values(stream, 0, size, ()) if is_iso(head) else iter(())
+            spans = _find_values(stream, 0, size, ()) if is_iso(header) else iter(())
         attached = []
         for start, end in spans:
-            mime = sniff(read(stream, start, max(min(_HEAD, end - start), 0))) or ""
+            mime = sniff(read_at(stream, start, max(min(_HEAD_SIZE, end - start), 0))) or ""
             if mime in CONTAINERS or mime.startswith(("image/", "video/")):
-                attached.append(Place(start, min(end, size), mime))
-            if len(attached) == _MOST:
+                attached.append(AttachedFile(start, min(end, size), mime))
+            if len(attached) == _MAX_FILES:
                 break
         return attached
 
 
-def files(stream: BinaryIO, attached: Iterable[Place], limits: Limits) -> Iterator[Embedded]:
-    """Yield the attached files. Raises MediaError (`too_large`) at one over `limits.bytes`."""
+def read_files(
+    stream: BinaryIO, attached: Iterable[AttachedFile], limits: Limits
+) -> Iterator[Embedded]:
+    """Yield the attached files. Raises MediaError `too_large` at a file over `limits.bytes`."""
     for start, end, mime in attached:
         if end - start > limits.bytes:
-            most = f"over the limit of {limits.bytes}"
-            raise MediaError("too_large", f"an attached picture has {end - start} bytes, {most}")
-        with position_restored(stream):
-            data = read(stream, start, end - start)
+            excess = f"{end - start} bytes, over the limit of {limits.bytes}"
+            raise MediaError("too_large", f"an attached picture has {excess}")
+        with restore_position(stream):
+            data = read_at(stream, start, end - start)
         yield Embedded("thumbnail", data, mime in CONTAINERS)
 
 
-def _attached(stream: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Yield the start and declared end of each Matroska attachment.
+def _find_matroska_files(stream: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """Yield start and declared end of each Matroska attachment.
 
-    It may end beyond its parent: cut there, an image could no longer be recognised.
+    The end may lie past the parent's, since a cut image might not be recognised.
     """
-    for start, end in bodies(elements, stream, 0, size, *ATTACHED_FILES):
-        for name, body, after in elements(stream, start, end):
-            if name == FILE_DATA:
-                yield body, after
+    for start, end in find_bodies(read_elements, stream, 0, size, *ATTACHED_FILES_PATH):
+        for name, body, body_end in read_elements(stream, start, end):
+            if name == FILE_DATA_ID:
+                yield body, body_end
 
 
-def _values(
-    stream: BinaryIO, at: int, end: int, around: tuple[bytes, ...]
+def _find_values(
+    stream: BinaryIO, offset: int, end: int, ancestors: tuple[bytes, ...]
 ) -> Iterator[tuple[int, int]]:
-    """Yield the start and end of each metadata value, whatever its item is called.
+    """Yield start and end of each metadata value, for items of any name.
 
-    `around` are the boxes that contain `at`.
+    `ancestors` are the names of the boxes that contain `offset`.
     """
-    for kind, body, after in boxes(stream, at, end):
-        after = min(after, end)
-        if around[-1:] == (_ITEMS,):
-            yield from _values(stream, body, after, (*around, _ITEM))
-        elif around[-1:] == (_ITEM,):
-            if kind == _VALUE:
-                yield body + _VALUE_HEAD, after
-        elif kind in _NESTED and kind not in around:
-            if kind == _META and read(stream, body + 4, 4) != b"hdlr":
-                body += 4  # a version, which QuickTime does not have
-            yield from _values(stream, body, after, (*around, kind))
+    for kind, body, body_end in read_boxes(stream, offset, end):
+        body_end = min(body_end, end)
+        if ancestors[-1:] == (_ITEM_LIST,):
+            yield from _find_values(stream, body, body_end, (*ancestors, _LIST_ITEM))
+        elif ancestors[-1:] == (_LIST_ITEM,):
+            if kind == _VALUE_BOX:
+                yield body + _VALUE_HEADER_SIZE, body_end
+        elif kind in _NESTED_BOXES and kind not in ancestors:
+            if kind == _META_BOX and read_at(stream, body + 4, 4) != b"hdlr":
+                body += 4  # skip the version, which QuickTime does not have
+            yield from _find_values(stream, body, body_end, (*ancestors, kind))

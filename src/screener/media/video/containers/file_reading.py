@@ -1,4 +1,4 @@
-"""Bounded reading of a video's file by place, and paths through its nested parts."""
+"""Read a video's file without moving its position, and follow paths through nested parts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _Name = TypeVar("_Name", bytes, int)
 
 
 @contextlib.contextmanager
-def position_restored(stream: BinaryIO) -> Iterator[int]:
-    """Yield the size of a stream, and seek back afterwards to where it was."""
+def restore_position(stream: BinaryIO) -> Iterator[int]:
+    """Yield the size of a stream, and restore the stream's position afterwards."""
     before = stream.tell()
     try:
         yield stream.seek(0, io.SEEK_END)
@@ -20,22 +20,22 @@ def position_restored(stream: BinaryIO) -> Iterator[int]:
         stream.seek(before)
 
 
-def bodies(
+def find_bodies(
     parts: Callable[[BinaryIO, int, int], Iterator[tuple[_Name, int, int]]],
     stream: BinaryIO,
-    at: int,
+    offset: int,
     end: int,
     *path: _Name,
 ) -> Iterator[tuple[int, int]]:
-    """Yield the start and end of every body at `path`, none beyond its parent's end.
+    """Yield start and end of every body at `path`, cut at its parent's end.
 
-    `parts` reads one level: `boxes`, `elements` or `riff_chunks`.
+    `parts` reads one level: `read_boxes`, `read_elements` or `read_riff_chunks`.
     """
-    for name, start, after in parts(stream, at, end):
+    for name, start, body_end in parts(stream, offset, end):
         if name != path[0]:
             continue
-        after = min(after, end)
+        body_end = min(body_end, end)
         if len(path) == 1:
-            yield start, after
+            yield start, body_end
         else:
-            yield from bodies(parts, stream, start, after, *path[1:])
+            yield from find_bodies(parts, stream, start, body_end, *path[1:])

@@ -1,6 +1,6 @@
-"""ISO files (MP4, QuickTime, 3GP): the boxes that they are made of, and facts read from them.
+"""Read the boxes of ISO files (MP4, QuickTime, 3GP): tracks, codecs, fragments.
 
-Nothing here raises on broken input. `position_restored` is up to the caller.
+Nothing raises on broken input. Callers use `restore_position`.
 """
 
 from __future__ import annotations
@@ -8,65 +8,67 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from screener.media.files.chunks import boxes, read
+from screener.media.files.chunks import read_at, read_boxes
 from screener.media.files.sniff import sniff
-from screener.media.video.containers.file_reading import bodies
+from screener.media.video.containers.file_reading import find_bodies
 
-_TRACK_PARTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
-_ENCRYPTED = (b"encv", b"drmi")  # sample entries
-
-
-def is_iso(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is made of ISO boxes."""
-    return sniff(head) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
+_TRACK_BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_ENCRYPTED_ENTRIES = (b"encv", b"drmi")
 
 
-def within_tracks(
-    stream: BinaryIO, at: int, end: int, wanted: bytes, depth: int = 0
+def is_iso(header: bytes) -> bool:
+    """Return whether a file that begins with `header` consists of ISO boxes."""
+    return sniff(header) in ("video/mp4", "audio/mp4", "video/3gpp", "video/quicktime")
+
+
+def find_in_tracks(
+    stream: BinaryIO, offset: int, end: int, name: bytes, depth: int = 0
 ) -> Iterator[tuple[int, int]]:
-    """Yield the start and end of each `wanted` box in a track, at whatever level of it."""
-    for kind, body, after in boxes(stream, at, end):
-        if kind in _TRACK_PARTS and depth < len(_TRACK_PARTS):
-            yield from within_tracks(stream, body, min(after, end), wanted, depth + 1)
-        elif kind == wanted and depth:
-            yield body, min(after, end)
+    """Yield start and end of each box `name` at any level of a track."""
+    for kind, body, body_end in read_boxes(stream, offset, end):
+        if kind in _TRACK_BOXES and depth < len(_TRACK_BOXES):
+            yield from find_in_tracks(stream, body, min(body_end, end), name, depth + 1)
+        elif kind == name and depth:
+            yield body, min(body_end, end)
 
 
-def handlers(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the four letters that say what each track holds."""
-    for body, _ in within_tracks(stream, 0, size, b"hdlr"):
-        yield read(stream, body + 8, 4)
+def read_handlers(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the four letters of each track's type."""
+    for body, _ in find_in_tracks(stream, 0, size, b"hdlr"):
+        yield read_at(stream, body + 8, 4)
 
 
-def sample_entries(stream: BinaryIO, size: int) -> Iterator[set[bytes]]:
+def read_sample_entries(stream: BinaryIO, size: int) -> Iterator[set[bytes]]:
     """Yield the codecs of each track, by their four letters."""
-    for start, end in within_tracks(stream, 0, size, b"stsd"):
-        yield {entry for entry, _, _ in boxes(stream, start + 8, end)}
+    for start, end in find_in_tracks(stream, 0, size, b"stsd"):
+        yield {entry for entry, _, _ in read_boxes(stream, start + 8, end)}
 
 
-def encrypted(stream: BinaryIO, size: int) -> bool:
+def is_encrypted(stream: BinaryIO, size: int) -> bool:
     """Return whether a video track is encrypted."""
-    return any(not entries.isdisjoint(_ENCRYPTED) for entries in sample_entries(stream, size))
+    return any(
+        not entries.isdisjoint(_ENCRYPTED_ENTRIES) for entries in read_sample_entries(stream, size)
+    )
 
 
 def has_fragments(stream: BinaryIO, size: int) -> bool:
     """Return whether the file has fragments, each with its own time."""
-    return any(kind == b"moof" for kind, _, _ in boxes(stream, 0, size))
+    return any(kind == b"moof" for kind, _, _ in read_boxes(stream, 0, size))
 
 
-def times_restart(stream: BinaryIO, size: int) -> bool:
-    """Return whether a fragment of a track starts no later than the one before it.
+def has_time_restart(stream: BinaryIO, size: int) -> bool:
+    """Return whether a fragment of a track starts no later than its predecessor.
 
-    Joined recordings do so.
+    This happens in joined recordings.
     """
     latest: dict[bytes, int] = {}
-    for start, end in bodies(boxes, stream, 0, size, b"moof", b"traf"):
+    for start, end in find_bodies(read_boxes, stream, 0, size, b"moof", b"traf"):
         track = b""
-        for kind, body, _ in boxes(stream, start, end):
+        for kind, body, _ in read_boxes(stream, start, end):
             if kind == b"tfhd":
-                track = read(stream, body + 4, 4)
+                track = read_at(stream, body + 4, 4)
             elif kind == b"tfdt":
-                field = read(stream, body, 12)
+                field = read_at(stream, body, 12)
                 time = int.from_bytes(field[4:] if field[:1] == b"\1" else field[4:8], "big")
                 if time <= latest.get(track, -1):
                     return True

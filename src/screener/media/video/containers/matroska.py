@@ -1,6 +1,6 @@
-"""Matroska and WebM files: the EBML elements that they are made of, tracks, damage.
+"""Read the EBML elements of Matroska and WebM files: tracks, attachments, damage.
 
-Nothing here raises on broken input.
+Nothing raises on broken input.
 """
 
 from __future__ import annotations
@@ -9,51 +9,51 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from screener.media.files.chunks import MOST, read
+from screener.media.files.chunks import MAX_CHUNKS, read_at
 from screener.media.files.sniff import MATROSKA
-from screener.media.video.containers.file_reading import bodies, position_restored
+from screener.media.video.containers.file_reading import find_bodies, restore_position
 
 Sides = tuple[int, int, int, int]
 """Pixels at the top, right, bottom and left."""
 
-SEGMENT = 0x18538067
-ATTACHED_FILES = (SEGMENT, 0x1941A469, 0x61A7)  # Segment, Attachments, AttachedFile
-FILE_DATA = 0x465C
-_TRACKS, _CLUSTER = 0x1654AE6B, 0x1F43B675
-_TRACK, _VIDEO = 0xAE, 0xE0
-_ENCRYPTION = (_TRACK, 0x6D80, 0x6240, 0x5035)  # in Tracks; ContentEncodings and so on
-_NUMBER, _KIND, _CODEC = 0xD7, 0x83, 0x86  # of a track
-_ALPHA, _CROP = 0x53C0, (0x54BB, 0x54DD, 0x54AA, 0x54CC)  # of Video
-_GROUP, _BLOCK, _SIMPLE_BLOCK = 0xA0, 0xA1, 0xA3
-_ADDITIONS = 0x75A1  # to a block, such as its alpha channel
-_HEAD, _VOID, _CHECKSUM = 0x1A45DFA3, 0xEC, 0xBF
+SEGMENT_ID = 0x18538067
+ATTACHED_FILES_PATH = (SEGMENT_ID, 0x1941A469, 0x61A7)  # Segment, Attachments, AttachedFile
+FILE_DATA_ID = 0x465C
+_TRACKS_ID, _CLUSTER_ID = 0x1654AE6B, 0x1F43B675
+_TRACK_ID, _VIDEO_ID = 0xAE, 0xE0
+_ENCRYPTION_PATH = (_TRACK_ID, 0x6D80, 0x6240, 0x5035)  # in Tracks; ContentEncodings and so on
+_NUMBER_ID, _TYPE_ID, _CODEC_ID = 0xD7, 0x83, 0x86  # in a track
+_ALPHA_ID, _CROP_IDS = 0x53C0, (0x54BB, 0x54DD, 0x54AA, 0x54CC)  # in Video
+_GROUP_ID, _BLOCK_ID, _SIMPLE_BLOCK_ID = 0xA0, 0xA1, 0xA3
+_ADDITIONS_ID = 0x75A1  # a block's additions, such as an alpha channel
+_HEADER_ID, _VOID_ID, _CHECKSUM_ID = 0x1A45DFA3, 0xEC, 0xBF
 
-_TOP_LEVEL = {_HEAD, SEGMENT, _VOID, _CHECKSUM}
-_IN_SEGMENT = {
-    0x114D9B74, 0x1549A966, _TRACKS, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
+_TOP_LEVEL_IDS = {_HEADER_ID, SEGMENT_ID, _VOID_ID, _CHECKSUM_ID}
+_SEGMENT_CHILD_IDS = {
+    0x114D9B74, 0x1549A966, _TRACKS_ID, _CLUSTER_ID, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
 }  # fmt: skip
-_IN_CLUSTER = {0xE7, _SIMPLE_BLOCK, _GROUP, 0xA7, 0xAB, 0x5854, 0xAF}
-_ANYWHERE = {_VOID, _CHECKSUM}
+_CLUSTER_CHILD_IDS = {0xE7, _SIMPLE_BLOCK_ID, _GROUP_ID, 0xA7, 0xAB, 0x5854, 0xAF}
+_GLOBAL_IDS = {_VOID_ID, _CHECKSUM_ID}
 
-_VIDEO_TRACK = 1  # a kind of track
-_LONGEST = 64  # bytes of a value that are read
-_NO_END = 1 << 62  # of an element of unknown size, which only a cluster may have
-_PIECE = 1 << 20  # bytes read at once
+_VIDEO_TYPE = 1  # a type of track
+_MAX_VALUE_SIZE = 64  # bytes
+_UNKNOWN_END = 1 << 62  # of an element of unknown size; in a segment, only a cluster may have none
+_PIECE_SIZE = 1 << 20
 
 
 class Track(NamedTuple):
-    """A track: its kind, codec, whether it declares an alpha channel, what players crop."""
+    """A track; `alpha` is true if it declares an alpha channel, and players crop `crop`."""
 
-    kind: int
+    type: int
     codec: bytes
     alpha: bool
     crop: Sides
 
 
-def number(data: bytes, *, marked: bool) -> tuple[int, int]:
-    """Return the number at the start of `data` and its length; (0, 0) if there is none.
+def read_number(data: bytes, *, marked: bool) -> tuple[int, int]:
+    """Return the number at the start of `data` and its length, or (0, 0).
 
-    An identifier keeps the bit that marks its length (`marked`); a size does not.
+    `marked`: include the bit that marks the length, as in an identifier but not in a size.
     """
     if not data or not data[0]:
         return 0, 0
@@ -64,187 +64,195 @@ def number(data: bytes, *, marked: bool) -> tuple[int, int]:
     return (value if marked else value & (1 << 7 * length) - 1), length
 
 
-def elements(
-    stream: BinaryIO, at: int, end: int, into: frozenset[int] = frozenset()
+def read_elements(
+    stream: BinaryIO, offset: int, end: int, nested_ids: frozenset[int] = frozenset()
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield the elements from `at`: identifier, start and end of the body.
+    """Yield the elements from `offset`: identifier, start and end of the body.
 
-    An element of unknown size ends at `end`; a declared end may lie beyond it. Those named in
-    `into` are followed by their children.
+    An element of unknown size ends at `end`; a declared end may lie past it. Elements named in
+    `nested_ids` are followed by their children.
     """
-    for _ in range(MOST):
-        if at >= end:
+    for _ in range(MAX_CHUNKS):
+        if offset >= end:
             return
-        head = read(stream, at, 12)
-        name, long = number(head, marked=True)
-        size, wide = number(head[long:], marked=False)
-        if not long or not wide:
+        header = read_at(stream, offset, 12)
+        name, name_size = read_number(header, marked=True)
+        size, size_size = read_number(header[name_size:], marked=False)
+        if not name_size or not size_size:
             return
-        body = at + long + wide
-        after = end if size == (1 << 7 * wide) - 1 else body + size
-        yield name, body, after
-        at = body if name in into else after
+        body = offset + name_size + size_size
+        body_end = end if size == (1 << 7 * size_size) - 1 else body + size
+        yield name, body, body_end
+        offset = body if name in nested_ids else body_end
 
 
-def file_ends(stream: BinaryIO, size: int) -> Iterator[int]:
+def find_element_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """Yield the end of each element that belongs to the file."""
-    for name, _, after in elements(stream, 0, size):
-        if name not in _TOP_LEVEL:
+    for name, _, body_end in read_elements(stream, 0, size):
+        if name not in _TOP_LEVEL_IDS:
             return
-        yield after
+        yield body_end
 
 
 def is_cut_short(stream: BinaryIO, size: int) -> bool:
-    """Return whether an element declares an end beyond the file's."""
-    return any(after > size for _, _, after in elements(stream, 0, size))
+    """Return whether an element declares an end past the file's."""
+    return any(body_end > size for _, _, body_end in read_elements(stream, 0, size))
 
 
-def encrypted(stream: BinaryIO, size: int) -> bool:
+def is_encrypted(stream: BinaryIO, size: int) -> bool:
     """Return whether a track is encrypted, by the tracks before the first cluster."""
-    for segment in bodies(elements, stream, 0, size, SEGMENT):
-        for name, body, after in elements(stream, *segment):
-            if name == _CLUSTER:
+    for segment in find_bodies(read_elements, stream, 0, size, SEGMENT_ID):
+        for name, body, body_end in read_elements(stream, *segment):
+            if name == _CLUSTER_ID:
                 break
-            if name == _TRACKS and any(
-                bodies(elements, stream, body, min(after, segment[1]), *_ENCRYPTION)
-            ):
-                return True
+            if name == _TRACKS_ID:
+                end = min(body_end, segment[1])
+                if any(find_bodies(read_elements, stream, body, end, *_ENCRYPTION_PATH)):
+                    return True
         return False  # later segments are not played
     return False
 
 
-def tracks(stream: BinaryIO) -> list[Track]:
-    """Return the tracks of a Matroska or WebM file; none of another."""
-    with position_restored(stream) as size:
-        if read(stream, 0, 4) != MATROSKA:
+def read_tracks(stream: BinaryIO) -> list[Track]:
+    """Return the tracks of a Matroska or WebM file; none for other formats."""
+    with restore_position(stream) as size:
+        if read_at(stream, 0, 4) != MATROSKA:
             return []
-        spans = bodies(elements, stream, 0, size, SEGMENT, _TRACKS, _TRACK)
+        spans = find_bodies(read_elements, stream, 0, size, SEGMENT_ID, _TRACKS_ID, _TRACK_ID)
         return [_read_track(stream, *span) for span in spans]
 
 
-def video_tracks(stream: BinaryIO) -> list[Track]:
+def read_video_tracks(stream: BinaryIO) -> list[Track]:
     """Return the video tracks, in FFmpeg's order."""
-    return [track for track in tracks(stream) if track.kind == _VIDEO_TRACK]
+    return [track for track in read_tracks(stream) if track.type == _VIDEO_TYPE]
 
 
-def alpha_and_crop(
+def read_alpha_and_crop(
     stream: BinaryIO, track: int, width: int, height: int
 ) -> tuple[bool, Sides | None]:
     """Return whether a video track has an alpha channel, and the `Sides` that players crop.
 
-    `width` and `height` are the stored size; a crop of nothing or of everything is None. The alpha
-    channel must be declared and some block have additions, since Chromium declares one of all that
-    it records.
+    `width` and `height` are the stored size. The crop is None if it removes nothing or everything.
+    The alpha channel must be declared, and a block must have additions, since Chromium declares an
+    alpha channel for everything that it records.
     """
-    videos = video_tracks(stream)
+    videos = read_video_tracks(stream)
     if track >= len(videos):
         return False, None
     top, right, bottom, left = crop = videos[track].crop
-    leaves = top + bottom < height and left + right < width
+    leaves_pixels = top + bottom < height and left + right < width
     alpha = videos[track].alpha and _has_additions(stream)
-    return alpha, crop if any(crop) and leaves else None
+    return alpha, crop if any(crop) and leaves_pixels else None
 
 
-def _read_track(stream: BinaryIO, at: int, end: int) -> Track:
-    fields = _values(stream, at, end)
+def _read_track(stream: BinaryIO, offset: int, end: int) -> Track:
+    fields = _read_values(stream, offset, end)
     video: dict[int, bytes] = {}
-    for span in bodies(elements, stream, at, end, _VIDEO):
-        video = _values(stream, *span)
-    top, right, bottom, left = (int.from_bytes(video.get(name, b""), "big") for name in _CROP)
+    for span in find_bodies(read_elements, stream, offset, end, _VIDEO_ID):
+        video = _read_values(stream, *span)
+    top, right, bottom, left = (int.from_bytes(video.get(name, b""), "big") for name in _CROP_IDS)
     return Track(
-        int.from_bytes(fields.get(_KIND, b""), "big"),
-        fields.get(_CODEC, b""),
-        any(video.get(_ALPHA, b"")),
+        int.from_bytes(fields.get(_TYPE_ID, b""), "big"),
+        fields.get(_CODEC_ID, b""),
+        any(video.get(_ALPHA_ID, b"")),
         (top, right, bottom, left),
     )
 
 
-def _values(stream: BinaryIO, at: int, end: int) -> dict[int, bytes]:
-    wanted = {_KIND, _CODEC, _ALPHA, *_CROP}
+def _read_values(stream: BinaryIO, offset: int, end: int) -> dict[int, bytes]:
+    names = {_TYPE_ID, _CODEC_ID, _ALPHA_ID, *_CROP_IDS}
     return {
-        name: read(stream, body, min(after - body, _LONGEST))
-        for name, body, after in elements(stream, at, end)
-        if name in wanted
+        name: read_at(stream, body, min(body_end - body, _MAX_VALUE_SIZE))
+        for name, body, body_end in read_elements(stream, offset, end)
+        if name in names
     }
 
 
 def _has_additions(stream: BinaryIO) -> bool:
-    """Return whether a block has additions, or damage hides whether one has.
+    """Return whether a block has additions, or damage prevents finding out.
 
     Clusters of unknown size end where the next begins, so all levels are read as one.
     """
-    last, nested = 0, frozenset({SEGMENT, _CLUSTER, _GROUP})
-    with position_restored(stream) as size:
-        for name, body, after in elements(stream, 0, size, nested):
-            if name == _ADDITIONS:
+    last, nested = 0, frozenset({SEGMENT_ID, _CLUSTER_ID, _GROUP_ID})
+    with restore_position(stream) as size:
+        for name, body, body_end in read_elements(stream, 0, size, nested):
+            if name == _ADDITIONS_ID:
                 return True
-            last = body if name in nested else after
+            last = body if name in nested else body_end
         return last < size
 
 
-def damage(stream: BinaryIO, size: int) -> str | None:
-    """Return `undecodable` or `truncated` if a segment is damaged; else None."""
-    for name, body, after in elements(stream, 0, size):
-        if name == SEGMENT and (reason := _segment_damage(stream, body, min(after, size))):
+def find_damage(stream: BinaryIO, size: int) -> str | None:
+    """Return `undecodable` or `truncated` if a segment is damaged, else None."""
+    for name, body, body_end in read_elements(stream, 0, size):
+        if name == SEGMENT_ID and (
+            reason := _find_segment_damage(stream, body, min(body_end, size))
+        ):
             return reason
     return None
 
 
-def _segment_damage(stream: BinaryIO, at: int, end: int) -> str | None:
-    """Return `undecodable` or `truncated` if a segment is damaged; else None.
+def _find_segment_damage(stream: BinaryIO, offset: int, end: int) -> str | None:
+    """Return `undecodable` or `truncated` if a segment is damaged, else None.
 
-    Checked: that each element may be where it is and ends within its parent, that the tracks of
-    blocks exist, and the checksums of tracks and clusters.
+    Each element must be allowed in its parent and end within it. The tracks of blocks must exist,
+    and the checksums of tracks and clusters must be right.
     """
-    allowed, until, declared = _IN_SEGMENT, end, set[int]()
-    for _ in range(MOST):
-        if at >= until:
-            allowed, until = _IN_SEGMENT, end
-        if at >= end:
+    allowed, parent_end, track_numbers = _SEGMENT_CHILD_IDS, end, set[int]()
+    for _ in range(MAX_CHUNKS):
+        if offset >= parent_end:
+            allowed, parent_end = _SEGMENT_CHILD_IDS, end
+        if offset >= end:
             return None
-        name, body, after = next(elements(stream, at, _NO_END), (0, at, at))
-        if name in _IN_SEGMENT and allowed is _IN_CLUSTER and until == end:
-            allowed = _IN_SEGMENT  # it ends a cluster of unknown size
-        if name not in allowed and name not in _ANYWHERE:
+        elements = read_elements(stream, offset, _UNKNOWN_END)
+        name, body, body_end = next(elements, (0, offset, offset))
+        if name in _SEGMENT_CHILD_IDS and allowed is _CLUSTER_CHILD_IDS and parent_end == end:
+            allowed = _SEGMENT_CHILD_IDS  # it ends a cluster of unknown size
+        if name not in allowed and name not in _GLOBAL_IDS:
             return "undecodable"
-        if name == _CLUSTER and after == _NO_END:
-            after = end
-        elif after > until:
-            return "truncated" if until == end and after != _NO_END else "undecodable"
-        elif name in (_TRACKS, _CLUSTER) and not _checksum_fits(stream, body, after):
+        if name == _CLUSTER_ID and body_end == _UNKNOWN_END:
+            body_end = end
+        elif body_end > parent_end:
+            return "truncated" if parent_end == end and body_end != _UNKNOWN_END else "undecodable"
+        elif name in (_TRACKS_ID, _CLUSTER_ID) and not _checksum_fits(stream, body, body_end):
             return "undecodable"
-        if name == _TRACKS:
-            declared = _track_numbers(stream, body, after)
-        elif declared and not declared.issuperset(_block_tracks(stream, name, body, after)):
+        if name == _TRACKS_ID:
+            track_numbers = _read_track_numbers(stream, body, body_end)
+        elif track_numbers and not track_numbers.issuperset(
+            _read_block_tracks(stream, name, body, body_end)
+        ):
             return "undecodable"
-        if name == _CLUSTER:
-            allowed, until, after = _IN_CLUSTER, after, body
-        at = after
+        if name == _CLUSTER_ID:
+            allowed, parent_end, body_end = _CLUSTER_CHILD_IDS, body_end, body
+        offset = body_end
     return None
 
 
-def _checksum_fits(stream: BinaryIO, at: int, end: int) -> bool:
-    """Return whether the body from `at` to `end` has no checksum, or the right one."""
-    name, body, after = next(elements(stream, at, end), (0, at, at))
-    if name != _CHECKSUM:
+def _checksum_fits(stream: BinaryIO, offset: int, end: int) -> bool:
+    """Return whether the body from `offset` to `end` has no checksum or the right one."""
+    name, body, body_end = next(read_elements(stream, offset, end), (0, offset, offset))
+    if name != _CHECKSUM_ID:
         return True
     checksum = 0
-    for place in range(after, end, _PIECE):
-        checksum = zlib.crc32(read(stream, place, min(_PIECE, end - place)), checksum)
-    return read(stream, body, min(after - body, 5)) == checksum.to_bytes(4, "little")
+    for start in range(body_end, end, _PIECE_SIZE):
+        checksum = zlib.crc32(read_at(stream, start, min(_PIECE_SIZE, end - start)), checksum)
+    return read_at(stream, body, min(body_end - body, 5)) == checksum.to_bytes(4, "little")
 
 
-def _track_numbers(stream: BinaryIO, at: int, end: int) -> set[int]:
+def _read_track_numbers(stream: BinaryIO, offset: int, end: int) -> set[int]:
     return {
-        int.from_bytes(read(stream, start, min(after - start, 8)), "big")
-        for start, after in bodies(elements, stream, at, end, _TRACK, _NUMBER)
+        int.from_bytes(read_at(stream, start, min(body_end - start, 8)), "big")
+        for start, body_end in find_bodies(
+            read_elements, stream, offset, end, _TRACK_ID, _NUMBER_ID
+        )
     }
 
 
-def _block_tracks(stream: BinaryIO, name: int, body: int, after: int) -> list[int]:
-    """Return the track number of a block or group, 0 if it has none; nothing for other elements."""
-    if name not in (_GROUP, _SIMPLE_BLOCK):
+def _read_block_tracks(stream: BinaryIO, name: int, body: int, body_end: int) -> list[int]:
+    """Return the track number of a block or group, and nothing for other elements."""
+    if name not in (_GROUP_ID, _SIMPLE_BLOCK_ID):
         return []
-    if name == _GROUP:
-        body, _ = next(bodies(elements, stream, body, after, _BLOCK), (after, after))
-    return [number(read(stream, body, 8), marked=False)[0]]
+    if name == _GROUP_ID:
+        blocks = find_bodies(read_elements, stream, body, body_end, _BLOCK_ID)
+        body, _ = next(blocks, (body_end, body_end))
+    return [read_number(read_at(stream, body, 8), marked=False)[0]]

@@ -1,46 +1,47 @@
-"""Ogg files: the pages that they are made of."""
+"""Check the pages of Ogg files."""
 
 from __future__ import annotations
 
 import zlib
 from typing import BinaryIO
 
-from screener.media.files.chunks import MOST, read
+from screener.media.files.chunks import MAX_CHUNKS, read_at
 
-_HEAD, _TABLE = 27, 255  # bytes of a page's head, and at most of the table behind it
-_LAST = 4  # a flag: the last page of its track
-_CHECKSUM = slice(22, 26)
-# An Ogg checksum is zip's with the bits of each byte mirrored and a start value of 0.
-_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_START = 0xFFFFFFFF
+_HEADER_SIZE = 27  # bytes
+_MAX_TABLE_SIZE = 255  # bytes of the segment table after the header
+_LAST_PAGE_FLAG = 4  # of the last page of a track
+_CHECKSUM_FIELD = slice(22, 26)
+# An Ogg checksum is a CRC-32 of bytes with mirrored bits and with a start value of 0.
+_MIRRORED_BYTES = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_CRC_START = 0xFFFFFFFF
 
 
-def damage(stream: BinaryIO, size: int) -> str | None:
-    """Return `undecodable` or `truncated` if the pages are damaged or incomplete; else None.
+def find_damage(stream: BinaryIO, size: int) -> str | None:
+    """Return `undecodable` or `truncated` if the pages are damaged or incomplete, else None.
 
-    Checked: each page's checksum and number, and that every track has its last page.
+    Each page must have the right checksum and number, and each track its last page.
     """
-    at, numbers = 0, dict[bytes, int]()  # the last number of each track that has not ended
-    for _ in range(MOST):
-        if at >= size:
+    offset, numbers = 0, dict[bytes, int]()  # last page number of each unfinished track
+    for _ in range(MAX_CHUNKS):
+        if offset >= size:
             return "truncated" if numbers else None
-        head = read(stream, at, _HEAD + _TABLE)
-        if head[:4] != b"OggS" or len(head) < _HEAD:
-            return "undecodable" if numbers else None  # else it is trailing data
-        track, number = head[14:18], int.from_bytes(head[18:22], "little")
+        header = read_at(stream, offset, _HEADER_SIZE + _MAX_TABLE_SIZE)
+        if header[:4] != b"OggS" or len(header) < _HEADER_SIZE:
+            return "undecodable" if numbers else None  # after the last track: trailing data
+        track, number = header[14:18], int.from_bytes(header[18:22], "little")
         if number != numbers.get(track, number - 1) + 1:
             return "undecodable"
         numbers[track] = number
-        if head[5] & _LAST:
+        if header[5] & _LAST_PAGE_FLAG:
             del numbers[track]
-        table = head[_HEAD : _HEAD + head[26]]
-        length = _HEAD + len(table) + sum(table)
-        page = bytearray(read(stream, at, length))
-        at += length
-        if at > size:
+        table = header[_HEADER_SIZE : _HEADER_SIZE + header[26]]
+        length = _HEADER_SIZE + len(table) + sum(table)
+        page = bytearray(read_at(stream, offset, length))
+        offset += length
+        if offset > size:
             return "truncated"
-        page[_CHECKSUM] = bytes(4)
-        checksum = zlib.crc32(page.translate(_MIRRORED), _START) ^ _START
-        if checksum.to_bytes(4, "big").translate(_MIRRORED) != head[_CHECKSUM]:
+        page[_CHECKSUM_FIELD] = bytes(4)
+        checksum = zlib.crc32(page.translate(_MIRRORED_BYTES), _CRC_START) ^ _CRC_START
+        if checksum.to_bytes(4, "big").translate(_MIRRORED_BYTES) != header[_CHECKSUM_FIELD]:
             return "undecodable"
     return None

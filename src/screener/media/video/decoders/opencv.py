@@ -1,7 +1,7 @@
-"""A video decoded by OpenCV, if PyAV is not installed.
+"""Decode a video with OpenCV, if PyAV is not installed.
 
-OpenCV converts every frame to BGR and stops at damage without reporting it. Its FFmpeg writes to
-standard error; workers of a scan silence that.
+OpenCV converts every frame to BGR, and stops at damage without reporting it. Its FFmpeg writes to
+standard error, which a scan's workers silence.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import numpy as np
 from screener.errors import MediaError
 from screener.media.video.containers import matroska
 from screener.media.video.containers.matroska import Sides
-from screener.media.video.decoders.stream import DecodedFrame, Length, Pixels, cropped
-from screener.system.installation import unsupported_without
+from screener.media.video.decoders.stream import DecodedFrame, Length, Pixels, crop_sides
+from screener.system.installation import make_missing_error
 
-_RATE = 25.0  # frames a second, if a file states none
-# FFmpeg's codes for pixel formats with an alpha channel: of planes (grey, YUV, RGB), packed.
-_WITH_ALPHA = (
+_DEFAULT_FRAME_RATE = 25.0  # frames per second
+# FFmpeg's codes for pixel formats with an alpha channel: planar (grey, YUV, RGB) and packed.
+_ALPHA_FORMAT_CODES = (
     b"Y2", b"Y4", b"G4", b"RGBA", b"BGRA", b"ARGB", b"ABGR", b"RBA@", b"BRA@", b"VUYA", b"AYUV",
 )  # fmt: skip
-_AV1 = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
+_AV1_CODES = int.from_bytes(b"av01", "little"), int.from_bytes(b"AV01", "little")
 
 
 class CvStream:
-    """An open video: see `Stream`. Raises MediaError if it cannot be opened.
+    """An open video: see `Stream`.
 
-    Edit lists hide `trimmed` seconds of it.
+    Edit lists hide `trimmed` seconds of it. Raises MediaError if it cannot be opened.
     """
 
-    tracks = 1  # OpenCV finds no further ones
+    tracks = 1  # OpenCV finds no other tracks
     ids: frozenset[int] | None = None
     covers, cover = 0, False
     trimmed = 0.0  # not reported
@@ -53,16 +53,16 @@ class CvStream:
         self.width, self.height = stored[::-1] if turns % 2 else stored
         rate = self._get(cv2.CAP_PROP_FPS)
         self.frames = int(max(self._get(cv2.CAP_PROP_FRAME_COUNT), 0))
-        self.frame_seconds = 1 / (rate or _RATE)
+        self.frame_seconds = 1 / (rate or _DEFAULT_FRAME_RATE)
         self.duration = self.frames / rate if rate and self.frames else None
         self.shown_until = self.duration
-        # Hidden frames are counted as well.
+        # The duration includes hidden frames.
         self.ends = None if self.duration is None else self.duration - trimmed
         self.length = Length(self.duration)
-        alpha, crop = matroska.alpha_and_crop(file, 0, *stored)
+        alpha, crop = matroska.read_alpha_and_crop(file, 0, *stored)
         layout = int(self._get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) & 0xFFFFFFFF
-        self.alpha_lost = alpha or layout.to_bytes(4, "little").startswith(_WITH_ALPHA)
-        self._crop = None if crop is None else partial(_cropped_upright, crop, turns)
+        self.alpha_lost = alpha or layout.to_bytes(4, "little").startswith(_ALPHA_FORMAT_CODES)
+        self._crop = None if crop is None else partial(_crop_upright, crop, turns)
 
     def _get(self, property: int) -> float:
         value = float(self._capture.get(property))
@@ -75,32 +75,32 @@ class CvStream:
             while self._capture.grab():
                 stamp = self._get(cv2.CAP_PROP_POS_MSEC)
                 time = stamp / 1000 if stamp > 0 or number == 0 else None
-                # Retrieved now: it may be needed only after the next frame was grabbed.
-                grey = partial(_grey, *self._capture.retrieve())
+                # Retrieve it now, since it may be needed after the next frame was grabbed.
+                grey = partial(_convert_to_grey, *self._capture.retrieve())
                 if self._crop is None:
                     yield DecodedFrame(number, time, grey, grey)
                 else:
-                    raw = partial(_cropped_grey, self._crop, grey)
+                    raw = partial(_crop_grey, self._crop, grey)
                     yield DecodedFrame(number, time, grey, raw, crop=self._crop)
                 number += 1
-            # OpenCV's wheels have no decoder for AV1, and open such a file all the same.
-            if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1:
-                raise unsupported_without("video", "AV1")
+            # OpenCV's wheels open AV1 but have no decoder for it.
+            if not number and int(self._get(cv2.CAP_PROP_FOURCC)) in _AV1_CODES:
+                raise make_missing_error("video", "AV1")
         finally:
             self._capture.release()
 
 
-def _cropped_upright(crop: Sides, turns: int, pixels: Pixels) -> Pixels:
-    """Crop upright pixels; the sides are those before the frame was turned clockwise."""
+def _crop_upright(crop: Sides, turns: int, pixels: Pixels) -> Pixels:
+    """Crop upright pixels; `crop` is of the sides before the frame was turned clockwise."""
     top, right, bottom, left = crop[-turns % 4 :] + crop[: -turns % 4]
-    return cropped(pixels, (top, right, bottom, left))
+    return crop_sides(pixels, (top, right, bottom, left))
 
 
-def _cropped_grey(crop: Callable[[Pixels], Pixels], grey: Callable[[], Pixels]) -> Pixels:
+def _crop_grey(crop: Callable[[Pixels], Pixels], grey: Callable[[], Pixels]) -> Pixels:
     return crop(grey())
 
 
-def _grey(retrieved: bool, picture: Any) -> Pixels:
+def _convert_to_grey(retrieved: bool, picture: Any) -> Pixels:
     if not retrieved:
         raise MediaError("undecodable", "a frame cannot be converted")
     if picture.ndim == 3:

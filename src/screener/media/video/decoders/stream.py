@@ -14,7 +14,7 @@ from screener.media.video.containers.matroska import Sides
 Pixels = NDArray[np.uint8]
 
 
-def _uncropped(pixels: Pixels) -> Pixels:
+def _keep_all(pixels: Pixels) -> Pixels:
     return pixels
 
 
@@ -22,11 +22,13 @@ def _uncropped(pixels: Pixels) -> Pixels:
 class DecodedFrame:
     """A frame that was decoded and not yet converted.
 
-    - `number`: from 0; `time`: seconds from the first frame, None if the file does not say.
-    - `grey()`: upright grey pixels, (H, W) uint8; `crop(pixels)`: what players show of them.
-    - `raw()`: the same, perhaps not upright, perhaps with another black and white.
-    - `sound`: False if it was decoded from damaged data.
-    - `behind`: seconds since the first undecoded frame before it.
+    - `number`: from 0.
+    - `time`: seconds from the first frame, or None if the file does not state it.
+    - `grey()`: upright grey pixels, (H, W) uint8.
+    - `crop(pixels)`: the part of these pixels that players show.
+    - `raw()`: the same part, perhaps not upright, perhaps with another black and white.
+    - `sound`: False if the frame was decoded from damaged data.
+    - `skipped_seconds`: seconds since the first undecoded frame before it.
     """
 
     number: int
@@ -34,19 +36,19 @@ class DecodedFrame:
     grey: Callable[[], Pixels]
     raw: Callable[[], Pixels]
     sound: bool = True
-    behind: float = 0.0
-    crop: Callable[[Pixels], Pixels] = _uncropped
+    skipped_seconds: float = 0.0
+    crop: Callable[[Pixels], Pixels] = _keep_all
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Something that could not be decoded, and its time if the file says."""
+    """Data that could not be decoded, and their time, or None if it is unknown."""
 
     time: float | None
 
 
 class Length(NamedTuple):
-    """The seconds of a track, None if unknown, and its frames as counted, 0 if not counted."""
+    """The seconds of a track, or None, and its frames, 0 if not counted."""
 
     seconds: float | None
     frames: int = 0
@@ -55,13 +57,17 @@ class Length(NamedTuple):
 class Stream(Protocol):
     """An open video track.
 
-    - `tracks`: video tracks of the file; `covers`: those that are cover images; `cover`: whether
-      this one is; `ids`: the numbers of all tracks, None if the decoder does not report them.
-    - `width`, `height`: as shown. `frames`: as declared, or 0. `length`: by which it is sampled.
-    - `frame_seconds`: the usual duration of a frame; `trimmed`: seconds that edit lists hide;
-      `shown_until`: when the last frame disappears, by the longest declared duration.
-    - `alpha_lost`: an alpha channel is not decoded; `subtitles`: the file has subtitles that are
-      images, None if the decoder does not report them.
+    - `tracks`: number of the file's video tracks.
+    - `covers`: number of these tracks that are cover images; `cover`: this track is one.
+    - `ids`: the numbers of all tracks, or None if the decoder does not report them.
+    - `width`, `height`: as shown.
+    - `frames`: as declared, or 0.
+    - `length`: determines the sampling times.
+    - `frame_seconds`: the usual duration of a frame.
+    - `trimmed`: seconds that edit lists hide.
+    - `shown_until`: when the last frame disappears, by the longest declared duration.
+    - `alpha_lost`: an alpha channel is not decoded.
+    - `subtitles`: the file has subtitles that are images; None if the decoder does not report it.
     """
 
     tracks: int
@@ -81,16 +87,16 @@ class Stream(Protocol):
 
     @property
     def ends(self) -> float | None:
-        """When the video ends, if that is known by now and not by its last frame."""
+        """The declared end of the video in seconds, or None if unknown."""
         ...
 
     def steps(self) -> Iterator[DecodedFrame | Lost | None]:
-        """Yield each frame in display order; None now and then, so that a limit can be checked."""
+        """Yield each frame in display order, and None between, so that limits are checked."""
         ...
 
 
-def cropped(pixels: Pixels, crop: Sides) -> Pixels:
-    """Return pixels, (H, W), without the cropped sides; all of them if nothing would be left.
+def crop_sides(pixels: Pixels, crop: Sides) -> Pixels:
+    """Return pixels, (H, W), without the cropped sides, or all if none would remain.
 
     A frame may be smaller than the track's first.
     """

@@ -1,1 +1,1 @@
-"""Which frames of a video are hashed."""
+"""Choose the frames of a video that are hashed."""

@@ -1,4 +1,4 @@
-"""Whether frames look alike or show different scenes, by the means of 32 x 32 cells."""
+"""Compare frames by the means of 32 x 32 cells, to find new scenes."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from numpy.typing import NDArray
 
 Means = NDArray[np.float32]
 
-_SIDE = 32
-_FINE = 128  # rows and columns that are read, up to twice as many
+_CELLS_PER_SIDE = 32
+_MIN_LINES = 128  # of rows and columns that are read; at most twice as many are
 
-ALIKE = 2.0
-"""Grey levels: frames look alike if no mean differs by more."""
+MAX_ALIKE_DIFFERENCE = 2.0
+"""Grey levels; frames look alike if no mean differs by more."""
 
-NEW_SCENE = 16.0
-"""Grey levels: a frame shows a new scene if the means differ by this on average."""
+MIN_SCENE_DIFFERENCE = 16.0
+"""Grey levels; frames show different scenes if the means differ by this on average."""
 
 
-def cell_means(pixels: NDArray[np.uint8]) -> Means:
-    """Return the means of 32 x 32 cells of grey (H, W) or RGB (H, W, 3) pixels, subsampled."""
+def compute_cell_means(pixels: NDArray[np.uint8]) -> Means:
+    """Return the means of 32 x 32 cells of subsampled grey or RGB pixels."""
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 1]
-    thin = grey[:: max(1, grey.shape[0] // _FINE), :: max(1, grey.shape[1] // _FINE)]
-    means = thin.astype(np.float32)
+    row_step, column_step = (max(1, side // _MIN_LINES) for side in grey.shape)
+    means = grey[::row_step, ::column_step].astype(np.float32)
     for axis in (0, 1):
-        edges = np.arange(_SIDE + 1) * means.shape[axis] // _SIDE
+        edges = np.arange(_CELLS_PER_SIDE + 1) * means.shape[axis] // _CELLS_PER_SIDE
         means = np.add.reduceat(means, edges[:-1], axis=axis)
         sizes = np.maximum(np.diff(edges), 1).astype(np.float32)
         means /= sizes[:, None] if axis == 0 else sizes
     return means
 
 
-def looks_alike(means: Means, other: Means) -> bool:
+def is_alike(means: Means, other: Means) -> bool:
     """Return whether the hashes of two frames would hardly differ."""
-    return bool(np.abs(means - other).max() <= ALIKE)
+    return bool(np.abs(means - other).max() <= MAX_ALIKE_DIFFERENCE)
 
 
 def is_new_scene(means: Means, other: Means) -> bool:
-    """Return whether two frames show different scenes, or one scene much changed."""
-    return bool(np.abs(means - other).mean() >= NEW_SCENE)
+    """Return whether two frames show different scenes, or one scene after large changes."""
+    return bool(np.abs(means - other).mean() >= MIN_SCENE_DIFFERENCE)

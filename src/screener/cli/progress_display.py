@@ -1,4 +1,4 @@
-"""Progress of a scan (files, bytes, speed, matches, time left), and bars for other commands."""
+"""The progress of a scan (files, bytes, speed, matches, time left), and bars of other commands."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from screener.scanning.resume import Finished
 from screener.screening.result import Result, Verdict
 from screener.system import progress
 
-_INTERVAL_S = 1.0
-# Rates are means over so many seconds, since files differ by a factor of a thousand.
-_SPAN = 30
-# The time left is estimated after so many seconds of results.
-_ESTIMATE_AFTER_S = 2.0
-_STOP_S = 0.2
+_INTERVAL_SECONDS = 1.0
+# Rates are means over this time, since sizes of files differ by a factor of a thousand.
+_RATE_SECONDS = 30
+# No time left is estimated from results of a shorter time.
+_MIN_ESTIMATE_SECONDS = 2.0
+_JOIN_SECONDS = 0.2
 
 
 @contextmanager
-def bar(what: str) -> Iterator[progress.Progress | None]:
-    """Show a bar, and yield the function that moves it; None if stderr is not a terminal."""
+def show_bar(description: str) -> Iterator[progress.Progress | None]:
+    """Show a bar and yield the function that moves it, or None without a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -41,20 +41,20 @@ def bar(what: str) -> Iterator[progress.Progress | None]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=to_stderr(), transient=True) as display:
-        task = display.add_task(printable(what), total=None)
+        task = display.add_task(printable(description), total=None)
         yield lambda done, total: display.update(task, completed=done, total=total)
 
 
 class Pace:
-    """Counts of results, and how fast they arrive. Used by one thread, except for `total`."""
+    """Counts of results, and how fast they arrive. Not thread-safe, except for `total`."""
 
     def __init__(
         self, finished: Sized = (), *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`finished` has the valid results of an earlier run; its length may shrink."""
+        """`finished` contains the valid results of an earlier run; its length may shrink."""
         self._clock = clock
         self._begin = clock()
-        self._samples = deque([(self._begin, 0, 0)], maxlen=_SPAN + 1)
+        self._samples = deque([(self._begin, 0, 0)], maxlen=_RATE_SECONDS + 1)
         self._finished = finished
         self.files = 0
         self.bytes = 0
@@ -65,7 +65,7 @@ class Pace:
 
     @property
     def done(self) -> int:
-        """How many results of an earlier run are valid."""
+        """The number of valid results of an earlier run."""
         return len(self._finished)
 
     def add(self, result: Result) -> None:
@@ -80,13 +80,13 @@ class Pace:
         if result.extra is not None:
             self.extras[result.extra] += 1
         now = self._clock()
-        if self.files == 1:  # the workers have just started
+        if self.files == 1:  # The workers have just started.
             self._samples[0] = (now, 1, self.bytes)
         elif now - self._samples[-1][0] >= 1:
             self._samples.append((now, self.files, self.bytes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as `--json-progress` prints it; rates are of the last half minute."""
+        """Return the progress as `--json-progress` prints it; rates are of the last half minute."""
         now = self._clock()
         since, files, size = self._samples[0]
         span = max(now - since, 1e-6)
@@ -103,36 +103,36 @@ class Pace:
             "match": self.matches,
             "unscreened": dict(self.unscreened.most_common()),
             "extras": dict(self.extras.most_common()),
-            "seconds_left": self._seconds_left(rate if span >= _ESTIMATE_AFTER_S else 0.0),
+            "seconds_left": self._seconds_left(rate if span >= _MIN_ESTIMATE_SECONDS else 0.0),
         }
 
     def _seconds_left(self, rate: float) -> int | None:
         """Return the time left, or None if the total is unknown or archives exceeded it."""
-        left = -1 if self.total is None else self.total - self.files - self.done
-        if left <= 0 or rate <= 0:
-            return 0 if left == 0 else None
-        return round(left / rate)
+        remaining = -1 if self.total is None else self.total - self.files - self.done
+        if remaining <= 0 or rate <= 0:
+            return 0 if remaining == 0 else None
+        return round(remaining / rate)
 
     def text(self) -> str:
-        """Return the state as one line."""
-        now = self.to_dict()
-        left = now["seconds_left"]
-        reasons = ", ".join(f"{n} {reason}" for reason, n in now["unscreened"].items())
+        """Return the progress as one line."""
+        state = self.to_dict()
+        seconds_left = state["seconds_left"]
+        reasons = ", ".join(f"{n} {reason}" for reason, n in state["unscreened"].items())
         return " · ".join(
             [
                 f"{self.files + self.done:,}" + (f" of {self.total:,}" if self.total else ""),
-                f"{now['files_per_s']:,.0f} files/s, {now['bytes_per_s'] / 1e6:,.1f} MB/s",
+                f"{state['files_per_s']:,.0f} files/s, {state['bytes_per_s'] / 1e6:,.1f} MB/s",
                 f"{self.matches:,} match",
                 f"{sum(self.unscreened.values()):,} unscreened"
                 + (f" ({reasons})" if reasons else ""),
-                "" if left is None else f"{_clock(left)} left",
+                "" if seconds_left is None else f"{_format_duration(seconds_left)} left",
             ]
         ).rstrip(" ·")
 
 
-def _clock(seconds: int) -> str:
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
+def _format_duration(seconds: int) -> str:
+    hours, seconds = divmod(seconds, 3600)
+    return f"{hours}:{seconds // 60:02}:{seconds % 60:02}"
 
 
 class Display:
@@ -144,16 +144,16 @@ class Display:
         self._shown = float("-inf")
 
     def add(self, result: Result) -> None:
-        """Count a result, and show the state if it is time."""
+        """Count a result, and show the progress if a second has passed."""
         self._pace.add(result)
         now = time.monotonic()
-        if now - self._shown >= _INTERVAL_S:
+        if now - self._shown >= _INTERVAL_SECONDS:
             self._shown = now
             self._show(False)
 
 
 @contextmanager
-def shown(
+def show_scan(
     console: Console,
     files: Callable[[], Iterable[int]] | None,
     finished: Finished | None,
@@ -161,20 +161,26 @@ def shown(
     as_json: bool,
     with_bar: bool = True,
 ) -> Iterator[Display]:
-    """Yield a display of progress: JSON lines if `as_json`, else a bar on a terminal, else nothing.
+    """Show the progress of a scan, and yield the Display that counts its results.
 
-    `files` yields numbers that add up to the number of files; a thread adds them. None: unknown.
+    Parameters:
+        console: Where a bar is shown, if it is a terminal.
+        files: Returns numbers whose sum is the number of files, or None if it is unknown. A thread
+            adds them.
+        finished: The valid results of an earlier run.
+        as_json: Print JSON lines instead of a bar.
+        with_bar: Show a bar.
     """
     pace = Pace(() if finished is None else finished)
     if as_json:
-        with _counting(files, pace):
+        with _count_in_thread(files, pace):
             yield Display(pace, lambda done: _write(pace, done))
         _write(pace, True)
     elif with_bar and console.is_terminal:
         columns = (TextColumn("{task.description}", markup=False), BarColumn())
         with (
             Progress(*reversed(columns), console=console, transient=True) as bar,
-            _counting(files, pace),
+            _count_in_thread(files, pace),
         ):
             task = bar.add_task("screening", total=None)
 
@@ -192,8 +198,8 @@ def _write(pace: Pace, done: bool) -> None:
 
 
 @contextmanager
-def _counting(files: Callable[[], Iterable[int]] | None, pace: Pace) -> Iterator[None]:
-    """Count the files in a thread. At the end, a thread that waits for a disk is left behind."""
+def _count_in_thread(files: Callable[[], Iterable[int]] | None, pace: Pace) -> Iterator[None]:
+    """Count the files in a thread. At the end, do not wait for a thread that waits for a disk."""
     stop = Event()
 
     def count() -> None:
@@ -212,4 +218,4 @@ def _counting(files: Callable[[], Iterable[int]] | None, pace: Pace) -> Iterator
     finally:
         stop.set()
         if files is not None:
-            thread.join(_STOP_S)
+            thread.join(_JOIN_SECONDS)

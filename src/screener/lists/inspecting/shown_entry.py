@@ -1,4 +1,4 @@
-"""Show all that a list stores about an entry, and where it came from."""
+"""Show everything that a list stores about an entry, and its imports."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from screener.lists import terms
 from screener.lists.redaction import HIDDEN, may_hold_hash
 from screener.lists.states import Opinion
 from screener.lists.store import match_counts, source_terms
-from screener.lists.store.column_checks import texts_of
-from screener.lists.store.database import of_generation
-from screener.lists.store.records import Category, categories_of, of_entry, opinions_of
+from screener.lists.store.column_checks import parse_labels
+from screener.lists.store.database import is_in_generation
+from screener.lists.store.records import Category, find_records, parse_categories, read_opinions
 
 
 @dataclass(frozen=True)
 class ShownHash:
-    """A hash of an entry: its kind, quality, and why it is not compared (None if it is).
+    """A hash of an entry.
 
-    `value` is its text, None unless values were asked for. `also_by` are the other entries with the
-    same value, as (source, entry, state); empty with `alone`.
+    `why_not`: why it is not compared, or None if it is.
+    `also_by`: other entries with the same value, as (source, entry, state); empty with `alone`.
+    `value`: its text, or None if values were not requested.
     """
 
     kind: str
@@ -35,10 +36,10 @@ class ShownHash:
 
 @dataclass(frozen=True)
 class ShownVersion:
-    """A version of a record, its state in effect, and the import that it came from.
+    """A version of a record, with its state in effect and its import.
 
-    It belongs to the generations from `since` up to, but not including, `until` (None: still
-    current).
+    It belongs to the generations from `since` up to, not including, `until`, which is None for the
+    current version.
     """
 
     since: int
@@ -52,10 +53,12 @@ class ShownVersion:
 
 @dataclass(frozen=True)
 class Shown:
-    """A record of one generation, and its past.
+    """A record of one generation, and its earlier versions.
 
-    `state` is in effect, `said` the source's statement; `terms` are those of the source, narrowed
-    by its own labels; `matched` counts its matches by kind and day, if scans count them.
+    `state`: the state in effect; `said`: the state that the source states.
+    `terms`: the terms of the source, narrowed by the record's labels.
+    `matched`: numbers of matches by kind and day, if scans count them.
+    `flood`: whether it matches suspiciously often.
     """
 
     source: str
@@ -87,20 +90,28 @@ def show(
     values: bool,
     alone: bool,
 ) -> list[Shown]:
-    """Return an entry's record in generation `number`, for each source that has it.
+    """Return the records of an entry in generation `number`, one per source.
 
-    `alone` leaves out its past and the other entries that have its hashes.
+    Parameters:
+        connection: the database of the list
+        folder: the list
+        number: the generation
+        entry: the id of the entry
+        source: the source of the entry, or None for all sources
+        values: whether to show hashes, and labels that may contain one
+        alone: whether to omit earlier versions, and other entries with the same hashes
     """
-    stored_terms = source_terms.stored(connection)
+    stored_terms = source_terms.read_terms(connection)
     entries = []
-    for record in of_entry(connection, entry, source, number):
+    for record in find_records(connection, entry, source, number):
         stored_source, state, stated, categories, text, updated = connection.execute(
             "SELECT source, state, said, categories, labels, updated FROM records WHERE id = ?",
             (record,),
         ).fetchone()
-        labels, matched = texts_of(text), match_counts.of_entry(folder, stored_source, entry)
-        in_force = terms.narrowed(
-            stored_terms.get(stored_source, terms.Terms()), terms.of_labels(labels) or terms.Terms()
+        labels, matched = parse_labels(text), match_counts.read_counts(folder, stored_source, entry)
+        in_force = terms.narrow(
+            stored_terms.get(stored_source, terms.Terms()),
+            terms.parse_labels(labels) or terms.Terms(),
         )
         entries.append(
             Shown(
@@ -108,13 +119,13 @@ def show(
                 entry,
                 state,
                 stated,
-                opinions_of(connection, number, stored_source, entry),
-                categories_of(categories),
-                labels if values else _redacted(labels),
+                read_opinions(connection, number, stored_source, entry),
+                parse_categories(categories),
+                labels if values else _redact(labels),
                 updated,
                 in_force.to_dict(),
-                _hashes(connection, record, number, values=values, alone=alone),
-                () if alone else _versions(connection, stored_source, entry),
+                _read_hashes(connection, record, number, values=values, alone=alone),
+                () if alone else _read_versions(connection, stored_source, entry),
                 matched,
                 match_counts.is_flood(folder, stored_source, entry, matched),
             )
@@ -122,8 +133,8 @@ def show(
     return entries
 
 
-def _redacted(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return labels without texts that may contain a hash; a hidden name becomes a number."""
+def _redact(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels without names and texts that may contain a hash."""
     redacted: dict[str, str] = {}
     for number, (name, text) in enumerate(labels.items(), 1):
         shown_name = f"{HIDDEN} {number}" if may_hold_hash(name) else name
@@ -131,33 +142,35 @@ def _redacted(labels: Mapping[str, str]) -> dict[str, str]:
     return redacted
 
 
-def _hashes(
+def _read_hashes(
     connection: sqlite3.Connection, record: int, number: int, *, values: bool, alone: bool
 ) -> tuple[ShownHash, ...]:
     hashes = []
     for kind, value, quality, why_not in connection.execute(
         "SELECT kind, value, quality, why_not FROM hashes WHERE record = ?", (record,)
     ).fetchall():
-        others = () if alone else _others(connection, kind, value, record, number)
+        others = () if alone else _find_others(connection, kind, value, record, number)
         text = Hash(KINDS[kind], value).text if values else None
         hashes.append(ShownHash(kind, quality, why_not, others, text))
     return tuple(hashes)
 
 
-def _others(
+def _find_others(
     connection: sqlite3.Connection, kind: str, value: bytes, record: int, number: int
 ) -> tuple[tuple[str, str, str], ...]:
     return tuple(
         connection.execute(
             "SELECT r.source, r.entry, r.state FROM hashes h JOIN records r ON r.id = h.record"
-            f" WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND {of_generation(number)}"
+            f" WHERE h.kind = ? AND h.value = ? AND r.id <> ? AND {is_in_generation(number)}"
             " ORDER BY 1, 2",
             (kind, value, record),
         )
     )
 
 
-def _versions(connection: sqlite3.Connection, source: str, entry: str) -> tuple[ShownVersion, ...]:
+def _read_versions(
+    connection: sqlite3.Connection, source: str, entry: str
+) -> tuple[ShownVersion, ...]:
     return tuple(
         ShownVersion(*row)
         for row in connection.execute(

@@ -1,4 +1,4 @@
-"""A calibration as one HTML page of tables and charts, without scripts or pictures."""
+"""A calibration as an HTML page of tables and charts, without scripts or pictures."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from os import PathLike
 
 from screener.errors import counted
 from screener.reporting.calibration.calibrate import MILLION, Calibration, Count, Curve
-from screener.reporting.pages.charts import Line, Scale, line_chart
+from screener.reporting.pages.charts import Line, Scale, draw_line
 from screener.reporting.pages.html import head, opening, text
-from screener.system.output_file import FileKind, claim, close, give_up, make_private
+from screener.system.output_file import FileKind, claim, make_private
 
 _OPENING = opening("calibrate")
-_POWERS = Scale(
+_MILLION_SCALE = Scale(
     1,
     MILLION,
     True,
     [(1, "1"), (10, "10"), (100, "100"), (1e3, "1,000"), (1e4, "10,000"), (1e5, "100,000"),
      (MILLION, "1 million")],
 )  # fmt: skip
-_SHARES = Scale(0, 1, False, [(tenth / 5, f"{tenth * 20} %") for tenth in range(6)])
+_SHARE_SCALE = Scale(0, 1, False, [(tenth / 5, f"{tenth * 20} %") for tenth in range(6)])
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
   color: #1c2733; background: #fff }
@@ -40,91 +40,93 @@ text { font: 11px system-ui, sans-serif; fill: #45525f } .tick { text-anchor: en
 
 
 @contextmanager
-def claimed(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
-    """Claim a file for a page that takes long to make, and yield the function that writes it.
+def claim_page(path: str | PathLike[str]) -> Iterator[Callable[[str], None]]:
+    """Claim a file for a page, and yield the function that writes the page.
 
-    The file stays unchanged until then, and is readable by its owner only. Raises OSError if it
-    cannot be opened, OutputError if it holds anything but a calibration.
+    Making the page may take long. The file stays unchanged until it is written, and is readable by
+    its owner only. Raises OSError if the file cannot be opened, and OutputError if it is not a
+    calibration.
     """
-    taken = claim(path, os.O_WRONLY, kind=FileKind(_OPENING, "a calibration"))
-    written = False
+    claimed = claim(path, os.O_WRONLY, kind=FileKind(_OPENING, "a calibration"))
+    is_written = False
 
     def write(text: str) -> None:
-        nonlocal written
-        if taken.regular:
-            make_private(path, taken.descriptor)
-            os.ftruncate(taken.descriptor, 0)
-        written = True
-        with open(taken.descriptor, "wb", closefd=False) as stream:
+        nonlocal is_written
+        if claimed.regular:
+            make_private(path, claimed.descriptor)
+            os.ftruncate(claimed.descriptor, 0)
+        is_written = True
+        with open(claimed.descriptor, "wb", closefd=False) as stream:
             stream.write(text.encode("utf-8", "backslashreplace"))
 
     try:
         yield write
-    except OSError as error:  # an error of a descriptor has no name
+    except OSError as error:  # errors of descriptors have no file name
         error.filename = error.filename or os.fspath(path)
         raise
     finally:
-        if written:
-            close(taken)
+        if is_written:
+            claimed.close()
         else:
-            give_up(path, taken)
+            claimed.abandon()
 
 
-def page(calibration: Calibration, *, names: bool = False) -> str:
-    """Return the page as HTML; with `names`, it lists the pictures that match."""
+def render_page(calibration: Calibration, *, names: bool = False) -> str:
+    """Return the page as HTML. With `names`, it lists the pictures that match."""
     title = f"Calibration of {calibration.list}"
     parts = [
         f'{_OPENING}\n<html lang="en">{head(text(title), _STYLE)}<body>',
         f"<h1>{text(title)}, generation {calibration.generation}</h1>",
-        _summary(calibration),
-        *(_section(curve) for curve in calibration.curves),
-        _names(calibration) if names else "",
-        f'<p class="note">{text(_made_by(calibration))}</p></body></html>\n',
+        _render_summary(calibration),
+        *(_render_curve(curve) for curve in calibration.curves),
+        _render_names(calibration) if names else "",
+        f'<p class="note">{text(_describe_versions(calibration))}</p></body></html>\n',
     ]
     return "\n".join(parts)
 
 
-def in_a_million(count: Count) -> str:
+def format_per_million(count: Count) -> str:
     """Return a count as false matches per million pictures, with bounds rounded outwards."""
-    high = _rounded(count.high * MILLION, ROUND_CEILING)
+    high = _format_rounded(count.high * MILLION, ROUND_CEILING)
     if not count.hits:
         return f"0 seen; under {high}"
-    expected = _rounded(count.share * MILLION)
-    return f"{expected} ({_rounded(count.low * MILLION, ROUND_FLOOR)} to {high})"
+    expected = _format_rounded(count.share * MILLION)
+    return f"{expected} ({_format_rounded(count.low * MILLION, ROUND_FLOOR)} to {high})"
 
 
-def in_percent(count: Count) -> str:
+def format_percent(count: Count) -> str:
     """Return a count as a share in percent, with bounds rounded outwards."""
-    low, high = _tenth(count.low, ROUND_FLOOR), _tenth(count.high, ROUND_CEILING)
+    low = _round_percent(count.low, ROUND_FLOOR)
+    high = _round_percent(count.high, ROUND_CEILING)
     return f"{count.share:.1%} ({low}% to {high}%)"
 
 
-def _rounded(number: float, rounding: str = ROUND_HALF_EVEN) -> str:
+def _format_rounded(number: float, rounding: str = ROUND_HALF_EVEN) -> str:
     """Return a number with two significant digits, or one if it is below 1."""
-    rounded = float(Context(2 if number >= 1 else 1, rounding).plus(_exact(number)))
+    rounded = float(Context(2 if number >= 1 else 1, rounding).plus(_to_decimal(number)))
     return f"{rounded:,.0f}" if rounded >= 1 else f"{rounded:g}"
 
 
-def _tenth(share: float, rounding: str) -> Decimal:
-    return _exact(100 * share).quantize(Decimal("0.1"), rounding)
+def _round_percent(share: float, rounding: str) -> Decimal:
+    return _to_decimal(100 * share).quantize(Decimal("0.1"), rounding)
 
 
-def _exact(number: float) -> Decimal:
+def _to_decimal(number: float) -> Decimal:
     """Return a number without the digits that floating point adds."""
     return Decimal(f"{number:.9g}")
 
 
-def _summary(calibration: Calibration) -> str:
-    reasons = _reasons(calibration.left_out) or "none"
+def _render_summary(calibration: Calibration) -> str:
+    reasons = _join_counts(calibration.left_out) or "none"
     return (
         f"<p>Compared with the list: {counted(calibration.pictures, 'ordinary picture')}. Left out:"
         f" {calibration.listed:,} listed by digest,"
         f" {counted(calibration.copies, 'copy', 'copies')} of an earlier file,"
         f" and others: {text(reasons)}."
         f" Of those compared, {calibration.too_little_detail:,} lack the detail to match.</p>"
-        f"{_edited(calibration)}"
+        f"{_render_edited(calibration)}"
         "<p>False matches by any kind per million pictures like these, under this policy:"
-        f" <strong>{in_a_million(calibration.together)}</strong>.</p>"
+        f" <strong>{format_per_million(calibration.together)}</strong>.</p>"
         '<p class="note">Bounds are those of Clopper and Pearson at 95 %. If no match was seen, the'
         " upper bound is 3 divided by the number of pictures; only more pictures lower it. The"
         " bounds assume independent pictures: for many pictures of one scene, or re-encoded copies,"
@@ -135,43 +137,40 @@ def _summary(calibration: Calibration) -> str:
     )
 
 
-def _edited(calibration: Calibration) -> str:
+def _render_edited(calibration: Calibration) -> str:
     if not (calibration.edited or calibration.not_edited):
         return ""
-    reasons = _reasons(calibration.not_edited)
+    reasons = _join_counts(calibration.not_edited)
     failed = f"; failed for others that could be hashed: {text(reasons)}" if reasons else ""
     edited = counted(calibration.edited, "picture")
     return f"<p>Edited and compared with the original: {edited}{failed}.</p>"
 
 
-def _reasons(counts: Mapping[str, int]) -> str:
+def _join_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
-def _section(curve: Curve) -> str:
-    across = "radius in bits (dashed: the policy's)"
-    wrong = line_chart(
-        "False matches in a million pictures",
-        _line(curve.false_matches, curve.radius, MILLION),
-        _POWERS,
-        across,
-    )
-    charts = [wrong]
+def _render_curve(curve: Curve) -> str:
+    axis_label = "radius in bits (dashed: the policy's)"
+    line = _make_line(curve.false_matches, curve.radius, MILLION)
+    title = "False matches in a million pictures"
+    charts = [draw_line(title, line, _MILLION_SCALE, axis_label)]
     if curve.recall:
-        again = _line(curve.recall, curve.radius, 1)
-        charts.append(line_chart("Found again after everyday edits", again, _SHARES, across))
-    weak = (
+        line = _make_line(curve.recall, curve.radius, 1)
+        title = "Found again after everyday edits"
+        charts.append(draw_line(title, line, _SHARE_SCALE, axis_label))
+    weak_note = (
         '<p class="note">Hits of this kind make no match unless another kind of the same entry'
         " agrees; they are counted here as if they did, and not in the figure for any kind.</p>"
     )
     return (
         f"<h2>{curve.kind}: {curve.bits} bits, {counted(curve.values, 'value')} in the list</h2>"
-        f"{weak * curve.weak}"
-        f'<div class="charts">{"".join(charts)}</div>{_radii(curve)}{_edits(curve)}'
+        f"{weak_note if curve.weak else ''}"
+        f'<div class="charts">{"".join(charts)}</div>{_render_radii(curve)}{_render_edits(curve)}'
     )
 
 
-def _line(counts: Sequence[Count], mark: int, scale: int) -> Line:
+def _make_line(counts: Sequence[Count], mark: int, scale: int) -> Line:
     return Line(
         [count.share * scale for count in counts],
         [count.low * scale for count in counts],
@@ -180,47 +179,52 @@ def _line(counts: Sequence[Count], mark: int, scale: int) -> Line:
     )
 
 
-def _radii(curve: Curve) -> str:
+def _render_radii(curve: Curve) -> str:
     step = 1 if curve.bits == 64 else 4
-    shown = {*range(0, len(curve.false_matches), step), curve.radius}
+    radii = {*range(0, len(curve.false_matches), step), curve.radius}
     rows = []
-    for radius in sorted(shown):
+    for radius in sorted(radii):
         count = curve.false_matches[radius]
-        cells = [str(radius), f"{count.hits:,} of {count.cases:,}", in_a_million(count)]
+        cells = [str(radius), f"{count.hits:,} of {count.cases:,}", format_per_million(count)]
         if curve.recall:
-            cells.append(in_percent(curve.recall[radius]))
+            cells.append(format_percent(curve.recall[radius]))
         rows.append((cells, radius == curve.radius))
-    head = ["radius", "pictures that match", "in a million, with bounds"]
-    return _table("By radius", head + ["found again"] * bool(curve.recall), rows)
+    headings = ["radius", "pictures that match", "in a million, with bounds"]
+    if curve.recall:
+        headings.append("found again")
+    return _render_table("By radius", headings, rows)
 
 
-def _edits(curve: Curve) -> str:
+def _render_edits(curve: Curve) -> str:
     if not curve.by_edit:
         return ""
-    rows = [([name, in_percent(count)], False) for name, count in curve.by_edit.items()]
+    rows = [([name, format_percent(count)], False) for name, count in curve.by_edit.items()]
     cases = next(iter(curve.by_edit.values())).cases
-    return _table(f"By edit, {counted(cases, 'picture')} at radius {curve.radius}",
-                  ["edit", "found again, with bounds"], rows)  # fmt: skip
+    caption = f"By edit, {counted(cases, 'picture')} at radius {curve.radius}"
+    return _render_table(caption, ["edit", "found again, with bounds"], rows)
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[tuple[Sequence[str], bool]]) -> str:
-    top = "".join(f"<th>{text(cell)}</th>" for cell in head)
-    body = "".join(_row(cells, own) for cells, own in rows)
-    return f"<table><caption>{text(caption)}</caption><tr>{top}</tr>{body}</table>"
+def _render_table(
+    caption: str, headings: Sequence[str], rows: Sequence[tuple[Sequence[str], bool]]
+) -> str:
+    """Return a table; a row with True is that of the policy's radius."""
+    head = "".join(f"<th>{text(heading)}</th>" for heading in headings)
+    body = "".join(_render_row(cells, is_own) for cells, is_own in rows)
+    return f"<table><caption>{text(caption)}</caption><tr>{head}</tr>{body}</table>"
 
 
-def _row(cells: Sequence[str], own: bool) -> str:
-    start = '<tr class="own">' if own else "<tr>"
+def _render_row(cells: Sequence[str], is_own: bool) -> str:
+    start = '<tr class="own">' if is_own else "<tr>"
     return start + "".join(f"<td>{text(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def _names(calibration: Calibration) -> str:
+def _render_names(calibration: Calibration) -> str:
     if not calibration.matching:
         return ""
     items = "".join(f"<li>{text(name)}</li>" for name in calibration.matching)
     return f"<h2>Pictures that match under the policy</h2><ul>{items}</ul>"
 
 
-def _made_by(calibration: Calibration) -> str:
-    made = ", ".join(f"{name} {version}" for name, version in calibration.versions.items())
-    return f"Policy {calibration.policy}; {made}."
+def _describe_versions(calibration: Calibration) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in calibration.versions.items())
+    return f"Policy {calibration.policy}; {versions}."

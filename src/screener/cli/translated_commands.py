@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.usage_errors import (
+from screener.cli.option_types import OneOf
+from screener.cli.usage_errors import (
     LANGUAGE_KEY,
-    OneOf,
     TranslatedUsageError,
     current_language,
     current_translator,

@@ -11,15 +11,14 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from hotline_case import IMAGES, NOON, item_of, make_desk, report_of, take
 
-from screener.cli import report
-from screener.cli.app import cli
-from screener.cli.hotline import cases, hotline, translated_commands
+from screener.cli import translated_commands
+from screener.cli.app import SECTIONS, cli
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.hotline.language.translator import translator
 from screener.hotline.reports import own_media
 
-GROUPS = {group.name: group for some in (cases, hotline, report) for group in some.COMMANDS}
+GROUPS = {group.name: group for group in SECTIONS["Hotline"]}
 PATHS = [
     *((name,) for name in GROUPS),
     *((name, one) for name, group in GROUPS.items() for one in group.commands),

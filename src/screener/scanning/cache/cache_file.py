@@ -1,6 +1,6 @@
-"""The SQLite file of a HashCache: its layout, its opening, and short transactions.
+"""The SQLite file of a HashCache: its schema, its opening, and short transactions.
 
-It is in write-ahead mode: scans and rescans of one file wait for one another only while a batch is
+It is in write-ahead mode. Scans and rescans of one file wait for one another only while a batch is
 written, and committed rows survive a killed process without waiting for the disk.
 """
 
@@ -15,19 +15,19 @@ from pathlib import Path
 from weakref import WeakSet
 
 from screener.errors import OutputError, cause
-from screener.system.database import connect, transaction
 from screener.system.files import open_private
 from screener.system.output_file import make_private
-from screener.system.sqlite_errors import code_of, explain, is_busy
+from screener.system.sqlite_errors import explain, get_code, is_busy
+from screener.system.sqlite_files import connect, transaction
 
-_APPLICATION = 0x53435248
-_FORMAT = 7  # also raised when more of a file is hashed than before
-_KEEP = 30.0  # days
-_WAIT_S = 30.0
+_APPLICATION_ID = 0x53435248
+_FORMAT = 7  # to be raised also when files are hashed more completely than before
+_KEEP_DAYS = 30.0
+_LOCK_WAIT_SECONDS = 30.0
 
-# Places in the header of SQLite's files.
+# The header of SQLite's files, in bytes.
 _MAGIC = b"SQLite format 3\0"
-_VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
+_VERSION_OFFSET, _APPLICATION_OFFSET, _HEADER_SIZE = 60, 68, 100
 
 _TABLES = """
 CREATE TABLE settings (keep REAL NOT NULL);
@@ -48,44 +48,46 @@ CREATE TABLE codes (
 ) WITHOUT ROWID;
 """
 
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+_DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 class CacheFile:
-    """An open file, which threads share in turns. SQLite's errors become an OutputError that names
-    the file and the cure; so do calls after a fork or after closing.
+    """An open cache file, safe to share between threads.
+
+    SQLite's errors become an OutputError that names the file and the cure. Calls after a fork or
+    after closing raise OutputError too.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open a file, which `open` has checked."""
+        """Connect to a checked file; callers use `open`."""
         self.path = path
         self._process = os.getpid()
         self.closed = False
-        """Whether this process has closed it."""
-        self._turn = threading.RLock()
-        self._facts = path.stat()
+        """Whether this process has closed the file."""
+        self._lock = threading.RLock()
+        self._stat = path.stat()
         with self._access():
-            self._connection = connect(path, "rw", wait=_WAIT_S)
+            self._connection = connect(path, "rw", wait=_LOCK_WAIT_SECONDS)
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> CacheFile:
-        """Open a cache. With `create`, make one if there is no file, or an empty one.
+        """Open a cache. With `create`, create it if the file is missing or empty.
 
-        Raises OutputError, and leaves the file as it is, if it is no cache, of another version,
-        damaged or busy.
+        Raises OutputError and leaves the file unchanged if it is not a cache, is of another
+        version, is damaged or is busy.
         """
-        if path.exists() and not path.is_file():  # it could be a device that others use
+        if path.exists() and not path.is_file():  # for instance a device that others use
             raise OutputError(f"{path} is not a regular file: name another for the cache of hashes")
-        with _opening:
-            # POSIX drops all locks of a process on a file when it closes any descriptor of it; so
-            # a file that SQLite has open here is not opened a second time.
-            if not _is_open_here(path):
+        with _opening_lock:
+            # POSIX drops all of a process's locks on a file when any descriptor of it is closed, so
+            # a file that SQLite has open in this process is not opened a second time.
+            if not _is_open_in_process(path):
                 if create:
                     os.close(open_private(path, os.O_RDWR | os.O_CREAT))
                 _check_header(path, create=create)
-            make_private(path)  # before SQLite makes files beside it with the same rights
+            make_private(path)  # first, since SQLite's other files get the same mode
             opened = cls(path)
-            _open_here.add(opened)
+            _open_files.add(opened)
         try:
             with opened._access():
                 opened._connection.execute("PRAGMA secure_delete = ON")
@@ -98,13 +100,13 @@ class CacheFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection for a query that is read to its end before this exits."""
+        """Yield the connection for queries, whose rows must all be read before this exits."""
         with self._access():
             yield self._connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Yield a transaction. Keep it short: other programs wait for it."""
+        """Yield the connection in a transaction. Keep it short: other programs wait for it."""
         with self._access(), transaction(self._connection):
             yield self._connection
 
@@ -114,88 +116,89 @@ class CacheFile:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close the file. The last connection removes its log; a forked process leaves it."""
+        """Close the file; do nothing in a forked process. The last connection removes its log."""
         if self._is_own:
-            with self._turn:
+            with self._lock:
                 try:
                     self._connection.close()
                 finally:
-                    self.closed = True  # only now: until then it has locks (see `open`)
+                    self.closed = True  # last, since SQLite has locks until then (see `open`)
 
     @property
     def _is_own(self) -> bool:
-        """Return whether this process opened the file; SQLite's locks belong to it alone."""
+        """Whether this process opened the file; SQLite's locks belong only to that one."""
         return self._process == os.getpid()
 
-    def damaged(self, why: object) -> OutputError:
-        """Return the error for content that was never written."""
+    def is_same(self, stat: os.stat_result) -> bool:
+        """Return whether a file status is that of this file."""
+        return os.path.samestat(stat, self._stat)
+
+    def damaged_error(self, detail: object) -> OutputError:
+        """Return the error for content that this program never writes."""
         return OutputError(
-            f"{self.path} is a damaged cache of hashes ({why}): delete it, and scan again with"
+            f"{self.path} is a damaged cache of hashes ({detail}): delete it, and scan again with"
             " --cache"
         )
 
     @contextmanager
     def _access(self) -> Iterator[None]:
-        """Wait for a turn; turn SQLite's errors into an OutputError that says what to do."""
-        if not self._is_own:  # before the lock, which another thread may have held at the fork
+        """Lock the connection, and convert SQLite's errors into an OutputError."""
+        if not self._is_own:  # before the lock, which another thread may have had at the fork
             raise OutputError(
-                f"the cache {self.path} was opened before this process was forked: open it anew in"
+                f"the cache {self.path} was opened before this process was forked: open it again in"
                 " each process"
             )
         try:
-            with self._turn:
+            with self._lock:
                 if self.closed:
-                    raise OutputError(f"the cache {self.path} is closed: open it anew")
+                    raise OutputError(f"the cache {self.path} is closed: open it again")
                 yield
         except sqlite3.ProgrammingError:
             raise  # the caller's mistake
         except sqlite3.Error as error:
-            if code_of(error) in _DAMAGED:
-                raise self.damaged(cause(error)) from None
+            if get_code(error) in _DAMAGE_CODES:
+                raise self.damaged_error(cause(error)) from None
             raise OutputError(
                 f"{self.path}: cannot store hashes: {explain(error, self.path)}"
             ) from None
 
     def _prepare(self) -> None:
         with self.writing() as connection:
-            # Another program may have made it meanwhile.
+            # Another program may have created the tables in the meantime.
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 for statement in _TABLES.split(";"):
                     connection.execute(statement)
-                connection.execute("INSERT INTO settings VALUES (?)", (_KEEP,))
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+                connection.execute("INSERT INTO settings VALUES (?)", (_KEEP_DAYS,))
+                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {_FORMAT}")
-        # Only now, so that the header identifies the file from the first moment on. If the file
-        # system cannot do it, readers and writers wait for each other.
+        # After the header is written, so that it identifies the file from the start. If the file
+        # system does not support it, readers and writers wait for each other.
         try:
             self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
-            if not is_busy(error):  # else the next to open it does it
+            if not is_busy(error):  # If it is, the next program that opens the file sets the mode.
                 with self._access():
                     raise
 
 
-_open_here: WeakSet[CacheFile] = WeakSet()
-_opening = threading.Lock()
+_open_files: WeakSet[CacheFile] = WeakSet()
+_opening_lock = threading.Lock()
 
 
-def _forked() -> None:
-    """Replace the lock, which another thread may have held at the fork."""
-    global _opening
-    _opening = threading.Lock()
+def _replace_lock() -> None:
+    """Replace the lock in a forked process, since another thread may have held it."""
+    global _opening_lock
+    _opening_lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(after_in_child=_replace_lock)
 
 
-def _is_open_here(path: Path) -> bool:
-    """Return whether this process has the file open, so that it is known to be a cache."""
+def _is_open_in_process(path: Path) -> bool:
+    """Return whether this process has the file open, so it is known to be a cache."""
     with suppress(FileNotFoundError):
-        facts = path.stat()
-        return any(
-            not one.closed and os.path.samestat(facts, one._facts) for one in list(_open_here)
-        )
+        stat = path.stat()
+        return any(not file.closed and file.is_same(stat) for file in list(_open_files))
     return False
 
 
@@ -203,16 +206,16 @@ def _check_header(path: Path, *, create: bool) -> None:
     """Raise OutputError if a file is not a cache, before SQLite may write to it."""
     try:
         with path.open("rb") as stream:
-            header = stream.read(_HEADER)
+            header = stream.read(_HEADER_SIZE)
     except FileNotFoundError:
         raise OutputError(f"no cache of hashes at {path}: make one with `scan --cache`") from None
     if not header:
         if create:
             return
         raise OutputError(f"{path} is empty: fill it with `scan --cache`")
-    application = int.from_bytes(header[_APPLICATION_AT : _APPLICATION_AT + 4], "big")
-    version = int.from_bytes(header[_VERSION_AT : _VERSION_AT + 4], "big")
-    if not header.startswith(_MAGIC) or application != _APPLICATION:
+    application = int.from_bytes(header[_APPLICATION_OFFSET : _APPLICATION_OFFSET + 4], "big")
+    version = int.from_bytes(header[_VERSION_OFFSET : _VERSION_OFFSET + 4], "big")
+    if not header.startswith(_MAGIC) or application != _APPLICATION_ID:
         raise OutputError(f"{path} is not a cache of hashes; nothing was written to it")
     if version < _FORMAT:
         raise OutputError(

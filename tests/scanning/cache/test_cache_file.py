@@ -19,7 +19,7 @@ from screener import HashCache, Policy, Screener, rescan, scan
 from screener.cli.app import cli
 from screener.errors import OutputError, PolicyError
 from screener.media.source import Name
-from screener.scanning.cache import file as cache_file
+from screener.scanning.cache import cache_file
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_threads_share_a_cache(known, filled, picture):
 
     with HashCache.open(filled) as cache, ThreadPoolExecutor(4) as pool:
         assert all(pool.map(keep, range(40)))
-        assert sorted(cache.counts().values()) == [20, 24]
+        assert sorted(cache.count_by_settings().values()) == [20, 24]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -135,7 +135,7 @@ def test_a_process_forked_while_a_cache_is_opened_opens_one(filled, monkeypatch)
         ended.append(os.waitpid(child, 0)[1])
 
     ended = []
-    monkeypatch.setattr("screener.scanning.cache.file.make_private", forking)
+    monkeypatch.setattr("screener.scanning.cache.cache_file.make_private", forking)
     with HashCache.open(filled):
         assert ended == [0]
 
@@ -181,7 +181,7 @@ def test_a_cache_that_is_being_closed_is_open_still(filled):
 
     class Closing:
         def close(self):
-            told.append(cache_file._is_open_here(filled))
+            told.append(cache_file._is_open_in_process(filled))
 
     with HashCache.open(filled) as cache:
         connection, cache._file._connection = cache._file._connection, Closing()
@@ -189,7 +189,7 @@ def test_a_cache_that_is_being_closed_is_open_still(filled):
         connection.close()
 
     assert told == [True]
-    assert not cache_file._is_open_here(filled)
+    assert not cache_file._is_open_in_process(filled)
 
 
 def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):
@@ -213,7 +213,7 @@ def test_many_that_open_a_new_cache_at_once_all_succeed(tmp_path):
 
 def test_a_busy_cache_is_said_to_be_busy(known, filled, monkeypatch):
     """And not to be no cache; what to do is said."""
-    monkeypatch.setattr("screener.scanning.cache.file._WAIT_S", 0.05)
+    monkeypatch.setattr("screener.scanning.cache.cache_file._LOCK_WAIT_SECONDS", 0.05)
     other = sqlite3.connect(filled, isolation_level=None)
     with HashCache.open(filled) as cache:
         other.execute("BEGIN IMMEDIATE")

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from screener import Hash, Screener
-from screener.cli.progress import Pace, shown
+from screener.cli.progress_display import Pace, show_scan
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_count_of_files_that_does_not_end_holds_nothing_up():
     begin = time.monotonic()
     try:
         for files in (lambda: itertools.repeat(0), stalled):
-            with shown(Console(), files, None, as_json=True):
+            with show_scan(Console(), files, None, as_json=True):
                 pass
         assert time.monotonic() - begin < 20
     finally:

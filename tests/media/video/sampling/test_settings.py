@@ -9,7 +9,7 @@ from sampled_frames import frames_of
 from screener import Policy, Verdict
 from screener.errors import PolicyError
 from screener.media.video import frames as video
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling.settings import Sampling
 
 
 @pytest.mark.parametrize(("every", "times"), [(0.5, 8), (1.0, 4), (1.5, 6), (100.0, 4), (0.1, 40)])
@@ -37,7 +37,7 @@ def test_a_short_clip_has_at_least_four_samples(decoder, scene, engine_of, secon
 
 def test_a_clip_longer_than_declared_is_sampled_once_a_step():
     """This starts behind the first four steps."""
-    grids = Sampling().grid(0.008), Sampling(every=0.5).grid(1.0)
+    grids = Sampling().create_grid(0.008), Sampling(every=0.5).create_grid(1.0)
 
     taken = [[at for at in range(1000) if grid.takes(at / 100)] for grid in grids]
 
@@ -49,11 +49,11 @@ def test_frames_of_vpdq_are_added_at_two_samples_a_second_or_more():
     """They are added only against listed videos."""
     against = {"against_videos": True, "videos": 0.5}
 
-    assert Sampling(**against).as_vpdq(60)
-    assert Sampling(**against).as_vpdq(5000)
-    assert not Sampling(**against).as_vpdq(5001)
-    assert not Sampling(against_videos=True, videos=0.6).as_vpdq(60)
-    assert not Sampling(every=0.5).as_vpdq(60)
+    assert Sampling(**against).includes_vpdq(60)
+    assert Sampling(**against).includes_vpdq(5000)
+    assert not Sampling(**against).includes_vpdq(5001)
+    assert not Sampling(against_videos=True, videos=0.6).includes_vpdq(60)
+    assert not Sampling(every=0.5).includes_vpdq(60)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_the_step_depends_on_the_frames_or_the_length():
     """The one that allows more samples decides."""
     sampling = Sampling(against_videos=True)
 
-    assert sampling.step(36_000, 10_000) == sampling.step(600, 90_000) == 0.125
-    assert sampling.step(36_000, 10_001) == sampling.step(36_000) == 1.0
-    assert sampling.between(36_000, 3_000) < 0.01
-    assert sampling.between(36_000, 3_001) is None
+    assert sampling.compute_step(36_000, 10_000) == sampling.compute_step(600, 90_000) == 0.125
+    assert sampling.compute_step(36_000, 10_001) == sampling.compute_step(36_000) == 1.0
+    assert sampling.compute_step_between(36_000, 3_000) < 0.01
+    assert sampling.compute_step_between(36_000, 3_001) is None
 
 
 def test_a_dark_video_is_not_screened(decoder, scene, engine_of):

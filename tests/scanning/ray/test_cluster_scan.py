@@ -44,7 +44,7 @@ from screener.screening.result import is_counted_line
 # Ray warns of its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
 
-scanning = importlib.import_module("screener.scanning.ray.scan")  # its package has the function
+scanning = importlib.import_module("screener.scanning.ray.cluster_scan")
 
 _ACTOR = b"ray::MapWorker(MapBatches(Hashing)"
 
@@ -251,8 +251,8 @@ class _Busy:
 
 def test_a_node_of_other_versions_is_refused(cluster, engine, uploads, monkeypatch):
     """Its hashes could differ: the sentence names the node and both versions."""
-    ours = nodes.facts()
-    monkeypatch.setattr(nodes, "facts", lambda: {**ours, "pillow": "0.1"})
+    ours = nodes.read_versions()
+    monkeypatch.setattr(nodes, "read_versions", lambda: {**ours, "pillow": "0.1"})
 
     with pytest.raises(ClusterError, match=r"the node [\d.]+ has pillow .*, and this machine 0.1"):
         list(on_ray.scan(engine, uploads))
@@ -493,7 +493,7 @@ def test_what_ends_a_scan_waits_until_ray_is_joined(monkeypatch, number, late):
     hear = signal.default_int_handler
     before = {one: signal.signal(one, hear) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with pytest.raises(KeyboardInterrupt), scanning.joined(None):
+        with pytest.raises(KeyboardInterrupt), scanning.join_cluster(None):
             pytest.fail("it was to end before")
         assert {signal.getsignal(one) for one in before} == {hear}
         # Of all that Ray does once it has taken SIGTERM, Python can only be asked to leave.
@@ -506,10 +506,10 @@ def test_what_ends_a_scan_waits_until_ray_is_joined(monkeypatch, number, late):
 def test_why_no_ray_starts_is_told(monkeypatch):
     """Whatever ends the process, and whatever Ray says; and its token is asked of nobody after."""
     before = dict(os.environ)
-    with pytest.raises(ClusterError, match="no Ray can be started here: ValueError"):
+    with pytest.raises(ClusterError, match="no Ray can be started on this machine: ValueError"):
         Head(-1)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(ClusterError, match="no Ray can be started here: it has ended"):
+    with pytest.raises(ClusterError, match="no Ray can be started on this machine: it has ended"):
         Head(1)
     assert {name for name in os.environ if os.environ[name] != before.get(name)} <= {
         "RAY_USAGE_STATS_ENABLED"
@@ -558,9 +558,9 @@ def test_an_address_where_nobody_listens_is_told_at_once(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         there = f"127.0.0.1:{server.getsockname()[1]}"
         for where in (there, "auto", "nonsense"):
-            with scanning.joined(where):
+            with scanning.join_cluster(where):
                 pass
     for where in (there, "127.0.0.1:99999", "no..such:1"):
         with pytest.raises(ClusterError, match=f"no Ray cluster at {where}: nobody answers"):
-            scanning.joined(where).__enter__()
+            scanning.join_cluster(where).__enter__()
     assert asked == [there, "auto", "nonsense"]

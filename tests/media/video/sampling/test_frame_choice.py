@@ -18,8 +18,8 @@ from screener.media.files import allowance
 from screener.media.files.limits import Limits
 from screener.media.video import frames as video
 from screener.media.video.decoders.stream import DecodedFrame
-from screener.media.video.sampling import walk
-from screener.media.video.sampling.rules import Sampling
+from screener.media.video.sampling import frame_choice
+from screener.media.video.sampling.settings import Sampling
 from screener.media.video.timing import Grid
 
 
@@ -140,7 +140,7 @@ class Shown:
                 continue
             pixels = partial(np.full, (1, 1), number % 256, np.uint8)
             yield DecodedFrame(
-                number, time, pixels, pixels, behind=0 if passed is None else time - passed
+                number, time, pixels, pixels, skipped_seconds=0 if passed is None else time - passed
             )
             passed = None
 
@@ -148,8 +148,8 @@ class Shown:
 def sampled(shown, **sampling):
     """Return the numbers of the frames that are sampled."""
     settings = Sampling(distinct=False, **sampling)
-    one = walk.Walk(shown, Limits(), settings, allowance.Allowance(), 0)
-    return [frame.part for frame in one.frames()]
+    one = frame_choice.FrameChoice(shown, Limits(), settings, allowance.Allowance(), 0)
+    return [frame.part for frame in one.choose_frames()]
 
 
 @given(

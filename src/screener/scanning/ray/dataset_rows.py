@@ -14,7 +14,7 @@ from screener.errors import ClusterError
 from screener.media.source import name_of_bytes
 from screener.screening.result import Result
 
-# One row for each Result: columns to filter by, and the result line.
+# A row per Result: columns to filter by, and the result line.
 COLUMNS = pa.schema(
     [
         ("input", pa.string()),
@@ -35,8 +35,8 @@ COLUMNS = pa.schema(
 )
 
 
-def columns_of(result: Result) -> dict[str, Any]:
-    """Return a Result by column, with its nearest match."""
+def to_row(result: Result) -> dict[str, Any]:
+    """Return the row of a Result, with its nearest match."""
     nearest = result.matches[0] if result.matches else None
     return {
         "input": result.input,
@@ -55,32 +55,35 @@ def columns_of(result: Result) -> dict[str, Any]:
     }
 
 
-class Contents:
-    """Bytes as files in memory, since a worker process opens paths. A file is made when its turn
-    comes and closed after the Results behind it, so that few are stored twice.
+class MemoryFiles:
+    """Files in memory with the bytes of rows, since a worker process opens paths.
+
+    A file is created when its path is asked for, and closed when the Result of a later row comes,
+    so that few contents are in memory twice.
     """
 
     def __init__(self, values: Sequence[Any], rows: Sequence[int]) -> None:
         self._values = values
         self._rows = rows
-        self._descriptors: dict[str, tuple[int, int]] = {}  # by path: the row, the descriptor
+        self._descriptors: dict[str, tuple[int, int]] = {}  # (row, descriptor) by path
 
     def paths(self) -> Iterator[str]:
-        """Yield a path for each row, when it is asked for."""
+        """Yield a path for each row."""
         for row in self._rows:
             descriptor = os.memfd_create("input", os.MFD_CLOEXEC)
             path = f"/proc/{os.getpid()}/fd/{descriptor}"
             self._descriptors[path] = (row, descriptor)
-            rest = memoryview(_buffer(self._values[row]))
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            unwritten = memoryview(_as_buffer(self._values[row]))
+            while unwritten:
+                unwritten = unwritten[os.write(descriptor, unwritten) :]
             yield path
 
-    def row(self, path: str) -> int:
-        """Return the row of a path; close the files before it."""
+    def find_row(self, path: str) -> int:
+        """Return the row of a path; close the files of earlier rows."""
         row = self._descriptors[path][0]
-        for old in [one for one, (before, _) in self._descriptors.items() if before < row]:
-            os.close(self._descriptors.pop(old)[1])
+        earlier = [path for path, (other, _) in self._descriptors.items() if other < row]
+        for earlier_path in earlier:
+            os.close(self._descriptors.pop(earlier_path)[1])
         return row
 
     def close(self) -> None:
@@ -90,32 +93,32 @@ class Contents:
         self._descriptors.clear()
 
 
-def _buffer(value: Any) -> Any:
-    """Return the bytes of a value of a column, without a copy if Arrow has them."""
+def _as_buffer(value: Any) -> Any:
+    """Return the bytes of a value in a column, without a copy if Arrow stores them."""
     if hasattr(value, "as_buffer") and not isinstance(value, pa.StringScalar):
         return value.as_buffer()
-    found = value.as_py()
+    content = value.as_py()
     with contextlib.suppress(TypeError):
-        view = memoryview(found)
+        view = memoryview(content)
         if view.ndim == view.itemsize == 1:
             return view
-    raise ClusterError(f"contents must be bytes, not {type(found).__name__}")
+    raise ClusterError(f"contents must be bytes, not {type(content).__name__}")
 
 
-def path_of(value: Any) -> str:
-    """Return the path in a column: text, or bytes if it is not UTF-8."""
-    found = value.as_py()
-    if isinstance(found, str | bytes):
-        return os.fsdecode(found)
-    raise ClusterError(f"a path must be text or bytes, not {type(found).__name__}")
+def read_path(value: Any) -> str:
+    """Return the path in a column, which has text, or bytes for a path that is not UTF-8."""
+    path = value.as_py()
+    if isinstance(path, str | bytes):
+        return os.fsdecode(path)
+    raise ClusterError(f"a path must be text or bytes, not {type(path).__name__}")
 
 
-def renamed(result: Result, path: str, name: str | None) -> Result:
+def rename_result(result: Result, path: str, name: str | None) -> Result:
     """Return a Result of the file at `path` under the name in its row."""
-    full = result.input_bytes or (result.input or "").encode()
-    here, there = os.fsencode(path), os.fsencode(name or "")
-    members = full[len(here) :]
-    full_name = name_of_bytes(there + members)
+    input_bytes = result.input_bytes or (result.input or "").encode()
+    old, new = os.fsencode(path), os.fsencode(name or "")
+    members = input_bytes[len(old) :]
+    full_name = name_of_bytes(new + members)
     text = None if name is None and not members else full_name.text
-    archives = tuple(length - len(here) + len(there) for length in result.archives)
+    archives = tuple(length - len(old) + len(new) for length in result.archives)
     return replace(result, input=text, input_bytes=full_name.raw, archives=archives)

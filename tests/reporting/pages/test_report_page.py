@@ -28,11 +28,11 @@ from rich.console import Console
 from timing import soonest
 
 from screener import Hash, HashList, Screener, ScreenerError, output, scan
-from screener.cli.progress import Pace
+from screener.cli.progress_display import Pace
 from screener.cli.summary import Tally
 from screener.errors import OutputError
-from screener.reporting.pages import report, spreadsheet
-from screener.reporting.pages.summary import Summary
+from screener.reporting.pages import report_page, spreadsheet
+from screener.reporting.pages.result_summary import Summary
 from screener.scanning.resume import Finished
 
 HOSTILE = [
@@ -89,7 +89,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-@pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
+@pytest.mark.parametrize("write", [report_page.write_html, spreadsheet.write_csv])
 def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write):
     """A picture of a name mistyped stays; an older report of the kind is written anew."""
     picture = tmp_path / "a"
@@ -104,7 +104,7 @@ def test_a_report_is_written_over_nothing_but_a_report(results, tmp_path, write)
 
 
 @pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("writer", [report, spreadsheet])
+@pytest.mark.parametrize("writer", [report_page, spreadsheet])
 def test_an_interrupt_of_a_report_leaves_what_was_there(
     results, tmp_path, monkeypatch, writer, before
 ):
@@ -112,12 +112,12 @@ def test_an_interrupt_of_a_report_leaves_what_was_there(
     (tmp_path / "to").mkdir()
     place, link = tmp_path / "to" / "r", tmp_path / "r"
     link.symlink_to(place)
-    write = report.write_html if writer is report else spreadsheet.write_csv
+    write = report_page.write_html if writer is report_page else spreadsheet.write_csv
     if before:
         write(results, link)
         place.write_bytes(place.read_bytes() + b"older")
     held = {path: path.read_bytes() for path in place.parent.iterdir()}
-    real = writer.private_text
+    real = writer.open_private_text
 
     @contextmanager
     def interrupted(*given):
@@ -125,7 +125,7 @@ def test_an_interrupt_of_a_report_leaves_what_was_there(
             yield stream
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(writer, "private_text", interrupted)
+    monkeypatch.setattr(writer, "open_private_text", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(results, link)
     monkeypatch.undo()
@@ -142,7 +142,7 @@ def test_each_matched_file_is_in_the_bar_of_its_day(days):
     first = date(2024, 1, 1)
     found = Summary(days=Counter(str(first + timedelta(number)) for number in range(days)))
 
-    counts = re.findall(r"<title>(\d+) from \d{4}-\d\d-\d\d<", report.page_of(found, "x"))
+    counts = re.findall(r"<title>(\d+) from \d{4}-\d\d-\d\d<", report_page.render_page(found, "x"))
 
     assert sum(map(int, counts)) == days
     assert len(counts) <= 60
@@ -150,7 +150,7 @@ def test_each_matched_file_is_in_the_bar_of_its_day(days):
 
 def test_a_section_in_which_there_is_nothing_says_so():
     """In place of an empty table."""
-    page = report.page_of(Summary(), "x")
+    page = report_page.render_page(Summary(), "x")
     titles = ("Matches", "Other hits", "Not screened", "Matches by the day of the file",
               "What the inputs were", "Slowest")  # fmt: skip
     assert [one for one in titles if f"<h2>{one}</h2>\n<p>none</p>" not in page] == []
@@ -162,12 +162,12 @@ def test_the_slowest_are_few_however_many_there_are(results):
     lines = (json.dumps(facts | {"input": str(n), "seconds": n}) for n in range(1, 31))
     results.write_text("\n".join(lines))
 
-    found = Summary.of(results)
+    found = Summary.read(results)
     assert [name for _, name, _ in found.slowest] == [str(n) for n in range(30, 10, -1)]
     assert found.total == found.policies.total() == found.versions.total() == 30
 
 
-@pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
+@pytest.mark.parametrize("write", [report_page.write_html, spreadsheet.write_csv])
 def test_a_pipe_keeps_its_mode(results, tmp_path, write):
     """As a device does: a root user's /dev/null would be nobody else's any more."""
     pipe = tmp_path / "pipe"
@@ -184,7 +184,7 @@ def test_a_page_holds_what_the_results_say_and_nothing_that_acts(results, tmp_pa
     """All counts, as counted from the lines; names as text and no more; nothing is loaded; no hash;
     readable by its owner only.
     """
-    assert report.write_html(results, tmp_path / "r.html") == 0
+    assert report_page.write_html(results, tmp_path / "r.html") == 0
 
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     page = Page(text)
@@ -216,7 +216,7 @@ def test_a_page_holds_what_the_results_say_and_nothing_that_acts(results, tmp_pa
 
 def test_the_distances_drawn_are_those_of_the_matches(results, tmp_path):
     """A bar a distance, at its place and with its count."""
-    report.write_html(results, tmp_path / "r.html")
+    report_page.write_html(results, tmp_path / "r.html")
     titles = re.findall(r"<title>(\d+) at (\d+) bits", (tmp_path / "r.html").read_text())
 
     assert [(int(n), int(d)) for n, d in titles] == [(1, 4 * n) for n in range(7)]
@@ -230,7 +230,7 @@ def test_an_input_that_matches_by_several_kinds_is_one_input(make_list, tmp_path
     hashes = [Hash.parse("pdq", LISTED), Hash.parse("md5", "ab" * 16)]
     with output.open_jsonl(tmp_path / "r.jsonl") as out:
         out.write(Screener(known).match(hashes, input="both"))
-    report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+    report_page.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
 
     text = " ".join(Page((tmp_path / "r.html").read_text("utf-8")).text)
     assert "1 input with a match. Each row is an input with an entry and the kind of hash" in text
@@ -289,7 +289,7 @@ def test_a_name_of_nothing_but_tabs_does_not_hold_a_table_up():
 
     def seconds():
         began = time.process_time()
-        assert spreadsheet._cell(name) == f"'{name}"
+        assert spreadsheet._format_cell(name) == f"'{name}"
         return time.process_time() - began
 
     name = "\t" * 40_000
@@ -346,7 +346,7 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     assert plain.extra is None
     assert "extra" not in plain.to_dict()
 
-    report.write_html(path, tmp_path / "r.html")
+    report_page.write_html(path, tmp_path / "r.html")
     spreadsheet.write_csv(path, tmp_path / "r.csv")
     shown = Console(file=io.StringIO(), width=200)
     tally = Tally(Finished.read(path, engine))
@@ -388,7 +388,7 @@ def test_inputs_whose_names_look_the_same_are_told_apart(make_list, tmp_path):
     assert sorted(members) == [("", "match"), ("1", "unscreened"), ("2", "match")]
     names = [base64.b64decode(row["input_base64"])[-5:] for row in rows if not row["archive"]]
     assert sorted(names) == [b"\xe8.txt", b"\xe9.txt"]
-    report.write_html(tmp_path / "results.jsonl", tmp_path / "r.html")
+    report_page.write_html(tmp_path / "results.jsonl", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert page.count("earlier members of its name: 2") == 1
     assert all(f"in base64 {row['input_base64']}" in page for row in rows if row["input_base64"])
@@ -404,7 +404,7 @@ def test_a_match_in_a_hidden_part_says_so(make_list, tmp_path):
     with output.open_jsonl(tmp_path / "r.jsonl") as out:
         out.write(replace(found, matches=(found.matches[0], hidden)))
 
-    report.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+    report_page.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
     spreadsheet.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
 
     page = (tmp_path / "r.html").read_text()
@@ -427,17 +427,17 @@ def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path
     assert "5 lines could not be read" in (tmp_path / "r.html").read_text()
     for wrong in (Path(__file__), tmp_path / "none"):
         with pytest.raises(ScreenerError):
-            report.write_html(wrong, tmp_path / "x.html")
+            report_page.write_html(wrong, tmp_path / "x.html")
     assert screener("report", results, "-o", tmp_path / "r.pdf").returncode == 2
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    assert report.write_html(empty, tmp_path / "e.html") == 0
+    assert report_page.write_html(empty, tmp_path / "e.html") == 0
 
 
 def test_a_damaged_line_counts_for_nothing(results, tmp_path):
     """Of a line that is no result in one place nothing is on the page, nor does it prevent it."""
     whole = results.read_bytes()
-    report.write_html(results, tmp_path / "whole.html")
+    report_page.write_html(results, tmp_path / "whole.html")
     line = json.loads(whole.splitlines()[0])
     (match,) = line["matches"]
     without = {name: value for name, value in line.items() if name != "mtime_ns"}
@@ -459,14 +459,14 @@ def test_a_damaged_line_counts_for_nothing(results, tmp_path):
     lines = [json.dumps(one) + "\n" for one in odd]
     results.write_bytes(whole + "".join(lines).encode())
 
-    assert report.write_html(results, tmp_path / "r.html") == len(odd)
+    assert report_page.write_html(results, tmp_path / "r.html") == len(odd)
     page = (tmp_path / "r.html").read_text()
     note = f"<p>{len(odd)} lines could not be read.</p>"
     assert note in page
     assert page.replace(note, "") == (tmp_path / "whole.html").read_text()
 
 
-@pytest.mark.parametrize("write", [report.write_html, spreadsheet.write_csv])
+@pytest.mark.parametrize("write", [report_page.write_html, spreadsheet.write_csv])
 def test_no_report_is_made_of_a_pipe(results, tmp_path, write):
     """It gives its lines once, and the page that is read from it in two goes counted none."""
     reading, writing = os.pipe()
@@ -483,13 +483,13 @@ def test_no_report_is_made_of_a_pipe(results, tmp_path, write):
 def test_a_line_without_end_is_refused(results, tmp_path, monkeypatch):
     """What is longer than any result is not read into memory, and its place is told."""
     number = len(results.read_bytes().splitlines()) + 1
-    monkeypatch.setattr("screener.scanning.superseded._LONGEST", 5_000)
+    monkeypatch.setattr("screener.scanning.result_lines._MAX_LINE_BYTES", 5_000)
     with results.open("ab") as stream:
         stream.write(b"\0" * 15_000)
     engine = Screener(HashList.create(tmp_path / "two.list"))
 
     for read in (
-        lambda: report.write_html(results, tmp_path / "r.html"),
+        lambda: report_page.write_html(results, tmp_path / "r.html"),
         lambda: spreadsheet.write_csv(results, tmp_path / "r.csv"),
         lambda: output.resume_jsonl(results, engine),
     ):
@@ -554,7 +554,7 @@ def test_a_page_begins_with_what_matters_and_names_what_was_not_screened(with_ot
     with a date. Of very many inputs some are named, and how many more there are.
     """
     os.utime(with_other_hits, (1_700_000_000, 1_700_000_000))
-    report.write_html(with_other_hits, tmp_path / "r.html")
+    report_page.write_html(with_other_hits, tmp_path / "r.html")
 
     html = (tmp_path / "r.html").read_text("utf-8")
     text = " ".join(" ".join(Page(html).text).split())
@@ -616,7 +616,7 @@ def test_a_page_stays_small_whatever_was_not_screened(with_other_hits, tmp_path)
             reason = f"r{number % 50}"
             facts = line | {"input": f"{number}{long}", "reason": reason, "detail": long}
             out.write(json.dumps(facts) + "\n")
-    report.write_html(with_other_hits, tmp_path / "r.html")
+    report_page.write_html(with_other_hits, tmp_path / "r.html")
 
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "20,000" in page
@@ -629,7 +629,7 @@ def test_a_page_fits_a_phone(with_other_hits, tmp_path):
     """It is laid out by the width of the screen; a row of hits becomes a block with the names of
     its columns beside the values, in the order in which they stand.
     """
-    report.write_html(with_other_hits, tmp_path / "r.html")
+    report_page.write_html(with_other_hits, tmp_path / "r.html")
 
     html = (tmp_path / "r.html").read_text("utf-8")
     assert '<meta name="viewport" content="width=device-width, initial-scale=1"/>' in html
@@ -657,7 +657,7 @@ def test_a_report_says_what_it_wrote(with_other_hits, tmp_path):
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
 def test_a_browser_shows_it_and_complains_of_nothing(results, tmp_path):
     """The style that the policy allows by its hash is applied, and nothing was refused."""
-    report.write_html(results, tmp_path / "r.html")
+    report_page.write_html(results, tmp_path / "r.html")
     call = [
         "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
         f"--user-data-dir={tmp_path / 'profile'}", "--window-size=900,1600",

@@ -1,4 +1,4 @@
-"""SQLite files of ours: a connection, its errors in words for the user, and a transaction."""
+"""Open the SQLite files of this library, explain their errors, and run transactions."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ from pathlib import Path
 from screener.system.row_checks import Forms, report_damage
 from screener.system.sqlite_errors import explain
 
-# A row of a schema that stands for a table whose rows are in the file. The comparisons are strict,
-# since SQLite ignores the case of the type and accepts bytes as text.
+# Condition of a schema row of a table whose rows are in the file. The comparisons are strict, since
+# SQLite ignores the case of the type and accepts bytes as text.
 STORED = "(type IS 'table' AND typeof(rootpage) IS 'integer' AND rootpage > 0)"
 
-# A view may never end and delay both Ctrl-C and SIGTERM; a trigger may undo a change.
-_MORE = f"SELECT 1 FROM sqlite_master WHERE NOT ({STORED} OR type IS 'index') LIMIT 1"
+# A view may run forever, and delay both Ctrl-C and SIGTERM. A trigger may undo a change.
+_FIND_FOREIGN = f"SELECT 1 FROM sqlite_master WHERE NOT ({STORED} OR type IS 'index') LIMIT 1"
 
-Report = Callable[[str], Exception]  # makes the exception to raise of a reason in words
+Report = Callable[[str], Exception]  # returns the exception to raise for a reason in words
 
 
 @contextlib.contextmanager
 def open_database(
     path: Path, mode: str, forms: Forms, *, wait: float, failed: Report, damaged: Report
 ) -> Iterator[sqlite3.Connection]:
-    """Yield a connection as `connect` returns it, and close it.
+    """Yield a connection to a database, and close it.
 
-    What SQLite reports is raised as `failed`, with the likely cause. An error that comes of a row
-    that no version of this library writes is raised as `damaged`, which gets the row.
+    Parameters:
+        path: the database
+        mode: "ro" or "rw"
+        forms: the conditions that sound rows satisfy
+        wait: seconds to wait for other writers
+        failed: makes the exception for an error of SQLite, from its message and likely cause
+        damaged: makes the exception for a damaged row, from its description
     """
     with (
-        reported(path, failed),
+        report_errors(path, failed),
         contextlib.closing(connect(path, mode, wait=wait)) as connection,
         report_damage(connection, forms, damaged),
     ):
@@ -38,11 +43,11 @@ def open_database(
 
 
 def connect(path: Path, mode: str, *, wait: float) -> sqlite3.Connection:
-    """Return a connection in SQLite's `mode` ("ro", "rw") that begins no transaction by itself.
+    """Return a connection in SQLite's `mode` ("ro", "rw") that begins no transaction itself.
 
-    It waits `wait` seconds for other writers. Threads may share it if they take turns. Raises
-    sqlite3.Error, also for a database with views, triggers or virtual tables, which no version of
-    this library makes. Functions that the schema names may only compute.
+    It waits `wait` seconds for other writers. Threads may share it if they take turns. Functions in
+    the schema cannot have side effects. Raises sqlite3.Error if the database cannot be opened, or
+    has views, triggers or virtual tables, which no version of this library makes.
     """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -50,7 +55,7 @@ def connect(path: Path, mode: str, *, wait: float) -> sqlite3.Connection:
     )  # fmt: skip
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
-        if connection.execute(_MORE).fetchone() is not None:
+        if connection.execute(_FIND_FOREIGN).fetchone() is not None:
             raise sqlite3.DatabaseError("somebody added a view, a trigger or a virtual table to it")
     except BaseException:
         connection.close()
@@ -59,10 +64,10 @@ def connect(path: Path, mode: str, *, wait: float) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def reported(
+def report_errors(
     path: Path, failed: Report, *, errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 ) -> Iterator[None]:
-    """Raise errors of the body as `failed`, which gets the message, likely cause and remedy."""
+    """Raise errors of the body as `failed`, with the message, likely cause and remedy."""
     try:
         yield
     except errors as error:
@@ -71,7 +76,7 @@ def reported(
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what the body writes when it is done, and roll it back on any error."""
+    """Run the body in a transaction: commit at its end, or roll back on any error."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
