@@ -1,0 +1,222 @@
+"""Edited copies are found by evidence, as far as the policy's effort asks, and nothing else is."""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from evidence_oracle import coefficients, in_code_order, probabilities, samples
+from jsonschema import Draft202012Validator
+from paths import REPOSITORY
+from picture_bytes import png
+from PIL import Image, ImageDraw, ImageOps
+
+from screener import HashCache, Policy, Screener, Verdict, rescan, scan
+from screener.hashing import pdq
+from screener.hashing.views import VIEWS
+from screener.screening.policy import Effort
+
+SCHEMA = json.loads((REPOSITORY / "docs/result.schema.json").read_text("utf-8"))
+THRESHOLD = 80
+
+
+def pdq_row(picture, entry, **columns):
+    """A row of a list with a picture's PDQ."""
+    hash_ = pdq.compute(np.asarray(picture))
+    return {"id": entry, "pdq": hash_.text, "quality": str(hash_.quality), **columns}
+
+
+def crop(picture, share):
+    """A picture without so much of each side, saved as JPEG."""
+    width, height = picture.size
+    x, y = int(width * share), int(height * share)
+    return jpeg(picture.crop((x, y, width - x, height - y)))
+
+
+def caption(picture):
+    """A picture with two lines of large text over it."""
+    copy = picture.copy()
+    size = copy.height // 10
+    ImageDraw.Draw(copy).text(
+        (10, copy.height // 2), "some words\nover it", "white", font_size=size
+    )
+    return jpeg(copy)
+
+
+def jpeg(picture):
+    """Return a picture as JPEG."""
+    stream = io.BytesIO()
+    picture.convert("RGB").save(stream, "JPEG", quality=75)
+    return stream.getvalue()
+
+
+def screen_at(effort, hash_list, item, **settings):
+    """The result at an effort, which keeps the schema."""
+    result = Screener(hash_list, policy=Policy(effort=effort, **settings)).screen(item)
+    Draft202012Validator(SCHEMA).validate(json.loads(result.to_json()))
+    return result
+
+
+@pytest.fixture
+def photos(make_list, scene):
+    """A list of the PDQs of twenty pictures."""
+    return make_list([pdq_row(scene(number), f"P{number}") for number in range(20)])
+
+
+def test_a_crop_is_found_by_views_alone(photos, scene):
+    """The match names its evidence and the edit that was undone, and no distance."""
+    copies = [crop(scene(number), 0.05) for number in range(20)]
+    found = dict.fromkeys(Effort, 0)
+    for effort in Effort:
+        for number, copy in enumerate(copies):
+            result = screen_at(effort, photos, copy)
+            entries = {match.entry for match in result.matches}
+            assert entries <= {f"P{number}"}
+            found[effort] += bool(entries)
+            assert result.effort == effort
+
+    assert found[Effort.DISTANCE] == 0
+    assert found[Effort.VIEWS] >= 18
+    (match,) = screen_at("views", photos, copies[0]).matches
+    assert (match.by, match.distance, match.radius) == ("evidence", None, None)
+    assert match.evidence >= match.threshold == THRESHOLD
+    assert match.view in {view.name for view in VIEWS}
+
+
+def test_a_caption_is_found_by_evidence_of_the_picture_as_it_is(photos, scene):
+    """A view is not needed if the rest of the picture is where it was."""
+    copies = [caption(scene(number)) for number in range(20)]
+    results = [screen_at("evidence", photos, copy) for copy in copies]
+    matches = [match for result in results for match in result.matches]
+
+    assert len(matches) >= 18
+    assert any(match.by == "evidence" for match in matches)
+    assert {match.view for match in matches} == {None}
+
+
+@pytest.mark.parametrize("turn", [ImageOps.mirror, lambda picture: picture.rotate(90, expand=True)])
+def test_a_turned_crop_is_found_in_its_orientation(photos, scene, turn):
+    """The match names the orientation and the view."""
+    matches = [
+        match
+        for number in range(10)
+        for match in screen_at("views", photos, crop(turn(scene(number)), 0.05)).matches
+    ]
+    assert len(matches) >= 9
+    assert "upright" not in {match.orientation for match in matches}
+
+
+def test_matches_by_distance_are_the_same_at_every_effort(photos, scene):
+    """Evidence neither hides nor replaces them."""
+    for number in range(20):
+        results = [screen_at(effort, photos, png(scene(number))) for effort in Effort]
+        assert results[0].matches
+        assert results[0].matches == results[1].matches == results[2].matches
+
+
+def test_another_list_is_searched_though_one_matched_by_distance(make_list, scene):
+    """Each list's own entries count, so a match on one list does not end the search of another."""
+    picture = scene(1)
+    original = make_list([pdq_row(picture, "original")], name="original")
+    copy = jpeg(picture.crop((int(0.05 * picture.width), 0, *picture.size)))
+    listed_copy = make_list([pdq_row(Image.open(io.BytesIO(copy)), "copy")], name="copies")
+
+    result = screen_at("views", [original, listed_copy], copy)
+
+    assert [(match.list, match.by) for match in result.matches] == [
+        ("copies", "distance"), ("original", "evidence"),
+    ]  # fmt: skip
+
+
+def test_evidence_is_that_of_its_definition(photos, scene):
+    """An oracle in float64 has the same bits, but for rounding to sixteenths."""
+    picture = ImageOps.grayscale(scene(3))
+    listed = pdq.compute(np.asarray(scene(3)))
+    edited = picture.copy()
+    ImageDraw.Draw(edited).rectangle((0, 0, edited.width // 3, edited.height // 4), fill=255)
+    luma = np.asarray(edited)
+
+    ones = in_code_order(probabilities(coefficients(samples(luma)), 0))
+    bits = np.unpackbits(np.frombuffer(listed.value, np.uint8))
+    expected = np.log2(2 * np.where(bits == 1, ones, 1 - ones)).sum()
+    result = screen_at("evidence", photos, luma, evidence={"pdq": 1}, radius={"pdq": 0})
+
+    (match,) = [match for match in result.matches if match.entry == "P3"]
+    assert match.evidence == pytest.approx(expected, abs=6)
+
+
+def test_a_threshold_holds_for_its_list_and_can_be_off(photos, scene):
+    """Below it there is no hit, not even one that is reported."""
+    copy = crop(scene(2), 0.05)
+    (match,) = screen_at("views", photos, copy).matches
+    beyond = int(match.evidence) + 1
+
+    assert not screen_at("views", photos, copy, evidence={"pdq": beyond + 60}).matches
+    assert not screen_at("views", photos, copy, evidence={"pdq": False}).matches
+    assert not screen_at("views", photos, copy, list_evidence={"known": {"pdq": False}}).matches
+    other = {"other": {"pdq": False}}
+    assert screen_at("views", photos, copy, list_evidence=other).matches == (match,)
+
+
+def test_shadow_evidence_is_reported_and_makes_no_match(photos, scene):
+    """So an operator can try evidence on real traffic first."""
+    copy = crop(scene(2), 0.05)
+    result = screen_at("views", photos, copy, shadow_evidence=True)
+
+    assert (result.verdict, result.matches) == (Verdict.NO_MATCH, ())
+    (hit,) = result.other_hits
+    assert (hit.entry, hit.shadow) == ("P2", True)
+
+
+@pytest.mark.parametrize(("status", "hits"), [("known_good", 0), ("seed", 1)])
+def test_known_good_records_are_hit_by_distance_alone(make_list, scene, status, hits):
+    """A seed's hit is reported, as one by distance is; neither makes a match."""
+    known = make_list([pdq_row(scene(1), "one", status=status)])
+    result = screen_at("views", known, crop(scene(1), 0.05))
+    assert (result.matches, len(result.other_hits)) == ((), hits)
+
+
+def test_digests_only_looks_for_no_edits(photos, scene):
+    """Nothing is decoded then, so there is nothing to weigh."""
+    result = screen_at("views", photos, crop(scene(1), 0.05), digests_only=True)
+    assert (result.matches, result.effort) == ((), "distance")
+
+
+def test_scans_agree_and_a_cache_keeps_no_weights(photos, scene, tmp_path):
+    """A `rescan` from a cache compares by distance, and its results say so."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.jpg").write_bytes(crop(scene(number), 0.05))
+    engine = Screener(photos, policy=Policy(effort="views"))
+    with HashCache.open(tmp_path / "cache") as cache:
+        one = [replace(r, seconds=None) for r in scan(engine, [folder], jobs=1, cache=cache)]
+        two = [replace(r, seconds=None) for r in scan(engine, [folder], jobs=2)]
+        again = list(rescan(engine, cache, every=True))
+
+    assert sum(bool(result.matches) for result in one) >= 5
+    assert [result.matches for result in one] == [result.matches for result in two]
+    assert {result.effort for result in one} == {"views"}
+    assert {(result.effort, result.verdict) for result in again} == {("distance", "no_match")}
+
+
+@pytest.fixture(scope="module")
+def drawn_plain(plain, screens):
+    """Blanks, gradients, stripes, text pages, codes, charts, chats and articles."""
+    return [
+        module.draw(family, seed)
+        for module in (plain, screens)
+        for family in module.FAMILIES
+        for seed in range(12)
+    ]
+
+
+def test_drawn_screens_and_plain_pictures_match_nothing_by_evidence(make_list, drawn_plain):
+    """They look alike, but none is a copy of another."""
+    known = make_list([pdq_row(picture, f"D{n}") for n, picture in enumerate(drawn_plain)])
+    engine = Screener(known, policy=Policy(effort="views"))
+    results = engine.screen_many(drawn_plain)
+    assert any(result.effort == "views" for result in results)
+    for result in results:
+        assert not [match for match in result.matches if match.by == "evidence"]
