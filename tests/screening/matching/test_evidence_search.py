@@ -34,13 +34,12 @@ def crop(picture, share):
     return jpeg(picture.crop((x, y, width - x, height - y)))
 
 
-def caption(picture):
-    """A picture with two lines of large text over it."""
-    copy = picture.copy()
-    size = copy.height // 10
-    ImageDraw.Draw(copy).text(
-        (10, copy.height // 2), "some words\nover it", "white", font_size=size
-    )
+def ticker(picture):
+    """A picture with an opaque band of words at its foot, saved as JPEG."""
+    copy, top = picture.copy(), picture.height * 4 // 5
+    canvas = ImageDraw.Draw(copy)
+    canvas.rectangle((0, top, *copy.size), fill="navy")
+    canvas.text((10, top + 5), "some words", "white", font_size=copy.height // 9)
     return jpeg(copy)
 
 
@@ -84,13 +83,13 @@ def test_a_crop_is_found_by_views_alone(photos, scene):
     assert match.view in {view.name for view in VIEWS}
 
 
-def test_a_caption_is_found_by_evidence_of_the_picture_as_it_is(photos, scene):
+def test_a_ticker_is_found_by_evidence_of_the_picture_as_it_is(photos, scene):
     """A view is not needed if the rest of the picture is where it was."""
-    copies = [caption(scene(number)) for number in range(20)]
+    copies = [ticker(scene(number)) for number in range(20)]
     results = [screen_at("evidence", photos, copy) for copy in copies]
     matches = [match for result in results for match in result.matches]
 
-    assert len(matches) >= 18
+    assert len(matches) >= 12
     assert any(match.by == "evidence" for match in matches)
     assert {match.view for match in matches} == {None}
 
