@@ -80,18 +80,18 @@ Bits = np.ndarray  # (n, 256): the listed codes, a bit a column
 Found = np.ndarray  # (3, n): by listed code the distance, and the evidence as it is and by views
 
 
-def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool]]:
-    """Return a look at the picture and at it without its border, if PDQ's quality suffices.
+def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool, bool]]:
+    """Return looks at the picture and at it without its border.
 
-    The second of each is whether its detail score lets it be compared by evidence.
+    With each, whether PDQ's quality lets it be compared by distance, and whether the detail score
+    and the samples let it be compared by evidence. A blurred picture has less quality than detail.
     """
     found = []
     for region in (pixels, *trim.trimmed(pixels)):
         look = evidence.look(np.ascontiguousarray(region), most=pdq.MOST_DOUBT)
         scores = (detail.Detail(region).score(pdq.PDQ), *detail.pattern_scores(look.values))
-        if min(look.qualities) >= FLOOR:
-            detailed = min(scores) >= FLOOR and look.samples.busy >= evidence.BUSY
-            found.append((look, detailed))
+        detailed = min(scores) >= FLOOR and look.samples.busy >= evidence.BUSY
+        found.append((look, min(look.qualities) >= FLOOR, detailed))
     return found
 
 
@@ -113,15 +113,15 @@ def weighed(pixels: np.ndarray, listed: Bits) -> Found:
     """Return the least distance and the most evidence of each listed code."""
     found = np.full((3, len(listed)), LEAST, np.int16)
     found[0] = 256
-    for look, detailed in looks(pixels):
+    for look, usable, detailed in looks(pixels):
         as_is = look.coefficients.weigh()
-        bits = np.unpackbits(as_is.codes, axis=1).astype(np.float32)
-        away = bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T
-        found[0] = np.minimum(found[0], away.min(axis=0))
-        if not detailed:
-            continue
-        found[1] = np.maximum(found[1], most_evidence(as_is, listed))
-        found[2] = np.maximum(found[2], most_evidence(views.weigh(look.samples), listed))
+        if usable:
+            bits = np.unpackbits(as_is.codes, axis=1).astype(np.float32)
+            away = bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T
+            found[0] = np.minimum(found[0], away.min(axis=0))
+        if detailed:
+            found[1] = np.maximum(found[1], most_evidence(as_is, listed))
+            found[2] = np.maximum(found[2], most_evidence(views.weigh(look.samples), listed))
     found[2] = np.maximum(found[1], found[2])
     return found
 
@@ -137,7 +137,7 @@ def check_search(photos: Sequence[Image.Image], listed: Bits) -> None:
     """Stop unless the index finds what brute force finds, and each code has its ceiling."""
     index = HammingIndex(np.packbits(listed.astype(np.uint8), axis=1))
     for photo in photos:
-        for look, _ in looks(np.asarray(photo)):
+        for look, *_ in looks(np.asarray(photo)):
             queries = views.weigh(look.samples)
             apart, budgets = distances(queries, listed), queries.budgets(0)
             offsets, rows, away = index.search_weighted(queries.codes, queries.weights, budgets)
@@ -288,13 +288,13 @@ def drawn(each: int) -> Iterator[Row]:
     hashes = [pdq.compute(pixels) for pixels in pictures]
     usable = [at for at, one in enumerate(hashes) if (one.quality or 0) >= FLOOR]
     listed = bits_of([hashes[at].value for at in usable])
-    found = np.stack([weighed(pictures[at], listed) for at in usable], axis=1)
-    families = np.array([names[at] for at in usable])
-    counted = ~np.eye(len(usable), dtype=bool)
+    found = np.stack([weighed(pixels, listed) for pixels in pictures], axis=1)
+    families, listed_families = np.array(names), np.array(names)[usable]
+    counted = np.arange(len(pictures))[:, None] != np.array(usable)
     yield counts("drawn", "all", found, counted)
     for family in dict.fromkeys(names):
         for other in dict.fromkeys(names):
-            chosen = counted & (families == family)[:, None] & (families == other)
+            chosen = counted & (families == family)[:, None] & (listed_families == other)
             if matches(found, "views")[chosen].any():
                 yield counts("drawn", f"{family}, {other}", found, chosen)
 
