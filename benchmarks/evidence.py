@@ -47,7 +47,7 @@ from screener.reporting.calibration.page import in_a_million
 THRESHOLD = 80
 THRESHOLDS = range(40, 165, 5)
 RADIUS = 31
-FLOOR = 50  # of PDQ's quality, and of the detail score for evidence
+FLOOR, DETAILED = 50, 45  # of PDQ's quality for distance, and of the detail score for evidence
 LEAST = -(2**14)  # less evidence than any code has
 EACH = 40  # pictures drawn of each family
 RIVALS = ("plain PDQ", "pHash", "perception pHash")
@@ -90,7 +90,7 @@ def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool, bool]]:
     for region in (pixels, *trim.trimmed(pixels)):
         look = evidence.look(np.ascontiguousarray(region), most=pdq.MOST_DOUBT)
         scores = (detail.Detail(region).score(pdq.PDQ), *detail.pattern_scores(look.values))
-        detailed = min(scores) >= FLOOR and look.samples.busy >= evidence.BUSY
+        detailed = min(scores) >= DETAILED and look.samples.busy >= evidence.BUSY
         found.append((look, min(look.qualities) >= FLOOR, detailed))
     return found
 
