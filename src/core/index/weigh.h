@@ -48,7 +48,7 @@ constexpr std::size_t kChangesRoom = kMostChanges + 16;  // kernels write a few 
 // Codes as a flat scan reads them: byte b of code i at columns[b * kByteStride + i].
 constexpr std::size_t kWeighedRows = 1024;              // codes of a tile
 constexpr std::size_t kByteStride = kWeighedRows + 64;  // never a multiple of 4 KiB
-constexpr std::size_t kFirstBytes = 8;                  // looked at before any code is left out
+constexpr std::size_t kFirstBytes = 10;                  // read before any code is left out
 
 struct WeighKernel {
   // Writes every set of some of the sixteen changes whose sum is below `bound`, the empty one
@@ -62,11 +62,13 @@ struct WeighKernel {
   std::size_t (*weigh_lines)(const std::uint16_t* sketches, const LineTest* tests,
                              std::size_t count, const std::uint8_t* sums, std::uint32_t* masks,
                              std::uint32_t* passed);
-  // Writes which of `count` codes of a tile weigh at most `limit`, below 255, in their first
-  // `bytes` bytes, a multiple of kFirstBytes, and returns how many. `columns` is 64-aligned and may
-  // be read up to the next multiple of 64 codes. The sums are of pairs of bytes.
-  std::size_t (*weigh_tile)(const std::uint8_t* columns, std::size_t count, std::size_t bytes,
-                            const std::uint8_t* sums, std::uint32_t limit, std::uint16_t* rows);
+  // Writes which of `count` codes of a tile weigh at most `limit`, below 255, in `bytes` bytes, and
+  // returns how many. `order` has the numbers of the bytes: the sooner the heavy ones come, the
+  // sooner a code is left out. `columns` is 64-aligned and may be read up to the next multiple of
+  // 256 codes. The sums are of halves of bytes.
+  std::size_t (*weigh_tile)(const std::uint8_t* columns, const std::uint8_t* order,
+                            std::size_t count, std::size_t bytes, const std::uint8_t* sums,
+                            std::uint32_t limit, std::uint16_t* rows);
   // The weighted distance of each pair; anything beyond the budget if it is beyond it.
   void (*distances)(const std::uint8_t* codes, std::size_t bytes, const WeighedQuery* queries,
                     const Pair* pairs, std::size_t count, std::uint32_t* distances);

@@ -32,16 +32,17 @@ INLINE std::uint32_t weight(const std::uint8_t* code, const WeighedQuery& query,
   return sum;
 }
 
-std::size_t weigh_tile(const std::uint8_t* columns, std::size_t count, std::size_t bytes,
-                       const std::uint8_t* sums, std::uint32_t limit, std::uint16_t* rows) {
+std::size_t weigh_tile(const std::uint8_t* columns, const std::uint8_t* order, std::size_t count,
+                       std::size_t bytes, const std::uint8_t* sums, std::uint32_t limit,
+                       std::uint16_t* rows) {
   std::size_t passed = 0;
   for (std::size_t row = 0; row < count; ++row) {
     std::uint32_t sum = 0;
-    for (std::size_t byte = 0; byte < bytes && sum <= limit; byte += 4)
-      for (std::size_t b = byte; b < byte + 4; ++b) {
-        const std::uint32_t x = columns[b * kByteStride + row];
-        sum += std::uint32_t{sums[b * 32 + (x & 15)]} + sums[b * 32 + 16 + (x >> 4)];
-      }
+    for (std::size_t read = 0; read < bytes && sum <= limit; ++read) {
+      const std::size_t byte = order[read];
+      const std::uint32_t x = columns[byte * kByteStride + row];
+      sum += std::uint32_t{sums[byte * 32 + (x & 15)]} + sums[byte * 32 + 16 + (x >> 4)];
+    }
     rows[passed] = static_cast<std::uint16_t>(row);
     passed += sum <= limit;
   }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kBlockQueries = 1024;  // scanned in one pass over all codes
 constexpr std::uint32_t kMostSum = 254;      // below what a byte ends at
+constexpr std::size_t kManyQueries = 8;      // for which all of a code is laid out
 constexpr std::size_t kManyLeft = 16;        // one code in so many is left: look at whole codes
 constexpr std::size_t kMostBytes = 2 * kMostChunks;
 
@@ -33,7 +34,10 @@ class WeightedScan {
       lay_out_bytes(codes_ + row * bytes_, rows, bytes_, first_, size_, scratch_->columns);
       std::size_t left = 0;
       for (const std::uint32_t at : active_) left += scan_tile(row, rows, at);
-      if (left * kManyLeft > rows * active_.size()) first_ = 0, size_ = bytes_;
+      if (size_ < bytes_ && left * kManyLeft > rows * active_.size()) {
+        first_ = 0, size_ = bytes_;
+        order_bytes();
+      }
     }
     append(some, result);
   }
@@ -72,24 +76,39 @@ class WeightedScan {
     }
   }
 
-  // Half of the codes is looked at, that which weighs more; all of short ones.
+  // Of few queries half of the codes is laid out, that which weighs more; all of short ones.
   void choose_half() {
     first_ = 0;
     size_ = bytes_;
-    if (bytes_ < 32) return;
+    if (bytes_ < 32 || active_.size() >= kManyQueries) return order_bytes();
     size_ = bytes_ / 2;
     std::uint64_t halves[2] = {};
     for (const std::uint32_t at : active_)
       for (std::size_t i = 0; i < 8 * bytes_; ++i)
         halves[i / (4 * bytes_)] += weights_[at * 8 * bytes_ + i];
     if (halves[1] > halves[0]) first_ = size_;
+    order_bytes();
+  }
+
+  // Of what is laid out, each query reads its heaviest bytes first.
+  void order_bytes() {
+    orders_.resize(queries_.size() * bytes_);
+    for (const std::uint32_t at : active_) {
+      std::uint32_t totals[kMostBytes] = {};
+      for (std::size_t i = 0; i < 8 * size_; ++i)
+        totals[i / 8] += weights_[(at * bytes_ + first_) * 8 + i];
+      std::uint8_t* order = orders_.data() + at * bytes_;
+      std::iota(order, order + size_, std::uint8_t{0});
+      std::stable_sort(order, order + size_,
+                       [&](std::uint8_t a, std::uint8_t b) { return totals[a] > totals[b]; });
+    }
   }
 
   // Returns how many codes were left that lie beyond the budget.
   std::size_t scan_tile(std::size_t first_row, std::size_t rows, std::uint32_t at) {
     const std::size_t passed = kernel_.weigh_tile(
-        scratch_->columns, rows, size_, sums_.as<std::uint8_t>() + at * sums_size() + 32 * first_,
-        limits_[at], scratch_->rows);
+        scratch_->columns, orders_.data() + at * bytes_, rows, size_,
+        sums_.as<std::uint8_t>() + at * sums_size() + 32 * first_, limits_[at], scratch_->rows);
     for (std::size_t i = 0; i < passed; ++i) scratch_->pairs[i] = {scratch_->rows[i], at};
     kernel_.distances(codes_ + first_row * bytes_, bytes_, queries_.data(), scratch_->pairs, passed,
                       scratch_->distances);
@@ -133,6 +152,7 @@ class WeightedScan {
   std::vector<std::uint32_t> active_;  // those with a budget
   std::vector<std::uint32_t> limits_;
   std::vector<std::uint8_t> weights_;
+  std::vector<std::uint8_t> orders_;  // numbers of bytes, from the first that is laid out
   Pages sums_;
   std::vector<FoundRow> found_;
 };
