@@ -1,7 +1,8 @@
 """Search for records that explain an input's pictures as edited copies, by evidence.
 
 An input that matched a list by distance is not searched for there again, nor are the views of one
-that matched as it is. Known-good records are hit by distance alone.
+that matched as it is. A match of a weak kind ends no search: such kinds are often wrong. Known-good
+records are hit by distance alone.
 """
 
 from __future__ import annotations
