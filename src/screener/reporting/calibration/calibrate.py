@@ -67,7 +67,7 @@ class Calibration:
     """The matches of a list and a policy among ordinary pictures.
 
     - `pictures`: files that were screened completely. `too_little_detail`: those of them that
-      cannot match.
+      cannot match by distance.
     - `listed`: files whose digest is listed, except as known good. These are no false matches.
     - `copies`: files with the bytes of an earlier picture.
     - `left_out`: other files by reason, and videos as `video`.

@@ -126,7 +126,7 @@ def _render_summary(calibration: Calibration) -> str:
         f" {calibration.listed:,} listed by digest,"
         f" {counted(calibration.copies, 'copy', 'copies')} of an earlier file,"
         f" and others: {text(reasons)}."
-        f" Of those compared, {calibration.too_little_detail:,} lack the detail to match.</p>"
+        f" Of those compared, {calibration.too_little_detail:,} lack the detail to match by distance.</p>"
         f"{_render_edited(calibration)}"
         "<p>False matches by any kind per million pictures like these, under this policy:"
         f" <strong>{format_per_million(calibration.together)}</strong>.</p>"

@@ -120,9 +120,8 @@ def _find_most_evidence(original: Hash, form: HashedInput, floor: int) -> int | 
         ceilings = np.frombuffer(columns.ceilings + columns.view_ceilings, np.int32)
         differs = np.unpackbits(codes.reshape(-1, PDQ.size), axis=1) != bits
         distances = (weights.reshape(-1, PDQ.bits) * differs).sum(axis=1, dtype=np.int64)
-        usable = group.find_usable(floor)
-        is_usable = np.True_ if usable is None else np.frombuffer(usable, np.bool_)
-        most += (ceilings - distances)[np.resize(is_usable, len(ceilings))].tolist()
+        weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
+        most += (ceilings - distances)[np.resize(weighable, len(ceilings))].tolist()
     return max(most) // SIXTEENTHS if most else None
 
 
