@@ -38,7 +38,7 @@ Exit codes:
 
 EFFORT = click.option(
     "--effort",
-    type=OneOf([str(effort) for effort in Effort]),
+    type=OneOf([effort.value for effort in Effort]),
     help="How far to go to find edited copies (default: the policy's).",
 )
 
