@@ -32,10 +32,9 @@ from receipt import Row
 from screener import Policy
 from screener.hashing.hash import KINDS, HashKind
 from screener.media.image import open_image
-from screener.reporting.calibration.calibrate import MILLION, Count
 from screener.reporting.calibration.calibration_page import format_per_million
+from screener.reporting.calibration.count import MILLION, Count, compute_bounds
 from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.recall import compute_bounds
 from screener.screening.input.hash_item import LocatedHash, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]

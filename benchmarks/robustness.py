@@ -40,8 +40,8 @@ from robustness_edits import EDITS, EXIF, FRAMES, MORE, TURNS, thumbnail
 
 from screener import Policy
 from screener.hashing import pdq
-from screener.reporting.calibration.calibrate import Count
 from screener.reporting.calibration.calibration_page import format_per_million
+from screener.reporting.calibration.count import Count
 from screener.screening.input.hash_item import hash_item
 
 PLACES = (

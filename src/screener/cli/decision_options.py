@@ -16,7 +16,7 @@ import click
 
 from screener.cli import list_text, streams
 from screener.cli.open_list import open_list
-from screener.cli.option_types import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH
+from screener.cli.option_types import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH, OneOf
 from screener.cli.options import POLICY
 from screener.errors import printable
 from screener.lists.store import match_counts
@@ -35,6 +35,12 @@ Exit codes:
   2    the call or the list was wrong
   130  interrupted
   141  the output pipe was closed"""
+
+EFFORT = click.option(
+    "--effort",
+    type=OneOf([effort.value for effort in Effort]),
+    help="How far to go to find edited copies (default: the policy's).",
+)
 
 _OPTIONS = (
     click.option(
@@ -56,11 +62,7 @@ _OPTIONS = (
     click.option(
         "--digests-only", is_flag=True, help="Compare MD5, SHA-1 and SHA-256 only; decode nothing."
     ),
-    click.option(
-        "--effort",
-        type=click.Choice(list(Effort)),
-        help="How far to go to find edited copies (default: the policy's).",
-    ),
+    EFFORT,
     click.option(
         "--shadow-evidence",
         is_flag=True,
@@ -91,7 +93,7 @@ class DecisionOptions:
     output: Path | None
     policy_file: Path | None
     digests_only: bool
-    effort: Effort | None
+    effort: str | None
     shadow_evidence: bool
     count: bool
     audit_file: Path | None
@@ -126,7 +128,7 @@ class DecisionOptions:
         if self.digests_only:
             policy = replace(policy, digests_only=True)
         if self.effort is not None:
-            policy = replace(policy, effort=self.effort)
+            policy = replace(policy, effort=Effort(self.effort))
         if self.shadow_evidence:
             policy = replace(policy, shadow_evidence=True)
         return Screener([open_list(stack, path) for path in self.lists], policy=policy)

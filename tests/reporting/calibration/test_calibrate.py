@@ -23,7 +23,7 @@ from screener.hotline.notices import notice_files
 from screener.hotline.notices.notice import make_notice
 from screener.hotline.pages import status_page
 from screener.media.source import Name
-from screener.reporting.calibration.calibrate import MILLION, Calibration, Count, calibrate
+from screener.reporting.calibration.calibrate import Calibration, calibrate
 from screener.reporting.calibration.calibration_page import (
     claim_page,
     format_per_million,
@@ -31,6 +31,7 @@ from screener.reporting.calibration.calibration_page import (
     render_page,
 )
 from screener.reporting.calibration.copies import Copies
+from screener.reporting.calibration.count import MILLION, Count
 from screener.reporting.calibration.edits import EDITS
 from screener.reporting.calibration.recall import EditDistances
 from screener.reporting.pages import report_page

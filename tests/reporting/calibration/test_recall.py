@@ -10,10 +10,9 @@ from scipy.stats import binom
 
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
-from screener.reporting.calibration.calibrate import Count
 from screener.reporting.calibration.calibration_page import format_per_million
+from screener.reporting.calibration.count import Count, compute_bounds
 from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.recall import compute_bounds
 
 PERCEPTUAL = {kind.name: kind for kind in KINDS.values() if kind.perceptual}
 

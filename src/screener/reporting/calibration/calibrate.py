@@ -1,26 +1,35 @@
-"""The number of ordinary pictures that a list would match at each radius.
+"""The number of ordinary pictures that a list would match at each radius and by evidence.
 
-Only counts up to the policy's radius are returned, no distances. Worker processes hash the pictures
-with the pipeline and the limits of a scan.
+Only counts up to the policy's radius are returned, no distances and no evidence of a picture.
+Worker processes hash the pictures with the pipeline and the limits of a scan.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from screener.errors import ListError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
+from screener.hashing.pdq import PDQ
 from screener.lists.hashlist import HashList
-from screener.lists.states import State
+from screener.lists.states import MATCHING, State
 from screener.media.files.sniff import CONTAINERS
 from screener.reporting.calibration.copies import Copies
+from screener.reporting.calibration.count import Count
 from screener.reporting.calibration.edits import EDITS
-from screener.reporting.calibration.recall import EditDistances, EditingJob, compute_bounds
+from screener.reporting.calibration.evidence_curve import (
+    EvidenceCurve,
+    adapt_policy,
+    list_thresholds,
+    make_evidence_curve,
+)
+from screener.reporting.calibration.recall import EditDistances, EditingJob
 from screener.scanning.inputs.expand import FilePath, find_files
 from screener.scanning.scan import check_memory, scan
 from screener.scanning.workers.pool import map_ordered
@@ -29,39 +38,6 @@ from screener.screening.policy import Policy
 from screener.screening.result import Reason, Result, Verdict
 from screener.screening.screener import VERSIONS, Screener
 from screener.system.progress import Progress, Steps
-
-MILLION = 1_000_000
-
-
-@dataclass(frozen=True)
-class Count:
-    """Hits among cases, with the 95 % bounds of their share (Clopper and Pearson)."""
-
-    hits: int
-    cases: int
-    low: float
-    high: float
-
-    @classmethod
-    def from_hits(cls, hits: int, cases: int) -> Count:
-        """Return a count with its bounds."""
-        return cls(hits, cases, *compute_bounds(hits, cases))
-
-    @classmethod
-    def from_edits(cls, hits: int, pictures: int, edits: int) -> Count:
-        """Return a count of edited forms, if each picture was edited in `edits` ways.
-
-        The forms of one picture depend on one another, so the bounds are those of hits per edit,
-        rounded down for the lower and up for the upper bound, among the pictures.
-        """
-        low, _ = compute_bounds(hits // edits, pictures)
-        _, high = compute_bounds(-(-hits // edits), pictures)
-        return cls(hits, pictures * edits, low, high)
-
-    @property
-    def share(self) -> float:
-        """Hits divided by cases, or 0 without a case."""
-        return self.hits / self.cases if self.cases else 0.0
 
 
 @dataclass(frozen=True)
@@ -91,13 +67,14 @@ class Calibration:
     """The matches of a list and a policy among ordinary pictures.
 
     - `pictures`: files that were screened completely. `too_little_detail`: those of them that
-      cannot match.
+      cannot match by distance.
     - `listed`: files whose digest is listed, except as known good. These are no false matches.
     - `copies`: files with the bytes of an earlier picture.
     - `left_out`: other files by reason, and videos as `video`.
     - `together`: pictures that match by any kind under the policy. `matching`: their names, which
       reports omit by default.
-    - `curves`: the counts of each kind.
+    - `curves`: the counts of each kind. `evidence`: those by evidence, or None at effort
+      `distance` and if no PDQ of the list can match.
     - `edited`: pictures whose edited forms were compared. `not_edited`: pictures whose worker
       failed, by reason.
     """
@@ -116,11 +93,14 @@ class Calibration:
     edited: int = 0
     not_edited: Mapping[str, int] = field(default_factory=dict)
     matching: tuple[str, ...] = field(default=(), repr=False)
+    evidence: EvidenceCurve | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields except `matching` as types of JSON."""
+        """Return all fields except `matching`, and `evidence` if it is None, as types of JSON."""
         values = asdict(self)
         del values["matching"]
+        if self.evidence is None:
+            del values["evidence"]
         return values
 
 
@@ -133,8 +113,9 @@ def calibrate(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Count the matches of a list among ordinary pictures, by kind and radius.
+    """Count the matches of a list among ordinary pictures, by kind and radius and by evidence.
 
+    Evidence is counted as far as the policy's effort asks, also at thresholds below the policy's.
     Copies of a file count once, and videos not at all. This starts worker processes, so call it
     under `if __name__ == "__main__":`.
 
@@ -159,12 +140,16 @@ def calibrate(
     # The paths are read twice. A link to a folder is followed only if it is named itself.
     paths = list(benign) if isinstance(benign, Iterator) else benign
     criteria = Criteria(policy)
-    pictures = _Pictures(kinds, {kind.name for kind in kinds if criteria.is_weak(kind)})
+    thresholds = list_thresholds(hash_list, kinds, policy)
+    pictures = _Pictures(
+        kinds,
+        {kind.name for kind in kinds if criteria.is_weak(kind)},
+        None if policy.shadow_evidence else policy.evidence_threshold(hash_list.name, PDQ.name),
+    )
     total = None if progress is None else sum(1 for _ in find_files(paths)) * (1 + edits)
     steps = Steps(progress, total)
-    # Each kind is counted as if its hits made a match alone.
-    scan_policy = replace(policy, alone=[kind.name for kind in KINDS.values() if kind.weak])
-    for result in scan(Screener(hash_list, policy=scan_policy), paths, jobs=jobs):
+    screener = Screener(hash_list, policy=adapt_policy(policy, hash_list, thresholds))
+    for result in scan(screener, paths, jobs=jobs):
         pictures.add(result)
         steps.add()
     if not pictures.count:
@@ -190,6 +175,7 @@ def calibrate(
         edited=distances.pictures,
         not_edited=dict(sorted(distances.failures.items())),
         matching=tuple(pictures.matching),
+        evidence=make_evidence_curve(hash_list, policy, thresholds, pictures.evidence, distances),
     )
 
 
@@ -210,13 +196,17 @@ def _find_kinds(hash_list: HashList, policy: Policy) -> list[HashKind]:
 
 
 class _Pictures:
-    def __init__(self, kinds: Iterable[HashKind], weak_kinds: set[str]) -> None:
+    def __init__(
+        self, kinds: Iterable[HashKind], weak_kinds: set[str], threshold: int | None
+    ) -> None:
         self.count = self.too_little_detail = self.listed = 0
         self.copies = Copies()
         self.left_out: Counter[str] = Counter()
         self.weak_kinds = weak_kinds
         self.matching: list[str] = []
         self.distances: dict[str, list[int]] = {kind.name: [] for kind in kinds}
+        self.evidence: list[float] = []  # the most of each picture, 0 below the lowest threshold
+        self._threshold = math.inf if threshold is None else threshold
 
     def add(self, result: Result) -> None:
         """Add the result of a picture."""
@@ -249,7 +239,14 @@ class _Pictures:
             ]
             if picture_distances:
                 distances.append(min(picture_distances))
-        if any(match.kind not in self.weak_kinds for match in result.matches):
+        evidence = max(
+            (hit.evidence for hit in hits if hit.evidence is not None and hit.state in MATCHING),
+            default=0.0,
+        )
+        self.evidence.append(evidence)
+        if evidence >= self._threshold or any(
+            match.kind not in self.weak_kinds for match in result.matches
+        ):
             self.matching.append(result.input or "")
 
 

@@ -9,7 +9,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decima
 from os import PathLike
 
 from screener.errors import counted
-from screener.reporting.calibration.calibrate import MILLION, Calibration, Count, Curve
+from screener.reporting.calibration.calibrate import Calibration, Curve
+from screener.reporting.calibration.count import MILLION, Count
+from screener.reporting.calibration.evidence_curve import EvidenceCurve
 from screener.reporting.pages.charts import Line, Scale, draw_line
 from screener.reporting.pages.html import head, opening, text
 from screener.system.output_file import FileKind, claim, make_private
@@ -79,6 +81,7 @@ def render_page(calibration: Calibration, *, names: bool = False) -> str:
         f"<h1>{text(title)}, generation {calibration.generation}</h1>",
         _render_summary(calibration),
         *(_render_curve(curve) for curve in calibration.curves),
+        "" if calibration.evidence is None else _render_evidence(calibration.evidence),
         _render_names(calibration) if names else "",
         f'<p class="note">{text(_describe_versions(calibration))}</p></body></html>\n',
     ]
@@ -123,7 +126,8 @@ def _render_summary(calibration: Calibration) -> str:
         f" {calibration.listed:,} listed by digest,"
         f" {counted(calibration.copies, 'copy', 'copies')} of an earlier file,"
         f" and others: {text(reasons)}."
-        f" Of those compared, {calibration.too_little_detail:,} lack the detail to match.</p>"
+        f" Of those compared, {calibration.too_little_detail:,} lack the detail to match by"
+        " distance.</p>"
         f"{_render_edited(calibration)}"
         "<p>False matches by any kind per million pictures like these, under this policy:"
         f" <strong>{format_per_million(calibration.together)}</strong>.</p>"
@@ -166,16 +170,53 @@ def _render_curve(curve: Curve) -> str:
     return (
         f"<h2>{curve.kind}: {curve.bits} bits, {counted(curve.values, 'value')} in the list</h2>"
         f"{weak_note if curve.weak else ''}"
-        f'<div class="charts">{"".join(charts)}</div>{_render_radii(curve)}{_render_edits(curve)}'
+        f'<div class="charts">{"".join(charts)}</div>{_render_radii(curve)}'
+        f"{_render_edits(curve.by_edit, f'radius {curve.radius}')}"
     )
 
 
-def _make_line(counts: Sequence[Count], mark: int, scale: int) -> Line:
+def _render_evidence(curve: EvidenceCurve) -> str:
+    axis_label = "threshold in bits of evidence (dashed: the policy's)"
+    line = _make_line(curve.false_matches, curve.threshold, MILLION, curve.first)
+    charts = [
+        draw_line("Matches by evidence in a million pictures", line, _MILLION_SCALE, axis_label)
+    ]
+    if curve.recall:
+        line = _make_line(curve.recall, curve.threshold, 1, curve.first)
+        title = "Found again by distance or evidence"
+        charts.append(draw_line(title, line, _SHARE_SCALE, axis_label))
+    return (
+        f"<h2>{curve.kind} by evidence, effort {text(curve.effort)}:"
+        f" {counted(curve.values, 'value')} in the list</h2>"
+        '<p class="note">These matches come on top of those by distance: a picture that a kind'
+        " which is not weak matched by distance is not counted here, whatever its evidence.</p>"
+        f'<div class="charts">{"".join(charts)}</div>'
+        f"{_render_thresholds(curve)}"
+        f"{_render_edits(curve.by_edit, f'{curve.threshold} bits of evidence')}"
+    )
+
+
+def _render_thresholds(curve: EvidenceCurve) -> str:
+    rows = []
+    for threshold in curve.rows:
+        count = curve.false_matches[threshold - curve.first]
+        cells = [str(threshold), f"{count.hits:,} of {count.cases:,}", format_per_million(count)]
+        if curve.recall:
+            cells.append(format_percent(curve.recall[threshold - curve.first]))
+        rows.append((cells, threshold == curve.threshold))
+    headings = ["bits of evidence", "pictures that match", "in a million, with bounds"]
+    if curve.recall:
+        headings.append("found again")
+    return _render_table("By threshold", headings, rows)
+
+
+def _make_line(counts: Sequence[Count], mark: int | None, scale: int, first: int = 0) -> Line:
     return Line(
         [count.share * scale for count in counts],
         [count.low * scale for count in counts],
         [count.high * scale for count in counts],
         mark,
+        first,
     )
 
 
@@ -195,19 +236,19 @@ def _render_radii(curve: Curve) -> str:
     return _render_table("By radius", headings, rows)
 
 
-def _render_edits(curve: Curve) -> str:
-    if not curve.by_edit:
+def _render_edits(by_edit: Mapping[str, Count], limit: str) -> str:
+    if not by_edit:
         return ""
-    rows = [([name, format_percent(count)], False) for name, count in curve.by_edit.items()]
-    cases = next(iter(curve.by_edit.values())).cases
-    caption = f"By edit, {counted(cases, 'picture')} at radius {curve.radius}"
+    rows = [([name, format_percent(count)], False) for name, count in by_edit.items()]
+    cases = next(iter(by_edit.values())).cases
+    caption = f"By edit, {counted(cases, 'picture')} at {limit}"
     return _render_table(caption, ["edit", "found again, with bounds"], rows)
 
 
 def _render_table(
     caption: str, headings: Sequence[str], rows: Sequence[tuple[Sequence[str], bool]]
 ) -> str:
-    """Return a table; a row with True is that of the policy's radius."""
+    """Return a table; a row with True is that of the policy's radius or threshold."""
     head = "".join(f"<th>{text(heading)}</th>" for heading in headings)
     body = "".join(_render_row(cells, is_own) for cells, is_own in rows)
     return f"<table><caption>{text(caption)}</caption><tr>{head}</tr>{body}</table>"

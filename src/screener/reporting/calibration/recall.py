@@ -1,15 +1,19 @@
-"""Recall: the distances of edited forms of a picture from its own hashes."""
+"""Recall: the distances of edited forms of a picture from its own hashes, and their evidence."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import MediaError, ShortOfMemory
+from screener.hashing.evidence import SIXTEENTHS
 from screener.hashing.hash import Hash, HashKind
+from screener.hashing.pdq import PDQ
 from screener.media import source
 from screener.media.archives.archive import Budget
 from screener.media.image import open_image
@@ -17,30 +21,12 @@ from screener.media.source import name_of
 from screener.reporting.calibration.edits import EDITS
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import LocatedHash
-from screener.screening.policy import Policy
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
+from screener.screening.policy import Effort, Policy
 from screener.screening.result import Reason
 
-CONFIDENCE = 0.95
-
-
-def compute_bounds(hits: int, cases: int) -> tuple[float, float]:
-    """Return the 95 % bounds (Clopper and Pearson) of the share `hits / cases`.
-
-    Without a hit they are 0 and about 3 / cases (one-sided, the rule of three). Without a case they
-    are 0 and 1. The cases must be independent.
-    """
-    from scipy.special import betaincinv  # type: ignore[import-untyped]
-
-    if not 0 <= hits <= cases:
-        raise ValueError(f"{hits} hits of {cases} cases")
-    if not cases:
-        return 0.0, 1.0
-    # If one bound is certain, all of the doubt is about the other.
-    doubt = (1 - CONFIDENCE) / (1 if hits in (0, cases) else 2)
-    low = float(betaincinv(hits, cases - hits + 1, doubt)) if hits else 0.0
-    high = float(betaincinv(hits + 1, cases - hits, 1 - doubt)) if hits < cases else 1.0
-    return low, high
+# The key of evidence among the kinds of a worker's answer.
+_EVIDENCE = "evidence"
 
 
 class EditingJob:
@@ -59,11 +45,12 @@ class EditingJob:
     def run(
         self, target: Target, budget: Budget | None, mode: HashMode
     ) -> dict[str, dict[str, int | None]] | HashedInput:
-        """Return the least distance of each edited form by kind and edit.
+        """Return the least distance of each edited form by kind and edit, and its most evidence.
 
-        It is the least of eight orientations, or None if the form has too little detail. There are
-        no distances if the file is not an intact picture. After a worker failed, the mode is
-        DIGESTS_ONLY, and an empty HashedInput is returned. Raises MemoryError if memory ran out.
+        It is the least of eight orientations, or None if the form has too little detail. Evidence
+        is in whole bits, and there only if the effort asks for it. There are no distances if the
+        file is not an intact picture. After a worker failed, the mode is DIGESTS_ONLY, and an empty
+        HashedInput is returned. Raises MemoryError if memory ran out.
         """
         if mode is HashMode.DIGESTS_ONLY:
             return HashedInput(name_of(target.path))
@@ -78,12 +65,19 @@ class EditingJob:
         picture = _read_first_frame(target.path, self.policy)
         if picture is None:
             return {}
-        distances: dict[str, dict[str, int | None]] = {kind: {} for kind in originals}
+        answer: dict[str, dict[str, int | None]] = {kind: {} for kind in originals}
+        pdq = originals.get(PDQ.name) if self.policy.effort is not Effort.DISTANCE else None
+        if pdq is not None:
+            answer[_EVIDENCE] = {}
         for name, edit in EDITS.items():
-            edited = self._select_usable(self._hash(edit(picture)))
+            form = self._hash(edit(picture))
+            edited = self._select_usable(form)
             for kind, distance in _find_least_distances(originals, edited).items():
-                distances[kind][name] = distance
-        return distances
+                answer[kind][name] = distance
+            if pdq is not None:
+                floor = self.policy.floor[PDQ.name]
+                answer[_EVIDENCE][name] = _find_most_evidence(pdq, form, floor)
+        return answer
 
     def _hash(self, item: str | Image.Image) -> HashedInput:
         """Hash an item. Raises MemoryError if memory ran out, so that it is hashed again."""
@@ -113,6 +107,24 @@ def _find_least_distances(
     return least_distances
 
 
+def _find_most_evidence(original: Hash, form: HashedInput, floor: int) -> int | None:
+    """Return the most evidence of a PDQ in whole bits, or None if the form cannot be weighed."""
+    bits = np.unpackbits(np.frombuffer(original.value, np.uint8))
+    most: list[int] = []
+    for group in list_groups(form.hashes):
+        if not isinstance(group, OrientedHashes) or group.evidence is None:
+            continue
+        columns = group.evidence
+        codes = np.frombuffer(group.values + columns.view_codes, np.uint8)
+        weights = np.frombuffer(columns.weights + columns.view_weights, np.uint8)
+        ceilings = np.frombuffer(columns.ceilings + columns.view_ceilings, np.int32)
+        differs = np.unpackbits(codes.reshape(-1, PDQ.size), axis=1) != bits
+        distances = (weights.reshape(-1, PDQ.bits) * differs).sum(axis=1, dtype=np.int64)
+        weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
+        most += (ceilings - distances)[np.resize(weighable, len(ceilings))].tolist()
+    return max(most) // SIXTEENTHS if most else None
+
+
 def _read_first_frame(path: str, policy: Policy) -> Image.Image | None:
     try:
         read = source.read(path, limit=policy.limits.bytes)
@@ -125,10 +137,11 @@ def _read_first_frame(path: str, policy: Policy) -> Image.Image | None:
 
 
 class EditDistances:
-    """The distances of edited pictures from their originals, by kind."""
+    """The distances of edited pictures from their originals, by kind, and their evidence."""
 
     def __init__(self, kinds: Iterable[HashKind]) -> None:
         self.by_kind: dict[str, list[Mapping[str, int | None]]] = {kind.name: [] for kind in kinds}
+        self.evidence: list[Mapping[str, int | None]] = []  # one for each of by_kind["pdq"]
         self.pictures = 0
         self.failures: Counter[str] = Counter()
 
@@ -139,7 +152,7 @@ class EditDistances:
             return
         self.pictures += bool(answer)
         for kind, by_edit in answer.items():
-            self.by_kind[kind].append(by_edit)
+            (self.evidence if kind == _EVIDENCE else self.by_kind[kind]).append(by_edit)
 
     def count_found(self, kind: str, radius: int, edit: str) -> int:
         """Return the number of pictures that are found again after an edit."""
@@ -147,3 +160,20 @@ class EditDistances:
             (distance := by_edit[edit]) is not None and distance <= radius
             for by_edit in self.by_kind[kind]
         )
+
+    def weigh_forms(self, radius: int) -> NDArray[np.float64]:
+        """Return the evidence of each picture's forms in the order of EDITS, (pictures, edits).
+
+        It is infinite if the form's PDQ is within the radius, and minus infinity without evidence.
+        """
+        forms = [
+            [_weigh_form(distances[edit], evidence[edit], radius) for edit in EDITS]
+            for distances, evidence in zip(self.by_kind[PDQ.name], self.evidence, strict=True)
+        ]
+        return np.array(forms, np.float64).reshape(-1, len(EDITS))
+
+
+def _weigh_form(distance: int | None, evidence: int | None, radius: int) -> float:
+    if distance is not None and distance <= radius:
+        return math.inf
+    return -math.inf if evidence is None else evidence

@@ -58,12 +58,13 @@ def _text_anchor(x: float) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """Values for integers from 0, with their bounds; `mark` gets a vertical line."""
+    """Values for integers from `first`, with their bounds; `mark` gets a vertical line."""
 
     values: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
     mark: int | None = None
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def draw_line(title: str, line: Line, scale: Scale, axis_label: str) -> str:
         elements.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}">{escape(tick)}</text>')
     for number in range(0, last + 1, max(1, last // 8)):
         elements.append(
-            f'<text class="foot" x="{x(number):.1f}" y="{_BOTTOM + 16}">{number}</text>'
+            f'<text class="foot" x="{x(number):.1f}" y="{_BOTTOM + 16}">'
+            f"{line.first + number}</text>"
         )
     label = escape(axis_label)
     elements.append(
@@ -121,8 +123,9 @@ def draw_line(title: str, line: Line, scale: Scale, axis_label: str) -> str:
     is_shown = [scale.shows(value) for value in line.values]
     for run in _split_runs(points(line.values), is_shown):
         elements.append(f'<polyline class="line" points="{" ".join(run)}"/>')
-    if line.mark is not None and line.mark <= last:
-        elements.append(f'<path class="mark" d="M{x(line.mark):.1f} {_TOP}V{_BOTTOM}"/>')
+    if line.mark is not None and line.mark - line.first <= last:
+        mark_x = x(line.mark - line.first)
+        elements.append(f'<path class="mark" d="M{mark_x:.1f} {_TOP}V{_BOTTOM}"/>')
     return "".join([*elements, "</svg>"])
 
 

@@ -157,6 +157,13 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
         pairs = zip(self.qualities, self.details, strict=True)
         return bytes(quality >= floor and detail >= floor for quality, detail in pairs)
 
+    def find_weighable(self, floor: int) -> bytes:
+        """Return a byte per hash, 1 if it is compared by evidence: its detail reaches a floor.
+
+        A copy may be blurred below the floor of quality; its bits are then less sure.
+        """
+        return bytes(detail >= floor for detail in self.details)
+
     @property
     def moments(self) -> list[tuple[int, float]]:
         """The track with each time at which the frame is shown."""

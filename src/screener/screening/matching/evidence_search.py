@@ -1,7 +1,8 @@
 """Search for records that explain an input's pictures as edited copies, by evidence.
 
 An input that matched a list by distance is not searched for there again, nor are the views of one
-that matched as it is. Known-good records are hit by distance alone.
+that matched as it is. A match of a weak kind ends no search: such kinds are often wrong. Known-good
+records are hit by distance alone.
 """
 
 from __future__ import annotations
@@ -85,9 +86,8 @@ class _Batch:
             columns = evidence.view_codes, evidence.view_weights, evidence.view_ceilings
         ceilings = np.frombuffer(columns[2], np.int32)
         reachable = ceilings >= math.ceil(SIXTEENTHS * self._threshold)
-        # A copy may be blurred below the floor of quality; its bits are then less sure.
-        details = np.frombuffer(group.details, np.uint8)
-        reachable &= np.resize(details >= floor, len(ceilings))
+        weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
+        reachable &= np.resize(weighable, len(ceilings))
         rows = np.flatnonzero(reachable)
         if rows.size:
             self._codes.append(np.frombuffer(columns[0], np.uint8).reshape(-1, PDQ.size)[rows])

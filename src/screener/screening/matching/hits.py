@@ -81,9 +81,9 @@ class InputHits:
         self._hits.append((hits, located))
 
     def has_match(self, list_name: str) -> bool:
-        """Return whether a hit on a list makes a match by itself."""
+        """Return whether a hit of a kind that is not weak makes a match on a list by itself."""
         return any(
-            match.list == list_name and match.makes_match
+            match.list == list_name and match.makes_match and not KINDS[match.kind].weak
             for hits, _ in self._hits
             for match in hits
         )
