@@ -16,7 +16,7 @@ import click
 
 from screener.cli import list_text, streams
 from screener.cli.open_list import open_list
-from screener.cli.option_types import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH
+from screener.cli.option_types import FILE, LIST_PATH, OUTPUT, OUTPUT_OR_DASH, OneOf
 from screener.cli.options import POLICY
 from screener.errors import printable
 from screener.lists.store import match_counts
@@ -58,7 +58,7 @@ _OPTIONS = (
     ),
     click.option(
         "--effort",
-        type=click.Choice(list(Effort)),
+        type=OneOf([effort.value for effort in Effort]),
         help="How far to go to find edited copies (default: the policy's).",
     ),
     click.option(
@@ -91,7 +91,7 @@ class DecisionOptions:
     output: Path | None
     policy_file: Path | None
     digests_only: bool
-    effort: Effort | None
+    effort: str | None
     shadow_evidence: bool
     count: bool
     audit_file: Path | None
@@ -126,7 +126,7 @@ class DecisionOptions:
         if self.digests_only:
             policy = replace(policy, digests_only=True)
         if self.effort is not None:
-            policy = replace(policy, effort=self.effort)
+            policy = replace(policy, effort=Effort(self.effort))
         if self.shadow_evidence:
             policy = replace(policy, shadow_evidence=True)
         return Screener([open_list(stack, path) for path in self.lists], policy=policy)

@@ -120,7 +120,7 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
 
     `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
     have one byte per hash, as in LocatedHash. Without bits in doubt, `leasts` equal `details`.
-    `evidence` is there if the effort asks for it; caches do not store it.
+    `evidence` is there if the effort asks for it; caches store none of it by default.
     """
 
     kind: str
