@@ -195,6 +195,8 @@ def test_a_cache_stores_no_weights_unless_told_to(known, folder, tmp_path):
     with HashCache.open(path, weights=False) as cache:
         assert not cache.weights
         assert len(cache) == 11
+        for file in (path, path.with_name("c-wal")):
+            assert longest[1100:1400] not in file.read_bytes()
     assert not weight_rows(path)
     assert longest[1100:1400] not in path.read_bytes()
     fill(path, known, folder)
@@ -231,9 +233,10 @@ def test_weights_go_with_their_input(known, folder, tmp_path, monkeypatch):
 def test_programs_without_weights_refuse_the_file(known, folder, tmp_path):
     """They would leave the weights of forgotten inputs there. Without weights nothing changes."""
     path, versions = tmp_path / "c", []
+    fill(path, known, folder / "0.png")
     for weights in (None, True, False):
-        fill(path, known, folder / "0.png", weights=weights)
-        versions.append(int.from_bytes(path.read_bytes()[60:64], "big"))
+        with HashCache.open(path, weights=weights):
+            versions.append(int.from_bytes(path.read_bytes()[60:64], "big"))
     assert versions == [7, 8, 7]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any
 
 from msgspec import Struct, field, msgpack
 from msgspec.json import Decoder, Encoder
@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 
 from screener.arguments import integer, integer_within
 from screener.hashing.hash import KINDS, HashKind
-from screener.hashing.pdq import ORIENTATIONS, PDQ
+from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
 from screener.media.source import Name
 from screener.screening.input.hash_item import HashedInput
@@ -148,19 +148,15 @@ def join_values(hashed: HashedInput) -> dict[str, bytes]:
 
 
 def encode_weights(hashed: HashedInput) -> bytes:
-    """Return the weights and ceilings of an input's PDQs in columns, without those of views."""
+    """Return the weights and ceilings of an input's hashes in columns, without those of views."""
     groups = list_groups(hashed.hashes)
-    evidence = [group.evidence for group in groups if _is_weighed(group)]
+    evidence = [group.evidence for group in groups if isinstance(group, OrientedHashes)]
     return msgpack.encode([one and (one.weights, one.ceilings) for one in evidence])
-
-
-def _is_weighed(group: object) -> TypeGuard[OrientedHashes]:
-    return isinstance(group, OrientedHashes) and group.kind == PDQ.name
 
 
 def _add_weights(groups: list[OrientedHashes | SingleHash], stored: bytes) -> None:
     """Add the weights of `encode_weights` to the hashes of an input."""
-    numbers = [number for number, group in enumerate(groups) if _is_weighed(group)]
+    numbers = [n for n, group in enumerate(groups) if isinstance(group, OrientedHashes)]
     for number, columns in zip(numbers, _weights_decoder.decode(stored), strict=True):
         evidence = None if columns is None else EvidenceColumns(*columns)
         groups[number] = replace(groups[number], evidence=evidence)
