@@ -19,7 +19,7 @@ from screener.screening.input.located_hash import EvidenceColumns, OrientedHashe
 from screener.screening.policy import Effort
 
 SIZE = (320, 240)
-EVIDENCE = Policy(effort="evidence")
+DISTANCE, EVIDENCE, VIEWS = (Policy(effort=effort) for effort in Effort)
 
 
 def pdq_rows(scene, *numbers):
@@ -105,7 +105,7 @@ def test_a_rescan_with_weights_equals_a_scan_by_evidence(known, listed, folder, 
 
     assert rescan_at(tmp_path / "c", listed, EVIDENCE) == found
     assert rescan_at(tmp_path / "c", listed, EVIDENCE, every=True) == fresh
-    at_views = rescan_at(tmp_path / "c", listed, Policy(effort="views"))
+    at_views = rescan_at(tmp_path / "c", listed, VIEWS)
     assert {name: result.matches for name, result in at_views.items()} == {
         name: result.matches for name, result in found.items()
     }
@@ -130,7 +130,9 @@ def test_any_list_that_is_searched_by_evidence_is(known, listed, folder, make_li
     assert {match.by for result in results for match in result.matches} == {"distance"}
 
 
-@pytest.mark.parametrize("settings", [{}, {"effort": "evidence", "digests_only": True}])
+@pytest.mark.parametrize(
+    "settings", [{"effort": "distance"}, {"effort": "evidence", "digests_only": True}]
+)
 def test_a_rescan_by_distance_says_so_though_there_are_weights(
     known, listed, folder, tmp_path, settings
 ):
@@ -146,7 +148,7 @@ def test_an_input_without_weights_is_compared_by_distance(known, listed, folder,
     """Next to one that has them; each result says how far it was compared."""
     fill(tmp_path / "c", known, folder / "1.png")
     fill(tmp_path / "c", known, folder / "2.png", weights=True)
-    fill(tmp_path / "c", known, folder / "0.png", Policy())
+    fill(tmp_path / "c", known, folder / "0.png", DISTANCE)
     found = rescan_at(tmp_path / "c", listed, EVIDENCE, every=True)
 
     assert [(found[str(folder / f"{n}.png")].effort) for n in range(3)] == [
@@ -159,7 +161,7 @@ def test_an_input_without_weights_is_compared_by_distance(known, listed, folder,
 
 def test_what_is_stored_is_the_weights_of_the_picture_as_it_is(known, folder, tmp_path):
     """They come back as they were, without those of views."""
-    hasher = Screener(known, policy=Policy(effort="views")).hasher.exact()
+    hasher = Screener(known, policy=VIEWS).hasher.exact()
     names = [str(folder / name) for name in ("1.png", "a.gif", "blank.png", "words.txt")]
     given = list(map(hasher.hash, names))
     with HashCache.open(tmp_path / "c", weights=True) as cache:
@@ -220,7 +222,7 @@ def test_weights_go_with_their_input(known, folder, tmp_path, monkeypatch):
     fill(path, known, folder, weights=True)
     fill(path, known, folder)
     assert len(weight_rows(path)) == 11
-    fill(path, known, folder, Policy())
+    fill(path, known, folder, DISTANCE)
     assert not weight_rows(path)
     fill(path, known, folder)
     later = "screener.scanning.cache.hash_cache.time.time"
@@ -243,9 +245,9 @@ def test_programs_without_weights_refuse_the_file(known, folder, tmp_path):
 def test_an_input_whose_weights_are_missing_is_hashed_again(known, folder, tmp_path):
     """If the cache is to store them and the effort makes them; no other is."""
     path, name = tmp_path / "c", name_of(str(folder / "1.png"))
-    evidence = Screener(known, policy=EVIDENCE).hasher
-    views = Screener(known, policy=Policy(effort="views")).hasher
-    distance = Screener(known).hasher
+    distance, evidence, views = (
+        Screener(known, policy=policy).hasher for policy in (DISTANCE, EVIDENCE, VIEWS)
+    )
     fill(path, known, folder)
     with HashCache.open(path) as cache:
         assert all(cache.holds(name, hasher) for hasher in (distance, evidence, views))
@@ -259,9 +261,11 @@ def test_an_input_whose_weights_are_missing_is_hashed_again(known, folder, tmp_p
 
 def test_evidence_settings_leave_cached_inputs_valid(known, folder, tmp_path):
     """They decide how hashes are compared, not how they are made."""
-    fill(tmp_path / "c", known, folder, Policy())
+    fill(tmp_path / "c", known, folder, DISTANCE)
     for policy in (
-        *(Policy(effort=effort) for effort in Effort),
+        DISTANCE,
+        EVIDENCE,
+        VIEWS,
         Policy(evidence={"pdq": 90}, list_evidence={"known": {"pdq": 7}}, shadow_evidence=True),
     ):
         with HashCache.open(tmp_path / "c") as cache:
@@ -306,18 +310,16 @@ def test_the_commands_store_weights_and_compare_by_evidence(known, listed, folde
     weighed = screener(*again)
     assert weighed.stdout.count('"by":"evidence"') >= 5
     assert "by distance alone" not in " ".join(weighed.stderr.split())
-    assert '"by":"evidence"' not in screener(*again[:-2]).stdout
+    assert '"by":"evidence"' not in screener(*again[:-1], "distance").stdout
 
     assert screener(*scanned, "--no-cache-weights").returncode in (0, 3)
     assert not weight_rows(path)
 
 
-@pytest.mark.parametrize("effort", [(), ("--effort", "distance")])
-def test_weights_need_an_effort_that_makes_them(known, folder, tmp_path, effort):
+def test_weights_need_an_effort_that_makes_them(known, folder, tmp_path):
     """The call is refused before the cache is made."""
-    done = screener(
-        "scan", folder, "--list", known.path, "--cache", tmp_path / "c", "--cache-weights", *effort
-    )
+    scanned = ("scan", folder, "--list", known.path, "--cache", tmp_path / "c", "--cache-weights")
+    done = screener(*scanned, "--effort", "distance")
     assert done.returncode == 2
     assert "--cache-weights needs --effort evidence or --effort views" in done.stderr
     assert not (tmp_path / "c").exists()
