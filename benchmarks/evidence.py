@@ -12,8 +12,9 @@ codes and charts, are weighed against one another. The index must find the same 
 
 What this does not show: edits made to escape detection; photos other than these, which are small
 and few, so that no rate of false matches below the bounds is known; and catalogues of photos that
-look alike, of which lists and uploads are full. The views were chosen by every other of these
-photos, so that recall is given for the rest too.
+look alike, of which lists and uploads are full. The first choice of views used every other
+photo; the last ones (which 25, their order, the floors) saw all of them, so that recall of the
+"other photos" is nearly, but not strictly, of photos that chose nothing.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ from screener.reporting.calibration.page import in_a_million
 THRESHOLD = 80
 THRESHOLDS = range(40, 165, 5)
 RADIUS = 31
-FLOOR = 50  # of PDQ's quality, and of the detail score for evidence
-LEAST = -(2**15)  # less evidence than any code has
+FLOOR, DETAILED = 50, 45  # of PDQ's quality for distance, and of the detail score for evidence
+LEAST = -(2**14)  # less evidence than any code has
 EACH = 40  # pictures drawn of each family
 RIVALS = ("plain PDQ", "pHash", "perception pHash")
 EFFORTS = ("distance", "evidence", "views")
@@ -80,18 +81,18 @@ Bits = np.ndarray  # (n, 256): the listed codes, a bit a column
 Found = np.ndarray  # (3, n): by listed code the distance, and the evidence as it is and by views
 
 
-def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool]]:
-    """Return a look at the picture and at it without its border, if PDQ's quality suffices.
+def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool, bool]]:
+    """Return looks at the picture and at it without its border.
 
-    The second of each is whether its detail score lets it be compared by evidence.
+    With each, whether PDQ's quality lets it be compared by distance, and whether the detail score
+    and the samples let it be compared by evidence. A blurred picture has less quality than detail.
     """
     found = []
     for region in (pixels, *trim.trimmed(pixels)):
         look = evidence.look(np.ascontiguousarray(region), most=pdq.MOST_DOUBT)
         scores = (detail.Detail(region).score(pdq.PDQ), *detail.pattern_scores(look.values))
-        if min(look.qualities) >= FLOOR:
-            detailed = min(scores) >= FLOOR and look.samples.busy >= evidence.BUSY
-            found.append((look, detailed))
+        detailed = min(scores) >= DETAILED and look.samples.busy >= evidence.BUSY
+        found.append((look, min(look.qualities) >= FLOOR, detailed))
     return found
 
 
@@ -113,15 +114,15 @@ def weighed(pixels: np.ndarray, listed: Bits) -> Found:
     """Return the least distance and the most evidence of each listed code."""
     found = np.full((3, len(listed)), LEAST, np.int16)
     found[0] = 256
-    for look, detailed in looks(pixels):
+    for look, usable, detailed in looks(pixels):
         as_is = look.coefficients.weigh()
-        bits = np.unpackbits(as_is.codes, axis=1).astype(np.float32)
-        away = bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T
-        found[0] = np.minimum(found[0], away.min(axis=0))
-        if not detailed:
-            continue
-        found[1] = np.maximum(found[1], most_evidence(as_is, listed))
-        found[2] = np.maximum(found[2], most_evidence(views.weigh(look.samples), listed))
+        if usable:
+            bits = np.unpackbits(as_is.codes, axis=1).astype(np.float32)
+            away = bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T
+            found[0] = np.minimum(found[0], away.min(axis=0))
+        if detailed:
+            found[1] = np.maximum(found[1], most_evidence(as_is, listed))
+            found[2] = np.maximum(found[2], most_evidence(views.weigh(look.samples), listed))
     found[2] = np.maximum(found[1], found[2])
     return found
 
@@ -137,7 +138,7 @@ def check_search(photos: Sequence[Image.Image], listed: Bits) -> None:
     """Stop unless the index finds what brute force finds, and each code has its ceiling."""
     index = HammingIndex(np.packbits(listed.astype(np.uint8), axis=1))
     for photo in photos:
-        for look, _ in looks(np.asarray(photo)):
+        for look, *_ in looks(np.asarray(photo)):
             queries = views.weigh(look.samples)
             apart, budgets = distances(queries, listed), queries.budgets(0)
             offsets, rows, away = index.search_weighted(queries.codes, queries.weights, budgets)
@@ -288,13 +289,13 @@ def drawn(each: int) -> Iterator[Row]:
     hashes = [pdq.compute(pixels) for pixels in pictures]
     usable = [at for at, one in enumerate(hashes) if (one.quality or 0) >= FLOOR]
     listed = bits_of([hashes[at].value for at in usable])
-    found = np.stack([weighed(pictures[at], listed) for at in usable], axis=1)
-    families = np.array([names[at] for at in usable])
-    counted = ~np.eye(len(usable), dtype=bool)
+    found = np.stack([weighed(pixels, listed) for pixels in pictures], axis=1)
+    families, listed_families = np.array(names), np.array(names)[usable]
+    counted = np.arange(len(pictures))[:, None] != np.array(usable)
     yield counts("drawn", "all", found, counted)
     for family in dict.fromkeys(names):
         for other in dict.fromkeys(names):
-            chosen = counted & (families == family)[:, None] & (families == other)
+            chosen = counted & (families == family)[:, None] & (listed_families == other)
             if matches(found, "views")[chosen].any():
                 yield counts("drawn", f"{family}, {other}", found, chosen)
 

@@ -35,9 +35,9 @@ from screener.hashing.shrink import shrunk
 
 # The value of each measure for a score of 50. PDQ has its own quality as well, tells pages of text
 # apart, and finds blurred copies: its measures must survive blurring.
-_PDQ_NEEDS = {"spread": 0.36, "area": 0.15, "tones": 0.015}
-_AFAR, _AFAR_NEEDS = 64, _PDQ_NEEDS | {"tones": 0.4}  # pixels of a side there
-_PATTERNS = 3.5
+_PDQ_NEEDS = {"spread": 0.324, "area": 0.135, "tones": 0.0135}
+_AFAR, _AFAR_NEEDS = 64, _PDQ_NEEDS | {"tones": 0.36}  # pixels of a side there
+_PATTERNS = 3.15
 _NEEDS = {"waves": 25.0, "texture": 230.0, "area": 0.3, "shades": 0.38, "tones": 0.12}
 _CONTRAST = 2.0
 # wHash records which half of a picture is lighter, so an object on a plain ground has the hash of

@@ -87,9 +87,9 @@ class _Batch:
             columns = evidence.view_codes, evidence.view_weights, evidence.view_ceilings
         ceilings = np.frombuffer(columns[2], np.int32)
         reachable = ceilings >= math.ceil(SIXTEENTHS * self._threshold)
-        usable = group.find_usable(floor)
-        if usable is not None:
-            reachable &= np.resize(np.frombuffer(usable, np.bool_), len(ceilings))
+        # A copy may be blurred below the floor of quality; its bits are then less sure.
+        details = np.frombuffer(group.details, np.uint8)
+        reachable &= np.resize(details >= floor, len(ceilings))
         rows = np.flatnonzero(reachable)
         if rows.size:
             self._codes.append(np.frombuffer(columns[0], np.uint8).reshape(-1, PDQ.size)[rows])

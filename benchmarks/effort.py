@@ -1,0 +1,79 @@
+"""How much slower is a scan that looks for edited copies?
+
+Drawn JPEGs of 1600×1004 pixels, as in scan.py, against lists of random PDQs, by which no file
+matches, so that every stage of every effort runs. The efforts take turns, round by round, and the
+median of the rounds counts; a scan's first quarter, by when all workers have begun, does not.
+Verdicts of all efforts are compared first.
+
+    python benchmarks/effort.py [--small] [--folder DIR] [--receipt FILE]
+
+What this does not show: pictures that match, for which later stages are left out; a cold disk.
+"""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import lists
+import receipt
+from receipt import Row
+from scan import SIZES, drawn_files, scanned
+
+from screener import Policy, Screener, scan
+from screener.screening.policy import Effort
+
+SIZE = "1600×1004"
+RECORDS = (100_000, 1_000_000)
+JOBS = (1, 2)
+
+
+def measure(screeners: dict[Effort, Screener], files: list[str], records: int) -> list[Row]:
+    """Return files a second of each effort and number of jobs, and the share of `distance`."""
+    speeds: dict[tuple[Effort, int], list[float]] = {}
+    for _ in range(3):
+        for jobs in JOBS:
+            verdicts = set()
+            for effort, screener in screeners.items():
+                found, speed, *_ = scanned(screener, files, jobs, scan)
+                verdicts.add(tuple(found))
+                speeds.setdefault((effort, jobs), []).append(speed)
+            if len(verdicts) != 1:
+                raise SystemExit("efforts disagree on files that match nothing")
+    medians = {key: statistics.median(found) for key, found in speeds.items()}
+    return [
+        {
+            "records": records,
+            "effort": str(effort),
+            "jobs": jobs,
+            "files_per_s": round(speed, 1),
+            "share_of_distance": round(speed / medians[Effort.DISTANCE, jobs], 3),
+        }
+        for (effort, jobs), speed in medians.items()
+    ]
+
+
+def main() -> None:
+    """Measure, print, and write the receipt."""
+    parser = receipt.parser(__doc__)
+    parser.add_argument("--folder", type=Path, help="keep pictures and lists here")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    with lists.workplace(arguments.folder) as folder:
+        pixels, grain, count = SIZES[SIZE]
+        files = drawn_files(folder, pixels, grain, 40 if arguments.small else count // 3)
+        for records in (1000,) if arguments.small else RECORDS:
+            values = lists.drawn(records, ("pdq", "md5"))
+            hash_list = lists.made(folder / f"known-{records}.list", values)
+            screeners = {
+                effort: Screener(hash_list, policy=Policy(effort=effort)) for effort in Effort
+            }
+            screeners[Effort.VIEWS].warm()
+            for row in measure(screeners, files, records):
+                print(row, flush=True)
+                rows.append(row)
+    receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, ["pillow", "numpy"]))
+
+
+if __name__ == "__main__":
+    main()
