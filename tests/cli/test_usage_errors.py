@@ -30,6 +30,7 @@ CSV = str(REPOSITORY / "fixtures/known.csv")
         (f"scan x --list {CSV} --engine moon", "--engine: moon is not one of: local, ray", "scan"),
         (f"scan x --list {CSV} --policy /", "--policy: / is a folder", "scan"),
         (f"scan x --list {CSV} --keep 3", "--cache is missing: --keep sets", "scan"),
+        (f"scan x --list {CSV} --cache-weights", "--cache is missing: --cache-weights", "scan"),
         ("case show", "CASE is missing", "case show"),
         ("report page", "RESULTS is missing", "report page"),
     ],

@@ -77,6 +77,16 @@ def test_weights_are_the_logarithms_of_the_odds(rng):
         assert abs(found.evidence(number, distance) - wanted) < 1
 
 
+def test_ceilings_are_those_of_the_weights(rng):
+    """Exactly, so that others are known to be wrong; and the evidence of the code itself."""
+    values = rng.normal(size=(3_000, 256)) * rng.uniform(0.01, 5, (3_000, 256))
+    variances = rng.uniform(0, 30, (3_000, 256)) * rng.integers(0, 2, (3_000, 1))
+    found = evidence.Queries(*_core.pdq_weigh(values.astype(np.float32), variances))
+    assert len(np.unique(found.weights)) > 130
+    assert (evidence.find_ceilings(found.weights) == found.ceilings).all()
+    assert evidence.find_ceilings(np.zeros((2, 256), np.uint8)).tolist() == [0, 0]
+
+
 def test_flat_pictures_have_no_evidence():
     """A picture of one grey, or with the noise of a rounding, has next to no ceiling."""
     for value in (0, 200, 255):

@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from screener.hotline.toml_table import Table
 from screener.lists.formats.mapping import ColumnMapping
 from screener.media.files.limits import Limits
 from screener.media.video.sampling.settings import Sampling
+from screener.screening.policy import Effort
 
 
 def test_defaults_are_those_of_the_authors_of_pdq():
@@ -81,6 +83,25 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"alone": {"dhash": False}}, "alone must be a list of kinds"),
         ({"alone": True}, "alone must be a list of kinds"),
         ({"alone": [["dhash"]]}, "alone: "),
+        ({"effort": "far"}, "effort must be one of distance, evidence, views, not 'far'"),
+        ({"effort": "VIEWS"}, "effort must be one of"),
+        ({"effort": None}, "effort must be one of"),
+        ({"effort": ["views"]}, "effort must be one of"),
+        ({"evidence": 80}, "evidence must map kinds to bits, such as {'pdq': 80}"),
+        ({"evidence": None}, "evidence must map kinds"),
+        ({"evidence": {"phash": 80}}, "evidence: 'phash' has no evidence; only pdq has"),
+        ({"evidence": {"pdq": 0}}, "evidence: pdq must be an integer from 1 to 256, or false"),
+        ({"evidence": {"pdq": 257}}, "evidence: pdq must be an integer from 1 to 256"),
+        ({"evidence": {"pdq": True}}, "evidence: pdq must be an integer"),
+        ({"evidence": {"pdq": 80.0}}, "evidence: pdq must be an integer"),
+        ({"evidence": {"pdq": None}}, "evidence: pdq must be an integer"),
+        ({"evidence": {"pdq": "80"}}, "evidence: pdq must be an integer"),
+        ({"list_evidence": ["known"]}, "list_evidence must map names of lists to thresholds"),
+        ({"list_evidence": {"known": 80}}, "list_evidence of known must map kinds to bits"),
+        ({"list_evidence": {"known": {"md5": 1}}}, "list_evidence of known: 'md5' has no evidence"),
+        ({"list_evidence": {"known": {"pdq": -1}}}, "list_evidence of known: pdq must be"),
+        ({"shadow_evidence": 1}, "shadow_evidence must be true or false"),
+        ({"shadow_evidence": None}, "shadow_evidence must be true or false"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(settings, message):
@@ -109,6 +130,37 @@ def test_the_ends_of_each_range_are_accepted():
             Policy(**wrong)
 
 
+def test_evidence_is_off_by_default_and_its_threshold_is_not():
+    """An effort alone turns it on, at 80 bits for every list."""
+    assert (Policy().effort, Policy().shadow_evidence) == (Effort.DISTANCE, False)
+    assert (dict(Policy().evidence), dict(Policy().list_evidence)) == ({"pdq": 80}, {})
+    assert Policy().evidence_threshold("known", "pdq") is None
+    for effort in ("evidence", Effort.EVIDENCE, "views", Effort.VIEWS):
+        policy = Policy(effort=effort)
+        assert type(policy.effort) is Effort
+        assert policy.effort == effort
+        assert policy.evidence_threshold("known", "pdq") == 80
+        assert policy.evidence_threshold("known", "phash") is None
+        digests_only = replace(policy, digests_only=True)
+        assert digests_only.evidence_threshold("known", "pdq") is None
+
+
+def test_a_list_may_have_a_threshold_of_its_own():
+    """Other lists have that of the policy, and so has a list that names no kind."""
+    policy = Policy(
+        effort="evidence",
+        evidence={"pdq": 100},
+        list_evidence={"low": {"pdq": 1}, "off": {"pdq": False}, "same": {}},
+    )
+    thresholds = {name: policy.evidence_threshold(name, "pdq") for name in (*"ab", *LISTS)}
+    assert thresholds == {"a": 100, "b": 100, "low": 1, "off": None, "same": 100}
+    off = Policy(effort="views", evidence={"pdq": False}, list_evidence={"on": {"pdq": 256}})
+    assert [off.evidence_threshold(name, "pdq") for name in ("on", "a")] == [256, None]
+
+
+LISTS = ("low", "off", "same")
+
+
 def test_known_good_radius_defaults_to_radius():
     """Decoding of a video ends before its worker's time does."""
     policy = Policy(radius={"pdq": 20, "phash": 3}, known_good_radius={"pdq": 5}, seconds=10)
@@ -122,6 +174,8 @@ def test_numpy_numbers_are_accepted():
     """They become Python numbers; the error for a value of another type names the setting."""
     made = Policy(
         radius={"pdq": np.int64(30)},
+        evidence={"pdq": np.int64(90)},
+        list_evidence={"known": {"pdq": np.uint8(70)}},
         seconds=np.float32(2),
         memory=np.int64(1 << 29),
         limits=Limits(pixels=np.uint32(5)),
@@ -129,6 +183,8 @@ def test_numpy_numbers_are_accepted():
     )
     same = Policy(
         radius={"pdq": 30},
+        evidence={"pdq": 90},
+        list_evidence={"known": {"pdq": 70}},
         seconds=2,
         memory=1 << 29,
         limits=Limits(pixels=5),
@@ -150,6 +206,10 @@ def test_a_policy_is_frozen():
         policy.seconds = 1
     with pytest.raises(TypeError):
         policy.radius["pdq"] = 0
+    by_list = Policy(list_evidence={"known": {}}).list_evidence
+    for mapping in (policy.evidence, by_list, by_list["known"]):
+        with pytest.raises(TypeError):
+            mapping["pdq"] = {}
 
 
 def test_equal_policies_are_one_key_of_a_set():
@@ -166,6 +226,11 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
     assert Policy(sampling=whole).fingerprint == Policy(sampling=parts).fingerprint
     few, floats = Limits(frames=10), Limits(frames=10.0)
     assert Policy(limits=few).fingerprint == Policy(limits=floats).fingerprint
+    named = [Policy(effort="views"), Policy(effort=Effort.VIEWS)]
+    assert named[0].fingerprint == named[1].fingerprint
+    assert Policy(evidence={"pdq": 80}).fingerprint == Policy().fingerprint
+    orders = [{name: {"pdq": 90} for name in names} for names in ("ab", "ba")]
+    assert len({Policy(list_evidence=order).fingerprint for order in orders}) == 1
     twice = Policy(alone=("whash", "dhash", "whash"))
     assert (twice, twice.alone) == (Policy(alone={"dhash", "whash"}), ("dhash", "whash"))
     others = [
@@ -179,6 +244,13 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
         Policy(known_good_radius={"pdq": 30}),
         Policy(sampling=Sampling(every=2)),
         Policy(alone=["whash"]),
+        *(Policy(effort=effort) for effort in Effort if effort != Policy().effort),
+        Policy(evidence={"pdq": 81}),
+        Policy(evidence={"pdq": False}),
+        Policy(list_evidence={"known": {"pdq": 81}}),
+        Policy(list_evidence={"other": {"pdq": 81}}),
+        Policy(list_evidence={"known": {"pdq": False}}),
+        Policy(shadow_evidence=True),
     ]
     assert len({one.fingerprint for one in [Policy(), *others]}) == len(others) + 1
 
@@ -195,9 +267,32 @@ def test_a_policy_can_be_pickled():
         digests_only=True,
         max_list_age=5,
         alone=["ahash"],
+        effort="views",
+        evidence={"pdq": False},
+        list_evidence={"known": {"pdq": 100}},
+        shadow_evidence=True,
     )
 
-    assert pickle.loads(pickle.dumps(policy)) == policy
+    found = pickle.loads(pickle.dumps(policy))
+    assert (found, found.fingerprint) == (policy, policy.fingerprint)
+    assert found.effort is Effort.VIEWS
+
+
+def test_settings_of_evidence_are_plain_values():
+    """JSON has them as they are, and a policy of them is the same."""
+    policy = Policy(
+        effort=Effort.VIEWS, evidence={"pdq": False}, list_evidence={"known": {"pdq": 100}}
+    )
+    settings = json.loads(json.dumps(policy.to_dict()))
+    names = ("effort", "evidence", "list_evidence", "shadow_evidence")
+    some = {name: settings[name] for name in names}
+    assert some == {
+        "effort": "views",
+        "evidence": {"pdq": False},
+        "list_evidence": {"known": {"pdq": 100}},
+        "shadow_evidence": False,
+    }
+    assert Policy(**some) == policy
 
 
 def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
@@ -205,8 +300,10 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
     file = tmp_path / "policy.toml"
     file.write_text(
         "seconds = 5\ndigests_only = true\nmax_list_age = 60\nmemory = 536870912\n"
+        "effort = 'views'\nshadow_evidence = true\n"
         "[radius]\npdq = 20\n[known_good_radius]\npdq = 8\n[floor]\npdq = 60\n"
         "[limits]\nframes = 3\n[sampling]\nevery = 2\nscenes = true\n"
+        "[evidence]\npdq = 90\n[list_evidence.known]\npdq = false\n[list_evidence.other]\n"
     )
 
     assert Policy.load(file) == Policy(
@@ -219,6 +316,10 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
         floor={"pdq": 60},
         limits=Limits(frames=3),
         sampling=Sampling(every=2, scenes=True),
+        effort="views",
+        shadow_evidence=True,
+        evidence={"pdq": 90},
+        list_evidence={"known": {"pdq": False}, "other": {"pdq": 90}},
     )
 
 
@@ -228,7 +329,7 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
         (Policy.load, "[radius]\npdq = 20"),
         (Terms.load, "tlp = 'RED'"),
         (ColumnMapping.load, "[columns]\nX = 'md5'"),
-        (export_list._category_numbers, "[a-scheme]\nA = 1"),
+        (export_list._read_category_numbers, "[a-scheme]\nA = 1"),
         (Table.load, "[en]\na = 1"),
     ],
     ids=["policy", "terms", "mapping", "categories", "hotline"],
@@ -254,6 +355,13 @@ def test_a_byte_order_mark_in_a_settings_file_is_ignored(tmp_path, load, text):
         ("[limits]\npixels = 1.5", "limits.pixels"),
         ("[sampling]\nevry = 1", "sampling"),
         ("[radius]\npdq = 300", "pdq"),
+        ("effort = 'most'", "effort must be one of distance, evidence, views"),
+        ("evidence = 80", "evidence must map kinds"),
+        ("[evidence]\npdq = 0", "evidence: pdq must be an integer from 1 to 256"),
+        ("[evidence]\nphash = 8", "'phash' has no evidence"),
+        ("[list_evidence]\nknown = 80", "list_evidence of known must map kinds"),
+        ("[list_evidence.known]\npdq = 300", "list_evidence of known: pdq"),
+        ("shadow_evidence = 'yes'", "shadow_evidence must be true or false"),
         ("radius = ", "cannot read"),
         ("\xff", "cannot read"),
     ],

@@ -48,7 +48,7 @@ constexpr std::size_t kChangesRoom = kMostChanges + 16;  // kernels write a few 
 // Codes as a flat scan reads them: byte b of code i at columns[b * kByteStride + i].
 constexpr std::size_t kWeighedRows = 1024;              // codes of a tile
 constexpr std::size_t kByteStride = kWeighedRows + 64;  // never a multiple of 4 KiB
-constexpr std::size_t kFirstBytes = 10;                  // read before any code is left out
+constexpr std::size_t kFirstBytes = 10;                 // read before any code is left out
 
 struct WeighKernel {
   // Writes every set of some of the sixteen changes whose sum is below `bound`, the empty one

@@ -23,6 +23,7 @@ from screener.reporting.output import claim_jsonl
 from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.rescan import outdated
 from screener.scanning.rescan import rescan as rescan_cache
+from screener.screening.policy import Effort
 from screener.screening.screener import Screener
 from screener.system.process import count_cores
 
@@ -95,6 +96,11 @@ def _describe_coverage(
         notes.append(
             f"[yellow]{counted(unscreened.total(), 'input')} unscreened, without a hit[/]"
             f" ({reasons}): --all lists them"
+        )
+    if screener.policy.effort is not Effort.DISTANCE and (number := hashes.count_unweighted()):
+        notes.append(
+            f"{counted(number, 'input')} compared by distance alone, being stored without weights:"
+            " to compare by evidence, scan again with --cache-weights"
         )
     if not total:
         notes.append("[yellow]the cache is empty[/]: scan with --cache first")

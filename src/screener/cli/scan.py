@@ -30,6 +30,7 @@ from screener.scanning.cache.hash_cache import HashCache, check_keep
 from screener.scanning.inputs.expand import count_files, parse_arguments
 from screener.scanning.scan import check_memory
 from screener.scanning.scan import scan as scan_files
+from screener.screening.policy import Effort
 from screener.screening.result import Result
 from screener.screening.screener import Screener
 
@@ -66,6 +67,11 @@ KEEP = click.option(
     "--cache", type=OUTPUT,
     help="Store the hashes of all inputs here, for `screener rescan`.",
 )  # fmt: skip
+@click.option(
+    "--cache-weights/--no-cache-weights", default=None,
+    help="Set whether the cache stores weights, so that rescan compares by evidence (--effort);"
+    " they are a blurred picture. With --no, erase them. A new cache stores none.",
+)  # fmt: skip
 @KEEP
 @JOBS
 @click.option(
@@ -86,8 +92,8 @@ KEEP = click.option(
 @click.option("--json-progress", is_flag=True, help="Print progress as JSON on standard error.")
 def scan(
     paths: tuple[str, ...], options: DecisionOptions, resume: Path | None, cache: Path | None,
-    keep: float | None, jobs: int | None, unordered: bool, engine: str, address: str | None,
-    json_progress: bool,
+    cache_weights: bool | None, keep: float | None, jobs: int | None, unordered: bool, engine: str,
+    address: str | None, json_progress: bool,
 ) -> int:  # fmt: skip
     """Screen files, folders and archives; one JSON line per file.
 
@@ -118,6 +124,8 @@ def scan(
     """
     if keep is not None and cache is None:
         raise click.UsageError("--cache is missing: --keep sets how long a cache stores hashes")
+    if cache_weights is not None and cache is None:
+        raise click.UsageError("--cache is missing: --cache-weights sets what a cache stores")
     if address is not None and engine != "ray":
         raise click.UsageError("--address needs --engine ray: it names a Ray cluster")
     run_scan = scan_files if engine == "local" else _scan_on_ray(address)
@@ -128,11 +136,16 @@ def scan(
     with ExitStack() as stack:
         options.check_files(resume=resume, cache=cache)
         screener = options.open_screener(stack)
+        if cache_weights and screener.policy.effort is Effort.DISTANCE:
+            raise click.UsageError("--cache-weights needs --effort evidence or --effort views")
         check_memory(screener.policy, screener.kinds)
         out = stack.enter_context(_claim_output(options, resume, screener))
         log = options.claim_audit_log(stack)
         # Opened last, since opening changes it, and the other files may still be refused.
-        hashes = None if cache is None else stack.enter_context(HashCache.open(cache, keep=keep))
+        hashes = None
+        if cache is not None:
+            opened = HashCache.open(cache, keep=keep, weights=cache_weights)
+            hashes = stack.enter_context(opened)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = Tally(finished)
         count_total = None if "-" in paths else (lambda: count_files(parse_arguments(paths, None)))

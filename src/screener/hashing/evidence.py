@@ -95,6 +95,22 @@ class Queries(NamedTuple):
         return (int(self.ceilings[query]) - distance) / SIXTEENTHS
 
 
+# The ceiling of one bit by its weight w, log2(2P) for P = 1 / (1 + 2^-w), as the core adds it up.
+_FRACTION = 1 << 16
+_BIT_CEILINGS = np.rint(
+    SIXTEENTHS * _FRACTION * (1 - np.log2(1 + 2.0 ** (-np.arange(256) / SIXTEENTHS)))
+).astype(np.int32)
+
+
+def find_ceilings(weights: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the ceilings of weights (n, 256), the only ones with which evidence is a likelihood.
+
+    At most one code in 2^T has then evidence of T bits, so a query cannot hit all of a list.
+    """
+    sums: NDArray[np.int32] = _BIT_CEILINGS.take(weights).sum(axis=1, dtype=np.int32)
+    return (sums + _FRACTION // 2) // _FRACTION
+
+
 class Look(NamedTuple):
     """The PDQs of a picture in eight orientations, in the order of `pdq.ORIENTATIONS`.
 

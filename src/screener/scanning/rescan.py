@@ -40,9 +40,11 @@ def rescan(
 ) -> Iterator[Result]:
     """Yield the Results of cached inputs that hit a record, in the order of hashing.
 
-    They equal those of a scan of the same files now. Inputs that were hashed with other settings
-    than the policy's, or without a kind of the lists, are skipped; `outdated` counts them. An input
-    that is scanned during the rescan may have two Results. The cache is not locked between Results.
+    They equal those of a scan of the same files now, but for the effort: inputs that were stored
+    without weights are compared by distance, the others by evidence, and none by views. Inputs that
+    were hashed with other settings than the policy's, or without a kind of the lists, are skipped;
+    `outdated` counts them. An input that is scanned during the rescan may have two Results. The
+    cache is not locked between Results.
 
     Parameters:
         screener: The lists and the policy.
@@ -144,13 +146,16 @@ def _count_unscreened(result: Result, unscreened: Counter[str]) -> None:
 def _find_candidates(
     screener: Screener, cache: HashCache, first: int, end: int, threads: int
 ) -> list[int]:
-    """Return the inputs that have a hash near a listed one or may be unscreened.
+    """Return the inputs that have a hash near a listed one, have weights or may be unscreened.
 
-    No other input can match.
+    No other input can match. All inputs with weights are decided if a list is searched by evidence:
+    the search takes nearly all of the time, and would be repeated for the decision.
     """
     # Without a floor, a list has no kind that can make an input `no_match`: decide all inputs.
     floor = max(max(floors.values(), default=EVERY_FLOOR) for floors in screener.clearing_floors)
     candidates = [np.array(cache.find_unclear(first, end, floor), np.int64)]
+    if any(screener.policy.evidence_threshold(one.name, PDQ.name) for one in screener.lists):
+        candidates.append(np.array(cache.find_weighted(first, end), np.int64))
     listed = {kind for hash_list in screener.lists for kind in hash_list.kinds}
     for kind in KINDS.values():
         # Frames of listed videos are compared with all PDQs, also those of stills.

@@ -227,7 +227,8 @@ def _merge_evidence(
             raise PolicyError(
                 f"{setting}: {name} must be an integer from 1 to {_MAX_EVIDENCE_BITS}, or false"
             )
-    return MappingProxyType({**defaults, **{name: values[name] for name in values}})
+    chosen = {name: value and int(value) for name, value in values.items()}  # False stays
+    return MappingProxyType({**defaults, **chosen})
 
 
 def _max_radius(kind: HashKind) -> int:

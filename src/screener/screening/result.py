@@ -263,7 +263,7 @@ class Result:
     - `members`: the members' verdicts, for an archive that a scan opened. Its Result follows those
       of its members.
     - `effort`: how far the input was compared (`Effort`). It is less than the policy asks for if
-      the input has no PDQ, is a video, or comes from a cache.
+      the input has no PDQ, moves, or comes from a cache.
     - `extra`: the extra of this package without which the input is `unsupported`: `heif` or
       `video`.
     """

@@ -370,7 +370,7 @@ class Screener:
             extra=item.error.extra if item.error and reason is not None else None,
             archives=item.name.archives,
             same=item.name.same,
-            effort=str(find_effort(item)),
+            effort=str(find_effort(item, self.policy)),
         )
 
 

@@ -304,7 +304,7 @@ def test_another_version_and_an_empty_file(known, filled, tmp_path):
     connection = sqlite3.connect(filled)
     ((own,),) = connection.execute("PRAGMA user_version").fetchall()
     connection.close()
-    for version, told in ((own - 1, "earlier version.*scan again"), (own + 1, "newer version")):
+    for version, told in ((own - 1, "earlier version.*scan again"), (own + 2, "newer version")):
         connection = sqlite3.connect(filled)
         connection.execute(f"PRAGMA user_version = {version}")
         connection.close()

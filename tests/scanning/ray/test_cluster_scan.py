@@ -119,6 +119,23 @@ def test_results_are_those_of_a_local_scan(cluster, engine, uploads, tmp_path, m
     assert told(on_ray.scan(engine, names)) == told(scan_here(engine, names, jobs=1))
 
 
+def test_evidence_is_that_of_a_local_scan(cluster, known, scene, tmp_path):
+    """Weights and views travel with the hashes: crops are found, on a node as here."""
+    picture = scene(0, (160, 120))
+    for cut in range(4, 10, 2):
+        picture.crop((cut, 3, 160 - cut, 117)).save(tmp_path / f"cut-{cut}.png")
+    picture.save(tmp_path / "whole.png")
+    paths = sorted(tmp_path.glob("*.png"))
+    for effort in ("evidence", "views"):
+        engine = Screener(known, policy=Policy(seconds=20, effort=effort))
+        here = told(scan_here(engine, paths, jobs=1))
+        assert {result.effort for result in here} == {effort}
+        if effort == "views":
+            assert {match.by for one in here for match in one.matches} == {"distance", "evidence"}
+        assert told(scan_here(engine, paths, jobs=2)) == here
+        assert told(on_ray.scan(engine, paths)) == here
+
+
 def test_accidents_cost_exactly_their_file(cluster, known, scene, tmp_path):
     """What crashes, hangs or eats memory in a worker process on a node is told as it is locally,
     and the actor that kept the process lives on.

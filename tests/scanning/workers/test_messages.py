@@ -37,7 +37,7 @@ def hashed(tmp_path_factory, scene):
     path = tmp_path_factory.mktemp("answers") / "one.png"
     scene(1, (160, 120)).save(path)
     kinds = (KINDS["pdq"], KINDS["phash"], KINDS["md5"])
-    made = Hasher(Policy(), kinds, sketches=True).hash(path)
+    made = Hasher(Policy(effort="views"), kinds, sketches=True).hash(path)
     moved = LocatedHash(Hash(KINDS["pdq"], bytes(32), 80), time=1.5, detail=70, again=(2.0,))
     return replace(made, hashes=Hashes((*made.hashes.groups, moved)), seconds=0.25)
 
@@ -166,6 +166,12 @@ OTHERS_OF = {
     (*ORIENTED, 10): (None, "cover", 1),
     (*ORIENTED, 11): (None, ["a"], [NAN], [True]),
     (*ORIENTED, 12): NUMBERS,
+    (*ORIENTED, 13): (True, 1, "a", b"a", [], [bytes(2048)], [bytes(2048), bytes(31)]),
+    (*ORIENTED, 13, 0): (None, bytes(2047), "a" * 2048, [1] * 2048),
+    (*ORIENTED, 13, 1): (None, bytes(31), b"\xff" * 32, "a" * 32),
+    (*ORIENTED, 13, 2): (None, b"", bytes(32)),
+    (*ORIENTED, 13, 3): (None, b"", bytes(256)),
+    (*ORIENTED, 13, 4): (None, b"", bytes(4)),
     (*SINGLE, 1): ("none", None, []),
     (*SINGLE, 2): (bytes(31), "a" * 32),
     (*SINGLE, 3): (-1, 101, True, 1.5),

@@ -10,12 +10,15 @@ from msgspec import msgpack, structs
 
 from screener import Hash, Policy
 from screener.errors import MediaError
+from screener.hashing.evidence import Coefficients
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
+from screener.hashing.views import VIEWS
 from screener.media.image import pixels
 from screener.media.source import Name
 from screener.screening.input.hash_item import HashedInput, HashedWire
 from screener.screening.input.located_hash import (
+    EvidenceColumns,
     Hashes,
     LocatedHash,
     OrientedHashes,
@@ -131,6 +134,97 @@ def test_columns_that_do_not_fit_are_refused(column, content):
     for wrong in (("x",), ((),), ("single", "pdq", b"1" * 31, None, None), 5, *others):
         with pytest.raises((ValueError, TypeError, LookupError)):
             received((wrong,))
+
+
+def weighed(rng, *, views=True):
+    """The evidence of any coefficients, as columns."""
+    rows = [8, len(VIEWS) * 8]
+    queries = [
+        Coefficients(np.float32(rng.random((count, 256)) - 0.5)).weigh()
+        for count in rows[: 1 + views]
+    ]
+    return EvidenceColumns.from_queries(queries[0], queries[1] if views else None)
+
+
+@pytest.mark.parametrize("views", [False, True])
+def test_evidence_travels_as_it_is(views):
+    """With the weights of views or without, beside hashes that have none."""
+    rng = np.random.default_rng(views)
+    plain = turned(random.Random(7))
+    group = structs.replace(plain, evidence=weighed(rng, views=views))
+
+    found = list_groups(received((group, plain)))
+
+    assert found == (group, plain)
+    assert (len(group.evidence.weights), len(group.evidence.ceilings)) == (8 * 256, 8 * 4)
+    assert bool(group.evidence.view_weights) == views
+
+
+def unlike(evidence, column, change):
+    """Evidence with one column changed."""
+    return structs.replace(evidence, **{column: change(getattr(evidence, column))})
+
+
+COLUMNS = ("weights", "ceilings", "view_codes", "view_weights", "view_ceilings")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: b"", lambda value: value[:-1], lambda value: value + b"0", lambda _: None,
+        lambda value: value * 2, lambda value: value[: len(value) // 2], lambda _: 7,
+        lambda value: value.hex(),
+    ],
+)  # fmt: skip
+def test_evidence_of_another_length_is_refused(column, change):
+    """So is that of no bytes: the search would read beyond it, or end the scan."""
+    evidence = weighed(np.random.default_rng(2))
+    wrong = structs.replace(turned(random.Random(2)), evidence=unlike(evidence, column, change))
+    with pytest.raises((ValueError, TypeError)):
+        received((wrong,))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 9, 16])
+def test_evidence_of_another_number_of_hashes_is_refused(rows):
+    """Each hash has its own."""
+    rng = np.random.default_rng(6)
+    few = Coefficients(np.float32(rng.random((rows, 256)) - 0.5)).weigh()
+    wrong = EvidenceColumns.from_queries(few, None)
+    with pytest.raises(ValueError, match="not the weights of eight hashes"):
+        received((structs.replace(turned(random.Random(2)), evidence=wrong),))
+
+
+@pytest.mark.parametrize("rows", [8, 8 * (len(VIEWS) - 1), 8 * (len(VIEWS) + 1)])
+def test_evidence_of_another_number_of_views_is_refused(rows):
+    """A match would name a view that was not the one."""
+    rng = np.random.default_rng(3)
+    queries = [Coefficients(np.float32(rng.random((n, 256)) - 0.5)).weigh() for n in (8, rows)]
+    wrong = EvidenceColumns.from_queries(*queries)
+    with pytest.raises(ValueError, match="not the weights of all views"):
+        received((structs.replace(turned(random.Random(2)), evidence=wrong),))
+
+
+def test_evidence_of_another_kind_than_pdq_is_refused():
+    """Other kinds have no weights."""
+    evidence = weighed(np.random.default_rng(4), views=False)
+    kind = KINDS["phash"]
+    wrong = structs.replace(
+        turned(random.Random(2)), kind="phash", values=bytes(kind.size * 8), evidence=evidence
+    )
+    assert len(received((structs.replace(wrong, evidence=None),))) == 8
+    with pytest.raises(ValueError, match="only PDQ has evidence"):
+        received((wrong,))
+
+
+@pytest.mark.parametrize("column", ["weights", "ceilings", "view_weights", "view_ceilings"])
+@pytest.mark.parametrize("change", [lambda value: bytes(len(value)), lambda value: value[::-1]])
+def test_ceilings_that_are_not_those_of_the_weights_are_refused(column, change):
+    """With them a query could hit every record of a list, and each would be a match."""
+    evidence = weighed(np.random.default_rng(5))
+    wrong = structs.replace(turned(random.Random(2)), evidence=unlike(evidence, column, change))
+    with pytest.raises(ValueError, match="not the ceilings of the weights"):
+        received((wrong,))
 
 
 @pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from archive_files import zipped
+from drawn_videos import clip
 from evidence_oracle import coefficients, in_code_order, probabilities, samples
+from exif_blocks import exif_block
 from jsonschema import Draft202012Validator
 from paths import REPOSITORY
-from picture_bytes import png
+from picture_bytes import png, saved, several
 from PIL import Image, ImageDraw, ImageOps
 
 from screener import HashCache, Policy, Screener, Verdict, rescan, scan
@@ -176,6 +179,75 @@ def test_known_good_records_are_hit_by_distance_alone(make_list, scene, status, 
     assert (result.matches, len(result.other_hits)) == ((), hits)
 
 
+def test_an_archive_is_compared_by_its_members(photos, scene, tmp_path):
+    """Each member as a file is; the archive itself has digests alone, which its line says."""
+    members = {"1.jpg": crop(scene(1), 0.05), "words.txt": b"words"}
+    (tmp_path / "a.zip").write_bytes(zipped(members))
+    engine = Screener(photos, policy=Policy(effort="views"))
+    crop_result, words, archive = scan(engine, [tmp_path / "a.zip"], jobs=1)
+
+    assert [match.by for match in crop_result.matches] == ["evidence"]
+    assert [result.effort for result in (crop_result, words, archive)] == [
+        "views", "distance", "distance",
+    ]  # fmt: skip
+
+
+def test_a_list_of_digests_asks_for_no_pictures(make_list, scene):
+    """Nothing is decoded, so nothing is weighed, whatever the effort."""
+    digests = make_list([{"id": "one", "md5": "ab" * 16}])
+    assert {screen_at(effort, digests, png(scene(1))).effort for effort in Effort} == {"distance"}
+
+
+def test_a_blank_is_compared_by_distance_alone(photos):
+    """It shows nothing that could be weighed."""
+    result = screen_at("views", photos, png(Image.new("RGB", (320, 240))))
+    assert (result.verdict, result.effort) == (Verdict.UNSCREENED, "distance")
+
+
+def moving(kind, pictures):
+    """A video or an animation of pictures, each shown for a second or a frame."""
+    if kind == "video":
+        return clip(pictures, rate=1)
+    return several(pictures, "GIF", disposal=2)
+
+
+@pytest.mark.parametrize("kind", ["video", "animation"])
+def test_frames_are_weighed_as_they_are(photos, scene, kind):
+    """Those of videos and animations have no views: there may be thousands."""
+    covered = [Image.open(io.BytesIO(ticker(scene(number)))) for number in range(4)]
+    copy = moving(kind, covered)
+    results = {effort: screen_at(effort, photos, copy) for effort in Effort}
+
+    assert {effort: result.effort for effort, result in results.items()} == {
+        Effort.DISTANCE: "distance", Effort.EVIDENCE: "evidence", Effort.VIEWS: "evidence",
+    }  # fmt: skip
+    assert results["evidence"].matches == results["views"].matches
+    weighed = [match for match in results["views"].matches if match.by == "evidence"]
+    assert len(weighed) >= 2
+    for match in weighed:
+        assert (match.view, match.entry) == (None, f"P{match.part}")
+    assert {m.by for m in results["distance"].matches} <= {"distance"}
+
+    cropped = [Image.open(io.BytesIO(crop(scene(number), 0.05))) for number in range(4)]
+    assert not screen_at("views", photos, moving(kind, cropped)).matches
+
+
+@pytest.mark.parametrize(("edit", "found"), [(ticker, True), (crop, False)])
+def test_a_thumbnail_is_weighed_as_it_is(photos, scene, edit, found):
+    """It has no views; those of the picture that it is hidden in are computed all the same."""
+    edits = [edit(scene(n)) if edit is ticker else edit(scene(n), 0.05) for n in range(6)]
+    efforts, matches = set(), []
+    for copy in edits:
+        result = screen_at("views", photos, saved(scene(90), "JPEG", exif=exif_block(jpeg=copy)))
+        efforts.add(result.effort)
+        matches += result.matches
+
+    assert efforts == {"views"}
+    assert bool(matches) == found
+    assert {(match.part_kind, match.view) for match in matches} <= {("thumbnail", None)}
+    assert any(match.by == "evidence" for match in matches) == found
+
+
 def test_digests_only_looks_for_no_edits(photos, scene):
     """Nothing is decoded then, so there is nothing to weigh."""
     result = screen_at("views", photos, crop(scene(1), 0.05), digests_only=True)
@@ -195,7 +267,9 @@ def test_scans_agree_and_a_cache_keeps_no_weights(photos, scene, tmp_path):
         again = list(rescan(engine, cache, every=True))
 
     assert sum(bool(result.matches) for result in one) >= 5
-    assert [result.matches for result in one] == [result.matches for result in two]
+    assert [(r.input, r.verdict, r.effort, r.matches) for r in one] == [
+        (r.input, r.verdict, r.effort, r.matches) for r in two
+    ]
     assert {result.effort for result in one} == {"views"}
     assert {(result.effort, result.verdict) for result in again} == {("distance", "no_match")}
 

@@ -21,7 +21,10 @@ from screener.system.sqlite_errors import explain, get_code, is_busy
 from screener.system.sqlite_files import connect, transaction
 
 _APPLICATION_ID = 0x53435248
-_FORMAT = 7  # to be raised also when files are hashed more completely than before
+# To be raised by two, also when files are hashed more completely than before.
+_FORMAT = 7
+# Earlier programs refuse a cache of weights: they would not erase these with their inputs.
+_WEIGHTS_FORMAT = _FORMAT + 1
 _KEEP_DAYS = 30.0
 _LOCK_WAIT_SECONDS = 30.0
 
@@ -109,6 +112,18 @@ class CacheFile:
         """Yield the connection in a transaction. Keep it short: other programs wait for it."""
         with self._access(), transaction(self._connection):
             yield self._connection
+
+    def has_weights(self) -> bool:
+        """Return whether the cache stores weights."""
+        with self._access():
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        return bool(version == _WEIGHTS_FORMAT)
+
+    def set_weights(self, stored: bool) -> None:
+        """Set whether the cache stores weights, in the transaction of `writing`."""
+        with self._access():
+            version = _WEIGHTS_FORMAT if stored else _FORMAT
+            self._connection.execute(f"PRAGMA user_version = {version}")
 
     def overwrite(self) -> None:
         """Overwrite deleted rows in the file and empty its log, unless others use them."""
@@ -222,5 +237,5 @@ def _check_header(path: Path, *, create: bool) -> None:
             f"{path} is a cache of an earlier version, which may lack inputs or frames: delete it,"
             " and scan again with --cache"
         )
-    if version > _FORMAT:
+    if version > _WEIGHTS_FORMAT:
         raise OutputError(f"{path} is a cache of a newer version of screener: use that")

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, msgpack
 from msgspec.json import Decoder, Encoder
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from screener.arguments import integer, integer_within
 from screener.hashing.hash import KINDS, HashKind
@@ -20,6 +20,7 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import (
     Doubt,
+    EvidenceColumns,
     OrientedHashes,
     Score,
     SingleHash,
@@ -38,7 +39,14 @@ _COMPARISON_SETTINGS = (
     "alone",
     "max_list_age",
     "digests_only",
+    "effort",
+    "evidence",
+    "list_evidence",
+    "shadow_evidence",
 )
+
+WEIGHTS = "pdq weights"
+"""The kind of `encode_weights` among the codes of an input."""
 
 
 def describe_settings(hasher: Hasher) -> str:
@@ -139,8 +147,23 @@ def join_values(hashed: HashedInput) -> dict[str, bytes]:
     return {kind: b"".join(parts) for kind, parts in by_kind.items()}
 
 
+def encode_weights(hashed: HashedInput) -> bytes:
+    """Return the weights and ceilings of an input's hashes in columns, without those of views."""
+    groups = list_groups(hashed.hashes)
+    evidence = [group.evidence for group in groups if isinstance(group, OrientedHashes)]
+    return msgpack.encode([one and (one.weights, one.ceilings) for one in evidence])
+
+
+def _add_weights(groups: list[OrientedHashes | SingleHash], stored: bytes) -> None:
+    """Add the weights of `encode_weights` to the hashes of an input."""
+    numbers = [n for n, group in enumerate(groups) if isinstance(group, OrientedHashes)]
+    for number, columns in zip(numbers, _weights_decoder.decode(stored), strict=True):
+        evidence = None if columns is None else EvidenceColumns(*columns)
+        groups[number] = replace(groups[number], evidence=evidence)
+
+
 def decode_row(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, bytes]) -> HashedInput:
-    """Return the input of a row.
+    """Return the input of a row, whose weights, if any, are among the values.
 
     Raises ValueError, KeyError or TypeError if the row has content that is never stored.
     """
@@ -154,15 +177,17 @@ def decode_row(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, byt
     if not (type(name) is bytes and type(text) is str):
         raise TypeError("not a name")
     size, mtime_ns = (value if value is None else _decode_integer(value) for value in stored)
-    offsets = dict.fromkeys(values, 0)
+    offsets = {kind: 0 for kind in values if kind != WEIGHTS}
     groups: list[OrientedHashes | SingleHash] = []
     for hashes in _located_decoder.decode(located):
         start = offsets[hashes.kind]
         end = start + KINDS[hashes.kind].size * (len(ORIENTATIONS) if hashes.columns else 1)
         offsets[hashes.kind] = end
         groups.append(hashes.group(values[hashes.kind][start:end]))
-    if any(offsets[kind] != len(value) for kind, value in values.items()):
+    if any(end != len(values[kind]) for kind, end in offsets.items()):
         raise ValueError("hash values without their locations")
+    if WEIGHTS in values:
+        _add_weights(groups, values[WEIGHTS])
     raw = None if text.encode("utf-8") == name else name
     levels = [tuple(map(int, level.split(":"))) for level in place.split("/") if level]
     archives, same = zip(*levels, strict=True) if levels else ((), ())
@@ -221,4 +246,5 @@ _ORIENTED_COLUMNS = ("qualities", "details", "doubts", "leasts")
 
 _encoder = Encoder()
 _located_decoder = Decoder(list[_LocatedHashes])
+_weights_decoder = msgpack.Decoder(list[tuple[bytes, bytes] | None])
 _media_decoder = Decoder(MediaFacts)

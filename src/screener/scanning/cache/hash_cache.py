@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from screener.arguments import as_float
 from screener.errors import OutputError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
+from screener.hashing.pdq import PDQ
 from screener.media.source import Name
 from screener.scanning.cache import cache_rows
 from screener.scanning.cache.cache_file import CacheFile
 from screener.scanning.cache.cache_rows import covers, describe_settings
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
+from screener.screening.policy import Effort
 from screener.system.installation import is_available
 
 MAX_DAYS = 36_525
@@ -35,7 +37,7 @@ _MAX_REMOVED = 2_000
 _MAX_TIME = 1 << 53
 
 # The key of `codes` begins with the kind, so a query without kinds would read the whole table.
-_KINDS = ", ".join(f"'{name}'" for name in KINDS)
+_KINDS = ", ".join(f"'{name}'" for name in (*KINDS, cache_rows.WEIGHTS))
 
 # Raised when content is decoded that this program never stores.
 _DECODE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -62,7 +64,12 @@ class HashCache:
 
     @classmethod
     def open(
-        cls, path: str | PathLike[str], *, keep: float | None = None, create: bool = True
+        cls,
+        path: str | PathLike[str],
+        *,
+        keep: float | None = None,
+        weights: bool | None = None,
+        create: bool = True,
     ) -> HashCache:
         """Open the cache at a path, or create it.
 
@@ -70,18 +77,27 @@ class HashCache:
             path: The file.
             keep: The number of days after which inputs are removed, from 0 to 36,525; it is stored.
                 A new cache has 30 by default.
+            weights: Whether scans with an effort above `distance` also store the weights of the
+                bits of PDQs, so that `rescan` can compare by evidence; it is stored. False erases
+                stored weights. A new cache stores none by default. They are a blurred picture:
+                docs/privacy.md describes them.
             create: Create the cache if the file is missing or empty.
 
         Raises:
             OutputError: If the file is not a cache or is of another version; it stays as it is.
             PolicyError: If `keep` is not a valid number of days.
+            TypeError: If `weights` is not a bool or None.
         """
         days = None if keep is None else check_keep(keep)
+        if not isinstance(weights, bool | None):
+            raise TypeError(f"weights must be True, False or None, not {weights!r}")
         cache = cls(CacheFile.open(Path(path), create=create))
         try:
             if days is not None:
                 with cache._file.writing() as connection:
                     connection.execute("UPDATE settings SET keep = ?", (days,))
+            if weights is not None and weights != cache.weights:
+                cache._set_weights(weights)
             cache.forget()
         except BaseException:
             cache._file.close()
@@ -104,6 +120,7 @@ class HashCache:
         """
         with self._file.writing() as connection:
             settings_id = self._settings_id(connection, hasher)
+            with_weights = self._needs_weights(hasher)
             now = int(time.time())
             for hashed in inputs:
                 if hashed.name.text is not None:
@@ -114,24 +131,30 @@ class HashCache:
                     row = (*key, now, settings_id, *cache_rows.encode_columns(hashed, hasher.kinds))
                     number = connection.execute(_INSERT, row).lastrowid
                     values = cache_rows.join_values(hashed)
+                    if with_weights:
+                        values[cache_rows.WEIGHTS] = cache_rows.encode_weights(hashed)
                     codes = [(kind, number, value) for kind, value in values.items()]
                     connection.executemany("INSERT INTO codes VALUES (?, ?, ?)", codes)
 
     def holds(self, name: Name, hasher: Hasher) -> bool:
         """Return whether the cache has all hashes that a Hasher would compute of an input now.
 
-        The input must have the same size and time, and need no extra that is now installed.
+        The input must have the same size and time, and need no extra that is now installed. Weights
+        are included if the cache stores them.
         """
         key = cache_rows.cache_key(name)
         with self._file.reading() as connection:
             row = connection.execute(
-                "SELECT size, mtime_ns, made_by, extra FROM inputs"
+                "SELECT size, mtime_ns, made_by, extra,"
+                " EXISTS (SELECT 1 FROM codes WHERE kind = ? AND input = inputs.id) FROM inputs"
                 " JOIN makings ON makings.id = making WHERE name = ? AND place = ?",
-                key,
+                (cache_rows.WEIGHTS, *key),
             ).fetchone()
         if row is None or (row[:2] != cache_rows.encode_state(name) and not name.has_no_state):
             return False
-        stored, extra = row[2:]
+        stored, extra, has_weights = row[2:]
+        if not has_weights and self._needs_weights(hasher):
+            return False
         required = self._describe_settings(hasher)
         return self._covers(stored, required) and (extra is None or not is_available(extra))
 
@@ -155,6 +178,28 @@ class HashCache:
             return check_keep(days)
         except PolicyError as error:
             raise self._file.damaged_error(error) from None
+
+    @property
+    def weights(self) -> bool:
+        """Whether scans with an effort above `distance` store the weights of the bits of PDQs."""
+        return self._file.has_weights()
+
+    def _set_weights(self, stored: bool) -> None:
+        """Store the setting; erase stored weights if it is off."""
+        some = f"SELECT input FROM codes WHERE kind = ? LIMIT {_MAX_REMOVED}"
+        erase = f"DELETE FROM codes WHERE kind = ? AND input IN ({some})"
+        is_set = False
+        while not is_set:
+            with self._file.writing() as connection:
+                kinds = (cache_rows.WEIGHTS,) * 2
+                if is_set := stored or not connection.execute(erase, kinds).rowcount:
+                    self._file.set_weights(stored)
+        self._file.overwrite()
+
+    def _needs_weights(self, hasher: Hasher) -> bool:
+        """Return whether the weights of a Hasher's PDQs are stored."""
+        has_evidence = PDQ in hasher.kinds and hasher.policy.effort is not Effort.DISTANCE
+        return has_evidence and self.weights
 
     def forget(self) -> int:
         """Erase inputs older than `keep` days; return their number."""
@@ -238,6 +283,16 @@ class HashCache:
             f"id >= ? AND id < ? AND {unclear}", first, end, floor, cache_rows.EVERY_FLOOR
         )
 
+    def find_weighted(self, first: int, end: int) -> list[int]:
+        """Return the inputs that were stored with weights, from number `first` to `end` - 1."""
+        weighted = "id IN (SELECT input FROM codes WHERE kind = ? AND input >= ? AND input < ?)"
+        return self._select_numbers(weighted, cache_rows.WEIGHTS, first, end)
+
+    def count_unweighted(self) -> int:
+        """Return the number of inputs that were stored without weights."""
+        weighted = "SELECT count(*) FROM codes WHERE kind = ?"
+        return len(self) - int(self._select_one(weighted, cache_rows.WEIGHTS))
+
     def load_inputs(self, numbers: Iterable[int], settings: set[str]) -> Iterator[HashedInput]:
         """Yield the inputs with these numbers that were hashed with any of these settings."""
         for number in numbers:
@@ -267,7 +322,7 @@ class HashCache:
         """Return the numbers of the inputs from `first` to `end` - 1."""
         return self._select_numbers("id >= ? AND id < ?", first, end)
 
-    def _select_numbers(self, condition: str, *values: int) -> list[int]:
+    def _select_numbers(self, condition: str, *values: int | str) -> list[int]:
         with self._file.reading() as connection:
             rows = connection.execute(
                 f"SELECT id FROM inputs WHERE {condition} ORDER BY id", values

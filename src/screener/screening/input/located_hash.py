@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, overload
 
+import numpy as np
 from msgspec import Meta, Struct, structs
 
-from screener.hashing.evidence import Queries
+from screener.hashing.evidence import Queries, find_ceilings
 from screener.hashing.hash import Hash, kind_named
 from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS, PDQ
 from screener.hashing.views import VIEWS
@@ -102,7 +103,10 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
         )
 
     def check(self) -> None:
-        """Raise ValueError unless the columns have the lengths of hashes and views."""
+        """Raise ValueError unless lengths are those of hashes and views, and ceilings fit weights.
+
+        With other ceilings a broken worker could have its file hit every record of a list.
+        """
         codes, weights, ceilings = self.view_codes, self.view_weights, self.view_ceilings
         rows = len(ceilings) // _CEILING_BYTES
         if (len(self.weights), len(self.ceilings)) != (_WEIGHTS * 8, _CEILING_BYTES * 8):
@@ -113,6 +117,10 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
             _CEILING_BYTES * rows,
         ) or rows not in (0, len(VIEWS) * len(ORIENTATIONS)):
             raise ValueError("not the weights of all views")
+        for one_weights, one_ceilings in ((self.weights, self.ceilings), (weights, ceilings)):
+            table = np.frombuffer(one_weights, np.uint8).reshape(-1, _WEIGHTS)
+            if find_ceilings(table).tobytes() != one_ceilings:
+                raise ValueError("not the ceilings of the weights")
 
 
 class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
@@ -120,7 +128,7 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
 
     `values` are joined in the order of ORIENTATIONS. `qualities`, `details`, `doubts` and `leasts`
     have one byte per hash, as in LocatedHash. Without bits in doubt, `leasts` equal `details`.
-    `evidence` is there if the effort asks for it; caches do not store it.
+    `evidence` is there if the effort asks for it; caches store none of it by default.
     """
 
     kind: str

@@ -32,14 +32,16 @@ from screener.screening.result import Match
 _STAGES = (Effort.EVIDENCE, Effort.VIEWS)
 
 
-def find_effort(item: HashedInput) -> Effort:
-    """Return how far an input can be compared, by what was computed of it."""
+def find_effort(item: HashedInput, policy: Policy) -> Effort:
+    """Return how far an input is compared, by the policy and by what was computed of the input."""
+    if policy.effort is Effort.DISTANCE or policy.digests_only:
+        return Effort.DISTANCE
     columns = [
         group.evidence
         for group in list_groups(item.hashes)
         if isinstance(group, OrientedHashes) and group.evidence is not None
     ]
-    if any(evidence.view_ceilings for evidence in columns):
+    if policy.effort is Effort.VIEWS and any(evidence.view_ceilings for evidence in columns):
         return Effort.VIEWS
     return Effort.EVIDENCE if columns else Effort.DISTANCE
 
