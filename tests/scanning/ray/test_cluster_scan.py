@@ -46,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
 
 scanning = importlib.import_module("screener.scanning.ray.cluster_scan")
 
-_ACTOR = b"ray::MapWorker(MapBatches(Hashing)"
+_ACTOR = b"ray::MapWorker(MapBatches(HashingActor)"
 
 
 def told(results):

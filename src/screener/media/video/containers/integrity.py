@@ -10,7 +10,15 @@ from typing import BinaryIO
 
 from screener.media.files.chunks import read_at, read_boxes
 from screener.media.files.sniff import MATROSKA
-from screener.media.video.containers import asf, flv, fragments, matroska, ogg, riff
+from screener.media.video.containers import (
+    asf,
+    flv,
+    fragments,
+    matroska,
+    matroska_damage,
+    ogg,
+    riff,
+)
 from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 
@@ -46,5 +54,5 @@ def find_damage(stream: BinaryIO) -> str | None:
         if header[:4] == b"OggS":
             return ogg.find_damage(stream, size)
         if header[:4] == MATROSKA:
-            return matroska.find_damage(stream, size)
+            return matroska_damage.find_damage(stream, size)
         return "undecodable" if fragments.read_fragments(stream).inconsistent else None
