@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 from screener.errors import MediaError
 from screener.media.files.chunks import read_at, read_boxes
 from screener.media.files.limits import Limits
-from screener.media.files.sniff import CONTAINERS, MATROSKA, sniff
+from screener.media.files.sniff import CONTAINERS, MATROSKA_SIGNATURE, sniff
 from screener.media.image.embedded import Embedded
 from screener.media.video.containers.file_reading import find_bodies, restore_position
 from screener.media.video.containers.iso_boxes import is_iso
@@ -41,7 +41,7 @@ def find_attached(stream: BinaryIO) -> list[AttachedFile]:
     """Return the attached images and videos. The stream keeps its position."""
     with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
-        if header[:4] == MATROSKA:
+        if header[:4] == MATROSKA_SIGNATURE:
             spans = _find_matroska_files(stream, size)
         else:
             spans = _find_values(stream, 0, size, ()) if is_iso(header) else iter(())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from screener.media.files.chunks import MAX_CHUNKS, read_at
-from screener.media.files.sniff import MATROSKA
+from screener.media.files.sniff import MATROSKA_SIGNATURE
 from screener.media.video.containers.file_reading import find_bodies, restore_position
 
 Sides = tuple[int, int, int, int]
@@ -109,7 +109,7 @@ def is_encrypted(stream: BinaryIO, size: int) -> bool:
 def read_tracks(stream: BinaryIO) -> list[Track]:
     """Return the tracks of a Matroska or WebM file; none for other formats."""
     with restore_position(stream) as size:
-        if read_at(stream, 0, 4) != MATROSKA:
+        if read_at(stream, 0, 4) != MATROSKA_SIGNATURE:
             return []
         spans = find_bodies(read_elements, stream, 0, size, SEGMENT_ID, TRACKS_ID, TRACK_ENTRY_ID)
         return [_read_track(stream, *span) for span in spans]
