@@ -171,8 +171,8 @@ class Backlog:
         """Queue the members of an archive before it."""
         archive.name = archive.name or archive.outermost_name
         name_counts: Counter[bytes] = Counter()
-        for number, member in enumerate(members):
-            archive.members.append((number, member, name_counts[member.name]))
+        for index, member in enumerate(members):
+            archive.members.append((index, member, name_counts[member.name]))
             name_counts[member.name] += 1
         if archive.members:
             self._open_archives.append(archive)

@@ -189,10 +189,10 @@ def find_archive(data: bytes, offset: int) -> int | None:
     Many clips contain the letters of a zip, but without a member's name after them.
     """
     starts = [data.find(signature, offset) for signature in _ARCHIVE_SIGNATURES]
-    for number, member in enumerate(_ZIP_MEMBER_HEADER.finditer(data, offset)):
+    for index, member in enumerate(_ZIP_MEMBER_HEADER.finditer(data, offset)):
         length = int.from_bytes(member[1], "little")
         name = data[member.end() : member.end() + length]
-        if number == _MAX_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
+        if index == _MAX_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
             starts.append(member.start())
             break
     return min((start for start in starts if start >= 0), default=None)

@@ -42,8 +42,8 @@ def decode_frames(
     max_count = limits.frames if is_only_content else _MAX_HIDDEN
     unscreened: MediaError | None = None
     part = track = 0
-    for number, hidden in enumerate(embedded):
-        if number >= max_count:
+    for index, hidden in enumerate(embedded):
+        if index >= max_count:
             raise MediaError("too_large", f"more than {max_count} pictures hidden in the file")
         part_before, track_before = part, track
         try:

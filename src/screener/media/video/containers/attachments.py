@@ -1,7 +1,7 @@
 """Find files that are attached to a video: Matroska attachments, covers of MP4 and QuickTime.
 
 FFmpeg reads some of them as tracks of one frame, by their declared type, which may be wrong. This
-module decides by their content. Nothing raises on broken input.
+module decides by their content. Functions here do not raise on broken input.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Read a video file's declarations: encryption, tracks, codecs, subtitles that are images.
 
-Nothing raises on broken input; unreadable parts count as not declared. Streams keep their position.
+Functions here do not raise on broken input: unreadable parts count as not declared. Streams keep
+their position.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Check that a video's file is complete and its parts are contiguous.
 
-FFmpeg resumes after damage, or stops at it, without reporting it. Nothing raises on broken input.
-Streams keep their position.
+FFmpeg resumes after damage, or stops at it, without reporting it. Functions here do not raise on
+broken input. Streams keep their position.
 """
 
 from __future__ import annotations

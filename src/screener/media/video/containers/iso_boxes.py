@@ -1,6 +1,6 @@
 """Read the boxes of ISO files (MP4, QuickTime, 3GP): tracks, codecs, fragments.
 
-Nothing raises on broken input. Callers use `restore_position`.
+Functions here do not raise on broken input. Callers use `restore_position`.
 """
 
 from __future__ import annotations

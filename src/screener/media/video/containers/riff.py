@@ -1,6 +1,6 @@
 """Read the RIFF chunks of AVI files.
 
-Nothing raises on broken input.
+Functions here do not raise on broken input.
 """
 
 from __future__ import annotations
