@@ -26,7 +26,7 @@ from screener import HashList
 from screener.cli import hash, launch
 from screener.cli.app import cli
 from screener.hashing import pdq
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import Hashes, OrientedHashes
 from screener.screening.result import MediaFacts

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from screener.errors import MediaError
 from screener.media.archives.archive import Budget, Member
 from screener.media.files.limits import Limits
-from screener.media.source import Name, name_of
+from screener.media.name import Name, name_of
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited
 from screener.scanning.resume import Finished

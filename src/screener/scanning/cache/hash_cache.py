@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from screener.arguments import as_float
 from screener.errors import OutputError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.cache import cache_rows
 from screener.scanning.cache.cache_file import CacheFile
 from screener.scanning.cache.cache_rows import covers, describe_settings

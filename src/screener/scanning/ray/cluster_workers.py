@@ -19,7 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from screener.errors import ClusterError, counted
 from screener.media.archives.archive import Budget
-from screener.media.source import name_of_bytes
+from screener.media.name import name_of_bytes
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray import nodes, order_batches
 from screener.scanning.ray.hashing_actor import HashingActor

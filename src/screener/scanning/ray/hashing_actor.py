@@ -10,7 +10,7 @@ import pyarrow as pa
 import ray
 
 from screener.errors import ClusterError, MediaError, WorkerError
-from screener.media.source import name_of
+from screener.media.name import name_of
 from screener.scanning.ray import nodes, order_batches
 from screener.scanning.ray.order_batches import AnswerBatch, OrderBatch
 from screener.scanning.workers.messages import Answer, Order
