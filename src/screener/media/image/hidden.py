@@ -96,5 +96,7 @@ def _is_picture(data: bytes) -> bool:
     already.
     """
     if data[4:8] == b"ftyp":
-        return any(name in (b"meta", b"moov") for name, _, _ in headers.read_file_boxes(data, 0))
+        return any(
+            box_type in (b"meta", b"moov") for box_type, _, _ in headers.read_file_boxes(data, 0)
+        )
     return data[:4] != b"RIFF" or data[12:15] == b"VP8"

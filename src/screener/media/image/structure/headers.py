@@ -103,22 +103,22 @@ def count_webp_frames(data: bytes) -> int:
     libwebp requires both of a frame.
     """
     count = 0
-    for name, offset, end in _read_webp_chunks(data):
+    for chunk_type, offset, end in _read_webp_chunks(data):
         is_long = end - offset > _WEBP_FRAME_HEADER_SIZE
         has_picture = is_long and data[offset + 16 : offset + 20] in _WEBP_PICTURE_CHUNKS
-        count += has_picture or name == b"ANMF"
+        count += has_picture or chunk_type == b"ANMF"
     return count
 
 
 def find_exif_blocks(data: bytes) -> Iterator[bytes]:
     """Yield every EXIF block of a JPEG, PNG or WebP, with its prefix `Exif`."""
     if data[:4] == b"RIFF":
-        for name, offset, end in _read_webp_chunks(data):
-            if name == b"EXIF":
+        for chunk_type, offset, end in _read_webp_chunks(data):
+            if chunk_type == b"EXIF":
                 yield data[offset:end]
     elif data[:8] == PNG_SIGNATURE:
-        for name, offset, end in png.read_chunks(data):
-            if name == b"eXIf":
+        for chunk_type, offset, end in png.read_chunks(data):
+            if chunk_type == b"eXIf":
                 yield data[offset + 8 : end - 4]
     elif data[:2] == b"\xff\xd8":
         for marker, offset, end in read_jpeg_segments(data, 0):

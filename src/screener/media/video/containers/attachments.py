@@ -74,8 +74,8 @@ def _find_matroska_files(stream: BinaryIO, size: int) -> Iterator[tuple[int, int
     The end may lie past the parent's, since a cut image might not be recognised.
     """
     for start, end in find_bodies(read_elements, stream, 0, size, *ATTACHED_FILES_PATH):
-        for name, body, body_end in read_elements(stream, start, end):
-            if name == FILE_DATA_ID:
+        for element_id, body, body_end in read_elements(stream, start, end):
+            if element_id == FILE_DATA_ID:
                 yield body, body_end
 
 
@@ -86,14 +86,14 @@ def _find_values(
 
     `ancestors` are the names of the boxes that contain `offset`.
     """
-    for kind, body, body_end in read_boxes(stream, offset, end):
+    for box_type, body, body_end in read_boxes(stream, offset, end):
         body_end = min(body_end, end)
         if ancestors[-1:] == (_ITEM_LIST,):
             yield from _find_values(stream, body, body_end, (*ancestors, _LIST_ITEM))
         elif ancestors[-1:] == (_LIST_ITEM,):
-            if kind == _VALUE_BOX:
+            if box_type == _VALUE_BOX:
                 yield body + _VALUE_HEADER_SIZE, body_end
-        elif kind in _NESTED_BOXES and kind not in ancestors:
-            if kind == _META_BOX and read_at(stream, body + 4, 4) != b"hdlr":
+        elif box_type in _NESTED_BOXES and box_type not in ancestors:
+            if box_type == _META_BOX and read_at(stream, body + 4, 4) != b"hdlr":
                 body += 4  # skip the version, which QuickTime does not have
-            yield from _find_values(stream, body, body_end, (*ancestors, kind))
+            yield from _find_values(stream, body, body_end, (*ancestors, box_type))
