@@ -20,7 +20,7 @@ from codes import Codes
 
 from screener import Hash, HashCache, Screener, rescan
 from screener.hashing.hash import KINDS
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import Hashes, LocatedHash, OrientedHashes
 from screener.screening.result import MediaFacts

@@ -249,7 +249,7 @@ def test_errors_of_lower_layers_are_inside_a_translated_sentence(tmp_path, monke
 
     monkeypatch.setattr("screener.hotline.desk.Desk.open", fail)
     code, text = run("case", "list", "--store", desk.folder, "--language", "fr")
-    assert (code, "n’est pas en ordre\u00a0: of a list" in text) == (2, True)
+    assert (code, "signale une erreur\u00a0: of a list" in text) == (2, True)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device", "x")

@@ -12,7 +12,7 @@ from screener.hashing import detail, pdq
 from screener.hashing.hash import KINDS
 from screener.media import opening
 from screener.media.files.picture import Frame, Media, Picture
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.located_hash import LocatedHash
 

@@ -531,7 +531,9 @@ def test_entries_that_say_otherwise_of_one_hash_are_counted(put, monkeypatch):
     categories and withdrawn ones do not count, whatever their number.
     """
     for listed, (way, (few, short)) in enumerate(WAYS.items()):
-        monkeypatch.setattr(version_counts.VersionCounts, "is_cheap", lambda *_, few=few, **__: few)
+        monkeypatch.setattr(
+            version_counts.VersionCounts, "favours_lookup", lambda *_, few=few, **__: few
+        )
         monkeypatch.setattr(version_counts.VersionCounts, "is_mostly_current", short)
         own = way
         one, two, three, four, five = (value(10 * listed + n) for n in range(5))

@@ -1,4 +1,4 @@
-"""Reading an input once: names, limits, and what is not a regular file."""
+"""Reading an input once: limits, and what is not a regular file."""
 
 import errno
 import io
@@ -16,6 +16,7 @@ from PIL import Image
 from screener import Screener
 from screener.errors import MediaError
 from screener.media import source
+from screener.media.name import Name, name_of
 
 FIXTURES = REPOSITORY / "fixtures"
 
@@ -160,7 +161,7 @@ def test_a_file_object_that_cannot_say_where_it_stands_is_read(asked):
     given = Elsewhere(b"ab")
     setattr(given, asked, fails)
     assert source.read(given, limit=4).content == b"ab"
-    assert source.name_of(given) == source.Name()
+    assert name_of(given) == Name()
 
 
 def test_a_file_object_that_cannot_go_to_its_end_is_read_from_its_start():
@@ -236,34 +237,6 @@ def test_what_is_no_regular_file_is_unreadable(path):
     """Missing, a device, a folder, an impossible name."""
     with pytest.raises(MediaError, match="unreadable"):
         source.read(path, limit=10)
-
-
-def test_names_say_what_the_file_is(tmp_path):
-    """Text, size and time for a file; raw bytes only if the name is not UTF-8."""
-    file = tmp_path / "photo.jpg"
-    file.write_bytes(b"12")
-    os.utime(file, ns=(1, 2_000_000_000))
-    odd = os.fsencode(tmp_path) + b"/\xe9"
-
-    assert source.name_of(file) == source.Name(str(file), None, 2, 2_000_000_000)
-    assert source.name_of(os.fsdecode(odd)).raw == odd
-    assert source.name_of(os.fsdecode(odd)).text.endswith("/\N{REPLACEMENT CHARACTER}")
-    assert source.name_of(b"abc") == source.Name(size=3)
-    assert source.name_of("missing") == source.Name("missing")
-    assert source.name_of(np.zeros((2, 2), np.uint8)) == source.Name()
-
-
-def test_every_name_is_reported_in_utf_8():
-    """Names of file objects too, as text or bytes, even if no file can have them."""
-    odd = io.BytesIO()
-    for name, raw in (("\udce9.jpg", b"\xe9.jpg"), (b"\xe9.jpg", b"\xe9.jpg"), ("a", None)):
-        odd.name = name
-        assert source.name_of(odd).raw == raw
-        assert source.name_of(odd).text.encode() == (b"\xef\xbf\xbd.jpg" if raw else b"a")
-    assert source.name_of_label(Path("a")) == source.Name("a")
-    odd.name = 3  # what an object made of a descriptor is name_of_label
-    assert source.name_of(odd) == source.Name()
-    assert source.name_of("\ud800").text.encode().startswith(b"\xef\xbf\xbd")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

@@ -15,7 +15,7 @@ import numpy as np
 from screener import HammingIndex, HashCache, HashList, Policy, Screener, audit, output, scan
 from screener.hashing import classic, digest, pdq
 from screener.hashing.hash import KINDS, Hash
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import hash_item
 
 THREADS = 8

@@ -19,8 +19,9 @@ from screener.cli import translated_commands
 from screener.cli.app import SECTIONS
 
 LANGUAGES = ("ar", "fr")
-# How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
-WORDS = {"say": 1, "marked": 1, "plural": 2}
+# Functions whose calls contain messages, and the number of texts of each. A Translator is called
+# `translate` or `say`; `marked` leaves the translation for later.
+WORDS = {"translate": 1, "say": 1, "marked": 1, "plural": 2}
 
 
 def sources(package: Path) -> list[Path]:

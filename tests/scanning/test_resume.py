@@ -36,7 +36,7 @@ from screener import (
     scan,
 )
 from screener.errors import OutputError
-from screener.media.source import name_of
+from screener.media.name import name_of
 from screener.reporting.pages.report_page import render_page
 from screener.reporting.pages.result_summary import Summary
 from screener.reporting.pages.spreadsheet import write_csv

@@ -18,7 +18,7 @@ from screener.errors import MediaError, PolicyError, WorkerError
 from screener.hashing import pdq
 from screener.media.archives.archive import Member
 from screener.media.files.limits import Limits
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning import backlog
 from screener.scanning.inputs.expand import find_files, locate_files
 from screener.scanning.inputs.folder import FoundFile

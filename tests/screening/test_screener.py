@@ -29,7 +29,7 @@ from screener.errors import HashError, ListError, PolicyError
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
 from screener.media.files.limits import Limits
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input import frame_hashes
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash

@@ -13,7 +13,7 @@ from scan_with_accidents import Accident, name_of
 
 from screener import Screener
 from screener.errors import MediaError
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from screener import Policy
 from screener.errors import ShortOfMemory
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 
 

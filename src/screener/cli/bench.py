@@ -300,9 +300,9 @@ def _format_rows(report: Report) -> Iterator[tuple[str, ...]]:
         radius = "-" if figures.radius is None else str(figures.radius)
         times = (f"{figures.p50_us:,.1f}", f"{figures.p99_us:,.1f}")
         shared = (figures.kind, f"{figures.values:,}", radius, figures.way, *times)
-        for number, batch in enumerate(figures.batches):
+        for index, batch in enumerate(figures.batches):
             yield (
-                *(shared if number == 0 else ("",) * len(shared)),
+                *(shared if index == 0 else ("",) * len(shared)),
                 f"{batch.queries:,}",
                 str(batch.threads),
                 batch.way,

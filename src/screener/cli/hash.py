@@ -30,13 +30,16 @@ from screener.screening.result import Reason
 )
 @click.option(
     "--every",
+    "sampling_seconds",
     type=number_from(0, fraction=True),
     default=1.0,
     show_default=True,
     help="Seconds between two frames of a vpdq; 0 takes every frame.",
 )
 @click.option(
-    "--lines", is_flag=True, help="Print a vpdq as a hash line for `match`, not in vPDQ's layout."
+    "--lines",
+    is_flag=True,
+    help="Print a vpdq as one line that `match` reads, even if vpdq is the only kind.",
 )
 @click.option(
     "--orientations",
@@ -44,15 +47,17 @@ from screener.screening.result import Reason
     help="For `match`: also print the hashes of a picture mirrored and turned, eight in all, and"
     " those of a small one at twice its size.",
 )
-def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orientations: bool) -> int:
+def hash_(
+    files: tuple[str, ...], kinds: str, sampling_seconds: float, lines: bool, orientations: bool
+) -> int:
     """Print the hashes of files and folders, one per line.
 
-    A line is `kind value quality input`. If vpdq is the only kind, you name one video and get the
-    layout of vPDQ's own tool, which `import --format vpdq` reads: `frame,quality,pdq,time` for each
-    frame.
+    A line is `kind value quality input`. If vpdq is the only kind, name one video; it is printed in
+    the layout of vPDQ's own tool, which `import --format vpdq` reads: `frame,quality,pdq,time` for
+    each frame.
 
-    A picture with a frame around it has a second line, made without the frame. Pictures hidden in
-    a file and members of archives have no line; `scan` looks into those.
+    A picture with a border has a second line, for the picture without it. Pictures hidden in a file
+    and members of archives have no line; `scan` looks into those.
 
     A file that cannot be hashed completely gets a line `unscreened reason - input`, which `match`
     understands, and a message on standard error; the exit code is then 3. A picture or video with
@@ -61,71 +66,76 @@ def hash_(files: tuple[str, ...], kinds: str, every: float, lines: bool, orienta
     """
     computed_kinds = _parse_kinds(kinds)
     if all(kind.video for kind in computed_kinds) and not lines:
-        return _print_vpdq(files, every)
-    failed = False
+        return _print_vpdq(files, sampling_seconds)
+    has_errors = False
     for path in find_files(files):
-        hashed, video_hash = _hash_file(path, computed_kinds, every)
+        hashed, video_hash = _hash_file(path, computed_kinds, sampling_seconds)
         for located in hashed.hashes:
-            if _is_visible(located) and (orientations or _is_as_stored(located)):
+            if _is_not_hidden(located) and (orientations or _is_as_stored(located)):
                 click.echo(hash_lines.format_hash(located.hash, path))
         if video_hash is not None:
             click.echo(hash_lines.format_hash(video_hash, path))
         if hashed.error is not None:
-            failed = True
+            has_errors = True
             click.echo(hash_lines.format_unscreened(Reason(hashed.error.reason), path))
             click.echo(f"{printable(path)}: {hashed.error}", err=True)
         elif _has_too_little_detail(hashed):
             click.echo(hash_lines.format_unscreened(Reason.TOO_LITTLE_DETAIL, path))
-    return 3 if failed else 0
+    return 3 if has_errors else 0
 
 
 def _hash_file(
-    path: str, kinds: Sequence[HashKind], every: float
+    path: str, kinds: Sequence[HashKind], sampling_seconds: float
 ) -> tuple[HashedInput, Hash | None]:
     """Return the hashes of a file, and its vPDQ if that is one of the kinds.
 
-    A missing vPDQ is an error unless the file is not a video and has other kinds.
+    If vPDQ is one of several kinds, a file that is not a video is no error for it.
     """
     hashed = hash_item(path, policy=Policy(), kinds=[kind for kind in kinds if not kind.video])
     if not any(kind.video for kind in kinds):
         return hashed, None
-    video_hash, error = _compute_vpdq(path, every)
+    video_hash, error = _compute_vpdq_and_warn(path, sampling_seconds)
     is_only_kind = all(kind.video for kind in kinds)
     if is_only_kind or (error is not None and error.reason != "no_video"):
         hashed = replace(hashed, error=hashed.error or error)
     return hashed, video_hash
 
 
-def _is_visible(located: LocatedHash | OrientedHashes) -> bool:
+def _is_not_hidden(located: LocatedHash | OrientedHashes) -> bool:
     return located.part_kind == "frame"
 
 
 def _is_as_stored(located: LocatedHash) -> bool:
-    """Return whether a list needs this hash; it stores each picture in one orientation."""
+    """Return whether a list would store this hash: upright, and not enlarged."""
     return located.orientation == "upright" and located.region != "enlarged"
 
 
 def _has_too_little_detail(hashed: HashedInput) -> bool:
-    """Return whether a scan would compare too few of the frames by any kind.
+    """Return whether, for some kind, a scan would compare too few frames to report `no_match`.
 
-    Hash lines have no detail scores, and other orientations may have none.
+    `match` cannot find this out: hash lines contain no detail scores, and orientations that are not
+    printed may lack detail.
     """
     criteria = Criteria(Policy())
     moments_by_kind: dict[str, set[tuple[int, float]]] = {}
     for group in list_groups(hashed.hashes):
-        if isinstance(group, OrientedHashes) and _is_visible(group) and group.region != "enlarged":
+        if (
+            isinstance(group, OrientedHashes)
+            and _is_not_hidden(group)
+            and group.region != "enlarged"
+        ):
             usable = group.moments if criteria.is_surely_usable(group) else ()
             moments_by_kind.setdefault(group.kind, set()).update(usable)
     minimum = criteria.min_moments(hashed)
     return any(len(moments) < minimum for moments in moments_by_kind.values())
 
 
-def _print_vpdq(files: tuple[str, ...], every: float) -> int:
+def _print_vpdq(files: tuple[str, ...], sampling_seconds: float) -> int:
     """Print the vPDQ of one video in the layout of vPDQ's own tool."""
     paths = list(itertools.islice(find_files(files), 2))
     if len(paths) != 1:
         raise click.UsageError("vPDQ's layout holds one video: name one, or add --lines")
-    video_hash, error = _compute_vpdq(paths[0], every)
+    video_hash, error = _compute_vpdq_and_warn(paths[0], sampling_seconds)
     if video_hash is not None:
         for line in vpdq_value.vpdq_lines(video_hash.value):
             click.echo(line)
@@ -134,12 +144,14 @@ def _print_vpdq(files: tuple[str, ...], every: float) -> int:
     return 0 if error is None else 3
 
 
-def _compute_vpdq(path: str, every: float) -> tuple[Hash | None, MediaError | None]:
+def _compute_vpdq_and_warn(
+    path: str, sampling_seconds: float
+) -> tuple[Hash | None, MediaError | None]:
     """Return the vPDQ of a video and the error, if any; warn if it is too short to match copies."""
-    video_hash, error = vpdq.compute(path, every=every)
+    video_hash, error = vpdq.compute(path, every=sampling_seconds)
     warning = None if video_hash is None else vpdq.explain_shortness(video_hash)
     if warning is not None:
-        hint = "; --every 0 takes every frame" if every else ""
+        hint = "; --every 0 takes every frame" if sampling_seconds else ""
         click.echo(f"{printable(path)}: {warning}{hint}", err=True)
     return video_hash, error
 

@@ -1,4 +1,4 @@
-"""Open the list that a command names: a folder, or a list file for a quick try."""
+"""Open the list that a command names: a folder, or a file imported into a temporary list."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_list(stack: ExitStack, path: Path, *, hugepages: bool = False) -> HashL
 
 @contextmanager
 def open_or_create(path: Path, *, group: str | None = None) -> Iterator[HashList]:
-    """Yield the list in a folder, or create it with the `group`.
+    """Yield the list in a folder; create it if missing, readable by the Unix group `group`.
 
     If nothing is written to a new list because of an error, remove it again.
     """

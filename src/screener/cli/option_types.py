@@ -1,4 +1,4 @@
-"""The types of options and arguments. Their errors are in the language of the command."""
+"""The types of options and arguments. Their error messages can be translated."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Place(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path.
 
-        Raises MissingParameter if it is empty, as of an unset variable, and InvalidValue if it
-        is not such a file or folder.
+        Raises MissingParameter if it is empty, as from an unset shell variable, and InvalidValue if
+        it is not such a file or folder.
         """
         if not os.fspath(value):
             raise click.MissingParameter(ctx=ctx, param=param)
@@ -39,7 +39,7 @@ def _describe_path_error(path: str, *, folder: bool) -> Sentence:
     if os.path.isdir(path) and not folder:
         return marked("{file} is a folder", file=path)
     if folder and not os.path.isdir(path):
-        return marked("{file} is no folder", file=path)
+        return marked("{file} is not a folder", file=path)
     return marked("{file} cannot be opened", file=path)
 
 
@@ -65,7 +65,10 @@ class SuffixedPath(Place):
         self._suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path. Raises InvalidValue, which lists the suffixes, if it has another."""
+        """Return the path.
+
+        Raises InvalidValue, which lists the suffixes, if the path has another suffix.
+        """
         path = super().convert(value, param, ctx)
         if path.suffix.lower() not in self._suffixes:
             known = ", ".join(f"NAME{suffix}" for suffix in self._suffixes)

@@ -1,6 +1,7 @@
 """Commands in Arabic, French or English, by `--language` or the environment.
 
-Help texts and errors are English in the code and translated when shown. Names stay the same.
+Help texts and errors are English in the code and translated when shown. Names of commands and
+options are not translated.
 """
 
 from __future__ import annotations
@@ -32,33 +33,34 @@ if TYPE_CHECKING:
 
 _NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and its meaning
 _RIGHT_TO_LEFT_ISOLATE, _POP_ISOLATE = "\u2067", "\u2069"
-_HELP = marked("Show this help.")
-_LANGUAGE = marked("Language of texts and messages (default: that of the environment).")
+_HELP_OPTION_TEXT = marked("Show this help.")
+_LANGUAGE_OPTION_TEXT = marked("Language of texts and messages (default: that of the environment).")
 
-# Parsed by `_language_option` before the others. A group's option is also for its commands.
+# `_find_language` reads it before click parses the command line, so that errors are translated too.
+# If a group has it, it applies to its commands.
 LANGUAGE_OPTION = click.option(
-    "--language", type=OneOf(LANGUAGES), expose_value=False, help=_LANGUAGE
+    "--language", type=OneOf(LANGUAGES), expose_value=False, help=_LANGUAGE_OPTION_TEXT
 )
 
 
-def _language_option(args: Sequence[str]) -> Language | None:
+def _find_language(args: Sequence[str]) -> Language | None:
     """Return the language that a command line names, even if the rest of it is invalid."""
     code = None
-    for number, arg in enumerate(args):
+    for index, arg in enumerate(args):
         if arg == "--":
             break
         name, equals, value = arg.partition("=")
         if name == "--language":
-            code = value if equals else "".join(args[number + 1 : number + 2])
+            code = value if equals else "".join(args[index + 1 : index + 2])
     return next((language for language in LANGUAGES if language == code), None)
 
 
 class _Translated(click.Command):
-    """What commands and groups share."""
+    """A command whose help and usage errors are translated; base of commands and groups."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. Raises TranslatedUsageError."""
-        language = _language_option(args)
+        language = _find_language(args)
         if language is not None:
             ctx.meta[LANGUAGE_KEY] = language
         try:
@@ -69,12 +71,12 @@ class _Translated(click.Command):
             raise TranslatedUsageError(describe_usage_error(error, ctx), ctx) from None
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write how the command is called."""
-        say, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
-        # Isolated as a whole, even if it continues in a second line.
-        before, _, after = say.isolated_ltr("-").partition("-")
+        """Write the usage line."""
+        translate, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
+        # One pair of marks encloses the whole text, so that a wrapped line keeps its direction.
+        before, _, after = translate.isolated_ltr("-").partition("-")
         path = f"{before}{ctx.command_path}"
-        formatter.write_usage(path, f"{pieces}{after}", prefix=f"{say('Usage:')} ")
+        formatter.write_usage(path, f"{pieces}{after}", prefix=f"{translate('Usage:')} ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does."""
@@ -84,23 +86,27 @@ class _Translated(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a line for each option."""
-        say = current_translator(ctx)
-        rows = [row for one in self.get_params(ctx) if (row := _row(one, ctx, say)) is not None]
-        _list(formatter, say("Options:"), rows)
+        translate = current_translator(ctx)
+        rows = [
+            row
+            for param in self.get_params(ctx)
+            if (row := _option_row(param, ctx, translate)) is not None
+        ]
+        _write_section(formatter, translate("Options:"), rows)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Return `--help` with a text that is translated."""
+        """Return the `--help` option, with this module's text instead of click's."""
         option = super().get_help_option(ctx)
         if option is not None:
-            option.help = _HELP
+            option.help = _HELP_OPTION_TEXT
         return option
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return completions with translated help."""
-        say, items = current_translator(ctx), super().shell_complete(ctx, incomplete)
+        translate, items = current_translator(ctx), super().shell_complete(ctx, incomplete)
         for item in items:
             if item.help:
-                item.help = say(item.help)
+                item.help = translate(item.help)
         return items
 
 
@@ -151,16 +157,17 @@ class TranslatedGroup(_Translated, click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a line for each command."""
-        say = current_translator(ctx)
-        rows = [(name, _summary(self.commands[name], say)) for name in self.list_commands(ctx)]
-        _list(formatter, say("Commands:"), rows)
+        translate = current_translator(ctx)
+        names = self.list_commands(ctx)
+        rows = [(name, _summarise(self.commands[name], translate)) for name in names]
+        _write_section(formatter, translate("Commands:"), rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return completions, subcommands with their summaries."""
         items = super().shell_complete(ctx, incomplete)
         for item in items:
             if item.value in self.commands:
-                item.help = _summary(self.commands[item.value], current_translator(ctx))
+                item.help = _summarise(self.commands[item.value], current_translator(ctx))
         return items
 
 
@@ -170,43 +177,44 @@ def translated(command: Callable[..., int]) -> Callable[..., int]:
     @LANGUAGE_OPTION
     @wraps(command)
     def in_language(*arguments: Any, **options: Any) -> int:
-        say = translator(current_language())
+        translate = translator(current_language())
         try:
-            return command(*arguments, say=say, **options)
+            return command(*arguments, say=translate, **options)
         except (ScreenerError, OSError) as error:
-            print_error(error, say)
+            print_error(error, translate)
             return 2
         except click.Abort:
-            click.echo(say("interrupted"), err=True)
+            click.echo(translate("interrupted"), err=True)
             return 130
 
     return in_language
 
 
-def print_error(error: ScreenerError | OSError, say: Translator) -> None:
+def print_error(error: ScreenerError | OSError, translate: Translator) -> None:
     """Print an error in the user's language. Messages of lower layers stay English inside it."""
     if isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, OSError):
-        text = say("{file}: {why}", file=error.filename or "–", why=why(error))
+        text = translate("{file}: {why}", file=error.filename or "–", why=why(error))
     elif isinstance(error, HotlineError):
-        text = say.render(error)
+        text = translate.render(error)
     else:
-        text = say("something outside the hotline is not in order: {why}", why=error)
-    click.echo(say.line(f"screener: {text}"), err=True)
+        text = translate("the library reports an error: {why}", why=error)
+    click.echo(translate.line(f"screener: {text}"), err=True)
 
 
-def translated_help(text: str, say: Callable[[str], str]) -> str:
+def translated_help(text: str, translate: Callable[[str], str]) -> str:
     """Return a help text translated by paragraphs.
 
     A paragraph that keeps its lines is translated line by line. Indented lines, which are commands
     to type, stay as they are.
     """
-    return "\n\n".join(_paragraph(one, say) for one in inspect.cleandoc(text).split("\n\n"))
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(_translate_paragraph(paragraph, translate) for paragraph in paragraphs)
 
 
 def help_texts(command: click.Command) -> Iterator[str]:
-    """Yield the pieces of a command's help, as they are translated."""
+    """Yield each text of a command's help that is translated separately."""
     texts: list[str] = []
 
     def collect(text: str) -> str:
@@ -223,40 +231,46 @@ def help_texts(command: click.Command) -> Iterator[str]:
             yield from help_texts(subcommand)
 
 
-def _paragraph(text: str, say: Callable[[str], str]) -> str:
+def _translate_paragraph(text: str, translate: Callable[[str], str]) -> str:
     if not text.startswith("\b\n"):
-        return say(" ".join(text.split()))
-    return "\n".join(["\b", *(_line(one, say) for one in text.split("\n")[1:])])
+        return translate(" ".join(text.split()))
+    lines = text.split("\n")[1:]
+    return "\n".join(["\b", *(_translate_line(line, translate) for line in lines)])
 
 
-def _line(text: str, say: Callable[[str], str]) -> str:
+def _translate_line(text: str, translate: Callable[[str], str]) -> str:
     numbered = _NUMBERED.fullmatch(text)
     if numbered is not None:
-        return numbered[1] + say(numbered[2])
-    return text if text.startswith(" ") else say(text)
+        return numbered[1] + translate(numbered[2])
+    return text if text.startswith(" ") else translate(text)
 
 
-def _summary(command: click.Command, say: Translator) -> str:
-    first, more, _ = translated_help(command.help or "", say).partition("\n\n")[0].partition(". ")
+def _summarise(command: click.Command, translate: Translator) -> str:
+    paragraph = translated_help(command.help or "", translate).partition("\n\n")[0]
+    first, more, _ = paragraph.partition(". ")
     return f"{first}." if more else first
 
 
-def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[str, str] | None:
+def _option_row(
+    param: click.Parameter, ctx: click.Context, translate: Translator
+) -> tuple[str, str] | None:
     if not isinstance(param, click.Option):
         return None
-    bare = copy.copy(param)
-    bare.required, bare.help = False, ""
-    row = bare.get_help_record(ctx)
+    unadorned_option = copy.copy(param)
+    unadorned_option.required, unadorned_option.help = False, ""
+    row = unadorned_option.get_help_record(ctx)
     if row is None:
         return None
-    words = say(param.help) if param.help else ""
-    required = f"[{say('required')}]" if param.required else ""
-    text = " ".join(filter(None, (words, required)))
+    help_text = translate(param.help) if param.help else ""
+    required = f"[{translate('required')}]" if param.required else ""
+    text = " ".join(filter(None, (help_text, required)))
     # The option goes from left to right, its help in the direction of the language.
-    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{text}{_POP_ISOLATE}" if say.rtl else text
+    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{text}{_POP_ISOLATE}" if translate.rtl else text
 
 
-def _list(formatter: click.HelpFormatter, title: str, rows: Sequence[tuple[str, str]]) -> None:
+def _write_section(
+    formatter: click.HelpFormatter, title: str, rows: Sequence[tuple[str, str]]
+) -> None:
     formatter.write_paragraph()
     formatter.write(f"{title}\n")
     with formatter.indentation():

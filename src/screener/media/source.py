@@ -1,12 +1,9 @@
-"""Read one input: its name, and its bytes or pixels within the limits."""
+"""Read one input: its bytes or its pixels, within the limits."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import io
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
@@ -17,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import MediaError
-from screener.media.files.open_file import HEAD, OpenFile, unreadable
+from screener.media.files.borrowed_file import BorrowedFile, read_piece, read_position, rewind
+from screener.media.files.open_file import HEAD_SIZE, OpenFile, unreadable
 from screener.media.files.sniff import CONTAINERS, sniff
 from screener.media.image import pixels
 
@@ -29,47 +27,17 @@ class Readable(Protocol):
         """Return up to `size` bytes, none at the end."""
 
 
-_AS_TEXT = "the file object is opened as text; open it as binary"
-
 Content = bytes | Image.Image | NDArray[Any]
 Item = str | PathLike[str] | PathLike[bytes] | bytes | bytearray | memoryview | Readable | Content
-
-
-@dataclass(frozen=True)
-class Name:
-    """The name of an input and, if it is a file, its size and time.
-
-    A member of an archive is called `outer!inner!member`. `archives` are the lengths in bytes of
-    its archives' names, outermost first (`outer`, `outer!inner`); they distinguish it from a file
-    of that name. `same` is, for each of these levels, the number of earlier members of the same
-    name.
-    """
-
-    text: str | None = None
-    raw: bytes | None = None
-    size: int | None = None
-    mtime_ns: int | None = None
-    archives: tuple[int, ...] = ()
-    same: tuple[int, ...] = ()
-
-    @property
-    def has_no_state(self) -> bool:
-        """Whether size and time are missing, as for a file that does not exist."""
-        return self.size is None and self.mtime_ns is None
-
-    @property
-    def as_bytes(self) -> bytes:
-        """The name as the system stores it."""
-        return self.raw or (self.text or "").encode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
 class Source:
     """An input that was read: its bytes or its pixels.
 
-    A video is not loaded; `content` is its open `file`, which the reader closes. If the content
-    exceeds the limit, `content` is None; `file` is open if it can be read again, so that digests
-    can be computed.
+    A video is not loaded: `content` is then its open `file`. Use the Source as a context manager to
+    close it. If the content exceeds the limit, `content` is None; `file` is open if it can be read
+    again, so that digests can be computed.
     """
 
     content: Content | BinaryIO | None
@@ -127,56 +95,14 @@ def check_item(item: object) -> None:
         )
 
 
-def name_of(item: Item) -> Name:
-    """Return the name of an input without reading it."""
-    if isinstance(item, OpenFile):
-        return name_of_bytes(item.raw, item.size, item.mtime_ns)
-    if isinstance(item, str | PathLike):
-        raw = _encode_name(os.fspath(item))
-        size: int | None = None
-        mtime_ns: int | None = None
-        with contextlib.suppress(OSError, ValueError):
-            status = os.stat(raw)
-            mtime_ns = status.st_mtime_ns
-            size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        return name_of_bytes(raw, size, mtime_ns)
-    if isinstance(item, bytes | bytearray | memoryview):
-        return Name(size=memoryview(item).nbytes)
-    try:
-        return name_of_label(getattr(item, "name", None))
-    except Exception:  # the object may use the network, and a name is optional
-        return Name()
-
-
-def name_of_label(name: object) -> Name:
-    """Return the Name of a label, or an empty Name if it is no text."""
-    if isinstance(name, PathLike):
-        name = os.fspath(name)
-    return name_of_bytes(_encode_name(name)) if isinstance(name, str | bytes) else Name()
-
-
-def _encode_name(name: str | bytes) -> bytes:
-    try:
-        return os.fsencode(name)
-    except UnicodeEncodeError:
-        return cast("str", name).encode("utf-8", "surrogatepass")
-
-
-def name_of_bytes(raw: bytes, size: int | None = None, mtime_ns: int | None = None) -> Name:
-    """Return the Name of a file, with its raw bytes if they are not UTF-8."""
-    try:
-        return Name(raw.decode("utf-8"), None, size, mtime_ns)
-    except UnicodeDecodeError:
-        return Name(raw.decode("utf-8", "replace"), raw, size, mtime_ns)
-
-
 def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
     """Read an input once, with at most `limit` bytes in memory.
 
     Parameters:
         item: The input. Arrays and Pillow images are returned unchanged.
         limit: Maximum number of bytes.
-        video_limit: Maximum number of bytes of a video, if it is more. A video is not loaded.
+        video_limit: Maximum number of bytes of a video, if larger than `limit`. A video is not
+            loaded.
 
     Raises:
         MediaError: `unreadable` for a file that is missing, forbidden or not regular, and for a
@@ -192,16 +118,16 @@ def read(item: Item, *, limit: int, video_limit: int = 0) -> Source:
         return read(OpenFile(item), limit=limit, video_limit=video_limit)
     if isinstance(item, bytes | bytearray | memoryview):
         data = bytes(item)
-        max_size = max(limit, video_limit) if _is_video(data[:HEAD]) else limit
+        max_size = max(limit, video_limit) if _is_video(data[:HEAD_SIZE]) else limit
         return Source(data) if len(data) <= max_size else Source(None, io.BytesIO(data))
     if hasattr(item, "read"):
         stream = cast("BinaryIO", item)
-        video, head = _borrow_video(stream, max(limit, video_limit))
-        if video is not None:
-            return Source(video, video)
-        start = None if head else _read_position(stream)
+        video_file, head = _borrow_video(stream, max(limit, video_limit))
+        if video_file is not None:
+            return Source(video_file, video_file)
+        start = None if head else read_position(stream)
         content = _read_stream(stream, limit, head)
-        return Source(None, _rewind(stream, start, limit)) if content is None else Source(content)
+        return Source(None, rewind(stream, start, limit)) if content is None else Source(content)
     return Source(item)
 
 
@@ -219,41 +145,6 @@ def _read_file(file: OpenFile, limit: int, video_limit: int) -> Source:
         raise unreadable(error) from None
 
 
-class _BorrowedFile(io.RawIOBase):
-    """The caller's file object, which stays open when this object is closed."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to a position and return it. Raises OSError for any error of the object."""
-        try:
-            self._stream.seek(offset, whence)
-            return self._stream.tell()
-        except MemoryError:
-            raise
-        except Exception as error:
-            error_number = error.errno if isinstance(error, OSError) else None
-            message = os.strerror(error_number) if error_number else type(error).__name__
-            # The object's own message may contain a URL with a key.
-            raise OSError(error_number or errno.EIO, message) from None
-
-    def readinto(self, buffer: Any, /) -> int:
-        try:
-            data = _read_piece(self._stream, len(buffer))
-        except MediaError as error:
-            raise OSError(errno.EIO, error.detail) from None
-        buffer[: len(data)] = data
-        return len(data)
-
-
 def _borrow_video(stream: BinaryIO, max_size: int) -> tuple[BinaryIO | None, bytes]:
     """Return the caller's file object as a closable file if it is a video.
 
@@ -265,8 +156,8 @@ def _borrow_video(stream: BinaryIO, max_size: int) -> tuple[BinaryIO | None, byt
             return None, b""
     except Exception:
         return None, b""  # reading all of it will report the error
-    head = _read_piece(stream, HEAD)
-    file = _BorrowedFile(stream)
+    head = read_piece(stream, HEAD_SIZE)
+    file = BorrowedFile(stream)
     try:
         is_video = _is_video(head) and file.seek(0, io.SEEK_END) <= max_size
     except OSError:
@@ -279,64 +170,13 @@ def _borrow_video(stream: BinaryIO, max_size: int) -> tuple[BinaryIO | None, byt
 
 
 def _read_stream(stream: BinaryIO, limit: int, head: bytes) -> bytes | None:
-    """Return `head` and the rest of a file object, or None over the limit."""
+    """Return `head` and the rest of a file object, or None if that exceeds the limit."""
     pieces, total = [head], len(head)
-    while piece := _read_piece(stream, 1 << 20):
+    while piece := read_piece(stream, 1 << 20):
         total += len(piece)
         if total > limit:
             return None
         pieces.append(piece)
-    if not total and _read_position(stream):
+    if not total and read_position(stream):
         raise MediaError("unreadable", "the file object is at its end; rewind it with seek(0)")
     return b"".join(pieces)
-
-
-def _rewind(stream: BinaryIO, start: int | None, limit: int) -> BinaryIO:
-    """Return a file object over the limit as a closable file that begins at `start`.
-
-    Raises MediaError `too_large` if it cannot seek back, or reports no end, since it may have none.
-    """
-    file = _BorrowedFile(stream)
-    try:
-        if start is not None and file.seek(0, io.SEEK_END) - start > limit:
-            file.seek(start)
-            return io.BufferedReader(file)
-    except Exception:
-        pass  # it cannot be read again
-    raise MediaError("too_large", f"more than {limit} bytes")
-
-
-def _read_position(stream: BinaryIO) -> int | None:
-    try:
-        return stream.tell()
-    except Exception:  # an object of another library may raise anything
-        return None
-
-
-def _read_piece(stream: BinaryIO, size: int) -> bytes:
-    """Return up to `size` bytes of a file object, none at its end.
-
-    Raises MediaError `unreadable` for any error of the object.
-    """
-    try:
-        piece: Any = stream.read(size)
-    except MemoryError:
-        raise
-    except Exception as error:
-        message = type(error).__name__
-        if getattr(stream, "closed", None) is True:
-            message = "the file object is closed; pass it open, or pass its bytes"
-        elif isinstance(error, UnicodeDecodeError):
-            message = _AS_TEXT
-        raise MediaError("unreadable", message) from None
-    if isinstance(piece, bytes):
-        return piece
-    if isinstance(piece, bytearray | memoryview):
-        return bytes(piece)
-    if piece is None:
-        raise MediaError("unreadable", "the file object is non-blocking; pass a blocking one")
-    if isinstance(piece, str):
-        raise MediaError("unreadable", _AS_TEXT)
-    if hasattr(piece, "__await__"):
-        raise MediaError("unreadable", "the file object is asynchronous; await it and pass bytes")
-    raise MediaError("unreadable", f"the file object returned {type(piece).__name__}, not bytes")

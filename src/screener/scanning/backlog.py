@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from screener.errors import MediaError
 from screener.media.archives.archive import Budget, Member
 from screener.media.files.limits import Limits
-from screener.media.source import Name, name_of
+from screener.media.name import Name, name_of
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited
 from screener.scanning.resume import Finished
@@ -171,8 +171,8 @@ class Backlog:
         """Queue the members of an archive before it."""
         archive.name = archive.name or archive.outermost_name
         name_counts: Counter[bytes] = Counter()
-        for number, member in enumerate(members):
-            archive.members.append((number, member, name_counts[member.name]))
+        for index, member in enumerate(members):
+            archive.members.append((index, member, name_counts[member.name]))
             name_counts[member.name] += 1
         if archive.members:
             self._open_archives.append(archive)

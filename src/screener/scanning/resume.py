@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from screener.errors import OutputError
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.result_lines import (
     IDENTITY_DTYPE,
     LineIdentity,

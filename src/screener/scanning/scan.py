@@ -14,7 +14,7 @@ from screener.arguments import integer_within
 from screener.errors import MediaError, PolicyError, WorkerError
 from screener.hashing.classic import CLASSIC
 from screener.hashing.hash import HashKind
-from screener.media.source import Name, name_of_label
+from screener.media.name import Name, name_of_label
 from screener.scanning.backlog import Backlog, PendingInput
 from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.inputs.expand import FilePath, locate_files

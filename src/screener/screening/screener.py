@@ -19,7 +19,8 @@ from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.media import source
 from screener.media.image import pixels
-from screener.media.source import Item, Name, name_of_label
+from screener.media.name import Name, name_of_label
+from screener.media.source import Item
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.matching import video_search

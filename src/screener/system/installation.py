@@ -9,12 +9,12 @@ from screener.errors import MediaError
 
 __version__ = "0.1.0"
 
-_MODULES = {"heif": "pillow_heif", "video": "av"}
+_MODULE_BY_EXTRA = {"heif": "pillow_heif", "video": "av"}
 # Major versions whose interface this library uses, as in pyproject.toml.
-_SUPPORTED_VERSIONS = {"video": range(18, 20)}
+_SUPPORTED_MAJOR_VERSIONS = {"video": range(18, 20)}
 
-# Extras that decode inputs: HEIC and HEIF; all video codecs, and key frames.
-EXTRAS = tuple(_MODULES)
+# Extras that decode inputs. The other extras add commands, not formats.
+EXTRAS = tuple(_MODULE_BY_EXTRA)
 
 
 def format_install(extra: str) -> str:
@@ -31,7 +31,7 @@ def describe_extra(extra: str) -> str:
 
 
 def make_missing_error(extra: str, feature: str) -> MediaError:
-    """Return the error for a `feature` of a file that only a missing extra can decode."""
+    """Return the error for a file with a `feature` that only a missing extra can decode."""
     return MediaError("unsupported", f"{feature} needs {describe_extra(extra)}", extra)
 
 
@@ -40,15 +40,15 @@ def load_extra(extra: str) -> bool:
 
     Raises any exception that a broken installation raises.
     """
-    module = import_module(_MODULES[extra])
-    if extra not in _SUPPORTED_VERSIONS:
+    module = import_module(_MODULE_BY_EXTRA[extra])
+    if extra not in _SUPPORTED_MAJOR_VERSIONS:
         return True
-    return int(module.__version__.partition(".")[0]) in _SUPPORTED_VERSIONS[extra]
+    return int(module.__version__.partition(".")[0]) in _SUPPORTED_MAJOR_VERSIONS[extra]
 
 
 @cache
 def is_available(extra: str) -> bool:
-    """Return whether an extra can be used; it is imported, since it may be broken."""
+    """Return whether an extra can be imported; a broken installation counts as missing."""
     try:
         return load_extra(extra)
     except Exception:  # a broken installation may raise anything

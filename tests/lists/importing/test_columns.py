@@ -77,7 +77,7 @@ def test_columns_make_the_list_that_rows_make(tmp_path_factory, files, size, ful
         reports = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(run, "_BATCH_ENTRIES", size)
-            patch.setattr(csv_rows, "CAREFUL_LINES", 3)
+            patch.setattr(csv_rows, "SMALL_BLOCK_LINES", 3)
             if not by_column:
                 patch.setattr(run, "read_parts", lambda reader, _: iter(reader))
             for text in files:

@@ -407,7 +407,7 @@ def test_a_creation_that_is_broken_off_leaves_no_list(tmp_path, monkeypatch, tro
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("step", ["_open", "lock_file", "writing", "rename"])
+@pytest.mark.parametrize("step", ["_open", "lock_file", "write_exclusively", "rename"])
 def test_an_interrupt_between_two_steps_leaves_no_list_that_was_made_for_the_import(
     tmp_path, monkeypatch, step
 ):

@@ -12,7 +12,7 @@ from screener import Hash, HashCache, Screener, rescan
 from screener.cli import hash_lines
 from screener.cli.summary import Tally
 from screener.hashing.hash import KINDS
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import hash_search

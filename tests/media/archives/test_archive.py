@@ -15,7 +15,7 @@ from screener import Reason
 from screener.errors import MediaError
 from screener.media.archives.archive import Archive, Budget, find_archive_type
 from screener.media.files.limits import Limits
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.workers.messages import Answer
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import OpenedArchive

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from screener.errors import MediaError
-from screener.media.files.open_file import HEAD, OpenFile
+from screener.media.files.open_file import HEAD_SIZE, OpenFile
 from screener.media.files.sniff import sniff
 
 
@@ -15,7 +15,7 @@ def descriptors():
     return len(os.listdir("/dev/fd"))
 
 
-@pytest.mark.parametrize("size", [0, 1, HEAD, HEAD + 1, 1 << 18, (1 << 18) + 1, 700_000])
+@pytest.mark.parametrize("size", [0, 1, HEAD_SIZE, HEAD_SIZE + 1, 1 << 18, (1 << 18) + 1, 700_000])
 def test_a_file_is_read_from_its_start_to_its_end(tmp_path, size):
     """As bytes or as a stream, whatever was read of it before."""
     content = os.urandom(size)
@@ -24,7 +24,7 @@ def test_a_file_is_read_from_its_start_to_its_end(tmp_path, size):
     before = descriptors()
 
     with OpenFile(path) as file:
-        assert (file.mime, file.size) == (sniff(content[:HEAD]), size)
+        assert (file.mime, file.size) == (sniff(content[:HEAD_SIZE]), size)
         assert (os.fspath(file), str(file), file.raw) == (str(path), str(path), os.fsencode(path))
         assert file.mtime_ns == path.stat().st_mtime_ns
         assert file.read_all() == content

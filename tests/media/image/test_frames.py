@@ -195,7 +195,7 @@ def test_pages_of_different_size_and_mode() -> None:
 @pytest.mark.parametrize("few", [0, 1 << 20])
 def test_equal_frames_are_left_out(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Part and time go on counting. Large frames are compared by digest, small ones by pixels."""
-    monkeypatch.setattr(sequence, "_MAX_IDENTITY_SIZE", few)
+    monkeypatch.setattr(sequence, "_MAX_FINGERPRINT_SIZE", few)
     at_its_end = drawn()
     at_its_end.putpixel((119, 89), (1, 2, 3))
     still = [drawn(), drawn(), drawn(1), drawn(), at_its_end]
@@ -210,7 +210,7 @@ def test_frames_of_equal_bytes_and_another_shape_are_others(
     few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lying and a standing picture of one grey have hashes of their own."""
-    monkeypatch.setattr(sequence, "_MAX_IDENTITY_SIZE", few)
+    monkeypatch.setattr(sequence, "_MAX_FINGERPRINT_SIZE", few)
     lying, standing = (Image.new("L", size, 90) for size in ((120, 90), (90, 120)))
     pages = [standing, standing, lying]
     frames, reason = frames_and_reason(saved(lying, "TIFF", save_all=True, append_images=pages))

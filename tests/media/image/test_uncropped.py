@@ -42,8 +42,8 @@ def test_what_is_shown_and_all_that_is_coded(scene, coded, first):
 
     assert reason is None
     assert near(frame.pixels, drawn.crop(SHOWN))
-    assert near(frame.outer, drawn)
-    assert frames_and_reason(coded(drawn))[0][0].outer is None
+    assert near(frame.uncropped, drawn)
+    assert frames_and_reason(coded(drawn))[0][0].uncropped is None
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -53,7 +53,7 @@ def test_a_picture_is_cropped_before_it_is_turned(scene, turn):
     exif[0x0112] = turn
     ((frame,), _) = frames_and_reason(with_property(avif(drawn, exif=exif), APERTURE))
 
-    for found, stored in ((frame.pixels, drawn.crop(SHOWN)), (frame.outer, drawn)):
+    for found, stored in ((frame.pixels, drawn.crop(SHOWN)), (frame.uncropped, drawn)):
         stored.getexif()[0x0112] = turn
         assert near(found, ImageOps.exif_transpose(stored))
 
@@ -65,7 +65,7 @@ def test_a_heic_is_cropped_before_it_is_turned(scene):
     ((frame,), _) = frames_and_reason(data)
 
     assert near(frame.pixels, drawn.crop(SHOWN).rotate(90, expand=True))
-    assert near(frame.outer, drawn.rotate(90, expand=True))
+    assert near(frame.uncropped, drawn.rotate(90, expand=True))
 
 
 @pytest.mark.parametrize("coded", [avif, heic])
@@ -92,7 +92,7 @@ def test_frames_of_an_animation_are_cropped_as_their_track_says(scene):
     assert [one.time for one in frames] == [0.0, 0.5]
     for frame, picture in zip(frames, drawn, strict=True):
         assert near(frame.pixels, picture.crop(SHOWN))
-        assert near(frame.outer, picture)
+        assert near(frame.uncropped, picture)
 
 
 def test_frames_that_differ_beyond_what_is_shown_are_two(scene):
@@ -120,7 +120,9 @@ def test_whole_pixels_are_those_of_libheif(scene):
         if found is None or reason is not None:
             continue
         left, top, right, bottom = found
-        assert np.array_equal(frames[0].pixels, frames[0].outer[top:bottom, left:right]), numbers
+        assert np.array_equal(frames[0].pixels, frames[0].uncropped[top:bottom, left:right]), (
+            numbers
+        )
         compared += 1
     assert compared > 20
 
@@ -139,7 +141,7 @@ def test_an_aperture_of_nothing_or_of_all_crops_nothing(scene, aperture):
     """The picture is screened as it is coded."""
     drawn = scene(1, SIZE)
     ((frame,), reason) = frames_and_reason(with_property(avif(drawn), aperture))
-    assert (reason, frame.outer) == (None, None)
+    assert (reason, frame.uncropped) == (None, None)
     assert near(frame.pixels, drawn)
 
 
@@ -152,7 +154,7 @@ def test_what_an_encoder_fills_up_is_not_hashed_by_itself(scene, coded, width, b
     aperture = clap(2 * width, 480, width - 400, 0, parts=2)
     data = with_property(coded(scene(1, (400, 240))), aperture)
     ((frame,), _) = frames_and_reason(data)
-    assert (frame.pixels.shape[1], frame.outer is not None) == (width, beside)
+    assert (frame.pixels.shape[1], frame.uncropped is not None) == (width, beside)
 
 
 @pytest.mark.parametrize("coded", [avif, heic])

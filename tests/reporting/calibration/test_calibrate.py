@@ -22,7 +22,7 @@ from screener.hotline.language.translator import translator
 from screener.hotline.notices import notice_files
 from screener.hotline.notices.notice import make_notice
 from screener.hotline.pages import status_page
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.reporting.calibration.calibrate import Calibration, calibrate
 from screener.reporting.calibration.calibration_page import (
     claim_page,

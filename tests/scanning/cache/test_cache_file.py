@@ -18,7 +18,7 @@ from command_process import refused, screener
 from screener import HashCache, Policy, Screener, rescan, scan
 from screener.cli.app import cli
 from screener.errors import OutputError, PolicyError
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.cache import cache_file
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from screener import HashCache, Policy, Screener, rescan, scan
 from screener.errors import OutputError
 from screener.hashing import pdq
-from screener.media.source import name_of
+from screener.media.name import name_of
 from screener.scanning.rescan import outdated
 from screener.screening.input.located_hash import EvidenceColumns, OrientedHashes, list_groups
 from screener.screening.policy import Effort

@@ -22,7 +22,7 @@ from screener.errors import MediaError, OutputError
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS, Hash
 from screener.media.files.limits import Limits
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.media.video.sampling.settings import Sampling
 from screener.scanning.cache.cache_rows import COLUMNS, encode_columns
 from screener.scanning.rescan import outdated

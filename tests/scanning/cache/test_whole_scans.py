@@ -19,7 +19,7 @@ from command_process import CALL, screener
 from screener import Hash, HashCache, Screener, output, rescan, scan
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
-from screener.media.source import Name, name_of
+from screener.media.name import Name, name_of
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts, is_counted_line

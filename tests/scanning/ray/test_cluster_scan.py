@@ -46,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
 
 scanning = importlib.import_module("screener.scanning.ray.cluster_scan")
 
-_ACTOR = b"ray::MapWorker(MapBatches(Hashing)"
+_ACTOR = b"ray::MapWorker(MapBatches(HashingActor)"
 
 
 def told(results):
@@ -250,7 +250,7 @@ def test_a_cluster_without_a_free_cpu_is_an_error_in_time(cluster, engine, uploa
     """Where no worker can be started, the scan says so instead of waiting for ever."""
     import ray
 
-    monkeypatch.setattr(cluster_workers, "_PATIENCE", 1.0)
+    monkeypatch.setattr(cluster_workers, "_MAX_IDLE_SECONDS", 1.0)
     busy = [ray.remote(num_cpus=1)(_Busy).remote() for _ in range(2)]
     ray.get([one.here.remote() for one in busy])
 

@@ -199,7 +199,7 @@ def test_each_row_is_what_it_holds_whatever_stands_in_its_batch(known, files, sc
 @pytest.fixture
 def screening(cluster, known, monkeypatch):
     """Makes what an actor is in this process, for callers in a folder."""
-    monkeypatch.setattr(nodes, "forget_main", lambda: None)
+    monkeypatch.setattr(nodes, "hide_main_module", lambda: None)
 
     def make(folder):
         listed = [nodes.ListReference.to_list(known)]

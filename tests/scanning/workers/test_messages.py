@@ -16,7 +16,7 @@ from screener import Hash, Policy, Screener
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
 from screener.media.archives.archive import Budget, Listing, Member
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.workers.messages import Answer, frame_message
 from screener.scanning.workers.messages import Order as WorkerOrder
 from screener.scanning.workers.worker_process import _orders

@@ -104,7 +104,7 @@ from screener import HashList, Screener, scan
 from screener.errors import MediaError
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
-from screener.media.source import Name
+from screener.media.name import Name
 
 class Looking(Hasher):
     def hash(self, item, digests=()):

@@ -12,7 +12,7 @@ from worker_jobs import Counting, Waiting, first_done, until_begun, until_told
 from screener import Policy, Reason
 from screener.errors import MediaError
 from screener.media.files.allowance import Allowance
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.workers.messages import Answer
 from screener.scanning.workers.pool import map_ordered
 from screener.scanning.workers.protocol import Task

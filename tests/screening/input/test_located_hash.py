@@ -15,7 +15,7 @@ from screener.hashing.hash import KINDS
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hashing.views import VIEWS
 from screener.media.image import pixels
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput, HashedWire
 from screener.screening.input.located_hash import (
     EvidenceColumns,

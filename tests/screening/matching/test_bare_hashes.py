@@ -9,7 +9,7 @@ from clips import clip, scenes, value_of
 from screener import Hash, HashList, Policy, Screener
 from screener.hashing.hash import KINDS
 from screener.hashing.vpdq_value import vpdq_frames
-from screener.media.source import name_of_label
+from screener.media.name import name_of_label
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
 

@@ -21,7 +21,7 @@ from screener.hashing.hash import KINDS
 from screener.hashing.video_frames import Frames
 from screener.lists.inspecting.verify import DamagedList
 from screener.lists.store.upgrade import upgrade
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.reporting.pages import report_page
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash

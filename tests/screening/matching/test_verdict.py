@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from screener import Hash, HashCache, Policy, Screener, rescan
 from screener.hashing.hash import KINDS
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.media.video.sampling.settings import Sampling
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import Hashes, LocatedHash, OrientedHashes

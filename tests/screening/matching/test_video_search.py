@@ -6,7 +6,7 @@ from clips import clip, scenes, value_of
 
 from screener import Hash, Policy
 from screener.hashing.hash import KINDS
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.media.video.sampling.settings import Sampling
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash

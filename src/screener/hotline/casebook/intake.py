@@ -18,7 +18,7 @@ from screener.hotline.model.report import Item, Report, Withdrawal
 from screener.hotline.reports.report_json import encode
 from screener.hotline.reports.sealed import proof
 from screener.lists.store.records import is_empty_digest
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.screener import Screener

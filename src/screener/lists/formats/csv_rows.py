@@ -12,8 +12,9 @@ from screener.lists.formats.content import Lines, find_text_fault
 from screener.lists.store.records import BadRow
 
 MAX_CELL_CHARS = 524_288  # a TMK value in base64 has 351 thousand
-MAX_QUOTED_LINES = 100  # lines of one row with quotes
-CAREFUL_LINES = 64  # lines that are read one by one if one of them is not a plain row
+MAX_QUOTED_LINES = 100  # lines that one row may span by quoting
+# Size of the smaller blocks that are tried after a block with a row that is not plain.
+SMALL_BLOCK_LINES = 64
 
 Delimiter = Literal[",", ";", "\t"]
 
@@ -22,7 +23,7 @@ Delimiter = Literal[",", ";", "\t"]
 csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARS))
 
 
-def is_skipped(line: str) -> bool:
+def is_before_header(line: str) -> bool:
     """Return whether a line before the header is blank, a comment or a spreadsheet's `sep=;`."""
     return not line.strip() or line.startswith("#") or (line[:4] == "sep=" and len(line) == 5)
 
@@ -35,7 +36,7 @@ def find_first_row(lines: Lines) -> tuple[int, str] | None:
     for number, line in lines:
         if line is None:
             return None
-        if not is_skipped(line):
+        if not is_before_header(line):
             return number, line
     return None
 
@@ -51,7 +52,7 @@ def split_line(line: str, delimiter: Delimiter) -> list[str] | None:
 class Block(NamedTuple):
     """Consecutive rows: the number of the first line, and the cells by column."""
 
-    line: int
+    first_line_number: int
     columns: list[list[str]]
 
 
@@ -73,22 +74,26 @@ class CsvRows:
         # Rows of delimiters alone are blank only after the last row, as spreadsheets write them.
         # Elsewhere a faulty export may have emptied them, and a full list would withdraw entries.
         self._blank_chars = f"{STRIPPED_CHARS}{delimiter or ''}"
-        self._single_lines = 0  # next lines to read one by one
-        self._careful_lines = 0  # next lines to try in small blocks, as one is not a plain row
+        self._single_lines = 0  # number of next lines to read one by one
+        # Number of next lines to read in small blocks: one of them is not a plain row.
+        self._small_block_lines = 0
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | BadRow]:
         """Yield each row that is neither blank nor a comment, in order.
 
-        Rows of delimiters alone are blank after the last row. Before another row they become one
-        BadRow.
+        Rows that contain only delimiters are skipped at the end of the text. If another row
+        follows, they are reported as one BadRow.
         """
         for part in self.read_parts(0):
             if not isinstance(part, Block):
                 yield part
 
     def read_parts(self, max_rows: int) -> Iterator[Block | tuple[int, list[str]] | BadRow]:
-        """Yield the same rows, plain ones as blocks of up to `max_rows` rows."""
-        empty_line: int | None = None  # the first line of delimiters after the last row
+        """Yield the rows as `__iter__` does, but plain rows in blocks of up to `max_rows`.
+
+        A plain row has `width` cells, is not blank, and contains neither quotes nor damage.
+        """
+        first_delimiters_line: int | None = None  # the first line of delimiters after the last row
         while True:
             part: Block | tuple[int, list[str]] | BadRow | None = self._read_block(max_rows)
             if part is None:
@@ -100,11 +105,11 @@ class CsvRows:
                 if part is None:
                     continue
                 if isinstance(part, tuple) and not part[1]:
-                    empty_line = empty_line or number
+                    first_delimiters_line = first_delimiters_line or number
                     continue
-            if empty_line is not None:
-                yield BadRow(empty_line, None, "only delimiters")
-                empty_line = None
+            if first_delimiters_line is not None:
+                yield BadRow(first_delimiters_line, None, "only delimiters")
+                first_delimiters_line = None
             yield part
 
     def _read_block(self, max_rows: int) -> Block | None:
@@ -113,18 +118,20 @@ class CsvRows:
             self._single_lines -= 1
             return None
         while max_rows:
-            number, lines = self._lines.take(CAREFUL_LINES if self._careful_lines > 0 else max_rows)
+            number, lines = self._lines.take(
+                SMALL_BLOCK_LINES if self._small_block_lines > 0 else max_rows
+            )
             if not lines:
                 return None
-            self._careful_lines -= len(lines)
+            self._small_block_lines -= len(lines)
             columns = self._split_columns(lines)
             if columns is not None:
                 return Block(number, columns)
             self._lines.untake(len(lines))
-            if len(lines) <= CAREFUL_LINES:
+            if len(lines) <= SMALL_BLOCK_LINES:
                 self._single_lines = len(lines) - 1
                 return None
-            self._careful_lines = len(lines)
+            self._small_block_lines = len(lines)
         return None
 
     def _split_columns(self, lines: list[str | None]) -> list[list[str]] | None:
@@ -213,7 +220,7 @@ class CsvRows:
         """
         following_lines: list[tuple[int, str | None]] = []
         reader = csv.reader(
-            self._feed_lines(line, following_lines), delimiter=delimiter, strict=True
+            self._record_following_lines(line, following_lines), delimiter=delimiter, strict=True
         )
         fault = "wrong number of columns"
         try:
@@ -231,11 +238,11 @@ class CsvRows:
         return BadRow(number, None, fault)
 
     def _is_row(self, line: str, delimiter: Delimiter) -> bool:
-        """Return whether a line is a row with a hash if its quotes are ignored."""
+        """Return whether a line, with its quotes ignored, would be a row with a hash."""
         cells = line.split(delimiter)
         return len(cells) > 1 and self._fits(cells) and any(map(may_be_hash, cells))
 
-    def _feed_lines(
+    def _record_following_lines(
         self, line: str, following_lines: list[tuple[int, str | None]]
     ) -> Iterator[str]:
         yield line + "\n"

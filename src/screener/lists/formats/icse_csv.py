@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from screener.errors import ListError
 from screener.lists.formats.cells import clean_cell, find_id_fault
 from screener.lists.formats.content import Content, Lines
-from screener.lists.formats.csv_rows import CsvRows, find_first_row, is_skipped
+from screener.lists.formats.csv_rows import CsvRows, find_first_row, is_before_header
 from screener.lists.formats.header import split_names
 from screener.lists.formats.json_rows import RecordBuilder, parse_truth
 from screener.lists.formats.kind_names import find_kind
@@ -27,7 +27,7 @@ _FLAG_COLUMNS = ("is distributed", "victim identified", "offender identified", "
 
 def recognises(lines: list[str]) -> bool:
     """Return whether one of the first lines is the header of an ICSE set."""
-    return any(_column_names(line) is not None for line in lines[:10] if not is_skipped(line))
+    return any(_column_names(line) is not None for line in lines[:10] if not is_before_header(line))
 
 
 def _column_names(line: str) -> list[str] | None:

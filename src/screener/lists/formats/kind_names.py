@@ -18,7 +18,7 @@ def fold_name(name: str) -> str:
 KIND_BY_NAME: Mapping[str, str] = {
     form.format(fold_name(name)): name for name in KINDS for form in _NAME_FORMS
 }
-"""The kinds by folded name: `PDQ`, `pdq hash`, `hash_md5`, `SHA-256`."""
+"""The kinds by folded name: `pdq`, `pdqhash`, `hashmd5`, `sha256`."""
 
 
 def find_kind(name: str) -> str | None:

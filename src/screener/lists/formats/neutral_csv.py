@@ -39,12 +39,12 @@ from screener.lists.formats.cells import (
 )
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import (
-    CAREFUL_LINES,
+    SMALL_BLOCK_LINES,
     Block,
     CsvRows,
     Delimiter,
     find_first_row,
-    is_skipped,
+    is_before_header,
 )
 from screener.lists.formats.header import Header, check_text, split_names
 from screener.lists.formats.kind_names import KIND_BY_NAME, fold_name
@@ -90,7 +90,7 @@ def _are_plain_ids(cells: Sequence[str]) -> bool:
 def recognises(lines: list[str]) -> bool:
     """Return whether the first line that is not skipped is a header."""
     for line in lines:
-        if not is_skipped(line):
+        if not is_before_header(line):
             return parse_header(line) is not None
     return False
 
@@ -216,12 +216,14 @@ class NeutralCsv:
         columns, count = self._read_columns(block), len(block.columns[0])
         if columns is not None:
             yield columns
-        elif count > CAREFUL_LINES:
-            for start in range(0, count, CAREFUL_LINES):
-                columns_ = [column[start : start + CAREFUL_LINES] for column in block.columns]
-                yield from self._read_block(Block(block.line + start, columns_))
+        elif count > SMALL_BLOCK_LINES:
+            for start in range(0, count, SMALL_BLOCK_LINES):
+                columns_ = [column[start : start + SMALL_BLOCK_LINES] for column in block.columns]
+                yield from self._read_block(Block(block.first_line_number + start, columns_))
         else:
-            for number, cells in enumerate(zip(*block.columns, strict=True), block.line):
+            for number, cells in enumerate(
+                zip(*block.columns, strict=True), block.first_line_number
+            ):
                 yield self._note_labels(self._parse_row(number, list(cells)))
 
     def _read_columns(self, block: Block) -> Columns | None:
@@ -255,7 +257,9 @@ class NeutralCsv:
         updated: list[str | None] = [None] * count
         if header.updated is not None:
             updated = [clean_cell(cell) or None for cell in cells[header.updated]]
-        return Columns(block.line, entries, hashes, states, categories, labels, updated)
+        return Columns(
+            block.first_line_number, entries, hashes, states, categories, labels, updated
+        )
 
     def _read_hash_columns(self, block: Block) -> tuple[HashColumn, ...] | None:
         """Return the hashes of a block in plain hex.

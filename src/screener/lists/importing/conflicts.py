@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from screener.lists.states import State
 from screener.lists.store import repeated_values
@@ -16,7 +17,7 @@ from screener.lists.store.column_checks import parse_pairs
 from screener.lists.store.records import LOW_INFORMATION
 from screener.lists.store.version_counts import count_versions, group_current_values
 
-# Speed-up, per value, of grouping all values over looking each one up.
+# Looking up one value takes about as long as grouping this many.
 _GROUPING_SPEEDUP = 20
 
 # CROSS JOIN: otherwise SQLite reads all hashes in the order of their values.
@@ -27,49 +28,55 @@ _NEW_VALUES = (
 _NEW_SHARED_VALUES = (
     "SELECT kind, value FROM hashes GROUP BY kind, value HAVING count(*) > 1 AND max(record) >= ?"
 )
-# Withdrawals and excluded hashes cannot conflict.
-_CAN_CONFLICT = "r.said <> ? AND h.why_not IS NOT ? AND h.why_not IS NOT ?"
+# Withdrawn records, placeholders and hashes of low information cannot conflict.
+_CAN_CONFLICT_SQL = "r.said <> ? AND h.why_not IS NOT ? AND h.why_not IS NOT ?"
 _CAN_CONFLICT_PARAMETERS = (State.WITHDRAWN, repeated_values.REPEATED, LOW_INFORMATION)
 _HOLDERS_QUERY = (
     "SELECT r.id, r.said, r.categories FROM hashes h JOIN records r ON r.id = h.record"
-    f" WHERE h.kind = ? AND h.value = ? AND r.until IS NULL AND {_CAN_CONFLICT}"
+    f" WHERE h.kind = ? AND h.value = ? AND r.until IS NULL AND {_CAN_CONFLICT_SQL}"
 )
 
-Holder = tuple[int, str, str]  # the version's number, its stated state, and its categories
+
+class Holder(NamedTuple):
+    """A version with a value."""
+
+    version_number: int
+    stated_state: str
+    categories: str
 
 
 def count_conflicts(
     connection: sqlite3.Connection,
-    first: int,
-    states: Mapping[str, int],
-    shared: Sequence[tuple[str, bytes]] | None = None,
+    first_new: int,
+    records_by_state: Mapping[str, int],
+    shared_values: Sequence[tuple[str, bytes]] | None = None,
 ) -> int:
-    """Return the number of new versions that conflict with another entry.
+    """Return how many new versions (stored states of entries) conflict with another entry.
 
     Two entries conflict if they share a hash and have different states, or different categories of
     the same scheme. Memory: one byte per new version.
 
-    `first`: number of the first new version.
-    `states`: number of records in each state.
-    `shared`: the values that several records have, if known.
+    `first_new`: number of the first new version.
+    `records_by_state`: number of records in each state.
+    `shared_values`: the values that several records have, if known.
     """
-    version_counts = count_versions(connection, states)
-    marks = bytearray(max(0, version_counts.versions + 1 - first))
-    share = _GROUPING_SPEEDUP if version_counts.is_mostly_current else 1
-    if shared is not None:
-        groups = _look_up(connection, shared)
-    elif version_counts.is_cheap(len(marks), share=share):
+    version_counts = count_versions(connection, records_by_state)
+    is_conflicting = bytearray(max(0, version_counts.versions + 1 - first_new))
+    grouping_speedup = _GROUPING_SPEEDUP if version_counts.is_mostly_current else 1
+    if shared_values is not None:
+        groups = _look_up(connection, shared_values)
+    elif version_counts.favours_lookup(len(is_conflicting), share=grouping_speedup):
         connection.execute("PRAGMA temp_store = MEMORY")  # no value may get into a file
-        groups = _look_up(connection, connection.execute(_NEW_VALUES, (first,)))
+        groups = _look_up(connection, connection.execute(_NEW_VALUES, (first_new,)))
     elif version_counts.is_mostly_current:
-        groups = _look_up(connection, connection.execute(_NEW_SHARED_VALUES, (first,)))
+        groups = _look_up(connection, connection.execute(_NEW_SHARED_VALUES, (first_new,)))
     else:
-        groups = _group_by_value(connection, first)
+        groups = _group_by_value(connection, first_new)
     for holders in groups:
-        for record in _find_contradicted(holders):
-            if record >= first:
-                marks[record - first] = 1
-    return marks.count(1)
+        for version_number in _find_contradicted(holders):
+            if version_number >= first_new:
+                is_conflicting[version_number - first_new] = 1
+    return is_conflicting.count(1)
 
 
 def _look_up(
@@ -77,37 +84,40 @@ def _look_up(
 ) -> Iterator[Sequence[Holder]]:
     """Yield the holders of each value."""
     for value in values:
-        yield connection.execute(_HOLDERS_QUERY, (*value, *_CAN_CONFLICT_PARAMETERS)).fetchall()
+        rows = connection.execute(_HOLDERS_QUERY, (*value, *_CAN_CONFLICT_PARAMETERS))
+        yield list(map(Holder._make, rows))
 
 
-def _group_by_value(connection: sqlite3.Connection, first: int) -> Iterator[Sequence[Holder]]:
-    """Yield the holders of each value of a new version whose holders differ.
+def _group_by_value(connection: sqlite3.Connection, first_new: int) -> Iterator[Sequence[Holder]]:
+    """Yield the holders of each value of a new version, if they differ in state or categories.
 
-    It reads current versions only, since most versions that ever held a value have ended.
+    Only current versions are read, since most versions of such a list have been replaced.
     """
     differing = "(min(r.said) <> max(r.said) OR min(r.categories) <> max(r.categories))"
     for (numbers,) in connection.execute(
-        f"SELECT group_concat(r.id) {group_current_values(connection, _CAN_CONFLICT)}"
+        f"SELECT group_concat(r.id) {group_current_values(connection, _CAN_CONFLICT_SQL)}"
         f" HAVING max(r.id) >= ? AND {differing}",
-        (*_CAN_CONFLICT_PARAMETERS, first),
+        (*_CAN_CONFLICT_PARAMETERS, first_new),
     ):
-        yield connection.execute(
+        rows = connection.execute(
             f"SELECT id, said, categories FROM records WHERE id IN ({numbers})"
-        ).fetchall()
+        )
+        yield list(map(Holder._make, rows))
 
 
 def _find_contradicted(holders: Sequence[Holder]) -> Iterator[int]:
     """Yield the numbers of the holders that conflict with another holder of the value."""
-    has_several_states = len({state for _, state, _ in holders}) > 1
+    has_several_states = len({holder.stated_state for holder in holders}) > 1
     code_sets = defaultdict(set)
-    for categories in {categories for *_, categories in holders}:
+    for categories in {holder.categories for holder in holders}:
         for scheme, codes in _group_by_scheme(categories).items():
             code_sets[scheme].add(codes)
-    disputed_schemes = {scheme for scheme, sets in code_sets.items() if len(sets) > 1}
-    if has_several_states or disputed_schemes:
-        for record, _, categories in holders:
-            if has_several_states or not disputed_schemes.isdisjoint(_group_by_scheme(categories)):
-                yield record
+    conflicting_schemes = {scheme for scheme, sets in code_sets.items() if len(sets) > 1}
+    if has_several_states or conflicting_schemes:
+        for holder in holders:
+            schemes = _group_by_scheme(holder.categories)
+            if has_several_states or not conflicting_schemes.isdisjoint(schemes):
+                yield holder.version_number
 
 
 def _group_by_scheme(categories: str) -> dict[str, frozenset[str]]:

@@ -254,19 +254,19 @@ class Writer:
         hashes = sorted(columns.hashes, key=lambda column: column.kind.name)
         arguments: dict[str, object] = {"first": first, "last": first + len(columns) - 1}
         kinds, values, qualities, present = "", "", "", ""
-        for number, column in enumerate(hashes):
+        for index, column in enumerate(hashes):
             size = column.kind.size
-            kinds += f" WHEN {number} THEN '{column.kind.name}'"
-            values += f" WHEN {number} THEN {_slice_sql(f'values{number}', size)}"
-            arguments[f"values{number}"] = column.codes.tobytes()
+            kinds += f" WHEN {index} THEN '{column.kind.name}'"
+            values += f" WHEN {index} THEN {_slice_sql(f'values{index}', size)}"
+            arguments[f"values{index}"] = column.codes.tobytes()
             if column.quality is not None:
-                read = f"CAST(CAST({_slice_sql(f'quality{number}', 3)} AS TEXT) AS INTEGER)"
-                qualities += f" WHEN {number} THEN nullif({read}, {_NO_QUALITY_CODE})"
-                arguments[f"quality{number}"] = _encode_qualities(column.quality)
+                read = f"CAST(CAST({_slice_sql(f'quality{index}', 3)} AS TEXT) AS INTEGER)"
+                qualities += f" WHEN {index} THEN nullif({read}, {_NO_QUALITY_CODE})"
+                arguments[f"quality{index}"] = _encode_qualities(column.quality)
             if column.present is not None:
-                present += f" WHEN {number} THEN {_slice_sql(f'present{number}', 1)} = x'01'"
-                arguments[f"present{number}"] = column.present.tobytes()
-        kind_rows = ", ".join(f"({number})" for number in range(len(hashes)))
+                present += f" WHEN {index} THEN {_slice_sql(f'present{index}', 1)} = x'01'"
+                arguments[f"present{index}"] = column.present.tobytes()
+        kind_rows = ", ".join(f"({index})" for index in range(len(hashes)))
         quality = f"CASE n.column1{qualities} END" if qualities else "NULL"
         condition = f" AND CASE n.column1{present} ELSE 1 END" if present else ""
         self._connection.execute(
@@ -303,8 +303,8 @@ class Writer:
         """Count new versions by state, and in the census also by their compared kinds."""
         count = len(columns)
         bits = np.zeros(count, np.int64)
-        for number, column in enumerate(columns.hashes):
-            bits |= column.compared.astype(np.int64) << number
+        for index, column in enumerate(columns.hashes):
+            bits |= column.compared.astype(np.int64) << index
             bits |= column.low.astype(np.int64) << 62
         if columns.shared is None:
             groups = Counter(zip(map(str, columns.states), bits.tolist(), strict=True))
@@ -316,8 +316,8 @@ class Writer:
         for (state, bits_), count_ in groups.items():
             kinds = [
                 column.kind.name
-                for number, column in enumerate(columns.hashes)
-                if bits_ >> number & 1
+                for index, column in enumerate(columns.hashes)
+                if bits_ >> index & 1
             ]
             self.states[state] += count_
             self.census[Group(self._source, state, tuple(sorted(kinds)), bits_ >> 62 > 0)] += count_

@@ -79,7 +79,7 @@ class SharedValues:
             lookups = sum(
                 _MAX_LOOKUPS if values is None else len(values) for values in self._values.values()
             )
-            by_lookup = counts.is_mostly_current or counts.is_cheap(lookups)
+            by_lookup = counts.is_mostly_current or counts.favours_lookup(lookups)
             find = _find_frequent if by_lookup else _find_frequent_now
             candidates = find(connection, source, self._values)
         return [value for value in candidates if is_placeholder(connection, source, value)]

@@ -118,7 +118,7 @@ def find_stored(
 
     If there are many, it returns all searchable values of the kind instead, which is faster.
     """
-    if not count_versions(connection, current.states).is_cheap(values.size):
+    if not count_versions(connection, current.states).favours_lookup(values.size):
         return read_all(connection, kind)
     stored: list[bytes] = []
     raw, size = values.tobytes(), kind.code_size

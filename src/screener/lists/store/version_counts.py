@@ -25,7 +25,7 @@ class VersionCounts(NamedTuple):
         """Whether at least half of all versions are current."""
         return self.versions <= 2 * self.current
 
-    def is_cheap(self, values: int, *, share: int = 1) -> bool:
+    def favours_lookup(self, values: int, *, share: int = 1) -> bool:
         """Return whether looking up this many `values` is cheaper than reading current versions.
 
         The alternative reads one in `share` of the current versions.

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from screener.errors import MediaError
 from screener.media.files.sniff import sniff
 
-HEAD = 4096
+HEAD_SIZE = 4096
 """Bytes from which the type of a file is recognised."""
 
 _MAX_SMALL_FILE_SIZE = 1 << 18  # a file of at most this many bytes is read before its type is known
@@ -38,7 +38,7 @@ class OpenFile(PathLike[str]):
                 status = os.fstat(self._descriptor)
                 self._check_regular(status.st_mode)
                 self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
-                start_size = self.size + 1 if self.size <= _MAX_SMALL_FILE_SIZE else HEAD
+                start_size = self.size + 1 if self.size <= _MAX_SMALL_FILE_SIZE else HEAD_SIZE
                 self._start = os.read(self._descriptor, start_size)
             except BaseException:
                 self.close()
@@ -60,7 +60,7 @@ class OpenFile(PathLike[str]):
     @property
     def head(self) -> bytes:
         """The first bytes."""
-        return self._start[:HEAD]
+        return self._start[:HEAD_SIZE]
 
     @cached_property
     def mime(self) -> str | None:
@@ -85,7 +85,7 @@ class OpenFile(PathLike[str]):
         if total < self.size:  # read in one piece, so that it is in memory only once
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             pieces, total = [], 0
-        while piece := os.read(self._descriptor, max(self.size - total, 0) + HEAD):
+        while piece := os.read(self._descriptor, max(self.size - total, 0) + HEAD_SIZE):
             pieces.append(piece)
             total += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

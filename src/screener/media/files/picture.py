@@ -40,7 +40,7 @@ class Frame:
         part_kind: `frame`, or for hidden pictures `thumbnail` or `appended`.
         again: Times of the following equal frames, which are not yielded.
         inner: Views of `pixels` without the bars of a video.
-        outer: All coded pixels, if the container shows only a part of them.
+        uncropped: All stored pixels, if the container shows only a part of them.
         track: Number of a video's picture track, from 0, or of a hidden clip or animation, from 1.
         between: The frame lies between two sampling times; hash it only if it differs from the
             last hashed frame.
@@ -52,14 +52,14 @@ class Frame:
     part_kind: str = "frame"
     again: tuple[float, ...] = ()
     inner: tuple[NDArray[np.uint8], ...] = ()
-    outer: NDArray[np.uint8] | None = None
+    uncropped: NDArray[np.uint8] | None = None
     track: int = 0
     between: bool = False
 
     @property
     def stored(self) -> NDArray[np.uint8]:
-        """All coded pixels, shown or not."""
-        return self.pixels if self.outer is None else self.outer
+        """All stored pixels, shown or not."""
+        return self.pixels if self.uncropped is None else self.uncropped
 
 
 class Picture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-MATROSKA = b"\x1a\x45\xdf\xa3"
+MATROSKA_SIGNATURE = b"\x1a\x45\xdf\xa3"
 """The first bytes of a Matroska or WebM file."""
 
 # Offset, bytes, MIME type; the first match counts.
@@ -154,7 +154,7 @@ def sniff(data: bytes) -> str | None:
         return {b"WEBP": "image/webp", b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav"}.get(
             data[8:12]
         )
-    if data[:4] == MATROSKA:
+    if data[:4] == MATROSKA_SIGNATURE:
         return "video/webm" if b"\x42\x82\x84webm" in data[:64] else "video/x-matroska"
     for offset, magic, mime in _SIGNATURES:
         if data.startswith(magic, offset):

@@ -132,24 +132,24 @@ def _read_tracks_as_video(data: bytes, image: Image.Image) -> bytes | None:
     Return None if there are no tracks, or if they are the frames that the image's decoder shows.
     """
     boxes = list(headers.read_file_boxes(data, 0))
-    if not any(name == b"moov" for name, _, _ in boxes):
+    if not any(box_type == b"moov" for box_type, _, _ in boxes):
         return None
     if image.format == "AVIF" and getattr(image, "n_frames", 1) > 1:
         return None
     video = bytearray(data[: file_end.find_end(data, 0)])
-    for name, body, after in boxes:
-        if name == b"ftyp":
+    for box_type, body, after in boxes:
+        if box_type == b"ftyp":
             video[body:after] = b"isom".ljust(after - body, b"\0")
-        elif name == b"meta":  # its pictures are screened as such
-            start = video.rindex(name, 0, body)
+        elif box_type == b"meta":  # its pictures are screened as such
+            start = video.rindex(box_type, 0, body)
             video[start : start + 4] = b"free"
     return bytes(video)
 
 
 def _find_motion_clips(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield start and end of each motion photo's clip in a HEIF or AVIF."""
-    for name, start, end in headers.read_file_boxes(data, 0):
-        if name == b"mpvd":
+    for box_type, start, end in headers.read_file_boxes(data, 0):
+        if box_type == b"mpvd":
             yield start, end
 
 
@@ -189,10 +189,10 @@ def find_archive(data: bytes, offset: int) -> int | None:
     Many clips contain the letters of a zip, but without a member's name after them.
     """
     starts = [data.find(signature, offset) for signature in _ARCHIVE_SIGNATURES]
-    for number, member in enumerate(_ZIP_MEMBER_HEADER.finditer(data, offset)):
+    for index, member in enumerate(_ZIP_MEMBER_HEADER.finditer(data, offset)):
         length = int.from_bytes(member[1], "little")
         name = data[member.end() : member.end() + length]
-        if number == _MAX_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
+        if index == _MAX_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
             starts.append(member.start())
             break
     return min((start for start in starts if start >= 0), default=None)

@@ -14,7 +14,8 @@ from screener.media.image import missing_data, pillow, pixels
 from screener.media.image.canvas import Canvas
 from screener.media.image.errors import as_media_error
 from screener.media.image.orientation import defer_orientation, read_orientation
-from screener.media.image.structure import file_end, jpeg2000, png
+from screener.media.image.structure import jpeg2000, png
+from screener.media.image.structure.headers import read_be
 
 
 def decode_frame(
@@ -84,7 +85,7 @@ def _salvage(
         # An end marker makes libjpeg return all it has: further rows of a baseline file, all rows
         # of a progressive one, but coarser.
         with _suppress_decode_errors():
-            ended = file_end.end_jpeg(data)
+            ended = terminate_jpeg(data)
             reopened = seek_frame(pillow.open_image(ended), ended, number)
             _prepare(reopened, canvas)
             pillow.load(reopened)
@@ -139,3 +140,16 @@ def _to_upright(
 ) -> NDArray[np.uint8]:
     memory = None if canvas is None else canvas.memory_of(image)
     return pixels.to_upright(image, memory, orientation)
+
+
+def terminate_jpeg(data: bytes) -> bytes:
+    """Return a truncated JPEG with an end marker and without an incomplete last segment."""
+    offset = len(data)
+    while (offset := data.rfind(b"\xff", 0, offset)) > 0:
+        marker = data[offset + 1] if offset + 1 < len(data) else 0
+        if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:
+            continue  # stuffing, padding and restarts belong to pixel data
+        if offset + 4 > len(data) or offset + 2 + read_be(data, offset + 2, 2) > len(data):
+            data = data[:offset]
+        break
+    return data + b"\xff\xd9"

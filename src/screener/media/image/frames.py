@@ -31,7 +31,7 @@ _ITEM_FORMATS = ("AVIF", "HEIF")
 
 _DEFAULT_SECONDS = 0.1  # for a frame without a duration, as in browsers
 
-_MAX_IDENTITY_SIZE = 4 << 20  # bytes; larger frames are compared by their digests
+_MAX_FINGERPRINT_SIZE = 4 << 20  # bytes; larger frames are compared by their digests
 
 
 def count_frames(image: ImageFile.ImageFile, data: bytes, limits: Limits) -> int:
@@ -53,52 +53,58 @@ def decode_frames(
 ) -> Iterator[Frame]:
     """Yield the frames of a file, except those that equal the one before.
 
-    A broken frame ends the walk only if later frames depend on it. Raises the first MediaError at
-    the end, if a frame could not be decoded.
+    After a broken frame, decoding continues if later frames do not depend on it. At the end, raises
+    the first MediaError, or ShortOfMemory if there was one.
     """
-    independent = image.format in _INDEPENDENT_FORMATS
+    frames_are_independent = image.format in _INDEPENDENT_FORMATS
     has_pages = image.format == "TIFF" and count > 1
     page_offsets = tiff.find_directories(data, stop=count) if has_pages else []
-    time, previous, apertures = 0.0, None, ApertureReader(image, data)
+    seconds, previous, apertures = 0.0, None, ApertureReader(image, data)
     first_error: MediaError | None = None
     for number in itertools.count():
-        visible, coded, error = None, None, None
+        visible, uncropped, error = None, None, None
         try:
             opened = _open_frame(image, data, number, count, page_offsets)
             if opened is None:
                 break
             image = opened
-            budget.take(*apertures.read_coded_size(image, number))
+            budget.take(*apertures.read_uncropped_size(image, number))
             visible, error = decode_frame(
-                image, data, number=number, replaces_image=count == 1 or independent
+                image, data, number=number, replaces_image=count == 1 or frames_are_independent
             )
             if visible is not None:
-                visible, coded = apertures.split(image, number, visible)
+                visible, uncropped = apertures.separate_crop(image, number, visible)
         except MediaError as raised:
             error = raised.alone()
         if count == 1:
             image.close()  # frees the decoder's memory before the pixels are used
-        elif independent:
+        elif frames_are_independent:
             image._im = None  # it holds the frame's memory, which must not outlive the frame
         if visible is not None:
-            identity = _identify(visible if coded is None else coded) if count > 1 else None
-            if identity is None or previous is None or not np.array_equal(identity, previous):
-                yield Frame(visible, time, number, outer=coded)
-            previous, visible, coded = identity, None, None  # freed before the next is decoded
+            frame, fingerprint = Frame(visible, seconds, number, uncropped=uncropped), None
+            if count > 1:
+                fingerprint = _fingerprint(frame.stored)
+            if fingerprint is None or previous is None or not np.array_equal(fingerprint, previous):
+                yield frame
+            # Free the pixels before the next frame is decoded.
+            previous, visible, uncropped = fingerprint, None, None
+            del frame
         if first_error is None or isinstance(error, ShortOfMemory):
             first_error = error
-        if count == 1 or (error is not None and (not independent or number >= budget.max_frames)):
+        if count == 1 or (
+            error is not None and (not frames_are_independent or number >= budget.max_frames)
+        ):
             break
-        time += _read_duration(image)
+        seconds += _read_duration(image)
     if first_error is None:
-        first_error = _find_silent_damage(image, data)
+        first_error = _find_unreported_loss(image, data)
     if first_error is not None:
         raise first_error
 
 
-def _identify(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _fingerprint(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the pixels if they are few, else a digest, which needs less memory."""
-    if frame.nbytes <= _MAX_IDENTITY_SIZE:
+    if frame.nbytes <= _MAX_FINGERPRINT_SIZE:
         return frame
     digest = hashlib.blake2b(repr(frame.shape).encode(), digest_size=32)
     for _, band in pixels.split_array(frame):
@@ -130,7 +136,7 @@ def _open_frame(
         raise as_media_error(error, data, f"frame {number} cannot be found") from None
 
 
-def _find_silent_damage(image: Image.Image, data: bytes) -> MediaError | None:
+def _find_unreported_loss(image: Image.Image, data: bytes) -> MediaError | None:
     if _is_cut_between_frames(image, data):
         return MediaError("truncated", f"{image.format}: the file ends before its frames do")
     if image.format == "PNG" and png.is_damaged(data):
@@ -138,7 +144,7 @@ def _find_silent_damage(image: Image.Image, data: bytes) -> MediaError | None:
     if _has_more_frames(image, data):
         detail = "it contains more frames than can be read"
         return MediaError("undecodable", f"{image.format}: {detail}")
-    if _has_more_pictures(image, data):
+    if _lacks_pictures(image, data):
         detail = "it contains a picture that its decoder does not return"
         return MediaError("unsupported", f"{image.format}: {detail}")
     return None
@@ -152,9 +158,9 @@ def _has_more_frames(image: Image.Image, data: bytes) -> bool:
     return headers.count_webp_frames(data) > int(getattr(image, "n_frames", 1))
 
 
-def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
+def _lacks_pictures(image: Image.Image, data: bytes) -> bool:
     if image.format == "JPEG2000":
-        return jpeg2000.has_more(data)
+        return jpeg2000.has_several_pictures(data)
     if image.format == "PSD":
         return photoshop.lacks_composite(image)
     return image.format in _ITEM_FORMATS and items.has_more(
@@ -163,7 +169,7 @@ def _has_more_pictures(image: Image.Image, data: bytes) -> bool:
 
 
 def _is_cut_between_frames(image: Image.Image, data: bytes) -> bool:
-    """Return whether a GIF or TIFF, which declare no count, is cut between frames."""
+    """Return whether a GIF or TIFF ends between frames; they do not declare how many follow."""
     if image.format == "GIF":
         return not headers.is_gif_complete(data)
     return image.format == "TIFF" and headers.is_cut_short(data)

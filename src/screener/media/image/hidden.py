@@ -42,8 +42,8 @@ def decode_frames(
     max_count = limits.frames if is_only_content else _MAX_HIDDEN
     unscreened: MediaError | None = None
     part = track = 0
-    for number, hidden in enumerate(embedded):
-        if number >= max_count:
+    for index, hidden in enumerate(embedded):
+        if index >= max_count:
             raise MediaError("too_large", f"more than {max_count} pictures hidden in the file")
         part_before, track_before = part, track
         try:
@@ -96,5 +96,7 @@ def _is_picture(data: bytes) -> bool:
     already.
     """
     if data[4:8] == b"ftyp":
-        return any(name in (b"meta", b"moov") for name, _, _ in headers.read_file_boxes(data, 0))
+        return any(
+            box_type in (b"meta", b"moov") for box_type, _, _ in headers.read_file_boxes(data, 0)
+        )
     return data[:4] != b"RIFF" or data[12:15] == b"VP8"

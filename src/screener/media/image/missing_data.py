@@ -1,8 +1,8 @@
 """Detect pictures that lack data although their files have an end.
 
 Decoders silently fill in missing rows: in a JPEG with one colour, in a PNG with zeros. If the last
-decoded row looks like that, the data are read a second time. Nothing raises on broken input;
-decoders report that.
+decoded row looks like that, the data are read a second time. Functions here do not raise on
+broken input, since decoders report it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pixels outside the clean aperture (`clap`) of HEIF and AVIF pictures."""
+"""Decode HEIF and AVIF pictures also without their crop, the clean aperture (`clap`)."""
 
 from __future__ import annotations
 
@@ -18,61 +18,65 @@ class ApertureReader:
     """The pictures of one file, each with and without its crop.
 
     libheif returns the cropped picture, so the file is decoded a second time without its `clap`.
-    Pillow's AVIF is not cropped. In both formats the crop precedes the rotation.
+    Pillow's AVIF decoder does not crop. In both formats the crop precedes the rotation.
     """
 
     def __init__(self, image: Image.Image, data: bytes) -> None:
-        self._uncropped_data = apertures.strip_apertures(data) if image.format == "HEIF" else None
+        self._file_without_clap = (
+            apertures.strip_apertures(data) if image.format == "HEIF" else None
+        )
         self._clap = apertures.read_avif(data) if image.format == "AVIF" else None
 
-    def read_coded_size(self, image: Image.Image, number: int) -> tuple[int, int]:
-        """Return the coded width and height of the current picture.
+    def read_uncropped_size(self, image: Image.Image, number: int) -> tuple[int, int]:
+        """Return the width and height of a picture before cropping.
 
         Raises MediaError if the file cannot be opened without its crop.
         """
-        if self._uncropped_data is None:
+        if self._file_without_clap is None:
             return image.size
-        from screener.media.image.plugins import heif  # the extra may not be installed
+        return _read_heif_size(self._file_without_clap, number)
 
-        try:
-            return heif.read_size(self._uncropped_data, number)
-        except Exception as error:
-            raise as_media_error(
-                error, self._uncropped_data, "cannot be opened uncropped"
-            ) from None
-
-    def split(
-        self, image: Image.Image, number: int, upright: Pixels
+    def separate_crop(
+        self, image: Image.Image, number: int, decoded: Pixels
     ) -> tuple[Pixels, Pixels | None]:
         """Return the visible pixels, and the uncropped ones (None if nearly the same).
 
         Raises MediaError if the picture cannot be decoded without its crop.
         """
-        if self._uncropped_data is not None:
-            return upright, self._decode_uncropped(image, number, upright)
+        if self._file_without_clap is not None:
+            return decoded, _decode_uncropped(self._file_without_clap, number, decoded)
         if self._clap is None:
-            return upright, None
+            return decoded, None
         orientation = read_orientation(image)
-        stored = undo_orientation(upright, orientation)
-        box = apertures.crop_box(self._clap, stored.shape[1], stored.shape[0])
-        if box is None:
-            return upright, None
-        left, top, right, bottom = box
+        stored = undo_orientation(decoded, orientation)
+        crop_box = apertures.crop_box(self._clap, stored.shape[1], stored.shape[0])
+        if crop_box is None:
+            return decoded, None
+        left, top, right, bottom = crop_box
         visible = stored[top:bottom, left:right]
         is_negligible = _is_negligible_crop(visible, *stored.shape[:2])
-        return apply_orientation(visible, orientation), None if is_negligible else upright
+        return apply_orientation(visible, orientation), None if is_negligible else decoded
 
-    def _decode_uncropped(self, image: Image.Image, number: int, visible: Pixels) -> Pixels | None:
-        from screener.media.image.plugins import heif
 
-        width, height = self.read_coded_size(image, number)
-        if _is_negligible_crop(visible, height, width):
-            return None
-        data = self._uncropped_data or b""
-        try:
-            return heif.decode(data, number)
-        except Exception as error:
-            raise as_media_error(error, data, "cannot be decoded uncropped") from None
+def _read_heif_size(file_without_clap: bytes, number: int) -> tuple[int, int]:
+    from screener.media.image.plugins import heif  # the extra may not be installed
+
+    try:
+        return heif.read_size(file_without_clap, number)
+    except Exception as error:
+        raise as_media_error(error, file_without_clap, "cannot be opened uncropped") from None
+
+
+def _decode_uncropped(file_without_clap: bytes, number: int, visible: Pixels) -> Pixels | None:
+    from screener.media.image.plugins import heif  # the extra may not be installed
+
+    width, height = _read_heif_size(file_without_clap, number)
+    if _is_negligible_crop(visible, height, width):
+        return None
+    try:
+        return heif.decode(file_without_clap, number)
+    except Exception as error:
+        raise as_media_error(error, file_without_clap, "cannot be decoded uncropped") from None
 
 
 def _is_negligible_crop(visible: Pixels, height: int, width: int) -> bool:

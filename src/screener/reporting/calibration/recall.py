@@ -17,7 +17,7 @@ from screener.hashing.pdq import PDQ
 from screener.media import source
 from screener.media.archives.archive import Budget
 from screener.media.image import open_image
-from screener.media.source import name_of
+from screener.media.name import name_of
 from screener.reporting.calibration.edits import EDITS
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target

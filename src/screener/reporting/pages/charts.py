@@ -98,7 +98,7 @@ def draw_line(title: str, line: Line, scale: Scale, axis_label: str) -> str:
         return _LEFT + number / last * (_RIGHT - _LEFT)
 
     def points(values: Sequence[float]) -> list[str]:
-        return [f"{x(number):.1f},{scale.y(value):.1f}" for number, value in enumerate(values)]
+        return [f"{x(index):.1f},{scale.y(value):.1f}" for index, value in enumerate(values)]
 
     elements = [
         f'<svg role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">',

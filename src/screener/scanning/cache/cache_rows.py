@@ -15,7 +15,7 @@ from screener.arguments import integer, integer_within
 from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.pdq import ORIENTATIONS
 from screener.media.image import pixels
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import (

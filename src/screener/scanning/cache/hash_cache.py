@@ -20,7 +20,7 @@ from screener.arguments import as_float
 from screener.errors import OutputError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.pdq import PDQ
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.cache import cache_rows
 from screener.scanning.cache.cache_file import CacheFile
 from screener.scanning.cache.cache_rows import covers, describe_settings

@@ -19,10 +19,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from screener.errors import ClusterError, counted
 from screener.media.archives.archive import Budget
-from screener.media.source import name_of_bytes
+from screener.media.name import name_of_bytes
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray import nodes, order_batches
-from screener.scanning.ray.hashing_actor import Hashing
+from screener.scanning.ray.hashing_actor import HashingActor
 from screener.scanning.ray.order_batches import AnswerBatch, Feed, OrderBatch, Source
 from screener.scanning.workers.messages import Answer, Order
 from screener.scanning.workers.protocol import FinishedTask
@@ -288,7 +288,7 @@ def _build_dataset(hasher: Hasher, jobs: int, feed: Any) -> Any:
             label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},
         )
         return inputs.map_batches(
-            Hashing,
+            HashingActor,
             fn_constructor_args=(hasher, nodes.read_versions(), feed),
             batch_format="pyarrow",
             batch_size=None,

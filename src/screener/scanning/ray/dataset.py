@@ -15,7 +15,7 @@ import ray.data
 
 from screener.errors import ClusterError
 from screener.lists.hashlist import HashList
-from screener.media.source import Name
+from screener.media.name import Name
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.ray import nodes

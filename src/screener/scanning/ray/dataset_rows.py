@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.errors import ClusterError
-from screener.media.source import name_of_bytes
+from screener.media.name import name_of_bytes
 from screener.screening.result import Result
 
 # A row per Result: columns to filter by, and the result line.

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from screener.errors import MediaError, WorkerError, cause
 from screener.media.archives.archive import Budget
-from screener.media.source import name_of
+from screener.media.name import name_of
 from screener.scanning.workers import main_guard, spawn
 from screener.scanning.workers.clocks import find_clock, read_clock
 from screener.scanning.workers.messages import (

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from screener.errors import ShortOfMemory
 from screener.hashing.hash import HashKind
 from screener.media.archives.archive import Budget
-from screener.media.source import name_of
+from screener.media.name import name_of
 from screener.scanning.workers.clocks import Times
 from screener.scanning.workers.messages import (
     Answer,

@@ -45,8 +45,8 @@ class Region(NamedTuple):
 def find_regions(frame: Frame) -> list[Region]:
     """Return the parts of a frame that are hashed."""
     regions = _find_parts(frame.pixels, frame.inner, "full", "trimmed")
-    if frame.outer is not None:
-        regions += _find_parts(frame.outer, (), "uncropped", "uncropped")
+    if frame.uncropped is not None:
+        regions += _find_parts(frame.uncropped, (), "uncropped", "uncropped")
     return regions + [
         Region("enlarged", _enlarge(region.pixels), region.pixels, region.framed)
         for region in regions

@@ -15,7 +15,8 @@ from screener.hashing.hash import Hash, HashKind, checked_kinds
 from screener.media import opening, source
 from screener.media.files.picture import Frame, Picture
 from screener.media.files.sniff import CONTAINERS
-from screener.media.source import Item, Name
+from screener.media.name import Name, name_of
+from screener.media.source import Item
 from screener.screening.input.frame_hashes import hash_frame
 from screener.screening.input.located_hash import (
     Hashes,
@@ -139,7 +140,7 @@ def hash_item(
     chosen_kinds = checked_kinds(kinds)
     digest_kinds = [kind for kind in chosen_kinds if kind.digest]
     perceptual_kinds = [kind for kind in chosen_kinds if not kind.digest]
-    name = source.name_of(item)
+    name = name_of(item)
     hashes: list[LocatedHash | OrientedHashes] = []
     picture: Picture | None = None
     samples, frame_filter, repeats = 0, _FrameFilter(), _Repeats()

@@ -24,7 +24,8 @@ from screener.media.archives.archive import (
 )
 from screener.media.files.open_file import OpenFile
 from screener.media.files.sniff import CONTAINERS
-from screener.media.source import Item, Name
+from screener.media.name import Name
+from screener.media.source import Item
 from screener.screening.input.hash_item import HashedInput, HashedWire, hash_item
 from screener.screening.input.wire import ErrorWire, Size, error_from_wire, error_to_wire
 from screener.screening.policy import Policy

@@ -162,27 +162,6 @@ def test_gif_frames(count: int, local: bool) -> None:
     assert headers.count_gif_frames(data, stop=2) == min(count, 2)
 
 
-def test_a_jpeg_cut_in_a_header_segment() -> None:
-    """The cut segment is dropped, a complete one stays; the end marker follows."""
-    data = jpeg(Image.new("RGB", (60, 44)), progressive=True)
-    segment = data.rindex(b"\xff\xc4")
-    for length in (segment + 2, segment + 3, segment + 4, segment + 9):
-        assert file_end.end_jpeg(data[:length]) == data[:segment] + b"\xff\xd9"
-    assert file_end.end_jpeg(data[:-2]) == data
-    assert file_end.end_jpeg(data[:-1])[-2:] == b"\xff\xd9"
-
-
-def test_a_jpeg_cut_behind_a_restart_keeps_its_pixels() -> None:
-    """A restart is part of the pixel data and has no length: nothing is removed."""
-    noise = np.random.default_rng(1).integers(0, 256, (44, 60), np.uint8)
-    data = jpeg(Image.fromarray(noise), restart_marker_blocks=1)
-    assert data.count(b"\xff\xd7") > 2
-    last = max(data.rindex(bytes((0xFF, 0xD0 + number))) for number in range(8))
-
-    for length in range(last + 2, len(data) - 1):
-        assert file_end.end_jpeg(data[:length]) == data[:length] + b"\xff\xd9"
-
-
 @pytest.mark.parametrize("padding", [b"\xff", b"\xff\xff\xff", b"\xff\x01", b"\xff\x01\xff"])
 def test_the_end_of_a_jpeg_is_found_whatever_stands_between_its_segments(padding: bytes) -> None:
     """Padding and markers without a length do not hide it; a marker inside a segment is not the
@@ -244,7 +223,6 @@ def test_noise_is_read_without_a_stumble(start: bytes, noise: bytes) -> None:
     assert height >= 0
     assert 1 <= headers.count_gif_frames(data, stop=9) <= 9
     assert headers.is_cut_short(data) in (True, False)
-    assert file_end.end_jpeg(data).endswith(b"\xff\xd9")
 
 
 def test_the_end_of_a_jpeg_is_its_first_mark_behind_a_place():

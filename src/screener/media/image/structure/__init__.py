@@ -1,4 +1,4 @@
 """The structure of picture files, read without decoding pixels.
 
-Nothing raises on broken input unless its docstring says so; unreadable parts are skipped.
+Functions do not raise on broken input unless their docstrings say so. Unreadable parts are skipped.
 """

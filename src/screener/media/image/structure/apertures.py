@@ -29,7 +29,7 @@ def read_avif(data: bytes) -> Aperture | None:
     """Return the aperture of an AVIF's primary picture or frames, or None."""
     if b"clap" not in data:
         return None
-    boxes = {name: (start, end) for name, start, end in headers.read_file_boxes(data, 0)}
+    boxes = {box_type: (start, end) for box_type, start, end in headers.read_file_boxes(data, 0)}
     if data[8:12] == b"avis" and b"moov" in boxes:
         return next(_find_in_tracks(data, 0, len(data), 0), None)
     if b"meta" not in boxes:
@@ -49,8 +49,8 @@ def strip_apertures(data: bytes) -> bytes | None:
     if b"clap" not in data:
         return None
     stripped = bytearray(data)
-    for name, start, end in headers.read_file_boxes(data, 0):
-        if name == b"meta":
+    for box_type, start, end in headers.read_file_boxes(data, 0):
+        if box_type == b"meta":
             claps = dict(_find_apertures(data, start, end))
             for _, offset, references in _find_associations(data, start, end):
                 others = [n for n in references if _read_property_number(n) not in claps]
@@ -94,8 +94,8 @@ def _read_aperture(data: bytes, offset: int) -> Aperture | None:
 
 def _find_apertures(data: bytes, offset: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield property number and offset of each clean aperture in a box `meta`."""
-    for name, start, after in headers.read_boxes_between(data, offset + 4, end):
-        if name != b"iprp":
+    for box_type, start, after in headers.read_boxes_between(data, offset + 4, end):
+        if box_type != b"iprp":
             continue
         for inner, first, last in headers.read_boxes_between(data, start, after):
             if inner == b"ipco":
@@ -109,8 +109,8 @@ def _find_associations(
     data: bytes, offset: int, end: int
 ) -> Iterator[tuple[int, int, list[bytes]]]:
     """Yield each item that has properties: item number, offset of the references, references."""
-    for name, start, after in headers.read_boxes_between(data, offset + 4, end):
-        if name != b"iprp":
+    for box_type, start, after in headers.read_boxes_between(data, offset + 4, end):
+        if box_type != b"iprp":
             continue
         for inner, first, last in headers.read_boxes_between(data, start, after):
             if inner == b"ipma":
@@ -138,19 +138,19 @@ def _read_property_number(reference: bytes) -> int:
 
 
 def _read_primary_item(data: bytes, offset: int, end: int) -> int:
-    for name, start, _ in headers.read_boxes_between(data, offset + 4, end):
-        if name == b"pitm":
+    for box_type, start, _ in headers.read_boxes_between(data, offset + 4, end):
+        if box_type == b"pitm":
             return read_be(data, start + 4, 4 if read_be(data, start, 1) else 2)
     return 0
 
 
 def _find_in_tracks(data: bytes, offset: int, end: int, depth: int) -> Iterator[Aperture]:
-    for name, start, after in headers.read_boxes_between(data, offset, end):
+    for box_type, start, after in headers.read_boxes_between(data, offset, end):
         if depth == len(_SAMPLE_ENTRY_PATH):  # a sample entry
             entry_boxes = headers.read_boxes_between(data, start + _SAMPLE_ENTRY_SIZE, after)
-            for kind, body, _ in entry_boxes:
-                if kind == b"clap" and (aperture := _read_aperture(data, body)) is not None:
+            for inner_type, body, _ in entry_boxes:
+                if inner_type == b"clap" and (aperture := _read_aperture(data, body)) is not None:
                     yield aperture
-        elif name == _SAMPLE_ENTRY_PATH[depth]:
-            first = start + 8 if name == b"stsd" else start
+        elif box_type == _SAMPLE_ENTRY_PATH[depth]:
+            first = start + 8 if box_type == b"stsd" else start
             yield from _find_in_tracks(data, first, after, depth + 1)

@@ -14,7 +14,7 @@ from screener.media.files import chunks
 from screener.media.files.chunks import Chunk
 from screener.media.image.structure import png, tiff
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 """The first bytes of a PNG."""
 
 _WEBP_FRAME_HEADER_SIZE = 16  # bytes of an animation's frame before its picture
@@ -65,7 +65,7 @@ def _read_webp_size(data: bytes) -> tuple[int, int]:
 def _read_icon_sizes(data: bytes) -> Iterator[tuple[int, int]]:
     for entry in range(min(read_le(data, 4, 2), (len(data) - 6) // 16)):
         start = read_le(data, 6 + 16 * entry + 12)
-        if data.startswith(PNG, start):
+        if data.startswith(PNG_SIGNATURE, start):
             yield read_be(data, start + 16), read_be(data, start + 20)
         else:
             height = read_le(data, start + 8)
@@ -77,7 +77,7 @@ def _read_icns_sizes(data: bytes) -> Iterator[tuple[int, int]]:
     offset = 8
     while offset + 8 <= len(data):
         start, length = offset + 8, read_be(data, offset + 4)
-        if data.startswith(PNG, start):
+        if data.startswith(PNG_SIGNATURE, start):
             yield read_be(data, start + 16), read_be(data, start + 20)
         elif data.startswith(b"\xff\x4f\xff\x51", start):
             yield read_be(data, start + 8), read_be(data, start + 12)
@@ -103,22 +103,22 @@ def count_webp_frames(data: bytes) -> int:
     libwebp requires both of a frame.
     """
     count = 0
-    for name, offset, end in _read_webp_chunks(data):
+    for chunk_type, offset, end in _read_webp_chunks(data):
         is_long = end - offset > _WEBP_FRAME_HEADER_SIZE
         has_picture = is_long and data[offset + 16 : offset + 20] in _WEBP_PICTURE_CHUNKS
-        count += has_picture or name == b"ANMF"
+        count += has_picture or chunk_type == b"ANMF"
     return count
 
 
 def find_exif_blocks(data: bytes) -> Iterator[bytes]:
     """Yield every EXIF block of a JPEG, PNG or WebP, with its prefix `Exif`."""
     if data[:4] == b"RIFF":
-        for name, offset, end in _read_webp_chunks(data):
-            if name == b"EXIF":
+        for chunk_type, offset, end in _read_webp_chunks(data):
+            if chunk_type == b"EXIF":
                 yield data[offset:end]
-    elif data[:8] == PNG:
-        for name, offset, end in png.read_chunks(data):
-            if name == b"eXIf":
+    elif data[:8] == PNG_SIGNATURE:
+        for chunk_type, offset, end in png.read_chunks(data):
+            if chunk_type == b"eXIf":
                 yield data[offset + 8 : end - 4]
     elif data[:2] == b"\xff\xd8":
         for marker, offset, end in read_jpeg_segments(data, 0):

@@ -40,9 +40,11 @@ class Item(NamedTuple):
 def find_pictures(meta: bytes) -> list[Item]:
     """Return the pictures in the body of a box `meta`."""
     boxes = list(headers.read_boxes_between(meta, 4, len(meta)))
-    info_lists = (_read_infos(meta, start, end) for name, start, end in boxes if name == b"iinf")
+    info_lists = (
+        _read_infos(meta, start, end) for box_type, start, end in boxes if box_type == b"iinf"
+    )
     reference_lists = (
-        _read_references(meta, start, end) for name, start, end in boxes if name == b"iref"
+        _read_references(meta, start, end) for box_type, start, end in boxes if box_type == b"iref"
     )
     infos = list(islice(chain.from_iterable(info_lists), _MAX_ENTRIES))
     references = list(islice(chain.from_iterable(reference_lists), _MAX_ENTRIES))
@@ -62,7 +64,7 @@ def find_pictures(meta: bytes) -> list[Item]:
 
 def has_more(data: bytes, format: str | None, frames: int) -> bool:
     """Return whether a HEIF or AVIF declares a picture that its decoder does not return."""
-    boxes = {name: (start, end) for name, start, end in headers.read_file_boxes(data, 0)}
+    boxes = {box_type: (start, end) for box_type, start, end in headers.read_file_boxes(data, 0)}
     if b"meta" not in boxes:
         return False
     start, end = boxes[b"meta"]
@@ -82,8 +84,8 @@ def has_more(data: bytes, format: str | None, frames: int) -> bool:
 
 def _read_infos(meta: bytes, offset: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
     first = offset + (6 if not meta[offset : offset + 1].strip(b"\0") else 8)
-    for name, start, _ in headers.read_boxes_between(meta, first, end):
-        if name != b"infe":
+    for box_type, start, _ in headers.read_boxes_between(meta, first, end):
+        if box_type != b"infe":
             continue
         number_size = {2: 2, 3: 4}.get(read_be(meta, start, 1))
         if number_size is not None:  # older versions have no types of pictures
@@ -98,25 +100,25 @@ def _read_infos(meta: bytes, offset: int, end: int) -> Iterator[tuple[int, bytes
 def _read_references(meta: bytes, offset: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
     """Yield type, source, index and target of each reference."""
     size = 4 if read_be(meta, offset, 1) else 2
-    for name, start, after in headers.read_boxes_between(meta, offset + 4, end):
+    for box_type, start, after in headers.read_boxes_between(meta, offset + 4, end):
         first = start + size + 2
         count = min(read_be(meta, start + size, 2), max(after - first, 0) // size)
         for index in range(count):
             target = read_be(meta, first + size * index, size)
-            yield name, read_be(meta, start, size), index, target
+            yield box_type, read_be(meta, start, size), index, target
 
 
 def _read_primary_item(meta: bytes) -> int:
-    for name, start, _ in headers.read_boxes_between(meta, 4, len(meta)):
-        if name == b"pitm":
+    for box_type, start, _ in headers.read_boxes_between(meta, 4, len(meta)):
+        if box_type == b"pitm":
             return read_be(meta, start + 4, 4 if read_be(meta, start, 1) else 2)
     return 0
 
 
 def _find_data(meta: bytes, item: int) -> int:
     """Return the offset of an item's data, or 0 if not declared directly."""
-    for name, offset, _ in headers.read_boxes_between(meta, 4, len(meta)):
-        if name != b"iloc":
+    for box_type, offset, _ in headers.read_boxes_between(meta, 4, len(meta)):
+        if box_type != b"iloc":
             continue
         version, sizes = read_be(meta, offset, 1), read_be(meta, offset + 4, 2)
         offset_size, length_size, base_size, index_size = (
@@ -137,11 +139,11 @@ def _find_data(meta: bytes, item: int) -> int:
 
 
 def _read_chunk_offsets(data: bytes, offset: int, end: int, depth: int) -> Iterator[int]:
-    for name, start, after in headers.read_boxes_between(data, offset, end):
+    for box_type, start, after in headers.read_boxes_between(data, offset, end):
         if depth < len(_CHUNK_TABLE_PATH):
-            if name == _CHUNK_TABLE_PATH[depth]:
+            if box_type == _CHUNK_TABLE_PATH[depth]:
                 yield from _read_chunk_offsets(data, start, after, depth + 1)
-        elif name in (b"stco", b"co64"):
-            size = 4 if name == b"stco" else 8
+        elif box_type in (b"stco", b"co64"):
+            size = 4 if box_type == b"stco" else 8
             for number in range(min(read_be(data, start + 4, 4), (after - start) // size)):
                 yield read_be(data, start + 8 + size * number, size)

@@ -50,9 +50,9 @@ def strip(data: bytes) -> bytes | None:
         return None
     chunks_end = len(_SIGNATURE)
     runs = [(0, chunks_end)]  # adjacent chunks to copy; there may be very many chunks
-    for name, start, end in read_chunks(data):
+    for chunk_type, start, end in read_chunks(data):
         chunks_end = end
-        if not _affects_picture(data, name, start, end):
+        if not _affects_picture(data, chunk_type, start, end):
             continue
         first, last = runs[-1]
         if last == start:
@@ -98,11 +98,11 @@ def mend(image: Image.Image) -> None:
 def has_more_frames(data: bytes) -> bool:
     """Return whether a PNG has more animation frames than it declares before its pixels."""
     declared, count, pixels_begun = 0, 0, False
-    for name, start, _ in read_chunks(data):
-        pixels_begun = pixels_begun or name == b"IDAT"
-        if name == _ANIMATION_CHUNK and not pixels_begun:
+    for chunk_type, start, _ in read_chunks(data):
+        pixels_begun = pixels_begun or chunk_type == b"IDAT"
+        if chunk_type == _ANIMATION_CHUNK and not pixels_begun:
             declared = int.from_bytes(data[start + 8 : start + 12], "big")
-        count += name == _FRAME_CHUNK
+        count += chunk_type == _FRAME_CHUNK
     return count > declared
 
 
@@ -113,10 +113,10 @@ def lacks_rows(data: bytes, *, dark: bool) -> bool:
     always checked, since its rows are not stored in order.
     """
     header, pieces = b"", []
-    for name, start, end in read_chunks(data):
-        if name == b"IHDR":
+    for chunk_type, start, end in read_chunks(data):
+        if chunk_type == b"IHDR":
             header = data[start + 8 : end - 4]
-        elif name == b"IDAT":
+        elif chunk_type == b"IDAT":
             pieces.append(memoryview(data)[start + 8 : end - 4])
     if len(header) != _HEADER.size:
         return False
@@ -159,8 +159,8 @@ def _measure_unpacked(pieces: list[memoryview], limit: int) -> int:
 def is_damaged(data: bytes) -> bool:
     """Return whether a PNG's pixel chunks do not match their checksums."""
     return data.startswith(_SIGNATURE) and any(
-        name in _PIXEL_CHUNKS and not _is_sound(data, start, end)
-        for name, start, end in read_chunks(data)
+        chunk_type in _PIXEL_CHUNKS and not _is_sound(data, start, end)
+        for chunk_type, start, end in read_chunks(data)
     )
 
 

@@ -1,7 +1,7 @@
 """Find files that are attached to a video: Matroska attachments, covers of MP4 and QuickTime.
 
 FFmpeg reads some of them as tracks of one frame, by their declared type, which may be wrong. This
-module decides by their content. Nothing raises on broken input.
+module decides by their content. Functions here do not raise on broken input.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 from screener.errors import MediaError
 from screener.media.files.chunks import read_at, read_boxes
 from screener.media.files.limits import Limits
-from screener.media.files.sniff import CONTAINERS, MATROSKA, sniff
+from screener.media.files.sniff import CONTAINERS, MATROSKA_SIGNATURE, sniff
 from screener.media.image.embedded import Embedded
 from screener.media.video.containers.file_reading import find_bodies, restore_position
 from screener.media.video.containers.iso_boxes import is_iso
@@ -41,7 +41,7 @@ def find_attached(stream: BinaryIO) -> list[AttachedFile]:
     """Return the attached images and videos. The stream keeps its position."""
     with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
-        if header[:4] == MATROSKA:
+        if header[:4] == MATROSKA_SIGNATURE:
             spans = _find_matroska_files(stream, size)
         else:
             spans = _find_values(stream, 0, size, ()) if is_iso(header) else iter(())
@@ -74,8 +74,8 @@ def _find_matroska_files(stream: BinaryIO, size: int) -> Iterator[tuple[int, int
     The end may lie past the parent's, since a cut image might not be recognised.
     """
     for start, end in find_bodies(read_elements, stream, 0, size, *ATTACHED_FILES_PATH):
-        for name, body, body_end in read_elements(stream, start, end):
-            if name == FILE_DATA_ID:
+        for element_id, body, body_end in read_elements(stream, start, end):
+            if element_id == FILE_DATA_ID:
                 yield body, body_end
 
 
@@ -86,14 +86,14 @@ def _find_values(
 
     `ancestors` are the names of the boxes that contain `offset`.
     """
-    for kind, body, body_end in read_boxes(stream, offset, end):
+    for box_type, body, body_end in read_boxes(stream, offset, end):
         body_end = min(body_end, end)
         if ancestors[-1:] == (_ITEM_LIST,):
             yield from _find_values(stream, body, body_end, (*ancestors, _LIST_ITEM))
         elif ancestors[-1:] == (_LIST_ITEM,):
-            if kind == _VALUE_BOX:
+            if box_type == _VALUE_BOX:
                 yield body + _VALUE_HEADER_SIZE, body_end
-        elif kind in _NESTED_BOXES and kind not in ancestors:
-            if kind == _META_BOX and read_at(stream, body + 4, 4) != b"hdlr":
+        elif box_type in _NESTED_BOXES and box_type not in ancestors:
+            if box_type == _META_BOX and read_at(stream, body + 4, 4) != b"hdlr":
                 body += 4  # skip the version, which QuickTime does not have
-            yield from _find_values(stream, body, body_end, (*ancestors, kind))
+            yield from _find_values(stream, body, body_end, (*ancestors, box_type))

@@ -1,6 +1,7 @@
 """Read a video file's declarations: encryption, tracks, codecs, subtitles that are images.
 
-Nothing raises on broken input; unreadable parts count as not declared. Streams keep their position.
+Functions here do not raise on broken input: unreadable parts count as not declared. Streams keep
+their position.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from screener.media.files.chunks import read_at
-from screener.media.files.sniff import MATROSKA
+from screener.media.files.sniff import MATROSKA_SIGNATURE
 from screener.media.video.containers import flv, iso_boxes, matroska, mpeg_streams, riff
 from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
@@ -22,7 +23,7 @@ def is_encrypted(stream: BinaryIO) -> bool:
     """Return whether a video track is encrypted, and would be decoded to noise."""
     with restore_position(stream) as size:
         header = read_at(stream, 0, 12)
-        if header[:4] == MATROSKA:
+        if header[:4] == MATROSKA_SIGNATURE:
             return matroska.is_encrypted(stream, size)
         return is_iso(header) and iso_boxes.is_encrypted(stream, size)
 

@@ -1,7 +1,7 @@
 """Measure how much video the edit lists of MP4 and QuickTime hide.
 
 A clip that was trimmed without re-encoding often still contains the frames that were cut off.
-Nothing raises on broken input.
+Functions here do not raise on broken input.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Read the tags of FLV files.
 
-Nothing raises on broken input.
+Functions here do not raise on broken input.
 """
 
 from __future__ import annotations

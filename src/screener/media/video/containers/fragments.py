@@ -1,7 +1,7 @@
 """Read the samples that the fragments of an ISO file declare.
 
-FFmpeg skips inconsistent samples without reporting it. Nothing raises on broken input. Streams keep
-their position.
+FFmpeg skips inconsistent samples without reporting it. Functions here do not raise on broken
+input. Streams keep their position.
 """
 
 from __future__ import annotations

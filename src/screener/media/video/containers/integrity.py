@@ -1,7 +1,7 @@
 """Check that a video's file is complete and its parts are contiguous.
 
-FFmpeg resumes after damage, or stops at it, without reporting it. Nothing raises on broken input.
-Streams keep their position.
+FFmpeg resumes after damage, or stops at it, without reporting it. Functions here do not raise on
+broken input. Streams keep their position.
 """
 
 from __future__ import annotations
@@ -9,8 +9,16 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from screener.media.files.chunks import read_at, read_boxes
-from screener.media.files.sniff import MATROSKA
-from screener.media.video.containers import asf, flv, fragments, matroska, ogg, riff
+from screener.media.files.sniff import MATROSKA_SIGNATURE
+from screener.media.video.containers import (
+    asf,
+    flv,
+    fragments,
+    matroska,
+    matroska_damage,
+    ogg,
+    riff,
+)
 from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 
@@ -23,7 +31,7 @@ def ended_early(stream: BinaryIO) -> bool:
             return (flv.find_end_of_tags(stream) or 0) > size
         if header[:4] == b"RIFF":
             return riff.is_cut_short(stream, size)
-        if header[:4] == MATROSKA:
+        if header[:4] == MATROSKA_SIGNATURE:
             return matroska.is_cut_short(stream, size)
         return is_iso(header) and any(end > size for _, _, end in read_boxes(stream, 0, size))
 
@@ -45,6 +53,6 @@ def find_damage(stream: BinaryIO) -> str | None:
             return asf.find_damage(stream, size)
         if header[:4] == b"OggS":
             return ogg.find_damage(stream, size)
-        if header[:4] == MATROSKA:
-            return matroska.find_damage(stream, size)
+        if header[:4] == MATROSKA_SIGNATURE:
+            return matroska_damage.find_damage(stream, size)
         return "undecodable" if fragments.read_fragments(stream).inconsistent else None

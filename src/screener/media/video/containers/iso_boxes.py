@@ -1,6 +1,6 @@
 """Read the boxes of ISO files (MP4, QuickTime, 3GP): tracks, codecs, fragments.
 
-Nothing raises on broken input. Callers use `restore_position`.
+Functions here do not raise on broken input. Callers use `restore_position`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def find_in_tracks(
     stream: BinaryIO, offset: int, end: int, name: bytes, depth: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Yield start and end of each box `name` at any level of a track."""
-    for kind, body, body_end in read_boxes(stream, offset, end):
-        if kind in _TRACK_BOXES and depth < len(_TRACK_BOXES):
+    for box_type, body, body_end in read_boxes(stream, offset, end):
+        if box_type in _TRACK_BOXES and depth < len(_TRACK_BOXES):
             yield from find_in_tracks(stream, body, min(body_end, end), name, depth + 1)
-        elif kind == name and depth:
+        elif box_type == name and depth:
             yield body, min(body_end, end)
 
 
@@ -53,7 +53,7 @@ def is_encrypted(stream: BinaryIO, size: int) -> bool:
 
 def has_fragments(stream: BinaryIO, size: int) -> bool:
     """Return whether the file has fragments, each with its own time."""
-    return any(kind == b"moof" for kind, _, _ in read_boxes(stream, 0, size))
+    return any(box_type == b"moof" for box_type, _, _ in read_boxes(stream, 0, size))
 
 
 def has_time_restart(stream: BinaryIO, size: int) -> bool:
@@ -64,10 +64,10 @@ def has_time_restart(stream: BinaryIO, size: int) -> bool:
     latest: dict[bytes, int] = {}
     for start, end in find_bodies(read_boxes, stream, 0, size, b"moof", b"traf"):
         track = b""
-        for kind, body, _ in read_boxes(stream, start, end):
-            if kind == b"tfhd":
+        for box_type, body, _ in read_boxes(stream, start, end):
+            if box_type == b"tfhd":
                 track = read_at(stream, body + 4, 4)
-            elif kind == b"tfdt":
+            elif box_type == b"tfdt":
                 field = read_at(stream, body, 12)
                 time = int.from_bytes(field[4:] if field[:1] == b"\1" else field[4:8], "big")
                 if time <= latest.get(track, -1):

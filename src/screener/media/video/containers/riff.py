@@ -1,6 +1,6 @@
 """Read the RIFF chunks of AVI files.
 
-Nothing raises on broken input.
+Functions here do not raise on broken input.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ def find_riff_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 
     A RIFF without a length (written to a pipe, or unfinished) ends with the file.
     """
-    for name, start, end in read_riff_chunks(stream, 0, size):
-        if name != b"RIFF" or read_at(stream, start, 4) not in _RIFF_FORMS or end == start:
+    for chunk_type, start, end in read_riff_chunks(stream, 0, size):
+        if chunk_type != b"RIFF" or read_at(stream, start, 4) not in _RIFF_FORMS or end == start:
             return
         yield end + (end - start) % 2
 
 
 def read_codecs(stream: BinaryIO, offset: int, end: int, depth: int = 0) -> Iterator[bytes]:
     """Yield the four letters of each track's codec, from its header and its format."""
-    for name, start, body_end in read_riff_chunks(stream, offset, end):
+    for chunk_type, start, body_end in read_riff_chunks(stream, offset, end):
         form = read_at(stream, start, 4)
         if form == b"movi":
             return
-        if name == b"LIST" and depth < _MAX_HEADER_DEPTH:
+        if chunk_type == b"LIST" and depth < _MAX_HEADER_DEPTH:
             yield from read_codecs(stream, start + 4, min(body_end, end), depth + 1)
-        elif name in (b"strh", b"strf"):
-            yield read_at(stream, start + (4 if name == b"strh" else 16), 4).upper()
+        elif chunk_type in (b"strh", b"strf"):
+            yield read_at(stream, start + (4 if chunk_type == b"strh" else 16), 4).upper()
 
 
 def is_damaged(stream: BinaryIO, size: int) -> bool:

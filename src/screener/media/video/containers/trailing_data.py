@@ -1,6 +1,6 @@
 """Find files that are hidden after the end of a video's file.
 
-Decoders of videos ignore such data. Nothing raises on broken input.
+Decoders of videos ignore such data. Functions here do not raise on broken input.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from screener.media.files.chunks import read_at, read_boxes
-from screener.media.files.sniff import MATROSKA
+from screener.media.files.sniff import MATROSKA_SIGNATURE
 from screener.media.image import embedded
 from screener.media.image.structure.file_end import is_file_start
 from screener.media.video.containers import asf, matroska, riff
 from screener.media.video.containers.file_reading import restore_position
 from screener.media.video.containers.iso_boxes import is_iso
 
-_MAX_SEARCHED_BYTES = 16 << 20  # only zeros may follow
+# Bytes after the end that are searched for files. Beyond them, anything but zeros counts as hidden.
+_MAX_SEARCHED_BYTES = 16 << 20
 _PIECE_SIZE = 1 << 20
-_MAY_LACK_LENGTH = {b"mdat", b"moov", b"meta", b"free", b"skip", b"uuid"}
+# Types of boxes that may have the length 0, "to the end of the file".
+_LENGTHLESS_TYPES = {b"mdat", b"moov", b"meta", b"free", b"skip", b"uuid"}
 
 
 def hides_file(stream: BinaryIO) -> bool:
@@ -39,7 +41,7 @@ def hides_file(stream: BinaryIO) -> bool:
 def _find_part_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """Yield the end of each part that belongs to the file."""
     header = read_at(stream, 0, 16)
-    if header[:4] == MATROSKA:
+    if header[:4] == MATROSKA_SIGNATURE:
         yield from matroska.find_element_ends(stream, size)
     elif header[:4] == b"RIFF":
         yield from riff.find_riff_ends(stream, size)
@@ -52,15 +54,16 @@ def _find_part_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 def _find_box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """Yield the end of each box of an ISO file, up to the first false box.
 
-    Zeros, or the start of an image, may look like a box that ends with the file.
+    Zeros or the start of an image can be misread as a box without a length, which extends to the
+    end of the file.
     """
-    begin = 0
-    for kind, _, body_end in read_boxes(stream, 0, size):
-        is_named = all(0x20 <= letter < 0x7F for letter in kind)
-        lacks_length = read_at(stream, begin, 4) == bytes(4)
-        if not is_named or (lacks_length and kind not in _MAY_LACK_LENGTH):
+    box_start = 0
+    for box_type, _, body_end in read_boxes(stream, 0, size):
+        is_named = all(0x20 <= byte < 0x7F for byte in box_type)
+        lacks_length = read_at(stream, box_start, 4) == bytes(4)
+        if not is_named or (lacks_length and box_type not in _LENGTHLESS_TYPES):
             return
-        if begin and is_file_start(read_at(stream, begin, 16)):
+        if box_start and is_file_start(read_at(stream, box_start, 16)):
             return
         yield body_end
-        begin = body_end
+        box_start = body_end

@@ -252,8 +252,8 @@ def _skip_equal_frames(samples: Iterator[_Sample], sampling: Sampling) -> Iterat
                     continue
                 yield replace(last, again=tuple(equal_times))
             pixels = frame.crop(stored)
-            outer = None if pixels.shape == stored.shape else stored
-            last = Frame(pixels, time, frame.number, between=between, outer=outer)
+            uncropped = None if pixels.shape == stored.shape else stored
+            last = Frame(pixels, time, frame.number, between=between, uncropped=uncropped)
             means, equal_times = None, []
     except (MediaError, MemoryError) as error:
         first_error = error
