@@ -20,7 +20,7 @@ from screener.cli.app import SECTIONS
 
 LANGUAGES = ("ar", "fr")
 # How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
-WORDS = {"say": 1, "marked": 1, "plural": 2}
+WORDS = {"say": 1, "mark": 1, "plural": 2}
 
 
 def sources(package: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from screener.cli.usage_errors import (
     describe_usage_error,
 )
 from screener.errors import HotlineError, ScreenerError
-from screener.hotline.language.sentence import marked, why
+from screener.hotline.language.sentence import mark, why
 from screener.hotline.language.translator import Translator, translator
 from screener.hotline.model.case import LANGUAGES, Language
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and its meaning
 _RIGHT_TO_LEFT_ISOLATE, _POP_ISOLATE = "\u2067", "\u2069"
-_HELP = marked("Show this help.")
-_LANGUAGE = marked("Language of texts and messages (default: that of the environment).")
+_HELP = mark("Show this help.")
+_LANGUAGE = mark("Language of texts and messages (default: that of the environment).")
 
 # Parsed by `_language_option` before the others. A group's option is also for its commands.
 LANGUAGE_OPTION = click.option(
@@ -113,7 +113,7 @@ class TranslatedCommand(_Translated):
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             raise TranslatedUsageError(
-                marked("unexpected arguments: {words}", words=" ".join(rest)), ctx
+                mark("unexpected arguments: {words}", words=" ".join(rest)), ctx
             )
         return rest
 
@@ -130,7 +130,7 @@ class TranslatedGroup(_Translated, click.Group):
         except click.UsageError as error:
             if isinstance(error, TranslatedUsageError) or error.ctx is not ctx:
                 raise
-            raise TranslatedUsageError(marked("a command is missing"), ctx) from None
+            raise TranslatedUsageError(mark("a command is missing"), ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -138,7 +138,7 @@ class TranslatedGroup(_Translated, click.Group):
         """Return the named subcommand. Raises TranslatedUsageError."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             known = ", ".join(self.list_commands(ctx))
-            message = marked(
+            message = mark(
                 "there is no command {name}; there are: {known}", name=args[0], known=known
             )
             raise TranslatedUsageError(message, ctx)

@@ -12,7 +12,7 @@ from typing import IO, Any
 import click
 
 from screener.errors import HotlineError, printable
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.language.translator import Translator, preferred, translator
 from screener.hotline.model.case import Language
 
@@ -122,13 +122,13 @@ def current_language(ctx: click.Context | None = None) -> Language:
 def describe_usage_error(error: click.UsageError, ctx: click.Context) -> Sentence:
     """Return a usage error of Click as a sentence that can be translated."""
     if isinstance(error, InvalidValue):
-        return marked("{name}: {what}", name=_name(error.param), what=error.sentence)
+        return mark("{name}: {what}", name=_name(error.param), what=error.sentence)
     if isinstance(error, click.MissingParameter):
-        return marked("{name} is missing", name=_name(error.param))
+        return mark("{name} is missing", name=_name(error.param))
     if isinstance(error, click.NoSuchOption):
         if not error.possibilities:
-            return marked("there is no option {name}", name=error.option_name)
-        return marked(
+            return mark("there is no option {name}", name=error.option_name)
+        return mark(
             "there is no option {name}; did you mean: {known}?",
             name=error.option_name, known=", ".join(sorted(error.possibilities)),
         )  # fmt: skip
@@ -136,9 +136,9 @@ def describe_usage_error(error: click.UsageError, ctx: click.Context) -> Sentenc
         params = ctx.command.get_params(ctx)
         option = next((param for param in params if error.option_name in param.opts), None)
         if isinstance(option, click.Option) and option.is_flag:
-            return marked("{name} takes no value", name=error.option_name)
-        return marked("{name} needs a value", name=error.option_name)
-    return marked("this cannot be understood: {what}", what=error.format_message())
+            return mark("{name} takes no value", name=error.option_name)
+        return mark("{name} needs a value", name=error.option_name)
+    return mark("this cannot be understood: {what}", what=error.format_message())
 
 
 def _name(param: click.Parameter | None) -> str:

@@ -18,7 +18,7 @@ from screener.hotline import settings
 from screener.hotline.casebook import assessing, casebook, concerns, database, intake
 from screener.hotline.casebook.assessing import Basis, Opinion
 from screener.hotline.casebook.intake import IntakeResult
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import OPEN, Case, Outcome, State
 from screener.hotline.model.report import Withdrawal
 from screener.hotline.notices import notifying
@@ -190,7 +190,7 @@ class Desk:
         items, failures = own_media.hash_intact_files(files)
         if failures:
             first = failures[0]
-            message = marked("{file} cannot be hashed: {reason}")
+            message = mark("{file} cannot be hashed: {reason}")
             raise HotlineError(message, file=files[first.index], reason=first.why)
         opinion = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
         with self._store.step(reference, opinion.at) as (connection, case):
@@ -246,15 +246,15 @@ class Desk:
         """End a case: `removed`, or `refused` if nothing was or could be removed."""
         by, reason, now = self._decision(by, reason, at)
         if state not in ("removed", "refused"):
-            raise HotlineError(marked("a case is closed as removed or as refused"))
+            raise HotlineError(mark("a case is closed as removed or as refused"))
         with self._store.step(reference, now) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(
-                    marked("{case} has not been assessed, or is closed"), case=reference
+                    mark("{case} has not been assessed, or is closed"), case=reference
                 )
             if state == "removed" and case.outcome != "illegal":
                 raise HotlineError(
-                    marked("{case} is not illegal: nobody was asked to remove it"), case=reference
+                    mark("{case} is not illegal: nobody was asked to remove it"), case=reference
                 )
             notifying.drop_unstaged(connection, reference)
             casebook.record_step(
@@ -268,7 +268,7 @@ class Desk:
         with self._store.exclusive(), self._store.writing() as connection:
             case = casebook.load_case(connection, reference)
             if not (case.is_running and case.received > now):
-                message = marked(
+                message = mark(
                     "{case} has ended or was not received in the future: its clock stays as it is"
                 )
                 raise HotlineError(message, case=reference)
@@ -284,7 +284,7 @@ class Desk:
         return status_file.write(statuses, day=_now(at).astimezone(zone).date())
 
     def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:
-        by, reason = settings.checked_name(by), settings.checked_line(reason, marked("a reason"))
+        by, reason = settings.checked_name(by), settings.checked_line(reason, mark("a reason"))
         self.settings.check_analyst(by)
         return by, reason, _now(at)
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.language.translator import Translator
 from screener.hotline.model.case import Language
 from screener.hotline.toml_table import Table
@@ -57,12 +57,12 @@ def _helpline(table: Table) -> Helpline | None:
     table.check_names(_FIELDS)
     removed = table.values.get("remove", False)
     if not isinstance(removed, bool):
-        raise table.error(marked("{file}: {field} must be true or false"), "remove")
+        raise table.error(mark("{file}: {field} must be true or false"), "remove")
     if removed:
         return None
     languages: tuple[str, ...] = table.choices("languages", _is_language, "ar, fr, en")
     if not languages:
-        raise table.error(marked("{file}: {field} must not be empty"), "languages")
+        raise table.error(mark("{file}: {field} must not be empty"), "languages")
     return Helpline(
         id=table.name, name=table.text("name", longest=200),
         country=table.matching("country", "[A-Z]{2}", "MA"), languages=languages,
@@ -86,7 +86,7 @@ def _day(table: Table) -> date | None:
     try:
         return date.fromisoformat(str(value)) if value else None
     except ValueError:
-        message = marked("{file}: {field} must be a day such as 2026-11-25, or empty")
+        message = mark("{file}: {field} must be a day such as 2026-11-25, or empty")
         raise table.error(message, "checked") from None
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from screener.errors import HotlineError, IndexFileError, ListError
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.lists.hashlist import HashList
 
 
@@ -24,9 +24,9 @@ def list_errors(path: Path) -> Iterator[None]:
         yield
     except (ListError, IndexFileError) as error:
         if not path.exists():  # do not create one: an empty list would be trusted
-            message = marked(
+            message = mark(
                 "the list {file} is not there: mount its disk, or take it out of settings.toml"
             )
             raise HotlineError(message, file=path) from error
-        message = marked("the list {file} cannot be used: {why}")
+        message = mark("the list {file} cannot be used: {why}")
         raise HotlineError(message, file=path, why=str(error)) from error

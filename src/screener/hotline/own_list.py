@@ -20,7 +20,7 @@ from screener.hashing.hash import Hash
 from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
 from screener.hotline.casebook import casebook, database
 from screener.hotline.casebook.intake import CONFIRMED, REPORTED
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.lists.exporting.writers import neutral_csv
 from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
@@ -107,7 +107,7 @@ def _import_each(
 
 def _why(error: ScreenerError | ValueError) -> str:
     if isinstance(error, HotlineError):
-        return marked(error.message, **error.values)
+        return mark(error.message, **error.values)
     return str(error).rstrip(".") if isinstance(error, ScreenerError) else type(error).__name__
 
 
@@ -161,7 +161,7 @@ def _import(folder: Path, source: str, records: Sequence[_PendingRecord], terms:
             file.unlink()
     missing = [*tally.left_out, *imported.quarantined]
     if missing:
-        message = marked("not all of it is in the list ({why})")
+        message = mark("not all of it is in the list ({why})")
         raise HotlineError(message, why="; ".join(missing))
 
 

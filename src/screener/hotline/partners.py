@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS
 from screener.hotline import own_list
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.toml_table import Table
 from screener.lists.terms import AUDIENCES, TLP, Terms
@@ -99,7 +99,7 @@ class Partners:
         try:
             return self.partners[partner]
         except KeyError:
-            message = marked("there is no partner {partner}; there are: {known}")
+            message = mark("there is no partner {partner}; there are: {known}")
             known = ", ".join(self.partners) or "–"
             raise HotlineError(message, partner=partner, known=known) from None
 
@@ -128,7 +128,7 @@ def _hotline(table: Table) -> Hotline:
     try:
         time_zone = ZoneInfo(zone)
     except (OSError, ValueError, KeyError):
-        message = marked("{file}: {field} must be a time zone such as {example}")
+        message = mark("{file}: {field} must be a time zone such as {example}")
         raise table.error(message, "zone", example="Africa/Casablanca") from None
     level = table.choice("tlp", TLP, "")
     return Hotline(
@@ -142,7 +142,7 @@ def _hotline(table: Table) -> Hotline:
 
 def _partner(name: str, tables: Table, folder: Path) -> Partner:
     if not NAME.fullmatch(name):
-        message = marked("{file}: {field}: an id has letters, digits, - and _ only, at most 64")
+        message = mark("{file}: {field}: an id has letters, digits, - and _ only, at most 64")
         raise tables.error(message, name)
     table = tables.table(name)
     table.check_names(_FIELDS)
@@ -150,7 +150,7 @@ def _partner(name: str, tables: Table, folder: Path) -> Partner:
         "languages", lambda code: code in LANGUAGES, ", ".join(LANGUAGES), ("en",)
     )
     if not languages:
-        raise table.error(marked("{file}: {field} must not be empty"), "languages")
+        raise table.error(mark("{file}: {field} must not be empty"), "languages")
     return Partner(
         name, table.text("name"), folder / table.text("folder"), languages,
         table.choices("kinds", _is_kind, ", ".join(KINDS)),
@@ -167,13 +167,13 @@ def _check_folders(tables: Table, partners: Mapping[str, Partner], own: Path) ->
         folder = _real(partner.folder)
         contains = hotline.is_relative_to(folder) or own_hashes.is_relative_to(folder)
         if contains or folder.is_relative_to(own_hashes):
-            message = marked(
+            message = mark(
                 "{file}: {field} holds the hotline's own files, which no partner may have"
             )
             raise tables.table(name).error(message, "folder")
         for other, its_folder in folders.items():
             if folder.is_relative_to(its_folder) or its_folder.is_relative_to(folder):
-                message = marked(
+                message = mark(
                     "{file}: {field} is also the folder of {other}, or one lies in the other:"
                     " each partner needs its own"
                 )

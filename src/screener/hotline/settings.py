@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.language.translator import one_line
 from screener.hotline.toml_table import Table
 
@@ -45,7 +45,7 @@ class Settings:
         table.check_names(("analysts", "trusted", "lists", "log_key"))
         analysts = tuple(map(checked_name, table.texts("analysts")))
         if len(set(map(name_key, analysts))) < len(analysts):
-            message = marked("{file}: two of the {field} have the same name")
+            message = mark("{file}: two of the {field} have the same name")
             raise table.error(message, "analysts")
         trusted, lists = (
             tuple(path.parent / text for text in table.texts(name)) for name in ("trusted", "lists")
@@ -61,20 +61,20 @@ class Settings:
         """Raise HotlineError if a person may not assess."""
         if not self.authorises(by):
             raise HotlineError(
-                marked("{by} is not an authorised analyst: the settings name those who are"), by=by
+                mark("{by} is not an authorised analyst: the settings name those who are"), by=by
             )
 
 
 def checked_name(text: str) -> str:
     """Return a person's name as it is recorded. Raises HotlineError."""
-    return checked_line(text, marked("a name"), longest=_LONGEST_NAME)
+    return checked_line(text, mark("a name"), longest=_LONGEST_NAME)
 
 
 def checked_line(text: str, what: Sentence, *, longest: int = 500) -> str:
     """Return one line of printable text, without invisible characters. Raises HotlineError."""
     stripped = one_line(text)
     if not stripped or not stripped.isprintable() or len(stripped) > longest:
-        message = marked("{what} is one line of printable text, at most {most} characters")
+        message = mark("{what} is one line of printable text, at most {most} characters")
         raise HotlineError(message, what=what, most=longest)
     return stripped
 

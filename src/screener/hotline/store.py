@@ -14,7 +14,7 @@ from pathlib import Path
 from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hotline import own_list, partners, settings, trusted_terms
 from screener.hotline.casebook import case_log, casebook, database
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.case import Case
 from screener.hotline.notices import notifying
 from screener.hotline.notices.notifying import Unwritten
@@ -116,7 +116,7 @@ class Store:
         with self.exclusive(), self.writing() as connection:
             case = casebook.load_case(connection, reference)
             if at < case.received:
-                message = marked(
+                message = mark(
                     "a step of {case} cannot be before its report: correct the clock of this"
                     " computer; if it was ahead when the report came in, `screener case"
                     " restart` starts the 24 hours now"
@@ -167,7 +167,7 @@ class Store:
             try:
                 stack.enter_context(lock_file(self.folder / _LOCK, seconds=_WAIT_SECONDS))
             except IndexFileError:
-                message = marked("somebody else is working in {folder}: try again in a moment")
+                message = mark("somebody else is working in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None
             own_list.remove_leftovers(self.folder)
             yield
@@ -177,9 +177,9 @@ def _check_free(folder: Path) -> None:
     try:
         names = {path.name for path in folder.iterdir()} - {_LOCK}
     except NotADirectoryError:
-        raise HotlineError(marked("{folder} is no folder"), folder=folder) from None
+        raise HotlineError(mark("{folder} is no folder"), folder=folder) from None
     if names and not database.is_half_made(folder):
-        raise HotlineError(marked("{folder} is not empty; choose another folder"), folder=folder)
+        raise HotlineError(mark("{folder} is not empty; choose another folder"), folder=folder)
 
 
 def _make(folder: Path) -> None:

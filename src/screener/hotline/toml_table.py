@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import marked, why
+from screener.hotline.language.sentence import mark, why
 from screener.system import files
 
 _LONGEST = 2000  # characters of a text
@@ -32,10 +32,10 @@ class Table:
         except OSError as error:
             reason = why(error)
         except UnicodeDecodeError:
-            reason = marked("it is not written in UTF-8")
+            reason = mark("it is not written in UTF-8")
         except ValueError as error:
             reason = _describe_toml_error(str(error))
-        raise HotlineError(marked("{file} cannot be read: {why}"), file=path, why=reason)
+        raise HotlineError(mark("{file} cannot be read: {why}"), file=path, why=reason)
 
     def error(self, message: str, name: str, **values: object) -> HotlineError:
         """Return an error about a field; the message has places for `{file}` and `{field}`."""
@@ -46,24 +46,24 @@ class Table:
         """Raise HotlineError if the table has an unknown field, such as a misspelt one."""
         for name in self.values:
             if name not in names:
-                message = marked("{file}: {field} is not a field; there are: {known}")
+                message = mark("{file}: {field} is not a field; there are: {known}")
                 raise self.error(message, name, known=", ".join(names))
 
     def table(self, name: str) -> Table:
         """Return a sub-table. Raises HotlineError if it is missing."""
         value = self.values.get(name)
         if not isinstance(value, dict):
-            raise self.error(marked("{file}: {field} is not a table, or is missing"), name)
+            raise self.error(mark("{file}: {field} is not a table, or is missing"), name)
         return Table(self.file, f"{self.name}.{name}" if self.name else name, value)
 
     def text(self, name: str, default: str | None = None, *, longest: int = _LONGEST) -> str:
         """Return one line of text, which must not be empty unless there is a default."""
         value = self.values.get(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
-            message = marked("{file}: {field} must be a text, not missing or empty")
+            message = mark("{file}: {field} must be a text, not missing or empty")
             raise self.error(message, name)
         if len(value) > longest or not value.isprintable():
-            message = marked("{file}: {field} must be one line of text, at most {most} characters")
+            message = mark("{file}: {field} must be one line of text, at most {most} characters")
             raise self.error(message, name, most=longest)
         return value.strip()
 
@@ -72,7 +72,7 @@ class Table:
         value = self.text(name, default)
         if not re.fullmatch(pattern, value, re.ASCII):
             raise self.error(
-                marked("{file}: {field} must look like {example}"), name, example=example
+                mark("{file}: {field} must look like {example}"), name, example=example
             )
         return value
 
@@ -80,14 +80,14 @@ class Table:
         """Return a list of texts, empty by default."""
         value = self.values.get(name, [])
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            raise self.error(marked("{file}: {field} must be a list of texts"), name)
+            raise self.error(mark("{file}: {field} must be a list of texts"), name)
         return tuple(value)
 
     def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
         """Return one of some texts."""
         value = self.text(name, default)
         if value not in choices and value != default:
-            message = marked("{file}: {field} must be one of {known}")
+            message = mark("{file}: {field} must be one of {known}")
             raise self.error(message, name, known=", ".join(choices))
         return value
 
@@ -101,7 +101,7 @@ class Table:
         """Return a list of texts, each once. Raises HotlineError unless all are choices."""
         value = self.values.get(name, list(default))
         if not isinstance(value, list) or not all(map(is_choice, value)):
-            message = marked("{file}: {field} must be a list with some of: {known}")
+            message = mark("{file}: {field} must be a list with some of: {known}")
             raise self.error(message, name, known=example)
         return tuple(dict.fromkeys(value))
 
@@ -109,6 +109,6 @@ class Table:
 def _describe_toml_error(error: str) -> str:
     position = re.search(r"at line (\d+), column (\d+)", error)
     if position is None:
-        return marked("it ends too early")
+        return mark("it ends too early")
     line, column = map(int, position.groups())
-    return marked("line {line} is not TOML from column {column} on", line=line, column=column)
+    return mark("line {line} is not TOML from column {column} on", line=line, column=column)

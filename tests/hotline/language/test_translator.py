@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import screener
 from screener.errors import HotlineError, printable
 from screener.hotline.language import translator as language
-from screener.hotline.language.sentence import from_json, marked, to_json, why
+from screener.hotline.language.sentence import from_json, mark, to_json, why
 from screener.hotline.language.translator import preferred, translator
 from screener.hotline.model.addresses import defanged
 from screener.hotline.model.case import LANGUAGES, Case
@@ -84,7 +84,7 @@ def test_the_search_finds_every_message(tmp_path):
         (tmp_path / name).mkdir()
     (tmp_path / "hotline" / "a.py").write_text('def f(say):\n    return say("one" " two")\n')
     (tmp_path / "cli" / "b.py").write_text(
-        "import screener.hotline\nX = marked('three')\nY = self.say.plural('{n} a', '{n} b', 4)\n"
+        "import screener.hotline\nX = mark('three')\nY = self.say.plural('{n} a', '{n} b', 4)\n"
         "Z = f'<p>{say(\"four\")}</p>' + say(X) + say(NAMES['five'])\n"
     )
     (tmp_path / "cli" / "other.py").write_text('say("of no concern")\n')
@@ -127,7 +127,7 @@ def test_raised_messages_are_marked_for_translation():
     assert unmarked('raise HotlineError("x")\nraise A(f"{x}")\nraise UnreadError("a", "b")') == [
         1, 2, 3,
     ]  # fmt: skip
-    assert unmarked('raise HotlineError(marked("x"))\nraise E(message)\nraise') == []
+    assert unmarked('raise HotlineError(mark("x"))\nraise E(message)\nraise') == []
 
 
 def texts(depth=2):
@@ -136,7 +136,7 @@ def texts(depth=2):
     if depth:
         values |= texts(depth - 1)
     return st.text(max_size=9) | st.builds(
-        lambda one, other: marked("{one} of {other}", one=one, other=other), values, values
+        lambda one, other: mark("{one} of {other}", one=one, other=other), values, values
     )
 
 
@@ -153,7 +153,7 @@ def test_a_recorded_sentence_can_be_translated_later(text):
 
 def test_sentences_inside_a_sentence_are_translated():
     """Errors too; numbers and foreign words stay."""
-    inner = marked("{file} cannot be read: {why}", file="a", why=marked("it is empty"))
+    inner = mark("{file} cannot be read: {why}", file="a", why=mark("it is empty"))
     say = translator("fr")
     assert say.render(inner) == "a est illisible\u00a0: il est vide"
     assert say.render(HotlineError(inner.message, **inner.values)) == say.render(inner)

@@ -18,7 +18,7 @@ from screener.cli.translated_commands import (
     translated,
 )
 from screener.errors import HotlineError, ScreenerError, printable
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.language.translator import Translator, visible
 from screener.hotline.language.wording import STATES, unreviewed_notice
 from screener.hotline.pages import case_text
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from screener.hotline.model.case import Case
 
 _IMPORTED = {
-    "new": marked("{file}: a new case, {case}"),
-    "joined": marked("{file}: belongs to {case}"),
-    "repeated": marked("{file}: was there already, in {case}"),
-    "withdrawn": marked("{file}: withdraws a report of {case}"),
+    "new": mark("{file}: a new case, {case}"),
+    "joined": mark("{file}: belongs to {case}"),
+    "repeated": mark("{file}: was there already, in {case}"),
+    "withdrawn": mark("{file}: withdraws a report of {case}"),
 }
 
 
@@ -97,7 +97,7 @@ def import_(
         for line in case_text.list_match_lines(result.list_matches, say):
             click.echo(f"  {line}")
     if refused and refused == len(files):
-        raise HotlineError(marked("none of the files is a report to this hotline"))
+        raise HotlineError(mark("none of the files is a report to this hotline"))
     code = listing_exit_code(desk, say, *cases)
     return 2 if refused else code
 
@@ -220,7 +220,7 @@ def _recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError |
     """Return an error if a notice that could not be written is recorded all the same."""
     for case_of, recipient, error in desk.backlog.notices:
         if (case_of, recipient) == (reference, partner):
-            message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
+            message = mark("the notice of {case} to {partner} is recorded and waits: {why}")
             return HotlineError(message, case=reference, partner=partner, why=error)
     return None
 
@@ -253,9 +253,9 @@ def acknowledge(store: Path, by: str, say: Translator) -> int:
 
 
 _ANSWERS = {
-    "acknowledged": marked("{partner} has read the notice of {case}."),
-    "removed": marked("{partner} has removed the item of {case}."),
-    "refused": marked("{partner} has refused to remove the item of {case}."),
+    "acknowledged": mark("{partner} has read the notice of {case}."),
+    "removed": mark("{partner} has removed the item of {case}."),
+    "refused": mark("{partner} has refused to remove the item of {case}."),
 }
 
 

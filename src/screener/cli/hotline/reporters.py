@@ -15,7 +15,7 @@ from screener.cli.option_types import FILE, OUTPUT
 from screener.cli.translated_commands import TranslatedCommand, print_error, translated
 from screener.cli.usage_errors import current_translator
 from screener.errors import HotlineError, ScreenerError
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.language.translator import Translator
 from screener.hotline.language.wording import FOR_REPORTERS
 
@@ -78,9 +78,9 @@ def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
 
 
 _FINDINGS = {
-    "name": marked("This may be a name: {words}"),
-    "phone": marked("This may be a phone number: {words}"),
-    "email": marked("This may be an e-mail address: {words}"),
+    "name": mark("This may be a name: {words}"),
+    "phone": mark("This may be a phone number: {words}"),
+    "email": mark("This may be an e-mail address: {words}"),
 }
 
 
@@ -157,7 +157,7 @@ def status(path: Path, country: str | None, say: Translator) -> int:
         data = stream.read(status_file.LARGEST + 1)
     current = status_file.read(data[: status_file.LARGEST], secret)
     if current is None:
-        raise HotlineError(marked("the file has no report with this secret: it may be older"))
+        raise HotlineError(mark("the file has no report with this secret: it may be older"))
     click.echo(say(FOR_REPORTERS[current.state]))
     click.echo(say("Received on {day}.", day=say.day(current.received)))
     click.echo(say("In this state since {day}.", day=say.day(current.since)))

@@ -17,7 +17,7 @@ from screener.errors import HotlineError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video_frames import Frames
 from screener.hotline.casebook import casebook
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import Case, ItemHash, ListMatch, Outcome
 from screener.hotline.model.report import Item, score_of
 from screener.hotline.open_list import open_list
@@ -80,8 +80,8 @@ def _begins_anew(settings: Settings, opinion: Opinion, first: str) -> bool:
 
 def _already_decided(case: Case) -> str:
     if case.outcome == "illegal" and case.state in ("assessed", "notified"):
-        return marked("{case} has been assessed: `screener case reverse` takes it back")
-    return marked(
+        return mark("{case} has been assessed: `screener case reverse` takes it back")
+    return mark(
         "{case} has been assessed or is closed. A new report of it, also one of your own,"
         " begins a new case"
     )
@@ -92,15 +92,15 @@ def _give_not_illegal(
 ) -> None:
     """Record `not_illegal`. One person suffices, or takes back a first opinion of `illegal`."""
     if opinion.basis is not None or opinion.items:
-        raise HotlineError(marked("a basis and files are for what is illegal"))
+        raise HotlineError(mark("a basis and files are for what is illegal"))
     casebook.drop_proposal(connection, case.reference)
     if proposed:
         _record_opinion_step(
-            connection, case, opinion, marked("held not illegal, against an opinion before")
+            connection, case, opinion, mark("held not illegal, against an opinion before")
         )
         return
     _set_not_illegal(connection, case, opinion.by)
-    _record_opinion_step(connection, case, opinion, marked("not illegal"), assessed=True)
+    _record_opinion_step(connection, case, opinion, mark("not illegal"), assessed=True)
 
 
 def _set_not_illegal(connection: sqlite3.Connection, case: Case, by: str) -> None:
@@ -115,7 +115,7 @@ def _propose(
 ) -> None:
     if opinion.basis is None:
         raise HotlineError(
-            marked("illegal needs a basis: that you have seen it, or that it is known")
+            mark("illegal needs a basis: that you have seen it, or that it is known")
         )
     if opinion.basis == "known":
         _check_confirmed(case, settings)
@@ -125,7 +125,7 @@ def _propose(
     for number, item in enumerate(opinion.items):
         own = [ItemHash(one, _OWN) for one in item.upright]
         casebook.store_item_hashes(connection, case.reference, own, item=number)
-    what = marked(
+    what = mark(
         casebook.FIRST_OPINION.message,
         basis=_basis_sentence(opinion.basis),
         hashed=_describe_items(opinion),
@@ -135,9 +135,9 @@ def _propose(
 
 def _describe_items(opinion: Opinion) -> Sentence:
     if not opinion.items:
-        return marked("nothing hashed")
+        return mark("nothing hashed")
     types = ", ".join(item.type or "–" for item in opinion.items)
-    return marked("hashed {number}: {types}", number=len(opinion.items), types=types)
+    return mark("hashed {number}: {types}", number=len(opinion.items), types=types)
 
 
 def _confirm(
@@ -150,7 +150,7 @@ def _confirm(
         listed = _check_confirmed(case, settings)
         casebook.store_item_hashes(connection, case.reference, listed)
         origins = sorted({one.origin for one in listed})
-        recorded = marked("confirmed in {lists}", lists=", ".join(origins))
+        recorded = mark("confirmed in {lists}", lists=", ".join(origins))
     else:
         recorded = _basis_sentence(basis)
     connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
@@ -161,7 +161,7 @@ def _confirm(
         casebook.set_entry(
             connection, f"{case.reference}/item", case.reference, "confirmed", opinion.by
         )
-    what = marked(
+    what = mark(
         "illegal: {basis}; first held by {first}; {hashed}",
         basis=recorded, first=first, hashed=_describe_items(opinion),
     )  # fmt: skip
@@ -173,21 +173,19 @@ def _check_second(
 ) -> None:
     if name_key(opinion.by) == name_key(first):
         raise HotlineError(
-            marked(
-                "{by} has already assessed {case} as illegal: a second person has to confirm it"
-            ),
+            mark("{by} has already assessed {case} as illegal: a second person has to confirm it"),
             by=first,
             case=case.reference,
         )
     if not settings.authorises(first):
-        message = marked(
+        message = mark(
             "{first}, who first assessed {case} as illegal, is no longer an authorised"
             " analyst: assess it with a basis, and let another person confirm it"
         )
         raise HotlineError(message, first=first, case=case.reference)
     if opinion.basis not in (None, basis):
         raise HotlineError(
-            marked("a second person confirms the first assessment and adds nothing to it")
+            mark("a second person confirms the first assessment and adds nothing to it")
         )
 
 
@@ -197,12 +195,12 @@ def _check_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -
     for hashes in proposed:
         if not any(is_same_item(item, hashes) for item in opinion.items):
             raise HotlineError(
-                marked("to confirm it, hash a file of each item that the first person hashed")
+                mark("to confirm it, hash a file of each item that the first person hashed")
             )
     for item in opinion.items:
         if not any(is_same_item(item, hashes) for hashes in proposed):
             raise HotlineError(
-                marked("a second person confirms the first assessment and adds nothing to it")
+                mark("a second person confirms the first assessment and adds nothing to it")
             )
 
 
@@ -269,7 +267,7 @@ def reverse(
     """Take back that an item is illegal. One analyst suffices, as it only ends matches."""
     if case.outcome != "illegal":
         raise HotlineError(
-            marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
+            mark("{case} was not assessed as illegal: nothing to take back"), case=case.reference
         )
     _set_not_illegal(connection, case, by)
     casebook.record_step(
@@ -284,7 +282,7 @@ def _record_opinion_step(
     casebook.record_step(
         connection, case.reference, "assessed" if assessed else "opinion",
         at=opinion.at, by=opinion.by,
-        reason=marked("{reason} ({what})", reason=opinion.reason, what=what),
+        reason=mark("{reason} ({what})", reason=opinion.reason, what=what),
         state="assessed" if assessed else None,
         outcome=opinion.outcome,
     )  # fmt: skip
@@ -292,8 +290,8 @@ def _record_opinion_step(
 
 def _basis_sentence(basis: Basis) -> Sentence:
     return {
-        "seen": marked("seen by an analyst"),
-        "known": marked("confirmed in a trusted list"),
+        "seen": mark("seen by an analyst"),
+        "known": mark("confirmed in a trusted list"),
     }[basis]
 
 
@@ -312,7 +310,7 @@ def _check_confirmed(case: Case, settings: Settings) -> list[ItemHash]:
     listed = confirmed_hashes(case, settings)
     if not listed:
         raise HotlineError(
-            marked("no trusted list has confirmed the item of {case}: an analyst has to see it"),
+            mark("no trusted list has confirmed the item of {case}: an analyst has to see it"),
             case=case.reference,
         )
     return listed

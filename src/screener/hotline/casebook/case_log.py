@@ -11,7 +11,7 @@ from pathlib import Path
 
 from screener.errors import HotlineError, ListError, OutputError
 from screener.hotline.casebook import database
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.reporting.audit.audit_file import AuditFile
 from screener.reporting.audit.chain import Head, head_path, read_head
 from screener.system.installation import __version__
@@ -40,7 +40,7 @@ def write(folder: Path, key: Path | None) -> HotlineError | None:
         finally:
             log.close()
     except OutputError as error:
-        message = marked("the log {file} cannot be continued: {why}")
+        message = mark("the log {file} cannot be continued: {why}")
         raise HotlineError(message, file=path, why=str(error)) from error
 
 
@@ -53,7 +53,7 @@ def _write_lines(folder: Path, log: AuditFile) -> None:
         for seq, facts in rows:
             log.append(_EVENT, seq=seq, **json.loads(facts))
     if done > _newest(folder):
-        message = marked(
+        message = mark(
             "{file} has more lines than the casebook: one of the two was"
             " restored from an older copy"
         )
@@ -77,7 +77,7 @@ def _last(folder: Path, log: AuditFile) -> int:
     last = log.last(_EVENT)
     done = 0 if last is None else last.get("seq")
     if type(done) is not int:
-        raise HotlineError(marked("{file} is not the log of this hotline"), file=folder / FILE)
+        raise HotlineError(mark("{file} is not the log of this hotline"), file=folder / FILE)
     return done
 
 
@@ -86,7 +86,7 @@ def trouble_of(key: Path | None, log: Path) -> HotlineError | None:
     try:
         signer = None if key is None else read_private_key(key)
     except ListError:
-        message = marked(
+        message = mark(
             "{file} holds no signing key for the log: put the key there, or remove log_key"
             " from the settings"
         )
@@ -96,7 +96,7 @@ def trouble_of(key: Path | None, log: Path) -> HotlineError | None:
     except OutputError:
         return None  # opening the log raises it
     if signer is None and head is not None and head.signature is not None:
-        message = marked(
+        message = mark(
             "{file} is signed: name its key as log_key in the settings. Or move it and its"
             " head away, keep them as evidence, and all steps are written anew"
         )
@@ -104,7 +104,7 @@ def trouble_of(key: Path | None, log: Path) -> HotlineError | None:
     if signer is None or head is None or _holds_no_step(head, log):
         return None
     if not head.is_signed_with(signer.public_key()):
-        message = marked(
+        message = mark(
             "{file} is not signed with the key of the settings, so anybody may have changed"
             " it. Run `screener audit verify`, then move it and its head away and keep them as"
             " evidence: all steps are written anew, and signed"

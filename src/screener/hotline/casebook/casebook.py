@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
-from screener.hotline.language.sentence import Sentence, from_json, marked, to_json
+from screener.hotline.language.sentence import Sentence, from_json, mark, to_json
 from screener.hotline.model.case import (
     Case,
     Event,
@@ -32,7 +32,7 @@ from screener.lists.store.records import is_empty_digest
 from screener.lists.terms import Terms
 
 # Recorded in the event of a first opinion, and searched for there: do not change the words.
-FIRST_OPINION: Final = marked("held illegal by a first person: {basis}; {hashed}")
+FIRST_OPINION: Final = mark("held illegal by a first person: {basis}; {hashed}")
 
 
 def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
@@ -102,7 +102,7 @@ def load_case(connection: sqlite3.Connection, reference: str) -> Case:
         "SELECT state, received, outcome, basis, seen FROM cases WHERE reference = ?", (reference,)
     ).fetchone()
     if row is None:
-        raise HotlineError(marked("there is no case {case}"), case=reference)
+        raise HotlineError(mark("there is no case {case}"), case=reference)
     state, received, outcome, basis, seen = row
 
     def column(query: str) -> tuple[Any, ...]:
@@ -270,7 +270,7 @@ def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, see
 def format_time(at: datetime) -> str:
     """Return a time as it is stored: UTC. Raises HotlineError if it has no time zone."""
     if at.tzinfo is None:
-        raise HotlineError(marked("a time of a case needs a time zone"))
+        raise HotlineError(mark("a time of a case needs a time zone"))
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from screener.errors import HotlineError
 from screener.hotline.casebook import assessing
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.settings import Settings
 
@@ -23,7 +23,7 @@ def future_receipt(case: Case, now: datetime) -> Sentence | None:
     """Return that the case came in at a future time, so that it would never be late."""
     if not case.is_in_future(now):
         return None
-    return marked(
+    return mark(
         "{case} was received in the future: the clock of this computer was ahead then, or is"
         " behind now. Correct it; if it is right now, `screener case restart` starts the 24"
         " hours now.",
@@ -41,7 +41,7 @@ def refusal(case: Case) -> Sentence | None:
         return None
     if not all(one.refused or one.removed for one in case.sent):
         return None
-    return marked(
+    return mark(
         "Every partner that was asked about {case} has answered, and these have refused:"
         " {partners}. Ask another, or close it as refused.",
         case=case.reference, partners=", ".join(refused),
@@ -59,13 +59,13 @@ def lost_confirmation(case: Case, hashes: list[ItemHash], settings: Settings) ->
     try:
         lost = origins - {one.origin for one in assessing.confirmed_hashes(case, settings)}
     except HotlineError as error:
-        return marked(
+        return mark(
             "Could not check whether {case} is still confirmed: {why}",
-            case=case.reference, why=marked(error.message, **error.values),
+            case=case.reference, why=mark(error.message, **error.values),
         )  # fmt: skip
     if not lost:
         return None
-    return marked(
+    return mark(
         "{case} relies on records that are no longer confirmed: {lists}. It goes on matching"
         " until it is reversed.",
         case=case.reference, lists=", ".join(sorted(lost)),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from screener.errors import HotlineError
 from screener.hotline.casebook.column_checks import FORMS
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.system import files
 from screener.system.files import open_private
 from screener.system.row_checks import find_damaged_rows
@@ -89,12 +89,12 @@ CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[None]:
     """Mark a folder as half made while a hotline is created in it. The mark survives a crash."""
-    mark = folder / _MAKING
-    mark.touch(mode=0o600)
+    marker = folder / _MAKING
+    marker.touch(mode=0o600)
     files.current.sync_folder(folder)
     yield
     files.current.sync_folder(folder)
-    mark.unlink()
+    marker.unlink()
 
 
 def is_half_made(folder: Path) -> bool:
@@ -141,13 +141,13 @@ def _connected(folder: Path) -> contextlib.AbstractContextManager[sqlite3.Connec
 def check(folder: Path) -> None:
     """Raise HotlineError, with the remedy, unless a folder is a hotline of this version."""
     if is_half_made(folder):
-        message = marked(
+        message = mark(
             "the creation of the hotline {folder} was interrupted: `screener hotline create"
             " {folder}` completes it"
         )
         raise HotlineError(message, folder=folder)
     if not (folder / DATABASE).is_file():
-        message = marked(
+        message = mark(
             "there is no hotline in {folder}; `screener hotline create {folder}` creates one"
         )
         raise HotlineError(message, folder=folder)
@@ -157,7 +157,7 @@ def check(folder: Path) -> None:
         except sqlite3.OperationalError:
             row = None
     if row is None or row[0] != str(FORMAT):
-        message = marked("{folder} was written by another version of screener")
+        message = mark("{folder} was written by another version of screener")
         raise HotlineError(message, folder=folder)
 
 
@@ -172,9 +172,7 @@ def check_rows(folder: Path) -> None:
 
 
 def _unusable(folder: Path, why: str) -> HotlineError:
-    return HotlineError(
-        marked("the hotline {folder} cannot be used: {why}"), folder=folder, why=why
-    )
+    return HotlineError(mark("the hotline {folder} cannot be used: {why}"), folder=folder, why=why)
 
 
 def _damaged(folder: Path, row: str) -> HotlineError:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from screener.hotline.casebook import casebook
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.addresses import normalised
 from screener.hotline.model.case import OPEN, ListMatch
 from screener.hotline.model.report import Item, Report, Withdrawal
@@ -94,7 +94,7 @@ def take_report(
     if stored is not None:
         if stored[1] == content:
             return IntakeResult(file, "repeated", stored[0])
-        return IntakeResult(file, "refused", reason=marked("another report has its reference"))
+        return IntakeResult(file, "refused", reason=mark("another report has its reference"))
     candidates = _candidate_cases(connection, report, matches)
     joined = next(
         (case for case, state in candidates if _joins(connection, report, case, state)), None
@@ -106,7 +106,7 @@ def take_report(
     if connection.execute(query, (report.reference,)).fetchone() is not None:
         entry = f"{case}/report-{number}"
         casebook.set_entry(connection, entry, case, "seed", by, report.reference)
-    reason = marked("reported") if joined is None else marked("reported again")
+    reason = mark("reported") if joined is None else mark("reported again")
     casebook.record_step(
         connection, case, "received", at=at, by=by, reason=reason, report=report.reference
     )
@@ -270,6 +270,6 @@ def withdraw(
     ends = state == "received" and left is None and not undecided
     casebook.record_step(
         connection, case, "withdrawn", at=at, by=by, report=report,
-        reason=marked("its reporter took a report back"), state="withdrawn" if ends else None,
+        reason=mark("its reporter took a report back"), state="withdrawn" if ends else None,
     )  # fmt: skip
     return IntakeResult(file, "withdrawn", case)

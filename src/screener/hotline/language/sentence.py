@@ -16,7 +16,7 @@ class Sentence(str):
     values: Mapping[str, Any]
 
 
-def marked(message: str, /, **values: object) -> Sentence:
+def mark(message: str, /, **values: object) -> Sentence:
     """Return a message of the catalogues as a Sentence, filled with values if there are any."""
     sentence = Sentence(message.format(**values) if values else message)
     sentence.message, sentence.values = message, values
@@ -44,23 +44,23 @@ def _to_data(value: object) -> Any:
 def _from_data(data: Any) -> Any:
     if isinstance(data, dict):
         values = {name: _from_data(part) for name, part in data["values"].items()}
-        return marked(data["message"], **values)
+        return mark(data["message"], **values)
     return data
 
 
 _REASONS = {
-    errno.ENOENT: marked("it is not there"),
-    errno.ENOTDIR: marked("a part of its path is no folder"),
-    errno.EISDIR: marked("it is a folder"),
-    errno.EACCES: marked("that is not allowed here"),
-    errno.EPERM: marked("that is not allowed here"),
-    errno.EROFS: marked("nothing can be written there"),
-    errno.ENOSPC: marked("the disk is full"),
-    errno.EDQUOT: marked("the disk is full"),
-    errno.EEXIST: marked("it exists already"),
-    errno.ENAMETOOLONG: marked("its name is too long"),
-    errno.ELOOP: marked("it is a link"),
-    errno.EIO: marked("the disk does not answer as it should"),
+    errno.ENOENT: mark("it is not there"),
+    errno.ENOTDIR: mark("a part of its path is no folder"),
+    errno.EISDIR: mark("it is a folder"),
+    errno.EACCES: mark("that is not allowed here"),
+    errno.EPERM: mark("that is not allowed here"),
+    errno.EROFS: mark("nothing can be written there"),
+    errno.ENOSPC: mark("the disk is full"),
+    errno.EDQUOT: mark("the disk is full"),
+    errno.EEXIST: mark("it exists already"),
+    errno.ENAMETOOLONG: mark("its name is too long"),
+    errno.ELOOP: mark("it is a link"),
+    errno.EIO: mark("the disk does not answer as it should"),
 }
 
 

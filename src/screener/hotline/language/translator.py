@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from unicodedata import bidirectional, category, normalize
 
 from screener.errors import HotlineError, printable
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.system.installation import format_install
 
@@ -201,7 +201,7 @@ def _offset(local: datetime) -> str:
 def translator(language: Language) -> Translator:
     """Return the translator of a language. Raises HotlineError for another or without the extra."""
     if language not in LANGUAGES:
-        message = marked("a language is one of {known}")
+        message = mark("a language is one of {known}")
         raise HotlineError(message, known=", ".join(LANGUAGES))
     if language == "en":  # the messages themselves
         return Translator(language, gettext.NullTranslations())

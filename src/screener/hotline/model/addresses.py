@@ -10,7 +10,7 @@ from unicodedata import normalize
 from urllib.parse import SplitResult, quote, urlsplit
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.language.translator import visible
 
 _SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
@@ -35,7 +35,7 @@ def _is_joint(character: str) -> bool:
 
 
 LONGEST_ADDRESS = 2_048  # characters
-THE_PICTURE = marked(
+THE_PICTURE = mark(
     "this is the picture itself, not an address: give the address of the page that shows it"
 )
 
@@ -84,12 +84,12 @@ def checked(text: str) -> str:
         raise HotlineError(THE_PICTURE)
     if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
         raise HotlineError(
-            marked("an address is one line of text of at most {most} characters"),
+            mark("an address is one line of text of at most {most} characters"),
             most=LONGEST_ADDRESS,
         )
     if _LOCAL.match(address) or os.path.lexists(address):
         raise HotlineError(
-            marked(
+            mark(
                 "this is a file on your own computer, not the address of a page: its name"
                 " could reveal who you are"
             )

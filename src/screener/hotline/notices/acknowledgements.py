@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from screener.errors import HotlineError, printable
-from screener.hotline.language.sentence import marked, why
+from screener.hotline.language.sentence import mark, why
 from screener.hotline.language.translator import one_line
 from screener.hotline.notices.delivery import ACKNOWLEDGEMENTS
 from screener.hotline.partners import NAME, Partner
@@ -28,9 +28,9 @@ Event = Literal["acknowledged", "removed", "refused"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 EVENT_NAMES: Mapping[Event, str] = MappingProxyType(
     {
-        "acknowledged": marked("acknowledged"),
-        "removed": marked("removed"),
-        "refused": marked("refused"),
+        "acknowledged": mark("acknowledged"),
+        "removed": mark("removed"),
+        "refused": mark("refused"),
     }
 )
 LONGEST = 64 << 10  # bytes of a file
@@ -79,18 +79,18 @@ def parse(
     """
     fields = _object(data)
     if fields.get("schema") != SCHEMA:
-        raise UnreadError("wrong_form", marked("schema is not {schema}"), schema=SCHEMA)
+        raise UnreadError("wrong_form", mark("schema is not {schema}"), schema=SCHEMA)
     notice, event = _text(fields, "notice", 64), _text(fields, "event", 20)
     if event not in EVENTS:
-        raise UnreadError("wrong_form", marked("event is one of {known}"), known=", ".join(EVENTS))
+        raise UnreadError("wrong_form", mark("event is one of {known}"), known=", ".join(EVENTS))
     at = _time(_filled_in(fields, "at", 40, _EXAMPLE_TIME))
     by = _filled_in(fields, "by", _LONGEST_NAME, _EXAMPLE_NAME)
     note = _text(fields, "note", _LONGEST_NOTE) if "note" in fields else ""
     if not NAME.fullmatch(notice) or notice not in sent:
-        raise UnreadError("unknown_notice", marked("this partner was sent no notice with that id"))
+        raise UnreadError("unknown_notice", mark("this partner was sent no notice with that id"))
     if not sent[notice] - _CLOCK_DIFFERENCE <= at <= now + _CLOCK_DIFFERENCE:
         raise UnreadError(
-            "wrong_time", marked("at lies before the notice was written, or in the future")
+            "wrong_time", mark("at lies before the notice was written, or in the future")
         )
     # The partner's own time is stored, since its next answer has a later one by the same clock.
     return Acknowledgement(notice, event, at, by, note, file)
@@ -98,13 +98,13 @@ def parse(
 
 def _object(data: bytes) -> dict[str, Any]:
     if len(data) > LONGEST:
-        raise UnreadError("too_large", marked("it is larger than {most} bytes"), most=LONGEST)
+        raise UnreadError("too_large", mark("it is larger than {most} bytes"), most=LONGEST)
     try:
         fields = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise UnreadError("not_json", marked("it is not JSON, or names a field twice")) from None
+        raise UnreadError("not_json", mark("it is not JSON, or names a field twice")) from None
     if not isinstance(fields, dict):
-        raise UnreadError("wrong_form", marked("it holds no JSON object"))
+        raise UnreadError("wrong_form", mark("it holds no JSON object"))
     return fields
 
 
@@ -120,14 +120,14 @@ def _text(fields: Mapping[str, Any], name: str, longest: int) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > longest:
         raise UnreadError(
             "wrong_form",
-            marked("{field} is a text of at most {most} characters"),
+            mark("{field} is a text of at most {most} characters"),
             field=name,
             most=longest,
         )
     if not (line := one_line(value)).isprintable() or not line:
         raise UnreadError(
             "wrong_form",
-            marked("{field} is one line of characters that can be printed"),
+            mark("{field} is one line of characters that can be printed"),
             field=name,
         )
     return line
@@ -137,7 +137,7 @@ def _filled_in(fields: Mapping[str, Any], name: str, longest: int, example: str)
     """Return a text that differs from the example's."""
     text = _text(fields, name, longest)
     if text == example:
-        message = marked("{field} is still the example: fill it in")
+        message = mark("{field} is still the example: fill it in")
         raise UnreadError("not_filled_in", message, field=name)
     return text
 
@@ -146,13 +146,13 @@ def _time(text: str) -> datetime:
     if not _TIME.fullmatch(text):
         raise UnreadError(
             "wrong_form",
-            marked("at is a time with its zone, such as {example}"),
+            mark("at is a time with its zone, such as {example}"),
             example="2026-11-25T09:30:00Z",
         )
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UnreadError("wrong_form", marked("at is not a valid time")) from None
+        raise UnreadError("wrong_form", mark("at is not a valid time")) from None
 
 
 def example(notice: str) -> list[str]:
@@ -164,7 +164,7 @@ def example(notice: str) -> list[str]:
     return json.dumps(fields, ensure_ascii=False, indent=1).split("\n")
 
 
-_UNREADABLE = marked("it cannot be opened: {why}")
+_UNREADABLE = mark("it cannot be opened: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def read_folder(
         except UnreadError as error:
             unread.append(UnreadFile(printable(name), error))
     if more:
-        message = marked(
+        message = mark(
             "only the newest {most} files were read, not the {more} oldest: move old ones away"
         )
         unread.append(UnreadFile("", UnreadError("too_many", message, more=more, most=MOST)))
@@ -245,7 +245,7 @@ def _bytes(path: Path) -> bytes:
     try:
         # Reading a pipe could block for ever, and a device has no end.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnreadError("not_a_file", marked("it is a folder, a pipe or a device"))
+            raise UnreadError("not_a_file", mark("it is a folder, a pipe or a device"))
         return _read(descriptor)
     except OSError as error:
         raise UnreadError("unreadable", _UNREADABLE, why=why(error)) from None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import marked, why
+from screener.hotline.language.sentence import mark, why
 from screener.system import files as disk
 from screener.system.files import make_folder
 from screener.system.locks import Lock
@@ -76,7 +76,7 @@ def _temporary(folder: Path, notice: str) -> Path:
 def _check_mounted(folder: Path) -> None:
     """Raise HotlineError for an unmounted folder, which looks as if all had been fetched."""
     if not (folder / ACKNOWLEDGEMENTS).is_dir():
-        message = marked(
+        message = mark(
             "{file} is missing, though this partner was sent a notice before: mount its"
             " folder; if it has another one now, create {file} in it"
         )
@@ -88,7 +88,7 @@ def _errors(final: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = marked("the notice {file} cannot be written: {why}")
+        message = mark("the notice {file} cannot be written: {why}")
         raise HotlineError(message, file=final, why=why(error)) from error
 
 
@@ -99,7 +99,7 @@ def _check_same_notice(final: Path, notice: str, case: str) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         same = False
     if not same:
-        message = marked("{file} exists already and is not a notice of {case}")
+        message = mark("{file} exists already and is not a notice of {case}")
         raise HotlineError(message, file=final, case=case)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from screener.errors import HotlineError
 from screener.hashing.hash import Hash
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.partners import NAME, Hotline, Partner
 from screener.lists.terms import Terms, intersect_terms
@@ -77,12 +77,12 @@ def make_notice(
     the id is invalid, or if nothing is left to send.
     """
     if case.outcome != "illegal" or case.state not in ("assessed", "notified"):
-        message = marked(
+        message = mark(
             "{case}: a notice needs a case that was assessed as illegal and is not closed"
         )
         raise HotlineError(message, case=case.reference)
     if not NAME.fullmatch(notice):
-        message = marked("the id of a notice has letters, digits, - and _ only, at most 64")
+        message = mark("the id of a notice has letters, digits, - and _ only, at most 64")
         raise HotlineError(message)
     sent: dict[Hash, Terms] = {}
     withheld: Counter[str] = Counter()
@@ -96,9 +96,9 @@ def make_notice(
             sent[one.hash] = intersect_terms([terms, sent.get(one.hash, terms)])
     addresses = case.addresses if case.addresses_seen else ()
     if not sent and not addresses:
-        message = marked("{case} has no address, and no hash that may go to {partner}")
+        message = mark("{case} has no address, and no hash that may go to {partner}")
         if case.addresses:
-            message = marked(
+            message = mark(
                 "nobody has seen the addresses of {case}, and it has no hash that may go to"
                 " {partner}"
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline import partners
 from screener.hotline.casebook import casebook, database
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import Case, State, latest_run
 from screener.hotline.notices import acknowledgements, delivery
 from screener.hotline.notices.acknowledgements import EVENT_NAMES, Acknowledgement, UnreadFile
@@ -47,7 +47,7 @@ def notify(
     """
     if any(one.partner == partner.id for one in case.sent):
         raise HotlineError(
-            marked("{partner} was sent a notice of {case} already"),
+            mark("{partner} was sent a notice of {case} already"),
             partner=partner.id,
             case=case.reference,
         )
@@ -61,7 +61,7 @@ def notify(
     )
     casebook.record_step(
         connection, case.reference, "notified", at=at, by=by, state="notified", notice=notice,
-        partner=partner.id, reason=marked("{partner}: {why}", partner=partner.id, why=reason),
+        partner=partner.id, reason=mark("{partner}: {why}", partner=partner.id, why=reason),
     )  # fmt: skip
 
 
@@ -208,8 +208,8 @@ def _ended_by_answers(case: Case) -> bool:
 def _reason(partner: Partner, answer: Acknowledgement) -> Sentence:
     values = {"partner": partner.id, "event": EVENT_NAMES[answer.event], "by": answer.by}
     if answer.note:
-        return marked("{partner}: {event} ({by}): {note}", note=answer.note, **values)
-    return marked("{partner}: {event} ({by})", **values)
+        return mark("{partner}: {event} ({by}): {note}", note=answer.note, **values)
+    return mark("{partner}: {event} ({by})", **values)
 
 
 def drop_unstaged(connection: sqlite3.Connection, case: str) -> None:

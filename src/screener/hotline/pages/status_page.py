@@ -13,7 +13,7 @@ from pathlib import Path
 from screener.errors import HotlineError, OutputError
 from screener.hotline.helplines import Helpline, load, unchecked_notice
 from screener.hotline.language import html
-from screener.hotline.language.sentence import marked, why
+from screener.hotline.language.sentence import mark, why
 from screener.hotline.language.translator import Translator, translator
 from screener.hotline.language.wording import STATES, unreviewed_notice
 from screener.hotline.model.case import Case, Language, Standing
@@ -23,10 +23,10 @@ from screener.reporting.pages.html import opening
 from screener.system.output_file import FileKind, replace_file
 
 _STANDINGS: Mapping[Standing, str] = {
-    "overdue": marked("overdue"),
-    "warned": marked("less than a quarter of the time left"),
-    "in_time": marked("in time"),
-    "ended": marked("ended"),
+    "overdue": mark("overdue"),
+    "warned": mark("less than a quarter of the time left"),
+    "in_time": mark("in time"),
+    "ended": mark("ended"),
 }
 _ENDED_SHOWN = 50
 _OPENING = opening("hotline page")
@@ -41,10 +41,10 @@ def publish(path: Path, data: bytes, *, kind: FileKind, mode: int) -> None:
     try:
         replace_file(path, data, kind=kind, mode=mode)
     except OSError as error:
-        message = marked("{file} cannot be written: {why}")
+        message = mark("{file} cannot be written: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error
     except OutputError:
-        message = marked("{file} holds something else, which would be lost; choose another name")
+        message = mark("{file} holds something else, which would be lost; choose another name")
         raise HotlineError(message, file=path) from None
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.report import REGIONS, Item
 from screener.media.archives.archive import Budget
 from screener.media.files.sniff import CONTAINERS
@@ -31,18 +31,18 @@ _MOVING = tuple(kind for kind in _STILL if kind.digest or kind.name == "pdq")
 # Sentences for the reasons of a MediaError.
 _REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "undecodable": marked("no picture can be read from it"),
-        "truncated": marked("it is cut short"),
-        "unsupported": marked("it is of no type that can be read"),
-        "too_large": marked("it is too large"),
-        "too_little_detail": marked("it shows too little"),
-        "not_comparable": marked("nothing of it can be compared"),
-        "encrypted": marked("it is encrypted"),
-        "no_video": marked("there are no pictures in it"),
-        "empty": marked("it is empty"),
-        "timeout": marked("it takes too long"),
-        "crashed": marked("the program that reads it has crashed"),
-        "unreadable": marked("it cannot be opened"),
+        "undecodable": mark("no picture can be read from it"),
+        "truncated": mark("it is cut short"),
+        "unsupported": mark("it is of no type that can be read"),
+        "too_large": mark("it is too large"),
+        "too_little_detail": mark("it shows too little"),
+        "not_comparable": mark("nothing of it can be compared"),
+        "encrypted": mark("it is encrypted"),
+        "no_video": mark("there are no pictures in it"),
+        "empty": mark("it is empty"),
+        "timeout": mark("it takes too long"),
+        "crashed": mark("the program that reads it has crashed"),
+        "unreadable": mark("it cannot be opened"),
     }
 )
 

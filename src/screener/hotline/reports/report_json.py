@@ -17,7 +17,7 @@ from typing import Any
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.pdq import ORIENTATIONS
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.addresses import LONGEST_ADDRESS, THE_PICTURE, is_picture
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.model.report import (
@@ -68,29 +68,29 @@ def decode(content: bytes) -> Report | Withdrawal:
     try:
         facts = json.loads(content, parse_constant=_reject_constant)
         if not isinstance(facts, dict):
-            raise UnsealError(marked("it is no report"))
+            raise UnsealError(mark("it is no report"))
         schema = facts.get("schema")
         if schema == _WITHDRAWAL:
             return Withdrawal(_bytes(facts, "withdrawal", 32))
         if schema != _REPORT:
-            raise UnsealError(marked("it is no report, or of another version"))
+            raise UnsealError(mark("it is no report, or of another version"))
         return _report(facts)
     except (ValueError, RecursionError, OverflowError):
-        raise UnsealError(marked("its contents cannot be read")) from None
+        raise UnsealError(mark("its contents cannot be read")) from None
 
 
 def _report(facts: Mapping[str, Any]) -> Report:
     reference = _string(facts, "reference", 32)
     if not _REFERENCE.fullmatch(reference):
-        raise UnsealError(marked("its reference is invalid"))
+        raise UnsealError(mark("its reference is invalid"))
     language = _language(facts)
     country = facts.get("country")
     if country is not None and not (isinstance(country, str) and _COUNTRY.fullmatch(country)):
-        raise UnsealError(marked("its country is invalid"))
+        raise UnsealError(mark("its country is invalid"))
     addresses = _addresses(facts)
     items = _items(facts)
     if not addresses and not any(item.hashes for item in items):
-        raise UnsealError(marked("it reports nothing"))
+        raise UnsealError(mark("it reports nothing"))
     return Report(
         reference,
         date.fromisoformat(_string(facts, "day", 10)),
@@ -108,7 +108,7 @@ def _language(facts: Mapping[str, Any]) -> Language:
     for one in LANGUAGES:
         if one == facts.get("language"):
             return one
-    raise UnsealError(marked("its language is not supported"))
+    raise UnsealError(mark("its language is not supported"))
 
 
 def _addresses(facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -126,22 +126,22 @@ def _items(facts: Mapping[str, Any]) -> tuple[Item, ...]:
     tables = list(map(_table, _list(facts, "items", MOST_ITEMS)))
     counts = [len(_list(table, "hashes", MOST_HASHES)) for table in tables]
     if sum(counts) > MOST_HASHES:
-        raise UnsealError(marked("it has more than {most} hashes", most=MOST_HASHES))
+        raise UnsealError(mark("it has more than {most} hashes", most=MOST_HASHES))
     items = tuple(map(_item, tables))
     if sum(len(item.upright) for item in items) > MOST_UPRIGHT:
-        raise UnsealError(marked("it has more than {most} upright hashes", most=MOST_UPRIGHT))
+        raise UnsealError(mark("it has more than {most} upright hashes", most=MOST_UPRIGHT))
     if sum(len(one.again) for item in items for one in item.hashes) > MOST_TIMES:
-        raise UnsealError(marked("it has more than {most} times", most=MOST_TIMES))
+        raise UnsealError(mark("it has more than {most} times", most=MOST_TIMES))
     return items
 
 
 def _item(facts: Mapping[str, Any]) -> Item:
     kind = facts.get("type")
     if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
-        raise UnsealError(marked("the type of an item is invalid"))
+        raise UnsealError(mark("the type of an item is invalid"))
     moving = facts.get("moving")
     if not isinstance(moving, bool):
-        raise UnsealError(marked("it does not say whether an item moves"))
+        raise UnsealError(mark("it does not say whether an item moves"))
     return Item(kind, moving, tuple(map(_located, facts["hashes"])))
 
 
@@ -168,29 +168,27 @@ def _item_facts(item: Item) -> dict[str, Any]:
 
 def _located(row: Any) -> LocatedHash:
     if not isinstance(row, list) or len(row) != 9:
-        raise UnsealError(marked("a hash in it does not have the fields of a hash"))
+        raise UnsealError(mark("a hash in it does not have the fields of a hash"))
     kind, value, quality, detail, orientation, region, part, time, again = row
     hash_kind = KINDS.get(kind) if isinstance(kind, str) else None
     if hash_kind is None or not hash_kind.computed:
-        raise UnsealError(
-            marked("it has a hash of a kind that a reporter's computer does not make")
-        )
+        raise UnsealError(mark("it has a hash of a kind that a reporter's computer does not make"))
     scores = (quality, detail)
     most = 100 if hash_kind.perceptual else -1  # digests have no quality
     if not all(score is None or _is_whole(score, most) for score in scores):
-        raise UnsealError(marked("a hash in it has an invalid quality"))
+        raise UnsealError(mark("a hash in it has an invalid quality"))
     if not isinstance(again, list) or not all(map(_is_time, [time, *again])):
-        raise UnsealError(marked("a hash in it has an invalid time"))
+        raise UnsealError(mark("a hash in it has an invalid time"))
     if not (
         _is_whole(orientation, len(ORIENTATIONS) - 1)
         and _is_whole(region, len(REGIONS) - 1)
         and _is_whole(part, int(_LARGEST))
     ):
-        raise UnsealError(marked("a hash in it has an invalid place"))
+        raise UnsealError(mark("a hash in it has an invalid place"))
     try:
         value = Hash(hash_kind, _bytes({"value": value}, "value", None), quality)
     except HashError:
-        raise UnsealError(marked("it has an invalid {kind}", kind=hash_kind.name)) from None
+        raise UnsealError(mark("it has an invalid {kind}", kind=hash_kind.name)) from None
     return LocatedHash(
         value, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
         detail=detail, again=tuple(map(float, again)),
@@ -208,23 +206,23 @@ def _is_time(value: object) -> bool:
 
 def _table(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise UnsealError(marked("an item in it is invalid"))
+        raise UnsealError(mark("an item in it is invalid"))
     return value
 
 
 def _list(facts: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
     value = facts.get(name)
     if not isinstance(value, list):
-        raise UnsealError(marked("it has no {field}", field=name))
+        raise UnsealError(mark("it has no {field}", field=name))
     if len(value) > most:
-        raise UnsealError(marked("it has more than {most} {field}", most=most, field=name))
+        raise UnsealError(mark("it has more than {most} {field}", most=most, field=name))
     return value
 
 
 def _string(facts: Mapping[str, Any], name: str, longest: int) -> str:
     value = facts.get(name)
     if not isinstance(value, str) or len(value) > longest:
-        raise UnsealError(marked("its {field} is missing or too long", field=name))
+        raise UnsealError(mark("its {field} is missing or too long", field=name))
     value.encode("utf-8")  # a lone surrogate, which no file can hold, is a ValueError
     return value
 
@@ -236,7 +234,7 @@ def _bytes(facts: Mapping[str, Any], name: str, size: int | None) -> bytes:
     except binascii.Error:
         value = b""
     if not value or (size is not None and len(value) != size):
-        raise UnsealError(marked("its {field} is missing or has the wrong length", field=name))
+        raise UnsealError(mark("its {field} is missing or has the wrong length", field=name))
     return value
 
 

@@ -16,7 +16,7 @@ from os import PathLike
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.addresses import checked
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.model.report import (
@@ -124,30 +124,30 @@ def _check(
 ) -> None:
     if len(addresses) > MOST_ADDRESSES or len(my_images) > MOST_ITEMS:
         raise HotlineError(
-            marked(
+            mark(
                 "a report has at most {addresses} addresses and {pictures} pictures: make several"
             ),
             addresses=MOST_ADDRESSES,
             pictures=MOST_ITEMS,
         )
     if len(note) > LONGEST_NOTE:
-        raise HotlineError(marked("a note has at most {most} characters"), most=LONGEST_NOTE)
+        raise HotlineError(mark("a note has at most {most} characters"), most=LONGEST_NOTE)
     if language not in LANGUAGES:
-        message = marked("a language is one of {known}")
+        message = mark("a language is one of {known}")
         raise HotlineError(message, known=", ".join(LANGUAGES))
     if country is not None and not (
         len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()
     ):
-        raise HotlineError(marked("a country is two letters, such as MA"))
+        raise HotlineError(mark("a country is two letters, such as MA"))
 
 
 def _nothing_to_report(
     my_images: Sequence[FilePath], failures: Sequence[HashingFailure]
 ) -> HotlineError:
     if not failures:
-        return HotlineError(marked("a report needs an address, or a picture that can be hashed"))
+        return HotlineError(mark("a report needs an address, or a picture that can be hashed"))
     file = Path(my_images[failures[0].index]).name
-    message = marked("{file} cannot be hashed: {reason}")
+    message = mark("{file} cannot be hashed: {reason}")
     return HotlineError(message, file=file, reason=failures[0].why)
 
 
@@ -157,7 +157,7 @@ def _encode_checked(report: Report) -> bytes:
     try:
         decode(content)
     except UnsealError:
-        raise HotlineError(marked("this is too much for one report: make several")) from None
+        raise HotlineError(mark("this is too much for one report: make several")) from None
     return content
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import Sentence, marked, why
+from screener.hotline.language.sentence import Sentence, mark, why
 from screener.system import files
 from screener.system.installation import format_install
 
@@ -66,9 +66,7 @@ class Secret:
             decoded = b""
         value, check = decoded[:_SECRET_BYTES], decoded[_SECRET_BYTES:]
         if len(check) != _CHECK_BYTES or check != _derived(value, "check", _CHECK_BYTES):
-            raise HotlineError(
-                marked("this is not the secret of a report: look for a typing error")
-            )
+            raise HotlineError(mark("this is not the secret of a report: look for a typing error"))
         return cls(value)
 
     @property
@@ -128,7 +126,7 @@ def make_keys(folder: str | PathLike[str]) -> Keys:
     keys = Keys(folder / "hotline.pub", folder / "hotline.key")
     for path in (keys.public, keys.secret):
         if os.path.lexists(path):
-            message = marked("{file} exists already; choose another folder")
+            message = mark("{file} exists already; choose another folder")
             raise HotlineError(message, file=path)
     key = PrivateKey.generate()
     write_new(keys.secret, _line(_SECRET, bytes(key)))
@@ -166,13 +164,13 @@ def unseal(data: bytes, key: PrivateKey) -> bytes:
     from nacl.public import SealedBox
 
     if not data.startswith(MAGIC):
-        raise UnsealError(marked("it is no report to a hotline"))
+        raise UnsealError(mark("it is no report to a hotline"))
     if len(data) - len(MAGIC) - _OVERHEAD not in LENGTHS:
-        raise UnsealError(marked("it is cut short, or does not have the length of a report"))
+        raise UnsealError(mark("it is cut short, or does not have the length of a report"))
     try:
         content = SealedBox(key).decrypt(data[len(MAGIC) :])
     except CryptoError:
-        raise UnsealError(marked("it is sealed to another key, or was changed")) from None
+        raise UnsealError(mark("it is sealed to another key, or was changed")) from None
     return _unpadded(content)
 
 
@@ -180,13 +178,13 @@ def read_file(path: Path) -> bytes:
     """Read a file that may be a sealed one. Raises UnsealError."""
     try:
         if not path.is_file():
-            raise UnsealError(marked("it is no file"))
+            raise UnsealError(mark("it is no file"))
         with path.open("rb") as stream:
             data = stream.read(LARGEST + 1)
     except OSError:
-        raise UnsealError(marked("it cannot be read")) from None
+        raise UnsealError(mark("it cannot be read")) from None
     if len(data) > LARGEST:
-        raise UnsealError(marked("it is larger than a report can be"))
+        raise UnsealError(mark("it is larger than a report can be"))
     return data
 
 
@@ -195,14 +193,14 @@ def padded(content: bytes) -> bytes:
     for length in LENGTHS:
         if len(content) + _PREFIX <= length:
             return (len(content).to_bytes(_PREFIX, "big") + content).ljust(length, b"\0")
-    raise HotlineError(marked("this is too much for one report: make several"))
+    raise HotlineError(mark("this is too much for one report: make several"))
 
 
 def _unpadded(box: bytes) -> bytes:
     length = int.from_bytes(box[:_PREFIX], "big")
     content, rest = box[_PREFIX : _PREFIX + length], box[_PREFIX + length :]
     if len(content) != length or rest.strip(b"\0"):
-        raise UnsealError(marked("its padding is not that of a report"))
+        raise UnsealError(mark("its padding is not that of a report"))
     return content
 
 
@@ -212,12 +210,10 @@ def write_new(path: Path, data: bytes) -> None:
         with files.write_atomically(path, replace=False) as (handle,):
             files.current.write(handle, data)
     except FileExistsError:
-        raise HotlineError(
-            marked("{file} exists already; choose another name"), file=path
-        ) from None
+        raise HotlineError(mark("{file} exists already; choose another name"), file=path) from None
     except OSError as error:
         raise HotlineError(
-            marked("{file} cannot be written: {why}"), file=path, why=why(error)
+            mark("{file} cannot be written: {why}"), file=path, why=why(error)
         ) from None
 
 
@@ -231,14 +227,14 @@ def _read_key(path: str | PathLike[str], label: str) -> bytes:
             found, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
         key = base64.b64decode(text, validate=True)
     except OSError as error:
-        message = marked("the key {file} cannot be read: {why}")
+        message = mark("the key {file} cannot be read: {why}")
         raise HotlineError(message, file=path, why=why(error)) from error
     except (binascii.Error, ValueError):
         found, key = b"", b""
     if found != label.encode() or len(key) != 32:
         if label == _PUBLIC:
-            raise HotlineError(marked("{file} holds no public key of a hotline"), file=path)
-        raise HotlineError(marked("{file} holds no secret key of a hotline"), file=path)
+            raise HotlineError(mark("{file} holds no public key of a hotline"), file=path)
+        raise HotlineError(mark("{file} holds no secret key of a hotline"), file=path)
     return key
 
 
@@ -247,5 +243,5 @@ def check_library() -> None:
     try:
         import nacl.public  # noqa: F401
     except ImportError:
-        message = marked("reports need an extra: {install}")
+        message = mark("reports need an extra: {install}")
         raise HotlineError(message, install=format_install("hotline")) from None

@@ -16,7 +16,7 @@ from datetime import date
 from typing import Any, get_args
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.case import State
 from screener.hotline.reports.sealed import Secret
 from screener.system.output_file import FileKind
@@ -77,9 +77,7 @@ def read(data: bytes, secret: Secret) -> Status | None:
         box = SecretBox(_derived(secret.status_key, b"box", 32))
         return _decoded(box.decrypt(base64.b64decode(found, validate=True)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, CryptoError):
-        raise HotlineError(
-            marked("this is no status file of a hotline, or it was damaged")
-        ) from None
+        raise HotlineError(mark("this is no status file of a hotline, or it was damaged")) from None
 
 
 def _encoded(status: Status) -> bytes:
