@@ -224,9 +224,9 @@ def test_an_invalid_correction_is_refused(tmp_path, text):
 def test_the_line_of_a_helpline_in_each_language():
     """Name, country, purpose, number, page and languages; numbers stay left to right."""
     for code in LANGUAGES:
-        say = translator(code)
-        (line,) = helplines.lines(helplines.for_reporter("FR", code), say)
-        for part in ("3018 (e-Enfance)", "https://e-enfance.org/", say.country_name("FR")):
+        translate = translator(code)
+        (line,) = helplines.lines(helplines.for_reporter("FR", code), translate)
+        for part in ("3018 (e-Enfance)", "https://e-enfance.org/", translate.country_name("FR")):
             assert part in line
     assert "\u20663018\u2069" in line or code != "ar"
     assert (

@@ -19,8 +19,8 @@ from screener.cli import translated_commands
 from screener.cli.app import SECTIONS
 
 LANGUAGES = ("ar", "fr")
-# How a message is said: by a Translator that is called `say`, or marked for later; texts of each.
-WORDS = {"say": 1, "mark": 1, "plural": 2}
+# The calls that contain messages, and how many texts each has.
+WORDS = {"translate": 1, "mark": 1, "plural": 2}
 
 
 def sources(package: Path) -> list[Path]:

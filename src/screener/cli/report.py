@@ -63,13 +63,13 @@ def page(results: Path, output: Path) -> int:
         )
     suffix = output.suffix.lower()
     unread = _WRITERS[suffix](results, output)
-    say = current_translator()
+    translate = current_translator()
     if suffix == ".html":
-        click.echo(say("The page is {file}.", file=output), err=True)
+        click.echo(translate("The page is {file}.", file=output), err=True)
     else:
-        click.echo(say("The table is {file}.", file=output), err=True)
+        click.echo(translate("The table is {file}.", file=output), err=True)
     if unread:
-        click.echo(say.plural("{n} line could not be read, and is not in it",
+        click.echo(translate.plural("{n} line could not be read, and is not in it",
                               "{n} lines could not be read, and are not in it", unread),
                    err=True)  # fmt: skip
     return 0

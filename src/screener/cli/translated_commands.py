@@ -70,11 +70,11 @@ class _Translated(click.Command):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write how the command is called."""
-        say, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
+        translate, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
         # Isolated as a whole, even if it continues in a second line.
-        before, _, after = say.isolated_ltr("-").partition("-")
+        before, _, after = translate.isolate_ltr("-").partition("-")
         path = f"{before}{ctx.command_path}"
-        formatter.write_usage(path, f"{pieces}{after}", prefix=f"{say('Usage:')} ")
+        formatter.write_usage(path, f"{pieces}{after}", prefix=f"{translate('Usage:')} ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does."""
@@ -84,9 +84,11 @@ class _Translated(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a line for each option."""
-        say = current_translator(ctx)
-        rows = [row for one in self.get_params(ctx) if (row := _row(one, ctx, say)) is not None]
-        _list(formatter, say("Options:"), rows)
+        translate = current_translator(ctx)
+        rows = [
+            row for one in self.get_params(ctx) if (row := _row(one, ctx, translate)) is not None
+        ]
+        _list(formatter, translate("Options:"), rows)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return `--help` with a text that is translated."""
@@ -97,10 +99,10 @@ class _Translated(click.Command):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return completions with translated help."""
-        say, items = current_translator(ctx), super().shell_complete(ctx, incomplete)
+        translate, items = current_translator(ctx), super().shell_complete(ctx, incomplete)
         for item in items:
             if item.help:
-                item.help = say(item.help)
+                item.help = translate(item.help)
         return items
 
 
@@ -151,9 +153,11 @@ class TranslatedGroup(_Translated, click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a line for each command."""
-        say = current_translator(ctx)
-        rows = [(name, _summary(self.commands[name], say)) for name in self.list_commands(ctx)]
-        _list(formatter, say("Commands:"), rows)
+        translate = current_translator(ctx)
+        rows = [
+            (name, _summary(self.commands[name], translate)) for name in self.list_commands(ctx)
+        ]
+        _list(formatter, translate("Commands:"), rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return completions, subcommands with their summaries."""
@@ -165,44 +169,44 @@ class TranslatedGroup(_Translated, click.Group):
 
 
 def translated(command: Callable[..., int]) -> Callable[..., int]:
-    """Decorate a command that takes `say`, a translator, and print its errors with it."""
+    """Decorate a command that takes `translate`, a translator, and print its errors with it."""
 
     @LANGUAGE_OPTION
     @wraps(command)
     def in_language(*arguments: Any, **options: Any) -> int:
-        say = translator(current_language())
+        translate = translator(current_language())
         try:
-            return command(*arguments, say=say, **options)
+            return command(*arguments, translate=translate, **options)
         except (ScreenerError, OSError) as error:
-            print_error(error, say)
+            print_error(error, translate)
             return 2
         except click.Abort:
-            click.echo(say("interrupted"), err=True)
+            click.echo(translate("interrupted"), err=True)
             return 130
 
     return in_language
 
 
-def print_error(error: ScreenerError | OSError, say: Translator) -> None:
+def print_error(error: ScreenerError | OSError, translate: Translator) -> None:
     """Print an error in the user's language. Messages of lower layers stay English inside it."""
     if isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, OSError):
-        text = say("{file}: {why}", file=error.filename or "–", why=why(error))
+        text = translate("{file}: {why}", file=error.filename or "–", why=why(error))
     elif isinstance(error, HotlineError):
-        text = say.render(error)
+        text = translate.render(error)
     else:
-        text = say("something outside the hotline is not in order: {why}", why=error)
-    click.echo(say.line(f"screener: {text}"), err=True)
+        text = translate("something outside the hotline is not in order: {why}", why=error)
+    click.echo(translate.line(f"screener: {text}"), err=True)
 
 
-def translated_help(text: str, say: Callable[[str], str]) -> str:
+def translated_help(text: str, translate: Callable[[str], str]) -> str:
     """Return a help text translated by paragraphs.
 
     A paragraph that keeps its lines is translated line by line. Indented lines, which are commands
     to type, stay as they are.
     """
-    return "\n\n".join(_paragraph(one, say) for one in inspect.cleandoc(text).split("\n\n"))
+    return "\n\n".join(_paragraph(one, translate) for one in inspect.cleandoc(text).split("\n\n"))
 
 
 def help_texts(command: click.Command) -> Iterator[str]:
@@ -223,25 +227,29 @@ def help_texts(command: click.Command) -> Iterator[str]:
             yield from help_texts(subcommand)
 
 
-def _paragraph(text: str, say: Callable[[str], str]) -> str:
+def _paragraph(text: str, translate: Callable[[str], str]) -> str:
     if not text.startswith("\b\n"):
-        return say(" ".join(text.split()))
-    return "\n".join(["\b", *(_line(one, say) for one in text.split("\n")[1:])])
+        return translate(" ".join(text.split()))
+    return "\n".join(["\b", *(_line(one, translate) for one in text.split("\n")[1:])])
 
 
-def _line(text: str, say: Callable[[str], str]) -> str:
+def _line(text: str, translate: Callable[[str], str]) -> str:
     numbered = _NUMBERED.fullmatch(text)
     if numbered is not None:
-        return numbered[1] + say(numbered[2])
-    return text if text.startswith(" ") else say(text)
+        return numbered[1] + translate(numbered[2])
+    return text if text.startswith(" ") else translate(text)
 
 
-def _summary(command: click.Command, say: Translator) -> str:
-    first, more, _ = translated_help(command.help or "", say).partition("\n\n")[0].partition(". ")
+def _summary(command: click.Command, translate: Translator) -> str:
+    first, more, _ = (
+        translated_help(command.help or "", translate).partition("\n\n")[0].partition(". ")
+    )
     return f"{first}." if more else first
 
 
-def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[str, str] | None:
+def _row(
+    param: click.Parameter, ctx: click.Context, translate: Translator
+) -> tuple[str, str] | None:
     if not isinstance(param, click.Option):
         return None
     bare = copy.copy(param)
@@ -249,11 +257,11 @@ def _row(param: click.Parameter, ctx: click.Context, say: Translator) -> tuple[s
     row = bare.get_help_record(ctx)
     if row is None:
         return None
-    words = say(param.help) if param.help else ""
-    required = f"[{say('required')}]" if param.required else ""
+    words = translate(param.help) if param.help else ""
+    required = f"[{translate('required')}]" if param.required else ""
     text = " ".join(filter(None, (words, required)))
     # The option goes from left to right, its help in the direction of the language.
-    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{text}{_POP_ISOLATE}" if say.rtl else text
+    return row[0], f"{_RIGHT_TO_LEFT_ISOLATE}{text}{_POP_ISOLATE}" if translate.rtl else text
 
 
 def _list(formatter: click.HelpFormatter, title: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -42,11 +42,14 @@ class TranslatedUsageError(click.UsageError):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print usage and error to standard error."""
-        say, ctx = current_translator(self._context), self._context
+        translate, ctx = current_translator(self._context), self._context
         click.echo(ctx.get_usage(), file=file, err=True)
-        click.echo(say("For help: {command}", command=f"{ctx.command_path} --help"),
-                   file=file, err=True)  # fmt: skip
-        click.echo(f"\n{say('Error: {what}', what=self.sentence)}", file=file, err=True)
+        click.echo(
+            translate("For help: {command}", command=f"{ctx.command_path} --help"),
+            file=file,
+            err=True,
+        )
+        click.echo(f"\n{translate('Error: {what}', what=self.sentence)}", file=file, err=True)
 
 
 class Group(click.Group):
@@ -84,11 +87,11 @@ def format_usage_error(error: click.UsageError) -> str:
     if ctx is None:
         return f"screener: {error.format_message()}\nFor help: screener --help"
     if isinstance(error, TranslatedUsageError):
-        say, message = current_translator(ctx), error.format_message()
+        translate, message = current_translator(ctx), error.format_message()
     else:
-        say, message = translator("en"), _describe_in_english(error, ctx)
-    hint = say("For help: {command}", command=f"{ctx.command_path} --help")
-    return f"{say.line(f'screener: {message}')}\n{hint}"
+        translate, message = translator("en"), _describe_in_english(error, ctx)
+    hint = translate("For help: {command}", command=f"{ctx.command_path} --help")
+    return f"{translate.line(f'screener: {message}')}\n{hint}"
 
 
 def _describe_in_english(error: click.UsageError, ctx: click.Context) -> str:

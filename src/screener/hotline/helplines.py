@@ -107,31 +107,34 @@ def for_reporter(
     )
 
 
-def lines(helplines: tuple[Helpline, ...], say: Translator) -> list[str]:
+def lines(helplines: tuple[Helpline, ...], translate: Translator) -> list[str]:
     """Return a line of text for each helpline. Babel names the languages."""
-    return [say.line(_line(one, say)) for one in helplines]
+    return [translate.line(_line(one, translate)) for one in helplines]
 
 
-def _line(one: Helpline, say: Translator) -> str:
+def _line(one: Helpline, translate: Translator) -> str:
     contacts = []
     if one.phone:
-        contacts.append(say("phone {number}").format(number=say.isolated_ltr(one.phone)))
+        contacts.append(translate("phone {number}").format(number=translate.isolate_ltr(one.phone)))
     if one.url:
-        contacts.append(say.isolated_ltr(one.url))
-    languages = say(", ").join(say.language_name(code) for code in one.languages)
-    purposes = {"help": say("somebody to talk to"), "report": say("reports of illegal content")}
-    return say("{name} ({country}), {purpose} ({languages}): {reached}").format(
-        name=say.isolated(one.name), country=say.country_name(one.country),
-        purpose=purposes[one.purpose], reached=say(", ").join(contacts), languages=languages,
+        contacts.append(translate.isolate_ltr(one.url))
+    languages = translate(", ").join(translate.language_name(code) for code in one.languages)
+    purposes = {
+        "help": translate("somebody to talk to"),
+        "report": translate("reports of illegal content"),
+    }
+    return translate("{name} ({country}), {purpose} ({languages}): {reached}").format(
+        name=translate.isolate(one.name), country=translate.country_name(one.country),
+        purpose=purposes[one.purpose], reached=translate(", ").join(contacts), languages=languages,
     )  # fmt: skip
 
 
-def unchecked_notice(helplines: tuple[Helpline, ...], say: Translator) -> str | None:
+def unchecked_notice(helplines: tuple[Helpline, ...], translate: Translator) -> str | None:
     """Return a warning for the operator, never for reporters, about unchecked helplines."""
     names = [one.id for one in helplines if one.checked is None]
     if not names:
         return None
-    return say.plural(
+    return translate.plural(
         "{n} helpline has not been checked by the operator: {names}.",
         "{n} helplines have not been checked by the operator: {names}.",
         len(names),

@@ -82,12 +82,15 @@ def test_the_search_finds_every_message(tmp_path):
     """Calls, marks and plurals, also inside f-strings."""
     for name in ("hotline", "cli"):
         (tmp_path / name).mkdir()
-    (tmp_path / "hotline" / "a.py").write_text('def f(say):\n    return say("one" " two")\n')
-    (tmp_path / "cli" / "b.py").write_text(
-        "import screener.hotline\nX = mark('three')\nY = self.say.plural('{n} a', '{n} b', 4)\n"
-        "Z = f'<p>{say(\"four\")}</p>' + say(X) + say(NAMES['five'])\n"
+    (tmp_path / "hotline" / "a.py").write_text(
+        'def f(translate):\n    return translate("one" " two")\n'
     )
-    (tmp_path / "cli" / "other.py").write_text('say("of no concern")\n')
+    (tmp_path / "cli" / "b.py").write_text(
+        "import screener.hotline\nX = mark('three')\n"
+        "Y = self.translate.plural('{n} a', '{n} b', 4)\n"
+        "Z = f'<p>{translate(\"four\")}</p>' + translate(X) + translate(NAMES['five'])\n"
+    )
+    (tmp_path / "cli" / "other.py").write_text('translate("of no concern")\n')
 
     found = {message.id for message in message_catalogues.extracted(tmp_path) if message.id}
     assert found == {"one two", "three", "four", ("{n} a", "{n} b")}
@@ -154,13 +157,14 @@ def test_a_recorded_sentence_can_be_translated_later(text):
 def test_sentences_inside_a_sentence_are_translated():
     """Errors too; numbers and foreign words stay."""
     inner = mark("{file} cannot be read: {why}", file="a", why=mark("it is empty"))
-    say = translator("fr")
-    assert say.render(inner) == "a est illisible\u00a0: il est vide"
-    assert say.render(HotlineError(inner.message, **inner.values)) == say.render(inner)
+    translate = translator("fr")
+    assert translate.render(inner) == "a est illisible\u00a0: il est vide"
+    assert translate.render(HotlineError(inner.message, **inner.values)) == translate.render(inner)
     assert (
-        say("{file}: {why}", file="b", why=inner) == "b\u00a0: a est illisible\u00a0: il est vide"
+        translate("{file}: {why}", file="b", why=inner)
+        == "b\u00a0: a est illisible\u00a0: il est vide"
     )
-    assert say.render("it is empty") == "it is empty"
+    assert translate.render("it is empty") == "it is empty"
     assert str(inner) == "a cannot be read: it is empty"
 
 
@@ -182,11 +186,11 @@ def test_without_babel_the_error_is_in_all_languages(monkeypatch):
 @pytest.mark.parametrize("n", [0, 1, 999, 1000, -1234, 12_345_678])
 def test_english_counts_need_no_babel(monkeypatch, n):
     """As `screener report` prints."""
-    say = translator("en")
+    translate = translator("en")
     expected = format_decimal(n, "#,##0.#", locale="en")
     monkeypatch.setitem(sys.modules, "babel.numbers", None)
 
-    assert say.plural("{n} line", "{n} lines", n) == f"{expected} line{'' if n == 1 else 's'}"
+    assert translate.plural("{n} line", "{n} lines", n) == f"{expected} line{'' if n == 1 else 's'}"
 
 
 @pytest.mark.parametrize(
@@ -208,15 +212,15 @@ def test_no_arabic_noun_follows_a_number_of_any_size():
 
 def test_durations_are_rounded_down_to_minutes():
     """A clock must not show time that is not left."""
-    say = {code: translator(code) for code in LANGUAGES}
+    translate = {code: translator(code) for code in LANGUAGES}
     length = timedelta(hours=5, minutes=59, seconds=59)
 
-    assert say["en"].duration(length) == "5 hours and 59 minutes"
-    assert say["fr"].duration(length) == "5 heures et 59 minutes"
-    assert say["ar"].duration(length) == "5 ساعات و59 دقيقة"
-    assert say["en"].duration(timedelta(seconds=59)) == "0 minutes"
-    assert say["fr"].duration(timedelta(0)) == "0 minute"
-    assert say["en"].duration(-timedelta(hours=1)) == "1 hour"
+    assert translate["en"].duration(length) == "5 hours and 59 minutes"
+    assert translate["fr"].duration(length) == "5 heures et 59 minutes"
+    assert translate["ar"].duration(length) == "5 ساعات و59 دقيقة"
+    assert translate["en"].duration(timedelta(seconds=59)) == "0 minutes"
+    assert translate["fr"].duration(timedelta(0)) == "0 minute"
+    assert translate["en"].duration(-timedelta(hours=1)) == "1 hour"
 
 
 def test_dates_use_the_countrys_months_and_digits():
@@ -252,8 +256,8 @@ def test_a_foreign_value_is_isolated_on_one_line(text):
     """If its letters could turn the text around it."""
     for code in LANGUAGES:
         for shown, isolate in (
-            (translator(code).isolated(text), "\u2068"),
-            (translator(code).isolated_ltr(text), "\u2066"),
+            (translator(code).isolate(text), "\u2068"),
+            (translator(code).isolate_ltr(text), "\u2066"),
         ):
             apart = shown.startswith(isolate)
             inner = shown[1:-1] if apart else shown
@@ -291,9 +295,9 @@ def test_a_translation_with_wrong_placeholders_falls_back_to_english(monkeypatch
         text = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
         text += f'msgid "{message}"\nmsgstr "{slip}"\n\nmsgid "State"\nmsgstr "Etat"\n'
         monkeypatch.setattr(language, "_text_of", lambda _, text=text: text.encode())
-        say = language.Translator("fr", language._compiled(language.catalogue("fr")))
-        assert say(message, time="1 h") == "1 h left"
-        assert say("State") == "Etat"
+        translate = language.Translator("fr", language._compiled(language.catalogue("fr")))
+        assert translate(message, time="1 h") == "1 h left"
+        assert translate("State") == "Etat"
     monkeypatch.setattr(language, "_text_of", lambda _: b'msgid "a\nmsgstr b\n\xff')
     with pytest.raises(HotlineError, match=r"fr/LC_MESSAGES/screener\.po"):
         language.catalogue("fr")

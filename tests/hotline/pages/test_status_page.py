@@ -125,20 +125,20 @@ def status(language, text="meta", **options):
 def test_the_status_page_shows_each_clock_and_the_figures(language):
     """Overdue cases first; in the language and its direction."""
     page = Page(status(language))
-    say = translator(language)
+    translate = translator(language)
     shown = page.shown
 
-    assert dict(page.elements[0][1]) == {"lang": language, "dir": say.direction}
+    assert dict(page.elements[0][1]) == {"lang": language, "dir": translate.direction}
     assert [shown.index(f"C-{n}") for n in (3, 2, 1, 4)] == sorted(
         shown.index(f"C-{n}") for n in (1, 2, 3, 4)
     )
     for hours in (6.5, 5, 22):
-        assert say.duration(hours * HOUR) in shown
+        assert translate.duration(hours * HOUR) in shown
     # The first partner removed after 5 and 4 hours, and has time left for a third; the other after
     # 3 and 30, and not at all.
     for share in (1, 1 / 3, 3 / 5):
-        assert " ".join(say.share(share).split()) in shown
-    assert say.duration(4.5 * HOUR) in shown
+        assert " ".join(translate.share(share).split()) in shown
+    assert translate.duration(4.5 * HOUR) in shown
     assert f"{NOW:%Y-%m}" in shown
 
 
@@ -156,13 +156,13 @@ def test_a_month_without_reports_is_shown(language, outcome, held):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_thousands_have_the_separator_of_the_language(language):
     """In hours and counts."""
-    say = translator(language)
+    translate = translator(language)
     one = case(reported=(RECEIVED,) * 1234)
     then = RECEIVED + 1500 * HOUR
     text = status_page.render_page([one], now=then, language=language, hotline=HOTLINE)
 
-    assert f"<bdi>{say.duration(1476 * HOUR)}</bdi>" in text
-    assert f"<td>{say.number(1234)}</td>" in text
+    assert f"<bdi>{translate.duration(1476 * HOUR)}</bdi>" in text
+    assert f"<td>{translate.number(1234)}</td>" in text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -183,9 +183,9 @@ def test_the_status_page_warns_of_unreviewed_texts():
 
 def test_the_status_page_warns_of_unchecked_helplines():
     """Those passed in, or the package's."""
-    say = translator("en")
+    translate = translator("en")
     own = helplines.load()
-    assert helplines.unchecked_notice(own, say) in Page(status("en")).shown
+    assert helplines.unchecked_notice(own, translate) in Page(status("en")).shown
     checked = tuple(replace(one, checked=NOW.date()) for one in own)
     some = (replace(checked[0], checked=None), *checked[1:])
     output = Page(status("en", helplines=some)).shown
@@ -293,9 +293,9 @@ def test_a_late_answer_does_not_move_the_end_of_a_case():
     page = Page(status_page.render_page([early, late], now=NOW, language="en", hotline=HOTLINE))
 
     assert page.shown.index("E-2") < page.shown.index("E-1")
-    say = translator("en")
-    assert say.moment(ends[0].at, HOTLINE.zone, beside=NOW) in page.shown
-    assert say.moment(ends[2].at, HOTLINE.zone, beside=NOW) not in page.shown
+    translate = translator("en")
+    assert translate.moment(ends[0].at, HOTLINE.zone, beside=NOW) in page.shown
+    assert translate.moment(ends[2].at, HOTLINE.zone, beside=NOW) not in page.shown
 
 
 def test_fifty_ended_cases_are_shown_and_the_others_counted():

@@ -22,29 +22,31 @@ HELPLINES = click.option(
 )  # fmt: skip
 
 
-def load_helplines(corrections: Path | None, say: Translator) -> tuple[Helpline, ...]:
+def load_helplines(corrections: Path | None, translate: Translator) -> tuple[Helpline, ...]:
     """Return the helplines of reporters, and warn the operator of unchecked ones."""
     from screener.hotline import helplines
 
     loaded = helplines.load(corrections)
-    unchecked = helplines.unchecked_notice(loaded, say)
+    unchecked = helplines.unchecked_notice(loaded, translate)
     if unchecked is not None:
         click.echo(unchecked, err=True)
     return loaded
 
 
-def print_helplines(country: str | None, corrections: Path | None, say: Translator) -> None:
+def print_helplines(country: str | None, corrections: Path | None, translate: Translator) -> None:
     """Print the helplines for a reporter.
 
     A mistake in the operator's corrections is only a warning.
     """
     from screener.hotline import helplines
 
-    language: Language = say.language
+    language: Language = translate.language
     try:
         loaded = helplines.load(corrections)
     except HotlineError as error:
-        print_error(error, say)
+        print_error(error, translate)
         loaded = helplines.load()
-    for line in helplines.lines(helplines.for_reporter(country, language, helplines=loaded), say):
+    for line in helplines.lines(
+        helplines.for_reporter(country, language, helplines=loaded), translate
+    ):
         click.echo(line)

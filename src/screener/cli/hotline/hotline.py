@@ -22,7 +22,7 @@ def hotline() -> None:
 @hotline.command()
 @click.argument("folder", type=Place(path_type=Path))
 @translated
-def create(folder: Path, say: Translator) -> int:
+def create(folder: Path, translate: Translator) -> int:
     """Create a hotline's folder: its keys, its list, its casebook, and files to fill in.
 
     Reports are encrypted to `hotline.pub`, which everybody may have. Without `hotline.key` nobody
@@ -35,10 +35,10 @@ def create(folder: Path, say: Translator) -> int:
     from screener.hotline.desk import Desk
 
     desk = Desk.create(folder)
-    click.echo(say("The hotline is in {folder}.", folder=desk.folder))
-    click.echo(say("Give this key to reporters: {file}", file=desk.folder / "hotline.pub"))
-    click.echo(say("Name your analysts in {file}", file=desk.folder / "settings.toml"))
-    click.echo(say("Name your partners in {file}", file=desk.folder / "partners.toml"))
+    click.echo(translate("The hotline is in {folder}.", folder=desk.folder))
+    click.echo(translate("Give this key to reporters: {file}", file=desk.folder / "hotline.pub"))
+    click.echo(translate("Name your analysts in {file}", file=desk.folder / "settings.toml"))
+    click.echo(translate("Name your partners in {file}", file=desk.folder / "partners.toml"))
     return 0
 
 
@@ -50,7 +50,7 @@ def create(folder: Path, say: Translator) -> int:
 )  # fmt: skip
 @HELPLINES
 @translated
-def status(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
+def status(store: Path, output: Path, helplines: Path | None, translate: Translator) -> int:
     """Write the file from which every reporter reads how their report stands.
 
     Reporters also see helplines; the command warns of those that you have not checked.
@@ -58,10 +58,10 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
     from screener.hotline.pages import status_page
     from screener.hotline.reports import status_file
 
-    load_helplines(helplines, say)
-    statuses = open_desk(store, say).statuses()
+    load_helplines(helplines, translate)
+    statuses = open_desk(store, translate).statuses()
     status_page.publish(output, statuses, kind=status_file.FILE_KIND, mode=0o666)
-    click.echo(say("Publish {file} where reporters find it.", file=output))
+    click.echo(translate("Publish {file} where reporters find it.", file=output))
     return 0
 
 
@@ -73,20 +73,20 @@ def status(store: Path, output: Path, helplines: Path | None, say: Translator) -
 )  # fmt: skip
 @HELPLINES
 @translated
-def page(store: Path, output: Path, helplines: Path | None, say: Translator) -> int:
+def page(store: Path, output: Path, helplines: Path | None, translate: Translator) -> int:
     """Write a page of the clock: how much time each case has, and how fast partners remove."""
     from datetime import UTC, datetime
 
     from screener.hotline.pages import status_page
 
-    desk = open_desk(store, say)
+    desk = open_desk(store, translate)
     directory = desk.partners
     status_page.write_html(
-        output, desk.cases(), now=datetime.now(UTC), language=say.language,
+        output, desk.cases(), now=datetime.now(UTC), language=translate.language,
         hotline=directory.hotline, partners=directory.partners,
-        helplines=load_helplines(helplines, say),
+        helplines=load_helplines(helplines, translate),
     )  # fmt: skip
-    click.echo(say("The page is {file}.", file=output))
+    click.echo(translate("The page is {file}.", file=output))
     return 0
 
 

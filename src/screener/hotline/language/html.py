@@ -23,7 +23,7 @@ def bdi(message: str) -> str:
     return f"<bdi>{escaped(message)}</bdi>"
 
 
-def isolated(value: object) -> str:
+def isolate(value: object) -> str:
     """Return a foreign value as HTML, isolated in its own direction."""
     return f"<bdi>{text(value)}</bdi>"
 
@@ -51,14 +51,14 @@ def definition_list(pairs: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in pairs)}</dl>\n"
 
 
-def page(opening: str, say: Translator, title: str, body: str) -> str:
+def page(opening: str, translate: Translator, title: str, body: str) -> str:
     """Return a page in a language and its direction.
 
     `title` is a Translator's text, `body` is HTML.
     """
     style = files("screener.hotline.language").joinpath("page.css").read_text(encoding="utf-8")
     return (
-        f'{opening}\n<html lang="{say.language}" dir="{say.direction}">'
+        f'{opening}\n<html lang="{translate.language}" dir="{translate.direction}">'
         f"{head(escaped(title), style)}"
         f"<body><main>\n<h1>{escaped(title)}</h1>\n{body}</main></body></html>\n"
     )

@@ -56,10 +56,10 @@ def one_line(text: str) -> str:
 class Translator:
     """Translates messages into one language.
 
-    `say("Case {reference} is closed.", reference=…)` returns the translation filled with values;
-    without values it returns it unfilled. Sentences and HotlineErrors among the values are
-    translated. Other values become one line of plain text, isolated (U+2068, U+2069) if they could
-    turn the text around them. The page that a text fills escapes it.
+    `translate("Case {reference} is closed.", reference=…)` returns the translation filled with the
+    values, or unfilled without values. Sentences and HotlineErrors among the values are translated.
+    Other values become one line of plain text, isolated (U+2068, U+2069) if they could turn the
+    surrounding text. Nothing is escaped for HTML.
     """
 
     language: Language
@@ -82,13 +82,13 @@ class Translator:
         """Translate a Sentence or HotlineError; return any other value isolated."""
         if isinstance(value, Sentence | HotlineError):
             return self(value.message, **value.values)
-        return self.isolated(value)
+        return self.isolate(value)
 
-    def isolated(self, value: object) -> str:
+    def isolate(self, value: object) -> str:
         """Return a value as plain text that keeps its own direction."""
         return self._apart(_FIRST_STRONG_ISOLATE, value)
 
-    def isolated_ltr(self, value: object) -> str:
+    def isolate_ltr(self, value: object) -> str:
         """Return an address, reference, hash or command as plain text from left to right."""
         return self._apart(_LEFT_TO_RIGHT_ISOLATE, value)
 
@@ -185,8 +185,8 @@ class Translator:
             parts.append(self.plural("{n} minute", "{n} minutes", minutes))
         if len(parts) == 1:
             return parts[0]
-        say = self
-        return say("{hours} and {minutes}").format(hours=parts[0], minutes=parts[1])
+        translate = self
+        return translate("{hours} and {minutes}").format(hours=parts[0], minutes=parts[1])
 
 
 def _offset(local: datetime) -> str:

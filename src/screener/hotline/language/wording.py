@@ -51,14 +51,14 @@ FOR_REPORTERS: Mapping[State, str] = MappingProxyType(
 """What each state means to the reporter, without describing the content."""
 
 
-def unreviewed_notice(say: Translator) -> str | None:
+def unreviewed_notice(translate: Translator) -> str | None:
     """Return a warning for the operator, never for reporters, about unreviewed texts, or None."""
     languages = unreviewed()
     if not languages:
         return None
-    names = {"ar": say("Arabic"), "fr": say("French")}
-    listed = say(", ").join(names[language] for language in languages)
-    return say(
+    names = {"ar": translate("Arabic"), "fr": translate("French")}
+    listed = translate(", ").join(names[language] for language in languages)
+    return translate(
         "No native speaker has reviewed these texts yet: {languages}. They sign in"
         " locale/REVIEWED.toml."
     ).format(languages=listed)

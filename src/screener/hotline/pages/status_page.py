@@ -70,37 +70,47 @@ def render_page(
     partners: Mapping[str, Partner] | None = None, helplines: tuple[Helpline, ...] | None = None,
 ) -> str:  # fmt: skip
     """Return the page as HTML."""
-    say = translator(language)
+    translate = translator(language)
     every = sorted(cases, key=lambda case: (case.due, case.reference))
     running = [case for case in every if case.is_running]
     ended = [case for case in every if not case.is_running]
     numbers = figures(every, now=now)
     names = {key: partner.name for key, partner in (partners or {}).items()}
-    body = (
-        f"<p>{html.escaped(say('As of'))} {html.bdi(say.moment(now, hotline.zone))}</p>\n"
-        + _numbers(numbers, say)
-        + _section(say("Cases whose clock runs"), _running(running, now, hotline, say), say)
-        + _section(say("Removal by partner"), _partners(numbers, names, say), say)
-        + _section(say("By month"), _months(by_month(every, zone=hotline.zone), say), say)
-        + _section(say("Cases that have ended"), _ended(ended, now, hotline, say), say)
-        + _footer(load() if helplines is None else helplines, say)
+    sections = (
+        (translate("Cases whose clock runs"), _running(running, now, hotline, translate)),
+        (translate("Removal by partner"), _partners(numbers, names, translate)),
+        (translate("By month"), _months(by_month(every, zone=hotline.zone), translate)),
+        (translate("Cases that have ended"), _ended(ended, now, hotline, translate)),
     )
-    title = say("{hotline}: the clock of each case", hotline=hotline.name)
-    return html.page(_OPENING, say, title, body)
+    time = html.bdi(translate.moment(now, hotline.zone))
+    body = (
+        f"<p>{html.escaped(translate('As of'))} {time}</p>\n"
+        + _numbers(numbers, translate)
+        + "".join(_section(title, content, translate) for title, content in sections)
+        + _footer(load() if helplines is None else helplines, translate)
+    )
+    title = translate("{hotline}: the clock of each case", hotline=hotline.name)
+    return html.page(_OPENING, translate, title, body)
 
 
-def _section(title: str, body: str, say: Translator) -> str:
-    return f"<h2>{html.escaped(title)}</h2>\n" + (body or f"<p>{html.escaped(say('none'))}</p>\n")
+def _section(title: str, body: str, translate: Translator) -> str:
+    return f"<h2>{html.escaped(title)}</h2>\n" + (
+        body or f"<p>{html.escaped(translate('none'))}</p>\n"
+    )
 
 
-def _numbers(numbers: Figures, say: Translator) -> str:
+def _numbers(numbers: Figures, translate: Translator) -> str:
     everyone = numbers.all
     shown = [
-        (say.number(numbers.standings.get("overdue", 0)), say("overdue"), "overdue"),
-        (say.number(numbers.standings.get("warned", 0)), say(_STANDINGS["warned"]), "warned"),
-        (say.number(numbers.standings.get("in_time", 0)), say("in time"), "in_time"),
-        (_share(everyone, say), say("removed within 24 hours"), ""),
-        (_median(everyone, say), say("median time to removal"), ""),
+        (translate.number(numbers.standings.get("overdue", 0)), translate("overdue"), "overdue"),
+        (
+            translate.number(numbers.standings.get("warned", 0)),
+            translate(_STANDINGS["warned"]),
+            "warned",
+        ),
+        (translate.number(numbers.standings.get("in_time", 0)), translate("in time"), "in_time"),
+        (_share(everyone, translate), translate("removed within 24 hours"), ""),
+        (_median(everyone, translate), translate("median time to removal"), ""),
     ]
     cells = "".join(
         f'<div class="figure {kind}"><b>{html.escaped(number)}</b>'
@@ -110,22 +120,28 @@ def _numbers(numbers: Figures, say: Translator) -> str:
     return f'<div class="figures">{cells}</div>\n'
 
 
-def _share(removals: Removals, say: Translator) -> str:
-    return "–" if removals.share is None else say.share(removals.share)
+def _share(removals: Removals, translate: Translator) -> str:
+    return "–" if removals.share is None else translate.share(removals.share)
 
 
-def _median(counts: Removals | Month, say: Translator) -> str:
-    return "–" if counts.median is None else say.duration(counts.median)
+def _median(counts: Removals | Month, translate: Translator) -> str:
+    return "–" if counts.median is None else translate.duration(counts.median)
 
 
-def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
-    heads = (say("Case"), say("Time"), say("State"), say("Received"), say("Due"))
-    when = _when(now, hotline, say)
+def _running(cases: list[Case], now: datetime, hotline: Hotline, translate: Translator) -> str:
+    heads = (
+        translate("Case"),
+        translate("Time"),
+        translate("State"),
+        translate("Received"),
+        translate("Due"),
+    )
+    when = _when(now, hotline, translate)
     rows = [
         (
             html.code(case.reference),
-            _time(case, now, say),
-            html.escaped(say(STATES[case.state])),
+            _time(case, now, translate),
+            html.escaped(translate(STATES[case.state])),
             when(case.received),
             when(case.due),
         )
@@ -134,90 +150,97 @@ def _running(cases: list[Case], now: datetime, hotline: Hotline, say: Translator
     return html.table(map(html.escaped, heads), rows) if rows else ""
 
 
-def _when(now: datetime, hotline: Hotline, say: Translator) -> Callable[[datetime], str]:
+def _when(now: datetime, hotline: Hotline, translate: Translator) -> Callable[[datetime], str]:
     """Return a formatter of times that omits the zone if its offset is that of `now`."""
-    return lambda at: html.bdi(say.moment(at, hotline.zone, beside=now))
+    return lambda at: html.bdi(translate.moment(at, hotline.zone, beside=now))
 
 
-def _time(case: Case, now: datetime, say: Translator) -> str:
+def _time(case: Case, now: datetime, translate: Translator) -> str:
     how = case.standing(now)
-    length = html.bdi(say.duration(case.remaining(now)))
-    message = say("overdue by {time}") if how == "overdue" else say("{time} left")
+    length = html.bdi(translate.duration(case.remaining(now)))
+    message = translate("overdue by {time}") if how == "overdue" else translate("{time} left")
     return f'<span class="tag {how}">{html.fill(message, time=length)}</span>'
 
 
-def _partners(numbers: Figures, names: Mapping[str, str], say: Translator) -> str:
+def _partners(numbers: Figures, names: Mapping[str, str], translate: Translator) -> str:
     heads = (
-        say("Partner"), say("Notices"), say("Acknowledged"), say("Removed"), say("Refused"),
-        say("Removed within 24 hours"), say("Median time to removal"),
+        translate("Partner"), translate("Notices"), translate("Acknowledged"),
+        translate("Removed"), translate("Refused"),
+        translate("Removed within 24 hours"), translate("Median time to removal"),
     )  # fmt: skip
     rows = [
-        (html.isolated(names.get(key, key)), *_removals(removals, say))
+        (html.isolate(names.get(key, key)), *_removals(removals, translate))
         for key, removals in numbers.partners.items()
     ]
     if not rows:
         return ""
     rows.append(
-        (f'<span class="strong">{html.escaped(say("all"))}</span>', *_removals(numbers.all, say))
+        (
+            f'<span class="strong">{html.escaped(translate("all"))}</span>',
+            *_removals(numbers.all, translate),
+        )
     )
-    hint = say(
+    hint = translate(
         "Counted from when the report was received. The share is of notices that were removed or"
         " are past due; the median is of what was removed."
     )
     return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
 
 
-def _removals(removals: Removals, say: Translator) -> tuple[str, ...]:
-    share = html.escaped(_share(removals, say))
+def _removals(removals: Removals, translate: Translator) -> tuple[str, ...]:
+    share = html.escaped(_share(removals, translate))
     if removals.share is not None:
-        share += f" ({html.escaped(_part(removals.in_time, removals.counted, say))})"
+        share += f" ({html.escaped(_part(removals.in_time, removals.counted, translate))})"
     numbers = (removals.sent, removals.acknowledged, removals.removed, removals.refused)
     return (
-        *(html.escaped(say.number(n)) for n in numbers),
+        *(html.escaped(translate.number(n)) for n in numbers),
         share,
-        html.escaped(_median(removals, say)),
+        html.escaped(_median(removals, translate)),
     )
 
 
-def _part(part: int, whole: int, say: Translator) -> str:
-    return say("{part} of {whole}").format(part=say.number(part), whole=say.number(whole))
+def _part(part: int, whole: int, translate: Translator) -> str:
+    return translate("{part} of {whole}").format(
+        part=translate.number(part), whole=translate.number(whole)
+    )
 
 
-def _months(months: Iterable[Month], say: Translator) -> str:
+def _months(months: Iterable[Month], translate: Translator) -> str:
     heads = (
-        say("Month"), say("Reports"), say("New cases"), say("Assessed"), say("Held illegal"),
-        say("Notices"), say("Removed"), say("Removed within 24 hours"),
-        say("Median time to removal"),
+        translate("Month"), translate("Reports"), translate("New cases"),
+        translate("Assessed"), translate("Held illegal"), translate("Notices"),
+        translate("Removed"), translate("Removed within 24 hours"),
+        translate("Median time to removal"),
     )  # fmt: skip
     rows = []
     for one in months:
         numbers = (one.reports, one.cases, one.assessed, one.illegal, one.sent, one.removed)
-        in_time = _part(one.in_time, one.removed, say) if one.removed else "–"
+        in_time = _part(one.in_time, one.removed, translate) if one.removed else "–"
         rows.append(
             (
-                html.isolated(one.month),
-                *(html.escaped(say.number(n)) for n in numbers),
+                html.isolate(one.month),
+                *(html.escaped(translate.number(n)) for n in numbers),
                 html.escaped(in_time),
-                html.escaped(_median(one, say)),
+                html.escaped(_median(one, translate)),
             )
         )
     if not rows:
         return ""
-    hint = say(
+    hint = translate(
         "Each step counts in the month in which it was taken. The share and the median are of what"
         " was removed in the month, counted from when the report was received."
     )
     return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
 
 
-def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) -> str:
-    heads = (say("Case"), say("State"), say("Received"), say("Ended"))
+def _ended(cases: list[Case], now: datetime, hotline: Hotline, translate: Translator) -> str:
+    heads = (translate("Case"), translate("State"), translate("Received"), translate("Ended"))
     ended = sorted(cases, key=lambda case: case.since, reverse=True)
-    when = _when(now, hotline, say)
+    when = _when(now, hotline, translate)
     rows = [
         (
             html.code(case.reference),
-            html.escaped(say(STATES[case.state])),
+            html.escaped(translate(STATES[case.state])),
             when(case.received),
             when(case.since),
         )
@@ -226,14 +249,14 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, say: Translator) 
     if not rows:
         return ""
     more = len(ended) - len(rows)
-    rest = say.plural("and {n} more case", "and {n} more cases", more) if more else ""
+    rest = translate.plural("and {n} more case", "and {n} more cases", more) if more else ""
     return html.table(map(html.escaped, heads), rows) + (
         f"<p>{html.escaped(rest)}</p>\n" if rest else ""
     )
 
 
-def _footer(helplines: tuple[Helpline, ...], say: Translator) -> str:
-    note = say("This page names no address, no picture and no person.")
-    warnings = (unreviewed_notice(say), unchecked_notice(helplines, say))
+def _footer(helplines: tuple[Helpline, ...], translate: Translator) -> str:
+    note = translate("This page names no address, no picture and no person.")
+    warnings = (unreviewed_notice(translate), unchecked_notice(helplines, translate))
     notes = "".join(f'<p class="note">{html.escaped(one)}</p>\n' for one in warnings if one)
     return f"<footer><p>{html.escaped(note)}</p>\n{notes}</footer>\n"
