@@ -15,7 +15,7 @@ from screener.cli import translated_commands
 from screener.cli.app import SECTIONS, cli
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.hotline.language.translator import translator
+from screener.hotline.language.translator import get_translator
 from screener.hotline.reports import own_media
 
 GROUPS = {group.name: group for group in SECTIONS["Hotline"]}
@@ -78,7 +78,7 @@ def test_help_is_french(path):
     group = GROUPS[path[0]]
     command = group if len(path) == 1 else group.commands[path[1]]
     text = " ".join(run(*path, "--help", "--language=fr")[1].split())
-    translate = translator("fr")
+    translate = get_translator("fr")
     own = [one for one in command.params if isinstance(one, click.Option) and one.help]
     for one in [command.help.split("\n\n")[0], *(option.help for option in own), "Show this help."]:
         english = " ".join(one.split())
@@ -94,13 +94,13 @@ def test_every_help_text_has_its_translation():
     pieces = [message.id for message in message_catalogues.helps() if message.id]
     assert len(pieces) > 50
     for code in ("ar", "fr"):
-        translate = translator(code)
+        translate = get_translator(code)
         assert [one for one in pieces if translate(one) == one] == []
 
 
 def test_the_language_option_overrides_the_environment():
     """At any place of the command line, also on a group, and if the rest is invalid."""
-    fr, ar = translator("fr"), translator("ar")
+    fr, ar = get_translator("fr"), get_translator("ar")
     for call, translate in (
         (("case", "list", "--help"), fr),
         (("case", "list", "--language", "ar", "--help"), ar),
@@ -168,7 +168,7 @@ def test_shell_completion_is_translated():
         offered = ShellComplete(cli, {}, "screener", "_SCREENER_COMPLETE")
         commands = {one.value: one.help for one in offered.get_completions(["case"], "")}
         options = {one.value: one.help for one in offered.get_completions(["case", "show"], "--")}
-    translate = translator("fr")
+    translate = get_translator("fr")
     assert commands["overdue"] == translate(
         "List the cases whose 24 hours have passed, and those with less than a quarter left."
     )
@@ -193,7 +193,7 @@ def test_a_case_is_shown_translated_except_what_people_wrote(tmp_path, monkeypat
     for code in ("ar", "fr"):
         status, text = run("case", "show", taken.case, "--store", desk.folder, "--language", code)
         assert status == 0
-        translate = translator(code)
+        translate = get_translator(code)
         for one in (
             translate("seen by an analyst"), translate("reported again"),
             translate("nothing hashed"), "image/jpeg",

@@ -23,8 +23,8 @@ from screener.cli.usage_errors import (
     describe_usage_error,
 )
 from screener.errors import HotlineError, ScreenerError
-from screener.hotline.language.sentence import mark, why
-from screener.hotline.language.translator import Translator, translator
+from screener.hotline.language.sentence import describe_os_error, mark
+from screener.hotline.language.translator import Translator, get_translator
 from screener.hotline.model.case import LANGUAGES, Language
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def translated(command: Callable[..., int]) -> Callable[..., int]:
     @LANGUAGE_OPTION
     @wraps(command)
     def in_language(*arguments: Any, **options: Any) -> int:
-        translate = translator(current_language())
+        translate = get_translator(current_language())
         try:
             return command(*arguments, translate=translate, **options)
         except (ScreenerError, OSError) as error:
@@ -192,7 +192,7 @@ def print_error(error: ScreenerError | OSError, translate: Translator) -> None:
     if isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, OSError):
-        text = translate("{file}: {why}", file=error.filename or "–", why=why(error))
+        text = translate("{file}: {why}", file=error.filename or "–", why=describe_os_error(error))
     elif isinstance(error, HotlineError):
         text = translate.render(error)
     else:

@@ -13,7 +13,7 @@ import click
 
 from screener.errors import HotlineError, printable
 from screener.hotline.language.sentence import Sentence, mark
-from screener.hotline.language.translator import Translator, preferred, translator
+from screener.hotline.language.translator import Translator, detect_language, get_translator
 from screener.hotline.model.case import Language
 
 LANGUAGE_KEY = "screener.language"
@@ -89,7 +89,7 @@ def format_usage_error(error: click.UsageError) -> str:
     if isinstance(error, TranslatedUsageError):
         translate, message = current_translator(ctx), error.format_message()
     else:
-        translate, message = translator("en"), _describe_in_english(error, ctx)
+        translate, message = get_translator("en"), _describe_in_english(error, ctx)
     hint = translate("For help: {command}", command=f"{ctx.command_path} --help")
     return f"{translate.line(f'screener: {message}')}\n{hint}"
 
@@ -110,16 +110,16 @@ def current_translator(ctx: click.Context | None = None) -> Translator:
     If the catalogues cannot be read, it is English; a command that needs them reports that later.
     """
     try:
-        return translator(current_language(ctx))
+        return get_translator(current_language(ctx))
     except HotlineError:
-        return translator("en")
+        return get_translator("en")
 
 
 def current_language(ctx: click.Context | None = None) -> Language:
     """Return the language of a context (default: the current one) or of the environment."""
     ctx = ctx or click.get_current_context(silent=True)
     language: Language | None = None if ctx is None else ctx.meta.get(LANGUAGE_KEY)
-    return language or preferred(os.environ)
+    return language or detect_language(os.environ)
 
 
 def describe_usage_error(error: click.UsageError, ctx: click.Context) -> Sentence:

@@ -15,11 +15,11 @@ from typing import get_args
 
 from screener.errors import HotlineError
 from screener.hotline import settings
-from screener.hotline.casebook import assessing, casebook, concerns, database, intake
+from screener.hotline.casebook import assessing, case_database, casebook, concerns, intake
 from screener.hotline.casebook.assessing import Basis, Opinion
 from screener.hotline.casebook.intake import IntakeResult
 from screener.hotline.language.sentence import Sentence, mark
-from screener.hotline.model.case import OPEN, Case, Outcome, State
+from screener.hotline.model.case import OPEN_STATES, Case, Outcome, State
 from screener.hotline.model.report import Withdrawal
 from screener.hotline.notices import notifying
 from screener.hotline.notices.notifying import Answers
@@ -27,7 +27,7 @@ from screener.hotline.open_list import open_list
 from screener.hotline.partners import Partners
 from screener.hotline.reports import own_media, status_file
 from screener.hotline.reports.report_json import decode
-from screener.hotline.reports.sealed import UnsealError, read_file, secret_key, unseal
+from screener.hotline.reports.sealed import UnsealError, read_file, read_secret_key, unseal
 from screener.hotline.settings import Settings
 from screener.hotline.store import Backlog, Store
 from screener.lists.hashlist import HashList
@@ -90,7 +90,7 @@ class Desk:
 
     def case(self, reference: str) -> Case:
         """Return a case. Raises HotlineError if there is none."""
-        with database.reading(self.folder) as connection:
+        with case_database.begin_read(self.folder) as connection:
             return casebook.load_case(connection, reference)
 
     def cases(self, *states: State) -> list[Case]:
@@ -100,25 +100,27 @@ class Desk:
         """
         for state in states:
             _check_choice("a state", state, get_args(State))
-        with database.reading(self.folder) as connection:
+        with case_database.begin_read(self.folder) as connection:
             references = casebook.references(connection, states)
             return [casebook.load_case(connection, reference) for reference in references]
 
     def overdue(self, *, at: datetime | None = None) -> list[Case]:
         """Return the cases with less than a quarter of their time left, the most overdue first."""
         now = _now(at)
-        due = [case for case in self.cases(*OPEN) if case.is_overdue(now) or case.is_warned(now)]
+        due = [
+            case for case in self.cases(*OPEN_STATES) if case.is_overdue(now) or case.is_warned(now)
+        ]
         return sorted(due, key=lambda case: case.due)
 
     def concerns(self, case: Case, *, at: datetime | None = None) -> list[Sentence]:
         """Return what somebody has to decide about a case, however much time is left."""
-        with database.reading(self.folder) as connection:
-            hashes = casebook.item_hashes(connection, case.reference)
-        return concerns.concerns_of(case, hashes, self.settings, now=_now(at))
+        with case_database.begin_read(self.folder) as connection:
+            hashes = casebook.read_item_hashes(connection, case.reference)
+        return concerns.find_concerns(case, hashes, self.settings, now=_now(at))
 
     def too_little_detail(self, case: Case) -> int:
         """Return how many files hashed for an illegal case can match byte for byte only."""
-        with database.reading(self.folder) as connection:
+        with case_database.begin_read(self.folder) as connection:
             return assessing.too_little_detail(connection, case)
 
     def take(
@@ -134,23 +136,23 @@ class Desk:
         A file that is no report is `refused`, with a reason, and changes nothing. `key` is the
         hotline's secret key if it is not in its folder.
         """
-        by, now = settings.checked_name(by), _now(at)
-        private_key = secret_key(self.folder / "hotline.key" if key is None else key)
+        by, now = settings.clean_name(by), _now(at)
+        private_key = read_secret_key(self.folder / "hotline.key" if key is None else key)
         results: list[IntakeResult] = []
         withdrawals: list[tuple[str, Withdrawal]] = []  # last, as their reports may come with them
-        with self._store.exclusive():
+        with self._store.lock():
             screener = self._screener()
             for file in files:
                 try:
                     report = decode(unseal(read_file(Path(file)), private_key))
                 except UnsealError as error:
-                    results.append(IntakeResult(str(file), "refused", reason=error.why))
+                    results.append(IntakeResult(str(file), "refused", reason=error.reason))
                     continue
                 if isinstance(report, Withdrawal):
                     withdrawals.append((str(file), report))
                     continue
                 matches = intake.look_up(screener, report)
-                with self._store.writing() as connection:
+                with self._store.begin_write() as connection:
                     results.append(
                         intake.take_report(
                             connection, report, matches, at=now, by=by, file=str(file)
@@ -158,7 +160,7 @@ class Desk:
                     )
                 screener = screener.refresh()
             for name, withdrawal in withdrawals:
-                with self._store.writing() as connection:
+                with self._store.begin_write() as connection:
                     results.append(
                         intake.take_withdrawal(connection, withdrawal, at=now, by=by, file=name)
                     )
@@ -191,9 +193,9 @@ class Desk:
         if failures:
             first = failures[0]
             message = mark("{file} cannot be hashed: {reason}")
-            raise HotlineError(message, file=files[first.index], reason=first.why)
+            raise HotlineError(message, file=files[first.index], reason=first.reason)
         opinion = Opinion(by, outcome, reason, _now(at), basis, items)  # hashing takes minutes
-        with self._store.step(reference, opinion.at) as (connection, case):
+        with self._store.begin_step(reference, opinion.at) as (connection, case):
             assessing.record_opinion(connection, self.settings, case, opinion)
         return self.case(reference)
 
@@ -203,8 +205,8 @@ class Desk:
         If the list cannot be written, `backlog.records` says so, and the item matches until it can.
         """
         by, reason, now = self._decision(by, reason, at)
-        with self._store.step(reference, now) as (connection, case):
-            notifying.drop_unstaged(connection, reference)
+        with self._store.begin_step(reference, now) as (connection, case):
+            notifying.delete_unstaged(connection, reference)
             assessing.reverse(connection, case, by=by, reason=reason, at=now)
         return self.case(reference)
 
@@ -219,12 +221,12 @@ class Desk:
         by, reason, now = self._decision(by, reason, at)
         directory = self.partners
         case = self.case(reference)
-        with database.reading(self.folder) as connection:
-            hashes = casebook.item_hashes(connection, reference)
-        lost = concerns.lost_confirmation(case, hashes, self.settings)
+        with case_database.begin_read(self.folder) as connection:
+            hashes = casebook.read_item_hashes(connection, reference)
+        lost = concerns.describe_lost_confirmation(case, hashes, self.settings)
         if lost is not None:
             raise HotlineError(lost.message, **lost.values)
-        with self._store.step(reference, now) as (connection, case):
+        with self._store.begin_step(reference, now) as (connection, case):
             notifying.notify(
                 connection, case, directory, directory.named(partner), by=by, reason=reason, at=now
             )
@@ -235,8 +237,8 @@ class Desk:
 
     def acknowledge(self, *, by: str, at: datetime | None = None) -> Answers:
         """Record the answers in the partners' folders."""
-        by, directory, now = settings.checked_name(by), self.partners, _now(at)
-        with self._store.exclusive(), self._store.writing() as connection:
+        by, directory, now = settings.clean_name(by), self.partners, _now(at)
+        with self._store.lock(), self._store.begin_write() as connection:
             answers = notifying.acknowledge(connection, directory, by=by, at=now)
         return answers
 
@@ -247,7 +249,7 @@ class Desk:
         by, reason, now = self._decision(by, reason, at)
         if state not in ("removed", "refused"):
             raise HotlineError(mark("a case is closed as removed or as refused"))
-        with self._store.step(reference, now) as (connection, case):
+        with self._store.begin_step(reference, now) as (connection, case):
             if case.state not in ("assessed", "notified"):
                 raise HotlineError(
                     mark("{case} has not been assessed, or is closed"), case=reference
@@ -256,7 +258,7 @@ class Desk:
                 raise HotlineError(
                     mark("{case} is not illegal: nobody was asked to remove it"), case=reference
                 )
-            notifying.drop_unstaged(connection, reference)
+            notifying.delete_unstaged(connection, reference)
             casebook.record_step(
                 connection, reference, "closed", at=now, by=by, reason=reason, state=state
             )
@@ -265,7 +267,7 @@ class Desk:
     def restart(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
         """Restart the 24 hours of a case that was received in the future."""
         by, reason, now = self._decision(by, reason, at)
-        with self._store.exclusive(), self._store.writing() as connection:
+        with self._store.lock(), self._store.begin_write() as connection:
             case = casebook.load_case(connection, reference)
             if not (case.is_running and case.received > now):
                 message = mark(
@@ -279,12 +281,12 @@ class Desk:
     def statuses(self, *, at: datetime | None = None) -> bytes:
         """Return the status file to publish, with days in the hotline's zone, as in its notices."""
         zone = self.zone
-        with database.reading(self.folder) as connection:
+        with case_database.begin_read(self.folder) as connection:
             statuses = casebook.statuses(connection, zone)
         return status_file.write(statuses, day=_now(at).astimezone(zone).date())
 
     def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:
-        by, reason = settings.checked_name(by), settings.checked_line(reason, mark("a reason"))
+        by, reason = settings.clean_name(by), settings.clean_line(reason, mark("a reason"))
         self.settings.check_analyst(by)
         return by, reason, _now(at)
 

@@ -90,7 +90,7 @@ def _day(table: Table) -> date | None:
         raise table.error(message, "checked") from None
 
 
-def for_reporter(
+def select_for_reporter(
     country: str | None, language: Language, *, helplines: tuple[Helpline, ...] | None = None
 ) -> tuple[Helpline, ...]:
     """Return the helplines of a country, or all if it is unknown or has none.
@@ -129,7 +129,7 @@ def _line(one: Helpline, translate: Translator) -> str:
     )  # fmt: skip
 
 
-def unchecked_notice(helplines: tuple[Helpline, ...], translate: Translator) -> str | None:
+def warn_of_unchecked(helplines: tuple[Helpline, ...], translate: Translator) -> str | None:
     """Return a warning for the operator, never for reporters, about unchecked helplines."""
     names = [one.id for one in helplines if one.checked is None]
     if not names:

@@ -13,12 +13,12 @@ from screener.lists.hashlist import HashList
 
 def open_list(path: Path) -> HashList:
     """Open a list. Raises HotlineError."""
-    with list_errors(path):
+    with translate_list_errors(path):
         return HashList.open(path)
 
 
 @contextmanager
-def list_errors(path: Path) -> Iterator[None]:
+def translate_list_errors(path: Path) -> Iterator[None]:
     """Turn errors of a list into HotlineErrors that name it."""
     try:
         yield

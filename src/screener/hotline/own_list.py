@@ -18,7 +18,7 @@ from pathlib import Path
 from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
-from screener.hotline.casebook import casebook, database
+from screener.hotline.casebook import case_database, casebook
 from screener.hotline.casebook.intake import CONFIRMED, REPORTED
 from screener.hotline.language.sentence import mark
 from screener.lists.exporting.writers import neutral_csv
@@ -33,9 +33,9 @@ from screener.system.files import open_private
 from screener.system.locks import lock_file
 
 FOLDER = "hotline.list"
-_LONGEST_VIDEO = 500_000  # characters of a value; the list's format allows some more
+_MAX_VIDEO_LENGTH = 500_000  # characters of a value; the list's format allows some more
 _TEMPORARY = ".entries-"  # files that exist only while they are imported
-Unlisted = tuple[str, str]  # a record that cannot be listed, and why
+UnlistedRecord = tuple[str, str]  # a record that cannot be listed, and why
 # Unchecked hashes go to nobody.
 _UNCHECKED = Terms(tlp="RED", redistribution=False)
 
@@ -49,21 +49,21 @@ class _PendingRecord:
     terms: frozenset[Terms]  # of the trusted lists that it comes from
 
 
-def write(folder: Path, own: Terms) -> list[Unlisted]:
+def write(folder: Path, own: Terms) -> list[UnlistedRecord]:
     """Bring the hotline's list up to date; `own` are the terms of its own hashes.
 
     Returns the records that cannot be listed. They stop no other record.
     """
-    failed: list[Unlisted] = []
+    failed: list[UnlistedRecord] = []
     for source, terms in ((REPORTED, _UNCHECKED), (CONFIRMED, own)):
-        with database.reading(folder) as connection:
+        with case_database.begin_read(folder) as connection:
             records = _pending_records(connection, source)
         if not records:
             continue
         HashList.open(folder / FOLDER)  # a broken list is an error of its own, of no record
         written, wrong = _import_each(folder, source, records, terms)
         failed += wrong
-        with database.writing(folder) as connection:
+        with case_database.begin_write(folder) as connection:
             connection.executemany(
                 "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in written]
             )
@@ -90,7 +90,7 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
 
 def _import_each(
     folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms
-) -> tuple[list[_PendingRecord], list[Unlisted]]:
+) -> tuple[list[_PendingRecord], list[UnlistedRecord]]:
     """Import records together or, if that fails, one by one.
 
     Returns those written, and the failures.
@@ -132,9 +132,9 @@ def _pending_records(connection: sqlite3.Connection, source: str) -> list[_Pendi
         if state == State.WITHDRAWN:
             pass
         elif reported:
-            hashes += casebook.hashes_of(connection, "reported WHERE report = ?", report)
+            hashes += casebook.read_hashes(connection, "reported WHERE report = ?", report)
         else:
-            for one in casebook.item_hashes(connection, case):
+            for one in casebook.read_item_hashes(connection, case):
                 hashes.append(one.hash)
                 terms |= set() if one.terms is None else {one.terms}
         records.append(_PendingRecord(entry, State(state), by, tuple(hashes), frozenset(terms)))
@@ -189,8 +189,8 @@ def _release_repeated_values(hash_list: HashList, source: str, record: _PendingR
 def _fit_video(one: Hash) -> Hash:
     """Return a hash that fits into a line of the list, of a long video every n-th frame."""
     fitted, step = one, 1
-    while one.kind.video and len(fitted.text) > _LONGEST_VIDEO:
-        step *= -(-len(fitted.text) // _LONGEST_VIDEO)
+    while one.kind.video and len(fitted.text) > _MAX_VIDEO_LENGTH:
+        step *= -(-len(fitted.text) // _MAX_VIDEO_LENGTH)
         fitted = Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
     return fitted
 

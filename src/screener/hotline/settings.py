@@ -8,11 +8,11 @@ from pathlib import Path
 
 from screener.errors import HotlineError
 from screener.hotline.language.sentence import Sentence, mark
-from screener.hotline.language.translator import one_line
+from screener.hotline.language.translator import join_lines
 from screener.hotline.toml_table import Table
 
 FILE = "settings.toml"
-_LONGEST_NAME = 200  # characters
+_MAX_NAME_LENGTH = 200  # characters
 TEMPLATE = """\
 # Who may assess: at least two people, since a second one has to confirm `illegal`.
 # Names as in --by. Whoever can write to this file decides who assesses.
@@ -43,8 +43,8 @@ class Settings:
         """Read the file. Raises HotlineError that names the file and the setting."""
         table = Table.load(path)
         table.check_names(("analysts", "trusted", "lists", "log_key"))
-        analysts = tuple(map(checked_name, table.texts("analysts")))
-        if len(set(map(name_key, analysts))) < len(analysts):
+        analysts = tuple(map(clean_name, table.texts("analysts")))
+        if len(set(map(normalise_name, analysts))) < len(analysts):
             message = mark("{file}: two of the {field} have the same name")
             raise table.error(message, "analysts")
         trusted, lists = (
@@ -55,7 +55,7 @@ class Settings:
 
     def authorises(self, by: str) -> bool:
         """Return whether a person may assess."""
-        return name_key(by) in map(name_key, self.analysts)
+        return normalise_name(by) in map(normalise_name, self.analysts)
 
     def check_analyst(self, by: str) -> None:
         """Raise HotlineError if a person may not assess."""
@@ -65,20 +65,20 @@ class Settings:
             )
 
 
-def checked_name(text: str) -> str:
+def clean_name(text: str) -> str:
     """Return a person's name as it is recorded. Raises HotlineError."""
-    return checked_line(text, mark("a name"), longest=_LONGEST_NAME)
+    return clean_line(text, mark("a name"), longest=_MAX_NAME_LENGTH)
 
 
-def checked_line(text: str, what: Sentence, *, longest: int = 500) -> str:
+def clean_line(text: str, what: Sentence, *, longest: int = 500) -> str:
     """Return one line of printable text, without invisible characters. Raises HotlineError."""
-    stripped = one_line(text)
+    stripped = join_lines(text)
     if not stripped or not stripped.isprintable() or len(stripped) > longest:
         message = mark("{what} is one line of printable text, at most {most} characters")
         raise HotlineError(message, what=what, most=longest)
     return stripped
 
 
-def name_key(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return the same key for two spellings of one person's name."""
     return unicodedata.normalize("NFKC", name).casefold().strip()

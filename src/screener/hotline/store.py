@@ -13,13 +13,13 @@ from pathlib import Path
 
 from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hotline import own_list, partners, settings, trusted_terms
-from screener.hotline.casebook import case_log, casebook, database
+from screener.hotline.casebook import case_database, case_log, casebook
 from screener.hotline.language.sentence import mark
 from screener.hotline.model.case import Case
 from screener.hotline.notices import notifying
-from screener.hotline.notices.notifying import Unwritten
-from screener.hotline.open_list import list_errors, open_list
-from screener.hotline.own_list import Unlisted
+from screener.hotline.notices.notifying import UndeliveredNotice
+from screener.hotline.open_list import open_list, translate_list_errors
+from screener.hotline.own_list import UnlistedRecord
 from screener.hotline.partners import Partners
 from screener.hotline.reports.sealed import check_library, make_keys, write_new
 from screener.hotline.settings import Settings
@@ -42,8 +42,8 @@ class Backlog:
     use the old one. `log`: the log was behind at the opening, and nothing else was tried.
     """
 
-    notices: Sequence[Unwritten] = ()
-    records: Sequence[Unlisted] = ()
+    notices: Sequence[UndeliveredNotice] = ()
+    records: Sequence[UnlistedRecord] = ()
     terms: ScreenerError | None = None
     log: HotlineError | None = None
 
@@ -73,7 +73,7 @@ class Store:
         store = cls(folder)
         with store._locked():
             _check_free(folder)  # another process may have made one meanwhile
-            with database.making(folder):
+            with case_database.mark_creation(folder):
                 _make(folder)
                 store.complete()
         return store
@@ -84,8 +84,8 @@ class Store:
 
         Work that cannot be completed, such as without the log's key, is listed in `backlog`.
         """
-        database.check(folder)
-        database.check_rows(folder)
+        case_database.check_folder(folder)
+        case_database.check_rows(folder)
         store = cls(folder)
         with store._locked():
             trouble = case_log.write(folder, store.settings.log_key)
@@ -111,9 +111,9 @@ class Store:
         return partners.load(self.folder / partners.FILE)
 
     @contextlib.contextmanager
-    def step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
+    def begin_step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
         """Take one step of a case, atomically; it is completed before this returns."""
-        with self.exclusive(), self.writing() as connection:
+        with self.lock(), self.begin_write() as connection:
             case = casebook.load_case(connection, reference)
             if at < case.received:
                 message = mark(
@@ -125,23 +125,23 @@ class Store:
             yield connection, case
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Be the only writer, after completing interrupted work.
 
         Raises HotlineError if the log cannot be written, before anything is changed.
         """
-        database.check(self.folder)
+        case_database.check_folder(self.folder)
         with self._locked():
-            trouble = case_log.trouble_of(self.settings.log_key, self.folder / case_log.FILE)
+            trouble = case_log.find_key_error(self.settings.log_key, self.folder / case_log.FILE)
             if trouble is not None:
                 raise trouble
             self.complete()
             yield
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def begin_write(self) -> Iterator[sqlite3.Connection]:
         """Yield a transaction on the casebook, completed before this returns. Needs `exclusive`."""
-        with database.writing(self.folder) as connection:
+        with case_database.begin_write(self.folder) as connection:
             yield connection
         self.complete()
 
@@ -156,7 +156,7 @@ class Store:
         path = self.folder / own_list.FOLDER
         own = self.partners.hotline.terms if (self.folder / partners.FILE).exists() else Terms()
         trusted_terms.update(self.folder, self.settings)
-        with list_errors(path):
+        with translate_list_errors(path):
             records = own_list.write(self.folder, own)
         terms = own_list.write_terms(self.folder, own)
         self.backlog = Backlog(notifying.deliver_pending(self.folder), records, terms)
@@ -178,7 +178,7 @@ def _check_free(folder: Path) -> None:
         names = {path.name for path in folder.iterdir()} - {_LOCK}
     except NotADirectoryError:
         raise HotlineError(mark("{folder} is no folder"), folder=folder) from None
-    if names and not database.is_half_made(folder):
+    if names and not case_database.is_half_created(folder):
         raise HotlineError(mark("{folder} is not empty; choose another folder"), folder=folder)
 
 
@@ -193,4 +193,4 @@ def _make(folder: Path) -> None:
         if not (folder / name).exists():
             write_new(folder / name, text.encode())
     HashList.create(folder / own_list.FOLDER)
-    database.create(folder)
+    case_database.create(folder)

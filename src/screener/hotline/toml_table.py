@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import mark, why
+from screener.hotline.language.sentence import describe_os_error, mark
 from screener.system import files
 
 _LONGEST = 2000  # characters of a text
@@ -30,7 +30,7 @@ class Table:
         try:
             return cls(str(path), "", files.read_toml(path))
         except OSError as error:
-            reason = why(error)
+            reason = describe_os_error(error)
         except UnicodeDecodeError:
             reason = mark("it is not written in UTF-8")
         except ValueError as error:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.casebook import assessing, casebook, database
-from screener.hotline.open_list import list_errors
+from screener.hotline.casebook import assessing, case_database, casebook
+from screener.hotline.open_list import translate_list_errors
 from screener.hotline.settings import Settings
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms, intersect_terms
@@ -23,7 +23,7 @@ def update(folder: Path, settings: Settings) -> None:
     Hashes that a list no longer confirms keep their terms, as do those of an unreachable list;
     `concerns` reports both. Does nothing if the lists have not changed since the last update.
     """
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         rows = connection.execute("SELECT DISTINCT in_case FROM held WHERE terms IS NOT NULL")
         references = [reference for (reference,) in rows]
         last = connection.execute("SELECT value FROM meta WHERE name = ?", (_META,)).fetchone()
@@ -34,7 +34,7 @@ def update(folder: Path, settings: Settings) -> None:
     if last == (stamp,):
         return
     current = _current_terms(folder, references, replace(settings, trusted=tuple(states)))
-    with database.writing(folder) as connection:
+    with case_database.begin_write(folder) as connection:
         for (reference, origin), terms in current.items():
             changed = connection.execute(
                 "UPDATE held SET terms = ? WHERE in_case = ? AND origin = ? AND terms <> ?",
@@ -53,18 +53,18 @@ def _current_terms(
 ) -> dict[tuple[str, str], str]:
     terms: dict[tuple[str, str], list[Terms]] = {}
     for reference in references:
-        with database.reading(folder) as connection:
+        with case_database.begin_read(folder) as connection:
             case = casebook.load_case(connection, reference)
         for one in assessing.confirmed_hashes(case, settings):
             terms.setdefault((reference, one.origin), []).append(one.terms or Terms())
-    return {key: casebook.terms_to_json(intersect_terms(several)) for key, several in terms.items()}
+    return {key: casebook.encode_terms(intersect_terms(several)) for key, several in terms.items()}
 
 
 def _list_states(settings: Settings) -> Mapping[Path, object]:
     states: dict[Path, object] = {}
     for path in settings.trusted:
         try:
-            with list_errors(path):
+            with translate_list_errors(path):
                 trusted = HashList.open(path)
                 terms = {source: one.to_dict() for source, one in sorted(trusted.terms().items())}
         except HotlineError:

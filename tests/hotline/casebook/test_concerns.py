@@ -31,7 +31,7 @@ def item():
 @pytest.fixture
 def trusted(tmp_path, item):
     """Return a list that has the picture confirmed and may be passed on."""
-    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    (pdq,) = (one for one in item.upright_hashes if one.kind.name == "pdq")
     file = tmp_path / "trusted.csv"
     file.write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
     folder = tmp_path / "trusted.list"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.desk import STORE, listing_exit_code, open_desk
+from screener.cli.hotline.store_option import STORE, check_listing, open_desk
 from screener.cli.option_types import FILE, OneOf
 from screener.cli.options import WHO, WHY
 from screener.cli.translated_commands import (
@@ -19,8 +19,8 @@ from screener.cli.translated_commands import (
 )
 from screener.errors import HotlineError, ScreenerError, printable
 from screener.hotline.language.sentence import mark
-from screener.hotline.language.translator import Translator, visible
-from screener.hotline.language.wording import STATES, unreviewed_notice
+from screener.hotline.language.translator import Translator, remove_invisible
+from screener.hotline.language.wording import STATES, warn_of_unreviewed
 from screener.hotline.pages import case_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _IMPORTED = {
 
 def _pasted(text: str) -> str:
     """Return a reference or id without invisible characters, which a copy from Arabic text has."""
-    return printable(visible(text).strip())
+    return printable(remove_invisible(text).strip())
 
 
 _REFERENCE = click.argument("reference", metavar="CASE", type=_pasted)
@@ -45,14 +45,14 @@ _REFERENCE = click.argument("reference", metavar="CASE", type=_pasted)
 
 def _desk(store: Path, translate: Translator) -> Desk:
     desk = open_desk(store, translate)
-    unreviewed = unreviewed_notice(translate)
+    unreviewed = warn_of_unreviewed(translate)
     if unreviewed is not None and translate.language != "en":
         click.echo(unreviewed, err=True)
     return desk
 
 
 def _print_case(case: Case, translate: Translator) -> None:
-    click.echo(case_text.summary_line(case, translate, now=datetime.now(UTC)))
+    click.echo(case_text.format_summary(case, translate, now=datetime.now(UTC)))
 
 
 @click.group(cls=TranslatedGroup)
@@ -100,11 +100,11 @@ def import_(
             continue
         cases.append(result.case)
         click.echo(translate(_IMPORTED[result.status], file=result.file, case=result.case))
-        for line in case_text.list_match_lines(result.list_matches, translate):
+        for line in case_text.format_list_matches(result.list_matches, translate):
             click.echo(f"  {line}")
     if refused and refused == len(files):
         raise HotlineError(mark("none of the files is a report to this hotline"))
-    code = listing_exit_code(desk, translate, *cases)
+    code = check_listing(desk, translate, *cases)
     return 2 if refused else code
 
 
@@ -117,7 +117,7 @@ def list_(store: Path, states: tuple[Any, ...], translate: Translator) -> int:
     """List cases, or those in a state, oldest first."""
     now = datetime.now(UTC)
     for each in _desk(store, translate).cases(*states):
-        click.echo(case_text.summary_line(each, translate, now=now))
+        click.echo(case_text.format_summary(each, translate, now=now))
     return 0
 
 
@@ -131,7 +131,7 @@ def show(reference: str, store: Path, translate: Translator) -> int:
     """
     desk = _desk(store, translate)
     shown = desk.case(reference)
-    for line in case_text.detail_lines(shown, translate, now=datetime.now(UTC), zone=desk.zone):
+    for line in case_text.format_details(shown, translate, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
     _print_too_little_detail(desk, shown, translate)
     for concern in desk.concerns(shown):
@@ -204,7 +204,7 @@ def assess(
             )
     _print_too_little_detail(desk, updated, translate, err=True)
     _print_case(updated, translate)
-    return listing_exit_code(desk, translate, reference)
+    return check_listing(desk, translate, reference)
 
 
 @case.command()
@@ -327,7 +327,7 @@ def reverse(reference: str, store: Path, by: str, reason: str, translate: Transl
     updated = desk.reverse(reference, by=by, reason=reason)
     _print_case(updated, translate)
     _print_partners_to_inform(updated, translate)
-    return listing_exit_code(desk, translate, reference)
+    return check_listing(desk, translate, reference)
 
 
 @case.command()
@@ -380,7 +380,7 @@ def overdue(store: Path, translate: Translator) -> int:
     desk = _desk(store, translate)
     due = desk.overdue(at=now)
     for each in due:
-        click.echo(case_text.summary_line(each, translate, now=now))
+        click.echo(case_text.format_summary(each, translate, now=now))
     undecided = [concern for each in desk.cases() for concern in desk.concerns(each)]
     for concern in undecided:
         click.echo(translate.render(concern))

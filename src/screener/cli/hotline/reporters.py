@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.helplines import HELPLINES, print_helplines
+from screener.cli.hotline.helpline_output import HELPLINES, print_helplines
 from screener.cli.option_types import FILE, OUTPUT
 from screener.cli.translated_commands import TranslatedCommand, print_error, translated
 from screener.cli.usage_errors import current_translator
@@ -34,7 +34,7 @@ _COUNTRY = click.option(
 )
 
 
-class _ForReporters(TranslatedCommand):
+class ReporterCommand(TranslatedCommand):
     """A command whose help and usage errors come with helplines."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -54,7 +54,9 @@ class _ForReporters(TranslatedCommand):
 
         translate = current_translator(ctx)
         formatter.write_paragraph()
-        for line in helplines.lines(helplines.for_reporter(None, translate.language), translate):
+        for line in helplines.lines(
+            helplines.select_for_reporter(None, translate.language), translate
+        ):
             formatter.write(f"{line}\n")
 
 
@@ -86,7 +88,7 @@ _FINDINGS = {
 }
 
 
-@click.command(cls=_ForReporters)
+@click.command(cls=ReporterCommand)
 @_TO
 @_OUTPUT
 @click.option("--address", "addresses", multiple=True, help="Where you saw it. Repeatable.")
@@ -135,7 +137,7 @@ def _print_report(
             translate(
                 "{file} is not in the report: it cannot be hashed ({reason}).",
                 file=name,
-                reason=failure.why,
+                reason=failure.reason,
             ),
             err=True,
         )
@@ -159,7 +161,7 @@ def _print_report(
     )
 
 
-@click.command(cls=_ForReporters)
+@click.command(cls=ReporterCommand)
 @click.argument("path", metavar="STATUS", type=FILE)
 @_for_reporters
 def status(path: Path, country: str | None, translate: Translator) -> int:
@@ -171,8 +173,8 @@ def status(path: Path, country: str | None, translate: Translator) -> int:
 
     secret = _ask_secret(translate)
     with path.open("rb") as stream:
-        data = stream.read(status_file.LARGEST + 1)
-    current = status_file.read(data[: status_file.LARGEST], secret)
+        data = stream.read(status_file.MAX_FILE_BYTES + 1)
+    current = status_file.read(data[: status_file.MAX_FILE_BYTES], secret)
     if current is None:
         raise HotlineError(mark("the file has no report with this secret: it may be older"))
     click.echo(translate(FOR_REPORTERS[current.state]))
@@ -181,7 +183,7 @@ def status(path: Path, country: str | None, translate: Translator) -> int:
     return 0
 
 
-@click.command(cls=_ForReporters)
+@click.command(cls=ReporterCommand)
 @_TO
 @_OUTPUT
 @_for_reporters

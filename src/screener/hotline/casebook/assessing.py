@@ -19,9 +19,9 @@ from screener.hashing.video_frames import Frames
 from screener.hotline.casebook import casebook
 from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import Case, ItemHash, ListMatch, Outcome
-from screener.hotline.model.report import Item, score_of
+from screener.hotline.model.report import Item, lowest_score
 from screener.hotline.open_list import open_list
-from screener.hotline.settings import Settings, name_key
+from screener.hotline.settings import Settings, normalise_name
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.database import get_list_name
@@ -61,7 +61,7 @@ def record_opinion(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
     if opinion.outcome == "illegal" and row is not None and _begins_anew(settings, opinion, row[0]):
-        casebook.drop_proposal(connection, case.reference)
+        casebook.delete_proposal(connection, case.reference)
         row = None
     if opinion.outcome == "not_illegal":
         _give_not_illegal(connection, case, opinion, proposed=row is not None)
@@ -74,7 +74,7 @@ def record_opinion(
 def _begins_anew(settings: Settings, opinion: Opinion, first: str) -> bool:
     """Return whether an opinion replaces the first one, of the same or a former analyst."""
     return bool(opinion.basis) and (
-        name_key(opinion.by) == name_key(first) or not settings.authorises(first)
+        normalise_name(opinion.by) == normalise_name(first) or not settings.authorises(first)
     )
 
 
@@ -93,7 +93,7 @@ def _give_not_illegal(
     """Record `not_illegal`. One person suffices, or takes back a first opinion of `illegal`."""
     if opinion.basis is not None or opinion.items:
         raise HotlineError(mark("a basis and files are for what is illegal"))
-    casebook.drop_proposal(connection, case.reference)
+    casebook.delete_proposal(connection, case.reference)
     if proposed:
         _record_opinion_step(
             connection, case, opinion, mark("held not illegal, against an opinion before")
@@ -123,7 +123,7 @@ def _propose(
         "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, opinion.by, opinion.basis)
     )
     for number, item in enumerate(opinion.items):
-        own = [ItemHash(one, _OWN) for one in item.upright]
+        own = [ItemHash(one, _OWN) for one in item.upright_hashes]
         casebook.store_item_hashes(connection, case.reference, own, item=number)
     what = mark(
         casebook.FIRST_OPINION.message,
@@ -171,7 +171,7 @@ def _confirm(
 def _check_second(
     settings: Settings, case: Case, opinion: Opinion, first: str, basis: Basis
 ) -> None:
-    if name_key(opinion.by) == name_key(first):
+    if normalise_name(opinion.by) == normalise_name(first):
         raise HotlineError(
             mark("{by} has already assessed {case} as illegal: a second person has to confirm it"),
             by=first,
@@ -191,7 +191,7 @@ def _check_second(
 
 def _check_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -> None:
     """Raise HotlineError unless both people hashed the same items, which are going to match."""
-    proposed = casebook.own_items(connection, case.reference)
+    proposed = casebook.read_own_items(connection, case.reference)
     for hashes in proposed:
         if not any(is_same_item(item, hashes) for item in opinion.items):
             raise HotlineError(
@@ -213,7 +213,7 @@ def is_same_item(item: Item, hashes: Sequence[Hash]) -> bool:
     digests = {one for one in hashes if one.kind.digest}
     if any(one.hash in digests for one in item.hashes):
         return True
-    return _is_same_clip(item, hashes) if item.moving else _is_same_picture(item, hashes)
+    return _is_same_clip(item, hashes) if item.is_clip else _is_same_picture(item, hashes)
 
 
 def _is_same_picture(item: Item, hashes: Sequence[Hash]) -> bool:
@@ -221,7 +221,7 @@ def _is_same_picture(item: Item, hashes: Sequence[Hash]) -> bool:
     return any(
         one.hash.distance(other) <= _PDQ.radius
         for one in item.hashes
-        if one.hash.kind == _PDQ and _has_detail(score_of(one))
+        if one.hash.kind == _PDQ and _has_detail(lowest_score(one))
         for other in others
     )
 
@@ -246,7 +246,7 @@ def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
     if case.proposed_by is None and case.outcome != "illegal":
         return 0
     count = 0
-    for hashes in casebook.own_items(connection, case.reference):
+    for hashes in casebook.read_own_items(connection, case.reference):
         # A file without perceptual hashes shares those of a file before it.
         perceptual = [one for one in hashes if not one.kind.digest]
         count += bool(perceptual) and not any(map(_is_compared, perceptual))

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from screener.errors import HotlineError, ListError, OutputError
-from screener.hotline.casebook import database
+from screener.hotline.casebook import case_database
 from screener.hotline.language.sentence import mark
 from screener.reporting.audit.audit_file import AuditFile
 from screener.reporting.audit.chain import Head, head_path, read_head
@@ -28,7 +28,7 @@ def write(folder: Path, key: Path | None) -> HotlineError | None:
     be continued.
     """
     path = folder / FILE
-    trouble = trouble_of(key, path)
+    trouble = find_key_error(key, path)
     try:
         log = AuditFile.open(path, key=None if trouble else key)
         try:
@@ -48,7 +48,7 @@ def _write_lines(folder: Path, log: AuditFile) -> None:
     if not log.lines:
         log.append("open", hotline=1, versions={"screener": __version__})
     done = _last(folder, log)
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         rows = connection.execute("SELECT seq, facts FROM log WHERE seq > ? ORDER BY seq", (done,))
         for seq, facts in rows:
             log.append(_EVENT, seq=seq, **json.loads(facts))
@@ -67,7 +67,7 @@ def _is_behind(folder: Path, log: AuditFile) -> bool:
 
 
 def _newest(folder: Path) -> int:
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
     return int(newest)
 
@@ -81,7 +81,7 @@ def _last(folder: Path, log: AuditFile) -> int:
     return done
 
 
-def trouble_of(key: Path | None, log: Path) -> HotlineError | None:
+def find_key_error(key: Path | None, log: Path) -> HotlineError | None:
     """Return why the log cannot be continued with a key, or without one; None if it can."""
     try:
         signer = None if key is None else read_private_key(key)

@@ -25,7 +25,7 @@ from screener.hotline.model.case import (
     Outcome,
     Sent,
     State,
-    latest_run,
+    find_state_start,
 )
 from screener.hotline.reports.status_file import Status
 from screener.lists.store.records import is_empty_digest
@@ -131,7 +131,7 @@ def load_case(connection: sqlite3.Connection, reference: str) -> Case:
         languages=tuple(dict.fromkeys(languages)),
         countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(dict.fromkeys(addresses)),
-        hashes=tuple(hashes_of(connection, f"reported WHERE report IN ({of_case})", reference)),
+        hashes=tuple(read_hashes(connection, f"reported WHERE report IN ({of_case})", reference)),
         notes=column(f"SELECT note{from_reports} AND note <> '' ORDER BY number"),
         related=column("SELECT other FROM related WHERE in_case = ? ORDER BY other"),
         entries=tuple(entries),
@@ -204,10 +204,10 @@ def _began(connection: sqlite3.Connection, case: str) -> str | None:
     steps = connection.execute(
         "SELECT state, at FROM events WHERE in_case = ? ORDER BY id", (case,)
     )
-    return latest_run(steps)
+    return find_state_start(steps)
 
 
-def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:
+def read_hashes(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:
     """Yield the hashes of a table's rows. `rows` is SQL: table and condition."""
     for kind, value, quality in connection.execute(
         f"SELECT kind, value, quality FROM {rows} ORDER BY kind, value", values
@@ -231,7 +231,7 @@ def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> 
             )
 
 
-def was_called_illegal(connection: sqlite3.Connection, reference: str) -> bool:
+def has_illegal_opinion(connection: sqlite3.Connection, reference: str) -> bool:
     """Return whether an analyst ever assessed a case as illegal, even if another one disagreed."""
     return any(
         isinstance(event.reason, Sentence)
@@ -248,7 +248,7 @@ def forget_withdrawn(connection: sqlite3.Connection, reference: str) -> None:
         connection.execute(f"DELETE FROM {table} WHERE report IN ({withdrawn})", (reference,))
 
 
-def drop_proposal(connection: sqlite3.Connection, reference: str) -> None:
+def delete_proposal(connection: sqlite3.Connection, reference: str) -> None:
     """Delete the first opinion that a case is illegal, with the hashes made for it."""
     for table in ("proposals", "held"):
         connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (reference,))
@@ -295,7 +295,7 @@ def store_item_hashes(
         [
             (
                 case, item, each.origin, each.hash.kind.name, each.hash.value, each.hash.quality,
-                None if each.terms is None else terms_to_json(each.terms),
+                None if each.terms is None else encode_terms(each.terms),
             )
             for each in hashes
             if not is_empty_digest(each.hash)
@@ -303,7 +303,7 @@ def store_item_hashes(
     )  # fmt: skip
 
 
-def item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
+def read_item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
     """Return the hashes of a case's item."""
     return [
         ItemHash(
@@ -319,7 +319,7 @@ def item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
     ]
 
 
-def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
+def read_own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
     """Return the hotline's own hashes of each file.
 
     A hash of several files counts for the first only.
@@ -334,6 +334,6 @@ def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
     return list(items.values())
 
 
-def terms_to_json(terms: Terms) -> str:
+def encode_terms(terms: Terms) -> str:
     """Return terms as they are stored."""
     return json.dumps(terms.to_dict())

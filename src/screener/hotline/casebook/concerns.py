@@ -11,15 +11,19 @@ from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.settings import Settings
 
 
-def concerns_of(
+def find_concerns(
     case: Case, hashes: list[ItemHash], settings: Settings, *, now: datetime
 ) -> list[Sentence]:
     """Return the concerns of a case with these hashes."""
-    concerns = (future_receipt(case, now), refusal(case), lost_confirmation(case, hashes, settings))
+    concerns = (
+        describe_future_receipt(case, now),
+        refusal(case),
+        describe_lost_confirmation(case, hashes, settings),
+    )
     return [one for one in concerns if one is not None]
 
 
-def future_receipt(case: Case, now: datetime) -> Sentence | None:
+def describe_future_receipt(case: Case, now: datetime) -> Sentence | None:
     """Return that the case came in at a future time, so that it would never be late."""
     if not case.is_in_future(now):
         return None
@@ -48,7 +52,9 @@ def refusal(case: Case) -> Sentence | None:
     )  # fmt: skip
 
 
-def lost_confirmation(case: Case, hashes: list[ItemHash], settings: Settings) -> Sentence | None:
+def describe_lost_confirmation(
+    case: Case, hashes: list[ItemHash], settings: Settings
+) -> Sentence | None:
     """Return that a trusted list no longer confirms what the assessment relied on.
 
     The item goes on matching until somebody reverses the case.

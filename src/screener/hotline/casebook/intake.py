@@ -12,11 +12,11 @@ from typing import Final, Literal
 
 from screener.hotline.casebook import casebook
 from screener.hotline.language.sentence import mark
-from screener.hotline.model.addresses import normalised
-from screener.hotline.model.case import OPEN, ListMatch
+from screener.hotline.model.addresses import normalise_address
+from screener.hotline.model.case import OPEN_STATES, ListMatch
 from screener.hotline.model.report import Item, Report, Withdrawal
 from screener.hotline.reports.report_json import encode
-from screener.hotline.reports.sealed import proof
+from screener.hotline.reports.sealed import derive_proof
 from screener.lists.store.records import is_empty_digest
 from screener.media.source import Name
 from screener.screening.input.hash_item import HashedInput
@@ -142,7 +142,7 @@ def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str
     outcome, seen = connection.execute(
         "SELECT outcome, seen FROM cases WHERE reference = ?", (case,)
     ).fetchone()
-    if state not in OPEN or outcome == "not_illegal":
+    if state not in OPEN_STATES or outcome == "not_illegal":
         return False
     if state == "received":  # a first opinion counts already
         proposed = "SELECT basis FROM proposals WHERE in_case = ?"
@@ -158,7 +158,7 @@ def _joins(connection: sqlite3.Connection, report: Report, case: str, state: str
 
 
 def _pages(report: Report) -> set[str]:
-    return {normalised(one) for one in report.addresses}
+    return {normalise_address(one) for one in report.addresses}
 
 
 def _candidate_cases(
@@ -205,12 +205,12 @@ def _store_report(
     )  # fmt: skip
     connection.executemany(
         "INSERT INTO addresses VALUES (?, ?, ?)",
-        [(report.reference, one, normalised(one)) for one in report.addresses],
+        [(report.reference, one, normalise_address(one)) for one in report.addresses],
     )
     hashes = [
         (report.reference, one.kind.name, one.value, one.quality)
         for item in report.items
-        for one in item.upright
+        for one in item.upright_hashes
         if not is_empty_digest(one)
     ]
     connection.executemany("INSERT OR IGNORE INTO reported VALUES (?, ?, ?, ?)", hashes)
@@ -221,7 +221,7 @@ def take_withdrawal(
     connection: sqlite3.Connection, withdrawal: Withdrawal, *, at: datetime, by: str, file: str
 ) -> IntakeResult:
     """Withdraw the report that a withdrawal belongs to, or store it until the report comes in."""
-    report_proof = proof(withdrawal.token)
+    report_proof = derive_proof(withdrawal.token)
     new = connection.execute(
         "INSERT OR IGNORE INTO withdrawals VALUES (?, ?)", (report_proof, casebook.format_time(at))
     ).rowcount
@@ -258,7 +258,7 @@ def withdraw(
     )
     connection.execute("DELETE FROM reported WHERE report = ?", (report,))
     # If two analysts disagree, a third decides; until then the case stays as they saw it.
-    undecided = state == "received" and casebook.was_called_illegal(connection, case)
+    undecided = state == "received" and casebook.has_illegal_opinion(connection, case)
     if not undecided and outcome != "illegal":
         casebook.forget_withdrawn(connection, case)
     connection.execute(

@@ -64,6 +64,6 @@ _REASONS = {
 }
 
 
-def why(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """Return the reason of a system error as a Sentence, or in the system's words if it is rare."""
     return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__

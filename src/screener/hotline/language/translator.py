@@ -42,14 +42,14 @@ _RIGHT_TO_LEFT_MARK = "\u200f"
 _LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068", "\u2069"
 
 
-def visible(text: str) -> str:
+def remove_invisible(text: str) -> str:
     """Return a text without invisible characters, such as those that copied Arabic text has."""
     return "".join(c for c in text if category(c) != "Cf")
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Return a text as one line in NFC, without invisible characters."""
-    return " ".join(visible(normalize("NFC", text)).split())
+    return " ".join(remove_invisible(normalize("NFC", text)).split())
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _offset(local: datetime) -> str:
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def translator(language: Language) -> Translator:
+def get_translator(language: Language) -> Translator:
     """Return the translator of a language. Raises HotlineError for another or without the extra."""
     if language not in LANGUAGES:
         message = mark("a language is one of {known}")
@@ -248,14 +248,14 @@ def _text_of(language: Language) -> bytes:
     return folder.joinpath(language, "LC_MESSAGES", "screener.po").read_bytes()
 
 
-def preferred(environment: Mapping[str, str]) -> Language:
+def detect_language(environment: Mapping[str, str]) -> Language:
     """Return the language of a shell's environment (LC_ALL, LC_MESSAGES, LANG), or English."""
     names = ("LC_ALL", "LC_MESSAGES", "LANG")
     value = next((value for name in names if (value := environment.get(name))), "")
     return next((language for language in LANGUAGES if language == value[:2].lower()), "en")
 
 
-def unreviewed() -> tuple[Language, ...]:
+def list_unreviewed() -> tuple[Language, ...]:
     """Return the languages whose present texts no native speaker has signed.
 
     A signature in `locale/REVIEWED.toml` is for the catalogue with that SHA-256.

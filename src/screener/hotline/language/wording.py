@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from screener.hotline.language.sentence import mark
-from screener.hotline.language.translator import Translator, unreviewed
+from screener.hotline.language.translator import Translator, list_unreviewed
 from screener.hotline.model.case import Outcome, State
 
 STATES: Mapping[State, str] = MappingProxyType(
@@ -51,9 +51,9 @@ FOR_REPORTERS: Mapping[State, str] = MappingProxyType(
 """What each state means to the reporter, without describing the content."""
 
 
-def unreviewed_notice(translate: Translator) -> str | None:
+def warn_of_unreviewed(translate: Translator) -> str | None:
     """Return a warning for the operator, never for reporters, about unreviewed texts, or None."""
-    languages = unreviewed()
+    languages = list_unreviewed()
     if not languages:
         return None
     names = {"ar": translate("Arabic"), "fr": translate("French")}

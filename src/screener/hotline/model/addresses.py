@@ -11,14 +11,14 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from screener.errors import HotlineError
 from screener.hotline.language.sentence import mark
-from screener.hotline.language.translator import visible
+from screener.hotline.language.translator import remove_invisible
 
 _SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
 # It counts as a dot in host names, although it is none in NFKC.
 _IDEOGRAPHIC_STOP = "\u3002"
 
 
-def defanged(address: str) -> str:
+def defang(address: str) -> str:
     """Return an address as one line that no program opens: `hxxps[:]//example[.]com/a`.
 
     Every dot and colon, and each character that a program may take for one, stands in brackets;
@@ -34,8 +34,8 @@ def _is_joint(character: str) -> bool:
     return not set(normalize("NFKC", character) + character).isdisjoint(f".:{_IDEOGRAPHIC_STOP}")
 
 
-LONGEST_ADDRESS = 2_048  # characters
-THE_PICTURE = mark(
+MAX_ADDRESS_LENGTH = 2_048  # characters
+PICTURE_AS_ADDRESS = mark(
     "this is the picture itself, not an address: give the address of the page that shows it"
 )
 
@@ -72,7 +72,7 @@ def is_picture(address: str) -> bool:
     return _PICTURE.match(_seen(address)) is not None
 
 
-def checked(text: str) -> str:
+def clean_address(text: str) -> str:
     """Return an address as it goes into a report.
 
     Drops user name, password, tracking parameters, and invisible characters around it; those inside
@@ -81,11 +81,11 @@ def checked(text: str) -> str:
     """
     address = _seen(unicodedata.normalize("NFC", text))
     if _PICTURE.match(address):
-        raise HotlineError(THE_PICTURE)
-    if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
+        raise HotlineError(PICTURE_AS_ADDRESS)
+    if not address or not address.isprintable() or len(address) > MAX_ADDRESS_LENGTH:
         raise HotlineError(
             mark("an address is one line of text of at most {most} characters"),
-            most=LONGEST_ADDRESS,
+            most=MAX_ADDRESS_LENGTH,
         )
     if _LOCAL.match(address) or os.path.lexists(address):
         raise HotlineError(
@@ -110,9 +110,9 @@ def _seen(text: str) -> str:
     while begin < end and _is_around(text[end - 1]):
         end -= 1
     inside = text[begin:end]
-    parts = _written(visible(inside))
+    parts = _written(remove_invisible(inside))
     if parts is None:
-        return visible(inside)
+        return remove_invisible(inside)
     seen: list[str] = []
     left = len(parts["scheme"] + parts["host"])
     for character in inside:
@@ -147,7 +147,7 @@ def _is_host(text: str) -> bool:
     return _HOST.match(_JOINED.sub("", text)) is not None
 
 
-def normalised(address: str) -> str:
+def normalise_address(address: str) -> str:
     """Return the same text for two addresses of one page.
 
     Ignores scheme, `www.`, the usual port, the last slash, the case of the host, percent-encoding

@@ -11,7 +11,7 @@ from screener.hashing.hash import Hash
 from screener.lists.terms import Terms
 
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
-OPEN: tuple[State, ...] = ("received", "assessed", "notified")  # in which a case may be late
+OPEN_STATES: tuple[State, ...] = ("received", "assessed", "notified")  # in which a case may be late
 Outcome = Literal["illegal", "not_illegal"]
 Standing = Literal["in_time", "warned", "overdue", "ended"]
 Language = Literal["ar", "fr", "en"]
@@ -20,7 +20,7 @@ LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 # Partners undertake to act within this time, counted from the receipt of the report.
 DEADLINE = timedelta(hours=24)
 WARNING_SHARE = 0.75  # of the time, after which a case is warned of
-CLOCK_DIFFERENCE = timedelta(minutes=5)  # that two computers may have
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # that two computers may have
 
 Step = TypeVar("Step")  # a step, or its time
 
@@ -111,12 +111,12 @@ class Case:
     @property
     def since(self) -> datetime:
         """Return when the case entered its present state."""
-        return latest_run((event.state, event.at) for event in self.events) or self.received
+        return find_state_start((event.state, event.at) for event in self.events) or self.received
 
     @property
     def is_running(self) -> bool:
         """Return whether the clock runs: nothing has ended the case, and it may be illegal."""
-        return self.state in OPEN and self.outcome != "not_illegal"
+        return self.state in OPEN_STATES and self.outcome != "not_illegal"
 
     def remaining(self, now: datetime) -> timedelta:
         """Return the time left until `due`, negative after it; also of a case that has ended."""
@@ -135,7 +135,7 @@ class Case:
 
         A computer's clock was ahead then, or is behind now.
         """
-        return self.is_running and self.received > now + CLOCK_DIFFERENCE
+        return self.is_running and self.received > now + MAX_CLOCK_DIFFERENCE
 
     def standing(self, now: datetime) -> Standing:
         """Return how the clock of the case stands."""
@@ -146,7 +146,7 @@ class Case:
         return "warned" if self.is_warned(now) else "in_time"
 
 
-def latest_run(steps: Iterable[tuple[State, Step]]) -> Step | None:
+def find_state_start(steps: Iterable[tuple[State, Step]]) -> Step | None:
     """Return the step that led to the present state, or None without steps.
 
     Each step comes with the state after it. Later steps that leave the state as it is do not count.

@@ -9,12 +9,12 @@ from screener.hashing.hash import Hash
 from screener.hotline.model.case import Language
 from screener.screening.input.located_hash import LocatedHash
 
-MOST_ADDRESSES = 100
-MOST_ITEMS = 50
-MOST_HASHES = 20_000  # of all items together
-MOST_UPRIGHT = 2_000  # of those that the hotline's list takes in as seeds
-MOST_TIMES = 100_000  # further times of their frames
-LONGEST_NOTE = 4_000
+MAX_ADDRESSES = 100
+MAX_ITEMS = 50
+MAX_HASHES = 20_000  # of all items together
+MAX_UPRIGHT_HASHES = 2_000  # of those that the hotline's list takes in as seeds
+MAX_FRAME_TIMES = 100_000  # further times of their frames
+MAX_NOTE_LENGTH = 4_000
 REGIONS = ("full", "trimmed", "enlarged")
 
 
@@ -27,11 +27,11 @@ class Item:
     """
 
     type: str | None
-    moving: bool
+    is_clip: bool
     hashes: tuple[LocatedHash, ...] = field(repr=False)
 
     @property
-    def upright(self) -> tuple[Hash, ...]:
+    def upright_hashes(self) -> tuple[Hash, ...]:
         """Return the hashes of the upright picture, with and without its frame.
 
         A clip has no hashes of single frames here. Each has the picture's detail score as its
@@ -42,9 +42,9 @@ class Item:
             for one in self.hashes
             if one.orientation == "upright"
             and one.region != "enlarged"
-            and not (self.moving and one.hash.kind.perceptual)
+            and not (self.is_clip and one.hash.kind.perceptual)
         ]
-        return tuple(Hash(one.hash.kind, one.hash.value, score_of(one)) for one in hashes)
+        return tuple(Hash(one.hash.kind, one.hash.value, lowest_score(one)) for one in hashes)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Withdrawal:
     token: bytes = field(repr=False)
 
 
-def score_of(one: LocatedHash) -> int | None:
+def lowest_score(one: LocatedHash) -> int | None:
     """Return the lower of a hash's quality and its picture's detail score; None without either."""
     scores = [score for score in (one.hash.quality, one.detail) if score is not None]
     return min(scores, default=None)

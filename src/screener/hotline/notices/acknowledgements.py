@@ -18,8 +18,8 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from screener.errors import HotlineError, printable
-from screener.hotline.language.sentence import mark, why
-from screener.hotline.language.translator import one_line
+from screener.hotline.language.sentence import describe_os_error, mark
+from screener.hotline.language.translator import join_lines
 from screener.hotline.notices.delivery import ACKNOWLEDGEMENTS
 from screener.hotline.partners import NAME, Partner
 
@@ -33,10 +33,10 @@ EVENT_NAMES: Mapping[Event, str] = MappingProxyType(
         "refused": mark("refused"),
     }
 )
-LONGEST = 64 << 10  # bytes of a file
-MOST = 10_000  # files of one partner that are read at once, the newest
-_LONGEST_NAME, _LONGEST_NOTE = 200, 2000  # characters
-_CLOCK_DIFFERENCE = timedelta(minutes=5)  # that two organisations may have
+MAX_FILE_BYTES = 64 << 10  # bytes of a file
+MAX_FILES = 10_000  # files of one partner that are read at once, the newest
+_MAX_NAME_LENGTH, _MAX_NOTE_LENGTH = 200, 2000  # characters
+_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # that two organisations may have
 _EXAMPLE_TIME, _EXAMPLE_NAME = "YYYY-MM-DDThh:mm:ssZ", "…"  # for the partner to replace
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -84,11 +84,11 @@ def parse(
     if event not in EVENTS:
         raise UnreadError("wrong_form", mark("event is one of {known}"), known=", ".join(EVENTS))
     at = _time(_filled_in(fields, "at", 40, _EXAMPLE_TIME))
-    by = _filled_in(fields, "by", _LONGEST_NAME, _EXAMPLE_NAME)
-    note = _text(fields, "note", _LONGEST_NOTE) if "note" in fields else ""
+    by = _filled_in(fields, "by", _MAX_NAME_LENGTH, _EXAMPLE_NAME)
+    note = _text(fields, "note", _MAX_NOTE_LENGTH) if "note" in fields else ""
     if not NAME.fullmatch(notice) or notice not in sent:
         raise UnreadError("unknown_notice", mark("this partner was sent no notice with that id"))
-    if not sent[notice] - _CLOCK_DIFFERENCE <= at <= now + _CLOCK_DIFFERENCE:
+    if not sent[notice] - _MAX_CLOCK_DIFFERENCE <= at <= now + _MAX_CLOCK_DIFFERENCE:
         raise UnreadError(
             "wrong_time", mark("at lies before the notice was written, or in the future")
         )
@@ -97,8 +97,8 @@ def parse(
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    if len(data) > LONGEST:
-        raise UnreadError("too_large", mark("it is larger than {most} bytes"), most=LONGEST)
+    if len(data) > MAX_FILE_BYTES:
+        raise UnreadError("too_large", mark("it is larger than {most} bytes"), most=MAX_FILE_BYTES)
     try:
         fields = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -124,7 +124,7 @@ def _text(fields: Mapping[str, Any], name: str, longest: int) -> str:
             field=name,
             most=longest,
         )
-    if not (line := one_line(value)).isprintable() or not line:
+    if not (line := join_lines(value)).isprintable() or not line:
         raise UnreadError(
             "wrong_form",
             mark("{field} is one line of characters that can be printed"),
@@ -190,7 +190,7 @@ def read_folder(
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not sent:
             return [], []
-        trouble = UnreadError("unreadable", _UNREADABLE, why=why(error))
+        trouble = UnreadError("unreadable", _UNREADABLE, why=describe_os_error(error))
         return [], [UnreadFile(ACKNOWLEDGEMENTS, trouble)]
     answers: list[Acknowledgement] = []
     unread: list[UnreadFile] = []
@@ -203,7 +203,7 @@ def read_folder(
         message = mark(
             "only the newest {most} files were read, not the {more} oldest: move old ones away"
         )
-        unread.append(UnreadFile("", UnreadError("too_many", message, more=more, most=MOST)))
+        unread.append(UnreadFile("", UnreadError("too_many", message, more=more, most=MAX_FILES)))
     answers.sort(key=lambda one: (one.at, one.file))
     return answers, unread
 
@@ -219,7 +219,7 @@ def _newest(folder: Path) -> tuple[list[str], int]:
                     count += 1
                     yield arrival, one.name
 
-    names = sorted(name for _, name in heapq.nlargest(MOST, arrivals()))
+    names = sorted(name for _, name in heapq.nlargest(MAX_FILES, arrivals()))
     return names, count - len(names)
 
 
@@ -241,20 +241,22 @@ def _bytes(path: Path) -> bytes:
         descriptor = os.open(path, flags)
     except OSError as error:
         reason: Reason = "not_a_file" if path.is_symlink() else "unreadable"
-        raise UnreadError(reason, _UNREADABLE, why=why(error)) from None
+        raise UnreadError(reason, _UNREADABLE, why=describe_os_error(error)) from None
     try:
         # Reading a pipe could block for ever, and a device has no end.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnreadError("not_a_file", mark("it is a folder, a pipe or a device"))
         return _read(descriptor)
     except OSError as error:
-        raise UnreadError("unreadable", _UNREADABLE, why=why(error)) from None
+        raise UnreadError("unreadable", _UNREADABLE, why=describe_os_error(error)) from None
     finally:
         os.close(descriptor)
 
 
 def _read(descriptor: int) -> bytes:
     pieces = bytearray()
-    while len(pieces) <= LONGEST and (piece := os.read(descriptor, LONGEST + 1 - len(pieces))):
+    while len(pieces) <= MAX_FILE_BYTES and (
+        piece := os.read(descriptor, MAX_FILE_BYTES + 1 - len(pieces))
+    ):
         pieces += piece
     return bytes(pieces)

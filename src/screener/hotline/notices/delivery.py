@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import mark, why
+from screener.hotline.language.sentence import describe_os_error, mark
 from screener.system import files as disk
 from screener.system.files import make_folder
 from screener.system.locks import Lock
@@ -89,7 +89,7 @@ def _errors(final: Path) -> Iterator[None]:
         yield
     except OSError as error:
         message = mark("the notice {file} cannot be written: {why}")
-        raise HotlineError(message, file=final, why=why(error)) from error
+        raise HotlineError(message, file=final, why=describe_os_error(error)) from error
 
 
 def _check_same_notice(final: Path, notice: str, case: str) -> None:

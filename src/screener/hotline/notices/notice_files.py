@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from screener.hotline.language import html
-from screener.hotline.language.translator import Translator, translator
-from screener.hotline.model.addresses import defanged
+from screener.hotline.language.translator import Translator, get_translator
+from screener.hotline.model.addresses import defang
 from screener.hotline.notices import acknowledgements
 from screener.hotline.notices.notice import Notice
 from screener.reporting.pages.html import opening, text
@@ -20,7 +20,7 @@ def render_files(notice: Notice) -> dict[str, str]:
     # In ASCII, so that characters that turn or hide text are visible in an address.
     texts = {"notice.json": json.dumps(notice.to_dict(), indent=2) + "\n"}
     for language in notice.partner.languages:
-        translate = translator(language)
+        translate = get_translator(language)
         texts[f"notice.{language}.txt"] = render_text(notice, translate)
         texts[f"notice.{language}.html"] = render_html(notice, translate)
     return texts
@@ -95,7 +95,7 @@ def render_text(notice: Notice, translate: Translator) -> str:
     ]  # fmt: skip
     if notice.addresses:
         lines += ["", _addresses_head(notice, translate), _addresses_hint(translate)]
-        lines += [f"  {translate.isolate_ltr(defanged(one))}" for one in notice.addresses]
+        lines += [f"  {translate.isolate_ltr(defang(one))}" for one in notice.addresses]
     if notice.hashes:
         lines += ["", _hashes_head(notice, translate)]
         lines += [
@@ -121,7 +121,7 @@ def render_html(notice: Notice, translate: Translator) -> str:
         body += (
             f"<h2>{html.escaped(_addresses_head(notice, translate))}</h2>\n"
             f"<p>{html.escaped(_addresses_hint(translate))}</p>\n"
-            + _listed(html.code(defanged(one)) for one in notice.addresses)
+            + _listed(html.code(defang(one)) for one in notice.addresses)
         )
     if notice.hashes:
         body += f"<h2>{html.escaped(_hashes_head(notice, translate))}</h2>\n" + _listed(

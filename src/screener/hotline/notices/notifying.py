@@ -11,16 +11,16 @@ from pathlib import Path
 
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline import partners
-from screener.hotline.casebook import casebook, database
+from screener.hotline.casebook import case_database, casebook
 from screener.hotline.language.sentence import Sentence, mark
-from screener.hotline.model.case import Case, State, latest_run
+from screener.hotline.model.case import Case, State, find_state_start
 from screener.hotline.notices import acknowledgements, delivery
 from screener.hotline.notices.acknowledgements import EVENT_NAMES, Acknowledgement, UnreadFile
 from screener.hotline.notices.notice import make_notice
 from screener.hotline.notices.notice_files import render_files
 from screener.hotline.partners import Partner, Partners
 
-Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
+UndeliveredNotice = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def notify(
             case=case.reference,
         )
     notice = notice_id(case.reference, partner.id)
-    hashes = casebook.item_hashes(connection, case.reference)
+    hashes = casebook.read_item_hashes(connection, case.reference)
     # Made before it is recorded, since it may have nothing to contain.
     make_notice(case, partner, hotline=directory.hotline, at=at, notice=notice, hashes=hashes)
     connection.execute(
@@ -65,17 +65,17 @@ def notify(
     )  # fmt: skip
 
 
-def deliver_pending(folder: Path) -> list[Unwritten]:
+def deliver_pending(folder: Path) -> list[UndeliveredNotice]:
     """Deliver the notices that are still due. Returns those that failed.
 
     The staging of each is recorded before it is renamed to where the partner looks, so it is
     delivered once, however often the process is killed.
     """
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         due = connection.execute(
             "SELECT notice, in_case, partner, staged FROM sent WHERE NOT written ORDER BY notice"
         ).fetchall()
-    failed: list[Unwritten] = []
+    failed: list[UndeliveredNotice] = []
     for notice, case, partner, staged in due:
         try:
             directory = partners.load(folder / partners.FILE)
@@ -89,15 +89,15 @@ def deliver_pending(folder: Path) -> list[Unwritten]:
         if delivered:
             _mark(folder, notice, "written")
         else:
-            with database.writing(folder) as connection:
+            with case_database.begin_write(folder) as connection:
                 connection.execute("DELETE FROM sent WHERE notice = ?", (notice,))
     return failed
 
 
 def _stage(folder: Path, directory: Partners, notice: str, reference: str, partner: str) -> None:
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         case = casebook.load_case(connection, reference)
-        hashes = casebook.item_hashes(connection, reference)
+        hashes = casebook.read_item_hashes(connection, reference)
         query = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
         first = connection.execute(query, (partner,)).fetchone() is None
     (at,) = (one.at for one in case.sent if one.partner == partner)
@@ -115,7 +115,7 @@ def _deliver_or_retract(
 
     Returns whether the partner has got it.
     """
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         case = casebook.load_case(connection, reference)
     recipient = directory.named(partner).folder
     if case.outcome == "illegal" and case.state == "notified":
@@ -125,7 +125,7 @@ def _deliver_or_retract(
 
 
 def _mark(folder: Path, notice: str, column: str) -> None:
-    with database.writing(folder) as connection:
+    with case_database.begin_write(folder) as connection:
         connection.execute(f"UPDATE sent SET {column} = 1 WHERE notice = ?", (notice,))
 
 
@@ -201,7 +201,7 @@ def _all_removed(case: Case) -> bool:
 
 
 def _ended_by_answers(case: Case) -> bool:
-    event = latest_run((event.state, event) for event in case.events)
+    event = find_state_start((event.state, event) for event in case.events)
     return event is not None and isinstance(event.reason, Sentence)
 
 
@@ -212,6 +212,6 @@ def _reason(partner: Partner, answer: Acknowledgement) -> Sentence:
     return mark("{partner}: {event} ({by})", **values)
 
 
-def drop_unstaged(connection: sqlite3.Connection, case: str) -> None:
+def delete_unstaged(connection: sqlite3.Connection, case: str) -> None:
     """Delete the notices of a case that are not staged; `deliver_pending` retracts the others."""
     connection.execute("DELETE FROM sent WHERE in_case = ? AND NOT staged", (case,))

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, tzinfo
 
 from screener.hotline.language.translator import Translator
 from screener.hotline.language.wording import LISTED, OUTCOMES, STATES
-from screener.hotline.model.addresses import defanged
+from screener.hotline.model.addresses import defang
 from screener.hotline.model.case import Case, ListMatch, Sent
 
 
-def summary_line(case: Case, translate: Translator, *, now: datetime) -> str:
+def format_summary(case: Case, translate: Translator, *, now: datetime) -> str:
     """Return a case in one line."""
     parts = [translate.isolate_ltr(case.reference), translate(STATES[case.state])]
     if case.outcome is not None and case.outcome != "illegal":
@@ -19,14 +19,14 @@ def summary_line(case: Case, translate: Translator, *, now: datetime) -> str:
     if case.proposed_by is not None:
         parts.append(translate("waits for a second analyst"))
     if case.is_running:
-        parts.append(time_left(case, translate, now=now))
+        parts.append(format_time_left(case, translate, now=now))
     parts.append(translate.plural("{n} report", "{n} reports", len(case.reports)))
     if case.list_matches:
         parts.append(translate("known to a list"))
     return translate(", ").join(parts)
 
 
-def time_left(case: Case, translate: Translator, *, now: datetime) -> str:
+def format_time_left(case: Case, translate: Translator, *, now: datetime) -> str:
     """Return how much time is left, or by how much the case is overdue."""
     left = translate.duration(case.remaining(now))
     if case.is_overdue(now):
@@ -34,11 +34,11 @@ def time_left(case: Case, translate: Translator, *, now: datetime) -> str:
     return translate("{time} left").format(time=left)
 
 
-def detail_lines(
+def format_details(
     case: Case, translate: Translator, *, now: datetime, zone: tzinfo = UTC
 ) -> Iterator[str]:
     """Yield all details of a case but hashes, with times in a time zone."""
-    yield summary_line(case, translate, now=now)
+    yield format_summary(case, translate, now=now)
     yield translate("Received: {time}", time=translate.moment(case.received, zone))
     yield translate("Due: {time}", time=translate.moment(case.due, zone))
     for country in case.countries:
@@ -47,9 +47,7 @@ def detail_lines(
         languages = translate(", ").join(map(translate.language_name, case.languages))
         yield translate("Languages of the reports: {languages}", languages=languages)
     for address in case.addresses:
-        yield translate("Address: {address}").format(
-            address=translate.isolate_ltr(defanged(address))
-        )
+        yield translate("Address: {address}").format(address=translate.isolate_ltr(defang(address)))
     if case.hashes:
         yield translate.plural(
             "{n} hash that a reporter's computer made", "{n} hashes that reporters' computers made",
@@ -58,7 +56,7 @@ def detail_lines(
     for note in case.notes:
         for part in note.splitlines():
             yield translate("Note: {text}", text=part)
-    yield from list_match_lines(case.list_matches, translate)
+    yield from format_list_matches(case.list_matches, translate)
     if case.outcome == "illegal" and not case.addresses_seen and case.addresses:
         yield translate("Nobody has seen the addresses: notices do not contain them.")
     elif case.list_matches and case.addresses:
@@ -107,7 +105,7 @@ def _notice_lines(case: Case, sent: Sent, translate: Translator, zone: tzinfo) -
         )
 
 
-def list_match_lines(matches: Iterable[ListMatch], translate: Translator) -> Iterator[str]:
+def format_list_matches(matches: Iterable[ListMatch], translate: Translator) -> Iterator[str]:
     """Yield a line for each listed record that reports match, the nearest first.
 
     Kinds of hashes with the same distance share a line.

@@ -11,11 +11,11 @@ from os import PathLike
 from pathlib import Path
 
 from screener.errors import HotlineError, OutputError
-from screener.hotline.helplines import Helpline, load, unchecked_notice
+from screener.hotline.helplines import Helpline, load, warn_of_unchecked
 from screener.hotline.language import html
-from screener.hotline.language.sentence import mark, why
-from screener.hotline.language.translator import Translator, translator
-from screener.hotline.language.wording import STATES, unreviewed_notice
+from screener.hotline.language.sentence import describe_os_error, mark
+from screener.hotline.language.translator import Translator, get_translator
+from screener.hotline.language.wording import STATES, warn_of_unreviewed
 from screener.hotline.model.case import Case, Language, Standing
 from screener.hotline.pages.figures import Figures, Month, Removals, by_month, figures
 from screener.hotline.partners import Hotline, Partner
@@ -42,7 +42,7 @@ def publish(path: Path, data: bytes, *, kind: FileKind, mode: int) -> None:
         replace_file(path, data, kind=kind, mode=mode)
     except OSError as error:
         message = mark("{file} cannot be written: {why}")
-        raise HotlineError(message, file=path, why=why(error)) from error
+        raise HotlineError(message, file=path, why=describe_os_error(error)) from error
     except OutputError:
         message = mark("{file} holds something else, which would be lost; choose another name")
         raise HotlineError(message, file=path) from None
@@ -70,7 +70,7 @@ def render_page(
     partners: Mapping[str, Partner] | None = None, helplines: tuple[Helpline, ...] | None = None,
 ) -> str:  # fmt: skip
     """Return the page as HTML."""
-    translate = translator(language)
+    translate = get_translator(language)
     every = sorted(cases, key=lambda case: (case.due, case.reference))
     running = [case for case in every if case.is_running]
     ended = [case for case in every if not case.is_running]
@@ -257,6 +257,6 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, translate: Transl
 
 def _footer(helplines: tuple[Helpline, ...], translate: Translator) -> str:
     note = translate("This page names no address, no picture and no person.")
-    warnings = (unreviewed_notice(translate), unchecked_notice(helplines, translate))
+    warnings = (warn_of_unreviewed(translate), warn_of_unchecked(helplines, translate))
     notes = "".join(f'<p class="note">{html.escaped(one)}</p>\n' for one in warnings if one)
     return f"<footer><p>{html.escaped(note)}</p>\n{notes}</footer>\n"

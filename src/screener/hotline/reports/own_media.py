@@ -57,7 +57,7 @@ class HashingFailure:
     error: MediaError
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """Return why, as a sentence if there is one."""
         return _REASONS.get(self.error.reason, self.error.reason)
 

@@ -18,15 +18,15 @@ from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hotline.language.sentence import mark
-from screener.hotline.model.addresses import LONGEST_ADDRESS, THE_PICTURE, is_picture
+from screener.hotline.model.addresses import MAX_ADDRESS_LENGTH, PICTURE_AS_ADDRESS, is_picture
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.model.report import (
-    LONGEST_NOTE,
-    MOST_ADDRESSES,
-    MOST_HASHES,
-    MOST_ITEMS,
-    MOST_TIMES,
-    MOST_UPRIGHT,
+    MAX_ADDRESSES,
+    MAX_FRAME_TIMES,
+    MAX_HASHES,
+    MAX_ITEMS,
+    MAX_NOTE_LENGTH,
+    MAX_UPRIGHT_HASHES,
     REGIONS,
     Item,
     Report,
@@ -40,7 +40,7 @@ _WITHDRAWAL = "screener-withdrawal/1"
 _REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _TYPE = re.compile(r"(?:application|audio|image|video)/[a-z0-9.+-]{1,40}", re.ASCII)
-_LARGEST = 10_000_000.0  # seconds or frames
+_MAX_NUMBER = 10_000_000.0  # seconds or frames
 
 
 def encode(report: Report | Withdrawal) -> bytes:
@@ -99,7 +99,7 @@ def _report(facts: Mapping[str, Any]) -> Report:
         _bytes(facts, "proof", 32),
         country,
         addresses,
-        _string(facts, "note", LONGEST_NOTE),
+        _string(facts, "note", MAX_NOTE_LENGTH),
         items,
     )
 
@@ -113,25 +113,25 @@ def _language(facts: Mapping[str, Any]) -> Language:
 
 def _addresses(facts: Mapping[str, Any]) -> tuple[str, ...]:
     addresses = [
-        _string({"address": value}, "address", LONGEST_ADDRESS)
-        for value in _list(facts, "addresses", MOST_ADDRESSES)
+        _string({"address": value}, "address", MAX_ADDRESS_LENGTH)
+        for value in _list(facts, "addresses", MAX_ADDRESSES)
     ]
     if any(map(is_picture, addresses)):
-        raise UnsealError(THE_PICTURE)  # it would go into the case and its notices
+        raise UnsealError(PICTURE_AS_ADDRESS)  # it would go into the case and its notices
     return tuple(dict.fromkeys(addresses))
 
 
 def _items(facts: Mapping[str, Any]) -> tuple[Item, ...]:
     """Read the items. The hashes are counted before any is read."""
-    tables = list(map(_table, _list(facts, "items", MOST_ITEMS)))
-    counts = [len(_list(table, "hashes", MOST_HASHES)) for table in tables]
-    if sum(counts) > MOST_HASHES:
-        raise UnsealError(mark("it has more than {most} hashes", most=MOST_HASHES))
+    tables = list(map(_table, _list(facts, "items", MAX_ITEMS)))
+    counts = [len(_list(table, "hashes", MAX_HASHES)) for table in tables]
+    if sum(counts) > MAX_HASHES:
+        raise UnsealError(mark("it has more than {most} hashes", most=MAX_HASHES))
     items = tuple(map(_item, tables))
-    if sum(len(item.upright) for item in items) > MOST_UPRIGHT:
-        raise UnsealError(mark("it has more than {most} upright hashes", most=MOST_UPRIGHT))
-    if sum(len(one.again) for item in items for one in item.hashes) > MOST_TIMES:
-        raise UnsealError(mark("it has more than {most} times", most=MOST_TIMES))
+    if sum(len(item.upright_hashes) for item in items) > MAX_UPRIGHT_HASHES:
+        raise UnsealError(mark("it has more than {most} upright hashes", most=MAX_UPRIGHT_HASHES))
+    if sum(len(one.again) for item in items for one in item.hashes) > MAX_FRAME_TIMES:
+        raise UnsealError(mark("it has more than {most} times", most=MAX_FRAME_TIMES))
     return items
 
 
@@ -139,16 +139,16 @@ def _item(facts: Mapping[str, Any]) -> Item:
     kind = facts.get("type")
     if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
         raise UnsealError(mark("the type of an item is invalid"))
-    moving = facts.get("moving")
-    if not isinstance(moving, bool):
+    is_clip = facts.get("moving")
+    if not isinstance(is_clip, bool):
         raise UnsealError(mark("it does not say whether an item moves"))
-    return Item(kind, moving, tuple(map(_located, facts["hashes"])))
+    return Item(kind, is_clip, tuple(map(_located, facts["hashes"])))
 
 
 def _item_facts(item: Item) -> dict[str, Any]:
     return {
         "type": item.type,
-        "moving": item.moving,
+        "moving": item.is_clip,
         "hashes": [
             [
                 one.hash.kind.name,
@@ -182,7 +182,7 @@ def _located(row: Any) -> LocatedHash:
     if not (
         _is_whole(orientation, len(ORIENTATIONS) - 1)
         and _is_whole(region, len(REGIONS) - 1)
-        and _is_whole(part, int(_LARGEST))
+        and _is_whole(part, int(_MAX_NUMBER))
     ):
         raise UnsealError(mark("a hash in it has an invalid place"))
     try:
@@ -201,7 +201,7 @@ def _is_whole(value: object, most: int) -> bool:
 
 def _is_time(value: object) -> bool:
     # Comparing works for integers of any size and is false for NaN.
-    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= _LARGEST
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= _MAX_NUMBER
 
 
 def _table(value: object) -> Mapping[str, Any]:

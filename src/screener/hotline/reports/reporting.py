@@ -17,12 +17,12 @@ from pathlib import Path
 
 from screener.errors import HotlineError
 from screener.hotline.language.sentence import mark
-from screener.hotline.model.addresses import checked
+from screener.hotline.model.addresses import clean_address
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.model.report import (
-    LONGEST_NOTE,
-    MOST_ADDRESSES,
-    MOST_ITEMS,
+    MAX_ADDRESSES,
+    MAX_ITEMS,
+    MAX_NOTE_LENGTH,
     Report,
     Withdrawal,
 )
@@ -30,7 +30,14 @@ from screener.hotline.reports import own_media, personal_data
 from screener.hotline.reports.own_media import HashingFailure
 from screener.hotline.reports.personal_data import Finding
 from screener.hotline.reports.report_json import decode, encode
-from screener.hotline.reports.sealed import Secret, UnsealError, proof, public_key, seal, write_new
+from screener.hotline.reports.sealed import (
+    Secret,
+    UnsealError,
+    derive_proof,
+    read_public_key,
+    seal,
+    write_new,
+)
 
 FilePath = str | PathLike[str]
 
@@ -65,14 +72,14 @@ def create(
     HotlineError, and then writes nothing. A script that passes `my_images` guards its main part by
     `if __name__ == "__main__":`, since they are opened in a process of their own.
     """
-    recipient = public_key(key)
+    recipient = read_public_key(key)
     _check_list("addresses", addresses)
     _check_list("my_images", my_images)
     day = _checked_day(day)
     # Bytes that a terminal passes in another encoding become surrogates, which UTF-8 cannot hold.
     note = re.sub("[\ud800-\udfff]", "\ufffd", note)
     _check(addresses, my_images, note, language, country)
-    addresses = tuple(dict.fromkeys(map(checked, addresses)))
+    addresses = tuple(dict.fromkeys(map(clean_address, addresses)))
     items, failures = own_media.hash_files(my_images)
     if not addresses and not items:
         raise _nothing_to_report(my_images, failures)
@@ -82,7 +89,7 @@ def create(
         day,
         language,
         secret.status_key,
-        proof(secret.withdrawal),
+        derive_proof(secret.withdrawal),
         country,
         addresses,
         note,
@@ -99,7 +106,7 @@ def withdraw(path: FilePath, *, key: FilePath, secret: Secret, day: date | None 
     It looks like a report: only the hotline can tell which it is, and of which report.
     """
     day = _checked_day(day)
-    sealed = seal(encode(Withdrawal(secret.withdrawal)), public_key(key))
+    sealed = seal(encode(Withdrawal(secret.withdrawal)), read_public_key(key))
     _write(Path(path), sealed, day)
 
 
@@ -122,16 +129,16 @@ def _check(
     language: str,
     country: str | None,
 ) -> None:
-    if len(addresses) > MOST_ADDRESSES or len(my_images) > MOST_ITEMS:
+    if len(addresses) > MAX_ADDRESSES or len(my_images) > MAX_ITEMS:
         raise HotlineError(
             mark(
                 "a report has at most {addresses} addresses and {pictures} pictures: make several"
             ),
-            addresses=MOST_ADDRESSES,
-            pictures=MOST_ITEMS,
+            addresses=MAX_ADDRESSES,
+            pictures=MAX_ITEMS,
         )
-    if len(note) > LONGEST_NOTE:
-        raise HotlineError(mark("a note has at most {most} characters"), most=LONGEST_NOTE)
+    if len(note) > MAX_NOTE_LENGTH:
+        raise HotlineError(mark("a note has at most {most} characters"), most=MAX_NOTE_LENGTH)
     if language not in LANGUAGES:
         message = mark("a language is one of {known}")
         raise HotlineError(message, known=", ".join(LANGUAGES))
@@ -148,7 +155,7 @@ def _nothing_to_report(
         return HotlineError(mark("a report needs an address, or a picture that can be hashed"))
     file = Path(my_images[failures[0].index]).name
     message = mark("{file} cannot be hashed: {reason}")
-    return HotlineError(message, file=file, reason=failures[0].why)
+    return HotlineError(message, file=file, reason=failures[0].reason)
 
 
 def _encode_checked(report: Report) -> bytes:

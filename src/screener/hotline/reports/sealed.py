@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import Sentence, mark, why
+from screener.hotline.language.sentence import Sentence, describe_os_error, mark
 from screener.system import files
 from screener.system.installation import format_install
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 MAGIC = b"screener-sealed/1\n"
 # Padded content has one of these lengths. The first holds many addresses, a note, and all pictures
 # and most clips that a person has of themselves, so the length does not distinguish them.
-LENGTHS = (1 << 19, 1 << 22)
+CONTENT_LENGTHS = (1 << 19, 1 << 22)
 _OVERHEAD = 48  # bytes that a sealed box adds: an ephemeral key and an authenticator
-LARGEST = len(MAGIC) + LENGTHS[-1] + _OVERHEAD
+MAX_FILE_BYTES = len(MAGIC) + CONTENT_LENGTHS[-1] + _OVERHEAD
 _PREFIX = 4  # bytes of the content's length
 _PUBLIC = "screener-hotline-public-key/1"
 _SECRET = "screener-hotline-secret-key/1"
-_LARGEST_KEY = 1024  # bytes of its file
+_MAX_KEY_FILE_BYTES = 1024  # bytes of its file
 
 _SECRET_BYTES = 20
 _CHECK_BYTES = 5  # of a checksum that finds slips: eight characters of base32
@@ -87,7 +87,7 @@ class Secret:
         return _derived(self.value, "withdrawal", 32)
 
 
-def proof(withdrawal: bytes) -> bytes:
+def derive_proof(withdrawal: bytes) -> bytes:
     """Return what the hotline stores to recognise a withdrawal token."""
     return _derived(withdrawal, "proof", 32)
 
@@ -101,9 +101,9 @@ def _derived(value: bytes, purpose: str, size: int) -> bytes:
 class UnsealError(Exception):
     """A file that cannot be opened; `why` is a sentence."""
 
-    def __init__(self, why: Sentence) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: Sentence) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def make_keys(folder: str | PathLike[str]) -> Keys:
     return keys
 
 
-def public_key(path: str | PathLike[str]) -> PublicKey:
+def read_public_key(path: str | PathLike[str]) -> PublicKey:
     """Read a public key. Raises HotlineError."""
     check_library()
     from nacl.public import PublicKey
@@ -143,7 +143,7 @@ def public_key(path: str | PathLike[str]) -> PublicKey:
     return PublicKey(_read_key(path, _PUBLIC))
 
 
-def secret_key(path: str | PathLike[str]) -> PrivateKey:
+def read_secret_key(path: str | PathLike[str]) -> PrivateKey:
     """Read a secret key. Raises HotlineError."""
     check_library()
     from nacl.public import PrivateKey
@@ -155,7 +155,7 @@ def seal(content: bytes, key: PublicKey) -> bytes:
     """Return a sealed file of some content. Raises HotlineError if it is too long."""
     from nacl.public import SealedBox
 
-    return MAGIC + SealedBox(key).encrypt(padded(content))
+    return MAGIC + SealedBox(key).encrypt(pad(content))
 
 
 def unseal(data: bytes, key: PrivateKey) -> bytes:
@@ -165,7 +165,7 @@ def unseal(data: bytes, key: PrivateKey) -> bytes:
 
     if not data.startswith(MAGIC):
         raise UnsealError(mark("it is no report to a hotline"))
-    if len(data) - len(MAGIC) - _OVERHEAD not in LENGTHS:
+    if len(data) - len(MAGIC) - _OVERHEAD not in CONTENT_LENGTHS:
         raise UnsealError(mark("it is cut short, or does not have the length of a report"))
     try:
         content = SealedBox(key).decrypt(data[len(MAGIC) :])
@@ -180,17 +180,17 @@ def read_file(path: Path) -> bytes:
         if not path.is_file():
             raise UnsealError(mark("it is no file"))
         with path.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+            data = stream.read(MAX_FILE_BYTES + 1)
     except OSError:
         raise UnsealError(mark("it cannot be read")) from None
-    if len(data) > LARGEST:
+    if len(data) > MAX_FILE_BYTES:
         raise UnsealError(mark("it is larger than a report can be"))
     return data
 
 
-def padded(content: bytes) -> bytes:
+def pad(content: bytes) -> bytes:
     """Return content with its length in front and zeros behind. Raises HotlineError."""
-    for length in LENGTHS:
+    for length in CONTENT_LENGTHS:
         if len(content) + _PREFIX <= length:
             return (len(content).to_bytes(_PREFIX, "big") + content).ljust(length, b"\0")
     raise HotlineError(mark("this is too much for one report: make several"))
@@ -213,7 +213,7 @@ def write_new(path: Path, data: bytes) -> None:
         raise HotlineError(mark("{file} exists already; choose another name"), file=path) from None
     except OSError as error:
         raise HotlineError(
-            mark("{file} cannot be written: {why}"), file=path, why=why(error)
+            mark("{file} cannot be written: {why}"), file=path, why=describe_os_error(error)
         ) from None
 
 
@@ -224,11 +224,11 @@ def _line(label: str, key: bytes) -> bytes:
 def _read_key(path: str | PathLike[str], label: str) -> bytes:
     try:
         with open(os.fspath(path), "rb") as stream:  # fspath refuses a file descriptor
-            found, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
+            found, _, text = stream.read(_MAX_KEY_FILE_BYTES).strip().partition(b" ")
         key = base64.b64decode(text, validate=True)
     except OSError as error:
         message = mark("the key {file} cannot be read: {why}")
-        raise HotlineError(message, file=path, why=why(error)) from error
+        raise HotlineError(message, file=path, why=describe_os_error(error)) from error
     except (binascii.Error, ValueError):
         found, key = b"", b""
     if found != label.encode() or len(key) != 32:

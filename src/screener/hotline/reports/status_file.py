@@ -23,7 +23,7 @@ from screener.system.output_file import FileKind
 
 SCHEMA = "screener-status/1"
 FILE_KIND = FileKind(f'{{\n"schema": "{SCHEMA}"', "statuses")  # what a file of them begins with
-LARGEST = 1 << 28  # bytes of a file that are read
+MAX_FILE_BYTES = 1 << 28  # bytes of a file that are read
 _FEWEST = 64  # entries
 _PLAIN = 96  # bytes of an entry's content, padded
 _SALT = 16

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from screener.cli.hotline.desk import STORE, open_desk
-from screener.cli.hotline.helplines import HELPLINES, load_helplines
+from screener.cli.hotline.helpline_output import HELPLINES, load_helplines
+from screener.cli.hotline.store_option import STORE, open_desk
 from screener.cli.option_types import OUTPUT, Place, SuffixedPath
 from screener.cli.translated_commands import LANGUAGE_OPTION, TranslatedGroup, translated
 from screener.hotline.language.translator import Translator

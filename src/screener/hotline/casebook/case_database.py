@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.casebook.column_checks import FORMS
+from screener.hotline.casebook.case_columns import FORMS
 from screener.hotline.language.sentence import mark
 from screener.system import files
 from screener.system.files import open_private
@@ -22,7 +22,7 @@ from screener.system.sqlite_files import open_database, transaction
 
 DATABASE = "cases.sqlite"
 FORMAT = 2
-_MAKING = ".making"
+_CREATION_MARKER = ".making"
 _WAIT_SECONDS = 10.0
 
 _SCHEMA = """
@@ -87,9 +87,9 @@ CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
 
 
 @contextlib.contextmanager
-def making(folder: Path) -> Iterator[None]:
+def mark_creation(folder: Path) -> Iterator[None]:
     """Mark a folder as half made while a hotline is created in it. The mark survives a crash."""
-    marker = folder / _MAKING
+    marker = folder / _CREATION_MARKER
     marker.touch(mode=0o600)
     files.current.sync_folder(folder)
     yield
@@ -97,9 +97,9 @@ def making(folder: Path) -> Iterator[None]:
     marker.unlink()
 
 
-def is_half_made(folder: Path) -> bool:
+def is_half_created(folder: Path) -> bool:
     """Return whether the creation of a hotline in a folder was interrupted."""
-    return (folder / _MAKING).exists()
+    return (folder / _CREATION_MARKER).exists()
 
 
 def create(folder: Path) -> None:
@@ -113,7 +113,7 @@ def create(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+def begin_write(folder: Path) -> Iterator[sqlite3.Connection]:
     """Yield a writing transaction: committed and synced at the end, rolled back on any error."""
     with _connected(folder) as connection:
         connection.execute("PRAGMA synchronous = FULL")
@@ -123,7 +123,7 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+def begin_read(folder: Path) -> Iterator[sqlite3.Connection]:
     """Yield a transaction that sees one state of the database."""
     with _connected(folder) as connection:
         connection.execute("BEGIN")
@@ -138,9 +138,9 @@ def _connected(folder: Path) -> contextlib.AbstractContextManager[sqlite3.Connec
     )  # fmt: skip
 
 
-def check(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Raise HotlineError, with the remedy, unless a folder is a hotline of this version."""
-    if is_half_made(folder):
+    if is_half_created(folder):
         message = mark(
             "the creation of the hotline {folder} was interrupted: `screener hotline create"
             " {folder}` completes it"
@@ -151,7 +151,7 @@ def check(folder: Path) -> None:
             "there is no hotline in {folder}; `screener hotline create {folder}` creates one"
         )
         raise HotlineError(message, folder=folder)
-    with reading(folder) as connection:
+    with begin_read(folder) as connection:
         try:
             row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
@@ -166,7 +166,7 @@ def check_rows(folder: Path) -> None:
 
     A case with an invalid state would be late without anybody noticing.
     """
-    with reading(folder) as connection:
+    with begin_read(folder) as connection:
         if (found := next(find_damaged_rows(connection, FORMS), None)) is not None:
             raise _damaged(folder, found)
 

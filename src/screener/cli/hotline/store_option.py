@@ -45,7 +45,7 @@ def open_desk(store: Path, translate: Translator) -> Desk:
     return desk
 
 
-def listing_exit_code(desk: Desk, translate: Translator, *references: str) -> int:
+def check_listing(desk: Desk, translate: Translator, *references: str) -> int:
     """Print a message and return 2 if the hotline's list lacks a step of these cases, else 0."""
     failed: dict[str, str] = {}
     for entry, reason in desk.backlog.records:

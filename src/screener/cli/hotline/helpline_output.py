@@ -27,7 +27,7 @@ def load_helplines(corrections: Path | None, translate: Translator) -> tuple[Hel
     from screener.hotline import helplines
 
     loaded = helplines.load(corrections)
-    unchecked = helplines.unchecked_notice(loaded, translate)
+    unchecked = helplines.warn_of_unchecked(loaded, translate)
     if unchecked is not None:
         click.echo(unchecked, err=True)
     return loaded
@@ -47,6 +47,6 @@ def print_helplines(country: str | None, corrections: Path | None, translate: Tr
         print_error(error, translate)
         loaded = helplines.load()
     for line in helplines.lines(
-        helplines.for_reporter(country, language, helplines=loaded), translate
+        helplines.select_for_reporter(country, language, helplines=loaded), translate
     ):
         click.echo(line)
